@@ -1,0 +1,51 @@
+"""A journal entry: an event with its place, time, peer, payload, correlation keys and secret spans."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from edgesim.journal.events import Event
+
+Direction = Literal["in", "out", "-"]
+E = TypeVar("E", bound=Event, covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry(Generic[E]):
+    """One entry. ``(node, incarnation, sequence)`` identifies it.
+
+    ``at_ns`` is lab time; ``host_ns`` is Unix time by the node's own, skewable clock; both in nanoseconds. ``direction``
+    is ``in`` for a message as the node decoded it, ``out`` for one sent to a peer that is not of the lab, ``-`` for the
+    rest. ``peer`` is a host's name, or ``address:port`` of a stranger. ``keys`` correlate entries over protocols, e.g.
+    ``call-id:...``, ``tracking:...``, ``cookie:...``, ``jid:...``, ``user:...``, ``device:...``. ``secrets`` are spans
+    ``(start, end)`` of ``payload`` in octets that every view masks unless asked otherwise.
+    """
+
+    node: str
+    incarnation: int
+    sequence: int
+    at_ns: int
+    host_ns: int
+    direction: Direction
+    peer: str | None
+    event: E
+    payload: bytes = b""
+    keys: tuple[str, ...] = ()
+    secrets: tuple[tuple[int, int], ...] = ()
+    order: int = 0
+
+    @property
+    def kind(self) -> str:
+        """The event's kind, e.g. ``sip.request``."""
+        return self.event.kind
+
+    @property
+    def at(self) -> float:
+        """Lab time in seconds."""
+        return self.at_ns / 1_000_000_000
+
+    @property
+    def id(self) -> str:
+        """The entry's identity in print: ``node#incarnation/sequence``."""
+        return f"{self.node}#{self.incarnation}/{self.sequence}"

@@ -1,0 +1,31 @@
+"""Worlds: a simulated network under a virtual clock, and the live one on loopback addresses."""
+
+from edgesim.world.api import (
+    SECOND,
+    Capability,
+    Host,
+    HostClock,
+    HostState,
+    Interface,
+    NoRunningHost,
+    Service,
+    World,
+    here,
+)
+from edgesim.world.entropy import Entropy
+from edgesim.world.events import WorldEvent
+
+__all__ = [
+    "SECOND",
+    "Capability",
+    "Entropy",
+    "Host",
+    "HostClock",
+    "HostState",
+    "Interface",
+    "NoRunningHost",
+    "Service",
+    "World",
+    "WorldEvent",
+    "here",
+]

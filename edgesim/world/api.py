@@ -1,0 +1,240 @@
+"""The contract of both worlds: hosts, their clocks, their entropy, and what can be done to them.
+
+A *world* runs *hosts*. A host is built by a factory, so that it can crash and be built again; each life is one
+*incarnation*. Which host runs is a context variable: connections that any library opens take their source address from
+it, and a server callback runs in the context of the host that listens. Nobody above `edgesim.world` asks which world it
+is in; a world publishes its capabilities instead.
+
+Code above uses asyncio as usual: ``loop.create_connection(factory, "10.0.40.11", 5060)``, ``loop.create_server``,
+``loop.create_datagram_endpoint``, ``asyncio.start_server``, ``asyncio.sleep``, ``asyncio.timeout``. Host names given to
+``create_connection`` are resolved by the running host's resolver.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any, Protocol, TypeVar
+
+from edgesim.world.entropy import Entropy
+from edgesim.world.events import WorldEvent
+
+T = TypeVar("T")
+SECOND = 1_000_000_000
+"""Nanoseconds in a second: times inside a world are integers of nanoseconds."""
+
+
+class NoRunningHost(RuntimeError):
+    """Network or clock use outside any host: run the code through `Host.run` or in a host's factory."""
+
+
+class Capability(Enum):
+    """What a world can do beyond the common ground; what it lacks makes a scenario *unsupported*."""
+
+    VIRTUAL_TIME = "virtual time"
+    FREEZE = "freeze a host"
+    POWER_LOSS = "power loss: silence instead of resets"
+    DROP_SILENTLY = "drop packets silently"
+    LATENCY = "latency and loss per link"
+    PARTITION = "one-way and two-way partitions"
+    CLOCK_SKEW = "clock skew per host"
+    FAULTS = "typed faults on traffic"
+    EXTERNAL_CLIENTS = "clients that are real programs"
+
+
+class HostState(Enum):
+    """Where a host is in its life."""
+
+    OFF = "off"
+    STARTING = "starting"
+    UP = "up"
+    FROZEN = "frozen"
+    CRASHED = "crashed"
+    POWERED_OFF = "powered off"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """One address of a host, in one zone (``internet``, ``dmz``, ``inside``, or a deployment's own)."""
+
+    name: str
+    address: str
+    zone: str
+
+
+class Service(Protocol):
+    """What a host's factory returns: something that can be stopped in good order."""
+
+    async def stop(self) -> None: ...
+
+
+HostFactory = Callable[["Host"], Awaitable[Service]]
+NameLookup = Callable[[str], Awaitable[Sequence[str]]]
+
+
+@dataclass(slots=True, eq=False)
+class Incarnation:
+    """One life of a host: from a start to the next crash or stop. Dead ones are fenced off from everything."""
+
+    host: Host
+    number: int
+    fenced: bool = False
+    frozen: bool = False
+    tasks: dict[int, asyncio.Task[Any]] = field(default_factory=dict)
+
+
+_running: ContextVar[Incarnation] = ContextVar("edgesim_running_host")
+
+
+def here() -> Host:
+    """Return the host in whose context the caller runs.
+
+    Raises `NoRunningHost` where none does.
+    """
+    try:
+        return _running.get().host
+    except LookupError:
+        raise NoRunningHost("no host runs here: use Host.run or start the code from a host's factory") from None
+
+
+class HostClock:
+    """A host's wall clock: lab time plus the lab's epoch plus this host's own skew."""
+
+    __slots__ = ("_world", "skew_ns")
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.skew_ns = 0
+
+    def now_ns(self) -> int:
+        """Return Unix time in nanoseconds as this host believes it to be."""
+        return self._world.epoch_ns + self._world.now() + self.skew_ns
+
+    def time(self) -> float:
+        """Return Unix time in seconds as this host believes it to be."""
+        return self.now_ns() / SECOND
+
+    def utc(self) -> datetime:
+        """Return the date and time in UTC as this host believes them to be, to the microsecond."""
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=self.now_ns() // 1000)
+
+    def http_date(self) -> str:
+        """Return the date in the form of RFC 9110, section 5.6.7 (also that of SIP's ``Date``, RFC 3261, 20.17)."""
+        now = self.utc()
+        day = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[now.weekday()]
+        month = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")[now.month - 1]
+        return f"{day}, {now.day:02d} {month} {now.year} {now.hour:02d}:{now.minute:02d}:{now.second:02d} GMT"
+
+
+class Host:
+    """A machine of the lab: interfaces, a clock, a disk that survives crashes, and the services its factory builds."""
+
+    def __init__(self, world: World, name: str, interfaces: Sequence[Interface], factory: HostFactory) -> None:
+        self.world = world
+        self.name = name
+        self.interfaces = tuple(interfaces)
+        self.factory = factory
+        self.clock = HostClock(world)
+        self.state = HostState.OFF
+        self.disk: dict[str, Any] = {}
+        self.life = Incarnation(self, 0)
+        self.service: Service | None = None
+        self.lookup: NameLookup | None = None
+        self.services: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<Host {self.name} #{self.life.number} {self.state.value}>"
+
+    @property
+    def incarnation(self) -> int:
+        """Which life of the host this is: 1 after the first start."""
+        return self.life.number
+
+    def address(self, zone: str | None = None) -> str:
+        """Return the host's address in ``zone``, or its first address. Raises `LookupError` if it has none there."""
+        for interface in self.interfaces:
+            if zone is None or interface.zone == zone:
+                return interface.address
+        raise LookupError(f"{self.name} has no address in zone {zone!r}")
+
+    def entropy(self, purpose: str) -> Entropy:
+        """Return a fresh stream named for this host, this incarnation and ``purpose``; take one per purpose."""
+        return self.world.entropy(f"{self.name}#{self.life.number}/{purpose}")
+
+    def spawn(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
+        """Start a task that belongs to this host's present incarnation and dies with it."""
+        context = self.context()
+        return context.run(lambda: asyncio.get_running_loop().create_task(work, name=f"{self.name}: {name}"))
+
+    def context(self) -> Any:
+        """Return a new context in which this host runs."""
+        from contextvars import copy_context
+
+        context = copy_context()
+        context.run(_running.set, self.life)
+        return context
+
+    async def run(self, work: Coroutine[Any, Any, T], *, name: str = "work") -> T:
+        """Run a coroutine as this host and return its result."""
+        return await self.spawn(work, name=name)
+
+
+class World(ABC):
+    """A network of hosts and the time they share."""
+
+    kind: str
+    capabilities: frozenset[Capability]
+    seed: int
+    epoch_ns: int
+    """Unix time, in nanoseconds, at lab time zero."""
+    hosts: dict[str, Host]
+
+    @abstractmethod
+    def now(self) -> int:
+        """Return lab time: nanoseconds since the world began."""
+
+    @abstractmethod
+    def entropy(self, name: str) -> Entropy:
+        """Return a new stream of randomness for ``name``."""
+
+    @abstractmethod
+    def observe(self, observer: Callable[[WorldEvent], None]) -> None:
+        """Call ``observer`` with every `WorldEvent` from now on."""
+
+    @abstractmethod
+    def host_at(self, address: str) -> Host | None:
+        """Return the host that owns an address, or None for an address outside the lab."""
+
+    @abstractmethod
+    def add_host(self, name: str, interfaces: Sequence[Interface], factory: HostFactory) -> Host:
+        """Add a host, not yet started. Raises `ValueError` if the name or an address is taken."""
+
+    @abstractmethod
+    async def start(self, name: str) -> None:
+        """Build the host's services by its factory and wait until they are up."""
+
+    @abstractmethod
+    async def stop(self, name: str) -> None:
+        """Stop a host in good order: its service's `Service.stop`, then whatever is left."""
+
+    @abstractmethod
+    async def crash(self, name: str) -> None:
+        """End the host's processes at once: peers see resets."""
+
+    @abstractmethod
+    async def power_off(self, name: str) -> None:
+        """Cut the host's power: peers see silence. Needs `Capability.POWER_LOSS`."""
+
+    @abstractmethod
+    async def freeze(self, name: str) -> None:
+        """Stop the host's time: nothing of it runs until `thaw`. Needs `Capability.FREEZE`."""
+
+    @abstractmethod
+    async def thaw(self, name: str) -> None:
+        """Let a frozen host go on."""

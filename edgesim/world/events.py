@@ -1,0 +1,102 @@
+"""What a world tells its observers: facts about hosts, sockets, TLS and faults, as they happen.
+
+The journal turns each into an entry. Addresses are ``(address, port)`` pairs as the sockets carry them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldEvent:
+    """Something that happened to ``host`` (a name), at ``at_ns`` nanoseconds of lab time."""
+
+    at_ns: int
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostChanged(WorldEvent):
+    """The host's state changed; ``state`` is a `HostState` value such as ``up`` or ``crashed``."""
+
+    state: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionOpened(WorldEvent):
+    """``host`` opened a TCP connection that the other side accepted."""
+
+    connection: str
+    local: Address
+    remote: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionFailed(WorldEvent):
+    """``host`` tried to open a TCP connection: ``reason`` is ``refused``, ``timed out`` or ``unreachable``."""
+
+    local: Address | None
+    remote: Address
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionClosed(WorldEvent):
+    """A connection ended; ``how`` is ``closed``, ``reset`` or ``timed out``."""
+
+    connection: str
+    local: Address
+    remote: Address
+    how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsEstablished(WorldEvent):
+    """A TLS handshake finished on ``host``'s side (``role`` is ``client`` or ``server``)."""
+
+    connection: str
+    local: Address
+    remote: Address
+    role: str
+    version: str
+    cipher: str
+    server_name: str | None
+    peer_subject: str | None
+    peer_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFailed(WorldEvent):
+    """A TLS handshake failed on ``host``'s side; ``reason`` is OpenSSL's own, ``alert`` the alert received, if any."""
+
+    connection: str
+    local: Address
+    remote: Address
+    role: str
+    reason: str
+    alert: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatagramDropped(WorldEvent):
+    """A datagram from ``host`` was lost: ``reason`` is ``loss``, ``partition``, ``unreachable`` or ``no listener``."""
+
+    local: Address
+    remote: Address
+    size: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultFired(WorldEvent):
+    """A fault rule acted on traffic that left ``host``."""
+
+    fault: str
+    kind: str
+    local: Address
+    remote: Address
+    detail: str
