@@ -1,0 +1,64 @@
+"""What every part of a deployment shares: frozen models, and the types of names, addresses and secrets."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
+
+
+class Model(BaseModel):
+    """A part of a deployment: immutable, and strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+M = TypeVar("M", bound=Model)
+
+
+def derived(model: M, **values: Any) -> M:
+    """Return a copy with ``values`` filled in that do not count as set by the deployment's author."""
+    copy = model.model_copy()
+    copy.__dict__.update(values)
+    return copy
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError("an IPv4 or IPv6 address such as 10.0.30.10") from None
+
+
+def _label(text: str) -> str:
+    if not _LABEL.fullmatch(text):
+        raise ValueError("a host name of one label: letters, digits, hyphens and underscores, at most 63 characters")
+    return text
+
+
+def _domain(text: str) -> str:
+    if len(text) > 253 or not all(_LABEL.fullmatch(label) for label in text.split(".")):
+        raise ValueError("a DNS domain such as inside.example.com, without a final dot")
+    return text
+
+
+def _record_name(text: str) -> str:
+    if not text or len(text) > 253 or any(not part or len(part) > 63 or " " in part for part in text.split(".")):
+        raise ValueError("a DNS name such as _cisco-uds._tcp.example.com, without a final dot")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
+"""An IPv4 or IPv6 address in its normal text form."""
+HostLabel = Annotated[str, AfterValidator(_label)]
+"""A host's name within the lab and the first label of its FQDN."""
+DomainName = Annotated[str, AfterValidator(_domain)]
+RecordName = Annotated[str, AfterValidator(_record_name)]
+Secret = Annotated[str, Field(min_length=1, max_length=256, repr=False, json_schema_extra={"secret": True})]
+"""A password or shared secret: never in a repr, masked where a deployment is printed."""
+Port = Annotated[int, Field(ge=1, le=65535)]
+Text = Annotated[str, Field(min_length=1, max_length=256)]

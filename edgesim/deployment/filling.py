@@ -1,0 +1,247 @@
+"""What follows from what a deployment's author wrote: domains of hosts, devices of users, certificates, trust."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from edgesim.deployment.base import derived
+from edgesim.deployment.hosts import Machine, View
+from edgesim.deployment.mra import EnabledDomain
+from edgesim.deployment.people import JABBER_PREFIXES, Device, DeviceKind, User
+from edgesim.deployment.security import AUTHORITIES, SERVICES, STORES, Certificate, TrustStore
+
+if TYPE_CHECKING:
+    from edgesim.deployment.model import Deployment
+
+H = TypeVar("H", bound=Machine)
+
+
+def machines(deployment: Deployment) -> Iterator[tuple[str, Machine, str | None]]:
+    """Yield kind, machine and cluster of every host, in the order in which they should start."""
+    yield "dns", deployment.dns.inside, None
+    yield "dns", deployment.dns.outside, None
+    for cluster in deployment.unified_cm:
+        for node in cluster.nodes:
+            yield "unified_cm", node, cluster.name
+    for chat in deployment.im_presence:
+        for each in chat.nodes:
+            yield "im_presence", each, chat.name
+    for edge in deployment.expressway_e:
+        yield "expressway_e", edge, None
+    for core in deployment.expressway_c:
+        yield "expressway_c", core, None
+    for client in deployment.clients:
+        yield "client", client, None
+
+
+def filled(deployment: Deployment) -> dict[str, Any]:
+    """Return the fields of a deployment with everything filled in that its author left out."""
+    filler = _Filler(deployment)
+    return filler.fields
+
+
+class _Filler:
+    """Fills one section after the other; later ones look at earlier ones."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self.fields: dict[str, Any] = {}
+        self._hosts()
+        self._settings()
+        self._people()
+        self._security()
+
+    def _set(self, name: str, value: Any) -> None:
+        self.fields[name] = value
+        self.deployment.__dict__[name] = value
+
+    def _host(self, machine: H, domain: str, view: View) -> H:
+        return derived(machine, domain=machine.domain or domain, view=machine.view or view)
+
+    def _hosts(self) -> None:
+        lab = self.deployment
+        domains = lab.domains
+        inside = domains.inside or f"inside.{domains.edge}"
+        enabled = domains.enabled or (EnabledDomain(name=domains.edge),)
+        self._set("domains", derived(domains, inside=inside, enabled=enabled))
+        self._set(
+            "dns",
+            derived(
+                lab.dns,
+                inside=self._host(lab.dns.inside, inside, "inside"),
+                outside=self._host(lab.dns.outside, domains.edge, "outside"),
+            ),
+        )
+        self._set("expressway_e", tuple(self._host(each, domains.edge, "outside") for each in lab.expressway_e))
+        self._set("expressway_c", tuple(self._host(each, inside, "inside") for each in lab.expressway_c))
+        self._set(
+            "unified_cm",
+            tuple(
+                derived(
+                    cluster,
+                    publisher=self._host(cluster.publisher, inside, "inside"),
+                    subscribers=tuple(self._host(node, inside, "inside") for node in cluster.subscribers),
+                    call_manager_group=cluster.call_manager_group or tuple(node.name for node in cluster.nodes)[:3],
+                    tftp=cluster.tftp or (cluster.publisher.name,),
+                    knows_clusters=tuple(other.name for other in lab.unified_cm if other.name != cluster.name)
+                    if cluster.knows_clusters is None
+                    else cluster.knows_clusters,
+                )
+                for cluster in lab.unified_cm
+            ),
+        )
+        self._set(
+            "im_presence",
+            tuple(
+                derived(
+                    cluster,
+                    unified_cm=cluster.unified_cm or lab.unified_cm[0].name,
+                    publisher=self._host(cluster.publisher, inside, "inside"),
+                    subscribers=tuple(self._host(node, inside, "inside") for node in cluster.subscribers),
+                    presence_domains=cluster.presence_domains or (domains.edge,),
+                    peers=tuple(other.name for other in lab.im_presence if other.name != cluster.name)
+                    if cluster.peers is None
+                    else cluster.peers,
+                )
+                for cluster in lab.im_presence
+            ),
+        )
+        self._set(
+            "clients",
+            tuple(
+                self._host(each, domains.edge, "outside")
+                if each.zone == "internet"
+                else self._host(each, inside, "inside")
+                for each in lab.clients
+            ),
+        )
+
+    def _settings(self) -> None:
+        lab = self.deployment
+        zone = lab.traversal_zone
+        self._set(
+            "traversal_zone",
+            derived(
+                zone,
+                peer_addresses=zone.peer_addresses or tuple(each.fqdn for each in lab.expressway_e),
+                tls_verify_subject_name=zone.tls_verify_subject_name
+                or lab.mra.expressway_c_cluster
+                or lab.expressway_c[0].fqdn,
+            ),
+        )
+        self._set(
+            "mra",
+            derived(
+                lab.mra,
+                unified_cm_clusters=tuple(cluster.name for cluster in lab.unified_cm)
+                if lab.mra.unified_cm_clusters is None
+                else lab.mra.unified_cm_clusters,
+                im_presence_clusters=tuple(cluster.name for cluster in lab.im_presence)
+                if lab.mra.im_presence_clusters is None
+                else lab.mra.im_presence_clusters,
+            ),
+        )
+
+    def _people(self) -> None:
+        lab = self.deployment
+        users: list[User] = []
+        devices = {device.name: device for device in lab.devices}
+        for position, user in enumerate(lab.users):
+            full = self._user(user, position)
+            users.append(full)
+            for name in full.devices or ():
+                if name not in devices and (kind := _kind_of(name)):
+                    devices[name] = Device(name=name, type=kind)
+        self._set("users", tuple(users))
+        owners = {name: user for user in users for name in user.devices or ()}
+        self._set("devices", tuple(self._device(device, owners) for device in devices.values()))
+
+    def _user(self, user: User, position: int) -> User:
+        lab = self.deployment
+        cluster = user.home_cluster or lab.unified_cm[0].name
+        chat = [node.name for each in lab.im_presence if each.unified_cm == cluster for node in each.nodes]
+        node = user.im_presence_node or (chat[position % len(chat)] if chat and user.im_presence else None)
+        mail = user.mail or f"{user.id}@{lab.domains.edge}"
+        own = tuple(device.name for device in lab.devices if device.owner == user.id)
+        return derived(
+            user,
+            home_cluster=cluster,
+            mail=mail,
+            directory_uri=user.directory_uri or mail,
+            im_presence_node=node,
+            devices=(own or (f"CSF{user.id.upper()}",))
+            if user.devices is None
+            else user.devices + tuple(name for name in own if name not in user.devices),
+        )
+
+    def _device(self, device: Device, owners: dict[str, User]) -> Device:
+        user = owners.get(device.name)
+        line = device.line or (user.numbers[0] if user and user.numbers else None)
+        return derived(
+            device,
+            owner=device.owner or (user.id if user else None),
+            line=line,
+            cluster=device.cluster or (user.home_cluster if user else None) or self.deployment.unified_cm[0].name,
+            description=device.description or (user.display_name if user else ""),
+        )
+
+    def _security(self) -> None:
+        lab = self.deployment
+        written = {(each.host, each.service): each for each in lab.certificates}
+        stores = {(each.host, each.store): each for each in lab.trust}
+        certificates: list[Certificate] = []
+        trust: list[TrustStore] = []
+        for kind, machine, _ in machines(lab):
+            for service in SERVICES.get(kind, ()):
+                one = written.pop((machine.name, service), None)
+                certificates.append(self._certificate(one, kind, machine, service))
+            for store in STORES.get(kind, ()):
+                held = stores.pop((machine.name, store), None)
+                trust.append(held or TrustStore(host=machine.name, store=store))
+        self._set("certificates", (*certificates, *written.values()))
+        itself = tuple(f"{each.host}/{each.service}" for each in certificates if each.signed_by == "self-signed")
+        complete = tuple(
+            each if each.holds is not None else derived(each, holds=AUTHORITIES + itself) for each in trust
+        )
+        self._set("trust", (*complete, *stores.values()))
+
+    def _certificate(self, written: Certificate | None, kind: str, machine: Machine, service: str) -> Certificate:
+        certificate = written or Certificate(host=machine.name, service=service)
+        names = certificate.names
+        if names is None:
+            wanted = dict.fromkeys((*self._names(kind, machine), *certificate.extra_names))
+            names = tuple(name for name in wanted if name not in certificate.without_names)
+        return derived(
+            certificate,
+            signed_by=certificate.signed_by or ("public" if kind == "expressway_e" else "enterprise"),
+            names=names,
+            sends=certificate.sends or self.deployment.defaults.tls.sends,
+        )
+
+    def _names(self, kind: str, machine: Machine) -> Iterator[str]:
+        lab = self.deployment
+        yield machine.fqdn
+        if kind == "expressway_e":
+            yield from (each.name for each in lab.domains.enabled)
+            if lab.mra.expressway_e_cluster:
+                yield lab.mra.expressway_e_cluster
+            inner = getattr(machine, "inner_name", None)
+            if inner:
+                yield f"{inner}.{machine.domain}"
+        if kind == "expressway_c":
+            if lab.mra.expressway_c_cluster:
+                yield lab.mra.expressway_c_cluster
+            for cluster in lab.unified_cm:
+                yield from (each.name for each in cluster.security_profiles if each.mode == "encrypted")
+        if kind == "im_presence":
+            for chat in lab.im_presence:
+                if machine.name in {node.name for node in chat.nodes}:
+                    yield from chat.presence_domains
+
+
+def _kind_of(name: str) -> DeviceKind | None:
+    for prefix, kind in JABBER_PREFIXES.items():
+        if name.startswith(prefix):
+            return kind  # type: ignore[return-value]  # the table's values are device kinds
+    return None

@@ -1,0 +1,253 @@
+"""The machines of a deployment, one section a product, and the clusters that some of them form."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field
+
+from edgesim.deployment import releases
+from edgesim.deployment.base import Address, DomainName, HostLabel, Model, Secret, Text
+from edgesim.deployment.releases import ExpresswayRelease, ImPresenceRelease, JabberRelease, UnifiedCmRelease
+from edgesim.world import Interface
+
+ZoneName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+"""The name of a network zone: ``internet``, ``dmz``, ``inside`` or a deployment's own."""
+View = Literal["inside", "outside"]
+"""Which half of the DNS a host asks."""
+
+
+class Machine(Model):
+    """What every host has: a name, which with ``domain`` makes its FQDN."""
+
+    name: HostLabel
+    domain: DomainName | None = Field(
+        default=None, description="the host's DNS domain; the section's usual one when left out"
+    )
+    view: View | None = Field(
+        default=None, description="the DNS servers it asks; inside, except E and clients on the internet"
+    )
+
+    @property
+    def fqdn(self) -> str:
+        """The host name and domain, which the deployment has filled in."""
+        return f"{self.name}.{self.domain}" if self.domain else self.name
+
+    @property
+    def interfaces(self) -> tuple[Interface, ...]:
+        """The addresses of the host, in the world's terms, the main one first."""
+        raise NotImplementedError
+
+
+class SingleHomed(Machine):
+    """A host with one address."""
+
+    address: Address
+    zone: ZoneName = "inside"
+
+    @property
+    def interfaces(self) -> tuple[Interface, ...]:
+        return (Interface(name="lan1", address=self.address, zone=self.zone),)
+
+
+class DnsServer(SingleHomed):
+    """A name server of one view."""
+
+
+class ExpresswayE(Machine):
+    """An Expressway-E peer. ``domain`` is its System > DNS > Domain name, hence also the cookie's domain.
+
+    With ``inner`` it has two network interfaces: ``outer`` towards the clients, ``inner`` towards Expressway-C.
+    """
+
+    outer: Address
+    inner: Address | None = None
+    outer_zone: ZoneName = "internet"
+    inner_zone: ZoneName = "dmz"
+    inner_name: HostLabel | None = Field(
+        default=None, description="a name of its own for the inner address, beside the FQDN"
+    )
+    static_nat: Address | None = Field(
+        default=None, description="the public address, where a static NAT stands before it"
+    )
+    release: ExpresswayRelease = releases.DEFAULT_EXPRESSWAY
+
+    @property
+    def interfaces(self) -> tuple[Interface, ...]:
+        outer = Interface(name="lan2" if self.inner else "lan1", address=self.outer, zone=self.outer_zone)
+        if self.inner is None:
+            return (outer,)
+        return (outer, Interface(name="lan1", address=self.inner, zone=self.inner_zone))
+
+    @property
+    def public_address(self) -> str:
+        """The address that clients outside reach."""
+        return self.static_nat or self.outer
+
+    @property
+    def inner_address(self) -> str:
+        """The address that Expressway-C reaches: of the inner interface, or the only one."""
+        return self.inner or self.outer
+
+    @property
+    def cookie_domain(self) -> str:
+        """The domain of the edge cookie, without the leading dot: System > DNS > Domain name."""
+        return self.domain or ""
+
+
+class ExpresswayC(SingleHomed):
+    """An Expressway-C peer."""
+
+    release: ExpresswayRelease = releases.DEFAULT_EXPRESSWAY
+
+
+class UnifiedCmNode(SingleHomed):
+    """A node of a Unified CM cluster."""
+
+    known_as: Literal["fqdn", "host name", "address"] = Field(
+        default="fqdn", description="how System > Server lists the node, hence how everybody is told to reach it"
+    )
+    axl: bool = Field(default=True, description="the Cisco AXL Web Service runs")
+
+    @property
+    def server_name(self) -> str:
+        """The node as System > Server lists it."""
+        return {"fqdn": self.fqdn, "host name": self.name, "address": self.address}[self.known_as]
+
+
+class Account(Model):
+    """An application user, such as the one with Standard AXL API Access."""
+
+    user: Text
+    password: Secret
+
+
+class ServiceProfile(Model):
+    """A UC service profile: what Jabber is told about services. Without ``cti`` no UDS server is handed out."""
+
+    name: Text = "SPDefault"
+    im_presence: bool = True
+    cti: bool = True
+    uds_directory: bool = True
+
+
+JabberPolicy = Literal["no service", "IM and presence only", "IM and presence, voice and video"]
+
+
+class UserProfile(Model):
+    """A user profile: whether its users may come through the edge, and for what."""
+
+    name: Text = "Standard (Factory Default) User Profile"
+    mobile_and_remote_access: bool = True
+    jabber_desktop: JabberPolicy = "IM and presence, voice and video"
+    jabber_mobile: JabberPolicy = "IM and presence, voice and video"
+
+
+class SecurityProfile(Model):
+    """A phone security profile. The name of an encrypted one has the form of an FQDN and stands in C's SAN."""
+
+    name: Text = "Standard SIP Non-Secure Profile"
+    mode: Literal["non secure", "authenticated", "encrypted"] = "non secure"
+    transport: Literal["TCP", "TLS", "UDP", "TCP+UDP"] = "TCP+UDP"
+    digest: bool = False
+    oauth: bool = False
+    encrypted_configuration: bool = False
+
+
+class UnifiedCmCluster(Model):
+    """A Unified CM cluster: its nodes, its enterprise parameters, the profiles that users and devices refer to."""
+
+    name: HostLabel = "cucm"
+    release: UnifiedCmRelease = releases.DEFAULT_UNIFIED_CM
+    publisher: UnifiedCmNode
+    subscribers: tuple[UnifiedCmNode, ...] = ()
+    call_manager_group: tuple[HostLabel, ...] = Field(
+        default=(), description="node names, best first; publisher and subscribers in order when left out", max_length=3
+    )
+    tftp: tuple[HostLabel, ...] = Field(default=(), description="nodes that run TFTP; the publisher when left out")
+    mixed_mode: bool = Field(default=False, description="cluster security mode 1")
+    oauth_refresh: bool = Field(
+        default=False, description="OAuth with Refresh Login Flow; the product ships with it disabled"
+    )
+    sip_oauth: bool = Field(default=False, description="SIP OAuth mode")
+    contact_search_authentication: bool = False
+    axl_account: Account = Account(user="axl", password="axl-password")
+    knows_clusters: tuple[HostLabel, ...] | None = Field(
+        default=None, description="its cluster view (ILS or by hand); all other clusters when left out"
+    )
+    service_profiles: tuple[ServiceProfile, ...] = (ServiceProfile(),)
+    user_profiles: tuple[UserProfile, ...] = (UserProfile(),)
+    security_profiles: tuple[SecurityProfile, ...] = (SecurityProfile(),)
+
+    @property
+    def nodes(self) -> tuple[UnifiedCmNode, ...]:
+        """Publisher first, then the subscribers."""
+        return (self.publisher, *self.subscribers)
+
+    def node(self, name: str) -> UnifiedCmNode:
+        """Return a node by its name. Raises `LookupError`."""
+        return _named(self.nodes, name, f"node of cluster {self.name}")
+
+    def service_profile(self, name: str) -> ServiceProfile:
+        """Return a service profile by its name. Raises `LookupError`."""
+        return _named(self.service_profiles, name, "service profile")
+
+    def user_profile(self, name: str) -> UserProfile:
+        """Return a user profile by its name. Raises `LookupError`."""
+        return _named(self.user_profiles, name, "user profile")
+
+    def security_profile(self, name: str) -> SecurityProfile:
+        """Return a phone security profile by its name. Raises `LookupError`."""
+        return _named(self.security_profiles, name, "phone security profile")
+
+
+class ImPresenceNode(SingleHomed):
+    """A node of an IM and Presence cluster."""
+
+    axl: bool = Field(default=True, description="the Cisco AXL Web Service runs")
+
+
+class ImPresenceCluster(Model):
+    """An IM and Presence cluster, which belongs to one Unified CM cluster."""
+
+    name: HostLabel = "imp"
+    release: ImPresenceRelease = releases.DEFAULT_IM_PRESENCE
+    unified_cm: HostLabel | None = Field(default=None, description="its Unified CM cluster; the first when left out")
+    publisher: ImPresenceNode
+    subscribers: tuple[ImPresenceNode, ...] = ()
+    presence_domains: tuple[DomainName, ...] = Field(default=(), description="the edge domain when left out")
+    peers: tuple[HostLabel, ...] | None = Field(
+        default=None, description="intercluster peers; all clusters when left out"
+    )
+    redundancy: bool = Field(
+        default=False, description="publisher and first subscriber form a presence redundancy group"
+    )
+    restricted: bool = Field(default=True, description="the restricted (encrypting) version, not the unrestricted one")
+    axl_account: Account = Account(user="axl", password="axl-password")
+
+    @property
+    def nodes(self) -> tuple[ImPresenceNode, ...]:
+        """Publisher first, then the subscribers."""
+        return (self.publisher, *self.subscribers)
+
+    def node(self, name: str) -> ImPresenceNode:
+        """Return a node by its name. Raises `LookupError`."""
+        return _named(self.nodes, name, f"node of cluster {self.name}")
+
+
+class ClientHost(SingleHomed):
+    """A machine on which a simulated client runs."""
+
+    zone: ZoneName = "internet"
+    platform: Literal["windows", "mac", "ios", "android", "phone", "room"] = "windows"
+    release: JabberRelease = releases.DEFAULT_JABBER
+
+
+N = TypeVar("N", Machine, UnifiedCmNode, ImPresenceNode, ServiceProfile, UserProfile, SecurityProfile)
+
+
+def _named(items: tuple[N, ...], name: str, what: str) -> N:
+    for item in items:
+        if item.name == name:
+            return item
+    raise LookupError(f"no {what} is called {name!r}")

@@ -1,0 +1,1 @@
+"""The built-in deployments, as YAML files beside this module."""

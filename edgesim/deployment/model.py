@@ -1,0 +1,220 @@
+"""The typed description of a lab: hosts, domains, links, users, devices, certificates, and every default."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from edgesim.deployment import filling
+from edgesim.deployment.base import Model, Text
+from edgesim.deployment.consistency import Inconsistent, mistakes_in
+from edgesim.deployment.defaults import Defaults
+from edgesim.deployment.hosts import (
+    ClientHost,
+    ExpresswayC,
+    ExpresswayE,
+    ImPresenceCluster,
+    ImPresenceNode,
+    Machine,
+    UnifiedCmCluster,
+    UnifiedCmNode,
+    View,
+)
+from edgesim.deployment.mra import Dns, Domains, Mra, SshTunnel, TraversalZone, XcpLink
+from edgesim.deployment.people import Device, User
+from edgesim.deployment.records import Record, zone_records
+from edgesim.deployment.security import Certificate, TrustStore
+from edgesim.world import Interface
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSpec:
+    """One host of a deployment, ready for a world: ``kind`` is the section it stands in (``dns``, ``expressway_e``,
+    ``expressway_c``, ``unified_cm``, ``im_presence``, ``client``), ``spec`` its own part of the deployment."""
+
+    name: str
+    kind: str
+    fqdn: str
+    interfaces: tuple[Interface, ...]
+    spec: Machine
+    view: View
+    cluster: str | None = None
+
+    @property
+    def address(self) -> str:
+        """The main address."""
+        return self.interfaces[0].address
+
+
+class Deployment(Model):
+    """A lab. Whatever the author leaves out is filled in on construction, so that every field can be relied on."""
+
+    name: Text = "lab"
+    description: str = Field(default="", max_length=2000)
+    domains: Domains = Domains()
+    dns: Dns
+    expressway_e: tuple[ExpresswayE, ...] = Field(min_length=1, max_length=6)
+    expressway_c: tuple[ExpresswayC, ...] = Field(min_length=1, max_length=6)
+    unified_cm: tuple[UnifiedCmCluster, ...] = Field(min_length=1)
+    im_presence: tuple[ImPresenceCluster, ...] = ()
+    clients: tuple[ClientHost, ...] = ()
+    mra: Mra = Mra()
+    traversal_zone: TraversalZone = TraversalZone()
+    ssh_tunnel: SshTunnel = SshTunnel()
+    xcp_link: XcpLink = XcpLink()
+    users: tuple[User, ...] = ()
+    devices: tuple[Device, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    trust: tuple[TrustStore, ...] = ()
+    defaults: Defaults = Defaults()
+
+    @model_validator(mode="after")
+    def _complete(self) -> Deployment:
+        self.__dict__.update(filling.filled(self))
+        mistakes = mistakes_in(self)
+        if mistakes:
+            raise Inconsistent(mistakes)
+        return self
+
+    # Hosts
+
+    def host_specs(self) -> tuple[HostSpec, ...]:
+        """Return every host, servers before clients, in the order in which they should start."""
+        return tuple(
+            HostSpec(
+                name=machine.name,
+                kind=kind,
+                fqdn=machine.fqdn,
+                interfaces=machine.interfaces,
+                spec=machine,
+                view=machine.view or "inside",
+                cluster=cluster,
+            )
+            for kind, machine, cluster in filling.machines(self)
+        )
+
+    def host(self, name: str) -> HostSpec:
+        """Return a host by its name. Raises `LookupError`."""
+        for host in self.host_specs():
+            if host.name == name:
+                return host
+        raise LookupError(f"no host is called {name!r}")
+
+    def dns_servers(self, host: str) -> tuple[str, ...]:
+        """Return the addresses of the name servers that a host asks."""
+        return ((self.dns.inside if self.host(host).view == "inside" else self.dns.outside).address,)
+
+    def zone_records(self, view: View) -> tuple[Record, ...]:
+        """Return the records of the DNS in one view, sorted as a zone file would be read."""
+        return zone_records(self, view)
+
+    # Servers
+
+    def cluster(self, name: str) -> UnifiedCmCluster:
+        """Return a Unified CM cluster by its name. Raises `LookupError`."""
+        for cluster in self.unified_cm:
+            if cluster.name == name:
+                return cluster
+        raise LookupError(f"no Unified CM cluster is called {name!r}")
+
+    def cluster_of(self, node: str) -> UnifiedCmCluster:
+        """Return the Unified CM cluster of a node, by the node's name. Raises `LookupError`."""
+        for cluster in self.unified_cm:
+            if any(each.name == node for each in cluster.nodes):
+                return cluster
+        raise LookupError(f"no Unified CM node is called {node!r}")
+
+    def im_presence_cluster(self, name: str) -> ImPresenceCluster:
+        """Return an IM and Presence cluster by its name. Raises `LookupError`."""
+        for cluster in self.im_presence:
+            if cluster.name == name:
+                return cluster
+        raise LookupError(f"no IM and Presence cluster is called {name!r}")
+
+    def im_presence_cluster_of(self, node: str) -> ImPresenceCluster:
+        """Return the IM and Presence cluster of a node, by the node's name. Raises `LookupError`."""
+        for cluster in self.im_presence:
+            if any(each.name == node for each in cluster.nodes):
+                return cluster
+        raise LookupError(f"no IM and Presence node is called {node!r}")
+
+    @property
+    def unified_cm_nodes(self) -> tuple[UnifiedCmNode, ...]:
+        """Every Unified CM node of every cluster."""
+        return tuple(node for cluster in self.unified_cm for node in cluster.nodes)
+
+    @property
+    def im_presence_nodes(self) -> tuple[ImPresenceNode, ...]:
+        """Every IM and Presence node of every cluster."""
+        return tuple(node for cluster in self.im_presence for node in cluster.nodes)
+
+    # People
+
+    def user(self, user_id: str) -> User:
+        """Return a user by the id, in its exact case. Raises `LookupError`."""
+        for user in self.users:
+            if user.id == user_id:
+                return user
+        raise LookupError(f"no user is called {user_id!r}")
+
+    def device(self, name: str) -> Device:
+        """Return a device by its name. Raises `LookupError`."""
+        for device in self.devices:
+            if device.name == name:
+                return device
+        raise LookupError(f"no device is called {name!r}")
+
+    def devices_of(self, user_id: str) -> tuple[Device, ...]:
+        """Return the devices that a user owns, in the order of the user's own list."""
+        return tuple(self.device(name) for name in self.user(user_id).devices or ())
+
+    def pkid(self, kind: str, name: str) -> str:
+        """Return the database key, a UUID in lower case, of ``("device", "CSFALICE")`` and the like; always the same."""
+        digest = hashlib.sha256(f"{self.name}\0{kind}\0{name}".encode()).hexdigest()
+        return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
+
+    # Certificates
+
+    def certificate(self, host: str, service: str) -> Certificate:
+        """Return the complete description of a service's certificate. Raises `LookupError`."""
+        for certificate in self.certificates:
+            if (certificate.host, certificate.service) == (host, service):
+                return certificate
+        raise LookupError(f"no certificate for {host}/{service}")
+
+    def certificates_of(self, host: str) -> tuple[Certificate, ...]:
+        """Return the certificates of a host's services."""
+        return tuple(each for each in self.certificates if each.host == host)
+
+    def trust_store(self, host: str, store: str) -> TrustStore:
+        """Return what a host's trust store holds. Raises `LookupError`."""
+        for each in self.trust:
+            if (each.host, each.store) == (host, store):
+                return each
+        raise LookupError(f"no trust store {store} on {host}")
+
+    def trust_of(self, host: str) -> tuple[TrustStore, ...]:
+        """Return the trust stores of a host."""
+        return tuple(each for each in self.trust if each.host == host)
+
+    # Change
+
+    def changed(self, changes: Mapping[str, Any]) -> Deployment:
+        """Return a new deployment with some settings changed, each by its dotted path.
+
+        ``deployment.changed({"mra.sip_path_headers": True, "expressway_c.0.release": "X12.5"})``. Raises
+        `DeploymentError` when a path or value is wrong.
+        """
+        from edgesim.deployment.load import changed
+
+        return changed(self, changes)
+
+    def relocated(self, mapping: Mapping[str, str]) -> Deployment:
+        """Return a new deployment with every address replaced that ``mapping`` names, wherever it stands."""
+        from edgesim.deployment.load import relocated
+
+        return relocated(self, mapping)

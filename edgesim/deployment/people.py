@@ -1,0 +1,93 @@
+"""The users of a deployment and the devices that they own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from edgesim.deployment.base import HostLabel, Model, Secret, Text
+
+UserId = Annotated[str, Field(pattern=r"^[^\s/:@\"<>&]{1,128}$")]
+"""An end user's id, case-sensitive."""
+DirectoryNumber = Annotated[str, Field(pattern=r"^\+?[0-9*#]{1,24}$")]
+DeviceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,50}$")]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceType:
+    """A kind of device: the prefix of its names, Unified CM's product name and model number."""
+
+    prefix: str
+    product: str
+    model: int
+
+
+DEVICE_TYPES = {
+    "desktop": DeviceType("CSF", "Cisco Unified Client Services Framework", 503),
+    "iphone": DeviceType("TCT", "Cisco Dual Mode for iPhone", 562),
+    "android": DeviceType("BOT", "Cisco Dual Mode for Android", 575),
+    "tablet": DeviceType("TAB", "Cisco Jabber for Tablet", 652),
+    "7821": DeviceType("SEP", "Cisco 7821", 621),
+    "8845": DeviceType("SEP", "Cisco 8845", 36217),
+    "8865": DeviceType("SEP", "Cisco 8865", 36224),
+    "EX60": DeviceType("SEP", "Cisco TelePresence EX60", 604),
+}
+DeviceKind = Literal["desktop", "iphone", "android", "tablet", "7821", "8845", "8865", "EX60"]
+JABBER_PREFIXES = {"CSF": "desktop", "TCT": "iphone", "BOT": "android", "TAB": "tablet"}
+
+
+class Device(Model):
+    """A device of Unified CM's database."""
+
+    name: DeviceName
+    type: DeviceKind = "desktop"
+    owner: UserId | None = None
+    line: DirectoryNumber | None = Field(default=None, description="directory number; its owner's first when left out")
+    cluster: HostLabel | None = Field(default=None, description="its Unified CM cluster; its owner's, or the first")
+    security_profile: Text = "Standard SIP Non-Secure Profile"
+    description: str = Field(default="", max_length=128)
+    firmware: str | None = Field(
+        default=None, max_length=40, description="release of a phone or room device, as its maker writes it"
+    )
+    enrolled: bool = Field(
+        default=False, description="holds a locally significant certificate (CAPF enrolment on premises)"
+    )
+
+    @property
+    def product(self) -> str:
+        """Unified CM's product name, such as ``Cisco Unified Client Services Framework``."""
+        return DEVICE_TYPES[self.type].product
+
+    @property
+    def model(self) -> int:
+        """Unified CM's model number, as in ``+u.sip!model.ccm.cisco.com``."""
+        return DEVICE_TYPES[self.type].model
+
+
+class User(Model):
+    """An end user."""
+
+    id: UserId
+    password: Secret
+    first_name: str = Field(default="", max_length=64)
+    last_name: str = Field(default="", max_length=64)
+    mail: str | None = Field(default=None, max_length=254, description="id@edge domain when left out")
+    directory_uri: str | None = Field(default=None, max_length=254, description="the mail address when left out")
+    numbers: tuple[DirectoryNumber, ...] = ()
+    home_cluster: HostLabel | None = Field(default=None, description="Unified CM cluster; the first when left out")
+    homed: bool = Field(default=True, description="Home Cluster is ticked")
+    also_homed_at: tuple[HostLabel, ...] = Field(
+        default=(), description="further clusters where it is ticked, which is a mistake"
+    )
+    im_presence: bool = Field(default=True, description="enabled for IM and Presence")
+    im_presence_node: HostLabel | None = Field(default=None, description="home node; chosen in turn when left out")
+    devices: tuple[DeviceName, ...] | None = Field(default=None, description="CSF<ID> when left out")
+    service_profile: Text | None = "SPDefault"
+    user_profile: Text = "Standard (Factory Default) User Profile"
+
+    @property
+    def display_name(self) -> str:
+        """First and last name, or the id."""
+        return " ".join(part for part in (self.first_name, self.last_name) if part) or self.id

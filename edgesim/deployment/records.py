@@ -1,0 +1,95 @@
+"""The DNS of a deployment: what follows from its hosts and domains, in each view."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from edgesim.deployment.hosts import View
+    from edgesim.deployment.model import Deployment
+
+SrvValue = tuple[int, int, int, str]
+"""Priority, weight, port, target (RFC 2782)."""
+
+
+class Record(NamedTuple):
+    """A DNS record; ``value`` is text, or a tuple of priority, weight, port and target for an SRV."""
+
+    name: str
+    type: str
+    ttl: int
+    value: str | SrvValue
+
+
+def reverse_name(address: str) -> str:
+    """Return the name of an address in in-addr.arpa or ip6.arpa (RFC 1035, section 3.5; RFC 3596, section 2.5)."""
+    return ipaddress.ip_address(address).reverse_pointer
+
+
+def zone_records(deployment: Deployment, view: View) -> tuple[Record, ...]:
+    """Return all records of one view: derived, then extra, without those that the deployment omits."""
+    omitted = {(each.name.lower(), each.type) for each in deployment.dns.without if each.view == view}
+    found = dict.fromkeys(
+        record for record in _all(deployment, view) if (record.name.lower(), record.type) not in omitted
+    )
+    for extra in deployment.dns.extra:
+        if extra.view == view:
+            found[Record(extra.name, extra.type, extra.ttl, _value(extra.type, extra.value))] = None
+    return tuple(found)
+
+
+def _value(kind: str, text: str) -> str | SrvValue:
+    if kind != "SRV":
+        return text
+    priority, weight, port, target = text.split()
+    return (int(priority), int(weight), int(port), target)
+
+
+def _all(deployment: Deployment, view: View) -> Iterator[Record]:
+    ttl = deployment.defaults.dns.ttl
+    ports = deployment.defaults.ports
+    for name, address, reverse in _addresses(deployment, view):
+        yield Record(name, "AAAA" if ":" in address else "A", ttl, address)
+        if reverse:
+            yield Record(reverse_name(address), "PTR", ttl, name)
+    dns = deployment.dns
+    domains = [each.name for each in deployment.domains.enabled]
+    priority, weight = deployment.defaults.dns.srv_priority, deployment.defaults.dns.srv_weight
+    if (dns.collab_edge and view == "outside") or (dns.collab_edge_inside and view == "inside"):
+        for domain in domains:
+            for edge in deployment.expressway_e:
+                value = (priority, weight, ports.edge_https, edge.fqdn)
+                yield Record(f"_collab-edge._tls.{domain}", "SRV", ttl, value)
+    if (dns.cisco_uds and view == "inside") or (dns.cisco_uds_outside and view == "outside"):
+        for domain in domains:
+            for node in deployment.unified_cm_nodes:
+                value = (priority, weight, ports.uds, node.fqdn)
+                yield Record(f"_cisco-uds._tcp.{domain}", "SRV", ttl, value)
+    if dns.cuplogin and view == "inside":
+        for domain in domains:
+            for chat in deployment.im_presence_nodes:
+                value = (priority, weight, ports.soap, chat.fqdn)
+                yield Record(f"_cuplogin._tcp.{domain}", "SRV", ttl, value)
+
+
+def _addresses(deployment: Deployment, view: View) -> Iterator[tuple[str, str, bool]]:
+    if view == "outside":
+        yield deployment.dns.outside.fqdn, deployment.dns.outside.address, True
+        for edge in deployment.expressway_e:
+            yield edge.fqdn, edge.public_address, True
+        return
+    yield deployment.dns.inside.fqdn, deployment.dns.inside.address, True
+    for edge in deployment.expressway_e:
+        yield edge.fqdn, edge.inner_address, True
+        if edge.inner_name:
+            yield f"{edge.inner_name}.{edge.domain}", edge.inner_address, False
+    for core in deployment.expressway_c:
+        yield core.fqdn, core.address, True
+        if deployment.mra.expressway_c_cluster:
+            yield deployment.mra.expressway_c_cluster, core.address, False
+    for node in deployment.unified_cm_nodes:
+        yield node.fqdn, node.address, True
+    for chat in deployment.im_presence_nodes:
+        yield chat.fqdn, chat.address, True
