@@ -204,24 +204,8 @@ def test_hostile_documents_are_refused(body: bytes) -> None:
 PARSERS = (ClusterUser, Servers, Version, User, Devices, Device, Users, LoginDetails, NewCredentials, Failure)
 NAMES = st.sampled_from(
     [
-        "clusterUser",
-        "result",
-        "homeCluster",
-        "servers",
-        "server",
-        "versionInformation",
-        "version",
-        "user",
-        "userName",
-        "users",
-        "devices",
-        "device",
-        "name",
-        "credentials",
-        "credential",
-        "errors",
-        "error",
-        "code",
+        *("clusterUser", "result", "homeCluster", "servers", "server", "versionInformation", "version", "user"),
+        *("userName", "users", "devices", "device", "name", "credentials", "credential", "errors", "error", "code"),
         "loginFailures",
     ]
 )

@@ -1,0 +1,480 @@
+"""The part of AXL, Unified CM's administrative SOAP interface, that Expressway-C uses to discover a cluster.
+
+Requests and responses are frozen classes; `write_request` and `write_response` put them into a SOAP 1.1 envelope,
+`read_request` and `read_response` take them out again. A fault is the exception `AxlFault` on both sides.
+
+Sources: AXL schema and AXL developer guide (developer.cisco.com). Which methods Expressway-C calls is not documented;
+the set here is what it needs to know: release, nodes, the cluster's parameters, and its own entry under *Device >
+Expressway-C*.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from xml.etree.ElementTree import Element
+
+from edgesim.edge.markup import LIMITS, XmlLimits, leaf, local, read, tag, text
+
+SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
+NAMESPACE = "http://www.cisco.com/AXL/API/"
+CONTENT_TYPE = "text/xml;charset=UTF-8"
+TARGET = "/axl/"
+ENTERPRISE_WIDE_DATA = "EnterpriseWideData"
+"""The row of the table of nodes that is no node; `listProcessNode` returns it, `ProcessNodes.servers` leaves it out."""
+
+
+class AxlError(Exception):
+    """A body is not an AXL message."""
+
+
+class UnknownMethod(AxlError):
+    """A well-formed request for a method outside the subset; ``method`` is its name."""
+
+    def __init__(self, method: str, version: str) -> None:
+        super().__init__(f"no method {method[:80]!r}")
+        self.method = method
+        self.version = version
+
+
+class AxlFault(Exception):
+    """A SOAP fault: AXL's own code, the message, and the method that failed.
+
+    Known codes: 201 SQL syntax, 5003 the item to change was not found, 5007 the item to get was not found, -239 an entry
+    that exists already.
+    """
+
+    def __init__(self, code: int, message: str, request: str, side: str = "Server") -> None:
+        super().__init__(f"{request}: {message} ({code})")
+        self.code = code
+        self.message = message
+        self.request = request
+        self.side = side
+
+
+# ---- requests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetCCMVersion:
+    """Asks for the release of a node, or of the one that answers."""
+
+    process_node: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListProcessNode:
+    """Asks for the nodes whose name is like ``name`` (``%`` stands for anything)."""
+
+    name: str = "%"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecuteSQLQuery:
+    """Asks for rows of the configuration database."""
+
+    sql: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddExpresswayC:
+    """Adds an entry under *Device > Expressway-C*; ``subject`` is the certificate's subject or alternative names."""
+
+    host: str
+    description: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateExpresswayC:
+    """Changes the entry of ``host``; None leaves a value as it is."""
+
+    host: str
+    new_host: str | None = None
+    description: str | None = None
+    subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveExpresswayC:
+    """Removes the entry of ``host``."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListExpresswayC:
+    """Asks for the entries whose host is like ``host``."""
+
+    host: str = "%"
+
+
+Request = (
+    GetCCMVersion
+    | ListProcessNode
+    | ExecuteSQLQuery
+    | AddExpresswayC
+    | UpdateExpresswayC
+    | RemoveExpresswayC
+    | ListExpresswayC
+)
+
+METHODS: dict[type[Any], str] = {
+    GetCCMVersion: "getCCMVersion",
+    ListProcessNode: "listProcessNode",
+    ExecuteSQLQuery: "executeSQLQuery",
+    AddExpresswayC: "addExpresswayCConfiguration",
+    UpdateExpresswayC: "updateExpresswayCConfiguration",
+    RemoveExpresswayC: "removeExpresswayCConfiguration",
+    ListExpresswayC: "listExpresswayCConfiguration",
+}
+"""The name of each method by the class of its request."""
+
+
+# ---- responses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CcmVersion:
+    """The release in full, e.g. ``14.0.1.11900-132``."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessNode:
+    """A node of the cluster: ``usage`` is ``Publisher`` or ``Subscriber``, ``role`` what runs there."""
+
+    name: str
+    description: str = ""
+    usage: str = "Subscriber"
+    role: str = "CUCM Voice/Video"
+    uuid: str = ""
+
+    @property
+    def is_call_processing(self) -> bool:
+        """Say whether the node is a Unified CM and not an IM and Presence node."""
+        return self.role == "CUCM Voice/Video"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessNodes:
+    """The rows of the table of nodes."""
+
+    nodes: tuple[ProcessNode, ...]
+
+    @property
+    def servers(self) -> tuple[ProcessNode, ...]:
+        """The rows that are nodes."""
+        return tuple(node for node in self.nodes if node.name != ENTERPRISE_WIDE_DATA)
+
+
+Row = tuple[tuple[str, str], ...]
+"""Columns of a row in order: name and value, both text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """The rows that a query found."""
+
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """The UUID, in braces, of the entry that was added, changed or removed."""
+
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpresswayC:
+    """An entry under *Device > Expressway-C*."""
+
+    host: str
+    description: str = ""
+    subject: str = ""
+    uuid: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpresswayCs:
+    """The entries under *Device > Expressway-C* that matched."""
+
+    entries: tuple[ExpresswayC, ...] = field(default=())
+
+
+Response = CcmVersion | ProcessNodes | Rows | Stored | ExpresswayCs
+R = TypeVar("R", bound=Response)
+
+
+# ---- what is written
+
+
+def soap_action(request: Request, version: str) -> str:
+    """Return the value of ``SOAPAction`` without its quotes, e.g. ``CUCM:DB ver=14.0 getCCMVersion``."""
+    return f"CUCM:DB ver={version} {METHODS[type(request)]}"
+
+
+def write_request(request: Request, version: str) -> bytes:
+    """Return the envelope of a request by schema ``version``, e.g. ``14.0``."""
+    inner = tag(f"ns:{METHODS[type(request)]}", *_request_fields(request), attributes=(_namespace(version),))
+    envelope = tag(
+        "soapenv:Envelope",
+        "<soapenv:Header/>",
+        tag("soapenv:Body", inner),
+        attributes=(("xmlns:soapenv", SOAP),),
+    )
+    return envelope.encode()
+
+
+def write_response(request: Request, response: Response, version: str) -> bytes:
+    """Return the envelope of the answer to ``request``."""
+    name = f"ns:{METHODS[type(request)]}Response"
+    inner = tag(name, tag("return", *_response_fields(response)), attributes=(_namespace(version),))
+    return _answer(inner)
+
+
+def write_fault(fault: AxlFault) -> bytes:
+    """Return the envelope of a fault; its HTTP status is 500."""
+    detail = tag(
+        "axlError",
+        leaf("axlcode", fault.code),
+        leaf("axlmessage", fault.message),
+        leaf("request", fault.request),
+    )
+    inner = tag(
+        "soapenv:Fault",
+        leaf("faultcode", f"soapenv:{fault.side}"),
+        leaf("faultstring", fault.message),
+        tag("detail", detail),
+    )
+    return _answer(inner)
+
+
+def _namespace(version: str) -> tuple[str, str]:
+    return ("xmlns:ns", NAMESPACE + version)
+
+
+def _answer(inner: str) -> bytes:
+    body = tag("soapenv:Body", inner)
+    envelope = tag("soapenv:Envelope", body, attributes=(("xmlns:soapenv", SOAP),))
+    return ("<?xml version='1.0' encoding='UTF-8'?>" + envelope).encode()
+
+
+_NODE_TAGS = ("name", "description", "nodeUsage", "processNodeRole")
+_EXPRESSWAY_TAGS = ("HostNameOrIP", "description", "X509SubjectNameorSubjectAlternateName")
+
+
+def _search(column: str, like: str, returned: tuple[str, ...]) -> list[str]:
+    return [
+        tag("searchCriteria", leaf(column, like)),
+        tag("returnedTags", *(leaf(name, None) for name in returned)),
+    ]
+
+
+def _given(**values: str | None) -> list[str]:
+    return [leaf(name, value) for name, value in values.items() if value is not None]
+
+
+def _request_fields(request: Request) -> list[str]:
+    match request:
+        case GetCCMVersion(process_node=node):
+            return _given(processNodeName=node)
+        case ListProcessNode(name=name):
+            return _search("name", name, _NODE_TAGS)
+        case ExecuteSQLQuery(sql=sql):
+            return [leaf("sql", sql)]
+        case AddExpresswayC():
+            return [tag("expresswayCConfiguration", *_expressway(request.host, request.description, request.subject))]
+        case UpdateExpresswayC():
+            return _given(
+                HostNameOrIP=request.host,
+                newHostNameOrIP=request.new_host,
+                description=request.description,
+                X509SubjectNameorSubjectAlternateName=request.subject,
+            )
+        case RemoveExpresswayC(host=host):
+            return [leaf("HostNameOrIP", host)]
+        case ListExpresswayC(host=host):
+            return _search("HostNameOrIP", host, _EXPRESSWAY_TAGS)
+
+
+def _expressway(host: str, description: str, subject: str) -> list[str]:
+    return [leaf(name, value) for name, value in zip(_EXPRESSWAY_TAGS, (host, description, subject), strict=True)]
+
+
+def _response_fields(response: Response) -> list[str]:
+    match response:
+        case CcmVersion(version=version):
+            return [tag("componentVersion", leaf("version", version))]
+        case ProcessNodes(nodes=nodes):
+            return [
+                tag(
+                    "processNode",
+                    leaf("name", node.name),
+                    leaf("description", node.description),
+                    leaf("nodeUsage", node.usage),
+                    leaf("processNodeRole", node.role),
+                    attributes=(("uuid", node.uuid),),
+                )
+                for node in nodes
+            ]
+        case Rows(rows=rows):
+            return [tag("row", *(leaf(name, value) for name, value in row)) for row in rows]
+        case Stored(uuid=uuid):
+            return [uuid]
+        case ExpresswayCs(entries=entries):
+            return [
+                tag(
+                    "expresswayCConfiguration",
+                    *_expressway(entry.host, entry.description, entry.subject),
+                    attributes=(("uuid", entry.uuid),),
+                )
+                for entry in entries
+            ]
+
+
+# ---- what is read
+
+
+def read_request(body: bytes, limits: XmlLimits = LIMITS) -> tuple[Request, str]:
+    """Return a request and the schema version of its namespace.
+
+    Raises `UnknownMethod` for a method outside the subset, `AxlError` for everything else that is no AXL request.
+    """
+    element, version = _payload(body, limits)
+    method = local(element.tag)
+    reader = _REQUESTS.get(method)
+    if reader is None:
+        raise UnknownMethod(method, version)
+    return reader(element), version
+
+
+def read_response(body: bytes, expected: type[R], limits: XmlLimits = LIMITS) -> R:
+    """Return the response in an envelope.
+
+    Raises `AxlFault` where the server answered with a fault, `AxlError` where the body is not a response of the kind
+    ``expected``.
+    """
+    element, _ = _payload(body, limits)
+    if local(element.tag) == "Fault":
+        raise _fault(element)
+    answer = element.find("return")
+    if answer is None or not local(element.tag).endswith("Response"):
+        raise AxlError(f"<{local(element.tag)[:80]}> is no AXL response")
+    response = _RESPONSES[expected](answer)
+    assert isinstance(response, expected)
+    return response
+
+
+def _payload(body: bytes, limits: XmlLimits) -> tuple[Element, str]:
+    try:
+        root = read(body, limits)
+    except ValueError as error:
+        raise AxlError(str(error)) from None
+    if root.tag != f"{{{SOAP}}}Envelope":
+        raise AxlError(f"<{local(root.tag)[:80]}> is no SOAP 1.1 envelope")
+    inner = root.find(f"{{{SOAP}}}Body")
+    if inner is None or len(inner) != 1:
+        raise AxlError("a SOAP body with exactly one element was expected")
+    element = inner[0]
+    namespace = element.tag.rpartition("}")[0].lstrip("{")
+    if namespace == SOAP:
+        return element, ""
+    if not namespace.startswith(NAMESPACE):
+        raise AxlError(f"namespace {namespace[:80]!r} is not AXL's")
+    return element, namespace.removeprefix(NAMESPACE)
+
+
+def _fault(element: Element) -> AxlFault:
+    code = text(element, "detail/axlError/axlcode", "-1")
+    return AxlFault(
+        int(code) if re.fullmatch("-?[0-9]{1,9}", code) else -1,
+        text(element, "detail/axlError/axlmessage") or text(element, "faultstring"),
+        text(element, "detail/axlError/request"),
+        text(element, "faultcode").rpartition(":")[2],
+    )
+
+
+def _needed(element: Element, path: str) -> str:
+    value = text(element, path)
+    if not value:
+        raise AxlError(f"<{local(element.tag)}> without {path}")
+    return value
+
+
+def _optional(element: Element, path: str) -> str | None:
+    found = element.find(path)
+    return None if found is None else (found.text or "").strip()
+
+
+def _add(element: Element) -> AddExpresswayC:
+    return AddExpresswayC(
+        host=_needed(element, "expresswayCConfiguration/HostNameOrIP"),
+        description=text(element, "expresswayCConfiguration/description"),
+        subject=text(element, "expresswayCConfiguration/X509SubjectNameorSubjectAlternateName"),
+    )
+
+
+def _update(element: Element) -> UpdateExpresswayC:
+    return UpdateExpresswayC(
+        host=_needed(element, "HostNameOrIP"),
+        new_host=_optional(element, "newHostNameOrIP"),
+        description=_optional(element, "description"),
+        subject=_optional(element, "X509SubjectNameorSubjectAlternateName"),
+    )
+
+
+_REQUESTS: dict[str, Callable[[Element], Request]] = {
+    "getCCMVersion": lambda e: GetCCMVersion(process_node=_optional(e, "processNodeName") or None),
+    "listProcessNode": lambda e: ListProcessNode(name=_needed(e, "searchCriteria/name")),
+    "executeSQLQuery": lambda e: ExecuteSQLQuery(sql=_needed(e, "sql")),
+    "addExpresswayCConfiguration": _add,
+    "updateExpresswayCConfiguration": _update,
+    "removeExpresswayCConfiguration": lambda e: RemoveExpresswayC(host=_needed(e, "HostNameOrIP")),
+    "listExpresswayCConfiguration": lambda e: ListExpresswayC(host=_needed(e, "searchCriteria/HostNameOrIP")),
+}
+
+
+def _nodes(answer: Element) -> ProcessNodes:
+    nodes = (
+        ProcessNode(
+            name=_needed(item, "name"),
+            description=text(item, "description"),
+            usage=text(item, "nodeUsage"),
+            role=text(item, "processNodeRole"),
+            uuid=item.get("uuid", ""),
+        )
+        for item in answer.findall("processNode")
+    )
+    return ProcessNodes(nodes=tuple(nodes))
+
+
+def _rows(answer: Element) -> Rows:
+    rows = (tuple((local(cell.tag), (cell.text or "").strip()) for cell in row) for row in answer.findall("row"))
+    return Rows(rows=tuple(rows))
+
+
+def _expressways(answer: Element) -> ExpresswayCs:
+    entries = (
+        ExpresswayC(
+            host=_needed(item, "HostNameOrIP"),
+            description=text(item, "description"),
+            subject=text(item, "X509SubjectNameorSubjectAlternateName"),
+            uuid=item.get("uuid", ""),
+        )
+        for item in answer.findall("expresswayCConfiguration")
+    )
+    return ExpresswayCs(entries=tuple(entries))
+
+
+_RESPONSES: dict[type[Any], Callable[[Element], Response]] = {
+    CcmVersion: lambda answer: CcmVersion(version=_needed(answer, "componentVersion/version")),
+    ProcessNodes: _nodes,
+    Rows: _rows,
+    Stored: lambda answer: Stored(uuid=(answer.text or "").strip()),
+    ExpresswayCs: _expressways,
+}
