@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -86,6 +86,7 @@ class Incarnation:
     number: int
     fenced: bool = False
     frozen: bool = False
+    unwinding: bool = False
     tasks: dict[int, asyncio.Task[Any]] = field(default_factory=dict)
 
 
@@ -169,13 +170,13 @@ class Host:
 
     def spawn(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
         """Start a task that belongs to this host's present incarnation and dies with it."""
-        context = self.context()
-        return context.run(lambda: asyncio.get_running_loop().create_task(work, name=f"{self.name}: {name}"))
+        task: asyncio.Task[T] = asyncio.get_running_loop().create_task(
+            work, name=f"{self.name}: {name}", context=self.context()
+        )
+        return task
 
-    def context(self) -> Any:
+    def context(self) -> Context:
         """Return a new context in which this host runs."""
-        from contextvars import copy_context
-
         context = copy_context()
         context.run(_running.set, self.life)
         return context

@@ -1,0 +1,8 @@
+"""The simulated world."""
+
+from edgesim.world.sim.loop import DeadlockError, LivelockError
+from edgesim.world.sim.settings import NetworkSettings
+from edgesim.world.sim.tripwire import TripwireError
+from edgesim.world.sim.world import SimWorld
+
+__all__ = ["DeadlockError", "LivelockError", "NetworkSettings", "SimWorld", "TripwireError"]

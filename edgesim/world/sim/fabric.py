@@ -1,0 +1,518 @@
+"""The simulated network: who listens where, what a path does to traffic, and every connection there is."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from edgesim.world.api import Host, HostState, Incarnation, Interface
+from edgesim.world.entropy import Entropy
+from edgesim.world.events import (
+    Address,
+    ConnectionFailed,
+    ConnectionOpened,
+    DatagramDropped,
+    FaultFired,
+    TlsEstablished,
+    TlsFailed,
+    WorldEvent,
+)
+from edgesim.world.faults import Fault, FaultTable, Flow
+from edgesim.world.netstat import SocketRow
+from edgesim.world.paths import Paths
+from edgesim.world.sim.loop import SimLoop
+from edgesim.world.sim.settings import NetworkSettings
+from edgesim.world.sim.sockets import FakeSocket
+from edgesim.world.sim.tcp import TcpTransport
+from edgesim.world.sim.udp import UdpTransport
+from edgesim.world.tls import TlsProtocol, alert_of, certificate_names, reason_of
+
+ANY = "0.0.0.0"
+LOOPBACK = "127.0.0.1"
+_DEAD = (HostState.OFF, HostState.POWERED_OFF)
+
+
+class Listener:
+    """A listening TCP port of a host; asyncio's server object."""
+
+    def __init__(
+        self, fabric: Fabric, life: Incarnation, addresses: Sequence[Address], accept: Callable[[], Any]
+    ) -> None:
+        self.fabric = fabric
+        self.life = life
+        self.addresses = list(addresses)
+        self.accept = accept
+        self.open = True
+
+    @property
+    def sockets(self) -> tuple[FakeSocket, ...]:
+        return tuple(FakeSocket(address) for address in self.addresses) if self.open else ()
+
+    def get_loop(self) -> SimLoop:
+        return self.fabric.loop
+
+    def is_serving(self) -> bool:
+        return self.open
+
+    async def start_serving(self) -> None:
+        """Do nothing: a simulated listener serves from the start."""
+
+    async def serve_forever(self) -> None:
+        await self.fabric.loop.create_future()
+
+    def close(self) -> None:
+        if self.open:
+            self.open = False
+            for address in self.addresses:
+                self.fabric.listeners.pop((self.life.host.name, *address), None)
+
+    def close_clients(self) -> None:
+        for transport in self.fabric.transports_of(self.life):
+            if transport.local in self.addresses:
+                transport.close()
+
+    def abort_clients(self) -> None:
+        for transport in self.fabric.transports_of(self.life):
+            if transport.local in self.addresses:
+                transport.abort()
+
+    async def wait_closed(self) -> None:
+        """Return at once: connections of a closed listener live on by themselves."""
+
+    async def __aenter__(self) -> Listener:
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        self.close()
+
+
+class Fabric:
+    """All sockets of a simulated world and the paths between its hosts."""
+
+    tls_protocol = TlsProtocol
+
+    def __init__(
+        self,
+        loop: SimLoop,
+        settings: NetworkSettings,
+        entropy: Callable[[str], Entropy],
+        hosts: dict[str, Host],
+        observer: Callable[[WorldEvent], None],
+    ) -> None:
+        self.loop = loop
+        self.settings = settings
+        self.hosts = hosts
+        self.by_address: dict[str, Host] = {}
+        self.listeners: dict[tuple[str, str, int], Listener] = {}
+        self.datagrams: dict[tuple[str, str, int], UdpTransport] = {}
+        self.transports: dict[int, TcpTransport] = {}
+        self.paths = Paths(settings.zones)
+        self.faults = FaultTable(entropy("faults"), lambda: loop.now_ns, self._fault_fired)
+        self._loss = entropy("loss")
+        self._observer = observer
+        self._connections = 0
+        self._ports: dict[str, int] = {}
+        self._udp_flows: dict[tuple[Address, Address], None] = {}
+
+    def tell(self, event: type[WorldEvent], host: Host | None, /, **fields: Any) -> None:
+        """Tell the observers of something at ``host``."""
+        self._observer(event(at_ns=self.loop.now_ns, host=host.name if host else "?", **fields))
+
+    # ---- addresses and ports
+
+    def owner(self, host: Host, address: str) -> Host | None:
+        """Return the host that ``address`` means to ``host``."""
+        return host if address == LOOPBACK else self.by_address.get(address)
+
+    def zone_of(self, host: Host, address: str) -> str:
+        """Return the zone of one of a host's addresses."""
+        for interface in host.interfaces:
+            if interface.address == address:
+                return interface.zone
+        return host.interfaces[0].zone if host.interfaces else self.settings.zones[0]
+
+    def source(self, host: Host, target: Host | None, remote: str, local: str | None) -> str:
+        """Return the source address by which ``host`` reaches ``remote``."""
+        if local and local != ANY:
+            if local != LOOPBACK and self.by_address.get(local) is not host:
+                raise OSError(errno.EADDRNOTAVAIL, f"{host.name} has no address {local}")
+            return local
+        if remote == LOOPBACK:
+            return LOOPBACK
+        zone = self.zone_of(target, remote) if target else self.settings.zones[0]
+        return self.paths.interface(host, zone).address
+
+    def ephemeral(self, host: Host) -> int:
+        """Return the next free ephemeral port of a host."""
+        port = self._ports.get(host.name, self.settings.first_ephemeral_port)
+        self._ports[host.name] = port + 1 if port < 65535 else self.settings.first_ephemeral_port
+        return port
+
+    def _path_latency(self, source: Host, local: str, target: Host, remote: str) -> int:
+        if source is target:
+            return self.settings.loopback
+        link = self.paths.link(source.name, target.name)
+        if link is not None and link.latency_ns is not None:
+            return link.latency_ns
+        return self.settings.latency(self.zone_of(source, local), self.zone_of(target, remote))
+
+    # ---- TCP
+
+    def listen(self, host: Host, addresses: Sequence[str], port: int, accept: Callable[[], Any]) -> Listener:
+        """Open a listening port. Raises `OSError` (EADDRINUSE, EADDRNOTAVAIL)."""
+        life = host.life
+        if life.fenced:
+            raise ConnectionAbortedError(f"{host.name} is down")
+        port = port or self.ephemeral(host)
+        places: list[Address] = []
+        for address in addresses:
+            if address not in (ANY, LOOPBACK) and self.by_address.get(address) is not host:
+                raise OSError(errno.EADDRNOTAVAIL, f"{host.name} has no address {address}")
+            if (host.name, address, port) in self.listeners or (host.name, ANY, port) in self.listeners:
+                raise OSError(errno.EADDRINUSE, f"{host.name} listens on {address}:{port} already")
+            places.append((address, port))
+        listener = Listener(self, life, places, accept)
+        for place in places:
+            self.listeners[(host.name, *place)] = listener
+        return listener
+
+    def _listener(self, host: Host, address: str, port: int) -> Listener | None:
+        return self.listeners.get((host.name, address, port)) or self.listeners.get((host.name, ANY, port))
+
+    async def connect(self, host: Host, local: tuple[str | None, int] | None, remote: Address) -> TcpTransport:
+        """Open a TCP connection from ``host``; the caller starts the transport with its protocol."""
+        life = host.life
+        if life.fenced:
+            raise ConnectionAbortedError(f"{host.name} is down")
+        target = self.owner(host, remote[0])
+        source = self.source(host, target, remote[0], local[0] if local else None)
+        port = (local[1] if local else 0) or self.ephemeral(host)
+        here: Address = (source, port)
+        if local and local[1] and any(t.local == here and t.remote == remote for t in self.transports.values()):
+            raise OSError(errno.EADDRINUSE, f"{here} to {remote} is in use")
+        for wait in self.settings.syn_waits:
+            verdict, latency = self._judge_syn(host, target, here, remote)
+            if verdict == "accept" and target is not None:
+                await self._sleep(latency)
+                verdict = self._syn_arrives(target, remote)
+            if verdict == "refuse":
+                await self._sleep(latency)
+                self._failed(host, here, remote, "refused")
+                raise ConnectionRefusedError(errno.ECONNREFUSED, f"connection to {remote[0]}:{remote[1]} refused")
+            if verdict == "reject":
+                await self._sleep(latency)
+                self._failed(host, here, remote, "unreachable")
+                raise OSError(errno.EHOSTUNREACH, f"no route to {remote[0]}")
+            if verdict == "accept" and target is not None:
+                return await self._established(host, life, target, here, remote, latency)
+            await self._sleep(wait)
+        self._failed(host, here, remote, "timed out")
+        raise TimeoutError(errno.ETIMEDOUT, f"connection to {remote[0]}:{remote[1]} timed out")
+
+    def _judge_syn(self, host: Host, target: Host | None, local: Address, remote: Address) -> tuple[str, int]:
+        flow = Flow(
+            source=host.name, target=target.name if target else None, local=local, remote=remote, protocol="tcp"
+        )
+        fault = self.faults.on_connect(flow)
+        if fault == "refuse":
+            return "refuse", self.settings.default_latency
+        if fault == "drop" or target is None:
+            return "drop", 0
+        latency = self._path_latency(host, local[0], target, remote[0])
+        if host is target:
+            return "accept", latency
+        if self.paths.cut(host.name, target.name) or self.paths.cut(target.name, host.name):
+            return "drop", latency
+        if self._lost(host.name, target.name):
+            return "drop", latency
+        verdict = self.paths.verdict(
+            self.zone_of(host, local[0]), self.zone_of(target, remote[0]), "tcp", local, remote
+        )
+        return verdict, latency
+
+    def _syn_arrives(self, target: Host, remote: Address) -> str:
+        if target.state in _DEAD:
+            return "drop"
+        listener = self._listener(target, *remote)
+        return "accept" if listener is not None and not listener.life.fenced else "refuse"
+
+    async def _established(
+        self, host: Host, life: Incarnation, target: Host, local: Address, remote: Address, latency: int
+    ) -> TcpTransport:
+        listener = self._listener(target, *remote)
+        assert listener is not None
+        self._connections += 1
+        name = f"tcp-{self._connections}"
+        near = TcpTransport(self, life, host.context(), local, remote, name, latency)
+        far = TcpTransport(self, listener.life, target.context(), remote, local, name, latency)
+        near.peer, far.peer = far, near
+        self.transports[id(near)] = near
+        self.transports[id(far)] = far
+        self.loop.call_soon(self._accept, listener, far, context=far.context)
+        try:
+            await self._sleep(latency)
+        except BaseException:
+            near.abort()
+            raise
+        self.tell(ConnectionOpened, host, connection=name, local=local, remote=remote)
+        if near.closed:
+            raise ConnectionResetError(errno.ECONNRESET, "connection reset by peer")
+        return near
+
+    def _accept(self, listener: Listener, far: TcpTransport) -> None:
+        if not far.closed:
+            far.start(listener.accept())
+
+    def _failed(self, host: Host, local: Address, remote: Address, reason: str) -> None:
+        self.tell(ConnectionFailed, host, local=local, remote=remote, reason=reason)
+
+    async def _sleep(self, ns: int) -> None:
+        waiter = self.loop.create_future()
+        timer = self.loop.at_ns(self.loop.now_ns + ns, _wake, waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+
+    def segment_delay(self, sender: TcpTransport, data: bytes) -> int | None:
+        """Return the extra delay of a segment in nanoseconds, or None where the path is cut."""
+        source, target = sender.life.host, sender.peer.life.host
+        if source is not target:
+            if self.paths.cut(source.name, target.name):
+                return None
+            if sender.peer.life.fenced and not self.answers(sender):
+                return None
+        extra = 0
+        if self.paths.lossy and self._lost(source.name, target.name):
+            extra += self.settings.rto
+        if len(self.faults) and data:
+            extra += self.faults.on_wire(self._flow(sender, outgoing=True), data) or 0
+        return extra
+
+    def answers(self, sender: TcpTransport) -> bool:
+        """Say whether the machine of a dead peer runs again (or still): then its kernel sends a reset."""
+        if sender.peer.life.host.state in _DEAD:
+            return False
+        self.loop.at_ns(self.loop.now_ns + 2 * sender.latency, sender.got_reset, context=sender.context)
+        return True
+
+    def _lost(self, source: str, target: str) -> bool:
+        link = self.paths.link(source, target)
+        return link is not None and link.loss > 0 and self._loss.random() < link.loss
+
+    def _flow(self, transport: TcpTransport, *, outgoing: bool) -> Flow:
+        cached = transport._flow_out if outgoing else transport._flow_in
+        if cached is None:
+            mine, other = transport.life.host.name, transport.peer.life.host.name
+            source, target = (mine, other) if outgoing else (other, mine)
+            local, remote = (transport.local, transport.remote) if outgoing else (transport.remote, transport.local)
+            cached = Flow(source=source, target=target, local=local, remote=remote, protocol="tcp")
+            if outgoing:
+                transport._flow_out = cached
+            else:
+                transport._flow_in = cached
+        return cached
+
+    def tap(self, receiver: TcpTransport, data: bytes) -> bytes | None:
+        """Return what the application shall see of received data; None resets the connection."""
+        if not len(self.faults):
+            return data
+        return self.faults.on_receive(self._flow(receiver, outgoing=False), data)
+
+    def tap_tls(self, tls: TlsProtocol, data: bytes) -> bytes | None:
+        """The same for what TLS decrypted."""
+        wire = tls.wire
+        if not len(self.faults) or not isinstance(wire, TcpTransport):
+            return data
+        tapped = self.tap(wire, data)
+        if tapped is None:
+            wire._force_close(ConnectionResetError(errno.ECONNRESET, "connection reset by a fault"))
+            return b""
+        return tapped
+
+    def tls_ended(self, tls: TlsProtocol, error: BaseException | None) -> None:
+        """A TLS handshake ended on one side."""
+        wire = tls.wire
+        if isinstance(wire, TcpTransport):
+            self.tell_tls(wire.life.host, wire.name, wire.local, wire.remote, tls, error)
+
+    def tell_tls(
+        self, host: Host, name: str, local: Address, remote: Address, tls: TlsProtocol, error: BaseException | None
+    ) -> None:
+        """Tell the observers how a handshake ended."""
+        if error is not None:
+            self.tell(
+                TlsFailed,
+                host,
+                connection=name,
+                local=local,
+                remote=remote,
+                role=tls.role,
+                reason=reason_of(error),
+                alert=alert_of(error),
+            )
+            return
+        der = tls.session.getpeercert(True)
+        subject, names = certificate_names(der) if der else (None, ())
+        cipher = tls.session.cipher()
+        self.tell(
+            TlsEstablished,
+            host,
+            connection=name,
+            local=local,
+            remote=remote,
+            role=tls.role,
+            version=tls.session.version() or "TLS",
+            cipher=cipher[0] if cipher else "",
+            server_name=tls.wanted_name,
+            peer_subject=subject,
+            peer_names=names,
+        )
+
+    def transports_of(self, life: Incarnation) -> list[TcpTransport]:
+        """Return the connections of one incarnation."""
+        return [transport for transport in self.transports.values() if transport.life is life]
+
+    def forget(self, transport: TcpTransport) -> None:
+        """Take an ended connection off the books."""
+        self.transports.pop(id(transport), None)
+
+    # ---- UDP
+
+    def bind_datagram(self, host: Host, local: Address | None, remote: Address | None, protocol: Any) -> UdpTransport:
+        """Open a UDP socket. Raises `OSError`."""
+        if host.life.fenced:
+            raise ConnectionAbortedError(f"{host.name} is down")
+        wanted = local[0] if local else None
+        if remote is not None or wanted not in (None, ANY):
+            target = self.owner(host, remote[0]) if remote else None
+            address = self.source(host, target, remote[0] if remote else "", wanted)
+        else:
+            address = ANY
+        port = (local[1] if local else 0) or self.ephemeral(host)
+        key = (host.name, address, port)
+        if key in self.datagrams:
+            raise OSError(errno.EADDRINUSE, f"{host.name} has UDP {address}:{port} in use")
+        transport = UdpTransport(self, host.life, host.context(), (address, port), remote, protocol)
+        self.datagrams[key] = transport
+        return transport
+
+    def unbind_datagram(self, transport: UdpTransport) -> None:
+        """Close a UDP socket."""
+        self.datagrams.pop((transport.life.host.name, *transport.local), None)
+
+    def send_datagram(self, sender: UdpTransport, data: bytes, remote: Address) -> None:
+        """Send a datagram; it may never arrive."""
+        host = sender.life.host
+        target = self.owner(host, remote[0])
+        local = (sender.local[0], sender.local[1])
+        if local[0] == ANY:
+            local = (self.source(host, target, remote[0], None), local[1])
+        reason, latency = self._judge_datagram(host, target, local, remote, data)
+        if reason is not None or target is None:
+            self.tell(DatagramDropped, host, local=local, remote=remote, size=len(data), reason=reason or "unreachable")
+            return
+        self.loop.at_ns(
+            self.loop.now_ns + latency, self._datagram_arrives, sender, target, local, remote, data, latency
+        )
+
+    def _judge_datagram(
+        self, host: Host, target: Host | None, local: Address, remote: Address, data: bytes
+    ) -> tuple[str | None, int]:
+        if target is None:
+            return "unreachable", 0
+        latency = self._path_latency(host, local[0], target, remote[0])
+        flow = Flow(source=host.name, target=target.name, local=local, remote=remote, protocol="udp")
+        extra = self.faults.on_wire(flow, data) if len(self.faults) else 0
+        if extra is None:
+            return "fault", 0
+        if host is target:
+            return None, latency + extra
+        if self.paths.cut(host.name, target.name):
+            return "partition", 0
+        if self._lost(host.name, target.name):
+            return "loss", 0
+        if (remote, local) not in self._udp_flows:
+            zones = self.zone_of(host, local[0]), self.zone_of(target, remote[0])
+            if self.paths.verdict(*zones, "udp", local, remote) != "accept":
+                return "firewall", 0
+            self._udp_flows[(local, remote)] = None
+        return None, latency + extra
+
+    def _datagram_arrives(
+        self, sender: UdpTransport, target: Host, local: Address, remote: Address, data: bytes, latency: int
+    ) -> None:
+        receiver = self.datagrams.get((target.name, *remote)) or self.datagrams.get((target.name, ANY, remote[1]))
+        if receiver is None or receiver.life.fenced:
+            host = sender.life.host
+            self.tell(DatagramDropped, host, local=local, remote=remote, size=len(data), reason="no listener")
+            if target.state not in _DEAD:
+                self.loop.at_ns(self.loop.now_ns + latency, sender.unreachable, context=sender.context)
+            return
+        if len(self.faults):
+            flow = Flow(source=sender.life.host.name, target=target.name, local=local, remote=remote, protocol="udp")
+            data = self.faults.on_receive(flow, data) or b""
+            if not data:
+                return
+        self.loop.call_soon(receiver.arrive, data, local, context=receiver.context)
+
+    # ---- hosts that end
+
+    def close_host(self, life: Incarnation, *, resets: bool) -> None:
+        """Take everything of an incarnation off the network: with resets to its peers, or in silence."""
+        for listener in [item for item in self.listeners.values() if item.life is life]:
+            listener.close()
+        for socket in [item for item in self.datagrams.values() if item.life is life]:
+            socket.closed = True
+            self.unbind_datagram(socket)
+        for transport in self.transports_of(life):
+            if resets:
+                transport._reset_peer()
+            transport.vanish()
+            if not resets:
+                transport.peer.path_lost()
+
+    def _fault_fired(self, fault: Fault, flow: Flow, detail: str) -> None:
+        host = self.hosts.get(flow.source or "")
+        self.tell(
+            FaultFired,
+            host,
+            fault=fault.name,
+            kind=type(fault).__name__,
+            local=flow.local,
+            remote=flow.remote,
+            detail=detail,
+        )
+
+    # ---- views
+
+    def sockets(self, host: str | None = None) -> list[SocketRow]:
+        """Return the sockets of one host or all, as ``netstat`` would."""
+        rows = []
+        for (name, address, port), _ in self.listeners.items():
+            rows.append(SocketRow(host=name, protocol="tcp", local=(address, port), remote=None, state="LISTEN"))
+        for (name, address, port), socket in self.datagrams.items():
+            rows.append(SocketRow(host=name, protocol="udp", local=(address, port), remote=socket.remote, state=""))
+        for transport in self.transports.values():
+            rows.append(
+                SocketRow(
+                    host=transport.life.host.name,
+                    protocol="tcp",
+                    local=transport.local,
+                    remote=transport.remote,
+                    state="CLOSING" if transport.closing else "ESTABLISHED",
+                    send_queue=transport.backlog_size,
+                    receive_queue=sum(map(len, transport.inbox)),
+                )
+            )
+        return [row for row in rows if host is None or row.host == host]
+
+    def interfaces(self) -> list[tuple[Host, Interface]]:
+        """Return every interface with its host."""
+        return [(host, interface) for host in self.hosts.values() for interface in host.interfaces]
+
+
+def _wake(waiter: Any) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

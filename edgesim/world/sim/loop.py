@@ -1,0 +1,361 @@
+"""The simulated event loop: asyncio's interface over virtual time and the simulated network.
+
+Time is an integer of nanoseconds that starts at zero and jumps to the next deadline when nothing is left to do. Equal
+deadlines run in the order in which they were set, which asyncio's own heap does not promise. Callbacks belong to the
+host in whose context they were made: those of a frozen host wait for its thaw, those of a dead one are dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import ipaddress
+import socket
+import ssl as ssl_module
+from asyncio import base_events, events
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from edgesim.world.api import SECOND, Incarnation, _running, here
+from edgesim.world.tls import TlsProtocol
+
+if TYPE_CHECKING:
+    from edgesim.world.sim.fabric import Fabric
+
+T = TypeVar("T")
+LIVELOCK = 100_000
+"""More callbacks than this at one instant are a livelock."""
+
+
+class DeadlockError(RuntimeError):
+    """Nothing is left to do and no timer runs, but work still waits; the text names who waits for what."""
+
+
+class LivelockError(RuntimeError):
+    """Callbacks went on and on without time passing; the text names the most frequent."""
+
+
+_Base: Any = base_events.BaseEventLoop
+
+
+class SimLoop(_Base):  # type: ignore[misc]  # asyncio's loop is typed for callers, not for those who derive from it
+    """asyncio's event loop under virtual time. The fabric is set by the world before anything connects."""
+
+    fabric: Fabric
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_ns = 0
+        self._clock_resolution = 1e-6
+        self._heap: list[tuple[int, int, events.Handle]] = []
+        self._sequence = 0
+        self._cancelled = 0
+        self._at_this_instant = 0
+        self._task_number = 0
+        self.stashed: dict[int, list[events.Handle]] = {}
+        self.orphans: dict[int, asyncio.Task[Any]] = {}
+
+    # ---- time
+
+    def time(self) -> float:
+        return self.now_ns / SECOND
+
+    def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> Any:
+        return self.at_ns(round(when * SECOND), callback, *args, context=context)
+
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> Any:
+        return self.at_ns(self.now_ns + max(0, round(delay * SECOND)), callback, *args, context=context)
+
+    def at_ns(self, when_ns: int, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> Any:
+        """Call back at a time in nanoseconds; equal times run in the order of these calls."""
+        self._check_closed()
+        handle: Any = events.TimerHandle(when_ns / SECOND, callback, args, self, context)
+        handle._scheduled = True
+        self._sequence += 1
+        heapq.heappush(self._heap, (when_ns, self._sequence, handle))
+        return handle
+
+    def _timer_handle_cancelled(self, handle: events.TimerHandle) -> None:
+        self._cancelled += 1
+
+    def call_soon_threadsafe(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> Any:
+        return self.call_soon(callback, *args, context=context)
+
+    def _write_to_self(self) -> None:
+        pass
+
+    def _process_events(self, event_list: Any) -> None:
+        pass
+
+    def _run_once(self) -> None:
+        ready = self._ready
+        heap = self._heap
+        if not ready:
+            if self._cancelled > 1000 and self._cancelled > len(heap) // 2:
+                self._heap = heap = [item for item in heap if not item[2]._cancelled]
+                heapq.heapify(heap)
+                self._cancelled = 0
+            while heap and heap[0][2]._cancelled:
+                heapq.heappop(heap)
+                self._cancelled -= 1
+            if not heap:
+                if self._stopping:
+                    return
+                raise DeadlockError(self.who_waits())
+            when = heap[0][0]
+            if when > self.now_ns:
+                self.now_ns = when
+                self._at_this_instant = 0
+            while heap and heap[0][0] <= self.now_ns:
+                handle: Any = heapq.heappop(heap)[2]
+                if not handle._cancelled:
+                    handle._scheduled = False
+                    ready.append(handle)
+                else:
+                    self._cancelled -= 1
+        count = len(ready)
+        self._at_this_instant += count
+        if self._at_this_instant > LIVELOCK:
+            common = Counter(_name_of(handle) for handle in ready).most_common(5)
+            names = ", ".join(f"{name} ({number})" for name, number in common)
+            raise LivelockError(f"more than {LIVELOCK} callbacks at {self.time():.9f} s: {names}")
+        for _ in range(count):
+            handle = ready.popleft()
+            if handle._cancelled:
+                continue
+            life = handle._context.get(_running)
+            if life is not None and (life.fenced or life.frozen):
+                if life.frozen:
+                    self.stashed.setdefault(id(life), []).append(handle)
+                    continue
+                if not life.unwinding:
+                    continue
+            handle._run()
+
+    def thaw(self, life: Incarnation) -> None:
+        """Let the callbacks of a frozen incarnation run, in their order."""
+        self._ready.extend(self.stashed.pop(id(life), []))
+
+    def who_waits(self) -> str:
+        """Return a text that names each unfinished task and what it awaits."""
+        lines = ["deadlock: nothing is scheduled, but these wait:"]
+        tasks = [*self.orphans.values()]
+        for host in self.fabric.hosts.values():
+            tasks += host.life.tasks.values()
+        for task in tasks:
+            if not task.done():
+                lines.append(f"  {task.get_name()}: {_where(task)}")
+        if any(self.stashed.values()):
+            lines.append("  (callbacks of frozen hosts wait for their thaw)")
+        return "\n".join(lines)
+
+    # ---- tasks: owned in the order of their creation by the incarnation that made them
+
+    def create_task(
+        self, coro: Coroutine[Any, Any, T], *, name: object = None, context: Context | None = None, **kwargs: Any
+    ) -> asyncio.Task[T]:
+        self._task_number += 1
+        number = self._task_number
+        task: asyncio.Task[T] = super().create_task(coro, name=name or f"task {number}", context=context)
+        life = context.get(_running) if context is not None else _running.get(None)
+        owner = self.orphans if life is None else life.tasks
+        owner[number] = task
+        task.add_done_callback(lambda _: owner.pop(number, None))
+        return task
+
+    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
+        """Run ``func`` at once: threads have no place in a deterministic run."""
+        future: asyncio.Future[T] = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    # ---- names
+
+    async def getaddrinfo(
+        self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+    ) -> list[Any]:
+        addresses = await resolve(host)
+        kind = type or socket.SOCK_STREAM
+        return [(socket.AF_INET, kind, proto, "", (address, int(port or 0))) for address in addresses]
+
+    async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
+        return str(sockaddr[0]), str(sockaddr[1])
+
+    # ---- connections
+
+    async def create_connection(
+        self,
+        protocol_factory: Callable[[], Any],
+        host: str | None = None,
+        port: int | None = None,
+        *,
+        ssl: Any = None,
+        local_addr: tuple[str | None, int] | None = None,
+        server_hostname: str | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+        sock: Any = None,
+        **_: Any,
+    ) -> tuple[Any, Any]:
+        if sock is not None or host is None or port is None:
+            raise ValueError("the simulated network connects to a host and a port, not over a socket object")
+        errors: list[OSError] = []
+        for address in await resolve(host):
+            try:
+                wire = await self.fabric.connect(here(), local_addr, (address, int(port)))
+                break
+            except OSError as error:
+                errors.append(error)
+        else:
+            raise errors[0] if errors else OSError(f"no address for {host}")
+        protocol = protocol_factory()
+        if not ssl:
+            wire.start(protocol)
+            return wire, protocol
+        waiter = self.create_future()
+        name = server_hostname if server_hostname is not None else host
+        tls = self._tls(protocol, ssl, waiter, False, name, ssl_handshake_timeout, ssl_shutdown_timeout)
+        wire.start(tls)
+        try:
+            await waiter
+        except BaseException:
+            wire.close()
+            raise
+        return tls._get_app_transport(), protocol
+
+    async def create_server(
+        self,
+        protocol_factory: Callable[[], Any],
+        host: Any = None,
+        port: int | None = None,
+        *,
+        ssl: Any = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+        **_: Any,
+    ) -> Any:
+        names = [host] if host is None or isinstance(host, str) else list(host)
+
+        def accept() -> Any:
+            protocol = protocol_factory()
+            if not ssl:
+                return protocol
+            return self._tls(protocol, ssl, None, True, None, ssl_handshake_timeout, ssl_shutdown_timeout)
+
+        return self.fabric.listen(here(), [name or "0.0.0.0" for name in names], port or 0, accept)
+
+    async def start_tls(
+        self,
+        transport: Any,
+        protocol: Any,
+        sslcontext: ssl_module.SSLContext,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+    ) -> Any:
+        waiter = self.create_future()
+        tls = self._tls(
+            protocol,
+            sslcontext,
+            waiter,
+            server_side,
+            server_hostname,
+            ssl_handshake_timeout,
+            ssl_shutdown_timeout,
+            False,
+        )
+        transport.pause_reading()
+        transport.set_protocol(tls)
+        start = self.call_soon(tls.connection_made, transport)
+        resume = self.call_soon(transport.resume_reading)
+        try:
+            await waiter
+        except BaseException:
+            transport.close()
+            start.cancel()
+            resume.cancel()
+            raise
+        return tls._get_app_transport()
+
+    def _tls(
+        self,
+        protocol: Any,
+        context: Any,
+        waiter: asyncio.Future[None] | None,
+        server_side: bool,
+        name: str | None,
+        handshake_timeout: float | None,
+        shutdown_timeout: float | None,
+        call_connection_made: bool = True,
+    ) -> TlsProtocol:
+        tls = TlsProtocol(
+            self,
+            protocol,
+            context,
+            waiter,
+            server_side,
+            name,
+            call_connection_made=call_connection_made,
+            ssl_handshake_timeout=handshake_timeout,
+            ssl_shutdown_timeout=shutdown_timeout,
+        )
+        tls.observer = self.fabric.tls_ended
+        tls.tap = self.fabric.tap_tls
+        return tls
+
+    async def create_datagram_endpoint(
+        self,
+        protocol_factory: Callable[[], Any],
+        local_addr: tuple[str, int] | None = None,
+        remote_addr: tuple[str, int] | None = None,
+        **_: Any,
+    ) -> tuple[Any, Any]:
+        if remote_addr is not None:
+            remote_addr = ((await resolve(remote_addr[0]))[0], remote_addr[1])
+        protocol = protocol_factory()
+        transport = self.fabric.bind_datagram(here(), local_addr, remote_addr, protocol)
+        protocol.connection_made(transport)
+        return transport, protocol
+
+
+async def resolve(name: Any) -> list[str]:
+    """Return the addresses of a name by the running host's resolver; literals pass. Raises `socket.gaierror`."""
+    text = name.decode() if isinstance(name, bytes) else str(name)
+    if text == "localhost":
+        return ["127.0.0.1"]
+    try:
+        return [str(ipaddress.ip_address(text))]
+    except ValueError:
+        pass
+    lookup = here().lookup
+    addresses = list(await lookup(text)) if lookup is not None else []
+    if not addresses:
+        raise socket.gaierror(socket.EAI_NONAME, f"{text}: name or service not known")
+    return addresses
+
+
+def _name_of(handle: events.Handle) -> str:
+    callback = getattr(handle, "_callback", None)
+    owner = getattr(callback, "__self__", None)
+    if isinstance(owner, asyncio.Task):
+        return owner.get_name()
+    return getattr(callback, "__qualname__", repr(callback))
+
+
+def _where(task: asyncio.Task[Any]) -> str:
+    frames = task.get_stack(limit=None)
+    coro: Any = task.get_coro()
+    while getattr(coro, "cr_await", None) is not None and getattr(coro.cr_await, "cr_frame", None) is not None:
+        coro = coro.cr_await
+    frame = getattr(coro, "cr_frame", None) or (frames[-1] if frames else None)
+    if frame is None:
+        return "not started"
+    file = frame.f_code.co_filename.rsplit("/", 1)[-1]
+    return f"waits in {frame.f_code.co_qualname} ({file}:{frame.f_lineno})"

@@ -1,0 +1,353 @@
+"""Simulated TCP: ordered delivery, windows, half-close, resets, and retransmission over a path that may be cut."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from asyncio import events
+from collections import deque
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+from edgesim.world.api import Incarnation
+from edgesim.world.events import Address, ConnectionClosed
+from edgesim.world.faults import Flow
+from edgesim.world.sim.sockets import FakeSocket
+
+if TYPE_CHECKING:
+    from edgesim.world.sim.fabric import Fabric
+
+FIN = b""
+"""What stands in a queue for the end of a stream."""
+
+
+class TcpTransport(asyncio.Transport):
+    """One end of a simulated TCP connection."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        life: Incarnation,
+        context: Context,
+        local: Address,
+        remote: Address,
+        name: str,
+        latency: int,
+    ) -> None:
+        super().__init__()
+        self.fabric = fabric
+        self.loop = fabric.loop
+        self.life = life
+        self.context = context
+        self.local = local
+        self.remote = remote
+        self.name = name
+        self.latency = latency
+        self.peer: TcpTransport
+        self.protocol: Any = None
+        self.closing = False
+        self.closed = False
+        self.backlog: deque[bytes] = deque()
+        self.backlog_size = 0
+        self.in_flight = 0
+        self.inbox: deque[bytes] = deque()
+        self._buffered = False
+        self._last_arrival = 0
+        self._paused = False
+        self._writing_paused = False
+        self._high = fabric.settings.high_water
+        self._low = self._high // 4
+        self._fin_queued = False
+        self._heard_fin = False
+        self._retry: events.TimerHandle | None = None
+        self._retry_wait = 0
+        self._stalled_since: int | None = None
+        self._flow_in: Flow | None = None
+        self._flow_out: Flow | None = None
+        self._socket = FakeSocket(local, remote)
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "closing" if self.closing else "open"
+        return f"<TCP {self.name} {self.local} to {self.remote} {state}>"
+
+    # ---- asyncio.Transport
+
+    def start(self, protocol: Any) -> None:
+        """Give the connection its protocol; what arrived meanwhile is delivered after ``connection_made``."""
+        self.set_protocol(protocol)
+        protocol.connection_made(self)
+        if self.inbox and not self._paused:
+            self.loop.call_soon(self._drain, context=self.context)
+
+    def set_protocol(self, protocol: Any) -> None:
+        self.protocol = protocol
+        self._buffered = isinstance(protocol, asyncio.BufferedProtocol)
+
+    def get_protocol(self) -> Any:
+        return self.protocol
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        match name:
+            case "peername":
+                return self.remote
+            case "sockname":
+                return self.local
+            case "socket":
+                return self._socket
+            case "connection":
+                return self.name
+            case _:
+                return default
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def is_reading(self) -> bool:
+        return not self._paused and not self.closing
+
+    def pause_reading(self) -> None:
+        self._paused = True
+
+    def resume_reading(self) -> None:
+        if self._paused:
+            self._paused = False
+            if self.inbox and self.protocol is not None:
+                self.loop.call_soon(self._drain, context=self.context)
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self._high = self.fabric.settings.high_water if high is None else high
+        self._low = self._high // 4 if low is None else low
+        self._control_writing()
+
+    def get_write_buffer_size(self) -> int:
+        return self.backlog_size
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        return self._low, self._high
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self._fin_queued:
+            raise RuntimeError("cannot write after write_eof()")
+        if self.closing or not data:
+            return
+        self.backlog.append(bytes(data))
+        self.backlog_size += len(data)
+        self._pump()
+        self._control_writing()
+
+    def writelines(self, list_of_data: Any) -> None:
+        self.write(b"".join(list_of_data))
+
+    def write_eof(self) -> None:
+        if not self._fin_queued and not self.closing:
+            self._fin_queued = True
+            self.backlog.append(FIN)
+            self._pump()
+
+    def close(self) -> None:
+        if self.closing:
+            return
+        self.closing = True
+        if self.inbox:  # unread data: the kernel answers with a reset (RFC 1122, 4.2.2.13)
+            self._reset_peer()
+            self._lose(None)
+            return
+        if not self._fin_queued:
+            self._fin_queued = True
+            self.backlog.append(FIN)
+        self._pump()
+        if not self.backlog:
+            self._lose(None)
+
+    def abort(self) -> None:
+        self._force_close(None)
+
+    def _force_close(self, exc: BaseException | None) -> None:
+        if self.closed:
+            return
+        self.closing = True
+        self._reset_peer()
+        self._lose(exc)
+
+    # ---- sending
+
+    def _pump(self) -> None:
+        window = self.fabric.settings.window
+        while self.backlog and self.in_flight < window and self._retry is None:
+            if not self._transmit(self.backlog[0]):
+                return
+            self.backlog_size -= len(self.backlog.popleft())
+        if self.closing and not self.backlog and not self.closed:
+            self._lose(None)
+        self._control_writing()
+
+    def _transmit(self, data: bytes) -> bool:
+        """Send one segment; return False where the path is cut and the segment must wait."""
+        extra = self.fabric.segment_delay(self, data)
+        if extra is None:
+            self._stall()
+            return False
+        self._stalled_since = None
+        self._retry_wait = 0
+        arrival = max(self._last_arrival, self.loop.now_ns + self.latency + extra)
+        self._last_arrival = arrival
+        self.in_flight += len(data)
+        self.loop.at_ns(arrival, self.peer._arrive, data, context=self.peer.context)
+        return True
+
+    def _stall(self) -> None:
+        """Wait for the path to come back, as retransmission does; give up after the user timeout."""
+        now = self.loop.now_ns
+        settings = self.fabric.settings
+        if self._stalled_since is None:
+            self._stalled_since = now
+        elif now - self._stalled_since >= settings.user_timeout:
+            self._lose(TimeoutError(errno.ETIMEDOUT, "connection timed out"), how="timed out")
+            return
+        self._retry_wait = min(self._retry_wait * 2 or settings.rto, settings.rto_max)
+        self._retry = self.loop.at_ns(now + self._retry_wait, self._retransmit, context=self.context)
+
+    def _retransmit(self) -> None:
+        self._retry = None
+        if self.closed:
+            return
+        if self.peer.life.fenced and not self.backlog and self.in_flight:
+            if not self.fabric.answers(self):
+                self._stall()
+            return
+        self._pump()
+
+    def path_lost(self) -> None:
+        """The other side fell silent: what is in flight is never acknowledged."""
+        if self.in_flight and self._retry is None and not self.closed:
+            self._stall()
+
+    def _acknowledged(self, size: int) -> None:
+        self.in_flight -= size
+        if self.backlog and self._retry is None:
+            self.loop.at_ns(self.loop.now_ns + self.latency, self._pump, context=self.context)
+
+    def _control_writing(self) -> None:
+        if self.protocol is None or self.closed:
+            return
+        if not self._writing_paused and self.backlog_size > self._high:
+            self._writing_paused = True
+            self.protocol.pause_writing()
+        elif self._writing_paused and self.backlog_size <= self._low:
+            self._writing_paused = False
+            self.protocol.resume_writing()
+
+    # ---- receiving
+
+    def _arrive(self, data: bytes) -> None:
+        if self.closed:
+            if data:  # nobody is there any more: a reset answers
+                peer = self.peer
+                self.loop.at_ns(self.loop.now_ns + self.latency, peer.got_reset, context=peer.context)
+            return
+        if self.closing:
+            self.peer._acknowledged(len(data))
+            return
+        if self._paused or self.inbox or self.protocol is None:
+            self.inbox.append(data)
+            return
+        self._deliver(data)
+
+    def _drain(self) -> None:
+        while self.inbox and not self._paused and not self.closing:
+            self._deliver(self.inbox.popleft())
+
+    def _deliver(self, data: bytes) -> None:
+        if data == FIN:
+            self._heard_fin = True
+            try:
+                keep_open = self.protocol.eof_received()
+            except Exception as error:
+                self._fatal(error, "eof_received() raised")
+                return
+            if not keep_open:
+                self.close()
+            return
+        self.peer._acknowledged(len(data))
+        if not isinstance(self.protocol, self.fabric.tls_protocol):
+            tapped = self.fabric.tap(self, data)
+            if tapped is None:
+                self._force_close(ConnectionResetError(errno.ECONNRESET, "connection reset by a fault"))
+                return
+            data = tapped
+            if not data:
+                return
+        try:
+            if self._buffered:
+                self._feed_buffered(data)
+            else:
+                self.protocol.data_received(data)
+        except Exception as error:
+            self._fatal(error, "data_received() raised")
+
+    def _feed_buffered(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            buffer = self.protocol.get_buffer(len(view))
+            count = min(len(buffer), len(view))
+            if not count:
+                raise RuntimeError("get_buffer() returned an empty buffer")
+            buffer[:count] = view[:count]
+            self.protocol.buffer_updated(count)
+            view = view[count:]
+
+    def _fatal(self, error: Exception, message: str) -> None:
+        self.loop.call_exception_handler(
+            {"message": message, "exception": error, "transport": self, "protocol": self.protocol}
+        )
+        self._force_close(error)
+
+    def got_reset(self) -> None:
+        """A reset arrived."""
+        if not self.closed:
+            self._lose(ConnectionResetError(errno.ECONNRESET, "connection reset by peer"), how="reset")
+
+    # ---- the end
+
+    def _reset_peer(self) -> None:
+        if self.fabric.segment_delay(self, b"") is None:
+            return
+        peer = self.peer
+        arrival = max(self._last_arrival, self.loop.now_ns + self.latency)
+        self.loop.at_ns(arrival, peer.got_reset, context=peer.context)
+
+    def _lose(self, exc: BaseException | None, *, how: str | None = None) -> None:
+        if self.closed:
+            return
+        self.closed = self.closing = True
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        self.backlog.clear()
+        self.backlog_size = 0
+        unread = sum(map(len, self.inbox))
+        self.inbox.clear()
+        if unread:
+            self.peer._acknowledged(unread)
+        self.fabric.forget(self)
+        self.fabric.tell(
+            ConnectionClosed,
+            self.life.host,
+            connection=self.name,
+            local=self.local,
+            remote=self.remote,
+            how=how or ("closed" if exc is None else "reset"),
+        )
+        if self.protocol is not None:
+            self.loop.call_soon(self.protocol.connection_lost, exc, context=self.context)
+
+    def vanish(self) -> None:
+        """End without a word and without a callback: the host is gone."""
+        self.closed = self.closing = True
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        self.fabric.forget(self)

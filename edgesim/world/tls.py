@@ -1,0 +1,173 @@
+"""TLS over any transport of either world: asyncio's own protocol with three changes.
+
+* 16 KiB of buffer a side in place of 256 KiB: a lab has hundreds of connections and hardly a long message.
+* A failed handshake sends its alert before the connection closes, as products do; asyncio drops it.
+* Handshakes that end, well or badly, are told to the world, so that the journal shows them for every library.
+
+The methods with a leading underscore belong to `asyncio.sslproto`; they are the same in Python 3.11 to 3.13.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from asyncio import sslproto
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from cryptography import x509
+
+TlsObserver = Callable[["TlsProtocol", BaseException | None], None]
+
+
+_Base: Any = sslproto.SSLProtocol
+
+
+class TlsProtocol(_Base):  # type: ignore[misc]  # asyncio's protocol is typed for callers, not for those who derive from it
+    """One side of a TLS connection; the application's protocol sits on top."""
+
+    max_size = 16 * 1024
+    observer: TlsObserver | None = None
+    tap: Callable[[TlsProtocol, bytes], bytes | None] | None = None
+    """Sees (and may change or drop) what was decrypted, just before the application does."""
+    connection = ""
+    _told = False
+
+    def _on_handshake_complete(self, handshake_exc: BaseException | type[BaseException] | None) -> None:
+        if handshake_exc is None:
+            self._tell(None)
+            super()._on_handshake_complete(None)
+            return
+        error = handshake_exc() if isinstance(handshake_exc, type) else handshake_exc
+        timer: asyncio.TimerHandle | None = self._handshake_timeout_handle
+        if timer is not None:
+            timer.cancel()
+        self._tell(error)
+        self._process_outgoing()  # the alert
+        self._set_state(sslproto.SSLProtocolState.UNWRAPPED)
+        if self._transport is not None:
+            self._transport.close()
+        self._wakeup_waiter(error)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._state == sslproto.SSLProtocolState.DO_HANDSHAKE:
+            exc = exc or ConnectionResetError("connection closed during the TLS handshake")
+            self._tell(exc)
+        super().connection_lost(exc)
+
+    def _abort(self, exc: BaseException | None = None) -> None:
+        self._set_state(sslproto.SSLProtocolState.UNWRAPPED)
+        _force_close(self._transport, exc)
+
+    def _check_shutdown_timeout(self) -> None:
+        if self._state in (sslproto.SSLProtocolState.FLUSHING, sslproto.SSLProtocolState.SHUTDOWN):
+            _force_close(self._transport, TimeoutError("TLS shutdown timed out"))
+
+    def _check_handshake_timeout(self) -> None:
+        if self._state == sslproto.SSLProtocolState.DO_HANDSHAKE:
+            error = ConnectionAbortedError(f"no end of the TLS handshake within {self._ssl_handshake_timeout} s")
+            self._tell(error)
+            self._wakeup_waiter(error)
+            self._abort(error)
+
+    def _fatal_error(self, exc: BaseException, message: str = "Fatal error on transport") -> None:
+        if isinstance(exc, ssl.SSLError):
+            self._tell(exc, late=True)
+            self._process_outgoing()  # an alert, if OpenSSL made one
+        _force_close(self._transport, exc)
+        if not isinstance(exc, (OSError, asyncio.CancelledError)):
+            self._loop.call_exception_handler(
+                {"message": message, "exception": exc, "transport": self._transport, "protocol": self}
+            )
+
+    def _do_read__copied(self) -> None:
+        parts: list[bytes] = []
+        closed = False
+        try:
+            while True:
+                chunk = self._sslobj.read(self.max_size)
+                if not chunk:
+                    closed = True
+                    break
+                parts.append(chunk)
+        except (ssl.SSLWantReadError, ssl.SSLSyscallError):
+            pass
+        if parts:
+            data: bytes | None = parts[0] if len(parts) == 1 else b"".join(parts)
+            if self.tap is not None and data is not None:
+                data = self.tap(self, data)
+            if data:
+                self._app_protocol.data_received(data)
+        if closed:
+            self._call_eof_received()
+            self._start_shutdown()
+
+    def _tell(self, error: BaseException | None, *, late: bool = False) -> None:
+        """Tell the world how the handshake ended, once; ``late`` errors come after a handshake that seemed fine."""
+        if self.observer is not None and (not self._told or late):
+            self._told = True
+            self.observer(self, error)
+
+    @property
+    def role(self) -> str:
+        """``client`` or ``server``."""
+        return "server" if self._server_side else "client"
+
+    @property
+    def wire(self) -> Any:
+        """The transport below, or None once the connection is lost."""
+        return self._transport
+
+    @property
+    def session(self) -> ssl.SSLObject:
+        """OpenSSL's view of the connection."""
+        session: ssl.SSLObject = self._sslobj
+        return session
+
+    @property
+    def wanted_name(self) -> str | None:
+        """The server name that this client asked for."""
+        name: str | None = self._server_hostname
+        return name
+
+
+def _force_close(transport: Any, exc: BaseException | None) -> None:
+    if transport is None:
+        return
+    close = getattr(transport, "_force_close", None)
+    if close is None:  # uvloop's transports have only the public form
+        transport.abort()
+    else:
+        close(exc)
+
+
+@lru_cache(maxsize=512)
+def certificate_names(der: bytes) -> tuple[str, tuple[str, ...]]:
+    """Return the subject's common name and the subject alternative names of a DER certificate."""
+    certificate = x509.load_der_x509_certificate(der)
+    common = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    subject = str(common[0].value) if common else certificate.subject.rfc4514_string()
+    try:
+        san = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return subject, ()
+    names = [str(getattr(name, "value", name)) for name in san if isinstance(name, (x509.DNSName, x509.IPAddress))]
+    return subject, tuple(names)
+
+
+def alert_of(error: BaseException) -> str | None:
+    """Return the alert that the peer sent, in the words of RFC 8446, section 6 (``unknown ca``), or None."""
+    reason = getattr(error, "reason", None) or ""
+    if "ALERT" not in reason:
+        return None
+    return reason.split("ALERT_", 1)[-1].replace("_", " ").lower()
+
+
+def reason_of(error: BaseException) -> str:
+    """Return in one line why a handshake failed on this side."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate verify failed: {error.verify_message}"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.replace("_", " ").lower()
+    return str(error) or type(error).__name__
