@@ -1,0 +1,69 @@
+"""Authorities, identities and trust: certificates as the products need them, and verification that explains itself."""
+
+from edgesim.pki.authorities import Authorities, fixture_authorities
+from edgesim.pki.authority import EXPIRED, NOT_YET, STANDARD, Authority, Constraints, Randomness, Validity, self_signed
+from edgesim.pki.contexts import TlsOptions, client_context, server_context
+from edgesim.pki.identity import (
+    CALLMANAGER,
+    CLIENT_ONLY,
+    CUP,
+    CUP_XMPP,
+    EXPRESSWAY,
+    SERVER_ONLY,
+    TOMCAT,
+    Identity,
+    PkiError,
+    Profile,
+    Request,
+    Usage,
+    expressway_c,
+    expressway_e,
+    im_presence,
+    unified_cm,
+)
+from edgesim.pki.names import matches, names_of, subject_of
+from edgesim.pki.trust import TrustStore
+from edgesim.pki.verify import Fault, NameCheck, Problem, Verification, check_names, peer_certificates, verify
+
+__all__ = [
+    "CALLMANAGER",
+    "CLIENT_ONLY",
+    "CUP",
+    "CUP_XMPP",
+    "EXPIRED",
+    "EXPRESSWAY",
+    "NOT_YET",
+    "SERVER_ONLY",
+    "STANDARD",
+    "TOMCAT",
+    "Authorities",
+    "Authority",
+    "Constraints",
+    "Fault",
+    "Identity",
+    "NameCheck",
+    "PkiError",
+    "Problem",
+    "Profile",
+    "Randomness",
+    "Request",
+    "TlsOptions",
+    "TrustStore",
+    "Usage",
+    "Validity",
+    "Verification",
+    "check_names",
+    "client_context",
+    "expressway_c",
+    "expressway_e",
+    "fixture_authorities",
+    "im_presence",
+    "matches",
+    "names_of",
+    "peer_certificates",
+    "self_signed",
+    "server_context",
+    "subject_of",
+    "unified_cm",
+    "verify",
+]
