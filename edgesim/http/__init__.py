@@ -1,0 +1,44 @@
+"""HTTP/1.1 on h11: a strict server and a client that tells failures apart, on the loop and clock of the lab."""
+
+from edgesim.http.client import DEFAULT_TIMEOUT, Connect, HttpClient, Url, direct, parse_url
+from edgesim.http.errors import (
+    HttpError,
+    HttpRefused,
+    HttpReset,
+    HttpTimedOut,
+    HttpTlsFailed,
+    HttpUnreachable,
+    HttpUnresolved,
+    MalformedHttp,
+)
+from edgesim.http.limits import DEFAULT_LIMITS, HttpLimits
+from edgesim.http.message import Credentials, Headers, Request, Response, basic_authorization, basic_credentials
+from edgesim.http.server import Handler, HttpServer, plain_refusal
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "DEFAULT_TIMEOUT",
+    "Connect",
+    "Credentials",
+    "Handler",
+    "Headers",
+    "HttpClient",
+    "HttpError",
+    "HttpLimits",
+    "HttpRefused",
+    "HttpReset",
+    "HttpServer",
+    "HttpTimedOut",
+    "HttpTlsFailed",
+    "HttpUnreachable",
+    "HttpUnresolved",
+    "MalformedHttp",
+    "Request",
+    "Response",
+    "Url",
+    "basic_authorization",
+    "basic_credentials",
+    "direct",
+    "parse_url",
+    "plain_refusal",
+]

@@ -1,0 +1,85 @@
+"""How HTTP fails. A client tells the kinds apart; a server turns `MalformedHttp` into its proper answer."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+
+
+class HttpError(Exception):
+    """Base of all: an exchange that ended without a response. ``reason`` is one line for people."""
+
+    kind = "failed"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class MalformedHttp(HttpError):
+    """The peer broke HTTP's rules; ``status`` is the answer that a server gives for it (RFC 9110, section 15.5)."""
+
+    kind = "malformed"
+
+    def __init__(self, reason: str, status: int = 400) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class HttpRefused(HttpError):
+    """The TCP connection was refused."""
+
+    kind = "refused"
+
+
+class HttpUnreachable(HttpError):
+    """No route to the address."""
+
+    kind = "unreachable"
+
+
+class HttpUnresolved(HttpError):
+    """The host name has no address."""
+
+    kind = "unresolved"
+
+
+class HttpTimedOut(HttpError):
+    """No connection, or no complete response, in time."""
+
+    kind = "timed out"
+
+
+class HttpReset(HttpError):
+    """The peer closed or reset the connection before its response was complete."""
+
+    kind = "reset"
+
+
+class HttpTlsFailed(HttpError):
+    """TLS failed: the peer's certificate was not accepted, or it sent an alert. ``__cause__`` is OpenSSL's error."""
+
+    kind = "tls"
+
+
+def from_os_error(error: BaseException | None, where: str) -> HttpError:
+    """Return the typed error for what asyncio raised (None: an end that came too early); ``where`` names the peer."""
+    if isinstance(error, HttpError):
+        return error
+    if error is None:
+        return HttpReset(f"{where}: closed before the response was complete")
+    text = f"{where}: {str(error) or type(error).__name__}"
+    if isinstance(error, ssl.SSLError):
+        return HttpTlsFailed(text)
+    if isinstance(error, ConnectionRefusedError):
+        return HttpRefused(f"{where}: connection refused")
+    if isinstance(error, socket.gaierror):
+        return HttpUnresolved(text)
+    if isinstance(error, TimeoutError) or (isinstance(error, OSError) and error.errno == errno.ETIMEDOUT):
+        return HttpTimedOut(f"{where}: timed out")
+    if isinstance(error, ConnectionAbortedError) and "handshake" in str(error):
+        return HttpTimedOut(text)  # asyncio's word for a TLS handshake that took too long
+    if isinstance(error, ConnectionError):
+        return HttpReset(text)
+    return HttpUnreachable(text)

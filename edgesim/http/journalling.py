@@ -1,0 +1,83 @@
+"""What the journal keeps of an HTTP message: its event, its correlation keys, and where its secrets stand."""
+
+from __future__ import annotations
+
+import re
+
+from edgesim.http.message import Headers, Request, Response
+from edgesim.journal import events
+
+_CREDENTIALS = re.compile(
+    rb"^(?:Proxy-)?Authorization:[ \t]*(?:[A-Za-z]+[ \t]+)?([^\r\n]+)", re.IGNORECASE | re.MULTILINE
+)
+_COOKIE = re.compile(rb"^Cookie:[^\r\n]*", re.IGNORECASE | re.MULTILINE)
+_SET_COOKIE = re.compile(rb"^Set-Cookie:[^=;\r\n]*=([^;\r\n]+)", re.IGNORECASE | re.MULTILINE)
+_COOKIE_VALUE = re.compile(rb"=([^;]+)")
+_SECRET_NAME = (
+    rb"(?:password|passwd|pin|client_secret|access_token|refresh_token|id_token|session-key|code_verifier|assertion)"
+)
+_IN_QUERY = re.compile(rb"(?:^|[?&\s#])" + _SECRET_NAME + rb"=([^&\s#]+)", re.IGNORECASE)
+_IN_JSON = re.compile(rb'"' + _SECRET_NAME + rb'"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}"([^"\\]+)', re.IGNORECASE)
+_IN_XML = re.compile(rb"<(?:[\w.-]{1,32}:)?" + _SECRET_NAME + rb"(?: [^<>]{0,200})?>([^<]+)", re.IGNORECASE)
+_CREDENTIAL_XML = re.compile(rb'<credential type="(?:pin|password)">([^<]+)', re.IGNORECASE)
+_X_AUTH = re.compile(r"^\s*X-Auth=([^;\s]+)")
+
+SEARCHED = 256 * 1024
+"""Octets of a body that are searched for secrets; what lies beyond is a file, not a form."""
+
+
+def secret_spans(head: bytes, body: bytes) -> tuple[tuple[int, int], ...]:
+    """Return ``(start, end)`` spans of the secrets in ``head + body``: credentials, cookie values, password fields."""
+    spans: list[tuple[int, int]] = []
+    for pattern in (_CREDENTIALS, _SET_COOKIE):
+        spans += [match.span(1) for match in pattern.finditer(head)]
+    for line in _COOKIE.finditer(head):
+        spans += [match.span(1) for match in _COOKIE_VALUE.finditer(head, line.start(), line.end())]
+    start_line = head[: head.find(b"\r\n") + 1]
+    spans += [match.span(1) for match in _IN_QUERY.finditer(start_line)]
+    searched = body[:SEARCHED]
+    for pattern in (_IN_QUERY, _IN_JSON, _IN_XML, _CREDENTIAL_XML):
+        spans += [(at + len(head), end + len(head)) for at, end in (m.span(1) for m in pattern.finditer(searched))]
+    return tuple(sorted(spans))
+
+
+def request_keys(request: Request) -> tuple[str, ...]:
+    """Return the correlation keys that a request carries."""
+    keys = []
+    if tracking := request.headers.get("TrackingID"):
+        keys.append(f"tracking:{tracking}")
+    if cookie := request.cookie("X-Auth"):
+        keys.append(f"cookie:{cookie}")
+    if credentials := request.basic():
+        keys.append(f"user:{credentials.user}")
+    return tuple(keys)
+
+
+def response_keys(headers: Headers) -> tuple[str, ...]:
+    """Return the correlation keys that a response adds to those of its request."""
+    found = [match[1] for value in headers.get_all("Set-Cookie") if (match := _X_AUTH.match(value))]
+    tracking = [f"tracking:{value}" for value in headers.get_all("TrackingID")]
+    return (*tracking, *(f"cookie:{value}" for value in found))
+
+
+def request_event(request: Request, decoded: str | None = None) -> events.HttpRequest:
+    """Return the journal's event for a request."""
+    return events.HttpRequest(
+        method=request.method, target=request.target, headers=request.headers.items, decoded=decoded
+    )
+
+
+def response_event(response: Response, request: Request) -> events.HttpResponse:
+    """Return the journal's event for the response to a request."""
+    return events.HttpResponse(
+        status=response.status,
+        reason=response.phrase,
+        headers=response.headers.items,
+        method=request.method,
+        target=request.target,
+    )
+
+
+def merged(*groups: tuple[str, ...]) -> tuple[str, ...]:
+    """Return all keys in order, each once."""
+    return tuple(dict.fromkeys(key for group in groups for key in group))

@@ -1,0 +1,30 @@
+"""The bounds of one HTTP connection. All sizes are octets, all times seconds of lab time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpLimits:
+    """What a peer may cost us. Beyond ``start_line`` a server answers 414, beyond the header limits 431.
+
+    Beyond ``body`` it answers 413. ``chunks`` bounds the chunks of one message, so that a body of one-octet chunks is
+    cheap. ``idle`` ends a connection between requests (silently), ``message`` one in the middle of a request (408).
+    ``linger`` is how long a server reads and drops what still arrives after a refusal, so that the answer is not lost
+    to a reset (RFC 9112, section 9.6).
+    """
+
+    start_line: int = 8 * 1024
+    header_count: int = 100
+    header_block: int = 32 * 1024
+    body: int = 2 * 1024 * 1024
+    chunks: int = 4096
+    idle: float = 120.0  # default: see deployment
+    message: float = 60.0  # default: see deployment
+    linger: float = 1.0
+    connections: int = 20_000
+    keep_alive: bool = True
+
+
+DEFAULT_LIMITS = HttpLimits()

@@ -1,0 +1,296 @@
+"""An HTTP/1.1 server: one protocol object for each connection, one request of it at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from edgesim.http.errors import MalformedHttp
+from edgesim.http.journalling import merged, request_event, request_keys, response_event, response_keys, secret_spans
+from edgesim.http.limits import DEFAULT_LIMITS, HttpLimits
+from edgesim.http.message import Address, Headers, Request, Response
+from edgesim.http.wire import Incoming, Reader, encode_response
+from edgesim.journal import Recorder, events
+from edgesim.world import Host, here
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Request], Awaitable[Response]]
+Refusal = Callable[[int], Response]
+Decode = Callable[[str], str | None]
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def plain_refusal(status: int) -> Response:
+    """Return the default answer to a request that could not be read, or whose handler failed."""
+    return Response(status=status, headers=Headers([("Connection", "close"), ("Content-Length", "0")]))
+
+
+class HttpServer:
+    """Serves requests by ``handler``, a coroutine function from `Request` to `Response`.
+
+    Every request is journalled as `events.HttpRequest` by this host, as its octets were (the body without its transfer
+    coding); responses are journalled only towards strangers. ``refusal`` makes the answer to what cannot be read, from
+    its status. ``decode`` turns a target into what the journal shows beside it, where a target wraps another address.
+    ``keys`` adds correlation keys to those found in the headers. A connection that breaks the protocol is answered and
+    closed, and touches no other. The server belongs to the host in whose context it is made.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        handler: Handler,
+        *,
+        limits: HttpLimits = DEFAULT_LIMITS,
+        refusal: Refusal = plain_refusal,
+        decode: Decode | None = None,
+        keys: Callable[[Request], tuple[str, ...]] | None = None,
+        host: Host | None = None,
+        name: str = "http",
+    ) -> None:
+        self.recorder = recorder
+        self.handler = handler
+        self.limits = limits
+        self.refusal = refusal
+        self.decode = decode
+        self.keys = keys
+        self.host = host or here()
+        self.name = name
+        self.connections: dict[Connection, None] = {}
+        self._listeners: list[asyncio.AbstractServer] = []
+
+    async def listen(self, address: str, port: int, ssl: ssl.SSLContext | None = None) -> asyncio.AbstractServer:
+        """Listen on an address of this host. Raises `OSError` where the port is taken or forbidden."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(self.protocol, address, port, ssl=ssl)
+        self._listeners.append(server)
+        return server
+
+    def protocol(self, *, peer: Address | None = None, local: Address | None = None) -> Connection:
+        """Return a fresh protocol for one connection, e.g. a tunnel's channel, whose ends may be given."""
+        return Connection(self, peer=peer, local=local)
+
+    async def close(self) -> None:
+        """Stop listening and end every connection; a handler at work is cancelled."""
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        for connection in tuple(self.connections):
+            connection.close()
+
+
+class Connection(asyncio.Protocol):
+    """One connection of an `HttpServer`; also a fit session for an SSH channel (same calls, one argument more)."""
+
+    def __init__(self, server: HttpServer, *, peer: Address | None = None, local: Address | None = None) -> None:
+        self.server = server
+        self.peer = peer
+        self.local = local
+        self._reader = Reader(server.limits)
+        self._transport: Any = None
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._reading = True
+        self._closing = False
+        self._secure = False
+        self._certificate: bytes | None = None
+
+    # ---- called by the transport
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        server = self.server
+        self.peer = self.peer or _address(transport.get_extra_info("peername"))
+        self.local = self.local or _address(transport.get_extra_info("sockname"))
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self._secure = True
+            self._certificate = tls.getpeercert(binary_form=True)
+        if len(server.connections) >= server.limits.connections:
+            self._closing = True
+            transport.close()
+            return
+        server.connections[self] = None
+        self._wait(server.limits.idle, self._idle_too_long)
+
+    def session_started(self) -> None:
+        """An SSH channel is open; nothing to do before the first request."""
+
+    def data_received(self, data: bytes, datatype: object = None) -> None:
+        if self._closing:
+            return
+        self._reader.feed(data)
+        if self._task is None:
+            self._advance()
+        elif self._reading and self._reader.buffered > self.server.limits.header_block:
+            self._reading = False
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        self._reader.end()
+        if self._task is None and not self._closing:
+            self._advance()
+        return self._task is not None and not self._secure
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._closing = True
+        self._stop_timer()
+        self._writable.set()
+        self.server.connections.pop(self, None)
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    # ---- the exchange
+
+    def close(self) -> None:
+        """End the connection now; what is being handled is cancelled."""
+        self._closing = True
+        self._stop_timer()
+        if self._task is not None:
+            self._task.cancel()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _advance(self) -> None:
+        reader, limits = self._reader, self.server.limits
+        try:
+            message = reader.next()
+        except MalformedHttp as error:
+            self._refuse(error)
+            return
+        if message is not None:
+            self._stop_timer()
+            request = self._request(message)
+            self._journal(request)
+            serving = self._serve(request, keep_alive=message.keep_alive and limits.keep_alive)
+            self._task = self.server.host.spawn(serving, name=f"{self.server.name} {request.method}")
+            return
+        if reader.wants_continue:
+            reader.wants_continue = False
+            self._transport.write(CONTINUE)
+        if not reader.started:
+            self._wait(limits.idle, self._idle_too_long)
+        elif self._timer is None or self._timer_is_idle:
+            self._wait(limits.message, self._message_too_long)
+
+    def _request(self, message: Incoming) -> Request:
+        event = message.event
+        return Request(
+            method=_text(getattr(event, "method", b"")),
+            target=_text(getattr(event, "target", b"")),
+            headers=message.headers,
+            body=message.body,
+            version=_text(event.http_version),
+            peer=self.peer,
+            local=self.local,
+            secure=self._secure,
+            peer_certificate=self._certificate,
+            raw=message.head,
+        )
+
+    def _journal(self, request: Request) -> None:
+        server = self.server
+        server.recorder.received(
+            request_event(request, server.decode(request.target) if server.decode else None),
+            peer=self.peer,
+            payload=request.raw + request.body,
+            keys=merged(request_keys(request), server.keys(request) if server.keys else ()),
+            secrets=secret_spans(request.raw, request.body),
+        )
+
+    async def _serve(self, request: Request, *, keep_alive: bool) -> None:
+        server = self.server
+        try:
+            response = await server.handler(request)
+            head, framed, close = encode_response(response, request=request, close=not keep_alive)
+        except Exception:
+            log.exception("%s: the handler failed on %s %s", server.name, request.method, request.target)
+            response = server.refusal(500)
+            head, framed, close = encode_response(response, request=request, close=True)
+        if self._closing:
+            self._task = None
+            return
+        self._transport.write(head + framed)
+        self._record_sent(response, head, request)
+        await self._writable.wait()
+        self._task = None
+        if self._closing:
+            return
+        if close:
+            self._closing = True
+            self._transport.close()
+            return
+        if not self._reading:
+            self._reading = True
+            self._transport.resume_reading()
+        self._advance()
+
+    def _record_sent(self, response: Response, head: bytes, request: Request) -> None:
+        recorder = self.server.recorder
+        if not recorder.is_lab(self.peer):
+            body = b"" if request.method == "HEAD" else response.body
+            recorder.sent(
+                response_event(response, request),
+                peer=self.peer,
+                payload=head + body,
+                keys=merged(request_keys(request), response_keys(response.headers)),
+                secrets=secret_spans(head, body),
+            )
+
+    # ---- refusals and time
+
+    def _refuse(self, error: MalformedHttp) -> None:
+        """Answer what cannot be read, then drop what still comes for a while, so that the answer arrives."""
+        self._closing = True
+        remains = self._reader.remains()
+        self.server.recorder.received(
+            events.Malformed(protocol="http", reason=error.reason, answer=f"answered {error.status} and closed"),
+            peer=self.peer,
+            payload=remains,
+            secrets=secret_spans(remains, b""),
+        )
+        head, framed, _ = encode_response(self.server.refusal(error.status), request=None, close=True)
+        self._transport.write(head + framed)
+        if self._reader.ended:
+            self._transport.close()
+            return
+        if not self._secure and self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._wait(self.server.limits.linger, self._transport.close)
+
+    def _wait(self, seconds: float, then: Callable[[], Any]) -> None:
+        self._stop_timer()
+        self._timer_is_idle = then == self._idle_too_long
+        self._timer = asyncio.get_running_loop().call_later(seconds, then)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    _timer_is_idle = False
+
+    def _idle_too_long(self) -> None:
+        self._closing = True
+        self._transport.close()
+
+    def _message_too_long(self) -> None:
+        self._refuse(MalformedHttp("the request did not arrive in time", 408))
+
+
+def _text(octets: bytes) -> str:
+    return bytes(octets).decode("latin-1")
+
+
+def _address(found: Any) -> Address | None:
+    return (str(found[0]), int(found[1])) if isinstance(found, tuple) and len(found) >= 2 else None

@@ -1,0 +1,349 @@
+"""One connection's octets, sans-IO: strict reading of heads, h11 for the framing of bodies, exact writing.
+
+h11 is a careful parser, yet lenient where leniency lets two machines disagree about where a message ends: it takes bare
+LF, folded lines, repeated equal lengths and a length beside a transfer coding. So a head is judged here line by line,
+as its octets arrive, and only then given to h11, one `h11.Connection` for each exchange. Heads are also written here:
+h11 moves ``Host`` to the front and rewrites ``Connection``, and captured messages must come out octet for octet.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import h11
+
+from edgesim.http.errors import MalformedHttp
+from edgesim.http.limits import HttpLimits
+from edgesim.http.message import Headers, Request, Response
+
+_TOKEN = r"[-!#$%&'*+.^_`|~0-9A-Za-z]+"
+_HEADER = re.compile(rf"({_TOKEN}):[ \t]*(.*)", re.DOTALL)
+_REQUEST_LINE = re.compile(rf"({_TOKEN}) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
+_REQUEST_SHAPE = re.compile(rf"{_TOKEN} [^ ]+ (HTTP/[0-9]+(?:\.[0-9]+)?)")
+_STATUS_LINE = re.compile(r"HTTP/1\.[01] [1-9][0-9]{2}(?: .*)?", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[-A-Za-z0-9._~!$&'()*+,;=%]{0,255})(?::[0-9]{0,5})?")
+
+
+TAIL = 64 * 1024
+SHOWN = 4096
+"""Octets of malformed input that the journal keeps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """A complete message: h11's view of its start line, the fields as written, the head's octets, the decoded body."""
+
+    event: h11.Request | h11.Response
+    headers: Headers
+    head: bytes
+    body: bytes
+    keep_alive: bool
+
+
+class Reader:
+    """Turns octets into `Incoming` messages: requests, or with ``client`` the response to each `expect`.
+
+    After `next` raised `MalformedHttp` the reader is of no more use.
+    """
+
+    def __init__(self, limits: HttpLimits, *, client: bool = False) -> None:
+        self.limits = limits
+        self.client = client
+        self.ended = False
+        self._buffer = bytearray()
+        self._begin("")
+
+    def _begin(self, method: str) -> None:
+        self._method = method
+        self._lines: list[str] = []
+        self._scanned = 0
+        self._line_start = 0
+        self._event: h11.Request | h11.Response | None = None
+        self._headers = Headers()
+        self._head = b""
+        self._body = bytearray()
+        self._left: int | None = None
+        self._chunks = 0
+        self._tail = b""
+        self._h11: h11.Connection | None = None
+        self.wants_continue = False
+
+    @property
+    def started(self) -> bool:
+        """Whether a message has begun and is not complete."""
+        return bool(self._buffer) or self._event is not None
+
+    @property
+    def buffered(self) -> int:
+        """Octets that wait for an earlier message to be dealt with."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        """Take octets from the peer."""
+        self._buffer += data
+
+    def end(self) -> None:
+        """Take note that the peer will send nothing more."""
+        self.ended = True
+
+    def remains(self) -> bytes:
+        """Return the first octets of the message that is being read, for the journal."""
+        return bytes(self._head[:SHOWN] + self._body[:SHOWN] + self._buffer[:SHOWN])[:SHOWN]
+
+    def expect(self, method: str) -> None:
+        """Say which request's response comes next (client side)."""
+        self._begin(method)
+
+    def next(self) -> Incoming | None:
+        """Return the next complete message, or None until more octets come. Raises `MalformedHttp`."""
+        while self._event is None:
+            if not self._read_head():
+                if self.ended and self.started:
+                    raise MalformedHttp("closed in the middle of a head")
+                return None
+            self._judge_head()
+        if not self._read_body():
+            return None
+        message = Incoming(
+            event=self._event,
+            headers=self._headers,
+            head=self._head,
+            body=bytes(self._body),
+            keep_alive=self._event.http_version >= b"1.1"
+            and "close" not in self._headers.tokens("Connection")
+            and not self.ended,
+        )
+        self._begin("")
+        return message
+
+    # ---- heads
+
+    def _read_head(self) -> bool:
+        buffer, limits = self._buffer, self.limits
+        if not self._lines and not self.client:
+            while buffer.startswith(b"\r\n"):  # RFC 9112, section 2.2: ignored before a request line
+                del buffer[:2]
+                self._scanned = 0
+        while True:
+            at = buffer.find(b"\n", self._scanned)
+            if at < 0:
+                self._scanned = len(buffer)
+                self._judge_partial(len(buffer) - self._line_start)
+                return False
+            line = buffer[self._line_start : at]
+            self._scanned = self._line_start = at + 1
+            if not line.endswith(b"\r"):
+                raise MalformedHttp("a line ends in a bare LF")
+            text = line[:-1].decode("latin-1")
+            if not text and self._lines:
+                self._head = bytes(buffer[: at + 1])
+                del buffer[: at + 1]
+                return True
+            if not self._lines:
+                if len(text) > limits.start_line:
+                    raise MalformedHttp("the start line is too long", 414)
+                self._judge_start_line(text)
+            self._lines.append(text)
+            self._judge_sizes(at + 1)
+            if _CONTROL.search(text):
+                raise MalformedHttp("a control character in the head")
+            if len(self._lines) > 1 and text[0] in " \t":
+                raise MalformedHttp("a folded header line")
+
+    def _judge_partial(self, line: int) -> None:
+        if not self._lines and line:
+            if not self.client and not _TOKEN_OCTET[self._buffer[0]] and self._buffer != b"\r":
+                raise MalformedHttp("not a request line")
+            if line > self.limits.start_line + 1:
+                raise MalformedHttp("the start line is too long", 414)
+        else:
+            self._judge_sizes(len(self._buffer))
+
+    def _judge_sizes(self, octets: int) -> None:
+        if len(self._lines) - 1 > self.limits.header_count:
+            raise MalformedHttp("too many header lines", 431)
+        if self._lines and octets - len(self._lines[0]) > self.limits.header_block:
+            raise MalformedHttp("the header lines are too long", 431)
+
+    def _judge_start_line(self, text: str) -> None:
+        if self.client:
+            if not _STATUS_LINE.fullmatch(text):
+                raise MalformedHttp("not a status line")
+            return
+        match = _REQUEST_LINE.fullmatch(text)
+        if match is None:
+            shape = _REQUEST_SHAPE.fullmatch(text)
+            if shape and not shape[1].startswith("HTTP/1.") and shape[1] != "HTTP/1":
+                raise MalformedHttp(f"version {shape[1]}", 505)
+            raise MalformedHttp("not a request line")
+        method, target, major, _ = match.groups()
+        if major != "1":
+            raise MalformedHttp(f"version HTTP/{major}", 505)
+        if method == "CONNECT":
+            raise MalformedHttp("CONNECT is not served", 501)
+        if not (target.startswith("/") or (target == "*" and method == "OPTIONS")):
+            raise MalformedHttp("the target is not in origin form")
+        if "#" in target:
+            raise MalformedHttp("a fragment in the target")
+
+    def _judge_head(self) -> None:
+        start, *lines = self._lines
+        items = []
+        for line in lines:
+            match = _HEADER.fullmatch(line)
+            if match is None:
+                raise MalformedHttp("not a header line")
+            items.append((match[1], match[2].rstrip(" \t")))
+        headers = self._headers = Headers(items)
+        old = start.endswith("HTTP/1.0") or start.startswith("HTTP/1.0")
+        lengths, codings = headers.get_all("Content-Length"), headers.get_all("Transfer-Encoding")
+        if len(lengths) > 1:
+            raise MalformedHttp("more than one Content-Length")
+        if lengths and not _LENGTH.fullmatch(lengths[0]):
+            raise MalformedHttp("Content-Length is not a number")
+        if lengths and codings:
+            raise MalformedHttp("Content-Length beside Transfer-Encoding")
+        if len(codings) > 1 or (codings and old):
+            raise MalformedHttp("Transfer-Encoding out of place")
+        if codings and codings[0].lower() != "chunked":
+            raise MalformedHttp("a transfer coding other than chunked", 501)
+        if not self.client:
+            self._judge_request(headers, old, lengths)
+        self._hand_over(lengths)
+
+    def _judge_request(self, headers: Headers, old: bool, lengths: list[str]) -> None:
+        hosts = headers.get_all("Host")
+        if len(hosts) > 1 or (not hosts and not old):
+            raise MalformedHttp("one Host is needed")
+        if hosts and not _HOST.fullmatch(hosts[0]):
+            raise MalformedHttp("Host is not a host")
+        expect = headers.get("Expect")
+        if expect is not None and expect.lower() != "100-continue":
+            raise MalformedHttp("an expectation other than 100-continue", 417)
+        if lengths and int(lengths[0]) > self.limits.body:
+            raise MalformedHttp("the body is too long", 413)
+        self.wants_continue = expect is not None and not old
+
+    def _hand_over(self, lengths: list[str]) -> None:
+        """Give the judged head to h11, which then knows how the body is framed."""
+        limit = self.limits.start_line + self.limits.header_block + 1024
+        connection = h11.Connection(h11.CLIENT if self.client else h11.SERVER, max_incomplete_event_size=limit)
+        try:
+            if self.client:
+                connection.send(h11.Request(method=self._method, target="/", headers=[("Host", "")]))
+                connection.send(h11.EndOfMessage())
+            connection.receive_data(self._head)
+            event = connection.next_event()
+        except h11.ProtocolError as error:
+            raise MalformedHttp(str(error), error.error_status_hint) from None
+        if isinstance(event, h11.InformationalResponse):
+            self._begin(self._method)
+            return
+        if not isinstance(event, h11.Request | h11.Response):
+            raise MalformedHttp("not a message")
+        self._h11, self._event = connection, event
+        bodiless = self._method == "HEAD" or (isinstance(event, h11.Response) and event.status_code in (204, 304))
+        if lengths:
+            self._left = 0 if bodiless else int(lengths[0])
+            if self._left > self.limits.body:
+                raise MalformedHttp("the body is too long", 413)
+        elif bodiless or (not self.client and "Transfer-Encoding" not in self._headers):
+            self._left = 0
+
+    # ---- bodies
+
+    def _read_body(self) -> bool:
+        connection = self._h11
+        assert connection is not None
+        data = bytes(self._buffer) if self._left is None else bytes(self._buffer[: self._left])
+        del self._buffer[: len(data)]
+        if self._left is not None:
+            self._left -= len(data)
+        try:
+            if data:
+                connection.receive_data(data)
+                if self._left is None:
+                    self._tail = (self._tail + data[-TAIL:])[-TAIL:]
+            if self.ended and self._left != 0:
+                connection.receive_data(b"")
+            while True:
+                event = connection.next_event()
+                if isinstance(event, h11.Data):
+                    self._take(event)
+                elif isinstance(event, h11.EndOfMessage):
+                    self._finish(connection, event)
+                    return True
+                else:
+                    return False
+        except h11.ProtocolError as error:
+            raise MalformedHttp(str(error)) from None
+
+    def _take(self, event: h11.Data) -> None:
+        self._body += event.data
+        self._chunks += event.chunk_start
+        if len(self._body) > self.limits.body:
+            raise MalformedHttp("the body is too long", 413)
+        if self._chunks > self.limits.chunks:
+            raise MalformedHttp("too many chunks", 413)
+
+    def _finish(self, connection: h11.Connection, event: h11.EndOfMessage) -> None:
+        rest = bytes(connection.trailing_data[0])
+        if self._left is None and "Transfer-Encoding" in self._headers:
+            # h11 would take a bare LF as the end of the trailers, and folded lines in them.
+            tail = self._tail[: len(self._tail) - len(rest)]
+            if event.headers or not tail.endswith(b"\r\n\r\n"):
+                raise MalformedHttp("trailer fields are not taken")
+        self._buffer[:0] = rest
+
+
+_TOKEN_OCTET = [re.fullmatch(_TOKEN, chr(octet)) is not None for octet in range(256)]
+
+
+def encode_request(request: Request) -> bytes:
+    """Return a request's octets, with its body framed as its headers say (they must say so)."""
+    head = f"{request.method} {request.target} HTTP/{request.version}\r\n".encode("latin-1")
+    chunked = "chunked" in request.headers.tokens("Transfer-Encoding")
+    return head + request.headers.encode() + b"\r\n" + (as_chunk(request.body) if chunked else request.body)
+
+
+def encode_response(response: Response, *, request: Request | None, close: bool) -> tuple[bytes, bytes, bool]:
+    """Return a response's head, its body as framed, and whether the connection ends after it.
+
+    ``request`` is what it answers (None after a request that could not be read), ``close`` says that the connection
+    must end. Raises `ValueError` for headers that contradict the body.
+    """
+    headers, body = response.headers, response.body
+    close = close or request is None or request.version == "1.0" or "close" in headers.tokens("Connection")
+    if close and "close" not in headers.tokens("Connection"):
+        headers = headers.replaced("Connection", "close")
+    chunked = "chunked" in headers.tokens("Transfer-Encoding")
+    if chunked and request is not None and request.version == "1.0":
+        headers = Headers(
+            ("Content-Length", str(len(body))) if name.lower() == "transfer-encoding" else (name, value)
+            for name, value in headers
+        )
+        chunked = False
+    head_only = request is not None and request.method == "HEAD"
+    if response.status in (204, 304) or response.status < 200:
+        if body:
+            raise ValueError(f"a {response.status} has no body")
+        headers, chunked, head_only = headers.without("Transfer-Encoding"), False, True
+    elif not chunked and "Content-Length" not in headers:
+        headers = headers.added("Content-Length", str(len(body)))
+    length = headers.get("Content-Length")
+    if chunked and length is not None:
+        raise ValueError("Content-Length beside Transfer-Encoding")
+    if length is not None and not head_only and length != str(len(body)):
+        raise ValueError(f"Content-Length {length} for a body of {len(body)}")
+    head = f"HTTP/1.1 {response.status:03d} {response.phrase}\r\n".encode("latin-1") + headers.encode() + b"\r\n"
+    if head_only:
+        return head, b"", close
+    return head, as_chunk(body) if chunked else body, close
+
+
+def as_chunk(body: bytes) -> bytes:
+    """Return a body as one chunk and the last chunk (RFC 9112, section 7.1)."""
+    return (b"%x\r\n%b\r\n" % (len(body), body) if body else b"") + b"0\r\n\r\n"
