@@ -42,8 +42,8 @@ class UnknownMethod(AxlError):
 class AxlFault(Exception):
     """A SOAP fault: AXL's own code, the message, and the method that failed.
 
-    Known codes: 201 SQL syntax, 5003 the item to change was not found, 5007 the item to get was not found, -239 an entry
-    that exists already.
+    Known codes: 201 SQL syntax, 5003 the item to change was not found, 5007 the item to get was not found, -239 what is
+    to be added exists already.
     """
 
     def __init__(self, code: int, message: str, request: str, side: str = "Server") -> None:
