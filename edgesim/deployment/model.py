@@ -173,7 +173,7 @@ class Deployment(Model):
         return tuple(self.device(name) for name in self.user(user_id).devices or ())
 
     def pkid(self, kind: str, name: str) -> str:
-        """Return the database key, a UUID in lower case, of ``("device", "CSFALICE")`` and the like; always the same."""
+        """Return the database key, a lower-case UUID, of ``("device", "CSFALICE")`` and the like; always the same."""
         digest = hashlib.sha256(f"{self.name}\0{kind}\0{name}".encode()).hexdigest()
         return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
 

@@ -1,31 +1,91 @@
-"""Every constant that the lab's behaviour rests on, named, with its value, its reason and how well it is known."""
+"""Every constant that the lab's behaviour rests on, named, with its value, its reason and how well it is known.
+
+``deployment.defaults.sip.stun_interval_s`` is such a value; `grounds` tells where it comes from.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
-from edgesim.deployment.base import Model, Port
+from edgesim.deployment.base import Model
+from edgesim.deployment.defaults.client import ClientDefaults
+from edgesim.deployment.defaults.edge import AutomaticRule, EdgeDefaults, ProtectionDefaults, UdsDefaults
+from edgesim.deployment.defaults.identity import OAuthDefaults, TlsDefaults
+from edgesim.deployment.defaults.im import CapacityDefaults, ImDefaults, RecoveryDefaults
+from edgesim.deployment.defaults.network import DnsDefaults, Latency, LinkDefaults, NetworkDefaults, PortDefaults
+from edgesim.deployment.defaults.sip import AgentDefaults, SipDefaults, UnifiedCmDefaults
 
-
-class Ports(Model):
-    edge_https: Port = 8443
-    uds: Port = 8443
-    soap: Port = 8443
-
-
-class DnsDefaults(Model):
-    ttl: int = 3600
-    srv_priority: int = 10
-    srv_weight: int = 10
-
-
-class TlsDefaults(Model):
-    sends: Literal["leaf", "chain"] = "leaf"
+__all__ = [
+    "AgentDefaults",
+    "AutomaticRule",
+    "CapacityDefaults",
+    "ClientDefaults",
+    "Defaults",
+    "DnsDefaults",
+    "EdgeDefaults",
+    "Grounds",
+    "ImDefaults",
+    "Latency",
+    "LinkDefaults",
+    "NetworkDefaults",
+    "OAuthDefaults",
+    "PortDefaults",
+    "ProtectionDefaults",
+    "RecoveryDefaults",
+    "SipDefaults",
+    "TlsDefaults",
+    "UdsDefaults",
+    "UnifiedCmDefaults",
+    "grounds",
+]
 
 
 class Defaults(Model):
     """All named defaults, by subject. A deployment may override any of them."""
 
-    ports: Ports = Ports()
+    network: NetworkDefaults = NetworkDefaults()
+    ports: PortDefaults = PortDefaults()
     dns: DnsDefaults = DnsDefaults()
+    links: LinkDefaults = LinkDefaults()
+    edge: EdgeDefaults = EdgeDefaults()
+    protection: ProtectionDefaults = ProtectionDefaults()
+    uds: UdsDefaults = UdsDefaults()
+    sip: SipDefaults = SipDefaults()
+    unified_cm: UnifiedCmDefaults = UnifiedCmDefaults()
+    agents: AgentDefaults = AgentDefaults()
+    oauth: OAuthDefaults = OAuthDefaults()
     tls: TlsDefaults = TlsDefaults()
+    im: ImDefaults = ImDefaults()
+    recovery: RecoveryDefaults = RecoveryDefaults()
+    capacity: CapacityDefaults = CapacityDefaults()
+    client: ClientDefaults = ClientDefaults()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grounds:
+    """Where a default comes from: ``path`` such as ``sip.stun_interval_s``, the shipped value, the reason."""
+
+    path: str
+    value: Any
+    why: str
+    tag: str
+    gap: str | None
+    source: str | None
+
+
+def grounds() -> Iterator[Grounds]:
+    """Yield the grounds of every default, group by group."""
+    for group, field in Defaults.model_fields.items():
+        for name, each in type(field.default).model_fields.items():
+            extra = each.json_schema_extra
+            facts: dict[str, Any] = extra if isinstance(extra, dict) else {}
+            yield Grounds(
+                path=f"{group}.{name}",
+                value=each.default,
+                why=each.description or "",
+                tag=facts.get("tag", ""),
+                gap=facts.get("gap"),
+                source=facts.get("source"),
+            )

@@ -1,0 +1,200 @@
+"""Defaults of the HTTPS side: edge configuration, proxy, allow list, cookie, rate control, UDS, configuration files."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from edgesim.deployment.base import Model, Port
+from edgesim.deployment.defaults.known import (
+    CONFIGURATION,
+    MAINTENANCE,
+    MULTI_DOMAIN,
+    REQUIREMENTS,
+    TC_EXAMPLE,
+    TROUBLESHOOTING,
+    UDS_REFERENCE,
+    known,
+)
+
+Method = Literal["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"]
+
+
+class AutomaticRule(Model):
+    """A rule that C makes for every discovered server of one product. All are prefix rules."""
+
+    product: Literal["unified_cm", "im_presence", "unity_connection"]
+    scheme: Literal["http", "https"]
+    ports: tuple[Port, ...]
+    path: str
+    methods: tuple[Method, ...]
+
+
+_ALL: tuple[Method, ...] = ("GET", "PUT", "POST", "DELETE")
+
+AUTOMATIC_RULES = (
+    AutomaticRule(product="unified_cm", scheme="https", ports=(8443, 443), path="/cucm-uds/", methods=_ALL),
+    AutomaticRule(product="unified_cm", scheme="http", ports=(6970,), path="/", methods=("GET",)),
+    AutomaticRule(product="unified_cm", scheme="https", ports=(6972,), path="/", methods=("GET",)),
+    AutomaticRule(product="unified_cm", scheme="https", ports=(6971, 443), path="/headset/", methods=("GET",)),
+    AutomaticRule(product="unified_cm", scheme="http", ports=(9444,), path="/", methods=("POST",)),
+    AutomaticRule(
+        product="unified_cm",
+        scheme="https",
+        ports=(8443, 443),
+        path="/devicemanagement/v1/clientAutoProv/createDevice",
+        methods=("POST",),
+    ),
+    AutomaticRule(product="im_presence", scheme="https", ports=(8443,), path="/EPASSoap/", methods=("POST",)),
+    AutomaticRule(product="unity_connection", scheme="https", ports=(443, 8443), path="/vmrest/", methods=_ALL),
+    AutomaticRule(product="unity_connection", scheme="http", ports=(7080,), path="/", methods=("GET", "POST")),
+    AutomaticRule(product="unity_connection", scheme="https", ports=(7443,), path="/", methods=("GET", "POST")),
+)
+
+
+class EdgeDefaults(Model):
+    """Edge configuration, the HTTPS proxy and the edge cookie."""
+
+    realm: str = known("Cisco-Edge", "the realm of the edge's own 401", tag="trace", source=TC_EXAMPLE)
+    server_of_configuration: str = known("CE_C ECS", "Server of C's edge configuration", tag="trace", source=TC_EXAMPLE)
+    server_of_e: str = known("CE_E", "Server of E's own answers", tag="trace", source=MULTI_DOMAIN)
+    server_of_c: str = known("CE_C", "Server of C's proxy where it refuses", tag="proposed", gap="D-09")
+    sni: Literal["any", "own names"] = known(
+        "any", "which SNI E takes on 8443: any or none, as nothing says that it looks", tag="inferred", gap="D-02"
+    )
+    bearer: Literal["plain", "base64"] = known(
+        "plain", "a token stands in Authorization as it is, as it does for UDS", tag="inferred", gap="D-03"
+    )
+    service_error: str = known(
+        "NameError", "text of <error> for every service that the inside DNS does not have", tag="proposed", gap="D-04"
+    )
+    route_address: Literal["expressway_c", "expressway_e inner"] = known(
+        "expressway_c", "whose address sipRequest/route carries: the traced one is private", tag="inferred", gap="D-05"
+    )
+    routes: Literal["answering", "every peer"] = known(
+        "answering", "one <route> for the C that answered, or one for every live C peer", tag="inferred", gap="D-05"
+    )
+    servers: Literal["all, answering first", "answering"] = known(
+        "all, answering first", "E peers listed under sip-, xmpp- and httpEdgeServer", tag="inferred", gap="D-06"
+    )
+    turn_server: Literal["empty", "filled"] = known(
+        "empty", "turnEdgeServer was only ever seen empty", tag="inferred", gap="D-07"
+    )
+    unauthenticated_status: Literal[401, 403] = known(
+        401, "E's answer to a proxied request without cookie or token", tag="proposed", gap="D-08"
+    )
+    allow_list_status: int = known(
+        403, "refusal by the allow list, decided by C, the same for host, path and method", tag="proposed", gap="D-09"
+    )
+    upstream_failure_status: int = known(
+        502, "every upstream failure and timeout; a 504 was never seen", tag="proposed", gap="D-10"
+    )
+    upstream_failure_reason: str = known("Next Hop Connection Failed", "reason phrase of the 502", tag="impl")
+    retry_after_s: int | None = known(
+        None, "Retry-After of 429, 502 and 503: none was ever seen", tag="proposed", gap="D-10"
+    )
+    edge_auth_header: str = known(
+        "", "name of a header that authenticates to the edge alone; empty: not accepted", tag="proposed", gap="D-11"
+    )
+    edge_cookie_stripped: bool = known(
+        True, "X-Auth does not reach the inside server; other cookies do", tag="proposed", gap="D-12"
+    )
+    automatic_rules: tuple[AutomaticRule, ...] = known(
+        AUTOMATIC_RULES, "the allow list that C makes for discovered servers", tag="proposed", gap="D-13"
+    )
+    bearer_sets_cookie: bool = known(
+        True, "a sign-in by token also gets X-Auth, until the token expires", tag="proposed", gap="D-23"
+    )
+    configuration_headers: tuple[tuple[str, str], ...] = known(
+        (("Content-Type", "text/xml"), ("Server", "CE_C ECS"), ("Age", "0")),
+        "headers of a 200 to get_edge_config beside framing and cookie, taken from the traced 401",
+        tag="inferred",
+        gap="D-22",
+    )
+    cookie_name: str = known("X-Auth", "the edge cookie", tag="trace", source=MULTI_DOMAIN)
+    cookie_form: Literal["hex", "uuid"] = known(
+        "hex", "64 lower-case hexadecimal characters (X15), or a UUID (2014)", tag="one-source", gap="D-24"
+    )
+    cookie_http_only: bool = known(True, "X15 adds HttpOnly; 2014 had Secure alone", tag="one-source", gap="D-24")
+    cookie_lifetime_min: int = known(
+        480,
+        "credentials refresh interval, minutes: an X-Auth cookie lives so long",
+        tag="doc",
+        source=MAINTENANCE,
+        ge=1,
+    )
+    cookie_cleanup_min: int = known(
+        720, "credentials cleanup interval, minutes: expired cookies are forgotten", tag="doc", source=MAINTENANCE, ge=1
+    )
+    unreachable_at_start: Literal["refused until restart", "asked again"] = known(
+        "asked again",
+        "C that started while Unified CM was down: X15.5.1 was seen to refuse every login until restarted",
+        tag="proposed",
+    )
+    proxy_timeout_s: float = known(
+        30.0, "C or E waits so long for the next hop's answer, seconds", tag="proposed", gt=0
+    )
+    client_idle_s: float = known(115.0, "E closes an idle client connection after this", tag="proposed", gt=0)
+    discovery_s: float = known(
+        0.0, "how long Refresh servers takes; the guide says 5 to 10 s, up to 45", tag="proposed", ge=0
+    )
+    axl_methods: tuple[str, ...] = known(
+        (
+            "getCCMVersion",
+            "listProcessNode",
+            "executeSQLQuery",
+            "addExpresswayCConfiguration",
+            "updateExpresswayCConfiguration",
+            "listExpresswayCConfiguration",
+        ),
+        "the AXL requests that C makes",
+        tag="proposed",
+        gap="D-18",
+    )
+    activation_path: str = known(
+        "activation", "last element of E's URL for activation codes, an exchange of this testbed's own",
+        tag="proposed", gap="D-21",
+    )  # fmt: skip
+    activation_srp_group_bits: int = known(
+        2048, "SRP-6a group of the activation-code exchange (RFC 5054)", tag="proposed", gap="D-21"
+    )
+
+
+class ProtectionDefaults(Model):
+    """Authorization rate control and automated intrusion protection."""
+
+    authorizations_per_period: int = known(8, "authorizations of one user before 429", tag="recalled", gap="D-19", ge=1)
+    rate_period_s: int = known(300, "the period of rate control, seconds", tag="recalled", gap="D-19", ge=1)
+    intrusion_protection_on_e: bool = known(True, "E's default", tag="doc", source=CONFIGURATION)
+    intrusion_protection_on_c: bool = known(
+        False, "switched off on C by the task flow", tag="doc", source=CONFIGURATION
+    )
+    trigger_level: int = known(5, "failures of one address that block it", tag="doc", source=TROUBLESHOOTING, ge=1)
+    block_s: int = known(600, "how long an address stays blocked, seconds", tag="doc", source=TROUBLESHOOTING, ge=1)
+    detection_window_s: int = known(600, "failures older than this no longer count, seconds", tag="proposed", ge=1)
+    blocked: Literal["silence", "reset"] = known(
+        "silence", "how a blocked address is treated: the guide says dropped", tag="inferred", gap="D-20"
+    )
+    count_resource_access: bool = known(
+        False, "also count 404s, which blocks good clients", tag="doc", source=TROUBLESHOOTING
+    )
+
+
+class UdsDefaults(Model):
+    """User Data Services and configuration files of Unified CM."""
+
+    realm: str = known("Cisco Web Services Realm", "the realm of UCM's own 401", tag="trace", source=TC_EXAMPLE)
+    schema_version: str = known("10.0.0", "attribute version of UDS documents", tag="doc", source=UDS_REFERENCE)
+    search_limit: int = known(64, "users returned by default", tag="doc", source=UDS_REFERENCE, ge=1)
+    search_maximum: int = known(500, "users returned at most", tag="doc", source=UDS_REFERENCE, ge=1)
+    private_users_status: int = known(
+        400, "answer to POST /cucm-uds/private/users, seen not to stop a sign-in", tag="proposed", gap="D-14"
+    )
+    service_domain_element: str = known(
+        "mraServiceDomain",
+        "element of cnf.xml with the MRA service domain, named as in AXL",
+        tag="proposed",
+        gap="D-15",
+    )
+    asks_for_client_certificate: tuple[Port, ...] = known(
+        (6971, 6972), "ports on which UCM asks its caller for a certificate", tag="doc", source=REQUIREMENTS
+    )

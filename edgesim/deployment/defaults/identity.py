@@ -1,0 +1,114 @@
+"""Defaults of identity: OAuth, SAML, TLS and certificates."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from edgesim.deployment.base import Model
+from edgesim.deployment.defaults.known import (
+    ADFS,
+    CERTIFICATES,
+    CODE_GRANT,
+    CONFIGURATION,
+    SYSTEM_GUIDE,
+    UPGRADE,
+    known,
+)
+
+
+class OAuthDefaults(Model):
+    """Tokens, keys, and the flows that hand them out."""
+
+    access_token_min: int = known(
+        60, "OAuth Access Token Expiry Timer, minutes", tag="doc", source=CODE_GRANT, ge=1, le=1440
+    )
+    refresh_token_days: int = known(
+        60, "OAuth Refresh Token Expiry Timer, days", tag="doc", source=SYSTEM_GUIDE, ge=1, le=365
+    )
+    phone_refresh_token_days: int = known(
+        60, "Physical Phone OAuth Refresh Token Expiry Timer, days", tag="doc", ge=1, le=365
+    )
+    code_lifetime_s: int = known(60, "an authorization code, good for one use", tag="proposed", gap="I-03", ge=1)
+    access_token_claims: tuple[str, ...] = known(
+        ("iss", "sub", "exp", "ccid", "ctyp", "tid", "siss", "scopes"),
+        "claims inside the access token",
+        tag="one-source",
+        gap="I-01",
+    )
+    access_token_type: str = known("access", "claim ctyp, beside the traced refresh", tag="inferred", gap="I-01")
+    scopes: str = known("UnifiedCommunications:readwrite", "claim scopes", tag="proposed", gap="I-01")
+    access_policy_from: Literal["user", "token"] = known(
+        "user", "where the MRA access policy is read: from the user, as no claim is known", tag="proposed", gap="I-01"
+    )
+    keys_copied: Literal["add and refresh"] = known(
+        "add and refresh", "C reads the keys when servers are added and on Refresh servers only",
+        tag="inferred", gap="I-02",
+    )  # fmt: skip
+    token_path: str = known(
+        "/ssosp/token", "UCM's token endpoint, parent of the revoke path", tag="inferred", gap="I-04"
+    )
+    token_error: str = known("invalid_grant", "error of a refused grant, RFC 6749, 5.2", tag="recalled", gap="I-04")
+    edge_probe_root: str = known(
+        "SSOResult", "root of the answer to get_edge_sso, taken from UCM's own probe", tag="inferred", gap="I-05"
+    )
+    edge_code_flow: Literal["authorize and proxied token"] = known(
+        "authorize and proxied token",
+        "code flow through the edge: GET /<domain>/authorize, then UCM's token endpoint through the proxy",
+        tag="proposed",
+        gap="I-06",
+    )
+    invalid_token_challenge: Literal["Basic", "Bearer"] = known(
+        "Basic", "E's answer to a bad token: as for bad credentials, or Bearer error=\"invalid_token\"",
+        tag="proposed", gap="I-07",
+    )  # fmt: skip
+    two_addresses_error: str = known(
+        "invalid_grant", "error with 400 when app and browser reach E from different addresses",
+        tag="proposed", gap="I-08",
+    )  # fmt: skip
+    bad_assertion_status: int = known(403, "answer of /fedlet to a bad assertion", tag="proposed", gap="I-09")
+    bad_assertion_text: str = known("Invalid SAML Response", "text in that answer", tag="proposed", gap="I-09")
+    probe_root: str = known("SSOResult", "root of UCM's singleSignOn answer", tag="recalled", gap="I-19")
+    home_by_email: bool = known(
+        True, "C finds the home cluster of a single sign-on by clusterUser?email=", tag="inferred", gap="I-20"
+    )
+    authorize_proxy_path: str = known(
+        "/ssosp/oauth/authorize_proxy", "C's request to UCM in the same flow, internal to this testbed",
+        tag="proposed", gap="I-20",
+    )  # fmt: skip
+    sip_token_extra_ttl_s: int = known(0, "grace of simple tokens", tag="doc", source=CONFIGURATION, ge=0)
+    saml_clock_skew_s: int = known(3, "how far IdP and applications may be apart", tag="doc", source=ADFS, ge=0)
+
+
+class TlsDefaults(Model):
+    """TLS between the products, and their certificates."""
+
+    sends: Literal["leaf", "chain"] = known(
+        "leaf",
+        "a product sends its own certificate alone: the peer needs the intermediates",
+        tag="doc",
+        source=CERTIFICATES,
+    )
+    minimum_version: Literal["TLSv1.2", "TLSv1.3"] = known("TLSv1.2", "least version of every leg", tag="proposed")
+    maximum_version: Literal["TLSv1.2", "TLSv1.3"] = known(
+        "TLSv1.3", "greatest version of every leg; what OpenSSL offers", tag="proposed"
+    )
+    key: Literal["P-256", "RSA-2048"] = known(
+        "P-256", "keys of the lab's certificates: small and reproducible from a seed", tag="proposed"
+    )
+    handshake_timeout_s: float = known(10.0, "HTTPS and XMPP handshakes give up after this", tag="proposed", gt=0)
+    san_limit_characters: int = known(
+        999, "names of a SAN beyond this many characters are ignored", tag="doc", source=CERTIFICATES, ge=1
+    )
+    verify_origin_server: bool = known(
+        True, "C's proxy verifies the servers behind it (X14.2 and later)", tag="doc", source=UPGRADE
+    )
+    verify_origin_command: str = known(
+        "xConfiguration EdgeConfigServer VerifyOriginServer", "the setting's name", tag="recalled", gap="I-16"
+    )
+    unverified_server_status: int = known(
+        502, "what a client gets when C cannot verify a server", tag="one-source", gap="I-17"
+    )
+    certificate_days: int = known(730, "validity of the lab's leaf certificates, days", tag="proposed", ge=1)
+    trust_after_restart: bool = known(
+        True, "a new trusted CA counts only after the restart of Expressway", tag="doc", source=CERTIFICATES
+    )

@@ -1,0 +1,152 @@
+"""Defaults of the wires: latency, TCP, DNS, and the documented port numbers."""
+
+from __future__ import annotations
+
+from edgesim.deployment.base import Model, Port
+from edgesim.deployment.defaults.known import (
+    PORTS,
+    PROTOCOLS,
+    REQUIREMENTS,
+    ZONES,
+    known,
+)
+
+
+class Latency(Model):
+    """One-way delay between two zones, in either direction, in milliseconds."""
+
+    between: str
+    and_: str
+    ms: float
+
+
+class NetworkDefaults(Model):
+    """How long the wires take, and how long TCP waits."""
+
+    latencies: tuple[Latency, ...] = known(
+        (
+            Latency(between="internet", and_="dmz", ms=20.0),
+            Latency(between="internet", and_="inside", ms=20.0),
+            Latency(between="dmz", and_="inside", ms=1.0),
+        ),
+        "a home connection to the company, and a firewall between DMZ and inside; one way, milliseconds",
+        tag="proposed",
+    )
+    same_zone_ms: float = known(0.2, "one-way delay within a zone, milliseconds: a LAN", tag="proposed", ge=0)
+    loss: float = known(0.0, "share of UDP datagrams lost; faults raise it", tag="proposed", ge=0, le=1)
+    tcp_connect_timeout_s: float = known(
+        127.0, "a connection attempt that meets silence gives up after this, as Linux does with six SYN retries",
+        tag="impl", gt=0,
+    )  # fmt: skip
+    tcp_initial_rto_s: float = known(
+        1.0, "the first retransmission timeout of TCP, seconds", tag="doc", source="RFC 6298, section 2", gt=0
+    )
+    tcp_user_timeout_s: float = known(
+        924.6, "data that nobody acknowledges ends a connection after this, as Linux does with tcp_retries2 = 15",
+        tag="impl", gt=0,
+    )  # fmt: skip
+    udp_payload_bytes: int = known(65507, "the largest UDP payload over IPv4", tag="doc", source="RFC 768", ge=512)
+
+    def latency_ms(self, zone: str, other: str) -> float:
+        """Return the one-way delay between two zones, in milliseconds."""
+        if zone == other:
+            return self.same_zone_ms
+        for each in self.latencies:
+            if {each.between, each.and_} == {zone, other}:
+                return each.ms
+        return max((each.ms for each in self.latencies), default=self.same_zone_ms)
+
+
+class DnsDefaults(Model):
+    """Records that derive from a deployment, and resolvers."""
+
+    ttl: int = known(3600, "time to live of derived records, seconds", tag="proposed", ge=0)
+    srv_priority: int = known(10, "priority of derived SRV records", tag="doc", source=REQUIREMENTS, ge=0, le=65535)
+    srv_weight: int = known(10, "weight of derived SRV records", tag="doc", source=REQUIREMENTS, ge=0, le=65535)
+    query_timeout_s: float = known(2.0, "a resolver waits so long for an answer, seconds", tag="proposed", gt=0)
+    attempts: int = known(3, "how often a resolver asks before it gives up", tag="proposed", ge=1)
+    negative_ttl: int = known(
+        60, "how long a resolver remembers that a name does not exist, seconds", tag="proposed", ge=0
+    )
+    udp_size_bytes: int = known(
+        512, "answers above this are truncated without EDNS", tag="doc", source="RFC 1035, 4.2.1"
+    )
+
+
+class PortDefaults(Model):
+    """The documented port numbers; links between C and E carry theirs in their own sections."""
+
+    dns: Port = known(53, "DNS", tag="doc", source="RFC 1035, section 4.2")
+    edge_https: Port = known(8443, "client to E: every HTTPS request", tag="doc", source=PORTS)
+    edge_sip: Port = known(5061, "client to E: SIP over TLS", tag="doc", source=REQUIREMENTS)
+    edge_xmpp: Port = known(5222, "client to E: XMPP with STARTTLS", tag="doc", source=REQUIREMENTS)
+    turn: Port = known(3478, "client to E: TURN control, UDP", tag="doc", source=PORTS)
+    turn_relay_first: Port = known(24000, "first relay port of E's TURN server", tag="doc", source=PORTS)
+    turn_relay_last: Port = known(29999, "last relay port of E's TURN server", tag="doc", source=PORTS)
+    media_first: Port = known(36000, "first media port of C and E", tag="doc", source=PORTS)
+    media_last: Port = known(59999, "last media port of C and E", tag="doc", source=PORTS)
+    multiplex_rtp: Port = known(2776, "C to E: multiplexed RTP of a small or medium system", tag="doc", source=PORTS)
+    multiplex_rtcp: Port = known(2777, "C to E: multiplexed RTCP of a small or medium system", tag="doc", source=PORTS)
+    multiplex_large_first: Port = known(36000, "C to E: first multiplexed port of a large one", tag="doc", source=PORTS)
+    multiplex_large_last: Port = known(36011, "C to E: last multiplexed port of a large one", tag="doc", source=PORTS)
+    sip_source_first: Port = known(25000, "C's SIP connections come from here up", tag="doc", source=PORTS)
+    sip_source_last: Port = known(29999, "C's SIP connections come from up to here", tag="doc", source=PORTS)
+    http_source_first: Port = known(30000, "C's HTTP and SSH connections come from here up", tag="doc", source=PORTS)
+    http_source_last: Port = known(35999, "C's HTTP and SSH connections come from up to here", tag="doc", source=PORTS)
+    sip: Port = known(5060, "Unified CM: SIP over TCP and UDP, non-secure profiles", tag="doc", source=PORTS)
+    sip_tls: Port = known(5061, "Unified CM and C: SIP over TLS, secure profiles", tag="doc", source=PORTS)
+    sip_oauth: Port = known(5090, "Unified CM: SIP OAuth on premises", tag="doc", source=PORTS)
+    sip_oauth_mra: Port = known(5091, "Unified CM: SIP OAuth from C, mutual TLS", tag="doc", source=PORTS)
+    uds: Port = known(8443, "Unified CM: UDS, AXL, single sign-on", tag="doc", source=PORTS)
+    uds_alternate: Port = known(443, "Unified CM: the same services", tag="doc", source=PORTS)
+    configuration_http: Port = known(6970, "Unified CM: configuration files, plain", tag="doc", source=PORTS)
+    headset_https: Port = known(6971, "Unified CM: headset configuration", tag="doc", source=PORTS)
+    configuration_https: Port = known(6972, "Unified CM: configuration files over TLS", tag="doc", source=PORTS)
+    headset_metrics: Port = known(9444, "Unified CM: headset metrics", tag="doc", source=PORTS)
+    soap: Port = known(8443, "IM and Presence: SOAP and AXL", tag="doc", source=PORTS)
+    im_presence_xmpp: Port = known(7400, "C to IM and Presence: XMPP over TLS", tag="doc", source=PORTS)
+    im_presence_client: Port = known(
+        5222, "inside client to IM and Presence: XMPP", tag="doc", source="RFC 6120, section 14.7"
+    )
+    file_transfer: Port = known(7336, "IM and Presence: managed file transfer", tag="doc", source=PORTS)
+    voicemail: Port = known(8443, "Unity Connection: visual voicemail", tag="doc", source=PORTS)
+    message_waiting_http: Port = known(7080, "Unity Connection: message waiting, plain", tag="doc", source=PORTS)
+    message_waiting_https: Port = known(7443, "Unity Connection: message waiting, TLS", tag="doc", source=PORTS)
+
+
+class LinkDefaults(Model):
+    """The three links that C opens to E."""
+
+    options_interval_s: float = known(
+        60.0, "C sends OPTIONS through the traversal zone every so often", tag="proposed", gap="S-09", gt=0
+    )
+    options_challenged_each_time: bool = known(
+        True, "every OPTIONS is answered 401 first: the captured nonce count is 1 each time", tag="inferred", gap="S-09"
+    )
+    zone_retry_s: float = known(120.0, "C tries a failed zone again after this", tag="doc", source=ZONES, gt=0)
+    probe_retry_count: int = known(5, "TCP and UDP probes of a zone before it counts as lost", tag="doc", source=ZONES)
+    probe_keepalive_s: float = known(20.0, "interval of the zone's TCP and UDP probes", tag="doc", source=ZONES, gt=0)
+    probe_retry_s: float = known(2.0, "interval of repeated probes", tag="recalled", gap="S-17", gt=0)
+    zone_connect_timeout_s: float = known(10.0, "global SIP TCP connect timeout", tag="doc", source=PROTOCOLS, gt=0)
+    zone_tls_timeout_s: float = known(5.0, "global SIP TLS handshake timeout", tag="doc", source=PROTOCOLS, gt=0)
+    failed_refused: str = known("Failed (connection refused)", "zone state text", tag="proposed", gap="S-10")
+    failed_dns: str = known("Failed (DNS)", "zone state text", tag="proposed", gap="S-10")
+    failed_authentication: str = known("Failed (authentication)", "zone state text", tag="proposed", gap="S-10")
+    failed_tls: str = known("Failed (TLS)", "zone state text", tag="proposed", gap="S-10")
+    active: str = known("TLS: Active", "zone state text", tag="trace")
+    calls_available: int = known(
+        750, "non-traversal calls that C reports as free in its resource usage", tag="one-source", ge=0
+    )
+    traversal_calls_available: int = known(
+        249, "traversal calls that C reports as free in its resource usage", tag="one-source", ge=0
+    )
+    registrations_available: int = known(
+        2494, "registrations that C reports as free in its resource usage", tag="one-source", ge=0
+    )
+    tunnel_retry_s: float = known(5.0, "C dials a lost SSH tunnel again after this", tag="proposed", gt=0)
+    tunnel_keepalive_s: float = known(15.0, "SSH keep-alive of the tunnel", tag="proposed", gt=0)
+    tunnel_keepalive_count: int = known(3, "unanswered SSH keep-alives that end the tunnel", tag="proposed", ge=1)
+    xcp_retry_s: float = known(5.0, "C dials a lost XCP link again after this", tag="proposed", gt=0)
+    connect_timeout_s: float = known(
+        10.0, "C gives up a TCP connection to E or a server after this", tag="proposed", gt=0
+    )

@@ -1,0 +1,168 @@
+"""Defaults of the SIP side: Expressway, Unified CM's registrar, timers, failover."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from edgesim.deployment.base import Model
+from edgesim.deployment.defaults.known import (
+    EMCC,
+    FAILOVER,
+    HYBRID,
+    INSTALL,
+    PROTOCOLS,
+    REQUIREMENTS,
+    SIP_OAUTH,
+    SIPCC,
+    TC_EXAMPLE,
+    ZONES,
+    known,
+)
+
+
+class SipDefaults(Model):
+    """What the Expressways do with SIP."""
+
+    challenge: Literal[407, 401] = known(
+        407,
+        "E challenges a REGISTER as a proxy; 401 with WWW-Authenticate is the other form",
+        tag="proposed",
+        gap="S-03",
+    )
+    nonce_octets: int = known(30, "E's nonce: 60 hexadecimal characters", tag="proposed", gap="S-03", ge=8)
+    nonce_lifetime_s: float = known(300.0, "a nonce older than this is stale", tag="proposed", gap="S-03", gt=0)
+    digest_secret: Literal["edge password"] = known(
+        "edge password",
+        "C checks the digest with the password of the user's last Basic get_edge_config, or the access token",
+        tag="proposed",
+        gap="S-04",
+    )
+    service_cache_s: float = known(7200.0, "E remembers a 200 to SERVICE so long", tag="proposed", gap="S-05", ge=0)
+    service_identity_verified: bool = known(
+        False, "C verifies Identity: base64 RSA-SHA1 over From, To, Call-ID, CSeq, Date and body",
+        tag="proposed", gap="S-05",
+    )  # fmt: skip
+    service_max_skew_s: float = known(60.0, "C refuses a SERVICE dated further off than this", tag="doc", gt=0)
+    service_timeout_s: float = known(
+        5.0, "C answers 408 to a SERVICE whose apparent route cannot be reached after this", tag="proposed", gt=0
+    )
+    c_drops_route: bool = known(
+        True,
+        "E removes its own hop and routes by zone-id; C drops the Route and goes by the Request-URI's host",
+        tag="inferred",
+        gap="S-02",
+    )
+    path_form: str = known(
+        "<sip:{address}:{port};transport={transport};lr>", "C's Path header", tag="inferred", gap="S-06"
+    )
+    pre_routed_header: str = known(
+        "", "name of the pre-routed route header of fast path registration; empty: off (X-PreRouted-Route if on)",
+        tag="proposed", gap="S-07",
+    )  # fmt: skip
+    ar_sk_inserted_by: Literal["unified_cm", "expressway_c"] = known(
+        "unified_cm", "who adds X-cisco-supports-AR_SK to Supported", tag="proposed", gap="S-08"
+    )
+    invite_like_register: bool = known(
+        True, "INVITE follows the rules of Via, zones and routes that REGISTER shows", tag="inferred", gap="S-18"
+    )
+    update_status: int = known(405, "answer of C's B2BUA to UPDATE, with its Allow", tag="inferred", gap="S-21")
+    maintenance_status: int = known(503, "answer in maintenance mode, without Retry-After", tag="inferred", gap="S-22")
+    hop_count: int = known(15, "Max-Forwards is clamped to the zone's hop count", tag="doc", source=ZONES, ge=1)
+    search_rule_priority: int = known(45, "of the rules for CEtcp- and CEtls- zones", tag="doc", source=INSTALL)
+    connect_timeout_s: float = known(10.0, "SIP TCP connect timeout", tag="doc", source=PROTOCOLS, gt=0)
+    tls_handshake_timeout_s: float = known(5.0, "SIP TLS handshake timeout", tag="doc", source=PROTOCOLS, gt=0)
+    session_refresh_s: int = known(1800, "session refresh interval", tag="doc", source=PROTOCOLS, ge=90)
+    min_session_refresh_s: int = known(500, "minimum session refresh interval", tag="doc", source=PROTOCOLS, ge=90)
+    max_message_bytes: int = known(32768, "the largest SIP message", tag="doc", source=PROTOCOLS, ge=1024)
+    edge_zone: str = known(
+        "CollaborationEdgeZone", "the zone of clients on E, as in ingress-zone", tag="trace", source=FAILOVER
+    )
+    t1_s: float = known(0.5, "timer T1", tag="doc", source="RFC 3261, section 17.1.1.1", gt=0)
+    t2_s: float = known(4.0, "timer T2", tag="doc", source="RFC 3261, section 17.1.2.2", gt=0)
+    t4_s: float = known(5.0, "timer T4", tag="doc", source="RFC 3261, section 17.1.2.2", gt=0)
+    timer_c_s: float = known(
+        180.0, "timer C of a proxy, above 3 minutes", tag="doc", source="RFC 3261, section 16.6", gt=0
+    )
+    stun_interval_s: float = known(
+        30.0, "client to E, and C to Unified CM: STUN keep-alive on the SIP stream", tag="doc", source=FAILOVER, gt=0
+    )
+    stun_timeout_s: float = known(3.0, "no answer within this: the path is down", tag="doc", source=FAILOVER, gt=0)
+    stun_error: int = known(
+        500, "Binding Error that tells of a broken path; a dead box does not answer", tag="proposed", gap="S-11"
+    )
+    imbalance_warning: str = known(
+        "Registration load imbalance", "text of E's Warning 399 in a 200 to REGISTER", tag="inferred", gap="S-13"
+    )
+    imbalance_ratio: float = known(
+        1.2, "load is uneven when the highest count exceeds the mean by this factor", tag="inferred", gap="S-13", gt=1
+    )
+    imbalance_interval_s: float = known(60.0, "how often load is weighed", tag="inferred", gap="S-13", gt=0)
+
+
+class UnifiedCmDefaults(Model):
+    """Unified CM's registrar and its service parameters."""
+
+    keepalive_interval_s: int = known(
+        120, "SIP Station KeepAlive Interval: Expires of every 200 to REGISTER", tag="doc", ge=1
+    )
+    register_delta_s: int = known(5, "Timer Register Delta: refresh so much before expiry", tag="impl", source=SIPCC)
+    keepalive_expires_s: int = known(120, "Timer Keep Alive Expires, towards a standby node", tag="impl", source=SIPCC)
+    subscribe_expires_s: int = known(120, "Timer Subscribe Expires", tag="impl", source=SIPCC)
+    subscribe_delta_s: int = known(5, "Timer Subscribe Delta", tag="impl", source=SIPCC)
+    register_expires_s: int = known(
+        3600, "Timer Register Expires: what clients ask for, and dual-mode devices get", tag="trace", source=EMCC
+    )
+    realm: str = known("ccmsipline", "realm of digest and Bearer challenges to lines", tag="trace", source=SIP_OAUTH)
+    oauth_mismatch_retry_after_s: int = known(
+        35, "Retry-After of the 403 for a SIP OAuth port mismatch", tag="trace", source=SIP_OAUTH
+    )
+    warnings: tuple[str, ...] = known(
+        (
+            "Registration is active for another client",
+            "SIP OAuth Registration port Mismatch",
+            "TLS authentication failure",
+        ),
+        "the known texts of Warning 399; others are free text",
+        tag="proposed",
+        gap="S-19",
+    )
+    reg_id: str = known("1", "x-cisco-reg-id of a client: echoed, otherwise ignored", tag="proposed", gap="S-01")
+    trunk_conflict_status: int = known(
+        405, "answer to a REGISTER on a port that a SIP trunk from the same C uses", tag="recalled", gap="S-15"
+    )
+    certificate_name_mismatch: Literal["close", "403"] = known(
+        "close", "C's certificate lacks the security profile's name on the secure port", tag="trace", source=TC_EXAMPLE
+    )
+    throttle_kb_per_s: int = known(
+        150, "SIP Station TCP Port Throttle Threshold: bytes received from one source in a second",
+        tag="proposed", gap="S-14", ge=1,
+    )  # fmt: skip
+    throttle_recommended_kb_per_s: int = known(750, "the value recommended for MRA", tag="doc", source=REQUIREMENTS)
+    throttle_refusal_s: float = known(
+        60.0, "after the threshold trips the connection closes and its source is refused so long",
+        tag="proposed", gap="S-14", gt=0,
+    )  # fmt: skip
+    video_kbps: int = known(
+        384, "maximum session bit rate for video calls of a region", tag="doc", source=REQUIREMENTS, ge=1
+    )
+
+
+class AgentDefaults(Model):
+    """User-Agent values and model texts of clients."""
+
+    jabber_desktop: str = known("Cisco-CSF", "Jabber for Windows and Mac", tag="trace", source=SIP_OAUTH)
+    jabber_iphone: str = known("Cisco-TCT", "Jabber for iPhone", tag="trace")
+    jabber_android: str = known("Cisco-BOT", "Jabber for Android", tag="recalled", gap="S-16")
+    jabber_tablet: str = known("Cisco-TAB", "Jabber on tablets", tag="recalled", gap="S-16")
+    phone: str = known("Cisco-CP{model}/{release}", "desk phones", tag="trace", source=EMCC)
+    phone_http: str = known(
+        "Cisco-CP{model}/{release}", "78xx and 88xx over HTTPS, otherwise as a TC codec", tag="proposed", gap="D-17"
+    )
+    tc: str = known("TANDBERG/518 ({release})", "TC codecs", tag="one-source")
+    tc_http: str = known("Cisco/TC", "TC codecs over HTTPS", tag="trace", source=TC_EXAMPLE)
+    roomos: str = known("Cisco/RoomOS {release}", "RoomOS over SIP, otherwise as TC", tag="proposed", gap="S-20")
+    phone_transport: Literal["tls"] = known(
+        "tls", "88xx over MRA: as the captured 7821, with TLS and a Route", tag="proposed", gap="S-20"
+    )
+    expressway: str = known("TANDBERG/4135 ({release})", "the proxies", tag="trace", source=HYBRID)
+    b2bua: str = known("TANDBERG/4352 ({release}-b2bua-1.0)", "C's B2BUA", tag="trace", source=HYBRID)
