@@ -11,11 +11,22 @@ import ipaddress
 from collections.abc import Iterable
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
 SRV_NAME = x509.ObjectIdentifier("1.3.6.1.5.5.7.8.7")
 """id-on-dnsSRV (RFC 4985, section 2): an IA5String."""
 XMPP_ADDR = x509.ObjectIdentifier("1.3.6.1.5.5.7.8.5")
 """id-on-xmppAddr (RFC 6120, section 13.7.1.4): a UTF8String."""
+
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What `cryptography` raises for certificates, or parts of them, that do not parse."""
 
 _KINDS = ("DNS", "IP", "SRV", "XMPP", "URI", "EMAIL")
 _IA5_STRING = 0x16
@@ -71,7 +82,7 @@ def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
     """Return the subject alternative names of a certificate, in their order; none where it has none that parse."""
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except (x509.ExtensionNotFound, ValueError, x509.DuplicateExtension):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return ()
     return tuple(text for name in extension.value if (text := from_general_name(name)) is not None)
 

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from edgesim.pki.identity import Usage
-from edgesim.pki.names import common_name_of, first_match, names_of, qualified, subject_of
+from edgesim.pki.names import UNREADABLE, common_name_of, first_match, names_of, qualified, subject_of
 from edgesim.pki.trust import TrustStore
 
 MAX_DEPTH = 8
@@ -346,14 +346,14 @@ def _load(der: bytes) -> x509.Certificate | None:
         certificate = x509.load_der_x509_certificate(der)
         _ = certificate.subject, certificate.issuer, certificate.not_valid_after_utc  # these parse late
         return certificate
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return None
 
 
 def _extension(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> Any:
     try:
         return certificate.extensions.get_extension_for_class(kind).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return None
 
 

@@ -1,0 +1,157 @@
+"""The private CAs of one installation, for labs that real clients connect to.
+
+A user is asked to trust their roots, so their keys are really secret, and name constraints keep them to the lab's own
+domains and addresses (RFC 5280, section 4.2.1.10). They are made once and kept in a directory: for each CA a file
+``....key.pem`` (certificate and key, readable by its owner alone) and a file ``....pem`` (the certificate, to be handed
+out). A lab with other domains gets other roots beside them; nothing replaces a root that somebody trusts, until it is
+over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from edgesim.pki.authorities import Authorities
+from edgesim.pki.authority import Authority, Constraints, Randomness, Validity
+from edgesim.pki.identity import PkiError
+from edgesim.pki.trust import TrustStore
+
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+CA_DAYS = 3650
+LEAF_DAYS = 397
+"""Apple refuses server certificates of more than 398 days from public CAs, and of more than 825 from any."""
+RENEW_DAYS = 30
+"""A CA with fewer days than these left is made anew."""
+
+
+def validity_from(now: datetime, days: int = LEAF_DAYS) -> Validity:
+    """Return a validity of ``days`` days from ``now`` (UTC), and a day before for clocks that are slow."""
+    now = now.replace(microsecond=0)
+    return Validity(now - timedelta(days=1), now + timedelta(days=days))
+
+
+def installation_root(
+    directory: Path,
+    *,
+    domains: Sequence[str],
+    randomness: Randomness,
+    now: datetime,
+    networks: Sequence[str] = LOOPBACK,
+    role: str = "root",
+) -> Authority:
+    """Return this installation's private root for these domains: the one kept in ``directory``, else a new one.
+
+    ``randomness`` must be unpredictable (``random.SystemRandom()``): keys of the root, and later of the leaves, are
+    drawn from it. ``now`` is the real date in UTC. Raises `PkiError` if the key's file is readable by others or is no
+    CA, and `OSError` if the directory cannot be written.
+    """
+    constraints = Constraints(domains=tuple(sorted(set(domains))), networks=tuple(networks))
+
+    def make() -> Authority:
+        name = f"edgesim private {role} for {constraints.domains[0] if constraints.domains else 'loopback'}"
+        validity = validity_from(now, CA_DAYS)
+        return Authority.root(name, randomness, organization=f"edgesim on this machine ({role})", validity=validity,
+                              constraints=constraints)  # fmt: skip
+
+    return _kept(directory / _stem(role, constraints), randomness, now, (), make)
+
+
+def installation_authorities(
+    directory: Path,
+    *,
+    domains: Sequence[str],
+    randomness: Randomness,
+    now: datetime,
+    networks: Sequence[str] = LOOPBACK,
+) -> Authorities:
+    """Return this installation's private CAs: a root in the public CA's part, a company root, an issuing CA below it.
+
+    Arguments and errors are those of `installation_root`.
+    """
+
+    def root(role: str) -> Authority:
+        return installation_root(
+            directory, domains=domains, randomness=randomness, now=now, networks=networks, role=role
+        )
+
+    public, enterprise_root = root("public-root"), root("enterprise-root")
+    own = hashlib.sha256(TrustStore.of("", enterprise_root).der()).hexdigest()[:8]
+    path = directory / f"enterprise-issuing-{own}"
+    enterprise = _kept(
+        path,
+        randomness,
+        now,
+        enterprise_root.full_chain,
+        lambda: enterprise_root.intermediate(
+            "edgesim private issuing CA", entropy=randomness, validity=validity_from(now, CA_DAYS)
+        ),
+    )
+    return Authorities(public=public, enterprise_root=enterprise_root, enterprise=enterprise)
+
+
+def certificate_file(directory: Path, authority: Authority) -> Path:
+    """Return the file in ``directory`` that holds the certificate of a kept CA. Raises `PkiError` if there is none."""
+    pem = TrustStore.of("", authority).pem()
+    for path in sorted(directory.glob("*.pem")):
+        if not path.name.endswith(".key.pem") and path.read_bytes() == pem:
+            return path
+    raise PkiError(f"{directory} does not hold {authority.subject}")
+
+
+def _stem(role: str, constraints: Constraints) -> str:
+    text = "\n".join((*constraints.domains, "", *constraints.networks))
+    return f"{role}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _kept(
+    stem: Path,
+    randomness: Randomness,
+    now: datetime,
+    above: tuple[x509.Certificate, ...],
+    make: Callable[[], Authority],
+) -> Authority:
+    secret, public = stem.with_name(f"{stem.name}.key.pem"), stem.with_name(f"{stem.name}.pem")
+    stem.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if secret.exists():
+        authority = _load(secret, randomness, above)
+        if authority.certificate.not_valid_after_utc < now + timedelta(days=RENEW_DAYS):
+            secret.unlink()
+    if not secret.exists():
+        made = make()
+        _write_new(secret, TrustStore.of("", made).pem() + made.key_pem())
+        authority = _load(secret, randomness, above)  # that of whoever was first, should two start at once
+    pem = TrustStore.of("", authority).pem()
+    if not public.exists() or public.read_bytes() != pem:
+        public.write_bytes(pem)
+    return authority
+
+
+def _load(path: Path, randomness: Randomness, above: tuple[x509.Certificate, ...]) -> Authority:
+    if sys.platform != "win32" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise PkiError(f"{path}: others can read this CA's key; remove the file, and trust its certificate no longer")
+    content = path.read_bytes()
+    try:
+        return Authority.load(content, content, randomness, above=above)
+    except PkiError as error:
+        raise PkiError(f"{path}: {error}") from error
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Write a private file that appears whole or not at all; one that is there already stays."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()

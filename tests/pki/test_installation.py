@@ -1,0 +1,94 @@
+"""The private CAs of an installation: kept, private, and limited to the lab's domains."""
+
+from __future__ import annotations
+
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from edgesim.pki import Authority, PkiError, TrustStore, Usage, client_context, server_context, unified_cm, verify
+from edgesim.pki.installation import certificate_file, installation_authorities, installation_root, validity_from
+from edgesim.pki.verify import Fault
+from edgesim.world.entropy import Entropy
+from tests.pki.handshake import handshake
+
+NOW = datetime.now(UTC)  # OpenSSL judges these certificates by the real clock
+WHO = "expe.example.com"
+
+
+def root(
+    directory: Path, seed: int = 1, *, domains: tuple[str, ...] = ("example.com",), now: datetime = NOW
+) -> Authority:
+    return installation_root(directory, domains=domains, randomness=Entropy(seed, "real"), now=now)
+
+
+def test_root_is_made_once_and_kept(tmp_path: Path) -> None:
+    made, kept = root(tmp_path / "ca", 1), root(tmp_path / "ca", 2)
+    assert made.certificate == kept.certificate
+    assert certificate_file(tmp_path / "ca", kept).read_bytes() == TrustStore.of("r", made).pem()
+    assert root(tmp_path / "other", 2).certificate != made.certificate
+
+
+def test_key_is_its_owners_alone(tmp_path: Path) -> None:
+    root(tmp_path / "ca")
+    (key,) = (tmp_path / "ca").glob("*.key.pem")
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert b"PRIVATE KEY" in key.read_bytes()
+    assert not any(b"PRIVATE" in path.read_bytes() for path in (tmp_path / "ca").iterdir() if path != key)
+    key.chmod(0o644)
+    with pytest.raises(PkiError, match="others can read"):
+        root(tmp_path / "ca")
+
+
+def test_other_domains_get_another_root(tmp_path: Path) -> None:
+    first = root(tmp_path)
+    assert root(tmp_path, 2, domains=("example.org",)).certificate != first.certificate
+    assert root(tmp_path, 3).certificate == first.certificate
+
+
+def test_a_root_that_is_nearly_over_is_made_anew(tmp_path: Path) -> None:
+    first = root(tmp_path)
+    assert root(tmp_path, 2, now=NOW + timedelta(days=3000)).certificate == first.certificate
+    assert root(tmp_path, 2, now=NOW + timedelta(days=3645)).certificate != first.certificate
+
+
+def test_damaged_file_says_so(tmp_path: Path) -> None:
+    root(tmp_path)
+    (key,) = tmp_path.glob("*.key.pem")
+    key.write_bytes(b"nonsense")
+    with pytest.raises(PkiError, match=r"key\.pem: not a CA"):
+        root(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [(WHO, True), ("example.com", True), ("127.0.30.11", True), ("bank.example.org", False), ("badexample.com", False),
+     ("192.0.2.1", False), ("IP:2001:db8::1", False)],
+)  # fmt: skip
+def test_root_certifies_the_labs_own_names_only(tmp_path: Path, name: str, allowed: bool) -> None:
+    authority = root(tmp_path)
+    request = unified_cm(WHO, names=[name]).without(*([WHO] if name != WHO else []))
+    leaf = authority.issue(request, validity=validity_from(NOW))
+    store = TrustStore.of("system", authority)
+    bare = name.removeprefix("IP:")
+    ends = handshake(server_context(leaf), client_context(store), bare)
+    verification = verify(leaf.certificate, (), store, names=[name], usage=Usage.SERVER, at=NOW)
+    assert ends.ok is allowed
+    assert verification.ok is allowed
+    if not allowed:
+        assert "permitted subtree violation" in str(ends.client_error)
+        assert [problem.fault for problem in verification.problems] == [Fault.CONSTRAINTS]
+
+
+def test_the_whole_set_is_kept(tmp_path: Path) -> None:
+    def make(seed: int) -> object:
+        cas = installation_authorities(tmp_path, domains=["example.com"], randomness=Entropy(seed, "r"), now=NOW)
+        leaf = cas.enterprise.issue(unified_cm("cucm1.example.com"), validity=validity_from(NOW))
+        assert verify(leaf.certificate, leaf.chain, cas.trust(), names=["cucm1.example.com"], at=NOW).ok
+        refused = cas.enterprise.issue(unified_cm("cucm1.example.org"), validity=validity_from(NOW))
+        assert not verify(refused.certificate, refused.chain, cas.trust(), at=NOW).ok
+        return cas.public.certificate, cas.enterprise_root.certificate, cas.enterprise.certificate
+
+    assert make(1) == make(2)
