@@ -9,6 +9,7 @@ from edgesim.world.api import (
     Interface,
     NoRunningHost,
     Service,
+    UnsupportedError,
     World,
     here,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "Interface",
     "NoRunningHost",
     "Service",
+    "UnsupportedError",
     "World",
     "WorldEvent",
     "here",

@@ -19,10 +19,15 @@ from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from edgesim.world.entropy import Entropy
 from edgesim.world.events import WorldEvent
+
+if TYPE_CHECKING:
+    from edgesim.world.faults import FaultTable
+    from edgesim.world.netstat import SocketRow
+    from edgesim.world.paths import Paths
 
 T = TypeVar("T")
 SECOND = 1_000_000_000
@@ -31,6 +36,14 @@ SECOND = 1_000_000_000
 
 class NoRunningHost(RuntimeError):
     """Network or clock use outside any host: run the code through `Host.run` or in a host's factory."""
+
+
+class UnsupportedError(RuntimeError):
+    """This world lacks a capability."""
+
+    def __init__(self, capability: Capability) -> None:
+        super().__init__(f"this world cannot do this: {capability.value}")
+        self.capability = capability
 
 
 class Capability(Enum):
@@ -216,6 +229,20 @@ class World(ABC):
     def add_host(self, name: str, interfaces: Sequence[Interface], factory: HostFactory) -> Host:
         """Add a host, not yet started. Raises `ValueError` if the name or an address is taken."""
 
+    @property
+    @abstractmethod
+    def faults(self) -> FaultTable:
+        """The fault rules in force."""
+
+    @property
+    @abstractmethod
+    def paths(self) -> Paths:
+        """Links, partitions and the policy between zones."""
+
+    @abstractmethod
+    def sockets(self, host: str | None = None) -> list[SocketRow]:
+        """Return the open sockets of one host or all."""
+
     @abstractmethod
     async def start(self, name: str) -> None:
         """Build the host's services by its factory and wait until they are up."""
@@ -223,6 +250,10 @@ class World(ABC):
     @abstractmethod
     async def stop(self, name: str) -> None:
         """Stop a host in good order: its service's `Service.stop`, then whatever is left."""
+
+    @abstractmethod
+    async def restart(self, name: str) -> None:
+        """Stop a host in good order, if it runs, and start it again."""
 
     @abstractmethod
     async def crash(self, name: str) -> None:

@@ -18,6 +18,8 @@ from typing import Any
 
 from cryptography import x509
 
+from edgesim.world.events import Address, TlsEstablished, TlsFailed, WorldEvent
+
 TlsObserver = Callable[["TlsProtocol", BaseException | None], None]
 
 
@@ -31,8 +33,16 @@ class TlsProtocol(_Base):  # type: ignore[misc]  # asyncio's protocol is typed f
     observer: TlsObserver | None = None
     tap: Callable[[TlsProtocol, bytes], bytes | None] | None = None
     """Sees (and may change or drop) what was decrypted, just before the application does."""
+    made: Callable[[TlsProtocol, Any], bool] | None = None
+    """Asked when the connection below is there; false means that it must not go on."""
+    lost: Callable[[TlsProtocol, BaseException | None], None] | None = None
     connection = ""
     _told = False
+
+    def connection_made(self, transport: Any) -> None:
+        if self.made is not None and not self.made(self, transport):
+            return
+        super().connection_made(transport)
 
     def _on_handshake_complete(self, handshake_exc: BaseException | type[BaseException] | None) -> None:
         if handshake_exc is None:
@@ -54,6 +64,8 @@ class TlsProtocol(_Base):  # type: ignore[misc]  # asyncio's protocol is typed f
         if self._state == sslproto.SSLProtocolState.DO_HANDSHAKE:
             exc = exc or ConnectionResetError("connection closed during the TLS handshake")
             self._tell(exc)
+        if self.lost is not None:
+            self.lost(self, exc)
         super().connection_lost(exc)
 
     def _abort(self, exc: BaseException | None = None) -> None:
@@ -154,6 +166,33 @@ def certificate_names(der: bytes) -> tuple[str, tuple[str, ...]]:
         return subject, ()
     names = [str(getattr(name, "value", name)) for name in san if isinstance(name, (x509.DNSName, x509.IPAddress))]
     return subject, tuple(names)
+
+
+def tls_event(
+    tls: TlsProtocol,
+    error: BaseException | None,
+    at_ns: int,
+    host: str,
+    connection: str,
+    local: Address,
+    remote: Address,
+) -> WorldEvent:
+    """Return what observers are told about the end of a handshake."""
+    place: dict[str, Any] = {"at_ns": at_ns, "host": host, "connection": connection, "local": local, "remote": remote}
+    if error is not None:
+        return TlsFailed(**place, role=tls.role, reason=reason_of(error), alert=alert_of(error))
+    der = tls.session.getpeercert(True)
+    subject, names = certificate_names(der) if der else (None, ())
+    cipher = tls.session.cipher()
+    return TlsEstablished(
+        **place,
+        role=tls.role,
+        version=tls.session.version() or "TLS",
+        cipher=cipher[0] if cipher else "",
+        server_name=tls.wanted_name,
+        peer_subject=subject,
+        peer_names=names,
+    )
 
 
 def alert_of(error: BaseException) -> str | None:

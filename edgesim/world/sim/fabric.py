@@ -14,8 +14,6 @@ from edgesim.world.events import (
     ConnectionOpened,
     DatagramDropped,
     FaultFired,
-    TlsEstablished,
-    TlsFailed,
     WorldEvent,
 )
 from edgesim.world.faults import Fault, FaultTable, Flow
@@ -26,7 +24,7 @@ from edgesim.world.sim.settings import NetworkSettings
 from edgesim.world.sim.sockets import FakeSocket
 from edgesim.world.sim.tcp import TcpTransport
 from edgesim.world.sim.udp import UdpTransport
-from edgesim.world.tls import TlsProtocol, alert_of, certificate_names, reason_of
+from edgesim.world.tls import TlsProtocol, tls_event
 
 ANY = "0.0.0.0"
 LOOPBACK = "127.0.0.1"
@@ -98,12 +96,13 @@ class Fabric:
         settings: NetworkSettings,
         entropy: Callable[[str], Entropy],
         hosts: dict[str, Host],
+        by_address: dict[str, Host],
         observer: Callable[[WorldEvent], None],
     ) -> None:
         self.loop = loop
         self.settings = settings
         self.hosts = hosts
-        self.by_address: dict[str, Host] = {}
+        self.by_address = by_address
         self.listeners: dict[tuple[str, str, int], Listener] = {}
         self.datagrams: dict[tuple[str, str, int], UdpTransport] = {}
         self.transports: dict[int, TcpTransport] = {}
@@ -335,40 +334,8 @@ class Fabric:
         """A TLS handshake ended on one side."""
         wire = tls.wire
         if isinstance(wire, TcpTransport):
-            self.tell_tls(wire.life.host, wire.name, wire.local, wire.remote, tls, error)
-
-    def tell_tls(
-        self, host: Host, name: str, local: Address, remote: Address, tls: TlsProtocol, error: BaseException | None
-    ) -> None:
-        """Tell the observers how a handshake ended."""
-        if error is not None:
-            self.tell(
-                TlsFailed,
-                host,
-                connection=name,
-                local=local,
-                remote=remote,
-                role=tls.role,
-                reason=reason_of(error),
-                alert=alert_of(error),
-            )
-            return
-        der = tls.session.getpeercert(True)
-        subject, names = certificate_names(der) if der else (None, ())
-        cipher = tls.session.cipher()
-        self.tell(
-            TlsEstablished,
-            host,
-            connection=name,
-            local=local,
-            remote=remote,
-            role=tls.role,
-            version=tls.session.version() or "TLS",
-            cipher=cipher[0] if cipher else "",
-            server_name=tls.wanted_name,
-            peer_subject=subject,
-            peer_names=names,
-        )
+            host = wire.life.host.name
+            self._observer(tls_event(tls, error, self.loop.now_ns, host, wire.name, wire.local, wire.remote))
 
     def transports_of(self, life: Incarnation) -> list[TcpTransport]:
         """Return the connections of one incarnation."""

@@ -1,8 +1,8 @@
 """The tripwire of a simulated run: real time, real chance, real sockets and threads are out of bounds.
 
-While it is armed, the functions of `time`, `random`, `uuid`, `secrets`, `os.urandom`, `socket` and `threading`
-that would let the outside in raise `TripwireError`, unless the caller's module is on a short list of those whose use is known to
-leave no trace in the journal.
+While it is armed, the functions of `time`, `random`, `uuid`, `secrets`, `os.urandom`, `socket` and `threading` that
+would let the outside in raise `TripwireError`, unless the caller's module is on a short list of those whose use is
+known to leave no trace in the journal.
 """
 
 from __future__ import annotations

@@ -1,0 +1,266 @@
+"""The live event loop: real sockets, with the source address, the names and the rules of the running host."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl as ssl_module
+import struct
+import sys
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from edgesim.world.api import Incarnation, _running
+from edgesim.world.live.wires import DatagramGate, PlainWire
+from edgesim.world.sim.loop import resolve
+from edgesim.world.tls import TlsProtocol
+
+if TYPE_CHECKING:
+    from edgesim.world.live.network import LiveNetwork
+
+T = TypeVar("T")
+
+_Base: Any = asyncio.SelectorEventLoop
+if sys.platform != "win32":
+    import uvloop
+
+    _Base = uvloop.Loop
+
+
+class LiveLoop(_Base):  # type: ignore[misc]  # uvloop's loop is typed for callers, not for those who derive from it
+    """A real event loop. Code without a running host (a test's own client, say) meets it unchanged."""
+
+    network: LiveNetwork
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._task_number = 0
+        self.orphans: dict[int, asyncio.Task[Any]] = {}
+
+    def create_task(
+        self, coro: Coroutine[Any, Any, T], *, name: object = None, context: Context | None = None, **kwargs: Any
+    ) -> asyncio.Task[T]:
+        self._task_number += 1
+        number = self._task_number
+        task: asyncio.Task[T] = super().create_task(coro, name=str(name or f"task {number}"), context=context)
+        life = context.get(_running) if context is not None else _running.get(None)
+        owner = self.orphans if life is None else life.tasks
+        owner[number] = task
+        task.add_done_callback(lambda _: owner.pop(number, None))
+        return task
+
+    async def create_connection(
+        self,
+        protocol_factory: Callable[[], Any],
+        host: str | None = None,
+        port: int | None = None,
+        *,
+        ssl: Any = None,
+        local_addr: tuple[str | None, int] | None = None,
+        server_hostname: str | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+        **others: Any,
+    ) -> tuple[Any, Any]:
+        life = _running.get(None)
+        if life is None or host is None or port is None:
+            if host is not None:
+                others.update(local_addr=local_addr, server_hostname=server_hostname)
+            pair: tuple[Any, Any] = await super().create_connection(protocol_factory, host, port, ssl=ssl, **others)
+            return pair
+        errors: list[OSError] = []
+        for address in await resolve(host):
+            protocol = protocol_factory()
+            waiter: asyncio.Future[None] | None = None
+            inner = protocol
+            if ssl:
+                waiter = self.create_future()
+                name = server_hostname if server_hostname is not None else host
+                inner = self._tls(protocol, ssl, waiter, False, name, ssl_handshake_timeout, ssl_shutdown_timeout)
+            try:
+                wire = await self._dial(life, local_addr, (address, int(port)), inner)
+            except OSError as error:
+                if waiter is not None:
+                    waiter.cancel()
+                errors.append(error)
+                continue
+            if waiter is None:
+                return wire, protocol
+            try:
+                await waiter
+            except BaseException:
+                wire.close()
+                raise
+            return inner._get_app_transport(), protocol
+        raise errors[0] if errors else OSError(f"no address for {host}")
+
+    async def _dial(
+        self, life: Incarnation, local: tuple[str | None, int] | None, remote: tuple[str, int], inner: Any
+    ) -> Any:
+        source = await self.network.before_connect(life, local, remote)
+        protocol = inner if isinstance(inner, TlsProtocol) else PlainWire(self.network, life, inner)
+        if isinstance(inner, TlsProtocol):
+            self.network.adopt(inner, life)
+        try:
+            wire, _ = await super().create_connection(lambda: protocol, *remote, local_addr=source)
+        except OSError as error:
+            self.network.failed(life, source, remote, error)
+            raise
+        self.network.opened(life, wire)
+        return wire
+
+    async def create_server(
+        self,
+        protocol_factory: Callable[[], Any],
+        host: Any = None,
+        port: Any = None,
+        *,
+        ssl: Any = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+        **others: Any,
+    ) -> Any:
+        life = _running.get(None)
+        if life is None:
+            return await super().create_server(protocol_factory, host, port, ssl=ssl, **others)
+        if life.fenced:
+            raise ConnectionAbortedError(f"{life.host.name} is down")
+        if host is None or host == "0.0.0.0":
+            host = [interface.address for interface in life.host.interfaces]
+        context = life.host.context()
+
+        def accept() -> Any:
+            protocol = context.copy().run(protocol_factory)
+            if not ssl:
+                return PlainWire(self.network, life, protocol, accepting=True)
+            tls = self._tls(protocol, ssl, None, True, None, ssl_handshake_timeout, ssl_shutdown_timeout)
+            self.network.adopt(tls, life, accepting=True)
+            return tls
+
+        try:
+            server = await super().create_server(accept, host, port, **others)
+        except OSError as error:
+            raise self.network.explain_listen(error, host, port) from error
+        self.network.listening(life, server)
+        return server
+
+    async def start_tls(
+        self,
+        transport: Any,
+        protocol: Any,
+        sslcontext: ssl_module.SSLContext,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+    ) -> Any:
+        life = _running.get(None)
+        if life is None:
+            return await super().start_tls(
+                transport, protocol, sslcontext, server_side=server_side, server_hostname=server_hostname
+            )
+        waiter = self.create_future()
+        tls = self._tls(
+            protocol,
+            sslcontext,
+            waiter,
+            server_side,
+            server_hostname,
+            ssl_handshake_timeout,
+            ssl_shutdown_timeout,
+            False,
+        )
+        tls.connection = self.network.connection_name(transport)
+        transport.pause_reading()
+        below = transport.get_protocol()
+        if isinstance(below, PlainWire):
+            below.inner = tls  # the wire goes on to watch the connection
+            below.encrypted = True
+        else:
+            transport.set_protocol(tls)
+        self.call_soon(tls.connection_made, transport)
+        self.call_soon(transport.resume_reading)
+        try:
+            await waiter
+        except BaseException:
+            transport.close()
+            raise
+        return tls._get_app_transport()
+
+    def _tls(
+        self,
+        protocol: Any,
+        context: Any,
+        waiter: asyncio.Future[None] | None,
+        server_side: bool,
+        name: str | None,
+        handshake_timeout: float | None,
+        shutdown_timeout: float | None,
+        call_connection_made: bool = True,
+    ) -> TlsProtocol:
+        tls = TlsProtocol(
+            self,
+            protocol,
+            context,
+            waiter,
+            server_side,
+            name,
+            call_connection_made=call_connection_made,
+            ssl_handshake_timeout=handshake_timeout,
+            ssl_shutdown_timeout=shutdown_timeout,
+        )
+        tls.observer = self.network.tls_ended
+        tls.tap = self.network.tap_tls
+        return tls
+
+    async def create_datagram_endpoint(
+        self,
+        protocol_factory: Callable[[], Any],
+        local_addr: tuple[str, int] | None = None,
+        remote_addr: tuple[str, int] | None = None,
+        **others: Any,
+    ) -> tuple[Any, Any]:
+        life = _running.get(None)
+        if life is None:
+            pair: tuple[Any, Any] = await super().create_datagram_endpoint(
+                protocol_factory, local_addr=local_addr, remote_addr=remote_addr, **others
+            )
+            return pair
+        if life.fenced:
+            raise ConnectionAbortedError(f"{life.host.name} is down")
+        if remote_addr is not None:
+            remote_addr = ((await resolve(remote_addr[0]))[0], remote_addr[1])
+        local = self.network.source(life, local_addr, remote_addr)
+        protocol = protocol_factory()
+        gate = DatagramGate(self.network, life, protocol)
+        try:
+            transport, _ = await super().create_datagram_endpoint(
+                lambda: gate, local_addr=local, remote_addr=remote_addr
+            )
+        except OSError as error:
+            raise self.network.explain_listen(error, local[0], local[1], udp=True) from error
+        self.network.bound(life, transport)
+        return transport, protocol
+
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> list[Any]:
+        if _running.get(None) is None:
+            found: list[Any] = await super().getaddrinfo(host, port, **options)
+            return found
+        addresses = await resolve(host)
+        kind = options.get("type") or socket.SOCK_STREAM
+        return [(socket.AF_INET, kind, 0, "", (address, int(port or 0))) for address in addresses]
+
+
+def reset(transport: Any) -> None:
+    """Close a real TCP connection with a reset in place of an orderly end."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        except OSError as error:
+            if error.errno not in (errno.EBADF, errno.EINVAL):
+                raise
+    transport.abort()

@@ -1,0 +1,313 @@
+"""The live network's rules: source addresses, who may connect to whom, and the sockets that there are."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from edgesim.world.api import Host, Incarnation
+from edgesim.world.entropy import Entropy
+from edgesim.world.events import (
+    Address,
+    ConnectionClosed,
+    ConnectionFailed,
+    ConnectionOpened,
+    DatagramDropped,
+    FaultFired,
+    WorldEvent,
+)
+from edgesim.world.faults import Fault, FaultTable, Flow
+from edgesim.world.live.busy import who_listens
+from edgesim.world.netstat import SocketRow
+from edgesim.world.paths import Paths
+from edgesim.world.tls import TlsProtocol, tls_event
+
+if TYPE_CHECKING:
+    from edgesim.world.live.loop import LiveLoop
+
+CONNECT_TIMEOUT = 127.0
+"""Seconds that an attempt to connect into silence takes (Linux, tcp_syn_retries = 6)."""
+
+
+class AddressInUseError(OSError):
+    """A port of the lab is taken; the text says by what and what to do."""
+
+
+class LiveNetwork:
+    """All sockets of a live world."""
+
+    def __init__(
+        self,
+        loop: LiveLoop,
+        zones: tuple[str, ...],
+        entropy: Callable[[str], Entropy],
+        hosts: dict[str, Host],
+        by_address: dict[str, Host],
+        now: Callable[[], int],
+        observer: Callable[[WorldEvent], None],
+    ) -> None:
+        self.loop = loop
+        self.hosts = hosts
+        self.by_address = by_address
+        self.now = now
+        self.paths = Paths(zones)
+        self.faults = FaultTable(entropy("faults"), now, self._fault_fired)
+        self._observer = observer
+        self._names: dict[int, str] = {}
+        self._count = 0
+        self._transports: dict[int, tuple[Incarnation, Any]] = {}
+        self._servers: dict[int, tuple[Incarnation, Any]] = {}
+        self._datagrams: dict[int, tuple[Incarnation, Any]] = {}
+
+    @property
+    def has_faults(self) -> bool:
+        """Whether any rule is in force."""
+        return len(self.faults) > 0
+
+    def _tell(self, event: type[WorldEvent], host: Host | str, /, **fields: Any) -> None:
+        name = host if isinstance(host, str) else host.name
+        self._observer(event(at_ns=self.now(), host=name, **fields))
+
+    # ---- addresses and rules
+
+    def zone_of(self, address: str) -> str:
+        """Return an address's zone; one that is not of the lab counts as outermost."""
+        host = self.by_address.get(address)
+        if host is not None:
+            for interface in host.interfaces:
+                if interface.address == address:
+                    return interface.zone
+        return self.paths.zones[0]
+
+    def source(self, life: Incarnation, local: tuple[Any, int] | None, remote: Address | None) -> Address:
+        """Return the local address that a socket of this host binds to."""
+        if local and local[0] and local[0] != "0.0.0.0":
+            return str(local[0]), local[1]
+        zone = self.zone_of(remote[0]) if remote else life.host.interfaces[0].zone
+        return self.paths.interface(life.host, zone).address, local[1] if local else 0
+
+    def verdict(self, local: Address, remote: Address, protocol: str) -> str:
+        """Judge a new flow: ``accept``, ``drop`` or ``reject``."""
+        one, other = self.by_address.get(local[0]), self.by_address.get(remote[0])
+        if one is not None and one is other:
+            return "accept"
+        if one and other and (self.paths.cut(one.name, other.name) or self.paths.cut(other.name, one.name)):
+            return "drop"
+        return self.paths.verdict(self.zone_of(local[0]), self.zone_of(remote[0]), protocol, local, remote)
+
+    def _flow(self, source: Address, target: Address, protocol: str) -> Flow:
+        one, other = self.by_address.get(source[0]), self.by_address.get(target[0])
+        return Flow(
+            source=one.name if one else None,
+            target=other.name if other else None,
+            local=source,
+            remote=target,
+            protocol=protocol,
+        )
+
+    async def before_connect(self, life: Incarnation, local: tuple[str | None, int] | None, remote: Address) -> Address:
+        """Return the source address, after what rules and faults have to say about the attempt."""
+        if life.fenced:
+            raise ConnectionAbortedError(f"{life.host.name} is down")
+        source = self.source(life, local, remote)
+        fault = self.faults.on_connect(self._flow(source, remote, "tcp")) if self.has_faults else None
+        verdict = {"refuse": "refuse", "drop": "drop", None: self.verdict(source, remote, "tcp")}[fault]
+        if verdict == "refuse":
+            self._failed(life, source, remote, "refused")
+            raise ConnectionRefusedError(errno.ECONNREFUSED, f"connection to {remote[0]}:{remote[1]} refused")
+        if verdict == "reject":
+            self._failed(life, source, remote, "unreachable")
+            raise OSError(errno.EHOSTUNREACH, f"no route to {remote[0]}")
+        if verdict == "drop":
+            await asyncio.sleep(CONNECT_TIMEOUT)
+            self._failed(life, source, remote, "timed out")
+            raise TimeoutError(errno.ETIMEDOUT, f"connection to {remote[0]}:{remote[1]} timed out")
+        return source
+
+    def _failed(self, life: Incarnation, local: Address, remote: Address, reason: str) -> None:
+        self._tell(ConnectionFailed, life.host, local=local, remote=remote, reason=reason)
+
+    def failed(self, life: Incarnation, local: Address, remote: Address, error: OSError) -> None:
+        """An attempt to connect failed in the kernel."""
+        if isinstance(error, ssl.SSLError):
+            return
+        reason = "refused" if isinstance(error, ConnectionRefusedError) else "unreachable"
+        self._failed(life, local, remote, "timed out" if isinstance(error, TimeoutError) else reason)
+
+    def admit(self, life: Incarnation, transport: Any) -> bool:
+        """Let an incoming connection in, or reset it if no firewall of the lab would have let it through."""
+        from edgesim.world.live.loop import reset
+
+        peer, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        if peer is None or life.fenced or self.verdict(peer[:2], local[:2], "tcp") != "accept":
+            reset(transport)
+            return False
+        return True
+
+    # ---- what there is
+
+    def connection_name(self, transport: Any) -> str:
+        """Return the name of a connection within this run."""
+        return self._names.get(id(transport), "tcp")
+
+    def watch(self, life: Incarnation, transport: Any) -> None:
+        """Put a connection on the books."""
+        self._count += 1
+        self._names[id(transport)] = f"tcp-{self._count}"
+        self._transports[id(transport)] = (life, transport)
+
+    def adopt(self, tls: TlsProtocol, life: Incarnation, *, accepting: bool = False) -> None:
+        """Watch a TLS connection from its first octet."""
+
+        def made(protocol: TlsProtocol, transport: Any) -> bool:
+            if accepting and not self.admit(life, transport):
+                return False
+            self.watch(life, transport)
+            protocol.connection = self.connection_name(transport)
+            return True
+
+        def lost(protocol: TlsProtocol, exc: BaseException | None) -> None:
+            if protocol.wire is not None:
+                self.closed(life, protocol.wire, exc)
+
+        tls.made, tls.lost = made, lost
+
+    def opened(self, life: Incarnation, transport: Any) -> None:
+        """A connection that this host dialled is up."""
+        local, remote = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
+        if remote is not None:
+            name = self.connection_name(transport)
+            self._tell(ConnectionOpened, life.host, connection=name, local=local[:2], remote=remote[:2])
+
+    def closed(self, life: Incarnation, transport: Any, exc: BaseException | None) -> None:
+        """A connection ended."""
+        self._transports.pop(id(transport), None)
+        name = self._names.pop(id(transport), "tcp")
+        local = transport.get_extra_info("sockname") or ("?", 0)
+        remote = transport.get_extra_info("peername") or ("?", 0)
+        how = "closed" if exc is None else "timed out" if isinstance(exc, TimeoutError) else "reset"
+        self._tell(ConnectionClosed, life.host, connection=name, local=local[:2], remote=remote[:2], how=how)
+
+    def listening(self, life: Incarnation, server: Any) -> None:
+        """A host listens."""
+        self._servers[id(server)] = (life, server)
+
+    def bound(self, life: Incarnation, transport: Any) -> None:
+        """A host has a UDP socket."""
+        self._datagrams[id(transport)] = (life, transport)
+
+    def unbound(self, life: Incarnation, transport: Any) -> None:
+        """A UDP socket is closed."""
+        self._datagrams.pop(id(transport), None)
+
+    def datagram(self, life: Incarnation, transport: Any, data: bytes, addr: Any) -> bytes | None:
+        """Return what the host shall see of a datagram, or None."""
+        local = transport.get_extra_info("sockname")[:2]
+        source = (addr[0], addr[1])
+        if self.verdict(source, local, "udp") != "accept" and self.verdict(local, source, "udp") != "accept":
+            sender = self.by_address.get(source[0])
+            name = sender.name if sender else f"{source[0]}:{source[1]}"
+            self._tell(DatagramDropped, name, local=source, remote=local, size=len(data), reason="firewall")
+            return None
+        return self.faults.on_receive(self._flow(source, local, "udp"), data) if self.has_faults else data
+
+    def tap(self, transport: Any, data: bytes) -> bytes | None:
+        """Return what the application shall see of received data; nothing where a fault took it or reset it."""
+        from edgesim.world.live.loop import reset
+
+        peer, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        tapped = self.faults.on_receive(self._flow(peer[:2], local[:2], "tcp"), data)
+        if tapped is None:
+            reset(transport)
+        return tapped
+
+    def tap_tls(self, tls: TlsProtocol, data: bytes) -> bytes | None:
+        """The same for what TLS decrypted."""
+        if not self.has_faults or tls.wire is None:
+            return data
+        return self.tap(tls.wire, data) or b""
+
+    def tls_ended(self, tls: TlsProtocol, error: BaseException | None) -> None:
+        """A TLS handshake ended on one side."""
+        wire = tls.wire
+        if wire is None or wire.get_extra_info("peername") is None:
+            return
+        local, remote = wire.get_extra_info("sockname")[:2], wire.get_extra_info("peername")[:2]
+        host = self.by_address.get(local[0])
+        if host is not None:
+            name = tls.connection or self.connection_name(wire)
+            self._observer(tls_event(tls, error, self.now(), host.name, name, local, remote))
+
+    def close_host(self, life: Incarnation) -> None:
+        """Close everything of an incarnation; peers see resets."""
+        from edgesim.world.live.loop import reset
+
+        for key, (owner, server) in list(self._servers.items()):
+            if owner is life:
+                server.close()
+                del self._servers[key]
+        for owner, transport in list(self._datagrams.values()):
+            if owner is life:
+                transport.abort()
+        for owner, transport in list(self._transports.values()):
+            if owner is life and not transport.is_closing():
+                reset(transport)
+
+    def sockets(self, host: str | None = None) -> list[SocketRow]:
+        """Return the sockets of one host or all, as ``netstat`` would."""
+        rows = []
+        for life, server in self._servers.values():
+            for sock in server.sockets:
+                local = sock.getsockname()[:2]
+                rows.append(SocketRow(host=life.host.name, protocol="tcp", local=local, remote=None, state="LISTEN"))
+        for life, transport in self._datagrams.values():
+            local = transport.get_extra_info("sockname")[:2]
+            rows.append(SocketRow(host=life.host.name, protocol="udp", local=local, remote=None, state=""))
+        for life, transport in self._transports.values():
+            local, remote = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
+            if local and remote:
+                rows.append(
+                    SocketRow(
+                        host=life.host.name,
+                        protocol="tcp",
+                        local=local[:2],
+                        remote=remote[:2],
+                        state="CLOSING" if transport.is_closing() else "ESTABLISHED",
+                        send_queue=transport.get_write_buffer_size(),
+                    )
+                )
+        return [row for row in rows if host is None or row.host == host]
+
+    def explain_listen(self, error: OSError, host: Any, port: Any, *, udp: bool = False) -> OSError:
+        """Return an error that says which address and port could not be had, why, and what to do."""
+        where = f"{host if isinstance(host, str) else ', '.join(host)}:{port}/{'udp' if udp else 'tcp'}"
+        if error.errno == errno.EADDRINUSE:
+            holder = who_listens(host if isinstance(host, str) else host[0], int(port), udp=udp)
+            by = f" by {holder}" if holder else ""
+            text = f"{where} is taken{by}: stop that program, or give the host another address"
+            return AddressInUseError(errno.EADDRINUSE, text)
+        if error.errno == errno.EADDRNOTAVAIL:
+            text = (
+                f"{where}: this machine has no such address. Linux has all of 127.0.0.0/8; on macOS add it first, "
+                f"for example: sudo ifconfig lo0 alias {host if isinstance(host, str) else host[0]}"
+            )
+            return OSError(errno.EADDRNOTAVAIL, text)
+        if error.errno in (errno.EACCES, errno.EPERM):
+            return PermissionError(
+                error.errno, f"{where}: ports below 1024 need the right to bind them (see `edgesim up --help`)"
+            )
+        return error
+
+    def _fault_fired(self, fault: Fault, flow: Flow, detail: str) -> None:
+        self._tell(
+            FaultFired,
+            flow.source or f"{flow.local[0]}:{flow.local[1]}",
+            fault=fault.name,
+            kind=type(fault).__name__,
+            local=flow.local,
+            remote=flow.remote,
+            detail=detail,
+        )

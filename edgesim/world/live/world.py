@@ -1,0 +1,86 @@
+"""The live world: the same hosts on real sockets, one loopback address each."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from edgesim.world.api import Capability, HostState, Incarnation, UnsupportedError
+from edgesim.world.faults import FaultTable
+from edgesim.world.live.loop import LiveLoop
+from edgesim.world.live.network import LiveNetwork
+from edgesim.world.lives import Lives
+from edgesim.world.netstat import SocketRow
+from edgesim.world.paths import Paths
+
+T = TypeVar("T")
+
+
+class LiveWorld(Lives):
+    """A world on real sockets. Use `run` to execute a coroutine in it, or pass a running `LiveLoop`."""
+
+    kind = "live"
+    capabilities = frozenset(
+        {Capability.CLOCK_SKEW, Capability.FAULTS, Capability.PARTITION, Capability.EXTERNAL_CLIENTS}
+    )
+
+    def __init__(self, seed: int | None = None, *, zones: tuple[str, ...] = ("internet", "dmz", "inside")) -> None:
+        super().__init__(int.from_bytes(os.urandom(8), "big") if seed is None else seed)
+        self._began = time.monotonic_ns()
+        self.epoch_ns = time.time_ns()
+        self.loop = LiveLoop()
+        self.network = LiveNetwork(self.loop, zones, self.entropy, self.hosts, self.by_address, self.now, self._tell)
+        self.loop.network = self.network
+        self.loop.set_exception_handler(self._unhandled)
+
+    def now(self) -> int:
+        return time.monotonic_ns() - self._began
+
+    @property
+    def faults(self) -> FaultTable:
+        """The fault rules in force: those about opening connections and about what receivers decode."""
+        return self.network.faults
+
+    @property
+    def paths(self) -> Paths:
+        """Partitions and the policy between zones; they concern new connections."""
+        return self.network.paths
+
+    def sockets(self, host: str | None = None) -> list[SocketRow]:
+        return self.network.sockets(host)
+
+    async def power_off(self, name: str) -> None:
+        raise UnsupportedError(Capability.POWER_LOSS)
+
+    async def freeze(self, name: str) -> None:
+        raise UnsupportedError(Capability.FREEZE)
+
+    async def thaw(self, name: str) -> None:
+        raise UnsupportedError(Capability.FREEZE)
+
+    def _close_host(self, life: Incarnation, *, resets: bool) -> None:
+        self.network.close_host(life)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in this world, then end every host and close the world. A world runs once."""
+        import asyncio
+
+        asyncio.set_event_loop(self.loop)
+        main = self.loop.create_task(work, name="main")
+        try:
+            result: T = self.loop.run_until_complete(main)
+            return result
+        finally:
+            if not main.done():
+                main.cancel()
+            self.loop.run_until_complete(self._shut_down())
+            asyncio.set_event_loop(None)
+            self.loop.close()
+
+    async def _shut_down(self) -> None:
+        for name in list(self.hosts):
+            await self._end(name, HostState.STOPPED, resets=True)
+        await self._cancel(self.loop.orphans)
+        await self.loop.shutdown_asyncgens()

@@ -1,0 +1,126 @@
+"""The lives of hosts, the same in both worlds: start, stop, crash, power loss, and how the dead unwind."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from edgesim.world.api import Host, HostFactory, HostState, Incarnation, Interface, World
+from edgesim.world.entropy import Entropy
+from edgesim.world.events import HostChanged, WorldEvent
+
+UNWIND_ROUNDS = 100
+"""How many turns of the loop the cancelled tasks of a dead host get to unwind."""
+
+
+class Lives(World):
+    """What both worlds do with hosts. A world adds its network by `_close_host`."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.hosts: dict[str, Host] = {}
+        self.by_address: dict[str, Host] = {}
+        self.unhandled: list[dict[str, Any]] = []
+        self._observers: list[Callable[[WorldEvent], None]] = []
+
+    @abstractmethod
+    def _close_host(self, life: Incarnation, *, resets: bool) -> None:
+        """Take everything of an incarnation off the network: with resets to its peers, or in silence."""
+
+    def entropy(self, name: str) -> Entropy:
+        return Entropy(self.seed, name)
+
+    def observe(self, observer: Callable[[WorldEvent], None]) -> None:
+        self._observers.append(observer)
+
+    def _tell(self, event: WorldEvent) -> None:
+        for observer in self._observers:
+            observer(event)
+
+    def _unhandled(self, loop: Any, context: dict[str, Any]) -> None:
+        self.unhandled.append(context)
+
+    def host_at(self, address: str) -> Host | None:
+        return self.by_address.get(address)
+
+    def add_host(self, name: str, interfaces: Sequence[Interface], factory: HostFactory) -> Host:
+        if name in self.hosts:
+            raise ValueError(f"there is a host {name} already")
+        for interface in interfaces:
+            taken = self.by_address.get(interface.address)
+            if taken is not None:
+                raise ValueError(f"{interface.address} of {name} belongs to {taken.name} already")
+        host = Host(self, name, interfaces, factory)
+        self.hosts[name] = host
+        for interface in interfaces:
+            self.by_address[interface.address] = host
+        return host
+
+    async def start(self, name: str) -> None:
+        host = self.hosts[name]
+        if host.state in (HostState.UP, HostState.STARTING, HostState.FROZEN):
+            raise RuntimeError(f"{name} is {host.state.value} already")
+        life = host.life = Incarnation(host, host.life.number + 1)
+        self._enter(host, HostState.STARTING)
+        try:
+            service = await host.run(_build(host), name="start")
+        except BaseException:
+            if host.life is life and not life.fenced:
+                await self._end(name, HostState.CRASHED, resets=True)
+            raise
+        if not life.fenced:
+            host.service = service
+            self._enter(host, HostState.UP)
+
+    async def stop(self, name: str) -> None:
+        host = self.hosts[name]
+        if host.state is not HostState.UP:
+            return
+        if host.service is not None:
+            await host.run(host.service.stop(), name="stop")
+        await self._end(name, HostState.STOPPED, resets=True)
+
+    async def restart(self, name: str) -> None:
+        """Stop a host in good order, if it runs, and start it again."""
+        await self.stop(name)
+        await self.start(name)
+
+    async def crash(self, name: str) -> None:
+        await self._end(name, HostState.CRASHED, resets=True)
+
+    async def _end(self, name: str, state: HostState, *, resets: bool) -> None:
+        """Fence an incarnation off, so that nothing it does reaches anybody; then let its tasks unwind."""
+        host = self.hosts[name]
+        life = host.life
+        if life.fenced or host.state is HostState.OFF:
+            return
+        self._enter(host, state)
+        life.fenced = True
+        life.frozen = False
+        host.service = None
+        host.services = {}
+        self._close_host(life, resets=resets)
+        life.unwinding = True
+        await self._cancel(life.tasks)
+        life.unwinding = False
+
+    async def _cancel(self, owner: dict[int, asyncio.Task[Any]]) -> None:
+        """Cancel tasks in the order in which they were made, until none is left or patience ends."""
+        current = asyncio.current_task()
+        for _ in range(UNWIND_ROUNDS):
+            tasks = [task for task in owner.values() if task is not current and not task.done()]
+            if not tasks:
+                return
+            for task in tasks:
+                task.cancel()
+            await asyncio.sleep(0)
+
+    def _enter(self, host: Host, state: HostState) -> None:
+        host.state = state
+        self._tell(HostChanged(at_ns=self.now(), host=host.name, state=state.value, incarnation=host.incarnation))
+
+
+async def _build(host: Host) -> Any:
+    return await host.factory(host)
