@@ -1,0 +1,301 @@
+"""The registrar: who holds which device and line, until when. Sans-IO: a registration and ``now`` in, an outcome out.
+
+``now`` is seconds of any clock that only goes forward. Each node keeps its own registrations, in memory.
+
+One client holds a device at a time. A client that shows another instance removes the one before it; a client that first
+probes, with an instance of zeros, is told instead that the device is taken. Every grant lasts the station keep-alive
+interval, whatever was asked for, so that bindings expire in the order in which they were last refreshed.
+
+Sources: RFC 3261, section 10.3; "Troubleshoot Extension Mobility Cross Cluster" (Cisco 214535); "System Configuration
+Guide for Cisco Unified Communications Manager 12.5(1)", chapter "Configure Cisco Jabber".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, Protocol
+
+from edgesim.journal import events
+from edgesim.servers.unified_cm.database import Phone
+from edgesim.servers.unified_cm.registration import Contact, Registration
+
+
+class Leg(Enum):
+    """The port on which a request arrived, by the kind of profile that it serves."""
+
+    PLAIN = "plain"
+    SECURE = "secure"
+    OAUTH = "OAuth on premises"
+    OAUTH_EDGE = "OAuth over the edge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A final answer other than success. ``warning`` is the text of ``Warning: 399``; ``retry_after`` in seconds.
+
+    ``close`` ends the connection instead of answering.
+    """
+
+    status: int
+    reason: str
+    warning: str | None = None
+    retry_after: int | None = None
+    close: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the registrar may be told. Times in seconds.
+
+    ``graceful_over_edge``: whether a probe through the edge is told that the device is taken; Cisco says that graceful
+    registration is not supported there. ``find_by_line``: whether a Contact that names no device, as of a third-party
+    phone, is taken for the only device that has the line.
+    """
+
+    keepalive_interval: int = 120
+    graceful_over_edge: bool = False
+    find_by_line: bool = True
+    trunks: tuple[str, ...] = ()
+    unknown_device: Refusal = Refusal(status=404, reason="Not Found")  # default: see deployment
+    unknown_line: Refusal = Refusal(status=404, reason="Not Found")  # default: see deployment
+    wrong_transport: Refusal = Refusal(status=403, reason="Forbidden")  # default: see deployment
+    out_of_order: Refusal = Refusal(status=500, reason="Server Internal Error")
+    taken: Refusal = Refusal(status=403, reason="Forbidden", warning="Registration is active for another client")
+    oauth_mismatch: Refusal = Refusal(
+        status=403, reason="Forbidden", warning="SIP OAuth Registration port Mismatch", retry_after=35
+    )
+    name_mismatch: Refusal = Refusal(status=403, reason="Forbidden", warning="TLS authentication failure", close=True)
+    trunk_conflict: Refusal = Refusal(status=405, reason="Method Not Allowed")
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Binding:
+    """A line of a device, registered: by which client, over which way, until when."""
+
+    phone: Phone
+    line: str
+    contact: Contact
+    user: str
+    via: str
+    call_id: str
+    cseq: int
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Granted:
+    """The line is registered. ``new_registration``: the device was not registered before (``x-cisco-newreg``)."""
+
+    binding: Binding
+    expires: int
+    fresh: bool
+    new_registration: bool
+    events: tuple[events.Event, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """The client asked for no registration: what it had is removed, or it had none (a standby keep-alive)."""
+
+    events: tuple[events.Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """The client only asked which bindings its line has."""
+
+    bindings: tuple[Binding, ...]
+
+
+Outcome = Granted | Released | Listed | Refusal
+
+
+class Phones(Protocol):
+    """Where the registrar looks devices up."""
+
+    def phone(self, name: str) -> Phone | None: ...
+
+    def phones_with(self, line: str) -> tuple[Phone, ...]: ...
+
+
+Reason = Literal["expired", "removed by the client", "displaced by another client"]
+
+
+class Registrar:
+    """The registrations of one node."""
+
+    def __init__(self, phones: Phones, policy: Policy) -> None:
+        self.policy = policy
+        self._phones = phones
+        self._devices: dict[str, dict[str, Binding]] = {}
+        self._queue: dict[Binding, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def __iter__(self) -> Iterator[Binding]:
+        return iter(tuple(self._queue))
+
+    @property
+    def deadline(self) -> float | None:
+        """When the next binding expires."""
+        for binding in self._queue:
+            return binding.expires_at
+        return None
+
+    def expire(self, now: float) -> list[events.Unregistered]:
+        """Remove the bindings whose time has come."""
+        gone: list[events.Unregistered] = []
+        while (binding := next(iter(self._queue), None)) is not None and binding.expires_at <= now:
+            gone += self._remove(binding, "expired")
+        return gone
+
+    def identify(self, asked: Registration) -> Phone | Refusal:
+        """Return the device that a REGISTER is for, or why there is none."""
+        contact = asked.contact
+        phone = None
+        if contact is not None and contact.device is not None:
+            phone = self._phones.phone(contact.device)
+        else:
+            instance = contact.instance if contact is not None else None
+            if instance is not None:
+                phone = self._phones.phone(f"SEP{instance.upper()}")
+            if phone is None and self.policy.find_by_line:
+                having = self._phones.phones_with(asked.line)
+                if contact is not None and contact.user is not None:
+                    having = tuple(each for each in having if each.owner == contact.user)
+                phone = having[0] if len(having) == 1 else None
+        if phone is None:
+            return self.policy.unknown_device
+        return phone if asked.line in phone.lines else self.policy.unknown_line
+
+    def admits(
+        self,
+        phone: Phone,
+        *,
+        leg: Leg,
+        transport: str,
+        source: str,
+        peer_names: tuple[str, ...] = (),
+        has_token: bool = False,
+    ) -> Refusal | None:
+        """Say why a device may not register by this way; None where it may.
+
+        ``peer_names`` are the names in the certificate that the peer showed: the device's own, or, from Expressway-C,
+        that of the device's security profile.
+        """
+        policy = self.policy
+        if source in policy.trunks:
+            return policy.trunk_conflict
+        by_token = leg in (Leg.OAUTH, Leg.OAUTH_EDGE)
+        if by_token != phone.oauth or (has_token and not by_token):
+            return policy.oauth_mismatch
+        if by_token:
+            return None
+        if (leg is Leg.SECURE) != phone.secure or transport not in phone.transports:
+            return policy.wrong_transport
+        if phone.secure and not _named(peer_names, phone):
+            return policy.name_mismatch
+        return None
+
+    def register(self, asked: Registration, phone: Phone, now: float) -> Outcome:
+        """Carry out a REGISTER of a device that may register."""
+        contact = asked.contact
+        held = self._devices.get(phone.name)
+        binding = held.get(asked.line) if held else None
+        if binding is not None and binding.call_id == asked.call_id and asked.cseq <= binding.cseq:
+            return self.policy.out_of_order
+        if contact is None:
+            if asked.everything:
+                return Released(events=tuple(self._remove(binding, "removed by the client")) if binding else ())
+            return Listed(bindings=(binding,) if binding else ())
+        if asked.expires == 0:
+            if binding is None or _is_other(binding.contact, contact):
+                return Released()
+            return Released(events=tuple(self._remove(binding, "removed by the client")))
+        displaced: list[events.Event] = []
+        if held is not None and (binding is None or binding.contact is not contact):
+            others = [each for each in held.values() if _is_other(each.contact, contact)]
+            if others and contact.is_probe and (self.policy.graceful_over_edge or not asked.over_edge):
+                return self.policy.taken
+            for other in others:
+                displaced += self._remove(other, "displaced by another client")
+            binding = held.get(asked.line) if held else None
+        return self._grant(asked, contact, phone, binding, displaced, now)
+
+    def _grant(
+        self,
+        asked: Registration,
+        contact: Contact,
+        phone: Phone,
+        binding: Binding | None,
+        displaced: list[events.Event],
+        now: float,
+    ) -> Granted:
+        interval = self.policy.keepalive_interval
+        first = False
+        if binding is None:
+            lines = self._devices.setdefault(phone.name, {})
+            first = not lines
+            binding = lines[asked.line] = Binding(
+                phone=phone,
+                line=asked.line,
+                contact=contact,
+                user=contact.user or phone.owner,
+                via=asked.via,
+                call_id="",
+                cseq=0,
+                expires_at=0.0,
+            )
+        else:
+            del self._queue[binding]
+        fresh = binding.call_id != asked.call_id
+        binding.contact = contact
+        binding.user = contact.user or phone.owner
+        binding.via = asked.via
+        binding.call_id = asked.call_id
+        binding.cseq = asked.cseq
+        binding.expires_at = now + interval
+        self._queue[binding] = None
+        registered = events.Registered(
+            device=phone.name,
+            user=binding.user,
+            line=asked.line,
+            contact=contact.value,
+            via=binding.via,
+            expires=interval,
+            fresh=fresh,
+        )
+        return Granted(
+            binding=binding,
+            expires=interval,
+            fresh=fresh,
+            new_registration=first,
+            events=(*displaced, registered),
+        )
+
+    def _remove(self, binding: Binding, reason: Reason) -> list[events.Unregistered]:
+        """Remove a binding; the device counts as unregistered when its last one goes."""
+        del self._queue[binding]
+        lines = self._devices[binding.phone.name]
+        del lines[binding.line]
+        if lines:
+            return []
+        del self._devices[binding.phone.name]
+        return [events.Unregistered(device=binding.phone.name, reason=reason)]
+
+
+def _is_other(held: Contact, contact: Contact) -> bool:
+    """Say whether two Contacts are of two clients: by their instances, or, where one shows none, by their address."""
+    if held.instance is None or contact.instance is None:
+        return held.client_host != contact.client_host
+    if held.is_probe or contact.is_probe:
+        return held.client != contact.client
+    return held.instance != contact.instance
+
+
+def _named(names: tuple[str, ...], phone: Phone) -> bool:
+    wanted = (phone.name.lower(), phone.profile.lower())
+    return any(name.lower() in wanted for name in names)

@@ -1,0 +1,290 @@
+"""The registrar's decisions, without any transport."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgesim.journal import events
+from edgesim.servers.unified_cm.database import Phone
+from edgesim.servers.unified_cm.registrar import Granted, Leg, Listed, Outcome, Policy, Refusal, Registrar, Released
+from edgesim.servers.unified_cm.registration import Registration
+from edgesim.sip.errors import SipProtocolError
+from edgesim.sip.message import Request, parse_message
+from tests.fuzz import fuzzed
+
+ALICE, BOB = "00005e005301", "00005e005302"
+ZEROS = "000000000000"
+
+
+def phone(name: str, *lines: str, owner: str = "alice", secure: bool = False, oauth: bool = False) -> Phone:
+    return Phone(
+        name=name,
+        lines=lines,
+        owner=owner,
+        model=503,
+        profile="secure.example.com" if secure else "Standard SIP Non-Secure Profile",
+        secure=secure,
+        oauth=oauth,
+        digest=False,
+        transports=("TLS",) if secure else ("TCP", "UDP"),
+    )
+
+
+class Phones:
+    def __init__(self, *phones: Phone) -> None:
+        self.phones = phones
+
+    def phone(self, name: str) -> Phone | None:
+        return next((each for each in self.phones if each.name == name), None)
+
+    def phones_with(self, line: str) -> tuple[Phone, ...]:
+        return tuple(each for each in self.phones if line in each.lines)
+
+
+PHONES = Phones(phone("CSFALICE", "10001", "10002"), phone("SEP00005E005302", "2222", owner="bob"))
+
+
+def register(
+    *,
+    line: str = "10001",
+    device: str | None = "CSFALICE",
+    instance: str | None = ALICE,
+    client: str = "192.0.2.10:58980",
+    over: str | None = "10.0.30.10",
+    call_id: str = "first@192.0.2.10",
+    cseq: int = 101,
+    expires: int | None = 3600,
+    contact: str | None = None,
+    headers: tuple[tuple[str, str], ...] = (),
+) -> Request:
+    if contact is None:
+        uri = f"sip:7514c56a@{over}:5060;transport=tcp;orig-hostport={client}" if over else f"sip:7514c56a@{client}"
+        contact = f"<{uri}>"
+        if instance:
+            contact += f';+sip.instance="<urn:uuid:00000000-0000-0000-0000-{instance}>"'
+        if device:
+            contact += f';+u.sip!devicename.ccm.cisco.com="{device}";+u.sip!model.ccm.cisco.com="503"'
+    given_headers = [
+        ("Via", "SIP/2.0/TCP 10.0.30.10:25000;branch=z9hG4bK1"),
+        ("From", f"<sip:{line}@ucm-pub>;tag=1"),
+        ("To", f"<sip:{line}@ucm-pub>"),
+        ("Call-ID", call_id),
+        ("CSeq", f"{cseq} REGISTER"),
+        *([("Contact", contact)] if contact else []),
+        *([("Expires", str(expires))] if expires is not None else []),
+        *headers,
+    ]
+    return Request.build("REGISTER", "sip:ucm-pub", given_headers)
+
+
+def ask(registrar: Registrar, request: Request, now: float = 0.0) -> Outcome:
+    asked = Registration.of(request)
+    found = registrar.identify(asked)
+    return found if isinstance(found, Refusal) else registrar.register(asked, found, now)
+
+
+def granted(registrar: Registrar, request: Request, now: float = 0.0) -> Granted:
+    outcome = ask(registrar, request, now)
+    assert isinstance(outcome, Granted), outcome
+    return outcome
+
+
+def test_a_first_registration_is_new_and_lasts_the_keepalive_interval() -> None:
+    registrar = Registrar(PHONES, Policy())
+    outcome = granted(registrar, register(), now=7.0)
+    assert (outcome.expires, outcome.fresh, outcome.new_registration) == (120, True, True)
+    assert registrar.deadline == 127.0
+    (event,) = outcome.events
+    assert isinstance(event, events.Registered)
+    assert (event.device, event.user, event.line, event.via) == ("CSFALICE", "alice", "10001", "10.0.30.10")
+
+
+def test_a_refresh_is_not_new_and_moves_the_deadline() -> None:
+    registrar = Registrar(PHONES, Policy())
+    granted(registrar, register(cseq=101))
+    outcome = granted(registrar, register(cseq=102), now=115.0)
+    assert (outcome.fresh, outcome.new_registration) == (False, False)
+    assert registrar.deadline == 235.0
+    assert len(registrar) == 1
+
+
+def test_only_the_first_line_of_a_device_is_told_of_a_new_registration() -> None:
+    registrar = Registrar(PHONES, Policy())
+    assert granted(registrar, register()).new_registration
+    assert not granted(registrar, register(line="10002", call_id="second")).new_registration
+
+
+def test_bindings_expire_in_order_and_the_device_goes_with_its_last() -> None:
+    registrar = Registrar(PHONES, Policy())
+    granted(registrar, register(), now=0.0)
+    granted(registrar, register(line="10002", call_id="second"), now=10.0)
+    granted(registrar, register(line="2222", device="SEP00005E005302", instance=BOB), now=20.0)
+    granted(registrar, register(cseq=102), now=30.0)
+    assert registrar.expire(129.9) == []
+    assert registrar.expire(140.0) == [events.Unregistered(device="SEP00005E005302", reason="expired")]
+    assert registrar.expire(150.0) == [events.Unregistered(device="CSFALICE", reason="expired")]
+    assert registrar.deadline is None
+
+
+def test_another_instance_displaces_the_client_that_holds_the_device() -> None:
+    registrar = Registrar(PHONES, Policy())
+    granted(registrar, register())
+    outcome = granted(registrar, register(instance=BOB, client="192.0.2.20:5", call_id="other"))
+    assert outcome.events[0] == events.Unregistered(device="CSFALICE", reason="displaced by another client")
+    assert outcome.new_registration
+    # without graceful registration the first one comes back and displaces in turn
+    back = granted(registrar, register(cseq=102))
+    assert back.events[0] == events.Unregistered(device="CSFALICE", reason="displaced by another client")
+
+
+def test_a_probe_is_told_that_the_device_is_taken_except_over_the_edge() -> None:
+    registrar = Registrar(PHONES, Policy())
+    granted(registrar, register(over=None))
+    probe = register(instance=ZEROS, over=None, client="192.0.2.20:5", call_id="other")
+    outcome = ask(registrar, probe)
+    assert isinstance(outcome, Refusal)
+    assert (outcome.status, outcome.warning) == (403, "Registration is active for another client")
+    edge = register(instance=ZEROS, client="192.0.2.20:5", call_id="other")
+    assert isinstance(ask(Registrar(PHONES, Policy(graceful_over_edge=True)), edge), Granted)
+    assert granted(registrar, edge).events[0] == events.Unregistered(
+        device="CSFALICE", reason="displaced by another client"
+    )
+
+
+def test_a_client_that_probed_and_then_forces_is_one_client() -> None:
+    registrar = Registrar(PHONES, Policy())
+    granted(registrar, register(instance=ZEROS, over=None, cseq=1))
+    outcome = granted(registrar, register(over=None, cseq=2))
+    assert [event.kind for event in outcome.events] == ["sip.registered"]
+
+
+def test_expires_zero_unregisters_its_own_client_only_and_serves_a_standby() -> None:
+    registrar = Registrar(PHONES, Policy())
+    assert ask(registrar, register(expires=0)) == Released()
+    granted(registrar, register())
+    assert ask(registrar, register(expires=0, instance=BOB, call_id="keepalive")) == Released()
+    assert len(registrar) == 1
+    gone = ask(registrar, register(expires=0, cseq=102))
+    assert gone == Released(events=(events.Unregistered(device="CSFALICE", reason="removed by the client"),))
+    assert registrar.deadline is None
+
+
+def test_a_star_removes_everything_and_nothing_asks() -> None:
+    registrar = Registrar(PHONES, Policy())
+    granted(registrar, register())
+    listed = ask(registrar, register(contact="", cseq=102))
+    assert isinstance(listed, Listed)
+    assert [binding.phone.name for binding in listed.bindings] == ["CSFALICE"]
+    gone = ask(registrar, register(contact="*", expires=0, cseq=103))
+    assert isinstance(gone, Released)
+    assert len(registrar) == 0
+
+
+def test_an_older_or_repeated_cseq_of_one_call_is_refused() -> None:
+    registrar = Registrar(PHONES, Policy())
+    granted(registrar, register(cseq=105))
+    for cseq in (105, 104):
+        outcome = ask(registrar, register(cseq=cseq))
+        assert isinstance(outcome, Refusal)
+        assert outcome.status == 500
+    assert granted(registrar, register(cseq=1, call_id="restarted")).fresh
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        register(device="CSFNOBODY"),
+        register(line="99999"),
+        register(line="2222"),
+        register(device=None, instance=None, line="99999"),
+    ],
+)
+def test_unknown_devices_and_lines_are_refused(request_: Request) -> None:
+    outcome = ask(Registrar(PHONES, Policy()), request_)
+    assert isinstance(outcome, Refusal)
+    assert outcome.status == 404
+
+
+def test_a_third_party_phone_is_known_by_its_mac_or_its_line() -> None:
+    registrar = Registrar(PHONES, Policy())
+    by_mac = granted(registrar, register(device=None, instance=BOB, line="2222"))
+    assert by_mac.binding.phone.name == "SEP00005E005302"
+    bare = register(contact="<sip:2222@10.0.50.9:5060>", line="2222", call_id="third")
+    assert granted(registrar, bare).binding.phone.name == "SEP00005E005302"
+    strict = ask(Registrar(PHONES, Policy(find_by_line=False)), bare)
+    assert isinstance(strict, Refusal)
+
+
+def test_path_names_the_expressway_and_leaves_contact_alone() -> None:
+    request = register(over=None, headers=(("Path", "<sip:10.0.30.10:5060;transport=tcp;lr>"),))
+    outcome = granted(Registrar(PHONES, Policy()), request)
+    assert outcome.binding.via == "10.0.30.10"
+    assert outcome.binding.contact.client == "192.0.2.10:58980"
+
+
+def test_ports_and_profiles_must_fit() -> None:
+    registrar = Registrar(PHONES, Policy(trunks=("10.0.30.99",)))
+    plain, secure, token = phone("A", "1"), phone("B", "2", secure=True), phone("C", "3", oauth=True)
+
+    def over_tcp(device: Phone, *, source: str = "10.0.30.10", has_token: bool = False) -> Refusal | None:
+        return registrar.admits(device, leg=Leg.PLAIN, transport="TCP", source=source, has_token=has_token)
+
+    assert over_tcp(plain) is None
+    assert registrar.admits(plain, leg=Leg.SECURE, transport="TLS", source="10.0.30.10") == Policy().wrong_transport
+    assert over_tcp(secure) == Policy().wrong_transport
+    refused = registrar.admits(secure, leg=Leg.SECURE, transport="TLS", source="x", peer_names=("expc.example.com",))
+    assert refused == Policy().name_mismatch
+    assert refused.close
+    for names in (("expc", "SECURE.example.com"), ("B",)):
+        assert registrar.admits(secure, leg=Leg.SECURE, transport="TLS", source="x", peer_names=names) is None
+    mismatch = over_tcp(token)
+    assert mismatch is not None
+    assert (mismatch.status, mismatch.retry_after) == (403, 35)
+    assert over_tcp(plain, has_token=True) == Policy().oauth_mismatch
+    assert registrar.admits(token, leg=Leg.OAUTH_EDGE, transport="TLS", source="x") is None
+    trunk = over_tcp(plain, source="10.0.30.99")
+    assert trunk is not None
+    assert trunk.status == 405
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        register(contact="*"),
+        register(contact="<sip:a@b>, <sip:c@d>"),
+        register(contact="<sip:a@b"),
+        register(contact="<mailto:a@b>"),
+        register(contact='<sip:a@b>;expires="soon"'),
+        register(headers=(("Path", "nonsense nonsense"),)),
+        register(expires=None, headers=(("Expires", "in a while"),)),
+        register(line="").build(
+            "REGISTER", "sip:u", [("To", "<sip:ucm-pub>"), ("Call-ID", "1"), ("CSeq", "1 REGISTER")]
+        ),
+    ],
+)
+def test_what_breaks_the_rules_of_register_is_a_protocol_error(request_: Request) -> None:
+    with pytest.raises(SipProtocolError):
+        Registration.of(request_)
+
+
+SEED = bytes(register(headers=(("Path", "<sip:10.0.30.10;lr>"), ("Supported", "path,X-cisco-sis-7.0.0"))))
+
+
+@fuzzed
+@given(st.lists(st.tuples(st.integers(0, len(SEED)), st.binary(max_size=6)), min_size=1, max_size=5))
+def test_any_register_is_read_or_refused(edits: list[tuple[int, bytes]]) -> None:
+    data = SEED
+    for position, octets in edits:
+        data = data[:position] + octets + data[position + len(octets) :]
+    registrar = Registrar(PHONES, Policy())
+    try:
+        request = parse_message(data)
+        if not isinstance(request, Request):
+            return
+        request.check()
+        outcome = ask(registrar, request)
+    except SipProtocolError:
+        return
+    assert isinstance(outcome, (Granted, Released, Listed, Refusal))
