@@ -1,0 +1,202 @@
+"""A client's XMPP connection over asyncio: runs a `Session` or an `EdgeStream`, upgrades to TLS, writes the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from edgesim.journal import Recorder
+from edgesim.world import Host
+from edgesim.xmpp.jid import Jid
+from edgesim.xmpp.journalling import Scribe
+from edgesim.xmpp.session import Decoded, Ended, SessionEvent, StartTls
+
+log = logging.getLogger(__name__)
+UNSENT = 1_048_576
+"""Octets that may wait for a client that does not read; beyond, it is disconnected."""
+HANDSHAKE_PATIENCE = 60.0  # default: see deployment
+"""Seconds from connecting to `ClientConnection.established`, after which the server gives up."""
+
+
+class Machine(Protocol):
+    """What a connection runs (`edgesim.xmpp.session.Session`, `edgesim.xmpp.front.EdgeStream`)."""
+
+    @property
+    def closed(self) -> bool: ...
+
+    def feed(self, data: bytes) -> None: ...
+
+    def next_event(self) -> SessionEvent | None: ...
+
+    def data_to_send(self) -> bytes: ...
+
+    def secured(self) -> None: ...
+
+    def close(self, condition: str | None = None, text: str = "") -> None: ...
+
+
+class ClientConnection(asyncio.Protocol):
+    """One accepted connection on 5222.
+
+    ``on_event`` hears of each event but `Decoded` and `StartTls`, which are dealt with here, and of exactly one
+    `Ended`. Whoever changes the machine outside ``on_event`` calls `flush`. ``on_drained`` hears that a slow client
+    caught up.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        *,
+        host: Host,
+        recorder: Recorder,
+        tls: ssl.SSLContext,
+        on_event: Callable[[ClientConnection, SessionEvent], None],
+        on_drained: Callable[[ClientConnection], None] | None = None,
+        patience: float = HANDSHAKE_PATIENCE,
+    ) -> None:
+        self.machine = machine
+        self.host = host
+        self.peer: tuple[str, int] | None = None
+        self.congested = False
+        self.scribe = Scribe(recorder, None)
+        self._tls = tls
+        self._on_event = on_event
+        self._on_drained = on_drained
+        self._patience = patience
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._upgrade: asyncio.Task[None] | None = None
+        self._ended = False
+        self._busy = False
+
+    # ---- for the server
+
+    @property
+    def client(self) -> str:
+        """The client's ``address:port``."""
+        return f"{self.peer[0]}:{self.peer[1]}" if self.peer else ""
+
+    def established(self, jid: Jid) -> None:
+        """Say that the client is who it claims to be: its time to get so far no longer runs."""
+        self.scribe.identify(jid)
+        self._stop_timer()
+
+    def flush(self) -> None:
+        """Deal with what the machine has to tell and write what it has to send."""
+        if self._busy or self._transport is None:
+            return
+        self._busy = True
+        try:
+            while (event := self.machine.next_event()) is not None:
+                self._dispatch(event)
+        finally:
+            self._busy = False
+        self._write()
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # ---- called by the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if self.peer is None:
+            peer = transport.get_extra_info("peername")
+            self.peer = (str(peer[0]), int(peer[1])) if peer else None
+            self.scribe.peer = self.peer
+            self._timer = asyncio.get_running_loop().call_later(self._patience, self._too_slow)
+
+    def data_received(self, data: bytes) -> None:
+        self.machine.feed(data)
+        self.flush()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        self._transport = None
+        self._end(Ended(detail="connection lost"))
+
+    def pause_writing(self) -> None:
+        self.congested = True
+
+    def resume_writing(self) -> None:
+        self.congested = False
+        if self._on_drained is not None:
+            self._on_drained(self)
+
+    # ---- small parts
+
+    def _dispatch(self, event: SessionEvent) -> None:
+        if isinstance(event, Decoded):
+            self.scribe.received(event.event)
+        elif isinstance(event, StartTls):
+            self._start_tls()
+        elif isinstance(event, Ended):
+            if event.condition is not None:
+                self.scribe.malformed(event.condition, event.detail)
+            self._end(event)
+        else:
+            self._on_event(self, event)
+
+    def _end(self, event: Ended) -> None:
+        if not self._ended:
+            self._ended = True
+            self._on_event(self, event)
+
+    def _write(self) -> None:
+        transport = self._transport
+        data = self.machine.data_to_send()
+        if transport is None or transport.is_closing():
+            return
+        if data:
+            transport.write(data)
+            if transport.get_write_buffer_size() > UNSENT:
+                self.scribe.malformed("resource-constraint", "the client does not read")
+                transport.abort()
+                return
+        if self.machine.closed:
+            transport.close()
+
+    def _start_tls(self) -> None:
+        assert self._transport is not None
+        self._transport.pause_reading()
+        self._upgrade = self.host.spawn(self._handshake(), name="xmpp starttls")
+
+    async def _handshake(self) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        try:
+            secured: Any = await asyncio.get_running_loop().start_tls(transport, self, self._tls, server_side=True)
+        except (ssl.SSLError, OSError) as error:
+            log.info("TLS with %s failed: %s", self.client, error)
+            transport.abort()
+            self._stop_timer()
+            self._end(Ended(detail=f"TLS failed: {error}"))
+            return
+        if secured is None or self._ended:
+            return
+        self._transport = secured
+        self.machine.secured()
+        self.flush()
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        self.machine.close("connection-timeout", "not authenticated in time")
+        if self._upgrade is not None and not self._upgrade.done():
+            self.abort()
+        else:
+            self.flush()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
