@@ -66,7 +66,10 @@ class HostStateChanged(Event):
 @kind("tcp.open")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TcpOpened(Event):
-    """A TCP connection was opened (written by the side that dialled)."""
+    """A TCP connection was opened (written by the side that dialled).
+
+    ``local`` and ``remote`` are ``address:port``; ``port`` is the service's, also in the other entries of links.
+    """
 
     local: str
     remote: str
@@ -106,7 +109,7 @@ class TcpClosed(Event):
 @kind("tls.established")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsUp(Event):
-    """A TLS handshake finished on this side."""
+    """A TLS handshake finished on this side. ``local`` and ``remote`` are the connection's ends as this side sees them."""
 
     role: str
     version: str
@@ -115,6 +118,8 @@ class TlsUp(Event):
     peer_subject: str | None
     peer_names: tuple[str, ...]
     port: int
+    local: str = ""
+    remote: str = ""
 
     def summary(self) -> str:
         who = f", peer {self.peer_subject}" if self.peer_subject else ""
@@ -130,6 +135,8 @@ class TlsRefused(Event):
     reason: str
     alert: str | None
     port: int
+    local: str = ""
+    remote: str = ""
 
     def summary(self) -> str:
         return f"TLS :{self.port} failed: {self.alert or self.reason}"
@@ -194,6 +201,19 @@ class DnsAnswer(Event):
         return f"DNS {self.qtype} {text}"
 
 
+@kind("dns.failed")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsFailed(Event):
+    """A resolver gave up: no server gave an answer that could be used. ``reason`` is e.g. ``timed out``."""
+
+    name: str
+    qtype: str
+    reason: str
+
+    def summary(self) -> str:
+        return f"DNS {self.qtype} {self.name} {self.reason}"
+
+
 @kind("http.request")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest(Event):
@@ -220,7 +240,8 @@ class HttpResponse(Event):
     target: str
 
     def summary(self) -> str:
-        return f"{self.status} {self.reason}"
+        tail = self.target.partition("?")[0].rpartition("/")[2]
+        return f"{self.status} {self.reason} ({self.method} {tail or '/'})"
 
 
 @kind("sip.request")
@@ -449,3 +470,28 @@ class Note(Event):
 
     def summary(self) -> str:
         return self.text
+
+
+@kind("sip.keepalive")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SipKeepalive(Event):
+    """A keep-alive on a SIP connection as received: ``CRLF ping``, ``CRLF pong``, ``STUN request``, ``STUN success`` ..."""
+
+    form: str
+    transport: str
+
+    def summary(self) -> str:
+        return self.form
+
+
+@kind("xcp.route")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class XcpRoute(Event):
+    """News of one client's session on an XCP link: ``open``, ``data`` or ``close``; ``content`` is the data in a word."""
+
+    session: str
+    action: str
+    content: str = ""
+
+    def summary(self) -> str:
+        return f"XCP {self.session} {self.action} {self.content}".rstrip()

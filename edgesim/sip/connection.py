@@ -1,0 +1,373 @@
+"""SIP connections over asyncio: TCP and TLS streams, and UDP flows that look like them."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from edgesim.sip import journalling
+from edgesim.sip.errors import SipProtocolError, SipTimeout, SipTransportError
+from edgesim.sip.framing import Framer, KeepAlive, StunData
+from edgesim.sip.message import Request, Response, parse_message
+from edgesim.sip.stun import StunClass, StunMessage, binding
+
+if TYPE_CHECKING:
+    from edgesim.sip.endpoint import SipEndpoint
+
+Address = tuple[str, int]
+T = TypeVar("T")
+
+
+class Connection:
+    """A way to one peer, whatever the transport: a TCP or TLS stream, or a UDP flow.
+
+    ``transport`` is ``tcp``, ``tls`` or ``udp``; ``accepted`` says whether the peer opened it; ``context`` is free for
+    the product: the zone, the device ...
+    """
+
+    transport = "tcp"
+    reliable = True
+
+    def __init__(self, endpoint: SipEndpoint, *, accepted: bool) -> None:
+        self.endpoint = endpoint
+        self.accepted = accepted
+        self.local: Address = ("", 0)
+        self.peer: Address = ("", 0)
+        self.context: Any = None
+        self._stranger = False
+        self._pings: list[asyncio.Future[None]] = []
+        self._stuns: dict[bytes, asyncio.Future[StunMessage]] = {}
+
+    def __repr__(self) -> str:
+        way = "<-" if self.accepted else "->"
+        return f"<SIP {self.transport} {self.local[0]}:{self.local[1]} {way} {self.peer[0]}:{self.peer[1]}>"
+
+    @property
+    def open(self) -> bool:
+        """Whether messages can be sent."""
+        raise NotImplementedError
+
+    @property
+    def ssl_object(self) -> ssl.SSLObject | None:
+        """The TLS session, or None."""
+        return None
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The peer's certificate in DER, or None."""
+        session = self.ssl_object
+        return session.getpeercert(binary_form=True) if session is not None else None
+
+    def send(self, message: Request | Response) -> None:
+        """Send a message; a response goes by its server transaction where there is one.
+
+        Raises `SipTransportError` if the connection is gone.
+        """
+        if isinstance(message, Response) and self.endpoint.answer_by_transaction(message):
+            return
+        self.send_now(message)
+
+    def send_now(self, message: Request | Response) -> None:
+        """Put a message on the wire past all transactions. Raises `SipTransportError`."""
+        if self._stranger:
+            self.endpoint.recorder.sent(
+                journalling.event_of(message, self.transport),
+                peer=self.peer,
+                payload=bytes(message),
+                keys=journalling.keys_of(message),
+                secrets=journalling.secrets_of(message),
+            )
+        self._write(message)
+
+    def _write(self, message: Request | Response) -> None:
+        self.send_raw(bytes(message))
+
+    def send_raw(self, data: bytes) -> None:
+        """Put octets on the wire. Raises `SipTransportError` if the connection is gone."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close after what was written has gone out."""
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        """Close at once."""
+        raise NotImplementedError
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is gone."""
+        raise NotImplementedError
+
+    async def ping(self, timeout: float) -> None:
+        """Send a CRLF ping and wait for the pong (RFC 5626, 4.4.1). Raises `SipTimeout`, `SipTransportError`."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pings.append(waiter)
+        try:
+            self.send_raw(KeepAlive.PING.value)
+            await _within(waiter, timeout, "no CRLF pong")
+        finally:
+            if waiter in self._pings:
+                self._pings.remove(waiter)
+
+    async def stun(self, timeout: float) -> StunMessage:
+        """Send a STUN Binding request and return the answer, success or error.
+
+        Raises `SipTimeout`, `SipTransportError`. On a reliable transport the request goes once (RFC 5389, 7.2.2).
+        """
+        request = binding(self.endpoint.stun_entropy.randbytes(12))
+        waiter: asyncio.Future[StunMessage] = asyncio.get_running_loop().create_future()
+        self._stuns[request.transaction] = waiter
+        try:
+            self.send_raw(bytes(request))
+            return await _within(waiter, timeout, "no STUN answer")
+        finally:
+            self._stuns.pop(request.transaction, None)
+
+    def _got_keep_alive(self, kind: KeepAlive) -> None:
+        self.endpoint.saw_keepalive("CRLF ping" if kind is KeepAlive.PING else "CRLF pong", self, kind.value)
+        if self._pings:
+            waiter = self._pings.pop(0)
+            if not waiter.done():
+                waiter.set_result(None)
+        elif kind is KeepAlive.PING and self.accepted and self.endpoint.answer_crlf:
+            self.send_raw(KeepAlive.PONG.value)
+
+    def _got_stun(self, data: bytes) -> None:
+        message = StunMessage.decode(data)
+        self.endpoint.saw_stun(message, self, data)
+        if message.cls is StunClass.REQUEST:
+            answer = self.endpoint.on_stun(message, self)
+            if answer is not None:
+                self.send_raw(bytes(answer))
+            return
+        waiter = self._stuns.get(message.transaction)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(message)
+
+    def _fail_waiters(self, reason: str) -> None:
+        waiters: list[asyncio.Future[Any]] = [*self._pings, *self._stuns.values()]
+        self._pings.clear()
+        self._stuns.clear()
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_exception(SipTransportError(reason))
+
+
+class StreamConnection(Connection, asyncio.Protocol):
+    """A TCP or TLS connection."""
+
+    def __init__(self, endpoint: SipEndpoint, *, accepted: bool, transport: str) -> None:
+        super().__init__(endpoint, accepted=accepted)
+        self.transport = transport
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._framer = Framer(endpoint.limits, stun=endpoint.stun)
+        self._wire: asyncio.Transport | None = None
+        self._closing = False
+
+    # ---- asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport; called once TLS is up."""
+        assert isinstance(transport, asyncio.Transport)
+        self._wire = transport
+        self.local = (transport.get_extra_info("sockname") or ("", 0))[:2]
+        self.peer = (transport.get_extra_info("peername") or ("", 0))[:2]
+        self._stranger = not self.endpoint.recorder.is_lab(self.peer)
+        self.endpoint.connection_made(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Cut the stream and hand on what is whole."""
+        framer = self._framer
+        framer.receive(data)
+        try:
+            while not self._closing:
+                frame = framer.next_event()
+                if frame is None:
+                    return
+                if isinstance(frame, KeepAlive):
+                    self._got_keep_alive(frame)
+                elif isinstance(frame, StunData):
+                    self._got_stun(frame.data)
+                else:
+                    self.endpoint.got_message(frame, self)
+        except SipProtocolError as error:
+            self.endpoint.got_garbage(error, self)
+        except SipTransportError:
+            self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail whoever waits, and tell the endpoint."""
+        self._closing = True
+        self._wire = None
+        self._fail_waiters("connection lost")
+        if not self.closed.done():
+            self.closed.set_result(None)
+        self.endpoint.connection_lost(self, exc)
+
+    # ---- ours
+
+    @property
+    def open(self) -> bool:
+        return self._wire is not None and not self._closing
+
+    @property
+    def ssl_object(self) -> ssl.SSLObject | None:
+        session: ssl.SSLObject | None = self._wire.get_extra_info("ssl_object") if self._wire is not None else None
+        return session
+
+    def send_raw(self, data: bytes) -> None:
+        wire = self._wire
+        if wire is None or self._closing:
+            raise SipTransportError(f"{self!r} is closed")
+        wire.write(data)
+        if wire.get_write_buffer_size() > self.endpoint.limits.write_buffer:
+            # A peer that does not read must not fill the memory.
+            self.abort()
+
+    def close(self) -> None:
+        """Close after what was written has gone out."""
+        self._closing = True
+        if self._wire is not None:
+            self._wire.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._closing = True
+        if self._wire is not None:
+            self._wire.abort()
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is gone."""
+        await asyncio.shield(self.closed)
+
+
+class DatagramSocket(asyncio.DatagramProtocol):
+    """A UDP socket: every peer that it hears from, or sends to, is a flow."""
+
+    def __init__(self, endpoint: SipEndpoint) -> None:
+        self.endpoint = endpoint
+        self.flows: OrderedDict[Address, DatagramConnection] = OrderedDict()
+        self.wire: asyncio.DatagramTransport | None = None
+        self.local: Address = ("", 0)
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.wire = transport  # type: ignore[assignment]  # the world's own transports do not derive from asyncio's
+        self.local = (transport.get_extra_info("sockname") or ("", 0))[:2]
+
+    def datagram_received(self, data: bytes, address: Any) -> None:
+        self.flow((address[0], address[1]), accepted=True).got(data)
+
+    def error_received(self, exc: Exception) -> None:
+        """Nothing: a lost datagram is the transactions' business."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.wire = None
+        for flow in [*self.flows.values()]:
+            flow.lost(exc)
+        self.flows.clear()
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def flow(self, peer: Address, *, accepted: bool) -> DatagramConnection:
+        """Return the flow to a peer; the one used least recently gives way beyond the limit."""
+        flow = self.flows.get(peer)
+        if flow is None:
+            flow = self.flows[peer] = DatagramConnection(self, peer, accepted=accepted)
+            if len(self.flows) > self.endpoint.limits.datagram_peers:
+                self.flows.popitem(last=False)[1].lost(None)
+        else:
+            self.flows.move_to_end(peer)
+        return flow
+
+    def close(self) -> None:
+        if self.wire is not None:
+            self.wire.close()
+
+
+class DatagramConnection(Connection):
+    """A UDP flow: one peer of a socket."""
+
+    transport = "udp"
+    reliable = False
+
+    def __init__(self, socket: DatagramSocket, peer: Address, *, accepted: bool) -> None:
+        super().__init__(socket.endpoint, accepted=accepted)
+        self.socket = socket
+        self.peer = peer
+        self.local = socket.local
+        self._stranger = not self.endpoint.recorder.is_lab(peer)
+        self._lost = False
+
+    @property
+    def open(self) -> bool:
+        return self.socket.wire is not None and not self._lost
+
+    def got(self, data: bytes) -> None:
+        """Take a datagram from this peer."""
+        try:
+            if not data.strip(b"\r\n\0 "):
+                return
+            if data[0] <= 0x03 and self.endpoint.stun:
+                self._got_stun(data)
+                return
+            if len(data) > self.endpoint.limits.message:
+                raise SipProtocolError("datagram longer than the limit", status=None, data=data)
+            self.endpoint.got_message(parse_message(data, max_lines=self.endpoint.limits.header_lines), self)
+        except SipProtocolError as error:
+            error.data = error.data or data
+            self.endpoint.got_garbage(error, self)
+
+    def _write(self, message: Request | Response) -> None:
+        self._sendto(bytes(message), self._target(message))
+
+    def _target(self, message: Request | Response) -> Address:
+        """A response without ``rport`` goes to the port in Via (RFC 3261, 18.2.2; RFC 3581, 4)."""
+        if isinstance(message, Response) and self.accepted:
+            try:
+                via = message.top_via
+            except SipProtocolError:
+                return self.peer
+            if "rport" not in via.parameters:
+                return (self.peer[0], via.port or 5060)
+        return self.peer
+
+    def send_raw(self, data: bytes) -> None:
+        self._sendto(data, self.peer)
+
+    def _sendto(self, data: bytes, target: Address) -> None:
+        if self.socket.wire is None or self._lost:
+            raise SipTransportError(f"{self!r} is closed")
+        self.socket.wire.sendto(data, target)
+
+    def lost(self, exc: Exception | None) -> None:
+        """The socket closed, or the flow gave way to others."""
+        self._lost = True
+        self._fail_waiters("socket closed")
+        self.endpoint.connection_lost(self, exc)
+
+    def close(self) -> None:
+        """Forget the flow."""
+        if self.socket.flows.pop(self.peer, None) is not None:
+            self.lost(None)
+
+    def abort(self) -> None:
+        """The same as `close`."""
+        self.close()
+
+    async def wait_closed(self) -> None:
+        """Return at once."""
+
+
+async def _within(waiter: asyncio.Future[T], timeout: float, what: str) -> T:
+    try:
+        async with asyncio.timeout(timeout):
+            return await waiter
+    except TimeoutError as error:
+        raise SipTimeout(f"{what} within {timeout} s") from error
+
+
+StunHook = Callable[[StunMessage, Connection], StunMessage | None]

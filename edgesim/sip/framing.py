@@ -1,0 +1,214 @@
+"""Cutting a TCP or TLS stream into SIP messages, CRLF keep-alives and STUN messages, without IO.
+
+Feed octets with `Framer.receive`, take events with `Framer.next_event` until it returns None. A message needs
+Content-Length on a stream (RFC 3261, 18.3); between messages may stand CRLF keep-alives (RFC 5626, 4.4.1) and, where
+both sides agreed, STUN messages, told apart by their first two bits and the magic cookie (RFC 5389, 6). After an
+error the framer is dead, as the place where the next message begins is unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from edgesim.sip.errors import SipProtocolError
+from edgesim.sip.message import Request, Response, attach, content_length, parse_head, parse_start, salvage
+
+MAGIC_COOKIE = b"\x21\x12\xa4\x42"
+STUN_HEADER = 20
+_TOKEN_OCTETS = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]").match
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SipLimits:
+    """Bounds on what a peer may send, in octets unless said otherwise.
+
+    ``message`` is Expressway's default maximum SIP message (Cisco Expressway Administrator Guide, "Protocols").
+    """
+
+    message: int = 32768
+    header_lines: int = 256
+    start_line: int = 8192
+    stun: int = 2048
+    write_buffer: int = 1 << 20
+    datagram_peers: int = 10_000
+
+
+class KeepAlive(Enum):
+    """A CRLF keep-alive: a double CRLF asks (ping), a single one answers (pong)."""
+
+    PING = b"\r\n\r\n"
+    PONG = b"\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class StunData:
+    """The octets of one STUN message."""
+
+    data: bytes
+
+
+Frame = Request | Response | KeepAlive | StunData
+
+
+class Framer:
+    """One direction of a stream. ``stun`` says whether STUN messages are expected; without, they are garbage."""
+
+    __slots__ = ("_buffer", "_error", "_lone_crlf", "_pending", "_position", "_scanned", "_started", "limits", "stun")
+
+    def __init__(self, limits: SipLimits | None = None, *, stun: bool = True) -> None:
+        self.limits = limits or SipLimits()
+        self.stun = stun
+        self._buffer: bytes | bytearray = b""
+        self._position = 0
+        self._scanned = 0
+        self._started = False
+        self._lone_crlf = False
+        self._pending: tuple[Request | Response, int, int] | None = None
+        self._error: SipProtocolError | None = None
+
+    @property
+    def buffered(self) -> int:
+        """How many octets wait for more."""
+        return len(self._buffer) - self._position
+
+    def receive(self, data: bytes) -> None:
+        """Add octets from the stream."""
+        if self._error is not None:
+            return
+        if self._position >= len(self._buffer):
+            self._buffer = data
+            self._scanned = 0
+        else:
+            if not isinstance(self._buffer, bytearray):
+                self._buffer = bytearray(memoryview(self._buffer)[self._position :])
+            elif self._position:
+                del self._buffer[: self._position]
+            self._scanned = max(0, self._scanned - self._position)
+            self._buffer += data
+        self._position = 0
+
+    def next_event(self) -> Frame | None:
+        """Return the next whole thing on the stream, or None until more octets arrive. Raises `SipProtocolError`."""
+        if self._error is not None:
+            raise self._error
+        try:
+            return self._next()
+        except SipProtocolError as error:
+            self._error = error
+            if not error.data:
+                error.data = self._slice(self._position, min(len(self._buffer), self._position + self.limits.message))
+            self._buffer, self._position = b"", 0
+            raise
+
+    def _slice(self, start: int, end: int) -> bytes:
+        buffer = self._buffer
+        return buffer[start:end] if isinstance(buffer, bytes) else bytes(memoryview(buffer)[start:end])
+
+    def _next(self) -> Frame | None:
+        buffer, position = self._buffer, self._position
+        if position >= len(buffer):
+            return None
+        if self._pending is not None:
+            return self._complete(*self._pending)
+        first = buffer[position]
+        if first == 0x0D:
+            return self._keep_alive()
+        self._lone_crlf = False
+        if first <= 0x03 and self.stun:
+            return self._stun()
+        if not self._started:
+            if not _TOKEN_OCTETS(buffer, position):
+                raise SipProtocolError("not SIP", status=None)
+            self._started = True
+        end = buffer.find(b"\r\n\r\n", max(position, self._scanned))
+        if end < 0:
+            self._check_incomplete()
+            return None
+        return self._message(position, end)
+
+    def _keep_alive(self) -> Frame | None:
+        buffer, position = self._buffer, self._position
+        if len(buffer) - position < 2:
+            return None
+        if buffer[position + 1] != 0x0A:
+            raise SipProtocolError("bare CR between messages", status=None)
+        if self._lone_crlf:
+            self._position += 2
+            self._lone_crlf = False
+            return KeepAlive.PING
+        if buffer[position + 2 : position + 4] == b"\r\n":
+            self._position += 4
+            return KeepAlive.PING
+        self._position += 2
+        # The other half of a ping may come in the next segment.
+        self._lone_crlf = True
+        return KeepAlive.PONG
+
+    def _stun(self) -> StunData | None:
+        buffer, position = self._buffer, self._position
+        have = len(buffer) - position
+        if have >= 8 and buffer[position + 4 : position + 8] != MAGIC_COOKIE:
+            raise SipProtocolError("neither SIP nor STUN", status=None)
+        if have < STUN_HEADER:
+            return None
+        length = buffer[position + 2] << 8 | buffer[position + 3]
+        if length % 4 or length + STUN_HEADER > self.limits.stun:
+            raise SipProtocolError("STUN message of a bad length", status=None)
+        end = position + STUN_HEADER + length
+        if len(buffer) < end:
+            return None
+        self._position = end
+        return StunData(self._slice(position, end))
+
+    def _check_incomplete(self) -> None:
+        """Refuse early what can never become a message."""
+        buffer, position, limits = self._buffer, self._position, self.limits
+        line_end = buffer.find(b"\r\n", position, position + limits.start_line + 2)
+        if line_end >= 0:
+            if self._scanned <= line_end:
+                parse_start(self._slice(position, line_end))
+        elif len(buffer) - position > limits.start_line:
+            raise SipProtocolError("start line without an end", status=None)
+        bare = buffer.find(b"\n", max(position, self._scanned))
+        while bare >= 0:
+            if buffer[bare - 1] != 0x0D or bare == position:
+                request = salvage(self._slice(position, len(buffer)))
+                raise SipProtocolError("bare LF in a header", request=request)
+            bare = buffer.find(b"\n", bare + 1)
+        if len(buffer) - position > limits.message:
+            request = salvage(self._slice(position, position + limits.message))
+            raise SipProtocolError("headers longer than the limit", status=513, request=request)
+        self._scanned = max(position, len(buffer) - 3)
+
+    def _message(self, position: int, end: int) -> Request | Response | None:
+        limits = self.limits
+        if end + 4 - position > limits.message:
+            request = salvage(self._slice(position, end))
+            raise SipProtocolError("headers longer than the limit", status=513, request=request)
+        head = self._slice(position, end)
+        try:
+            message = parse_head(head, max_lines=limits.header_lines)
+            length = content_length(message)
+            if length is None:
+                raise SipProtocolError("missing Content-Length")
+            if len(head) + 4 + length > limits.message:
+                raise SipProtocolError("body longer than the limit", status=413)
+        except SipProtocolError as error:
+            error.request = salvage(head)
+            raise
+        return self._complete(message, len(head) + 4, len(head) + 4 + length)
+
+    def _complete(self, message: Request | Response, body: int, total: int) -> Request | Response | None:
+        """Return the message once all ``total`` octets are here; the head is parsed once however the body trickles."""
+        if len(self._buffer) - self._position < total:
+            self._pending = (message, body, total)
+            return None
+        raw = self._slice(self._position, self._position + total)
+        attach(message, raw[body:], raw)
+        self._pending = None
+        self._position += total
+        self._scanned = self._position
+        self._started = False
+        return message

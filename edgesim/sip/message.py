@@ -1,0 +1,625 @@
+"""Lossless SIP messages: a start line, raw header lines, a body; values are parsed when somebody asks.
+
+A proxy edits only the lines that it must. Every other line is kept as the octets that arrived, with its spelling, its
+compact name, its spacing and its folds, and goes out the same. Names are compared in canonical form: without regard to
+case, compact forms expanded (RFC 3261, 7.3). Text is UTF-8 with surrogate escapes, so that octets that are not UTF-8
+survive being read and written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from edgesim.sip.errors import SipProtocolError
+from edgesim.sip.values import Authentication, CSeq, NameAddr, Via, split
+
+CRLF = b"\r\n"
+VERSION = "SIP/2.0"
+MAX_REMEMBERED_NAMES = 1024
+MAX_REMEMBERED_NAME = 64
+
+COMPACT = {
+    "a": "accept-contact",
+    "b": "referred-by",
+    "c": "content-type",
+    "d": "request-disposition",
+    "e": "content-encoding",
+    "f": "from",
+    "i": "call-id",
+    "j": "reject-contact",
+    "k": "supported",
+    "l": "content-length",
+    "m": "contact",
+    "n": "identity-info",
+    "o": "event",
+    "r": "refer-to",
+    "s": "subject",
+    "t": "to",
+    "u": "allow-events",
+    "v": "via",
+    "x": "session-expires",
+    "y": "identity",
+}
+"""Compact header names (the registry of RFC 3261, 27.2, as IANA keeps it)."""
+
+REASONS = {
+    100: "Trying",
+    180: "Ringing",
+    181: "Call Is Being Forwarded",
+    182: "Queued",
+    183: "Session Progress",
+    200: "OK",
+    202: "Accepted",
+    300: "Multiple Choices",
+    301: "Moved Permanently",
+    302: "Moved Temporarily",
+    305: "Use Proxy",
+    380: "Alternative Service",
+    400: "Bad Request",
+    401: "Unauthorized",
+    402: "Payment Required",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    406: "Not Acceptable",
+    407: "Proxy Authentication Required",
+    408: "Request Timeout",
+    410: "Gone",
+    413: "Request Entity Too Large",
+    414: "Request-URI Too Long",
+    415: "Unsupported Media Type",
+    416: "Unsupported URI Scheme",
+    420: "Bad Extension",
+    421: "Extension Required",
+    422: "Session Interval Too Small",
+    423: "Interval Too Brief",
+    430: "Flow Failed",
+    439: "First Hop Lacks Outbound Support",
+    480: "Temporarily Unavailable",
+    481: "Call/Transaction Does Not Exist",
+    482: "Loop Detected",
+    483: "Too Many Hops",
+    484: "Address Incomplete",
+    485: "Ambiguous",
+    486: "Busy Here",
+    487: "Request Terminated",
+    488: "Not Acceptable Here",
+    489: "Bad Event",
+    491: "Request Pending",
+    493: "Undecipherable",
+    500: "Server Internal Error",
+    501: "Not Implemented",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Server Time-out",
+    505: "Version Not Supported",
+    513: "Message Too Large",
+    600: "Busy Everywhere",
+    603: "Decline",
+    604: "Does Not Exist Anywhere",
+    606: "Not Acceptable",
+}
+
+RFC_LAYOUT = ("Via", "From", "To", "Call-ID", "CSeq")
+"""What every response copies from its request (RFC 3261, 8.2.6.2), in the order of the RFC's examples."""
+
+_TOKEN = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]+").fullmatch
+_FOLD = re.compile(r"[ \t]*\r\n[ \t]+")
+_names: dict[bytes, str] = {}
+_keys: dict[str, str] = {}
+
+
+def canonical(name: str) -> str:
+    """Return a header name in lower case with its compact form expanded."""
+    key = _keys.get(name)
+    if key is None:
+        lower = name.lower()
+        key = COMPACT.get(lower, lower)
+        if len(_keys) < MAX_REMEMBERED_NAMES and len(name) <= MAX_REMEMBERED_NAME:
+            _keys[name] = key
+    return key
+
+
+def _name_of(raw: bytes) -> str:
+    """Return the canonical name of a raw header name, white space before the colon included."""
+    token = raw.rstrip(b" \t")
+    if not _TOKEN(token):
+        raise SipProtocolError("header line without a valid name")
+    name = canonical(token.decode("ascii"))
+    if len(_names) < MAX_REMEMBERED_NAMES and len(raw) <= MAX_REMEMBERED_NAME:
+        _names[raw] = name
+    return name
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _line(name: str, value: str) -> bytes:
+    if "\r" in value or "\n" in value:
+        raise ValueError(f"line end in the value of {name}")
+    return _encode(f"{name}: {value}")
+
+
+HeaderList = Iterable[tuple[str, str]]
+
+
+class Message:
+    """What requests and responses share. Use `parse_message`, `Request.build` or `Request.response`."""
+
+    __slots__ = ("_body", "_lines", "_names", "_raw", "_start")
+
+    def __init__(self, start: bytes, lines: list[bytes], names: list[str], body: bytes = b"") -> None:
+        self._start = start
+        self._lines = lines
+        self._names = names
+        self._body = body
+        self._raw: bytes | None = None
+
+    # ---- octets
+
+    def __bytes__(self) -> bytes:
+        """Return the message as it goes on the wire."""
+        raw = self._raw
+        if raw is None:
+            raw = self._raw = CRLF.join((self._start, *self._lines, b"", self._body))
+        return raw
+
+    def __eq__(self, other: object) -> bool:
+        return bytes(self) == bytes(other) if isinstance(other, Message) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # messages are mutable
+
+    @property
+    def start_line(self) -> bytes:
+        """The start line without its line end."""
+        return self._start
+
+    @property
+    def body(self) -> bytes:
+        """The body; to change it use `set_body`."""
+        return self._body
+
+    @property
+    def lines(self) -> Sequence[bytes]:
+        """The raw header lines without their line end, folds included."""
+        return tuple(self._lines)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The canonical name of each header line, in order."""
+        return tuple(self._names)
+
+    # ---- reading
+
+    def __contains__(self, name: str) -> bool:
+        return canonical(name) in self._names
+
+    def _value(self, position: int) -> str:
+        line = self._lines[position]
+        text = line[line.index(b":") + 1 :].decode("utf-8", "surrogateescape").strip(" \t\r\n")
+        return _FOLD.sub(" ", text) if "\n" in text else text
+
+    def get(self, name: str) -> str | None:
+        """Return the unfolded value of the first header line called ``name``, or None."""
+        key = canonical(name)
+        names = self._names
+        return self._value(names.index(key)) if key in names else None
+
+    def get_all(self, name: str) -> list[str]:
+        """Return the unfolded value of every header line called ``name``."""
+        key = canonical(name)
+        return [self._value(position) for position, item in enumerate(self._names) if item == key]
+
+    def values(self, name: str) -> list[str]:
+        """Return every single value of ``name``: comma lists are split (RFC 3261, 7.3.1)."""
+        return [value.strip() for text in self.get_all(name) for value in split(text, ",")]
+
+    def raw_line(self, name: str) -> bytes | None:
+        """Return the first header line called ``name`` as its octets, or None."""
+        key = canonical(name)
+        return self._lines[self._names.index(key)] if key in self._names else None
+
+    def position(self, name: str) -> int | None:
+        """Return the index of the first header line called ``name``, or None."""
+        key = canonical(name)
+        return self._names.index(key) if key in self._names else None
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """Iterate over names as spelled and unfolded values."""
+        for position, line in enumerate(self._lines):
+            yield line[: line.index(b":")].decode("ascii").rstrip(), self._value(position)
+
+    # ---- editing: only the lines concerned change
+
+    def prepend(self, name: str, value: str) -> None:
+        """Add a header line above the first of that name, or above all others."""
+        self.insert(self.position(name) or 0, name, value)
+
+    def append(self, name: str, value: str) -> None:
+        """Add a header line at the end."""
+        self.insert(len(self._lines), name, value)
+
+    def insert(self, position: int, name: str, value: str) -> None:
+        """Add a header line at an index of `lines`."""
+        self._lines.insert(position, _line(name, value))
+        self._names.insert(position, canonical(name))
+        self._raw = None
+
+    def insert_after(self, other: str, name: str, value: str) -> None:
+        """Add a header line below the last one called ``other``, or at the end where there is none."""
+        key = canonical(other)
+        last = max((at for at, item in enumerate(self._names) if item == key), default=len(self._lines) - 1)
+        self.insert(last + 1, name, value)
+
+    def replace(self, name: str, value: str, nth: int = 0) -> None:
+        """Rewrite the value of the ``nth`` header line of that name, keeping how the name is spelled.
+
+        Raises `KeyError` where there is none.
+        """
+        key = canonical(name)
+        for position, item in enumerate(self._names):
+            if item == key:
+                if nth == 0:
+                    spelled = self._lines[position].partition(b":")[0].decode("ascii").rstrip()
+                    self._lines[position] = _line(spelled, value)
+                    self._raw = None
+                    return
+                nth -= 1
+        raise KeyError(name)
+
+    def set(self, name: str, value: str) -> None:
+        """Make ``name`` have this one value: in the place of its first line, else at the end."""
+        key = canonical(name)
+        if key not in self._names:
+            self.append(name, value)
+            return
+        self.replace(name, value)
+        first = self._names.index(key)
+        for position in range(len(self._names) - 1, first, -1):
+            if self._names[position] == key:
+                del self._names[position], self._lines[position]
+
+    def remove(self, name: str, nth: int | None = None) -> int:
+        """Remove the ``nth`` header line of that name, or all of them; return how many went."""
+        key = canonical(name)
+        positions = [position for position, item in enumerate(self._names) if item == key]
+        if nth is not None:
+            positions = positions[nth : nth + 1]
+        for position in reversed(positions):
+            del self._names[position], self._lines[position]
+        self._raw = None
+        return len(positions)
+
+    def pop_value(self, name: str) -> str | None:
+        """Remove and return the first single value of ``name``; the rest of a comma list stays, as spelled."""
+        position = self.position(name)
+        if position is None:
+            return None
+        first, *rest = split(self._value(position), ",")
+        if rest:
+            self.replace(name, ",".join(rest).strip())
+        else:
+            self.remove(name, 0)
+        return first.strip()
+
+    def set_body(self, body: bytes, content_type: str | None = None) -> None:
+        """Give the message a body, and the Content-Length (and Content-Type) that go with it."""
+        self._body = body
+        self._raw = None
+        if content_type is not None:
+            self.set("Content-Type", content_type)
+        self.set("Content-Length", str(len(body)))
+
+    # ---- values that every message has; each raises SipProtocolError if its header is missing or malformed
+
+    def _required(self, name: str) -> str:
+        value = self.get(name)
+        if value is None:
+            raise SipProtocolError(f"missing {name}")
+        return value
+
+    @property
+    def call_id(self) -> str:
+        """The Call-ID."""
+        return self._required("Call-ID")
+
+    @property
+    def cseq(self) -> CSeq:
+        """The CSeq."""
+        return CSeq.parse(self._required("CSeq"))
+
+    @property
+    def from_(self) -> NameAddr:
+        """The From address."""
+        return NameAddr.parse(self._required("From"))
+
+    @property
+    def to(self) -> NameAddr:
+        """The To address."""
+        return NameAddr.parse(self._required("To"))
+
+    @property
+    def top_via(self) -> Via:
+        """The topmost Via value."""
+        return Via.parse(split(self._required("Via"), ",")[0])
+
+    @property
+    def contacts(self) -> list[NameAddr]:
+        """The Contact addresses; empty for ``Contact: *`` and where there is none."""
+        values = self.values("Contact")
+        return [] if values == ["*"] else [NameAddr.parse(value) for value in values]
+
+    @property
+    def routes(self) -> list[NameAddr]:
+        """The Route addresses."""
+        return [NameAddr.parse(value) for value in self.values("Route")]
+
+    def authentication(self, name: str) -> list[Authentication]:
+        """Return the challenges or credentials in the headers called ``name``."""
+        return [Authentication.parse(value) for value in self.get_all(name)]
+
+    def check(self) -> None:
+        """Raise `SipProtocolError` unless the headers that RFC 3261, 8.1.1, asks of every message are sound."""
+        for name in ("Call-ID", "CSeq", "From", "To"):
+            if self._names.count(canonical(name)) > 1:
+                raise SipProtocolError(f"repeated {name}")
+        if not self.call_id:
+            raise SipProtocolError("empty Call-ID")
+        _ = (self.cseq, self.from_, self.to, self.top_via)
+
+
+class Request(Message):
+    """A request. ``method`` is as sent (methods are case-sensitive)."""
+
+    __slots__ = ("_uri", "method")
+
+    def __init__(
+        self, method: str, uri: str, start: bytes, lines: list[bytes], names: list[str], body: bytes = b""
+    ) -> None:
+        super().__init__(start, lines, names, body)
+        self.method = method
+        self._uri = uri
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self._uri}>"
+
+    @classmethod
+    def build(
+        cls, method: str, uri: str, headers: HeaderList = (), body: bytes = b"", *, content_length: bool = True
+    ) -> Request:
+        """Build a request of exactly these headers, with Content-Length last unless it is among them or unwanted."""
+        start = _encode(f"{method} {uri} {VERSION}")
+        if b"\r" in start or b"\n" in start:
+            raise ValueError("line end in a start line")
+        message = cls(method, uri, start, [], [], body)
+        for name, value in headers:
+            message.append(name, value)
+        if content_length and "Content-Length" not in message:
+            message.append("Content-Length", str(len(body)))
+        return message
+
+    @property
+    def uri(self) -> str:
+        """The Request-URI as spelled; assigning rewrites the start line."""
+        return self._uri
+
+    @uri.setter
+    def uri(self, uri: str) -> None:
+        start = _encode(f"{self.method} {uri} {VERSION}")
+        if b"\r" in start or b"\n" in start or b" " in _encode(uri):
+            raise ValueError("white space in a Request-URI")
+        self._uri = uri
+        self._start = start
+        self._raw = None
+
+    def copy(self) -> Request:
+        """Return an independent copy."""
+        return Request(self.method, self._uri, self._start, self._lines.copy(), self._names.copy(), self._body)
+
+    def check(self) -> None:
+        """As `Message.check`; also demands that CSeq names the request's method (RFC 3261, 8.1.1.5)."""
+        super().check()
+        if self.cseq.method != self.method:
+            raise SipProtocolError("CSeq and request differ in their method")
+
+    def response(
+        self,
+        status: int,
+        reason: str | None = None,
+        *,
+        to_tag: str | None = None,
+        headers: HeaderList = (),
+        body: bytes = b"",
+        layout: Sequence[str | tuple[str, str]] = RFC_LAYOUT,
+        content_length: bool = True,
+    ) -> Response:
+        """Build a response to this request (RFC 3261, 8.2.6).
+
+        ``layout`` orders the headers: a name copies all lines of that name from the request as they are, a pair is a
+        header of its own. ``to_tag`` is added to a copied To that has no tag, except in a 100. ``headers`` follow the
+        layout, Content-Length comes last unless given or unwanted. A 100 copies Timestamp.
+        """
+        reason = REASONS.get(status, "Unknown") if reason is None else reason
+        lines: list[bytes] = []
+        names: list[str] = []
+        for item in layout if status != 100 else (*layout, "Timestamp"):
+            if isinstance(item, tuple):
+                lines.append(_line(*item))
+                names.append(canonical(item[0]))
+                continue
+            key = canonical(item)
+            for position, name in enumerate(self._names):
+                if name == key:
+                    line = self._lines[position]
+                    if key == "to" and to_tag is not None and status > 100 and self._lacks_tag(position):
+                        line += _encode(f";tag={to_tag}")
+                    lines.append(line)
+                    names.append(key)
+        for name, value in headers:
+            lines.append(_line(name, value))
+            names.append(canonical(name))
+        if content_length and "content-length" not in names:
+            lines.append(b"Content-Length: %d" % len(body))
+            names.append("content-length")
+        start = _encode(f"{VERSION} {status} {reason}")
+        return Response(status, reason, start, lines, names, body)
+
+    def _lacks_tag(self, position: int) -> bool:
+        try:
+            return "tag" not in NameAddr.parse(self._value(position)).parameters
+        except SipProtocolError:
+            return b"tag=" not in self._lines[position].lower()
+
+
+class Response(Message):
+    """A response."""
+
+    __slots__ = ("reason", "status")
+
+    def __init__(
+        self, status: int, reason: str, start: bytes, lines: list[bytes], names: list[str], body: bytes = b""
+    ) -> None:
+        super().__init__(start, lines, names, body)
+        self.status = status
+        self.reason = reason
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status} {self.reason}>"
+
+    def copy(self) -> Response:
+        """Return an independent copy."""
+        return Response(self.status, self.reason, self._start, self._lines.copy(), self._names.copy(), self._body)
+
+
+def parse_head(head: bytes, *, max_lines: int = 256) -> Request | Response:
+    """Parse a start line and header lines, without the empty line that ends them.
+
+    Folds and octets that are not UTF-8 are kept. Raises `SipProtocolError` for a bare CR or LF, a NUL, a header line
+    without a name, a start line that is not SIP/2.0's, or more than ``max_lines`` lines.
+    """
+    ends = head.count(CRLF)
+    if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
+        raise SipProtocolError("bare CR, LF or NUL in a header")
+    if ends > max_lines:
+        raise SipProtocolError("too many header lines", status=513)
+    lines = head.split(CRLF)
+    if b"\r\n " in head or b"\r\n\t" in head:
+        lines = _refold(lines)
+    start = lines.pop(0)
+    message = parse_start(start)
+    names = message._names
+    known = _names
+    for line in lines:
+        colon = line.find(b":")
+        if colon < 1:
+            raise SipProtocolError("header line without a name")
+        raw = line[:colon]
+        names.append(known.get(raw) or _name_of(raw))
+    message._lines = lines
+    return message
+
+
+def parse_start(start: bytes) -> Request | Response:
+    """Parse a start line alone into a message without headers."""
+    if start.startswith(b"SIP/"):
+        version, _, rest = start.partition(b" ")
+        code, _, reason = rest.partition(b" ")
+        if version != b"SIP/2.0" or len(code) != 3 or not code.isdigit() or not b"100" <= code <= b"699":
+            raise SipProtocolError("malformed status line", status=None)
+        return Response(int(code), reason.decode("utf-8", "surrogateescape"), start, [], [])
+    parts = start.split(b" ")
+    if len(parts) != 3 or not _TOKEN(parts[0]) or not parts[1]:
+        raise SipProtocolError("malformed request line")
+    if parts[2] != b"SIP/2.0":
+        if not parts[2].upper().startswith(b"SIP/"):
+            raise SipProtocolError("not a SIP message", status=None)
+        if parts[2].upper() != b"SIP/2.0":
+            raise SipProtocolError("SIP version other than 2.0", status=505)
+    return Request(parts[0].decode("ascii"), parts[1].decode("utf-8", "surrogateescape"), start, [], [])
+
+
+def _refold(lines: list[bytes]) -> list[bytes]:
+    """Join continuation lines to the header line that they continue."""
+    joined = [lines[0]]
+    for line in lines[1:]:
+        if line[:1] in (b" ", b"\t"):
+            if len(joined) == 1:
+                raise SipProtocolError("continuation line without a header line")
+            joined[-1] += CRLF + line
+        else:
+            joined.append(line)
+    return joined
+
+
+def content_length(message: Message) -> int | None:
+    """Return the Content-Length, None where there is none. Raises `SipProtocolError` if it is bad or contradictory."""
+    if message._names.count("content-length") == 1:
+        lengths = [message._value(message._names.index("content-length"))]
+    else:
+        lengths = message.get_all("content-length")
+    if not lengths:
+        return None
+    for text in lengths:
+        if not text.isdecimal() or not text.isascii() or len(text) > 10:
+            raise SipProtocolError("malformed Content-Length")
+    if len({int(text) for text in lengths}) > 1:
+        raise SipProtocolError("two differing Content-Lengths")
+    return int(lengths[0])
+
+
+def attach(message: Request | Response, body: bytes, raw: bytes) -> None:
+    """Give a parsed head its body and remember the octets of the whole, as a framer does."""
+    message._body = body
+    message._raw = raw
+
+
+def parse_message(data: bytes, *, max_lines: int = 256) -> Request | Response:
+    """Parse one whole message, as in a datagram (RFC 3261, 18.3): what exceeds Content-Length is cut off.
+
+    Raises `SipProtocolError`; its ``request`` is set where a request can be answered.
+    """
+    start = len(data) - len(data.lstrip(CRLF))
+    end = data.find(b"\r\n\r\n", start)
+    if end < 0:
+        raise SipProtocolError("headers without an end", data=data, request=salvage(data[start:]))
+    head = data[start:end]
+    try:
+        message = parse_head(head, max_lines=max_lines)
+        length = content_length(message)
+    except SipProtocolError as error:
+        error.request, error.data = salvage(head), data
+        raise
+    body = data[end + 4 :]
+    if length is not None:
+        if len(body) < length:
+            raise SipProtocolError("body shorter than Content-Length", data=data, request=salvage(head))
+        body = body[:length]
+    attach(message, body, data[start : end + 4 + len(body)])
+    return message
+
+
+def salvage(head: bytes) -> Request | None:
+    """Return what an answer needs of a broken request, or None where nothing can be answered.
+
+    ACK gets no answer, nor does a response, nor a request whose Via, From, To, Call-ID or CSeq is missing.
+    """
+    start, *lines = head[:65536].split(CRLF)
+    method, _, rest = start.partition(b" ")
+    if not _TOKEN(method) or method == b"ACK" or not rest.upper().rpartition(b" ")[2].startswith(b"SIP/"):
+        return None
+    request = Request(method.decode("ascii"), "", start, [], [])
+    for line in lines[:256]:
+        name, colon, _ = line.partition(b":")
+        if not colon or b"\n" in line or b"\r" in line or b"\0" in line or not _TOKEN(name.rstrip(b" \t")):
+            continue
+        request._lines.append(line)
+        request._names.append(canonical(name.rstrip(b" \t").decode("ascii")))
+    try:
+        Via.parse(split(request._required("Via"), ",")[0])
+        for wanted in ("From", "To", "Call-ID", "CSeq"):
+            request._required(wanted)
+    except SipProtocolError:
+        return None
+    return request

@@ -1,0 +1,264 @@
+"""What an Expressway changes in a message that it forwards, one function a change; every other line stays as it is.
+
+Sources: RFC 3261, 16 (with RFC 3327 for Path, RFC 5393 for loops); the shapes of the values are those in Cisco's
+"How Phone Services Failover works for Jabber 14 over MRA" (217244), "MRA phone services failing due to source IP
+translation" (212347) and "Troubleshooting Guide for Cisco Webex Hybrid Call Service Connect" (212475).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+
+from edgesim.sip.errors import SipError, SipProtocolError
+from edgesim.sip.message import Message, Request, Response
+from edgesim.sip.values import NameAddr, Parameters, SipUri, Via, quote, split
+from edgesim.world import Entropy
+
+MAGIC = "z9hG4bK"
+USER_PARAMETER = "+u.sip!userid.ccm.cisco.com"
+ORIGINAL = "orig-hostport"
+
+
+class ProxyRefusal(SipError):
+    """The request must not be forwarded; ``status`` says how to answer it (482, 483)."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """An address, port and transport (``tcp``, ``tls``, ``udp``) at which a proxy sends or listens."""
+
+    address: str
+    port: int
+    transport: str
+
+    @property
+    def sent_by(self) -> str:
+        """``address:port``, as in Via."""
+        return f"{self.address}:{self.port}"
+
+
+def zone_token(name: str) -> str:
+    """Return a zone's name as Via parameters spell it: without spaces."""
+    return name.replace(" ", "")
+
+
+# ---- Via
+
+
+class Branches:
+    """Makes branches that are a function of the request, so that a stateless proxy gives a retransmission, the CANCEL
+    and the ACK of an INVITE the same one (RFC 3261, 16.11): 32 hexadecimal digits and a number.
+    """
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._key = entropy.randbytes(16)
+
+    def make(self, request: Request, *, loop_hash: str | None = None) -> str:
+        """Return the branch for forwarding ``request``, before a Via is added; the hash is appended after a dot.
+
+        Into a traversal zone goes no hash.
+        """
+        via = request.top_via
+        text = f"{via.branch}\0{via.sent_by}\0{request.call_id}\0{request.cseq.number}\0{request.from_.tag}"
+        digest = hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=20, key=self._key).digest()
+        number = int.from_bytes(digest[16:], "big") % 10_000_000
+        return f"{MAGIC}{digest[:16].hex()}{number}" + (f".{loop_hash}" if loop_hash is not None else "")
+
+
+def loop_hash(request: Request) -> str:
+    """Return 32 hexadecimal digits over what routes a request (RFC 3261, 16.6, step 8; RFC 5393, 4.2).
+
+    Take it from the request as received: the same request that comes round again has the same hash, one whose target
+    changed (a spiral) has not.
+    """
+    parts = [request.uri, request.call_id, str(request.cseq.number), request.from_.tag or "", request.to.tag or ""]
+    for name in ("Route", "Proxy-Require", "Proxy-Authorization"):
+        parts += request.get_all(name)
+    text = "\0".join(parts).encode("utf-8", "surrogateescape")
+    return hashlib.md5(text, usedforsecurity=False).hexdigest()
+
+
+def check_loop(request: Request, own: Collection[str], loop: str) -> None:
+    """Raise `ProxyRefusal` (482) if a Via of ours (``own``: sent-by values) carries this very hash."""
+    for value in request.values("Via"):
+        via = Via.parse(value)
+        if via.sent_by in own and (via.branch or "").endswith(f".{loop}"):
+            raise ProxyRefusal(482, "loop detected")
+
+
+def push_via(request: Request, place: Place, *, zone: str, branch: str, proxy_call_id: str) -> None:
+    """Put this hop's Via on top: ``egress-zone``, ``branch``, ``proxy-call-id``, ``rport``."""
+    request.prepend(
+        "Via",
+        f"SIP/2.0/{place.transport.upper()} {place.sent_by};egress-zone={zone_token(zone)};branch={branch};"
+        f"proxy-call-id={proxy_call_id};rport",
+    )
+
+
+def stamp_via(request: Request, source: tuple[str, int], *, zone: str, zone_id: int | None = None) -> None:
+    """Note in the top Via where the request came from: ``received``, ``rport``, ``ingress-zone``, ``ingress-zone-id``.
+
+    The parameters go to the end; an ``rport`` that asks is filled where it stands, unless it stands last.
+    """
+    address, port = source
+    first, *others = split(request.get("Via") or "", ",")
+    value = first.strip()
+    via = Via.parse(value)
+    stamps = f";received={address}"
+    asks = "rport" in via.parameters
+    if not asks:
+        stamps += f";rport={port}"
+    elif via.parameters.raw("rport") is None:
+        names = [name.lower() for name, _ in via.parameters]
+        if names[-1] == "rport":
+            value = value[: value.rindex(";")].rstrip()
+            stamps += f";rport={port}"
+        else:
+            head, parameters = value.split(";", 1)
+            pieces = split(parameters, ";")
+            pieces[names.index("rport")] = f"rport={port}"
+            value = f"{head};{';'.join(pieces)}"
+    stamps += f";ingress-zone={zone_token(zone)}"
+    if zone_id is not None:
+        stamps += f";ingress-zone-id={zone_id}"
+    request.replace("Via", ",".join([value + stamps, *others]))
+
+
+def pop_via(response: Response, own: Collection[str]) -> Via:
+    """Remove this hop's Via from a response and return it.
+
+    Raises `SipProtocolError` if the top Via is not ours (``own``: sent-by values), or if none is left below it: such a
+    response must not be forwarded (RFC 3261, 16.7, 18.1.2).
+    """
+    via = response.top_via
+    if via.sent_by not in own:
+        raise SipProtocolError("response for somebody else", status=None)
+    response.pop_value("Via")
+    if "Via" not in response:
+        raise SipProtocolError("response without a Via of the client", status=None)
+    return via
+
+
+# ---- Max-Forwards
+
+
+def clamp_hops(request: Request, hop_count: int) -> int:
+    """Count Max-Forwards down and clamp it to a zone's hop count; return the new value.
+
+    Raises `ProxyRefusal` (483) at zero, `SipProtocolError` for a value that is no number.
+    """
+    text = request.get("Max-Forwards")
+    if text is None:
+        request.insert_after("Via", "Max-Forwards", str(hop_count))
+        return hop_count
+    if not (text.isascii() and text.isdecimal()) or len(text) > 3 or int(text) > 255:
+        raise SipProtocolError("malformed Max-Forwards")
+    if int(text) == 0:
+        raise ProxyRefusal(483, "too many hops")
+    hops = min(int(text) - 1, hop_count)
+    request.replace("Max-Forwards", str(hops))
+    return hops
+
+
+# ---- Route and Record-Route
+
+
+def pop_route(request: Request, is_own: Callable[[SipUri], bool]) -> NameAddr | None:
+    """Remove the topmost Route if it means this proxy, and return it."""
+    values = request.values("Route")
+    if not values:
+        return None
+    route = NameAddr.parse(values[0])
+    if not is_own(route.address):
+        return None
+    request.pop_value("Route")
+    return route
+
+
+def preload_routes(request: Request, routes: Sequence[str]) -> None:
+    """Put Route lines (values with their brackets) above those there are; without any, below the last Via."""
+    for route in reversed(routes):
+        if "Route" in request:
+            request.prepend("Route", route)
+        else:
+            request.insert_after("Max-Forwards" if "Max-Forwards" in request else "Via", "Route", route)
+
+
+def record_route(request: Request, *, egress: Place, ingress: Place, proxy_call_id: str) -> None:
+    """Put this hop's two Record-Routes on top: the interface that sends, below it the one that received."""
+    for place in (ingress, egress):
+        value = f"<sip:proxy-call-id={proxy_call_id}@{place.sent_by};transport={place.transport};lr>"
+        if "Record-Route" in request:
+            request.prepend("Record-Route", value)
+        else:
+            request.insert_after("Via", "Record-Route", value)
+
+
+def add_path(request: Request, place: Place) -> None:
+    """Put this hop's address on top of Path (RFC 3327)."""
+    value = f"<sip:{place.sent_by};transport={place.transport};lr>"
+    if "Path" in request:
+        request.prepend("Path", value)
+    else:
+        request.insert_after("Via", "Path", value)
+
+
+# ---- Contact
+
+
+def rewrite_contacts(message: Message, place: Place, *, user: str | None = None) -> None:
+    """Put this hop's address into every Contact and keep the client's in ``orig-hostport`` (SIP Path headers off).
+
+    ``user`` is added as a parameter of the header unless one is there. ``Contact: *`` is left alone.
+    """
+    for nth, text in enumerate(message.get_all("Contact")):
+        if text == "*":
+            continue
+        rewritten = [_rewritten(value, place, user) for value in split(text, ",")]
+        message.replace("Contact", ", ".join(rewritten), nth)
+
+
+def add_user(message: Message, user: str) -> None:
+    """Add the user as a parameter of every Contact (SIP Path headers on: all that changes in Contact)."""
+    for nth, text in enumerate(message.get_all("Contact")):
+        if text != "*":
+            values = [value.strip() + _user_parameter(NameAddr.parse(value), user) for value in split(text, ",")]
+            message.replace("Contact", ", ".join(values), nth)
+
+
+def _user_parameter(contact: NameAddr, user: str | None) -> str:
+    return f";{USER_PARAMETER}={quote(user)}" if user is not None and USER_PARAMETER not in contact.parameters else ""
+
+
+def _rewritten(value: str, place: Place, user: str | None) -> str:
+    contact = NameAddr.parse(value)
+    uri = contact.address
+    parameters = uri.parameters.without(ORIGINAL).with_("transport", place.transport)
+    target = replace(uri, host=place.address, port=place.port, parameters=parameters.with_(ORIGINAL, uri.hostport))
+    display = f"{contact.display} " if contact.display else ""
+    return f"{display}<{target}>{contact.parameters}{_user_parameter(contact, user)}"
+
+
+def original_target(uri: SipUri) -> tuple[str, int | None] | None:
+    """Return the client's own host and port from a URI made by `rewrite_contacts`, or None."""
+    text = uri.parameters.get(ORIGINAL)
+    if text is None:
+        return None
+    original = SipUri.parse(f"sip:{text}")
+    return original.host, original.port
+
+
+def restored(uri: SipUri, transport: str) -> SipUri:
+    """Return the URI that the client gave, from one made by `rewrite_contacts`."""
+    target = original_target(uri)
+    if target is None:
+        return uri
+    parameters: Parameters = uri.parameters.without(ORIGINAL).with_("transport", transport)
+    return replace(uri, host=target[0], port=target[1], parameters=parameters)
