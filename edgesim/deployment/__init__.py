@@ -2,9 +2,32 @@
 
 from edgesim.deployment.consistency import Mistake
 from edgesim.deployment.defaults import Defaults
-from edgesim.deployment.load import builtin, names
+from edgesim.deployment.dump import as_yaml
+from edgesim.deployment.features import Gate, closed, gate, gates
+from edgesim.deployment.loading import builtin, load, load_data, load_file, load_text, names
 from edgesim.deployment.model import Deployment, HostSpec
 from edgesim.deployment.records import Record
 from edgesim.deployment.releases import Product, Release
+from edgesim.deployment.validation import DeploymentError
 
-__all__ = ["Defaults", "Deployment", "HostSpec", "Mistake", "Product", "Record", "Release", "builtin", "names"]
+__all__ = [
+    "Defaults",
+    "Deployment",
+    "DeploymentError",
+    "Gate",
+    "HostSpec",
+    "Mistake",
+    "Product",
+    "Record",
+    "Release",
+    "as_yaml",
+    "builtin",
+    "closed",
+    "gate",
+    "gates",
+    "load",
+    "load_data",
+    "load_file",
+    "load_text",
+    "names",
+]

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 
@@ -62,3 +62,11 @@ Secret = Annotated[str, Field(min_length=1, max_length=256, repr=False, json_sch
 """A password or shared secret: never in a repr, masked where a deployment is printed."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 Text = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{3}", value) else value
+
+
+Status = BeforeValidator(_number)
+"""For a choice of status codes, which a file gives as text."""

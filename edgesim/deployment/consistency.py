@@ -2,34 +2,277 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from edgesim.deployment.security import AUTHORITIES, SERVICES, STORES, Certificate, TrustStore
 
 if TYPE_CHECKING:
+    from edgesim.deployment.hosts import Machine
     from edgesim.deployment.model import Deployment
+    from edgesim.deployment.people import Device
 
 Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
-    """Something wrong in a deployment: where, which value, and what would be right. ``line`` counts from 1."""
+    """Something wrong in a deployment: the field, its value (None where it must not be shown), what would be right.
+
+    ``line`` counts from 1 in ``source``; None where the deployment did not come from a file.
+    """
 
     path: Path
-    value: object
+    value: str | None
     reason: str
     line: int | None = None
     source: str = "deployment"
+
+    @property
+    def field(self) -> str:
+        """The field as people write it: ``users[0].home_cluster``."""
+        text = ""
+        for step in self.path:
+            text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+        return text
+
+    def __str__(self) -> str:
+        where = self.source if self.line is None else f"{self.source}:{self.line}"
+        parts = [where, *([self.field] if self.path else [])]
+        return ": ".join([*parts, self.reason if self.value is None else f"{self.value!r}: {self.reason}"])
 
 
 class Inconsistent(ValueError):
     """A deployment that contradicts itself."""
 
     def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
-        super().__init__("; ".join(mistake.reason for mistake in mistakes))
+        super().__init__("; ".join(str(mistake) for mistake in mistakes))
         self.mistakes = mistakes
 
 
-def mistakes_in(deployment: Deployment) -> tuple[Mistake, ...]:
-    """Return every contradiction in a deployment, in the order of its sections."""
-    return ()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authored:
+    """The lists that filling adds to, as their author wrote them: mistakes point there."""
+
+    devices: tuple[Device, ...]
+    certificates: tuple[Certificate, ...]
+    trust: tuple[TrustStore, ...]
+
+
+def mistakes_in(deployment: Deployment, authored: Authored) -> tuple[Mistake, ...]:
+    """Return every contradiction in a complete deployment, section by section."""
+    return (
+        *_hosts(deployment),
+        *_names(deployment, authored),
+        *_clusters(deployment),
+        *_settings(deployment),
+        *_users(deployment),
+        *_devices(deployment, authored.devices),
+        *_records(deployment),
+        *_security(deployment, authored),
+    )
+
+
+def _machines(lab: Deployment) -> Iterator[tuple[Path, str, Machine]]:
+    yield ("dns", "inside"), "dns", lab.dns.inside
+    yield ("dns", "outside"), "dns", lab.dns.outside
+    for index, edge in enumerate(lab.expressway_e):
+        yield ("expressway_e", index), "expressway_e", edge
+    for index, core in enumerate(lab.expressway_c):
+        yield ("expressway_c", index), "expressway_c", core
+    for index, cluster in enumerate(lab.unified_cm):
+        yield ("unified_cm", index, "publisher"), "unified_cm", cluster.publisher
+        for place, node in enumerate(cluster.subscribers):
+            yield ("unified_cm", index, "subscribers", place), "unified_cm", node
+    for index, chat in enumerate(lab.im_presence):
+        yield ("im_presence", index, "publisher"), "im_presence", chat.publisher
+        for place, each in enumerate(chat.subscribers):
+            yield ("im_presence", index, "subscribers", place), "im_presence", each
+    for index, client in enumerate(lab.clients):
+        yield ("clients", index), "client", client
+
+
+def _hosts(lab: Deployment) -> Iterator[Mistake]:
+    names: dict[str, str] = {}
+    addresses: dict[str, str] = {}
+    for path, _, machine in _machines(lab):
+        key = machine.name.lower()
+        if key in names:
+            yield _wrong((*path, "name"), machine.name, "another host has this name")
+        names[key] = machine.name
+        for field in ("address", "outer", "inner", "static_nat"):
+            address = getattr(machine, field, None)
+            if address is None:
+                continue
+            if address in addresses:
+                yield _wrong((*path, field), address, f"{addresses[address]} has this address")
+            addresses.setdefault(address, machine.name)
+
+
+def _names(lab: Deployment, authored: Authored) -> Iterator[Mistake]:
+    yield from _twice(("domains", "enabled"), "name", (each.name.lower() for each in lab.domains.enabled), "domain")
+    yield from _twice(("unified_cm",), "name", (each.name for each in lab.unified_cm), "Unified CM cluster")
+    yield from _twice(("im_presence",), "name", (each.name for each in lab.im_presence), "IM and Presence cluster")
+    yield from _twice(("users",), "id", (each.id for each in lab.users), "user")
+    yield from _twice(("devices",), "name", (each.name for each in authored.devices), "device")
+    for index, cluster in enumerate(lab.unified_cm):
+        for section in ("service_profiles", "user_profiles", "security_profiles"):
+            names = (each.name for each in getattr(cluster, section))
+            yield from _twice(("unified_cm", index, section), "name", names, section[:-1].replace("_", " "))
+    pairs = (f"{each.host}/{each.service}" for each in authored.certificates)
+    yield from _twice(("certificates",), "service", pairs, "certificate")
+    stores = (f"{each.host}/{each.store}" for each in authored.trust)
+    yield from _twice(("trust",), "store", stores, "trust store")
+
+
+def _clusters(lab: Deployment) -> Iterator[Mistake]:
+    clusters = [each.name for each in lab.unified_cm]
+    chats = [each.name for each in lab.im_presence]
+    for index, cluster in enumerate(lab.unified_cm):
+        path: Path = ("unified_cm", index)
+        nodes = [node.name for node in cluster.nodes]
+        yield from _among((*path, "call_manager_group"), cluster.call_manager_group, nodes, "node of this cluster")
+        yield from _among((*path, "tftp"), cluster.tftp, nodes, "node of this cluster")
+        yield from _among((*path, "knows_clusters"), cluster.knows_clusters or (), clusters, "Unified CM cluster")
+    for index, chat in enumerate(lab.im_presence):
+        path = ("im_presence", index)
+        yield from _one((*path, "unified_cm"), chat.unified_cm, clusters, "Unified CM cluster")
+        yield from _among((*path, "peers"), chat.peers or (), chats, "IM and Presence cluster")
+        if chat.redundancy and not chat.subscribers:
+            yield _wrong((*path, "redundancy"), "true", "a presence redundancy group needs a second node")
+
+
+def _settings(lab: Deployment) -> Iterator[Mistake]:
+    clusters = [each.name for each in lab.unified_cm]
+    chats = [each.name for each in lab.im_presence]
+    mra = lab.mra
+    yield from _among(("mra", "unified_cm_clusters"), mra.unified_cm_clusters or (), clusters, "Unified CM cluster")
+    yield from _among(("mra", "im_presence_clusters"), mra.im_presence_clusters or (), chats, "IM and Presence cluster")
+    ports = lab.defaults.ports
+    for group in ("media", "sip_source", "http_source", "turn_relay"):
+        first, last = f"{group}_first", f"{group}_last"
+        if getattr(ports, first) > getattr(ports, last):
+            yield _wrong(("defaults", "ports", first), str(getattr(ports, first)), f"no greater than {last}")
+
+
+def _users(lab: Deployment) -> Iterator[Mistake]:
+    clusters = {each.name: each for each in lab.unified_cm}
+    nodes = [node.name for node in lab.im_presence_nodes]
+    devices = [device.name for device in lab.devices]
+    holders: dict[str, str] = {}
+    for index, user in enumerate(lab.users):
+        path: Path = ("users", index)
+        yield from _one((*path, "home_cluster"), user.home_cluster, list(clusters), "Unified CM cluster")
+        yield from _among((*path, "also_homed_at"), user.also_homed_at, list(clusters), "Unified CM cluster")
+        yield from _one((*path, "im_presence_node"), user.im_presence_node, nodes, "IM and Presence node")
+        yield from _among((*path, "devices"), user.devices or (), devices, "device")
+        for place, name in enumerate(user.devices or ()):
+            if holders.get(name, user.id) != user.id:
+                yield _wrong((*path, "devices", place), name, f"{holders[name]} has this device")
+            holders.setdefault(name, user.id)
+        home = clusters.get(user.home_cluster or "")
+        if home:
+            services = [each.name for each in home.service_profiles]
+            profiles = [each.name for each in home.user_profiles]
+            yield from _one(
+                (*path, "service_profile"), user.service_profile, services, "service profile of its cluster"
+            )
+            yield from _one((*path, "user_profile"), user.user_profile, profiles, "user profile of its cluster")
+
+
+def _devices(lab: Deployment, authored: tuple[Device, ...]) -> Iterator[Mistake]:
+    clusters = {each.name: each for each in lab.unified_cm}
+    users = [user.id for user in lab.users]
+    for index, written in enumerate(authored):
+        device = lab.device(written.name)
+        path: Path = ("devices", index)
+        yield from _one((*path, "owner"), device.owner, users, "user")
+        yield from _one((*path, "cluster"), device.cluster, list(clusters), "Unified CM cluster")
+        cluster = clusters.get(device.cluster or "")
+        if cluster:
+            profiles = [each.name for each in cluster.security_profiles]
+            what = "phone security profile of its cluster"
+            yield from _one((*path, "security_profile"), device.security_profile, profiles, what)
+
+
+def _records(lab: Deployment) -> Iterator[Mistake]:
+    for index, record in enumerate(lab.dns.extra):
+        reason = _VALUES[record.type](record.value)
+        if reason:
+            yield _wrong(("dns", "extra", index, "value"), record.value, reason)
+
+
+def _an_address(version: int, text: str) -> str | None:
+    try:
+        right = ipaddress.ip_address(text).version == version
+    except ValueError:
+        right = False
+    return None if right else f"an IPv{version} address"
+
+
+def _a_name(text: str) -> str | None:
+    return None if re.fullmatch(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*", text) else "a name without final dot"
+
+
+def _an_srv(text: str) -> str | None:
+    parts = text.split()
+    numbers = parts[:3]
+    if len(parts) == 4 and all(re.fullmatch("[0-9]{1,5}", each) and int(each) < 65536 for each in numbers):
+        return _a_name(parts[3])
+    return "priority, weight, port and target, such as 10 10 8443 expe.example.com"
+
+
+_VALUES: dict[str, Any] = {
+    "A": lambda text: _an_address(4, text),
+    "AAAA": lambda text: _an_address(6, text),
+    "CNAME": _a_name,
+    "PTR": _a_name,
+    "SRV": _an_srv,
+}
+
+
+def _security(lab: Deployment, authored: Authored) -> Iterator[Mistake]:
+    kinds = {machine.name: kind for _, kind, machine in _machines(lab)}
+    own = [f"{name}/{service}" for name, kind in kinds.items() for service in SERVICES.get(kind, ())]
+    for index, certificate in enumerate(authored.certificates):
+        path: Path = ("certificates", index)
+        presenting = [name for name, kind in kinds.items() if kind in SERVICES]
+        yield from _one((*path, "host"), certificate.host, presenting, "host with certificates")
+        if certificate.host in presenting:
+            services = SERVICES[kinds[certificate.host]]
+            yield from _one((*path, "service"), certificate.service, services, f"service of {certificate.host}")
+    for index, store in enumerate(authored.trust):
+        path = ("trust", index)
+        trusting = [name for name, kind in kinds.items() if kind in STORES]
+        yield from _one((*path, "host"), store.host, trusting, "host with trust stores")
+        if store.host in trusting:
+            yield from _one((*path, "store"), store.store, STORES[kinds[store.host]], f"trust store of {store.host}")
+        yield from _among((*path, "holds"), store.holds or (), [*AUTHORITIES, *own], "CA or host/service")
+
+
+def _wrong(path: Path, value: str, reason: str) -> Mistake:
+    return Mistake(path=path, value=value, reason=reason)
+
+
+def _twice(path: Path, field: str, values: Iterable[str], what: str) -> Iterator[Mistake]:
+    seen: dict[str, None] = {}
+    for index, value in enumerate(values):
+        if value in seen:
+            yield _wrong((*path, index, field), value, f"a second {what} of this name")
+        seen[value] = None
+
+
+def _one(path: Path, value: str | None, allowed: Iterable[str], what: str) -> Iterator[Mistake]:
+    known = list(allowed)
+    if value is not None and value not in known:
+        listed = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+        yield _wrong(path, value, f"no {what} has this name; there is {listed or 'none'}")
+
+
+def _among(path: Path, values: Iterable[str], allowed: Iterable[str], what: str) -> Iterator[Mistake]:
+    known = list(allowed)
+    for index, value in enumerate(values):
+        yield from _one((*path, index), value, known, what)

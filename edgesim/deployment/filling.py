@@ -35,10 +35,13 @@ def machines(deployment: Deployment) -> Iterator[tuple[str, Machine, str | None]
         yield "client", client, None
 
 
-def filled(deployment: Deployment) -> dict[str, Any]:
-    """Return the fields of a deployment with everything filled in that its author left out."""
+def fill(deployment: Deployment) -> None:
+    """Fill in everything that a deployment's author left out. Only for a deployment that is being made."""
     filler = _Filler(deployment)
-    return filler.fields
+    filler.hosts()
+    filler.settings()
+    filler.people()
+    filler.security()
 
 
 class _Filler:
@@ -46,20 +49,15 @@ class _Filler:
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
-        self.fields: dict[str, Any] = {}
-        self._hosts()
-        self._settings()
-        self._people()
-        self._security()
 
     def _set(self, name: str, value: Any) -> None:
-        self.fields[name] = value
+        # The model is frozen for everybody else, and what is filled in must not count as set by the author.
         self.deployment.__dict__[name] = value
 
     def _host(self, machine: H, domain: str, view: View) -> H:
         return derived(machine, domain=machine.domain or domain, view=machine.view or view)
 
-    def _hosts(self) -> None:
+    def hosts(self) -> None:
         lab = self.deployment
         domains = lab.domains
         inside = domains.inside or f"inside.{domains.edge}"
@@ -117,7 +115,7 @@ class _Filler:
             ),
         )
 
-    def _settings(self) -> None:
+    def settings(self) -> None:
         lab = self.deployment
         zone = lab.traversal_zone
         self._set(
@@ -143,7 +141,7 @@ class _Filler:
             ),
         )
 
-    def _people(self) -> None:
+    def people(self) -> None:
         lab = self.deployment
         users: list[User] = []
         devices = {device.name: device for device in lab.devices}
@@ -186,7 +184,7 @@ class _Filler:
             description=device.description or (user.display_name if user else ""),
         )
 
-    def _security(self) -> None:
+    def security(self) -> None:
         lab = self.deployment
         written = {(each.host, each.service): each for each in lab.certificates}
         stores = {(each.host, each.store): each for each in lab.trust}

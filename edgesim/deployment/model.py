@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from edgesim.deployment import filling
 from edgesim.deployment.base import Model, Text
-from edgesim.deployment.consistency import Inconsistent, mistakes_in
+from edgesim.deployment.consistency import Authored, Inconsistent, mistakes_in
 from edgesim.deployment.defaults import Defaults
 from edgesim.deployment.hosts import (
     ClientHost,
@@ -74,8 +74,9 @@ class Deployment(Model):
 
     @model_validator(mode="after")
     def _complete(self) -> Deployment:
-        self.__dict__.update(filling.filled(self))
-        mistakes = mistakes_in(self)
+        authored = Authored(devices=self.devices, certificates=self.certificates, trust=self.trust)
+        filling.fill(self)
+        mistakes = mistakes_in(self, authored)
         if mistakes:
             raise Inconsistent(mistakes)
         return self
@@ -209,12 +210,12 @@ class Deployment(Model):
         ``deployment.changed({"mra.sip_path_headers": True, "expressway_c.0.release": "X12.5"})``. Raises
         `DeploymentError` when a path or value is wrong.
         """
-        from edgesim.deployment.load import changed
+        from edgesim.deployment.loading import changed
 
         return changed(self, changes)
 
     def relocated(self, mapping: Mapping[str, str]) -> Deployment:
         """Return a new deployment with every address replaced that ``mapping`` names, wherever it stands."""
-        from edgesim.deployment.load import relocated
+        from edgesim.deployment.loading import relocated
 
         return relocated(self, mapping)

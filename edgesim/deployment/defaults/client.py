@@ -21,7 +21,7 @@ class ClientDefaults(Model):
     )  # fmt: skip
     srv_queries: Literal["at once", "one after the other"] = known(
         "at once", "_cisco-uds, _cuplogin and _collab-edge; the order of one community note is the other form",
-        tag="doc", source="Planning Guide for Cisco Jabber 11.6, \"Service Discovery\"",
+        tag="doc", source=DISCOVERY,
     )  # fmt: skip
     asks_cuplogin: bool = known(
         True, "older guides name the query, newer ones do not", tag="doc",
@@ -38,7 +38,7 @@ class ClientDefaults(Model):
     request_timeout_s: float = known(30.0, "a client gives up an HTTP request after this", tag="proposed", gt=0)
     xmpp_timeout_s: float = known(30.0, "a client gives up an XMPP step after this", tag="proposed", gt=0)
     dns_cached: bool = known(True, "answers may come from the client's cache", tag="doc",
-        source="Planning Guide for Cisco Jabber 11.6, \"Service Discovery\"",
+        source=DISCOVERY,
     )  # fmt: skip
     room_retry_s: float = known(
         15.0, "a room device repeats its provisioning after this", tag="trace", source=TC_EXAMPLE, gt=0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from edgesim.deployment.base import Model, Port
+from edgesim.deployment.base import Model, Port, Status
 from edgesim.deployment.defaults.known import (
     CONFIGURATION,
     MAINTENANCE,
@@ -79,7 +79,7 @@ class EdgeDefaults(Model):
     turn_server: Literal["empty", "filled"] = known(
         "empty", "turnEdgeServer was only ever seen empty", tag="inferred", gap="D-07"
     )
-    unauthenticated_status: Literal[401, 403] = known(
+    unauthenticated_status: Annotated[Literal[401, 403], Status] = known(
         401, "E's answer to a proxied request without cookie or token", tag="proposed", gap="D-08"
     )
     allow_list_status: int = known(

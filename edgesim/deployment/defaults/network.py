@@ -15,8 +15,8 @@ from edgesim.deployment.defaults.known import (
 class Latency(Model):
     """One-way delay between two zones, in either direction, in milliseconds."""
 
-    between: str
-    and_: str
+    zone: str
+    other: str
     ms: float
 
 
@@ -25,9 +25,9 @@ class NetworkDefaults(Model):
 
     latencies: tuple[Latency, ...] = known(
         (
-            Latency(between="internet", and_="dmz", ms=20.0),
-            Latency(between="internet", and_="inside", ms=20.0),
-            Latency(between="dmz", and_="inside", ms=1.0),
+            Latency(zone="internet", other="dmz", ms=20.0),
+            Latency(zone="internet", other="inside", ms=20.0),
+            Latency(zone="dmz", other="inside", ms=1.0),
         ),
         "a home connection to the company, and a firewall between DMZ and inside; one way, milliseconds",
         tag="proposed",
@@ -52,7 +52,7 @@ class NetworkDefaults(Model):
         if zone == other:
             return self.same_zone_ms
         for each in self.latencies:
-            if {each.between, each.and_} == {zone, other}:
+            if {each.zone, each.other} == {zone, other}:
                 return each.ms
         return max((each.ms for each in self.latencies), default=self.same_zone_ms)
 
@@ -76,7 +76,7 @@ class DnsDefaults(Model):
 class PortDefaults(Model):
     """The documented port numbers; links between C and E carry theirs in their own sections."""
 
-    dns: Port = known(53, "DNS", tag="doc", source="RFC 1035, section 4.2")
+    dns: Port = known(53, "name servers, UDP and TCP", tag="doc", source="RFC 1035, section 4.2")
     edge_https: Port = known(8443, "client to E: every HTTPS request", tag="doc", source=PORTS)
     edge_sip: Port = known(5061, "client to E: SIP over TLS", tag="doc", source=REQUIREMENTS)
     edge_xmpp: Port = known(5222, "client to E: XMPP with STARTTLS", tag="doc", source=REQUIREMENTS)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from edgesim.deployment.base import Model
+from edgesim.deployment.base import Model, Status
 from edgesim.deployment.defaults.known import (
     EMCC,
     FAILOVER,
@@ -23,7 +23,7 @@ from edgesim.deployment.defaults.known import (
 class SipDefaults(Model):
     """What the Expressways do with SIP."""
 
-    challenge: Literal[407, 401] = known(
+    challenge: Annotated[Literal[407, 401], Status] = known(
         407,
         "E challenges a REGISTER as a proxy; 401 with WWW-Authenticate is the other form",
         tag="proposed",

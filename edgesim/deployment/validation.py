@@ -1,0 +1,283 @@
+"""From what was read to a deployment: the model's own checks, told so that a person can mend the file."""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from edgesim.deployment.consistency import Inconsistent, Mistake, Path
+from edgesim.deployment.model import Deployment
+from edgesim.deployment.reading import Reading
+
+
+class DeploymentError(ValueError):
+    """A deployment that cannot be used; ``mistakes`` lists everything that is wrong with it."""
+
+    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
+        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        super().__init__("\n".join([f"{count} in the deployment:", *(f"  {each}" for each in mistakes)]))
+        self.mistakes = mistakes
+
+
+def validated(reading: Reading, source: str) -> Deployment:
+    """Return the deployment that a reading describes. Raises `DeploymentError` with every mistake."""
+    mistakes = [_placed(each, reading, source) for each in reading.mistakes]
+    if not isinstance(reading.data, dict):
+        if not mistakes:
+            mistakes.append(Mistake(path=(), value=None, reason="an empty deployment; see the example in the library",
+                                    line=1, source=source))  # fmt: skip
+        raise DeploymentError(tuple(mistakes))
+    found, deployment = _Validation(reading.data).run()
+    mistakes += [_placed(each, reading, source) for each in found]
+    if mistakes or deployment is None:
+        mistakes.sort(key=lambda each: each.line or 0)
+        raise DeploymentError(tuple(dict.fromkeys(mistakes)))
+    return deployment
+
+
+def _placed(mistake: Mistake, reading: Reading, source: str) -> Mistake:
+    return Mistake(
+        path=mistake.path,
+        value=mistake.value,
+        reason=mistake.reason,
+        line=mistake.line if mistake.line is not None else reading.line(mistake.path),
+        source=source,
+    )
+
+
+class _Validation:
+    """Validates data, takes out what is wrong and tries again, so that one run tells every mistake.
+
+    Where something required is missing, a stand-in takes its place, so that the checks across sections also run.
+    """
+
+    ROUNDS = 8
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self.data = _copied(data)
+        self.places: dict[int, list[int]] = {}
+        self.removed: list[Path] = []
+        self.ignored: set[str] = set()
+        self.mistakes: list[Mistake] = []
+        self.stand_ins = 0
+
+    def run(self) -> tuple[list[Mistake], Deployment | None]:
+        """Return the mistakes, and the deployment where there are none."""
+        deployment: Deployment | None = None
+        for _ in range(self.ROUNDS):
+            try:
+                deployment = Deployment.model_validate(self.data)
+                break
+            except ValidationError as error:
+                if not self._take(error):
+                    break
+        return self.mistakes, None if self.mistakes else deployment
+
+    def _take(self, error: ValidationError) -> bool:
+        """Note the mistakes of one round and mend them; False when no further round can tell more."""
+        errors = error.errors(include_url=False)
+        wrong: list[tuple[Path, str]] = []
+        for each in errors:
+            cause = each.get("ctx", {}).get("error")
+            if isinstance(cause, Inconsistent):
+                self.mistakes += [
+                    Mistake(path=self._original(found.path), value=found.value, reason=found.reason)
+                    for found in cause.mistakes
+                    if found.value not in self.ignored
+                ]
+                return False
+            loc: Path = tuple(each["loc"])
+            if each["type"] == "too_short" and any(
+                len(o["loc"]) > len(loc) and o["loc"][: len(loc)] == loc for o in errors
+            ):
+                continue  # items that are wrong in themselves are not counted
+            original = self._original(loc)
+            if not any(gone[: len(original)] == original for gone in self.removed):
+                self.mistakes.append(_told(original, each))
+            wrong.append((loc, each["type"]))
+        return self._mend(wrong)
+
+    def _original(self, loc: Path) -> Path:
+        """Return a path as it was before anything was taken out of lists."""
+        steps: list[str | int] = []
+        data: Any = self.data
+        for step in loc:
+            if isinstance(data, list) and isinstance(step, int):
+                places = self.places.get(id(data))
+                steps.append(places[step] if places and step < len(places) else step)
+                data = data[step] if step < len(data) else None
+            else:
+                steps.append(step)
+                data = data.get(step) if isinstance(data, dict) else None
+        return tuple(steps)
+
+    def _mend(self, wrong: list[tuple[Path, str]]) -> bool:
+        progress = False
+        # From the back, so that an index stays right until its own turn; lists that are too short last.
+        for loc, kind in sorted(wrong, key=lambda each: [_sortable(step) for step in each[0]], reverse=True):
+            if loc:
+                progress |= self._stand_in(loc) if kind in ("missing", "too_short") else self._remove(loc)
+        return progress
+
+    def _holder(self, loc: Path) -> Any:
+        holder: Any = self.data
+        for step in loc[:-1]:
+            try:
+                holder = holder[step]
+            except (LookupError, TypeError):
+                return None
+        return holder
+
+    def _remove(self, loc: Path) -> bool:
+        original, holder, last = self._original(loc), self._holder(loc), loc[-1]
+        if isinstance(holder, list) and isinstance(last, int) and last < len(holder):
+            self.places.setdefault(id(holder), list(range(len(holder)))).pop(last)
+        elif not (isinstance(holder, dict) and last in holder):
+            return False
+        self.removed.append(original)
+        _gather(holder[last], self.ignored)
+        del holder[last]
+        return True
+
+    def _stand_in(self, loc: Path) -> bool:
+        holder = self._holder(loc)
+        field = _field(loc)
+        if not isinstance(holder, dict) or field is None:
+            return False
+        holder[loc[-1]] = self._invented(str(loc[-1]), field.annotation)
+        return True
+
+    def _invented(self, key: str, annotation: Any) -> Any:
+        model = _model(annotation)
+        if model:
+            fields = model.model_fields.items()
+            invented: Any = {name: self._invented(name, each.annotation) for name, each in fields if each.is_required()}
+        elif typing.get_origin(annotation) is typing.Literal:
+            return typing.get_args(annotation)[0]
+        else:
+            self.stand_ins += 1
+            numbers = self.stand_ins // 256, self.stand_ins % 256
+            invented = (
+                f"240.0.{numbers[0]}.{numbers[1]}" if key in ("address", "outer") else f"missing-{self.stand_ins}"
+            )
+            invented = {"url": "http://missing", "ms": "1", "ports": "1"}.get(key, invented)
+            self.ignored.add(invented)
+        return [invented] if typing.get_origin(annotation) is tuple else invented
+
+
+def _below(path: Path, other: Path) -> bool:
+    return len(path) > len(other) and path[: len(other)] == other
+
+
+def _sortable(step: str | int) -> str:
+    return f"{step:09d}" if isinstance(step, int) else step
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copied(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_copied(each) for each in value]
+    return value
+
+
+def _gather(value: Any, into: set[str]) -> None:
+    if isinstance(value, str):
+        into.add(value)
+    elif isinstance(value, dict):
+        for each in value.values():
+            _gather(each, into)
+    elif isinstance(value, list):
+        for each in value:
+            _gather(each, into)
+
+
+def _told(path: Path, error: Any) -> Mistake:
+    kind: str = error["type"]
+    value = error.get("input")
+    shown = value if isinstance(value, str) else str(value) if isinstance(value, int | float) else None
+    if kind in ("missing", "extra_forbidden") or _secret(path):
+        shown = None
+    if shown is not None and len(shown) > 60:
+        shown = shown[:57] + "..."
+    return Mistake(path=path, value=shown, reason=_reason(kind, path, error))
+
+
+def _reason(kind: str, path: Path, error: Any) -> str:
+    context = error.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = _fields(path[:-1])
+        near = difflib.get_close_matches(str(path[-1]), known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        return f"unknown key; {hint}known here: {', '.join(known) or 'none'}"
+    if kind == "missing":
+        return "required"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return f"expected a mapping with {', '.join(_fields(path)) or 'named values'}"
+    if kind in ("value_error", "assertion_error"):
+        return f"expected {context['error']}"
+    if kind == "literal_error":
+        return f"expected {context['expected']}"
+    fixed = {
+        "too_short": f"needs at least {context.get('min_length')} item(s)",
+        "too_long": f"takes at most {context.get('max_length')} item(s)",
+        "string_too_short": "expected text that is not empty",
+        "string_too_long": f"expected at most {context.get('max_length')} characters",
+        "greater_than": f"expected a number greater than {context.get('gt')}",
+        "greater_than_equal": f"expected {context.get('ge')} or more",
+        "less_than_equal": f"expected {context.get('le')} or less",
+        "tuple_type": "expected a list",
+        "string_type": "expected text" + ("" if isinstance(error.get("input"), dict | list | None) else " (in quotes)"),
+        "int_parsing": "expected a whole number",
+        "int_type": "expected a whole number",
+        "float_parsing": "expected a number",
+        "float_type": "expected a number",
+        "finite_number": "expected a number",
+        "bool_parsing": "expected true or false",
+        "bool_type": "expected true or false",
+        "string_pattern_mismatch": f"expected text of the form {context.get('pattern')}",
+    }
+    return fixed.get(kind) or str(error["msg"])[:200]
+
+
+def _field(path: Path) -> FieldInfo | None:
+    """Return the field that a path leads to."""
+    model: type[BaseModel] | None = Deployment
+    found: FieldInfo | None = None
+    for step in path:
+        if isinstance(step, int):
+            continue
+        if model is None or step not in model.model_fields:
+            return None
+        found = model.model_fields[step]
+        model = _model(found.annotation)
+    return found
+
+
+def _fields(path: Path) -> list[str]:
+    """Return the keys that may stand at a path."""
+    if not path:
+        return list(Deployment.model_fields)
+    field = _field(path)
+    model = _model(field.annotation) if field else None
+    return list(model.model_fields) if model else []
+
+
+def _model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for each in typing.get_args(annotation):
+        model = _model(each)
+        if model:
+            return model
+    return None
+
+
+def _secret(path: Path) -> bool:
+    field = _field(path)
+    extra = field.json_schema_extra if field else None
+    return isinstance(extra, dict) and bool(extra.get("secret"))

@@ -1,0 +1,273 @@
+"""Files with mistakes: every one is told at once, with line, field, value and what is allowed; nothing else escapes."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgesim.deployment import DeploymentError, as_yaml, builtin, load, load_text
+from tests.deployment.test_deployment import LEAST
+from tests.fuzz import fuzzed
+
+BROKEN = """\
+nam: x
+dns:
+  inside: {name: dns-inside, address: 10.0.40.530}
+  outside: {name: dns-outside, address: 203.0.113.53, zone: internet}
+expressway_e:
+  - {name: expe, outer: 203.0.113.10, inner: 10.0.20.10, release: 14.3}
+expressway_c:
+  - {name: expc, address: 10.0.20.10}
+  - {name: expc, adress: 10.0.20.11}
+unified_cm:
+  - publisher: {name: ucm-pub, address: 10.0.40.11, known_as: ip}
+    mixed_mode: maybe
+users:
+  - {id: alice, password: [hunter2], home_cluster: cucm2, devices: [FOO]}
+  - {id: bob, password: "", homecluster: cucm}
+  - {id: bob, password: swordfish, numbers: 1001}
+mra: on
+defaults: {sip: {challenge: 405, stun_interval_s: -1}}
+certificates: [{host: expx, service: server}, {host: expe, service: tomcat}]
+trust:
+  - {host: expe, store: trusted-ca, holds: [nobody]}
+"""
+
+
+def mistakes(text: str) -> list[str]:
+    with pytest.raises(DeploymentError) as raised:
+        load_text(text, source="lab.yaml")
+    return [str(each) for each in raised.value.mistakes]
+
+
+def test_all_mistakes_at_once() -> None:
+    found = mistakes(BROKEN)
+    starts = [line.split(": ")[0] + ": " + line.split(": ")[1] for line in found]
+    assert starts == [
+        "lab.yaml:1: nam",
+        "lab.yaml:3: dns.inside.address",
+        "lab.yaml:6: expressway_e[0].release",
+        "lab.yaml:8: expressway_c[0].address",
+        "lab.yaml:9: expressway_c[1].address",
+        "lab.yaml:9: expressway_c[1].adress",
+        "lab.yaml:9: expressway_c[1].name",
+        "lab.yaml:11: unified_cm[0].publisher.known_as",
+        "lab.yaml:12: unified_cm[0].mixed_mode",
+        "lab.yaml:14: users[0].password",
+        "lab.yaml:14: users[0].home_cluster",
+        "lab.yaml:14: users[0].devices[0]",
+        "lab.yaml:15: users[1].password",
+        "lab.yaml:15: users[1].homecluster",
+        "lab.yaml:16: users[2].numbers",
+        "lab.yaml:16: users[2].id",
+        "lab.yaml:17: mra",
+        "lab.yaml:18: defaults.sip.challenge",
+        "lab.yaml:18: defaults.sip.stun_interval_s",
+        "lab.yaml:19: certificates[0].host",
+        "lab.yaml:19: certificates[1].service",
+        "lab.yaml:21: trust[0].holds[0]",
+    ]
+    text = "\n".join(found)
+    assert "unknown key; did you mean 'name'?" in text
+    assert "'14.3': expected a release of Expressway such as X8.1.1, X14.3 or X15.0.2" in text
+    assert "'10.0.20.10': expe has this address" in text
+    assert "'cucm2': no Unified CM cluster has this name; there is cucm" in text
+    assert "'ip': expected 'fqdn', 'host name' or 'address'" in text
+    assert "'405': expected 407 or 401" in text
+    assert "hunter2" not in text
+    assert "swordfish" not in text
+
+
+def test_the_error_reads_well() -> None:
+    with pytest.raises(DeploymentError) as raised:
+        load_text(LEAST + "\ntrust: [{host: expe, store: keychain}]\n", source="lab.yaml")
+    assert str(raised.value) == (
+        "1 mistake in the deployment:\n"
+        "  lab.yaml:10: trust[0].store: 'keychain': no trust store of expe has this name; there is trusted-ca"
+    )
+
+
+def test_lines_stay_right_after_items_are_taken_out() -> None:
+    text = LEAST.replace("unified_cm:", "clients:\n  - {name: a}\n  - {name: b, address: 10.0.30.10}\nunified_cm:")
+    assert mistakes(text) == [
+        "lab.yaml:8: clients[0].address: required",
+        "lab.yaml:9: clients[1].address: '10.0.30.10': expc has this address",
+    ]
+
+
+def test_secrets_are_not_quoted_back() -> None:
+    found = mistakes(LEAST.replace("password: s3cret-of-alice", "password: " + "s3cret" * 60))
+    assert found == ["lab.yaml:8: users[0].password: expected at most 256 characters"]
+
+
+@pytest.mark.parametrize(
+    ("addition", "told"),
+    [
+        ("im_presence: [{publisher: {name: imp, address: 10.0.40.11}}]", "ucm-pub has this address"),
+        ("im_presence: [{publisher: {name: imp, address: 10.0.40.21}, redundancy: true}]", "needs a second node"),
+        ("im_presence: [{publisher: {name: imp, address: 10.0.40.21}, unified_cm: x}]", "no Unified CM cluster"),
+        ("clients: [{name: UCM-PUB, address: 10.0.50.1}]", "another host has this name"),
+        ("devices: [{name: CSFALICE}, {name: CSFALICE}]", "a second device of this name"),
+        ("devices: [{name: SEP1, owner: mallory}]", "no user has this name; there is alice"),
+        ("devices: [{name: SEP1, security_profile: Secure}]", "no phone security profile of its cluster"),
+        ("devices: [{name: SEP1, type: '9999'}]", "expected 'desktop', 'iphone'"),
+        ("mra: {unified_cm_clusters: [other]}", "no Unified CM cluster has this name; there is cucm"),
+        ("mra: {allow_list: [{url: 'ftp://x/'}]}", "expected text of the form"),
+        ("traversal_zone: {port: 70000}", "expected 65535 or less"),
+        ("traversal_zone: {peer_addresses: [a, b, c, d, e, f, g]}", "takes at most 6 item(s)"),
+        ("defaults: {ports: {media_first: 60000}}", "no greater than media_last"),
+        ("defaults: {sip: {t1_s: .nan}}", "expected a number"),
+        ("domains: {edge: 'exa mple.com'}", "expected a DNS domain such as"),
+        ("certificates: [{host: expe, service: server}, {host: expe, service: server}]", "a second certificate"),
+        ("certificates: [{host: dns-inside, service: server}]", "no host with certificates has this name"),
+    ],
+)
+def test_mistake(addition: str, told: str) -> None:
+    found = mistakes(LEAST + addition + "\n")
+    assert len(found) == 1, found
+    assert found[0].startswith("lab.yaml:9: ")
+    assert told in found[0]
+
+
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [
+        ("{view: inside, name: a.b, type: A, value: '::1'}", "an IPv4 address"),
+        ("{view: inside, name: a.b, type: AAAA, value: 10.0.0.1}", "an IPv6 address"),
+        ("{view: inside, name: a.b, type: SRV, value: 10 10 8443}", "priority, weight, port and target"),
+        ("{view: inside, name: a.b, type: SRV, value: 10 10 99999 a.b}", "priority, weight, port and target"),
+        ("{view: inside, name: a.b, type: PTR, value: 'a b'}", "a name without final dot"),
+        ("{view: beside, name: a.b, type: A, value: 10.0.0.1}", "expected 'inside' or 'outside'"),
+    ],
+)
+def test_wrong_records(record: str, told: str) -> None:
+    text = LEAST.replace("dns:\n", f"dns:\n  extra:\n    - {record}\n")
+    found = mistakes(text)
+    assert len(found) == 1, found
+    assert found[0].startswith("lab.yaml:4: dns.extra[0].")
+    assert told in found[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "an empty deployment"),
+        ("just words\n", "an empty deployment"),
+        ("- a\n- list\n", "an empty deployment"),
+        ("a: 1\na: 2\n", "this key stands here twice"),
+        ("a: &x 1\nb: *x\n", "aliases are not taken"),
+        ("a: !!python/object/apply:os.system [id]\n", "tags are not taken"),
+        ("a: !secret x\n", "tags are not taken"),
+        ("a: 1\n---\nb: 2\n", "a second document"),
+        ("{a: [1, 2\n", "not YAML"),
+        ("a: \x00\n", "not YAML"),
+        ("a: \ud800\n", "not YAML"),
+        ("? [a]\n: b\n", "a key that is not plain text"),
+        ("a: " + "[" * 60 + "]" * 60 + "\n", "nested more than 16 deep"),
+        ("a: [" + "1, " * 30_000 + "]\n", "more than 20000 values"),
+        ("#" * 300_000 + "\n", "longer than 262144 characters"),
+    ],
+)
+def test_not_a_deployment(text: str, told: str) -> None:
+    with pytest.raises(DeploymentError) as raised:
+        load_text(text)
+    assert told in str(raised.value)
+
+
+def test_a_yaml_bomb_is_refused_at_its_first_alias() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    tracemalloc.start()
+    began = time.perf_counter()
+    with pytest.raises(DeploymentError, match=":2: alias"):
+        load_text("\n".join(lines))
+    assert time.perf_counter() - began < 0.5
+    assert tracemalloc.get_traced_memory()[1] < 10 * 2**20
+    tracemalloc.stop()
+
+
+def test_scalars_mean_what_they_look_like() -> None:
+    lab = load_text(LEAST.replace('["0100"]', "[0100, 1001]").replace("id: alice", "id: no"))
+    assert lab.users[0].id == "no"
+    assert lab.users[0].numbers == ("0100", "1001")
+
+
+def test_load_takes_names_files_and_text(tmp_path: Path) -> None:
+    file = tmp_path / "lab.yaml"
+    file.write_text(LEAST, encoding="utf-8")
+    assert load("small") == builtin("small")
+    assert load(LEAST) == load(file) == load(str(file))
+    with pytest.raises(DeploymentError, match="cannot be read"):
+        load(tmp_path / "missing.yaml")
+    with pytest.raises(DeploymentError, match="no built-in deployment"):
+        load("smal")
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DeploymentError, match="not UTF-8"):
+        load(file)
+
+
+def test_loading_is_quick() -> None:
+    text = as_yaml(builtin("cluster"), full=True, reveal=True)
+    load_text(text)
+    began = time.perf_counter()
+    load_text(text)
+    assert time.perf_counter() - began < 0.2
+
+
+SMALL = as_yaml(builtin("small"), full=True, reveal=True).splitlines()
+VALUES = st.one_of(
+    st.sampled_from(["", "null", "[]", "{}", "yes", "-1", "1e400", "10.0.40.11", "expe", "*a", "&a b", "!!int 1"]),
+    st.text(max_size=12),
+    st.integers().map(str),
+)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> str:
+    """A good file with a few lines changed, dropped, doubled, moved or indented."""
+    start = draw(st.integers(0, 40))
+    lines = SMALL[start:] if draw(st.booleans()) else list(SMALL)
+    lines = lines[: draw(st.integers(40, 400))]
+    for _ in range(draw(st.integers(1, 6))):
+        if not lines:
+            break
+        index = draw(st.integers(0, len(lines) - 1))
+        match draw(st.integers(0, 5)):
+            case 0:
+                del lines[index]
+            case 1:
+                lines.insert(index, lines[draw(st.integers(0, len(lines) - 1))])
+            case 2:
+                lines[index] = "  " + lines[index]
+            case 3:
+                lines[index] = lines[index][: draw(st.integers(0, 30))]
+            case _:
+                key = lines[index].split(":")[0]
+                lines[index] = f"{key}: {draw(VALUES)}"
+    return "\n".join(lines)
+
+
+def check(text: str) -> None:
+    try:
+        lab = load_text(text)
+    except DeploymentError as error:
+        assert str(error).count("\n") >= len(error.mistakes) > 0  # noqa: PT017  both outcomes are right
+    else:
+        assert lab.host_specs()
+
+
+@fuzzed
+@given(damaged())
+def test_damaged_files(text: str) -> None:
+    check(text)
+
+
+@fuzzed
+@given(st.one_of(st.text(max_size=300), st.text(alphabet="{}[]:,-&*!|>'\"%@`#? \n\tabc019.", max_size=200)))
+def test_any_text(text: str) -> None:
+    check(text)
