@@ -177,6 +177,10 @@ class TcpTransport(asyncio.Transport):
     def _pump(self) -> None:
         window = self.fabric.settings.window
         while self.backlog and self.in_flight < window and self._retry is None:
+            room = window - self.in_flight
+            if len(self.backlog[0]) > room:
+                whole = self.backlog.popleft()
+                self.backlog.extendleft((whole[room:], whole[:room]))
             if not self._transmit(self.backlog[0]):
                 return
             self.backlog_size -= len(self.backlog.popleft())

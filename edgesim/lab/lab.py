@@ -1,0 +1,155 @@
+"""A lab: a deployment put into a world. It knows its hosts by name and hands out nodes; products share nothing here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from edgesim.deployment import Deployment, HostSpec
+from edgesim.dns import Resolver
+from edgesim.journal import Journal, events
+from edgesim.journal.world_events import watch_world
+from edgesim.lab.certificates import Certificates
+from edgesim.lab.products import PRODUCTS
+from edgesim.node import Node
+from edgesim.pki import STANDARD, Authorities, Validity, fixture_authorities
+from edgesim.world import SECOND, Capability, Host, HostState, Service, World
+from edgesim.world.api import HostFactory
+
+
+class Lab:
+    """The hosts of a deployment in a world.
+
+    Build it before anything runs; `start` brings the servers up in order and waits until their links stand or
+    ``settle`` seconds of lab time have passed: a lab that is broken on purpose starts too.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        deployment: Deployment,
+        *,
+        journal: Journal | None = None,
+        authorities: Authorities | None = None,
+        validity: Validity = STANDARD,
+        keylog: str | None = None,
+    ) -> None:
+        self.world = world
+        self.deployment = deployment
+        self.journal = journal if journal is not None else Journal(world)
+        watch_world(self.journal)
+        minting = world.entropy("pki")
+        self.authorities = authorities or fixture_authorities(minting)
+        self.certificates = Certificates(deployment, self.authorities, minting, validity=validity)
+        self.keylog = keylog
+        self.nodes: dict[str, Node] = {}
+        for spec in deployment.host_specs():
+            self._add(spec)
+
+    def _add(self, spec: HostSpec) -> None:
+        host = self.world.add_host(spec.name, spec.interfaces, self._factory(spec))
+        recorder = self.journal.recorder(host)
+        port = self.deployment.defaults.ports.dns
+        resolver = Resolver(host, recorder, [(server, port) for server in self.deployment.dns_servers(spec.name)])
+        host.lookup = resolver.lookup
+        self.nodes[spec.name] = Node(
+            host=host,
+            journal=recorder,
+            deployment=self.deployment,
+            spec=spec,
+            resolver=resolver,
+            identities=self.certificates.identities(spec.name),
+            trusts=self.certificates.trusts(spec.name),
+            keylog=self.keylog,
+        )
+
+    def _factory(self, spec: HostSpec) -> HostFactory:
+        build = PRODUCTS[spec.kind]
+
+        async def factory(_: Host) -> Service:
+            return await build(self.nodes[spec.name])
+
+        return factory
+
+    # ---- the whole
+
+    async def start(self, *, without: Sequence[str] = (), settle: float = 10.0) -> None:
+        """Start every host but those in ``without``, and wait for the links between the Expressways and the servers."""
+        for spec in self.deployment.host_specs():
+            if spec.name not in without:
+                await self.world.start(spec.name)
+        await self.settle(settle)
+
+    async def settle(self, within: float = 10.0) -> bool:
+        """Wait until every Expressway says that its links stand; return False after ``within`` seconds of lab time."""
+        waiting = [name for name in self._edges() if self.world.hosts[name].state is HostState.UP]
+        try:
+            async with asyncio.timeout(within):
+                for name in waiting:
+                    service = self.world.hosts[name].service
+                    ready = getattr(service, "ready", None)
+                    if ready is not None:
+                        await ready()
+        except TimeoutError:
+            return False
+        return True
+
+    def _edges(self) -> list[str]:
+        return [spec.name for spec in self.deployment.host_specs() if spec.kind in ("expressway_c", "expressway_e")]
+
+    async def stop(self) -> None:
+        """Stop every running host in good order, clients first."""
+        for spec in reversed(self.deployment.host_specs()):
+            if self.world.hosts[spec.name].state is HostState.UP:
+                await self.world.stop(spec.name)
+
+    # ---- one host
+
+    def node(self, name: str) -> Node:
+        """Return a host's node. Raises `LookupError` with the names there are."""
+        try:
+            return self.nodes[name]
+        except KeyError:
+            raise LookupError(f"no host {name!r}; there are {', '.join(self.nodes)}") from None
+
+    async def crash(self, name: str) -> None:
+        """End a host's processes at once; its peers see resets."""
+        await self.world.crash(self.node(name).name)
+
+    async def power_off(self, name: str) -> None:
+        """Cut a host's power; its peers see silence."""
+        await self.world.power_off(self.node(name).name)
+
+    async def start_host(self, name: str) -> None:
+        """Start a host that is down."""
+        await self.world.start(self.node(name).name)
+
+    async def restart(self, name: str) -> None:
+        """Stop a host in good order and start it again."""
+        await self.world.restart(self.node(name).name)
+
+    async def freeze(self, name: str) -> None:
+        """Stop a host's time."""
+        await self.world.freeze(self.node(name).name)
+
+    async def thaw(self, name: str) -> None:
+        """Let a frozen host go on."""
+        await self.world.thaw(self.node(name).name)
+
+    def skew(self, name: str, seconds: float) -> None:
+        """Put a host's clock ahead (or, negative, behind) by ``seconds``."""
+        self.node(name).host.clock.skew_ns = round(seconds * SECOND)
+
+    def can(self, capability: Capability) -> bool:
+        """Say whether this lab's world has a capability."""
+        return capability in self.world.capabilities
+
+    # ---- views
+
+    def zones(self) -> list[tuple[str, str, str, str]]:
+        """Return the last known state of every Expressway zone: host, zone, state, reason."""
+        rows: dict[tuple[str, str], tuple[str, str]] = {}
+        for entry in self.journal.select(kind=events.ZoneState.kind):
+            if isinstance(entry.event, events.ZoneState):
+                rows[entry.node, entry.event.zone] = (entry.event.state, entry.event.reason)
+        return [(host, zone, *state) for (host, zone), state in rows.items()]

@@ -1,0 +1,47 @@
+"""A deployment for the live world: every address moved to the loopback network, DNS to a port that can be had."""
+
+from __future__ import annotations
+
+import socket
+
+from edgesim.deployment import Deployment
+
+UNPRIVILEGED_DNS = 10053
+"""The port of DNS where 53 is refused, as it is without the right to bind low ports."""
+
+
+def loopback_address(address: str) -> str:
+    """Return the loopback address that stands for an IPv4 address: its last two octets after ``127.0``."""
+    octets = address.split(".")
+    return address if octets[0] == "127" else f"127.0.{octets[2]}.{octets[3]}"
+
+
+def on_loopback(deployment: Deployment) -> Deployment:
+    """Return the deployment with loopback addresses. Raises `ValueError` where two addresses would become one."""
+    mapping: dict[str, str] = {}
+    for spec in deployment.host_specs():
+        for interface in spec.interfaces:
+            wanted = loopback_address(interface.address)
+            if wanted in mapping.values():
+                taken = next(old for old, new in mapping.items() if new == wanted)
+                raise ValueError(
+                    f"{interface.address} of {spec.name} and {taken} would both be {wanted}: live labs keep the last two "
+                    "octets, so these must differ"
+                )
+            mapping[interface.address] = wanted
+    moved = deployment.relocated(mapping)
+    if may_bind(moved.dns.outside.address, moved.defaults.ports.dns):
+        return moved
+    return moved.changed({"defaults.ports.dns": UNPRIVILEGED_DNS})
+
+
+def may_bind(address: str, port: int) -> bool:
+    """Say whether this process has the right to bind a UDP port; one that is taken counts as allowed."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, port))
+        except PermissionError:
+            return False
+        except OSError:
+            return True
+    return True

@@ -1,0 +1,1 @@
+"""Declaring, running and judging scenarios."""

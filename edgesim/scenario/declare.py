@@ -1,0 +1,129 @@
+"""How a scenario is declared: a coroutine function under `scenario`, and what it needs to run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from edgesim.scenario.mutations import Mutation
+from edgesim.world import Capability
+
+WorldName = Literal["sim", "live"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """Where and as what a user of a scenario signs in. ``platform`` is windows, mac, ios or android."""
+
+    where: Literal["outside", "inside"] = "outside"
+    platform: Literal["windows", "mac", "ios", "android"] = "windows"
+
+
+Outside = Client()
+Inside = Client(where="inside")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One situation: what it shows, in which deployment, under which changes it must turn red, and the story itself."""
+
+    name: str
+    play: Callable[..., Awaitable[None]]
+    path: Path
+    shows: tuple[str, ...]
+    deployment: str
+    changes: Mapping[str, Any]
+    clients: Mapping[str, Client]
+    mutations: tuple[Mutation, ...]
+    needs: frozenset[Capability]
+    worlds: tuple[WorldName, ...]
+    without: tuple[str, ...] = ()
+    limit: float = 600.0
+    strict: bool = True
+    tags: tuple[str, ...] = field(default=())
+
+    @property
+    def title(self) -> str:
+        """The first line of the story's docstring, or its name in words."""
+        doc = inspect.getdoc(self.play)
+        return doc.splitlines()[0] if doc else self.name.replace("_", " ")
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        """The users whose clients the story takes as parameters, after the lab."""
+        return tuple(inspect.signature(self.play).parameters)[1:]
+
+
+class DeclarationError(TypeError):
+    """A scenario is declared in a way that cannot work."""
+
+
+def scenario(
+    *,
+    shows: str | Sequence[str] = (),
+    deployment: str = "small",
+    changes: Mapping[str, Any] | None = None,
+    clients: Mapping[str, Client] | None = None,
+    mutations: Sequence[Mutation] = (),
+    needs: Sequence[Capability] = (),
+    worlds: Sequence[WorldName] = ("sim", "live"),
+    without: Sequence[str] = (),
+    limit: float = 600.0,
+    strict: bool = True,
+    tags: Sequence[str] = (),
+) -> Callable[[Callable[..., Awaitable[None]]], Scenario]:
+    """Declare a scenario.
+
+    ``shows`` are ids of the catalogue. ``deployment`` is the name of a built-in one or a file's path; ``changes`` are
+    settings of it by dotted path. ``clients`` says where the users named as parameters sit (outside, unless told
+    otherwise). ``mutations`` are changes under which the scenario must turn red. ``without`` are hosts that are not
+    started. ``limit`` is the longest it may take, in seconds of lab time. ``strict`` false allows errors that nobody
+    handled.
+    """
+
+    def declare(play: Callable[..., Awaitable[None]]) -> Scenario:
+        if not inspect.iscoroutinefunction(play):
+            raise DeclarationError(f"{play.__qualname__} must be an async function")
+        parameters = tuple(inspect.signature(play).parameters)
+        if not parameters or parameters[0] != "lab":
+            raise DeclarationError(f"{play.__qualname__}: the first parameter must be called lab")
+        strangers = [name for name in clients or {} if name not in parameters]
+        if strangers:
+            raise DeclarationError(f"{play.__qualname__}: clients names {strangers}, which are no parameters")
+
+        return Scenario(
+            name=play.__name__,
+            play=play,
+            path=Path(inspect.getfile(play)),
+            shows=(shows,) if isinstance(shows, str) else tuple(shows),
+            deployment=deployment,
+            changes=dict(changes or {}),
+            clients=dict(clients or {}),
+            mutations=tuple(mutations),
+            needs=frozenset(needs),
+            worlds=tuple(worlds),
+            without=tuple(without),
+            limit=limit,
+            strict=strict,
+            tags=tuple(tags),
+        )
+
+    return declare
+
+
+def seconds(number: float) -> float:
+    """Return a duration in seconds of lab time."""
+    return float(number)
+
+
+def minutes(number: float) -> float:
+    """Return a duration of so many minutes, in seconds of lab time."""
+    return float(number) * 60.0
+
+
+def hours(number: float) -> float:
+    """Return a duration of so many hours, in seconds of lab time."""
+    return float(number) * 3600.0

@@ -1,0 +1,126 @@
+"""Expectations: what must come, what must never come, and what to say when it is otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from edgesim.journal import Entry, Event, Journal
+from edgesim.scenario.matchers import Matcher
+
+NEAR_MISSES = 5
+"""How many entries of the right kind that did not fit a failure lists."""
+
+
+class ExpectationError(AssertionError):
+    """An expectation was not met. ``around`` is the position in the journal that is worth looking at."""
+
+    def __init__(self, expected: str, instead: list[str], around: int) -> None:
+        super().__init__("\n".join([f"expected {expected}", *(f"  {line}" for line in instead)]))
+        self.expected = expected
+        self.instead = instead
+        self.around = around
+
+
+class Expectations:
+    """Judges one journal. ``interrupt`` is called when something came that never must."""
+
+    def __init__(self, journal: Journal, interrupt: Callable[[], None]) -> None:
+        self.journal = journal
+        self.asserted = 0
+        self.violation: ExpectationError | None = None
+        self._interrupt = interrupt
+        self._endings: list[Callable[[], None]] = []
+
+    def match(self, matcher: Matcher, *, since: int = 0) -> Entry[Event] | None:
+        """Return the first entry from position ``since`` on that fits, or None."""
+        for entry in self.journal.select(kind=matcher.event.kind, start=since):
+            if matcher.matches(entry):
+                return entry
+        return None
+
+    def matches(self, matcher: Matcher, *, since: int = 0) -> list[Entry[Event]]:
+        """Return all entries from position ``since`` on that fit."""
+        return [entry for entry in self.journal.select(kind=matcher.event.kind, start=since) if matcher.matches(entry)]
+
+    async def expect(self, matcher: Matcher, *, within: float, since: int = 0) -> Entry[Event]:
+        """Wait for an entry that fits, at most ``within`` seconds of lab time. Raises `ExpectationError`."""
+        self.asserted += 1
+        found = self.match(matcher, since=since)
+        if found is not None:
+            return found
+        future: asyncio.Future[Entry[Event]] = asyncio.get_running_loop().create_future()
+
+        def listen(entry: Entry[Event]) -> None:
+            if not future.done() and matcher.matches(entry):
+                future.set_result(entry)
+
+        end = self.journal.listen(listen)
+        try:
+            async with asyncio.timeout(within):
+                return await future
+        except TimeoutError:
+            raise ExpectationError(
+                f"{matcher} within {within:g} s", self._instead(matcher, since), len(self.journal)
+            ) from None
+        finally:
+            end()
+
+    def never(self, matcher: Matcher, *, since: int = 0) -> Callable[[], None]:
+        """Fail as soon as an entry fits, now or later; return a function that lifts the ban."""
+        self.asserted += 1
+        found = self.match(matcher, since=since)
+        if found is not None:
+            raise self._came(matcher, found)
+
+        def listen(entry: Entry[Event]) -> None:
+            if self.violation is None and matcher.matches(entry):
+                self.violation = self._came(matcher, entry)
+                self._interrupt()
+
+        end = self.journal.listen(listen)
+        self._endings.append(end)
+
+        def lift() -> None:
+            if end in self._endings:
+                self._endings.remove(end)
+                end()
+
+        return lift
+
+    async def none(self, matcher: Matcher, *, during: float, since: int = 0) -> None:
+        """Wait ``during`` seconds and fail if an entry fits meanwhile (or did since ``since``)."""
+        lift = self.never(matcher, since=since)
+        try:
+            await asyncio.sleep(during)
+        finally:
+            lift()
+
+    def check(self, holds: object, text: str) -> None:
+        """Assert anything else; ``text`` says what ought to hold. Raises `ExpectationError`."""
+        self.asserted += 1
+        if not holds:
+            raise ExpectationError(text, ["it does not hold"], len(self.journal))
+
+    def close(self) -> None:
+        """Stop listening."""
+        for end in self._endings:
+            end()
+        self._endings.clear()
+
+    def _came(self, matcher: Matcher, entry: Entry[Event]) -> ExpectationError:
+        line = f"it came at {entry.at:.6f} s at {entry.node}: {entry.event.summary()}"
+        return ExpectationError(f"never {matcher}", [line], entry.order)
+
+    def _instead(self, matcher: Matcher, since: int) -> list[str]:
+        same = self.journal.select(kind=matcher.event.kind, start=since)
+        if not same:
+            last = self.journal.entries(max(since, len(self.journal) - NEAR_MISSES))
+            lines = [f"no {matcher.event.kind} entry came at all; the last entries were"]
+            return lines + [f"{entry.at:12.6f} s  {entry.node}: {entry.event.summary()}" for entry in last]
+        ranked = sorted(same, key=lambda entry: len(matcher.differences(entry)))[:NEAR_MISSES]
+        lines = [f"{len(same)} {matcher.event.kind} entries came, none that fits; the nearest were"]
+        for entry in sorted(ranked, key=lambda item: item.order):
+            lines.append(f"{entry.at:12.6f} s  {entry.node}: {entry.event.summary()}")
+            lines.append(f"{'':14}but {', '.join(matcher.differences(entry))}")
+        return lines

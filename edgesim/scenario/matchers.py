@@ -1,0 +1,157 @@
+"""Matchers: pure predicates over journal entries, one for each kind of entry.
+
+``Registered(device="CSFALICE", node=other_than("ucm-pub"))`` matches an entry of that kind whose named fields fit; what
+is not named fits anything. Besides the event's own fields every matcher takes ``node``, ``peer``, ``direction``,
+``payload`` and ``key`` (one of the entry's correlation keys). A value is compared for equality, or is a `Test` such as
+`containing`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from edgesim.journal import Entry, Event, events
+
+ENTRY_FIELDS = ("node", "peer", "direction", "payload", "key")
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A condition on one value, with the words for it."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of the name
+
+    words: str
+    holds: Callable[[Any], bool]
+
+    def __str__(self) -> str:
+        return self.words
+
+
+def other_than(value: Any) -> Test:
+    """Anything but ``value``."""
+    return Test(f"other than {value!r}", lambda found: bool(found != value))
+
+
+def containing(part: str | bytes) -> Test:
+    """A text, payload or list of texts in which ``part`` stands."""
+
+    def holds(found: Any) -> bool:
+        if isinstance(found, bytes):
+            return (part.encode() if isinstance(part, str) else part) in found
+        if isinstance(found, tuple):
+            return any(holds(item) for item in found)
+        return found is not None and str(part if isinstance(part, str) else part.decode()) in str(found)
+
+    return Test(f"containing {part!r}", holds)
+
+
+def matching(pattern: str) -> Test:
+    """A text that matches a regular expression anywhere."""
+    compiled = re.compile(pattern)
+
+    def holds(found: Any) -> bool:
+        text = found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found)
+        return compiled.search(text) is not None
+
+    return Test(f"matching {pattern!r}", holds)
+
+
+def one_of(*values: Any) -> Test:
+    """One of several values."""
+    return Test(f"one of {values!r}", lambda found: found in values)
+
+
+def at_least(least: float) -> Test:
+    """A number not below ``least``."""
+    return Test(f"at least {least}", lambda found: found is not None and found >= least)
+
+
+class Matcher:
+    """A pure predicate over entries of one kind of event."""
+
+    def __init__(self, event: type[Event], **wanted: Any) -> None:
+        known = (*event.__dataclass_fields__, *ENTRY_FIELDS)
+        for name in wanted:
+            if name not in known:
+                raise TypeError(f"{event.__name__} has no field {name!r}; there are {', '.join(known)}")
+        self.event = event
+        self.wanted = wanted
+
+    def __str__(self) -> str:
+        inside = ", ".join(
+            f"{name}={value if isinstance(value, Test) else repr(value)}" for name, value in self.wanted.items()
+        )
+        return f"{self.event.__name__}({inside})"
+
+    __repr__ = __str__
+
+    def matches(self, entry: Entry[Event]) -> bool:
+        """Say whether the entry fits."""
+        return isinstance(entry.event, self.event) and all(
+            self._fits(entry, name, value) for name, value in self.wanted.items()
+        )
+
+    def differences(self, entry: Entry[Event]) -> list[str]:
+        """Return, for an entry of the right kind, the fields that do not fit and what they hold."""
+        return [
+            f"{name} was {self._shown(entry, name)}"
+            for name, value in self.wanted.items()
+            if not self._fits(entry, name, value)
+        ]
+
+    def _fits(self, entry: Entry[Event], name: str, wanted: Any) -> bool:
+        if name == "key":
+            if isinstance(wanted, Test):
+                return any(wanted.holds(key) for key in entry.keys)
+            return wanted in entry.keys
+        found = getattr(entry if name in ENTRY_FIELDS else entry.event, name)
+        return wanted.holds(found) if isinstance(wanted, Test) else bool(found == wanted)
+
+    def _shown(self, entry: Entry[Event], name: str) -> str:
+        if name == "payload":
+            return f"{len(entry.payload)} octets"
+        if name == "key":
+            return ", ".join(key for key in entry.keys if not key.startswith(("cookie:", "session:"))) or "none"
+        return repr(getattr(entry if name in ENTRY_FIELDS else entry.event, name))
+
+
+def _of(event: type[Event]) -> Callable[..., Matcher]:
+    def make(**wanted: Any) -> Matcher:
+        return Matcher(event, **wanted)
+
+    make.__name__ = make.__qualname__ = event.__name__
+    make.__doc__ = f"Match `edgesim.journal.events.{event.__name__}`: {event.__doc__}"
+    return make
+
+
+HostStateChanged = _of(events.HostStateChanged)
+TcpOpened = _of(events.TcpOpened)
+TcpFailed = _of(events.TcpFailed)
+TcpClosed = _of(events.TcpClosed)
+TlsUp = _of(events.TlsUp)
+TlsRefused = _of(events.TlsRefused)
+UdpDropped = _of(events.UdpDropped)
+FaultFired = _of(events.FaultFired)
+DnsQuery = _of(events.DnsQuery)
+DnsAnswer = _of(events.DnsAnswer)
+HttpRequest = _of(events.HttpRequest)
+HttpResponse = _of(events.HttpResponse)
+SipRequest = _of(events.SipRequest)
+SipResponse = _of(events.SipResponse)
+XmppStream = _of(events.XmppStream)
+XmppStanza = _of(events.XmppStanza)
+XmppSession = _of(events.XmppSession)
+SshTunnel = _of(events.SshTunnel)
+XcpLink = _of(events.XcpLink)
+Malformed = _of(events.Malformed)
+ZoneState = _of(events.ZoneState)
+Authentication = _of(events.Authentication)
+Registered = _of(events.Registered)
+Unregistered = _of(events.Unregistered)
+Discovery = _of(events.Discovery)
+ClientState = _of(events.ClientState)
+Note = _of(events.Note)

@@ -1,0 +1,209 @@
+"""What a scenario sees of its lab: steps, expectations, and verbs on hosts, paths and clients."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar
+
+from edgesim.clients.jabber import Jabber
+
+from edgesim import lab as labs
+from edgesim.deployment import Deployment
+from edgesim.journal import Entry, Event, events
+from edgesim.scenario.declare import Client, Outside
+from edgesim.scenario.expect import Expectations
+from edgesim.scenario.matchers import Matcher
+from edgesim.world import Host, World
+from edgesim.world.faults import Fault
+
+T = TypeVar("T")
+
+
+class CannotRun(Exception):
+    """The scenario asks for something that its deployment does not have."""
+
+
+class Lab:
+    """The lab as a scenario uses it. Outside a step, expectations look at everything since the start."""
+
+    def __init__(self, inner: labs.Lab, expectations: Expectations, storyteller: Host | None = None) -> None:
+        self.inner = inner
+        self.expectations = expectations
+        self.reports: dict[str, Any] = {}
+        self.steps: list[str] = []
+        self._since = len(inner.journal)
+        self._cleanups: list[Callable[[], Awaitable[Any]]] = []
+        self._clients: dict[str, Jabber] = {}
+        self._busy: list[str] = []
+
+    @property
+    def world(self) -> World:
+        """The world in which the lab runs."""
+        return self.inner.world
+
+    @property
+    def deployment(self) -> Deployment:
+        """What was built."""
+        return self.inner.deployment
+
+    @property
+    def now(self) -> float:
+        """Lab time in seconds."""
+        return self.world.now() / 1e9
+
+    # ---- the story
+
+    @asynccontextmanager
+    async def step(self, text: str) -> AsyncIterator[None]:
+        """Tell what happens next; expectations inside look at what came since the step began."""
+        before = self._since
+        self.steps.append(text)
+        self._tell(events.Step(text=text, state="begins"))
+        self._since = len(self.inner.journal)
+        try:
+            yield
+        except BaseException:
+            self._tell(events.Step(text=text, state="failed"))
+            raise
+        else:
+            self._tell(events.Step(text=text, state="done"))
+        finally:
+            self._since = before
+
+    def report(self, **values: Any) -> None:
+        """Put figures into the verdict, e.g. how long a recovery took."""
+        self.reports.update(values)
+
+    def note(self, text: str) -> None:
+        """Write a line into the journal."""
+        self._tell(events.Note(text=text))
+
+    def _tell(self, event: Event) -> None:
+        self.inner.journal.record("scenario", event)
+
+    # ---- what must and must not come
+
+    async def expect(
+        self, matcher: Matcher, *, within: float = 10.0, after: Entry[Event] | None = None
+    ) -> Entry[Event]:
+        """Wait for an entry, at most ``within`` seconds of lab time; ``after`` narrows to what came later than that."""
+        since = self._since if after is None else after.order + 1
+        return await self.expectations.expect(matcher, within=within, since=since)
+
+    def match(self, matcher: Matcher) -> Entry[Event] | None:
+        """Return the first entry that fits so far, or None. It asserts nothing."""
+        return self.expectations.match(matcher, since=self._since)
+
+    def matches(self, matcher: Matcher) -> list[Entry[Event]]:
+        """Return all entries that fit so far. It asserts nothing."""
+        return self.expectations.matches(matcher, since=self._since)
+
+    def never(self, matcher: Matcher) -> Callable[[], None]:
+        """Fail the scenario as soon as an entry fits, until the end or until the returned function is called."""
+        return self.expectations.never(matcher, since=self._since)
+
+    async def none(self, matcher: Matcher, *, during: float) -> None:
+        """Wait ``during`` seconds of lab time and fail if an entry fits meanwhile."""
+        await self.expectations.none(matcher, during=during, since=self._since)
+
+    def check(self, holds: object, text: str) -> None:
+        """Assert anything else; ``text`` says what ought to hold."""
+        self.expectations.check(holds, text)
+
+    # ---- actors and time
+
+    async def wait(self, duration: float) -> None:
+        """Let lab time pass, in seconds."""
+        await asyncio.sleep(duration)
+
+    async def together(self, *actors: Coroutine[Any, Any, T]) -> list[T]:
+        """Run actors side by side and return their results in order; the first failure ends the others."""
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(actor) for actor in actors]
+        try:
+            for task in tasks:
+                await task
+        finally:
+            for task in tasks:
+                task.cancel()
+        return [task.result() for task in tasks]
+
+    def barrier(self, parties: int) -> asyncio.Barrier:
+        """Return a barrier at which so many actors wait for each other."""
+        return asyncio.Barrier(parties)
+
+    def cleanup(self, work: Callable[[], Awaitable[Any]]) -> None:
+        """Run ``work`` at the end, whatever happens; the last one registered runs first."""
+        self._cleanups.append(work)
+
+    async def clean_up(self) -> None:
+        """Run what `cleanup` collected, then let every client go."""
+        while self._cleanups:
+            await self._cleanups.pop()()
+        for client in self._clients.values():
+            await client.close()
+
+    # ---- hosts, paths, faults
+
+    def host(self, name: str) -> Host:
+        """Return a host by name."""
+        return self.inner.node(name).host
+
+    async def crash(self, name: str) -> None:
+        """End a host's processes at once; its peers see resets."""
+        await self.inner.crash(name)
+
+    async def power_off(self, name: str) -> None:
+        """Cut a host's power; its peers see silence."""
+        await self.inner.power_off(name)
+
+    async def start(self, name: str) -> None:
+        """Start a host that is down."""
+        await self.inner.start_host(name)
+
+    async def restart(self, name: str) -> None:
+        """Stop a host in good order and start it again."""
+        await self.inner.restart(name)
+
+    async def freeze(self, name: str) -> None:
+        """Stop a host's time."""
+        await self.inner.freeze(name)
+
+    async def thaw(self, name: str) -> None:
+        """Let a frozen host go on."""
+        await self.inner.thaw(name)
+
+    async def settle(self, within: float = 10.0) -> bool:
+        """Wait until the Expressways' links stand."""
+        return await self.inner.settle(within)
+
+    def skew(self, name: str, seconds: float) -> None:
+        """Put a host's clock ahead, or behind."""
+        self.inner.skew(name, seconds)
+
+    @contextmanager
+    def partition(self, one: str, other: str, *, both_ways: bool = True) -> Iterator[None]:
+        """Cut the way between two hosts for the length of a ``with`` block."""
+        with self.world.paths.partitioned(one, other, both_ways=both_ways):
+            yield
+
+    @contextmanager
+    def fault(self, fault: Fault) -> Iterator[int]:
+        """Keep a fault rule in force for the length of a ``with`` block."""
+        with self.world.faults.during(fault) as number:
+            yield number
+
+    # ---- clients
+
+    def client(self, user: str, seat: Client = Outside) -> Jabber:
+        """Return the simulated Jabber of a user on a free machine in the right zone."""
+        zone = "inside" if seat.where == "inside" else "internet"
+        for spec in self.deployment.host_specs():
+            if spec.kind == "client" and spec.name not in self._busy and spec.interfaces[0].zone == zone:
+                self._busy.append(spec.name)
+                client = Jabber(self.inner.node(spec.name), self.deployment.user(user), platform=seat.platform)
+                self._clients[f"{user}@{spec.name}"] = client
+                return client
+        raise CannotRun(f"deployment {self.deployment.name!r} has no free client machine in zone {zone!r}")

@@ -1,0 +1,77 @@
+"""What a run of a scenario came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class Outcome(Enum):
+    """How a run ended; the value is the exit code of a command that ran nothing else."""
+
+    PASSED = 0
+    FAILED = 1
+    COULD_NOT_RUN = 2
+    UNSUPPORTED = 3
+
+    @property
+    def word(self) -> str:
+        """``passed``, ``failed``, ``could not run`` or ``unsupported``."""
+        return self.name.lower().replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The outcome of one scenario under one seed, with what one needs to understand and to repeat it.
+
+    ``expected`` and ``instead`` are set when an expectation was not met, ``around`` is the position in the journal to
+    look at. ``lab_seconds`` is lab time.
+    """
+
+    scenario: str
+    title: str
+    world: str
+    seed: int
+    outcome: Outcome
+    reason: str = ""
+    expected: str = ""
+    instead: tuple[str, ...] = ()
+    around: int = 0
+    steps: tuple[str, ...] = ()
+    reports: dict[str, Any] = field(default_factory=dict)
+    entries: int = 0
+    lab_seconds: float = 0.0
+    journal: str = ""
+    mutation: str = ""
+    replay: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the verdict as JSON values; keys without a value are left out."""
+        values: dict[str, Any] = {
+            "scenario": self.scenario,
+            "title": self.title,
+            "world": self.world,
+            "seed": self.seed,
+            "outcome": self.outcome.word,
+            "reason": self.reason,
+            "expected": self.expected,
+            "instead": list(self.instead),
+            "steps": list(self.steps),
+            "reports": self.reports,
+            "entries": self.entries,
+            "lab_seconds": round(self.lab_seconds, 6),
+            "journal": self.journal,
+            "mutation": self.mutation,
+            "replay": self.replay,
+        }
+        return {key: value for key, value in values.items() if value not in ("", [], {})}
+
+
+def exit_code(verdicts: list[Verdict]) -> int:
+    """Return the exit code for a whole run: could not run (2) before failed (1) before unsupported (3) before passed."""
+    outcomes = {verdict.outcome for verdict in verdicts}
+    for outcome in (Outcome.COULD_NOT_RUN, Outcome.FAILED):
+        if outcome in outcomes:
+            return outcome.value
+    return Outcome.UNSUPPORTED.value if outcomes == {Outcome.UNSUPPORTED} else 0

@@ -1,0 +1,34 @@
+"""The name server of one view of the lab's DNS."""
+
+from __future__ import annotations
+
+from edgesim.dns import DnsServer, View
+from edgesim.node import Node
+
+
+class NameServer:
+    """Serves the records of the deployment, as seen inside or outside, on this host's address.
+
+    ``service.views`` is where a scenario asks for failures (`edgesim.dns.Failure`).
+    """
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        deployment = node.deployment
+        self.view = "inside" if deployment.dns.inside.name == node.name else "outside"
+        records = deployment.zone_records(self.view)  # type: ignore[arg-type]  # one of the two literals
+        self.server = DnsServer(node.journal, [View(self.view, records, server=node.fqdn)])
+
+    @property
+    def views(self) -> object:
+        """The server's views, for failures on demand."""
+        return self.server.views
+
+    async def start(self) -> None:
+        """Listen on UDP and TCP."""
+        port = self.node.defaults.ports.dns
+        await self.server.listen(self.node.spec.address, port, view=self.view)
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        await self.server.close()

@@ -1,0 +1,48 @@
+"""Both worlds under one roof: the contract suite runs every test in each."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from edgesim.pki import TOMCAT, Authorities, Request, client_context, fixture_authorities, server_context
+from edgesim.world import Host, Interface, World
+from edgesim.world.entropy import Entropy
+from edgesim.world.live import LiveWorld
+from edgesim.world.sim import SimWorld
+from tests.simrun import idle
+
+WORLDS = ("sim", "live")
+both = pytest.mark.parametrize("kind", WORLDS)
+NEAR, FAR = "127.0.77.1", "127.0.77.2"
+
+
+def play(kind: str, story: Callable[[World, Host, Host], Awaitable[Any]], *, seed: int = 1) -> Any:
+    """Run a story between two hosts, ``near`` and ``far``, in a world of either kind."""
+    world: Any = SimWorld(seed) if kind == "sim" else LiveWorld(seed)
+
+    async def main() -> Any:
+        near = world.add_host("near", [Interface(name="lan1", address=NEAR, zone="inside")], idle)
+        far = world.add_host("far", [Interface(name="lan1", address=FAR, zone="inside")], idle)
+        await world.start("near")
+        await world.start("far")
+        return await story(world, near, far)
+
+    result = world.run(main())
+    assert not world.unhandled, world.unhandled
+    return result
+
+
+def authorities() -> Authorities:
+    """Return the test authorities with a stream of their own."""
+    return fixture_authorities(Entropy(7, "contract"))
+
+
+def tls_pair(*, trusted: bool = True) -> tuple[Any, Any]:
+    """Return a server's and a client's context; the client's trust store may lack the root."""
+    made = authorities()
+    identity = made.public.issue(Request(common_name="far.example.com", names=("DNS:far.example.com",), profile=TOMCAT))
+    trust = made.trust() if trusted else made.trust().minus(made.public)
+    return server_context(identity), client_context(trust)
