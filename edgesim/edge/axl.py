@@ -54,6 +54,24 @@ class AxlFault(Exception):
         self.side = side
 
 
+CLUSTER_SECURITY_MODE = "ClusterSecurityMode"
+"""Enterprise parameter: 1 in mixed mode, else 0."""
+SIP_OAUTH_MODE = "ClusterSipOAuthMode"
+"""Enterprise parameter: 1 where SIP OAuth mode is on, else 0."""
+OAUTH_REFRESH = "OAuthRefreshLoginFlow"
+"""Enterprise parameter: 1 where OAuth with Refresh Login Flow is enabled, else 0."""
+PARAMETERS_QUERY = (
+    "select paramname, paramvalue from processconfig where paramname in "
+    f"('{CLUSTER_SECURITY_MODE}', '{SIP_OAUTH_MODE}', '{OAUTH_REFRESH}')"
+)
+"""Asks for the cluster's parameters that concern the edge."""
+TFTP_QUERY = (
+    "select pn.name from processnode pn inner join processnodeservice pns on pns.fkprocessnode = pn.pkid "
+    "where pns.servername = 'Cisco Tftp' and pns.enable = 't' order by pns.pkid"
+)
+"""Asks for the nodes that run TFTP, in the order in which clients should use them."""
+
+
 # ---- requests
 
 

@@ -433,6 +433,39 @@ class Devices:
         return cls(uri=root.get("uri", ""), devices=devices, version=root.get("version", ""))
 
 
+# ---- extensions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extensions:
+    """Answer to ``user/{id}/extensions`` and ``.../device/{pkid}/extensions``: ids and numbers, the primary first."""
+
+    uri: str
+    extensions: tuple[tuple[str, str], ...]
+    version: str = "10.5.0"
+
+    def document(self) -> bytes:
+        """Return the body."""
+        children = (
+            tag(
+                "extension",
+                leaf("id", key),
+                leaf("directoryNumber", number),
+                leaf("voiceMailPilotNumber", None),
+                attributes=(("uri", f"{self.uri.removesuffix('s')}/{key}"), ("isPrimary", word(position == 0))),
+            )
+            for position, (key, number) in enumerate(self.extensions)
+        )
+        return _encode(tag("extensions", *children, attributes=(("version", self.version), ("uri", self.uri))))
+
+    @classmethod
+    def parse(cls, body: bytes, limits: XmlLimits = LIMITS) -> Self:
+        """Read the body. Raises `UdsError`."""
+        root = _root(body, "extensions", limits)
+        found = tuple((text(item, "id"), text(item, "directoryNumber")) for item in root.findall("extension"))
+        return cls(uri=root.get("uri", ""), extensions=found, version=root.get("version", ""))
+
+
 # ---- users: the directory search
 
 

@@ -10,6 +10,7 @@ from edgesim.edge.uds import (
     ClusterUser,
     Device,
     Devices,
+    Extensions,
     Failure,
     HomeCluster,
     LoginDetails,
@@ -150,6 +151,9 @@ def test_servers_version_login_and_failure_read_back() -> None:
     assert Version.parse(version.document()) == version
     login = LoginDetails(uri="u", last_login="2015-04-17T19:36:42.000Z", last_login_address="10.0.30.10", failures=2)
     assert LoginDetails.parse(login.document()) == login
+    extensions = Extensions(uri="u/extensions", extensions=(("1", "10001"), ("2", "10002")))
+    assert b'<extension uri="u/extension/1" isPrimary="true">' in extensions.document()
+    assert Extensions.parse(extensions.document()) == extensions
     failure = Failure(uri="u", code=404, message="no such device")
     assert Failure.parse(failure.document()) == failure
 
@@ -201,7 +205,10 @@ def test_hostile_documents_are_refused(body: bytes) -> None:
             document.parse(body)
 
 
-PARSERS = (ClusterUser, Servers, Version, User, Devices, Device, Users, LoginDetails, NewCredentials, Failure)
+PARSERS = (
+    *(ClusterUser, Servers, Version, User, Devices, Device, Extensions, Users, LoginDetails, NewCredentials),
+    Failure,
+)
 NAMES = st.sampled_from(
     [
         *("clusterUser", "result", "homeCluster", "servers", "server", "versionInformation", "version", "user"),

@@ -51,7 +51,7 @@ class Policy:
 
     ``graceful_over_edge``: whether a probe through the edge is told that the device is taken; Cisco says that graceful
     registration is not supported there. ``find_by_line``: whether a Contact that names no device, as of a third-party
-    phone, is taken for the only device that has the line.
+    phone, is taken for the first device that has the line (and the owner that the edge names).
     """
 
     keepalive_interval: int = 120
@@ -166,7 +166,7 @@ class Registrar:
                 having = self._phones.phones_with(asked.line)
                 if contact is not None and contact.user is not None:
                     having = tuple(each for each in having if each.owner == contact.user)
-                phone = having[0] if len(having) == 1 else None
+                phone = having[0] if having else None
         if phone is None:
             return self.policy.unknown_device
         return phone if asked.line in phone.lines else self.policy.unknown_line

@@ -1,0 +1,264 @@
+"""A Unified CM node, publisher or subscriber: which services run on it, on which ports, with which certificates."""
+
+from __future__ import annotations
+
+import ssl
+
+from edgesim.deployment.hosts import UnifiedCmNode
+from edgesim.deployment.releases import Release
+from edgesim.edge.config_files import SipTimers
+from edgesim.edge.uds import ROOT
+from edgesim.http import HttpServer, Request, Response
+from edgesim.node import Node
+from edgesim.pki import TlsOptions, TrustStore, server_context
+from edgesim.servers.unified_cm.axl import Axl
+from edgesim.servers.unified_cm.database import Database
+from edgesim.servers.unified_cm.registrar import Leg, Policy, Refusal
+from edgesim.servers.unified_cm.single_sign_on import SingleSignOn
+from edgesim.servers.unified_cm.sip import LineService, SipSettings
+from edgesim.servers.unified_cm.tftp import Tftp
+from edgesim.servers.unified_cm.tomcat import Tomcat
+from edgesim.servers.unified_cm.uds import Settings, Uds
+from edgesim.sip.connection import Connection
+from edgesim.sip.endpoint import SipEndpoint
+from edgesim.sip.stun import StunMessage, respond
+from edgesim.sip.transaction import Timers
+
+TOMCAT, CALLMANAGER = "tomcat", "callmanager"
+TOMCAT_TRUST, CALLMANAGER_TRUST = "tomcat-trust", "callmanager-trust"
+
+SIS = (((11, 5), "8.0.0"), ((12, 0), "9.0.0"), ((12, 5), "9.2.0"), ((14, 0), "10.0.0"))  # default: see deployment
+"""The version in ``X-cisco-sis-`` from each release on; before the first, and after the last, as those."""
+ADAPTIVE_FROM = (14, 0)
+"""The release from which STUN keep-alives are answered and adaptive routing is confirmed."""
+
+
+class UnifiedCm:
+    """The services of one node. Built by its host's factory; `start` opens every port or raises `OSError`."""
+
+    def __init__(self, node: Node) -> None:
+        spec = node.spec.spec
+        assert isinstance(spec, UnifiedCmNode)
+        self.node = node
+        self.machine = spec
+        self.cluster = node.deployment.cluster_of(node.name)
+        self.is_publisher = self.cluster.publisher.name == node.name
+        self.database = Database(node.deployment, self.cluster, node.host.disk)
+        self.release = self.cluster.release
+        self.tomcat = Tomcat(node.host.clock, node.defaults.uds.realm)
+        self.uds = self._uds()
+        self.axl = self._axl()
+        self.single_sign_on = SingleSignOn(
+            self.tomcat, root=node.defaults.oauth.probe_root, version=product(self.release)
+        )
+        self.tftp = self._tftp()
+        self.lines = self._lines()
+        self._endpoint = self._sip()
+        self._web: list[HttpServer] = []
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Open the ports. Raises `OSError` where one is taken."""
+        node, ports, address = self.node, self.node.defaults.ports, self.machine.address
+        web = HttpServer(node.journal, self._serve, refusal=self._refuse, host=node.host, name="tomcat")
+        self._web.append(web)
+        await web.listen(address, ports.uds, ssl=self._context(TOMCAT))
+        if self.machine.name in self.cluster.tftp:
+            files = HttpServer(node.journal, self._serve_file, host=node.host, name="tftp")
+            self._web.append(files)
+            await files.listen(address, ports.configuration_http)
+            await files.listen(address, ports.configuration_https, ssl=self._asking_context(self._both_trusts()))
+        await self._endpoint.listen(address, ports.sip, "tcp")
+        await self._endpoint.listen(address, ports.sip, "udp")
+        if self.cluster.mixed_mode:
+            secure = self._asking_context(node.trusts[CALLMANAGER_TRUST], require=True)
+            timeout = node.defaults.sip.tls_handshake_timeout_s
+            await self._endpoint.listen(address, ports.sip_tls, "tls", ssl=secure, handshake_timeout=timeout)
+
+    async def stop(self) -> None:
+        """Close everything."""
+        self.lines.close()
+        for server in self._web:
+            await server.close()
+        self._web.clear()
+        await self._endpoint.close()
+
+    # ---- the web applications
+
+    async def _serve(self, request: Request) -> Response:
+        path = request.path
+        if path == ROOT or path.startswith(ROOT + "/"):
+            return self.uds.handle(request)
+        if path in ("/axl", "/axl/") and self.axl is not None:
+            return self.axl.handle(request)
+        if path.startswith("/ssosp/"):
+            return self.single_sign_on.handle(request)
+        return self.tomcat.error(404, "The requested resource is not available.")
+
+    async def _serve_file(self, request: Request) -> Response:
+        return self.tftp.handle(request)
+
+    def _refuse(self, status: int) -> Response:
+        response = self.tomcat.error(status, "The request cannot be processed.")
+        headers = response.headers.added("Connection", "close")
+        return Response(status=status, headers=headers, body=response.body)
+
+    # ---- building
+
+    def _uds(self) -> Uds:
+        node, defaults = self.node, self.node.defaults
+        settings = Settings(
+            schema=defaults.uds.schema_version,
+            product=product(self.release),
+            port=defaults.ports.uds,
+            search_limit=defaults.uds.search_limit,
+            search_maximum=defaults.uds.search_maximum,
+            private_users_status=defaults.uds.private_users_status,
+            configuration_port=defaults.ports.configuration_http,
+            secure_configuration_port=defaults.ports.configuration_https,
+            search_needs_credentials=self.cluster.contact_search_authentication,
+        )
+        return Uds(
+            self.database,
+            self.machine,
+            settings,
+            tomcat=self.tomcat,
+            journal=node.journal,
+            clock=node.host.clock,
+        )
+
+    def _axl(self) -> Axl | None:
+        if not (self.is_publisher and self.machine.axl):
+            return None
+        return Axl(
+            self.database,
+            self.cluster.axl_account,
+            release=build(self.release),
+            schema=self.release.key[:2],  # type: ignore[arg-type] # two numbers of a release of this family
+            tomcat=self.tomcat,
+            journal=self.node.journal,
+        )
+
+    def _tftp(self) -> Tftp:
+        ports, timers = self.node.defaults.ports, self.node.defaults.unified_cm
+        return Tftp(
+            self.database,
+            product=product(self.release),
+            timers=SipTimers(
+                register_expires=timers.register_expires_s,
+                register_delta=timers.register_delta_s,
+                keep_alive_expires=timers.keepalive_expires_s,
+                subscribe_expires=timers.subscribe_expires_s,
+                subscribe_delta=timers.subscribe_delta_s,
+            ),
+            sip_port=ports.sip,
+            secure_sip_port=ports.sip_tls,
+            oauth_port=ports.sip_oauth,
+            oauth_edge_port=ports.sip_oauth_mra,
+            clock=self.node.host.clock,
+        )
+
+    def _lines(self) -> LineService:
+        node, defaults, ports = self.node, self.node.defaults.unified_cm, self.node.defaults.ports
+        taken, mismatch, failure = defaults.warnings[:3]
+        policy = Policy(
+            keepalive_interval=defaults.keepalive_interval_s,
+            taken=Refusal(status=403, reason="Forbidden", warning=taken),
+            oauth_mismatch=Refusal(
+                status=403,
+                reason="Forbidden",
+                warning=mismatch,
+                retry_after=defaults.oauth_mismatch_retry_after_s,
+            ),
+            name_mismatch=Refusal(status=403, reason="Forbidden", warning=failure, close=True),
+            trunk_conflict=Refusal(status=defaults.trunk_conflict_status, reason="Method Not Allowed"),
+        )
+        adds = self.node.defaults.sip.ar_sk_inserted_by == "unified_cm"
+        settings = SipSettings(
+            server=f"Cisco-CUCM{self.release.key[0]}.{self.release.key[1]}",
+            sis=sis(self.release),
+            adaptive=adds and self.release.key[:2] >= ADAPTIVE_FROM,
+            realm=defaults.realm,
+            name=self.machine.server_name,
+            names=frozenset(
+                name.lower()
+                for each in self.cluster.nodes
+                for name in (each.server_name, each.fqdn, each.name, each.address)
+            ),
+            mismatch_closes=defaults.certificate_name_mismatch == "close",
+        )
+        legs = {ports.sip: Leg.PLAIN, ports.sip_tls: Leg.SECURE}
+        return LineService(node.host, node.journal, self.database, policy, settings, legs)
+
+    def _sip(self) -> SipEndpoint:
+        timers = self.node.defaults.sip
+        return SipEndpoint(
+            self.node.host,
+            self.node.journal,
+            on_request=self.lines.on_request,
+            on_stun=self._on_stun,
+            timers=Timers(t1=timers.t1_s, t2=timers.t2_s, t4=timers.t4_s),
+            name="CallManager",
+        )
+
+    def _on_stun(self, message: StunMessage, connection: Connection) -> StunMessage | None:
+        """Answer STUN keep-alives, which older releases do not know."""
+        return respond(message, connection.peer) if self.release.key[:2] >= ADAPTIVE_FROM else None
+
+    # ---- TLS
+
+    def _options(self) -> TlsOptions:
+        versions = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
+        tls = self.node.defaults.tls
+        return TlsOptions(minimum=versions[tls.minimum_version], maximum=versions[tls.maximum_version])
+
+    def _sends_chain(self, service: str) -> bool:
+        return self.node.deployment.certificate(self.node.name, service).sends == "chain"
+
+    def _context(self, service: str) -> ssl.SSLContext:
+        return server_context(
+            self.node.identities[service],
+            send_chain=self._sends_chain(service),
+            options=self._options(),
+            keylog=self.node.keylog,
+        )
+
+    def _asking_context(self, trust: TrustStore, *, require: bool = False) -> ssl.SSLContext:
+        """Return the context of the CallManager service, which asks its caller for a certificate."""
+        return server_context(
+            self.node.identities[CALLMANAGER],
+            trust=trust,
+            ask_client=True,
+            require_client=require,
+            send_chain=self._sends_chain(CALLMANAGER),
+            options=self._options(),
+            keylog=self.node.keylog,
+        )
+
+    def _both_trusts(self) -> TrustStore:
+        """Return what both trust stores hold: a caller's certificate must be trusted by each."""
+        tomcat, callmanager = self.node.trusts[TOMCAT_TRUST], self.node.trusts[CALLMANAGER_TRUST]
+        return TrustStore.of(f"{TOMCAT_TRUST} and {CALLMANAGER_TRUST}", *(one for one in tomcat if one in callmanager))
+
+
+def product(release: Release) -> str:
+    """Return a release as UDS writes it, e.g. ``14.0.1``."""
+    return ".".join(str(part) for part in release.key[:3])
+
+
+def build(release: Release) -> str:
+    """Return a release as a build, e.g. ``14.0.1.13900-1``; the number after the hyphen is the lab's own."""
+    if "-" in release.text:
+        return release.text
+    update = release.key[3]
+    return f"{product(release)}.{10000 + 1000 * update + (900 if update else 0)}-1"
+
+
+def sis(release: Release) -> str:
+    """Return the version in ``X-cisco-sis-`` of a release."""
+    version = SIS[0][1]
+    for since, each in SIS:
+        if release.key[:2] >= since:
+            version = each
+    return version

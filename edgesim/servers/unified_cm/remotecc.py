@@ -1,0 +1,71 @@
+"""Remote call control bodies of REGISTER: which options a phone asks for, and the subset that Unified CM confirms.
+
+A phone sends ``multipart/mixed`` parts of ``application/x-cisco-remotecc-request+xml``; the one with ``optionsind``
+lists what it can do. Unified CM answers in a single body of ``application/x-cisco-remotecc-response+xml``.
+
+Source: "Troubleshoot Extension Mobility Cross Cluster" (Cisco 214535).
+"""
+
+from __future__ import annotations
+
+import re
+from xml.etree.ElementTree import Element
+
+from edgesim.edge.markup import XmlLimits, leaf, read, tag
+
+CONTENT_TYPE = "application/x-cisco-remotecc-response+xml"
+LIMITS = XmlLimits(octets=16 * 1024, depth=16, elements=500)
+REMEMBERED = 256
+
+_REQUEST = re.compile(rb"<x-cisco-remotecc-request>.*?</x-cisco-remotecc-request>", re.DOTALL)
+_DIALOGS = ("hook status", "shared line")
+_answers: dict[bytes, bytes | None] = {}
+
+
+def answer(body: bytes) -> bytes | None:
+    """Return the body of the answer to a REGISTER's body, or None where nothing was asked or can be read.
+
+    A phone sends the same body every time, so the last answers are remembered.
+    """
+    if b"<optionsind>" not in body or len(body) > LIMITS.octets:
+        return None
+    if body not in _answers:
+        if len(_answers) >= REMEMBERED:
+            _answers.clear()
+        _answers[body] = _answer(body)
+    return _answers[body]
+
+
+def _answer(body: bytes) -> bytes | None:
+    for found in _REQUEST.findall(body):
+        try:
+            root = read(found, LIMITS)
+        except ValueError:
+            return None
+        options = root.find("optionsind")
+        if options is not None:
+            return _confirmed(options).encode()
+    return None
+
+
+def _confirmed(options: Element) -> str:
+    """Confirm, of what was asked, what Unified CM supports."""
+    notify = leaf("unot", None)
+    parts: list[str] = []
+    combine = options.find("combine")
+    if combine is not None:
+        inner = []
+        if combine.find("remotecc") is not None:
+            inner.append(tag("remotecc", leaf("status", None)))
+        if combine.find("service-control") is not None:
+            inner.append(leaf("service-control", None))
+        parts.append(tag("combine", *inner, attributes=(("max", (combine.get("max") or "6")[:4]),)))
+    asked = {element.get("usage") for element in options.findall("dialog")}
+    parts += [tag("dialog", notify, attributes=(("usage", usage),)) for usage in _DIALOGS if usage in asked]
+    if any(element.get("usage") == "blf speed dial" for element in options.findall("presence")):
+        parts.append(tag("presence", notify, attributes=(("usage", "blf speed dial"),)))
+    if options.find("joinreq") is not None:
+        parts.append("<joinreq></joinreq>")
+    parts += [leaf(name, None) for name in ("ix", "bfcp") if options.find(name) is not None]
+    response = tag("response", leaf("code", 200), tag("optionsind", *parts))
+    return tag("x-cisco-remotecc-response", response)

@@ -1,0 +1,329 @@
+"""The CallManager service's SIP side for lines: ports 5060 (TCP and UDP) and, in mixed mode, 5061 (mutual TLS).
+
+It registers devices and answers what else a device or an Expressway may send: OPTIONS, alarm REFERs, and refusals.
+Header order and values of the answers are those of public captures.
+
+Sources: "Cisco Jabber and SIP OAuth Mode" (Cisco 215572); "Troubleshoot Extension Mobility Cross Cluster" (Cisco
+214535); "Collaboration Edge TC-based Endpoints Configuration Example" (Cisco 211304); RFC 3261; RFC 3581; RFC 7989.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+
+from edgesim.journal import Event, Recorder, events
+from edgesim.pki import check_names
+from edgesim.servers.unified_cm import remotecc
+from edgesim.servers.unified_cm.database import Database, Phone
+from edgesim.servers.unified_cm.registrar import Binding, Granted, Leg, Listed, Policy, Refusal, Registrar
+from edgesim.servers.unified_cm.registration import Registration
+from edgesim.sip.connection import Connection
+from edgesim.sip.digest import DigestCredentials, NonceStore, Verdict, secret_hash
+from edgesim.sip.errors import SipProtocolError
+from edgesim.sip.message import Request, Response
+from edgesim.sip.values import Authentication, SipUri, Via, quote
+from edgesim.world import Host
+
+ALLOW = "INVITE, OPTIONS, INFO, BYE, CANCEL, ACK, PRACK, UPDATE, REFER, SUBSCRIBE, NOTIFY"
+"""What Unified CM says it takes (as in its answers to INVITE)."""
+LINE_METHODS = ("REGISTER", "OPTIONS", "REFER", "ACK", "CANCEL", "BYE")
+KNOWN_METHODS = (*LINE_METHODS, "INVITE", "INFO", "PRACK", "UPDATE", "SUBSCRIBE", "NOTIFY", "MESSAGE", "PUBLISH")
+UNDERSTOOD = ("path", "gruu")
+"""Option tags that a request may require."""
+ADAPTIVE = "X-cisco-supports-AR_SK"
+
+_SESSION = re.compile(r"[0-9a-f]{32}(?=$|[;\s])")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SipSettings:
+    """What the service says of itself, and its choices.
+
+    ``server`` is the value of Server; ``sis`` the version in ``X-cisco-sis-``; ``adaptive`` whether it confirms
+    adaptive routing and STUN keep-alives to clients that announce them; ``names`` the hosts that a Request-URI may
+    name; ``mismatch_closes`` whether a certificate without the profile's name ends the connection or gets a 403.
+    """
+
+    server: str
+    sis: str
+    adaptive: bool
+    realm: str
+    name: str
+    names: frozenset[str]
+    mismatch_closes: bool = True
+
+
+class LineService:
+    """The service on one node. Give `on_request` to a stateful `edgesim.sip` endpoint."""
+
+    def __init__(
+        self,
+        host: Host,
+        journal: Recorder,
+        database: Database,
+        policy: Policy,
+        settings: SipSettings,
+        legs: dict[int, Leg],
+    ) -> None:
+        self.registrar = Registrar(database, policy)
+        self._host = host
+        self._journal = journal
+        self._database = database
+        self._settings = settings
+        self._legs = legs
+        self._tags = host.entropy("SIP tags")
+        self._sessions = host.entropy("SIP session ids")
+        self._nonces = NonceStore(host.entropy("SIP nonces"), octets=16)
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._supported = f"X-cisco-srtp-fallback,X-cisco-sis-{settings.sis}"
+
+    def close(self) -> None:
+        """Forget the timer; registrations end with the service."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # ---- requests
+
+    def on_request(self, request: Request, connection: Connection) -> None:
+        """Answer a request. Raises `SipProtocolError`, which the endpoint answers."""
+        if request.method == "ACK":
+            return
+        _stamp(request, connection)
+        refusal = self._unfit(request)
+        if refusal is not None:
+            connection.send(refusal)
+        elif request.method == "REGISTER":
+            self._register(request, connection)
+        else:
+            connection.send(self._other(request))
+
+    def _unfit(self, request: Request) -> Response | None:
+        """Return the answer to a request that no method's own rules need to see (RFC 3261, 8.2)."""
+        method = request.method
+        if method not in KNOWN_METHODS:
+            return self._answer(request, 501)
+        if method not in LINE_METHODS:
+            return self._answer(request, 405, ("Allow", ALLOW))
+        uri = SipUri.parse(request.uri) if request.uri[:4].lower() in ("sip:", "sips") else None
+        if uri is None:
+            return self._answer(request, 416)
+        if uri.host.lower() not in self._settings.names:
+            return self._answer(request, 404)
+        if "Require" in request:
+            unknown = [name for name in request.values("Require") if name.lower() not in UNDERSTOOD]
+            if unknown:
+                return self._answer(request, 420, ("Unsupported", ",".join(unknown)))
+        return None
+
+    def _other(self, request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return self._answer(
+                request, 200, ("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", self._supported)
+            )
+        if request.method == "REFER":
+            return self._answer(request, 202)  # an alarm of a phone
+        return self._answer(request, 481)
+
+    def _answer(
+        self, request: Request, status: int, *headers: tuple[str, str], reason: str | None = None, body: bytes = b""
+    ) -> Response:
+        return request.response(
+            status,
+            reason,
+            to_tag=str(self._tags.randrange(1, 2**31)),
+            layout=(
+                "Via",
+                "From",
+                "To",
+                ("Date", self._host.clock.http_date()),
+                "Call-ID",
+                ("Server", self._settings.server),
+                "CSeq",
+                *headers,
+            ),
+            body=body,
+        )
+
+    # ---- REGISTER
+
+    def _register(self, request: Request, connection: Connection) -> None:
+        asked = Registration.of(request)
+        phone = self.registrar.identify(asked)
+        if isinstance(phone, Refusal):
+            self._refuse(phone, request, connection)
+            return
+        refusal = self._admission(phone, request, connection)
+        if refusal is not None:
+            self._refuse(refusal, request, connection, phone)
+            return
+        challenge = self._challenge(phone, request) if phone.digest else None
+        if challenge is not None:
+            connection.send(self._answer(request, 401, ("WWW-Authenticate", challenge)))
+            return
+        connection.send(self._trying(request))
+        outcome = self.registrar.register(asked, phone, self._loop.time())
+        if isinstance(outcome, Refusal):
+            self._refuse(outcome, request, connection, phone)
+            return
+        if isinstance(outcome, Granted):
+            self._emit(outcome.events, outcome.binding, connection)
+            connection.send(self._granted(request, asked, outcome))
+            if self._timer is None:
+                self._arm()
+            return
+        if isinstance(outcome, Listed):
+            contacts = [
+                ("Contact", f"{each.contact.value};expires={max(0, int(each.expires_at - self._loop.time()))}")
+                for each in outcome.bindings
+            ]
+            connection.send(self._answer(request, 200, *contacts, ("Supported", self._supported)))
+            return
+        self._emit(outcome.events, None, connection, asked)
+        connection.send(self._answer(request, 200, ("Expires", "0"), ("Supported", self._supported)))
+
+    def _trying(self, request: Request) -> Response:
+        date = ("Date", self._host.clock.http_date())
+        return request.response(100, layout=("Via", "From", "To", date, "Call-ID", "CSeq"))
+
+    def _granted(self, request: Request, asked: Registration, outcome: Granted) -> Response:
+        value = outcome.binding.contact.value
+        if outcome.new_registration and ";x-cisco-newreg" not in value:
+            value += ";x-cisco-newreg"
+        supported = self._supported
+        if self._settings.adaptive and asked.adaptive:
+            supported += f",{ADAPTIVE}"
+        headers = [("Expires", str(outcome.expires)), ("Contact", value), ("Supported", supported)]
+        session = request.get("Session-ID")
+        if session is not None and (match := _SESSION.match(session)):
+            headers.append(("Session-ID", f"{self._sessions.token_hex(16)};remote={match.group()}"))
+        body = remotecc.answer(request.body) if request.body else None
+        if body is not None:
+            headers.append(("Content-Type", remotecc.CONTENT_TYPE))
+        return self._answer(request, 200, *headers, body=body or b"")
+
+    def _admission(self, phone: Phone, request: Request, connection: Connection) -> Refusal | None:
+        leg = self._legs.get(connection.local[1], Leg.PLAIN)
+        names: tuple[str, ...] = ()
+        if phone.secure and leg is Leg.SECURE:
+            names = self._names_of(connection, phone)
+        return self.registrar.admits(
+            phone,
+            leg=leg,
+            transport=connection.transport.upper(),
+            source=connection.peer[0],
+            peer_names=names,
+            has_token="Proxy-Authorization" in request
+            and (request.get("Proxy-Authorization") or "").lower().startswith("bearer"),
+        )
+
+    def _names_of(self, connection: Connection, phone: Phone) -> tuple[str, ...]:
+        """Return which of the names that would do are in the peer's certificate; the judgement is kept."""
+        if not isinstance(connection.context, dict):
+            connection.context = {}
+        known: dict[str, tuple[str, ...]] = connection.context
+        if phone.name not in known:
+            certificate = connection.peer_certificate
+            wanted = [name for name in (phone.profile, phone.name) if " " not in name]
+            check = check_names(certificate, *wanted, common_name=True)
+            if check.ok:
+                known[phone.name] = (phone.profile,)
+            else:
+                known[phone.name] = ()
+                received = ",".join(name.partition(":")[2] for name in check.present)
+                self._note(f"TLS InvalidX509NameInCertificate, Rcvd={received}, Expected={phone.profile}", connection)
+        return known[phone.name]
+
+    def _challenge(self, phone: Phone, request: Request) -> str | None:
+        """Return the challenge to a device whose profile has digest authentication; None once it has answered."""
+        settings, now = self._settings, self._loop.time()
+        user = self._database.user(phone.owner)
+        for header in request.authentication("Authorization"):
+            try:
+                credentials = DigestCredentials.of(header)
+            except SipProtocolError:
+                continue
+            if credentials.realm != settings.realm or user is None:
+                continue
+            verdict = self._nonces.judge(credentials, now)
+            if verdict is Verdict.GRANTED:
+                secret = secret_hash(credentials.username, settings.realm, user.password)
+                verdict = credentials.judge("REGISTER", secret)
+            granted = verdict is Verdict.GRANTED and credentials.username == user.id
+            self._journal.emit(
+                events.Authentication(
+                    user=credentials.username[:128], how="digest", granted=granted, detail=phone.name
+                ),
+                keys=(f"user:{credentials.username[:128]}", f"device:{phone.name}"),
+            )
+            if granted:
+                return None
+        challenge = (("realm", quote(settings.realm)), ("nonce", quote(self._nonces.make(now))), ("algorithm", "MD5"))
+        return str(Authentication(scheme="Digest", parameters=challenge))
+
+    def _refuse(self, refusal: Refusal, request: Request, connection: Connection, phone: Phone | None = None) -> None:
+        if refusal.close and self._settings.mismatch_closes:
+            connection.close()
+            return
+        headers: list[tuple[str, str]] = []
+        if refusal.retry_after is not None:
+            headers.append(("Retry-After", str(refusal.retry_after)))
+        if refusal.warning is not None:
+            headers.append(("Warning", f"399 {self._settings.name} {quote(refusal.warning)}"))
+        if refusal.status == 405:
+            headers.append(("Allow", ALLOW))
+        connection.send(self._answer(request, refusal.status, *headers, reason=refusal.reason))
+
+    # ---- the journal, and time
+
+    def _emit(
+        self,
+        news: tuple[Event, ...],
+        binding: Binding | None,
+        connection: Connection,
+        asked: Registration | None = None,
+    ) -> None:
+        call_id = binding.call_id if binding is not None else asked.call_id if asked is not None else ""
+        for event in news:
+            keys = [f"call-id:{call_id}"]
+            if isinstance(event, (events.Registered, events.Unregistered)):
+                keys.append(f"device:{event.device}")
+            if isinstance(event, events.Registered):
+                keys.append(f"user:{event.user}")
+            self._journal.emit(event, peer=connection.peer, keys=keys)
+
+    def _note(self, text: str, connection: Connection) -> None:
+        self._journal.emit(events.Note(text=text), peer=connection.peer)
+
+    def _arm(self) -> None:
+        deadline = self.registrar.deadline
+        if deadline is not None:
+            self._timer = self._loop.call_at(deadline, self._expire, deadline, context=self._host.context())
+
+    def _expire(self, deadline: float) -> None:
+        """The earliest deadline when the timer was set has come; refreshes since may have moved it."""
+        self._timer = None
+        for event in self.registrar.expire(max(self._loop.time(), deadline)):
+            self._journal.emit(event, keys=(f"device:{event.device}",))
+        self._arm()
+
+
+def _stamp(request: Request, connection: Connection) -> None:
+    """Note in the top Via where the request came from (RFC 3261, 18.2.1; RFC 3581, 4)."""
+    line = request.raw_line("Via") or b""
+    asks = b"rport" in line
+    address, port = connection.peer
+    if not asks and address.encode() in line:
+        return
+    first, _, rest = (request.get("Via") or "").partition(",")
+    via = Via.parse(first)
+    parameters = via.parameters
+    if asks and "rport" in parameters:
+        parameters = parameters.with_("rport", str(port)).with_("received", address)
+    elif via.host.strip("[]") != address:
+        parameters = parameters.with_("received", address)
+    stamped = str(Via(transport=via.transport, host=via.host, port=via.port, parameters=parameters))
+    request.replace("Via", f"{stamped},{rest}" if rest else stamped)

@@ -1,0 +1,119 @@
+"""The tables of the configuration database that AXL's ``executeSQLQuery`` may read, with SQLite to run the query.
+
+Tables and columns have Unified CM's names; booleans are ``t`` and ``f``. Only what the lab configures is there. A query
+may read and nothing else, and is cut off when it works too long.
+
+Source: Unified CM Data Dictionary (Cisco).
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+
+from edgesim.edge.axl import CLUSTER_SECURITY_MODE, ENTERPRISE_WIDE_DATA, OAUTH_REFRESH, SIP_OAUTH_MODE, Row
+from edgesim.servers.unified_cm.database import Database
+
+MAX_LENGTH = 4096
+MAX_ROWS = 5_000
+MAX_STEPS = 2_000
+"""Times a thousand instructions of SQLite's machine: some 10 ms."""
+
+SCHEMA = """
+create table processnode (pkid, name, description, tkprocessnoderole, tknodeusage, systemnode);
+create table processnodeservice (pkid, fkprocessnode, servername, enable);
+create table processconfig (paramname, paramvalue);
+create table enduser (pkid, userid, firstname, lastname, mailid, telephonenumber, islocaluser, ishomecluster);
+create table device (pkid, name, description, tkmodel, fkenduser);
+create table numplan (pkid, dnorpattern);
+create table devicenumplanmap (fkdevice, fknumplan, numplanindex);
+create table enduserdevicemap (fkenduser, fkdevice);
+create table expresswaycconfiguration (hostnameorip, description, x509subjectnameorsubjectalternatename);
+"""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+_ALLOWED = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION)
+
+
+class SqlError(Exception):
+    """The query is wrong, forbidden, or too much work."""
+
+
+def execute(database: Database, query: str) -> tuple[Row, ...]:
+    """Run a query and return its rows, all values as text. Raises `SqlError`."""
+    if len(query) > MAX_LENGTH:
+        raise SqlError("the statement is too long")
+    connection = sqlite3.connect(":memory:")
+    try:
+        _fill(connection, database)
+        return _run(connection, query)
+    except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
+        raise SqlError(str(error)) from None
+    finally:
+        connection.close()
+
+
+def _run(connection: sqlite3.Connection, query: str) -> tuple[Row, ...]:
+    steps = 0
+
+    def stop() -> bool:
+        nonlocal steps
+        steps += 1
+        return steps > MAX_STEPS
+
+    connection.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY)
+    connection.set_progress_handler(stop, 1000)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 64 * 1024)
+    cursor = connection.execute(query)
+    columns = [str(column[0]).lower() for column in cursor.description or ()]
+    if not all(_NAME.fullmatch(column) for column in columns):
+        raise SqlError("columns need plain names")
+    rows = cursor.fetchmany(MAX_ROWS + 1)
+    if len(rows) > MAX_ROWS:
+        raise SqlError("the result is too large")
+    return tuple(
+        tuple((name, "" if value is None else str(value)) for name, value in zip(columns, row, strict=True))
+        for row in rows
+    )
+
+
+def _fill(connection: sqlite3.Connection, database: Database) -> None:
+    connection.executescript(SCHEMA)
+
+    def insert(table: str, *rows: tuple[object, ...]) -> None:
+        for row in rows:
+            connection.execute(f"insert into {table} values ({', '.join('?' * len(row))})", row)
+
+    cluster, pkid = database.cluster, database.pkid
+    insert("processnode", ("00000000-1111-0000-0000-000000000000", ENTERPRISE_WIDE_DATA, "", 1, 1, "t"))
+    for position, node in enumerate(cluster.nodes):
+        insert("processnode", (pkid("processnode", node.name), node.server_name, node.name, 1, min(position, 1), "f"))
+    for chat in database.deployment.im_presence:
+        if chat.unified_cm == cluster.name:
+            for position, each in enumerate(chat.nodes):
+                key = pkid("processnode", each.name)
+                insert("processnode", (key, each.fqdn, each.name, 2, min(position, 1), "f"))
+    for position, name in enumerate(cluster.tftp):
+        insert("processnodeservice", (f"{position:02d}", pkid("processnode", name), "Cisco Tftp", "t"))
+    insert(
+        "processconfig",
+        (CLUSTER_SECURITY_MODE, str(int(cluster.mixed_mode))),
+        (SIP_OAUTH_MODE, str(int(cluster.sip_oauth))),
+        (OAUTH_REFRESH, str(int(cluster.oauth_refresh))),
+    )
+    for user in database.users.values():
+        homed = "t" if database.is_homed_here(user) else "f"
+        number = user.numbers[0] if user.numbers else ""
+        key = pkid("enduser", user.id)
+        insert("enduser", (key, user.id, user.first_name, user.last_name, user.mail or "", number, "t", homed))
+    lines: dict[str, None] = {}
+    for device in database.devices.values():
+        key = pkid("device", device.name)
+        owner = pkid("enduser", device.owner) if device.owner else None
+        insert("device", (key, device.name, device.description, device.model, owner))
+        if device.line:
+            lines[device.line] = None
+            insert("devicenumplanmap", (key, pkid("numplan", device.line), 1))
+        if owner:
+            insert("enduserdevicemap", (owner, key))
+    insert("numplan", *((pkid("numplan", line), line) for line in lines))
+    insert("expresswaycconfiguration", *((host, *rest) for host, rest in database.expressways.items()))

@@ -1,0 +1,81 @@
+"""What all web applications of Unified CM share: the headers of its Tomcat, Basic authentication, error pages.
+
+The header sets and their order are those of public captures: a success with ``X-Frame-Options`` and an empty
+``Server``, a 401 in the order in which Expressway-C logged it. ``Expires`` is the epoch in the server's time zone,
+which is GMT in the lab.
+
+Source: "Collaboration Edge TC-based Endpoints Configuration Example" (Cisco 211304); RFC 7617.
+"""
+
+from __future__ import annotations
+
+from edgesim.http import Headers, Response
+from edgesim.http.message import standard_reason
+from edgesim.world import HostClock
+
+EPOCH = "Thu, 01 Jan 1970 00:00:00 GMT"
+HTML = "text/html;charset=utf-8"
+
+
+class Tomcat:
+    """Makes responses of one node."""
+
+    def __init__(self, clock: HostClock, realm: str) -> None:
+        self._clock = clock
+        self.realm = realm
+
+    def document(self, body: bytes, content_type: str = "application/xml", status: int = 200) -> Response:
+        """Return a document of an application."""
+        headers = [
+            ("Cache-Control", "private"),
+            ("Expires", EPOCH),
+            ("X-Frame-Options", "SAMEORIGIN"),
+            ("Content-Type", content_type),
+            ("Content-Length", str(len(body))),
+            ("Date", self._clock.http_date()),
+            ("Server", ""),
+        ]
+        return Response(status=status, headers=Headers(headers), body=body)
+
+    def nothing(self) -> Response:
+        """Return a 204."""
+        headers = [
+            ("Cache-Control", "private"),
+            ("Expires", EPOCH),
+            ("X-Frame-Options", "SAMEORIGIN"),
+            ("Date", self._clock.http_date()),
+            ("Server", ""),
+        ]
+        return Response(status=204, headers=Headers(headers))
+
+    def unauthorized(self, *, challenge: bool = True) -> Response:
+        """Return a 401, with the challenge or, for somebody who is known but asks for another's data, without."""
+        body = page(401, "This request requires HTTP authentication.")
+        headers = [
+            ("Expires", EPOCH),
+            ("Server", ""),
+            ("Cache-Control", "private"),
+            ("Date", self._clock.http_date()),
+            ("Content-Type", HTML),
+            *([("WWW-Authenticate", f'Basic realm="{self.realm}"')] if challenge else []),
+            ("Content-Length", str(len(body))),
+        ]
+        return Response(status=401, headers=Headers(headers), body=body)
+
+    def error(self, status: int, message: str, *, allow: tuple[str, ...] = ()) -> Response:
+        """Return an error page of Tomcat itself; ``allow`` goes with a 405."""
+        response = self.document(page(status, message), HTML, status)
+        return (
+            Response(status=status, headers=response.headers.added("Allow", ", ".join(allow)), body=response.body)
+            if allow
+            else response
+        )
+
+
+def page(status: int, message: str) -> bytes:
+    """Return the HTML of an error page; ``message`` is ours, never the caller's."""
+    title = f"HTTP Status {status} - {standard_reason(status)}"
+    return (
+        f"<html><head><title>{title}</title></head><body><h1>{title}</h1><hr/>"
+        f"<p><b>type</b> Status report</p><p><b>description</b> {message}</p><hr/></body></html>"
+    ).encode()
