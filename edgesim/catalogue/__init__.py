@@ -1,0 +1,6 @@
+"""The documented behaviours of the MRA edge, and the scenarios and rules that show each of them."""
+
+from edgesim.catalogue.catalogue import Catalogue, Shown, Shows, UnknownRow, groups, row, rows
+from edgesim.catalogue.row import Kind, Row
+
+__all__ = ["Catalogue", "Kind", "Row", "Shown", "Shows", "UnknownRow", "groups", "row", "rows"]

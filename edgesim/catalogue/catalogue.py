@@ -1,0 +1,120 @@
+"""Which scenarios and rules show which documented behaviour: the project's measure of completeness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from edgesim.catalogue.row import Row
+from edgesim.catalogue.table import ROWS
+
+_BY_ID = {row.id: row for row in ROWS}
+
+
+class Shows(Protocol):
+    """Whatever shows rows: a scenario or a readiness rule."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def shows(self) -> Sequence[str]: ...
+
+
+class UnknownRow(LookupError):
+    """A row id that the catalogue does not have."""
+
+
+def rows() -> tuple[Row, ...]:
+    """Return every row, group by group."""
+    return ROWS
+
+
+def row(row_id: str) -> Row:
+    """Return a row by its id. Raises `UnknownRow`."""
+    try:
+        return _BY_ID[row_id]
+    except KeyError:
+        group = row_id.split("-")[0]
+        count = sum(1 for each in ROWS if each.group == group)
+        hint = f"{group} has rows 01 to {count:02}" if count else f"groups are {', '.join(groups())}"
+        raise UnknownRow(f"no row {row_id!r} in the catalogue; {hint}") from None
+
+
+def groups() -> tuple[str, ...]:
+    """Return the groups in order: NET, UC, CERT, EP, LIM, EXP."""
+    return tuple(dict.fromkeys(each.group for each in ROWS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A row with the names of the scenarios and rules that show it."""
+
+    row: Row
+    scenarios: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data: ``id``, ``kind``, ``statement``, ``gate``, ``source``, ``scenarios``, ``rules``."""
+        return {
+            "id": self.row.id,
+            "kind": self.row.kind.value,
+            "statement": self.row.statement,
+            "gate": [
+                {"feature": gate.feature, "product": gate.product.value, "since": str(gate.since)}
+                for gate in self.row.gates
+            ],
+            "source": self.row.source,
+            "scenarios": list(self.scenarios),
+            "rules": list(self.rules),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """Every row with what shows it, in the order of the table."""
+
+    entries: tuple[Shown, ...] = field(default=())
+
+    @classmethod
+    def collect(cls, scenarios: Iterable[Shows] = (), rules: Iterable[Shows] = ()) -> Catalogue:
+        """Return the catalogue over these scenarios and rules.
+
+        Raises `UnknownRow` that names the scenario or rule whose ``shows`` is wrong.
+        """
+        by_scenario = _names(scenarios, "scenario")
+        by_rule = _names(rules, "rule")
+        return cls(
+            entries=tuple(
+                Shown(row=each, scenarios=by_scenario.get(each.id, ()), rules=by_rule.get(each.id, ())) for each in ROWS
+            )
+        )
+
+    def entry(self, row_id: str) -> Shown:
+        """Return one entry by the row's id. Raises `UnknownRow`."""
+        wanted = row(row_id)
+        return next(entry for entry in self.entries if entry.row is wanted)
+
+    @property
+    def shown(self) -> tuple[Shown, ...]:
+        """The entries that at least one scenario or rule shows."""
+        return tuple(entry for entry in self.entries if entry.scenarios or entry.rules)
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Return plain data, one object a row."""
+        return [entry.as_json() for entry in self.entries]
+
+
+def _names(sources: Iterable[Shows], what: str) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for source in sources:
+        for row_id in source.shows:
+            try:
+                row(row_id)
+            except UnknownRow as error:
+                raise UnknownRow(f"{what} {source.name!r}: {error}") from None
+            names = found.get(row_id, ())
+            if source.name not in names:
+                found[row_id] = (*names, source.name)
+    return {row_id: tuple(sorted(names)) for row_id, names in found.items()}
