@@ -109,7 +109,7 @@ class TcpClosed(Event):
 @kind("tls.established")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsUp(Event):
-    """A TLS handshake finished on this side. ``local`` and ``remote`` are the connection's ends as this side sees them."""
+    """A TLS handshake finished on this side; ``local`` and ``remote`` are the connection's ends as it sees them."""
 
     role: str
     version: str
@@ -374,7 +374,8 @@ class Authentication(Event):
     detail: str = ""
 
     def summary(self) -> str:
-        return f"{self.how} authentication of {self.user}: {'granted' if self.granted else 'refused'} {self.detail}".rstrip()
+        verdict = "granted" if self.granted else "refused"
+        return f"{self.how} authentication of {self.user}: {verdict} {self.detail}".rstrip()
 
 
 @kind("sip.registered")
@@ -475,7 +476,7 @@ class Note(Event):
 @kind("sip.keepalive")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SipKeepalive(Event):
-    """A keep-alive on a SIP connection as received: ``CRLF ping``, ``CRLF pong``, ``STUN request``, ``STUN success`` ..."""
+    """A keep-alive on a SIP connection as received: ``CRLF ping``, ``CRLF pong``, ``STUN request`` ..."""
 
     form: str
     transport: str
@@ -487,7 +488,7 @@ class SipKeepalive(Event):
 @kind("xcp.route")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class XcpRoute(Event):
-    """News of one client's session on an XCP link: ``open``, ``data`` or ``close``; ``content`` is the data in a word."""
+    """News of one client's session on an XCP link: ``open``, ``data``, ``close``; ``content`` is the data in a word."""
 
     session: str
     action: str

@@ -1,0 +1,34 @@
+"""The lab's DNS: zones with views, a name server over UDP and TCP, and the resolver that hosts ask with."""
+
+from edgesim.dns.answers import Answer, DnsError, NoAnswer, NoData, NoSuchName, ServerFailure, Status
+from edgesim.dns.message import DnsLimits, MalformedDns
+from edgesim.dns.records import Record, RecordLike, Srv, order, reverse_name
+from edgesim.dns.resolver import Resolver, ResolverOptions
+from edgesim.dns.server import DnsServer, Reply, answer, respond
+from edgesim.dns.zone import Failure, View, Views
+
+__all__ = [
+    "Answer",
+    "DnsError",
+    "DnsLimits",
+    "DnsServer",
+    "Failure",
+    "MalformedDns",
+    "NoAnswer",
+    "NoData",
+    "NoSuchName",
+    "Record",
+    "RecordLike",
+    "Reply",
+    "Resolver",
+    "ResolverOptions",
+    "ServerFailure",
+    "Srv",
+    "Status",
+    "View",
+    "Views",
+    "answer",
+    "order",
+    "respond",
+    "reverse_name",
+]

@@ -1,0 +1,217 @@
+"""DNS messages under strict limits: what may be read, and what is said of the rest (RFC 1035, section 4; RFC 6891).
+
+`dnspython` reads and writes the octets. Before it sees a message, sizes and record counts are checked: a message may
+not cost more than it is worth.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import Enum
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.opcode
+import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.rdtypes.ANY.SOA
+import dns.wire
+
+from edgesim.dns.records import Record, from_rdata
+
+HEADER = struct.Struct("!HHHHHH")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsLimits:
+    """Sizes in octets, times in seconds."""
+
+    udp_plain: int = 512  # default: see deployment
+    """The largest UDP answer without EDNS (RFC 1035, section 4.2.1)."""
+    udp_edns: int = 1232  # default: see deployment
+    """The largest UDP answer, whatever EDNS offers: what passes every path unfragmented (DNS flag day 2020)."""
+    query: int = 4096
+    """The largest query."""
+    answer: int = 16384
+    """The largest answer that a resolver reads."""
+    records: int = 256
+    """The most records in all sections of an answer that a resolver reads."""
+    labels: int = 4096
+    """The most labels in all names of an answer that a resolver reads, those reached by compression included."""
+    tcp_idle: float = 10.0
+    """How long a TCP connection may stay idle (RFC 7766, section 6.2.3)."""
+    tcp_connections: int = 128
+    """How many TCP connections a server holds; the next is closed at once."""
+
+
+DEFAULT = DnsLimits()
+
+
+class MalformedDns(Exception):
+    """A message that breaks the protocol's rules."""
+
+
+class Verdict(Enum):
+    """What becomes of a query that cannot be answered as asked."""
+
+    DROP = "dropped"
+    FORMERR = "FORMERR"
+    NOTIMP = "NOTIMP"
+    REFUSED = "REFUSED"
+    BADVERS = "BADVERS"
+
+
+class BadQuery(MalformedDns):
+    """A query that is not answered as asked; ``verdict`` says what is done instead."""
+
+    def __init__(self, verdict: Verdict, reason: str) -> None:
+        super().__init__(reason)
+        self.verdict = verdict
+
+
+# What dnspython raises for bad octets: its own errors, and in places those of the values in them.
+_BAD = (dns.exception.DNSException, ValueError, struct.error, IndexError, KeyError, OverflowError, NotImplementedError)
+
+
+def read_query(octets: bytes, limits: DnsLimits = DEFAULT) -> dns.message.Message:
+    """Return a query with exactly one question. Raises `BadQuery`."""
+    if len(octets) < HEADER.size:
+        raise BadQuery(Verdict.DROP, f"{len(octets)} octets are no header")
+    _, flags, questions, answers, authorities, additionals = HEADER.unpack_from(octets)
+    if flags & dns.flags.QR:
+        # To answer an answer would let two servers talk to each other for ever.
+        raise BadQuery(Verdict.DROP, "an answer, not a query")
+    opcode = dns.opcode.from_flags(flags)
+    if opcode != dns.opcode.QUERY:
+        raise BadQuery(Verdict.NOTIMP, f"opcode {dns.opcode.to_text(opcode)}")
+    if len(octets) > limits.query:
+        raise BadQuery(Verdict.FORMERR, f"a query of {len(octets)} octets")
+    if questions != 1:
+        raise BadQuery(Verdict.FORMERR, f"{questions} questions")
+    if answers or authorities or additionals > 2:
+        raise BadQuery(Verdict.FORMERR, "a query with records")
+    try:
+        query = dns.message.from_wire(octets)
+    except _BAD as error:
+        raise BadQuery(Verdict.FORMERR, _reason(error)) from error
+    if query.edns > 0:
+        raise BadQuery(Verdict.BADVERS, f"EDNS version {query.edns}")
+    return query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """An answer as a resolver reads it: its answer section, and of the rest what the protocol needs.
+
+    ``question`` is the name, type and class that it repeats, if any; ``denial`` for how many seconds a denial holds, by
+    the SOA in its authority section (RFC 2308, section 5).
+    """
+
+    identifier: int
+    rcode: dns.rcode.Rcode
+    truncated: bool
+    question: tuple[dns.name.Name, dns.rdatatype.RdataType, int] | None
+    answer: tuple[Record, ...]
+    denial: int
+
+
+def read_answer(octets: bytes, limits: DnsLimits = DEFAULT) -> Received:
+    """Return an answer. Raises `MalformedDns` for what is none, or costs more to read than the limits allow."""
+    if len(octets) < HEADER.size:
+        raise MalformedDns(f"{len(octets)} octets are no header")
+    identifier, flags, questions, *counts = HEADER.unpack_from(octets)
+    if not flags & dns.flags.QR:
+        raise MalformedDns("a query, not an answer")
+    if dns.opcode.from_flags(flags) != dns.opcode.QUERY:
+        raise MalformedDns("an answer to another kind of request")
+    if len(octets) > limits.answer or questions > 1 or sum(counts) > limits.records:
+        raise MalformedDns(f"{len(octets)} octets with {questions} questions and {sum(counts)} records")
+    try:
+        return _Reader(octets, limits).read(identifier, flags, bool(questions), counts)
+    except _BAD as error:
+        raise MalformedDns(_reason(error)) from error
+
+
+class _Reader:
+    """Reads sections one record at a time.
+
+    `dns.message.from_wire` gathers records in sets and spends milliseconds on each name of many labels; a short message
+    whose names all point at one long name would cost it a second.
+    """
+
+    def __init__(self, octets: bytes, limits: DnsLimits) -> None:
+        self.parser = dns.wire.Parser(octets, HEADER.size)
+        self.labels = limits.labels
+
+    def read(self, identifier: int, flags: int, asked: bool, counts: list[int]) -> Received:
+        question = None
+        if asked:
+            name = self.name()
+            kind, rdclass = self.parser.get_struct("!HH")
+            question = (name, dns.rdatatype.RdataType.make(kind), rdclass)
+        answer = [from_rdata(*each) for _ in range(counts[0]) if (each := self.record()) is not None]
+        authority = [each for _ in range(counts[1]) if (each := self.record()) is not None]
+        extended = [self.option() for _ in range(counts[2])]
+        if self.parser.remaining():
+            raise MalformedDns("octets after the last record")
+        return Received(
+            identifier=identifier,
+            rcode=dns.rcode.from_flags(flags, max(extended, default=0)),
+            truncated=bool(flags & dns.flags.TC),
+            question=question,
+            answer=tuple(answer),
+            denial=next(
+                (min(ttl, rdata.minimum) for _, ttl, rdata in authority if isinstance(rdata, dns.rdtypes.ANY.SOA.SOA)),
+                0,
+            ),
+        )
+
+    def name(self) -> dns.name.Name:
+        name = dns.name.from_wire_parser(self.parser)
+        self._spend(len(name))
+        return name
+
+    def record(self) -> tuple[dns.name.Name, int, dns.rdata.Rdata] | None:
+        """Read one record; None for one of another class than IN."""
+        name = self.name()
+        kind, rdclass, ttl, size = self.parser.get_struct("!HHIH")
+        with self.parser.restrict_to(size):
+            rdata = dns.rdata.from_wire_parser(rdclass, dns.rdatatype.RdataType.make(kind), self.parser)
+        for field in ("target", "exchange", "mname", "rname"):
+            self._spend(len(getattr(rdata, field, ())))
+        # RFC 2181, section 8: a TTL with the highest bit set means zero.
+        return (name, ttl if ttl < 1 << 31 else 0, rdata) if rdclass == dns.rdataclass.IN else None
+
+    def option(self) -> int:
+        """Skip one additional record; return the flags of an OPT record, where the response code's upper bits are."""
+        self.name()
+        kind, _, ttl, size = self.parser.get_struct("!HHIH")
+        self.parser.get_bytes(size)
+        return int(ttl) if kind == dns.rdatatype.OPT else 0
+
+    def _spend(self, labels: int) -> None:
+        self.labels -= labels
+        if self.labels < 0:
+            raise MalformedDns("more labels in names than any answer needs")
+
+
+def write(message: dns.message.Message) -> bytes:
+    """Return a message's octets, records in the order in which they stand."""
+    return message.to_wire(max_size=65535, want_shuffle=False)
+
+
+def refusal(octets: bytes, rcode: dns.rcode.Rcode) -> bytes:
+    """Return an answer of a header alone to a query of which at least the header could be read."""
+    identifier, flags, *_ = HEADER.unpack_from(octets)
+    opcode_and_rd = flags & (0x7800 | dns.flags.RD)
+    return HEADER.pack(identifier, dns.flags.QR | opcode_and_rd | rcode, 0, 0, 0, 0)
+
+
+def _reason(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    return text.rstrip(".")[:120]

@@ -1,0 +1,311 @@
+"""A stub resolver: it asks its servers, believes only answers to what it asked, and tells failures apart."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+
+from edgesim.dns.answers import Answer, NoData, Status, belongs, final_name, interpret
+from edgesim.dns.message import DEFAULT, DnsLimits, MalformedDns, Received, read_answer, write
+from edgesim.dns.records import Srv, absolute, order, plain, reverse_name
+from edgesim.journal import Recorder, events
+from edgesim.world import SECOND, Host
+
+Address = tuple[str, int]
+FIRST_PORT, LAST_PORT = 49152, 65535
+"""Source ports are drawn from the dynamic ones (RFC 6335, section 6)."""
+PORT_DRAWS = 8
+"""How often a source port is drawn before the system chooses."""
+CACHE_SIZE = 1024
+"""How many answers a cache holds; the oldest goes first."""
+MAX_ALIASES = 8
+"""How many times an alias makes the resolver ask again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolverOptions:
+    """How a resolver asks. Times in seconds."""
+
+    timeout: float = 2.0  # default: see deployment
+    """How long it waits for one server's answer."""
+    attempts: int = 3  # default: see deployment
+    """How often it goes through its servers."""
+    edns: int | None = None
+    """The payload size that its queries offer by EDNS; None: no EDNS, as most stub resolvers ask."""
+    cache: bool = False
+    """Whether it remembers answers, for as long as their TTL allows on lab time."""
+    negative_ttl: int = 60  # default: see deployment
+    """For how long it remembers that something is not there, at most."""
+    search: tuple[str, ...] = ()
+    """Domains that are tried after a name without a dot."""
+
+
+class Resolver:
+    """The resolver of a host. ``servers`` are addresses, or pairs of address and port, asked in this order.
+
+    ``keys`` correlate all that it writes down, for a host that has one user.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        recorder: Recorder,
+        servers: Sequence[str | Address],
+        *,
+        options: ResolverOptions | None = None,
+        limits: DnsLimits = DEFAULT,
+        keys: Sequence[str] = (),
+    ) -> None:
+        self.host = host
+        self.options = options if options is not None else ResolverOptions()
+        self.limits = limits
+        self.keys = tuple(keys)
+        self.servers: tuple[Address, ...] = tuple((one, 53) if isinstance(one, str) else one for one in servers)
+        self._recorder = recorder
+        self._ids = host.entropy("dns/query")
+        self._weights = host.entropy("dns/srv")
+        self._cache: dict[tuple[str, str], tuple[int, Answer]] = {}
+
+    # ---- what a host asks
+
+    async def query(self, name: str, qtype: str = "A") -> Answer:
+        """Ask for records of one type. The answer's `Answer.status` says how it went; `Answer.check` raises.
+
+        Raises `ValueError` for what is no domain name or no type.
+        """
+        kind = dns.rdatatype.from_text(qtype)
+        wanted = absolute(name)
+        name, qtype = plain(wanted), dns.rdatatype.to_text(kind)
+        if (held := self._remembered(name, qtype)) is not None:
+            return held
+        answer = await self._ask_all(wanted, kind)
+        self._remember(answer)
+        return answer
+
+    async def srv(self, name: str) -> tuple[Srv, ...]:
+        """Return a service's targets in the order in which to try them (RFC 2782), a new draw each time.
+
+        Raises `DnsError` where there is none, also where the one target is ``.``: the service is decidedly not there.
+        """
+        answer = (await self.query(name, "SRV")).check()
+        services = answer.services
+        if len(services) == 1 and not services[0].target:
+            raise NoData(replace(answer, status=Status.NODATA))
+        return order(services, self._weights)
+
+    async def lookup(self, name: str) -> tuple[str, ...]:
+        """Return a name's IPv4 addresses, through aliases and the search list. An address stands for itself.
+
+        Raises `DnsError` where there is none.
+        """
+        try:
+            return (str(ipaddress.ip_address(name)),)
+        except ValueError:
+            pass
+        answer = await self._address(name)
+        if "." not in name.rstrip("."):
+            for domain in self.options.search:
+                if answer:
+                    break
+                answer = await self._address(f"{name.rstrip('.')}.{domain}")
+        return answer.check().values
+
+    async def reverse(self, address: str) -> tuple[str, ...]:
+        """Return an address's names. Raises `DnsError` where there is none, `ValueError` for what is no address."""
+        return (await self.query(reverse_name(address), "PTR")).check().values
+
+    def flush(self) -> None:
+        """Forget all answers."""
+        self._cache.clear()
+
+    async def _address(self, name: str) -> Answer:
+        answer = await self.query(name, "A")
+        for _ in range(MAX_ALIASES):
+            if answer.status is not Status.NODATA or not answer.aliases:
+                break
+            answer = await self.query(final_name(answer), "A")
+        return answer
+
+    # ---- memory
+
+    def _remembered(self, name: str, qtype: str) -> Answer | None:
+        until, answer = self._cache.get((name.lower(), qtype), (0, None))
+        left = (until - self.host.world.now()) // SECOND
+        if answer is None or left <= 0:
+            return None
+        return replace(answer, name=name, ttl=left, cached=True)
+
+    def _remember(self, answer: Answer) -> None:
+        if not self.options.cache or answer.ttl <= 0:
+            return
+        key = (answer.name.lower(), answer.type)
+        self._cache.pop(key, None)
+        if len(self._cache) >= CACHE_SIZE:
+            del self._cache[next(iter(self._cache))]
+        self._cache[key] = (self.host.world.now() + answer.ttl * SECOND, answer)
+
+    # ---- asking
+
+    async def _ask_all(self, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> Answer:
+        """Ask one server after the other until one knows; what the last one said is what remains of a failure."""
+        last = Answer(name=plain(name), type=dns.rdatatype.to_text(kind), status=Status.UNREACHABLE)
+        for _ in range(self.options.attempts):
+            heard = False
+            for server in self.servers:
+                answer = await self._ask(server, name, kind)
+                if answer or answer.negative:
+                    return answer
+                heard = heard or answer.server is not None
+                if answer.server is not None or last.server is None:
+                    last = answer
+            if heard:  # a server that says no says it again
+                break
+        reason = last.status.value if self.servers else "no name server is configured"
+        failed = events.DnsFailed(name=last.name, qtype=last.type, reason=reason)
+        self._recorder.emit(failed, keys=self.keys)
+        return last
+
+    async def _ask(self, server: Address, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> Answer:
+        """Ask one server, over UDP and, if its answer was truncated, over TCP."""
+        exchange = _Exchange(self, server, name, kind)
+        try:
+            async with asyncio.timeout(self.options.timeout):
+                message = await exchange.udp()
+                if message.truncated:
+                    message = await exchange.tcp()
+            answer = interpret(message, exchange.name, exchange.type, negative_ttl=self.options.negative_ttl)
+        except TimeoutError:
+            return exchange.end(Status.TIMEOUT)
+        except MalformedDns:
+            return exchange.end(Status.FAILED)
+        except (OSError, EOFError):
+            return exchange.end(Status.UNREACHABLE)
+        return replace(answer, server=server)
+
+
+class _Exchange:
+    """One question to one server."""
+
+    def __init__(self, resolver: Resolver, server: Address, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> None:
+        self.resolver = resolver
+        self.server = server
+        self.qname = name
+        self.qtype = kind
+        self.name = plain(name)
+        self.type = dns.rdatatype.to_text(kind)
+        self.recorder = resolver._recorder
+        self.identifier = resolver._ids.randrange(1 << 16)
+        edns = resolver.options.edns
+        query = dns.message.make_query(
+            name, kind, use_edns=False if edns is None else 0, payload=edns, id=self.identifier
+        )  # fmt: skip
+        self.octets = write(query)
+
+    def end(self, status: Status) -> Answer:
+        """Return the answer that there is none."""
+        return Answer(name=self.name, type=self.type, status=status)
+
+    async def udp(self) -> Received:
+        """Ask over UDP from a source port drawn by chance (RFC 5452, section 9.2)."""
+        protocol = _Answers(self)
+        transport = await self._socket(protocol)
+        try:
+            self._sent("udp")
+            transport.sendto(self.octets)
+            return await protocol.answer
+        finally:
+            transport.close()
+
+    async def tcp(self) -> Received:
+        """Ask again over TCP. Raises `MalformedDns` for an answer to another question."""
+        reader, writer = await asyncio.open_connection(*self.server)
+        try:
+            self._sent("tcp")
+            writer.write(len(self.octets).to_bytes(2, "big") + self.octets)
+            size = int.from_bytes(await reader.readexactly(2), "big")
+            if size > self.resolver.limits.answer:
+                self._malformed(b"", f"an answer of {size} octets", "ignored")
+                raise MalformedDns("too large")
+            message = self.received(await reader.readexactly(size), "tcp")
+            if message is None:
+                raise MalformedDns("not the answer")
+            return message
+        finally:
+            writer.close()
+
+    def received(self, octets: bytes, transport: str) -> Received | None:
+        """Read what came and write it down; None where it is not the answer to this question."""
+        try:
+            message = read_answer(octets, self.resolver.limits)
+            if not belongs(message, self.identifier, self.qname, self.qtype):
+                raise MalformedDns("an answer to another question")
+            interpret(message, self.name, self.type, negative_ttl=0)
+        except MalformedDns as error:
+            self._malformed(octets, str(error), "ignored")
+            return None
+        event = events.DnsAnswer(
+            name=self.name,
+            qtype=self.type,
+            rcode=dns.rcode.to_text(message.rcode),
+            answers=tuple(record.text() for record in message.answer),
+            truncated=message.truncated,
+            transport=transport,
+        )
+        self.recorder.received(event, peer=self.server, payload=octets, keys=self.resolver.keys)
+        return message
+
+    def _sent(self, transport: str) -> None:
+        event = events.DnsQuery(name=self.name, qtype=self.type, transport=transport)
+        self.recorder.sent(event, peer=self.server, payload=self.octets, keys=self.resolver.keys)
+
+    def _malformed(self, octets: bytes, reason: str, answer: str) -> None:
+        event = events.Malformed(protocol="dns", reason=reason, answer=answer)
+        self.recorder.received(event, peer=self.server, payload=octets, keys=self.resolver.keys)
+
+    async def _socket(self, protocol: _Answers) -> Any:
+        loop = asyncio.get_running_loop()
+        for draw in range(PORT_DRAWS + 1):
+            port = self.resolver._ids.randint(FIRST_PORT, LAST_PORT) if draw < PORT_DRAWS else 0
+            try:
+                transport, _ = await loop.create_datagram_endpoint(
+                    lambda: protocol, local_addr=("0.0.0.0", port), remote_addr=self.server
+                )
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                return transport
+        raise OSError(errno.EADDRINUSE, "no UDP port is free")
+
+
+class _Answers(asyncio.DatagramProtocol):
+    """Waits for the one datagram that answers the question; others are written down and change nothing."""
+
+    def __init__(self, exchange: _Exchange) -> None:
+        self.exchange = exchange
+        self.answer: asyncio.Future[Received] = asyncio.get_running_loop().create_future()
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        if self.answer.done() or (addr[0], addr[1]) != self.exchange.server:
+            return
+        message = self.exchange.received(data, "udp")
+        if message is not None:
+            self.answer.set_result(message)
+
+    def error_received(self, exc: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(exc)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(exc or ConnectionAbortedError("the socket was closed"))
+            self.answer.exception()  # nobody may be waiting any more
