@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from edgesim.http.ends import peer_of
 from edgesim.http.errors import HttpError, HttpReset, HttpTimedOut, MalformedHttp, from_os_error
 from edgesim.http.journalling import merged, request_event, request_keys, response_event, response_keys, secret_spans
 from edgesim.http.limits import DEFAULT_LIMITS, HttpLimits
@@ -278,9 +279,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
         self._client._open[self] = None
-        found = transport.get_extra_info("peername")
-        if isinstance(found, tuple) and len(found) >= 2:
-            self.peer = (str(found[0]), int(found[1]))
+        self.peer = peer_of(transport)
 
     def session_started(self) -> None:
         """An SSH channel is open; the request follows."""

@@ -19,7 +19,7 @@ class HttpLimits:
     header_count: int = 100
     header_block: int = 32 * 1024
     body: int = 2 * 1024 * 1024
-    chunks: int = 4096
+    chunks: int = 2048
     idle: float = 120.0  # default: see deployment
     message: float = 60.0  # default: see deployment
     linger: float = 1.0

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from edgesim.http.ends import local_of, peer_of
 from edgesim.http.errors import MalformedHttp
 from edgesim.http.journalling import merged, request_event, request_keys, response_event, response_keys, secret_spans
 from edgesim.http.limits import DEFAULT_LIMITS, HttpLimits
@@ -75,7 +76,7 @@ class HttpServer:
         return Connection(self, peer=peer, local=local)
 
     async def close(self) -> None:
-        """Stop listening and end every connection; a handler at work is cancelled."""
+        """Stop listening and end every connection; a handler at work is cancelled. The server may listen again."""
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
@@ -106,8 +107,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
         server = self.server
-        self.peer = self.peer or _address(transport.get_extra_info("peername"))
-        self.local = self.local or _address(transport.get_extra_info("sockname"))
+        self.peer = self.peer or peer_of(transport)
+        self.local = self.local or local_of(transport)
         tls = transport.get_extra_info("ssl_object")
         if tls is not None:
             self._secure = True
@@ -290,7 +291,3 @@ class Connection(asyncio.Protocol):
 
 def _text(octets: bytes) -> str:
     return bytes(octets).decode("latin-1")
-
-
-def _address(found: Any) -> Address | None:
-    return (str(found[0]), int(found[1])) if isinstance(found, tuple) and len(found) >= 2 else None

@@ -27,7 +27,9 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[-A-Za-z0-9._~!$&'()*+,;=%]{0,255})(?::[0-9]{0,5})?")
 
 
-TAIL = 64 * 1024
+PIECE = 64 * 1024
+"""Octets that are given to h11 at once, so that a long body is never held many times over."""
+BLANK_LINES = 4
 SHOWN = 4096
 """Octets of malformed input that the journal keeps."""
 
@@ -61,6 +63,7 @@ class Reader:
         self._lines: list[str] = []
         self._scanned = 0
         self._line_start = 0
+        self._blank_lines = 0
         self._event: h11.Request | h11.Response | None = None
         self._headers = Headers()
         self._head = b""
@@ -68,6 +71,7 @@ class Reader:
         self._left: int | None = None
         self._chunks = 0
         self._tail = b""
+        self._told = False
         self._h11: h11.Connection | None = None
         self.wants_continue = False
 
@@ -124,9 +128,12 @@ class Reader:
     def _read_head(self) -> bool:
         buffer, limits = self._buffer, self.limits
         if not self._lines and not self.client:
-            while buffer.startswith(b"\r\n"):  # RFC 9112, section 2.2: ignored before a request line
+            while buffer.startswith(b"\r\n"):  # RFC 9112, section 2.2: some are ignored before a request line
                 del buffer[:2]
                 self._scanned = 0
+                self._blank_lines += 1
+                if self._blank_lines > BLANK_LINES:
+                    raise MalformedHttp("blank lines instead of a request")
         while True:
             at = buffer.find(b"\n", self._scanned)
             if at < 0:
@@ -258,17 +265,7 @@ class Reader:
     def _read_body(self) -> bool:
         connection = self._h11
         assert connection is not None
-        data = bytes(self._buffer) if self._left is None else bytes(self._buffer[: self._left])
-        del self._buffer[: len(data)]
-        if self._left is not None:
-            self._left -= len(data)
         try:
-            if data:
-                connection.receive_data(data)
-                if self._left is None:
-                    self._tail = (self._tail + data[-TAIL:])[-TAIL:]
-            if self.ended and self._left != 0:
-                connection.receive_data(b"")
             while True:
                 event = connection.next_event()
                 if isinstance(event, h11.Data):
@@ -276,10 +273,26 @@ class Reader:
                 elif isinstance(event, h11.EndOfMessage):
                     self._finish(connection, event)
                     return True
-                else:
+                elif not self._feed(connection):
                     return False
         except h11.ProtocolError as error:
             raise MalformedHttp(str(error)) from None
+
+    def _feed(self, connection: h11.Connection) -> bool:
+        """Give h11 the next piece of the body, or the end; return whether there was any."""
+        piece = bytes(self._buffer[: PIECE if self._left is None else min(self._left, PIECE)])
+        if piece:
+            del self._buffer[: len(piece)]
+            self._tail = self._tail[-3:] + piece
+            if self._left is not None:
+                self._left -= len(piece)
+            connection.receive_data(piece)
+            return True
+        if self.ended and not self._told:
+            self._told = True
+            connection.receive_data(b"")
+            return True
+        return False
 
     def _take(self, event: h11.Data) -> None:
         self._body += event.data
@@ -331,7 +344,7 @@ def encode_response(response: Response, *, request: Request | None, close: bool)
         if body:
             raise ValueError(f"a {response.status} has no body")
         headers, chunked, head_only = headers.without("Transfer-Encoding"), False, True
-    elif not chunked and "Content-Length" not in headers:
+    elif not chunked and "Content-Length" not in headers and (body or not head_only):
         headers = headers.added("Content-Length", str(len(body)))
     length = headers.get("Content-Length")
     if chunked and length is not None:

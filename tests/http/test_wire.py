@@ -155,6 +155,7 @@ def test_pipelined_requests_in_pieces_of_any_size(step: int) -> None:
         (b"GET / HTTP/1.10\r\nHost: e\r\n\r\n", 400),
         (b"GET / http/1.1\r\nHost: e\r\n\r\n", 400),
         (b"GET /\r\n", 400),
+        (b"\r\n" * 5 + GET + b"\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
         (b"\x00\x01", 400),
         (b"GET /" + b"a" * 9000, 414),
@@ -186,6 +187,7 @@ def test_a_truncated_request_is_malformed_only_at_its_end(data: bytes) -> None:
     [
         b"OPTIONS * HTTP/1.1\r\nHost: e\r\n\r\n",
         b"GET / HTTP/1.0\r\n\r\n",
+        GET + b"\r\n",
         b"GET //a/../b%2e?x=1&y={z} HTTP/1.1\r\nHost: [::1]:8443\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost:e\r\nX:\t a \t\r\n\r\n",
         GET + b"X: \xe9\r\n\r\n",
@@ -194,6 +196,11 @@ def test_a_truncated_request_is_malformed_only_at_its_end(data: bytes) -> None:
 def test_what_is_odd_but_allowed_is_read(data: bytes) -> None:
     (message,) = read(data)
     assert message.head == data
+
+
+def test_a_few_blank_lines_before_a_request_are_passed_over() -> None:
+    (message,) = read(b"\r\n\r\n" + GET + b"\r\n")
+    assert message.head == GET + b"\r\n"
 
 
 def test_expect_waits_for_the_head_only() -> None:
@@ -330,3 +337,66 @@ def test_pieces_do_not_change_what_is_read(data: bytes, cut: int) -> None:
         return found, False
 
     assert outcome(cut) == outcome(len(data) + 1)
+
+
+WORST = {
+    "one-octet chunks": GET + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 400_000,
+    "a chunk extension without end": GET + b"Transfer-Encoding: chunked\r\n\r\n1;" + b"x" * 2_000_000,
+    "trailers without end": GET + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * 200_000,
+    "a long body in one chunk": GET
+    + b"Transfer-Encoding: chunked\r\n\r\n1fffff\r\n"
+    + b"x" * 0x1FFFFF
+    + b"\r\n0\r\n\r\n",
+    "a long body": GET + b"Content-Length: 2097152\r\n\r\n" + b"x" * 2_097_152,
+    "a line without end": b"GET /" + b"x" * 2_000_000,
+    "a header without end": GET + b"X: " + b"y" * 2_000_000,
+    "headers without end": GET + b"X: y\r\n" * 300_000,
+    "nothing but line ends": b"\r\n" * 1_000_000,
+    "a pipeline": b"GET / HTTP/1.1\r\nHost: e\r\n\r\n" * 300,
+}
+
+
+@pytest.mark.parametrize("name", WORST)
+def test_the_worst_inputs_are_cheap(name: str) -> None:
+    import tracemalloc
+
+    data = WORST[name]
+
+    def run(step: int) -> None:
+        reader = Reader(HttpLimits())
+        try:
+            for at in range(0, len(data), step):
+                reader.feed(data[at : at + step])
+                while reader.next() is not None:
+                    pass
+        except MalformedHttp:
+            pass
+
+    began = time.process_time()
+    run(65536)
+    assert time.process_time() - began < 0.25  # 0.05 on a machine of its own
+    tracemalloc.start()
+    run(65536)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10 * 1024 * 1024
+
+
+@pytest.mark.parametrize("name", WORST)
+def test_octet_by_octet_costs_the_same_for_every_octet(name: str) -> None:
+    data = WORST[name]
+
+    def cost(octets: int) -> float:
+        reader = Reader(HttpLimits())
+        began = time.process_time()
+        try:
+            for at in range(octets):
+                reader.feed(data[at : at + 1])
+                while reader.next() is not None:
+                    pass
+        except MalformedHttp:
+            pass
+        return time.process_time() - began
+
+    small = min(cost(2000) for _ in range(3))
+    assert cost(16000) < 8 * 6 * small + 0.05
