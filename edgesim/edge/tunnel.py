@@ -1,0 +1,81 @@
+"""What both ends of the SSH tunnel between Expressway-C and Expressway-E agree on: keys, and how they greet each other.
+
+How the products provision the keys, and what they tell each other, is not public. Both parts here are exchanges of this
+testbed's own: the key pairs follow from the credentials of the Unified Communications traversal zone, so that wrong
+credentials break the tunnel too, which "MRA Deployment Guide X12.5, Troubleshooting" lists among its causes; and as
+the first request through a new tunnel, E posts a `Greeting` to C's `GREETING_TARGET`, and C answers with another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from edgesim.edge.descriptor import is_domain, is_host
+
+GREETING_TARGET = "/.greeting"
+"""No first path element of a client's request can look like this: it is not base64."""
+GREETING_TYPE = "application/json"
+MAX_GREETING = 16 * 1024
+MAX_DOMAINS = 500
+LOOPBACK = "127.0.0.1"
+
+
+class TunnelError(ValueError):
+    """A body that is no greeting."""
+
+
+class Role(Enum):
+    """Whose key pair it is: E's host key, or the key by which C's forwarding user signs in."""
+
+    HOST = "expressway-e ssh host key"
+    USER = "expressway-c ssh user key"
+
+
+def key_pair(role: Role, *, user: str, password: str) -> tuple[bytes, bytes]:
+    """Return the private key (PKCS #8, PEM) and the public key (one OpenSSH line) that follow from the credentials."""
+    seed = hashlib.sha256(f"edgesim tunnel\0{role.value}\0{user}\0{password}".encode()).digest()
+    key = Ed25519PrivateKey.from_private_bytes(seed)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return private, key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Greeting:
+    """Who is at this end: its FQDN, its own DNS domain, and, from C, the domains that it accepts."""
+
+    fqdn: str
+    domain: str
+    domains: tuple[str, ...] = ()
+
+    def encode(self) -> bytes:
+        """Return the body."""
+        return json.dumps({"fqdn": self.fqdn, "domain": self.domain, "domains": list(self.domains)}).encode()
+
+
+def read_greeting(body: bytes) -> Greeting:
+    """Read a greeting. Raises `TunnelError`."""
+    if len(body) > MAX_GREETING:
+        raise TunnelError("the greeting is too long")
+    try:
+        found: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        raise TunnelError("the greeting is not JSON") from None
+    if not isinstance(found, dict) or set(found) != {"fqdn", "domain", "domains"}:
+        raise TunnelError("the greeting has other members")
+    fqdn, domain, domains = found["fqdn"], found["domain"], found["domains"]
+    if not isinstance(fqdn, str) or not is_host(fqdn) or not isinstance(domain, str):
+        raise TunnelError("the greeting names no host")
+    if domain and not is_domain(domain):
+        raise TunnelError("the DNS domain is none")
+    if not isinstance(domains, list) or len(domains) > MAX_DOMAINS:
+        raise TunnelError("the domains are no list")
+    if not all(isinstance(one, str) and is_domain(one) for one in domains):
+        raise TunnelError("a domain is none")
+    return Greeting(fqdn=fqdn, domain=domain, domains=tuple(domains))

@@ -1,0 +1,100 @@
+"""Who is asking: how Expressway-C judges the credentials of a request that came through the edge.
+
+A valid ``X-Auth`` cookie stands for an earlier sign-in. ``Authorization: Basic`` counts only where *Authorize by user
+credential* is on; C asks Unified CM unless it has accepted the same credentials lately. The answer to everything else
+is the edge's challenge, whatever the reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgesim.http import Credentials as Basic
+from edgesim.http import Request, Response
+from edgesim.journal import events
+from edgesim.node import Node
+from edgesim.servers.expressway_c.answers import too_many, unauthorized
+from edgesim.servers.expressway_c.credentials import Credentials
+from edgesim.servers.expressway_c.user_data import Account, Refused, Unavailable, UserData
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The user whom the credentials are of, or the answer that refuses them."""
+
+    user: str = ""
+    refusal: Response | None = None
+
+
+class Authenticator:
+    """Judges requests and journals each decision."""
+
+    def __init__(self, node: Node, credentials: Credentials, users: UserData) -> None:
+        self.node = node
+        self.credentials = credentials
+        self._users = users
+        self._cookie = node.defaults.edge.cookie_name
+
+    def keys(self, request: Request) -> tuple[str, ...]:
+        """Return the correlation key of the user whose cookie a request carries."""
+        value = request.cookie(self._cookie)
+        user, _ = self.credentials.owner(value) if value else (None, "")
+        return (f"user:{user}",) if user else ()
+
+    async def judge(self, request: Request) -> Verdict:
+        """Judge a proxied request: the cookie where there is one, else ``Authorization``."""
+        value = request.cookie(self._cookie)
+        if value is None:
+            return await self.sign_in(request)
+        user, reason = self.credentials.owner(value)
+        if user is None:
+            return self._refuse(request, "", "cookie", reason)
+        self._tell(request, user, "cookie", True, "")
+        return Verdict(user=user)
+
+    async def sign_in(self, request: Request) -> Verdict:
+        """Judge the ``Authorization`` of a request; without one, its cookie may stand for it."""
+        if (basic := request.basic()) is not None:
+            return await self._basic(request, basic)
+        if request.bearer() is not None:
+            return self._refuse(request, "", "bearer", "no token is accepted here")
+        value = request.cookie(self._cookie)
+        if value is None:
+            return self._refuse(request, "", "none", "no credentials")
+        user, reason = self.credentials.owner(value)
+        if user is None or self.credentials.account(user) is None:
+            return self._refuse(request, user or "", "cookie", reason or "credentials forgotten")
+        self._tell(request, user, "cookie", True, "")
+        return Verdict(user=user)
+
+    async def _basic(self, request: Request, basic: Basic) -> Verdict:
+        access = self.node.deployment.mra.access
+        if not access.user_credential or "UCM/LDAP" not in access.authentication_path:
+            return self._refuse(request, basic.user, "basic", "Authorize by user credential is off")
+        if not self.credentials.within_rate(basic.user):
+            self._tell(request, basic.user, "basic", False, "more authorizations than allowed in the period")
+            return Verdict(refusal=too_many(self.node))
+        if self.credentials.cached(basic.user, basic.password) is not None:
+            self._tell(request, basic.user, "basic", True, "cached")
+            return Verdict(user=basic.user)
+        tracking = request.headers.get("TrackingID")
+        try:
+            account: Account = await self._users.sign_in(basic.user, basic.password, tracking=tracking)
+        except (Refused, Unavailable) as error:
+            return self._refuse(request, basic.user, "basic", str(error))
+        self.credentials.accept(account, basic.password)
+        self._tell(request, basic.user, "basic", True, f"home {account.home.host}")
+        return Verdict(user=basic.user)
+
+    def _refuse(self, request: Request, user: str, how: str, reason: str) -> Verdict:
+        self._tell(request, user, how, False, reason)
+        return Verdict(refusal=unauthorized(self.node))
+
+    def _tell(self, request: Request, user: str, how: str, granted: bool, detail: str) -> None:
+        keys = [f"user:{user}"] if user else []
+        if value := request.cookie(self._cookie):
+            keys.append(f"cookie:{value}")
+        if tracking := request.headers.get("TrackingID"):
+            keys.append(f"tracking:{tracking}")
+        event = events.Authentication(user=user, how=how, granted=granted, detail=detail)
+        self.node.journal.emit(event, peer=request.peer, keys=keys)

@@ -1,0 +1,148 @@
+"""What Expressway-C remembers of users: passwords that Unified CM accepted, edge cookies, and how often each one asked.
+
+C keeps accepted credentials for the *credentials refresh interval* (480 minutes) without asking Unified CM again, and
+forgets them after the *credentials cleanup interval* (720 minutes). An ``X-Auth`` cookie lives for the refresh
+interval. *Maximum authorizations per period* counts each user, whatever the client. All times are those of the host's
+clock. Source: "MRA Deployment Guide X14.3, MRA Maintenance".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from dataclasses import dataclass
+
+from edgesim.edge import cookie
+from edgesim.node import Node
+from edgesim.servers.expressway_c.user_data import Account
+
+MAX_USERS = 100_000
+MAX_COOKIES = 200_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """A password that Unified CM accepted, and what C then learnt of the user. ``at`` is Unix time in seconds."""
+
+    account: Account
+    password: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """An edge cookie that this C issued."""
+
+    user: str
+    expires: float
+
+
+class Credentials:
+    """The credential cache and cookie store of one C."""
+
+    def __init__(self, node: Node) -> None:
+        edge, protection = node.defaults.edge, node.defaults.protection
+        self._clock = node.host.clock
+        self._tokens = node.host.entropy("edge cookies")
+        self._form = edge.cookie_form
+        self._http_only = edge.cookie_http_only
+        self._refresh = edge.cookie_lifetime_min * 60
+        self._cleanup = edge.cookie_cleanup_min * 60
+        self._allowed = protection.authorizations_per_period
+        self._period = protection.rate_period_s
+        self._sign_ins: dict[str, SignIn] = {}
+        self._cookies: dict[str, Issued] = {}
+        self._asked: dict[str, deque[float]] = {}
+
+    # ---- passwords
+
+    def accept(self, account: Account, password: str) -> None:
+        """Remember a sign-in that Unified CM accepted just now."""
+        self._purge()
+        self._sign_ins.pop(account.user, None)
+        self._sign_ins[account.user] = SignIn(account=account, password=password, at=self._clock.time())
+
+    def cached(self, user: str, password: str) -> Account | None:
+        """Return the account if Unified CM accepted these credentials within the refresh interval."""
+        found = self._sign_ins.get(user)
+        if found is None or found.password != password or self._clock.time() - found.at >= self._refresh:
+            return None
+        return found.account
+
+    def account(self, user: str) -> Account | None:
+        """Return what C last learnt of a user, within the cleanup interval."""
+        found = self._fresh(user)
+        return found.account if found else None
+
+    def password(self, user: str) -> str | None:
+        """Return the password of the user's last successful sign-in, within the cleanup interval: SIP digest's secret.
+
+        The user id counts in its exact case.
+        """
+        found = self._fresh(user)
+        return found.password if found else None
+
+    def ha1(self, user: str, realm: str) -> str | None:
+        """Return ``MD5(user:realm:password)`` (RFC 7616, section 3.4.2), or None where `password` has none."""
+        password = self.password(user)
+        if password is None:
+            return None
+        return hashlib.md5(f"{user}:{realm}:{password}".encode(), usedforsecurity=False).hexdigest()
+
+    def forget(self, user: str) -> None:
+        """Forget a user's password; cookies stay."""
+        self._sign_ins.pop(user, None)
+
+    def _fresh(self, user: str) -> SignIn | None:
+        found = self._sign_ins.get(user)
+        return found if found is not None and self._clock.time() - found.at < self._cleanup else None
+
+    # ---- cookies
+
+    def issue(self, user: str, domain: str) -> str:
+        """Issue an edge cookie and return the value of ``Set-Cookie``; ``domain`` is the serving E's DNS domain."""
+        value = cookie.new_value(self._tokens, self._form)
+        expires = float(int(self._clock.time()) + self._refresh)
+        self._purge()
+        self._cookies[value] = Issued(user=user, expires=expires)
+        return cookie.set_cookie(cookie.edge_cookie(value, expires=expires, domain=domain, http_only=self._http_only))
+
+    def owner(self, value: str) -> tuple[str | None, str]:
+        """Return the user of a cookie, or None with the reason: ``expired`` or ``unknown``."""
+        found = self._cookies.get(value)
+        if found is None:
+            return None, "unknown cookie"
+        if found.expires <= self._clock.time():
+            return None, "expired cookie"
+        return found.user, ""
+
+    # ---- rate control
+
+    def within_rate(self, user: str) -> bool:
+        """Count an authorization of a user and say whether it stays within the period's maximum."""
+        now = self._clock.time()
+        asked = self._asked.setdefault(user, deque(maxlen=self._allowed))
+        if len(self._asked) > MAX_USERS:
+            del self._asked[next(iter(self._asked))]
+        while asked and now - asked[0] >= self._period:
+            asked.popleft()
+        if len(asked) >= self._allowed:
+            return False
+        asked.append(now)
+        return True
+
+    def _purge(self) -> None:
+        """Forget what is over. Both stores are in the order in which their entries end: the intervals are fixed."""
+        now = self._clock.time()
+        # An expired cookie is kept for a while, so that its refusal can say that it expired.
+        grace = self._cleanup - self._refresh
+        while self._sign_ins:
+            user = next(iter(self._sign_ins))
+            if now - self._sign_ins[user].at < self._cleanup and len(self._sign_ins) < MAX_USERS:
+                break
+            del self._sign_ins[user]
+        while self._cookies:
+            value = next(iter(self._cookies))
+            if now - self._cookies[value].expires < grace and len(self._cookies) < MAX_COOKIES:
+                break
+            del self._cookies[value]

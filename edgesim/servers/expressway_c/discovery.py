@@ -1,0 +1,309 @@
+"""How Expressway-C finds the Unified CM and IM and Presence servers: *Add* and *Refresh servers*, over AXL.
+
+The administrator gives the publisher of each cluster and an account with Standard AXL API Access; nodes, releases and
+the cluster security mode are read from it, and C enters itself under *Device > Expressway-C*. What was found is
+configuration: it survives a restart. Sources: "MRA Deployment Guide X12.6, Install MRA" and "Configure MRA"; "MRA
+Deployment Guide X14.3, MRA Maintenance".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from edgesim.edge import axl
+from edgesim.edge.allow_list import DiscoveredServer
+from edgesim.http import Headers, HttpClient, HttpError, basic_authorization
+from edgesim.journal import events
+from edgesim.node import Node
+from edgesim.pki import names_of
+
+SCHEMA = "10.0"
+"""The AXL schema that C speaks: the least release of Unified CM that MRA takes."""
+RETRY = 60.0  # default: see deployment
+"""Seconds until a discovery that failed is tried again."""
+UNIFIED_CM = "Unified CM"
+IM_PRESENCE = "IM and Presence"
+R = TypeVar("R", axl.CcmVersion, axl.ProcessNodes, axl.Rows, axl.Stored, axl.ExpresswayCs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerNode:
+    """A discovered node: its name as the cluster lists it, and its address, None where the name does not resolve."""
+
+    name: str
+    address: str | None
+    publisher: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """A discovered cluster. ``name`` is C's own name for it, ``version`` the release in full.
+
+    The last four belong to Unified CM.
+    """
+
+    product: str
+    name: str
+    publisher: str
+    version: str
+    nodes: tuple[ServerNode, ...]
+    mixed_mode: bool = False
+    sip_oauth: bool = False
+    oauth_refresh: bool = False
+    tftp: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discovered:
+    """Everything that C found, clusters in the order in which they were added."""
+
+    unified_cm: tuple[Cluster, ...] = ()
+    im_presence: tuple[Cluster, ...] = ()
+
+    def cluster_of(self, host: str) -> Cluster | None:
+        """Return the cluster that has a node of this name or address."""
+        for cluster in (*self.unified_cm, *self.im_presence):
+            if any(host.lower() in (node.name.lower(), node.address) for node in cluster.nodes):
+                return cluster
+        return None
+
+    @property
+    def servers(self) -> tuple[DiscoveredServer, ...]:
+        """The nodes as the allow list takes them, under every name by which clients may be told to reach them."""
+        return tuple(
+            DiscoveredServer(
+                product=product, names=tuple(dict.fromkeys((node.name, *((node.address,) if node.address else ()))))
+            )
+            for product, clusters in (("unified_cm", self.unified_cm), ("im_presence", self.im_presence))
+            for cluster in clusters
+            for node in cluster.nodes
+        )
+
+
+class DiscoveryFailed(Exception):
+    """A publisher could not be asked; the text is the state that C shows."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Source:
+    """A cluster as the administrator added it, and how its discovery last went."""
+
+    product: str
+    name: str
+    publisher: str
+    user: str
+    password: str
+    port: int
+    found: Cluster | None = None
+    state: str = ""
+    detail: str = ""
+
+
+class Discovery:
+    """C's list of servers. ``changed`` is called whenever it was rewritten."""
+
+    def __init__(self, node: Node, clients: Callable[[str], HttpClient], changed: Callable[[], None]) -> None:
+        self.node = node
+        self._clients = clients
+        self._changed = changed
+        self._busy = asyncio.Lock()
+        self.attempted = asyncio.Event()
+        """Set once every server was asked, with whatever result."""
+        self.sources = tuple(_sources(node))
+        stored: dict[str, Cluster] = node.host.disk.setdefault("servers", {})
+        self._stored = stored
+        for source in self.sources:
+            source.found = stored.get(f"{source.product}/{source.name}")
+
+    @property
+    def discovered(self) -> Discovered:
+        """What was found so far."""
+        found = [source.found for source in self.sources if source.found is not None]
+        return Discovered(
+            unified_cm=tuple(cluster for cluster in found if cluster.product == UNIFIED_CM),
+            im_presence=tuple(cluster for cluster in found if cluster.product == IM_PRESENCE),
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last discovery of every server went well."""
+        return all(source.state == "active" for source in self.sources)
+
+    async def first(self) -> None:
+        """Discover at start."""
+        await self.refresh()
+
+    async def retry(self) -> None:
+        """Discover those that failed again, until all were found."""
+        while not self.complete:
+            await asyncio.sleep(RETRY)
+            await self.refresh(failed_only=True)
+
+    async def refresh(self, *, failed_only: bool = False) -> Discovered:
+        """Ask every publisher (*Refresh servers*), or only those that failed before, and return what is known then."""
+        async with self._busy:
+            await asyncio.sleep(self.node.defaults.edge.discovery_s)
+            for source in self.sources:
+                if failed_only and source.state == "active":
+                    continue
+                await self._refresh(source)
+                self._changed()
+            self.attempted.set()
+            return self.discovered
+
+    async def _refresh(self, source: Source) -> None:
+        try:
+            source.found = await _Conversation(self.node, self._clients(source.product), source).discover()
+        except DiscoveryFailed as failure:
+            self._enter(source, "failed", str(failure))
+            return
+        self._stored[f"{source.product}/{source.name}"] = source.found
+        names = ", ".join(node.name for node in source.found.nodes)
+        self._enter(source, "active", f"{source.found.version}: {names}")
+
+    def _enter(self, source: Source, state: str, detail: str) -> None:
+        """Journal a state, once while it lasts."""
+        if (state, detail) != (source.state, source.detail):
+            source.state, source.detail = state, detail
+            event = events.Discovery(server=source.publisher, product=source.product, state=state, detail=detail)
+            self.node.journal.emit(event)
+
+
+def _sources(node: Node) -> list[Source]:
+    deployment, ports = node.deployment, node.defaults.ports
+    sources = []
+    for name in deployment.mra.unified_cm_clusters or ():
+        cluster = deployment.cluster(name)
+        account, publisher = cluster.axl_account, cluster.publisher.server_name
+        sources.append(
+            Source(
+                product=UNIFIED_CM,
+                name=name,
+                publisher=publisher,
+                user=account.user,
+                password=account.password,
+                port=ports.uds,
+            )
+        )
+    for name in deployment.mra.im_presence_clusters or ():
+        chat = deployment.im_presence_cluster(name)
+        account, publisher = chat.axl_account, chat.publisher.fqdn
+        sources.append(
+            Source(
+                product=IM_PRESENCE,
+                name=name,
+                publisher=publisher,
+                user=account.user,
+                password=account.password,
+                port=ports.soap,
+            )
+        )
+    return sources
+
+
+@dataclass(slots=True)
+class _Conversation:
+    """One discovery of one cluster."""
+
+    node: Node
+    client: HttpClient
+    source: Source
+
+    async def discover(self) -> Cluster:
+        source = self.source
+        version = await self._ask(axl.GetCCMVersion(), axl.CcmVersion)
+        listed = await self._ask(axl.ListProcessNode(), axl.ProcessNodes)
+        wanted = source.product == UNIFIED_CM
+        rows = [row for row in listed.servers if row.is_call_processing == wanted]
+        if not rows:
+            raise DiscoveryFailed(f"{source.publisher} lists no {source.product} node")
+        nodes = tuple([await self._node(row) for row in rows])
+        cluster = Cluster(
+            product=source.product,
+            name=source.name,
+            publisher=source.publisher,
+            version=version.version,
+            nodes=tuple(sorted(nodes, key=lambda node: not node.publisher)),
+        )
+        if not wanted:
+            return cluster
+        answer = await self._ask(axl.ExecuteSQLQuery(sql=axl.PARAMETERS_QUERY), axl.Rows)
+        tftp = await self._tftp(cluster)
+        await self._enter_expressway()
+        parameters = {row.get("paramname", ""): row.get("paramvalue", "") for row in map(dict, answer.rows)}
+        return replace(
+            cluster,
+            mixed_mode=parameters.get(axl.CLUSTER_SECURITY_MODE, "0") != "0",
+            sip_oauth=parameters.get(axl.SIP_OAUTH_MODE, "0") != "0",
+            oauth_refresh=parameters.get(axl.OAUTH_REFRESH, "0") != "0",
+            tftp=tftp,
+        )
+
+    async def _node(self, row: axl.ProcessNode) -> ServerNode:
+        try:
+            addresses = await self.node.resolver.lookup(row.name)
+        except OSError:
+            addresses = ()
+        return ServerNode(
+            name=row.name,
+            address=addresses[0] if addresses else None,
+            publisher=row.usage.lower() == "publisher",
+        )
+
+    async def _tftp(self, cluster: Cluster) -> tuple[str, ...]:
+        """The nodes on which TFTP runs; the publisher, where the cluster does not say."""
+        try:
+            rows = await self._ask(axl.ExecuteSQLQuery(sql=axl.TFTP_QUERY), axl.Rows)
+        except _Fault:
+            return (cluster.nodes[0].name,)
+        return tuple(dict(row).get("name", "") for row in rows.rows)
+
+    async def _enter_expressway(self) -> None:
+        """Add this C under *Device > Expressway-C*: its host name alone, and the names of its certificate."""
+        name = self.node.spec.name
+        identity = self.node.identities.get("server")
+        names = names_of(identity.certificate) if identity is not None else ()
+        subject = ",".join(one.partition(":")[2] for one in names)
+        listed = await self._ask(axl.ListExpresswayC(host=name), axl.ExpresswayCs)
+        mine = [entry for entry in listed.entries if entry.host == name]
+        if not mine:
+            await self._ask(axl.AddExpresswayC(host=name, description=self.node.fqdn, subject=subject), axl.Stored)
+        elif mine[0].subject != subject:
+            await self._ask(axl.UpdateExpresswayC(host=name, subject=subject), axl.Stored)
+
+    async def _ask(self, request: axl.Request, expected: type[R]) -> R:
+        source, method = self.source, axl.METHODS[type(request)]
+        where = f"{source.publisher}:{source.port}"
+        headers = (
+            ("Host", where),
+            ("Authorization", basic_authorization(source.user, source.password)),
+            ("SOAPAction", f'"{axl.soap_action(request, SCHEMA)}"'),
+            ("Content-Type", axl.CONTENT_TYPE),
+        )
+        try:
+            answer = await self.client.request(
+                "POST",
+                f"https://{where}{axl.TARGET}",
+                headers=Headers(headers),
+                body=axl.write_request(request, SCHEMA),
+                timeout=self.node.defaults.links.connect_timeout_s,
+            )
+        except HttpError as error:
+            raise DiscoveryFailed(f"{error.kind}: {error}") from None
+        if answer.status in (401, 403):
+            raise DiscoveryFailed(f"AXL refused the account of {source.user} ({answer.status})")
+        if answer.status not in (200, 500):
+            raise DiscoveryFailed(f"AXL answered {answer.status}; is the Cisco AXL Web Service running?")
+        try:
+            return axl.read_response(answer.body, expected)
+        except axl.AxlFault as fault:
+            raise _Fault(f"{method}: {fault}") from None
+        except axl.AxlError as error:
+            raise DiscoveryFailed(f"{method} was answered with no AXL: {error}") from None
+
+
+class _Fault(DiscoveryFailed):
+    """AXL answered with a fault."""

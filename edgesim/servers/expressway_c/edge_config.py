@@ -1,0 +1,133 @@
+"""Expressway-C's edge configuration service: the answer to ``get_edge_config``.
+
+It tells an authenticated client which services the inside DNS knows for the domain of its request, and by which
+addresses of the edge it reaches SIP, XMPP and HTTPS. Sources: "Collaboration Edge TC-based Endpoints Configuration
+Example" (Cisco 211304), "Configure MRA through Expressway/VCS in a Multi-Domain Deployment" (Cisco 117811).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from edgesim.deployment import Product, Release
+from edgesim.edge.descriptor import is_domain
+from edgesim.edge.edge_config import (
+    DEFAULT_SERVICES,
+    EdgeConfig,
+    EdgeConfigError,
+    EdgeServer,
+    Service,
+    ServiceServer,
+    build,
+    requested_services,
+)
+from edgesim.edge.tunnel import Greeting
+from edgesim.http import Headers, Request, Response
+from edgesim.node import Node
+from edgesim.servers.expressway_c.answers import refused
+from edgesim.servers.expressway_c.authentication import Authenticator
+from edgesim.servers.expressway_c.discovery import Discovered
+from edgesim.servers.expressway_c.user_data import Account, UserData
+
+UDS = "_cisco-uds"
+SERVICES = frozenset(DEFAULT_SERVICES)
+NODES_STAND_IN_SINCE = Release.parse("X12.5", Product.EXPRESSWAY)
+"""From here on ``_cisco-uds`` need not resolve inside: the discovered nodes take its place, if known by FQDN."""
+
+
+class EdgeConfigService:
+    """Answers ``get_edge_config``. ``edges`` are all E peers as far as they introduced themselves."""
+
+    def __init__(
+        self,
+        node: Node,
+        authenticator: Authenticator,
+        users: UserData,
+        *,
+        discovered: Callable[[], Discovered],
+        edges: Callable[[], Sequence[Greeting]],
+        release: Release,
+    ) -> None:
+        self.node = node
+        self._authenticator = authenticator
+        self._users = users
+        self._discovered = discovered
+        self._edges = edges
+        self._nodes_stand_in = release >= NODES_STAND_IN_SINCE
+
+    async def handle(self, request: Request, domain: str, edge: Greeting) -> Response:
+        """Answer a request for ``domain`` that came through ``edge``."""
+        defaults = self.node.defaults.edge
+        if request.method != "GET":
+            return refused(self.node, 405, server=defaults.server_of_configuration)
+        try:
+            names = requested_services(request.query)
+        except EdgeConfigError:
+            return refused(self.node, 400, server=defaults.server_of_configuration)
+        verdict = await self._authenticator.sign_in(request)
+        credentials = self._authenticator.credentials
+        account = credentials.account(verdict.user) if verdict.refusal is None else None
+        if verdict.refusal is not None or account is None:
+            return verdict.refusal or refused(self.node, 500)
+        body = build(await self._configuration(account, names, domain, edge))
+        headers = [
+            *((name, value) for name, value in defaults.configuration_headers if name != "Age"),
+            ("Date", self.node.host.clock.http_date()),
+            ("Set-Cookie", credentials.issue(verdict.user, edge.domain)),
+            ("Transfer-Encoding", "chunked"),
+        ]
+        return Response(status=200, headers=Headers(headers), body=body)
+
+    async def _configuration(self, account: Account, names: Sequence[str], domain: str, edge: Greeting) -> EdgeConfig:
+        ports = self.node.defaults.ports
+        peers = [edge, *(one for one in self._edges() if one.fqdn != edge.fqdn)]
+        if self.node.defaults.edge.servers == "answering":
+            peers = peers[:1]
+        uds = account.home.host if account.served else ""
+        turn = (EdgeServer(address=edge.fqdn, port=ports.turn),)
+        return EdgeConfig(
+            services=tuple([await self._service(name, domain) for name in names]),
+            tftp=self._tftp(account),
+            sip=tuple(EdgeServer(address=one.fqdn, port=ports.edge_sip) for one in peers),
+            routes=(self._route(),),
+            xmpp=tuple(EdgeServer(address=one.fqdn, port=ports.edge_xmpp) for one in peers),
+            http=tuple(EdgeServer(address=one.fqdn, port=ports.edge_https) for one in peers),
+            turn=turn if self.node.defaults.edge.turn_server == "filled" else (),
+            user_uds=(EdgeServer(address=uds, port=account.home.port),),
+        )
+
+    async def _service(self, name: str, domain: str) -> Service:
+        if name in SERVICES:
+            answer: Any = await self.node.resolver.query(f"{name}._tcp.{domain}", "SRV")
+            servers = tuple(
+                ServiceServer(priority=srv.priority, weight=srv.weight, port=srv.port, address=srv.target)
+                for srv in (answer.services if answer else ())
+                if srv.target and (name != UDS or self._users.usable(srv.target))
+            )
+            if not servers and name == UDS and self._nodes_stand_in:
+                servers = self._nodes()
+            if servers:
+                return Service(name=name, servers=servers)
+        return Service(name=name, error=self.node.defaults.edge.service_error)
+
+    def _nodes(self) -> tuple[ServiceServer, ...]:
+        dns, port = self.node.defaults.dns, self.node.defaults.ports.uds
+        return tuple(
+            ServiceServer(priority=dns.srv_priority, weight=dns.srv_weight, port=port, address=node.name)
+            for cluster in self._discovered().unified_cm
+            for node in cluster.nodes
+            if "." in node.name and is_domain(node.name) and self._users.usable(node.name)
+        )
+
+    def _tftp(self, account: Account) -> tuple[str, ...]:
+        if not account.served:
+            return ("", "")  # as traced where the user has no UC service profile
+        cluster = self._discovered().cluster_of(account.home.host)
+        return cluster.tftp if cluster else ()
+
+    def _route(self) -> str:
+        """The client's SIP Route: this C by its address, and the number of the UC traversal zone on E."""
+        zone = self.node.deployment.traversal_zone.index_on_e
+        address, port = self.node.host.address(), self.node.defaults.ports.sip_tls
+        return f"<sip:{address}:{port};transport=tls;zone-id={zone};directed;lr>"

@@ -1,0 +1,157 @@
+"""Expressway-C's HTTP proxy: what comes through the tunnel to ``127.0.0.1:8443``.
+
+It hands ``get_edge_config`` to the edge configuration service. A wrapped inside URL it forwards when the request is
+authenticated and the allow list has it, over a connection of its own from a source port of 30000 to 35999. The inside
+server's own answer, a 401 of its own too, passes; where the server cannot be reached or (from X14.2 on) its certificate
+not be verified, E tells the client 502. Sources: "Understand MRA Certificate Requirements and Apache Traffic Server
+History" (Cisco 225476), "MRA Deployment Guide X12.6, Configure MRA", "Expressway IP Port Usage Configuration Guide".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from edgesim.deployment import Product, Release, closed
+from edgesim.edge import edge_config
+from edgesim.edge.allow_list import AllowList, Rule
+from edgesim.edge.allow_list import rule as own_rule
+from edgesim.edge.descriptor import Descriptor, DescriptorError, decoded_target, split_target
+from edgesim.edge.forwarding import Hop, at_second_hop, from_server
+from edgesim.edge.tunnel import LOOPBACK
+from edgesim.http import HttpClient, HttpError, Request, Response
+from edgesim.journal import events
+from edgesim.node import Node
+from edgesim.pki import client_context
+from edgesim.servers.expressway_c.answers import refused, unreachable
+from edgesim.servers.expressway_c.authentication import Authenticator
+from edgesim.servers.expressway_c.edge_config import EdgeConfigService
+from edgesim.servers.expressway_c.tunnel import Link, SourcePorts
+
+
+def own_rules(node: Node) -> tuple[Rule, ...]:
+    """Return the rules that the administrator wrote."""
+    return tuple(
+        own_rule(each.url, methods=each.methods, match=each.match, description=each.description)
+        for each in node.deployment.mra.allow_list
+    )
+
+
+def has(feature: str, release: Release) -> bool:
+    """Say whether an Expressway release has a feature of the gates."""
+    return not closed(feature, {Product.EXPRESSWAY: release})
+
+
+def uc_client(node: Node, release: Release, ports: SourcePorts, *, verify: bool) -> HttpClient:
+    """Return a client towards UC servers, which verifies theirs or not.
+
+    It shows C's own certificate to servers that ask for one; before X14.0.2 C shows none there.
+    """
+    context = client_context(
+        node.trusts["trusted-ca"] if verify else None,
+        identity=node.identities["server"] if has("proxy presents its certificate", release) else None,
+        keylog=node.keylog,
+    )
+
+    async def connect(
+        factory: Callable[[], asyncio.Protocol],
+        host: str,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None,
+        server_name: str | None,
+    ) -> tuple[Any, asyncio.BaseProtocol]:
+        loop = asyncio.get_running_loop()
+        made: tuple[Any, asyncio.BaseProtocol] = await ports.connect(
+            node.host.address(),
+            lambda local: loop.create_connection(
+                factory, host, port, ssl=tls, server_hostname=server_name, local_addr=local
+            ),
+        )
+        return made
+
+    return HttpClient(node.journal, ssl=context, connect=connect)
+
+
+class HttpProxy:
+    """The proxy of one C. ``allow_list`` is replaced whenever discovery rewrites it."""
+
+    def __init__(
+        self, node: Node, authenticator: Authenticator, edge_configuration: EdgeConfigService, client: HttpClient
+    ) -> None:
+        self.node = node
+        self.allow_list = AllowList()
+        self._authenticator = authenticator
+        self._edge_configuration = edge_configuration
+        self._client = client
+        self._hop = Hop(scheme="http", uuid=node.deployment.pkid("expressway", node.name))
+        self._domains = frozenset(each.name.lower() for each in node.deployment.domains.enabled)
+
+    def rewrite(self, automatic: Sequence[Rule]) -> None:
+        """Put the automatic rules, and the administrator's after them, into force."""
+        self.allow_list = AllowList((*automatic, *own_rules(self.node)))
+
+    async def handle(self, request: Request, link: Link) -> Response:
+        """Answer a request that came through the tunnel of ``link``."""
+        edge = link.edge
+        if edge is None:
+            return refused(self.node, 503)
+        try:
+            first, rest = split_target(request.target)
+        except DescriptorError:
+            return refused(self.node, 404)
+        if first.domain.lower() not in self._domains:
+            return refused(self.node, 403)
+        if isinstance(first, Descriptor):
+            return await self._proxy(request, first, rest)
+        if rest.partition("?")[0].strip("/") == edge_config.RESOURCE:
+            return await self._edge_configuration.handle(request, first.domain, edge)
+        return refused(self.node, 404)
+
+    async def _proxy(self, request: Request, target: Descriptor, rest: str) -> Response:
+        verdict = await self._authenticator.judge(request)
+        if verdict.refusal is not None:
+            return verdict.refusal
+        keys = (f"user:{verdict.user}",)
+        decision = self.allow_list.decide(request.method, target.scheme, target.host, target.port, rest or "/")
+        if not decision.allowed:
+            self._note(request, f"allow list: {decision.reason}", keys)
+            return refused(self.node, self.node.defaults.edge.allow_list_status)
+        return await self._forward(request, target, rest or "/", keys)
+
+    async def _forward(self, request: Request, target: Descriptor, rest: str, keys: tuple[str, ...]) -> Response:
+        edge = self.node.defaults.edge
+        headers = at_second_hop(
+            request,
+            host=f"{target.host}:{target.port}",
+            hop=self._hop,
+            previous=LOOPBACK,
+            cookie=edge.cookie_name if edge.edge_cookie_stripped else None,
+        )
+        try:
+            answer = await self._client.request(
+                request.method,
+                target.url(rest if rest[0] == "/" else "/" + rest),
+                headers=headers,
+                body=request.body,
+                timeout=edge.proxy_timeout_s,
+                keys=keys,
+            )
+        except (HttpError, ValueError) as error:
+            tls = isinstance(error, HttpError) and error.kind == "tls"
+            self._note(request, f"SSL connection failed for '{target.host}':{error}" if tls else str(error), keys)
+            return unreachable(self.node)
+        return Response(
+            status=answer.status,
+            reason=answer.reason,
+            headers=from_server(answer, head=request.method == "HEAD"),
+            body=answer.body,
+        )
+
+    def _note(self, request: Request, text: str, keys: tuple[str, ...]) -> None:
+        tracking = request.headers.get("TrackingID")
+        found = (*keys, f"tracking:{tracking}") if tracking else keys
+        note = f"{request.method} {decoded_target(request.target)}: {text}"
+        self.node.journal.emit(events.Note(text=note), keys=found)

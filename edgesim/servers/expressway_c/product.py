@@ -1,0 +1,156 @@
+"""Expressway-C as a whole: it holds the configuration, decides, and opens every connection across the firewall."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+from edgesim.deployment import hosts
+from edgesim.edge.allow_list import automatic_rules
+from edgesim.edge.tunnel import Greeting
+from edgesim.http import HttpClient
+from edgesim.node import Node
+from edgesim.servers.expressway_c.authentication import Authenticator
+from edgesim.servers.expressway_c.credentials import Credentials
+from edgesim.servers.expressway_c.discovery import IM_PRESENCE, UNIFIED_CM, Discovered, Discovery
+from edgesim.servers.expressway_c.edge_config import EdgeConfigService
+from edgesim.servers.expressway_c.http_proxy import HttpProxy, has, uc_client
+from edgesim.servers.expressway_c.tunnel import SourcePorts, Tunnels
+from edgesim.servers.expressway_c.user_data import UserData
+
+
+class ExpresswayC:
+    """An Expressway-C peer. The SIP and XMPP sides find the rest of the product by ``product``."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        spec = node.spec.spec
+        assert isinstance(spec, hosts.ExpresswayC)
+        self.release = spec.release
+        ports = node.defaults.ports
+        self.source_ports = SourcePorts(ports.http_source_first, ports.http_source_last)
+        self._clients = self._make_clients()
+        self._listeners: list[Callable[[Discovered], None]] = []
+        self.discovery = Discovery(node, self._management_client, self._discovered)
+        self.users = UserData(node, self._clients["users"], self._clusters, self.release)
+        self.credentials = Credentials(node)
+        self.authenticator = Authenticator(node, self.credentials, self.users)
+        self.edge_configuration = EdgeConfigService(
+            node,
+            self.authenticator,
+            self.users,
+            discovered=lambda: self.discovered,
+            edges=self._edges,
+            release=self.release,
+        )
+        self.proxy = HttpProxy(node, self.authenticator, self.edge_configuration, self._clients["proxy"])
+        greeting = Greeting(
+            fqdn=node.fqdn,
+            domain=spec.domain or "",
+            domains=tuple(each.name for each in node.deployment.domains.enabled),
+        )
+        self.tunnels = Tunnels(node, greeting, self.proxy.handle, ports=self.source_ports, keys=self.authenticator.keys)
+        self.sip: Any = _side(self, "sip", "SipSide")
+        self.xmpp: Any = _side(self, "xcp", "XcpSide")
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Begin to dial E and to discover the UC servers; neither is waited for."""
+        self._rewrite_allow_list()
+        await self.tunnels.start()
+        for side in (self.sip, self.xmpp):
+            if side is not None:
+                await side.start()
+        self.node.host.spawn(self._discover(), name="discovery")
+
+    async def ready(self) -> None:
+        """Return once discovery was tried, every tunnel is up, and the other sides say that their links stand."""
+        await self.discovery.attempted.wait()
+        await self.tunnels.ready()
+        for side in (self.sip, self.xmpp):
+            if hasattr(side, "ready"):
+                await side.ready()
+
+    async def stop(self) -> None:
+        """End every link."""
+        for side in (self.xmpp, self.sip):
+            if side is not None:
+                await side.stop()
+        await self.tunnels.stop()
+        for client in self._clients.values():
+            await client.close()
+
+    # ---- servers
+
+    @property
+    def discovered(self) -> Discovered:
+        """The UC servers that were found: clusters, their nodes with addresses, release and security mode."""
+        return self.discovery.discovered
+
+    def on_discovery(self, listener: Callable[[Discovered], None]) -> None:
+        """Call ``listener`` with what was found whenever the list of servers was rewritten."""
+        self._listeners.append(listener)
+
+    async def refresh_servers(self) -> Discovered:
+        """Ask all UC servers anew (*Refresh servers*), which rewrites automatic rules and neighbour zones."""
+        return await self.discovery.refresh()
+
+    def restart_edge_configuration(self) -> None:
+        """Restart the edge configuration service: it forgets which Unified CM nodes failed."""
+        self.users.restart()
+
+    async def _discover(self) -> None:
+        await self.discovery.first()
+        if self.node.defaults.edge.unreachable_at_start == "refused until restart":
+            for source in self.discovery.sources:
+                if source.product == UNIFIED_CM and source.state != "active":
+                    self.users.mark_failed(source.publisher, float("inf"))
+        await self.discovery.retry()
+
+    def _discovered(self) -> None:
+        self._rewrite_allow_list()
+        for listener in self._listeners:
+            listener(self.discovered)
+
+    def _rewrite_allow_list(self) -> None:
+        table = self.node.defaults.edge.automatic_rules
+        self.proxy.rewrite(automatic_rules(self.discovered.servers, table))
+
+    def _clusters(self) -> list[list[str]]:
+        return [[node.name for node in cluster.nodes] for cluster in self.discovered.unified_cm]
+
+    def _edges(self) -> list[Greeting]:
+        """Every E peer: as it introduced itself, or by the address at which C is configured to dial it."""
+        return [link.last_edge or Greeting(fqdn=link.peer, domain="") for link in self.tunnels.links]
+
+    # ---- clients
+
+    def _make_clients(self) -> dict[str, HttpClient]:
+        """One client a purpose: they differ in whether they verify. From X14.2 on the TLS verify mode no longer counts
+        for what users cause, only for discovery."""
+        node, mra = self.node, self.node.deployment.mra
+        origin = has("proxy verifies servers", self.release) and node.defaults.tls.verify_origin_server
+        verify = {
+            "proxy": origin,
+            "users": origin or mra.tls_verify_unified_cm,
+            UNIFIED_CM: mra.tls_verify_unified_cm,
+            IM_PRESENCE: mra.tls_verify_im_presence,
+        }
+        return {
+            purpose: uc_client(node, self.release, self.source_ports, verify=wanted)
+            for purpose, wanted in verify.items()
+        }
+
+    def _management_client(self, product: str) -> HttpClient:
+        return self._clients[product]
+
+
+def _side(product: ExpresswayC, module: str, name: str) -> Any:
+    """Return a side of the product, or None where this build has none."""
+    path = f"{__package__}.{module}"
+    if importlib.util.find_spec(path) is None:
+        return None
+    return getattr(importlib.import_module(path), name)(product)

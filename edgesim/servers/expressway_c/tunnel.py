@@ -1,0 +1,252 @@
+"""The SSH end of Expressway-C: it dials every Expressway-E and serves what E sends back through the tunnel.
+
+To E the tunnel is a forward of ``127.0.0.1:8443`` on C. A lost or refused tunnel is dialled again for ever. Source:
+"MRA Deployment Guide X15.0, MRA Requirements and Prerequisites" (TCP 2222, dialled by C).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import itertools
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncssh
+
+from edgesim.edge.descriptor import decoded_target
+from edgesim.edge.tunnel import (
+    GREETING_TARGET,
+    GREETING_TYPE,
+    LOOPBACK,
+    Greeting,
+    Role,
+    TunnelError,
+    key_pair,
+    read_greeting,
+)
+from edgesim.http import Headers, HttpServer, Request, Response
+from edgesim.journal import events
+from edgesim.node import Node
+
+NEVER = 10**9
+"""Seconds: rekeying by time would follow the machine's clock, not the lab's."""
+NEVER_BYTES = 2**60
+TRIES = 20
+"""How many source ports are tried before the connection goes without one."""
+
+Handler = Callable[[Request, "Link"], Awaitable[Response]]
+
+
+class SourcePorts:
+    """The range from which C's HTTP and SSH connections take their source ports, in turn (Expressway IP Port Usage)."""
+
+    def __init__(self, first: int, last: int) -> None:
+        self._ports = itertools.cycle(range(first, last + 1))
+
+    async def connect(self, address: str, dial: Callable[[tuple[str, int]], Awaitable[Any]]) -> Any:
+        """Dial from the next port that is free. Raises what ``dial`` does."""
+        for _ in range(TRIES):
+            try:
+                return await dial((address, next(self._ports)))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+        return await dial((address, 0))
+
+
+class Link:
+    """The tunnel to one Expressway-E, by the peer address of the traversal zone."""
+
+    def __init__(self, tunnels: Tunnels, peer: str) -> None:
+        self.peer = peer
+        self.edge: Greeting | None = None
+        """What E said of itself, while the tunnel is up; `last_edge` outlives it."""
+        self.last_edge: Greeting | None = None
+        self.state = ""
+        self._tunnels = tunnels
+        self._detail = ""
+        self._connection: asyncssh.SSHClientConnection | None = None
+        self._address: tuple[str, int] | None = None
+        node = tunnels.node
+        self.server = HttpServer(
+            node.journal, self._handle, decode=decoded_target, name="https proxy", keys=tunnels.keys
+        )
+
+    @property
+    def name(self) -> str:
+        """E's FQDN as it said, or as C is configured to dial it."""
+        return self.last_edge.fqdn if self.last_edge else self.peer
+
+    async def run(self) -> None:
+        """Keep the tunnel up."""
+        retry = self._tunnels.node.defaults.links.tunnel_retry_s
+        while True:
+            try:
+                await self._hold()
+            except (OSError, asyncssh.Error, asyncssh.ChannelListenError) as error:
+                self._enter("failed", _reason(error))
+            await asyncio.sleep(retry)
+
+    async def _hold(self) -> None:
+        if "_" in self.peer.partition(".")[0]:
+            # The product's forwarding process fails on such a name (MRA Deployment Guide X12.5, Troubleshooting).
+            raise OSError("host name with an underscore")
+        watch = _Watch()
+        connection = self._connection = await self._tunnels.dial(self.peer, watch)
+        try:
+            self._address = connection.get_extra_info("peername")
+            await connection.create_server(self._accept, LOOPBACK, self._tunnels.port)
+            await connection.wait_closed()
+        finally:
+            self._connection, self.edge = None, None
+            connection.close()
+            await self.server.close()
+            self._tunnels.changed.set()
+        reason = "closed" if watch.error is None else _reason(watch.error)
+        if self.state == "up":
+            self._enter("down", reason)
+        else:
+            self._enter("failed", f"{reason} before E introduced itself")
+
+    def _accept(self, host: str, port: int) -> Any:
+        address = self._address[0] if self._address else self.peer
+        return self.server.protocol(peer=(address, port), local=(LOOPBACK, self._tunnels.port))
+
+    async def _handle(self, request: Request) -> Response:
+        if request.target == GREETING_TARGET:
+            return self._greet(request)
+        return await self._tunnels.handler(request, self)
+
+    def _greet(self, request: Request) -> Response:
+        try:
+            self.edge = self.last_edge = read_greeting(request.body)
+        except TunnelError as error:
+            self._tunnels.node.journal.emit(
+                events.Malformed(protocol="tunnel greeting", reason=str(error), answer="answered 400"),
+                peer=request.peer,
+            )
+            return Response(status=400)
+        self._enter("up", self.edge.fqdn)
+        self._tunnels.changed.set()
+        headers = Headers([("Content-Type", GREETING_TYPE)])
+        return Response(status=200, headers=headers, body=self._tunnels.greeting.encode())
+
+    def _enter(self, state: str, detail: str) -> None:
+        """Journal a state, once while it lasts."""
+        if (state, detail) != (self.state, self._detail):
+            self.state, self._detail = state, detail
+            text = detail if state == "up" else f"{self.peer}: {detail}"
+            self._tunnels.node.journal.emit(events.SshTunnel(state=state, detail=text), peer=self._address)
+
+    def close(self) -> None:
+        """End the tunnel."""
+        if self._connection is not None:
+            self._connection.close()
+
+
+class Tunnels:
+    """All tunnels of a C. ``handler`` answers what comes through them, ``greeting`` says who C is."""
+
+    def __init__(
+        self,
+        node: Node,
+        greeting: Greeting,
+        handler: Handler,
+        *,
+        ports: SourcePorts,
+        keys: Callable[[Request], tuple[str, ...]] | None = None,
+    ) -> None:
+        deployment = node.deployment
+        self.node = node
+        self.greeting = greeting
+        self.handler = handler
+        self.keys = keys
+        self.port = deployment.ssh_tunnel.loopback_port
+        self.changed = asyncio.Event()
+        self._ports = ports
+        zone = deployment.traversal_zone
+        user_key, _ = key_pair(Role.USER, user=zone.user, password=zone.password)
+        _, host_key = key_pair(Role.HOST, user=zone.user, password=zone.password)
+        self._user_key = asyncssh.import_private_key(user_key)
+        self._host_key = asyncssh.import_public_key(host_key)
+        self.links = tuple(Link(self, peer) for peer in deployment.traversal_zone.peer_addresses)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to dial."""
+        for link in self.links:
+            self._tasks.append(self.node.host.spawn(link.run(), name=f"ssh tunnel to {link.peer}"))
+
+    async def ready(self) -> None:
+        """Return once every tunnel is up."""
+        while not all(link.edge for link in self.links):
+            self.changed.clear()
+            await self.changed.wait()
+
+    async def stop(self) -> None:
+        """End every tunnel."""
+        for task in self._tasks:
+            task.cancel()
+        for link in self.links:
+            link.close()
+            await link.server.close()
+
+    async def dial(self, peer: str, client: asyncssh.SSHClient) -> asyncssh.SSHClientConnection:
+        """Open and authenticate an SSH connection. Raises `OSError` and `asyncssh.Error`."""
+        links, settings = self.node.defaults.links, self.node.deployment.ssh_tunnel
+        connection: asyncssh.SSHClientConnection = await self._ports.connect(
+            self.node.host.address(),
+            lambda local: asyncssh.connect(
+                peer,
+                settings.port,
+                local_addr=local,
+                client_factory=lambda: client,
+                config=None,
+                known_hosts=([self._host_key], [], []),
+                username=settings.user,
+                client_keys=[self._user_key],
+                client_version="edgesim",
+                preferred_auth="publickey",
+                agent_path=None,
+                gss_host=None,
+                compression_algs=None,
+                rekey_seconds=NEVER,
+                rekey_bytes=NEVER_BYTES,
+                connect_timeout=links.connect_timeout_s,
+                login_timeout=links.connect_timeout_s,
+                keepalive_interval=links.tunnel_keepalive_s,
+                keepalive_count_max=links.tunnel_keepalive_count,
+            ),
+        )
+        return connection
+
+
+class _Watch(asyncssh.SSHClient):
+    """Keeps why the connection ended."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.error = exc
+
+
+def _reason(error: BaseException) -> str:
+    """Why a tunnel could not be built, in one line."""
+    if isinstance(error, asyncssh.HostKeyNotVerifiable):
+        return "E's host key is not the expected one"
+    if isinstance(error, asyncssh.PermissionDenied):
+        return "E refused the key"
+    if isinstance(error, asyncssh.ChannelListenError):
+        return "E refused the forward"
+    if isinstance(error, asyncssh.Error):
+        return error.reason or type(error).__name__
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(error, socket.gaierror):
+        return "name not resolved"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

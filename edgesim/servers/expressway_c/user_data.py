@@ -1,0 +1,199 @@
+"""How Expressway-C authenticates a user at Unified CM, over UDS.
+
+First ``clusterUser`` finds the home cluster; there ``/user/<id>/devices`` checks the password, then ``/servers`` and
+``/user/<id>`` tell what the edge configuration needs ("Preferred Architecture for Cisco Collaboration 12.x Enterprise
+On-Premises, Collaboration Edge"). From X14.2 on a node that fails is replaced by another of its cluster, chosen at
+random, and is not asked again for a while ("MRA Deployment Guide X15.0, MRA Requirements and Prerequisites").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from edgesim.deployment import Product, Release
+from edgesim.edge import uds
+from edgesim.http import Headers, HttpClient, HttpError, Response, basic_authorization, parse_url
+from edgesim.node import Node
+
+RETRIES_SINCE = Release.parse("X14.2", Product.EXPRESSWAY)
+BAD_FOR = 600.0  # default: see deployment
+"""Seconds for which a node that failed is not asked again (X14.2 and later)."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A Unified CM node as C dials it."""
+
+    host: str
+    port: int
+
+    def url(self, target: str) -> str:
+        """Return the URL of a resource there."""
+        return f"https://{self.host}:{self.port}{target}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What C learnt of a user at the home cluster. ``served`` says that a UC service profile gives it services."""
+
+    user: str
+    home: Place
+    servers: tuple[str, ...]
+    served: bool
+
+
+class Refused(Exception):
+    """Unified CM does not know the user, or not with this password."""
+
+
+class Unavailable(Exception):
+    """No Unified CM node could be asked."""
+
+
+class _NodeFailed(Exception):
+    """One node did not do its work; another may."""
+
+
+class UserData:
+    """C's UDS client. ``clusters`` returns the names of the nodes of each cluster, as discovered."""
+
+    def __init__(
+        self, node: Node, client: HttpClient, clusters: Callable[[], Sequence[Sequence[str]]], release: Release
+    ) -> None:
+        self.node = node
+        self._client = client
+        self._clusters = clusters
+        self._retries = release >= RETRIES_SINCE
+        self._choices = node.host.entropy("uds nodes")
+        self._bad: dict[str, float] = {}
+
+    # ---- nodes
+
+    def mark_failed(self, host: str, seconds: float = BAD_FOR) -> None:
+        """Leave a node alone for a while; ``inf`` until `restart`."""
+        self._bad[host.lower()] = self.node.host.clock.time() + seconds
+
+    def restart(self) -> None:
+        """Forget which nodes failed, as a restart of the edge configuration service does."""
+        self._bad.clear()
+
+    def usable(self, host: str) -> bool:
+        """Say whether a node is not known to be down."""
+        return self._bad.get(host.lower(), 0.0) <= self.node.host.clock.time()
+
+    async def _ask(self, places: Sequence[Place], ask: Callable[[Place], Awaitable[T]]) -> T:
+        """Ask the first node that is not known to be down; from X14.2 on, when it fails, others at random."""
+        left = [place for place in places if self.usable(place.host)]
+        while left:
+            place = left.pop(0)
+            try:
+                return await ask(place)
+            except _NodeFailed as failure:
+                if not self._retries:
+                    raise Unavailable(str(failure)) from None
+                self.mark_failed(place.host)
+                self._choices.shuffle(left)
+        raise Unavailable("no Unified CM node answers")
+
+    # ---- a sign-in
+
+    async def sign_in(self, user: str, password: str, *, tracking: str | None = None) -> Account:
+        """Authenticate a user. Raises `Refused` and `Unavailable`."""
+        clusters = [places for nodes in self._clusters() if (places := self._places(nodes))]
+        if not clusters:
+            raise Unavailable("no Unified CM server was discovered")
+        # Which cluster is asked first is not documented; a user whom it does not know is refused.
+        asked = clusters[0] if len(clusters) == 1 else self._choices.choice(clusters)
+        call = _Call(self, user, password, tracking)
+        home = await self._ask(asked, call.find_home)
+        if home is None:
+            raise Refused("unknown user, or not homed here")
+        return await self._ask(self._home_places(home, clusters), call.read)
+
+    def _places(self, names: Sequence[str]) -> list[Place]:
+        port = self.node.defaults.ports.uds
+        return [Place(host=name, port=port) for name in names]
+
+    def _home_places(self, home: Place, clusters: list[list[Place]]) -> list[Place]:
+        """The home node, then the other nodes of its cluster as far as C discovered them."""
+        for places in clusters:
+            if any(place.host.lower() == home.host.lower() for place in places):
+                return [home, *(place for place in places if place.host.lower() != home.host.lower())]
+        return [home]
+
+    async def get(
+        self, place: Place, target: str, *, user: str, tracking: str | None, authorization: str | None = None
+    ) -> Response:
+        """Send a UDS request. Raises `_NodeFailed` where the node is at fault."""
+        headers = [("Host", f"{place.host}:{place.port}"), ("Accept", "*/*")]
+        if tracking:
+            headers.append(("TrackingID", tracking))
+        if authorization:
+            headers.append(("Authorization", authorization))
+        try:
+            answer = await self._client.request(
+                "GET",
+                place.url(target),
+                headers=Headers(headers),
+                timeout=self.node.defaults.links.connect_timeout_s,
+                keys=(f"user:{user}",),
+            )
+        except (HttpError, ValueError) as error:
+            raise _NodeFailed(f"{place.host}: {error}") from None
+        if answer.status >= 500:
+            raise _NodeFailed(f"{place.host} answered {answer.status}")
+        return answer
+
+
+class _Call:
+    """One sign-in under way."""
+
+    def __init__(self, data: UserData, user: str, password: str, tracking: str | None) -> None:
+        self._data = data
+        self._user = user
+        self._tracking = tracking
+        self._authorization = basic_authorization(user, password)
+
+    async def find_home(self, place: Place) -> Place | None:
+        answer = await self._get(place, uds.cluster_user_target(username=self._user))
+        found = self._read(place, answer, uds.ClusterUser.parse)
+        if found.home is None:
+            return None
+        try:
+            where = parse_url(found.home.servers_uri)
+        except ValueError:
+            return Place(host=found.home.host, port=place.port)
+        return Place(host=where.host, port=where.port)
+
+    async def read(self, place: Place) -> Account:
+        devices = await self._get(place, uds.user_target(self._user, "devices"), self._authorization)
+        if devices.status != 200:
+            raise Refused(f"{place.host} answered {devices.status} to {uds.user_target(self._user, 'devices')}")
+        servers = self._read(place, await self._get(place, SERVERS), uds.Servers.parse)
+        body = await self._get(place, uds.user_target(self._user), self._authorization)
+        user = self._read(place, body, uds.User.parse)
+        return Account(
+            user=self._user,
+            home=place,
+            servers=servers.servers,
+            served=user.home_cluster and bool(user.service_profile),
+        )
+
+    async def _get(self, place: Place, target: str, authorization: str | None = None) -> Response:
+        return await self._data.get(
+            place, target, user=self._user, tracking=self._tracking, authorization=authorization
+        )
+
+    def _read(self, place: Place, answer: Response, parse: Callable[[bytes], T]) -> T:
+        if answer.status != 200:
+            raise _NodeFailed(f"{place.host} answered {answer.status}")
+        try:
+            return parse(answer.body)
+        except uds.UdsError as error:
+            raise _NodeFailed(f"{place.host}: {error}") from None
+
+
+SERVERS = "/cucm-uds/servers"

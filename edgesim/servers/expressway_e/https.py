@@ -1,0 +1,220 @@
+"""Expressway-E's HTTPS proxy, port 8443: what it refuses by itself, and what it sends through the tunnel to a C.
+
+E knows nothing of users or servers. It refuses what is no edge URL (404), a domain that C did not enable (403), and a
+proxied request that carries no credentials at all (401); everything else is C's to judge. Where no C can be asked, the
+client gets ``502 Next Hop Connection Failed``. Sources: "Configure MRA through Expressway/VCS in a Multi-Domain
+Deployment" (Cisco 117811) for the 403; "MRA Deployment Guide X12.5, Troubleshooting" for 404 and 502.
+"""
+
+from __future__ import annotations
+
+from email.utils import parsedate_to_datetime
+from typing import Protocol
+
+from edgesim.edge import edge_config
+from edgesim.edge.descriptor import Descriptor, DescriptorError, EdgeDomain, decoded_target, split_target
+from edgesim.edge.forwarding import Hop, at_first_hop, to_client
+from edgesim.edge.tunnel import LOOPBACK
+from edgesim.http import Headers, HttpError, HttpLimits, HttpServer, Request, Response
+from edgesim.journal import events
+from edgesim.node import Node
+from edgesim.pki import server_context
+from edgesim.servers.expressway_e.tunnel import Tunnel, TunnelServer
+
+CONTROL_RESOURCES = (edge_config.RESOURCE,)
+"""What may follow an edge domain in a URL; E passes these on to C."""
+CLOCK_TOLERANCE = 60.0  # default: see deployment
+"""Seconds by which the clocks of C and E may differ before E refuses every service request."""
+COOKIES_KEPT = 50_000
+"""How many edge cookies E remembers the C of."""
+
+
+class Protection(Protocol):
+    """Automated intrusion protection, as the proxy needs it."""
+
+    def blocked(self, address: str) -> bool:
+        """Say whether requests from ``address`` are dropped."""
+
+    def count(self, category: str, address: str) -> None:
+        """Take note of a failure: ``http-ce-auth`` or ``http-ce-intrusion``."""
+
+
+class NoProtection:
+    """Intrusion protection switched off."""
+
+    def blocked(self, address: str) -> bool:
+        """Nobody is blocked."""
+        return False
+
+    def count(self, category: str, address: str) -> None:
+        """Nothing is counted."""
+
+
+class EdgeProxy:
+    """The HTTPS side of an Expressway-E."""
+
+    def __init__(self, node: Node, tunnels: TunnelServer, *, protection: Protection | None = None) -> None:
+        self.node = node
+        self.tunnels = tunnels
+        self.protection: Protection = protection or NoProtection()
+        self._uuids = node.host.entropy("http tracking")
+        self._hop = Hop(scheme="https", uuid=node.deployment.pkid("expressway", node.name))
+        self._turn = 0
+        self._tracking: dict[int, str] = {}
+        self._homes: dict[str, int] = {}
+        self._server = HttpServer(
+            node.journal,
+            self.handle,
+            limits=HttpLimits(idle=node.defaults.edge.client_idle_s),
+            refusal=self._refusal,
+            decode=decoded_target,
+            keys=self._keys,
+            name="https proxy",
+        )
+
+    async def start(self) -> None:
+        """Listen on every interface. Raises `OSError`."""
+        context = server_context(self.node.identities["server"], keylog=self.node.keylog)
+        for interface in self.node.host.interfaces:
+            await self._server.listen(interface.address, self.node.defaults.ports.edge_https, context)
+
+    async def stop(self) -> None:
+        """Stop listening and end every connection."""
+        await self._server.close()
+
+    # ---- a request
+
+    async def handle(self, request: Request) -> Response:
+        """Answer a client's request."""
+        tracking = self._tracking.pop(id(request), None) or self._uuids.uuid()
+        client = request.peer[0] if request.peer else ""
+        try:
+            first, rest = split_target(request.target)
+        except DescriptorError:
+            self.protection.count("http-ce-intrusion", client)
+            return self._own(404)
+        refusal = self._judge(request, first, rest)
+        if refusal is not None:
+            self.protection.count("http-ce-auth" if refusal.status == 401 else "http-ce-intrusion", client)
+            return refusal
+        tunnel = self._choose(request)
+        if tunnel is None:
+            return self._unreachable()
+        if tunnel.skewed and isinstance(first, Descriptor):
+            return self._own(403)
+        return await self._forward(request, tunnel, tracking)
+
+    def _judge(self, request: Request, first: EdgeDomain | Descriptor, rest: str) -> Response | None:
+        """Return E's own refusal, or None where the request is for C."""
+        known = self.tunnels.domains
+        if known and first.domain.lower() not in known:
+            return self._own(403)
+        if isinstance(first, EdgeDomain):
+            resource = rest.partition("?")[0].strip("/")
+            return None if resource in CONTROL_RESOURCES else self._own(404)
+        authorized = request.cookie(self.node.defaults.edge.cookie_name) or request.headers.get("Authorization")
+        return None if authorized else self._unauthenticated()
+
+    def _choose(self, request: Request) -> Tunnel | None:
+        """Return the tunnel to the C that issued the request's cookie, else to each live C in turn."""
+        cookie = request.cookie(self.node.defaults.edge.cookie_name)
+        live = self.tunnels.live
+        home = self._homes.get(cookie or "")
+        for tunnel in live:
+            if tunnel.number == home:
+                return tunnel
+        if not live:
+            return None
+        self._turn += 1
+        return live[(self._turn - 1) % len(live)]
+
+    async def _forward(self, request: Request, tunnel: Tunnel, tracking: str) -> Response:
+        headers = at_first_hop(request, tracking=tracking, hop=self._hop)
+        try:
+            answer = await tunnel.client.request(
+                request.method,
+                f"http://{LOOPBACK}:{self.tunnels.port}{request.target}",
+                headers=headers,
+                body=request.body,
+                timeout=self.node.defaults.edge.proxy_timeout_s,
+                keys=_user_keys(request),
+            )
+        except (HttpError, ValueError) as error:
+            note = f"{request.method} {decoded_target(request.target)}: {error}"
+            self.node.journal.emit(events.Note(text=note), keys=(f"tracking:{tracking}", *_user_keys(request)))
+            return self._unreachable()
+        edge = self.node.defaults.edge
+        if answer.status == edge.upstream_failure_status and answer.headers.get("Server") == edge.server_of_c:
+            return self._unreachable()
+        if answer.headers.get("Server") == edge.server_of_configuration:
+            self._compare_clocks(tunnel, answer)
+            if tunnel.skewed:
+                return self._own(403)
+            self._remember(tunnel, answer)
+        keep_alive = "close" not in answer.headers.tokens("Connection")
+        return Response(
+            status=answer.status,
+            reason=answer.reason,
+            headers=to_client(answer, keep_alive=keep_alive and "close" not in request.headers.tokens("Connection")),
+            body=answer.body,
+        )
+
+    def _compare_clocks(self, tunnel: Tunnel, answer: Response) -> None:
+        """Where the clocks of C and E differ, E refuses (MRA Deployment Guide X12.5, Troubleshooting: check NTP)."""
+        try:
+            theirs = parsedate_to_datetime(answer.headers.get("Date") or "").timestamp()
+        except ValueError:
+            return
+        tunnel.skewed = abs(theirs - self.node.host.clock.time()) > CLOCK_TOLERANCE
+
+    def _remember(self, tunnel: Tunnel, answer: Response) -> None:
+        name = self.node.defaults.edge.cookie_name
+        for line in answer.headers.get_all("Set-Cookie"):
+            key, _, value = line.partition(";")[0].partition("=")
+            if key == name:
+                self._homes[value] = tunnel.number
+                while len(self._homes) > COOKIES_KEPT:
+                    del self._homes[next(iter(self._homes))]
+
+    # ---- E's own answers
+
+    def _own(self, status: int, reason: str | None = None) -> Response:
+        """Return an error of E's own, its lines in the traced order."""
+        headers = (
+            ("Date", self.node.host.clock.http_date()),
+            ("Connection", "close"),
+            ("Server", self.node.defaults.edge.server_of_e),
+            ("Content-Length", "0"),
+        )
+        return Response(status=status, reason=reason, headers=Headers(headers))
+
+    def _unreachable(self) -> Response:
+        edge = self.node.defaults.edge
+        return self._own(edge.upstream_failure_status, edge.upstream_failure_reason)
+
+    def _unauthenticated(self) -> Response:
+        edge = self.node.defaults.edge
+        if edge.unauthenticated_status != 401:
+            return self._own(edge.unauthenticated_status)
+        headers = (
+            ("WWW-Authenticate", f'Basic realm="{edge.realm}"'),
+            ("Server", edge.server_of_e),
+            ("Date", self.node.host.clock.http_date()),
+            ("Content-Length", "0"),
+        )
+        return Response(status=401, headers=Headers(headers))
+
+    def _refusal(self, status: int) -> Response:
+        return self._own(status)
+
+    # ---- the journal
+
+    def _keys(self, request: Request) -> tuple[str, ...]:
+        """Give the request its TrackingID as soon as it is journalled."""
+        tracking = self._tracking[id(request)] = self._uuids.uuid()
+        return (f"tracking:{tracking}",)
+
+
+def _user_keys(request: Request) -> tuple[str, ...]:
+    credentials = request.basic()
+    return (f"user:{credentials.user}",) if credentials else ()

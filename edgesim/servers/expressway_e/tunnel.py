@@ -1,0 +1,296 @@
+"""The SSH end of Expressway-E: Expressway-C dials it, and E sends HTTPS traffic back through it.
+
+C asks for one remote forward of its loopback port; E opens a channel of it for each connection that it needs. Nothing
+else is granted: no password, no shell, no other forward in either direction. Source: "MRA Deployment Guide X15.0, MRA
+Requirements and Prerequisites" (TCP 2222, dialled by C).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import asyncssh
+
+from edgesim.edge.tunnel import (
+    GREETING_TARGET,
+    GREETING_TYPE,
+    LOOPBACK,
+    Greeting,
+    Role,
+    TunnelError,
+    key_pair,
+    read_greeting,
+)
+from edgesim.http import HttpClient, HttpError, HttpLimits
+from edgesim.journal import events
+from edgesim.node import Node
+
+NEVER = 10**9
+"""Seconds: rekeying by time would follow the machine's clock, not the lab's."""
+NEVER_BYTES = 2**60
+LOGIN_TIMEOUT = 30.0  # default: see deployment
+"""Seconds that a caller has for the SSH handshake and authentication."""
+FRESH = 10
+"""Seconds by which E gives up an unused channel before C does, so that no request meets a closing one."""
+
+
+PAUSES = (0.01, 0.1, 1.0)
+"""Seconds before each attempt to open the first channel: C is ready a moment after E granted its forward."""
+
+
+class Tunnel:
+    """One live tunnel. ``core`` is what the C at its other end said of itself, None until it has."""
+
+    def __init__(self, server: TunnelServer, number: int, connection: asyncssh.SSHServerConnection) -> None:
+        self.number = number
+        self.core: Greeting | None = None
+        self.skewed = False
+        """Whether C's clock was last seen to differ from E's."""
+        self._server = server
+        self._connection = connection
+        found = connection.get_extra_info("peername")
+        self.peer: tuple[str, int] = (str(found[0]), int(found[1]))
+        self.client = HttpClient(
+            server.node.journal,
+            limits=HttpLimits(idle=HttpLimits().idle - FRESH),
+            connect=self._open,
+        )
+
+    @property
+    def name(self) -> str:
+        """The FQDN of the C, or its address while it has not introduced itself."""
+        return self.core.fqdn if self.core else self.peer[0]
+
+    async def introduce(self, greeting: Greeting) -> None:
+        """Tell C who is at this end and learn who is at the other. Raises `HttpError` and `TunnelError`."""
+        answer = await self.client.request(
+            "POST",
+            f"http://{LOOPBACK}:{self._server.port}{GREETING_TARGET}",
+            headers=[("Host", greeting.fqdn), ("Content-Type", GREETING_TYPE)],
+            body=greeting.encode(),
+            timeout=LOGIN_TIMEOUT,
+        )
+        if answer.status != 200:
+            raise TunnelError(f"greeting answered {answer.status}")
+        self.core = read_greeting(answer.body)
+
+    def close(self) -> None:
+        """End the tunnel."""
+        self._connection.close()
+
+    async def _open(
+        self,
+        factory: Callable[[], asyncio.Protocol],
+        host: str,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None,
+        server_name: str | None,
+    ) -> tuple[Any, asyncio.BaseProtocol]:
+        protocol = factory()
+        try:
+            channel, _ = await self._connection.create_connection(
+                lambda: _Session(protocol, self.peer), LOOPBACK, self._server.port, LOOPBACK, next(self._server.origins)
+            )
+        except asyncssh.Error as error:
+            raise ConnectionResetError(f"no channel through the tunnel to {self.name}: {error.reason}") from error
+        return channel, protocol
+
+
+class TunnelServer:
+    """Takes tunnels from every C; ``live`` are those through which requests can go, oldest first."""
+
+    def __init__(self, node: Node, greeting: Greeting) -> None:
+        settings = node.deployment.ssh_tunnel
+        self.node = node
+        self.greeting = greeting
+        self.port = settings.loopback_port
+        self.user = settings.user
+        self.origins = itertools.count(1)
+        self.tunnels: dict[int, Tunnel] = {}
+        self.domains: tuple[str, ...] = ()
+        """The domains that C enabled, in lower case, as last heard: they outlive the tunnels."""
+        self.changed = asyncio.Event()
+        self._numbers = itertools.count(1)
+        self._acceptors: list[asyncssh.SSHAcceptor] = []
+
+    @property
+    def live(self) -> list[Tunnel]:
+        """The tunnels whose C has introduced itself."""
+        return [tunnel for tunnel in self.tunnels.values() if tunnel.core is not None]
+
+    async def start(self) -> None:
+        """Listen on every interface. Raises `OSError`."""
+        zone, links = self.node.deployment.traversal_zone, self.node.defaults.links
+        password = zone.server_password or zone.password
+        host_key, _ = key_pair(Role.HOST, user=zone.user, password=password)
+        _, user_key = key_pair(Role.USER, user=zone.user, password=password)
+        authorized = asyncssh.import_authorized_keys(f"no-pty,no-agent-forwarding {user_key.decode()}")
+        for interface in self.node.host.interfaces:
+            acceptor = await asyncssh.listen(
+                interface.address,
+                self.node.deployment.ssh_tunnel.port,
+                config=None,
+                server_factory=lambda: _Caller(self),
+                server_host_keys=[asyncssh.import_private_key(host_key)],
+                server_version="edgesim",
+                authorized_client_keys=authorized,
+                public_key_auth=True,
+                password_auth=False,
+                kbdint_auth=False,
+                host_based_auth=False,
+                gss_host=None,
+                allow_pty=False,
+                agent_forwarding=False,
+                x11_forwarding=False,
+                compression_algs=None,
+                rekey_seconds=NEVER,
+                rekey_bytes=NEVER_BYTES,
+                login_timeout=LOGIN_TIMEOUT,
+                keepalive_interval=links.tunnel_keepalive_s,
+                keepalive_count_max=links.tunnel_keepalive_count,
+            )
+            self._acceptors.append(acceptor)
+
+    async def stop(self) -> None:
+        """Stop listening and end every tunnel."""
+        for acceptor in self._acceptors:
+            acceptor.close()
+        self._acceptors.clear()
+        for tunnel in tuple(self.tunnels.values()):
+            await tunnel.client.close()
+            tunnel.close()
+
+    # ---- called by the connections
+
+    def forwarded(self, connection: asyncssh.SSHServerConnection) -> int:
+        """Take a connection on which C asked for its forward; return the tunnel's number."""
+        number = next(self._numbers)
+        tunnel = self.tunnels[number] = Tunnel(self, number, connection)
+        self.node.host.spawn(self._introduce(tunnel), name=f"ssh tunnel {number}")
+        return number
+
+    def lost(self, number: int, reason: str) -> None:
+        """Forget a tunnel."""
+        tunnel = self.tunnels.pop(number, None)
+        if tunnel is not None:
+            self.tell("down", f"{tunnel.name}: {reason}", tunnel.peer)
+            self.changed.set()
+
+    def tell(self, state: str, detail: str, peer: tuple[str, int] | None) -> None:
+        """Journal a state of a tunnel."""
+        self.node.journal.emit(events.SshTunnel(state=state, detail=detail), peer=peer)
+
+    async def _introduce(self, tunnel: Tunnel) -> None:
+        failure = ""
+        for pause in PAUSES:
+            await asyncio.sleep(pause)
+            try:
+                await tunnel.introduce(self.greeting)
+                break
+            except (HttpError, TunnelError) as error:
+                failure = str(error)
+        else:
+            self.tell("failed", f"{tunnel.peer[0]}: {failure}", tunnel.peer)
+            tunnel.close()
+            return
+        heard = (domain.lower() for one in self.live if one.core for domain in one.core.domains)
+        self.domains = tuple(dict.fromkeys(heard))
+        self.tell("up", tunnel.name, tunnel.peer)
+        self.changed.set()
+
+
+class _Caller(asyncssh.SSHServer):
+    """Whoever dials: until it has shown the key it can do nothing, then only ask for the one forward."""
+
+    def __init__(self, server: TunnelServer) -> None:
+        self._server = server
+        self._connection: asyncssh.SSHServerConnection | None = None
+        self._number: int | None = None
+        self._admitted = False
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+
+    def auth_completed(self) -> None:
+        connection = self._connection
+        assert connection is not None
+        if connection.get_extra_info("username") == self._server.user:
+            self._admitted = True
+            return
+        self._refused("another user than the forwarding one")
+        connection.close()
+
+    def server_requested(self, listen_host: str, listen_port: int) -> Any:
+        connection = self._connection
+        assert connection is not None
+        wanted = (listen_host, listen_port) == (LOOPBACK, self._server.port)
+        if not self._admitted or not wanted or self._number is not None:
+            self._refused(f"forward of {listen_host[:80]}:{listen_port}")
+            return False
+        self._number = self._server.forwarded(connection)
+        return _Forward(connection)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._number is not None:
+            self._server.lost(self._number, _reason(exc))
+        elif not self._admitted and self._connection is not None:
+            self._refused(_reason(exc))
+
+    def _refused(self, what: str) -> None:
+        connection = self._connection
+        peer = connection.get_extra_info("peername") if connection is not None else None
+        self._server.tell("refused", what, peer)
+
+
+class _Forward(asyncssh.SSHListener):
+    """The forward that C asked for. It has no socket: E itself is the only one to use it."""
+
+    def __init__(self, connection: asyncssh.SSHServerConnection) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def close(self) -> None:
+        """C took its forward back: nothing is left for which the tunnel is good."""
+        self._connection.close()
+
+    async def wait_closed(self) -> None:
+        """There is no socket to wait for."""
+
+
+class _Session(asyncssh.SSHTCPSession[bytes]):
+    """A channel's session that passes everything to an ordinary protocol, and says who is at the other end."""
+
+    def __init__(self, protocol: asyncio.Protocol, peer: tuple[str, int]) -> None:
+        self._protocol = protocol
+        self._peer = peer
+
+    def connection_made(self, chan: asyncssh.SSHTCPChannel[bytes]) -> None:
+        chan.set_extra_info(peername=self._peer)
+        self._protocol.connection_made(chan)  # type: ignore[arg-type]  # a channel has a transport's methods
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        self._protocol.data_received(data)
+
+    def eof_received(self) -> bool:
+        return bool(self._protocol.eof_received())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._protocol.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._protocol.resume_writing()
+
+
+def _reason(error: Exception | None) -> str:
+    """Why a connection ended, in one line."""
+    if error is None:
+        return "closed"
+    return getattr(error, "reason", None) or str(error) or type(error).__name__
