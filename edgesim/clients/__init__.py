@@ -1,0 +1,1 @@
+"""Simulated clients: a folder or file a family."""

@@ -1,0 +1,94 @@
+"""The sign-in of a Jabber client as one table: stages, what can come of each, and where it leads.
+
+Phone and chat are independent services: when one fails the sign-in goes on with the other, and the outcome says which
+of them the user has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Stage(Enum):
+    """Where the client is; the value is what a diagnostic client would call it."""
+
+    SIGNED_OUT = "signed out"
+    DISCOVERY = "service discovery"
+    EDGE_CONFIGURATION = "edge configuration"
+    HOME_CLUSTER = "home cluster"
+    UDS_VERSION = "UDS version"
+    UDS_SERVERS = "UDS servers"
+    USER = "user"
+    DEVICES = "devices"
+    SERVICE_PROFILE = "service profile"
+    JABBER_CONFIG = "jabber-config"
+    DEVICE_FILE = "device configuration"
+    PHONE = "phone registration"
+    CHAT_LOGIN = "chat login"
+    CHAT = "chat session"
+    SIGNED_IN = "signed in"
+    FAILED = "failed"
+
+
+class Result(Enum):
+    """What came of a stage."""
+
+    OK = "ok"
+    INSIDE = "inside"
+    OUTSIDE = "outside"
+    FAILED = "failed"
+    NONE = "none"
+
+
+TRANSITIONS: dict[tuple[Stage, Result], Stage] = {
+    (Stage.SIGNED_OUT, Result.OK): Stage.DISCOVERY,
+    (Stage.DISCOVERY, Result.INSIDE): Stage.HOME_CLUSTER,
+    (Stage.DISCOVERY, Result.OUTSIDE): Stage.EDGE_CONFIGURATION,
+    (Stage.DISCOVERY, Result.FAILED): Stage.FAILED,
+    (Stage.EDGE_CONFIGURATION, Result.OK): Stage.HOME_CLUSTER,
+    (Stage.EDGE_CONFIGURATION, Result.FAILED): Stage.FAILED,
+    (Stage.HOME_CLUSTER, Result.OK): Stage.UDS_VERSION,
+    (Stage.HOME_CLUSTER, Result.FAILED): Stage.FAILED,
+    (Stage.UDS_VERSION, Result.OK): Stage.UDS_SERVERS,
+    (Stage.UDS_VERSION, Result.FAILED): Stage.FAILED,
+    (Stage.UDS_SERVERS, Result.OK): Stage.USER,
+    (Stage.UDS_SERVERS, Result.FAILED): Stage.FAILED,
+    (Stage.USER, Result.OK): Stage.DEVICES,
+    (Stage.USER, Result.FAILED): Stage.FAILED,
+    (Stage.DEVICES, Result.OK): Stage.SERVICE_PROFILE,
+    (Stage.DEVICES, Result.FAILED): Stage.SERVICE_PROFILE,
+    (Stage.SERVICE_PROFILE, Result.OK): Stage.JABBER_CONFIG,
+    (Stage.SERVICE_PROFILE, Result.FAILED): Stage.JABBER_CONFIG,
+    (Stage.JABBER_CONFIG, Result.OK): Stage.DEVICE_FILE,
+    (Stage.JABBER_CONFIG, Result.FAILED): Stage.DEVICE_FILE,
+    (Stage.DEVICE_FILE, Result.OK): Stage.PHONE,
+    (Stage.DEVICE_FILE, Result.NONE): Stage.CHAT_LOGIN,
+    (Stage.DEVICE_FILE, Result.FAILED): Stage.CHAT_LOGIN,
+    (Stage.PHONE, Result.OK): Stage.CHAT_LOGIN,
+    (Stage.PHONE, Result.FAILED): Stage.CHAT_LOGIN,
+    (Stage.CHAT_LOGIN, Result.OK): Stage.CHAT,
+    (Stage.CHAT_LOGIN, Result.NONE): Stage.SIGNED_IN,
+    (Stage.CHAT_LOGIN, Result.FAILED): Stage.SIGNED_IN,
+    (Stage.CHAT, Result.OK): Stage.SIGNED_IN,
+    (Stage.CHAT, Result.FAILED): Stage.SIGNED_IN,
+}
+"""Every legal step. A pair that is missing here is a mistake in the client, not in the network."""
+
+FINAL = (Stage.SIGNED_IN, Stage.FAILED)
+
+
+class StageFailed(Exception):
+    """A stage did not work out; the text is what a diagnostic client would show."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """What a sign-in came to. ``stage`` and ``reason`` tell where and why it failed; services are those at hand."""
+
+    ok: bool
+    phone: bool
+    chat: bool
+    outside: bool
+    stage: Stage
+    reason: str = ""
