@@ -221,7 +221,11 @@ class Views:
         """Let questions fail from now on; return what ends it."""
         number = next(self._numbers)
         self._failures[number] = (failure, 0)
-        return lambda: self._failures.pop(number, None) and None
+
+        def lift() -> None:
+            self._failures.pop(number, None)
+
+        return lift
 
     def strike(self, view: str, name: str, kind: str) -> Failure | None:
         """Return the first failure that concerns a question, and count it; None if there is none."""
