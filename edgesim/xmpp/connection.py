@@ -79,9 +79,10 @@ class ClientConnection(asyncio.Protocol):
         """The client's ``address:port``."""
         return f"{self.peer[0]}:{self.peer[1]}" if self.peer else ""
 
-    def established(self, jid: Jid) -> None:
-        """Say that the client is who it claims to be: its time to get so far no longer runs."""
-        self.scribe.identify(jid)
+    def established(self, jid: Jid | None = None) -> None:
+        """Say that the client is who it claims to be (``jid``, where known): its time to get so far no longer runs."""
+        if jid is not None:
+            self.scribe.identify(jid)
         self._stop_timer()
 
     def flush(self) -> None:

@@ -217,7 +217,8 @@ class Session:
     """One client's session on a server.
 
     ``domain`` answers a header that addresses none. Any other domain is taken as it is: a wrong domain shows at
-    authentication, as a wrong user or password does. ``mechanisms`` and ``hostnames`` fill the offer of mechanisms.
+    authentication, as a wrong user or password does. ``mechanisms`` and ``hostnames`` fill the offer of mechanisms;
+    ``stream_management`` offers XEP-0198 after authentication.
     """
 
     def __init__(
@@ -228,6 +229,7 @@ class Session:
         secure: bool = False,
         mechanisms: tuple[str, ...] = sasl.MECHANISMS,
         hostnames: tuple[str, ...] = (),
+        stream_management: bool = True,
         limits: XmppLimits | None = None,
     ) -> None:
         self.domain = domain
@@ -240,6 +242,7 @@ class Session:
         """Set when the client must open a new stream next; whoever cares (an XCP link) takes it back."""
         self._mechanisms = mechanisms
         self._hostnames = hostnames
+        self._stream_management = stream_management
         self._parser = StreamParser(limits=limits)
         self._events: deque[SessionEvent] = deque()
         self._out = bytearray()
@@ -405,9 +408,10 @@ class Session:
         owner = self.domain
         self._open(header)
         self.domain = owner
-        self._write(
-            features(stanzas.BIND_FEATURE, stanzas.SESSION_FEATURE, stanzas.STREAM_MANAGEMENT_FEATURE),
-        )
+        offered = [stanzas.BIND_FEATURE, stanzas.SESSION_FEATURE]
+        if self._stream_management:
+            offered.append(stanzas.STREAM_MANAGEMENT_FEATURE)
+        self._write(features(*offered))
 
     def _bind(self, read: StanzaRead) -> Phase | None:
         request = read.element
@@ -440,7 +444,7 @@ class Session:
 
     def _management(self, read: StanzaRead) -> None:
         asked = read.element
-        if asked.name == "enable" and not self.managed:
+        if asked.name == "enable" and self._stream_management and not self.managed:
             self.managed = True
             self._handled = self._sent = 0
             self._write(element("enabled", STREAM_MANAGEMENT))

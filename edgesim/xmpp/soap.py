@@ -143,17 +143,15 @@ def login_response(session_key: str) -> bytes:
     )
 
 
-def failure_response(operation: str, code: int, text: str) -> bytes:
-    """Return the answer to an operation (``login`` ...) that failed: status 200, ``failure`` for ``success``."""
+def failure_response(operation: str, code: int, text: str, *, element: str = "failure") -> bytes:
+    """Return the answer to an operation (``login`` ...) that failed: status 200 and no ``success``.
+
+    A stale session key is answered with the text `INVALID_REQUEST`, which clients look for.
+    """
     return _response(
-        f'<{operation}-resp xmlns="{EPAS}"><failure><err-code>{code}</err-code><err-text>{_text(text)}</err-text>'
-        f"</failure></{operation}-resp>"
+        f'<{operation}-resp xmlns="{EPAS}"><{element}><err-code>{code}</err-code><err-text>{_text(text)}</err-text>'
+        f"</{element}></{operation}-resp>"
     )
-
-
-def invalid_request_response(operation: str) -> bytes:
-    """Return the answer to a stale session key: status 200, with a text that contains ``Invalid request``."""
-    return failure_response(operation, -1, INVALID_REQUEST)
 
 
 def config_response(system: Mapping[str, str], user: Mapping[str, str]) -> bytes:

@@ -1,0 +1,5 @@
+"""Cisco Unified Communications Manager IM and Presence Service: SOAP sign-in, XMPP, and XMPP behind XCP."""
+
+from edgesim.servers.im_presence.node import ImPresence
+
+__all__ = ["ImPresence"]

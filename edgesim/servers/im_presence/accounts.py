@@ -1,0 +1,70 @@
+"""The users of one IM and Presence cluster: who is assigned, to which node, and under which address they chat."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from edgesim.deployment import Deployment
+from edgesim.deployment.hosts import ImPresenceCluster
+from edgesim.xmpp.jid import Jid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A user as IM and Presence knows it. ``node`` is the home node's host name, None for a user not assigned."""
+
+    user_id: str
+    password: str
+    name: str
+    jid: Jid
+    node: str | None
+
+
+class Accounts:
+    """The accounts of a cluster, found by user id (exactly) or by address (without regard to case)."""
+
+    def __init__(self, accounts: Iterable[Account]) -> None:
+        self._by_id = {account.user_id: account for account in accounts}
+        self._by_jid = {account.jid: account for account in self._by_id.values() if account.node is not None}
+
+    @classmethod
+    def of(cls, deployment: Deployment, cluster: ImPresenceCluster) -> Accounts:
+        """Return the accounts of a deployment's users. They chat under the cluster's first presence domain."""
+        nodes = {node.name for node in cluster.nodes}
+        domain = cluster.presence_domains[0]
+        return cls(
+            Account(
+                user_id=user.id,
+                password=user.password,
+                name=user.display_name,
+                jid=address_of(user.id, domain),
+                node=user.im_presence_node if user.im_presence and user.im_presence_node in nodes else None,
+            )
+            for user in deployment.users
+        )
+
+    def with_id(self, user_id: str) -> Account | None:
+        """Return the account of a user id, assigned or not."""
+        return self._by_id.get(user_id)
+
+    def at(self, jid: Jid) -> Account | None:
+        """Return the assigned account that chats under an address."""
+        return self._by_jid.get(jid.bare)
+
+    def named(self, user: str, domain: str) -> Account | None:
+        """Return the assigned account that a SASL user name means: an address, or a user id in ``domain``."""
+        local, at, given = user.rpartition("@")
+        wanted = address_of(local, given) if at else address_of(user, domain)
+        return self._by_jid.get(wanted)
+
+
+def address_of(user_id: str, domain: str) -> Jid:
+    """Return the address of a user id in a domain; what a local part cannot hold is escaped as XEP-0106 says."""
+    return Jid(local=user_id.lower().replace("'", "\\27"), domain=domain.lower())
+
+
+def same(given: str, known: str) -> bool:
+    """Compare secrets in constant time."""
+    return hmac.compare_digest(given.encode(), known.encode())

@@ -1,0 +1,157 @@
+"""How sessions reach a node: connections of inside clients on 5222, and routes of XCP links on 7400."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+
+from edgesim.journal import Recorder
+from edgesim.servers.im_presence.chat import Chat
+from edgesim.servers.im_presence.sessions import ChatSession
+from edgesim.world import Host
+from edgesim.xmpp.connection import ClientConnection
+from edgesim.xmpp.jid import Jid
+from edgesim.xmpp.journalling import Scribe
+from edgesim.xmpp.link import XcpConnection
+from edgesim.xmpp.session import Decoded, Ended, SessionEvent
+from edgesim.xmpp.xcp import (
+    DataArrived,
+    LinkDown,
+    MechanismsAsked,
+    SessionClosed,
+    SessionOpened,
+    XcpEvent,
+    XcpLink,
+)
+
+
+class DirectCarrier:
+    """A client's own connection."""
+
+    def __init__(self, chat: Chat, host: Host, recorder: Recorder, tls: ssl.SSLContext) -> None:
+        self._chat = chat
+        machine = chat.machine()
+        self.connection = ClientConnection(machine, host=host, recorder=recorder, tls=tls, on_event=self._on_event)
+        self._session = chat.join(machine, self)
+
+    @property
+    def origin(self) -> str:
+        """The client's ``address:port``."""
+        return self.connection.client
+
+    def flush(self) -> None:
+        self.connection.flush()
+
+    def identified(self, jid: Jid) -> None:
+        self.connection.established(jid)
+
+    def _on_event(self, _: ClientConnection, event: SessionEvent) -> None:
+        self._chat.handle(self._session, event)
+
+
+class RoutedCarrier:
+    """One session of an XCP link."""
+
+    def __init__(
+        self,
+        chat: Chat,
+        connection: XcpConnection,
+        opened: SessionOpened,
+        recorder: Recorder,
+        *,
+        on_done: Callable[[str], None],
+    ) -> None:
+        self.origin = opened.client
+        self._chat = chat
+        self._connection = connection
+        self._id = opened.session
+        self._on_done = on_done
+        self._scribe = Scribe(recorder, connection.peer)
+        self._machine = chat.machine(stream_id=opened.stream_id, domain=opened.domain, secure=True)
+        self._session: ChatSession = chat.join(self._machine, self)
+        self._busy = False
+
+    def arrived(self, data: bytes) -> None:
+        """Take octets of the client's stream."""
+        self._machine.feed(data)
+        self.flush()
+
+    def closed(self, reason: str) -> None:
+        """Hear that the session is over on the other side."""
+        self._machine.close()
+        self._machine.data_to_send()
+        self._chat.handle(self._session, Ended(detail=reason or "closed at the edge"))
+
+    def flush(self) -> None:
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while (event := self._machine.next_event()) is not None:
+                self._dispatch(event)
+        finally:
+            self._busy = False
+        data, restart = self._machine.data_to_send(), self._machine.restarted
+        self._machine.restarted = False
+        if data:
+            self._connection.link.send(self._id, data, restart=restart)
+        if self._machine.closed:
+            self._on_done(self._id)
+            self._connection.close_session(self._id, "stream closed")
+        self._connection.flush()
+
+    def identified(self, jid: Jid) -> None:
+        self._scribe.identify(jid)
+
+    def _dispatch(self, event: SessionEvent) -> None:
+        if isinstance(event, Decoded):
+            self._scribe.received(event.event)
+            return
+        if isinstance(event, Ended) and event.condition is not None:
+            self._scribe.malformed(event.condition, event.detail)
+        self._chat.handle(self._session, event)
+
+
+class LinkCarriers:
+    """The sessions of one XCP link."""
+
+    def __init__(
+        self,
+        chat: Chat,
+        link: XcpLink,
+        host: Host,
+        recorder: Recorder,
+        *,
+        on_lost: Callable[[XcpConnection], None],
+    ) -> None:
+        self._chat = chat
+        self._recorder = recorder
+        self._on_lost = on_lost
+        self._routed: dict[str, RoutedCarrier] = {}
+        self.connection = XcpConnection(link, host=host, recorder=recorder, on_event=self._on_event, journal_data=False)
+
+    def _on_event(self, connection: XcpConnection, event: XcpEvent) -> None:
+        match event:
+            case MechanismsAsked():
+                connection.link.answer(event.query, self._chat.mechanisms, self._chat.hostnames)
+            case SessionOpened():
+                self._routed[event.session] = RoutedCarrier(
+                    self._chat, connection, event, self._recorder, on_done=self._forget
+                )
+            case DataArrived():
+                connection.link.consumed(event.session, event.octets)
+                routed = self._routed.get(event.session)
+                if routed is not None:
+                    routed.arrived(event.data)
+            case SessionClosed():
+                routed = self._routed.pop(event.session, None)
+                if routed is not None:
+                    routed.closed(event.reason)
+            case LinkDown():
+                for routed in tuple(self._routed.values()):
+                    routed.closed("XCP link lost")
+                self._routed.clear()
+                self._on_lost(connection)
+
+    def _forget(self, session: str) -> None:
+        self._routed.pop(session, None)

@@ -1,0 +1,186 @@
+"""The chat service of a node: judges credentials, binds resources, and hands each event to whom it concerns."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from edgesim.journal import Recorder, events
+from edgesim.servers.im_presence.accounts import Account, Accounts, same
+from edgesim.servers.im_presence.messages import Messages
+from edgesim.servers.im_presence.presence import Presence
+from edgesim.servers.im_presence.sessions import Carrier, ChatSession, Sessions
+from edgesim.servers.im_presence.tickets import Tickets
+from edgesim.world import Entropy
+from edgesim.xmpp import sasl, session
+from edgesim.xmpp.jid import Jid
+from edgesim.xmpp.journalling import keys_of
+from edgesim.xmpp.session import Session, SessionEvent
+
+Conflict = Literal["refuse", "displace"]
+CONFLICT: Conflict = "refuse"  # default: see deployment
+"""What a bind of a resource in use does: it is refused with ``conflict``, or the older session is ended."""
+SESSIONS_PER_USER = 16
+
+
+class Chat:
+    """Runs the sessions that carriers bring.
+
+    ``intercluster_sync_broken`` makes every bind end in ``conflict``, as a broken Intercluster Sync Agent does.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        accounts: Accounts,
+        tickets: Tickets,
+        sessions: Sessions,
+        presence: Presence,
+        messages: Messages,
+        entropy: Entropy,
+        *,
+        domain: str,
+        mechanisms: tuple[str, ...] = sasl.MECHANISMS,
+        hostnames: tuple[str, ...] = (),
+        conflict: Conflict = CONFLICT,
+        resource_digits: int = 4,
+        stream_management: bool = True,
+    ) -> None:
+        self.domain = domain
+        self.mechanisms = mechanisms
+        self.hostnames = hostnames
+        self.sessions = sessions
+        self.intercluster_sync_broken = False
+        self._recorder = recorder
+        self._accounts = accounts
+        self._tickets = tickets
+        self.presence = presence
+        self.messages = messages
+        self._entropy = entropy
+        self._conflict = conflict
+        self._resource_digits = resource_digits
+        self._stream_management = stream_management
+        self._all: dict[int, ChatSession] = {}
+
+    def stream_id(self) -> str:
+        """Return a new stream id: 12 upper-case hexadecimal digits."""
+        return self._entropy.token_hex(6).upper()
+
+    def machine(self, *, stream_id: str | None = None, domain: str = "", secure: bool = False) -> Session:
+        """Return a session's state machine; ``secure`` for one whose TLS ended elsewhere."""
+        return Session(
+            domain=domain or self.domain,
+            stream_id=stream_id or self.stream_id(),
+            secure=secure,
+            mechanisms=self.mechanisms,
+            hostnames=self.hostnames,
+            stream_management=self._stream_management,
+        )
+
+    def join(self, machine: Session, carrier: Carrier) -> ChatSession:
+        """Take on a session."""
+        made = ChatSession(machine, carrier)
+        self._all[id(made)] = made
+        return made
+
+    @property
+    def live(self) -> tuple[ChatSession, ...]:
+        """Every session taken on and not yet over, bound or not."""
+        return tuple(self._all.values())
+
+    def shut_down(self) -> None:
+        """End every session with ``system-shutdown``."""
+        for each in self.live:
+            each.session.close("system-shutdown")
+            each.carrier.flush()
+
+    def handle(self, chat: ChatSession, event: SessionEvent) -> None:
+        """Do what an event of a session asks for."""
+        match event:
+            case session.Authenticate():
+                self._authenticate(chat, event)
+            case session.BindRequested():
+                self._bind(chat, event.resource)
+            case session.RosterRequested():
+                self.presence.send_roster(chat, event.request)
+            case session.RosterChanged():
+                self.presence.change_roster(chat, event.request, event.item)
+            case session.PresenceChanged():
+                self.presence.change(chat, event.stanza)
+            case session.PresenceDirected():
+                self.presence.direct(chat, event.stanza, event.to)
+            case session.SubscriptionSent():
+                self.presence.subscribe(chat, event.kind, event.to)
+            case session.MessageSent():
+                self.messages.send(chat, event.stanza, event.to)
+            case session.IqSent():
+                self.messages.send_iq(chat, event.stanza, event.to)
+            case session.Ended():
+                self._ended(chat, event)
+
+    # ---- credentials
+
+    def _authenticate(self, chat: ChatSession, event: session.Authenticate) -> None:
+        given = event.credentials
+        account = self._accounts.named(given.user, event.domain)
+        refusal = self._judge(account, given)
+        user = account.user_id if account else given.user[:128]
+        keys = keys_of(account.jid) if account else ()
+        self._recorder.emit(
+            events.Authentication(user=user, how=f"sasl {given.mechanism}", granted=not refusal, detail=refusal),
+            peer=chat.carrier.origin or None,
+            keys=keys,
+        )
+        if account is None or refusal:
+            chat.session.refuse()
+        else:
+            chat.session.grant(account.jid)
+            chat.carrier.identified(account.jid)
+
+    def _judge(self, account: Account | None, given: sasl.Credentials) -> str:
+        if account is None:
+            return "unknown user or domain"
+        if given.authorization and given.authorization.lower() not in (str(account.jid), account.user_id.lower()):
+            return "may not act for another"
+        if given.mechanism == sasl.CISCO_VTG_TOKEN:
+            return self._tickets.redeem(account.user_id, given.secret) or ""
+        return "" if same(given.secret, account.password) else "wrong password"
+
+    # ---- resources
+
+    def _bind(self, chat: ChatSession, wanted: str | None) -> None:
+        user = chat.session.user
+        assert user is not None
+        if self.intercluster_sync_broken or len(self.sessions.of(user)) >= SESSIONS_PER_USER:
+            chat.session.refuse_bind()
+            return
+        resource = wanted or self._new_resource(user)
+        holder = self.sessions.at(user.at(resource))
+        if holder is not None:
+            if self._conflict == "refuse":
+                chat.session.refuse_bind()
+                return
+            holder.session.close("conflict", "replaced by a new session")
+            holder.carrier.flush()
+        jid = chat.session.bind(resource)
+        self.sessions.add(jid, chat)
+        self._recorder.emit(
+            events.XmppSession(jid=str(jid), state="bound"), peer=chat.carrier.origin or None, keys=keys_of(jid)
+        )
+
+    def _new_resource(self, user: Jid) -> str:
+        digits = self._resource_digits
+        while True:
+            number = self._entropy.randrange(10 ** (digits - 1), 10**digits)
+            if self.sessions.at(user.at(f"jabber_{number}")) is None:
+                return f"jabber_{number}"
+
+    def _ended(self, chat: ChatSession, event: session.Ended) -> None:
+        if self._all.pop(id(chat), None) is None or chat.jid is None:
+            return
+        self.sessions.remove(chat)
+        self.presence.gone(chat)
+        detail = event.condition or event.detail
+        state = f"ended: {detail}" if detail else "ended"
+        self._recorder.emit(
+            events.XmppSession(jid=str(chat.jid), state=state), peer=chat.carrier.origin or None, keys=keys_of(chat.jid)
+        )

@@ -1,0 +1,178 @@
+"""An IM and Presence node: which services run on it, on which ports, with which certificates.
+
+Tomcat (SOAP, the single sign-on probe, AXL) shows the certificate ``tomcat`` on 8443; XMPP shows ``cup-xmpp``, to
+inside clients on 5222 (STARTTLS) and to Expressway-C on 7400, where it also asks for C's certificate and trusts only
+what ``cup-xmpp-trust`` holds. Source: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites" for who trusts whom.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+from edgesim.deployment.hosts import ImPresenceNode
+from edgesim.edge import axl
+from edgesim.http import HttpServer
+from edgesim.node import Node
+from edgesim.pki import TlsOptions, server_context
+from edgesim.servers.im_presence.accounts import Account, Accounts
+from edgesim.servers.im_presence.carriers import DirectCarrier, LinkCarriers
+from edgesim.servers.im_presence.chat import Chat
+from edgesim.servers.im_presence.messages import Messages
+from edgesim.servers.im_presence.presence import Presence
+from edgesim.servers.im_presence.roster import Rosters
+from edgesim.servers.im_presence.sessions import Sessions
+from edgesim.servers.im_presence.soap_service import SoapService
+from edgesim.servers.im_presence.tickets import Tickets
+from edgesim.servers.im_presence.web import Axl, SingleSignOn, Web
+from edgesim.xmpp.connection import ClientConnection
+from edgesim.xmpp.link import XcpConnection
+from edgesim.xmpp.xcp import XcpLink, realm_of
+
+TOMCAT, CUP_XMPP, CUP_XMPP_TRUST = "tomcat", "cup-xmpp", "cup-xmpp-trust"
+
+
+class ImPresence:
+    """The services of one node. Built by its host's factory; `start` opens every port or raises `OSError`.
+
+    ``chat.sessions`` are the bound sessions; ``soap.tokens`` can be set to accept access tokens.
+    """
+
+    def __init__(self, node: Node) -> None:
+        spec = node.spec.spec
+        assert isinstance(spec, ImPresenceNode)
+        self.node = node
+        self.machine = spec
+        self.cluster = node.deployment.im_presence_cluster_of(node.name)
+        self.is_publisher = self.cluster.publisher.name == node.name
+        self.accounts = Accounts.of(node.deployment, self.cluster)
+        self.tickets = Tickets(
+            node.host.entropy("soap tickets"),
+            lambda: asyncio.get_running_loop().time(),
+            key_lifetime=node.defaults.im.session_key_lifetime_s,
+            password_lifetime=node.defaults.im.one_time_password_s,
+        )
+        self.rosters = Rosters(node.host.disk)
+        self.chat = self._chat()
+        self.soap = SoapService(
+            node.journal,
+            self.accounts,
+            self.tickets,
+            self._configuration,
+            failure_element=node.defaults.im.failed_login_element,
+        )
+        self._web = self._tomcat()
+        self._link_ids = node.host.entropy("xcp streams")
+        self._listeners: list[asyncio.AbstractServer] = []
+        self._links: dict[XcpConnection, None] = {}
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Open the ports. Raises `OSError` where one is taken."""
+        node, ports, address = self.node, self.node.defaults.ports, self.machine.address
+        loop = asyncio.get_running_loop()
+        await self._web.listen(address, ports.soap, ssl=self._context(TOMCAT))
+        clear = self._context(CUP_XMPP)
+        self._listeners.append(await loop.create_server(lambda: self._client(clear), address, ports.im_presence_client))
+        mutual = server_context(
+            node.identities[CUP_XMPP],
+            trust=node.trusts[CUP_XMPP_TRUST],
+            require_client=True,
+            send_chain=self._sends_chain(CUP_XMPP),
+            options=self._options(),
+            keylog=node.keylog,
+        )
+        self._listeners.append(await loop.create_server(self._link, address, ports.im_presence_xmpp, ssl=mutual))
+
+    async def stop(self) -> None:
+        """Close everything: sessions and links hear of the shutdown."""
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        self.chat.shut_down()
+        for link in tuple(self._links):
+            link.close("system-shutdown")
+        await self._web.close()
+
+    # ---- XMPP and XCP
+
+    def _client(self, tls: ssl.SSLContext) -> ClientConnection:
+        return DirectCarrier(self.chat, self.node.host, self.node.journal, tls).connection
+
+    def _link(self) -> XcpConnection:
+        link = XcpLink.accept(
+            realm=realm_of(self.node.fqdn),
+            secret=self.node.deployment.xcp_link.secret,
+            stream_id=self._link_ids.token_hex(6).upper(),
+        )
+        carriers = LinkCarriers(self.chat, link, self.node.host, self.node.journal, on_lost=self._link_lost)
+        self._links[carriers.connection] = None
+        return carriers.connection
+
+    def _link_lost(self, connection: XcpConnection) -> None:
+        self._links.pop(connection, None)
+
+    # ---- building
+
+    def _chat(self) -> Chat:
+        node, domains = self.node, self.cluster.presence_domains
+        sessions = Sessions()
+        return Chat(
+            node.journal,
+            self.accounts,
+            self.tickets,
+            sessions,
+            Presence(self.accounts, sessions, self.rosters, node.host.entropy("roster pushes")),
+            Messages(self.accounts, sessions, domains),
+            node.host.entropy("xmpp"),
+            domain=domains[0],
+            resource_digits=node.defaults.im.resource_digits,
+            stream_management=node.defaults.im.stream_management,
+        )
+
+    def _configuration(self, account: Account) -> tuple[dict[str, str], dict[str, str]]:
+        """Return what get-all-config says: clients read ``Presence.Domain``."""
+        home = next((each for each in self.cluster.nodes if each.name == account.node), self.machine)
+        backups = (
+            [each.fqdn for each in self.cluster.nodes if each.name != home.name] if self.cluster.redundancy else []
+        )
+        system = {"Presence.Domain": account.jid.domain}
+        return system, {"XMPP.Primary": home.fqdn} | ({"XMPP.Secondary": backups[0]} if backups else {})
+
+    def _tomcat(self) -> HttpServer:
+        node, release = self.node, self.cluster.release
+        short = ".".join(str(part) for part in release.key[:3])
+        probe = SingleSignOn(root=node.defaults.oauth.probe_root, version=short)
+        service: Axl | None = None
+        if self.is_publisher and self.machine.axl:
+            nodes = tuple(
+                axl.ProcessNode(
+                    name=each.fqdn,
+                    description=each.name,
+                    usage="Subscriber" if position else "Publisher",
+                    role="CUCM IM and Presence",
+                    uuid=f"{{{node.deployment.pkid('processnode', each.name).upper()}}}",
+                )
+                for position, each in enumerate(self.cluster.nodes)
+            )
+            build = release.text if "-" in release.text else f"{short}.10000-1"
+            service = Axl(node.journal, self.cluster.axl_account, release=build, nodes=nodes)
+        web = Web(self.soap, probe, service)
+        return HttpServer(node.journal, web.handle, keys=web.keys, host=node.host, name="tomcat")
+
+    def _context(self, service: str) -> ssl.SSLContext:
+        return server_context(
+            self.node.identities[service],
+            send_chain=self._sends_chain(service),
+            options=self._options(),
+            keylog=self.node.keylog,
+        )
+
+    def _sends_chain(self, service: str) -> bool:
+        return self.node.deployment.certificate(self.node.name, service).sends == "chain"
+
+    def _options(self) -> TlsOptions:
+        versions = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
+        tls = self.node.defaults.tls
+        return TlsOptions(minimum=versions[tls.minimum_version], maximum=versions[tls.maximum_version])

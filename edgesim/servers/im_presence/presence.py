@@ -1,0 +1,214 @@
+"""Presence and subscriptions among the users of a node (RFC 6121, sections 2 to 4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edgesim.servers.im_presence.accounts import Accounts
+from edgesim.servers.im_presence.roster import RECEIVED, SENT, Entry, Rosters
+from edgesim.servers.im_presence.sessions import ChatSession, Sessions
+from edgesim.world import Entropy
+from edgesim.xmpp import stanzas
+from edgesim.xmpp.jid import Jid
+from edgesim.xmpp.stanzas import RosterItem
+from edgesim.xmpp.xml import Element
+
+AUTO_APPROVE = True  # default: see deployment
+"""Users may see each other's availability without being asked, as the service is set when new."""
+DIRECTED = 200
+"""Entities to which one session can have directed presence; more get it, but no word of its end."""
+
+
+class Presence:
+    """Tells those entitled about those available. ``outside`` takes what is for an address of no user here."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        sessions: Sessions,
+        rosters: Rosters,
+        entropy: Entropy,
+        *,
+        auto_approve: bool = AUTO_APPROVE,
+    ) -> None:
+        self._accounts = accounts
+        self._sessions = sessions
+        self._rosters = rosters
+        self._entropy = entropy
+        self.auto_approve = auto_approve
+
+    # ---- roster
+
+    def send_roster(self, session: ChatSession, request: Element) -> None:
+        """Answer a request for the roster; from now on the session hears of changes."""
+        session.wants_roster = True
+        session.send(stanzas.roster_result(request, self._rosters.listed(_jid(session))))
+
+    def change_roster(self, session: ChatSession, request: Element, item: RosterItem) -> None:
+        """Set or remove a contact."""
+        owner, contact = _jid(session).bare, Jid.parse(item.jid)
+        if item.subscription == "remove":
+            self._remove(session, request, owner, contact)
+            return
+        entry = replace(self._rosters.entry(owner, contact), name=item.name, groups=item.groups, listed=True)
+        if not self._rosters.store(owner, entry):
+            session.send(stanzas.error_reply(request, "resource-constraint"))
+            return
+        self._push(owner, entry.as_item())
+        session.send(stanzas.reply(request))
+
+    def _remove(self, session: ChatSession, request: Element, owner: Jid, contact: Jid) -> None:
+        entry = self._rosters.entry(owner, contact)
+        if not entry.listed:
+            session.send(stanzas.error_reply(request, "item-not-found"))
+            return
+        self._rosters.remove(owner, contact)
+        self._push(owner, RosterItem(jid=str(contact), subscription="remove"))
+        session.send(stanzas.reply(request))
+        if entry.to or entry.asked:
+            self._receive("unsubscribe", owner, contact)
+        if entry.from_:
+            self._receive("unsubscribed", owner, contact)
+            self._say_gone(owner, contact)
+
+    def _push(self, owner: Jid, item: RosterItem) -> None:
+        for session in self._sessions.of(owner):
+            if session.wants_roster:
+                session.send(stanzas.roster_push(f"push{self._entropy.token_hex(4)}", item, _jid(session)))
+
+    # ---- subscriptions
+
+    def subscribe(self, session: ChatSession, kind: str, contact: Jid) -> None:
+        """Do what a subscription stanza of the user asks for."""
+        owner = _jid(session).bare
+        if contact == owner:
+            return
+        before = self._rosters.entry(owner, contact)
+        after = SENT[kind].applied(before)
+        if after is not None and after != before and self._rosters.store(owner, after) and (after.listed):
+            self._push(owner, after.as_item())
+        if after is None and kind != "subscribe":
+            return
+        self._receive(kind, owner, contact)
+        if kind == "subscribed":
+            self._say_present(owner, contact)
+        elif kind == "unsubscribed" and before.from_:
+            self._say_gone(owner, contact)
+
+    def _receive(self, kind: str, sender: Jid, user: Jid) -> None:
+        """Do what a subscription stanza from ``sender`` does to ``user``, who may be no user of ours."""
+        stanza = stanzas.presence(kind, from_=str(sender), to=str(user))
+        if self._accounts.at(user) is None:
+            if kind == "subscribe":
+                self._deliver(sender, stanzas.presence("unsubscribed", from_=str(user), to=str(sender)))
+                self._refused(sender, user)
+            return
+        before = self._rosters.entry(user, sender)
+        if kind == "subscribe" and (before.from_ or self.auto_approve):
+            self._approve(user, sender, before)
+            return
+        after = RECEIVED[kind].applied(before)
+        if after is None:
+            return
+        self._rosters.store(user, after)
+        if after.listed and after.as_item() != before.as_item():
+            self._push(user, after.as_item())
+        self._deliver(user, stanza)
+        if kind == "unsubscribe" and before.from_:
+            self._say_gone(user, sender)
+
+    def _approve(self, user: Jid, sender: Jid, before: Entry) -> None:
+        after = replace(before, from_=True, asking=False)
+        if not self._rosters.store(user, after):
+            return
+        if after.listed and after != before:
+            self._push(user, after.as_item())
+        self._receive("subscribed", user, sender)
+        self._say_present(user, sender)
+
+    def _refused(self, user: Jid, contact: Jid) -> None:
+        entry = self._rosters.entry(user, contact)
+        after = RECEIVED["unsubscribed"].applied(entry)
+        if after is not None and self._rosters.store(user, after):
+            self._push(user, after.as_item())
+
+    # ---- presence
+
+    def change(self, session: ChatSession, stanza: Element) -> None:
+        """Take a client's own presence and pass it on."""
+        if stanza.get("type") == "unavailable":
+            self.gone(session, stanza)
+            return
+        initial = session.presence is None
+        session.presence = stanza
+        owner = _jid(session).bare
+        for contact in self._watchers(owner):
+            self._deliver(contact, stanza)
+        self._deliver(owner, stanza)
+        if initial:
+            self._welcome(session, owner)
+
+    def gone(self, session: ChatSession, stanza: Element | None = None) -> None:
+        """Tell everybody who knows the session that it is unavailable."""
+        if session.jid is None:
+            return
+        last = stanza or stanzas.presence("unavailable", from_=str(session.jid))
+        owner, was_available = session.jid.bare, session.presence is not None
+        session.presence = None
+        told = self._watchers(owner) if was_available else []
+        for contact in told:
+            self._deliver(contact, last)
+        if was_available:
+            self._deliver(owner, last)
+        for target in tuple(session.directed):
+            if target.bare not in told:
+                self._deliver(target, last)
+        session.directed.clear()
+
+    def direct(self, session: ChatSession, stanza: Element, to: Jid) -> None:
+        """Pass presence to one entity."""
+        if stanza.get("type") == "unavailable":
+            session.directed.pop(to, None)
+        elif stanza.get("type") is None and len(session.directed) < DIRECTED:
+            session.directed[to] = None
+        self._deliver(to, stanza)
+
+    def _welcome(self, session: ChatSession, owner: Jid) -> None:
+        for other in self._sessions.available(owner):
+            if other is not session and other.presence is not None:
+                session.send(other.presence.having(to=str(session.jid)))
+        for entry in self._rosters.entries(owner):
+            contact = Jid.parse(entry.contact)
+            if entry.to:
+                for other in self._sessions.available(contact):
+                    if other.presence is not None:
+                        session.send(other.presence.having(to=str(session.jid)))
+            if entry.asking:
+                session.send(stanzas.presence("subscribe", from_=entry.contact, to=str(owner)))
+
+    def _watchers(self, user: Jid) -> list[Jid]:
+        return [Jid.parse(entry.contact) for entry in self._rosters.entries(user) if entry.from_]
+
+    def _say_present(self, user: Jid, to: Jid) -> None:
+        for session in self._sessions.available(user):
+            if session.presence is not None:
+                self._deliver(to, session.presence)
+
+    def _say_gone(self, user: Jid, to: Jid) -> None:
+        for session in self._sessions.available(user):
+            self._deliver(to, stanzas.presence("unavailable", from_=str(session.jid)))
+
+    def _deliver(self, to: Jid, stanza: Element) -> None:
+        """Give presence to a full address, or to every available session of a user."""
+        if to.resource:
+            found = self._sessions.at(to)
+            targets = [found] if found is not None else []
+        else:
+            targets = self._sessions.available(to)
+        for target in targets:
+            target.send(stanza.having(to=str(target.jid) if not to.resource else str(to)))
+
+
+def _jid(session: ChatSession) -> Jid:
+    assert session.jid is not None
+    return session.jid
