@@ -12,7 +12,7 @@ Guide for Cisco Unified Communications Manager 12.5(1)", chapter "Configure Cisc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, Protocol
@@ -124,10 +124,11 @@ Reason = Literal["expired", "removed by the client", "displaced by another clien
 
 
 class Registrar:
-    """The registrations of one node."""
+    """The registrations of one node. ``show`` turns the address of Expressway-C into what events call it."""
 
-    def __init__(self, phones: Phones, policy: Policy) -> None:
+    def __init__(self, phones: Phones, policy: Policy, *, show: Callable[[str], str] = str) -> None:
         self.policy = policy
+        self._show = show
         self._phones = phones
         self._devices: dict[str, dict[str, Binding]] = {}
         self._queue: dict[Binding, None] = {}
@@ -244,7 +245,7 @@ class Registrar:
                 line=asked.line,
                 contact=contact,
                 user=contact.user or phone.owner,
-                via=asked.via,
+                via=self._show(asked.via),
                 call_id="",
                 cseq=0,
                 expires_at=0.0,
@@ -254,7 +255,7 @@ class Registrar:
         fresh = binding.call_id != asked.call_id
         binding.contact = contact
         binding.user = contact.user or phone.owner
-        binding.via = asked.via
+        binding.via = self._show(asked.via)
         binding.call_id = asked.call_id
         binding.cseq = asked.cseq
         binding.expires_at = now + interval

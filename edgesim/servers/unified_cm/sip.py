@@ -67,7 +67,7 @@ class LineService:
         settings: SipSettings,
         legs: dict[int, Leg],
     ) -> None:
-        self.registrar = Registrar(database, policy)
+        self.registrar = Registrar(database, policy, show=self._show)
         self._host = host
         self._journal = journal
         self._database = database
@@ -85,6 +85,11 @@ class LineService:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _show(self, address: str) -> str:
+        """Return the lab's name for an address, or the address of a stranger."""
+        known = self._host.world.host_at(address)
+        return known.name if known is not None else address
 
     # ---- requests
 
