@@ -15,11 +15,12 @@ E = TypeVar("E", bound=Event, covariant=True)
 class Entry(Generic[E]):
     """One entry. ``(node, incarnation, sequence)`` identifies it.
 
-    ``at_ns`` is lab time; ``host_ns`` is Unix time by the node's own, skewable clock; both in nanoseconds. ``direction``
-    is ``in`` for a message as the node decoded it, ``out`` for one sent to a peer that is not of the lab, ``-`` for the
-    rest. ``peer`` is a host's name, or ``address:port`` of a stranger. ``keys`` correlate entries over protocols, e.g.
-    ``call-id:...``, ``tracking:...``, ``cookie:...``, ``jid:...``, ``user:...``, ``device:...``. ``secrets`` are spans
-    ``(start, end)`` of ``payload`` in octets that every view masks unless asked otherwise.
+    ``at_ns`` is lab time; ``host_ns`` is Unix time by the node's own, skewable clock; both in nanoseconds.
+    ``direction`` is ``in`` for a message as the node decoded it, ``out`` for one sent to a peer that is not of the lab,
+    ``-`` for the rest. ``peer`` is a host's name, or ``address:port`` of a stranger. ``keys`` correlate entries over
+    protocols, e.g. ``call-id:...``, ``tracking:...``, ``cookie:...``, ``jid:...``, ``user:...``, ``device:...``.
+    ``secrets`` are spans ``(start, end)`` of ``payload`` in octets that every view masks unless asked otherwise.
+    ``order`` is the entry's position in its journal.
     """
 
     node: str

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from edgesim.journal.codec import Header
 from edgesim.journal.entry import Direction, Entry
 from edgesim.journal.events import Event
+from edgesim.journal.spool import Path, Spool
 from edgesim.world import Host, World
 
 Listener = Callable[[Entry[Event]], None]
 
 
 class Journal:
-    """All entries of one lab, in the order in which they were emitted."""
+    """All entries of one lab, in the order in which they were emitted.
 
-    def __init__(self, world: World) -> None:
+    They stay in memory, or go to a file, ``spool``, of which memory holds only an index. Listeners hear of entries as
+    they were emitted; what is read back from a spool has its secrets masked, unless ``secrets``. Raises `OSError` where
+    the file cannot be made.
+    """
+
+    def __init__(self, world: World, *, spool: Path | None = None, secrets: bool = False) -> None:
         self.world = world
-        self._entries: list[Entry[Event]] = []
+        self._entries: list[Entry[Event]] | Spool = []
+        if spool is not None:
+            self._entries = Spool(spool, self.header(secrets=secrets))
         self._listeners: list[Listener] = []
+        self._sequences: dict[tuple[str, int], int] = {}
+
+    def header(self, *, secrets: bool = False) -> Header:
+        """Return the first line for a file of these entries."""
+        world = self.world
+        return Header(world=world.kind, seed=world.seed, epoch_ns=world.epoch_ns, secrets=secrets)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -25,9 +40,32 @@ class Journal:
     def __iter__(self) -> Iterator[Entry[Event]]:
         return iter(self._entries)
 
+    def __getitem__(self, place: int) -> Entry[Event]:
+        return self._entries[place]
+
     def entries(self, start: int = 0) -> Sequence[Entry[Event]]:
         """Return the entries from position ``start`` on."""
         return self._entries[start:]
+
+    def select(self, *, kind: str | None = None, node: str | None = None, start: int = 0) -> Sequence[Entry[Event]]:
+        """Return the entries of a kind, of a node, or both, from position ``start`` on."""
+        if isinstance(self._entries, Spool):
+            return self._entries.select(kind=kind, node=node, start=start)
+        return [
+            entry
+            for entry in self._entries[start:]
+            if (kind is None or entry.event.kind == kind) and (node is None or entry.node == node)
+        ]
+
+    def flush(self) -> None:
+        """Write what a spool still buffers."""
+        if isinstance(self._entries, Spool):
+            self._entries.flush()
+
+    def close(self) -> None:
+        """Write and close the spool, if there is one."""
+        if isinstance(self._entries, Spool):
+            self._entries.close()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` with every later entry; return a function that ends it."""
@@ -41,8 +79,62 @@ class Journal:
     def append(self, entry: Entry[Event]) -> None:
         """Add an entry; listeners hear of it at once."""
         self._entries.append(entry)
-        for listener in tuple(self._listeners):
-            listener(entry)
+        if self._listeners:
+            for listener in tuple(self._listeners):
+                listener(entry)
+
+    def record(
+        self,
+        host: Host | str,
+        event: Event,
+        *,
+        at_ns: int | None = None,
+        incarnation: int | None = None,
+        direction: Direction = "-",
+        peer: str | tuple[str, int] | None = None,
+        payload: bytes = b"",
+        keys: Sequence[str] = (),
+        secrets: Sequence[tuple[int, int]] = (),
+    ) -> Entry[Event]:
+        """Add an entry about ``host``, dead or alive; nodes write through their `Recorder`: it keeps the dead silent.
+
+        Time is now, and the life its present one, unless given. A stranger, given by name, has neither life nor clock.
+        """
+        now = self.world.now()
+        if isinstance(host, str):
+            name, alive, host_ns = host, 0, self.world.epoch_ns + now
+        else:
+            name, alive, host_ns = host.name, host.incarnation, host.clock.now_ns()
+        life = (name, alive if incarnation is None else incarnation)
+        self._sequences[life] = sequence = self._sequences.get(life, 0) + 1
+        entry = Entry(
+            node=name,
+            incarnation=life[1],
+            sequence=sequence,
+            at_ns=now if at_ns is None else at_ns,
+            host_ns=host_ns if at_ns is None else host_ns - now + at_ns,
+            direction=direction,
+            peer=self.name_of(peer),
+            event=event,
+            payload=payload,
+            keys=tuple(keys),
+            secrets=tuple(secrets),
+            order=len(self._entries),
+        )
+        self.append(entry)
+        return entry
+
+    def name_of(self, peer: str | tuple[str, int] | None) -> str | None:
+        """Return the name by which entries mention ``peer``: a lab host's, or ``address:port`` of a stranger."""
+        if isinstance(peer, tuple):
+            host = self.world.host_at(peer[0])
+            return host.name if host else endpoint(peer)
+        return peer
+
+
+def endpoint(address: tuple[str, int]) -> str:
+    """Return ``address:port``, with an IPv6 address in brackets (RFC 3986, section 3.2.2)."""
+    return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
 
 
 class Recorder:
@@ -51,7 +143,6 @@ class Recorder:
     def __init__(self, journal: Journal, host: Host) -> None:
         self._journal = journal
         self._host = host
-        self._sequence = 0
 
     def emit(
         self,
@@ -70,23 +161,9 @@ class Recorder:
         host = self._host
         if host.life.fenced:
             return None
-        self._sequence += 1
-        entry = Entry(
-            node=host.name,
-            incarnation=host.incarnation,
-            sequence=self._sequence,
-            at_ns=host.world.now(),
-            host_ns=host.clock.now_ns(),
-            direction=direction,
-            peer=self.name_of(peer),
-            event=event,
-            payload=payload,
-            keys=tuple(keys),
-            secrets=tuple(secrets),
-            order=len(self._journal),
+        return self._journal.record(
+            host, event, direction=direction, peer=peer, payload=payload, keys=keys, secrets=secrets
         )
-        self._journal.append(entry)
-        return entry
 
     def received(
         self,
@@ -121,7 +198,4 @@ class Recorder:
 
     def name_of(self, peer: str | tuple[str, int] | None) -> str | None:
         """Return the name by which entries mention ``peer``."""
-        if isinstance(peer, tuple):
-            host = self._host.world.host_at(peer[0])
-            return host.name if host else f"{peer[0]}:{peer[1]}"
-        return peer
+        return self._journal.name_of(peer)

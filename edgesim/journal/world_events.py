@@ -1,0 +1,111 @@
+"""What a world tells, as entries of the hosts concerned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from edgesim.journal import events
+from edgesim.journal.journal import Journal, endpoint
+from edgesim.world import events as told
+
+Address = tuple[str, int]
+
+
+def watch_world(journal: Journal) -> WorldWatch:
+    """Write every event of the journal's world into the journal from now on; call it once per journal."""
+    watch = WorldWatch(journal)
+    journal.world.observe(watch.tell)
+    return watch
+
+
+class WorldWatch:
+    """Turns world events into entries. Facts about a dead host are written too: it is the world that tells them."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._dialled: set[tuple[str, str]] = set()
+        self._writers: dict[type[told.WorldEvent], Callable[[Any], tuple[events.Event, Address | None]]] = {
+            told.HostChanged: self._host_changed,
+            told.ConnectionOpened: self._opened,
+            told.ConnectionFailed: self._failed,
+            told.ConnectionClosed: self._closed,
+            told.TlsEstablished: self._tls_established,
+            told.TlsFailed: self._tls_failed,
+            told.DatagramDropped: self._dropped,
+            told.FaultFired: self._fired,
+        }
+
+    def tell(self, event: told.WorldEvent) -> None:
+        """Write one event. Raises `TypeError` for a class that is not known here."""
+        writer = self._writers.get(type(event))
+        if writer is None:
+            raise TypeError(f"no journal entry is defined for {type(event).__name__}")
+        host = self._journal.world.hosts.get(event.host, event.host)
+        written, peer = writer(event)
+        life = event.incarnation if isinstance(event, told.HostChanged) else None
+        self._journal.record(host, written, at_ns=event.at_ns, incarnation=life, peer=peer)
+
+    def _host_changed(self, event: told.HostChanged) -> tuple[events.Event, Address | None]:
+        return events.HostStateChanged(state=event.state), None
+
+    def _opened(self, event: told.ConnectionOpened) -> tuple[events.Event, Address | None]:
+        self._dialled.add((event.host, event.connection))
+        local, remote = endpoint(event.local), endpoint(event.remote)
+        return events.TcpOpened(local=local, remote=remote, port=event.remote[1]), event.remote
+
+    def _failed(self, event: told.ConnectionFailed) -> tuple[events.Event, Address | None]:
+        return (
+            events.TcpFailed(remote=endpoint(event.remote), port=event.remote[1], reason=event.reason),
+            event.remote,
+        )
+
+    def _closed(self, event: told.ConnectionClosed) -> tuple[events.Event, Address | None]:
+        # The side that dialled is the one whose remote end is the service.
+        dialled = (event.host, event.connection) in self._dialled
+        self._dialled.discard((event.host, event.connection))
+        port = event.remote[1] if dialled else event.local[1]
+        local, remote = endpoint(event.local), endpoint(event.remote)
+        return events.TcpClosed(local=local, remote=remote, port=port, how=event.how), event.remote
+
+    def _tls_established(self, event: told.TlsEstablished) -> tuple[events.Event, Address | None]:
+        return (
+            events.TlsUp(
+                role=event.role,
+                version=event.version,
+                cipher=event.cipher,
+                server_name=event.server_name,
+                peer_subject=event.peer_subject,
+                peer_names=event.peer_names,
+                port=_service_port(event),
+                local=endpoint(event.local),
+                remote=endpoint(event.remote),
+            ),
+            event.remote,
+        )
+
+    def _tls_failed(self, event: told.TlsFailed) -> tuple[events.Event, Address | None]:
+        return (
+            events.TlsRefused(
+                role=event.role,
+                reason=event.reason,
+                alert=event.alert,
+                port=_service_port(event),
+                local=endpoint(event.local),
+                remote=endpoint(event.remote),
+            ),
+            event.remote,
+        )
+
+    def _dropped(self, event: told.DatagramDropped) -> tuple[events.Event, Address | None]:
+        return (
+            events.UdpDropped(remote=endpoint(event.remote), port=event.remote[1], reason=event.reason),
+            event.remote,
+        )
+
+    def _fired(self, event: told.FaultFired) -> tuple[events.Event, Address | None]:
+        return events.FaultFired(fault=event.fault, fault_kind=event.kind, detail=event.detail), event.remote
+
+
+def _service_port(event: told.TlsEstablished | told.TlsFailed) -> int:
+    return event.remote[1] if event.role == "client" else event.local[1]
