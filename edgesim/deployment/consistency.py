@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -160,13 +160,13 @@ def _settings(lab: Deployment) -> Iterator[Mistake]:
 
 def _users(lab: Deployment) -> Iterator[Mistake]:
     clusters = {each.name: each for each in lab.unified_cm}
-    nodes = [node.name for node in lab.im_presence_nodes]
-    devices = [device.name for device in lab.devices]
+    nodes = dict.fromkeys(node.name for node in lab.im_presence_nodes)
+    devices = dict.fromkeys(device.name for device in lab.devices)
     holders: dict[str, str] = {}
     for index, user in enumerate(lab.users):
         path: Path = ("users", index)
-        yield from _one((*path, "home_cluster"), user.home_cluster, list(clusters), "Unified CM cluster")
-        yield from _among((*path, "also_homed_at"), user.also_homed_at, list(clusters), "Unified CM cluster")
+        yield from _one((*path, "home_cluster"), user.home_cluster, clusters, "Unified CM cluster")
+        yield from _among((*path, "also_homed_at"), user.also_homed_at, clusters, "Unified CM cluster")
         yield from _one((*path, "im_presence_node"), user.im_presence_node, nodes, "IM and Presence node")
         yield from _among((*path, "devices"), user.devices or (), devices, "device")
         for place, name in enumerate(user.devices or ()):
@@ -185,12 +185,13 @@ def _users(lab: Deployment) -> Iterator[Mistake]:
 
 def _devices(lab: Deployment, authored: tuple[Device, ...]) -> Iterator[Mistake]:
     clusters = {each.name: each for each in lab.unified_cm}
-    users = [user.id for user in lab.users]
+    devices = {device.name: device for device in lab.devices}
+    users = dict.fromkeys(user.id for user in lab.users)
     for index, written in enumerate(authored):
-        device = lab.device(written.name)
+        device = devices[written.name]
         path: Path = ("devices", index)
         yield from _one((*path, "owner"), device.owner, users, "user")
-        yield from _one((*path, "cluster"), device.cluster, list(clusters), "Unified CM cluster")
+        yield from _one((*path, "cluster"), device.cluster, clusters, "Unified CM cluster")
         cluster = clusters.get(device.cluster or "")
         if cluster:
             profiles = [each.name for each in cluster.security_profiles]
@@ -237,16 +238,16 @@ _VALUES: dict[str, Any] = {
 def _security(lab: Deployment, authored: Authored) -> Iterator[Mistake]:
     kinds = {machine.name: kind for _, kind, machine in _machines(lab)}
     own = [f"{name}/{service}" for name, kind in kinds.items() for service in SERVICES.get(kind, ())]
+    presenting = [name for name, kind in kinds.items() if kind in SERVICES]
+    trusting = [name for name, kind in kinds.items() if kind in STORES]
     for index, certificate in enumerate(authored.certificates):
         path: Path = ("certificates", index)
-        presenting = [name for name, kind in kinds.items() if kind in SERVICES]
         yield from _one((*path, "host"), certificate.host, presenting, "host with certificates")
         if certificate.host in presenting:
             services = SERVICES[kinds[certificate.host]]
             yield from _one((*path, "service"), certificate.service, services, f"service of {certificate.host}")
     for index, store in enumerate(authored.trust):
         path = ("trust", index)
-        trusting = [name for name, kind in kinds.items() if kind in STORES]
         yield from _one((*path, "host"), store.host, trusting, "host with trust stores")
         if store.host in trusting:
             yield from _one((*path, "store"), store.store, STORES[kinds[store.host]], f"trust store of {store.host}")
@@ -265,14 +266,13 @@ def _twice(path: Path, field: str, values: Iterable[str], what: str) -> Iterator
         seen[value] = None
 
 
-def _one(path: Path, value: str | None, allowed: Iterable[str], what: str) -> Iterator[Mistake]:
-    known = list(allowed)
-    if value is not None and value not in known:
+def _one(path: Path, value: str | None, allowed: Collection[str], what: str) -> Iterator[Mistake]:
+    if value is not None and value not in allowed:
+        known = list(allowed)
         listed = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
         yield _wrong(path, value, f"no {what} has this name; there is {listed or 'none'}")
 
 
-def _among(path: Path, values: Iterable[str], allowed: Iterable[str], what: str) -> Iterator[Mistake]:
-    known = list(allowed)
+def _among(path: Path, values: Iterable[str], allowed: Collection[str], what: str) -> Iterator[Mistake]:
     for index, value in enumerate(values):
-        yield from _one((*path, index), value, known, what)
+        yield from _one((*path, index), value, allowed, what)

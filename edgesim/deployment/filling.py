@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgesim.deployment.base import derived
-from edgesim.deployment.hosts import Machine, View
+from edgesim.deployment.hosts import ExpresswayE, Machine, View
 from edgesim.deployment.mra import EnabledDomain
 from edgesim.deployment.people import JABBER_PREFIXES, Device, DeviceKind, User
 from edgesim.deployment.security import AUTHORITIES, SERVICES, STORES, Certificate, TrustStore
@@ -49,6 +49,7 @@ class _Filler:
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
+        self.owned: dict[str, tuple[str, ...]] = {}
 
     def _set(self, name: str, value: Any) -> None:
         # The model is frozen for everybody else, and what is filled in must not count as set by the author.
@@ -122,7 +123,7 @@ class _Filler:
             "traversal_zone",
             derived(
                 zone,
-                peer_addresses=zone.peer_addresses or tuple(each.fqdn for each in lab.expressway_e),
+                peer_addresses=zone.peer_addresses or tuple(each.inner_fqdn for each in lab.expressway_e),
                 tls_verify_subject_name=zone.tls_verify_subject_name
                 or lab.mra.expressway_c_cluster
                 or lab.expressway_c[0].fqdn,
@@ -144,6 +145,9 @@ class _Filler:
     def people(self) -> None:
         lab = self.deployment
         users: list[User] = []
+        for device in lab.devices:
+            if device.owner:
+                self.owned[device.owner] = (*self.owned.get(device.owner, ()), device.name)
         devices = {device.name: device for device in lab.devices}
         for position, user in enumerate(lab.users):
             full = self._user(user, position)
@@ -161,7 +165,7 @@ class _Filler:
         chat = [node.name for each in lab.im_presence if each.unified_cm == cluster for node in each.nodes]
         node = user.im_presence_node or (chat[position % len(chat)] if chat and user.im_presence else None)
         mail = user.mail or f"{user.id}@{lab.domains.edge}"
-        own = tuple(device.name for device in lab.devices if device.owner == user.id)
+        own = self.owned.get(user.id, ())
         return derived(
             user,
             home_cluster=cluster,
@@ -224,9 +228,8 @@ class _Filler:
             yield from (each.name for each in lab.domains.enabled)
             if lab.mra.expressway_e_cluster:
                 yield lab.mra.expressway_e_cluster
-            inner = getattr(machine, "inner_name", None)
-            if inner:
-                yield f"{inner}.{machine.domain}"
+            if isinstance(machine, ExpresswayE):
+                yield machine.inner_fqdn
         if kind == "expressway_c":
             if lab.mra.expressway_c_cluster:
                 yield lab.mra.expressway_c_cluster

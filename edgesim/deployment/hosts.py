@@ -55,7 +55,7 @@ class DnsServer(SingleHomed):
 
 
 class ExpresswayE(Machine):
-    """An Expressway-E peer. ``domain`` is its System > DNS > Domain name, hence also the cookie's domain.
+    """An Expressway-E peer. Its FQDN is the target of ``_collab-edge``, in whose domain the edge cookie must be.
 
     With ``inner`` it has two network interfaces: ``outer`` towards the clients, ``inner`` towards Expressway-C.
     """
@@ -66,6 +66,9 @@ class ExpresswayE(Machine):
     inner_zone: ZoneName = "dmz"
     inner_name: HostLabel | None = Field(
         default=None, description="a name of its own for the inner address, beside the FQDN"
+    )
+    dns_domain: DomainName | None = Field(
+        default=None, description="System > DNS > Domain name, the cookie's domain, where it is not the FQDN's"
     )
     static_nat: Address | None = Field(
         default=None, description="the public address, where a static NAT stands before it"
@@ -92,7 +95,12 @@ class ExpresswayE(Machine):
     @property
     def cookie_domain(self) -> str:
         """The domain of the edge cookie, without the leading dot: System > DNS > Domain name."""
-        return self.domain or ""
+        return self.dns_domain or self.domain or ""
+
+    @property
+    def inner_fqdn(self) -> str:
+        """The name by which Expressway-C reaches it."""
+        return f"{self.inner_name}.{self.domain}" if self.inner_name else self.fqdn
 
 
 class ExpresswayC(SingleHomed):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -29,6 +30,15 @@ from edgesim.deployment.people import Device, User
 from edgesim.deployment.records import Record, zone_records
 from edgesim.deployment.security import Certificate, TrustStore
 from edgesim.world import Interface
+
+T = TypeVar("T")
+
+
+def _found(items: Mapping[str, T], name: str, what: str) -> T:
+    try:
+        return items[name]
+    except KeyError:
+        raise LookupError(f"no {what} is called {name!r}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +95,12 @@ class Deployment(Model):
 
     def host_specs(self) -> tuple[HostSpec, ...]:
         """Return every host, servers before clients, in the order in which they should start."""
-        return tuple(
+        return tuple(self.hosts_by_name.values())
+
+    @cached_property
+    def hosts_by_name(self) -> Mapping[str, HostSpec]:
+        """Every host by its name, in the order of `host_specs`."""
+        specs = (
             HostSpec(
                 name=machine.name,
                 kind=kind,
@@ -98,12 +113,11 @@ class Deployment(Model):
             for kind, machine, cluster in filling.machines(self)
         )
 
+        return {spec.name: spec for spec in specs}
+
     def host(self, name: str) -> HostSpec:
         """Return a host by its name. Raises `LookupError`."""
-        for host in self.host_specs():
-            if host.name == name:
-                return host
-        raise LookupError(f"no host is called {name!r}")
+        return _found(self.hosts_by_name, name, "host")
 
     def dns_servers(self, host: str) -> tuple[str, ...]:
         """Return the addresses of the name servers that a host asks."""
@@ -155,19 +169,23 @@ class Deployment(Model):
 
     # People
 
+    @cached_property
+    def users_by_id(self) -> Mapping[str, User]:
+        """Every user by the id."""
+        return {user.id: user for user in self.users}
+
+    @cached_property
+    def devices_by_name(self) -> Mapping[str, Device]:
+        """Every device by its name."""
+        return {device.name: device for device in self.devices}
+
     def user(self, user_id: str) -> User:
         """Return a user by the id, in its exact case. Raises `LookupError`."""
-        for user in self.users:
-            if user.id == user_id:
-                return user
-        raise LookupError(f"no user is called {user_id!r}")
+        return _found(self.users_by_id, user_id, "user")
 
     def device(self, name: str) -> Device:
         """Return a device by its name. Raises `LookupError`."""
-        for device in self.devices:
-            if device.name == name:
-                return device
-        raise LookupError(f"no device is called {name!r}")
+        return _found(self.devices_by_name, name, "device")
 
     def devices_of(self, user_id: str) -> tuple[Device, ...]:
         """Return the devices that a user owns, in the order of the user's own list."""

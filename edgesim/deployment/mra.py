@@ -54,6 +54,7 @@ class Dns(Model):
 
     inside: DnsServer
     outside: DnsServer
+    split: bool = Field(default=True, description="inside, E's FQDN leads to its inner address; else to the public one")
     collab_edge: bool = Field(default=True, description="publish _collab-edge._tls for the enabled domains, outside")
     collab_edge_inside: bool = Field(default=False, description="the same in the inside view")
     cisco_uds: bool = Field(default=True, description="publish _cisco-uds._tcp for the enabled domains, inside")

@@ -95,6 +95,22 @@ def test_records_leak_and_go_missing(small: Deployment) -> None:
     assert lame.zone_records("outside")[-1].value == (1, 2, 3, "a.b")
 
 
+def test_without_split_dns_the_inner_interface_has_a_name_of_its_own(small: Deployment) -> None:
+    lab = small.changed({"dns.split": False, "expressway_e.expe.inner_name": "expe-in"})
+    inside = {(each.name, each.type): each.value for each in lab.zone_records("inside")}
+    assert inside["expe.example.com", "A"] == "203.0.113.10"
+    assert inside["expe-in.example.com", "A"] == "10.0.20.10"
+    assert inside["10.20.0.10.in-addr.arpa", "PTR"] == "expe-in.example.com"
+    assert lab.traversal_zone.peer_addresses == ("expe-in.example.com",)
+    assert "expe-in.example.com" in (lab.certificate("expe", "server").names or ())
+
+
+def test_the_cookie_domain_may_be_wrong(small: Deployment) -> None:
+    lab = small.changed({"expressway_e.expe.dns_domain": "other.test"})
+    assert lab.expressway_e[0].cookie_domain == "other.test"
+    assert lab.expressway_e[0].fqdn == "expe.example.com"
+
+
 def test_a_pair_publishes_both_edges() -> None:
     records = builtin("pair").zone_records("outside")
     targets = [each.value[3] for each in records if each.type == "SRV" and isinstance(each.value, tuple)]

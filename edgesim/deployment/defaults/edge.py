@@ -134,6 +134,17 @@ class EdgeDefaults(Model):
         30.0, "C or E waits so long for the next hop's answer, seconds", tag="proposed", gt=0
     )
     client_idle_s: float = known(115.0, "E closes an idle client connection after this", tag="proposed", gt=0)
+    message_s: float = known(60.0, "an HTTP message must be complete within this, seconds", tag="proposed", gt=0)
+    clock_tolerance_s: float = known(
+        60.0,
+        "C's and E's clocks further apart than this: 403 on everything; the number is that of SERVICE",
+        tag="inferred",
+        gt=0,
+    )
+    failed_node_s: float = known(
+        600.0, "for so long C does not ask a node again that failed it (X14.2 and later)", tag="proposed", ge=0
+    )
+    discovery_retry_s: float = known(60.0, "C repeats a failed discovery after this, seconds", tag="proposed", gt=0)
     discovery_s: float = known(
         0.0, "how long Refresh servers takes; the guide says 5 to 10 s, up to 45", tag="proposed", ge=0
     )

@@ -43,6 +43,22 @@ class ImDefaults(Model):
         None, "presence domains are not refused beyond the recommended 75", tag="proposed", gap="I-21"
     )
     presence_domains_recommended: int = known(75, "from X12.6.3", tag="doc", source=REQUIREMENTS, ge=1)
+    handshake_patience_s: float = known(
+        60.0, "a server gives a client so long from connecting to a session", tag="proposed", gt=0
+    )
+    auto_approve: bool = known(True, "users see each other's presence without being asked", tag="recalled")
+    offline_message: Literal["error", "drop"] = known(
+        "error", "a message for a user without an available client", tag="proposed"
+    )
+    resource_conflict: Literal["refuse", "replace"] = known(
+        "refuse", "a bind of a resource in use: conflict to the newcomer, or the older session ends", tag="proposed"
+    )
+    unassigned_status: int = known(
+        403, "SOAP login of a user without IM and Presence: anything but 200 says so to clients", tag="proposed"
+    )
+    bad_credentials: tuple[int, str] = known(
+        (-2, "Invalid username or password."), "err-code and err-text of a refused SOAP login", tag="proposed"
+    )
     whitespace_keepalive_s: float = known(30.0, "a client's keep-alive on its XMPP stream", tag="proposed", gt=0)
 
 

@@ -71,6 +71,9 @@ class DnsDefaults(Model):
     udp_size_bytes: int = known(
         512, "answers above this are truncated without EDNS", tag="doc", source="RFC 1035, 4.2.1"
     )
+    udp_edns_bytes: int = known(
+        1232, "the largest UDP answer, whatever EDNS offers: passes every path unfragmented", tag="recalled", ge=512
+    )
 
 
 class PortDefaults(Model):
@@ -146,6 +149,13 @@ class LinkDefaults(Model):
     tunnel_retry_s: float = known(5.0, "C dials a lost SSH tunnel again after this", tag="proposed", gt=0)
     tunnel_keepalive_s: float = known(15.0, "SSH keep-alive of the tunnel", tag="proposed", gt=0)
     tunnel_keepalive_count: int = known(3, "unanswered SSH keep-alives that end the tunnel", tag="proposed", ge=1)
+    tunnel_login_timeout_s: float = known(
+        30.0, "E gives a caller so long for the SSH handshake and authentication", tag="proposed", gt=0
+    )
+    xcp_keepalive_s: float = known(30.0, "interval of pings on the XCP link", tag="proposed", gt=0)
+    xcp_patience_s: float = known(
+        10.0, "for the handshake of the XCP link, and from a ping to any octet back", tag="proposed", gt=0
+    )
     xcp_retry_s: float = known(5.0, "C dials a lost XCP link again after this", tag="proposed", gt=0)
     connect_timeout_s: float = known(
         10.0, "C gives up a TCP connection to E or a server after this", tag="proposed", gt=0

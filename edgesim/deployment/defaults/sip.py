@@ -14,6 +14,7 @@ from edgesim.deployment.defaults.known import (
     REQUIREMENTS,
     SIP_OAUTH,
     SIPCC,
+    SYSTEM_GUIDE,
     TC_EXAMPLE,
     ZONES,
     known,
@@ -125,6 +126,19 @@ class UnifiedCmDefaults(Model):
         "the known texts of Warning 399; others are free text",
         tag="proposed",
         gap="S-19",
+    )
+    unknown_device_status: int = known(404, "answer to a REGISTER for a device that is not there", tag="proposed")
+    unknown_line_status: int = known(404, "answer to a REGISTER for a line that is not there", tag="proposed")
+    wrong_transport_status: int = known(
+        403, "answer to a REGISTER over a transport that the device's profile excludes", tag="proposed"
+    )
+    graceful_over_edge: bool = known(
+        False, "over MRA a second client takes the device without asking", tag="doc", source=SYSTEM_GUIDE
+    )
+    sis_versions: tuple[tuple[str, str], ...] = known(
+        (("11.5", "8.0.0"), ("12.0", "9.0.0"), ("12.5", "9.2.0"), ("14", "10.0.0")),
+        "X-cisco-sis- in a 200 to REGISTER, from each release on",
+        tag="trace",
     )
     reg_id: str = known("1", "x-cisco-reg-id of a client: echoed, otherwise ignored", tag="proposed", gap="S-01")
     trunk_conflict_status: int = known(
