@@ -22,8 +22,9 @@ from edgesim.edge.descriptor import is_host
 Match = Literal["exact", "prefix"]
 METHODS = ("OPTIONS", "GET", "HEAD", "PUT", "POST", "DELETE")
 DEFAULT_METHODS = METHODS  # default: see deployment
-MAX_OCTETS = 1024 * 1024
-MAX_ROWS = 10_000
+MAX_OCTETS = 256 * 1024
+MAX_ROWS = 2_000
+MAX_PATH = 8 * 1024
 RULE_COLUMNS = ("Url", "Deployment", "HttpMethods", "MatchType", "Description")
 TEST_COLUMNS = ("Url", "ExpectedResult", "Deployment", "Description", "HttpMethod")
 
@@ -160,7 +161,9 @@ def _split(url: str) -> tuple[str, str, int, str, str]:
 
 def plain_path(path: str) -> str | None:
     """Return a path decoded once and with single slashes, or None where it could be read in two ways."""
-    if not path.startswith("/") or _UNFIT.search(path) or _BROKEN_PERCENT.search(path) or _ENCODED_TRICK.search(path):
+    if len(path) > MAX_PATH or not path.startswith("/"):
+        return None
+    if _UNFIT.search(path) or _BROKEN_PERCENT.search(path) or _ENCODED_TRICK.search(path):
         return None
     plain = re.sub("/{2,}", "/", unquote(path, encoding="latin-1"))
     if _UNFIT.search(plain.replace(" ", "")) or _STILL_ENCODED.search(plain):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 from xml.etree.ElementTree import Element
 
-from edgesim.edge.markup import LIMITS, XmlLimits, escape, local, read, tag
+from edgesim.edge.markup import XmlLimits, escape, local, read, tag
 
 RESOURCE = "get_edge_config"
 CONTENT_TYPE = "text/xml"
@@ -20,6 +20,7 @@ DEFAULT_SERVICES = ("_cisco-phone-tftp", "_cuplogin", "_cisco-uds")
 TFTP_SERVER = "tftpServer"
 NAME_ERROR = "NameError"
 MAX_SERVICES = 16
+LIMITS = XmlLimits(octets=64 * 1024, depth=16, elements=2_000)
 
 
 class EdgeConfigError(ValueError):

@@ -17,6 +17,7 @@ from edgesim.edge.markup import XmlLimits, leaf, local, read, tag
 
 LIMITS = XmlLimits(octets=16 * 1024, depth=4, elements=64)
 MAX_OCTETS = 64 * 1024
+MAX_PART_HEADERS = 16
 DECLARATION = '<?xml version="1.0" encoding="utf-8"?> '
 CALL_TYPE = "application/text"
 CERTIFICATE_TYPE = "application/x-x509-ca-cert"
@@ -142,9 +143,10 @@ def _parts(body: bytes, delimiter: bytes) -> list[tuple[str, bytes]]:
         if piece.startswith(b"--"):
             break
         kind, rest = "", piece.lstrip(b" \t").removeprefix(b"\r\n")
-        while line_end := rest.find(b"\r\n") + 1:
+        for _ in range(MAX_PART_HEADERS):
+            line_end = rest.find(b"\r\n") + 1
             name, colon, value = rest[: line_end - 1].partition(b":")
-            if not colon or not re.fullmatch(rb"[A-Za-z-]{1,40}", name):
+            if not line_end or not colon or not re.fullmatch(rb"[A-Za-z-]{1,40}", name):
                 break
             if name.lower() == b"content-type":
                 kind = value.partition(b";")[0].strip().lower().decode("latin-1")

@@ -27,7 +27,10 @@ SEARCHED = 256 * 1024
 
 
 def secret_spans(head: bytes, body: bytes) -> tuple[tuple[int, int], ...]:
-    """Return ``(start, end)`` spans of the secrets in ``head + body``: credentials, cookie values, password fields."""
+    """Return ``(start, end)`` spans of the secrets in ``head + body``: credentials, cookie values, password fields.
+
+    They are in order and do not overlap.
+    """
     spans: list[tuple[int, int]] = []
     for pattern in (_CREDENTIALS, _SET_COOKIE):
         spans += [match.span(1) for match in pattern.finditer(head)]
@@ -38,7 +41,18 @@ def secret_spans(head: bytes, body: bytes) -> tuple[tuple[int, int], ...]:
     searched = body[:SEARCHED]
     for pattern in (_IN_QUERY, _IN_JSON, _IN_XML, _CREDENTIAL_XML):
         spans += [(at + len(head), end + len(head)) for at, end in (m.span(1) for m in pattern.finditer(searched))]
-    return tuple(sorted(spans))
+    return _joined(sorted(spans))
+
+
+def _joined(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Return sorted spans with those that overlap made one."""
+    found: list[tuple[int, int]] = []
+    for start, end in spans:
+        if found and start < found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return tuple(found)
 
 
 def request_keys(request: Request) -> tuple[str, ...]:

@@ -298,7 +298,7 @@ PIECES = st.sampled_from(
         b"hello",
     ]
 )
-HOSTILE = st.lists(PIECES | st.binary(max_size=12), max_size=16).map(b"".join)
+HOSTILE = st.lists(PIECES | st.binary(max_size=12), max_size=10).map(b"".join)
 
 
 @fuzzed

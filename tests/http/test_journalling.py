@@ -1,0 +1,85 @@
+"""Where the secrets of a message stand, and the keys that join it to others."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgesim.http import Headers, Request
+from edgesim.http.journalling import request_keys, response_keys, secret_spans
+from tests.fuzz import fuzzed
+
+
+def secrets(head: bytes, body: bytes = b"") -> list[bytes]:
+    return [(head + body)[start:end] for start, end in secret_spans(head, body)]
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "found"),
+    [
+        (b"GET / HTTP/1.1\r\nauthorization:  Bearer aa.bb.cc\r\n\r\n", b"", [b"aa.bb.cc"]),
+        (b"GET / HTTP/1.1\r\nAuthorization: opaque\r\n\r\n", b"", [b"opaque"]),
+        (b"GET / HTTP/1.1\r\nProxy-Authorization: Basic eHg=\r\n\r\n", b"", [b"eHg="]),
+        (b"GET / HTTP/1.1\r\nCookie: a=1; b=2==\r\nX: c=3\r\n\r\n", b"", [b"1", b"2=="]),
+        (b"HTTP/1.1 200 OK\r\nSet-Cookie: X-Auth=v; Path=/\r\nSet-Cookie: J=w\r\n\r\n", b"", [b"v", b"w"]),
+        (b"GET /cb?access_token=tok&x=1 HTTP/1.1\r\n\r\n", b"", [b"tok"]),
+        (b"GET /cb?x=1 HTTP/1.1\r\n\r\n", b"grant_type=password&password=p%20w&x=1", [b"p%20w"]),
+        (b"\r\n\r\n", b'{"password" : "p w", "refresh_token":"r"}', [b"p w", b"r"]),
+        (b"\r\n\r\n", b"<ns:login><ns:password>p w</ns:password><n/></ns:login>", [b"p w"]),
+        (b"\r\n\r\n", b'<credential type="pin">1234</credential>', [b"1234"]),
+        (b"\r\n\r\n", b"<session-key>6f</session-key>", [b"6f"]),
+        (b"GET / HTTP/1.1\r\nHost: password\r\n\r\n", b"nothing secret in here", []),
+    ],
+)
+def test_secrets_are_found(head: bytes, body: bytes, found: list[bytes]) -> None:
+    assert secrets(head, body) == found
+
+
+def test_keys() -> None:
+    headers = Headers(
+        [("TrackingID", "t"), ("Cookie", "A=1; X-Auth=c; X-Auth=d"), ("Authorization", "Basic amRvZTpwOnE=")]
+    )
+    assert request_keys(Request(method="GET", target="/", headers=headers)) == ("tracking:t", "cookie:c", "user:jdoe")
+    assert request_keys(Request(method="GET", target="/", headers=Headers([("Authorization", "Basic !!")]))) == ()
+    assert response_keys(Headers([("Set-Cookie", "J=1"), ("set-cookie", "X-Auth=c; Path=/")])) == ("cookie:c",)
+
+
+PIECES = st.sampled_from(
+    [b"Authorization: ", b"Cookie: ", b"Set-Cookie: a=", b"Basic ", b"\r\n", b"=", b"; ", b"<password>", b"&pin=", b" "]
+)
+
+
+@fuzzed
+@given(
+    head=st.lists(PIECES | st.binary(max_size=8), max_size=6).map(b"".join),
+    body=st.lists(PIECES | st.binary(max_size=8), max_size=6).map(b"".join),
+)
+def test_spans_are_in_order_apart_and_inside(head: bytes, body: bytes) -> None:
+    at = 0
+    for start, end in secret_spans(head, body):
+        assert at <= start < end <= len(head) + len(body)
+        at = end
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b"<password ",
+        b"<password>",
+        b'"password"',
+        b"&password=",
+        b"<a:",
+        b"Authorization: a ",
+        b"Cookie: ",
+        b"=",
+        b" ",
+        b"a",
+    ],
+)
+def test_no_input_makes_the_search_slow(piece: bytes) -> None:
+    began = time.process_time()
+    secret_spans(piece * (32 * 1024 // len(piece)), piece * (2 * 1024 * 1024 // len(piece)))
+    assert time.process_time() - began < 0.5
