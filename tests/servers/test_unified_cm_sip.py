@@ -153,7 +153,7 @@ def test_the_200_has_the_captured_headers_in_order() -> None:
             *("Session-ID", "Content-Length"),
         ]
         port = line.connection.local[1]
-        assert first.get_all("Via")[0].endswith(f";rport={port};received=10.0.30.10")
+        assert first.get_all("Via")[0].endswith(f";received=10.0.30.10;rport={port}")
         assert first.get_all("Via")[1] == register().get_all("Via")[1]
         assert first.get("Server") == "Cisco-CUCM14.0"
         assert first.get("Expires") == "120"

@@ -19,7 +19,7 @@ from edgesim.sip.values import NameAddr, SipUri, delta_seconds
 
 NO_INSTANCE = "000000000000"
 """The instance of a probe: it asks whether the device is free."""
-CONTACTS_REMEMBERED = 4096
+REMEMBERED = 4096
 
 _PORT = re.compile(r":[0-9]+$")
 _INSTANCE = re.compile(r"<urn:uuid:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-([0-9a-fA-F]{12})>")
@@ -77,18 +77,30 @@ class Contact:
         )
 
 
+# A refresh repeats To and Contact of the one before it to the octet: what was read of them is remembered.
 _contacts: dict[str, Contact] = {}
+_lines: dict[bytes, str] = {}
 
 
 def _contact(value: str) -> Contact:
-    """Read a Contact; a refresh repeats the one before it to the octet, so the last ones are remembered."""
-    known = _contacts.get(value)
-    if known is None:
-        known = Contact.of(value)
-        if len(_contacts) >= CONTACTS_REMEMBERED:
-            _contacts.clear()
-        _contacts[value] = known
+    known = Contact.of(value)
+    if len(_contacts) >= REMEMBERED:
+        _contacts.clear()
+    _contacts[value] = known
     return known
+
+
+def _line(request: Request) -> str:
+    raw = request.raw_line("To") or b""
+    line = _lines.get(raw)
+    if line is None:
+        line = request.to.address.user or ""
+        if not line:
+            raise SipProtocolError("To without a directory number")
+        if len(_lines) >= REMEMBERED:
+            _lines.clear()
+        _lines[raw] = line
+    return line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,22 +133,23 @@ class Registration:
     @classmethod
     def of(cls, request: Request) -> Registration:
         """Read a REGISTER. Raises `SipProtocolError` where it breaks RFC 3261, sections 10.2 and 10.3."""
-        line = request.to.address.user
-        if not line:
-            raise SipProtocolError("To without a directory number")
-        values = request.values("Contact")
+        line = _line(request)
         header = request.get("Expires")
         expires = None if header is None else delta_seconds(header)
-        contact = None
-        everything = values == ["*"]
-        if everything and expires != 0:
-            raise SipProtocolError("Contact * with an Expires other than 0")
-        if not everything and len(values) > 1:
-            raise SipProtocolError("more than one Contact")
-        if values and not everything:
-            contact = _contact(values[0])
-            if contact.expires is not None:
-                expires = contact.expires
+        lines = request.get_all("Contact")
+        contact = _contacts.get(lines[0]) if len(lines) == 1 else None
+        everything = False
+        if contact is None and lines:
+            values = request.values("Contact")
+            everything = values == ["*"]
+            if everything and expires != 0:
+                raise SipProtocolError("Contact * with an Expires other than 0")
+            if not everything:
+                if len(values) > 1:
+                    raise SipProtocolError("more than one Contact")
+                contact = _contact(values[0])
+        if contact is not None and contact.expires is not None:
+            expires = contact.expires
         paths = request.values("Path") if "Path" in request else []
         supported = request.get("Supported")
         return cls(

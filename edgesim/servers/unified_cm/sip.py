@@ -32,8 +32,10 @@ LINE_METHODS = ("REGISTER", "OPTIONS", "REFER", "ACK", "CANCEL", "BYE")
 KNOWN_METHODS = (*LINE_METHODS, "INVITE", "INFO", "PRACK", "UPDATE", "SUBSCRIBE", "NOTIFY", "MESSAGE", "PUBLISH")
 UNDERSTOOD = ("path", "gruu")
 """Option tags that a request may require."""
+URIS_REMEMBERED = 1024
 ADAPTIVE = "X-cisco-supports-AR_SK"
 
+_RPORT = re.compile(r"^([^,\"]*?);[ \t]*rport[ \t]*(?=[;,]|$)", re.IGNORECASE)
 _SESSION = re.compile(r"[0-9a-f]{32}(?=$|[;\s])")
 
 
@@ -43,7 +45,8 @@ class SipSettings:
 
     ``server`` is the value of Server; ``sis`` the version in ``X-cisco-sis-``; ``adaptive`` whether it confirms
     adaptive routing and STUN keep-alives to clients that announce them; ``names`` the hosts that a Request-URI may
-    name; ``mismatch_closes`` whether a certificate without the profile's name ends the connection or gets a 403.
+    name; ``mismatch_closes`` whether a certificate without the profile's name ends the connection or gets a 403;
+    ``trying`` whether a 100 precedes the answer to a REGISTER.
     """
 
     server: str
@@ -53,6 +56,7 @@ class SipSettings:
     name: str
     names: frozenset[str]
     mismatch_closes: bool = True
+    trying: bool = True
 
 
 class LineService:
@@ -78,6 +82,8 @@ class LineService:
         self._nonces = NonceStore(host.entropy("SIP nonces"), octets=16)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._own: set[str] = set()
+        self._date = (0, "")
         self._supported = f"X-cisco-srtp-fallback,X-cisco-sis-{settings.sis}"
 
     def close(self) -> None:
@@ -113,11 +119,14 @@ class LineService:
             return self._answer(request, 501)
         if method not in LINE_METHODS:
             return self._answer(request, 405, ("Allow", ALLOW))
-        uri = SipUri.parse(request.uri) if request.uri[:4].lower() in ("sip:", "sips") else None
-        if uri is None:
-            return self._answer(request, 416)
-        if uri.host.lower() not in self._settings.names:
-            return self._answer(request, 404)
+        if request.uri not in self._own:
+            uri = SipUri.parse(request.uri) if request.uri[:4].lower() in ("sip:", "sips") else None
+            if uri is None:
+                return self._answer(request, 416)
+            if uri.host.lower() not in self._settings.names:
+                return self._answer(request, 404)
+            if len(self._own) < URIS_REMEMBERED:
+                self._own.add(request.uri)
         if "Require" in request:
             unknown = [name for name in request.values("Require") if name.lower() not in UNDERSTOOD]
             if unknown:
@@ -144,7 +153,7 @@ class LineService:
                 "Via",
                 "From",
                 "To",
-                ("Date", self._host.clock.http_date()),
+                ("Date", self._today()),
                 "Call-ID",
                 ("Server", self._settings.server),
                 "CSeq",
@@ -152,6 +161,14 @@ class LineService:
             ),
             body=body,
         )
+
+    def _today(self) -> str:
+        """Return the value of Date, made once a second."""
+        clock = self._host.clock
+        second = clock.now_ns() // 1_000_000_000
+        if self._date[0] != second:
+            self._date = (second, clock.http_date())
+        return self._date[1]
 
     # ---- REGISTER
 
@@ -169,7 +186,9 @@ class LineService:
         if challenge is not None:
             connection.send(self._answer(request, 401, ("WWW-Authenticate", challenge)))
             return
-        connection.send(self._trying(request))
+        if self._settings.trying:
+            # Past the transaction: the final answer follows at once, and a retransmission gets that.
+            connection.send_now(self._trying(request))
         outcome = self.registrar.register(asked, phone, self._loop.time())
         if isinstance(outcome, Refusal):
             self._refuse(outcome, request, connection, phone)
@@ -191,8 +210,7 @@ class LineService:
         connection.send(self._answer(request, 200, ("Expires", "0"), ("Supported", self._supported)))
 
     def _trying(self, request: Request) -> Response:
-        date = ("Date", self._host.clock.http_date())
-        return request.response(100, layout=("Via", "From", "To", date, "Call-ID", "CSeq"))
+        return request.response(100, layout=("Via", "From", "To", ("Date", self._today()), "Call-ID", "CSeq"))
 
     def _granted(self, request: Request, asked: Registration, outcome: Granted) -> Response:
         value = outcome.binding.contact.value
@@ -318,17 +336,12 @@ class LineService:
 
 def _stamp(request: Request, connection: Connection) -> None:
     """Note in the top Via where the request came from (RFC 3261, 18.2.1; RFC 3581, 4)."""
-    line = request.raw_line("Via") or b""
-    asks = b"rport" in line
     address, port = connection.peer
-    if not asks and address.encode() in line:
-        return
-    first, _, rest = (request.get("Via") or "").partition(",")
-    via = Via.parse(first)
-    parameters = via.parameters
-    if asks and "rport" in parameters:
-        parameters = parameters.with_("rport", str(port)).with_("received", address)
-    elif via.host.strip("[]") != address:
-        parameters = parameters.with_("received", address)
-    stamped = str(Via(transport=via.transport, host=via.host, port=via.port, parameters=parameters))
-    request.replace("Via", f"{stamped},{rest}" if rest else stamped)
+    value = request.get("Via") or ""
+    stamped = _RPORT.sub(rf"\1;received={address};rport={port}", value, count=1)
+    if stamped != value:
+        request.replace("Via", stamped)
+    elif address not in value:
+        first, comma, rest = value.partition(",")
+        if Via.parse(first).received is None:
+            request.replace("Via", f"{first.rstrip()};received={address}{comma}{rest}")
