@@ -28,8 +28,15 @@ def validated(reading: Reading, source: str) -> Deployment:
     mistakes = [_placed(each, reading, source) for each in reading.mistakes]
     if not isinstance(reading.data, dict):
         if not mistakes:
-            mistakes.append(Mistake(path=(), value=None, reason="an empty deployment; see the example in the library",
-                                    line=1, source=source))  # fmt: skip
+            mistakes.append(
+                Mistake(
+                    path=(),
+                    value=None,
+                    reason="an empty deployment; see the example in the library",
+                    line=1,
+                    source=source,
+                )
+            )
         raise DeploymentError(tuple(mistakes))
     found, deployment = _Validation(reading.data).run()
     mistakes += [_placed(each, reading, source) for each in found]
@@ -56,11 +63,14 @@ class _Validation:
     """
 
     ROUNDS = 8
+    MOST = 100
+    """Mistakes told in one round; a file that has more is better mended in several."""
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = _copied(data)
         self.places: dict[int, list[int]] = {}
-        self.removed: list[Path] = []
+        self.removed: set[Path] = set()
+        """What was taken out, and everything above it: what is missing there is no mistake of its own."""
         self.ignored: set[str] = set()
         self.mistakes: list[Mistake] = []
         self.stand_ins = 0
@@ -81,6 +91,7 @@ class _Validation:
         """Note the mistakes of one round and mend them; False when no further round can tell more."""
         errors = error.errors(include_url=False)
         wrong: list[tuple[Path, str]] = []
+        told = 0
         for each in errors:
             cause = each.get("ctx", {}).get("error")
             if isinstance(cause, Inconsistent):
@@ -96,8 +107,9 @@ class _Validation:
             ):
                 continue  # items that are wrong in themselves are not counted
             original = self._original(loc)
-            if not any(gone[: len(original)] == original for gone in self.removed):
+            if original not in self.removed and told < self.MOST:
                 self.mistakes.append(_told(original, each))
+                told += 1
             wrong.append((loc, each["type"]))
         return self._mend(wrong)
 
@@ -135,10 +147,12 @@ class _Validation:
     def _remove(self, loc: Path) -> bool:
         original, holder, last = self._original(loc), self._holder(loc), loc[-1]
         if isinstance(holder, list) and isinstance(last, int) and last < len(holder):
-            self.places.setdefault(id(holder), list(range(len(holder)))).pop(last)
+            if id(holder) not in self.places:
+                self.places[id(holder)] = list(range(len(holder)))
+            self.places[id(holder)].pop(last)
         elif not (isinstance(holder, dict) and last in holder):
             return False
-        self.removed.append(original)
+        self.removed.update(original[:end] for end in range(1, len(original) + 1))
         _gather(holder[last], self.ignored)
         del holder[last]
         return True

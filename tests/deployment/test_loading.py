@@ -191,6 +191,25 @@ def test_a_yaml_bomb_is_refused_at_its_first_alias() -> None:
     tracemalloc.stop()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(f"key{n}: x" for n in range(9_000)),
+        "users: [" + "x, " * 19_000 + "]",
+        LEAST + "devices: [" + "{nam: x, owner: y}, " * 3_000 + "]",
+        LEAST + "mra: {allow_list: [" + "{url: x}, " * 5_000 + "]}",
+        LEAST + "clients:" + "".join(f"\n  - {{name: c, address: 10.0.40.{n % 250}}}" for n in range(3_000)),
+    ],
+    ids=["unknown keys", "words for users", "unknown keys in items", "bad items", "contradictions"],
+)
+def test_thousands_of_mistakes_take_no_time(text: str) -> None:
+    began = time.perf_counter()
+    with pytest.raises(DeploymentError) as raised:
+        load_text(text)
+    assert time.perf_counter() - began < 2
+    assert raised.value.mistakes
+
+
 def test_scalars_mean_what_they_look_like() -> None:
     lab = load_text(LEAST.replace('["0100"]', "[0100, 1001]").replace("id: alice", "id: no"))
     assert lab.users[0].id == "no"

@@ -12,34 +12,49 @@ class ClientDefaults(Model):
     """Jabber, the Webex app, phones and room devices."""
 
     recheck_s: float = known(
-        60.0, "outside, the SRV queries are repeated every so often and on each network change",
-        tag="proposed", gap="D-01", gt=0,
-    )  # fmt: skip
+        60.0,
+        "outside, the SRV queries are repeated every so often and on each network change",
+        tag="proposed",
+        gap="D-01",
+        gt=0,
+    )
     inside_probe_s: float = known(
-        3.0, "inside means: _cisco-uds answers, and TCP to its target connects within this",
-        tag="proposed", gap="D-01", gt=0,
-    )  # fmt: skip
+        3.0,
+        "inside means: _cisco-uds answers, and TCP to its target connects within this",
+        tag="proposed",
+        gap="D-01",
+        gt=0,
+    )
     srv_queries: Literal["at once", "one after the other"] = known(
-        "at once", "_cisco-uds, _cuplogin and _collab-edge; the order of one community note is the other form",
-        tag="doc", source=DISCOVERY,
-    )  # fmt: skip
+        "at once",
+        "_cisco-uds, _cuplogin and _collab-edge; the order of one community note is the other form",
+        tag="doc",
+        source=DISCOVERY,
+    )
     asks_cuplogin: bool = known(
-        True, "older guides name the query, newer ones do not", tag="doc",
-        source="Deployment and Installation Guide for Cisco Jabber 10.5, \"Requirements\"",
-    )  # fmt: skip
+        True,
+        "older guides name the query, newer ones do not",
+        tag="doc",
+        source='Deployment and Installation Guide for Cisco Jabber 10.5, "Requirements"',
+    )
     sni: Literal["edge fqdn", "none"] = known(
         "edge fqdn", "what a client sends as server name on 8443", tag="inferred", gap="D-02"
     )
     asked_services: tuple[str, ...] = known(
-        ("_cisco-uds", "_cuplogin"), "service_name of Jabber's get_edge_config", tag="doc",
+        ("_cisco-uds", "_cuplogin"),
+        "service_name of Jabber's get_edge_config",
+        tag="doc",
         source='Preferred Architecture for Cisco Collaboration 12.x Enterprise On-Premises, "Collaboration Edge"',
-    )  # fmt: skip
+    )
     connect_timeout_s: float = known(10.0, "a client gives up a TCP connection after this", tag="proposed", gt=0)
     request_timeout_s: float = known(30.0, "a client gives up an HTTP request after this", tag="proposed", gt=0)
     xmpp_timeout_s: float = known(30.0, "a client gives up an XMPP step after this", tag="proposed", gt=0)
-    dns_cached: bool = known(True, "answers may come from the client's cache", tag="doc",
+    dns_cached: bool = known(
+        True,
+        "answers may come from the client's cache",
+        tag="doc",
         source=DISCOVERY,
-    )  # fmt: skip
+    )
     room_retry_s: float = known(
         15.0, "a room device repeats its provisioning after this", tag="trace", source=TC_EXAMPLE, gt=0
     )
@@ -48,9 +63,11 @@ class ClientDefaults(Model):
     )
     phone_retry_s: float = known(15.0, "a phone repeats its sign-in after this, as TC does", tag="proposed", gap="D-17")
     register_retries_exhausted: Literal["timer F"] = known(
-        "timer F", "a client goes to its standby node when one REGISTER transaction has timed out (RFC 3261)",
-        tag="proposed", gap="S-12",
-    )  # fmt: skip
+        "timer F",
+        "a client goes to its standby node when one REGISTER transaction has timed out (RFC 3261)",
+        tag="proposed",
+        gap="S-12",
+    )
     node_limit: int = known(3, "nodes of a CallManager group that a client uses", tag="trace", source=SIP_OAUTH, ge=1)
     fallback_monitor_s: float = known(
         300.0, "how long a client watches a node that came back before it returns", tag="impl", gt=0

@@ -162,9 +162,11 @@ class EdgeDefaults(Model):
         gap="D-18",
     )
     activation_path: str = known(
-        "activation", "last element of E's URL for activation codes, an exchange of this testbed's own",
-        tag="proposed", gap="D-21",
-    )  # fmt: skip
+        "activation",
+        "last element of E's URL for activation codes, an exchange of this testbed's own",
+        tag="proposed",
+        gap="D-21",
+    )
     activation_srp_group_bits: int = known(
         2048, "SRP-6a group of the activation-code exchange (RFC 5054)", tag="proposed", gap="D-21"
     )

@@ -41,9 +41,11 @@ class OAuthDefaults(Model):
         "user", "where the MRA access policy is read: from the user, as no claim is known", tag="proposed", gap="I-01"
     )
     keys_copied: Literal["add and refresh"] = known(
-        "add and refresh", "C reads the keys when servers are added and on Refresh servers only",
-        tag="inferred", gap="I-02",
-    )  # fmt: skip
+        "add and refresh",
+        "C reads the keys when servers are added and on Refresh servers only",
+        tag="inferred",
+        gap="I-02",
+    )
     token_path: str = known(
         "/ssosp/token", "UCM's token endpoint, parent of the revoke path", tag="inferred", gap="I-04"
     )
@@ -58,13 +60,17 @@ class OAuthDefaults(Model):
         gap="I-06",
     )
     invalid_token_challenge: Literal["Basic", "Bearer"] = known(
-        "Basic", "E's answer to a bad token: as for bad credentials, or Bearer error=\"invalid_token\"",
-        tag="proposed", gap="I-07",
-    )  # fmt: skip
+        "Basic",
+        'E\'s answer to a bad token: as for bad credentials, or Bearer error="invalid_token"',
+        tag="proposed",
+        gap="I-07",
+    )
     two_addresses_error: str = known(
-        "invalid_grant", "error with 400 when app and browser reach E from different addresses",
-        tag="proposed", gap="I-08",
-    )  # fmt: skip
+        "invalid_grant",
+        "error with 400 when app and browser reach E from different addresses",
+        tag="proposed",
+        gap="I-08",
+    )
     bad_assertion_status: int = known(403, "answer of /fedlet to a bad assertion", tag="proposed", gap="I-09")
     bad_assertion_text: str = known("Invalid SAML Response", "text in that answer", tag="proposed", gap="I-09")
     probe_root: str = known("SSOResult", "root of UCM's singleSignOn answer", tag="recalled", gap="I-19")
@@ -72,9 +78,11 @@ class OAuthDefaults(Model):
         True, "C finds the home cluster of a single sign-on by clusterUser?email=", tag="inferred", gap="I-20"
     )
     authorize_proxy_path: str = known(
-        "/ssosp/oauth/authorize_proxy", "C's request to UCM in the same flow, internal to this testbed",
-        tag="proposed", gap="I-20",
-    )  # fmt: skip
+        "/ssosp/oauth/authorize_proxy",
+        "C's request to UCM in the same flow, internal to this testbed",
+        tag="proposed",
+        gap="I-20",
+    )
     sip_token_extra_ttl_s: int = known(0, "grace of simple tokens", tag="doc", source=CONFIGURATION, ge=0)
     saml_clock_skew_s: int = known(3, "how far IdP and applications may be apart", tag="doc", source=ADFS, ge=0)
 

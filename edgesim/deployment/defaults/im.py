@@ -18,21 +18,28 @@ class ImDefaults(Model):
     session_key_lifetime_s: int = known(86_400, "a SOAP session key, seconds", tag="proposed", ge=1)
     one_time_password_s: int = known(60, "a one-time password, seconds, good for one use", tag="proposed", ge=1)
     resource_digits: int = known(
-        4, "resource of Jabber: jabber_ and so many digits; then bind, session, roster as in RFC 6120, 3921, 6121",
-        tag="inferred", gap="I-11", ge=1,
-    )  # fmt: skip
+        4,
+        "resource of Jabber: jabber_ and so many digits; then bind, session, roster as in RFC 6120, 3921, 6121",
+        tag="inferred",
+        gap="I-11",
+        ge=1,
+    )
     stream_management: bool = known(True, "XEP-0198 is offered after authentication", tag="inferred", gap="I-11")
     token_mechanism: str = known(
-        "", "SASL mechanism for an access token; empty: SOAP with Bearer, then a one-time password",
-        tag="proposed", gap="I-12",
-    )  # fmt: skip
+        "",
+        "SASL mechanism for an access token; empty: SOAP with Bearer, then a one-time password",
+        tag="proposed",
+        gap="I-12",
+    )
     redirect: Literal["hostname", "see-other-host"] = known(
         "hostname", "how a client is told its home node: <hostname> in <mechanisms>", tag="inferred", gap="I-13"
     )
     file_transfer_url: str = known(
-        "https://{node}:7336/{uuid}", "managed file transfer: PUT, then GET; the URL in jabber:x:oob",
-        tag="proposed", gap="I-14",
-    )  # fmt: skip
+        "https://{node}:7336/{uuid}",
+        "managed file transfer: PUT, then GET; the URL in jabber:x:oob",
+        tag="proposed",
+        gap="I-14",
+    )
     bytestream_failure: str = known(
         "item-not-found", "how a peer-to-peer transfer ends over MRA", tag="inferred", gap="I-15"
     )

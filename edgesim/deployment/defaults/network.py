@@ -35,16 +35,20 @@ class NetworkDefaults(Model):
     same_zone_ms: float = known(0.2, "one-way delay within a zone, milliseconds: a LAN", tag="proposed", ge=0)
     loss: float = known(0.0, "share of UDP datagrams lost; faults raise it", tag="proposed", ge=0, le=1)
     tcp_connect_timeout_s: float = known(
-        127.0, "a connection attempt that meets silence gives up after this, as Linux does with six SYN retries",
-        tag="impl", gt=0,
-    )  # fmt: skip
+        127.0,
+        "a connection attempt that meets silence gives up after this, as Linux does with six SYN retries",
+        tag="impl",
+        gt=0,
+    )
     tcp_initial_rto_s: float = known(
         1.0, "the first retransmission timeout of TCP, seconds", tag="doc", source="RFC 6298, section 2", gt=0
     )
     tcp_user_timeout_s: float = known(
-        924.6, "data that nobody acknowledges ends a connection after this, as Linux does with tcp_retries2 = 15",
-        tag="impl", gt=0,
-    )  # fmt: skip
+        924.6,
+        "data that nobody acknowledges ends a connection after this, as Linux does with tcp_retries2 = 15",
+        tag="impl",
+        gt=0,
+    )
     udp_payload_bytes: int = known(65507, "the largest UDP payload over IPv4", tag="doc", source="RFC 768", ge=512)
 
     def latency_ms(self, zone: str, other: str) -> float:

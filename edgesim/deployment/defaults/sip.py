@@ -40,9 +40,11 @@ class SipDefaults(Model):
     )
     service_cache_s: float = known(7200.0, "E remembers a 200 to SERVICE so long", tag="proposed", gap="S-05", ge=0)
     service_identity_verified: bool = known(
-        False, "C verifies Identity: base64 RSA-SHA1 over From, To, Call-ID, CSeq, Date and body",
-        tag="proposed", gap="S-05",
-    )  # fmt: skip
+        False,
+        "C verifies Identity: base64 RSA-SHA1 over From, To, Call-ID, CSeq, Date and body",
+        tag="proposed",
+        gap="S-05",
+    )
     service_max_skew_s: float = known(60.0, "C refuses a SERVICE dated further off than this", tag="doc", gt=0)
     service_timeout_s: float = known(
         5.0, "C answers 408 to a SERVICE whose apparent route cannot be reached after this", tag="proposed", gt=0
@@ -57,9 +59,11 @@ class SipDefaults(Model):
         "<sip:{address}:{port};transport={transport};lr>", "C's Path header", tag="inferred", gap="S-06"
     )
     pre_routed_header: str = known(
-        "", "name of the pre-routed route header of fast path registration; empty: off (X-PreRouted-Route if on)",
-        tag="proposed", gap="S-07",
-    )  # fmt: skip
+        "",
+        "name of the pre-routed route header of fast path registration; empty: off (X-PreRouted-Route if on)",
+        tag="proposed",
+        gap="S-07",
+    )
     ar_sk_inserted_by: Literal["unified_cm", "expressway_c"] = known(
         "unified_cm", "who adds X-cisco-supports-AR_SK to Supported", tag="proposed", gap="S-08"
     )
@@ -148,14 +152,20 @@ class UnifiedCmDefaults(Model):
         "close", "C's certificate lacks the security profile's name on the secure port", tag="trace", source=TC_EXAMPLE
     )
     throttle_kb_per_s: int = known(
-        150, "SIP Station TCP Port Throttle Threshold: bytes received from one source in a second",
-        tag="proposed", gap="S-14", ge=1,
-    )  # fmt: skip
+        150,
+        "SIP Station TCP Port Throttle Threshold: bytes received from one source in a second",
+        tag="proposed",
+        gap="S-14",
+        ge=1,
+    )
     throttle_recommended_kb_per_s: int = known(750, "the value recommended for MRA", tag="doc", source=REQUIREMENTS)
     throttle_refusal_s: float = known(
-        60.0, "after the threshold trips the connection closes and its source is refused so long",
-        tag="proposed", gap="S-14", gt=0,
-    )  # fmt: skip
+        60.0,
+        "after the threshold trips the connection closes and its source is refused so long",
+        tag="proposed",
+        gap="S-14",
+        gt=0,
+    )
     video_kbps: int = known(
         384, "maximum session bit rate for video calls of a region", tag="doc", source=REQUIREMENTS, ge=1
     )
