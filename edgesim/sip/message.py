@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from edgesim.sip.errors import SipProtocolError
 from edgesim.sip.values import Authentication, CSeq, NameAddr, Via, split
@@ -148,7 +149,7 @@ HeaderList = Iterable[tuple[str, str]]
 class Message:
     """What requests and responses share. Use `parse_message`, `Request.build` or `Request.response`."""
 
-    __slots__ = ("_body", "_lines", "_names", "_raw", "_start")
+    __slots__ = ("_body", "_lines", "_names", "_parsed", "_raw", "_start")
 
     def __init__(self, start: bytes, lines: list[bytes], names: list[str], body: bytes = b"") -> None:
         self._start = start
@@ -156,6 +157,7 @@ class Message:
         self._names = names
         self._body = body
         self._raw: bytes | None = None
+        self._parsed: dict[str, Any] = {}
 
     # ---- octets
 
@@ -233,6 +235,10 @@ class Message:
 
     # ---- editing: only the lines concerned change
 
+    def _changed(self, key: str) -> None:
+        self._raw = None
+        self._parsed.pop(key, None)
+
     def prepend(self, name: str, value: str) -> None:
         """Add a header line above the first of that name, or above all others."""
         self.insert(self.position(name) or 0, name, value)
@@ -243,9 +249,10 @@ class Message:
 
     def insert(self, position: int, name: str, value: str) -> None:
         """Add a header line at an index of `lines`."""
+        key = canonical(name)
         self._lines.insert(position, _line(name, value))
-        self._names.insert(position, canonical(name))
-        self._raw = None
+        self._names.insert(position, key)
+        self._changed(key)
 
     def insert_after(self, other: str, name: str, value: str) -> None:
         """Add a header line below the last one called ``other``, or at the end where there is none."""
@@ -264,7 +271,7 @@ class Message:
                 if nth == 0:
                     spelled = self._lines[position].partition(b":")[0].decode("ascii").rstrip()
                     self._lines[position] = _line(spelled, value)
-                    self._raw = None
+                    self._changed(key)
                     return
                 nth -= 1
         raise KeyError(name)
@@ -289,7 +296,7 @@ class Message:
             positions = positions[nth : nth + 1]
         for position in reversed(positions):
             del self._names[position], self._lines[position]
-        self._raw = None
+        self._changed(key)
         return len(positions)
 
     def pop_value(self, name: str) -> str | None:
@@ -328,22 +335,34 @@ class Message:
     @property
     def cseq(self) -> CSeq:
         """The CSeq."""
-        return CSeq.parse(self._required("CSeq"))
+        value: CSeq | None = self._parsed.get("cseq")
+        if value is None:
+            value = self._parsed["cseq"] = CSeq.parse(self._required("CSeq"))
+        return value
 
     @property
     def from_(self) -> NameAddr:
         """The From address."""
-        return NameAddr.parse(self._required("From"))
+        value: NameAddr | None = self._parsed.get("from")
+        if value is None:
+            value = self._parsed["from"] = NameAddr.parse(self._required("From"))
+        return value
 
     @property
     def to(self) -> NameAddr:
         """The To address."""
-        return NameAddr.parse(self._required("To"))
+        value: NameAddr | None = self._parsed.get("to")
+        if value is None:
+            value = self._parsed["to"] = NameAddr.parse(self._required("To"))
+        return value
 
     @property
     def top_via(self) -> Via:
         """The topmost Via value."""
-        return Via.parse(split(self._required("Via"), ",")[0])
+        value: Via | None = self._parsed.get("via")
+        if value is None:
+            value = self._parsed["via"] = Via.parse(split(self._required("Via"), ",")[0])
+        return value
 
     @property
     def contacts(self) -> list[NameAddr]:
@@ -362,8 +381,8 @@ class Message:
 
     def check(self) -> None:
         """Raise `SipProtocolError` unless the headers that RFC 3261, 8.1.1, asks of every message are sound."""
-        for name in ("Call-ID", "CSeq", "From", "To"):
-            if self._names.count(canonical(name)) > 1:
+        for name in ("call-id", "cseq", "from", "to"):
+            if self._names.count(name) > 1:
                 raise SipProtocolError(f"repeated {name}")
         if not self.call_id:
             raise SipProtocolError("empty Call-ID")
@@ -416,7 +435,9 @@ class Request(Message):
 
     def copy(self) -> Request:
         """Return an independent copy."""
-        return Request(self.method, self._uri, self._start, self._lines.copy(), self._names.copy(), self._body)
+        copied = Request(self.method, self._uri, self._start, self._lines.copy(), self._names.copy(), self._body)
+        copied._parsed = self._parsed.copy()
+        return copied
 
     def check(self) -> None:
         """As `Message.check`; also demands that CSeq names the request's method (RFC 3261, 8.1.1.5)."""
@@ -468,7 +489,7 @@ class Request(Message):
 
     def _lacks_tag(self, position: int) -> bool:
         try:
-            return "tag" not in NameAddr.parse(self._value(position)).parameters
+            return "tag" not in self.to.parameters
         except SipProtocolError:
             return b"tag=" not in self._lines[position].lower()
 
@@ -490,7 +511,9 @@ class Response(Message):
 
     def copy(self) -> Response:
         """Return an independent copy."""
-        return Response(self.status, self.reason, self._start, self._lines.copy(), self._names.copy(), self._body)
+        copied = Response(self.status, self.reason, self._start, self._lines.copy(), self._names.copy(), self._body)
+        copied._parsed = self._parsed.copy()
+        return copied
 
 
 def parse_head(head: bytes, *, max_lines: int = 256) -> Request | Response:

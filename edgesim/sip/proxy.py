@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from edgesim.sip.errors import SipError, SipProtocolError
 from edgesim.sip.message import Message, Request, Response
-from edgesim.sip.values import NameAddr, Parameters, SipUri, Via, quote, split
+from edgesim.sip.values import MAX_REMEMBERED, REMEMBERED, NameAddr, Parameters, SipUri, Via, quote, split
 from edgesim.world import Entropy
 
 MAGIC = "z9hG4bK"
@@ -110,7 +111,7 @@ def stamp_via(request: Request, source: tuple[str, int], *, zone: str, zone_id: 
     address, port = source
     first, *others = split(request.get("Via") or "", ",")
     value = first.strip()
-    via = Via.parse(value)
+    via = request.top_via
     stamps = f";received={address}"
     asks = "rport" in via.parameters
     if not asks:
@@ -221,7 +222,10 @@ def rewrite_contacts(message: Message, place: Place, *, user: str | None = None)
     for nth, text in enumerate(message.get_all("Contact")):
         if text == "*":
             continue
-        rewritten = [_rewritten(value, place, user) for value in split(text, ",")]
+        rewritten = [
+            _remembered(value, place, user) if len(value) <= MAX_REMEMBERED else _rewritten(value, place, user)
+            for value in split(text, ",")
+        ]
         message.replace("Contact", ", ".join(rewritten), nth)
 
 
@@ -244,6 +248,9 @@ def _rewritten(value: str, place: Place, user: str | None) -> str:
     target = replace(uri, host=place.address, port=place.port, parameters=parameters.with_(ORIGINAL, uri.hostport))
     display = f"{contact.display} " if contact.display else ""
     return f"{display}<{target}>{contact.parameters}{_user_parameter(contact, user)}"
+
+
+_remembered = lru_cache(REMEMBERED)(_rewritten)
 
 
 def original_target(uri: SipUri) -> tuple[str, int | None] | None:

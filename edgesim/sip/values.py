@@ -11,6 +11,7 @@ import calendar
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from edgesim.sip.errors import SipProtocolError
@@ -33,10 +34,19 @@ _DATE = re.compile(
 ).fullmatch
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MAX_DELTA = 2**32 - 1
+REMEMBERED = 4096
+"""How many addresses and URIs are remembered, each."""
+MAX_REMEMBERED = 512
+"""Longer texts, in characters, are not remembered."""
 
 
 def split(text: str, separator: Literal[",", ";"]) -> list[str]:
-    """Split at a separator outside quoted strings and angle brackets; the pieces keep their white space."""
+    """Split at a separator outside quoted strings and angle brackets; the pieces keep their white space.
+
+    A single value of a comma list is not looked into: that is for whoever parses it.
+    """
+    if separator == "," and "," not in text:
+        return [text]
     if '"' not in text and "<" not in text:
         return text.split(separator)
     pieces: list[str] = []
@@ -165,6 +175,10 @@ class SipUri:
     @classmethod
     def parse(cls, text: str) -> SipUri:
         """Parse a URI without angle brackets."""
+        return _remembered_uri(text) if len(text) <= MAX_REMEMBERED else cls._parse(text)
+
+    @classmethod
+    def _parse(cls, text: str) -> SipUri:
         scheme, colon, rest = text.partition(":")
         scheme = scheme.lower()
         if not colon or scheme not in ("sip", "sips", "tel") or not rest or not text.isprintable() or " " in text:
@@ -234,6 +248,10 @@ class NameAddr:
     @classmethod
     def parse(cls, text: str) -> NameAddr:
         """Parse one value."""
+        return _remembered_address(text) if len(text) <= MAX_REMEMBERED else cls._parse(text)
+
+    @classmethod
+    def _parse(cls, text: str) -> NameAddr:
         text = text.strip()
         display = ""
         if text.startswith('"'):
@@ -459,3 +477,8 @@ class MediaType:
 
     def __str__(self) -> str:
         return f"{self.type}{self.parameters}"
+
+
+# A client repeats its addresses in every refresh; values are immutable, so that remembering them is safe.
+_remembered_uri = lru_cache(REMEMBERED)(SipUri._parse)
+_remembered_address = lru_cache(REMEMBERED)(NameAddr._parse)

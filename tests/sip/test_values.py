@@ -206,4 +206,6 @@ def test_splitting_and_quoting() -> None:
     assert unquote(quote('a"b\\c')) == 'a"b\\c'
     for bad in ('"a', "<a", 'x,"a\\"'):
         with pytest.raises(SipProtocolError):
-            split(bad, ",")
+            split(bad, ";")
+    with pytest.raises(SipProtocolError):
+        Parameters.parse(';a="x')

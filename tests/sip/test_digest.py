@@ -1,0 +1,143 @@
+"""Digest: the RFC's own example, a server that judges, a client that answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgesim.sip import Authentication, SipProtocolError
+from edgesim.sip.digest import DigestCredentials, NonceStore, Verdict, answer, secret_hash
+from edgesim.world import Entropy
+
+REALM = "expe.example.com"
+
+
+def store(**options: int) -> NonceStore:
+    return NonceStore(Entropy(1, "nonces"), **options)
+
+
+def answered(
+    challenge: str, *, count: int = 1, password: str = "secret", method: str = "REGISTER"
+) -> DigestCredentials:
+    value = answer(
+        Authentication.parse(challenge),
+        method=method,
+        uri="sip:ucm-pub.inside.example.com",
+        username="jdoe",
+        password=password,
+        cnonce="54f80570",
+        count=count,
+    )
+    return DigestCredentials.of(Authentication.parse(value))
+
+
+def test_the_example_of_rfc_2617() -> None:
+    credentials = DigestCredentials(
+        username="Mufasa",
+        realm="testrealm@host.com",
+        nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093",
+        uri="/dir/index.html",
+        response="6629fae49393a05397450978507c4ef1",
+        qop="auth",
+        nc="00000001",
+        cnonce="0a4f113b",
+    )
+    ha1 = secret_hash("Mufasa", "testrealm@host.com", "Circle Of Life")
+    assert credentials.judge("GET", ha1) is Verdict.GRANTED
+    assert credentials.judge("POST", ha1) is Verdict.WRONG
+
+
+def test_the_example_of_rfc_7616_with_sha_256() -> None:
+    credentials = DigestCredentials(
+        username="Mufasa",
+        realm="http-auth@example.org",
+        nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v",
+        uri="/dir/index.html",
+        response="753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
+        qop="auth",
+        nc="00000001",
+        cnonce="f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
+        algorithm="sha-256",
+    )
+    ha1 = secret_hash("Mufasa", "http-auth@example.org", "Circle of Life", "sha-256")
+    assert credentials.judge("GET", ha1) is Verdict.GRANTED
+
+
+def test_challenge_and_answer() -> None:
+    nonces = store()
+    challenge = nonces.challenge(REALM, 0.0)
+    parsed = Authentication.parse(challenge)
+    assert [name for name, _ in parsed.parameters] == ["realm", "nonce", "opaque", "qop", "stale", "algorithm"]
+    assert len(parsed.get("nonce") or "") == 60
+    credentials = answered(challenge)
+    ha1 = secret_hash("jdoe", REALM, "secret")
+    assert credentials.judge("REGISTER", ha1) is Verdict.GRANTED
+    assert credentials.judge("INVITE", ha1) is Verdict.WRONG
+    assert answered(challenge, password="other").judge("REGISTER", ha1) is Verdict.WRONG
+    assert credentials.opaque == parsed.get("opaque")
+
+
+def test_nonces_expire_and_are_not_replayed() -> None:
+    nonces = store(lifetime=300)
+    challenge = nonces.challenge(REALM, 0.0)
+    assert nonces.judge(answered(challenge), 1.0) is Verdict.GRANTED
+    assert nonces.judge(answered(challenge), 2.0) is Verdict.REPLAYED
+    assert nonces.judge(answered(challenge, count=3), 3.0) is Verdict.GRANTED
+    assert nonces.judge(answered(challenge, count=2), 4.0) is Verdict.REPLAYED
+    assert nonces.judge(answered(challenge, count=4), 301.0) is Verdict.STALE
+    assert nonces.judge(answered(challenge.replace('nonce="', 'nonce="x')), 1.0) is Verdict.UNKNOWN_NONCE
+    nonces.make(700.0)
+    assert len(nonces) == 1
+
+
+def test_nonces_are_bounded() -> None:
+    nonces = store(limit=10)
+    first = nonces.challenge(REALM, 0.0)
+    for _ in range(50):
+        nonces.make(0.0)
+    assert len(nonces) == 10
+    assert nonces.judge(answered(first), 0.0) is Verdict.UNKNOWN_NONCE
+
+
+def test_without_qop_a_nonce_serves_once() -> None:
+    nonces = store()
+    challenge = f'Digest realm="{REALM}", nonce="{nonces.make(0.0)}"'
+    credentials = answered(challenge)
+    assert credentials.qop is None
+    assert credentials.judge("REGISTER", secret_hash("jdoe", REALM, "secret")) is Verdict.GRANTED
+    assert nonces.judge(credentials, 1.0) is Verdict.GRANTED
+    assert nonces.judge(credentials, 1.0) is Verdict.STALE
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Bearer token=x",
+        'Digest username="a"',
+        'Digest username="a", realm="b", nonce="c", uri="d", response="e", qop=auth',
+        'Digest username="a", realm="b", nonce="c", uri="d", response="e", qop=auth, cnonce="x", nc=1',
+        'Digest username="a", realm="b", nonce="c", uri="d", response="e", qop=auth, cnonce="x", nc=0000000g',
+    ],
+)
+def test_incomplete_credentials(value: str) -> None:
+    with pytest.raises(SipProtocolError):
+        DigestCredentials.of(Authentication.parse(value))
+
+
+def test_unsupported_credentials_are_not_granted() -> None:
+    for extra in ("qop=auth-int", "algorithm=MD5-sess"):
+        value = f'Digest username="a", realm="b", nonce="c", uri="d", response="é", cnonce="x", nc=00000001, {extra}'
+        assert DigestCredentials.of(Authentication.parse(value)).judge("REGISTER", "") is Verdict.INCOMPLETE
+
+
+@pytest.mark.parametrize(
+    "challenge",
+    [
+        'Bearer realm="x"',
+        'Digest realm="x"',
+        'Digest realm="x", nonce="y", qop="auth-int"',
+        'Digest realm="x", nonce="y", algorithm=X',
+    ],
+)
+def test_challenges_that_cannot_be_answered(challenge: str) -> None:
+    with pytest.raises(SipProtocolError):
+        answered(challenge)
