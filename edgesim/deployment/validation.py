@@ -32,7 +32,7 @@ def validated(reading: Reading, source: str) -> Deployment:
                 Mistake(
                     path=(),
                     value=None,
-                    reason="an empty deployment; see the example in the library",
+                    reason="a deployment is a mapping of sections, as in the built-in one called small",
                     line=1,
                     source=source,
                 )
@@ -69,6 +69,9 @@ class _Validation:
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = _copied(data)
         self.places: dict[int, list[int]] = {}
+        """By a list's identity: where its remaining items stood."""
+        self.kept: list[Any] = []
+        """What was taken out, kept so that no new list gets the identity of an old one."""
         self.removed: set[Path] = set()
         """What was taken out, and everything above it: what is missing there is no mistake of its own."""
         self.ignored: set[str] = set()
@@ -154,6 +157,7 @@ class _Validation:
             return False
         self.removed.update(original[:end] for end in range(1, len(original) + 1))
         _gather(holder[last], self.ignored)
+        self.kept.append(holder[last])
         del holder[last]
         return True
 

@@ -156,9 +156,9 @@ def test_wrong_records(record: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "an empty deployment"),
-        ("just words\n", "an empty deployment"),
-        ("- a\n- list\n", "an empty deployment"),
+        ("", "a mapping of sections"),
+        ("just words\n", "a mapping of sections"),
+        ("- a\n- list\n", "a mapping of sections"),
         ("a: 1\na: 2\n", "this key stands here twice"),
         ("a: &x 1\nb: *x\n", "aliases are not taken"),
         ("a: !!python/object/apply:os.system [id]\n", "tags are not taken"),
