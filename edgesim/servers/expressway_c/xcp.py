@@ -1,0 +1,247 @@
+"""Expressway-C's XMPP side: it dials the XCP links, to every E and to every IM and Presence node, and relays sessions.
+
+From X8.8 on C needs E's name and address both ways in its DNS, and verifies E's certificate by that name. Of several
+IM and Presence clusters it takes one round robin ("MRA Deployment Guide X15.0, MRA Requirements and Prerequisites").
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from edgesim.dns import DnsError
+from edgesim.journal import events
+from edgesim.node import Node
+from edgesim.pki import client_context
+from edgesim.xmpp.link import XcpConnection
+from edgesim.xmpp.xcp import (
+    DataArrived,
+    LinkDown,
+    LinkUp,
+    MechanismsAnswered,
+    MechanismsAsked,
+    QueryFailed,
+    SessionClosed,
+    SessionOpened,
+    XcpEvent,
+    XcpLink,
+    component_of,
+    realm_of,
+)
+
+
+class Dialled:
+    """A link that C keeps up to one peer: it dials, hears of the end, and dials again."""
+
+    def __init__(
+        self, side: XcpSide, peer: str, port: int, *, both_ways: bool, on_event: Callable[[Dialled, XcpEvent], None]
+    ) -> None:
+        self.side = side
+        self.peer = peer
+        self.port = port
+        self.connection: XcpConnection | None = None
+        self.attempted = asyncio.Event()
+        self.up = asyncio.Event()
+        self._both_ways = both_ways
+        self._on_event = on_event
+        self._down = asyncio.Event()
+
+    async def run(self) -> None:
+        """Keep the link up until cancelled."""
+        while True:
+            try:
+                await self._dial()
+            except (OSError, DnsError) as error:
+                reason = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else str(error)
+                self._tell("failed", reason or type(error).__name__)
+            else:
+                await self._down.wait()
+            self.attempted.set()
+            await asyncio.sleep(self.side.node.defaults.links.xcp_retry_s)
+
+    async def _dial(self) -> None:
+        node = self.side.node
+        addresses = tuple(await node.resolver.lookup(self.peer))
+        if self._both_ways:
+            await self._reverse(addresses[0])
+        link = XcpLink.dial(
+            component=component_of(node.fqdn), realm=realm_of(self.peer), secret=node.deployment.xcp_link.secret
+        )
+        defaults = node.defaults.links
+        self._down.clear()
+        connection = XcpConnection(
+            link,
+            host=node.host,
+            recorder=node.journal,
+            on_event=self._heard,
+            keepalive=defaults.xcp_keepalive_s,
+            patience=defaults.xcp_patience_s,
+        )
+        async with asyncio.timeout(defaults.connect_timeout_s):
+            await asyncio.get_running_loop().create_connection(
+                lambda: connection, addresses[0], self.port, ssl=self.side.tls, server_hostname=self.peer
+            )
+        self.connection = connection
+
+    async def _reverse(self, address: str) -> None:
+        resolver: Any = self.side.node.resolver
+        names = [name.lower() for name in await resolver.reverse(address)]
+        if self.peer.lower() not in names:
+            raise OSError(f"{address} is {', '.join(names)} in reverse DNS, not {self.peer}")
+
+    def _heard(self, connection: XcpConnection, event: XcpEvent) -> None:
+        if isinstance(event, LinkUp):
+            self.up.set()
+            self.attempted.set()
+        elif isinstance(event, LinkDown):
+            self.up.clear()
+            self._down.set()
+        self._on_event(self, event)
+
+    def _tell(self, state: str, detail: str) -> None:
+        event = events.XcpLink(state=state, component=f"jabberd-port-1.{realm_of(self.peer)}", detail=detail)
+        self.side.node.journal.emit(event, peer=self.peer)
+
+
+Leg = tuple[Dialled, str]
+"""One end of a relayed session: the link and the session's id on it."""
+
+
+class XcpSide:
+    """The XCP links of an Expressway-C, and the sessions that it relays between them."""
+
+    def __init__(self, product: Any) -> None:
+        self.product = product
+        self.node: Node = product.node
+        self.edges: list[Dialled] = []
+        self.servers: dict[str, Dialled] = {}
+        self.tls: ssl.SSLContext
+        self._across: dict[Leg, Leg] = {}
+        self._queries: dict[Leg, Leg] = {}
+        self._turn = 0
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Begin to dial; nothing is waited for."""
+        node = self.node
+        self.tls = client_context(node.trusts["trusted-ca"], identity=node.identities["server"], keylog=node.keylog)
+        for peer in node.deployment.traversal_zone.peer_addresses:
+            port = node.deployment.xcp_link.port
+            edge = Dialled(self, peer, port, both_ways=True, on_event=self._from_edge)
+            self.edges.append(edge)
+            node.host.spawn(edge.run(), name=f"XCP to {peer}")
+        self.product.on_discovery(lambda found: self._discovered(found.im_presence))
+
+    async def ready(self) -> None:
+        """Return once every link to an E is up and every discovered IM and Presence node was tried."""
+        if not any(each.im_and_presence for each in self.node.deployment.domains.enabled):
+            return
+        for edge in self.edges:
+            await edge.up.wait()
+        for server in tuple(self.servers.values()):
+            await server.attempted.wait()
+
+    async def stop(self) -> None:
+        """Close the links; tasks that keep them up end with the host."""
+        for dialled in (*self.edges, *self.servers.values()):
+            if dialled.connection is not None:
+                dialled.connection.close("system-shutdown")
+
+    def _discovered(self, clusters: Any) -> None:
+        for cluster in clusters:
+            for server in cluster.nodes:
+                if server.name not in self.servers:
+                    port = self.node.defaults.ports.im_presence_xmpp
+                    dialled = Dialled(self, server.name, port, both_ways=False, on_event=self._from_server)
+                    self.servers[server.name] = dialled
+                    self.node.host.spawn(dialled.run(), name=f"XCP to {server.name}")
+
+    # ---- relaying
+
+    def _server(self) -> Dialled | None:
+        """Return the link for one more session: of the clusters in turn, the first node that is up."""
+        candidates = []
+        for cluster in self.product.discovered.im_presence:
+            up = next((self.servers[n.name] for n in cluster.nodes if self._is_up(n.name)), None)
+            if up is not None:
+                candidates.append(up)
+        if not candidates:
+            return None
+        self._turn += 1
+        return candidates[(self._turn - 1) % len(candidates)]
+
+    def _is_up(self, name: str) -> bool:
+        dialled = self.servers.get(name)
+        return dialled is not None and dialled.connection is not None and dialled.connection.up
+
+    def _from_edge(self, edge: Dialled, event: XcpEvent) -> None:
+        if isinstance(event, SessionOpened):
+            server = self._server()
+            connection = server.connection if server is not None else None
+            if server is None or connection is None:
+                self._close((edge, event.session), "recipient-unavailable")
+                return
+            session = connection.link.open(event.client, event.domain, event.stream_id)
+            self._across[edge, event.session] = (server, session)
+            self._across[server, session] = (edge, event.session)
+            connection.flush()
+        elif isinstance(event, MechanismsAsked):
+            self._ask(edge, event)
+        else:
+            self._relay(edge, event)
+
+    def _from_server(self, server: Dialled, event: XcpEvent) -> None:
+        if isinstance(event, (MechanismsAnswered, QueryFailed)):
+            asked = self._queries.pop((server, event.query), None)
+            if asked is None or asked[0].connection is None:
+                return
+            link = asked[0].connection.link
+            if isinstance(event, MechanismsAnswered):
+                link.answer(asked[1], event.mechanisms, event.hostnames)
+            else:
+                link.refuse(asked[1], event.condition)
+            asked[0].connection.flush()
+        else:
+            self._relay(server, event)
+
+    def _ask(self, edge: Dialled, event: MechanismsAsked) -> None:
+        server = self._server()
+        if server is None or server.connection is None:
+            self.node.journal.emit(events.Note(text="Failed to query auth component for SASL mechanisms"))
+            if edge.connection is not None:
+                edge.connection.link.refuse(event.query, "item-not-found")
+                edge.connection.flush()
+            return
+        query = server.connection.link.ask(event.domain)
+        self._queries[server, query] = (edge, event.query)
+        server.connection.flush()
+
+    def _relay(self, link: Dialled, event: XcpEvent) -> None:
+        """Pass on what belongs to a session; a lost link ends its sessions on the other side."""
+        match event:
+            case DataArrived():
+                other = self._across.get((link, event.session))
+                if other is not None and other[0].connection is not None:
+                    other[0].connection.link.send(other[1], event.data, restart=event.restart)
+                    if link.connection is not None:
+                        other[0].connection.know(other[1], link.connection.keys(event.session))
+                        link.connection.link.consumed(event.session, event.octets)
+                    other[0].connection.flush()
+            case SessionClosed():
+                other = self._across.pop((link, event.session), None)
+                if other is not None:
+                    self._across.pop(other, None)
+                    self._close(other, event.reason)
+            case LinkDown():
+                for leg in [leg for leg in self._across if leg[0] is link]:
+                    other = self._across.pop(leg)
+                    self._across.pop(other, None)
+                    self._close(other, "remote-server-not-found")
+
+    def _close(self, leg: Leg, reason: str) -> None:
+        connection = leg[0].connection
+        if connection is not None:
+            connection.close_session(leg[1], reason)

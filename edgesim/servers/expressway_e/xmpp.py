@@ -1,0 +1,194 @@
+"""Expressway-E's XMPP side: clients on 5222, and the XCP link on 7400 that Expressway-C dials.
+
+Stream and TLS of a client end here; each whole element goes on over the link, and everything that authenticates lives
+behind it. XCP is always on the internal interface ("MRA Deployment Guide X15.0, MRA Requirements and Prerequisites").
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from edgesim.deployment import hosts
+from edgesim.node import Node
+from edgesim.pki import server_context
+from edgesim.xmpp.connection import ClientConnection
+from edgesim.xmpp.front import EdgeStream, SessionWanted, Upward
+from edgesim.xmpp.link import XcpConnection
+from edgesim.xmpp.session import Ended, SessionEvent
+from edgesim.xmpp.xcp import DataArrived, LinkDown, LinkUp, SessionClosed, XcpEvent, XcpLink, realm_of
+
+
+class _Client:
+    """A client's connection, and the session behind it once there is one."""
+
+    def __init__(self, stream: EdgeStream) -> None:
+        self.stream = stream
+        self.connection: ClientConnection
+        self.link: XcpConnection | None = None
+        self.session = ""
+        self.patience: asyncio.TimerHandle | None = None
+
+
+class XmppSide:
+    """The XMPP services of an Expressway-E."""
+
+    def __init__(self, product: Any) -> None:
+        self.product = product
+        self.node: Node = product.node
+        spec = self.node.spec.spec
+        assert isinstance(spec, hosts.ExpresswayE)
+        self.spec = spec
+        self.changed = asyncio.Event()
+        self._ids = self.node.host.entropy("xmpp streams")
+        self._listeners: list[asyncio.AbstractServer] = []
+        self._clients: dict[ClientConnection, _Client] = {}
+        self._links: dict[XcpConnection, dict[str, _Client]] = {}
+        self._turn = 0
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Listen for clients and for C. Raises `OSError` where a port is taken."""
+        node, loop = self.node, asyncio.get_running_loop()
+        identity, ports = node.identities["server"], node.defaults.ports
+        chain = node.deployment.certificate(node.name, "server").sends == "chain"
+        mutual = server_context(
+            identity, trust=node.trusts["trusted-ca"], require_client=True, send_chain=chain, keylog=node.keylog
+        )
+        self._tls = server_context(identity, send_chain=chain, keylog=node.keylog)
+        self._listeners.append(await loop.create_server(self._accept_client, self.spec.outer, ports.edge_xmpp))
+        port = node.deployment.xcp_link.port
+        self._listeners.append(await loop.create_server(self._accept_link, self.spec.inner_address, port, ssl=mutual))
+
+    async def ready(self) -> None:
+        """Return once a C has dialled its XCP link; at once where nobody may chat."""
+        if not any(each.im_and_presence for each in self.node.deployment.domains.enabled):
+            return
+        while not self._live():
+            self.changed.clear()
+            await self.changed.wait()
+
+    async def stop(self) -> None:
+        """Close every stream and link."""
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        for client in tuple(self._clients.values()):
+            client.stream.close("system-shutdown")
+            client.connection.flush()
+        for link in tuple(self._links):
+            link.close("system-shutdown")
+
+    def leaks(self) -> list[str]:
+        """Return what is left open, for the check after a scenario."""
+        return [f"an XMPP stream from {client.connection.client}" for client in self._clients.values()]
+
+    # ---- clients
+
+    def _accept_client(self) -> ClientConnection:
+        domain = self.node.deployment.domains.edge
+        client = _Client(EdgeStream(domain=domain, stream_id=self._ids.token_hex(6).upper()))
+        client.connection = ClientConnection(
+            client.stream,
+            host=self.node.host,
+            recorder=self.node.journal,
+            tls=self._tls,
+            on_event=self._from_client,
+            on_drained=lambda _: self._flush_link(client),
+        )
+        self._clients[client.connection] = client
+        return client.connection
+
+    def _from_client(self, connection: ClientConnection, event: SessionEvent) -> None:
+        client = self._clients.get(connection)
+        if client is None:
+            return
+        match event:
+            case SessionWanted():
+                self._open_session(client, event)
+            case Upward() if client.link is not None:
+                client.link.link.send(client.session, event.data)
+                client.link.flush()
+            case Ended():
+                self._forget(client, event.detail or "closed by the client")
+
+    def _open_session(self, client: _Client, wanted: SessionWanted) -> None:
+        links = self._live()
+        if not links:
+            client.stream.unavailable()
+            self.node.host.context().run(self._give_up_later, client)
+            return
+        link = links[self._turn % len(links)]
+        self._turn += 1
+        client.link = link
+        client.session = link.link.open(client.connection.client, wanted.domain, wanted.stream_id)
+        self._links[link][client.session] = client
+        client.connection.established()
+        link.link.send(client.session, wanted.data)
+        link.flush()
+
+    def _give_up_later(self, client: _Client) -> None:
+        seconds = self.node.defaults.im.no_mechanisms_close_s
+
+        def close() -> None:
+            client.stream.close()
+            client.connection.flush()
+
+        client.patience = asyncio.get_running_loop().call_later(seconds, close)
+
+    def _forget(self, client: _Client, reason: str) -> None:
+        self._clients.pop(client.connection, None)
+        if client.patience is not None:
+            client.patience.cancel()
+        link, client.link = client.link, None
+        if link is not None and self._links.get(link, {}).pop(client.session, None) is not None:
+            link.close_session(client.session, reason)
+
+    # ---- links
+
+    def _live(self) -> list[XcpConnection]:
+        return [link for link in self._links if link.up]
+
+    def _accept_link(self) -> XcpConnection:
+        link = XcpLink.accept(
+            realm=realm_of(self.node.fqdn),
+            secret=self.node.deployment.xcp_link.secret,
+            stream_id=self._ids.token_hex(6).upper(),
+        )
+        defaults = self.node.defaults.links
+        connection = XcpConnection(
+            link,
+            host=self.node.host,
+            recorder=self.node.journal,
+            on_event=self._from_link,
+            keepalive=defaults.xcp_keepalive_s,
+            patience=defaults.xcp_patience_s,
+        )
+        self._links[connection] = {}
+        return connection
+
+    def _from_link(self, connection: XcpConnection, event: XcpEvent) -> None:
+        match event:
+            case LinkUp():
+                self.changed.set()
+            case DataArrived():
+                client = self._links[connection].get(event.session)
+                if client is not None:
+                    client.stream.downward(event.data, restart=event.restart)
+                    client.connection.flush()
+                connection.link.consumed(event.session, event.octets)
+            case SessionClosed():
+                client = self._links[connection].pop(event.session, None)
+                if client is not None:
+                    client.stream.closed_behind()
+                    client.connection.flush()
+            case LinkDown():
+                for client in tuple(self._links.pop(connection, {}).values()):
+                    client.stream.close("remote-connection-failed", "the XCP link is down")
+                    client.connection.flush()
+                self.changed.set()
+
+    def _flush_link(self, client: _Client) -> None:
+        if client.link is not None:
+            client.link.flush()
