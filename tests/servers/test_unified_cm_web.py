@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from edgesim.deployment import load_text
 from edgesim.edge import axl, uds
 from edgesim.edge.config_files import DeviceConfig, GlobalSettings, JabberConfig, ServiceProfile
 from edgesim.edge.uds import cluster_user_target, user_target
-from edgesim.http import HttpClient, HttpError, basic_authorization
+from edgesim.http import Headers, HttpClient, HttpError, Request, basic_authorization
 from edgesim.journal import events
 from edgesim.pki import TrustStore, client_context
+from edgesim.servers.unified_cm.database import Database
+from tests.fuzz import fuzzed
 from tests.servers.unified_cm_lab import ADDRESS, PUB, Lab, run
 
 ALICE = ("alice", "alice-secret")
@@ -381,3 +386,106 @@ def test_a_subscriber_serves_uds_but_neither_axl_nor_files() -> None:
             await client.request("GET", f"{base}:6972/CSFALICE.cnf.xml", address=there)
 
     run(main, name="ucm-sub")
+
+
+def test_requests_are_correlated_with_user_and_device() -> None:
+    async def main(lab: Lab) -> None:
+        await lab.get(cluster_user_target(username="alice"))
+        await lab.get(user_target("alice", "devices"), *ALICE)
+        await lab.client.request("GET", f"https://{PUB}:6972/CSFALICE.cnf.xml", address=ADDRESS)
+        found = [entry.keys for entry in lab.entries("http.request")]
+        assert found == [("user:alice",), ("user:alice",), ("device:CSFALICE", "user:alice")]
+
+    run(main)
+
+
+def test_one_seed_gives_one_journal() -> None:
+    async def main(lab: Lab) -> None:
+        await lab.get(user_target("alice", "devices"), *ALICE)
+        await lab.get("/cucm-uds/users?name=a")
+        await ask(lab, axl.ExecuteSQLQuery(sql=axl.PARAMETERS_QUERY))
+        written.append([repr(entry) for entry in lab.journal])
+
+    written: list[list[str]] = []
+    run(main)
+    run(main)
+    assert written[0] == written[1]
+    assert len(written[0]) > 6
+
+
+TARGETS = st.one_of(
+    st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=60),
+    st.lists(
+        st.sampled_from(["user", "alice", "bob", "device", "devices", "..", "%2f", "%ff", "", "clusterUser", "users"]),
+        max_size=6,
+    ).map("/".join),
+)
+QUERIES = st.lists(
+    st.tuples(
+        st.sampled_from(["name", "start", "max", "username", "email", "number", "numberlast", "model", "x"]),
+        st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=12),
+    ),
+    max_size=4,
+).map(lambda pairs: "&".join(f"{name}={value}" for name, value in pairs))
+
+
+def test_any_request_gets_a_proper_answer() -> None:
+    async def main(lab: Lab) -> None:
+        ucm = lab.ucm
+        authorization = ("Authorization", basic_authorization(*ALICE))
+
+        @fuzzed
+        @given(
+            st.sampled_from(["GET", "PUT", "POST", "DELETE", "HEAD", "FROB"]), TARGETS, QUERIES, st.binary(max_size=40)
+        )
+        def check(method: str, target: str, query: str, body: bytes) -> None:
+            headers = Headers([authorization, ("Content-Type", "text/xml")])
+            for path in (f"/cucm-uds/{target}", f"/{target}"):
+                request = Request(method=method, target=f"{path}?{query}", headers=headers, body=body)
+                answers = [ucm.tftp.handle(request), ucm.single_sign_on.handle(request)]
+                if path.startswith("/cucm-uds/"):
+                    answers.append(ucm.uds.handle(request))
+                assert all(answer.status in (200, 204, 400, 401, 404, 405, 409, 415) for answer in answers)
+                assert all(b"\r" not in str(item).encode() for answer in answers for item in answer.headers)
+                ucm.uds.keys(request)
+                ucm.tftp.keys(request)
+
+        check()
+
+    run(main)
+
+
+def test_home_cluster_discovery_over_clusters() -> None:
+    def database(cluster: str) -> Database:
+        return Database(TWO, TWO.cluster(cluster), {})
+
+    east, west = database("east"), database("west")
+    for here in (east, west):
+        for name, home in (("alice", "east"), ("bob", "west")):
+            user = here.find(username=name)
+            assert user is not None
+            found = here.home_of(user)
+            assert found is not None
+            assert found.name == home
+    assert east.accepts("alice", "a-secret") is not None
+    assert east.accepts("bob", "b-secret") is None
+    nowhere = east.find(username="carol")
+    assert nowhere is not None
+    assert east.home_of(nowhere) is None
+
+
+TWO = load_text("""
+name: two
+dns:
+  inside: {name: dns-inside, address: 10.0.40.53}
+  outside: {name: dns-outside, address: 203.0.113.53, zone: internet}
+expressway_e: [{name: expe, outer: 203.0.113.10, inner: 10.0.20.10}]
+expressway_c: [{name: expc, address: 10.0.30.10}]
+unified_cm:
+  - {name: east, publisher: {name: ucm-east, address: 10.0.40.11}}
+  - {name: west, publisher: {name: ucm-west, address: 10.0.40.31}}
+users:
+  - {id: alice, password: a-secret, home_cluster: east}
+  - {id: bob, password: b-secret, home_cluster: west}
+  - {id: carol, password: c-secret, homed: false}
+""")

@@ -13,7 +13,7 @@ from edgesim.node import Node
 from edgesim.pki import TlsOptions, TrustStore, server_context
 from edgesim.servers.unified_cm.axl import Axl
 from edgesim.servers.unified_cm.database import Database
-from edgesim.servers.unified_cm.registrar import Leg, Policy, Refusal
+from edgesim.servers.unified_cm.registrar import Binding, Leg, Policy, Refusal
 from edgesim.servers.unified_cm.single_sign_on import SingleSignOn
 from edgesim.servers.unified_cm.sip import LineService, SipSettings
 from edgesim.servers.unified_cm.tftp import Tftp
@@ -61,11 +61,13 @@ class UnifiedCm:
     async def start(self) -> None:
         """Open the ports. Raises `OSError` where one is taken."""
         node, ports, address = self.node, self.node.defaults.ports, self.machine.address
-        web = HttpServer(node.journal, self._serve, refusal=self._refuse, host=node.host, name="tomcat")
+        web = HttpServer(
+            node.journal, self._serve, refusal=self._refuse, keys=self.uds.keys, host=node.host, name="tomcat"
+        )
         self._web.append(web)
         await web.listen(address, ports.uds, ssl=self._context(TOMCAT))
         if self.machine.name in self.cluster.tftp:
-            files = HttpServer(node.journal, self._serve_file, host=node.host, name="tftp")
+            files = HttpServer(node.journal, self._serve_file, keys=self.tftp.keys, host=node.host, name="tftp")
             self._web.append(files)
             await files.listen(address, ports.configuration_http)
             await files.listen(address, ports.configuration_https, ssl=self._asking_context(self._both_trusts()))
@@ -83,6 +85,11 @@ class UnifiedCm:
             await server.close()
         self._web.clear()
         await self._endpoint.close()
+
+    @property
+    def registrations(self) -> tuple[Binding, ...]:
+        """Return the lines that are registered on this node, the one to expire first in front."""
+        return tuple(self.lines.registrar)
 
     # ---- the web applications
 

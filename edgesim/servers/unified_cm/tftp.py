@@ -72,6 +72,13 @@ class Tftp:
         for device in database.devices.values():
             self._files[device_file(device.name)] = lambda device=device: self._device(device)  # type: ignore[misc] # bound now
 
+    def keys(self, request: Request) -> tuple[str, ...]:
+        """Return the journal's keys of the device whose file a request asks for."""
+        device = self._database.devices.get(unquote(request.path[1:]).removesuffix(device_file("")))
+        if device is None:
+            return ()
+        return (f"device:{device.name}", *((f"user:{device.owner}",) if device.owner else ()))
+
     def handle(self, request: Request) -> Response:
         """Answer a request: the file, 404, or 405 for anything but GET and HEAD."""
         date = ("Date", self._clock.http_date())

@@ -117,6 +117,15 @@ class Uds:
     def _base_of(self, host: str) -> str:
         return f"https://{host}:{self._settings.port}{uds.ROOT}"
 
+    def keys(self, request: Request) -> tuple[str, ...]:
+        """Return the journal's key of the user whom a request is about, where its target names one."""
+        parts = request.path.split("/", 4)
+        if parts[1:3] == ["cucm-uds", "user"] and len(parts) > 3:
+            return (f"user:{unquote(parts[3])[:128]}",)
+        if parts[1:] == ["cucm-uds", "clusterUser"] and (name := request.parameter("username")):
+            return (f"user:{name[:128]}",)
+        return ()
+
     # ---- dispatch
 
     def handle(self, request: Request) -> Response:
