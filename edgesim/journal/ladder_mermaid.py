@@ -1,7 +1,7 @@
 """The ladder as a Mermaid ``sequenceDiagram``, for documents and code-hosting sites that draw it.
 
-Mermaid ends a statement at a semicolon or a line's end and reads markup in labels; so each character beyond a harmless
-few is written as ``#<code point>;``.
+Mermaid ends a statement at a semicolon or a line's end and reads markup in labels. So letters, digits and some harmless
+marks stand for themselves, and every other character is written as ``#<code point>;``.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ _ARROWS: Final = {
     Shape.REQUEST: "->>",
     Shape.EXCHANGE: "->>",
     Shape.RESPONSE: "-->>",
-    Shape.LINK: "->",
+    Shape.LINK: "-)",
     Shape.LOST: "-x",
 }
 # Keywords that Mermaid's own preparation looks for inside labels, before it reads any statement.
-_KEYWORD: Final = re.compile(r"style|classDef|linkStyle|accTitle|accDescr|graph|\bend\b|\bas\b", re.IGNORECASE)
+_KEYWORD: Final = re.compile(r"style|classDef|accTitle|accDescr|wrap|\bend\b|\bas\b", re.IGNORECASE)
+_HARMLESS: Final = frozenset(" ._/(),?-:=@+×→")
 
 
 def render(ladder: Ladder, *, times: bool = True) -> str:
@@ -59,7 +60,7 @@ def escape(text: str) -> str:
         if character == "\0":
             code = True
             continue
-        if code or not ((character.isascii() and character.isalnum()) or character in " ._/(),?-"):
+        if code or not ((character.isascii() and character.isalnum()) or character in _HARMLESS):
             parts.append(f"#{ord(character)};")
             code = False
         else:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
+from operator import is_
 from typing import Any, AnyStr, Final
 
 from edgesim.journal.entry import Entry
@@ -196,17 +197,17 @@ def _present_event(event: Event, replacements: Sequence[tuple[str, str]]) -> Eve
 def _present_value(value: Any, replacements: Sequence[tuple[str, str]]) -> Any:
     if isinstance(value, str):
         for secret, placeholder in replacements:
-            value = _replaced(value, secret, placeholder)
+            if secret in value:
+                value = _replaced(value, secret, placeholder)
         return value
     if isinstance(value, tuple):
-        shown = tuple(_present_value(item, replacements) for item in value)
-        return value if all(a is b for a, b in zip(shown, value, strict=True)) else shown
+        shown = [_present_value(item, replacements) for item in value]
+        return value if all(map(is_, shown, value)) else tuple(shown)
     return value
 
 
 def _replaced(text: str, secret: str, placeholder: str) -> str:
-    places = _places(text, secret)
-    for start in reversed(places):
+    for start in reversed(_places(text, secret)):
         text = text[:start] + placeholder + text[start + len(secret) :]
     return text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from io import StringIO
 from xml.etree.ElementTree import Element
 
 import pytest
@@ -22,7 +23,7 @@ from tests.journal.kinds import entry_of, event_of
 
 NASTY = [
     *["\x1b[31m", "\x1b]0;x\x07", "\x9b31m", "\r", "\n", "\0", "\x7f", "\u2028", "\u202e", "\u200b", "\u00a0", " "],
-    *["-->", "->>", ";", "#", "%%", "end", "Note over p1:", "style x:y#z;", "participant", "{%", "`", "\\"],
+    *["-->", "->>", ";", "#", "%%", "end", "Note over p1:", "style x:y#z;", "wrap:", "participant", "{%", "`", "\\"],
     *["<b>&'\"", "]]>", "<secret>", "好", "🙂", "e\u0301", "\ufe0f", "\ud800", "\udcff", "\uffff", "\U000e0001"],
 ]
 TEXTS = st.lists(st.sampled_from(NASTY) | st.text(max_size=6), max_size=8).map("".join)
@@ -53,8 +54,8 @@ def check_svg(text: str) -> Element:
 
 
 PARTICIPANT = re.compile(r"    participant p\d+ as (?P<text>.+)")
-STATEMENT = re.compile(r"    (?:p\d+(?:->>|-->>|->|-x)p\d+|Note over p\d+(?:,p\d+)?): (?P<text>.+)")
-SAFE = re.compile(r"(?:[A-Za-z0-9 ._/(),?-]|#\d+;)+")
+STATEMENT = re.compile(r"    (?:p\d+(?:->>|-->>|-\)|-x)p\d+|Note over p\d+(?:,p\d+)?): (?P<text>.+)")
+SAFE = re.compile(r"(?:[A-Za-z0-9 ._/(),?:=@+×→-]|#\d+;)+")
 
 
 def check_mermaid(text: str) -> None:
@@ -219,7 +220,7 @@ def test_names_in_mermaid_are_short_and_headed_by_name_and_role() -> None:
     lines = ladder_mermaid.render(_sample()).split("\n")
     assert lines[1] == "    title Sign-in of alice"
     assert "    participant p3 as expe<br/>Expressway-E" in lines
-    assert "    p3->>p4: 1103.780 HTTP GET /example.com/get#95;edge#95;config" in "\n".join(lines).replace("_", "#95;")
+    assert "    p3->>p4: 1103.780 HTTP GET /example.com/get_edge_config?service_name=_cisco-uds" in lines
 
 
 def test_an_empty_ladder_is_drawn_too() -> None:
