@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cryptography import x509
+
 from edgesim.deployment import Deployment
 from edgesim.deployment.security import Certificate
 from edgesim.pki import (
@@ -79,7 +81,7 @@ class Certificates:
         authority = self.authorities.public if certificate.signed_by == "public" else self.authorities.enterprise
         return authority.issue(request, validity=validity, strip=strip)
 
-    def _named(self, name: str) -> list[object]:
+    def _named(self, name: str) -> list[x509.Certificate]:
         """Return what a trust store's entry means: a CA by its name, or ``host/service`` for a certificate itself."""
         if "/" in name:
             host, service = name.split("/", 1)

@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
-from edgesim.clients.jabber import Jabber
-
 from edgesim import lab as labs
+from edgesim.clients.jabber import Jabber
 from edgesim.deployment import Deployment
 from edgesim.journal import Entry, Event, events
 from edgesim.scenario.declare import Client, Outside

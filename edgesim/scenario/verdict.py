@@ -69,9 +69,9 @@ class Verdict:
 
 
 def exit_code(verdicts: list[Verdict]) -> int:
-    """Return the exit code for a whole run: could not run (2) before failed (1) before unsupported (3) before passed."""
+    """Return the exit code of a whole run: could not run (2), failed (1), unsupported (3) if all are, else passed (0)."""
     outcomes = {verdict.outcome for verdict in verdicts}
     for outcome in (Outcome.COULD_NOT_RUN, Outcome.FAILED):
         if outcome in outcomes:
-            return outcome.value
-    return Outcome.UNSUPPORTED.value if outcomes == {Outcome.UNSUPPORTED} else 0
+            return int(outcome.value)
+    return int(Outcome.UNSUPPORTED.value) if outcomes == {Outcome.UNSUPPORTED} else 0

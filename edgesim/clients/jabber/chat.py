@@ -6,22 +6,20 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from typing import Any
-from xml.etree import ElementTree
 
 import slixmpp
 from slixmpp.util import sasl
-from slixmpp.xmlstream import tostring
 
 from edgesim.clients.jabber.access import Access
 from edgesim.clients.jabber.stages import StageFailed
-from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.world import Entropy
 from edgesim.xmpp import soap
+from edgesim.xmpp.journalling import Scribe
+from edgesim.xmpp.stream import StreamError, StreamParser
 
 SERVICE_VERSION = "v80"
 """The SOAP interface that Jabber 14 uses ("Troubleshoot Jabber Log in - Common Issues", Cisco 221845)."""
-STREAM = "{http://etherx.jabber.org/streams}"
 
 
 @sasl.sasl_mech(200)
@@ -88,6 +86,9 @@ class Chat(slixmpp.ClientXMPP):
         self.node = node
         self.keys = keys
         self.heard = heard
+        self._scribe = Scribe(node.journal, None)
+        self._scribe.keys = keys
+        self._reader = StreamParser()
         self.outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.ended = asyncio.Event()
         self._address: tuple[str, int] = ("", 0)
@@ -99,7 +100,6 @@ class Chat(slixmpp.ClientXMPP):
         self.whitespace_keepalive = False
         self.credentials.update({"username": jid, "vtg_token": token})
         self.plugin["feature_mechanisms"].use_mechs = {"CISCO-VTG-TOKEN"}
-        self.add_filter("in", self._journal)
         self.add_event_handler("session_start", self._started)
         self.add_event_handler("message", self._message)
         self.add_event_handler("failed_all_auth", lambda _: self._end("LERR_JABBER_AUTH: not authorized"))
@@ -164,21 +164,25 @@ class Chat(slixmpp.ClientXMPP):
         self.ended.set()
         self._end(f"LERR_JABBER_UNREACHABLE: the stream ended{f': {reason}' if reason else ''}")
 
-    def _journal(self, stanza: Any) -> Any:
-        """Write down what arrived."""
-        xml: ElementTree.Element = stanza.xml
-        payload = tostring(xml, xmlns="", stream=self).encode()
-        name = xml.tag.rsplit("}", 1)[-1]
-        event: events.Event
-        if name in ("message", "presence", "iq"):
-            child = next((item.tag.rsplit("}", 1)[-1] for item in xml), None)
-            attributes = {key: xml.get(key) for key in ("type", "to", "id")}
-            event = events.XmppStanza(name=name, from_=xml.get("from"), child=child, **attributes)
-        else:
-            detail = ", ".join(item.tag.rsplit("}", 1)[-1] for item in xml)
-            event = events.XmppStream(element=name, domain=self.boundjid.domain, detail=detail)
-        self.node.journal.received(event, peer=self.address_of_peer(), payload=payload, keys=self.keys)
-        return stanza
+    # ---- what arrived, octet for octet, for the journal
+
+    def init_parser(self) -> None:
+        """Begin a new stream, also for the journal."""
+        super().init_parser()
+        self._reader = StreamParser()
+
+    def data_received(self, data: bytes | str) -> None:
+        """Take octets of the stream."""
+        data = data.encode() if isinstance(data, str) else data
+        self._scribe.peer = self.address_of_peer()
+        reader = self._reader
+        reader.feed(data)
+        try:
+            while (read := reader.next()) is not None:
+                self._scribe.received(read)
+        except StreamError as error:
+            self._scribe.malformed(error.condition, error.text, data)
+        super().data_received(data)
 
     def address_of_peer(self) -> tuple[str, int] | None:
         """Return where the connection leads."""

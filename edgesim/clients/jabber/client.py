@@ -13,6 +13,7 @@ from edgesim.clients.jabber.phone import Path, Phone
 from edgesim.clients.jabber.registration import Registrant
 from edgesim.clients.jabber.stages import FINAL, TRANSITIONS, Result, SignIn, Stage, StageFailed
 from edgesim.deployment.people import User
+from edgesim.dns import Resolver
 from edgesim.edge import config_files, cookie, edge_config, uds
 from edgesim.edge.edge_config import EdgeConfig
 from edgesim.http import Response
@@ -76,6 +77,9 @@ class Jabber:
         self._soap: tuple[str, str] | None = None
         self._targets: tuple[tuple[str, int], ...] = ()
         self._chat_server = ""
+        resolver = node.resolver
+        if isinstance(resolver, Resolver):
+            resolver.keys = self.keys  # one machine, one user
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -330,7 +334,7 @@ class Jabber:
         if self.outside and self._edge is not None and self._edge.xmpp:
             host, port = self._edge.xmpp[0].address, self._edge.xmpp[0].port
         else:
-            host, port = self._chat_server, self.node.defaults.ports.xmpp_inside
+            host, port = self._chat_server, self.node.defaults.ports.im_presence_client
         await self.chat.open(host, port, self.node.defaults.client.xmpp_timeout_s)
         return Result.OK, str(self.chat.boundjid)
 
