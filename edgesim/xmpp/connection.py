@@ -69,6 +69,8 @@ class ClientConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._upgrade: asyncio.Task[None] | None = None
+        self._secure = False
+        self._early = bytearray()
         self._ended = False
         self._busy = False
 
@@ -114,6 +116,9 @@ class ClientConnection(asyncio.Protocol):
             self._timer = asyncio.get_running_loop().call_later(self._patience, self._too_slow)
 
     def data_received(self, data: bytes) -> None:
+        if self._upgrade is not None and not self._secure:
+            self._early += data  # deciphered, but the handshake's awaiter has not run yet
+            return
         self.machine.feed(data)
         self.flush()
 
@@ -168,7 +173,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _start_tls(self) -> None:
         assert self._transport is not None
-        self._transport.pause_reading()
+        self._transport.pause_reading()  # so that nothing in the clear comes any more
         self._upgrade = self.host.spawn(self._handshake(), name="xmpp starttls")
 
     async def _handshake(self) -> None:
@@ -186,7 +191,10 @@ class ClientConnection(asyncio.Protocol):
         if secured is None or self._ended:
             return
         self._transport = secured
+        self._secure = True
         self.machine.secured()
+        self.machine.feed(bytes(self._early))
+        self._early.clear()
         self.flush()
 
     def _too_slow(self) -> None:

@@ -4,7 +4,39 @@ Sans-IO, with the calls of `edgesim.xmpp.session.Session`. The edge opens the st
 client's second stream header; then it asks for a session behind (`SessionWanted`) and passes each whole element up as
 it came (`Upward`) and the server's octets down (`EdgeStream.downward`). What is no well-formed XMPP ends here with a
 stream error and never reaches the inside. Where there is no session to be had, `EdgeStream.unavailable` writes a header
-and features without mechanisms; the owner closes the connection after a while.
+and features without mechanisms; the owner closes the connection after a while. An edge server in few lines, with
+`edgesim.xmpp.connection.ClientConnection` for the client and `edgesim.xmpp.link.XcpConnection` for the link to C::
+
+    def on_client(client: ClientConnection, event: SessionEvent) -> None:
+        match event:
+            case SessionWanted() if link.up:
+                session = link.link.open(client.client, event.domain, event.stream_id)
+                link.know(session, client.scribe.keys)
+                clients[session] = client
+                link.link.send(session, event.data)
+            case SessionWanted():
+                client.machine.unavailable()            # then client.machine.close(), client.flush() 10 s later
+            case Upward():
+                link.know(session_of[client], client.scribe.keys)
+                link.link.send(session_of[client], event.data)
+            case Ended():
+                link.close_session(session_of.pop(client), event.detail)
+        link.flush()
+
+    def on_link(link: XcpConnection, event: XcpEvent) -> None:
+        match event:
+            case DataArrived():
+                client = clients[event.session]
+                client.machine.downward(event.data, restart=event.restart)
+                if event.restart:
+                    client.established()                # signed in: no longer disconnected for being slow
+                client.flush()
+                if not client.congested:                # else later, from on_drained
+                    link.link.consumed(event.session, event.octets)
+            case SessionClosed():
+                clients.pop(event.session).machine.closed_behind()  # or unavailable(), if the session never began
+            case LinkDown():
+                ...                                     # every client: machine.close("system-shutdown"), flush()
 """
 
 from __future__ import annotations

@@ -235,6 +235,7 @@ class XcpLink:
         self._queries: dict[str, None] = {}
         self._asked: dict[str, None] = {}
         self._next = 0
+        self._header_sent = False
         if dialled:
             self._header(from_=name, to=peer)
             self.phase = LinkPhase.OPENING
@@ -496,6 +497,7 @@ class XcpLink:
     def _header(self, **attributes: str) -> None:
         named = " ".join(f"{key.rstrip('_')}='{escape_value(value)}'" for key, value in attributes.items())
         self._out += f"<stream:stream xmlns='{COMPONENT}' xmlns:stream='{STREAMS}' {named} version='1.0'>".encode()
+        self._header_sent = True
 
     def _write(self, what: Element) -> None:
         self._out += what.encode(COMPONENT)
@@ -511,13 +513,13 @@ class XcpLink:
 
     def _fail(self, condition: str | None, text: str) -> None:
         if condition is not None:
-            if not self.dialled and self.phase is LinkPhase.NEW:
+            if not self._header_sent:
                 self._header(from_=self.name, id=self._stream_id)
             self._out += stream_error(condition, text).encode(COMPONENT)
         self._down(condition, text)
 
     def _down(self, condition: str | None, text: str) -> None:
-        if self.phase is not LinkPhase.NEW or self._out:
+        if self._header_sent:
             self._out += STREAM_END
         self.phase = LinkPhase.CLOSED
         self._routes.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 import tracemalloc
 
@@ -194,13 +195,15 @@ def test_hostile_input_is_cheap() -> None:
 
 
 def slowest_call(data: bytes) -> float:
+    gc.collect()
+    gc.freeze()  # what earlier tests left behind is not the parser's to scan
     worst, parser = 0.0, StreamParser()
     parser.feed(data)
     try:
         while True:
-            before = time.perf_counter()
+            before = time.thread_time()
             event = parser.next()
-            worst = max(worst, time.perf_counter() - before)
+            worst = max(worst, time.thread_time() - before)
             if event is None:
                 return worst
     except StreamError:

@@ -2,7 +2,8 @@
 
 Tomcat (SOAP, the single sign-on probe, AXL) shows the certificate ``tomcat`` on 8443; XMPP shows ``cup-xmpp``, to
 inside clients on 5222 (STARTTLS) and to Expressway-C on 7400, where it also asks for C's certificate and trusts only
-what ``cup-xmpp-trust`` holds. Source: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites" for who trusts whom.
+what ``cup-xmpp-trust`` holds. Source: "MRA Deployment Guide X15.0, MRA Requirements and
+Prerequisites" for who trusts whom.
 """
 
 from __future__ import annotations

@@ -20,7 +20,10 @@ DIRECTED = 200
 
 
 class Presence:
-    """Tells those entitled about those available. ``outside`` takes what is for an address of no user here."""
+    """Tells those entitled about those available, among the users whose home is this node.
+
+    Users of other nodes come in at `_receive` (subscriptions) and `_deliver` (presence), once nodes talk to each other.
+    """
 
     def __init__(
         self,

@@ -41,7 +41,7 @@ class Web:
 class SingleSignOn:
     """Answers whether users of this node sign in through an identity provider.
 
-    Clients read ``Response``, ``SingleSignOn`` with ``version`` and ``Status`` with ``enabled``; ``root`` is around them.
+    Clients read ``Response``, ``SingleSignOn`` with ``version`` and ``Status`` with ``enabled``; ``root`` is outermost.
     """
 
     def __init__(self, *, root: str, version: str, enabled: bool = False) -> None:
