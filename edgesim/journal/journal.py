@@ -28,6 +28,7 @@ class Journal:
             self._entries = Spool(spool, self.header(secrets=secrets))
         self._listeners: list[Listener] = []
         self._sequences: dict[tuple[str, int], int] = {}
+        self._closed = False
 
     def header(self, *, secrets: bool = False) -> Header:
         """Return the first line for a file of these entries."""
@@ -63,7 +64,8 @@ class Journal:
             self._entries.flush()
 
     def close(self) -> None:
-        """Write and close the spool, if there is one."""
+        """End the journal: it can still be read, but what happens later (hosts that are shut down) is not of it."""
+        self._closed = True
         if isinstance(self._entries, Spool):
             self._entries.close()
 
@@ -77,7 +79,9 @@ class Journal:
         return Recorder(self, host)
 
     def append(self, entry: Entry[Event]) -> None:
-        """Add an entry; listeners hear of it at once."""
+        """Add an entry; listeners hear of it at once. A closed journal takes no more."""
+        if self._closed:
+            return
         self._entries.append(entry)
         if self._listeners:
             for listener in tuple(self._listeners):

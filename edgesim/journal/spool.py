@@ -68,7 +68,7 @@ class Spool(Sequence[Entry[Event]]):
             self._buffered = 0
 
     def close(self) -> None:
-        """Write what is buffered and close the file for writing and reading."""
+        """Write what is buffered and let go of the file. Reading opens it again."""
         if not self._file.closed:
             self.flush()
             self._file.close()
@@ -116,10 +116,17 @@ class Spool(Sequence[Entry[Event]]):
                 done += 1
             end = self._offsets[last] if last < len(self) else self._end
             start = self._offsets[first]
-            self._file.seek(start)
-            data = self._file.read(end - start)
+            data = self._octets(start, end)
             entries += [decode(line, place + 2) for place, line in enumerate(data.splitlines(), first)]
         return entries
+
+    def _octets(self, start: int, end: int) -> bytes:
+        if self._file.closed:
+            with open(self.path, "rb") as file:
+                file.seek(start)
+                return file.read(end - start)
+        self._file.seek(start)
+        return self._file.read(end - start)
 
 
 class Window(Sequence[Entry[Event]]):

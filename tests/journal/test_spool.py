@@ -94,6 +94,7 @@ def test_reading_goes_on_while_writing(tmp_path: Path) -> None:
     spool.close()
     with pytest.raises(ValueError, match="closed"):
         spool.append(entries[0])
+    assert [entry.order for entry in spool] == list(range(len(entries)))
 
 
 def test_what_a_spool_gives_back_is_masked_as_its_file(tmp_path: Path) -> None:

@@ -205,6 +205,8 @@ def test_a_spooled_journal_is_read_like_one_in_memory(world: StillWorld, tmp_pat
         found.append(journal[4].payload)
         journal.flush()
         journal.close()
+        recorder.emit(events.Note(text="too late"))
+        assert len(list(journal)) == 5
     assert heard == [b"pw=hunter2"] * 15
     assert found == [b"pw=hunter2", b"pw=<secret>", b"pw=hunter2"]
     assert b"hunter2" not in (tmp_path / "j").read_bytes()
