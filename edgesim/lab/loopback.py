@@ -25,8 +25,8 @@ def on_loopback(deployment: Deployment) -> Deployment:
             if wanted in mapping.values():
                 taken = next(old for old, new in mapping.items() if new == wanted)
                 raise ValueError(
-                    f"{interface.address} of {spec.name} and {taken} would both be {wanted}: live labs keep the last two "
-                    "octets, so these must differ"
+                    f"{interface.address} of {spec.name} and {taken} would both be {wanted}: live labs keep the last "
+                    "two octets, so these must differ"
                 )
             mapping[interface.address] = wanted
     moved = deployment.relocated(mapping)

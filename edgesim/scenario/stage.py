@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from edgesim import lab as labs
 from edgesim.clients.jabber import Jabber
 from edgesim.deployment import Deployment
+from edgesim.deployment.people import User
 from edgesim.journal import Entry, Event, events
 from edgesim.scenario.declare import Client, Outside
 from edgesim.scenario.expect import Expectations
@@ -196,13 +197,14 @@ class Lab:
 
     # ---- clients
 
-    def client(self, user: str, seat: Client = Outside) -> Jabber:
-        """Return the simulated Jabber of a user on a free machine in the right zone."""
+    def client(self, user: str | User, seat: Client = Outside) -> Jabber:
+        """Return a simulated Jabber on a free machine in the right zone; a `User` may be one whom nobody knows."""
+        who = self.deployment.user(user) if isinstance(user, str) else user
         zone = "inside" if seat.where == "inside" else "internet"
         for spec in self.deployment.host_specs():
             if spec.kind == "client" and spec.name not in self._busy and spec.interfaces[0].zone == zone:
                 self._busy.append(spec.name)
-                client = Jabber(self.inner.node(spec.name), self.deployment.user(user), platform=seat.platform)
-                self._clients[f"{user}@{spec.name}"] = client
+                client = Jabber(self.inner.node(spec.name), who, platform=seat.platform)
+                self._clients[f"{who.id}@{spec.name}"] = client
                 return client
         raise CannotRun(f"deployment {self.deployment.name!r} has no free client machine in zone {zone!r}")
