@@ -66,11 +66,13 @@ class _Reader:
         self._elements += 1
         if self._depth > self._limits.depth or self._elements > self._limits.elements:
             raise ValueError("more elements, or deeper ones, than allowed")
-        self._tree.start(_named(name), {_named(key): value for key, value in attributes.items()})
+        if attributes:
+            attributes = {_named(key): value for key, value in attributes.items()}
+        self._tree.start("{" + name if "}" in name else name, attributes)
 
     def _end(self, name: str) -> None:
         self._depth -= 1
-        self._tree.end(_named(name))
+        self._tree.end("{" + name if "}" in name else name)
 
     def _forbidden(self, *_: object) -> NoReturn:
         raise ValueError("a document type is declared")

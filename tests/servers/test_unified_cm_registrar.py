@@ -18,7 +18,14 @@ ALICE, BOB = "00005e005301", "00005e005302"
 ZEROS = "000000000000"
 
 
-def phone(name: str, *lines: str, owner: str = "alice", secure: bool = False, oauth: bool = False) -> Phone:
+def phone(
+    name: str,
+    *lines: str,
+    owner: str = "alice",
+    secure: bool = False,
+    oauth: bool = False,
+    dual_mode: bool = False,
+) -> Phone:
     return Phone(
         name=name,
         lines=lines,
@@ -28,6 +35,7 @@ def phone(name: str, *lines: str, owner: str = "alice", secure: bool = False, oa
         secure=secure,
         oauth=oauth,
         digest=False,
+        dual_mode=dual_mode,
         transports=("TLS",) if secure else ("TCP", "UDP"),
     )
 
@@ -126,6 +134,18 @@ def test_bindings_expire_in_order_and_the_device_goes_with_its_last() -> None:
     assert registrar.expire(140.0) == [events.Unregistered(device="SEP00005E005302", reason="expired")]
     assert registrar.expire(150.0) == [events.Unregistered(device="CSFALICE", reason="expired")]
     assert registrar.deadline is None
+
+
+def test_a_dual_mode_device_is_granted_the_profile_s_interval() -> None:
+    registrar = Registrar(Phones(*PHONES.phones, phone("TCTALICE", "10001", dual_mode=True)), Policy())
+    assert granted(registrar, register(device="TCTALICE", call_id="iphone")).expires == 3600
+    granted(registrar, register(), now=10.0)
+    assert registrar.deadline == 130.0
+    assert [event.device for event in registrar.expire(130.0)] == ["CSFALICE"]
+    assert registrar.deadline == 3600.0
+    granted(registrar, register(device="TCTALICE", call_id="iphone", cseq=102), now=3000.0)
+    assert registrar.expire(6599.0) == []
+    assert [event.device for event in registrar.expire(6600.0)] == ["TCTALICE"]
 
 
 def test_another_instance_displaces_the_client_that_holds_the_device() -> None:

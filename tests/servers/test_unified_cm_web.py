@@ -234,6 +234,9 @@ def test_axl_tells_release_nodes_and_parameters() -> None:
         assert {dict(row)["paramname"]: dict(row)["paramvalue"] for row in rows.rows}[axl.CLUSTER_SECURITY_MODE] == "1"
         tftp = axl.read_response(await ask(lab, axl.ExecuteSQLQuery(sql=axl.TFTP_QUERY)), axl.Rows)
         assert tftp.rows == ((("name", PUB),),)
+        traced = "SELECT count(*) from processnode WHERE systemnode='f' and tknodeusage= 0"
+        count = axl.read_response(await ask(lab, axl.ExecuteSQLQuery(sql=traced)), axl.Rows)
+        assert count.rows == ((("count", "2"),),)
 
     run(main, changes={"unified_cm.0.mixed_mode": True})
 
@@ -276,6 +279,9 @@ def test_axl_keeps_expressway_c_entries_over_a_crash() -> None:
         'select 1 as "a b"',
         "select replace(hex(zeroblob(1000000)), '0', 'aaaaaaaaaaaa')",
         "select '\x00'",
+        "select printf('%60000d', pkid) as x from device",
+        "select group_concat(name) as x from device",
+        "select a.name from device a, device b, device c, device d, device e, device f, device g order by 1",
         "update enduser set userid = 'x'",
         "select a.pkid from enduser a, enduser b, enduser c, device d, device e, device f, device g, device h",
     ],

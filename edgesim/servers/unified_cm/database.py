@@ -31,6 +31,7 @@ class Phone:
     oauth: bool
     digest: bool
     transports: tuple[str, ...]
+    dual_mode: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,5 +159,6 @@ def _phone(device: Device, profile: SecurityProfile | None) -> Phone:
         secure=secure,
         oauth=profile.oauth,
         digest=profile.digest,
+        dual_mode=device.type in ("iphone", "android"),
         transports=("TLS",) if secure else tuple(name for name in profile.transport.split("+") if name != "TLS"),
     )

@@ -171,6 +171,7 @@ class UnifiedCm:
         taken, mismatch, failure = defaults.warnings[:3]
         policy = Policy(
             keepalive_interval=defaults.keepalive_interval_s,
+            dual_mode_interval=defaults.register_expires_s,
             taken=Refusal(status=403, reason="Forbidden", warning=taken),
             oauth_mismatch=Refusal(
                 status=403,

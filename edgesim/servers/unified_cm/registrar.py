@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from typing import Literal, Protocol
 
 from edgesim.journal import events
@@ -49,12 +50,15 @@ class Refusal:
 class Policy:
     """What the registrar may be told. Times in seconds.
 
+    ``keepalive_interval`` is the service parameter SIP Station KeepAlive Interval, ``dual_mode_interval`` the SIP
+    profile's Timer Register Expires.
     ``graceful_over_edge``: whether a probe through the edge is told that the device is taken; Cisco says that graceful
     registration is not supported there. ``find_by_line``: whether a Contact that names no device, as of a third-party
     phone, is taken for the first device that has the line (and the owner that the edge names).
     """
 
     keepalive_interval: int = 120
+    dual_mode_interval: int = 3600
     graceful_over_edge: bool = False
     find_by_line: bool = True
     trunks: tuple[str, ...] = ()
@@ -132,24 +136,31 @@ class Registrar:
         self._phones = phones
         self._devices: dict[str, dict[str, Binding]] = {}
         self._queue: dict[Binding, None] = {}
+        self._slow_queue: dict[Binding, None] = {}
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self._queue) + len(self._slow_queue)
 
     def __iter__(self) -> Iterator[Binding]:
-        return iter(tuple(self._queue))
+        return iter((*self._queue, *self._slow_queue))
 
     @property
     def deadline(self) -> float | None:
         """When the next binding expires."""
-        for binding in self._queue:
-            return binding.expires_at
-        return None
+        first = self._first()
+        return first.expires_at if first is not None else None
+
+    def _first(self) -> Binding | None:
+        heads = [binding for queue in (self._queue, self._slow_queue) for binding in islice(queue, 1)]
+        return min(heads, key=lambda binding: binding.expires_at, default=None)
+
+    def _queue_of(self, phone: Phone) -> dict[Binding, None]:
+        return self._slow_queue if phone.dual_mode else self._queue
 
     def expire(self, now: float) -> list[events.Unregistered]:
         """Remove the bindings whose time has come."""
         gone: list[events.Unregistered] = []
-        while (binding := next(iter(self._queue), None)) is not None and binding.expires_at <= now:
+        while (binding := self._first()) is not None and binding.expires_at <= now:
             gone += self._remove(binding, "expired")
         return gone
 
@@ -235,7 +246,8 @@ class Registrar:
         displaced: list[events.Event],
         now: float,
     ) -> Granted:
-        interval = self.policy.keepalive_interval
+        interval = self.policy.dual_mode_interval if phone.dual_mode else self.policy.keepalive_interval
+        queue = self._queue_of(phone)
         first = False
         if binding is None:
             lines = self._devices.setdefault(phone.name, {})
@@ -251,7 +263,7 @@ class Registrar:
                 expires_at=0.0,
             )
         else:
-            del self._queue[binding]
+            del queue[binding]
         fresh = binding.call_id != asked.call_id
         binding.contact = contact
         binding.user = contact.user or phone.owner
@@ -259,7 +271,7 @@ class Registrar:
         binding.call_id = asked.call_id
         binding.cseq = asked.cseq
         binding.expires_at = now + interval
-        self._queue[binding] = None
+        queue[binding] = None
         registered = events.Registered(
             device=phone.name,
             user=binding.user,
@@ -279,7 +291,7 @@ class Registrar:
 
     def _remove(self, binding: Binding, reason: Reason) -> list[events.Unregistered]:
         """Remove a binding; the device counts as unregistered when its last one goes."""
-        del self._queue[binding]
+        del self._queue_of(binding.phone)[binding]
         lines = self._devices[binding.phone.name]
         del lines[binding.line]
         if lines:
