@@ -90,7 +90,7 @@ class EdgeConfigService:
             services=tuple([await self._service(name, domain) for name in names]),
             tftp=self._tftp(account),
             sip=tuple(EdgeServer(address=one.fqdn, port=ports.edge_sip) for one in peers),
-            routes=(self._route(),),
+            routes=self._routes(edge),
             xmpp=tuple(EdgeServer(address=one.fqdn, port=ports.edge_xmpp) for one in peers),
             http=tuple(EdgeServer(address=one.fqdn, port=ports.edge_https) for one in peers),
             turn=turn if self.node.defaults.edge.turn_server == "filled" else (),
@@ -126,8 +126,13 @@ class EdgeConfigService:
         cluster = self._discovered().cluster_of(account.home.host)
         return cluster.tftp if cluster else ()
 
-    def _route(self) -> str:
+    def _routes(self, edge: Greeting) -> tuple[str, ...]:
         """The client's SIP Route: this C by its address, and the number of the UC traversal zone on E."""
-        zone = self.node.deployment.traversal_zone.index_on_e
-        address, port = self.node.host.address(), self.node.defaults.ports.sip_tls
-        return f"<sip:{address}:{port};transport=tls;zone-id={zone};directed;lr>"
+        deployment, defaults = self.node.deployment, self.node.defaults
+        addresses = [self.node.host.address()]
+        if defaults.edge.route_address == "expressway_e inner":
+            addresses = [one.inner_address for one in deployment.expressway_e if one.fqdn == edge.fqdn] or addresses
+        elif defaults.edge.routes == "every peer":
+            addresses += [one.address for one in deployment.expressway_c if one.address != addresses[0]]
+        parameters = f"transport=tls;zone-id={deployment.traversal_zone.index_on_e};directed;lr"
+        return tuple(f"<sip:{address}:{defaults.ports.sip_tls};{parameters}>" for address in addresses)

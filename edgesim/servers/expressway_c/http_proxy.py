@@ -64,12 +64,13 @@ def uc_client(node: Node, release: Release, ports: SourcePorts, *, verify: bool)
         server_name: str | None,
     ) -> tuple[Any, asyncio.BaseProtocol]:
         loop = asyncio.get_running_loop()
-        made: tuple[Any, asyncio.BaseProtocol] = await ports.connect(
-            node.host.address(),
-            lambda local: loop.create_connection(
-                factory, host, port, ssl=tls, server_hostname=server_name, local_addr=local
-            ),
-        )
+        async with asyncio.timeout(node.defaults.links.connect_timeout_s):
+            made: tuple[Any, asyncio.BaseProtocol] = await ports.connect(
+                node.host.address(),
+                lambda local: loop.create_connection(
+                    factory, host, port, ssl=tls, server_hostname=server_name, local_addr=local
+                ),
+            )
         return made
 
     return HttpClient(node.journal, ssl=context, connect=connect)

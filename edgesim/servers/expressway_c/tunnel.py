@@ -14,7 +14,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncssh
+from cryptography import x509
 
+from edgesim.deployment import Product, closed, hosts
 from edgesim.edge.descriptor import decoded_target
 from edgesim.edge.tunnel import (
     GREETING_TARGET,
@@ -29,6 +31,7 @@ from edgesim.edge.tunnel import (
 from edgesim.http import Headers, HttpServer, Request, Response
 from edgesim.journal import events
 from edgesim.node import Node
+from edgesim.pki import Usage
 
 NEVER = 10**9
 """Seconds: rekeying by time would follow the machine's clock, not the lab's."""
@@ -93,6 +96,8 @@ class Link:
         if "_" in self.peer.partition(".")[0]:
             # The product's forwarding process fails on such a name (MRA Deployment Guide X12.5, Troubleshooting).
             raise OSError("host name with an underscore")
+        if self._tunnels.unfit:
+            raise OSError(self._tunnels.unfit)
         watch = _Watch()
         connection = self._connection = await self._tunnels.dial(self.peer, watch)
         try:
@@ -140,10 +145,12 @@ class Link:
             text = detail if state == "up" else f"{self.peer}: {detail}"
             self._tunnels.node.journal.emit(events.SshTunnel(state=state, detail=text), peer=self._address)
 
-    def close(self) -> None:
-        """End the tunnel."""
+    async def close(self) -> None:
+        """End the tunnel for good."""
         if self._connection is not None:
             self._connection.close()
+            self._enter("down", "stopped")
+        await self.server.close()
 
 
 class Tunnels:
@@ -171,6 +178,7 @@ class Tunnels:
         _, host_key = key_pair(Role.HOST, user=zone.user, password=zone.password)
         self._user_key = asyncssh.import_private_key(user_key)
         self._host_key = asyncssh.import_public_key(host_key)
+        self.unfit = _unfit(node)
         self.links = tuple(Link(self, peer) for peer in deployment.traversal_zone.peer_addresses)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -190,8 +198,7 @@ class Tunnels:
         for task in self._tasks:
             task.cancel()
         for link in self.links:
-            link.close()
-            await link.server.close()
+            await link.close()
 
     async def dial(self, peer: str, client: asyncssh.SSHClient) -> asyncssh.SSHClientConnection:
         """Open and authenticate an SSH connection. Raises `OSError` and `asyncssh.Error`."""
@@ -221,6 +228,20 @@ class Tunnels:
             ),
         )
         return connection
+
+
+def _unfit(node: Node) -> str:
+    """Why no tunnel can be built with this C's certificate, or an empty text.
+
+    From X15.5 on, with its store for client certificates, a certificate without clientAuth breaks the tunnels, whatever
+    E's checking mode ("Cisco Expressway Certificate Creation and Use Deployment Guide", X15.5).
+    """
+    spec, identity = node.spec.spec, node.identities.get("server")
+    assert isinstance(spec, hosts.ExpresswayC)
+    if identity is None or closed("separate client certificate", {Product.EXPRESSWAY: spec.release}):
+        return ""
+    usages = identity.certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    return "" if Usage.CLIENT.oid in usages else "the client certificate lacks clientAuth"
 
 
 class _Watch(asyncssh.SSHClient):

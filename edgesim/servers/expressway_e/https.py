@@ -15,7 +15,7 @@ from edgesim.edge import edge_config
 from edgesim.edge.descriptor import Descriptor, DescriptorError, EdgeDomain, decoded_target, split_target
 from edgesim.edge.forwarding import Hop, at_first_hop, to_client
 from edgesim.edge.tunnel import LOOPBACK
-from edgesim.http import Headers, HttpError, HttpLimits, HttpServer, Request, Response
+from edgesim.http import Headers, HttpError, HttpLimits, HttpReset, HttpServer, Request, Response
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import server_context
@@ -29,22 +29,20 @@ COOKIES_KEPT = 50_000
 """How many edge cookies E remembers the C of."""
 
 
-class Protection(Protocol):
-    """Automated intrusion protection, as the proxy needs it."""
+AUTHORIZATION_FAILURE = "HTTP proxy authorization failure"
+RESOURCE_ACCESS_FAILURE = "HTTP proxy resource access failure"
+"""Categories of automated intrusion protection ("MRA Deployment Guide X14.3, MRA Maintenance")."""
 
-    def blocked(self, address: str) -> bool:
-        """Say whether requests from ``address`` are dropped."""
+
+class Protection(Protocol):
+    """Automated intrusion protection, as the proxy needs it: somebody who counts E's own refusals."""
 
     def count(self, category: str, address: str) -> None:
-        """Take note of a failure: ``http-ce-auth`` or ``http-ce-intrusion``."""
+        """Take note of a failure of a category, by a client at ``address``."""
 
 
 class NoProtection:
     """Intrusion protection switched off."""
-
-    def blocked(self, address: str) -> bool:
-        """Nobody is blocked."""
-        return False
 
     def count(self, category: str, address: str) -> None:
         """Nothing is counted."""
@@ -61,7 +59,7 @@ class EdgeProxy:
         self._hop = Hop(scheme="https", uuid=node.deployment.pkid("expressway", node.name))
         self._turn = 0
         self._tracking: dict[int, str] = {}
-        self._homes: dict[str, int] = {}
+        self._homes: dict[str, str] = {}
         self._server = HttpServer(
             node.journal,
             self.handle,
@@ -91,18 +89,20 @@ class EdgeProxy:
         try:
             first, rest = split_target(request.target)
         except DescriptorError:
-            self.protection.count("http-ce-intrusion", client)
+            self.protection.count(RESOURCE_ACCESS_FAILURE, client)
             return self._own(404)
         refusal = self._judge(request, first, rest)
         if refusal is not None:
-            self.protection.count("http-ce-auth" if refusal.status == 401 else "http-ce-intrusion", client)
+            if category := _CATEGORIES.get(refusal.status):
+                self.protection.count(category, client)
             return refusal
-        tunnel = self._choose(request)
-        if tunnel is None:
-            return self._unreachable()
-        if tunnel.skewed and isinstance(first, Descriptor):
-            return self._own(403)
-        return await self._forward(request, tunnel, tracking)
+        for tunnel in self._choose(request):
+            if tunnel.skewed and isinstance(first, Descriptor):
+                return self._own(403)
+            answer = await self._forward(request, tunnel, tracking)
+            if answer is not None:
+                return answer
+        return self._unreachable()
 
     def _judge(self, request: Request, first: EdgeDomain | Descriptor, rest: str) -> Response | None:
         """Return E's own refusal, or None where the request is for C."""
@@ -115,20 +115,20 @@ class EdgeProxy:
         authorized = request.cookie(self.node.defaults.edge.cookie_name) or request.headers.get("Authorization")
         return None if authorized else self._unauthenticated()
 
-    def _choose(self, request: Request) -> Tunnel | None:
-        """Return the tunnel to the C that issued the request's cookie, else to each live C in turn."""
-        cookie = request.cookie(self.node.defaults.edge.cookie_name)
+    def _choose(self, request: Request) -> list[Tunnel]:
+        """Return the tunnels to try: to each live C in turn, the one first that issued the request's cookie."""
         live = self.tunnels.live
-        home = self._homes.get(cookie or "")
-        for tunnel in live:
-            if tunnel.number == home:
-                return tunnel
         if not live:
-            return None
-        self._turn += 1
-        return live[(self._turn - 1) % len(live)]
+            return []
+        first = self._turn % len(live)
+        home = self._homes.get(request.cookie(self.node.defaults.edge.cookie_name) or "")
+        if home is None:
+            self._turn += 1
+        turned = live[first:] + live[:first]
+        return sorted(turned, key=lambda tunnel: tunnel.name != home)
 
-    async def _forward(self, request: Request, tunnel: Tunnel, tracking: str) -> Response:
+    async def _forward(self, request: Request, tunnel: Tunnel, tracking: str) -> Response | None:
+        """Return what C answered, or the refusal that follows from it; None where another C may be asked."""
         headers = at_first_hop(request, tracking=tracking, hop=self._hop)
         try:
             answer = await tunnel.client.request(
@@ -142,7 +142,9 @@ class EdgeProxy:
         except (HttpError, ValueError) as error:
             note = f"{request.method} {decoded_target(request.target)}: {error}"
             self.node.journal.emit(events.Note(text=note), keys=(f"tracking:{tracking}", *_user_keys(request)))
-            return self._unreachable()
+            # A tunnel that breaks may have carried the request: only what may be repeated is (RFC 9110, section 9.2.2).
+            broken = isinstance(error, HttpReset) and request.method in REPEATABLE
+            return None if broken else self._unreachable()
         edge = self.node.defaults.edge
         if answer.status == edge.upstream_failure_status and answer.headers.get("Server") == edge.server_of_c:
             return self._unreachable()
@@ -172,7 +174,7 @@ class EdgeProxy:
         for line in answer.headers.get_all("Set-Cookie"):
             key, _, value = line.partition(";")[0].partition("=")
             if key == name:
-                self._homes[value] = tunnel.number
+                self._homes[value] = tunnel.name
                 while len(self._homes) > COOKIES_KEPT:
                     del self._homes[next(iter(self._homes))]
 
@@ -213,6 +215,10 @@ class EdgeProxy:
         """Give the request its TrackingID as soon as it is journalled."""
         tracking = self._tracking[id(request)] = self._uuids.uuid()
         return (f"tracking:{tracking}",)
+
+
+_CATEGORIES = {401: AUTHORIZATION_FAILURE, 404: RESOURCE_ACCESS_FAILURE}
+REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
 def _user_keys(request: Request) -> tuple[str, ...]:

@@ -1,0 +1,114 @@
+"""How Expressway-C discovers the UC servers, and what follows from it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from edgesim.servers.expressway_c.discovery import Discovered
+from tests.servers.expressway_lab import PUB, SUB, EdgeLab, run
+
+
+def states(lab: EdgeLab) -> list[tuple[str, str]]:
+    found = [entry.event.as_json() for entry in lab.entries("discovery", "expc")]
+    return [(one["state"], one["detail"]) for one in found if one["product"] == "Unified CM"]
+
+
+def test_what_is_learnt_of_a_cluster() -> None:
+    async def main(lab: EdgeLab) -> None:
+        (cluster,) = lab.service("expc").discovered.unified_cm
+        assert [(node.name, node.address, node.publisher) for node in cluster.nodes] == [
+            (PUB, "10.0.40.11", True),
+            (SUB, "10.0.40.12", False),
+        ]
+        assert cluster.version.startswith("14.0.1")
+        assert cluster.mixed_mode
+        assert cluster.tftp == (PUB,)
+        assert states(lab) == [("active", f"{cluster.version}: {PUB}, {SUB}")]
+        entry = lab.service("ucm-pub").database.expressways["expc"]
+        assert entry == ("expc.inside.example.com", "expc.inside.example.com")
+
+    run(main, changes={"unified_cm.0.mixed_mode": True})
+
+
+def test_refresh_servers_tells_those_who_listen() -> None:
+    async def main(lab: EdgeLab) -> None:
+        heard: list[Discovered] = []
+        expressway = lab.service("expc")
+        expressway.on_discovery(heard.append)
+        found = await lab.node("expc").host.run(expressway.refresh_servers())
+        assert heard == [found]
+        assert len(states(lab)) == 1
+
+    run(main)
+
+
+def test_without_axl_discovery_fails_with_its_reason_and_is_tried_again() -> None:
+    async def main(lab: EdgeLab) -> None:
+        (state, detail), *rest = states(lab)
+        assert (state, rest) == ("failed", [])
+        assert "Cisco AXL Web Service" in detail
+        assert (await lab.config()).status == 401
+        before = len(lab.entries("http.request", "ucm-pub"))
+        await asyncio.sleep(61)
+        assert len(lab.entries("http.request", "ucm-pub")) > before
+        assert len(states(lab)) == 1
+
+    run(main, changes={"unified_cm.0.publisher.axl": False})
+
+
+def test_an_untrusted_publisher_is_said() -> None:
+    async def main(lab: EdgeLab) -> None:
+        (state, detail), *_ = states(lab)
+        assert state == "failed"
+        assert detail.startswith("tls: ")
+        assert "certificate" in detail
+
+    run(main, changes={"trust": ({"host": "expc", "store": "trusted-ca", "holds": ("public",)},)})
+
+
+def test_verification_can_be_switched_off_for_discovery_but_not_for_users() -> None:
+    async def main(lab: EdgeLab) -> None:
+        assert states(lab)[0][0] == "active"
+        assert (await lab.config()).status == 401
+
+    changes = {
+        "trust": ({"host": "expc", "store": "trusted-ca", "holds": ("public",)},),
+        "mra.tls_verify_unified_cm": False,
+    }
+    run(main, changes=changes)
+
+
+def test_a_publisher_that_is_down_is_found_later() -> None:
+    async def main(lab: EdgeLab) -> None:
+        state, detail = states(lab)[0]
+        assert state == "failed"
+        assert detail.startswith(f"timed out: {PUB}:8443: ")
+        await lab.start_host("ucm-pub")
+        await asyncio.sleep(75)
+        assert states(lab)[-1][0] == "active"
+        assert (await lab.config()).status == 200
+
+    run(main, without=("ucm-pub", "jabber-2", "jabber-3", "inside-1", "inside-2"), settle=30)
+
+
+def test_what_was_found_survives_a_restart() -> None:
+    async def main(lab: EdgeLab) -> None:
+        await lab.crash("ucm-pub")
+        await lab.crash("expc")
+        await lab.start_host("expc")
+        await lab.settle(30)
+        assert states(lab)[-1][0] == "failed"
+        answer = await lab.config()
+        assert answer.status == 200
+        assert lab.asked("ucm-sub")
+
+    run(main)
+
+
+def test_a_node_whose_name_does_not_resolve_has_no_address() -> None:
+    async def main(lab: EdgeLab) -> None:
+        (cluster,) = lab.service("expc").discovered.unified_cm
+        assert [node.address for node in cluster.nodes] == ["10.0.40.11", None]
+
+    without = ({"view": "inside", "name": SUB, "type": "A"},)
+    run(main, changes={"dns.without": without})

@@ -1,0 +1,404 @@
+"""Inside URLs through the edge: what reaches the server, what comes back, and what is refused on the way."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from edgesim.deployment import builtin
+from edgesim.http import Request, Response, basic_authorization
+from edgesim.node import Node
+from edgesim.pki import client_context
+from tests.servers.expressway_lab import ALICE, EDGE, PUB, SUB, EdgeLab, Stub, plain, run, stub
+
+VERSION = f"https://{PUB}:8443/cucm-uds/version"
+OWN = "http://photos.inside.example.com:8080/"
+
+
+def echo(_: Request) -> Response:
+    return plain(b"hello", 200, ("X-Kept", "a , b"), ("Connection", "X-Hop, close"), ("X-Hop", "1"))
+
+
+PHOTO = {"mra.allow_list": ({"url": OWN, "methods": ("GET", "POST", "HEAD")},)}
+
+
+def photos(lab: EdgeLab) -> Stub:
+    """The stub that runs as ucm-sub, under the name of the photo server."""
+    service = lab.service("ucm-sub")
+    assert isinstance(service, Stub)
+    return service
+
+
+def with_photos(**changes: object) -> dict[str, object]:
+    """A rule of the administrator's own, for a host whose name is ucm-sub's address."""
+    record = {"view": "inside", "name": "photos.inside.example.com", "type": "A", "value": "10.0.40.12"}
+    return {**PHOTO, "dns.extra": (record,), **changes}
+
+
+def test_the_golden_copy_of_a_forwarded_request() -> None:
+    async def main(lab: EdgeLab) -> None:
+        cookie = await lab.cookie()
+        answer = await lab.proxied(
+            OWN + "a%20b//c?x=%2F&y",
+            headers=[
+                ("user-AGENT", "WebEx/0.0.0.0"),
+                ("Accept", "*/*"),
+                ("X-Odd", "  two   blanks\t, \xe9"),
+                ("X-Odd", ""),
+                ("Authorization", "Basic Og=="),
+                ("Connection", "keep-alive, X-Hop"),
+                ("Keep-Alive", "timeout=5"),
+                ("X-Hop", "stays here"),
+                ("TE", "trailers"),
+                ("X-Forwarded-For", "127.0.0.1"),
+                ("Client-ip", "127.0.0.1"),
+                ("TrackingID", "forged"),
+                ("Cookie", f'a=1; {cookie}; b="2 2"'),
+            ],
+        )
+        (request,) = photos(lab).requests
+        tracking = request.headers.get("TrackingID")
+        ids = lab.deployment.pkid("expressway", "expe"), lab.deployment.pkid("expressway", "expc")
+        assert request.raw == (
+            "GET /a%20b//c?x=%2F&y HTTP/1.1\r\n"
+            "Host: photos.inside.example.com:8080\r\n"
+            "user-AGENT: WebEx/0.0.0.0\r\n"
+            "Accept: */*\r\n"
+            "X-Odd: two   blanks\t, \xe9\r\n"
+            "X-Odd:\r\n"
+            "Authorization: Basic Og==\r\n"
+            'Cookie: a=1; b="2 2"\r\n'
+            f"TrackingID: {tracking}\r\n"
+            "Client-ip: 198.51.100.25\r\n"
+            "X-Forwarded-For: 198.51.100.25, 127.0.0.1\r\n"
+            f"Via: https/1.1 vcs[{ids[0]}] (ATS), http/1.1 vcs[{ids[1]}] (ATS)\r\n\r\n"
+        ).encode("latin-1")
+        assert answer.raw == (
+            b"HTTP/1.1 200 OK\r\n"
+            b"Content-Type: text/plain\r\n"
+            b"X-Kept: a , b\r\n"
+            b"Age: 0\r\n"
+            b"Transfer-Encoding: chunked\r\n"
+            b"Connection: keep-alive\r\n\r\n"
+        )
+        assert answer.body == b"hello"
+        for node in ("expe", "expc", "ucm-sub"):
+            assert any(f"tracking:{tracking}" in entry.keys for entry in lab.entries("http.request", node)), node
+        assert len(str(tracking)) == 36
+
+    run(main, changes=with_photos(), builds={"ucm-sub": stub(echo, 8080)})
+
+
+@pytest.mark.parametrize("framing", ["Content-Length", "Transfer-Encoding"])
+def test_bodies_and_methods_pass(framing: str) -> None:
+    def answer(request: Request) -> Response:
+        if request.target == "/nothing":
+            return Response(status=204)
+        if request.target == "/same":
+            return Response(status=304)
+        return plain(request.method.encode() + b" " + request.body)
+
+    async def main(lab: EdgeLab) -> None:
+        cookie = await lab.cookie()
+        headers = [("Transfer-Encoding", "chunked")] if framing == "Transfer-Encoding" else []
+        body = bytes(range(256)) * 4000
+        posted = await lab.proxied(OWN, cookie, method="POST", headers=headers, body=body)
+        assert posted.body == b"POST " + body
+        head = await lab.proxied(OWN, cookie, method="HEAD")
+        assert (head.status, head.body) == (200, b"")
+        assert head.headers.get("Content-Length") == "5"
+        for path, status in (("nothing", 204), ("same", 304)):
+            bare = await lab.proxied(OWN + path, cookie)
+            assert (bare.status, bare.body) == (status, b"")
+            assert "Transfer-Encoding" not in bare.headers
+        expecting = await lab.proxied(OWN, cookie, method="POST", headers=[("Expect", "100-continue")], body=b"x")
+        assert expecting.body == b"POST x"
+
+    run(main, changes=with_photos(), builds={"ucm-sub": stub(answer, 8080)})
+
+
+def test_without_any_credentials_e_refuses() -> None:
+    async def main(lab: EdgeLab) -> None:
+        before = len(lab.asked("expc"))
+        answer = await lab.proxied(VERSION)
+        date = answer.headers.get("Date")
+        assert answer.raw.decode() == (
+            "HTTP/1.1 401 Unauthorized\r\n"
+            'WWW-Authenticate: Basic realm="Cisco-Edge"\r\n'
+            "Server: CE_E\r\n"
+            f"Date: {date}\r\n"
+            "Content-Length: 0\r\n\r\n"
+        )
+        assert len(lab.asked("expc")) == before
+
+    run(main)
+
+
+def test_a_forged_cookie_is_refused_by_c_whatever_else_is_shown() -> None:
+    async def main(lab: EdgeLab) -> None:
+        for cookie in ("X-Auth=" + "0" * 64, "X-Auth="):
+            answer = await lab.proxied(VERSION, cookie, headers=[("Authorization", ALICE)])
+            assert answer.status == 401
+            assert answer.headers.get("WWW-Authenticate") == 'Basic realm="Cisco-Edge"'
+            assert answer.headers.get("Server") == "CE_C ECS"
+        detail = lab.entries("auth", "expc")[-1].event.as_json()
+        assert (detail["how"], detail["detail"]) == ("cookie", "unknown cookie")
+        assert lab.asked("ucm-pub") == []
+
+    run(main)
+
+
+def test_a_cookie_lives_eight_hours_on_the_clock_of_c() -> None:
+    async def main(lab: EdgeLab) -> None:
+        cookie = await lab.cookie()
+        await asyncio.sleep(8 * 3600 - 60)
+        assert (await lab.proxied(VERSION, cookie)).status == 200
+        await asyncio.sleep(60)
+        answer = await lab.proxied(VERSION, cookie)
+        assert (answer.status, answer.headers.get("Server")) == (401, "CE_C ECS")
+        assert lab.entries("auth", "expc")[-1].event.as_json()["detail"] == "expired cookie"
+        assert (await lab.proxied(VERSION, await lab.cookie())).status == 200
+
+    run(main)
+
+
+def test_a_password_authenticates_a_proxied_request_by_itself() -> None:
+    async def main(lab: EdgeLab) -> None:
+        own = f"https://{PUB}:8443/cucm-uds/user/alice"
+        assert (await lab.proxied(own, headers=[("Authorization", ALICE)])).status == 200
+        wrong = await lab.proxied(own, headers=[("Authorization", basic_authorization("alice", "x"))])
+        assert wrong.headers.get("WWW-Authenticate") == 'Basic realm="Cisco-Edge"'
+
+    run(main)
+
+
+def test_the_servers_own_challenge_passes() -> None:
+    async def main(lab: EdgeLab) -> None:
+        cookie = await lab.cookie()
+        answer = await lab.proxied(f"https://{PUB}:8443/cucm-uds/user/alice", cookie)
+        assert answer.status == 401
+        assert answer.headers.get("WWW-Authenticate") == 'Basic realm="Cisco Web Services Realm"'
+        assert b"401" in answer.body
+        assert answer.headers.get("Age") == "0"
+        bob = [("Authorization", basic_authorization("bob", "bob-secret"))]
+        other = await lab.proxied(f"https://{PUB}:8443/cucm-uds/user/alice", cookie, headers=bob)
+        assert (other.status, other.headers.get("WWW-Authenticate")) == (401, None)
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("url", "method"),
+    [
+        ("https://photos.example.com/", "GET"),
+        (f"https://{PUB}:9999/cucm-uds/version", "GET"),
+        (f"http://{PUB}:8443/cucm-uds/version", "GET"),
+        (f"https://{PUB}:8443/axl/", "POST"),
+        (f"https://{PUB}:8443/cucm-uds/../axl/", "POST"),
+        (f"https://{PUB}:8443/cucm-uds/%2e%2e/axl/", "POST"),
+        (f"https://{PUB}:8443/cucm-uds/version", "PATCH"),
+        (f"http://{PUB}:6970/CSFALICE.cnf.xml", "DELETE"),
+        ("https://127.0.0.1:8443/cucm-uds/version", "GET"),
+        ("http://127.0.0.1:8443/.greeting", "POST"),
+    ],
+)
+def test_what_the_allow_list_lacks_is_refused_by_c(url: str, method: str) -> None:
+    async def main(lab: EdgeLab) -> None:
+        cookie = await lab.cookie()
+        before = len(lab.entries("http.request", "ucm-pub"))
+        answer = await lab.proxied(url, cookie, method=method, body=b"x" if method == "POST" else b"")
+        assert answer.status == 403
+        assert answer.headers.without("Date").items == (
+            ("Server", "CE_C"),
+            ("Content-Length", "0"),
+            ("Age", "0"),
+            ("Connection", "keep-alive"),
+        )
+        assert len(lab.entries("http.request", "ucm-pub")) == before
+        assert "allow list" in lab.entries("note", "expc")[-1].event.as_json()["text"]
+
+    run(main)
+
+
+def test_discovered_servers_are_allowed_by_name_and_address() -> None:
+    async def main(lab: EdgeLab) -> None:
+        cookie = await lab.cookie()
+        assert (await lab.proxied("http://10.0.40.11:6970/CSFALICE.cnf.xml", cookie)).status == 200
+        secure = await lab.proxied(f"https://{PUB.upper()}:6972/CSFALICE.cnf.xml", cookie)
+        assert secure.status == 200
+        ports = {
+            int(entry.event.as_json()["local"].rpartition(":")[2])
+            for entry in lab.entries("tcp.open", "expc")
+            if entry.event.as_json()["port"] in (2222, 6970, 6972, 8443)
+        }
+        assert ports
+        assert all(30000 <= port <= 35999 for port in ports)
+
+    run(main)
+
+
+def test_a_server_that_is_down_is_a_502_of_e() -> None:
+    async def main(lab: EdgeLab) -> None:
+        cookie = await lab.cookie()
+        await lab.crash("ucm-sub")
+        answer = await lab.proxied(f"https://{SUB}:8443/cucm-uds/version", cookie)
+        assert (answer.status, answer.reason) == (502, "Next Hop Connection Failed")
+        assert [name for name, _ in answer.headers] == ["Date", "Connection", "Server", "Content-Length"]
+        assert answer.headers.get("Server") == "CE_E"
+        await lab.power_off("ucm-pub")
+        assert (await lab.proxied(VERSION, cookie)).status == 502
+        assert (await lab.config()).status == 200
+
+    run(main)
+
+
+def test_a_servers_own_502_is_not_ours() -> None:
+    async def main(lab: EdgeLab) -> None:
+        answer = await lab.proxied(OWN, await lab.cookie())
+        assert (answer.status, answer.reason, answer.body) == (502, "Bad Gateway", b"mine")
+
+    run(
+        main,
+        changes=with_photos(),
+        builds={"ucm-sub": stub(lambda _: plain(b"mine", 502), 8080)},
+    )
+
+
+@pytest.mark.parametrize(("release", "status"), [("X14.2", 502), ("X14.0.2", 200)])
+def test_from_x14_2_on_c_verifies_the_servers_behind_it(release: str, status: int) -> None:
+    async def main(lab: EdgeLab) -> None:
+        cookie = await lab.cookie()
+        answer = await lab.proxied(f"https://{SUB}:6972/CSFALICE.cnf.xml", cookie)
+        assert answer.status == status
+        if status == 502:
+            assert "SSL connection failed" in lab.entries("note", "expc")[-1].event.as_json()["text"]
+
+    run(
+        main,
+        changes={
+            "expressway_c.0.release": release,
+            "certificates": ({"host": "ucm-sub", "service": "tomcat", "names": ("other.inside.example.com",)},),
+        },
+        builds={"ucm-sub": stub(lambda _: plain(), 6972)},
+    )
+
+
+@pytest.mark.parametrize(("release", "shown"), [("X14.0.2", True), ("X12.7", False)])
+def test_c_shows_its_certificate_where_a_server_asks(release: str, shown: bool) -> None:
+    async def main(lab: EdgeLab) -> None:
+        answer = await lab.proxied(f"https://{SUB}:6972/CSFALICE.cnf.xml", await lab.cookie())
+        assert answer.status == 200
+        (request,) = photos(lab).requests
+        assert (request.peer_certificate is not None) is shown
+
+    async def asking(node: Node) -> Stub:
+        return await Stub(node, lambda _: plain(), (6972,)).start(trust=node.trusts["tomcat-trust"], ask_client=True)
+
+    run(main, changes={"expressway_c.0.release": release}, builds={"ucm-sub": asking})
+
+
+def test_unified_cm_that_does_not_trust_c_gives_no_files() -> None:
+    async def main(lab: EdgeLab) -> None:
+        cookie = await lab.cookie()
+        assert (await lab.proxied(VERSION, cookie)).status == 200
+        assert (await lab.proxied(f"https://{PUB}:6972/CSFALICE.cnf.xml", cookie)).status == 502
+        note = lab.entries("note", "expc")[-1].event.as_json()["text"]
+        assert f"SSL connection failed for '{PUB}'" in note
+        assert "unknown ca" in note.lower()
+
+    stores = tuple(
+        {"host": "ucm-pub", "store": store, "holds": ("public",)} for store in ("tomcat-trust", "callmanager-trust")
+    )
+    run(main, changes={"trust": stores})
+
+
+def test_a_connection_serves_one_request_after_the_other() -> None:
+    async def main(lab: EdgeLab) -> None:
+        cookie = await lab.cookie()
+        for _ in range(3):
+            assert (await lab.proxied(VERSION, cookie)).status == 200
+        opened = [entry for entry in lab.entries("tcp.open", "jabber-1") if entry.event.as_json()["port"] == 8443]
+        assert len(opened) == 1
+        closing = await lab.proxied(VERSION, cookie, headers=[("Connection", "close")])
+        assert closing.headers.get("Connection") == "close"
+        await asyncio.gather(*(lab.proxied(VERSION, cookie) for _ in range(10)))
+
+    run(main)
+
+
+class Slow(Stub):
+    """A server that never answers."""
+
+    async def _handle(self, request: Request) -> Response:
+        await asyncio.sleep(10_000)
+        return await super()._handle(request)
+
+
+def test_a_slow_server_is_a_502_in_time() -> None:
+    async def slow(node: Node) -> Stub:
+        return await Slow(node, lambda _: plain(), (8443,)).start()
+
+    async def main(lab: EdgeLab) -> None:
+        cookie = await lab.cookie()
+        begun = lab.world.now()
+        assert (await lab.proxied(f"https://{SUB}:8443/cucm-uds/version", cookie, timeout=100)).status == 502
+        assert (lab.world.now() - begun) / 1e9 < 31
+
+    run(main, builds={"ucm-sub": slow})
+
+
+def test_malformed_requests_get_their_answer_and_disturb_nobody() -> None:
+    async def main(lab: EdgeLab) -> None:
+        cookie = await lab.cookie()
+        node = lab.node("jabber-1")
+        context = client_context(node.trusts["system"])
+
+        async def send(octets: bytes) -> bytes:
+            reader, writer = await asyncio.open_connection(EDGE, 8443, ssl=context)
+            writer.write(octets)
+            got = await reader.read(-1)
+            writer.close()
+            return got
+
+        for octets, status in (
+            (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", b"400"),
+            (b"\x00\x01\x02\x03", b"400"),
+            (b"GET /" + b"a" * 10_000, b"414"),
+            (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", b"501"),
+        ):
+            answer = await node.host.run(send(octets))
+            assert answer.split()[1] == status
+            assert b"\r\nServer: CE_E\r\n" in answer
+        assert (await lab.proxied(VERSION, cookie)).status == 200
+        assert len(lab.entries("malformed", "expe")) == 4
+
+    run(main)
+
+
+def two_of_each() -> dict[str, object]:
+    small = builtin("small")
+    return {
+        "expressway_e": (
+            {"name": "expe", "outer": "203.0.113.10", "inner": "10.0.20.10"},
+            {"name": "expe2", "outer": "203.0.113.11", "inner": "10.0.20.11"},
+        ),
+        "expressway_c": ({"name": "expc", "address": "10.0.30.10"}, {"name": "expc2", "address": "10.0.30.11"}),
+        "mra": small.mra.model_dump(exclude_unset=True),
+    }
+
+
+def test_clusters_share_the_work_and_a_cookie_stays_with_its_c() -> None:
+    async def main(lab: EdgeLab) -> None:
+        cookies = [await lab.cookie() for _ in range(2)]
+        asked = {name: len([one for one in lab.asked(name) if "get_edge_config" in one]) for name in ("expc", "expc2")}
+        assert asked == {"expc": 1, "expc2": 1}
+        for cookie in (*cookies, *cookies):
+            assert (await lab.proxied(VERSION, cookie)).status == 200
+        answer = await lab.config(edge="expe2.example.com")
+        assert answer.body.index(b"<address>expe2.example.com") < answer.body.index(b"<address>expe.example.com")
+        await lab.crash("expc")
+        statuses = [(await lab.proxied(VERSION, cookie)).status for cookie in cookies]
+        assert sorted(statuses) == [200, 401]
+
+    run(main, changes=two_of_each())
