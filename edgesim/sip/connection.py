@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from edgesim.sip import journalling
 from edgesim.sip.errors import SipProtocolError, SipTimeout, SipTransportError
@@ -171,8 +171,7 @@ class StreamConnection(Connection, asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; called once TLS is up."""
-        assert isinstance(transport, asyncio.Transport)
-        self._wire = transport
+        self._wire = cast(asyncio.Transport, transport)  # uvloop's transports do not derive from asyncio's
         self.local = (transport.get_extra_info("sockname") or ("", 0))[:2]
         self.peer = (transport.get_extra_info("peername") or ("", 0))[:2]
         self._stranger = not self.endpoint.recorder.is_lab(self.peer)
@@ -255,7 +254,7 @@ class DatagramSocket(asyncio.DatagramProtocol):
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.wire = transport  # type: ignore[assignment]  # the world's own transports do not derive from asyncio's
+        self.wire = cast(asyncio.DatagramTransport, transport)
         self.local = (transport.get_extra_info("sockname") or ("", 0))[:2]
 
     def datagram_received(self, data: bytes, address: Any) -> None:

@@ -107,8 +107,20 @@ RFC_LAYOUT = ("Via", "From", "To", "Call-ID", "CSeq")
 
 _TOKEN = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]+").fullmatch
 _FOLD = re.compile(r"[ \t]*\r\n[ \t]+")
-_names: dict[bytes, str] = {}
-_keys: dict[str, str] = {}
+_COMMON_TEXT = (
+    "Accept Allow Allow-Events Authorization Call-ID Call-Info Contact Content-Disposition Content-Length Content-Type "
+    "CSeq Date Event Expires From Identity Max-Forwards Mime-Version Min-Expires Min-SE P-Asserted-Identity Path "
+    "Proxy-Authenticate Proxy-Authorization Reason Record-Route Recv-Info Refer-To Remote-Party-ID Require Retry-After "
+    "Route Send-Info Server Session-Expires Session-ID Subject Subscription-State Supported To User-Agent Via Warning "
+    "WWW-Authenticate X-TAATag"
+)
+_COMMON = _COMMON_TEXT.split()
+_keys: dict[str, str] = {
+    **COMPACT,
+    **{name: COMPACT.get(name.lower(), name.lower()) for name in (*_COMMON, *map(str.lower, _COMMON))},
+}
+"""Canonical names by spelling, known from the start so that strange names cannot crowd out the usual ones."""
+_names: dict[bytes, str] = {name.encode(): key for name, key in _keys.items()}
 
 
 def canonical(name: str) -> str:
@@ -149,7 +161,7 @@ HeaderList = Iterable[tuple[str, str]]
 class Message:
     """What requests and responses share. Use `parse_message`, `Request.build` or `Request.response`."""
 
-    __slots__ = ("_body", "_lines", "_names", "_parsed", "_raw", "_start")
+    __slots__ = ("_body", "_lines", "_names", "_parsed", "_raw", "_start", "_texts")
 
     def __init__(self, start: bytes, lines: list[bytes], names: list[str], body: bytes = b"") -> None:
         self._start = start
@@ -158,6 +170,7 @@ class Message:
         self._body = body
         self._raw: bytes | None = None
         self._parsed: dict[str, Any] = {}
+        self._texts: dict[str, str] = {}
 
     # ---- octets
 
@@ -198,6 +211,14 @@ class Message:
     def __contains__(self, name: str) -> bool:
         return canonical(name) in self._names
 
+    def _positions(self, key: str) -> list[int]:
+        """Return where the lines of a canonical name are."""
+        names = self._names
+        count = names.count(key)
+        if count == 1:
+            return [names.index(key)]
+        return [position for position, name in enumerate(names) if name == key] if count else []
+
     def _value(self, position: int) -> str:
         line = self._lines[position]
         text = line[line.index(b":") + 1 :].decode("utf-8", "surrogateescape").strip(" \t\r\n")
@@ -205,14 +226,16 @@ class Message:
 
     def get(self, name: str) -> str | None:
         """Return the unfolded value of the first header line called ``name``, or None."""
-        key = canonical(name)
-        names = self._names
-        return self._value(names.index(key)) if key in names else None
+        key = _keys.get(name) or canonical(name)
+        value = self._texts.get(key)
+        if value is None and key in self._names:
+            value = self._texts[key] = self._value(self._names.index(key))
+        return value
 
     def get_all(self, name: str) -> list[str]:
         """Return the unfolded value of every header line called ``name``."""
         key = canonical(name)
-        return [self._value(position) for position, item in enumerate(self._names) if item == key]
+        return [self._value(position) for position in self._positions(key)]
 
     def values(self, name: str) -> list[str]:
         """Return every single value of ``name``: comma lists are split (RFC 3261, 7.3.1)."""
@@ -238,6 +261,7 @@ class Message:
     def _changed(self, key: str) -> None:
         self._raw = None
         self._parsed.pop(key, None)
+        self._texts.pop(key, None)
 
     def prepend(self, name: str, value: str) -> None:
         """Add a header line above the first of that name, or above all others."""
@@ -266,15 +290,13 @@ class Message:
         Raises `KeyError` where there is none.
         """
         key = canonical(name)
-        for position, item in enumerate(self._names):
-            if item == key:
-                if nth == 0:
-                    spelled = self._lines[position].partition(b":")[0].decode("ascii").rstrip()
-                    self._lines[position] = _line(spelled, value)
-                    self._changed(key)
-                    return
-                nth -= 1
-        raise KeyError(name)
+        positions = self._positions(key)
+        if nth >= len(positions):
+            raise KeyError(name)
+        position = positions[nth]
+        spelled = self._lines[position].partition(b":")[0].decode("ascii").rstrip()
+        self._lines[position] = _line(spelled, value)
+        self._changed(key)
 
     def set(self, name: str, value: str) -> None:
         """Make ``name`` have this one value: in the place of its first line, else at the end."""
@@ -291,7 +313,7 @@ class Message:
     def remove(self, name: str, nth: int | None = None) -> int:
         """Remove the ``nth`` header line of that name, or all of them; return how many went."""
         key = canonical(name)
-        positions = [position for position, item in enumerate(self._names) if item == key]
+        positions = self._positions(key)
         if nth is not None:
             positions = positions[nth : nth + 1]
         for position in reversed(positions):
@@ -437,6 +459,7 @@ class Request(Message):
         """Return an independent copy."""
         copied = Request(self.method, self._uri, self._start, self._lines.copy(), self._names.copy(), self._body)
         copied._parsed = self._parsed.copy()
+        copied._texts = self._texts.copy()
         return copied
 
     def check(self) -> None:
@@ -471,13 +494,12 @@ class Request(Message):
                 names.append(canonical(item[0]))
                 continue
             key = canonical(item)
-            for position, name in enumerate(self._names):
-                if name == key:
-                    line = self._lines[position]
-                    if key == "to" and to_tag is not None and status > 100 and self._lacks_tag(position):
-                        line += _encode(f";tag={to_tag}")
-                    lines.append(line)
-                    names.append(key)
+            for position in self._positions(key):
+                line = self._lines[position]
+                if key == "to" and to_tag is not None and status > 100 and self._lacks_tag(position):
+                    line += _encode(f";tag={to_tag}")
+                lines.append(line)
+                names.append(key)
         for name, value in headers:
             lines.append(_line(name, value))
             names.append(canonical(name))
@@ -513,6 +535,7 @@ class Response(Message):
         """Return an independent copy."""
         copied = Response(self.status, self.reason, self._start, self._lines.copy(), self._names.copy(), self._body)
         copied._parsed = self._parsed.copy()
+        copied._texts = self._texts.copy()
         return copied
 
 
@@ -522,26 +545,29 @@ def parse_head(head: bytes, *, max_lines: int = 256) -> Request | Response:
     Folds and octets that are not UTF-8 are kept. Raises `SipProtocolError` for a bare CR or LF, a NUL, a header line
     without a name, a start line that is not SIP/2.0's, or more than ``max_lines`` lines.
     """
-    ends = head.count(CRLF)
+    lines = head.split(CRLF)
+    ends = len(lines) - 1
     if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
         raise SipProtocolError("bare CR, LF or NUL in a header")
     if ends > max_lines:
         raise SipProtocolError("too many header lines", status=513)
-    lines = head.split(CRLF)
-    if b"\r\n " in head or b"\r\n\t" in head:
-        lines = _refold(lines)
-    start = lines.pop(0)
-    message = parse_start(start)
-    names = message._names
-    known = _names
-    for line in lines:
-        colon = line.find(b":")
-        if colon < 1:
-            raise SipProtocolError("header line without a name")
-        raw = line[:colon]
-        names.append(known.get(raw) or _name_of(raw))
+    message = parse_start(lines.pop(0))
+    try:
+        # No known name begins with white space: a fold takes the other way too.
+        message._names = [_names[line[: line.index(b":")]] for line in lines]
+    except (KeyError, ValueError):
+        lines = _unfolded(lines)
+        message._names = [_slow_name(line) for line in lines]
     message._lines = lines
     return message
+
+
+def _slow_name(line: bytes) -> str:
+    colon = line.find(b":")
+    if colon < 1:
+        raise SipProtocolError("header line without a name")
+    raw = line[:colon]
+    return _names.get(raw) or _name_of(raw)
 
 
 def parse_start(start: bytes) -> Request | Response:
@@ -563,16 +589,16 @@ def parse_start(start: bytes) -> Request | Response:
     return Request(parts[0].decode("ascii"), parts[1].decode("utf-8", "surrogateescape"), start, [], [])
 
 
-def _refold(lines: list[bytes]) -> list[bytes]:
+def _unfolded(lines: list[bytes]) -> list[bytes]:
     """Join continuation lines to the header line that they continue."""
-    joined = [lines[0]]
-    for line in lines[1:]:
-        if line[:1] in (b" ", b"\t"):
-            if len(joined) == 1:
-                raise SipProtocolError("continuation line without a header line")
+    joined: list[bytes] = []
+    for line in lines:
+        if line[:1] not in (b" ", b"\t"):
+            joined.append(line)
+        elif joined:
             joined[-1] += CRLF + line
         else:
-            joined.append(line)
+            raise SipProtocolError("continuation line without a header line")
     return joined
 
 

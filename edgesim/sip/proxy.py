@@ -89,6 +89,8 @@ def loop_hash(request: Request) -> str:
 def check_loop(request: Request, own: Collection[str], loop: str) -> None:
     """Raise `ProxyRefusal` (482) if a Via of ours (``own``: sent-by values) carries this very hash."""
     for value in request.values("Via"):
+        if f".{loop}" not in value:
+            continue
         via = Via.parse(value)
         if via.sent_by in own and (via.branch or "").endswith(f".{loop}"):
             raise ProxyRefusal(482, "loop detected")

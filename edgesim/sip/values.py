@@ -22,6 +22,7 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _SEPARATORS = {
     separator: re.compile(rf'"(?:[^"\\]|\\.)*"|<[^>]*>|[{separator}"<]', re.DOTALL) for separator in (",", ";")
 }
+_SPACE = re.compile(r"\s").search
 _IS_TOKEN = re.compile(_TOKEN).fullmatch
 _HOSTPORT = re.compile(rf"({_HOST})(?:\s*:\s*([0-9]{{1,5}}))?").fullmatch
 _VIA = re.compile(rf"SIP\s*/\s*2\.0\s*/\s*({_TOKEN})\s+({_HOST})(?:\s*:\s*([0-9]{{1,5}}))?\s*", re.IGNORECASE).match
@@ -92,6 +93,13 @@ class Parameters:
         if text[0] != ";":
             raise SipProtocolError("parameters do not begin with a semicolon")
         items: list[tuple[str, str | None]] = []
+        if text.isascii() and not _SPACE(text):
+            for piece in split(text[1:], ";"):
+                name, equals, value = piece.partition("=")
+                if not name:
+                    raise SipProtocolError("empty parameter")
+                items.append((name, value if equals else None))
+            return cls(*items)
         for piece in split(text[1:], ";"):
             name, equals, value = piece.partition("=")
             name = name.strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,7 @@ from edgesim.sip import (
     parse_message,
 )
 from edgesim.sip.digest import DigestCredentials
+from edgesim.sip.journalling import event_of, keys_of, secrets_of
 from edgesim.sip.message import salvage
 from edgesim.sip.proxy import Place, ProxyRefusal, clamp_hops, loop_hash, rewrite_contacts, stamp_via
 from edgesim.sip.remotecc import MULTIPART_TYPE, announced_options, register_body, response_code, split_parts
@@ -86,6 +88,10 @@ def test_messages(data: bytes) -> None:
     assert bytes(copy) == bytes(message)
     try:
         message.check()
+        event = event_of(message, "tls")
+        json.dumps([event.as_json(), keys_of(message), event.summary()], ensure_ascii=False).encode()
+        for start, end in secrets_of(message):
+            assert 0 <= start <= end <= len(bytes(message))
         for name in ("Contact", "Route", "Via"):
             _ = message.values(name)
         _ = (message.contacts, message.routes, message.authentication("Proxy-Authorization"))

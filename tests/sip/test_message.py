@@ -190,6 +190,32 @@ def test_a_datagram_is_cut_to_its_content_length() -> None:
         parse_message(ODD[:-1])
 
 
+def test_what_was_read_follows_every_edit() -> None:
+    message = parse_message(ODD)
+    assert (message.top_via.host, message.from_.tag, message.cseq.number, message.get("To")) == (
+        "192.0.2.1",
+        "1",
+        1,
+        "<sip:c@d>",
+    )
+    message.prepend("Via", "SIP/2.0/TLS 192.0.2.9")
+    message.replace("From", "<sip:x@y>;tag=2")
+    message.set("CSeq", "2 OPTIONS")
+    other = message.copy()
+    message.remove("To")
+    assert (message.top_via.host, message.from_.tag, message.cseq.number) == ("192.0.2.9", "2", 2)
+    assert message.get("To") is None
+    assert other.to.uri == "sip:c@d"
+    other.pop_value("Via")
+    assert (other.top_via.host, message.top_via.host) == ("192.0.2.1", "192.0.2.9")
+
+
+def test_a_name_without_its_colon_is_no_header() -> None:
+    for line in (b"Via", b"l", b"Via\r\n : x"):
+        with pytest.raises(SipProtocolError):
+            parse_head(b"OPTIONS sip:a SIP/2.0\r\nFrom: x\r\n" + line)
+
+
 @pytest.mark.parametrize("name", ["Via", "From", "To", "Call-ID", "CSeq"])
 def test_mandatory_headers(name: str) -> None:
     message = samples.request("oauth_register")
