@@ -6,7 +6,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from edgesim.journal import Recorder
 from edgesim.world import Host
@@ -107,8 +107,7 @@ class ClientConnection(asyncio.Protocol):
     # ---- called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
         if self.peer is None:
             peer = transport.get_extra_info("peername")
             self.peer = (str(peer[0]), int(peer[1])) if peer else None

@@ -14,15 +14,15 @@ from edgesim.journal import Entry, Event, Journal
 from edgesim.node import Node
 from edgesim.pki import Identity, TrustStore, client_context, expressway_c, fixture_authorities, im_presence
 from edgesim.servers.im_presence import ImPresence
-from edgesim.world import Host
-from edgesim.world.sim import SimWorld
+from edgesim.world import Host, World
+from edgesim.world.live import LiveWorld
 from edgesim.xmpp import sasl, soap, stanzas
 from edgesim.xmpp.stream import STARTTLS, StanzaRead, StreamClosed, StreamOpened, StreamParser, client_header
 from edgesim.xmpp.xml import Element
 from tests.simrun import host, sim_run
 
 FQDN = "imp-pub.inside.example.com"
-ADDRESS = "10.0.40.21"
+ADDRESS, LIVE_ADDRESS = "10.0.40.21", "127.0.79.1"
 SERVICE = f"https://{FQDN}:8443/EPASSoap/service/v80"
 
 
@@ -43,7 +43,8 @@ class NoResolver:
 class Lab:
     """The running pieces; ``service`` is that of the present incarnation."""
 
-    world: SimWorld
+    world: World
+    address: str
     journal: Journal
     deployment: Deployment
     client_host: Host
@@ -65,7 +66,7 @@ class Lab:
     async def soap(self, body: bytes, *headers: tuple[str, str], url: str = SERVICE) -> tuple[int, bytes]:
         """Post a SOAP document and return status and body."""
         sent = [("Content-Type", soap.CONTENT_TYPE), *headers]
-        response = await self.http.request("POST", url, headers=sent, body=body, address=ADDRESS)
+        response = await self.http.request("POST", url, headers=sent, body=body, address=self.address)
         return response.status, response.body
 
     async def token(self, user: str, password: str) -> str:
@@ -79,7 +80,7 @@ class Lab:
 
     async def connect(self, domain: str = "example.com") -> Client:
         """Return a client with TLS up and mechanisms read."""
-        client = Client(client_context(self.trust), domain)
+        client = Client(client_context(self.trust), domain, self.address)
         await client.connect()
         return client
 
@@ -98,8 +99,9 @@ class Lab:
 class Client:
     """A plain client that reads what comes, element by element."""
 
-    def __init__(self, tls: ssl.SSLContext, domain: str) -> None:
+    def __init__(self, tls: ssl.SSLContext, domain: str, address: str) -> None:
         self.domain = domain
+        self.address = address
         self.jid = ""
         self.features: Element | None = None
         self.stream_ids: list[str | None] = []
@@ -108,7 +110,7 @@ class Client:
         self._parser = StreamParser()
 
     async def connect(self) -> None:
-        self._reader, self._writer = await asyncio.open_connection(ADDRESS, 5222)
+        self._reader, self._writer = await asyncio.open_connection(self.address, 5222)
         await self.open()
         self.send(STARTTLS)
         assert (await self.read()).name == "proceed"
@@ -191,12 +193,20 @@ class Client:
         self._writer.transport.abort()
 
 
-def run(main: Callable[[Lab], Awaitable[None]], *, changes: Mapping[str, Any] | None = None) -> Journal:
+def run(
+    main: Callable[[Lab], Awaitable[None]],
+    *,
+    changes: Mapping[str, Any] | None = None,
+    seed: int = 1,
+    live: bool = False,
+) -> Journal:
     """Run ``main`` as an inside client's host against the node of the deployment ``small``."""
     kept: list[Journal] = []
 
-    async def body(world: SimWorld) -> None:
+    async def body(world: Any) -> None:
         deployment = builtin("small")
+        if live:
+            deployment = deployment.relocated({ADDRESS: LIVE_ADDRESS})
         if changes:
             deployment = deployment.changed(changes)
         journal = Journal(world)
@@ -222,14 +232,16 @@ def run(main: Callable[[Lab], Awaitable[None]], *, changes: Mapping[str, Any] | 
             await service.start()
             return service
 
-        await host(world, "imp-pub", ADDRESS, factory=factory)
-        c = await host(world, "expc", "10.0.30.10")
-        inside = await host(world, "inside-1", "10.0.50.10")
+        address = deployment.host("imp-pub").address
+        await host(world, "imp-pub", address, factory=factory)
+        c = await host(world, "expc", "127.0.79.2" if live else "10.0.30.10")
+        inside = await host(world, "inside-1", "127.0.79.3" if live else "10.0.50.10")
 
         async def work() -> None:
             http = HttpClient(journal.recorder(inside), ssl=client_context(held))
             lab = Lab(
                 world=world,
+                address=address,
                 journal=journal,
                 deployment=deployment,
                 client_host=inside,
@@ -243,5 +255,10 @@ def run(main: Callable[[Lab], Awaitable[None]], *, changes: Mapping[str, Any] | 
 
         await inside.run(work())
 
-    sim_run(body)
+    if live:
+        world = LiveWorld(seed)
+        world.run(body(world))
+        assert not world.unhandled, world.unhandled
+    else:
+        sim_run(body, seed=seed)
     return kept[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -116,6 +117,31 @@ def test_resources_are_chosen_or_refused() -> None:
         third.drop()
 
     run(main)
+
+
+def test_a_newcomer_may_replace_an_older_session() -> None:
+    async def main(lab: Lab) -> None:
+        older = await lab.sign_in("alice", "phone")
+        newer = await lab.sign_in("alice", "phone", available=False)
+        error = await older.until(lambda what: what.name == "error")
+        assert error.find("conflict", "urn:ietf:params:xml:ns:xmpp-streams")
+        await older.quiet_end()
+        assert (await newer.ask(stanzas.session_request("s"))).get("type") == "result"
+        states = [each.event.state for each in lab.entries("xmpp.session")]  # type: ignore[attr-defined]  # XmppSession
+        assert states == ["bound", "ended: conflict", "bound"]
+        await newer.end()
+
+    run(main, changes={"defaults.im.resource_conflict": "replace"})
+
+
+def test_a_message_for_nobody_may_be_dropped() -> None:
+    async def main(lab: Lab) -> None:
+        alice = await lab.sign_in("alice", "a")
+        alice.send(stanzas.message("bob@example.com", "hello"))
+        assert await alice.quiet() == []
+        await alice.end()
+
+    run(main, changes={"defaults.im.offline_message": "drop"})
 
 
 def test_a_broken_intercluster_sync_agent_refuses_every_bind() -> None:
@@ -335,7 +361,14 @@ def test_a_shutdown_ends_every_stream_in_good_order() -> None:
     run(main)
 
 
-def test_a_stock_slixmpp_client_signs_in_and_chats() -> None:
+async def eventually(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110  # what is awaited are lists of a stock client
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("live", [False, True], ids=["sim", "live"])
+def test_a_stock_slixmpp_client_signs_in_and_chats(live: bool) -> None:
     from slixmpp import ClientXMPP
 
     class Bot(ClientXMPP):
@@ -368,21 +401,19 @@ def test_a_stock_slixmpp_client_signs_in_and_chats() -> None:
             Bot(f"{user}@example.com/bot", f"{user}-secret", client_context(lab.trust)) for user in ("alice", "bob")
         ]
         for bot in bots:
-            bot.connect(ADDRESS, 5222)
+            bot.connect(lab.address, 5222)
             async with asyncio.timeout(10):
                 await bot.ready.wait()
         alice, bob = bots
         alice.send_presence_subscription("bob@example.com")
         alice.send_message("bob@example.com", "hello", mtype="chat")
         assert await alice.plugin["xep_0199"].send_ping("example.com") is not None
-        await asyncio.sleep(2)
-        assert [message["body"] for message in bob.heard] == ["hello"]
-        assert alice.client_roster["bob@example.com"]["subscription"] in ("to", "both")
+        await eventually(lambda: [message["body"] for message in bob.heard] == ["hello"])
+        await eventually(lambda: alice.client_roster["bob@example.com"]["subscription"] in ("to", "both"))
         for bot in bots:
             await bot.disconnect()
-        await asyncio.sleep(5)
+        await eventually(lambda: len(lab.entries("xmpp.session")) == 4)
         states = [each.event.state for each in lab.entries("xmpp.session")]  # type: ignore[attr-defined]  # XmppSession
         assert states.count("bound") == 2
-        assert len(states) == 4
 
-    run(main)
+    run(main, live=live)

@@ -264,3 +264,30 @@ def test_a_silent_peer_is_dropped_and_a_quiet_link_is_kept_alive() -> None:
         await lab.c.run(outside())
 
     run(main)
+
+
+async def a_day(lab: Lab) -> None:
+    bob = await lab.sign_in("bob")
+
+    async def outside() -> None:
+        link = Link(lab)
+        await link.dial()
+        edge = Edge(link)
+        await edge.sign_in("alice", "jabber_1234")
+        await edge.say(stanzas.presence("subscribe", to="bob@example.com"))
+        await edge.say(stanzas.message("bob@example.com", "x"))
+        link.connection.close()
+
+    await lab.token("alice", "alice-secret")
+    await lab.c.run(outside())
+    await bob.end()
+
+
+def test_one_seed_gives_one_journal_and_another_gives_another() -> None:
+    def written(seed: int) -> list[tuple[object, ...]]:
+        journal = run(a_day, seed=seed)
+        return [(each.id, each.at_ns, each.kind, each.event.as_json(), each.payload, each.keys) for each in journal]
+
+    first = written(1)
+    assert written(1) == first
+    assert written(2) != first

@@ -31,7 +31,9 @@ class DirectCarrier:
     def __init__(self, chat: Chat, host: Host, recorder: Recorder, tls: ssl.SSLContext) -> None:
         self._chat = chat
         machine = chat.machine()
-        self.connection = ClientConnection(machine, host=host, recorder=recorder, tls=tls, on_event=self._on_event)
+        self.connection = ClientConnection(
+            machine, host=host, recorder=recorder, tls=tls, on_event=self._on_event, patience=chat.patience
+        )
         self._session = chat.join(machine, self)
 
     @property
@@ -123,12 +125,22 @@ class LinkCarriers:
         recorder: Recorder,
         *,
         on_lost: Callable[[XcpConnection], None],
+        keepalive: float,
+        patience: float,
     ) -> None:
         self._chat = chat
         self._recorder = recorder
         self._on_lost = on_lost
         self._routed: dict[str, RoutedCarrier] = {}
-        self.connection = XcpConnection(link, host=host, recorder=recorder, on_event=self._on_event, journal_data=False)
+        self.connection = XcpConnection(
+            link,
+            host=host,
+            recorder=recorder,
+            on_event=self._on_event,
+            keepalive=keepalive,
+            patience=patience,
+            journal_data=False,
+        )
 
     def _on_event(self, connection: XcpConnection, event: XcpEvent) -> None:
         match event:

@@ -16,16 +16,16 @@ from edgesim.xmpp.jid import Jid
 from edgesim.xmpp.journalling import keys_of
 from edgesim.xmpp.session import Session, SessionEvent
 
-Conflict = Literal["refuse", "displace"]
-CONFLICT: Conflict = "refuse"  # default: see deployment
-"""What a bind of a resource in use does: it is refused with ``conflict``, or the older session is ended."""
+Conflict = Literal["refuse", "replace"]
 SESSIONS_PER_USER = 16
 
 
 class Chat:
     """Runs the sessions that carriers bring.
 
-    ``intercluster_sync_broken`` makes every bind end in ``conflict``, as a broken Intercluster Sync Agent does.
+    ``patience`` is how many seconds a client on 5222 has until it is authenticated. ``conflict`` says what a bind of a
+    resource in use does: it is refused, or it replaces the older session. ``intercluster_sync_broken`` makes every bind
+    end in ``conflict``, as a broken Intercluster Sync Agent does.
     """
 
     def __init__(
@@ -41,13 +41,15 @@ class Chat:
         domain: str,
         mechanisms: tuple[str, ...] = sasl.MECHANISMS,
         hostnames: tuple[str, ...] = (),
-        conflict: Conflict = CONFLICT,
-        resource_digits: int = 4,
-        stream_management: bool = True,
+        conflict: Conflict,
+        resource_digits: int,
+        stream_management: bool,
+        patience: float,
     ) -> None:
         self.domain = domain
         self.mechanisms = mechanisms
         self.hostnames = hostnames
+        self.patience = patience
         self.sessions = sessions
         self.intercluster_sync_broken = False
         self._recorder = recorder

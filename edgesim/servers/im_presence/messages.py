@@ -11,7 +11,6 @@ from edgesim.xmpp.jid import Jid
 from edgesim.xmpp.xml import Element
 
 Offline = Literal["error", "drop"]
-OFFLINE: Offline = "error"  # default: see deployment
 """What becomes of a message for a user without an available client: an error to the sender, or nothing."""
 
 
@@ -38,7 +37,7 @@ class Messages:
         sessions: Sessions,
         domains: tuple[str, ...],
         *,
-        offline: Offline = OFFLINE,
+        offline: Offline,
         elsewhere: OtherNodes | None = None,
     ) -> None:
         self._accounts = accounts

@@ -61,6 +61,8 @@ class ImPresence:
             self.tickets,
             self._configuration,
             failure_element=node.defaults.im.failed_login_element,
+            bad_credentials=node.defaults.im.bad_credentials,
+            unassigned_status=node.defaults.im.unassigned_status,
         )
         self._web = self._tomcat()
         self._link_ids = node.host.entropy("xcp streams")
@@ -102,12 +104,21 @@ class ImPresence:
         return DirectCarrier(self.chat, self.node.host, self.node.journal, tls).connection
 
     def _link(self) -> XcpConnection:
+        defaults = self.node.defaults.links
         link = XcpLink.accept(
             realm=realm_of(self.node.fqdn),
             secret=self.node.deployment.xcp_link.secret,
             stream_id=self._link_ids.token_hex(6).upper(),
         )
-        carriers = LinkCarriers(self.chat, link, self.node.host, self.node.journal, on_lost=self._link_lost)
+        carriers = LinkCarriers(
+            self.chat,
+            link,
+            self.node.host,
+            self.node.journal,
+            on_lost=self._link_lost,
+            keepalive=defaults.xcp_keepalive_s,
+            patience=defaults.xcp_patience_s,
+        )
         self._links[carriers.connection] = None
         return carriers.connection
 
@@ -117,19 +128,27 @@ class ImPresence:
     # ---- building
 
     def _chat(self) -> Chat:
-        node, domains = self.node, self.cluster.presence_domains
+        node, domains, defaults = self.node, self.cluster.presence_domains, self.node.defaults.im
         sessions = Sessions()
         return Chat(
             node.journal,
             self.accounts,
             self.tickets,
             sessions,
-            Presence(self.accounts, sessions, self.rosters, node.host.entropy("roster pushes")),
-            Messages(self.accounts, sessions, domains),
+            Presence(
+                self.accounts,
+                sessions,
+                self.rosters,
+                node.host.entropy("roster pushes"),
+                auto_approve=defaults.auto_approve,
+            ),
+            Messages(self.accounts, sessions, domains, offline=defaults.offline_message),
             node.host.entropy("xmpp"),
             domain=domains[0],
-            resource_digits=node.defaults.im.resource_digits,
-            stream_management=node.defaults.im.stream_management,
+            conflict=defaults.resource_conflict,
+            resource_digits=defaults.resource_digits,
+            stream_management=defaults.stream_management,
+            patience=defaults.handshake_patience_s,
         )
 
     def _configuration(self, account: Account) -> tuple[dict[str, str], dict[str, str]]:

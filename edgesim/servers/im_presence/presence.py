@@ -13,8 +13,6 @@ from edgesim.xmpp.jid import Jid
 from edgesim.xmpp.stanzas import RosterItem
 from edgesim.xmpp.xml import Element
 
-AUTO_APPROVE = True  # default: see deployment
-"""Users may see each other's availability without being asked, as the service is set when new."""
 DIRECTED = 200
 """Entities to which one session can have directed presence; more get it, but no word of its end."""
 
@@ -22,6 +20,7 @@ DIRECTED = 200
 class Presence:
     """Tells those entitled about those available, among the users whose home is this node.
 
+    With ``auto_approve`` users see each other's availability without being asked, as the service is set when new.
     Users of other nodes come in at `_receive` (subscriptions) and `_deliver` (presence), once nodes talk to each other.
     """
 
@@ -32,7 +31,7 @@ class Presence:
         rosters: Rosters,
         entropy: Entropy,
         *,
-        auto_approve: bool = AUTO_APPROVE,
+        auto_approve: bool,
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions

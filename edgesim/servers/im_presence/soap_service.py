@@ -14,10 +14,6 @@ from edgesim.servers.im_presence.accounts import Account, Accounts, same
 from edgesim.servers.im_presence.tickets import Tickets
 from edgesim.xmpp import soap
 
-UNASSIGNED_STATUS = 403  # default: see deployment
-"""Answer to a login of a user who is not assigned to IM and Presence: anything but 200 says so to a client."""
-BAD_CREDENTIALS = (-2, "Invalid username or password.")  # default: see deployment
-"""err-code and err-text of a login with a wrong password; public material gives neither."""
 Configuration = Callable[[Account], tuple[Mapping[str, str], Mapping[str, str]]]
 TokenCheck = Callable[[str], str | None]
 
@@ -27,7 +23,9 @@ class SoapService:
 
     ``configuration`` gives the properties of system and user. ``tokens`` turns an access token (``Authorization:
     Bearer`` on a login) into a user id, or None for a bad one; without it no token is good. ``minimum_versions`` maps a
-    client type to the least version that may sign in.
+    client type to the least version that may sign in. ``failure_element`` and ``bad_credentials`` (err-code, err-text)
+    make the answer to a wrong password; ``unassigned_status`` is that to a user without IM and Presence, anything but
+    200.
     """
 
     def __init__(
@@ -39,7 +37,9 @@ class SoapService:
         *,
         tokens: TokenCheck | None = None,
         minimum_versions: Mapping[str, str] | None = None,
-        failure_element: str = "failure",
+        failure_element: str,
+        bad_credentials: tuple[int, str],
+        unassigned_status: int,
     ) -> None:
         self._recorder = recorder
         self._accounts = accounts
@@ -48,6 +48,8 @@ class SoapService:
         self.tokens = tokens
         self.minimum_versions = minimum_versions or {}
         self._failure = failure_element
+        self._bad_credentials = bad_credentials
+        self._unassigned_status = unassigned_status
 
     def handle(self, request: Request) -> Response:
         """Answer a request to one of `soap.PATHS`."""
@@ -89,9 +91,9 @@ class SoapService:
         account, why = self._by_token(token, login) if token else self._by_password(login)
         self._judged(login.username, "bearer" if token else "soap", why)
         if account is None:
-            return self._failed("login", *BAD_CREDENTIALS)
+            return self._failed("login", *self._bad_credentials)
         if account.node is None:
-            return _document(soap.fault("the user is not assigned to IM and Presence"), UNASSIGNED_STATUS)
+            return _document(soap.fault("the user is not assigned to IM and Presence"), self._unassigned_status)
         return _document(soap.login_response(self._tickets.issue_key(account.user_id)))
 
     def _by_password(self, login: soap.Login) -> tuple[Account | None, str]:
