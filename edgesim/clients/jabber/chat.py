@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,8 @@ from edgesim.world import Entropy
 from edgesim.xmpp import soap
 from edgesim.xmpp.journalling import Scribe
 from edgesim.xmpp.stream import StreamError, StreamParser
+
+logging.getLogger("slixmpp").addHandler(logging.NullHandler())  # its errors are events here, not lines on a screen
 
 SERVICE_VERSION = "v80"
 """The SOAP interface that Jabber 14 uses ("Troubleshoot Jabber Log in - Common Issues", Cisco 221845)."""

@@ -18,7 +18,7 @@ class ExpresswayE:
     def __init__(self, node: Node) -> None:
         self.node = node
         spec = node.spec.spec
-        greeting = Greeting(fqdn=node.fqdn, domain=spec.domain or "")
+        greeting = Greeting(fqdn=node.fqdn, domain=getattr(spec, "cookie_domain", ""))
         self.tunnels = TunnelServer(node, greeting)
         self.https = EdgeProxy(node, self.tunnels)
         self.sip: Any = _side(self, "sip", "SipSide")

@@ -13,7 +13,7 @@ from edgesim.deployment import hosts
 from edgesim.node import Node
 from edgesim.pki import server_context
 from edgesim.xmpp.connection import ClientConnection
-from edgesim.xmpp.front import EdgeStream, SessionWanted, Upward
+from edgesim.xmpp.front import EdgePhase, EdgeStream, SessionWanted, Upward
 from edgesim.xmpp.link import XcpConnection
 from edgesim.xmpp.session import Ended, SessionEvent
 from edgesim.xmpp.xcp import DataArrived, LinkDown, LinkUp, SessionClosed, XcpEvent, XcpLink, realm_of
@@ -108,6 +108,7 @@ class XmppSide:
             case SessionWanted():
                 self._open_session(client, event)
             case Upward() if client.link is not None:
+                client.link.know(client.session, connection.scribe.keys)
                 client.link.link.send(client.session, event.data)
                 client.link.flush()
             case Ended():
@@ -116,19 +117,27 @@ class XmppSide:
     def _open_session(self, client: _Client, wanted: SessionWanted) -> None:
         links = self._live()
         if not links:
-            client.stream.unavailable()
-            self.node.host.context().run(self._give_up_later, client)
+            self._refuse(client)
             return
         link = links[self._turn % len(links)]
         self._turn += 1
         client.link = link
         client.session = link.link.open(client.connection.client, wanted.domain, wanted.stream_id)
         self._links[link][client.session] = client
-        client.connection.established()
         link.link.send(client.session, wanted.data)
         link.flush()
 
-    def _give_up_later(self, client: _Client) -> None:
+    def _closed_behind(self, client: _Client) -> None:
+        """The session behind is gone; where it never began, there was nobody to authenticate with."""
+        if client.stream.phase is EdgePhase.ASKING:
+            self._refuse(client)
+        else:
+            client.stream.closed_behind()
+        client.connection.flush()
+
+    def _refuse(self, client: _Client) -> None:
+        """Offer a stream without mechanisms, and end it after a while."""
+        client.stream.unavailable()
         seconds = self.node.defaults.im.no_mechanisms_close_s
 
         def close() -> None:
@@ -175,14 +184,16 @@ class XmppSide:
             case DataArrived():
                 client = self._links[connection].get(event.session)
                 if client is not None:
+                    if event.restart:  # authenticated: its time to get so far no longer runs
+                        client.connection.established()
                     client.stream.downward(event.data, restart=event.restart)
                     client.connection.flush()
                 connection.link.consumed(event.session, event.octets)
             case SessionClosed():
                 client = self._links[connection].pop(event.session, None)
                 if client is not None:
-                    client.stream.closed_behind()
-                    client.connection.flush()
+                    client.link = None
+                    self._closed_behind(client)
             case LinkDown():
                 for client in tuple(self._links.pop(connection, {}).values()):
                     client.stream.close("remote-connection-failed", "the XCP link is down")

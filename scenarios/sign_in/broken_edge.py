@@ -1,0 +1,112 @@
+"""Edges that are broken in ways that the field knows: certificate, tunnel, Unified CM, cookie."""
+
+from __future__ import annotations
+
+from edgesim.clients.jabber import Jabber
+from edgesim.edge.cookie import EXPIRY_UNUSABLE
+from edgesim.scenario import (
+    ClientState,
+    Discovery,
+    HttpRequest,
+    HttpResponse,
+    Lab,
+    Registered,
+    Setting,
+    SshTunnel,
+    TcpFailed,
+    TlsRefused,
+    WithFault,
+    ZoneState,
+    containing,
+    other_than,
+    scenario,
+    seconds,
+)
+from edgesim.world.faults import RefuseConnection, ResetConnection, Rewrite, Selector
+
+
+@scenario(
+    shows="EP-02",
+    changes={"trust": [{"host": "jabber-1", "store": "system", "holds": ["enterprise"]}]},
+    mutations=[Setting("trust", [])],
+)
+async def authority_not_trusted(lab: Lab, alice: Jabber) -> None:
+    """Expressway-E's CA is missing from the system's trust store: an alert on 8443, and no request is ever sent."""
+    me = alice.node.name
+    lab.never(HttpRequest(node="expe", peer=me))
+    lab.never(Registered(device="CSFALICE"))
+
+    async with lab.step("alice signs in, and does not accept the certificate"):
+        await alice.sign_in()
+        await lab.expect(TlsRefused(node=me, peer="expe", port=8443, reason=containing("certificate verify failed")))
+        await lab.expect(TlsRefused(node="expe", peer=me, port=8443, alert="unknown ca"))
+
+
+@scenario(
+    changes={"trust": [{"host": "jabber-1", "store": "system", "holds": ["enterprise"]}]},
+    mutations=[Setting("dns.collab_edge", False)],
+)
+async def certificate_accepted_by_the_user(lab: Lab, alice: Jabber) -> None:
+    """The same, but the user accepts the certificate when Jabber asks: the sign-in goes on."""
+    me = alice.node.name
+    alice.accept_untrusted = True
+
+    async with lab.step("alice signs in and accepts"):
+        await alice.sign_in()
+        await lab.expect(TlsRefused(node=me, peer="expe", port=8443))
+        await lab.expect(HttpResponse(node=me, peer="expe", status=200, payload=containing("getEdgeConfigResponse")))
+
+
+NO_TUNNEL = RefuseConnection(name="2222 closed", where=Selector(target="expe", port=2222))
+CUT_TUNNEL = ResetConnection(name="2222 cut", where=Selector(target="expe", port=2222), times=1)
+
+
+@scenario(
+    mutations=[WithFault(Rewrite(name="another reason", find=b"Next Hop Connection Failed", replace=b"Bad Gateway"))],
+)
+async def tunnel_down(lab: Lab, alice: Jabber) -> None:
+    """No SSH tunnel: every HTTPS request gets 502 Next Hop Connection Failed, while the SIP zone stays active."""
+    me = alice.node.name
+    lab.never(Registered(device="CSFALICE"))
+
+    with lab.fault(NO_TUNNEL), lab.fault(CUT_TUNNEL):
+        async with lab.step("the tunnel breaks, and C cannot build it again"):
+            await lab.expect(SshTunnel(node="expe", state="down"), within=seconds(90))
+            await lab.expect(TcpFailed(node="expc", port=2222, reason="refused"), within=seconds(30))
+
+        async with lab.step("alice signs in"):
+            lab.never(ZoneState(state=containing("Failed")))
+            await alice.sign_in()
+            await lab.expect(HttpResponse(node=me, peer="expe", status=502, reason="Next Hop Connection Failed"))
+
+
+@scenario(
+    without=("ucm-pub", "ucm-sub"),
+    mutations=[Setting("mra.unified_cm_clusters", [])],
+)
+async def unified_cm_down_before_sign_in(lab: Lab, alice: Jabber) -> None:
+    """Unified CM is down when the edge starts: discovery fails with a reason, and a sign-in gets the edge's 401."""
+    me = alice.node.name
+    lab.never(HttpResponse(node=me, status=200))
+    await lab.expect(Discovery(node="expc", product="Unified CM", state=other_than("active")), within=seconds(60))
+
+    async with lab.step("alice signs in"):
+        await alice.sign_in()
+        refusal = HttpResponse(node=me, peer="expe", status=401, payload=containing('realm="Cisco-Edge"'))
+        await lab.expect(refusal, within=seconds(120))
+
+
+@scenario(
+    changes={"expressway_e.expe.dns_domain": "other.example"},
+    mutations=[Setting("expressway_e.expe.dns_domain", "example.com")],
+)
+async def cookie_of_another_domain(lab: Lab, alice: Jabber) -> None:
+    """The cookie's domain is not that of the SRV target: 200, and still no sign-in."""
+    me = alice.node.name
+    lab.never(HttpRequest(node="expe", peer=me, decoded=containing("/cucm-uds/")))
+
+    async with lab.step("alice signs in"):
+        await alice.sign_in()
+        answer = await lab.expect(HttpResponse(node=me, peer="expe", status=200))
+        lab.check(b"Domain=.other.example" in answer.payload, "E sets the cookie for its own DNS domain")
+        await lab.expect(ClientState(node=me, outcome="failed", detail=containing(EXPIRY_UNUSABLE)))

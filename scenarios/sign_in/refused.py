@@ -1,0 +1,92 @@
+"""Sign-ins that the edge must refuse: a wrong password, an unknown user, an unknown domain."""
+
+from __future__ import annotations
+
+from edgesim.clients.jabber import Jabber
+from edgesim.deployment.people import User
+from edgesim.scenario import (
+    Authentication,
+    HttpRequest,
+    HttpResponse,
+    Lab,
+    Registered,
+    Setting,
+    WithFault,
+    containing,
+    scenario,
+)
+from edgesim.world.faults import Rewrite
+
+REALM = b'realm="Cisco-Edge"'
+OTHER_REALM = WithFault(Rewrite(name="another realm", find=REALM, replace=b'realm="Elsewhere"'))
+
+
+@scenario(mutations=[Setting("users.alice.password", "mistyped"), OTHER_REALM])
+async def wrong_password(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+    """A wrong password: Unified CM's 401 inside, the edge's own 401 outside; the next user signs in as ever."""
+    me = alice.node.name
+    lab.never(Registered(device="CSFALICE"))
+    lab.never(HttpResponse(node=me, status=200))
+
+    async with lab.step("alice mistypes her password"):
+        await alice.sign_in("mistyped")
+        inside = containing('realm="Cisco Web Services Realm"')
+        await lab.expect(HttpResponse(node="expc", peer="ucm-pub", status=401, payload=inside))
+        await lab.expect(Authentication(node="expc", user="alice", how="basic", granted=False))
+        await lab.expect(HttpResponse(node=me, peer="expe", status=401, payload=containing(REALM)))
+
+    async with lab.step("bob signs in"):
+        await bob.sign_in()
+        await lab.expect(Registered(device="CSFBOB"))
+
+
+@scenario(mutations=[OTHER_REALM])
+async def unknown_user(lab: Lab, bob: Jabber) -> None:
+    """A user whom no cluster knows gets the same 401 as a wrong password, and no password is tried anywhere."""
+    mallory = lab.client(User(id="mallory", password="guess"))
+    me = mallory.node.name
+    lab.never(HttpRequest(node="ucm-pub", target=containing("/user/mallory/devices")))
+
+    async with lab.step("mallory tries to sign in"):
+        await mallory.sign_in()
+        await lab.expect(HttpResponse(node="expc", peer="ucm-pub", status=200, payload=containing('found="false"')))
+        await lab.expect(HttpResponse(node=me, peer="expe", status=401, payload=containing(REALM)))
+
+    async with lab.step("bob signs in"):
+        await bob.sign_in()
+        await lab.expect(Registered(device="CSFBOB"))
+
+
+@scenario(
+    changes={
+        "dns.extra": [
+            {
+                "view": "outside",
+                "name": "_collab-edge._tls.other.example",
+                "type": "SRV",
+                "value": "10 10 8443 expe.example.com",
+            }
+        ]
+    },
+    mutations=[Setting("domains.enabled", [{"name": "example.com"}, {"name": "other.example"}])],
+)
+async def unknown_domain(lab: Lab, bob: Jabber) -> None:
+    """A domain that is not enabled on Expressway-C: 403 from Expressway-E itself, without asking C."""
+    stranger = lab.client("alice")
+    stranger.domain = "other.example"
+    me = stranger.node.name
+    refused = lab.never(HttpRequest(node="expc", key="user:alice"))
+
+    async with lab.step("alice signs in to a domain that this edge does not serve"):
+        await stranger.sign_in()
+        refusal = await lab.expect(HttpResponse(node=me, peer="expe", status=403))
+        lines = refusal.payload.split(b"\r\n")
+        lab.check(lines[0] == b"HTTP/1.1 403 Forbidden", "the status line is that of the trace")
+        names = [line.split(b":")[0] for line in lines[1:] if line]
+        lab.check(names == [b"Date", b"Connection", b"Server", b"Content-Length"], "the headers are those of the trace")
+        lab.check(b"Server: CE_E" in lines, "Expressway-E answers by itself")
+    refused()
+
+    async with lab.step("bob signs in to the domain that it serves"):
+        await bob.sign_in()
+        await lab.expect(Registered(device="CSFBOB"))
