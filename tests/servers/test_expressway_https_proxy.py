@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgesim.deployment import builtin
-from edgesim.http import Request, Response, basic_authorization
+from edgesim.http import HttpClient, HttpError, Request, Response, basic_authorization
 from edgesim.node import Node
 from edgesim.pki import client_context
+from edgesim.servers.expressway_c.cluster import ClusterError, read_records, write_records
+from edgesim.servers.expressway_c.credentials import Issued, SignIn
+from edgesim.servers.expressway_c.user_data import Account, Place
+from tests.fuzz import fuzzed
 from tests.servers.expressway_lab import ALICE, EDGE, PUB, SUB, EdgeLab, Stub, plain, run, stub
 
 VERSION = f"https://{PUB}:8443/cucm-uds/version"
@@ -397,8 +405,69 @@ def test_clusters_share_the_work_and_a_cookie_stays_with_its_c() -> None:
             assert (await lab.proxied(VERSION, cookie)).status == 200
         answer = await lab.config(edge="expe2.example.com")
         assert answer.body.index(b"<address>expe2.example.com") < answer.body.index(b"<address>expe.example.com")
-        await lab.crash("expc")
-        statuses = [(await lab.proxied(VERSION, cookie)).status for cookie in cookies]
-        assert sorted(statuses) == [200, 401]
 
     run(main, changes=two_of_each())
+
+
+def test_the_peers_of_a_cluster_share_what_they_know_of_users() -> None:
+    async def main(lab: EdgeLab) -> None:
+        cookies = [await lab.cookie(), await lab.cookie(basic_authorization("bob", "bob-secret"))]
+        other = {"expc": "alice", "expc2": "bob"}
+        await asyncio.sleep(1)
+        for name, user in other.items():
+            assert lab.service(name).credentials.password(user) == f"{user}-secret"
+        for name in ("expc", "expc2"):
+            await lab.crash(name)
+            for cookie in cookies:
+                for edge in (EDGE, "expe2.example.com"):
+                    assert (await lab.proxied(VERSION, cookie, edge=edge)).status == 200
+            await lab.start_host(name)
+            assert await lab.settle()
+            assert lab.service(name).credentials.password("alice") == "alice-secret"
+
+    run(main, changes=two_of_each())
+
+
+def test_nobody_but_a_peer_gets_the_clusters_credentials() -> None:
+    async def main(lab: EdgeLab) -> None:
+        await lab.cookie()
+        for name, fits in (("ucm-pub", False), ("expc2", True)):
+            node = lab.node(name)
+            identity = node.identities.get("server") or node.identities["tomcat"]
+            trust = node.trusts.get("trusted-ca") or node.trusts["tomcat-trust"]
+            client = HttpClient(node.journal, ssl=client_context(trust, identity=identity))
+            url = "https://expc.inside.example.com:4372/credentials"
+            answer = await node.host.run(client.request("GET", url))
+            assert answer.status == (200 if fits else 403)
+            assert (b"alice-secret" in answer.body) is fits
+            bad = await node.host.run(client.request("POST", url, body=b'[{"user": 1}]'))
+            assert bad.status == (400 if fits else 403)
+            await node.host.run(client.close())
+            bare = HttpClient(node.journal, ssl=client_context(trust))
+            with pytest.raises(HttpError):
+                await node.host.run(bare.request("GET", url))
+        for entry in lab.journal:
+            shown = bytearray(entry.payload)
+            for start, end in entry.secrets:
+                shown[start:end] = b"*" * (end - start)
+            assert b"alice-secret" not in shown
+
+    run(main, changes=two_of_each())
+
+
+RECORDS: list[SignIn | Issued] = [
+    SignIn(
+        account=Account(user="é", home=Place(host=PUB, port=8443), servers=(PUB,), served=True), password='"', at=1.5
+    ),
+    Issued(value="0" * 64, user="é", expires=2.0),
+]
+
+
+@fuzzed
+@given(
+    st.one_of(st.binary(max_size=300), st.recursive(st.none() | st.booleans() | st.text(), st.lists).map(json.dumps))
+)
+def test_records_come_back_as_they_were_and_nothing_else_does(found: bytes | str) -> None:
+    assert read_records(write_records(RECORDS)) == RECORDS
+    with contextlib.suppress(ClusterError):
+        read_records(found.encode() if isinstance(found, str) else found)

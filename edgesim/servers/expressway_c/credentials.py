@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgesim.edge import cookie
@@ -31,8 +32,9 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
-    """An edge cookie that this C issued."""
+    """An edge cookie that this C, or another peer of its cluster, issued. ``expires`` is Unix time in seconds."""
 
+    value: str
     user: str
     expires: float
 
@@ -53,14 +55,13 @@ class Credentials:
         self._sign_ins: dict[str, SignIn] = {}
         self._cookies: dict[str, Issued] = {}
         self._asked: dict[str, deque[float]] = {}
+        self._listeners: list[Callable[[SignIn | Issued], None]] = []
 
     # ---- passwords
 
     def accept(self, account: Account, password: str) -> None:
         """Remember a sign-in that Unified CM accepted just now."""
-        self._purge()
-        self._sign_ins.pop(account.user, None)
-        self._sign_ins[account.user] = SignIn(account=account, password=password, at=self._clock.time())
+        self._add(SignIn(account=account, password=password, at=self._clock.time()))
 
     def cached(self, user: str, password: str) -> Account | None:
         """Return the account if Unified CM accepted these credentials within the refresh interval."""
@@ -103,8 +104,7 @@ class Credentials:
         """Issue an edge cookie and return the value of ``Set-Cookie``; ``domain`` is the serving E's DNS domain."""
         value = cookie.new_value(self._tokens, self._form)
         expires = float(int(self._clock.time()) + self._refresh)
-        self._purge()
-        self._cookies[value] = Issued(user=user, expires=expires)
+        self._add(Issued(value=value, user=user, expires=expires))
         return cookie.set_cookie(cookie.edge_cookie(value, expires=expires, domain=domain, http_only=self._http_only))
 
     def owner(self, value: str) -> tuple[str | None, str]:
@@ -115,6 +115,34 @@ class Credentials:
         if found.expires <= self._clock.time():
             return None, "expired cookie"
         return found.user, ""
+
+    # ---- the other peers of the cluster
+
+    def listen(self, listener: Callable[[SignIn | Issued], None]) -> None:
+        """Call ``listener`` with every sign-in and cookie of this peer's own."""
+        self._listeners.append(listener)
+
+    def everything(self) -> list[SignIn | Issued]:
+        """Return all that is remembered."""
+        self._purge()
+        return [*self._sign_ins.values(), *self._cookies.values()]
+
+    def learn(self, record: SignIn | Issued) -> None:
+        """Remember what another peer remembers; of a user the later sign-in counts."""
+        self._purge()
+        if isinstance(record, Issued):
+            self._cookies[record.value] = record
+            return
+        user = record.account.user
+        known = self._sign_ins.get(user)
+        if known is None or known.at < record.at:
+            self._sign_ins.pop(user, None)
+            self._sign_ins[user] = record
+
+    def _add(self, record: SignIn | Issued) -> None:
+        self.learn(record)
+        for listener in self._listeners:
+            listener(record)
 
     # ---- rate control
 

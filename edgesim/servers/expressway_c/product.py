@@ -13,6 +13,7 @@ from edgesim.edge.tunnel import Greeting
 from edgesim.http import HttpClient
 from edgesim.node import Node
 from edgesim.servers.expressway_c.authentication import Authenticator
+from edgesim.servers.expressway_c.cluster import ClusterDatabase
 from edgesim.servers.expressway_c.credentials import Credentials
 from edgesim.servers.expressway_c.discovery import IM_PRESENCE, UNIFIED_CM, Discovered, Discovery
 from edgesim.servers.expressway_c.edge_config import EdgeConfigService
@@ -36,6 +37,7 @@ class ExpresswayC:
         self.discovery = Discovery(node, self._management_client, self._discovered)
         self.users = UserData(node, self._clients["users"], self._clusters, self.release)
         self.credentials = Credentials(node)
+        self.cluster = ClusterDatabase(node, self.credentials)
         self.authenticator = Authenticator(node, self.credentials, self.users)
         self.edge_configuration = EdgeConfigService(
             node,
@@ -60,6 +62,7 @@ class ExpresswayC:
     async def start(self) -> None:
         """Begin to dial E and to discover the UC servers; neither is waited for."""
         self._rewrite_allow_list()
+        await self.cluster.start()
         await self.tunnels.start()
         for side in (self.sip, self.xmpp):
             if side is not None:
@@ -80,6 +83,7 @@ class ExpresswayC:
             if side is not None:
                 await side.stop()
         await self.tunnels.stop()
+        await self.cluster.stop()
         for client in self._clients.values():
             await client.close()
 
