@@ -207,7 +207,9 @@ class LiveNetwork:
         """Return what the host shall see of a datagram, or None."""
         local = transport.get_extra_info("sockname")[:2]
         source = (addr[0], addr[1])
-        if self.verdict(source, local, "udp") != "accept" and self.verdict(local, source, "udp") != "accept":
+        # Outward is allowed, so what comes inward may be an answer: but only to a socket that asked this very address.
+        answers = transport.get_extra_info("peername") == addr and self.verdict(local, source, "udp") == "accept"
+        if not answers and self.verdict(source, local, "udp") != "accept":
             sender = self.by_address.get(source[0])
             name = sender.name if sender else f"{source[0]}:{source[1]}"
             self._tell(DatagramDropped, name, local=source, remote=local, size=len(data), reason="firewall")

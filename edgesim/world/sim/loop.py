@@ -138,6 +138,11 @@ class SimLoop(_Base):  # type: ignore[misc]  # asyncio's loop is typed for calle
         """Let the callbacks of a frozen incarnation run, in their order."""
         self._ready.extend(self.stashed.pop(id(life), []))
 
+    def calm(self) -> None:
+        """Forget the callbacks of a livelock, so that the world can still be shut down."""
+        self._ready.clear()
+        self._at_this_instant = 0
+
     def who_waits(self) -> str:
         """Return a text that names each unfinished task and what it awaits."""
         lines = ["deadlock: nothing is scheduled, but these wait:"]

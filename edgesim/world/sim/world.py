@@ -11,7 +11,7 @@ from edgesim.world.lives import Lives
 from edgesim.world.netstat import SocketRow
 from edgesim.world.paths import Paths
 from edgesim.world.sim.fabric import Fabric
-from edgesim.world.sim.loop import SimLoop
+from edgesim.world.sim.loop import LivelockError, SimLoop
 from edgesim.world.sim.settings import NetworkSettings
 from edgesim.world.sim.tripwire import Tripwire
 
@@ -95,6 +95,9 @@ class SimWorld(Lives):
         try:
             result: T = self.loop.run_until_complete(main)
             return result
+        except LivelockError:
+            self.loop.calm()
+            raise
         finally:
             if not main.done():
                 main.cancel()
