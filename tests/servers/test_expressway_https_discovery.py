@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from edgesim.http import basic_authorization
 from edgesim.servers.expressway_c.discovery import Discovered
 from tests.servers.expressway_lab import PUB, SUB, EdgeLab, run
 
@@ -40,6 +41,34 @@ def test_refresh_servers_tells_those_who_listen() -> None:
         assert len(states(lab)) == 1
 
     run(main)
+
+
+def test_nobody_signs_in_while_the_list_is_rewritten() -> None:
+    async def main(lab: EdgeLab) -> None:
+        assert (await lab.config()).status == 200
+        expressway = lab.service("expc")
+        refreshing = lab.node("expc").host.spawn(expressway.refresh_servers(), name="refresh")
+        await asyncio.sleep(1)
+        assert (await lab.config(basic_authorization("bob", "bob-secret"))).status == 401
+        await refreshing
+        assert (await lab.config(basic_authorization("bob", "bob-secret"))).status == 200
+
+    run(main, changes={"defaults.edge.discovery_s": 8.0}, settle=30)
+
+
+def test_a_domain_of_federation_alone_is_none_for_mra() -> None:
+    async def main(lab: EdgeLab) -> None:
+        assert (await lab.config()).status == 200
+        for domain, status in (("chat.example", 200), ("fed.example", 403)):
+            assert (await lab.config(domain=domain)).status == status
+
+    off = {"unified_cm_registrations": False}
+    enabled = (
+        {"name": "example.com"},
+        {"name": "chat.example", **off, "im_and_presence": True},
+        {"name": "fed.example", **off, "im_and_presence": False, "xmpp_federation": True},
+    )
+    run(main, changes={"domains.enabled": enabled})
 
 
 def test_without_axl_discovery_fails_with_its_reason_and_is_tried_again() -> None:

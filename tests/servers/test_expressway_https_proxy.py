@@ -181,6 +181,20 @@ def test_a_password_authenticates_a_proxied_request_by_itself() -> None:
     run(main)
 
 
+def test_a_header_for_the_edge_alone_where_one_is_set() -> None:
+    async def main(lab: EdgeLab) -> None:
+        bob = ("Authorization", basic_authorization("bob", "bob-secret"))
+        answer = await lab.proxied(OWN, headers=[("X-Edge-Auth", ALICE), bob])
+        assert answer.status == 200
+        (request,) = photos(lab).requests
+        assert request.headers.get("Authorization") == bob[1]
+        assert "X-Edge-Auth" not in request.headers
+        assert lab.entries("auth", "expc")[-1].event.as_json()["user"] == "alice"
+
+    changes = with_photos(**{"defaults.edge.edge_auth_header": "X-Edge-Auth"})
+    run(main, changes=changes, builds={"ucm-sub": stub(lambda _: plain(), 8080)})
+
+
 def test_the_servers_own_challenge_passes() -> None:
     async def main(lab: EdgeLab) -> None:
         cookie = await lab.cookie()

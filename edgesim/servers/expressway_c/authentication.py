@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgesim.http import Credentials as Basic
-from edgesim.http import Request, Response
+from edgesim.http import Request, Response, basic_credentials
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.servers.expressway_c.answers import too_many, unauthorized
@@ -54,9 +54,10 @@ class Authenticator:
 
     async def sign_in(self, request: Request) -> Verdict:
         """Judge the ``Authorization`` of a request; without one, its cookie may stand for it."""
-        if (basic := request.basic()) is not None:
+        shown = self._shown(request)
+        if (basic := basic_credentials(shown)) is not None:
             return await self._basic(request, basic)
-        if request.bearer() is not None:
+        if (shown or "").lower().startswith("bearer "):
             return self._refuse(request, "", "bearer", "no token is accepted here")
         value = request.cookie(self._cookie)
         if value is None:
@@ -66,6 +67,11 @@ class Authenticator:
             return self._refuse(request, user or "", "cookie", reason or "credentials forgotten")
         self._tell(request, user, "cookie", True, "")
         return Verdict(user=user)
+
+    def _shown(self, request: Request) -> str | None:
+        """Return what stands for ``Authorization`` at the edge: the value of a header of its own, where one is set."""
+        own = self.node.defaults.edge.edge_auth_header
+        return (request.headers.get(own) if own else None) or request.headers.get("Authorization")
 
     async def _basic(self, request: Request, basic: Basic) -> Verdict:
         access = self.node.deployment.mra.access

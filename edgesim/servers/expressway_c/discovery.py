@@ -22,8 +22,6 @@ from edgesim.pki import names_of
 
 SCHEMA = "10.0"
 """The AXL schema that C speaks: the least release of Unified CM that MRA takes."""
-RETRY = 60.0  # default: see deployment
-"""Seconds until a discovery that failed is tried again."""
 UNIFIED_CM = "Unified CM"
 IM_PRESENCE = "IM and Presence"
 R = TypeVar("R", axl.CcmVersion, axl.ProcessNodes, axl.Rows, axl.Stored, axl.ExpresswayCs)
@@ -110,6 +108,8 @@ class Discovery:
         self._clients = clients
         self._changed = changed
         self._busy = asyncio.Lock()
+        self.rewriting = False
+        """Whether the list is being rewritten: nobody can sign in meanwhile."""
         self.attempted = asyncio.Event()
         """Set once every server was asked, with whatever result."""
         self.sources = tuple(_sources(node))
@@ -139,13 +139,13 @@ class Discovery:
     async def retry(self) -> None:
         """Discover those that failed again, until all were found."""
         while not self.complete:
-            await asyncio.sleep(RETRY)
+            await asyncio.sleep(self.node.defaults.edge.discovery_retry_s)
             await self.refresh(failed_only=True)
 
     async def refresh(self, *, failed_only: bool = False) -> Discovered:
         """Ask every publisher (*Refresh servers*), or only those that failed before, and return what is known then."""
         async with self._busy:
-            await asyncio.sleep(self.node.defaults.edge.discovery_s)
+            await self._pause()
             for source in self.sources:
                 if failed_only and source.state == "active":
                     continue
@@ -153,6 +153,16 @@ class Discovery:
                 self._changed()
             self.attempted.set()
             return self.discovered
+
+    async def _pause(self) -> None:
+        """Take the time that the product takes, during which clients cannot connect."""
+        seconds = self.node.defaults.edge.discovery_s
+        if seconds:
+            self.rewriting = True
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                self.rewriting = False
 
     async def _refresh(self, source: Source) -> None:
         try:

@@ -21,7 +21,7 @@ from edgesim.edge.allow_list import rule as own_rule
 from edgesim.edge.descriptor import Descriptor, DescriptorError, decoded_target, split_target
 from edgesim.edge.forwarding import Hop, at_second_hop, from_server
 from edgesim.edge.tunnel import LOOPBACK
-from edgesim.http import HttpClient, HttpError, Request, Response
+from edgesim.http import HttpClient, HttpError, HttpTlsFailed, Request, Response
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import client_context
@@ -37,6 +37,12 @@ def own_rules(node: Node) -> tuple[Rule, ...]:
         own_rule(each.url, methods=each.methods, match=each.match, description=each.description)
         for each in node.deployment.mra.allow_list
     )
+
+
+def mra_domains(node: Node) -> tuple[str, ...]:
+    """Return the domains that are enabled for MRA; chat alone forces registrations on, federation alone is none."""
+    enabled = node.deployment.domains.enabled
+    return tuple(each.name for each in enabled if each.unified_cm_registrations or each.im_and_presence)
 
 
 def has(feature: str, release: Release) -> bool:
@@ -88,7 +94,7 @@ class HttpProxy:
         self._edge_configuration = edge_configuration
         self._client = client
         self._hop = Hop(scheme="http", uuid=node.deployment.pkid("expressway", node.name))
-        self._domains = frozenset(each.name.lower() for each in node.deployment.domains.enabled)
+        self._domains = frozenset(name.lower() for name in mra_domains(node))
 
     def rewrite(self, automatic: Sequence[Rule]) -> None:
         """Put the automatic rules, and the administrator's after them, into force."""
@@ -131,6 +137,8 @@ class HttpProxy:
             previous=LOOPBACK,
             cookie=edge.cookie_name if edge.edge_cookie_stripped else None,
         )
+        if edge.edge_auth_header:
+            headers = headers.without(edge.edge_auth_header)
         try:
             answer = await self._client.request(
                 request.method,
@@ -141,9 +149,12 @@ class HttpProxy:
                 keys=keys,
             )
         except (HttpError, ValueError) as error:
-            tls = isinstance(error, HttpError) and error.kind == "tls"
-            self._note(request, f"SSL connection failed for '{target.host}':{error}" if tls else str(error), keys)
-            return unreachable(self.node)
+            if not isinstance(error, HttpTlsFailed):
+                self._note(request, str(error), keys)
+                return unreachable(self.node)
+            self._note(request, f"SSL connection failed for '{target.host}':{error}", keys)
+            status = self.node.defaults.tls.unverified_server_status
+            return unreachable(self.node) if status == edge.upstream_failure_status else refused(self.node, status)
         return Response(
             status=answer.status,
             reason=answer.reason,

@@ -17,7 +17,7 @@ from edgesim.servers.expressway_c.cluster import ClusterDatabase
 from edgesim.servers.expressway_c.credentials import Credentials
 from edgesim.servers.expressway_c.discovery import IM_PRESENCE, UNIFIED_CM, Discovered, Discovery
 from edgesim.servers.expressway_c.edge_config import EdgeConfigService
-from edgesim.servers.expressway_c.http_proxy import HttpProxy, has, uc_client
+from edgesim.servers.expressway_c.http_proxy import HttpProxy, has, mra_domains, uc_client
 from edgesim.servers.expressway_c.tunnel import SourcePorts, Tunnels
 from edgesim.servers.expressway_c.user_data import UserData
 
@@ -51,7 +51,7 @@ class ExpresswayC:
         greeting = Greeting(
             fqdn=node.fqdn,
             domain=spec.domain or "",
-            domains=tuple(each.name for each in node.deployment.domains.enabled),
+            domains=mra_domains(node),
         )
         self.tunnels = Tunnels(node, greeting, self.proxy.handle, ports=self.source_ports, keys=self.authenticator.keys)
         self.sip: Any = _side(self, "sip", "SipSide")
@@ -124,6 +124,8 @@ class ExpresswayC:
         self.proxy.rewrite(automatic_rules(self.discovered.servers, table))
 
     def _clusters(self) -> list[list[str]]:
+        if self.discovery.rewriting:
+            return []
         return [[node.name for node in cluster.nodes] for cluster in self.discovered.unified_cm]
 
     def _edges(self) -> list[Greeting]:

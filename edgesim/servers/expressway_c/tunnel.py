@@ -28,7 +28,7 @@ from edgesim.edge.tunnel import (
     key_pair,
     read_greeting,
 )
-from edgesim.http import Headers, HttpServer, Request, Response
+from edgesim.http import Headers, HttpLimits, HttpServer, Request, Response
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import Usage
@@ -74,7 +74,12 @@ class Link:
         self._address: tuple[str, int] | None = None
         node = tunnels.node
         self.server = HttpServer(
-            node.journal, self._handle, decode=decoded_target, name="https proxy", keys=tunnels.keys
+            node.journal,
+            self._handle,
+            limits=HttpLimits(message=node.defaults.edge.message_s),
+            decode=decoded_target,
+            keys=tunnels.keys,
+            name="https proxy",
         )
 
     @property

@@ -18,8 +18,6 @@ from edgesim.http import Headers, HttpClient, HttpError, Response, basic_authori
 from edgesim.node import Node
 
 RETRIES_SINCE = Release.parse("X14.2", Product.EXPRESSWAY)
-BAD_FOR = 600.0  # default: see deployment
-"""Seconds for which a node that failed is not asked again (X14.2 and later)."""
 T = TypeVar("T")
 
 
@@ -72,7 +70,7 @@ class UserData:
 
     # ---- nodes
 
-    def mark_failed(self, host: str, seconds: float = BAD_FOR) -> None:
+    def mark_failed(self, host: str, seconds: float) -> None:
         """Leave a node alone for a while; ``inf`` until `restart`."""
         self._bad[host.lower()] = self.node.host.clock.time() + seconds
 
@@ -94,7 +92,7 @@ class UserData:
             except _NodeFailed as failure:
                 if not self._retries:
                     raise Unavailable(str(failure)) from None
-                self.mark_failed(place.host)
+                self.mark_failed(place.host, self.node.defaults.edge.failed_node_s)
                 self._choices.shuffle(left)
         raise Unavailable("no Unified CM node answers")
 

@@ -23,8 +23,6 @@ from edgesim.servers.expressway_e.tunnel import Tunnel, TunnelServer
 
 CONTROL_RESOURCES = (edge_config.RESOURCE,)
 """What may follow an edge domain in a URL; E passes these on to C."""
-CLOCK_TOLERANCE = 60.0  # default: see deployment
-"""Seconds by which the clocks of C and E may differ before E refuses every service request."""
 COOKIES_KEPT = 50_000
 """How many edge cookies E remembers the C of."""
 
@@ -63,7 +61,7 @@ class EdgeProxy:
         self._server = HttpServer(
             node.journal,
             self.handle,
-            limits=HttpLimits(idle=node.defaults.edge.client_idle_s),
+            limits=HttpLimits(idle=node.defaults.edge.client_idle_s, message=node.defaults.edge.message_s),
             refusal=self._refusal,
             decode=decoded_target,
             keys=self._keys,
@@ -112,8 +110,9 @@ class EdgeProxy:
         if isinstance(first, EdgeDomain):
             resource = rest.partition("?")[0].strip("/")
             return None if resource in CONTROL_RESOURCES else self._own(404)
-        authorized = request.cookie(self.node.defaults.edge.cookie_name) or request.headers.get("Authorization")
-        return None if authorized else self._unauthenticated()
+        edge = self.node.defaults.edge
+        shown = request.headers.get("Authorization") or request.headers.get(edge.edge_auth_header or "Authorization")
+        return None if shown or request.cookie(edge.cookie_name) else self._unauthenticated()
 
     def _choose(self, request: Request) -> list[Tunnel]:
         """Return the tunnels to try: to each live C in turn, the one first that issued the request's cookie."""
@@ -167,7 +166,8 @@ class EdgeProxy:
             theirs = parsedate_to_datetime(answer.headers.get("Date") or "").timestamp()
         except ValueError:
             return
-        tunnel.skewed = abs(theirs - self.node.host.clock.time()) > CLOCK_TOLERANCE
+        apart = abs(theirs - self.node.host.clock.time())
+        tunnel.skewed = apart > self.node.defaults.edge.clock_tolerance_s
 
     def _remember(self, tunnel: Tunnel, answer: Response) -> None:
         name = self.node.defaults.edge.cookie_name
@@ -182,12 +182,15 @@ class EdgeProxy:
 
     def _own(self, status: int, reason: str | None = None) -> Response:
         """Return an error of E's own, its lines in the traced order."""
-        headers = (
+        edge = self.node.defaults.edge
+        headers = [
             ("Date", self.node.host.clock.http_date()),
             ("Connection", "close"),
-            ("Server", self.node.defaults.edge.server_of_e),
+            ("Server", edge.server_of_e),
             ("Content-Length", "0"),
-        )
+        ]
+        if edge.retry_after_s is not None and status in (edge.upstream_failure_status, 503):
+            headers.append(("Retry-After", str(edge.retry_after_s)))
         return Response(status=status, reason=reason, headers=Headers(headers))
 
     def _unreachable(self) -> Response:

@@ -32,8 +32,6 @@ from edgesim.node import Node
 NEVER = 10**9
 """Seconds: rekeying by time would follow the machine's clock, not the lab's."""
 NEVER_BYTES = 2**60
-LOGIN_TIMEOUT = 30.0  # default: see deployment
-"""Seconds that a caller has for the SSH handshake and authentication."""
 FRESH = 10
 """Seconds by which E gives up an unused channel before C does, so that no request meets a closing one."""
 
@@ -72,7 +70,7 @@ class Tunnel:
             f"http://{LOOPBACK}:{self._server.port}{GREETING_TARGET}",
             headers=[("Host", greeting.fqdn), ("Content-Type", GREETING_TYPE)],
             body=greeting.encode(),
-            timeout=LOGIN_TIMEOUT,
+            timeout=self._server.node.defaults.links.tunnel_login_timeout_s,
         )
         if answer.status != 200:
             raise TunnelError(f"greeting answered {answer.status}")
@@ -150,7 +148,7 @@ class TunnelServer:
                 compression_algs=None,
                 rekey_seconds=NEVER,
                 rekey_bytes=NEVER_BYTES,
-                login_timeout=LOGIN_TIMEOUT,
+                login_timeout=links.tunnel_login_timeout_s,
                 keepalive_interval=links.tunnel_keepalive_s,
                 keepalive_count_max=links.tunnel_keepalive_count,
             )
