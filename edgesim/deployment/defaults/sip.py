@@ -14,6 +14,7 @@ from edgesim.deployment.defaults.known import (
     REQUIREMENTS,
     SIP_OAUTH,
     SIPCC,
+    SOURCE_NAT,
     SYSTEM_GUIDE,
     TC_EXAMPLE,
     ZONES,
@@ -72,6 +73,36 @@ class SipDefaults(Model):
     )
     update_status: int = known(405, "answer of C's B2BUA to UPDATE, with its Allow", tag="inferred", gap="S-21")
     maintenance_status: int = known(503, "answer in maintenance mode, without Retry-After", tag="inferred", gap="S-22")
+    zone_index_on_c: int = known(
+        4, "the traversal zone's number on C, as in ingress-zone-id", tag="trace", source=SOURCE_NAT, ge=1
+    )
+    service_wrong_status: int = known(
+        401, "C's answer to a SERVICE with a wrong digest: E challenges the client again", tag="proposed", gap="S-05"
+    )
+    service_unknown_status: int = known(
+        404,
+        "C's answer to a SERVICE about a user who did not sign in there: E asks the next C, then challenges again",
+        tag="proposed",
+        gap="S-05",
+    )
+    service_lost_status: int = known(
+        408, "the client's answer when no C answers SERVICE in time", tag="inferred", source=SOURCE_NAT
+    )
+    no_route_status: int = known(
+        403, "E's answer to a request without a Route of a zone that it has", tag="proposed", gap="S-02"
+    )
+    zone_down_status: int = known(
+        503, "E's answer when no C can be reached through the zone that the Route names", tag="proposed"
+    )
+    neighbour_down_status: int = known(
+        503, "C's answer when the zone of a Unified CM node has failed", tag="proposed"
+    )
+    unknown_target_status: int = known(
+        480, "answer to a request for a client whose connection is gone", tag="proposed"
+    )
+    unauthenticated_peer_status: int = known(
+        403, "answer on the zone's port to anything before the peer authenticated by OPTIONS", tag="proposed"
+    )
     hop_count: int = known(15, "Max-Forwards is clamped to the zone's hop count", tag="doc", source=ZONES, ge=1)
     search_rule_priority: int = known(45, "of the rules for CEtcp- and CEtls- zones", tag="doc", source=INSTALL)
     connect_timeout_s: float = known(10.0, "SIP TCP connect timeout", tag="doc", source=PROTOCOLS, gt=0)

@@ -1,0 +1,263 @@
+"""The neighbour zones that C makes by itself, one or two for every discovered Unified CM node, and their search rules.
+
+``CEtcp-<node>`` (TCP 5060) is there for every node, ``CEtls-<node>`` (TLS 5061) where the cluster's security mode is
+mixed. Each has one search rule of its name, which nobody can edit. Sources: "MRA Deployment Guide X12.6, Install MRA";
+"Expressway IP Port Usage Configuration Guide X15.0"; for the keep-alive "How Phone Services Failover works for Jabber 14
+over MRA" (Cisco 217244).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import ssl
+from dataclasses import dataclass
+
+from edgesim.deployment import Product, Release, closed
+from edgesim.deployment.releases import ReleaseError
+from edgesim.journal import events
+from edgesim.node import Node
+from edgesim.pki import client_context
+from edgesim.servers.expressway_c.discovery import Cluster, Discovered, ServerNode
+from edgesim.servers.expressway_c.zone import IDENTITY, WRONG_NAME
+from edgesim.sip.connection import Connection
+from edgesim.sip.endpoint import SipEndpoint, TransportName
+from edgesim.sip.errors import SipError
+from edgesim.sip.proxy import Place
+from edgesim.sip.values import SipUri
+
+LONG_NAME = 50
+"""A node name above this many characters makes the search rule's pattern a regular expression."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRule:
+    """A search rule as C lists it."""
+
+    name: str
+    priority: int
+    pattern_type: str
+    pattern: str
+    target: str
+    editable: bool = False
+
+
+class Neighbour:
+    """One neighbour zone. ``place`` is what C writes into Via, Record-Route and Contact towards it."""
+
+    def __init__(
+        self, neighbours: Neighbours, node: ServerNode, cluster: Cluster, transport: TransportName, place: Place
+    ) -> None:
+        self.name = f"{'CEtls' if transport == 'tls' else 'CEtcp'}-{node.name}"
+        self.node = node
+        self.cluster = cluster
+        self.transport: TransportName = transport
+        self.place = place
+        self.state, self.reason = "", ""
+        self.connection: Connection | None = None
+        self._neighbours = neighbours
+        self._dialling: asyncio.Task[Connection] | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether a connection stands."""
+        return self.connection is not None and self.connection.open
+
+    async def connect(self) -> Connection:
+        """Return the connection, opened if need be; who asks meanwhile waits for the same. Raises `OSError`."""
+        if self.connection is not None and self.connection.open:
+            return self.connection
+        if self._dialling is None:
+            self._dialling = self._neighbours.node.host.spawn(self._dial(), name=f"dial {self.name}")
+            self._dialling.add_done_callback(self._dialled)
+        return await asyncio.shield(self._dialling)
+
+    def _dialled(self, task: asyncio.Task[Connection]) -> None:
+        self._dialling = None
+        if not task.cancelled():
+            task.exception()  # whoever awaits gets it too
+
+    async def _dial(self) -> Connection:
+        node = self._neighbours.node
+        defaults = node.defaults
+        texts, sip, ports = defaults.links, defaults.sip, defaults.ports
+        tls = self.transport == "tls"
+        try:
+            address = self.node.address or (await node.resolver.lookup(self.node.name))[0]
+        except (OSError, IndexError) as error:
+            self.enter(texts.failed_dns, f"{self.node.name} does not resolve")
+            raise OSError(f"{self.node.name} does not resolve") from error
+        try:
+            connection = await self._neighbours.endpoint.connect(
+                address,
+                ports.sip_tls if tls else ports.sip,
+                self.transport,
+                ssl=self._neighbours.context if tls else None,
+                server_hostname=self.node.name if tls else None,
+                local_address=node.host.address(),
+                local_port_range=(ports.sip_source_first, ports.sip_source_last),
+                connect_timeout=sip.connect_timeout_s,
+                handshake_timeout=sip.tls_handshake_timeout_s,
+            )
+        except ssl.SSLCertVerificationError as error:
+            detail = IDENTITY if error.verify_code in WRONG_NAME else error.verify_message
+            self.enter(texts.failed_tls, f"Failed to establish SSL connection: {detail}")
+            raise
+        except ssl.SSLError as error:
+            self.enter(texts.failed_tls, f"Failed to establish SSL connection: {error.reason}")
+            raise
+        except OSError as error:
+            refused = isinstance(error, ConnectionRefusedError)
+            self.enter(texts.failed_refused, "connection refused" if refused else error.strerror or "timed out")
+            raise
+        connection.context = self
+        self.connection = connection
+        self.enter(texts.active if tls else "TCP: Active", "")
+        if self._neighbours.keeps_alive(self.cluster):
+            self._keeper = node.host.spawn(self._keep_alive(connection), name=f"STUN keep-alive of {self.name}")
+        return connection
+
+    async def _keep_alive(self, connection: Connection) -> None:
+        """Send a STUN keep-alive every 30 s; without an answer the connection is of no use."""
+        sip = self._neighbours.node.defaults.sip
+        while connection.open:
+            await asyncio.sleep(sip.stun_interval_s)
+            try:
+                answer = await connection.stun(sip.stun_timeout_s)
+            except SipError as error:
+                if connection.open:
+                    self.enter(self._neighbours.node.defaults.links.failed_refused, f"STUN keep-alive: {error}")
+                connection.close()
+                return
+            if answer.error is not None:
+                self.enter(self._neighbours.node.defaults.links.failed_refused, f"STUN keep-alive: {answer.error}")
+                connection.close()
+                return
+
+    def lost(self, connection: Connection) -> None:
+        """The connection ended."""
+        if self.connection is not connection:
+            return
+        self.connection = None
+        if self._keeper is not None:
+            self._keeper.cancel()
+            self._keeper = None
+        failed = self._neighbours.node.defaults.links.failed_refused
+        if self.state != failed:
+            self.enter(failed, "connection lost")
+
+    def enter(self, state: str, reason: str) -> None:
+        """Journal a state, once while it lasts."""
+        if (state, reason) != (self.state, self.reason):
+            self.state, self.reason = state, reason
+            self._neighbours.node.journal.emit(events.ZoneState(zone=self.name, state=state, reason=reason))
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+        if self.connection is not None:
+            self.connection.close()
+
+
+class Neighbours:
+    """All neighbour zones of a C. ``places`` are C's own ends by transport."""
+
+    def __init__(self, node: Node, endpoint: SipEndpoint, places: dict[TransportName, Place], release: Release) -> None:
+        self.node = node
+        self.endpoint = endpoint
+        self.zones: dict[str, Neighbour] = {}
+        """By name, in the order of discovery."""
+        self.context = client_context(
+            node.trusts["trusted-ca"] if node.deployment.mra.tls_verify_unified_cm else None,
+            identity=node.identities["server"],
+            send_chain=node.deployment.certificate(node.name, "server").sends == "chain",
+            keylog=node.keylog,
+        )
+        self._places = places
+        self._release = release
+        self._hosts: dict[str, dict[str, Neighbour]] = {}
+
+    # ---- making them
+
+    def rewrite(self, discovered: Discovered) -> None:
+        """Make the zones that the list of servers asks for; those that stay the same keep their connections."""
+        wanted: dict[str, Neighbour] = {}
+        for cluster in discovered.unified_cm:
+            transports: tuple[TransportName, ...] = ("tcp", "tls") if cluster.mixed_mode else ("tcp",)
+            for node in cluster.nodes:
+                for transport in transports:
+                    made = Neighbour(self, node, cluster, transport, self._places[transport])
+                    old = self.zones.get(made.name)
+                    if old is not None and old.node == node:
+                        old.cluster = cluster
+                        made = old
+                    wanted[made.name] = made
+        for name, zone in self.zones.items():
+            if wanted.get(name) is not zone:
+                zone.close()
+        self.zones = wanted
+        self._hosts = {}
+        for zone in wanted.values():
+            for host in (zone.node.name.lower(), zone.node.address):
+                if host is not None:
+                    self._hosts.setdefault(host, {}).setdefault(zone.transport, zone)
+
+    async def connect_all(self) -> None:
+        """Try to open every zone's connection; a failure is the zone's state."""
+        tries = [
+            self.node.host.spawn(self._try(zone), name=f"first try of {zone.name}") for zone in self.zones.values()
+        ]
+        for each in tries:
+            await each
+
+    async def _try(self, zone: Neighbour) -> None:
+        with contextlib.suppress(OSError):
+            await zone.connect()
+
+    def close(self) -> None:
+        """Let go of all."""
+        for zone in self.zones.values():
+            zone.close()
+
+    # ---- using them
+
+    def find(self, uri: SipUri) -> Neighbour | None:
+        """Return the zone for a Request-URI's host: over TLS where the URI asks for it, else over TCP."""
+        zones = self._hosts.get(uri.host.lower())
+        if zones is None:
+            return None
+        secure = uri.transport == "tls" or uri.port == self.node.defaults.ports.sip_tls
+        return zones.get("tls" if secure else "tcp") or next(iter(zones.values()))
+
+    def of_address(self, address: str, transport: str) -> Neighbour | None:
+        """Return the zone of a Unified CM node that called C itself."""
+        return self._hosts.get(address, {}).get(transport)
+
+    def keeps_alive(self, cluster: Cluster) -> bool:
+        """Say whether C sends STUN keep-alives to a cluster: both releases know them, and the setting is on."""
+        try:
+            version = Release.parse(cluster.version, Product.UNIFIED_CM)
+        except ReleaseError:
+            return False
+        releases = {Product.EXPRESSWAY: self._release, Product.UNIFIED_CM: version}
+        return self.node.deployment.mra.stun_keepalive and not closed("stun keep-alive", releases)
+
+    def search_rules(self) -> list[SearchRule]:
+        """Return the rules, one a zone, of its name."""
+        priority = self.node.defaults.sip.search_rule_priority
+        rules = []
+        for zone in self.zones.values():
+            long = len(zone.node.name) > LONG_NAME
+            rules.append(
+                SearchRule(
+                    name=zone.name,
+                    priority=priority,
+                    pattern_type="Regex" if long else "Suffix",
+                    pattern=f".*{re.escape(zone.node.name)}" if long else zone.node.name,
+                    target=zone.name,
+                )
+            )
+        return rules

@@ -1,0 +1,403 @@
+"""Expressway-C's SIP side: between the traversal zone and the neighbour zones of the Unified CM nodes.
+
+C is a proxy. It answers E's SERVICE requests, sends what comes from a client to the zone of the Unified CM node in the
+Request-URI, puts itself into Contact or Path, and sends what Unified CM has for a client down to the E that the client
+is connected to. Sources: "How Phone Services Failover works for Jabber 14 over MRA" (Cisco 217244); "MRA Deployment
+Guide X14.0.2, Features and Additional Configurations" for Path; "Troubleshooting Guide for Cisco Webex Hybrid Call
+Service Connect" (Cisco 212475); RFC 3261, section 16; RFC 3327.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Coroutine
+from typing import Any
+
+from edgesim.deployment import Release
+from edgesim.edge.resource_usage import ResourceUsage
+from edgesim.journal import events
+from edgesim.node import Node
+from edgesim.pki import server_context
+from edgesim.servers.expressway_c.neighbours import Neighbour, Neighbours, SearchRule
+from edgesim.servers.expressway_c.sip_service import ServiceServer
+from edgesim.servers.expressway_c.zone import Peer, TraversalClient
+from edgesim.sip.connection import Connection
+from edgesim.sip.endpoint import SipEndpoint, TransportName
+from edgesim.sip.errors import SipTransportError
+from edgesim.sip.framing import SipLimits
+from edgesim.sip.message import Request, Response
+from edgesim.sip.proxy import (
+    Place,
+    ProxyRefusal,
+    add_path,
+    check_loop,
+    loop_hash,
+    pop_route,
+    record_route,
+    restored,
+    rewrite_contacts,
+    stamp_via,
+)
+from edgesim.sip.relay import DIALOG_FORMING, Forwarded, Relay
+from edgesim.sip.transaction import Timers
+from edgesim.sip.values import NameAddr, SipUri, WarningValue, quote
+
+LAYOUT = ("Via", "Call-ID", "CSeq", "From", "To")
+"""The order of the copied headers in an Expressway's own answers."""
+CALL_ID = "proxy-call-id="
+POLICY = "Policy Response"
+TIMEOUT = "Request Timeout"
+CONTACTS = 100_000
+DIALOGS = 50_000
+Target = tuple[str, str]
+"""The user part and ``host:port`` of a client's own contact."""
+Note = tuple[Target, Peer]
+"""What C keeps beside a REGISTER that it forwarded."""
+
+
+class SipSide:
+    """C's proxy. ``product`` is the whole Expressway-C."""
+
+    def __init__(self, product: Any) -> None:
+        node: Node = product.node
+        release: Release = product.release
+        self.node = node
+        self._product = product
+        self._sip = sip = node.defaults.sip
+        self._ports = ports = node.defaults.ports
+        self._loop = asyncio.get_running_loop()
+        self.agent = node.defaults.agents.expressway.format(release=release)
+        address = node.host.address()
+        self._places: dict[TransportName, Place] = {
+            "tcp": Place(address=address, port=ports.sip, transport="tcp"),
+            "tls": Place(address=address, port=ports.sip_tls, transport="tls"),
+        }
+        self._own = {(place.address, place.port) for place in self._places.values()}
+        self._sent_by = tuple(place.sent_by for place in self._places.values())
+        zone = node.deployment.traversal_zone
+        self._zone_name, self._hops = zone.name, min(zone.hop_count, sip.hop_count)
+        self._path = node.deployment.mra.sip_path_headers
+        self._endpoint = SipEndpoint(
+            node.host,
+            node.journal,
+            on_request=self._on_request,
+            on_response=self._on_response,
+            on_connection=self._on_connection,
+            on_lost=self._on_lost,
+            stun=node.deployment.mra.stun_keepalive,
+            stateful=False,
+            limits=SipLimits(message=sip.max_message_bytes),
+            timers=Timers(t1=sip.t1_s, t2=sip.t2_s, t4=sip.t4_s),
+            name="sip",
+        )
+        self.zone = TraversalClient(node, self._endpoint, self.agent, self._usage, lambda: None)
+        self.neighbours = Neighbours(node, self._endpoint, self._places, release)
+        self._relay = Relay(node.host.entropy("SIP branches"), self._sent_by, lifetime=sip.timer_c_s)
+        self._service = ServiceServer(node, release, product.credentials.ha1)
+        self._contacts: OrderedDict[Target, Peer] = OrderedDict()
+        self._dialogs: OrderedDict[str, Peer] = OrderedDict()
+        self._tried: asyncio.Task[None] | None = None
+        node.host.services["sip"] = self
+        product.on_discovery(self._rewrite)
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Listen for Unified CM, begin to dial E. Raises `OSError`."""
+        node = self.node
+        secure = server_context(
+            node.identities["server"],
+            trust=node.trusts["trusted-ca"],
+            require_client=True,
+            send_chain=node.deployment.certificate(node.name, "server").sends == "chain",
+            keylog=node.keylog,
+        )
+        for transport, place in self._places.items():
+            await self._endpoint.listen(
+                place.address,
+                place.port,
+                transport,
+                ssl=secure if transport == "tls" else None,
+                handshake_timeout=self._sip.tls_handshake_timeout_s,
+            )
+        self._rewrite(self._product.discovered)
+        self.zone.start()
+
+    async def ready(self) -> None:
+        """Return once the zone to every E is active and every neighbour zone was tried."""
+        await self.zone.ready()
+        if self._tried is not None:
+            await asyncio.shield(self._tried)
+
+    async def stop(self) -> None:
+        """Close every port and connection."""
+        self.zone.stop()
+        if self._tried is not None:
+            self._tried.cancel()
+        self.neighbours.close()
+        await self._endpoint.close()
+        self._relay.clear()
+        self._contacts.clear()
+        self._dialogs.clear()
+
+    def leaks(self) -> list[str]:
+        """Return what is left, one line each."""
+        found = [f"SIP connection {connection!r}" for connection in self._endpoint.connections]
+        if len(self._relay):
+            found.append(f"{len(self._relay)} SIP requests without an answer")
+        return found
+
+    def zones(self) -> list[tuple[str, str, str, str]]:
+        """Return name, type, state and reason of every zone."""
+        return [
+            (self._zone_name, "Unified Communications traversal client", *self.zone.state),
+            *((zone.name, "Neighbor", zone.state, zone.reason) for zone in self.neighbours.zones.values()),
+        ]
+
+    def search_rules(self) -> list[SearchRule]:
+        """Return the search rules that C made."""
+        return self.neighbours.search_rules()
+
+    def _rewrite(self, discovered: Any) -> None:
+        """The list of Unified CM servers was rewritten: so are the zones."""
+        self.neighbours.rewrite(discovered)
+        if self.neighbours.zones:
+            self._tried = self.node.host.spawn(self.neighbours.connect_all(), name="open neighbour zones")
+
+    def _usage(self) -> ResourceUsage:
+        links = self.node.defaults.links
+        return ResourceUsage(
+            traversal_calls=links.traversal_calls_available,
+            non_traversal_calls=links.calls_available,
+            registrations=max(0, links.registrations_available - len(self._contacts)),
+        )
+
+    # ---- what the endpoint reports
+
+    def _on_connection(self, connection: Connection) -> None:
+        if connection.accepted:
+            connection.context = self.neighbours.of_address(connection.peer[0], connection.transport)
+
+    def _on_lost(self, connection: Connection, exc: Exception | None) -> None:
+        for forwarded in self._relay.lost(connection):
+            self._give_up(forwarded)
+        context = connection.context
+        if isinstance(context, Peer):
+            context.connection_lost(exc)
+            for target in [target for target, peer in self._contacts.items() if peer is context]:
+                del self._contacts[target]
+        elif isinstance(context, Neighbour):
+            context.lost(connection)
+
+    def _give_up(self, forwarded: Forwarded) -> None:
+        """Answer a request whose next hop is gone."""
+        answer = self._answer(forwarded.request, self._sip.neighbour_down_status)
+        answer.pop_value("Via")
+        forwarded.ingress.send_now(answer)
+
+    def _answer(self, request: Request, status: int, *, warning: str | None = None) -> Response:
+        headers = [("Server", self.agent)]
+        if warning is not None:
+            value = WarningValue(code=399, agent=self._places["tls"].sent_by, text=warning)
+            headers.append(("Warning", str(value)))
+        return request.response(status, layout=(*LAYOUT, *headers), to_tag=self._endpoint.tag())
+
+    def _refuse(self, request: Request, status: int, connection: Connection, warning: str | None = None) -> None:
+        if request.method != "ACK":
+            connection.send_now(self._answer(request, status, warning=warning))
+
+    def _on_request(self, request: Request, connection: Connection) -> Coroutine[Any, Any, None] | None:
+        context = connection.context
+        try:
+            if isinstance(context, Peer):
+                return self._from_edge(request, context, connection)
+            if isinstance(context, Neighbour):
+                self._from_neighbour(request, context, connection)
+            else:
+                stamp_via(request, connection.peer, zone="DefaultZone")
+                self._refuse(request, 403, connection)
+        except ProxyRefusal as refusal:
+            self._refuse(request, refusal.status, connection, POLICY if refusal.status == 404 else None)
+        return None
+
+    # ---- from E
+
+    def _from_edge(self, request: Request, peer: Peer, connection: Connection) -> Coroutine[Any, Any, None] | None:
+        received_hash = loop_hash(request)
+        stamp_via(request, connection.peer, zone=self._zone_name, zone_id=self._sip.zone_index_on_c)
+        if request.method == "SERVICE":
+            return self._serve(request, connection)
+        check_loop(request, self._sent_by, received_hash)
+        target = self._drop_routes(request)
+        neighbour = self.neighbours.find(target)
+        if neighbour is None:
+            raise ProxyRefusal(404, "no search rule matches")
+        user = self._consume_credentials(request)
+        if neighbour.open:
+            self._up(request, neighbour, peer, connection, received_hash, user)
+            return None
+        return self._up_later(request, neighbour, peer, connection, received_hash, user)
+
+    def _serve(self, request: Request, connection: Connection) -> Coroutine[Any, Any, None] | None:
+        if self._service.apparent(request) != connection.local:
+            return self._serve_nowhere(request, connection)
+        found = self._service.judge(request, connection.peer)
+        self._refuse(request, found.status, connection)
+        return None
+
+    async def _serve_nowhere(self, request: Request, connection: Connection) -> None:
+        """The Route leads away from C, as where a NAT stands between the two: C cannot connect to it, and gives up."""
+        apparent = self._service.apparent(request)
+        where = f'Dst-ip="{apparent[0]}" Dst-port="{apparent[1]}" ' if apparent else ""
+        text = (
+            f'Module="network.tcp" Level="ERROR": Src-ip="{connection.local[0]}" {where}Detail="TCP Connection Failed"'
+        )
+        self.node.journal.emit(events.Note(text=text), peer=connection.peer)
+        await asyncio.sleep(self._sip.service_timeout_s)
+        self._refuse(request, 408, connection, TIMEOUT)
+
+    def _is_own(self, uri: SipUri) -> bool:
+        return (uri.host, uri.port or self._ports.sip_tls) in self._own
+
+    def _drop_routes(self, request: Request) -> SipUri:
+        """Drop what Routes the edge put there and return the URI by which to go on."""
+        while values := request.values("Route"):
+            uri = NameAddr.parse(values[0]).address
+            if not self._is_own(uri) and "directed" not in uri.parameters:
+                return uri
+            request.pop_value("Route")
+        return SipUri.parse(request.uri)
+
+    def _consume_credentials(self, request: Request) -> str | None:
+        """Remove the answer to the edge's own challenge and return its user; Unified CM's own stay."""
+        realm = self.node.defaults.unified_cm.realm
+        for name in ("Proxy-Authorization", "Authorization"):
+            if name not in request:
+                continue
+            for nth, header in enumerate(request.authentication(name)):
+                if header.scheme.lower() == "digest" and header.get("realm") != realm:
+                    request.remove(name, nth)
+                    return header.get("username")
+        return None
+
+    async def _up_later(
+        self,
+        request: Request,
+        neighbour: Neighbour,
+        peer: Peer,
+        connection: Connection,
+        received_hash: str,
+        user: str | None,
+    ) -> None:
+        """Open the neighbour's connection, then forward."""
+        try:
+            await neighbour.connect()
+            self._up(request, neighbour, peer, connection, received_hash, user)
+        except OSError:
+            self._refuse(request, self._sip.neighbour_down_status, connection)
+        except ProxyRefusal as refusal:
+            self._refuse(request, refusal.status, connection)
+
+    def _up(
+        self,
+        request: Request,
+        neighbour: Neighbour,
+        peer: Peer,
+        connection: Connection,
+        received_hash: str,
+        user: str | None,
+    ) -> None:
+        """Forward a request to a Unified CM node. Raises `ProxyRefusal`."""
+        if neighbour.connection is None:
+            raise ProxyRefusal(self._sip.neighbour_down_status, "the neighbour is gone")
+        call_id = self._relay.call_id()
+        note: Note | None = None
+        place = neighbour.place
+        if request.method == "REGISTER":
+            contacts = request.contacts
+            if contacts:
+                note = (_target(contacts[0].address), peer)
+            if self._path:
+                add_path(request, place)
+            else:
+                rewrite_contacts(request, place, user=user)
+        elif request.method in DIALOG_FORMING:
+            record_route(request, egress=place, ingress=self._places["tls"], proxy_call_id=call_id)
+            self._join(call_id, peer)
+        try:
+            self._relay.forward(
+                request,
+                connection,
+                neighbour.connection,
+                place=place,
+                zone=neighbour.name,
+                hop_count=self._hops,
+                proxy_call_id=call_id,
+                now=self._loop.time(),
+                loop_hash=received_hash,
+                note=note,
+            )
+        except SipTransportError:
+            raise ProxyRefusal(self._sip.neighbour_down_status, "the neighbour is gone") from None
+
+    # ---- from Unified CM
+
+    def _from_neighbour(self, request: Request, neighbour: Neighbour, connection: Connection) -> None:
+        """Send a request of Unified CM down to the E that the client is connected to. Raises `ProxyRefusal`."""
+        stamp_via(request, connection.peer, zone=neighbour.name)
+        dialog = None
+        while (route := pop_route(request, self._is_own)) is not None:
+            dialog = (route.address.user or "").removeprefix(CALL_ID)
+        uri = SipUri.parse(request.uri)
+        if self._is_own(uri):
+            uri = restored(uri, "tls")
+            request.uri = str(uri)
+        peer = self._dialogs.get(dialog) if dialog else None
+        if peer is None:
+            peer = self._contacts.get(_target(uri))
+        if peer is None or peer.connection is None:
+            raise ProxyRefusal(self._sip.unknown_target_status, "nobody registered this contact through here")
+        call_id = self._relay.call_id()
+        if request.method in DIALOG_FORMING:
+            record_route(request, egress=self._places["tls"], ingress=neighbour.place, proxy_call_id=call_id)
+            self._join(call_id, peer)
+        try:
+            self._relay.forward(
+                request,
+                connection,
+                peer.connection,
+                place=self._places["tls"],
+                zone=self._zone_name,
+                hop_count=self._hops,
+                proxy_call_id=call_id,
+                now=self._loop.time(),
+            )
+        except SipTransportError:
+            raise ProxyRefusal(self._sip.unknown_target_status, "E is gone") from None
+
+    def _join(self, call_id: str, peer: Peer) -> None:
+        self._dialogs[call_id] = peer
+        if len(self._dialogs) > DIALOGS:
+            self._dialogs.popitem(last=False)
+
+    # ---- responses
+
+    def _on_response(self, response: Response, connection: Connection) -> None:
+        forwarded = self._relay.answered(response, connection)
+        if forwarded is None:
+            return
+        if forwarded.note is not None and 200 <= response.status < 300:
+            target, peer = forwarded.note
+            self._contacts.pop(target, None)
+            if response.get("Expires") != "0":
+                self._contacts[target] = peer
+                if len(self._contacts) > CONTACTS:
+                    self._contacts.popitem(last=False)
+        if forwarded.ingress.open:
+            forwarded.ingress.send_now(response)
+
+
+def _target(uri: SipUri) -> Target:
+    """Return what tells one contact from another."""
+    return uri.user or "", uri.hostport.lower()

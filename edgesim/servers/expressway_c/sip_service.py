@@ -1,0 +1,139 @@
+"""SERVICE as C answers it: is this client's digest right?
+
+C takes the question only from E, through its own connection, with a fresh date and, before X15.4, with a certificate of E
+that is good for both sides of TLS. Sources: "Mobile and Remote Access phone services failing due to source IP
+translation" (Cisco 212347); "MRA Deployment Guide X12.5, Troubleshooting"; for the extended key usages the Expressway
+release notes X15.4.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from edgesim.deployment import Product, Release, closed
+from edgesim.edge import service
+from edgesim.journal import events
+from edgesim.node import Node
+from edgesim.pki import Usage
+from edgesim.sip.connection import Address
+from edgesim.sip.digest import DigestCredentials, Verdict
+from edgesim.sip.message import Request
+from edgesim.sip.values import SipUri
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """The status of the answer to a SERVICE, and why."""
+
+    status: int
+    reason: str
+    user: str = ""
+
+
+class ServiceServer:
+    """Answers SERVICE. ``ha1`` gives H(A1) of a user for a realm, None for a user who did not sign in here."""
+
+    def __init__(self, node: Node, release: Release, ha1: Callable[[str, str], str | None]) -> None:
+        self._node = node
+        self._ha1 = ha1
+        self._demands_client_usage = bool(closed("server-only certificate on e", {Product.EXPRESSWAY: release}))
+
+    def apparent(self, request: Request) -> Address | None:
+        """Return the address and port that E takes for C's: the first Route, if it is an apparent one."""
+        routes = request.routes
+        if not routes or "apparent" not in (uri := routes[0].address).parameters:
+            return None
+        return _address(uri)
+
+    def judge(self, request: Request, peer: Address) -> Judgement:
+        """Judge a SERVICE that came from ``peer`` and write into the journal what was found."""
+        found = self._judge(request)
+        user = found.user[:128]
+        self._node.journal.emit(
+            events.Authentication(
+                user=user, how="digest", granted=found.status == 200, detail=f"SERVICE: {found.reason}"
+            ),
+            peer=peer,
+            keys=(f"user:{user}",) if user else (),
+        )
+        return found
+
+    def _judge(self, request: Request) -> Judgement:
+        sip = self._node.defaults.sip
+        stale = service.refusal_of_timestamp(
+            request.get("Date"), self._node.host.clock.time(), tolerance=sip.service_max_skew_s
+        )
+        if stale is not None:
+            return Judgement(status=403, reason=stale)
+        try:
+            asked = service.parse(request.body, request.get("Content-Type") or "")
+            certificate = x509.load_pem_x509_certificate(asked.certificate)
+        except ValueError as error:
+            return Judgement(status=400, reason=str(error))
+        user = asked.username
+        refusal = self._refusal_of_certificate(certificate)
+        if refusal is None and sip.service_identity_verified and not _signed(request, certificate):
+            refusal = "Identity does not verify"
+        if refusal is not None:
+            return Judgement(status=403, reason=refusal, user=user)
+        ha1 = self._ha1(user, asked.realm)
+        if ha1 is None:
+            return Judgement(status=sip.service_unknown_status, reason="did not sign in here", user=user)
+        credentials = DigestCredentials(
+            username=user,
+            realm=asked.realm,
+            nonce=asked.nonce,
+            uri=asked.uri,
+            response=asked.response.lower(),
+            qop=asked.qop or None,
+            cnonce=asked.cnonce or None,
+            nc=asked.nc or None,
+        )
+        verdict = credentials.judge(asked.method, ha1)
+        status = 200 if verdict is Verdict.GRANTED else sip.service_wrong_status
+        return Judgement(status=status, reason=verdict.value, user=user)
+
+    def _refusal_of_certificate(self, certificate: x509.Certificate) -> str | None:
+        """Say why E's certificate will not do, None if it will: both usages, before X15.4."""
+        try:
+            usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        except x509.ExtensionNotFound:
+            return None
+        except ValueError as error:
+            return str(error)
+        wanted = (Usage.SERVER, Usage.CLIENT) if self._demands_client_usage else (Usage.SERVER,)
+        missing = [usage.value for usage in wanted if usage.oid not in usages]
+        return f"E's certificate lacks {missing[0]}" if missing else None
+
+
+def _address(uri: SipUri) -> Address:
+    return uri.host, uri.port or 5061
+
+
+def _signed(request: Request, certificate: x509.Certificate) -> bool:
+    """Say whether Identity is the signature of the certificate's key."""
+    text = service.signed_text(
+        from_=request.get("From") or "",
+        to=request.get("To") or "",
+        call_id=request.call_id,
+        cseq=str(request.cseq),
+        date=request.get("Date") or "",
+        body=request.body,
+    )
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return False
+    try:
+        signature = base64.b64decode((request.get("Identity") or "").strip('"'), validate=True)
+        key.verify(signature, text, ec.ECDSA(hashes.SHA1()))  # noqa: S303 - what E signs with
+    except (binascii.Error, InvalidSignature):
+        return False
+    return True

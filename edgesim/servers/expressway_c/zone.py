@@ -1,0 +1,321 @@
+"""The traversal client: C's side of the Unified Communications traversal zone.
+
+C dials TLS 7001 of every E peer and verifies that E's certificate has the peer address in its SAN; it proves itself by a
+digest over OPTIONS, which it repeats to keep the zone up and to tell what it has left. Sources: "Expressway Administrator
+Guide X14.3, Zones and Neighbors"; "Configure and Troubleshoot Collaboration Edge (MRA) Certificates" (Cisco 213872).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable
+
+from edgesim.edge import resource_usage
+from edgesim.edge.resource_usage import ResourceUsage
+from edgesim.journal import events
+from edgesim.node import Node
+from edgesim.pki import client_context
+from edgesim.sip import digest
+from edgesim.sip.connection import Connection
+from edgesim.sip.endpoint import SipEndpoint
+from edgesim.sip.errors import SipError, SipTimeout
+from edgesim.sip.message import Request, Response
+from edgesim.sip.proxy import MAGIC
+
+IDENTITY = "Peer's TLS certificate identity was unacceptable"
+WRONG_NAME = (62, 64)
+"""OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
+CNONCE_OCTETS = 30
+
+
+class ZoneFailed(Exception):
+    """A peer cannot be used: the state to show, and the reason in detail."""
+
+    def __init__(self, state: str, reason: str) -> None:
+        super().__init__(reason)
+        self.state = state
+        self.reason = reason
+
+
+class Peer:
+    """One E, by the address that the zone is configured with. ``connection`` is there while it is active."""
+
+    def __init__(self, zone: TraversalClient, name: str) -> None:
+        self.name = name
+        self.connection: Connection | None = None
+        self.state, self.reason = "", ""
+        self.tried = asyncio.Event()
+        self._zone = zone
+        self._lost = asyncio.Event()
+        self._why: Exception | None = None
+        self._address = name
+
+    @property
+    def active(self) -> bool:
+        """Whether requests can go this way."""
+        return self.connection is not None and self.connection.open
+
+    def connection_lost(self, why: Exception | None) -> None:
+        """The endpoint's word that the connection is gone."""
+        self._why = why
+        self._lost.set()
+
+    async def run(self) -> None:
+        """Keep the connection up: after a loss dial at once, after a failure wait for the zone's retry interval."""
+        retry = self._zone.node.defaults.links.zone_retry_s
+        while True:
+            try:
+                await self._hold()
+            except ZoneFailed as failure:
+                self._enter(failure.state, failure.reason)
+            self.tried.set()
+            await asyncio.sleep(retry)
+
+    async def _hold(self) -> None:
+        """Dial, prove, stay. Raises `ZoneFailed` when a connection cannot be brought up."""
+        while True:
+            connection = await self._dial()
+            connection.context = self
+            try:
+                await self._prove(connection)
+                self.connection = connection
+                self._enter(self._zone.texts.active, "")
+                self.tried.set()
+                await self._stay(connection)
+            except SipError as error:
+                if self.connection is None:
+                    raise self._ended(error) from None
+            finally:
+                was_active, self.connection = self.connection is not None, None
+                connection.abort()
+            if was_active:
+                self._enter(self._zone.texts.failed_refused, "connection lost")
+
+    # ---- dialling
+
+    async def _dial(self) -> Connection:
+        zone, node = self._zone, self._zone.node
+        texts, ports = zone.texts, node.defaults.ports
+        try:
+            self._address = (await node.resolver.lookup(self.name))[0]
+        except (OSError, IndexError):
+            raise ZoneFailed(texts.failed_dns, f"{self.name} does not resolve") from None
+        self._lost.clear()
+        self._why = None
+        try:
+            return await zone.endpoint.connect(
+                self._address,
+                zone.settings.port,
+                "tls",
+                ssl=zone.context,
+                server_hostname=self.name,
+                local_address=node.host.address(),
+                local_port_range=(ports.sip_source_first, ports.sip_source_last),
+                connect_timeout=texts.zone_connect_timeout_s,
+                handshake_timeout=texts.zone_tls_timeout_s,
+            )
+        except ssl.SSLCertVerificationError as error:
+            detail = IDENTITY if error.verify_code in WRONG_NAME else error.verify_message
+            self._negotiation_error(detail)
+            raise ZoneFailed(texts.failed_tls, detail) from None
+        except ssl.SSLError as error:
+            self._negotiation_error(error.reason or str(error))
+            raise ZoneFailed(texts.failed_tls, error.reason or str(error)) from None
+        except OSError as error:
+            raise ZoneFailed(texts.failed_refused, _words(error)) from None
+
+    def _negotiation_error(self, detail: str) -> None:
+        node, port = self._zone.node, self._zone.settings.port
+        text = (
+            f'Event="Outbound TLS Negotiation Error" Service="SIP" Src-ip="{node.host.address()}" '
+            f'Dst-ip="{self._address}" Dst-port="{port}" Detail="{detail}" Protocol="TLS" Common-name="{self.name}"'
+        )
+        node.journal.emit(events.Note(text=text), peer=(self._address, port))
+
+    def _ended(self, error: SipError) -> ZoneFailed:
+        """Say why a fresh connection ended before E answered."""
+        texts = self._zone.texts
+        if isinstance(self._why, ssl.SSLError):
+            # In TLS 1.3 E's verdict on C's certificate comes after C's side of the handshake.
+            self._negotiation_error(self._why.reason or str(self._why))
+            return ZoneFailed(texts.failed_tls, f"E refused the certificate: {self._why.reason or self._why}")
+        if isinstance(error, SipTimeout):
+            return ZoneFailed(texts.failed_refused, "no answer to OPTIONS")
+        return ZoneFailed(texts.failed_tls, "E closed the connection before it answered OPTIONS")
+
+    # ---- OPTIONS
+
+    async def _stay(self, connection: Connection) -> None:
+        """Keep alive until the connection is lost. Raises `SipError` and `ZoneFailed`."""
+        links = self._zone.texts
+        loop = asyncio.get_running_loop()
+        due = loop.time() + links.options_interval_s
+        while not self._lost.is_set():
+            try:
+                async with asyncio.timeout(min(due - loop.time(), links.probe_keepalive_s)):
+                    await self._lost.wait()
+                return
+            except TimeoutError:
+                pass
+            if loop.time() >= due:
+                due += links.options_interval_s
+                await self._prove(connection)
+            else:
+                await self._probe(connection)
+
+    async def _probe(self, connection: Connection) -> None:
+        """Send the TCP probe; after the last retry without an answer the connection counts as lost."""
+        links = self._zone.texts
+        for left in range(links.probe_retry_count, -1, -1):
+            try:
+                await connection.ping(links.probe_retry_s)
+            except SipTimeout:
+                if not left:
+                    raise
+            else:
+                return
+
+    async def _prove(self, connection: Connection) -> None:
+        """Send OPTIONS, answer the challenge. Raises `SipError` and `ZoneFailed`."""
+        zone = self._zone
+        call_id = f"{zone.entropy.token_hex(8)}@{connection.local[0]}"
+        response = await self._options(connection, call_id, 1, None)
+        if response.status == 401:
+            for challenge in response.authentication("WWW-Authenticate"):
+                credentials = digest.answer(
+                    challenge,
+                    method="OPTIONS",
+                    uri=self._uri(),
+                    username=zone.settings.user,
+                    password=zone.settings.password,
+                    cnonce=zone.entropy.token_hex(CNONCE_OCTETS),
+                )
+                response = await self._options(connection, call_id, 2, credentials)
+                break
+        if response.status in (401, 403, 407):
+            raise ZoneFailed(zone.texts.failed_authentication, f"E answered {response.status} {response.reason}")
+        if response.status != 200:
+            raise ZoneFailed(zone.texts.failed_refused, f"E answered {response.status} {response.reason}")
+
+    def _uri(self) -> str:
+        return f"sip:{self._address}:{self._zone.settings.port};transport=tls"
+
+    async def _options(self, connection: Connection, call_id: str, number: int, credentials: str | None) -> Response:
+        zone, draw = self._zone, self._zone.entropy
+        address = connection.local[0]
+        sent_by = f"{address}:{zone.node.defaults.ports.sip_tls}"
+        headers = [
+            ("Via", f"SIP/2.0/TLS {sent_by};branch={MAGIC}{draw.token_hex(16)}{draw.randrange(10**6, 10**7)};rport"),
+            ("Call-ID", call_id),
+            ("CSeq", f"{number} OPTIONS"),
+            ("From", f"<sip:{sent_by}>;tag={draw.token_hex(8)}"),
+            ("To", f"<{self._uri()}>"),
+            ("Max-Forwards", "0"),
+            ("User-Agent", zone.agent),
+            *([("Authorization", credentials)] if credentials else []),
+            ("Supported", resource_usage.SUPPORTED),
+            ("Content-Type", resource_usage.CONTENT_TYPE),
+        ]
+        request = Request.build("OPTIONS", self._uri(), headers, resource_usage.build(zone.usage()))
+        return await zone.endpoint.request(request, connection)
+
+    # ---- the journal
+
+    def _enter(self, state: str, reason: str) -> None:
+        if (state, reason) != (self.state, self.reason):
+            self.state, self.reason = state, reason
+            self._zone.changed()
+
+
+class TraversalClient:
+    """The zone on C. ``usage`` tells what C has left, ``on_change`` hears of every peer that comes or goes."""
+
+    def __init__(
+        self,
+        node: Node,
+        endpoint: SipEndpoint,
+        agent: str,
+        usage: Callable[[], ResourceUsage],
+        on_change: Callable[[], None],
+    ) -> None:
+        self.node = node
+        self.endpoint = endpoint
+        self.agent = agent
+        self.usage = usage
+        self.settings = node.deployment.traversal_zone
+        self.texts = node.defaults.links
+        self.entropy = node.host.entropy("traversal zone")
+        self.context = client_context(
+            node.trusts["trusted-ca"],
+            identity=node.identities["server"],
+            send_chain=node.deployment.certificate(node.name, "server").sends == "chain",
+            keylog=node.keylog,
+        )
+        self.peers = tuple(Peer(self, name) for name in self.settings.peer_addresses)
+        self._on_change = on_change
+        self._entered = ("", "")
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to dial."""
+        for peer in self.peers:
+            self._tasks.append(self.node.host.spawn(peer.run(), name=f"traversal zone to {peer.name}"))
+
+    def stop(self) -> None:
+        """Dial no more; the endpoint closes the connections."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def ready(self) -> None:
+        """Return once the zone to every E is active."""
+        for peer in self.peers:
+            while not peer.active:
+                peer.tried.clear()
+                await peer.tried.wait()
+
+    @property
+    def state(self) -> tuple[str, str]:
+        """The zone's state and the reason: it is up until its last peer is gone."""
+        active = [peer for peer in self.peers if peer.active]
+        shown = active[0] if active else self.peers[0] if self.peers else None
+        if shown is None:
+            return ("Failed", "no peer address")
+        if len(self.peers) == 1:
+            return (shown.state, shown.reason or shown.name)
+        reason = "; ".join(
+            f"{peer.name}: {peer.state}{f' ({peer.reason})' if peer.reason else ''}"
+            for peer in self.peers
+            if peer.state
+        )
+        return (shown.state, reason)
+
+    def changed(self) -> None:
+        """A peer's state changed: show the zone's."""
+        state = self.state
+        if state != self._entered:
+            self._entered = state
+            self.node.journal.emit(events.ZoneState(zone=self.settings.name, state=state[0], reason=state[1]))
+        self._on_change()
+
+
+def _words(error: OSError) -> str:
+    """Say in words why a connection could not be opened."""
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, TimeoutError):
+        return "connection timed out"
+    if isinstance(error, socket.gaierror):
+        return "name not resolved"
+    return error.strerror or str(error) or type(error).__name__
+
+
+def is_address(text: str) -> bool:
+    """Say whether text is an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,402 @@
+"""Expressway-E's SIP side: TLS port 5061 towards the clients, and the traversal zone towards every C.
+
+E is a proxy. It challenges each request of a client, has a C judge the answer (SERVICE), and forwards to the C that the
+client's preloaded Route names, or, for a client that announced adaptive routing, to another C if that one is gone.
+Sources: "How Phone Services Failover works for Jabber 14 over MRA" (Cisco 217244); "Mobile and Remote Access phone
+services failing due to source IP translation" (Cisco 212347); "Troubleshooting Guide for Cisco Webex Hybrid Call Service
+Connect" (Cisco 212475); RFC 3261, section 16.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from edgesim.deployment import Product, closed, hosts
+from edgesim.journal import events
+from edgesim.node import Node
+from edgesim.pki import server_context
+from edgesim.servers.expressway_e.sip_clients import Client, Clients, Target
+from edgesim.servers.expressway_e.sip_service import ServiceClient
+from edgesim.servers.expressway_e.zone import LAYOUT, Link, TraversalServer
+from edgesim.sip import stun
+from edgesim.sip.connection import Connection
+from edgesim.sip.digest import DigestCredentials, NonceStore, Verdict
+from edgesim.sip.endpoint import SipEndpoint
+from edgesim.sip.errors import SipError, SipProtocolError, SipTransportError
+from edgesim.sip.framing import SipLimits
+from edgesim.sip.message import Request, Response
+from edgesim.sip.proxy import Place, ProxyRefusal, pop_route, record_route, stamp_via
+from edgesim.sip.relay import DIALOG_FORMING, Forwarded, Relay
+from edgesim.sip.transaction import Timers
+from edgesim.sip.values import NameAddr, SipUri
+
+CALL_ID = "proxy-call-id="
+UNCHALLENGED = ("ACK", "CANCEL")
+"""Requests that cannot be sent again with an answer (RFC 3261, 22.1): their connection must have proved itself before."""
+Note = tuple[Client, Target]
+"""What E keeps beside a REGISTER that it forwarded."""
+
+
+class _Endpoint(SipEndpoint):
+    """An endpoint that notes when a C was last heard of."""
+
+    def saw_keepalive(self, form: str, connection: Connection, data: bytes) -> None:
+        """Take note of it as a sign of life."""
+        super().saw_keepalive(form, connection, data)
+        _heard(connection)
+
+
+def _heard(connection: Connection) -> None:
+    if isinstance(connection.context, Link):
+        connection.context.heard = asyncio.get_running_loop().time()
+
+
+class SipSide:
+    """E's proxy. ``product`` is the whole Expressway-E."""
+
+    def __init__(self, product: Any) -> None:
+        node: Node = product.node
+        spec = node.spec.spec
+        assert isinstance(spec, hosts.ExpresswayE)
+        self.node = node
+        self._sip = sip = node.defaults.sip
+        self._ports = ports = node.defaults.ports
+        self._loop = asyncio.get_running_loop()
+        self.agent = node.defaults.agents.expressway.format(release=spec.release)
+        self.zone = TraversalServer(node, self.agent, self._links_changed)
+        self.clients = Clients()
+        zone = node.deployment.traversal_zone
+        self._zone_name, self._zone_id, self._hops = zone.name, str(zone.index_on_e), min(zone.hop_count, sip.hop_count)
+        self._inner = Place(address=spec.inner_address, port=zone.port, transport="tls")
+        self._outer = Place(address=spec.outer, port=ports.edge_sip, transport="tls")
+        self._own = {(place.address, place.port) for place in (self._inner, self._outer)}
+        self._adaptive = not closed("adaptive routing", {Product.EXPRESSWAY: spec.release})
+        self._nonces = NonceStore(
+            node.host.entropy("SIP nonces"), lifetime=sip.nonce_lifetime_s, octets=sip.nonce_octets
+        )
+        self._service = ServiceClient(node, self._inner, self.agent)
+        self._relay = Relay(
+            node.host.entropy("SIP branches"), (self._inner.sent_by, self._outer.sent_by), lifetime=sip.timer_c_s
+        )
+        asks, answers = {
+            407: ("Proxy-Authenticate", "Proxy-Authorization"),
+            401: ("WWW-Authenticate", "Authorization"),
+        }[sip.challenge]
+        self._asks, self._answers = asks, answers
+        self._endpoint = _Endpoint(
+            node.host,
+            node.journal,
+            on_request=self._on_request,
+            on_response=self._on_response,
+            on_connection=self._on_connection,
+            on_lost=self._on_lost,
+            on_stun=self._on_stun,
+            stun=node.deployment.mra.stun_keepalive,
+            stateful=False,
+            limits=SipLimits(message=sip.max_message_bytes),
+            timers=Timers(t1=sip.t1_s, t2=sip.t2_s, t4=sip.t4_s),
+            name="sip",
+        )
+        self._up = asyncio.Event()
+        node.host.services["sip"] = self
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Listen for clients outside and for C inside. Raises `OSError`."""
+        node, timeout = self.node, self._sip.tls_handshake_timeout_s
+        identity = node.identities["server"]
+        sends_chain = node.deployment.certificate(node.name, "server").sends == "chain"
+        outside = server_context(identity, send_chain=sends_chain, keylog=node.keylog)
+        inside = server_context(
+            identity,
+            trust=node.trusts["trusted-ca"],
+            require_client=True,
+            send_chain=sends_chain,
+            keylog=node.keylog,
+        )
+        for place, context in ((self._outer, outside), (self._inner, inside)):
+            await self._endpoint.listen(place.address, place.port, "tls", ssl=context, handshake_timeout=timeout)
+
+    async def ready(self) -> None:
+        """Return once the traversal zone is active."""
+        while not self.zone.live():
+            self._up.clear()
+            await self._up.wait()
+
+    async def stop(self) -> None:
+        """Close every port and connection."""
+        await self._endpoint.close()
+        self.zone.close()
+        self._relay.clear()
+        self.clients.clear()
+
+    def leaks(self) -> list[str]:
+        """Return what is left, one line each."""
+        found = [f"SIP connection {connection!r}" for connection in self._endpoint.connections]
+        if len(self._relay):
+            found.append(f"{len(self._relay)} SIP requests without an answer")
+        return found
+
+    def zones(self) -> list[tuple[str, str, str, str]]:
+        """Return name, type, state and reason of every zone."""
+        state, reason = self.zone.state
+        return [
+            (self._sip.edge_zone, "Collaboration Edge", "Active", f"{self.clients.registered} registered contacts"),
+            (self._zone_name, "Unified Communications traversal server", state, reason),
+        ]
+
+    # ---- what the endpoint reports
+
+    def _links_changed(self) -> None:
+        self._up.set()
+
+    def _on_connection(self, connection: Connection) -> None:
+        if connection.local[1] == self._inner.port:
+            self.zone.accept(connection)
+        else:
+            connection.context = Client(connection)
+
+    def _on_lost(self, connection: Connection, exc: Exception | None) -> None:
+        for forwarded in self._relay.lost(connection):
+            self._give_up(forwarded)
+        if isinstance(connection.context, Link):
+            self.zone.lost(connection.context)
+        elif isinstance(connection.context, Client):
+            self.clients.lost(connection.context)
+
+    def _give_up(self, forwarded: Forwarded) -> None:
+        """Answer a request whose next hop is gone."""
+        answer = self._answer(forwarded.request, self._sip.zone_down_status, forwarded.ingress)
+        answer.pop_value("Via")
+        forwarded.ingress.send_now(answer)
+
+    def _on_stun(self, message: stun.StunMessage, connection: Connection) -> stun.StunMessage | None:
+        """Say whether the path of the client's registration stands as far as E sees: up to C."""
+        answer = stun.respond(message, connection.peer)
+        client = connection.context
+        if answer is None or answer.cls is not stun.StunClass.SUCCESS or not isinstance(client, Client):
+            return answer
+        up = client.link.active if client.link is not None else bool(self.zone.live())
+        return answer if up else message.failure(self._sip.stun_error)
+
+    def _on_request(self, request: Request, connection: Connection) -> Coroutine[Any, Any, None] | None:
+        context = connection.context
+        try:
+            if isinstance(context, Client):
+                return self._from_client(request, context)
+            if isinstance(context, Link):
+                self._from_core(request, context)
+        except ProxyRefusal as refusal:
+            self._refuse(request, refusal.status, connection)
+        return None
+
+    def _answer(self, request: Request, status: int, connection: Connection, *headers: tuple[str, str]) -> Response:
+        return request.response(
+            status,
+            layout=(*LAYOUT, ("Server", self.agent), *headers),
+            to_tag=self._endpoint.tag(),
+        )
+
+    def _refuse(self, request: Request, status: int, connection: Connection, *headers: tuple[str, str]) -> None:
+        if request.method != "ACK":
+            connection.send_now(self._answer(request, status, connection, *headers))
+
+    # ---- from a client: who is it?
+
+    def _from_client(self, request: Request, client: Client) -> Coroutine[Any, Any, None] | None:
+        stamp_via(request, client.connection.peer, zone=self._sip.edge_zone)
+        if request.method in UNCHALLENGED:
+            if client.granted:
+                self._up_to_core(request, client)
+            else:
+                self._refuse(request, 403, client.connection)
+            return None
+        credentials = self._credentials(request)
+        if credentials is None:
+            self._challenge(request, client)
+            return None
+        now = self._loop.time()
+        verdict = self._nonces.judge(credentials, now)
+        if verdict is not Verdict.GRANTED:
+            if verdict is not Verdict.STALE:
+                self._judged(credentials, False, verdict.value, client)
+            self._challenge(request, client, stale=verdict is Verdict.STALE)
+            return None
+        until = client.granted.get(credentials.username)
+        if until is not None and until > now:
+            self._up_to_core(request, client)
+            return None
+        return self._ask(request, credentials, client)
+
+    def _credentials(self, request: Request) -> DigestCredentials | None:
+        """Return the answer to a challenge of ours. Raises `SipProtocolError` for one that is incomplete."""
+        if self._answers not in request:
+            return None
+        for header in request.authentication(self._answers):
+            if header.scheme.lower() == "digest" and header.get("realm") == self.node.fqdn:
+                return DigestCredentials.of(header)
+        return None
+
+    def _challenge(self, request: Request, client: Client, *, stale: bool = False) -> None:
+        challenge = self._nonces.challenge(self.node.fqdn, self._loop.time(), stale=stale)
+        self._refuse(request, self._sip.challenge, client.connection, (self._asks, challenge))
+
+    def _judged(self, credentials: DigestCredentials, granted: bool, detail: str, client: Client) -> None:
+        user = credentials.username[:128]
+        self.node.journal.emit(
+            events.Authentication(user=user, how="digest", granted=granted, detail=detail),
+            peer=client.connection.peer,
+            keys=(f"user:{user}",),
+        )
+
+    async def _ask(self, request: Request, credentials: DigestCredentials, client: Client) -> None:
+        """Have a C judge the credentials, then forward the request or answer it."""
+        try:
+            link = self._route(request)
+        except ProxyRefusal as refusal:
+            self._refuse(request, refusal.status, client.connection)
+            return
+        host = SipUri.parse(request.uri).host
+        status = 0
+        for each in (link, *(other for other in self.zone.live() if other is not link)):
+            status = await self._ask_core(request.method, credentials, host, each)
+            if status != self._sip.service_unknown_status:
+                break
+        if status == 200:
+            client.grant(credentials.username, self._loop.time() + self._sip.service_cache_s)
+            try:
+                self._up_to_core(request, client)
+            except ProxyRefusal as refusal:
+                self._refuse(request, refusal.status, client.connection)
+        elif status in (self._sip.service_wrong_status, self._sip.service_unknown_status):
+            self._challenge(request, client)
+        else:
+            self._refuse(request, status, client.connection)
+
+    async def _ask_core(self, method: str, credentials: DigestCredentials, host: str, link: Link) -> int:
+        """Send a SERVICE and return the status of its answer."""
+        service = self._service.request(credentials, method=method, host=host, link=link)
+        try:
+            return (await self._endpoint.request(service, link.connection)).status
+        except SipError:
+            return self._sip.service_lost_status
+
+    # ---- from a client: where to?
+
+    def _up_to_core(self, request: Request, client: Client) -> None:
+        """Forward a request of a client that proved itself. Raises `ProxyRefusal`."""
+        link = self._route(request)
+        call_id = self._relay.call_id()
+        note: Note | None = None
+        if request.method == "REGISTER":
+            target = client.contact_of(request)
+            client.link = link
+            if target is not None:
+                note = (client, target)
+        elif request.method in DIALOG_FORMING:
+            record_route(request, egress=self._inner, ingress=self._outer, proxy_call_id=call_id)
+            self.clients.joined(client, call_id)
+        try:
+            self._relay.forward(
+                request,
+                client.connection,
+                link.connection,
+                place=self._inner,
+                zone=self._zone_name,
+                hop_count=self._hops,
+                proxy_call_id=call_id,
+                now=self._loop.time(),
+                note=note,
+            )
+        except SipTransportError:
+            raise ProxyRefusal(self._sip.zone_down_status, "the connection to C is gone") from None
+
+    def _is_own(self, uri: SipUri) -> bool:
+        return (uri.host, uri.port or self._outer.port) in self._own
+
+    def _route(self, request: Request) -> Link:
+        """Remove E's own Routes and return the way to the C that the next one names. Raises `ProxyRefusal`."""
+        while True:
+            values = request.values("Route")
+            if not values:
+                raise ProxyRefusal(self._sip.no_route_status, "no Route")
+            uri = NameAddr.parse(values[0]).address
+            if not self._is_own(uri):
+                break
+            request.pop_value("Route")
+        in_dialog = (uri.user or "").startswith(CALL_ID)
+        if not in_dialog and uri.parameters.get("zone-id") != self._zone_id:
+            raise ProxyRefusal(self._sip.no_route_status, "no Route of a zone of ours")
+        link = self.zone.at(uri.host)
+        if link is None and not in_dialog and self._adaptive and _announces_adaptive(request):
+            link = next(iter(self.zone.live()), None)
+        if link is None:
+            raise ProxyRefusal(self._sip.zone_down_status, "no C can be reached")
+        return link
+
+    # ---- from a C
+
+    def _from_core(self, request: Request, link: Link) -> None:
+        link.heard = self._loop.time()
+        stamp_via(request, link.connection.peer, zone=self._zone_name, zone_id=int(self._zone_id))
+        if request.method == "OPTIONS" and self._is_own(SipUri.parse(request.uri)):
+            link.connection.send_now(self.zone.options(request, link))
+        elif not link.authenticated:
+            self._refuse(request, self._sip.unauthenticated_peer_status, link.connection)
+        elif self.zone.settings.check_credentials and request.method not in UNCHALLENGED:
+            challenge = self._nonces.challenge(self.node.fqdn, self._loop.time())
+            self._refuse(request, 407, link.connection, ("Proxy-Authenticate", challenge))
+        else:
+            self._down_to_client(request, link)
+
+    def _down_to_client(self, request: Request, link: Link) -> None:
+        """Deliver a request to the connection of the client it is for. Raises `ProxyRefusal`."""
+        dialog = None
+        while (route := pop_route(request, self._is_own)) is not None:
+            dialog = (route.address.user or "").removeprefix(CALL_ID)
+        client = self.clients.of_dialog(dialog) if dialog else None
+        if client is None:
+            client = self.clients.at(SipUri.parse(request.uri))
+        if client is None or not client.connection.open:
+            raise ProxyRefusal(self._sip.unknown_target_status, "nobody registered this contact here")
+        call_id = self._relay.call_id()
+        if request.method in DIALOG_FORMING:
+            record_route(request, egress=self._outer, ingress=self._inner, proxy_call_id=call_id)
+            self.clients.joined(client, call_id)
+        try:
+            self._relay.forward(
+                request,
+                link.connection,
+                client.connection,
+                place=self._outer,
+                zone=self._sip.edge_zone,
+                hop_count=self._hops,
+                proxy_call_id=call_id,
+                now=self._loop.time(),
+            )
+        except SipTransportError:
+            raise ProxyRefusal(self._sip.unknown_target_status, "the client is gone") from None
+
+    # ---- responses
+
+    def _on_response(self, response: Response, connection: Connection) -> None:
+        _heard(connection)
+        forwarded = self._relay.answered(response, connection)
+        if forwarded is None:
+            return
+        if forwarded.note is not None and 200 <= response.status < 300:
+            client, target = forwarded.note
+            if response.get("Expires") == "0":
+                self.clients.unregistered(client, target)
+            else:
+                self.clients.registered_at(client, target)
+        if forwarded.ingress.open:
+            forwarded.ingress.send_now(response)
+
+
+def _announces_adaptive(request: Request) -> bool:
+    """Say whether a client can change its path: AR in Contact, or in Supported."""
+    return any(b"AR_SK" in (request.raw_line(name) or b"") for name in ("Contact", "Supported"))

@@ -1,0 +1,222 @@
+"""The traversal server: E's side of the Unified Communications traversal zone, TLS port 7001 of the inner interface.
+
+C always dials. E wants the configured *TLS verify subject name* in the SAN of C's certificate (the common name does not
+count), then a digest over every OPTIONS by which C keeps the zone up and tells what it has left. Until that has happened
+nothing else is taken. Sources: "Expressway Administrator Guide X14.3, Zones and Neighbors"; "MRA Deployment Guide X12.5,
+Troubleshooting"; "Configure and Troubleshoot Collaboration Edge (MRA) Certificates" (Cisco 213872).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgesim.edge import resource_usage
+from edgesim.edge.resource_usage import ResourceUsage, ResourceUsageError
+from edgesim.journal import events
+from edgesim.node import Node
+from edgesim.pki import check_names
+from edgesim.sip.connection import Connection
+from edgesim.sip.digest import DigestCredentials, NonceStore, Verdict, secret_hash
+from edgesim.sip.errors import SipProtocolError
+from edgesim.sip.message import Request, Response
+
+LAYOUT = ("Via", "Call-ID", "CSeq", "From", "To")
+"""The order of the copied headers in an Expressway's own answers."""
+FAILED = "Failed"
+"""The zone's state while no C is connected and no other reason is known."""
+IDENTITY = "Peer's TLS certificate identity was unacceptable"
+
+
+@dataclass(slots=True, eq=False)
+class Link:
+    """One connection of a C. ``heard`` is the loop's time of the last octets; ``usage`` what C last reported."""
+
+    connection: Connection
+    heard: float
+    authenticated: bool = False
+    usage: ResourceUsage | None = None
+
+    @property
+    def address(self) -> str:
+        """C's address as E sees it."""
+        return self.connection.peer[0]
+
+    @property
+    def active(self) -> bool:
+        """Whether requests can go this way."""
+        return self.authenticated and self.connection.open
+
+
+class TraversalServer:
+    """The zone on E. ``changed`` is called whenever a link comes or goes."""
+
+    def __init__(self, node: Node, agent: str, changed: Callable[[], None]) -> None:
+        self.node = node
+        self.settings = node.deployment.traversal_zone
+        self.links: dict[str, Link] = {}
+        """The active link of each C, by its address, in the order in which they came up."""
+        self.agent = agent
+        self._changed = changed
+        self._texts = node.defaults.links
+        self._nonces = NonceStore(node.host.entropy("traversal zone nonces"), octets=node.defaults.sip.nonce_octets)
+        password = self.settings.server_password or self.settings.password
+        self._ha1 = secret_hash(self.settings.user, node.fqdn, password)
+        self._loop = asyncio.get_running_loop()
+        self._watches: dict[Connection, asyncio.TimerHandle] = {}
+        self._entered = (FAILED, "no connection")
+
+    @property
+    def silence(self) -> float:
+        """Seconds after which a C that says nothing counts as gone: its probe and all repetitions were missed."""
+        return self._texts.probe_keepalive_s + self._texts.probe_retry_count * self._texts.probe_retry_s + 1.0
+
+    def live(self) -> list[Link]:
+        """Return the links by which requests can go, oldest first."""
+        return [link for link in self.links.values() if link.active]
+
+    def at(self, address: str) -> Link | None:
+        """Return the active link to the C with this address."""
+        link = self.links.get(address)
+        return link if link is not None and link.active else None
+
+    # ---- connections
+
+    def accept(self, connection: Connection) -> None:
+        """Take a connection to the zone's port, or close it if C's certificate lacks the name that is wanted."""
+        wanted = self.settings.tls_verify_subject_name or ""
+        check = check_names(connection.peer_certificate, wanted)
+        if not check:
+            self._negotiation_error(connection, IDENTITY)
+            if not self.links:
+                self._enter(self._texts.failed_tls, f"{IDENTITY}: {check.explain()}")
+            connection.close()
+            return
+        link = Link(connection, self._loop.time())
+        connection.context = link
+        self._watch(link)
+
+    def lost(self, link: Link) -> None:
+        """A connection ended."""
+        watch = self._watches.pop(link.connection, None)
+        if watch is not None:
+            watch.cancel()
+        if self.links.get(link.address) is link:
+            del self.links[link.address]
+            self._show()
+            self._changed()
+
+    def close(self) -> None:
+        """Forget all timers."""
+        for watch in self._watches.values():
+            watch.cancel()
+        self._watches.clear()
+
+    def _watch(self, link: Link) -> None:
+        due = link.heard + self.silence
+        self._watches[link.connection] = self._loop.call_at(due, self._judge, link, context=self.node.host.context())
+
+    def _judge(self, link: Link) -> None:
+        if link.heard + self.silence <= self._loop.time():
+            del self._watches[link.connection]
+            self._note(link.connection, f"{self.settings.name}: no sign of {link.address} for {self.silence:g} s")
+            link.connection.abort()
+        else:
+            self._watch(link)
+
+    # ---- OPTIONS
+
+    def options(self, request: Request, link: Link) -> Response:
+        """Answer C's OPTIONS: a challenge, or 200 once it is answered rightly."""
+        verdict = self._verdict(request)
+        if verdict is None:
+            return self._challenge(request, link)
+        if verdict is not Verdict.GRANTED:
+            self._refused(link)
+            return self._challenge(request, link)
+        try:
+            link.usage = resource_usage.parse(request.body) if request.body else None
+        except ResourceUsageError as error:
+            raise SipProtocolError(str(error)) from None
+        if not link.authenticated:
+            link.authenticated = True
+            old = self.links.pop(link.address, None)
+            self.links[link.address] = link
+            if old is not None:
+                old.connection.abort()
+            self._show()
+            self._changed()
+        return request.response(
+            200,
+            layout=(*LAYOUT, ("Server", self.agent), ("Supported", resource_usage.SUPPORTED)),
+            to_tag=link.connection.endpoint.tag(),
+        )
+
+    def _verdict(self, request: Request) -> Verdict | None:
+        """Judge the credentials in a request; None where there are none for this realm."""
+        for header in request.authentication("Authorization"):
+            if header.scheme.lower() != "digest" or header.get("realm") != self.node.fqdn:
+                continue
+            credentials = DigestCredentials.of(header)
+            if credentials.username != self.settings.user:
+                return Verdict.WRONG
+            verdict = self._nonces.judge(credentials, self._loop.time())
+            if verdict in (Verdict.STALE, Verdict.UNKNOWN_NONCE):
+                return None
+            return credentials.judge(request.method, self._ha1) if verdict is Verdict.GRANTED else verdict
+        return None
+
+    def _challenge(self, request: Request, link: Link) -> Response:
+        challenge = self._nonces.challenge(self.node.fqdn, self._loop.time())
+        return request.response(
+            401,
+            layout=(*LAYOUT, ("Server", self.agent), ("WWW-Authenticate", challenge)),
+            to_tag=link.connection.endpoint.tag(),
+        )
+
+    def _refused(self, link: Link) -> None:
+        address, port = link.connection.peer
+        detail = "Incorrect authentication credential for user"
+        self.node.journal.emit(
+            events.Authentication(user=self.settings.user, how="digest", granted=False, detail=self.settings.name),
+            peer=link.connection.peer,
+        )
+        self._note(
+            link.connection,
+            f'Event="Authentication Failed" Service="SIP" Src-ip="{address}" Src-port="{port}" Detail="{detail}" '
+            'Protocol="TLS" Method="OPTIONS" Level="1"',
+        )
+        if not self.links:
+            self._enter(self._texts.failed_authentication, detail)
+
+    # ---- the journal
+
+    def _show(self) -> None:
+        """Journal the zone's state after a link came or went: it is up until the last one is gone."""
+        if self.links:
+            names = ", ".join(link.address for link in self.links.values())
+            self._enter(self._texts.active, names)
+        else:
+            self._enter(FAILED, "no connection")
+
+    def _enter(self, state: str, reason: str) -> None:
+        if (state, reason) != self._entered:
+            self._entered = (state, reason)
+            self.node.journal.emit(events.ZoneState(zone=self.settings.name, state=state, reason=reason))
+
+    @property
+    def state(self) -> tuple[str, str]:
+        """The zone's state and the reason, as the status page shows them."""
+        return self._entered
+
+    def _negotiation_error(self, connection: Connection, detail: str) -> None:
+        (address, port), (local, local_port) = connection.peer, connection.local
+        self._note(
+            connection,
+            f'Event="Inbound TLS Negotiation Error" Service="SIP" Src-ip="{address}" Src-port="{port}" '
+            f'Dst-ip="{local}" Dst-port="{local_port}" Detail="{detail}" Protocol="TLS" Level="1"',
+        )
+
+    def _note(self, connection: Connection, text: str) -> None:
+        self.node.journal.emit(events.Note(text=text), peer=connection.peer)

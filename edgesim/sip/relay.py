@@ -1,0 +1,124 @@
+"""Forwarding over connections: our Via goes on top, and the answer finds its way back by the branch in it.
+
+Both Expressways forward like this. A message is sent on as soon as it is read; what is remembered of a request is where
+its answers belong (RFC 3261, 16.6, 16.7), so that a peer can neither answer what it was not asked nor be answered twice.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from edgesim.sip.connection import Connection
+from edgesim.sip.errors import SipTransportError
+from edgesim.sip.message import Request, Response
+from edgesim.sip.proxy import Branches, Place, clamp_hops, push_via
+from edgesim.world import Entropy
+
+LIFETIME = 180.0
+"""Seconds for which an answer is awaited: timer C (RFC 3261, 16.6, step 11)."""
+LIMIT = 100_000
+"""How many requests may be without an answer."""
+DIALOG_FORMING = frozenset(("INVITE", "SUBSCRIBE", "REFER"))
+"""Requests into which a proxy that wants to stay in the path puts Record-Route (RFC 3261, 12.1; RFC 6665, 4.1)."""
+
+
+@dataclass(slots=True)
+class Forwarded:
+    """A request that was sent on, with our Via on top. ``note`` is the product's own."""
+
+    request: Request
+    ingress: Connection
+    egress: Connection
+    at: float
+    note: Any = None
+
+
+class Relay:
+    """The requests that one proxy has sent on and whose answers it awaits. ``own`` are its sent-by values."""
+
+    def __init__(
+        self, entropy: Entropy, own: Collection[str], *, lifetime: float = LIFETIME, limit: int = LIMIT
+    ) -> None:
+        self.own = frozenset(own)
+        self._branches = Branches(entropy)
+        self._entropy = entropy
+        self._lifetime = lifetime
+        self._limit = limit
+        self._waiting: OrderedDict[tuple[str, str], Forwarded] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def call_id(self) -> str:
+        """Return a fresh ``proxy-call-id``."""
+        digits = self._entropy.randbytes(16).hex()
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
+
+    def forward(
+        self,
+        request: Request,
+        ingress: Connection,
+        egress: Connection,
+        *,
+        place: Place,
+        zone: str,
+        hop_count: int,
+        proxy_call_id: str,
+        now: float,
+        loop_hash: str | None = None,
+        note: Any = None,
+    ) -> None:
+        """Send a request on into ``zone``.
+
+        Raises `ProxyRefusal` if it may go no further, `SipProtocolError` if it is unsound, `SipTransportError`.
+        """
+        clamp_hops(request, hop_count)
+        branch = self._branches.make(request, loop_hash=loop_hash)
+        push_via(request, place, zone=zone, branch=branch, proxy_call_id=proxy_call_id)
+        try:
+            egress.send_now(request)
+        except SipTransportError:
+            request.pop_value("Via")  # so that the caller can answer
+            raise
+        if request.method != "ACK":
+            self._purge(now)
+            self._waiting[branch, request.method] = Forwarded(request, ingress, egress, now, note)
+
+    def answered(self, response: Response, connection: Connection) -> Forwarded | None:
+        """Take our Via off a response and return what it answers; None for one that answers nothing of ours.
+
+        Raises `SipProtocolError` for a response whose headers are unsound.
+        """
+        via = response.top_via
+        key = (via.branch or "", response.cseq.method)
+        found = self._waiting.get(key)
+        if found is None or found.egress is not connection or via.sent_by not in self.own:
+            return None
+        response.pop_value("Via")
+        if "Via" not in response:
+            return None
+        if response.status >= 200 and not (found.request.method == "INVITE" and response.status < 300):
+            del self._waiting[key]
+        return found
+
+    def lost(self, connection: Connection) -> list[Forwarded]:
+        """Forget what a connection that ended had to do with; return the requests that it will answer no more."""
+        over = [(key, one) for key, one in self._waiting.items() if connection in (one.egress, one.ingress)]
+        for key, _ in over:
+            del self._waiting[key]
+        return [one for _, one in over if one.egress is connection and one.ingress.open]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._waiting.clear()
+
+    def _purge(self, now: float) -> None:
+        """Requests are in the order in which they were sent on."""
+        while self._waiting:
+            oldest = next(iter(self._waiting))
+            if now - self._waiting[oldest].at < self._lifetime and len(self._waiting) < self._limit:
+                return
+            del self._waiting[oldest]
