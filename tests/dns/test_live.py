@@ -11,6 +11,7 @@ from edgesim.world import Host, Interface
 from edgesim.world.live import LiveWorld
 from tests.dns.lab import views
 from tests.simrun import idle
+from tests.tools import tool
 
 SERVER, CLIENT, PORT = "127.77.10.53", "127.77.10.5", 15353
 
@@ -41,7 +42,7 @@ def play(story: Callable[[Resolver, Journal], Awaitable[None]]) -> None:
 
 async def dig(*arguments: str) -> str:
     process = await asyncio.create_subprocess_exec(
-        "dig", f"@{SERVER}", "-p", str(PORT), "+tries=1", "+time=5", *arguments, stdout=asyncio.subprocess.PIPE
+        tool("dig"), f"@{SERVER}", "-p", str(PORT), "+tries=1", "+time=5", *arguments, stdout=asyncio.subprocess.PIPE
     )
     output, _ = await process.communicate()
     assert process.returncode == 0, output
