@@ -1,16 +1,30 @@
-"""How many inputs a fuzz test generates: 2,000 in the suite, more in the soak (``pytest --fuzz-examples N``)."""
+"""Fuzzing: generated inputs, the same in every run, each held to a bound of time and memory.
+
+The suite tries 2,000 inputs a parser; ``pytest --fuzz-examples 1000000 -k fuzz`` (``make soak``) tries as many as told.
+A failure is any exception that the test does not expect, more than 50 ms of processor time, or more than 10 MiB.
+"""
 
 from __future__ import annotations
 
+import functools
+import itertools
+import time
+import tracemalloc
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 
 EXAMPLES = 2_000
+SECONDS = 0.050
+OCTETS = 10 * 1024 * 1024
+MEMORY_SAMPLE = 100
+"""Memory is measured for every so many inputs: tracing makes Python several times slower."""
 
 
 def fuzzed(test: Any) -> Any:
-    """Run a hypothesis test over `EXAMPLES` inputs, the same in every run."""
+    """Run a hypothesis test over `EXAMPLES` inputs within the bounds; put it above ``@given``."""
+    handle = test.hypothesis
+    handle.inner_test = _bounded(handle.inner_test)
     return settings(
         max_examples=EXAMPLES,
         derandomize=True,
@@ -18,3 +32,29 @@ def fuzzed(test: Any) -> Any:
         database=None,
         suppress_health_check=list(HealthCheck),
     )(test)
+
+
+def _bounded(inner: Any) -> Any:
+    count = itertools.count(1)
+
+    @functools.wraps(inner)
+    def run(*args: Any, **kwargs: Any) -> None:
+        if next(count) % MEMORY_SAMPLE == 0 and not tracemalloc.is_tracing():
+            tracemalloc.start()
+            try:
+                inner(*args, **kwargs)
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            assert peak < OCTETS, f"{peak} octets of memory"
+            return
+        began = time.thread_time()
+        inner(*args, **kwargs)
+        took = time.thread_time() - began
+        if took >= SECONDS:  # a garbage collection or a first import is not the input's doing
+            began = time.thread_time()
+            inner(*args, **kwargs)
+            took = min(took, time.thread_time() - began)
+        assert took < SECONDS, f"{1000 * took:.0f} ms of processor time"
+
+    return run

