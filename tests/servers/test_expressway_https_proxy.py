@@ -442,6 +442,42 @@ def test_the_peers_of_a_cluster_share_what_they_know_of_users() -> None:
     run(main, changes=two_of_each())
 
 
+def test_a_request_goes_to_another_c_when_its_tunnel_breaks() -> None:
+    class Hesitant(Stub):
+        async def _handle(self, request: Request) -> Response:
+            self.requests.append(request)
+            if len(self.requests) == 1:
+                await asyncio.sleep(10_000)
+            return plain(request.method.encode())
+
+    async def hesitant(node: Node) -> Stub:
+        return await Hesitant(node, lambda _: plain(), (8080,)).start()
+
+    async def main(lab: EdgeLab) -> None:
+        cookie = await lab.cookie()
+        await asyncio.sleep(1)
+        for method, status in (("GET", 200), ("POST", 502)):
+            photos(lab).requests.clear()
+            asking = asyncio.ensure_future(lab.proxied(OWN, cookie, method=method))
+            await asyncio.sleep(1)
+            (request,) = photos(lab).requests
+            name = lab.world.host_at(request.peer[0] if request.peer else "")
+            assert name is not None
+            await lab.crash(name.name)
+            assert (await asking).status == status
+            await lab.start_host(name.name)
+            assert await lab.settle()
+
+    run(main, changes={**two_of_each(), **with_own_rule()}, builds={"ucm-sub": hesitant})
+
+
+def with_own_rule() -> dict[str, object]:
+    """The administrator's rule beside the settings of the small lab."""
+    changes = with_photos()
+    mra = dict(two_of_each()["mra"])  # type: ignore[call-overload]  # a mapping, as above
+    return {"dns.extra": changes["dns.extra"], "mra": {**mra, "allow_list": PHOTO["mra.allow_list"]}}
+
+
 def test_nobody_but_a_peer_gets_the_clusters_credentials() -> None:
     async def main(lab: EdgeLab) -> None:
         await lab.cookie()

@@ -208,16 +208,25 @@ class _Caller(asyncssh.SSHServer):
     def __init__(self, server: TunnelServer) -> None:
         self._server = server
         self._connection: asyncssh.SSHServerConnection | None = None
+        self._peer: tuple[str, int] | None = None
+        self._user: str | None = None
         self._number: int | None = None
         self._admitted = False
+        self._told = False
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
+        found = conn.get_extra_info("peername")
+        self._peer = (str(found[0]), int(found[1])) if found else None
+
+    def begin_auth(self, username: str) -> bool:
+        self._user = username
+        return True
 
     def auth_completed(self) -> None:
         connection = self._connection
         assert connection is not None
-        if connection.get_extra_info("username") == self._server.user:
+        if self._user == self._server.user:
             self._admitted = True
             return
         self._refused("another user than the forwarding one")
@@ -236,13 +245,15 @@ class _Caller(asyncssh.SSHServer):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._number is not None:
             self._server.lost(self._number, _reason(exc))
-        elif not self._admitted and self._connection is not None:
+        elif self._user is None:
             self._refused(_reason(exc))
+        elif not self._admitted:
+            self._refused(f"no accepted key of {self._user[:80]!r}")
 
     def _refused(self, what: str) -> None:
-        connection = self._connection
-        peer = connection.get_extra_info("peername") if connection is not None else None
-        self._server.tell("refused", what, peer)
+        if not self._told:
+            self._told = not self._admitted
+            self._server.tell("refused", what, self._peer)
 
 
 class _Forward(asyncssh.SSHListener):
@@ -278,7 +289,7 @@ class _Session(asyncssh.SSHTCPSession[bytes]):
         return bool(self._protocol.eof_received())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._protocol.connection_lost(exc)
+        self._protocol.connection_lost(exc and ConnectionResetError(_reason(exc)))
 
     def pause_writing(self) -> None:
         self._protocol.pause_writing()
