@@ -9,9 +9,9 @@ from pydantic import Field
 from edgesim.deployment.base import HostLabel, Model, Text
 
 Authority = Literal["public", "enterprise", "self-signed"]
-"""Who signs a certificate: the public or the enterprise authority (both through an intermediate), or nobody else."""
-AUTHORITIES = ("public", "public-issuing", "enterprise", "enterprise-issuing")
-"""The names of the CA certificates of a lab: each authority's root and its intermediate."""
+"""Who signs a certificate: the public authority, the enterprise's (through its intermediate), or nobody else."""
+AUTHORITIES = ("public", "enterprise", "enterprise-issuing")
+"""The names of the CA certificates of a lab: the public root, the enterprise's root and its issuing intermediate."""
 
 SERVICES: dict[str, tuple[str, ...]] = {
     "expressway_e": ("server",),

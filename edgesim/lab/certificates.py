@@ -91,7 +91,7 @@ class Certificates:
             "enterprise": self.authorities.enterprise_root.certificate,
             "enterprise-issuing": self.authorities.enterprise.certificate,
         }
-        return [found[name]] if name in found else []
+        return [found[name]]
 
 
 def _qualified(name: str) -> str:
