@@ -1,0 +1,62 @@
+# make demo and make test set themselves up: a Python 3.11 or later is all that must be there.
+
+PYTHON ?= python3
+BIN := .venv/bin
+RUNTIME := .venv/.runtime
+DEV := .venv/.dev
+
+.PHONY: help setup demo test lint soak bench lock clean
+
+help:
+	@echo "make demo    one sign-in through the edge, step by step, with its ladder"
+	@echo "make test    the whole suite"
+	@echo "make lint    ruff and mypy"
+	@echo "make soak    the parsers' tests with a million generated inputs each (SOAK=N for another number)"
+	@echo "make bench   the benchmarks"
+	@echo "make setup   what the above need: .venv with the locked dependencies and tools"
+	@echo "make lock    renew the lock files from pyproject.toml"
+
+.venv/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "edgesim needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.13"; exit 1; }
+	@echo "Setting up .venv, once."
+	@$(PYTHON) -m venv .venv
+
+$(RUNTIME): requirements.lock pyproject.toml | .venv/pyvenv.cfg
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV): requirements-dev.lock $(RUNTIME)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements-dev.lock
+	@touch $@
+
+setup: $(DEV)
+
+demo: $(RUNTIME)
+	@$(BIN)/edgesim run scenarios/sign_in/first_sign_in.py --ladder text
+
+test: $(DEV)
+	$(BIN)/python -m pytest
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+SOAK ?= 1000000
+soak: $(DEV)
+	$(BIN)/python -m pytest tests --fuzz-examples=$(SOAK) -k fuzz
+
+bench: $(DEV)
+	$(BIN)/python -m benchmarks
+
+# No index, link or host is written into the lock files: pip's own configuration says where packages come from.
+LOCK := $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links \
+	--no-emit-trusted-host --no-emit-options --annotation-style=line
+lock: $(DEV)
+	CUSTOM_COMPILE_COMMAND="make lock" $(LOCK) --build-deps-for editable -o requirements.lock pyproject.toml
+	CUSTOM_COMPILE_COMMAND="make lock" $(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf .venv .edgesim build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

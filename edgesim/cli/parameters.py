@@ -1,0 +1,50 @@
+"""Readers of command-line values: ranges of seeds, shards, addresses with a port. For ``callback=`` of an option."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+import click
+
+MOST_SEEDS = 10_000_000
+DNS_PORT = 53
+
+
+def seed_range(_: click.Context, __: click.Parameter, value: str | None) -> range | None:
+    """Read ``A..B``, both included. Raises `click.BadParameter`."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+)\.\.(\d+)", value)
+    if found is None:
+        raise click.BadParameter(f"{value!r} is no range of seeds; write for example 1..100.")
+    first, last = int(found[1]), int(found[2])
+    if first > last:
+        raise click.BadParameter(f"{value!r} is empty: {first} is above {last}.")
+    if last - first >= MOST_SEEDS:
+        raise click.BadParameter(f"{value!r} holds more than {MOST_SEEDS} seeds.")
+    return range(first, last + 1)
+
+
+def shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """Read ``I/N``: the I-th of N parts, counted from 1. Raises `click.BadParameter`."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+)/(\d+)", value)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise click.BadParameter(f"{value!r} is no shard; write I/N with I from 1 to N, for example 2/4.")
+    return int(found[1]), int(found[2])
+
+
+def endpoint(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, int] | None:
+    """Read ``HOST:PORT`` or ``HOST``, an IPv4 address; the port is that of DNS if left out. Raises `click.BadParameter`."""
+    if value is None:
+        return None
+    host, _colon, port = value.partition(":")
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        raise click.BadParameter(f"{host!r} is no IPv4 address; write for example 127.0.113.53:53.") from None
+    if port and not (port.isdecimal() and 0 < int(port) < 65536):
+        raise click.BadParameter(f"{port!r} is no port.")
+    return host, int(port or DNS_PORT)

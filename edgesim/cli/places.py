@@ -1,0 +1,39 @@
+"""Where things are: scenarios, journals of runs, and the state of the live lab on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from edgesim.cli.problems import Problem
+
+RUNS = Path(".edgesim") / "runs"
+"""Where runs leave their journals, below the current directory."""
+
+
+def scenarios() -> Path:
+    """Return the folder of scenarios: ``scenarios`` below the current directory, else those that come with edgesim."""
+    own = Path("scenarios")
+    if own.is_dir():
+        return own
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "scenarios", package.parent / "scenarios"):
+        if folder.is_dir():
+            return folder
+    raise Problem(
+        "there are no scenarios: no folder `scenarios` here, and none came with this edgesim",
+        "Name a file or a folder, or change to a directory that has `scenarios/`.",
+    )
+
+
+def state_directory(chosen: Path | None) -> Path:
+    """Return the directory of the live lab's state: the chosen one, else the platform's place for a user's data."""
+    if chosen is not None:
+        return chosen
+    home = Path.home()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "edgesim"
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "edgesim"
+    return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "edgesim"

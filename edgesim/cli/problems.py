@@ -1,0 +1,41 @@
+"""What a user can get wrong, told as what, where, and what to do: never a traceback."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import IO, Any
+
+import click
+
+COULD_NOT_RUN = 2
+"""Exit code where nothing was judged."""
+
+
+class Problem(click.ClickException):
+    """Something that the user can mend. ``advice`` says how; it stands on a line of its own."""
+
+    exit_code = COULD_NOT_RUN
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.advice = advice
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print it to standard error."""
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {self.message}", err=True, file=file)
+        if self.advice:
+            click.echo(f"  {self.advice}", err=True, file=file)
+
+
+@contextlib.contextmanager
+def deployments_told(what: str = "") -> Iterator[None]:
+    """Turn a `DeploymentError` into a `Problem`."""
+    from edgesim.deployment import DeploymentError
+
+    try:
+        yield
+    except DeploymentError as error:
+        raise Problem(f"{what}{error}", "`edgesim list` names the built-in deployments.") from None
+    except OSError as error:
+        raise Problem(f"{what}{error}") from None

@@ -1,0 +1,93 @@
+"""``edgesim run``: scenarios, judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgesim.cli import parameters
+
+EPILOG = """\b
+Exit codes: 0 all passed, 1 one failed, 2 something could not run (or nothing matched),
+3 all were unsupported by this world.
+
+\b
+Examples:
+  edgesim run                                          everything below scenarios/
+  edgesim run first_sign_in --ladder text              one, with its ladder
+  edgesim run scenarios/sign_in/refused.py::wrong_password --seed 7
+  edgesim run --seeds 1..1000 -j 4 --junit runs.xml    a sweep on four processes
+  edgesim run --seeds 1..1000 --shard 2/4 --json       the second quarter of it, by program
+  edgesim run first_sign_in --live                     on real sockets
+  edgesim run first_sign_in --check-determinism        twice, compared octet for octet"""
+
+
+@click.command("run", epilog=EPILOG, short_help="Run scenarios and judge them.")
+@click.argument("wanted", nargs=-1, metavar="[PATH|NAME]...")
+@click.option("--live", is_flag=True, help="Use real sockets on loopback addresses instead of the simulated network.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="What all randomness derives from.")
+@click.option(
+    "--seeds", metavar="A..B", callback=parameters.seed_range, help="Run under each of these seeds, both ends included."
+)
+@click.option("-j", "--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes to use.")
+@click.option(
+    "--shard", metavar="I/N", callback=parameters.shard, help="Run the I-th of N parts only, for machines side by side."
+)
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write a JUnit file.", metavar="FILE")
+@click.option(
+    "--journal",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Keep the journal here; of several runs, a folder. [default: below .edgesim/runs]",
+)
+@click.option("--keylog", type=click.Path(dir_okay=False, path_type=Path), help="Write TLS secrets.", metavar="FILE")
+@click.option(
+    "--ladder",
+    type=click.Choice(["text", "svg", "mermaid"]),
+    help="Draw the ladder: here as text, or as a file beside the journal.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each run, and nothing else.")
+@click.option("--check-determinism", is_flag=True, help="Run everything twice and compare the journals by octets.")
+def command(
+    wanted: tuple[str, ...],
+    live: bool,
+    seed: int,
+    seeds: range | None,
+    jobs: int,
+    shard: tuple[int, int] | None,
+    junit: Path | None,
+    journal: Path | None,
+    keylog: Path | None,
+    ladder: str | None,
+    as_json: bool,
+    check_determinism: bool,
+) -> None:
+    """Run scenarios, by file, folder or name, or all there are, and judge them.
+
+    Scenarios are looked for in `scenarios/` of the current directory, else among those that come with edgesim. One run
+    tells its story as it goes; of several, each gets a line, and failures are told in full.
+    """
+    if live and jobs > 1:
+        raise click.UsageError("--live uses the machine's own addresses, so runs follow each other: leave out -j.")
+    if live and check_determinism:
+        raise click.UsageError("--check-determinism is for the simulated world: real sockets have their own mind.")
+    source = click.get_current_context().get_parameter_source("seed")
+    if seeds is not None and source is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("either --seed or --seeds.")
+
+    from edgesim.cli.runner import Runner, Settings
+
+    settings = Settings(
+        live=live,
+        jobs=jobs,
+        junit=junit,
+        journal=journal,
+        keylog=keylog,
+        ladder=ladder,
+        as_json=as_json,
+        check_determinism=check_determinism,
+    )
+    runner = Runner(settings)
+    runner.choose(wanted, seeds if seeds is not None else range(seed, seed + 1), shard)
+    click.get_current_context().exit(runner.run())

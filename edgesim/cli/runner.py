@@ -1,0 +1,257 @@
+"""Runs what was chosen: one run with its story, or many with a line each."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+
+from edgesim.cli import determinism, drawing, output, places, verdicts
+from edgesim.cli.choosing import chosen
+from edgesim.cli.problems import Problem
+from edgesim.cli.progress import Progress
+from edgesim.cli.story import Story
+from edgesim.deployment import Deployment, DeploymentError, load
+from edgesim.journal import Journal
+from edgesim.scenario import Outcome, Scenario, Verdict
+from edgesim.scenario.run import Options, Run
+from edgesim.scenario.run import run as run_once
+from edgesim.scenario.verdict import exit_code
+from edgesim.world.machine import stopwatch
+
+
+def sweep(scenarios, seeds, options, jobs):
+    for each in scenarios:
+        for seed in seeds:
+            yield run_once(each, replace(options, seed=seed)).verdict
+
+
+LINES = 50
+"""With more runs than this, those that passed get no line of their own."""
+TOLD = 3
+"""How many failures of a sweep are told in full."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Settings:
+    """The options of ``edgesim run``."""
+
+    live: bool = False
+    jobs: int = 1
+    junit: Path | None = None
+    journal: Path | None = None
+    keylog: Path | None = None
+    ladder: str | None = None
+    as_json: bool = False
+    check_determinism: bool = False
+
+
+class Runner:
+    """Runs scenarios under seeds, prints, and returns the exit code."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.scenarios: list[Scenario] = []
+        self.seeds: range | Sequence[int] = range(1, 2)
+        self._verdicts: list[Verdict] = []
+        self._different = 0
+
+    def choose(self, wanted: Sequence[str], seeds: range, shard: tuple[int, int] | None) -> None:
+        """Find the scenarios, and take one part of the work where it is divided. Raises `Problem`."""
+        self.scenarios = chosen(wanted)
+        self.seeds = seeds
+        if shard is None:
+            return
+        index, count = shard
+        if len(seeds) >= count:
+            self.seeds = seeds[index - 1 :: count]
+        else:
+            self.scenarios = self.scenarios[index - 1 :: count]
+        if not self.scenarios:
+            raise Problem(f"shard {index}/{count} is empty: there is too little to divide into {count} parts")
+
+    def run(self) -> int:
+        """Run everything; return the exit code."""
+        began = stopwatch()
+        if len(self.scenarios) * len(self.seeds) == 1:
+            self._one(self.scenarios[0], self.seeds[0])
+        else:
+            self._many(began)
+        settings = self.settings
+        if settings.junit is not None:
+            folders = {each.name: each.path.parent.name for each in self.scenarios}
+            verdicts.write_junit(settings.junit, self._verdicts, folders)
+        return exit_code(self._verdicts) or (1 if self._different else 0)
+
+    # ---- one run
+
+    def _one(self, scenario: Scenario, seed: int) -> None:
+        settings = self.settings
+        deployment = _deployment(scenario)
+        if not settings.as_json:
+            world = "live world, real sockets" if settings.live else "simulated world"
+            output.say(f"{scenario.name}: {scenario.title}", bold=True)
+            output.say(f"{world}, deployment {scenario.deployment}, seed {seed}")
+            output.say()
+        path = settings.journal or _kept(scenario, seed, live=settings.live)
+        began = stopwatch()
+        done = self._play(scenario, seed, path, story=not settings.as_json)
+        seconds = stopwatch() - began
+        self._verdicts.append(done.verdict)
+        picture = self._picture(scenario, done, deployment, path)
+        same, difference = self._compared(scenario, seed, path)
+        if settings.as_json:
+            verdicts.json_line(done.verdict, ladder=picture, deterministic=same)
+            return
+        output.say()
+        verdicts.line(done.verdict, seconds=seconds)
+        if done.verdict.outcome is not Outcome.PASSED:
+            verdicts.failure(done.verdict, done.journal, deployment)
+        for line in difference:
+            output.say(f"  {line}")
+        if picture:
+            output.say(f"  {'ladder':<9} {picture}")
+        if path is not None and done.verdict.entries:
+            output.say(f"  {'journal':<9} {path}    (edgesim journal {path})")
+        if done.verdict.outcome is Outcome.PASSED:
+            output.say(f"  {'replay':<9} {done.verdict.replay}")
+
+    def _play(self, scenario: Scenario, seed: int, path: Path | None, *, story: bool = False) -> Run:
+        settings = self.settings
+        keylog = str(settings.keylog) if settings.keylog else None
+        options = Options(seed=seed, live=settings.live, journal=path, keylog=keylog, watch=Story() if story else None)
+        try:
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            done = run_once(scenario, options)
+        except OSError as error:
+            raise Problem(f"{error.filename or path}: {error.strerror or error}") from None
+        return done
+
+    def _picture(self, scenario: Scenario, done: Run, deployment: Deployment | None, path: Path | None) -> str:
+        form = self.settings.ladder
+        if form is None or not len(done.journal):
+            return ""
+        drawn = drawing.build(drawing.story(done.journal, deployment), deployment, title=scenario.title)
+        if form == "text":
+            if not self.settings.as_json:
+                output.say()
+                drawing.show(drawn)
+            return ""
+        return str(drawing.save(drawn, form, path or Path(f"{scenario.name}.jsonl")))
+
+    # ---- twice
+
+    def _compared(self, scenario: Scenario, seed: int, path: Path | None) -> tuple[str, list[str]]:
+        """Run again elsewhere and compare, if asked to; return ``yes``, ``no`` or nothing, and lines to print."""
+        if not self.settings.check_determinism:
+            return "", []
+        with tempfile.TemporaryDirectory(prefix="edgesim-") as folder:
+            first = path
+            if first is None:
+                first = Path(folder) / "first.jsonl"
+                self._play(scenario, seed, first)
+            second = Path(folder) / "second.jsonl"
+            determinism.again(f"{scenario.path}::{scenario.name}", seed, second)
+            difference = determinism.compare(first, second)
+            size = first.stat().st_size
+        if difference is None:
+            text = f"a second process with another hash seed wrote the same {size} octets"
+            return "yes", [f"{'the same':<9} {text}"]
+        self._different += 1
+        head = click.style("NOT DETERMINISTIC", fg="red", bold=True)
+        return "no", [f"{head}: two runs of {scenario.name}, seed {seed}, differ", *difference.lines()]
+
+    # ---- many runs
+
+    def _many(self, began: float) -> None:
+        settings = self.settings
+        total = len(self.scenarios) * len(self.seeds)
+        brief = total > LINES
+        progress = Progress(total, shown=not settings.as_json)
+        failed: list[tuple[Verdict, Journal | None]] = []
+        try:
+            for verdict, journal in self._each():
+                self._verdicts.append(verdict)
+                bad = verdict.outcome in (Outcome.FAILED, Outcome.COULD_NOT_RUN)
+                if settings.as_json:
+                    verdicts.json_line(verdict)
+                elif bad or not brief:
+                    progress.clear()
+                    verdicts.line(verdict)
+                if bad:
+                    failed.append((verdict, journal))
+                progress.step(failed=bad)
+        except KeyboardInterrupt:
+            progress.clear()
+            click.echo(f"interrupted after {len(self._verdicts)} of {total} runs", err=True)
+            raise
+        progress.clear()
+        if settings.as_json:
+            return
+        for verdict, journal in failed[:TOLD]:
+            output.say()
+            verdicts.line(verdict)
+            self._told(verdict, journal)
+        if len(failed) > TOLD:
+            output.say()
+            output.say(f"and {len(failed) - TOLD} more:")
+            for verdict, _ in failed[TOLD:]:
+                output.say(f"  {verdict.replay}")
+        output.say()
+        verdicts.summary(self._verdicts, stopwatch() - began)
+
+    def _each(self) -> Iterator[tuple[Verdict, Journal | None]]:
+        settings = self.settings
+        if not (settings.live or settings.check_determinism or settings.journal or settings.ladder):
+            keylog = str(settings.keylog) if settings.keylog else None
+            for verdict in sweep(self.scenarios, self.seeds, Options(keylog=keylog), settings.jobs):
+                yield verdict, None
+            return
+        for scenario in self.scenarios:
+            deployment = _deployment(scenario)
+            for seed in self.seeds:
+                path = _kept(scenario, seed, live=settings.live)
+                if settings.journal is not None:
+                    path = settings.journal / (path.name if path else f"{scenario.name}-{seed}.jsonl")
+                done = self._play(scenario, seed, path)
+                picture = self._picture(scenario, done, deployment, path) if settings.ladder != "text" else ""
+                verdict = done.verdict
+                same, lines = self._compared(scenario, seed, path)
+                if same == "no" and verdict.outcome is Outcome.PASSED:
+                    verdict = replace(verdict, outcome=Outcome.FAILED, reason="\n".join(lines))
+                if picture:
+                    verdict = replace(verdict, reports={**verdict.reports, "ladder": picture})
+                yield verdict, done.journal
+
+    def _told(self, verdict: Verdict, journal: Journal | None) -> None:
+        """Tell a failure in full; what ran without a journal runs once more, which gives the same."""
+        scenario = next(each for each in self.scenarios if each.name == verdict.scenario)
+        path = Path(verdict.journal) if verdict.journal else None
+        if journal is None and verdict.outcome is Outcome.FAILED:
+            path = _kept(scenario, verdict.seed, live=False)
+            done = self._play(scenario, verdict.seed, path)
+            verdict, journal = done.verdict, done.journal
+        verdicts.failure(verdict, journal, _deployment(scenario))
+        if path is not None:
+            output.say(f"  {'journal':<9} {path}")
+
+
+def _kept(scenario: Scenario, seed: int, *, live: bool) -> Path | None:
+    """Return where a run's journal is kept unless told otherwise; None where this directory cannot be written."""
+    try:
+        places.RUNS.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return places.RUNS / f"{scenario.name}-{'live' if live else 'seed'}-{seed}.jsonl"
+
+
+def _deployment(scenario: Scenario) -> Deployment | None:
+    """Return the deployment, for names and roles; None where it is wrong, which the verdict tells."""
+    try:
+        return load(scenario.deployment)
+    except DeploymentError:
+        return None

@@ -1,0 +1,51 @@
+"""The story of a run as it happens: steps, what a diagnostic client would print, and what goes wrong around them."""
+
+from __future__ import annotations
+
+from edgesim.cli import output
+from edgesim.journal import Entry, Event, events
+
+BEGAN, ENDED, FAILED = "began", "ended", "failed"
+_UNICODE = {BEGAN: "▸", ENDED: "✓", FAILED: "✗"}
+_ASCII = {BEGAN: ">", ENDED: "ok", FAILED: "x"}
+_COLOURS = {"ok": "green", "failed": "red", "inside": "cyan", "outside": "cyan"}
+WORTH_TELLING = ("crashed", "powered off", "frozen")
+"""States of a host that belong to the story; that hosts start and, at the end, stop goes without saying."""
+
+
+class Story:
+    """Prints entries that tell the story: give it to a journal as a listener."""
+
+    def __init__(self) -> None:
+        self._signs = _ASCII if output.is_ascii() else _UNICODE
+        self._begun = False
+
+    def __call__(self, entry: Entry[Event]) -> None:
+        """Print an entry, if it is of the story."""
+        event = entry.event
+        if isinstance(event, events.Step):
+            self._begun = True
+            self._step(entry, event)
+        elif isinstance(event, events.ClientState):
+            detail = f"  {event.detail}" if event.detail else ""
+            line = f"{event.user:<8} {event.stage:<20} {event.outcome:<8}{detail}"
+            self._line(entry, line, fg=_COLOURS.get(event.outcome))
+        elif isinstance(event, events.FaultFired):
+            self._line(entry, event.summary(), fg="magenta")
+        elif isinstance(event, events.Note) and entry.node == "scenario":
+            self._line(entry, event.text)
+        elif isinstance(event, events.HostStateChanged) and self._begun and event.state in WORTH_TELLING:
+            self._line(entry, f"{entry.node} {event.state}", fg="yellow")
+
+    def _step(self, entry: Entry[Event], event: events.Step) -> None:
+        sign = self._signs.get(event.state, "")
+        where = f"{entry.at:10.3f} s  {'  ' * event.depth}{sign}"
+        if event.state == BEGAN:
+            output.say(f"{where} {event.text}", bold=True)
+        elif event.state == FAILED:
+            output.say(f"{where} failed: {event.text}", fg="red")
+        else:
+            output.say(where, fg="green")
+
+    def _line(self, entry: Entry[Event], text: str, **style: str | None) -> None:
+        output.say(f"{entry.at:10.3f} s      {text}".rstrip(), **style)
