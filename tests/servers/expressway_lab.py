@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Self
 
@@ -72,6 +73,16 @@ class EdgeLab(Lab):
     def service(self, name: str) -> Any:
         """Return the running service of a host."""
         return self.world.hosts[name].service
+
+    async def linked(self, within: float = 30.0) -> None:
+        """Wait until every C that is up has its tunnels and has tried discovery; other links may take longer."""
+        async with asyncio.timeout(within):
+            for spec in self.deployment.host_specs():
+                service = self.service(spec.name)
+                if service is not None and spec.kind == "expressway_c":
+                    await service.discovery.attempted.wait()
+                    await service.tunnels.ready()
+            await asyncio.sleep(0.1)
 
     def entries(self, kind: str, node: str | None = None) -> list[Entry[Event]]:
         """Return the entries of a kind, of one node or all."""

@@ -150,7 +150,7 @@ def test_without_a_tunnel_nothing_can_be_asked() -> None:
         )
         assert (await lab.config(domain="other.example.net")).status == 403
         await lab.start_host("expc")
-        assert await lab.settle()
+        await lab.linked()
         assert (await lab.config()).status == 200
 
     run(main)

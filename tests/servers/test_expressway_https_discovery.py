@@ -125,7 +125,7 @@ def test_what_was_found_survives_a_restart() -> None:
         await lab.crash("ucm-pub")
         await lab.crash("expc")
         await lab.start_host("expc")
-        await lab.settle(30)
+        await lab.linked()
         assert states(lab)[-1][0] == "failed"
         answer = await lab.config()
         assert answer.status == 200

@@ -436,7 +436,7 @@ def test_the_peers_of_a_cluster_share_what_they_know_of_users() -> None:
                 for edge in (EDGE, "expe2.example.com"):
                     assert (await lab.proxied(VERSION, cookie, edge=edge)).status == 200
             await lab.start_host(name)
-            assert await lab.settle()
+            await lab.linked()
             assert lab.service(name).credentials.password("alice") == "alice-secret"
 
     run(main, changes=two_of_each())
@@ -466,7 +466,7 @@ def test_a_request_goes_to_another_c_when_its_tunnel_breaks() -> None:
             await lab.crash(name.name)
             assert (await asking).status == status
             await lab.start_host(name.name)
-            assert await lab.settle()
+            await lab.linked()
 
     run(main, changes={**two_of_each(), **with_own_rule()}, builds={"ucm-sub": hesitant})
 

@@ -159,7 +159,7 @@ def test_c_dials_again_when_e_comes_back() -> None:
             ("failed", "expe.example.com: connection refused"),
         ]
         await lab.start_host("expe")
-        assert await lab.settle()
+        await lab.linked()
         assert states(lab, "expc")[-1] == ("up", "expe.example.com")
         assert (await lab.config()).status == 200
 
@@ -174,7 +174,7 @@ def test_a_dead_e_is_noticed_by_the_keep_alive() -> None:
         assert found[1] == ("down", "expe.example.com: Server not responding to keepalive")
         assert found[2][0] == "failed"
         await lab.start_host("expe")
-        assert await lab.settle(60)
+        await lab.linked(60)
 
     run(main)
 
