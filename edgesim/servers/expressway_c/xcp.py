@@ -47,6 +47,18 @@ class Dialled:
         self._both_ways = both_ways
         self._on_event = on_event
         self._down = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Keep the link up from now on."""
+        self._task = self.side.node.host.spawn(self.run(), name=f"XCP to {self.peer}")
+
+    def end(self) -> None:
+        """Close the link and do not dial again."""
+        if self._task is not None:
+            self._task.cancel()
+        if self.connection is not None:
+            self.connection.close("system-shutdown")
 
     async def run(self) -> None:
         """Keep the link up until cancelled."""
@@ -132,7 +144,7 @@ class XcpSide:
             port = node.deployment.xcp_link.port
             edge = Dialled(self, peer, port, both_ways=True, on_event=self._from_edge)
             self.edges.append(edge)
-            node.host.spawn(edge.run(), name=f"XCP to {peer}")
+            edge.begin()
         self.product.on_discovery(lambda found: self._discovered(found.im_presence))
 
     async def ready(self) -> None:
@@ -145,10 +157,9 @@ class XcpSide:
             await server.attempted.wait()
 
     async def stop(self) -> None:
-        """Close the links; tasks that keep them up end with the host."""
+        """Close the links for good."""
         for dialled in (*self.edges, *self.servers.values()):
-            if dialled.connection is not None:
-                dialled.connection.close("system-shutdown")
+            dialled.end()
 
     def _discovered(self, clusters: Any) -> None:
         for cluster in clusters:
@@ -157,7 +168,7 @@ class XcpSide:
                     port = self.node.defaults.ports.im_presence_xmpp
                     dialled = Dialled(self, server.name, port, both_ways=False, on_event=self._from_server)
                     self.servers[server.name] = dialled
-                    self.node.host.spawn(dialled.run(), name=f"XCP to {server.name}")
+                    dialled.begin()
 
     # ---- relaying
 
