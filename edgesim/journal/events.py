@@ -453,10 +453,11 @@ class ClientState(Event):
 @kind("step")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step(Event):
-    """A scenario's step began or ended."""
+    """A scenario's step: `state` is ``began``, ``ended`` or ``failed``; ``depth`` counts the steps it lies in."""
 
     text: str
     state: str
+    depth: int = 0
 
     def summary(self) -> str:
         return f"{self.text} [{self.state}]"

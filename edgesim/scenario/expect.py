@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from edgesim.journal import Entry, Event, Journal
 from edgesim.scenario.matchers import Matcher
@@ -12,23 +14,39 @@ NEAR_MISSES = 5
 """How many entries of the right kind that did not fit a failure lists."""
 
 
-class ExpectationError(AssertionError):
-    """An expectation was not met. ``around`` is the position in the journal that is worth looking at."""
+OWN_FILES = str(Path(__file__).parent)
 
-    def __init__(self, expected: str, instead: list[str], around: int) -> None:
+
+class ExpectationError(AssertionError):
+    """An expectation was not met.
+
+    ``around`` is the position in the journal that is worth looking at; ``where`` is the line ``file:number`` that
+    expected it.
+    """
+
+    def __init__(self, expected: str, instead: list[str], around: int, where: str = "") -> None:
         super().__init__("\n".join([f"expected {expected}", *(f"  {line}" for line in instead)]))
         self.expected = expected
         self.instead = instead
         self.around = around
+        self.where = where
+
+
+def caller() -> str:
+    """Return ``file:line`` of the nearest code outside this package that called, such as a scenario's line."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(OWN_FILES):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 class Expectations:
-    """Judges one journal. ``interrupt`` is called when something came that never must."""
+    """Judges one journal. ``interrupt`` is called at once when something comes that never must; `violation` has it."""
 
     def __init__(self, journal: Journal, interrupt: Callable[[], None]) -> None:
         self.journal = journal
         self.asserted = 0
-        self.violation: ExpectationError | None = None
+        self.violation: Exception | None = None
         self._interrupt = interrupt
         self._endings: list[Callable[[], None]] = []
 
@@ -46,37 +64,53 @@ class Expectations:
     async def expect(self, matcher: Matcher, *, within: float, since: int = 0) -> Entry[Event]:
         """Wait for an entry that fits, at most ``within`` seconds of lab time. Raises `ExpectationError`."""
         self.asserted += 1
+        where = caller()
         found = self.match(matcher, since=since)
         if found is not None:
             return found
         future: asyncio.Future[Entry[Event]] = asyncio.get_running_loop().create_future()
 
         def listen(entry: Entry[Event]) -> None:
-            if not future.done() and matcher.matches(entry):
-                future.set_result(entry)
+            if future.done():
+                return
+            try:
+                fits = matcher.matches(entry)
+            except Exception as error:  # a condition of the scenario's own: no matter of the node that wrote the entry
+                future.set_exception(error)
+            else:
+                if fits:
+                    future.set_result(entry)
 
         end = self.journal.listen(listen)
         try:
             async with asyncio.timeout(within):
                 return await future
         except TimeoutError:
-            raise ExpectationError(
-                f"{matcher} within {within:g} s", self._instead(matcher, since), len(self.journal)
-            ) from None
+            if future.done() and not future.cancelled():
+                return future.result()  # it came at the very instant at which the time was up
+            instead = self._instead(matcher, since)
+            raise ExpectationError(f"{matcher} within {within:g} s", instead, len(self.journal), where) from None
         finally:
             end()
 
     def never(self, matcher: Matcher, *, since: int = 0) -> Callable[[], None]:
         """Fail as soon as an entry fits, now or later; return a function that lifts the ban."""
         self.asserted += 1
+        where = caller()
         found = self.match(matcher, since=since)
         if found is not None:
-            raise self._came(matcher, found)
+            raise self._came(matcher, found, where)
 
         def listen(entry: Entry[Event]) -> None:
-            if self.violation is None and matcher.matches(entry):
-                self.violation = self._came(matcher, entry)
-                self._interrupt()
+            if self.violation is not None:
+                return
+            try:
+                if not matcher.matches(entry):
+                    return
+                self.violation = self._came(matcher, entry, where)
+            except Exception as error:
+                self.violation = error
+            self._interrupt()
 
         end = self.journal.listen(listen)
         self._endings.append(end)
@@ -100,7 +134,7 @@ class Expectations:
         """Assert anything else; ``text`` says what ought to hold. Raises `ExpectationError`."""
         self.asserted += 1
         if not holds:
-            raise ExpectationError(text, ["it does not hold"], len(self.journal))
+            raise ExpectationError(text, ["it does not hold"], len(self.journal), caller())
 
     def close(self) -> None:
         """Stop listening."""
@@ -108,9 +142,9 @@ class Expectations:
             end()
         self._endings.clear()
 
-    def _came(self, matcher: Matcher, entry: Entry[Event]) -> ExpectationError:
+    def _came(self, matcher: Matcher, entry: Entry[Event], where: str) -> ExpectationError:
         line = f"it came at {entry.at:.6f} s at {entry.node}: {entry.event.summary()}"
-        return ExpectationError(f"never {matcher}", [line], entry.order)
+        return ExpectationError(f"never {matcher}", [line], entry.order, where)
 
     def _instead(self, matcher: Matcher, since: int) -> list[str]:
         same = self.journal.select(kind=matcher.event.kind, start=since)

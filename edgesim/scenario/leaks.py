@@ -1,30 +1,80 @@
-"""What a scenario must not leave behind: sockets, tasks, faults, and whatever a product still counts."""
+"""What a story must not leave behind: sockets, tasks, timers, faults, and whatever a product still counts."""
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 from edgesim import lab as labs
+from edgesim.scenario.places import explain
+from edgesim.world import Host, HostState
+
+ARRIVES = {"sim": 1.0, "live": 0.2}
+"""Seconds in which what is on its way arrives, by the kind of world."""
+STOPS_WITHIN = 60.0
+"""Seconds of lab time that a host's services may take to stop."""
 
 
-def leaks(lab: labs.Lab) -> list[str]:
-    """Return what is left after every host was stopped in good order, one line each; nothing is the only right answer.
+async def stop_and_look(lab: labs.Lab) -> list[str]:
+    """Stop every running host in good order, clients first; return what its services left, one line each.
 
-    A product reports dialogs, transactions and timers of its own through ``Host.services``: objects with a method
-    ``leaks()`` that returns lines.
+    The services stop first and are looked at before their hosts end: ending a host closes whatever it holds. A product
+    reports dialogs, transactions and the like of its own through ``Host.services``: objects with a method ``leaks()``
+    that returns lines.
     """
-    found = []
-    for row in lab.world.sockets():
+    found: list[str] = []
+    running = [lab.nodes[spec.name].host for spec in reversed(lab.deployment.host_specs())]
+    running = [host for host in running if host.state is HostState.UP]
+    for host in running:
+        found += await _stop_services(host)
+    await asyncio.sleep(ARRIVES.get(lab.world.kind, 0.2))
+    for host in running:
+        found += _left_by(lab, host)
+    found += [f"a fault rule is still in force: {fault.name}" for _, fault in lab.world.faults.rules()]
+    orphans: dict[int, asyncio.Task[Any]] = getattr(asyncio.get_running_loop(), "orphans", {})
+    own = asyncio.current_task()
+    found += [f"the story left a task: {task.get_name()}" for task in orphans.values() if task is not own]
+    for host in running:
+        await lab.world.stop(host.name)
+    return found
+
+
+def unhandled(lab: labs.Lab) -> list[str]:
+    """Return the errors that nobody handled, one text each."""
+    contexts: list[dict[str, Any]] = getattr(lab.world, "unhandled", [])
+    lines = []
+    for context in contexts:
+        error = context.get("exception")
+        lines.append(f"an error that nobody handled: {context.get('message')}{f': {explain(error)}' if error else ''}")
+    return lines
+
+
+async def _stop_services(host: Host) -> list[str]:
+    service, host.service = host.service, None
+    if service is None:
+        return []
+    try:
+        async with asyncio.timeout(STOPS_WITHIN):
+            await host.run(service.stop(), name="stop")
+    except TimeoutError:
+        return [f"{host.name} did not stop within {STOPS_WITHIN:g} s of lab time"]
+    except Exception as error:
+        return [f"{host.name} failed to stop: {type(error).__name__}: {error}"]
+    return []
+
+
+def _left_by(lab: labs.Lab, host: Host) -> list[str]:
+    lines = []
+    for row in lab.world.sockets(host.name):
         remote = f" to {row.remote[0]}:{row.remote[1]}" if row.remote else ""
-        found.append(
-            f"{row.host} left a {row.protocol} socket: {row.local[0]}:{row.local[1]}{remote} {row.state}".rstrip()
-        )
-    for node in lab.nodes.values():
-        for task in node.host.life.tasks.values():
-            if not task.done():
-                found.append(f"{node.name} left a task: {task.get_name()}")
-        for name, service in node.host.services.items():
-            report = getattr(service, "leaks", None)
-            if report is not None:
-                found.extend(f"{node.name} {name}: {line}" for line in report())
-    for _, fault in lab.world.faults.rules():
-        found.append(f"a fault rule is still in force: {fault.name}")
+        lines.append(f"a {row.protocol} socket: {row.local[0]}:{row.local[1]}{remote} {row.state}".rstrip())
+    lines += [f"a task: {task.get_name()}" for task in host.life.tasks.values() if not task.done()]
+    timers = getattr(lab.world, "timers", None)
+    if timers is not None:
+        lines += [f"a timer: {name}, due at {due:.6f} s" for due, name in timers(host)]
+    found = [f"{host.name} left {line}" for line in lines]
+    for name, service in host.services.items():
+        report = getattr(service, "leaks", None)
+        if report is not None:
+            found += [f"{host.name}, {name}: {line}" for line in report()]
     return found

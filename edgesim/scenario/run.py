@@ -1,34 +1,33 @@
-"""Running one scenario once: build its lab in a world, play it, clean up, look for leaks, judge."""
+"""Running one scenario once, and judging it: whatever happens ends up in a verdict."""
 
 from __future__ import annotations
 
-import asyncio
 import shlex
-import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgesim import lab as labs
 from edgesim.deployment import Deployment, load
-from edgesim.journal import Journal
-from edgesim.scenario.declare import Outside, Scenario
-from edgesim.scenario.expect import ExpectationError, Expectations
-from edgesim.scenario.leaks import leaks
+from edgesim.journal import Entry, Event, Journal, events
+from edgesim.scenario.declare import Scenario
+from edgesim.scenario.expect import ExpectationError
 from edgesim.scenario.mutations import Mutation
-from edgesim.scenario.stage import CannotRun, Lab
+from edgesim.scenario.places import came_from, explain, place, relative
+from edgesim.scenario.play import Cancelled, DidNotStart, LimitReached, Play
+from edgesim.scenario.stage import CannotRun
 from edgesim.scenario.verdict import Outcome, Verdict
 from edgesim.world import UnsupportedError, World
 from edgesim.world.live import LiveWorld
 from edgesim.world.sim import DeadlockError, LivelockError, SimWorld
 
-SETTLE = 10.0
-"""Seconds of lab time that the servers get to bring their links up before the story begins."""
-
 
 @dataclass(slots=True, kw_only=True)
 class Options:
-    """How to run. ``live`` uses real sockets; ``journal`` is a file for the entries; ``keylog`` one for TLS secrets."""
+    """How to run. ``live`` uses real sockets; ``journal`` is a file for the entries; ``keylog`` one for TLS secrets.
+
+    ``watch`` is called with every entry as it is written.
+    """
 
     seed: int = 1
     live: bool = False
@@ -36,6 +35,7 @@ class Options:
     secrets: bool = False
     keylog: str | None = None
     mutation: Mutation | None = None
+    watch: Callable[[Entry[Event]], None] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,23 +50,82 @@ def run(scenario: Scenario, options: Options) -> Run:
     """Run a scenario once and judge it. Whatever the scenario does wrong ends up in the verdict."""
     world: World = LiveWorld(options.seed) if options.live else SimWorld(options.seed)
     journal = Journal(world, spool=options.journal, secrets=options.secrets)
-    judge = _Judge(scenario, options, world, journal)
+    if options.watch is not None:
+        journal.listen(options.watch)
+    mutation = options.mutation
+    play = Play(
+        world,
+        journal,
+        limit=scenario.limit,
+        without=scenario.without + (mutation.without() if mutation else ()),
+        faults=mutation.faults() if mutation else (),
+        keylog=options.keylog,
+    )
+    ending = _ending(scenario, options, play)
+    journal.flush()
+    return Run(verdict=_verdict(scenario, options, play, ending), journal=journal)
+
+
+@dataclass(slots=True)
+class _Ending:
+    """How a run came out."""
+
+    outcome: Outcome
+    reason: str = ""
+    failure: ExpectationError | None = None
+    where: str = ""
+
+
+def _ending(scenario: Scenario, options: Options, play: Play) -> _Ending:
     missing = scenario.needs | (options.mutation.needs if options.mutation else frozenset())
-    missing -= world.capabilities
-    if world.kind not in scenario.worlds or missing:
-        why = ", ".join(sorted(item.value for item in missing)) or f"it is not meant for the {world.kind} world"
-        return Run(verdict=judge.verdict(Outcome.UNSUPPORTED, f"unsupported: {why}"), journal=journal)
+    missing -= play.world.capabilities
+    if play.world.kind not in scenario.worlds or missing:
+        why = ", ".join(sorted(item.value for item in missing)) or f"it is not meant for the {play.world.kind} world"
+        return _Ending(Outcome.UNSUPPORTED, f"unsupported: {why}")
     try:
-        deployment = _deployment(scenario, options, world)
+        deployment = _deployment(scenario, options, play.world)
     except Exception as error:
-        return Run(verdict=judge.verdict(Outcome.COULD_NOT_RUN, str(error)), journal=journal)
+        return _Ending(Outcome.COULD_NOT_RUN, str(error))
+    ending = _played(scenario, play, deployment)
+    if options.mutation is not None and ending.outcome in (Outcome.PASSED, Outcome.FAILED):
+        idle = _faults_that_never_fired(options.mutation, play.journal)
+        if idle:
+            return _Ending(Outcome.COULD_NOT_RUN, f"the mutation did nothing: {', '.join(idle)} never fired")
+    left = play.left + (play.unhandled if scenario.strict else [])
+    if left and ending.outcome is Outcome.PASSED:
+        return _Ending(Outcome.FAILED, "\n".join(["the scenario left something behind:", *left]))
+    if ending.outcome is Outcome.PASSED and not play.expectations.asserted:
+        return _Ending(Outcome.COULD_NOT_RUN, "the scenario asserts nothing: expect, never, none, check or receive")
+    if ending.outcome is Outcome.FAILED and play.unhandled:
+        ending.reason = "\n".join([ending.reason, *play.unhandled])
+    return ending
+
+
+def _played(scenario: Scenario, play: Play, deployment: Deployment) -> _Ending:
+    home = scenario.path
     try:
-        verdict = world.run(judge.play(deployment))  # type: ignore[attr-defined]  # both worlds have it
-    except (DeadlockError, LivelockError) as error:
-        verdict = judge.verdict(Outcome.FAILED, str(error))
-    finally:
-        journal.flush()
-    return Run(verdict=verdict, journal=journal)
+        play.world.run(  # type: ignore[attr-defined]  # both worlds have it
+            play.perform(deployment, scenario.play, users=scenario.users, seats=scenario.clients)
+        )
+    except ExpectationError as error:
+        text = "\n".join([str(error), *getattr(error, "__notes__", ())])
+        return _Ending(Outcome.FAILED, text, error, place(error.where) or came_from(error, home))
+    except DidNotStart as error:
+        return _Ending(Outcome.COULD_NOT_RUN, str(error))
+    except CannotRun as error:
+        return _Ending(Outcome.COULD_NOT_RUN, str(error), where=came_from(error, home))
+    except UnsupportedError as error:
+        return _Ending(Outcome.UNSUPPORTED, str(error), where=came_from(error, home))
+    except (LimitReached, Cancelled, DeadlockError, LivelockError) as error:
+        return _Ending(Outcome.FAILED, str(error))
+    except Exception as error:
+        return _Ending(Outcome.FAILED, explain(error, home), where=came_from(error, home))
+    return _Ending(Outcome.PASSED)
+
+
+def _faults_that_never_fired(mutation: Mutation, journal: Journal) -> list[str]:
+    fired = {entry.event.fault for entry in journal.select(kind=events.FaultFired.kind)}  # type: ignore[attr-defined]  # of that kind
+    return [fault.name for fault in mutation.faults() if fault.name not in fired]
 
 
 def _deployment(scenario: Scenario, options: Options, world: World) -> Deployment:
@@ -79,133 +138,25 @@ def _deployment(scenario: Scenario, options: Options, world: World) -> Deploymen
     return labs.on_loopback(deployment) if world.kind == "live" else deployment
 
 
-class _Judge:
-    """Plays a scenario inside its world and puts the verdict together."""
-
-    def __init__(self, scenario: Scenario, options: Options, world: World, journal: Journal) -> None:
-        self.scenario = scenario
-        self.options = options
-        self.world = world
-        self.journal = journal
-        self.stage: Lab | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    async def play(self, deployment: Deployment) -> Verdict:
-        """Build the lab, play the story, clean up, and judge."""
-        scenario, options = self.scenario, self.options
-        lab = labs.Lab(self.world, deployment, journal=self.journal, keylog=options.keylog)
-        without = scenario.without + (options.mutation.without() if options.mutation else ())
-        try:
-            await lab.start(without=without, settle=SETTLE)
-        except Exception as error:
-            return self.verdict(Outcome.COULD_NOT_RUN, f"the lab did not start: {_explain(error)}")
-        expectations = Expectations(self.journal, self._interrupt)
-        stage = self.stage = Lab(lab, expectations)
-        for fault in options.mutation.faults() if options.mutation else ():
-            self.world.faults.add(fault)
-        outcome, reason, failure = await self._story(stage, expectations)
-        self.world.faults.clear() if options.mutation else None
-        outcome, reason = await self._aftermath(lab, stage, outcome, reason)
-        if outcome is Outcome.PASSED and not expectations.asserted:
-            outcome, reason = Outcome.COULD_NOT_RUN, "the scenario asserts nothing: expect, never, none or check"
-        return self.verdict(outcome, reason, failure)
-
-    async def _story(self, stage: Lab, expectations: Expectations) -> tuple[Outcome, str, ExpectationError | None]:
-        scenario = self.scenario
-        try:
-            actors = [stage.client(user, scenario.clients.get(user, Outside)) for user in scenario.users]
-        except (CannotRun, LookupError) as error:
-            return Outcome.COULD_NOT_RUN, str(error), None
-        self._task = asyncio.get_running_loop().create_task(
-            _awaited(scenario.play(stage, *actors)), name=f"scenario {scenario.name}"
-        )
-        try:
-            async with asyncio.timeout(scenario.limit):
-                await self._task
-        except ExpectationError as error:
-            return Outcome.FAILED, str(error), error
-        except asyncio.CancelledError:
-            if expectations.violation is None:
-                raise
-            return Outcome.FAILED, str(expectations.violation), expectations.violation
-        except TimeoutError as error:
-            text = str(error) or f"no end after {scenario.limit:g} s of lab time"
-            return Outcome.FAILED, text, None
-        except UnsupportedError as error:
-            return Outcome.UNSUPPORTED, str(error), None
-        except CannotRun as error:
-            return Outcome.COULD_NOT_RUN, str(error), None
-        except Exception as error:
-            return Outcome.FAILED, _explain(error), None
-        finally:
-            expectations.close()
-        if expectations.violation is not None:
-            return Outcome.FAILED, str(expectations.violation), expectations.violation
-        return Outcome.PASSED, "", None
-
-    async def _aftermath(self, lab: labs.Lab, stage: Lab, outcome: Outcome, reason: str) -> tuple[Outcome, str]:
-        """Clean up and look for leaks; a fault of the clean-up counts only if nothing worse happened."""
-        try:
-            await stage.clean_up()
-            await lab.stop()
-        except Exception as error:
-            if outcome is Outcome.PASSED:
-                return Outcome.FAILED, f"the clean-up failed: {_explain(error)}"
-            return outcome, reason
-        await asyncio.sleep(1.0 if self.world.kind == "sim" else 0.2)  # what is on its way arrives
-        left = leaks(lab)
-        unhandled = [_unhandled(context) for context in self.world.unhandled] if self.scenario.strict else []  # type: ignore[attr-defined]  # both worlds have it
-        if outcome is Outcome.PASSED and (left or unhandled):
-            return Outcome.FAILED, "\n".join(["the scenario left something behind:", *left, *unhandled])
-        return outcome, reason
-
-    def _interrupt(self) -> None:
-        if self._task is not None and not self._task.done():
-            self._task.cancel()
-
-    def verdict(self, outcome: Outcome, reason: str, failure: ExpectationError | None = None) -> Verdict:
-        """Put a verdict together."""
-        options, stage = self.options, self.stage
-        replay = ["edgesim", "run", str(_relative(self.scenario.path)) + f"::{self.scenario.name}"]
-        replay += [f"--seed={options.seed}"] + (["--live"] if options.live else [])
-        return Verdict(
-            scenario=self.scenario.name,
-            title=self.scenario.title,
-            world=self.world.kind,
-            seed=options.seed,
-            outcome=outcome,
-            reason=reason,
-            expected=failure.expected if failure else "",
-            instead=tuple(failure.instead) if failure else (),
-            around=failure.around if failure else len(self.journal),
-            steps=tuple(stage.steps) if stage else (),
-            reports=dict(stage.reports) if stage else {},
-            entries=len(self.journal),
-            lab_seconds=self.world.now() / 1e9,
-            journal=str(options.journal or ""),
-            mutation=options.mutation.name if options.mutation else "",
-            replay=shlex.join(replay),
-        )
-
-
-async def _awaited(work: Any) -> None:
-    await work
-
-
-def _relative(path: Path) -> Path:
-    try:
-        return path.relative_to(Path.cwd())
-    except ValueError:
-        return path
-
-
-def _explain(error: BaseException) -> str:
-    """Return what an error says, and where it came from: the innermost line of the scenario or of edgesim."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({_relative(Path(frames[-1].filename))}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{where}"
-
-
-def _unhandled(context: dict[str, Any]) -> str:
-    error = context.get("exception")
-    return f"an error that nobody handled: {context.get('message')}{f': {_explain(error)}' if error else ''}"
+def _verdict(scenario: Scenario, options: Options, play: Play, ending: _Ending) -> Verdict:
+    stage, failure = play.stage, ending.failure
+    replay = ["edgesim", "run", f"{relative(scenario.path)}::{scenario.name}", f"--seed={options.seed}"]
+    return Verdict(
+        scenario=scenario.name,
+        title=scenario.title,
+        world=play.world.kind,
+        seed=options.seed,
+        outcome=ending.outcome,
+        reason=ending.reason,
+        expected=failure.expected if failure else "",
+        instead=tuple(failure.instead) if failure else (),
+        around=failure.around if failure else len(play.journal),
+        where=ending.where,
+        steps=tuple(stage.steps) if stage else (),
+        reports=dict(stage.reports) if stage else {},
+        entries=len(play.journal),
+        lab_seconds=play.world.now() / 1e9,
+        journal=str(options.journal or ""),
+        mutation=options.mutation.name if options.mutation else "",
+        replay=shlex.join(replay + (["--live"] if options.live else [])),
+    )

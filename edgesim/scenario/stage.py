@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from edgesim import lab as labs
@@ -12,10 +14,12 @@ from edgesim.clients.jabber import Jabber
 from edgesim.deployment import Deployment
 from edgesim.deployment.people import User
 from edgesim.journal import Entry, Event, events
+from edgesim.scenario.actors import side_by_side
 from edgesim.scenario.declare import Client, Outside
 from edgesim.scenario.expect import Expectations
 from edgesim.scenario.matchers import Matcher
-from edgesim.world import Host, World
+from edgesim.scenario.scripted import ScriptedHost
+from edgesim.world import Host, HostState, World
 from edgesim.world.faults import Fault
 
 T = TypeVar("T")
@@ -25,15 +29,28 @@ class CannotRun(Exception):
     """The scenario asks for something that its deployment does not have."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scope:
+    """The step in which an actor is: where in the journal it began, and how deep it lies."""
+
+    lab: Lab
+    since: int
+    depth: int
+
+
+_step: ContextVar[_Scope | None] = ContextVar("edgesim_step", default=None)
+
+
 class Lab:
     """The lab as a scenario uses it. Outside a step, expectations look at everything since the start."""
 
-    def __init__(self, inner: labs.Lab, expectations: Expectations, storyteller: Host | None = None) -> None:
+    def __init__(self, inner: labs.Lab, expectations: Expectations) -> None:
         self.inner = inner
         self.expectations = expectations
         self.reports: dict[str, Any] = {}
         self.steps: list[str] = []
-        self._since = len(inner.journal)
+        self._began = len(inner.journal)
+        self._scripts: dict[str, ScriptedHost] = {}
         self._cleanups: list[Callable[[], Awaitable[Any]]] = []
         self._clients: dict[str, Jabber] = {}
         self._busy: list[str] = []
@@ -57,20 +74,30 @@ class Lab:
 
     @asynccontextmanager
     async def step(self, text: str) -> AsyncIterator[None]:
-        """Tell what happens next; expectations inside look at what came since the step began."""
-        before = self._since
-        self.steps.append(text)
-        self._tell(events.Step(text=text, state="begins"))
-        self._since = len(self.inner.journal)
+        """Tell what happens next; expectations inside look at what came since the step began.
+
+        Steps nest; actors that run side by side have steps of their own.
+        """
+        depth = self._scope.depth
+        self.steps.append("  " * depth + text)
+        self._tell(events.Step(text=text, state="began", depth=depth))
+        token = _step.set(_Scope(lab=self, since=len(self.inner.journal), depth=depth + 1))
+        state = "failed"
         try:
             yield
-        except BaseException:
-            self._tell(events.Step(text=text, state="failed"))
-            raise
-        else:
-            self._tell(events.Step(text=text, state="done"))
+            state = "ended"
         finally:
-            self._since = before
+            _step.reset(token)
+            self._tell(events.Step(text=text, state=state, depth=depth))
+
+    @property
+    def _scope(self) -> _Scope:
+        found = _step.get()
+        return found if found is not None and found.lab is self else _Scope(lab=self, since=self._began, depth=0)
+
+    @property
+    def _since(self) -> int:
+        return self._scope.since
 
     def report(self, **values: Any) -> None:
         """Put figures into the verdict, e.g. how long a recovery took."""
@@ -119,16 +146,11 @@ class Lab:
         await asyncio.sleep(duration)
 
     async def together(self, *actors: Coroutine[Any, Any, T]) -> list[T]:
-        """Run actors side by side and return their results in order; the first failure ends the others."""
-        loop = asyncio.get_running_loop()
-        tasks = [loop.create_task(actor) for actor in actors]
-        try:
-            for task in tasks:
-                await task
-        finally:
-            for task in tasks:
-                task.cancel()
-        return [task.result() for task in tasks]
+        """Run actors side by side and return their results in order.
+
+        The first failure ends the others and is raised; what else failed stands in its notes.
+        """
+        return await side_by_side(actors)
 
     def barrier(self, parties: int) -> asyncio.Barrier:
         """Return a barrier at which so many actors wait for each other."""
@@ -138,12 +160,24 @@ class Lab:
         """Run ``work`` at the end, whatever happens; the last one registered runs first."""
         self._cleanups.append(work)
 
-    async def clean_up(self) -> None:
-        """Run what `cleanup` collected, then let every client go."""
-        while self._cleanups:
-            await self._cleanups.pop()()
-        for client in self._clients.values():
-            await client.close()
+    async def clean_up(self) -> list[str]:
+        """Run what `cleanup` collected, end scripts, let every client go; return what went wrong, one text each.
+
+        Nothing that fails keeps the rest from its turn. Frozen hosts go on first: their clients could not let go.
+        """
+        wrong: list[str] = []
+        for name, host in self.world.hosts.items():
+            if host.state is HostState.FROZEN:
+                await self.inner.thaw(name)
+        work = [*reversed(self._cleanups), *(script.close for script in self._scripts.values())]
+        work += [client.close for client in self._clients.values()]
+        self._cleanups.clear()
+        for each in work:
+            try:
+                await each()
+            except Exception as error:
+                wrong.append(f"{type(error).__name__}: {error}")
+        return wrong
 
     # ---- hosts, paths, faults
 
@@ -195,7 +229,21 @@ class Lab:
         with self.world.faults.during(fault) as number:
             yield number
 
-    # ---- clients
+    # ---- scripts and clients
+
+    async def script(self, name: str) -> ScriptedHost:
+        """Take a host's place, to play it by hand; a product that runs there is stopped first.
+
+        The script's clean-up is the lab's. Raises `LookupError` for a name that the deployment does not have.
+        """
+        if name not in self._scripts:
+            self._scripts[name] = await ScriptedHost.take(self.inner, name, self.expectations)
+            self._busy.append(name)
+        return self._scripts[name]
+
+    def unread(self) -> list[str]:
+        """Return what scripted hosts got and nobody read, one line each."""
+        return [line for script in self._scripts.values() for line in script.unread()]
 
     def client(self, user: str | User, seat: Client = Outside) -> Jabber:
         """Return a simulated Jabber on a free machine in the right zone; a `User` may be one whom nobody knows."""

@@ -26,7 +26,7 @@ class Verdict:
     """The outcome of one scenario under one seed, with what one needs to understand and to repeat it.
 
     ``expected`` and ``instead`` are set when an expectation was not met, ``around`` is the position in the journal to
-    look at. ``lab_seconds`` is lab time.
+    look at, and ``where`` the line of the scenario. ``lab_seconds`` is lab time.
     """
 
     scenario: str
@@ -38,6 +38,7 @@ class Verdict:
     expected: str = ""
     instead: tuple[str, ...] = ()
     around: int = 0
+    where: str = ""
     steps: tuple[str, ...] = ()
     reports: dict[str, Any] = field(default_factory=dict)
     entries: int = 0
@@ -57,6 +58,7 @@ class Verdict:
             "reason": self.reason,
             "expected": self.expected,
             "instead": list(self.instead),
+            "where": self.where,
             "steps": list(self.steps),
             "reports": self.reports,
             "entries": self.entries,
@@ -69,7 +71,7 @@ class Verdict:
 
 
 def exit_code(verdicts: list[Verdict]) -> int:
-    """Return the exit code of a whole run: could not run (2), failed (1), unsupported (3) if all are, else passed (0)."""
+    """Return the exit code of a whole run: could not run (2), failed (1), unsupported (3) if all are, else 0."""
     outcomes = {verdict.outcome for verdict in verdicts}
     for outcome in (Outcome.COULD_NOT_RUN, Outcome.FAILED):
         if outcome in outcomes:

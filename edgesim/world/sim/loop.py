@@ -49,7 +49,7 @@ class SimLoop(_Base):  # type: ignore[misc]  # asyncio's loop is typed for calle
         super().__init__()
         self.now_ns = 0
         self._clock_resolution = 1e-6
-        self._heap: list[tuple[int, int, events.Handle]] = []
+        self._heap: list[tuple[int, int, Any]] = []
         self._sequence = 0
         self._cancelled = 0
         self._at_this_instant = 0
@@ -142,6 +142,16 @@ class SimLoop(_Base):  # type: ignore[misc]  # asyncio's loop is typed for calle
         """Forget the callbacks of a livelock, so that the world can still be shut down."""
         self._ready.clear()
         self._at_this_instant = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing else is ready or scheduled: only what runs now goes on."""
+        return not self._ready and all(item[2]._cancelled for item in self._heap)
+
+    def timers(self, life: Incarnation) -> list[tuple[float, str]]:
+        """Return the running timers of an incarnation: when each is due, in seconds, and what it calls."""
+        mine = [item for item in self._heap if not item[2]._cancelled and item[2]._context.get(_running) is life]
+        return [(when / SECOND, _name_of(handle)) for when, _, handle in sorted(mine, key=lambda item: item[:2])]
 
     def who_waits(self) -> str:
         """Return a text that names each unfinished task and what it awaits."""

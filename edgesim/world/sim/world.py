@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from edgesim.world.api import SECOND, Capability, HostState, Incarnation
+from edgesim.world.api import SECOND, Capability, Host, HostState, Incarnation
 from edgesim.world.faults import FaultTable
 from edgesim.world.lives import Lives
 from edgesim.world.netstat import SocketRow
@@ -59,6 +59,19 @@ class SimWorld(Lives):
 
     def sockets(self, host: str | None = None) -> list[SocketRow]:
         return self.fabric.sockets(host)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is scheduled any more."""
+        return self.loop.idle
+
+    def who_waits(self) -> str:
+        """Return a text that names each unfinished task and where it waits."""
+        return self.loop.who_waits()
+
+    def timers(self, host: Host) -> list[tuple[float, str]]:
+        """Return the running timers of a host's present life: when each is due, in seconds, and what it calls."""
+        return self.loop.timers(host.life)
 
     async def power_off(self, name: str) -> None:
         await self._end(name, HostState.POWERED_OFF, resets=False)

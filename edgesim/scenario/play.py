@@ -1,0 +1,181 @@
+"""Playing one story in one world: build its lab, let it run, clean up, and see what it left behind.
+
+Nothing here judges. Whatever goes wrong with the story is raised as it is; what it left behind is kept beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from edgesim import lab as labs
+from edgesim.deployment import Deployment
+from edgesim.journal import Journal
+from edgesim.scenario.declare import Client, Outside
+from edgesim.scenario.expect import ExpectationError, Expectations
+from edgesim.scenario.leaks import stop_and_look, unhandled
+from edgesim.scenario.places import explain, waits_at
+from edgesim.scenario.stage import CannotRun, Lab
+from edgesim.world import World
+from edgesim.world.faults import Fault
+
+T = TypeVar("T")
+SETTLE = 10.0
+"""Seconds of lab time that the servers get to bring their links up before the story begins."""
+UNWIND = 60.0
+"""Seconds of lab time that a story gets to unwind after it was interrupted, and its clean-up to end."""
+
+
+class DidNotStart(Exception):
+    """The lab did not start, because of ``why``."""
+
+    def __init__(self, why: Exception) -> None:
+        super().__init__(f"the lab did not start: {explain(why)}")
+
+
+class LimitReached(Exception):
+    """The story took longer than it may."""
+
+
+class Cancelled(Exception):
+    """Something that the story waited for was cancelled, e.g. because the host that it ran on went down."""
+
+
+class Play:
+    """One story in one world. ``limit`` is the longest it may take, in seconds of lab time; None lets a simulated
+    world find out by itself that nothing goes on."""
+
+    def __init__(
+        self,
+        world: World,
+        journal: Journal,
+        *,
+        limit: float | None = 600.0,
+        without: Sequence[str] = (),
+        faults: Sequence[Fault] = (),
+        keylog: str | None = None,
+    ) -> None:
+        self.world = world
+        self.journal = journal
+        self.limit = limit
+        self.without = tuple(without)
+        self.faults = tuple(faults)
+        self.keylog = keylog
+        self.stage: Lab | None = None
+        self.expectations = Expectations(journal, self._interrupt)
+        self.left: list[str] = []
+        self.unhandled: list[str] = []
+        self._task: asyncio.Task[Any] | None = None
+        self._expired = ""
+        self._ended: asyncio.Future[None] | None = None
+
+    async def perform(
+        self,
+        deployment: Deployment,
+        story: Callable[..., Awaitable[T]],
+        *,
+        users: Sequence[str] = (),
+        seats: Mapping[str, Client] | None = None,
+    ) -> T:
+        """Play ``story(lab, *clients)`` and return its result; `left` and `unhandled` then say what it left behind.
+
+        Raises `DidNotStart`, `CannotRun`, `LimitReached`, `Cancelled`, `ExpectationError`, and whatever else the story
+        raises.
+        """
+        lab = labs.Lab(self.world, deployment, journal=self.journal, keylog=self.keylog)
+        try:
+            await lab.start(without=self.without, settle=SETTLE)
+        except Exception as error:
+            raise DidNotStart(error) from error
+        stage = self.stage = Lab(lab, self.expectations)
+        rules = [self.world.faults.add(fault) for fault in self.faults]
+        try:
+            actors = self._actors(stage, users, seats or {})
+            result = await self._tell(stage, story, actors)
+        except Exception:
+            await self._aftermath(lab, stage, rules)
+            raise
+        await self._aftermath(lab, stage, rules)
+        return result
+
+    def _actors(self, stage: Lab, users: Sequence[str], seats: Mapping[str, Client]) -> list[Any]:
+        try:
+            return [stage.client(user, seats.get(user, Outside)) for user in users]
+        except LookupError as error:
+            raise CannotRun(str(error)) from error
+
+    # ---- the story
+
+    async def _tell(self, stage: Lab, story: Callable[..., Awaitable[T]], actors: Sequence[Any]) -> T:
+        loop = asyncio.get_running_loop()
+        ended = self._ended = loop.create_future()
+        task = loop.create_task(_awaited(story(stage, *actors)), name="the story")
+        self._task = task
+        task.add_done_callback(lambda _: self._give_up())
+        timers = [] if self.limit is None else [loop.call_later(self.limit, self._expire)]
+        try:
+            await ended
+        except asyncio.CancelledError:  # the world ends
+            task.cancel()
+            raise
+        finally:
+            for timer in timers:
+                timer.cancel()
+            self.expectations.close()
+        violation = self.expectations.violation
+        failure = None if not task.done() or task.cancelled() else task.exception()
+        if violation is not None and violation is not failure:
+            raise violation from failure
+        if self._expired:
+            if not task.done():
+                self._expired += f"\nit did not end within {UNWIND:g} s of its cancellation"
+            raise LimitReached(self._expired) from failure
+        if task.cancelled():
+            raise Cancelled("what the story waited for was cancelled, e.g. because the host that it ran on went down")
+        if failure is not None:
+            raise failure
+        unread = stage.unread()
+        if unread:
+            raise ExpectationError("every message to a scripted host to be read", unread, len(self.journal))
+        return task.result()
+
+    def _interrupt(self) -> None:
+        """End the story at once: something came that never must."""
+        self._stop_story()
+
+    def _stop_story(self) -> None:
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            self._task.get_loop().call_later(UNWIND, self._give_up)
+
+    def _give_up(self) -> None:
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+
+    def _expire(self) -> None:
+        assert self._task is not None
+        lines = [f"no end after {self.limit:g} s of lab time; the story waits at {waits_at(self._task)}"]
+        if getattr(self.world, "idle", False):
+            lines.append(self.world.who_waits())  # type: ignore[attr-defined]  # a world that can be idle can tell
+        self._expired = "\n".join(lines)
+        self._stop_story()
+
+    # ---- afterwards
+
+    async def _aftermath(self, lab: labs.Lab, stage: Lab, rules: Sequence[int]) -> None:
+        """Clean up, stop every host in good order, and look for what is left. It raises nothing: `left` tells."""
+        for rule in rules:
+            self.world.faults.remove(rule)
+        try:
+            async with asyncio.timeout(UNWIND):
+                self.left += [f"the clean-up failed: {text}" for text in await stage.clean_up()]
+        except TimeoutError:
+            self.left.append(f"the clean-up did not end within {UNWIND:g} s of lab time")
+        self.left += await stop_and_look(lab)
+        self.unhandled = unhandled(lab)
+        self.journal.close()
+
+
+async def _awaited(work: Awaitable[T]) -> T:
+    return await work
