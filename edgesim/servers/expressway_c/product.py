@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Callable
-from typing import Any
 
 from edgesim.deployment import hosts
 from edgesim.edge.allow_list import automatic_rules
@@ -18,8 +15,10 @@ from edgesim.servers.expressway_c.credentials import Credentials
 from edgesim.servers.expressway_c.discovery import IM_PRESENCE, UNIFIED_CM, Discovered, Discovery
 from edgesim.servers.expressway_c.edge_config import EdgeConfigService
 from edgesim.servers.expressway_c.http_proxy import HttpProxy, has, mra_domains, uc_client
+from edgesim.servers.expressway_c.sip import SipSide
 from edgesim.servers.expressway_c.tunnel import SourcePorts, Tunnels
 from edgesim.servers.expressway_c.user_data import UserData
+from edgesim.servers.expressway_c.xcp import XcpSide
 
 
 class ExpresswayC:
@@ -54,8 +53,8 @@ class ExpresswayC:
             domains=mra_domains(node),
         )
         self.tunnels = Tunnels(node, greeting, self.proxy.handle, ports=self.source_ports, keys=self.authenticator.keys)
-        self.sip: Any = _side(self, "sip", "SipSide")
-        self.xmpp: Any = _side(self, "xcp", "XcpSide")
+        self.sip = SipSide(self)
+        self.xmpp = XcpSide(self)
 
     # ---- life
 
@@ -64,24 +63,21 @@ class ExpresswayC:
         self._rewrite_allow_list()
         await self.cluster.start()
         await self.tunnels.start()
-        for side in (self.sip, self.xmpp):
-            if side is not None:
-                await side.start()
+        await self.sip.start()
+        await self.xmpp.start()
         self.node.host.spawn(self._discover(), name="discovery")
 
     async def ready(self) -> None:
         """Return once discovery was tried, every tunnel is up, and the other sides say that their links stand."""
         await self.discovery.attempted.wait()
         await self.tunnels.ready()
-        for side in (self.sip, self.xmpp):
-            if hasattr(side, "ready"):
-                await side.ready()
+        await self.sip.ready()
+        await self.xmpp.ready()
 
     async def stop(self) -> None:
         """End every link."""
-        for side in (self.xmpp, self.sip):
-            if side is not None:
-                await side.stop()
+        await self.xmpp.stop()
+        await self.sip.stop()
         await self.tunnels.stop()
         await self.cluster.stop()
         for client in self._clients.values():
@@ -152,11 +148,3 @@ class ExpresswayC:
 
     def _management_client(self, product: str) -> HttpClient:
         return self._clients[product]
-
-
-def _side(product: ExpresswayC, module: str, name: str) -> Any:
-    """Return a side of the product, or None where this build has none."""
-    path = f"{__package__}.{module}"
-    if importlib.util.find_spec(path) is None:
-        return None
-    return getattr(importlib.import_module(path), name)(product)
