@@ -1,0 +1,20 @@
+"""Run the benchmarks: ``python -m benchmarks [NAME ...] [--json] [--full | --tiny]``."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import live_refreshes, live_sign_ins, sim_idle, sim_sign_in, sim_sign_ins, start_up
+from benchmarks.report import Benchmark, command
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "sim_sign_in": sim_sign_in.run,
+    "sim_sign_ins": sim_sign_ins.run,
+    "sim_idle": sim_idle.run,
+    "live_refreshes": live_refreshes.run,
+    "live_sign_ins": live_sign_ins.run,
+    "start_up": start_up.run,
+}
+
+if __name__ == "__main__":
+    sys.exit(command(BENCHMARKS))

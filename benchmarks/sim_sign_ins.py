@@ -1,0 +1,63 @@
+"""Sign-ins per second in the simulated world: many users of one lab, one after the other and all at once."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks.people import crowd
+from benchmarks.report import Figure, Scale, command
+from edgesim.clients.jabber import Jabber
+from edgesim.lab import Lab
+from edgesim.world.machine import stopwatch
+from edgesim.world.sim import SimWorld
+
+USERS = {Scale.TINY: 3, Scale.NORMAL: 200, Scale.FULL: 1000}
+
+
+def run(scale: Scale) -> list[Figure]:
+    """Measure it. A sign-in is complete: discovery, edge configuration, files, phone, chat."""
+    users = USERS[scale]
+    figures = []
+    for together in (False, True):
+        rate = users / _signing_in(users, together)
+        what = "together" if together else "one by one"
+        how = f"{users} users of one lab"
+        figures.append(Figure(what=f"sim: sign-ins, {what}", value=rate, unit="/s", aim=30, better="more", how=how))
+    return figures
+
+
+def _signing_in(users: int, together: bool) -> float:
+    """Return the seconds that all sign-ins take. Raises `RuntimeError` if one fails."""
+    world = SimWorld(1)
+    deployment = crowd(users)
+    lab = Lab(world, deployment)
+    clients = [Jabber(lab.node(f"pc-{number:04}"), user) for number, user in enumerate(deployment.users)]
+    taken = 0.0
+
+    async def sign_in(client: Jabber) -> None:
+        outcome = await client.sign_in()
+        if not (outcome.phone and outcome.chat):
+            raise RuntimeError(f"the sign-in of {client.user.id} failed: {outcome}")
+
+    async def story() -> None:
+        nonlocal taken
+        await lab.start()
+        began = stopwatch()
+        if together:
+            tasks = [client.node.host.spawn(sign_in(client), name="benchmark") for client in clients]
+            for task in tasks:
+                await task
+        else:
+            for client in clients:
+                await sign_in(client)
+        taken = stopwatch() - began
+        for client in clients:
+            await client.close()
+        await lab.stop()
+
+    world.run(story())
+    return taken
+
+
+if __name__ == "__main__":
+    sys.exit(command({"sim_sign_ins": run}))
