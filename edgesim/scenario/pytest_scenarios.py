@@ -1,0 +1,79 @@
+"""Scenario files in pytest: one item a scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from edgesim.scenario.declare import Scenario
+from edgesim.scenario.discover import scenarios_in
+from edgesim.scenario.report import failure
+from edgesim.scenario.run import Options, Run, run
+from edgesim.scenario.verdict import Outcome
+
+
+class ScenarioFile(pytest.File):
+    """A file that declares scenarios."""
+
+    def collect(self) -> Iterator[ScenarioItem]:
+        """Yield an item for each scenario, in the order of the file."""
+        for scenario in scenarios_in(self.path):
+            yield ScenarioItem.from_parent(self, name=scenario.name, scenario=scenario)
+
+
+class Red(Exception):
+    """A scenario did not pass; its run tells why."""
+
+    def __init__(self, done: Run) -> None:
+        super().__init__(done.verdict.reason)
+        self.done = done
+
+
+class ScenarioItem(pytest.Item):
+    """One scenario in the simulated world.
+
+    It runs in the item's setup: what goes wrong there is an error and not a failure in every report, which is what a
+    scenario that could not run shall be. A failed scenario fails the call.
+    """
+
+    def __init__(self, *, scenario: Scenario, **others: Any) -> None:
+        super().__init__(**others)
+        self.scenario = scenario
+        self.done: Run | None = None
+        for tag in scenario.tags:
+            self.add_marker(tag)
+
+    def setup(self) -> None:
+        """Run the scenario."""
+        seed = self.config.getoption("--edgesim-seed")
+        self.done = run(self.scenario, Options(seed=seed))
+        verdict = self.done.verdict
+        self.user_properties += [("seed", seed), ("replay", verdict.replay), *verdict.reports.items()]
+        if verdict.outcome is Outcome.UNSUPPORTED:
+            pytest.skip(verdict.reason)
+        if verdict.outcome is Outcome.COULD_NOT_RUN:
+            raise Red(self.done)
+
+    def runtest(self) -> None:
+        """Fail if the scenario did."""
+        assert self.done is not None
+        if self.done.verdict.outcome is not Outcome.PASSED:
+            raise Red(self.done)
+
+    def teardown(self) -> None:
+        """Let the run go: a session may have thousands."""
+        self.done = None
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Return the report of the failure."""
+        error = excinfo.value
+        if isinstance(error, Red):
+            width = self.config.get_terminal_writer().fullwidth
+            return failure(error.done.verdict, error.done.journal, width=max(width, 100))
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Any, int, str]:
+        """Return the file, the line from 0, and the name."""
+        return self.path, self.scenario.play.__code__.co_firstlineno - 1, self.name
