@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from edgesim.deployment import Deployment, builtin
 from edgesim.journal import Entry, Event
 from edgesim.lab import Lab, on_loopback
-from edgesim.scenario.leaks import leaks
+from edgesim.scenario.leaks import stop_and_look
 from edgesim.world.live import LiveWorld
 from tests.tools import tool
 
@@ -97,12 +97,7 @@ class LiveLab:
         await self.lab.start()
         self._started.set()
         await self._stop.wait()
-        await self.lab.stop()
-        for _ in range(100):
-            self.left = leaks(self.lab)
-            if not self.left:
-                break
-            await asyncio.sleep(0.02)
+        self.left = await stop_and_look(self.lab)
 
     def within(self, work: Coroutine[Any, Any, T], timeout: float = 30.0) -> T:
         """Run a coroutine in the lab's own loop, from another thread."""

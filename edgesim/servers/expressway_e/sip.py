@@ -3,8 +3,8 @@
 E is a proxy. It challenges each request of a client, has a C judge the answer (SERVICE), and forwards to the C that the
 client's preloaded Route names, or, for a client that announced adaptive routing, to another C if that one is gone.
 Sources: "How Phone Services Failover works for Jabber 14 over MRA" (Cisco 217244); "Mobile and Remote Access phone
-services failing due to source IP translation" (Cisco 212347); "Troubleshooting Guide for Cisco Webex Hybrid Call Service
-Connect" (Cisco 212475); RFC 3261, section 16.
+services failing due to source IP translation" (Cisco 212347); "Troubleshooting Guide for Cisco Webex Hybrid Call
+Service Connect" (Cisco 212475); RFC 3261, section 16.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from edgesim.sip import stun
 from edgesim.sip.connection import Connection
 from edgesim.sip.digest import DigestCredentials, NonceStore, Verdict
 from edgesim.sip.endpoint import SipEndpoint
-from edgesim.sip.errors import SipError, SipProtocolError, SipTransportError
+from edgesim.sip.errors import SipError, SipTransportError
 from edgesim.sip.framing import SipLimits
 from edgesim.sip.message import Request, Response
 from edgesim.sip.proxy import Place, ProxyRefusal, pop_route, record_route, stamp_via
@@ -34,7 +34,7 @@ from edgesim.sip.values import NameAddr, SipUri
 
 CALL_ID = "proxy-call-id="
 UNCHALLENGED = ("ACK", "CANCEL")
-"""Requests that cannot be sent again with an answer (RFC 3261, 22.1): their connection must have proved itself before."""
+"""Requests that cannot be sent again with an answer (RFC 3261, 22.1): their connection must have proved itself."""
 Note = tuple[Client, Target]
 """What E keeps beside a REGISTER that it forwarded."""
 
@@ -72,6 +72,8 @@ class SipSide:
         self._inner = Place(address=spec.inner_address, port=zone.port, transport="tls")
         self._outer = Place(address=spec.outer, port=ports.edge_sip, transport="tls")
         self._own = {(place.address, place.port) for place in (self._inner, self._outer)}
+        names = (node.fqdn, node.deployment.mra.expressway_e_cluster)  # as in the Route of a client that was told names
+        self._own |= {(name.lower(), self._outer.port) for name in names if name}
         self._adaptive = not closed("adaptive routing", {Product.EXPRESSWAY: spec.release})
         self._nonces = NonceStore(
             node.host.entropy("SIP nonces"), lifetime=sip.nonce_lifetime_s, octets=sip.nonce_octets
@@ -315,7 +317,7 @@ class SipSide:
             raise ProxyRefusal(self._sip.zone_down_status, "the connection to C is gone") from None
 
     def _is_own(self, uri: SipUri) -> bool:
-        return (uri.host, uri.port or self._outer.port) in self._own
+        return (uri.host.lower(), uri.port or self._outer.port) in self._own
 
     def _route(self, request: Request) -> Link:
         """Remove E's own Routes and return the way to the C that the next one names. Raises `ProxyRefusal`."""
