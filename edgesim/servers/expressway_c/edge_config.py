@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from edgesim.deployment import Product, Release
+from edgesim.deployment import Release
 from edgesim.edge.descriptor import is_domain
 from edgesim.edge.edge_config import (
     DEFAULT_SERVICES,
@@ -27,13 +27,12 @@ from edgesim.http import Headers, Request, Response
 from edgesim.node import Node
 from edgesim.servers.expressway_c.answers import refused
 from edgesim.servers.expressway_c.authentication import Authenticator
+from edgesim.servers.expressway_c.connections import has
 from edgesim.servers.expressway_c.discovery import Discovered
 from edgesim.servers.expressway_c.user_data import Account, UserData
 
 UDS = "_cisco-uds"
 SERVICES = frozenset(DEFAULT_SERVICES)
-NODES_STAND_IN_SINCE = Release.parse("X12.5", Product.EXPRESSWAY)
-"""From here on ``_cisco-uds`` need not resolve inside: the discovered nodes take its place, if known by FQDN."""
 
 
 class EdgeConfigService:
@@ -54,7 +53,8 @@ class EdgeConfigService:
         self._users = users
         self._discovered = discovered
         self._edges = edges
-        self._nodes_stand_in = release >= NODES_STAND_IN_SINCE
+        # From X12.5 on _cisco-uds need not resolve inside: the discovered nodes take its place, if known by FQDN.
+        self._nodes_stand_in = has("no inside srv of the edge domain", release)
 
     async def handle(self, request: Request, domain: str, edge: Greeting) -> Response:
         """Answer a request for ``domain`` that came through ``edge``."""

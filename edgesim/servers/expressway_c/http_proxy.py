@@ -9,12 +9,8 @@ History" (Cisco 225476), "MRA Deployment Guide X12.6, Configure MRA", "Expresswa
 
 from __future__ import annotations
 
-import asyncio
-import ssl
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from edgesim.deployment import Product, Release, closed
 from edgesim.edge import edge_config
 from edgesim.edge.allow_list import AllowList, Rule
 from edgesim.edge.allow_list import rule as own_rule
@@ -24,11 +20,10 @@ from edgesim.edge.tunnel import LOOPBACK
 from edgesim.http import HttpClient, HttpError, HttpTlsFailed, Request, Response
 from edgesim.journal import events
 from edgesim.node import Node
-from edgesim.pki import client_context
 from edgesim.servers.expressway_c.answers import refused, unreachable
 from edgesim.servers.expressway_c.authentication import Authenticator
 from edgesim.servers.expressway_c.edge_config import EdgeConfigService
-from edgesim.servers.expressway_c.tunnel import Link, SourcePorts
+from edgesim.servers.expressway_c.tunnel import Link
 
 
 def own_rules(node: Node) -> tuple[Rule, ...]:
@@ -43,43 +38,6 @@ def mra_domains(node: Node) -> tuple[str, ...]:
     """Return the domains that are enabled for MRA; chat alone forces registrations on, federation alone is none."""
     enabled = node.deployment.domains.enabled
     return tuple(each.name for each in enabled if each.unified_cm_registrations or each.im_and_presence)
-
-
-def has(feature: str, release: Release) -> bool:
-    """Say whether an Expressway release has a feature of the gates."""
-    return not closed(feature, {Product.EXPRESSWAY: release})
-
-
-def uc_client(node: Node, release: Release, ports: SourcePorts, *, verify: bool) -> HttpClient:
-    """Return a client towards UC servers, which verifies theirs or not.
-
-    It shows C's own certificate to servers that ask for one; before X14.0.2 C shows none there.
-    """
-    context = client_context(
-        node.trusts["trusted-ca"] if verify else None,
-        identity=node.identities["server"] if has("proxy presents its certificate", release) else None,
-        keylog=node.keylog,
-    )
-
-    async def connect(
-        factory: Callable[[], asyncio.Protocol],
-        host: str,
-        port: int,
-        *,
-        tls: ssl.SSLContext | None,
-        server_name: str | None,
-    ) -> tuple[Any, asyncio.BaseProtocol]:
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(node.defaults.links.connect_timeout_s):
-            made: tuple[Any, asyncio.BaseProtocol] = await ports.connect(
-                node.host.address(),
-                lambda local: loop.create_connection(
-                    factory, host, port, ssl=tls, server_hostname=server_name, local_addr=local
-                ),
-            )
-        return made
-
-    return HttpClient(node.journal, ssl=context, connect=connect)
 
 
 class HttpProxy:

@@ -11,12 +11,13 @@ from edgesim.http import HttpClient
 from edgesim.node import Node
 from edgesim.servers.expressway_c.authentication import Authenticator
 from edgesim.servers.expressway_c.cluster import ClusterDatabase
+from edgesim.servers.expressway_c.connections import SourcePorts, has, uc_client
 from edgesim.servers.expressway_c.credentials import Credentials
 from edgesim.servers.expressway_c.discovery import IM_PRESENCE, UNIFIED_CM, Discovered, Discovery
 from edgesim.servers.expressway_c.edge_config import EdgeConfigService
-from edgesim.servers.expressway_c.http_proxy import HttpProxy, has, mra_domains, uc_client
+from edgesim.servers.expressway_c.http_proxy import HttpProxy, mra_domains
 from edgesim.servers.expressway_c.sip import SipSide
-from edgesim.servers.expressway_c.tunnel import SourcePorts, Tunnels
+from edgesim.servers.expressway_c.tunnel import Tunnels
 from edgesim.servers.expressway_c.user_data import UserData
 from edgesim.servers.expressway_c.xcp import XcpSide
 
@@ -30,7 +31,8 @@ class ExpresswayC:
         assert isinstance(spec, hosts.ExpresswayC)
         self.release = spec.release
         ports = node.defaults.ports
-        self.source_ports = SourcePorts(ports.http_source_first, ports.http_source_last)
+        first, last = ports.http_source_first, ports.http_source_last
+        self.source_ports = SourcePorts(first, last, node.host.entropy("source ports").randint(first, last))
         self._clients = self._make_clients()
         self._listeners: list[Callable[[Discovered], None]] = []
         self.discovery = Discovery(node, self._management_client, self._discovered)

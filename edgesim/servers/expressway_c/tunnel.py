@@ -7,8 +7,6 @@ To E the tunnel is a forward of ``127.0.0.1:8443`` on C. A lost or refused tunne
 from __future__ import annotations
 
 import asyncio
-import errno
-import itertools
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,7 +14,7 @@ from typing import Any
 import asyncssh
 from cryptography import x509
 
-from edgesim.deployment import Product, closed, hosts
+from edgesim.deployment import hosts
 from edgesim.edge.descriptor import decoded_target
 from edgesim.edge.tunnel import (
     GREETING_TARGET,
@@ -32,31 +30,13 @@ from edgesim.http import Headers, HttpLimits, HttpServer, Request, Response
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import Usage
+from edgesim.servers.expressway_c.connections import SourcePorts, has
 
 NEVER = 10**9
 """Seconds: rekeying by time would follow the machine's clock, not the lab's."""
 NEVER_BYTES = 2**60
-TRIES = 20
-"""How many source ports are tried before the connection goes without one."""
 
 Handler = Callable[[Request, "Link"], Awaitable[Response]]
-
-
-class SourcePorts:
-    """The range from which C's HTTP and SSH connections take their source ports, in turn (Expressway IP Port Usage)."""
-
-    def __init__(self, first: int, last: int) -> None:
-        self._ports = itertools.cycle(range(first, last + 1))
-
-    async def connect(self, address: str, dial: Callable[[tuple[str, int]], Awaitable[Any]]) -> Any:
-        """Dial from the next port that is free. Raises what ``dial`` does."""
-        for _ in range(TRIES):
-            try:
-                return await dial((address, next(self._ports)))
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-        return await dial((address, 0))
 
 
 class Link:
@@ -243,7 +223,7 @@ def _unfit(node: Node) -> str:
     """
     spec, identity = node.spec.spec, node.identities.get("server")
     assert isinstance(spec, hosts.ExpresswayC)
-    if identity is None or closed("separate client certificate", {Product.EXPRESSWAY: spec.release}):
+    if identity is None or not has("separate client certificate", spec.release):
         return ""
     usages = identity.certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     return "" if Usage.CLIENT.oid in usages else "the client certificate lacks clientAuth"
