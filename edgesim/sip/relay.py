@@ -1,7 +1,8 @@
 """Forwarding over connections: our Via goes on top, and the answer finds its way back by the branch in it.
 
 Both Expressways forward like this. A message is sent on as soon as it is read; what is remembered of a request is where
-its answers belong (RFC 3261, 16.6, 16.7), so that a peer can neither answer what it was not asked nor be answered twice.
+its answers belong (RFC 3261, 16.6, 16.7), so that a peer can neither answer what it was not asked nor be answered
+twice.
 """
 
 from __future__ import annotations
@@ -88,14 +89,14 @@ class Relay:
             self._waiting[branch, request.method] = Forwarded(request, ingress, egress, now, note)
 
     def answered(self, response: Response, connection: Connection) -> Forwarded | None:
-        """Take our Via off a response and return what it answers; None for one that answers nothing of ours.
+        """Take our Via off a response and return what it answers.
 
-        Raises `SipProtocolError` for a response whose headers are unsound.
+        None means that it goes no further: it answers nothing of ours, or it is a 100 (RFC 3261, 16.7, step 5). Raises `SipProtocolError` for a response whose headers are unsound.
         """
         via = response.top_via
         key = (via.branch or "", response.cseq.method)
         found = self._waiting.get(key)
-        if found is None or found.egress is not connection or via.sent_by not in self.own:
+        if found is None or response.status == 100 or found.egress is not connection or via.sent_by not in self.own:
             return None
         response.pop_value("Via")
         if "Via" not in response:

@@ -2,8 +2,8 @@
 
 ``CEtcp-<node>`` (TCP 5060) is there for every node, ``CEtls-<node>`` (TLS 5061) where the cluster's security mode is
 mixed. Each has one search rule of its name, which nobody can edit. Sources: "MRA Deployment Guide X12.6, Install MRA";
-"Expressway IP Port Usage Configuration Guide X15.0"; for the keep-alive "How Phone Services Failover works for Jabber 14
-over MRA" (Cisco 217244).
+"Expressway IP Port Usage Configuration Guide X15.0"; for the keep-alive "How Phone Services Failover works for Jabber
+14 over MRA" (Cisco 217244).
 """
 
 from __future__ import annotations
@@ -204,6 +204,12 @@ class Neighbours:
             for host in (zone.node.name.lower(), zone.node.address):
                 if host is not None:
                     self._hosts.setdefault(host, {}).setdefault(zone.transport, zone)
+
+    async def keep(self) -> None:
+        """Try zones that failed again and again, every so often."""
+        while True:
+            await asyncio.sleep(self.node.defaults.links.zone_retry_s)
+            await self.connect_all()
 
     async def connect_all(self) -> None:
         """Try to open every zone's connection; a failure is the zone's state."""

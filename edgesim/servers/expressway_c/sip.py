@@ -41,7 +41,7 @@ from edgesim.sip.proxy import (
 )
 from edgesim.sip.relay import DIALOG_FORMING, Forwarded, Relay
 from edgesim.sip.transaction import Timers
-from edgesim.sip.values import NameAddr, SipUri, WarningValue, quote
+from edgesim.sip.values import NameAddr, SipUri, WarningValue, delta_seconds
 
 LAYOUT = ("Via", "Call-ID", "CSeq", "From", "To")
 """The order of the copied headers in an Expressway's own answers."""
@@ -95,9 +95,10 @@ class SipSide:
         self.neighbours = Neighbours(node, self._endpoint, self._places, release)
         self._relay = Relay(node.host.entropy("SIP branches"), self._sent_by, lifetime=sip.timer_c_s)
         self._service = ServiceServer(node, release, product.credentials.ha1)
-        self._contacts: OrderedDict[Target, Peer] = OrderedDict()
+        self._contacts: OrderedDict[Target, tuple[Peer, float]] = OrderedDict()
         self._dialogs: OrderedDict[str, Peer] = OrderedDict()
         self._tried: asyncio.Task[None] | None = None
+        self._keeper: asyncio.Task[None] | None = None
         node.host.services["sip"] = self
         product.on_discovery(self._rewrite)
 
@@ -122,6 +123,7 @@ class SipSide:
                 handshake_timeout=self._sip.tls_handshake_timeout_s,
             )
         self._rewrite(self._product.discovered)
+        self._keeper = node.host.spawn(self.neighbours.keep(), name="try neighbour zones again")
         self.zone.start()
 
     async def ready(self) -> None:
@@ -133,8 +135,9 @@ class SipSide:
     async def stop(self) -> None:
         """Close every port and connection."""
         self.zone.stop()
-        if self._tried is not None:
-            self._tried.cancel()
+        for task in (self._tried, self._keeper):
+            if task is not None:
+                task.cancel()
         self.neighbours.close()
         await self._endpoint.close()
         self._relay.clear()
@@ -166,7 +169,9 @@ class SipSide:
             self._tried = self.node.host.spawn(self.neighbours.connect_all(), name="open neighbour zones")
 
     def _usage(self) -> ResourceUsage:
-        links = self.node.defaults.links
+        links, now = self.node.defaults.links, self._loop.time()
+        while self._contacts and next(iter(self._contacts.values()))[1] <= now:
+            self._contacts.popitem(last=False)
         return ResourceUsage(
             traversal_calls=links.traversal_calls_available,
             non_traversal_calls=links.calls_available,
@@ -184,8 +189,8 @@ class SipSide:
             self._give_up(forwarded)
         context = connection.context
         if isinstance(context, Peer):
-            context.connection_lost(exc)
-            for target in [target for target, peer in self._contacts.items() if peer is context]:
+            context.connection_lost(connection, exc)
+            for target in [target for target, (peer, _) in self._contacts.items() if peer is context]:
                 del self._contacts[target]
         elif isinstance(context, Neighbour):
             context.lost(connection)
@@ -209,6 +214,8 @@ class SipSide:
 
     def _on_request(self, request: Request, connection: Connection) -> Coroutine[Any, Any, None] | None:
         context = connection.context
+        if request.method == "INVITE":
+            connection.send_now(request.response(100))
         try:
             if isinstance(context, Peer):
                 return self._from_edge(request, context, connection)
@@ -355,7 +362,7 @@ class SipSide:
             request.uri = str(uri)
         peer = self._dialogs.get(dialog) if dialog else None
         if peer is None:
-            peer = self._contacts.get(_target(uri))
+            peer = self._contacts.get(_target(uri), (None, 0.0))[0]
         if peer is None or peer.connection is None:
             raise ProxyRefusal(self._sip.unknown_target_status, "nobody registered this contact through here")
         call_id = self._relay.call_id()
@@ -390,8 +397,9 @@ class SipSide:
         if forwarded.note is not None and 200 <= response.status < 300:
             target, peer = forwarded.note
             self._contacts.pop(target, None)
-            if response.get("Expires") != "0":
-                self._contacts[target] = peer
+            expires = delta_seconds(response.get("Expires") or "0")
+            if expires:
+                self._contacts[target] = (peer, self._loop.time() + expires)
                 if len(self._contacts) > CONTACTS:
                     self._contacts.popitem(last=False)
         if forwarded.ingress.open:

@@ -1,7 +1,7 @@
 """SERVICE as C answers it: is this client's digest right?
 
-C takes the question only from E, through its own connection, with a fresh date and, before X15.4, with a certificate of E
-that is good for both sides of TLS. Sources: "Mobile and Remote Access phone services failing due to source IP
+C takes the question only from E, through its own connection, with a fresh date and, before X15.4, with a certificate
+of E that is good for both sides of TLS. Sources: "Mobile and Remote Access phone services failing due to source IP
 translation" (Cisco 212347); "MRA Deployment Guide X12.5, Troubleshooting"; for the extended key usages the Expressway
 release notes X15.4.
 """
@@ -133,7 +133,7 @@ def _signed(request: Request, certificate: x509.Certificate) -> bool:
         return False
     try:
         signature = base64.b64decode((request.get("Identity") or "").strip('"'), validate=True)
-        key.verify(signature, text, ec.ECDSA(hashes.SHA1()))  # noqa: S303 - what E signs with
+        key.verify(signature, text, ec.ECDSA(hashes.SHA1()))
     except (binascii.Error, InvalidSignature):
         return False
     return True

@@ -1,14 +1,14 @@
 """The traversal client: C's side of the Unified Communications traversal zone.
 
-C dials TLS 7001 of every E peer and verifies that E's certificate has the peer address in its SAN; it proves itself by a
-digest over OPTIONS, which it repeats to keep the zone up and to tell what it has left. Sources: "Expressway Administrator
-Guide X14.3, Zones and Neighbors"; "Configure and Troubleshoot Collaboration Edge (MRA) Certificates" (Cisco 213872).
+C dials TLS 7001 of every E peer and verifies that E's certificate has the peer address in its SAN; it proves itself by
+a digest over OPTIONS, which it repeats to keep the zone up and to tell what it has left. Sources: "Expressway
+Administrator Guide X14.3, Zones and Neighbors"; "Configure and Troubleshoot Collaboration Edge (MRA) Certificates"
+(Cisco 213872).
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import ssl
 from collections.abc import Callable
@@ -49,6 +49,7 @@ class Peer:
         self.state, self.reason = "", ""
         self.tried = asyncio.Event()
         self._zone = zone
+        self._current: Connection | None = None
         self._lost = asyncio.Event()
         self._why: Exception | None = None
         self._address = name
@@ -58,10 +59,11 @@ class Peer:
         """Whether requests can go this way."""
         return self.connection is not None and self.connection.open
 
-    def connection_lost(self, why: Exception | None) -> None:
-        """The endpoint's word that the connection is gone."""
-        self._why = why
-        self._lost.set()
+    def connection_lost(self, connection: Connection, why: Exception | None) -> None:
+        """The endpoint's word that a connection is gone."""
+        if connection is self._current:
+            self._why = why
+            self._lost.set()
 
     async def run(self) -> None:
         """Keep the connection up: after a loss dial at once, after a failure wait for the zone's retry interval."""
@@ -77,7 +79,7 @@ class Peer:
     async def _hold(self) -> None:
         """Dial, prove, stay. Raises `ZoneFailed` when a connection cannot be brought up."""
         while True:
-            connection = await self._dial()
+            self._current = connection = await self._dial()
             connection.context = self
             try:
                 await self._prove(connection)
@@ -181,8 +183,8 @@ class Peer:
     async def _prove(self, connection: Connection) -> None:
         """Send OPTIONS, answer the challenge. Raises `SipError` and `ZoneFailed`."""
         zone = self._zone
-        call_id = f"{zone.entropy.token_hex(8)}@{connection.local[0]}"
-        response = await self._options(connection, call_id, 1, None)
+        call_id, tag = f"{zone.entropy.token_hex(8)}@{connection.local[0]}", zone.entropy.token_hex(8)
+        response = await self._options(connection, call_id, tag, 1, None)
         if response.status == 401:
             for challenge in response.authentication("WWW-Authenticate"):
                 credentials = digest.answer(
@@ -193,7 +195,7 @@ class Peer:
                     password=zone.settings.password,
                     cnonce=zone.entropy.token_hex(CNONCE_OCTETS),
                 )
-                response = await self._options(connection, call_id, 2, credentials)
+                response = await self._options(connection, call_id, tag, 2, credentials)
                 break
         if response.status in (401, 403, 407):
             raise ZoneFailed(zone.texts.failed_authentication, f"E answered {response.status} {response.reason}")
@@ -203,7 +205,9 @@ class Peer:
     def _uri(self) -> str:
         return f"sip:{self._address}:{self._zone.settings.port};transport=tls"
 
-    async def _options(self, connection: Connection, call_id: str, number: int, credentials: str | None) -> Response:
+    async def _options(
+        self, connection: Connection, call_id: str, tag: str, number: int, credentials: str | None
+    ) -> Response:
         zone, draw = self._zone, self._zone.entropy
         address = connection.local[0]
         sent_by = f"{address}:{zone.node.defaults.ports.sip_tls}"
@@ -211,7 +215,7 @@ class Peer:
             ("Via", f"SIP/2.0/TLS {sent_by};branch={MAGIC}{draw.token_hex(16)}{draw.randrange(10**6, 10**7)};rport"),
             ("Call-ID", call_id),
             ("CSeq", f"{number} OPTIONS"),
-            ("From", f"<sip:{sent_by}>;tag={draw.token_hex(8)}"),
+            ("From", f"<sip:{sent_by}>;tag={tag}"),
             ("To", f"<{self._uri()}>"),
             ("Max-Forwards", "0"),
             ("User-Agent", zone.agent),
@@ -310,12 +314,3 @@ def _words(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return "name not resolved"
     return error.strerror or str(error) or type(error).__name__
-
-
-def is_address(text: str) -> bool:
-    """Say whether text is an IP address."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -97,6 +96,6 @@ class ServiceClient:
         return Request.build("SERVICE", f"sip:serviceserver@{host}", headers, body)
 
     def _sign(self, text: bytes) -> str:
-        """Return the signature over ``text`` by E's key, with SHA-1 as the products do; always the same for one text."""
-        signature = self._identity.key.sign(text, ec.ECDSA(hashes.SHA1(), deterministic_signing=True))  # noqa: S303 - the algorithm that the shape of the header implies
+        """Return the signature over ``text`` by E's key, with SHA-1 as in RFC 4474; always the same for one text."""
+        signature = self._identity.key.sign(text, ec.ECDSA(hashes.SHA1(), deterministic_signing=True))
         return base64.b64encode(signature).decode()

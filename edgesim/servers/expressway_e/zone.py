@@ -1,9 +1,9 @@
 """The traversal server: E's side of the Unified Communications traversal zone, TLS port 7001 of the inner interface.
 
 C always dials. E wants the configured *TLS verify subject name* in the SAN of C's certificate (the common name does not
-count), then a digest over every OPTIONS by which C keeps the zone up and tells what it has left. Until that has happened
-nothing else is taken. Sources: "Expressway Administrator Guide X14.3, Zones and Neighbors"; "MRA Deployment Guide X12.5,
-Troubleshooting"; "Configure and Troubleshoot Collaboration Edge (MRA) Certificates" (Cisco 213872).
+count), then a digest over every OPTIONS by which C keeps the zone up and tells what it has left. Until that has
+happened nothing else is taken. Sources: "Expressway Administrator Guide X14.3, Zones and Neighbors"; "MRA Deployment
+Guide X12.5, Troubleshooting"; "Configure and Troubleshoot Collaboration Edge (MRA) Certificates" (Cisco 213872).
 """
 
 from __future__ import annotations
