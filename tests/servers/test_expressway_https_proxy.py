@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgesim.deployment import builtin
-from edgesim.http import HttpClient, HttpError, Request, Response, basic_authorization
+from edgesim.edge.descriptor import wrap
+from edgesim.http import Headers, HttpClient, HttpError, Request, Response, basic_authorization
 from edgesim.node import Node
 from edgesim.pki import client_context
 from edgesim.servers.expressway_c.cluster import ClusterError, read_records, write_records
@@ -394,6 +395,37 @@ def test_malformed_requests_get_their_answer_and_disturb_nobody() -> None:
             assert b"\r\nServer: CE_E\r\n" in answer
         assert (await lab.proxied(VERSION, cookie)).status == 200
         assert len(lab.entries("malformed", "expe")) == 4
+
+    run(main)
+
+
+def test_any_target_gets_an_answer_of_e_or_c() -> None:
+    """Damaged URLs of every kind, straight into both proxies: always an answer, hardly ever one of the inside."""
+
+    async def main(lab: EdgeLab) -> None:
+        entropy = lab.world.entropy("damaged targets")
+        cookie = await lab.cookie()
+        forwarded = len(lab.entries("http.request", "ucm-pub"))
+        expe, expc = lab.service("expe"), lab.service("expc")
+        link = expc.tunnels.links[0]
+        seeds = [wrap(url, domain="example.com", edge=EDGE).partition("8443")[2] for url in (VERSION, OWN + "a")]
+        seeds += ["/ZXhhbXBsZS5jb20/get_edge_config?service_name=_cisco-uds", "/%5a", "/=/", "/.greeting"]
+        for _ in range(2000):
+            target = list(entropy.choice(seeds))
+            for _ in range(entropy.randint(1, 4)):
+                at = entropy.randrange(1, len(target))
+                target[at : at + entropy.randint(0, 2)] = entropy.choice("/?=%&;.-_+~AZaz09#\\@:!é")
+            request = Request(
+                method=entropy.choice(("GET", "POST", "TRACE")),
+                target="".join(target),
+                headers=Headers([("Host", "h"), ("Cookie", entropy.choice((cookie, "X-Auth=", "a")))]),
+                peer=("198.51.100.25", 50000),
+            )
+            for node, handle in (("expe", expe.https.handle(request)), ("expc", expc.proxy.handle(request, link))):
+                answer = await lab.node(node).host.run(handle)
+                assert answer.status in (200, 400, 401, 403, 404, 405, 502), (node, request.target, answer)
+        assert len(lab.entries("http.request", "ucm-pub")) - forwarded < 100
+        assert (await lab.proxied(VERSION, cookie)).status == 200
 
     run(main)
 
