@@ -71,6 +71,11 @@ class HostState(Enum):
     POWERED_OFF = "powered off"
     STOPPED = "stopped"
 
+    @property
+    def dead(self) -> bool:
+        """Whether the machine itself is off: nobody, not even its kernel, answers."""
+        return self in (HostState.OFF, HostState.POWERED_OFF)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interface:

@@ -21,6 +21,7 @@ from cryptography import x509
 from edgesim.world.events import Address, TlsEstablished, TlsFailed, WorldEvent
 
 TlsObserver = Callable[["TlsProtocol", BaseException | None], None]
+TlsTap = Callable[["TlsProtocol", bytes], bytes | None]
 
 
 _Base: Any = sslproto.SSLProtocol
@@ -31,7 +32,7 @@ class TlsProtocol(_Base):  # type: ignore[misc]  # asyncio's protocol is typed f
 
     max_size = 16 * 1024
     observer: TlsObserver | None = None
-    tap: Callable[[TlsProtocol, bytes], bytes | None] | None = None
+    tap: TlsTap | None = None
     """Sees (and may change or drop) what was decrypted, just before the application does."""
     made: Callable[[TlsProtocol, Any], bool] | None = None
     """Asked when the connection below is there; false means that it must not go on."""
@@ -152,6 +153,40 @@ def _force_close(transport: Any, exc: BaseException | None) -> None:
         transport.abort()
     else:
         close(exc)
+
+
+class TlsLoop:
+    """What both event loops do about TLS: make its protocol, and tell the world through the loop's two hooks."""
+
+    tls_observer: TlsObserver
+    tls_tap: TlsTap
+
+    def _tls(
+        self,
+        protocol: Any,
+        context: ssl.SSLContext,
+        waiter: asyncio.Future[None] | None,
+        *,
+        server_side: bool,
+        name: str | None = None,
+        handshake_timeout: float | None = None,
+        shutdown_timeout: float | None = None,
+        call_connection_made: bool = True,
+    ) -> TlsProtocol:
+        tls = TlsProtocol(
+            self,
+            protocol,
+            context,
+            waiter,
+            server_side,
+            name,
+            call_connection_made=call_connection_made,
+            ssl_handshake_timeout=handshake_timeout,
+            ssl_shutdown_timeout=shutdown_timeout,
+        )
+        tls.observer = self.tls_observer
+        tls.tap = self.tls_tap
+        return tls
 
 
 @lru_cache(maxsize=512)

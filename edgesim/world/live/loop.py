@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from edgesim.world.api import Incarnation, _running
 from edgesim.world.live.wires import DatagramGate, PlainWire
 from edgesim.world.sim.loop import resolve
-from edgesim.world.tls import TlsProtocol
+from edgesim.world.tls import TlsLoop, TlsProtocol
 
 if TYPE_CHECKING:
     from edgesim.world.live.network import LiveNetwork
@@ -29,7 +29,7 @@ if sys.platform != "win32":
     _Base = uvloop.Loop
 
 
-class LiveLoop(_Base):  # type: ignore[misc]  # uvloop's loop is typed for callers, not for those who derive from it
+class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed for callers, not for those who derive from it
     """A real event loop. Code without a running host (a test's own client, say) meets it unchanged."""
 
     network: LiveNetwork
@@ -78,7 +78,15 @@ class LiveLoop(_Base):  # type: ignore[misc]  # uvloop's loop is typed for calle
             if ssl:
                 waiter = self.create_future()
                 name = server_hostname if server_hostname is not None else host
-                inner = self._tls(protocol, ssl, waiter, False, name, ssl_handshake_timeout, ssl_shutdown_timeout)
+                inner = self._tls(
+                    protocol,
+                    ssl,
+                    waiter,
+                    server_side=False,
+                    name=name,
+                    handshake_timeout=ssl_handshake_timeout,
+                    shutdown_timeout=ssl_shutdown_timeout,
+                )
             try:
                 wire = await self._dial(life, local_addr, (address, int(port)), inner)
             except OSError as error:
@@ -135,7 +143,14 @@ class LiveLoop(_Base):  # type: ignore[misc]  # uvloop's loop is typed for calle
             protocol = context.copy().run(protocol_factory)
             if not ssl:
                 return PlainWire(self.network, life, protocol, accepting=True)
-            tls = self._tls(protocol, ssl, None, True, None, ssl_handshake_timeout, ssl_shutdown_timeout)
+            tls = self._tls(
+                protocol,
+                ssl,
+                None,
+                server_side=True,
+                handshake_timeout=ssl_handshake_timeout,
+                shutdown_timeout=ssl_shutdown_timeout,
+            )
             self.network.adopt(tls, life, accepting=True)
             return tls
 
@@ -167,11 +182,11 @@ class LiveLoop(_Base):  # type: ignore[misc]  # uvloop's loop is typed for calle
             protocol,
             sslcontext,
             waiter,
-            server_side,
-            server_hostname,
-            ssl_handshake_timeout,
-            ssl_shutdown_timeout,
-            False,
+            server_side=server_side,
+            name=server_hostname,
+            handshake_timeout=ssl_handshake_timeout,
+            shutdown_timeout=ssl_shutdown_timeout,
+            call_connection_made=False,
         )
         tls.connection = self.network.connection_name(transport)
         transport.pause_reading()
@@ -189,32 +204,6 @@ class LiveLoop(_Base):  # type: ignore[misc]  # uvloop's loop is typed for calle
             transport.close()
             raise
         return tls._get_app_transport()
-
-    def _tls(
-        self,
-        protocol: Any,
-        context: Any,
-        waiter: asyncio.Future[None] | None,
-        server_side: bool,
-        name: str | None,
-        handshake_timeout: float | None,
-        shutdown_timeout: float | None,
-        call_connection_made: bool = True,
-    ) -> TlsProtocol:
-        tls = TlsProtocol(
-            self,
-            protocol,
-            context,
-            waiter,
-            server_side,
-            name,
-            call_connection_made=call_connection_made,
-            ssl_handshake_timeout=handshake_timeout,
-            ssl_shutdown_timeout=shutdown_timeout,
-        )
-        tls.observer = self.network.tls_ended
-        tls.tap = self.network.tap_tls
-        return tls
 
     async def create_datagram_endpoint(
         self,

@@ -33,6 +33,7 @@ class LiveWorld(Lives):
         self.loop = LiveLoop()
         self.network = LiveNetwork(self.loop, zones, self.entropy, self.hosts, self.by_address, self.now, self._tell)
         self.loop.network = self.network
+        self.loop.tls_observer, self.loop.tls_tap = self.network.tls_ended, self.network.tap_tls
         self.loop.set_exception_handler(self._unhandled)
 
     def now(self) -> int:

@@ -6,29 +6,27 @@ import errno
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from edgesim.world.api import Host, HostState, Incarnation, Interface
+from edgesim.world.api import Host, Incarnation, Interface
 from edgesim.world.entropy import Entropy
 from edgesim.world.events import (
     Address,
     ConnectionFailed,
     ConnectionOpened,
-    DatagramDropped,
     FaultFired,
     WorldEvent,
 )
 from edgesim.world.faults import Fault, FaultTable, Flow
 from edgesim.world.netstat import SocketRow
 from edgesim.world.paths import Paths
+from edgesim.world.sim.datagrams import Datagrams
 from edgesim.world.sim.loop import SimLoop
 from edgesim.world.sim.settings import NetworkSettings
 from edgesim.world.sim.sockets import FakeSocket
 from edgesim.world.sim.tcp import TcpTransport
-from edgesim.world.sim.udp import UdpTransport
 from edgesim.world.tls import TlsProtocol, tls_event
 
 ANY = "0.0.0.0"
 LOOPBACK = "127.0.0.1"
-_DEAD = (HostState.OFF, HostState.POWERED_OFF)
 
 
 class Listener:
@@ -104,7 +102,7 @@ class Fabric:
         self.hosts = hosts
         self.by_address = by_address
         self.listeners: dict[tuple[str, str, int], Listener] = {}
-        self.datagrams: dict[tuple[str, str, int], UdpTransport] = {}
+        self.datagrams = Datagrams(self)
         self.transports: dict[int, TcpTransport] = {}
         self.paths = Paths(settings.zones)
         self.faults = FaultTable(entropy("faults"), lambda: loop.now_ns, self._fault_fired)
@@ -112,7 +110,6 @@ class Fabric:
         self._observer = observer
         self._connections = 0
         self._ports: dict[str, int] = {}
-        self._udp_flows: dict[tuple[Address, Address], None] = {}
 
     def tell(self, event: type[WorldEvent], host: Host | None, /, **fields: Any) -> None:
         """Tell the observers of something at ``host``."""
@@ -148,7 +145,7 @@ class Fabric:
         self._ports[host.name] = port + 1 if port < 65535 else self.settings.first_ephemeral_port
         return port
 
-    def _path_latency(self, source: Host, local: str, target: Host, remote: str) -> int:
+    def path_latency(self, source: Host, local: str, target: Host, remote: str) -> int:
         if source is target:
             return self.settings.loopback
         link = self.paths.link(source.name, target.name)
@@ -218,12 +215,12 @@ class Fabric:
             return "refuse", self.settings.default_latency
         if fault == "drop" or target is None:
             return "drop", 0
-        latency = self._path_latency(host, local[0], target, remote[0])
+        latency = self.path_latency(host, local[0], target, remote[0])
         if host is target:
             return "accept", latency
         if self.paths.cut(host.name, target.name) or self.paths.cut(target.name, host.name):
             return "drop", latency
-        if self._lost(host.name, target.name):
+        if self.lost(host.name, target.name):
             return "drop", latency
         verdict = self.paths.verdict(
             self.zone_of(host, local[0]), self.zone_of(target, remote[0]), "tcp", local, remote
@@ -231,7 +228,7 @@ class Fabric:
         return verdict, latency
 
     def _syn_arrives(self, target: Host, remote: Address) -> str:
-        if target.state in _DEAD:
+        if target.state.dead:
             return "drop"
         listener = self._listener(target, *remote)
         return "accept" if listener is not None and not listener.life.fenced else "refuse"
@@ -283,7 +280,7 @@ class Fabric:
             if sender.peer.life.fenced and not self.answers(sender):
                 return None
         extra = 0
-        if self.paths.lossy and self._lost(source.name, target.name):
+        if self.paths.lossy and self.lost(source.name, target.name):
             extra += self.settings.rto
         if len(self.faults) and data:
             extra += self.faults.on_wire(self._flow(sender, outgoing=True), data) or 0
@@ -291,12 +288,12 @@ class Fabric:
 
     def answers(self, sender: TcpTransport) -> bool:
         """Say whether the machine of a dead peer runs again (or still): then its kernel sends a reset."""
-        if sender.peer.life.host.state in _DEAD:
+        if sender.peer.life.host.state.dead:
             return False
         self.loop.at_ns(self.loop.now_ns + 2 * sender.latency, sender.got_reset, context=sender.context)
         return True
 
-    def _lost(self, source: str, target: str) -> bool:
+    def lost(self, source: str, target: str) -> bool:
         link = self.paths.link(source, target)
         return link is not None and link.loss > 0 and self._loss.random() < link.loss
 
@@ -345,94 +342,15 @@ class Fabric:
         """Take an ended connection off the books."""
         self.transports.pop(id(transport), None)
 
-    # ---- UDP
-
-    def bind_datagram(self, host: Host, local: Address | None, remote: Address | None, protocol: Any) -> UdpTransport:
-        """Open a UDP socket. Raises `OSError`."""
-        if host.life.fenced:
-            raise ConnectionAbortedError(f"{host.name} is down")
-        wanted = local[0] if local else None
-        if remote is not None or wanted not in (None, ANY):
-            target = self.owner(host, remote[0]) if remote else None
-            address = self.source(host, target, remote[0] if remote else "", wanted)
-        else:
-            address = ANY
-        port = (local[1] if local else 0) or self.ephemeral(host)
-        key = (host.name, address, port)
-        if key in self.datagrams:
-            raise OSError(errno.EADDRINUSE, f"{host.name} has UDP {address}:{port} in use")
-        transport = UdpTransport(self, host.life, host.context(), (address, port), remote, protocol)
-        self.datagrams[key] = transport
-        return transport
-
-    def unbind_datagram(self, transport: UdpTransport) -> None:
-        """Close a UDP socket."""
-        self.datagrams.pop((transport.life.host.name, *transport.local), None)
-
-    def send_datagram(self, sender: UdpTransport, data: bytes, remote: Address) -> None:
-        """Send a datagram; it may never arrive."""
-        host = sender.life.host
-        target = self.owner(host, remote[0])
-        local = (sender.local[0], sender.local[1])
-        if local[0] == ANY:
-            local = (self.source(host, target, remote[0], None), local[1])
-        reason, latency = self._judge_datagram(host, target, local, remote, data)
-        if reason is not None or target is None:
-            self.tell(DatagramDropped, host, local=local, remote=remote, size=len(data), reason=reason or "unreachable")
-            return
-        self.loop.at_ns(
-            self.loop.now_ns + latency, self._datagram_arrives, sender, target, local, remote, data, latency
-        )
-
-    def _judge_datagram(
-        self, host: Host, target: Host | None, local: Address, remote: Address, data: bytes
-    ) -> tuple[str | None, int]:
-        if target is None:
-            return "unreachable", 0
-        latency = self._path_latency(host, local[0], target, remote[0])
-        flow = Flow(source=host.name, target=target.name, local=local, remote=remote, protocol="udp")
-        extra = self.faults.on_wire(flow, data) if len(self.faults) else 0
-        if extra is None:
-            return "fault", 0
-        if host is target:
-            return None, latency + extra
-        if self.paths.cut(host.name, target.name):
-            return "partition", 0
-        if self._lost(host.name, target.name):
-            return "loss", 0
-        if (remote, local) not in self._udp_flows:
-            zones = self.zone_of(host, local[0]), self.zone_of(target, remote[0])
-            if self.paths.verdict(*zones, "udp", local, remote) != "accept":
-                return "firewall", 0
-            self._udp_flows[(local, remote)] = None
-        return None, latency + extra
-
-    def _datagram_arrives(
-        self, sender: UdpTransport, target: Host, local: Address, remote: Address, data: bytes, latency: int
-    ) -> None:
-        receiver = self.datagrams.get((target.name, *remote)) or self.datagrams.get((target.name, ANY, remote[1]))
-        if receiver is None or receiver.life.fenced:
-            host = sender.life.host
-            self.tell(DatagramDropped, host, local=local, remote=remote, size=len(data), reason="no listener")
-            if target.state not in _DEAD:
-                self.loop.at_ns(self.loop.now_ns + latency, sender.unreachable, context=sender.context)
-            return
-        if len(self.faults):
-            flow = Flow(source=sender.life.host.name, target=target.name, local=local, remote=remote, protocol="udp")
-            data = self.faults.on_receive(flow, data) or b""
-            if not data:
-                return
-        self.loop.call_soon(receiver.arrive, data, local, context=receiver.context)
-
     # ---- hosts that end
 
     def close_host(self, life: Incarnation, *, resets: bool) -> None:
         """Take everything of an incarnation off the network: with resets to its peers, or in silence."""
         for listener in [item for item in self.listeners.values() if item.life is life]:
             listener.close()
-        for socket in [item for item in self.datagrams.values() if item.life is life]:
+        for socket in [item for item in self.datagrams.sockets.values() if item.life is life]:
             socket.closed = True
-            self.unbind_datagram(socket)
+            self.datagrams.unbind(socket)
         for transport in self.transports_of(life):
             if resets:
                 transport._reset_peer()
@@ -459,7 +377,7 @@ class Fabric:
         rows = []
         for (name, address, port), _ in self.listeners.items():
             rows.append(SocketRow(host=name, protocol="tcp", local=(address, port), remote=None, state="LISTEN"))
-        for (name, address, port), socket in self.datagrams.items():
+        for (name, address, port), socket in self.datagrams.sockets.items():
             rows.append(SocketRow(host=name, protocol="udp", local=(address, port), remote=socket.remote, state=""))
         for transport in self.transports.values():
             rows.append(

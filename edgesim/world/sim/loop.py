@@ -19,7 +19,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgesim.world.api import SECOND, Incarnation, _running, here
-from edgesim.world.tls import TlsProtocol
+from edgesim.world.tls import TlsLoop
 
 if TYPE_CHECKING:
     from edgesim.world.sim.fabric import Fabric
@@ -40,7 +40,7 @@ class LivelockError(RuntimeError):
 _Base: Any = base_events.BaseEventLoop
 
 
-class SimLoop(_Base):  # type: ignore[misc]  # asyncio's loop is typed for callers, not for those who derive from it
+class SimLoop(TlsLoop, _Base):  # type: ignore[misc]  # asyncio's loop is typed for callers, not for those who derive from it
     """asyncio's event loop under virtual time. The fabric is set by the world before anything connects."""
 
     fabric: Fabric
@@ -234,7 +234,15 @@ class SimLoop(_Base):  # type: ignore[misc]  # asyncio's loop is typed for calle
             return wire, protocol
         waiter = self.create_future()
         name = server_hostname if server_hostname is not None else host
-        tls = self._tls(protocol, ssl, waiter, False, name, ssl_handshake_timeout, ssl_shutdown_timeout)
+        tls = self._tls(
+            protocol,
+            ssl,
+            waiter,
+            server_side=False,
+            name=name,
+            handshake_timeout=ssl_handshake_timeout,
+            shutdown_timeout=ssl_shutdown_timeout,
+        )
         wire.start(tls)
         try:
             await waiter
@@ -260,7 +268,14 @@ class SimLoop(_Base):  # type: ignore[misc]  # asyncio's loop is typed for calle
             protocol = protocol_factory()
             if not ssl:
                 return protocol
-            return self._tls(protocol, ssl, None, True, None, ssl_handshake_timeout, ssl_shutdown_timeout)
+            return self._tls(
+                protocol,
+                ssl,
+                None,
+                server_side=True,
+                handshake_timeout=ssl_handshake_timeout,
+                shutdown_timeout=ssl_shutdown_timeout,
+            )
 
         return self.fabric.listen(here(), [name or "0.0.0.0" for name in names], port or 0, accept)
 
@@ -280,11 +295,11 @@ class SimLoop(_Base):  # type: ignore[misc]  # asyncio's loop is typed for calle
             protocol,
             sslcontext,
             waiter,
-            server_side,
-            server_hostname,
-            ssl_handshake_timeout,
-            ssl_shutdown_timeout,
-            False,
+            server_side=server_side,
+            name=server_hostname,
+            handshake_timeout=ssl_handshake_timeout,
+            shutdown_timeout=ssl_shutdown_timeout,
+            call_connection_made=False,
         )
         transport.pause_reading()
         transport.set_protocol(tls)
@@ -299,32 +314,6 @@ class SimLoop(_Base):  # type: ignore[misc]  # asyncio's loop is typed for calle
             raise
         return tls._get_app_transport()
 
-    def _tls(
-        self,
-        protocol: Any,
-        context: Any,
-        waiter: asyncio.Future[None] | None,
-        server_side: bool,
-        name: str | None,
-        handshake_timeout: float | None,
-        shutdown_timeout: float | None,
-        call_connection_made: bool = True,
-    ) -> TlsProtocol:
-        tls = TlsProtocol(
-            self,
-            protocol,
-            context,
-            waiter,
-            server_side,
-            name,
-            call_connection_made=call_connection_made,
-            ssl_handshake_timeout=handshake_timeout,
-            ssl_shutdown_timeout=shutdown_timeout,
-        )
-        tls.observer = self.fabric.tls_ended
-        tls.tap = self.fabric.tap_tls
-        return tls
-
     async def create_datagram_endpoint(
         self,
         protocol_factory: Callable[[], Any],
@@ -335,7 +324,7 @@ class SimLoop(_Base):  # type: ignore[misc]  # asyncio's loop is typed for calle
         if remote_addr is not None:
             remote_addr = ((await resolve(remote_addr[0]))[0], remote_addr[1])
         protocol = protocol_factory()
-        transport = self.fabric.bind_datagram(here(), local_addr, remote_addr, protocol)
+        transport = self.fabric.datagrams.bind(here(), local_addr, remote_addr, protocol)
         protocol.connection_made(transport)
         return transport, protocol
 

@@ -12,7 +12,7 @@ from edgesim.world.events import Address
 from edgesim.world.sim.sockets import FakeSocket
 
 if TYPE_CHECKING:
-    from edgesim.world.sim.fabric import Fabric
+    from edgesim.world.sim.datagrams import Datagrams
 
 
 class UdpTransport(asyncio.DatagramTransport):
@@ -20,7 +20,7 @@ class UdpTransport(asyncio.DatagramTransport):
 
     def __init__(
         self,
-        fabric: Fabric,
+        network: Datagrams,
         life: Incarnation,
         context: Context,
         local: Address,
@@ -28,7 +28,7 @@ class UdpTransport(asyncio.DatagramTransport):
         protocol: Any,
     ) -> None:
         super().__init__()
-        self.fabric = fabric
+        self.network = network
         self.life = life
         self.context = context
         self.local = local
@@ -56,13 +56,13 @@ class UdpTransport(asyncio.DatagramTransport):
         target = addr if addr is not None else self.remote
         if target is None:
             raise ValueError("no address to send to")
-        self.fabric.send_datagram(self, bytes(data), (str(target[0]), int(target[1])))
+        self.network.send(self, bytes(data), (str(target[0]), int(target[1])))
 
     def close(self) -> None:
         if not self.closed:
             self.closed = True
-            self.fabric.unbind_datagram(self)
-            self.fabric.loop.call_soon(self.protocol.connection_lost, None, context=self.context)
+            self.network.unbind(self)
+            self.network.fabric.loop.call_soon(self.protocol.connection_lost, None, context=self.context)
 
     def abort(self) -> None:
         self.close()

@@ -41,6 +41,7 @@ class SimWorld(Lives):
             self.loop, network or NetworkSettings(), self.entropy, self.hosts, self.by_address, self._tell
         )
         self.loop.fabric = self.fabric
+        self.loop.tls_observer, self.loop.tls_tap = self.fabric.tls_ended, self.fabric.tap_tls
         self.loop.set_exception_handler(self._unhandled)
         self._tripwire = Tripwire() if tripwire else None
 
