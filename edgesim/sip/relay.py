@@ -72,11 +72,13 @@ class Relay:
         loop_hash: str | None = None,
         note: Any = None,
     ) -> None:
-        """Send a request on into ``zone``.
+        """Send a request on into ``zone``; the sender of an INVITE gets a 100 (RFC 3261, 16.2).
 
         Raises `ProxyRefusal` if it may go no further, `SipProtocolError` if it is unsound, `SipTransportError`.
         """
         clamp_hops(request, hop_count)
+        if request.method == "INVITE":
+            ingress.send_now(request.response(100))
         branch = self._branches.make(request, loop_hash=loop_hash)
         push_via(request, place, zone=zone, branch=branch, proxy_call_id=proxy_call_id)
         try:
@@ -91,7 +93,8 @@ class Relay:
     def answered(self, response: Response, connection: Connection) -> Forwarded | None:
         """Take our Via off a response and return what it answers.
 
-        None means that it goes no further: it answers nothing of ours, or it is a 100 (RFC 3261, 16.7, step 5). Raises `SipProtocolError` for a response whose headers are unsound.
+        None means that it goes no further: it answers nothing of ours, or it is a 100 (RFC 3261, 16.7, step 5). Raises
+        `SipProtocolError` for a response whose headers are unsound.
         """
         via = response.top_via
         key = (via.branch or "", response.cseq.method)

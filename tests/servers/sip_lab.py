@@ -49,9 +49,10 @@ class Line:
         """Open a connection to an E and begin anew."""
         spec = self.lab.deployment.host(edge)
         context = client_context(self.node.trusts["system"])
-        self.connection = await self.node.host.run(
+        connection: Connection = await self.node.host.run(
             self.endpoint.connect(spec.address, 5061, "tls", ssl=context, server_hostname=spec.fqdn)
         )
+        self.connection = connection
         self.dialogue = Dialogue.new(
             self.node.host.entropy(f"line {len(self.lab.journal)}"),
             user=self.user,
@@ -59,7 +60,7 @@ class Line:
             instance=INSTANCE,
             address=self.connection.local[0],
         )
-        return self.connection
+        return connection
 
     def build(self, *, expires: int = 3600) -> Request:
         """Return the next REGISTER, with the answer to the last challenge."""

@@ -379,7 +379,7 @@ def test_what_the_views_show() -> None:
             ("CEtcp-ucm-sub.inside.example.com", "Neighbor", "TCP: Active", ""),
             ("CEtls-ucm-sub.inside.example.com", "Neighbor", "TLS: Active", ""),
         ]
-        assert [(rule.name, rule.priority, rule.target, rule.editable) for rule in c.search_rules()][0] == (
+        assert next((rule.name, rule.priority, rule.target, rule.editable) for rule in c.search_rules()) == (
             f"CEtcp-{PUB}",
             45,
             f"CEtcp-{PUB}",

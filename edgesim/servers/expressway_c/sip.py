@@ -214,8 +214,6 @@ class SipSide:
 
     def _on_request(self, request: Request, connection: Connection) -> Coroutine[Any, Any, None] | None:
         context = connection.context
-        if request.method == "INVITE":
-            connection.send_now(request.response(100))
         try:
             if isinstance(context, Peer):
                 return self._from_edge(request, context, connection)
