@@ -37,7 +37,7 @@ def shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int
 
 
 def endpoint(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, int] | None:
-    """Read ``HOST:PORT`` or ``HOST``, an IPv4 address; the port is that of DNS if left out. Raises `click.BadParameter`."""
+    """Read an IPv4 address, with a port or for that of DNS. Raises `click.BadParameter`."""
     if value is None:
         return None
     host, _colon, port = value.partition(":")

@@ -39,7 +39,7 @@ Examples:
     "--journal",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Keep the journal here; of several runs, a folder. [default: below .edgesim/runs]",
+    help="Keep the journal here; of several runs, each name gets scenario and seed. [default: in .edgesim/runs]",
 )
 @click.option("--keylog", type=click.Path(dir_okay=False, path_type=Path), help="Write TLS secrets.", metavar="FILE")
 @click.option(

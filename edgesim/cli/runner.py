@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,18 +16,14 @@ from edgesim.cli.problems import Problem
 from edgesim.cli.progress import Progress
 from edgesim.cli.story import Story
 from edgesim.deployment import Deployment, DeploymentError, load
-from edgesim.journal import Journal
+from edgesim.journal import Entry, Event, Journal
+from edgesim.journal.spool import Reader
 from edgesim.scenario import Outcome, Scenario, Verdict
 from edgesim.scenario.run import Options, Run
 from edgesim.scenario.run import run as run_once
+from edgesim.scenario.sweep import sweep
 from edgesim.scenario.verdict import exit_code
 from edgesim.world.machine import stopwatch
-
-
-def sweep(scenarios, seeds, options, jobs):
-    for each in scenarios:
-        for seed in seeds:
-            yield run_once(each, replace(options, seed=seed)).verdict
 
 
 LINES = 50
@@ -54,35 +51,31 @@ class Runner:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.scenarios: list[Scenario] = []
-        self.seeds: range | Sequence[int] = range(1, 2)
+        self._scenarios: list[Scenario] = []
+        self._seeds = range(1, 2)
+        self._shard = (1, 1)
+        self._pairs: list[tuple[Scenario, int]] = []
         self._verdicts: list[Verdict] = []
         self._different = 0
 
     def choose(self, wanted: Sequence[str], seeds: range, shard: tuple[int, int] | None) -> None:
-        """Find the scenarios, and take one part of the work where it is divided. Raises `Problem`."""
-        self.scenarios = chosen(wanted)
-        self.seeds = seeds
-        if shard is None:
-            return
-        index, count = shard
-        if len(seeds) >= count:
-            self.seeds = seeds[index - 1 :: count]
-        else:
-            self.scenarios = self.scenarios[index - 1 :: count]
-        if not self.scenarios:
-            raise Problem(f"shard {index}/{count} is empty: there is too little to divide into {count} parts")
+        """Find the scenarios, and take one part of the runs where they are divided. Raises `Problem`."""
+        self._scenarios, self._seeds, self._shard = chosen(wanted), seeds, shard or (1, 1)
+        index, count = self._shard
+        self._pairs = [(scenario, seed) for scenario in self._scenarios for seed in seeds][index - 1 :: count]
+        if not self._pairs:
+            raise Problem(f"shard {index}/{count} is empty: there are too few runs to divide into {count} parts")
 
     def run(self) -> int:
         """Run everything; return the exit code."""
         began = stopwatch()
-        if len(self.scenarios) * len(self.seeds) == 1:
-            self._one(self.scenarios[0], self.seeds[0])
+        if len(self._pairs) == 1:
+            self._one(*self._pairs[0])
         else:
             self._many(began)
         settings = self.settings
         if settings.junit is not None:
-            folders = {each.name: each.path.parent.name for each in self.scenarios}
+            folders = {each.name: each.path.parent.name for each in self._scenarios}
             verdicts.write_junit(settings.junit, self._verdicts, folders)
         return exit_code(self._verdicts) or (1 if self._different else 0)
 
@@ -96,7 +89,7 @@ class Runner:
             output.say(f"{scenario.name}: {scenario.title}", bold=True)
             output.say(f"{world}, deployment {scenario.deployment}, seed {seed}")
             output.say()
-        path = settings.journal or _kept(scenario, seed, live=settings.live)
+        path = settings.journal or _kept(f"{scenario.name}-{'live' if settings.live else 'seed'}-{seed}")
         began = stopwatch()
         done = self._play(scenario, seed, path, story=not settings.as_json)
         seconds = stopwatch() - began
@@ -121,11 +114,10 @@ class Runner:
 
     def _play(self, scenario: Scenario, seed: int, path: Path | None, *, story: bool = False) -> Run:
         settings = self.settings
-        keylog = str(settings.keylog) if settings.keylog else None
-        options = Options(seed=seed, live=settings.live, journal=path, keylog=keylog, watch=Story() if story else None)
+        watch = Story() if story else None
+        options = Options(seed=seed, live=settings.live, journal=path, keylog=_text(settings.keylog), watch=watch)
+        self._folder(path)
         try:
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
             done = run_once(scenario, options)
         except OSError as error:
             raise Problem(f"{error.filename or path}: {error.strerror or error}") from None
@@ -169,7 +161,7 @@ class Runner:
 
     def _many(self, began: float) -> None:
         settings = self.settings
-        total = len(self.scenarios) * len(self.seeds)
+        total = len(self._pairs)
         brief = total > LINES
         progress = Progress(total, shown=not settings.as_json)
         failed: list[tuple[Verdict, Journal | None]] = []
@@ -206,47 +198,68 @@ class Runner:
 
     def _each(self) -> Iterator[tuple[Verdict, Journal | None]]:
         settings = self.settings
-        if not (settings.live or settings.check_determinism or settings.journal or settings.ladder):
-            keylog = str(settings.keylog) if settings.keylog else None
-            for verdict in sweep(self.scenarios, self.seeds, Options(keylog=keylog), settings.jobs):
+        if not (settings.check_determinism or settings.ladder):
+            options = Options(live=settings.live, journal=settings.journal, keylog=_text(settings.keylog))
+            if settings.live and options.journal is None and _kept("") is not None:
+                options.journal = places.RUNS / "live.jsonl"
+            self._folder(options.journal)
+            for verdict in sweep(self._scenarios, self._seeds, options, settings.jobs, shard=self._shard):
                 yield verdict, None
             return
-        for scenario in self.scenarios:
+        for scenario, seed in self._pairs:
+            path = _kept(f"{scenario.name}-seed-{seed}")
+            if settings.journal is not None:
+                stem, suffix = settings.journal.stem, settings.journal.suffix
+                path = settings.journal.with_name(f"{stem}-{scenario.name}-{seed}{suffix}")
+            done = self._play(scenario, seed, path)
+            verdict = done.verdict
             deployment = _deployment(scenario)
-            for seed in self.seeds:
-                path = _kept(scenario, seed, live=settings.live)
-                if settings.journal is not None:
-                    path = settings.journal / (path.name if path else f"{scenario.name}-{seed}.jsonl")
-                done = self._play(scenario, seed, path)
-                picture = self._picture(scenario, done, deployment, path) if settings.ladder != "text" else ""
-                verdict = done.verdict
-                same, lines = self._compared(scenario, seed, path)
-                if same == "no" and verdict.outcome is Outcome.PASSED:
-                    verdict = replace(verdict, outcome=Outcome.FAILED, reason="\n".join(lines))
-                if picture:
-                    verdict = replace(verdict, reports={**verdict.reports, "ladder": picture})
-                yield verdict, done.journal
+            picture = self._picture(scenario, done, deployment, path) if settings.ladder != "text" else ""
+            same, lines = self._compared(scenario, seed, path)
+            if same == "no" and verdict.outcome is Outcome.PASSED:
+                verdict = replace(verdict, outcome=Outcome.FAILED, reason="\n".join(lines))
+            if picture:
+                verdict = replace(verdict, reports={**verdict.reports, "ladder": picture})
+            yield verdict, done.journal
+
+    def _folder(self, path: Path | None) -> None:
+        """Make the folder of a file, and see that the file can be made. Raises `Problem`."""
+        if path is None:
+            return
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Problem(f"{error.filename or path}: {error.strerror or error}") from None
+        if not os.access(path.parent, os.W_OK):
+            raise Problem(f"{path.parent}: no file can be written there")
 
     def _told(self, verdict: Verdict, journal: Journal | None) -> None:
         """Tell a failure in full; what ran without a journal runs once more, which gives the same."""
-        scenario = next(each for each in self.scenarios if each.name == verdict.scenario)
+        scenario = next(each for each in self._scenarios if each.name == verdict.scenario)
         path = Path(verdict.journal) if verdict.journal else None
-        if journal is None and verdict.outcome is Outcome.FAILED:
-            path = _kept(scenario, verdict.seed, live=False)
+        entries: Sequence[Entry[Event]] | Journal | None = journal
+        if entries is None and path is not None:
+            entries = list(Reader(path))
+        elif entries is None and verdict.outcome is Outcome.FAILED and not self.settings.live:
+            path = _kept(f"{scenario.name}-seed-{verdict.seed}")
             done = self._play(scenario, verdict.seed, path)
-            verdict, journal = done.verdict, done.journal
-        verdicts.failure(verdict, journal, _deployment(scenario))
+            verdict, entries = done.verdict, done.journal
+        verdicts.failure(verdict, entries, _deployment(scenario))
         if path is not None:
             output.say(f"  {'journal':<9} {path}")
 
 
-def _kept(scenario: Scenario, seed: int, *, live: bool) -> Path | None:
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _kept(name: str) -> Path | None:
     """Return where a run's journal is kept unless told otherwise; None where this directory cannot be written."""
     try:
         places.RUNS.mkdir(parents=True, exist_ok=True)
     except OSError:
         return None
-    return places.RUNS / f"{scenario.name}-{'live' if live else 'seed'}-{seed}.jsonl"
+    return places.RUNS / f"{name}.jsonl"
 
 
 def _deployment(scenario: Scenario) -> Deployment | None:

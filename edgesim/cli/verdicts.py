@@ -11,7 +11,7 @@ import click
 from edgesim.cli import drawing, output
 from edgesim.cli.problems import Problem
 from edgesim.deployment import Deployment
-from edgesim.journal import Journal, Selection, junit
+from edgesim.journal import Entry, Event, Journal, Selection, junit
 from edgesim.scenario import Outcome, Verdict
 
 COLOURS = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.COULD_NOT_RUN: "red", Outcome.UNSUPPORTED: "yellow"}
@@ -43,7 +43,7 @@ def json_line(verdict: Verdict, **more: str) -> None:
     click.echo(json.dumps(values, ensure_ascii=False, separators=(",", ":")))
 
 
-def failure(verdict: Verdict, journal: Journal | None, deployment: Deployment | None) -> None:
+def failure(verdict: Verdict, journal: Journal | Sequence[Entry[Event]] | None, deployment: Deployment | None) -> None:
     """Print what was expected, what came instead, the ladder around it, and the line that replays it."""
     output.say()
     if verdict.expected:
@@ -60,7 +60,7 @@ def failure(verdict: Verdict, journal: Journal | None, deployment: Deployment | 
     output.say(f"  {'replay':<9} {verdict.replay}")
 
 
-def around(verdict: Verdict, journal: Journal, deployment: Deployment | None) -> None:
+def around(verdict: Verdict, journal: Journal | Sequence[Entry[Event]], deployment: Deployment | None) -> None:
     """Print the ladder around the place in the journal where a run failed."""
     place = min(max(verdict.around - (0 if verdict.expected.startswith("never") else 1), 0), len(journal) - 1)
     marked = journal[place].id

@@ -10,18 +10,22 @@ UNPRIVILEGED_DNS = 10053
 """The port of DNS where 53 is refused, as it is without the right to bind low ports."""
 
 
-def loopback_address(address: str) -> str:
-    """Return the loopback address that stands for an IPv4 address: its last two octets after ``127.0``."""
+def loopback_address(address: str, network: str = "127.0") -> str:
+    """Return the loopback address that stands for an IPv4 address: its last two octets after those of ``network``."""
     octets = address.split(".")
-    return address if octets[0] == "127" else f"127.0.{octets[2]}.{octets[3]}"
+    return address if octets[0] == "127" else f"{network}.{octets[2]}.{octets[3]}"
 
 
-def on_loopback(deployment: Deployment) -> Deployment:
-    """Return the deployment with loopback addresses. Raises `ValueError` where two addresses would become one."""
+def on_loopback(deployment: Deployment, *, network: str = "127.0", dns_port: int | None = None) -> Deployment:
+    """Return the deployment with loopback addresses, those that it has already kept.
+
+    ``dns_port`` is used as given; without it DNS has its own port where this process may bind it. Raises `ValueError`
+    where two addresses would become one.
+    """
     mapping: dict[str, str] = {}
     for spec in deployment.host_specs():
         for interface in spec.interfaces:
-            wanted = loopback_address(interface.address)
+            wanted = loopback_address(interface.address, network)
             if wanted in mapping.values():
                 taken = next(old for old, new in mapping.items() if new == wanted)
                 raise ValueError(
@@ -30,6 +34,8 @@ def on_loopback(deployment: Deployment) -> Deployment:
                 )
             mapping[interface.address] = wanted
     moved = deployment.relocated(mapping)
+    if dns_port is not None:
+        return moved.changed({"defaults.ports.dns": dns_port})
     if may_bind(moved.dns.outside.address, moved.defaults.ports.dns):
         return moved
     return moved.changed({"defaults.ports.dns": UNPRIVILEGED_DNS})

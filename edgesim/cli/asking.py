@@ -1,0 +1,46 @@
+"""Asking the running lab, for commands that do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from edgesim.cli import places, state
+from edgesim.cli.problems import Problem
+from edgesim.control.carrier import ControlError, LabGone
+from edgesim.control.client import HttpCarrier
+from edgesim.control.commands import Command
+
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def in_directory(function: F) -> F:
+    """Add the option ``--dir``."""
+    return click.option(
+        "--dir",
+        "directory",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="STATE",
+        help="The state directory of the lab. [default: this user's]",
+    )(function)
+
+
+def carrier(directory: Path | None) -> HttpCarrier:
+    """Return the carrier to the running lab. Raises `Problem` where none runs."""
+    running = state.found(places.state_directory(directory))
+    return HttpCarrier(running.control, running.token)
+
+
+def ask(directory: Path | None, command: Command[R]) -> R:
+    """Ask the running lab. Raises `Problem`."""
+    try:
+        return asyncio.run(carrier(directory).ask(command))
+    except LabGone as error:
+        raise Problem(str(error), state.ADVICE) from None
+    except ControlError as error:
+        raise Problem(str(error)) from None

@@ -1,0 +1,44 @@
+"""``edgesim catalogue``: the documented behaviours, and what shows them."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+EPILOG = """\b
+Kinds: R a requirement, B a behaviour, L a limitation.
+
+\b
+Examples:
+  edgesim catalogue                     every row
+  edgesim catalogue NET EP-02           some
+  edgesim catalogue --shown             those that something shows
+  edgesim catalogue --verify            every scenario turns red under its mutations"""
+
+
+@click.command("catalogue", epilog=EPILOG, short_help="List the documented behaviours and what shows each of them.")
+@click.argument("wanted", nargs=-1, metavar="[ROW|GROUP]...")
+@click.option("--shown", is_flag=True, help="Only rows that a scenario or rule shows.")
+@click.option("--verify", is_flag=True, help="Run each scenario, and each of its mutations, which must turn it red.")
+@click.option("--json", "as_json", is_flag=True, help="A list of objects; with --verify a line for each run.")
+def command(wanted: tuple[str, ...], shown: bool, verify: bool, as_json: bool) -> None:
+    """List what Cisco documents of the MRA edge, row by row, with the scenarios and rules that show it."""
+    from edgesim.cli import catalogue_views, verification
+    from edgesim.cli.choosing import chosen
+    from edgesim.cli.problems import Problem
+
+    scenarios = chosen(())
+    rows = catalogue_views.selected(scenarios, wanted, shown=shown)
+    if not rows:
+        raise Problem("no row of the catalogue is chosen", "Rows are called NET-01, EP-02 ..., groups NET, EP ...")
+    if verify:
+        ids = {entry.row.id for entry in rows}
+        some = bool(wanted) or shown
+        click.get_current_context().exit(
+            verification.verify([each for each in scenarios if not some or ids & set(each.shows)], as_json=as_json)
+        )
+    if as_json:
+        click.echo(json.dumps([entry.as_json() for entry in rows], ensure_ascii=False, indent=1))
+    else:
+        catalogue_views.show(rows)

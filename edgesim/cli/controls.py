@@ -1,0 +1,189 @@
+"""``edgesim control``: what can be done to the running lab."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgesim.cli.asking import in_directory
+
+if TYPE_CHECKING:
+    from edgesim.control.commands import Command, Done
+
+EPILOG = """\b
+Examples:
+  edgesim control crash ucm-pub
+  edgesim control start ucm-pub
+  edgesim control partition expe expc
+  edgesim control fault add reset-connection --target expe --port 5061 --times 3
+  edgesim control fault add rewrite --target jabber-1 --find "200 OK" --replace "503 No"
+  edgesim control journal --follow
+
+\b
+The same commands go over HTTP; `edgesim up --json` shows the address and the token:
+  curl -H "Authorization: Bearer $TOKEN" -d '{"command":"crash","host":"ucm-pub"}' $URL"""
+
+
+@click.group("control", epilog=EPILOG, short_help="Act on the running lab.")
+def command() -> None:
+    """Act on the running lab: crash and start hosts, cut paths, put faults in force, follow the journal."""
+
+
+def _told(directory: Path | None, wanted: Command[Done]) -> None:
+    from edgesim.cli.asking import ask
+
+    click.echo(ask(directory, wanted).text)
+
+
+def _on_host(name: str, cls: str, text: str) -> None:
+    @command.command(name, help=text)
+    @click.argument("host")
+    @in_directory
+    def on_host(host: str, directory: Path | None) -> None:
+        from edgesim.control import commands
+
+        _told(directory, getattr(commands, cls)(host=host))
+
+
+_on_host("start", "StartHost", "Start a host that is down.")
+_on_host("stop", "StopHost", "Stop a host in good order.")
+_on_host("restart", "RestartHost", "Stop a host in good order and start it again.")
+_on_host("crash", "Crash", "End a host's processes at once; its peers see resets.")
+
+
+def _between(name: str, cls: str, text: str) -> None:
+    @command.command(name, help=text)
+    @click.argument("one")
+    @click.argument("other")
+    @click.option("--one-way", is_flag=True, help="Only what ONE sends to OTHER.")
+    @in_directory
+    def between(one: str, other: str, one_way: bool, directory: Path | None) -> None:
+        from edgesim.control import commands
+
+        _told(directory, getattr(commands, cls)(one=one, other=other, both_ways=not one_way))
+
+
+_between("partition", "Partition", "Let no new connection through between two hosts.")
+_between("heal", "Heal", "Undo a partition of the same hosts.")
+
+
+@command.group("fault")
+def fault() -> None:
+    """Put fault rules in force, lift them, list them."""
+
+
+def _octets(_: click.Context, __: click.Parameter, value: str | None) -> bytes | None:
+    return None if value is None else value.encode()
+
+
+KINDS = (
+    "refuse-connection",
+    "black-hole",
+    "delay",
+    "drop-datagram",
+    "rewrite",
+    "flip-byte",
+    "drop-message",
+    "reset-connection",
+)
+OPTIONS: list[Callable[[Any], Any]] = [
+    click.option("--label", default="", help="A name of your own, for the journal."),
+    click.option("--source", metavar="HOST", help="Traffic from this host only."),
+    click.option("--target", metavar="HOST", help="Traffic to this host only."),
+    click.option("--port", type=click.IntRange(1, 65535), help="With this server's port only."),
+    click.option("--protocol", type=click.Choice(["tcp", "udp"])),
+    click.option("--contains", callback=_octets, metavar="TEXT", help="What was decoded holds this text."),
+    click.option("--probability", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True),
+    click.option("--times", type=click.IntRange(1), help="So often at most."),
+    click.option("--seconds", type=click.FloatRange(0, min_open=True), help="For so long."),
+    click.option("--find", callback=_octets, metavar="TEXT", help="rewrite: what to replace."),
+    click.option("--replace", callback=_octets, metavar="TEXT", help="rewrite: by what."),
+    click.option("--offset", type=click.IntRange(0), default=0, help="flip-byte: which octet."),
+]
+
+
+@fault.command("add")
+@click.argument("kind", type=click.Choice(KINDS))
+@in_directory
+def add(kind: str, directory: Path | None, **options: Any) -> None:
+    """Put a fault rule in force and print its number. A receiver's rule acts on what was decoded, above TLS."""
+    from edgesim.cli.asking import ask
+    from edgesim.control.commands import AddFault
+
+    number = ask(directory, AddFault(kind=kind, **options)).number  # type: ignore[arg-type]  # click has seen to it
+    click.echo(f"fault {number} is in force")
+
+
+for _option in reversed(OPTIONS):
+    _option(add)
+
+
+@fault.command("remove")
+@click.argument("number", type=int, required=False)
+@click.option("--all", "everything", is_flag=True, help="Lift every rule.")
+@in_directory
+def remove(number: int | None, everything: bool, directory: Path | None) -> None:
+    """Lift a fault rule by its number."""
+    if (number is None) is not everything:
+        raise click.UsageError("either a NUMBER or --all.")
+    from edgesim.control.commands import RemoveFault
+
+    _told(directory, RemoveFault(number=number))
+
+
+@fault.command("list")
+@in_directory
+def list_faults(directory: Path | None) -> None:
+    """List the fault rules in force."""
+    from edgesim.cli import output
+    from edgesim.cli.asking import ask
+    from edgesim.control.commands import Faults
+
+    rows = ask(directory, Faults()).faults
+    if not rows:
+        output.say("no fault is in force")
+        return
+    table = output.table("number", "kind", "on")
+    for row in rows:
+        table.add_row(str(row.number), row.kind, row.text)
+    output.show(table)
+
+
+@command.command("journal")
+@click.option("-n", "--lines", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many entries.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="The entries as they stand in the journal's file.")
+@in_directory
+def journal(lines: int, follow: bool, as_json: bool, directory: Path | None) -> None:
+    """Show the end of the running lab's journal."""
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_follow(directory, lines, follow=follow, as_json=as_json))
+
+
+async def _follow(directory: Path | None, lines: int, *, follow: bool, as_json: bool) -> None:
+    from edgesim.cli import state
+    from edgesim.cli.asking import carrier
+    from edgesim.cli.lines import line
+    from edgesim.cli.problems import Problem
+    from edgesim.control.carrier import LabGone
+    from edgesim.control.commands import Tail
+    from edgesim.journal.codec import decode
+
+    lab = carrier(directory)
+    after = None
+    while True:
+        try:
+            found = await lab.ask(Tail(after=after, limit=lines if after is None else 1000))
+        except LabGone as error:
+            raise Problem(str(error), state.ADVICE) from None
+        for text in found.lines:
+            click.echo(text if as_json else line(decode(text.encode())))
+        after = found.next
+        if not follow:
+            return
+        await asyncio.sleep(0.3)

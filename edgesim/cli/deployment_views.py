@@ -1,0 +1,64 @@
+"""A deployment for people and for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from edgesim.cli import drawing, output
+from edgesim.deployment import Deployment
+from edgesim.deployment.dump import MASK
+from edgesim.deployment.releases import Release
+
+
+def show(deployment: Deployment, *, secrets: bool) -> None:
+    """Print hosts, users and both views of the DNS."""
+    output.say(f"{deployment.name}: {deployment.description}".rstrip(": "), bold=True)
+    output.say()
+    hosts = output.table("host", "role", "release", "address", "zone", "name")
+    for spec in deployment.host_specs():
+        release = getattr(spec.spec, "release", None) or _cluster_release(deployment, spec.cluster)
+        shown = (spec.name, drawing.role(spec), str(release or ""))
+        for interface in spec.interfaces:
+            hosts.add_row(*shown, interface.address, interface.zone, spec.fqdn if shown[0] else "")
+            shown = ("", "", "")
+    output.show(hosts)
+    output.say()
+    users = output.table("user", "password", "name", "number", "devices")
+    for user in deployment.users:
+        password = user.password if secrets else MASK
+        users.add_row(user.id, password, user.display_name, ", ".join(user.numbers), ", ".join(user.devices or ()))
+    output.show(users)
+    output.say()
+    records = output.table("view", "DNS name", "type", "value")
+    for view in ("outside", "inside"):
+        for record in deployment.zone_records(view):
+            if record.type == "PTR":
+                continue
+            value = " ".join(map(str, record.value)) if isinstance(record.value, tuple) else record.value
+            records.add_row(view, record.name, record.type, value)
+    output.show(records)
+
+
+def _cluster_release(deployment: Deployment, name: str | None) -> Release | None:
+    clusters: list[Any] = [*deployment.unified_cm, *deployment.im_presence]
+    return next((each.release for each in clusters if each.name == name), None)
+
+
+def as_json(model: BaseModel, *, secrets: bool) -> dict[str, Any]:
+    """Return a deployment as JSON values, passwords masked unless asked for."""
+    return {name: _value(getattr(model, name), field, secrets) for name, field in type(model).model_fields.items()}
+
+
+def _value(value: Any, field: Any, secrets: bool) -> Any:
+    extra = field.json_schema_extra
+    if isinstance(extra, dict) and extra.get("secret") and value is not None and not secrets:
+        return MASK
+    if isinstance(value, BaseModel):
+        return as_json(value, secrets=secrets)
+    if isinstance(value, tuple):
+        return [_value(each, field, secrets) for each in value]
+    if isinstance(value, Release):
+        return value.text
+    return value

@@ -1,0 +1,105 @@
+"""``edgesim journal``: a saved journal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+EPILOG = """\b
+Examples:
+  edgesim journal run.jsonl                          the story, a line for each entry
+  edgesim journal run.jsonl --ladder text --user alice
+  edgesim journal run.jsonl --ladder svg > run.svg
+  edgesim journal run.jsonl --kind sip --kind http --host expe
+  edgesim journal run.jsonl --around expe#1/42 --details"""
+
+
+@click.command("journal", epilog=EPILOG, short_help="Look at a saved journal.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
+@click.option("--ladder", type=click.Choice(["text", "svg", "mermaid"]), help="Draw it as a ladder.")
+@click.option("--user", "users", multiple=True, metavar="USER", help="Only what concerns this user.")
+@click.option("--key", "keys", multiple=True, metavar="KEY", help="Only what concerns a key, e.g. call-id:...")
+@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only this kind or protocol, e.g. sip, dns.query.")
+@click.option("--without", multiple=True, metavar="KIND", help="Leave this kind or protocol out.")
+@click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only with this host at either end.")
+@click.option("--around", metavar="ID", help="Only around an entry, e.g. expe#1/42.")
+@click.option("--details", is_flag=True, help="Show payloads as they were decoded.")
+@click.option("--width", type=click.IntRange(40, 1000), help="Draw for so many columns. [default: the terminal's]")
+@click.option("--deployment", metavar="NAME", help="Take the order of columns and the roles from a deployment.")
+@click.option("--secrets", is_flag=True, help="Show secrets, if the file holds them.")
+@click.option("--json", "as_json", is_flag=True, help="The chosen entries as lines of JSON.")
+def command(
+    file: Path,
+    ladder: str | None,
+    users: tuple[str, ...],
+    keys: tuple[str, ...],
+    kinds: tuple[str, ...],
+    without: tuple[str, ...],
+    hosts: tuple[str, ...],
+    around: str | None,
+    details: bool,
+    width: int | None,
+    deployment: str | None,
+    secrets: bool,
+    as_json: bool,
+) -> None:
+    """Look at a journal that a run or a lab left: line by line, or as a ladder."""
+    from edgesim.cli import drawing, output
+    from edgesim.cli.lines import line
+    from edgesim.cli.problems import Problem, deployments_told
+    from edgesim.deployment import load
+    from edgesim.journal import Selection
+    from edgesim.journal.codec import JournalFormatError, encode
+    from edgesim.journal.spool import Reader
+    from edgesim.journal.visible import payload_lines
+
+    try:
+        reader = Reader(file)
+        entries = list(reader)
+    except JournalFormatError as error:
+        raise Problem(f"{file}: {error}") from None
+    except OSError as error:
+        raise Problem(f"{file}: {error.strerror}") from None
+    if reader.problem:
+        click.echo(f"warning: {reader.problem}", err=True)
+    if secrets and not reader.header.secrets:
+        click.echo(f"warning: {file} was written without its secrets", err=True)
+    with deployments_told():
+        loaded = load(deployment) if deployment else None
+    select = Selection(
+        stories=(*(f"user:{user}" for user in users), *keys),
+        kinds=kinds,
+        without=without,
+        hosts=hosts,
+        around=around,
+    )
+    try:
+        chosen = select.apply(entries)
+    except LookupError as error:
+        raise Problem(str(error)) from None
+    if not chosen:
+        raise Problem(f"none of the {len(entries)} entries of {file} is chosen", _there_is(entries))
+    if as_json:
+        for entry in chosen:
+            click.echo(encode(entry, secrets=secrets), nl=False)
+    elif ladder is None:
+        for entry in chosen:
+            output.say(line(entry))
+            for text in payload_lines(entry, secrets=secrets) if details else ():
+                output.say(f"{'':14}{text}")
+    else:
+        shown = drawing.story(entries, loaded) if chosen == entries else chosen
+        drawn = drawing.build(shown, loaded, secrets=secrets, marks=[around] if around else ())
+        if ladder == "text":
+            drawing.show(drawn, width=width, details=details)
+        else:
+            click.echo(drawing.render(drawn, ladder), nl=False)
+
+
+def _there_is(entries: list[Any]) -> str:
+    kinds = sorted({entry.kind.partition(".")[0] for entry in entries})
+    hosts = sorted({entry.node for entry in entries})
+    users = sorted({key[5:] for entry in entries for key in entry.keys if key.startswith("user:")})
+    return f"It has kinds {', '.join(kinds)}; hosts {', '.join(hosts)}; users {', '.join(users) or 'none'}."

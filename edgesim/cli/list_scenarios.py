@@ -1,0 +1,52 @@
+"""``edgesim list``: what there is to run."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command("list", short_help="List the scenarios and the built-in deployments.")
+@click.argument("wanted", nargs=-1, metavar="[PATH|NAME]...")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+def command(wanted: tuple[str, ...], as_json: bool) -> None:
+    """List scenarios, all or some, and the built-in deployments."""
+    from edgesim.cli import output
+    from edgesim.cli.choosing import chosen
+    from edgesim.deployment import builtin, names
+    from edgesim.scenario.places import relative
+
+    scenarios = chosen(wanted)
+    if as_json:
+        value = {
+            "scenarios": [
+                {
+                    "name": each.name,
+                    "title": each.title,
+                    "file": str(relative(each.path)),
+                    "deployment": each.deployment,
+                    "shows": list(each.shows),
+                    "users": list(each.users),
+                    "worlds": list(each.worlds),
+                    "mutations": [mutation.name for mutation in each.mutations],
+                    "tags": list(each.tags),
+                }
+                for each in scenarios
+            ],
+            "deployments": [{"name": name, "description": builtin(name).description} for name in names()],
+        }
+        click.echo(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+        return
+    by_file: dict[str, list[tuple[str, str]]] = {}
+    for each in scenarios:
+        by_file.setdefault(str(relative(each.path)), []).append((each.name, each.title))
+    longest = max(len(each.name) for each in scenarios)
+    for file, found in by_file.items():
+        output.say(file, bold=True)
+        for name, title in found:
+            output.say(f"  {name:<{longest}}  {title}")
+        output.say()
+    output.say("deployments", bold=True)
+    for name in names():
+        output.say(f"  {name:<{longest}}  {builtin(name).description}")

@@ -1,0 +1,159 @@
+"""A lab on real sockets for as long as somebody wants it: private CAs, a journal on disk, a control server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgesim.cli import state
+from edgesim.cli.problems import Problem
+from edgesim.control import ControlServer, InProcess
+from edgesim.deployment import Deployment
+from edgesim.journal import Journal
+from edgesim.lab import Lab
+from edgesim.pki import Authorities, PkiError
+from edgesim.pki.installation import installation_authorities, validity_from
+from edgesim.world import machine
+from edgesim.world.live import LiveWorld
+
+JOURNAL = "journal.jsonl"
+DEPLOYMENT = "deployment.yaml"
+CA_FILE = "ca.pem"
+SETTLE = 10.0
+"""Seconds that the links between the servers get to come up before the lab counts as ready without them."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Ready:
+    """A lab that is up. ``complete`` says whether every link stands."""
+
+    lab: Lab
+    running: state.Running
+    seconds: float
+    complete: bool
+
+
+class LiveLab:
+    """One lab, from start to stop."""
+
+    def __init__(self, deployment: Deployment, directory: Path, *, seed: int | None, keylog: Path | None) -> None:
+        self.deployment = deployment
+        self.directory = directory
+        self._seed = seed
+        self._keylog = keylog
+        self._stop = asyncio.Event()
+
+    def run(self, ready: Callable[[Ready], None]) -> None:
+        """Start the lab, call ``ready`` once it is up, and return after it was stopped. Raises `Problem`."""
+        began = machine.stopwatch()
+        self._claim()
+        try:
+            authorities = self._authorities()
+            world = LiveWorld(self._seed)
+            journal = Journal(world, spool=self.directory / JOURNAL)
+        except OSError as error:
+            raise Problem(f"{error.filename or self.directory}: {error.strerror or error}", _DIRECTORY) from None
+        lab = Lab(
+            world,
+            self.deployment,
+            journal=journal,
+            authorities=authorities,
+            validity=validity_from(machine.today()),
+            keylog=str(self._keylog) if self._keylog else None,
+        )
+        try:
+            world.run(self._live(lab, ready, began))
+        finally:
+            state.remove(self.directory)
+            journal.close()
+
+    def _claim(self) -> None:
+        """Make the directory, and see that no other lab lives in it."""
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise Problem(f"{error.filename or self.directory}: {error.strerror}", _DIRECTORY) from None
+        other = state.read(self.directory)
+        if other is not None and other.process != os.getpid() and state.lives(other):
+            raise Problem(
+                f"a lab runs already: {other.deployment}, process {other.process}, in {self.directory}",
+                "Stop it (Ctrl-C where it runs), or start this one with a --dir and a --network of its own.",
+            )
+
+    def _authorities(self) -> Authorities:
+        deployment = self.deployment
+        domains = [deployment.domains.edge, deployment.domains.inside or "", *_more_domains(deployment)]
+        try:
+            return installation_authorities(
+                self.directory / "ca",
+                domains=[domain for domain in dict.fromkeys(domains) if domain],
+                randomness=machine.randomness(),
+                now=machine.today(),
+            )
+        except PkiError as error:
+            raise Problem(str(error)) from None
+
+    async def _live(self, lab: Lab, ready: Callable[[Ready], None], began: float) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(number, self._stop.set)
+        try:
+            await lab.start(settle=0)
+        except OSError as error:
+            raise Problem(str(error.args[1] if len(error.args) > 1 else error), _ADDRESSES) from None
+        settling = loop.create_task(lab.settle(SETTLE))
+        stopping = loop.create_task(self._stop.wait())
+        stopping.add_done_callback(lambda _: settling.cancel())
+        control = ControlServer(lab.world, InProcess(lab), machine.token())
+        with contextlib.suppress(asyncio.CancelledError):
+            complete = await settling
+            await control.start()
+            running = self._written(lab, control)
+            seconds = machine.stopwatch() - began
+            ready(Ready(lab=lab, running=running, seconds=seconds, complete=complete))
+            await stopping
+        await control.close()
+        await lab.stop()
+
+    def _written(self, lab: Lab, control: ControlServer) -> state.Running:
+        """Write what other commands, and people, need; return it."""
+        deployment = self.deployment
+        ca_file = self.directory / CA_FILE
+        ca_file.write_bytes(lab.authorities.trust().plus(lab.authorities.enterprise).pem())
+        port = deployment.defaults.ports.dns
+        running = state.Running(
+            process=os.getpid(),
+            deployment=deployment.name,
+            domain=deployment.domains.edge,
+            control=control.url,
+            token=control.token,
+            ca_file=str(ca_file.absolute()),
+            resolver=f"{deployment.dns.outside.address}:{port}",
+            inside_resolver=f"{deployment.dns.inside.address}:{port}",
+            journal=str((self.directory / JOURNAL).absolute()),
+        )
+        state.write(self.directory, running)
+        return running
+
+
+_DIRECTORY = "Name a directory that you may write with --dir."
+_ADDRESSES = (
+    "A lab may have other addresses (--network 127.N) and another port of DNS (--dns-port); docs/live.md tells more."
+)
+
+
+def _more_domains(deployment: Deployment) -> list[str]:
+    """Return the domains that names in certificates come from, beside the edge's and the inside's."""
+    found = [each.name for each in deployment.domains.enabled]
+    found += [domain for cluster in deployment.im_presence for domain in cluster.presence_domains]
+    found += [spec.fqdn.partition(".")[2] for spec in deployment.host_specs() if spec.kind != "client"]
+    found += [
+        name for name in (deployment.mra.expressway_e_cluster, deployment.mra.expressway_c_cluster) if name is not None
+    ]
+    return [name for name in found if "." in name]

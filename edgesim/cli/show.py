@@ -1,0 +1,32 @@
+"""``edgesim show``: a deployment."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command("show", short_help="Show a deployment: hosts, users, DNS, or every setting.")
+@click.argument("deployment", metavar="DEPLOYMENT")
+@click.option("--full", is_flag=True, help="Every setting as YAML, with where each value comes from.")
+@click.option("--secrets", is_flag=True, help="Show passwords.")
+@click.option("--json", "as_json", is_flag=True, help="Every setting as one line of JSON.")
+def command(deployment: str, full: bool, secrets: bool, as_json: bool) -> None:
+    """Show a deployment, by the name of a built-in one or by its YAML file, and check it on the way.
+
+    With --full the output is itself a deployment file: a start for one of your own.
+    """
+    from edgesim.cli import deployment_views
+    from edgesim.cli.problems import deployments_told
+    from edgesim.deployment import as_yaml, load
+
+    with deployments_told():
+        loaded = load(deployment)
+    if as_json:
+        value = deployment_views.as_json(loaded, secrets=secrets)
+        click.echo(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    elif full:
+        click.echo(as_yaml(loaded, full=True, reveal=secrets), nl=False)
+    else:
+        deployment_views.show(loaded, secrets=secrets)

@@ -1,0 +1,103 @@
+"""``edgesim sign-in``: a simulated Jabber against the running lab, as a diagnostic client shows it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from edgesim.cli import parameters
+from edgesim.cli.asking import in_directory
+
+EPILOG = """\b
+Exit codes: 0 signed in with every service the user has, 1 not, 2 could not try.
+
+\b
+Examples:
+  edgesim sign-in alice@example.com
+  edgesim sign-in alice@example.com --platform ios --stay
+  echo alice-secret | edgesim sign-in alice@example.com --password-stdin --json
+  edgesim sign-in alice@example.com --resolver 127.0.113.53:10053 --ca ca.pem"""
+
+
+@click.command("sign-in", epilog=EPILOG, short_help="Sign a simulated Jabber in to the running lab.")
+@click.argument("who", metavar="USER@DOMAIN")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking for it.")
+@click.option(
+    "--resolver",
+    callback=parameters.endpoint,
+    metavar="HOST:PORT",
+    help="The name server to ask. [default: the running lab's]",
+)
+@click.option(
+    "--ca",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="PEM file of the CAs to trust. [default: the running lab's]",
+)
+@click.option(
+    "--platform",
+    type=click.Choice(["windows", "mac", "ios", "android"]),
+    default="windows",
+    show_default=True,
+    help="Which Jabber.",
+)
+@click.option("--inside", is_flag=True, help="From a machine on the company's network instead of the internet.")
+@click.option("--accept-untrusted", is_flag=True, help="Answer yes where Jabber asks about a certificate.")
+@click.option("--stay", is_flag=True, help="Stay signed in until Ctrl-C.")
+@click.option("--journal", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Keep what it saw.")
+@in_directory
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON at the end, and nothing else.")
+def command(
+    who: str,
+    password_stdin: bool,
+    resolver: tuple[str, int] | None,
+    ca: Path | None,
+    platform: str,
+    inside: bool,
+    accept_untrusted: bool,
+    stay: bool,
+    journal: Path | None,
+    directory: Path | None,
+    as_json: bool,
+) -> None:
+    """Sign in as USER@DOMAIN and say how each stage went: discovery, edge, files, phone, chat.
+
+    It is a client of its own, in a process of its own. It finds the running lab's name server and CAs by the lab's
+    state directory; --resolver and --ca name others. It signs out at the end.
+    """
+    user, _, domain = who.rpartition("@")
+    if not user or "." not in domain:
+        raise click.UsageError(f"{who!r} is no USER@DOMAIN; write for example alice@example.com.")
+
+    from edgesim.cli.diagnosis import Diagnosis
+
+    diagnosis = Diagnosis.prepare(
+        user=user,
+        domain=domain,
+        resolver=resolver,
+        ca=ca,
+        inside=inside,
+        directory=directory,
+        journal=journal,
+    )
+    diagnosis.platform = platform  # type: ignore[assignment]  # click has seen to it
+    diagnosis.accept_untrusted = accept_untrusted
+    diagnosis.stay = stay
+    diagnosis.as_json = as_json
+    diagnosis.password = _password(who, from_stdin=password_stdin)
+    click.get_current_context().exit(0 if diagnosis.run() else 1)
+
+
+def _password(who: str, *, from_stdin: bool) -> str:
+    from edgesim.cli.problems import Problem
+
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise Problem(
+            "there is no terminal to ask for the password", "Give it on standard input, with --password-stdin."
+        )
+    answer: str = click.prompt(f"Password of {who}", hide_input=True, err=True)
+    return answer

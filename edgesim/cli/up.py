@@ -1,0 +1,80 @@
+"""``edgesim up``: a lab on real sockets."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from edgesim.cli.asking import in_directory
+
+EPILOG = """\b
+Ports are the documented ones. Only DNS needs the right to bind a port below 1024: without
+it the lab uses another, which the table shows. To have 53 on Linux, either run as root or
+  sudo sysctl net.ipv4.ip_unprivileged_port_start=53
+
+\b
+Examples:
+  edgesim up                              the built-in deployment `small`
+  edgesim up lab.yaml --dir ./state       a deployment of your own, its state here
+  edgesim up cluster --network 127.7      beside another lab
+  edgesim up --json                       for programs: one line of JSON when ready
+
+\b
+In another terminal: edgesim sign-in, status, netstat, zones, control."""
+
+
+def _network(_: click.Context, __: click.Parameter, value: str) -> str:
+    found = re.fullmatch(r"127\.(\d{1,3})", value)
+    if found is None or int(found[1]) > 255:
+        raise click.BadParameter(f"{value!r} is no half of a loopback address; write 127.0 to 127.255.")
+    return value
+
+
+@click.command("up", epilog=EPILOG, short_help="Start a lab on real sockets of this machine.")
+@click.argument("deployment", default="small", metavar="[DEPLOYMENT]")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON once the lab is ready.")
+@in_directory
+@click.option(
+    "--network",
+    default="127.0",
+    show_default=True,
+    callback=_network,
+    metavar="127.N",
+    help="What the lab's addresses begin with.",
+)
+@click.option("--dns-port", type=click.IntRange(1, 65535), help="The port of DNS. [default: 53 if allowed, else 10053]")
+@click.option("--keylog", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write TLS secrets.")
+@click.option("--seed", type=click.IntRange(0), help="What tags, nonces and the like derive from. [default: random]")
+def command(
+    deployment: str,
+    as_json: bool,
+    directory: Path | None,
+    network: str,
+    dns_port: int | None,
+    keylog: Path | None,
+    seed: int | None,
+) -> None:
+    """Start a lab on loopback addresses of this machine, and keep it until Ctrl-C.
+
+    DEPLOYMENT is a YAML file or the name of a built-in deployment (`edgesim list`). Each host has an address of its own
+    below 127.0.0.0/8, so clients connect to the documented ports. Certificates come from private roots that are made
+    once for this installation, and are good for the lab's domains only.
+    """
+    from edgesim.cli import lab_views, places
+    from edgesim.cli.live_lab import LiveLab
+    from edgesim.cli.problems import Problem, deployments_told
+    from edgesim.deployment import load
+    from edgesim.lab import on_loopback
+
+    with deployments_told():
+        loaded = load(deployment)
+        try:
+            moved = on_loopback(loaded, network=network, dns_port=dns_port)
+        except ValueError as error:
+            raise Problem(str(error)) from None
+    lab = LiveLab(moved, places.state_directory(directory), seed=seed, keylog=keylog)
+    lab.run(lab_views.print_json if as_json else lab_views.print_tables)
+    if not as_json:
+        click.echo("\nstopped")

@@ -1,0 +1,75 @@
+"""Whether scenarios can fail: each passes as it is, and turns red under each of its mutations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import click
+
+from edgesim.cli import output
+from edgesim.cli.problems import Problem
+from edgesim.scenario import Mutation, Outcome, Scenario
+from edgesim.scenario.run import Options, run
+from edgesim.scenario.verdict import Verdict
+
+SEED = 1
+
+
+def verify(scenarios: Sequence[Scenario], *, as_json: bool) -> int:
+    """Run every scenario and its mutations, print, and return the exit code: 0 if all is as it must be, else 1."""
+    if not scenarios:
+        raise Problem("no scenario shows these rows")
+    wrong = runs = 0
+    for scenario in scenarios:
+        mutations: list[Mutation | None] = [None, *scenario.mutations]
+        if len(mutations) == 1:
+            wrong += 1
+            _say(as_json, scenario, None, None, "names no mutation, so nothing shows that it can fail")
+        for mutation in mutations:
+            verdict = run(scenario, Options(seed=SEED, mutation=mutation)).verdict
+            runs += 1
+            problem = _problem(verdict, mutation)
+            wrong += bool(problem)
+            _say(as_json, scenario, mutation, verdict, problem)
+    if not as_json:
+        output.say()
+        text = f"{len(scenarios)} scenarios, {runs} runs, {wrong} not as they must be"
+        output.say(text, bold=True, fg="red" if wrong else "green")
+    return 1 if wrong else 0
+
+
+def _problem(verdict: Verdict, mutation: Mutation | None) -> str:
+    if verdict.outcome is Outcome.UNSUPPORTED:
+        return ""
+    if mutation is None:
+        return "" if verdict.outcome is Outcome.PASSED else f"must pass, but {verdict.outcome.word}: {_short(verdict)}"
+    if verdict.outcome is Outcome.FAILED:
+        return ""
+    return f"must turn red, but {verdict.outcome.word}{f': {_short(verdict)}' if verdict.reason else ''}"
+
+
+def _short(verdict: Verdict) -> str:
+    return verdict.reason.partition("\n")[0]
+
+
+def _say(as_json: bool, scenario: Scenario, mutation: Mutation | None, verdict: Verdict | None, problem: str) -> None:
+    name = mutation.name if mutation is not None else ""
+    if as_json:
+        value = {
+            "scenario": scenario.name,
+            "mutation": name,
+            "outcome": verdict.outcome.word if verdict is not None else "",
+            "as_it_must_be": not problem,
+            "problem": problem,
+        }
+        click.echo(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+        return
+    if mutation is None and verdict is not None:
+        output.say(scenario.name, bold=True)
+    what = f"with {name}" if mutation is not None else "as it is" if verdict is not None else "mutations"
+    if problem:
+        output.say(f"  WRONG  {what}: {problem}", fg="red")
+    else:
+        assert verdict is not None
+        output.say(f"  {'red' if mutation is not None else 'green':<6} {what}: {_short(verdict) or 'passed'}")

@@ -1,0 +1,312 @@
+"""What one can ask of a running lab, and what it answers. A command's class names the class of its reply.
+
+In JSON a command is an object with its ``command`` (a key of `COMMANDS`) beside its fields; octets are text in UTF-8.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
+
+from pydantic import ConfigDict, Field
+
+from edgesim.world.netstat import SocketRow
+
+R = TypeVar("R")
+MOST_LINES = 10_000
+
+Probability = Annotated[float, Field(gt=0, le=1)]
+Seconds = Annotated[float, Field(gt=0)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+FaultKind = Literal[
+    "refuse-connection",
+    "black-hole",
+    "delay",
+    "drop-datagram",
+    "rewrite",
+    "flip-byte",
+    "drop-message",
+    "reset-connection",
+]
+
+
+class Command(Generic[R]):
+    """Base of all commands."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    name: ClassVar[str]
+    reply: ClassVar[type[Any]]
+
+
+COMMANDS: dict[str, type[Command[Any]]] = {}
+"""Every command by its name."""
+
+C = TypeVar("C", bound=type[Command[Any]])
+
+
+def _command(name: str, reply: type[Any]) -> Any:
+    def register(cls: C) -> C:
+        cls.name, cls.reply = name, reply
+        COMMANDS[name] = cls
+        return cls
+
+    return register
+
+
+# ---- replies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """It was done; ``text`` says what is so now."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRow:
+    """A host: its role in words, its addresses as (address, zone), its state, and which life it is in."""
+
+    name: str
+    kind: str
+    fqdn: str
+    addresses: tuple[tuple[str, str], ...]
+    state: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostTable:
+    """All hosts in the order in which they start."""
+
+    hosts: tuple[HostRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabStatus:
+    """A lab at a glance. ``seconds`` is lab time; ``problems`` says in words what does not run."""
+
+    deployment: str
+    world: str
+    seconds: float
+    entries: int
+    hosts_up: int
+    hosts: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sockets:
+    """Open sockets."""
+
+    rows: tuple[SocketRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneRow:
+    """The last known state of an Expressway zone."""
+
+    host: str
+    zone: str
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneTable:
+    """All Expressway zones."""
+
+    zones: tuple[ZoneRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """Entries of the journal as lines of JSON, secrets masked; ``next`` is the position after the last."""
+
+    lines: tuple[str, ...]
+    next: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRow:
+    """A fault rule in force: its id, its kind, and what it does to which traffic, in words."""
+
+    number: int
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultTable:
+    """The fault rules in force, in their order."""
+
+    faults: tuple[FaultRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultAdded:
+    """The id of a new fault rule."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A text, e.g. a deployment as YAML."""
+
+    text: str
+
+
+# ---- commands that look
+
+
+@_command("status", LabStatus)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status(Command[LabStatus]):
+    """How the lab is."""
+
+
+@_command("hosts", HostTable)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosts(Command[HostTable]):
+    """Which hosts there are."""
+
+
+@_command("netstat", Sockets)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Netstat(Command[Sockets]):
+    """The sockets of one host, or all."""
+
+    host: str | None = None
+
+
+@_command("zones", ZoneTable)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zones(Command[ZoneTable]):
+    """The Expressway zones."""
+
+
+@_command("tail", Lines)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tail(Command[Lines]):
+    """The journal from position ``after`` on, or its end; at most ``limit`` entries."""
+
+    after: Annotated[int, Field(ge=0)] | None = None
+    limit: Annotated[int, Field(ge=1, le=MOST_LINES)] = 100
+
+
+@_command("describe", Text)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Describe(Command[Text]):
+    """The lab's deployment as YAML, passwords included."""
+
+
+# ---- commands that act
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OnHost(Command[Done]):
+    host: str
+
+
+@_command("start", Done)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartHost(_OnHost):
+    """Start a host that is down."""
+
+
+@_command("stop", Done)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopHost(_OnHost):
+    """Stop a host in good order."""
+
+
+@_command("restart", Done)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartHost(_OnHost):
+    """Stop a host in good order and start it again."""
+
+
+@_command("crash", Done)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crash(_OnHost):
+    """End a host's processes at once; its peers see resets."""
+
+
+@_command("power-off", Done)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerOff(_OnHost):
+    """Cut a host's power; its peers see silence. Simulated world only."""
+
+
+@_command("freeze", Done)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freeze(_OnHost):
+    """Stop a host's time. Simulated world only."""
+
+
+@_command("thaw", Done)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thaw(_OnHost):
+    """Let a frozen host go on. Simulated world only."""
+
+
+@_command("partition", Done)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partition(Command[Done]):
+    """Let nothing through from one host to another, nor back unless told otherwise."""
+
+    one: str
+    other: str
+    both_ways: bool = True
+
+
+@_command("heal", Done)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heal(Command[Done]):
+    """Undo one partition of the same hosts."""
+
+    one: str
+    other: str
+    both_ways: bool = True
+
+
+@_command("add-fault", FaultAdded)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddFault(Command[FaultAdded]):
+    """Put a fault rule in force (`edgesim.world.faults`).
+
+    ``source``, ``target``, ``port``, ``protocol`` and ``contains`` select traffic; ``times`` is the budget, ``seconds``
+    the lifetime. ``delay_ms`` goes with ``delay``, ``find`` and ``replace`` with ``rewrite``, ``offset`` with
+    ``flip-byte``.
+    """
+
+    kind: FaultKind
+    label: str = ""
+    source: str | None = None
+    target: str | None = None
+    port: Port | None = None
+    protocol: Literal["tcp", "udp"] | None = None
+    contains: bytes | None = None
+    probability: Probability = 1.0
+    times: Annotated[int, Field(ge=1)] | None = None
+    seconds: Seconds | None = None
+    delay_ms: Annotated[float, Field(gt=0)] | None = None
+    find: bytes | None = None
+    replace: bytes | None = None
+    offset: Annotated[int, Field(ge=0)] = 0
+
+
+@_command("remove-fault", Done)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveFault(Command[Done]):
+    """Lift a fault rule by its id; without one, all."""
+
+    number: int | None = None
+
+
+@_command("faults", FaultTable)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faults(Command[FaultTable]):
+    """The fault rules in force."""

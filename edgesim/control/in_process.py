@@ -1,0 +1,218 @@
+"""The command set over a lab in the same process."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
+
+from edgesim.control import commands, faults
+from edgesim.control.carrier import ControlError
+from edgesim.control.commands import Command
+from edgesim.deployment import as_yaml
+from edgesim.journal.codec import encode
+from edgesim.lab import Lab
+from edgesim.world import Host, HostState, UnsupportedError
+
+R = TypeVar("R")
+DOWN = "is down"
+
+
+class InProcess:
+    """Carries commands to a lab by calling it."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.world = lab.world
+
+    async def ask(self, command: Command[R]) -> R:
+        """Do what the command says and return its reply. Raises `ControlError`."""
+        work = _WORK.get(type(command))
+        if work is None:
+            raise ControlError(f"{type(command).__name__} is no command of a lab")
+        try:
+            return cast(R, await work(self, command))
+        except UnsupportedError as error:
+            raise ControlError(str(error)) from None
+
+    # ---- looking
+
+    async def _status(self, _: commands.Status) -> commands.LabStatus:
+        hosts = list(self.world.hosts.values())
+        problems = [f"{host.name} is {host.state.value}" for host in hosts if host.state is not HostState.UP]
+        problems += [
+            f"{zone.host}: zone {zone.zone}: {zone.state}{f' ({zone.reason})' if zone.reason else ''}"
+            for zone in self._zone_rows()
+            if "Active" not in zone.state
+        ]
+        return commands.LabStatus(
+            deployment=self.lab.deployment.name,
+            world=self.world.kind,
+            seconds=round(self.world.now() / 1e9, 3),
+            entries=len(self.lab.journal),
+            hosts_up=sum(host.state is HostState.UP for host in hosts),
+            hosts=len(hosts),
+            problems=tuple(problems),
+        )
+
+    async def _hosts(self, _: commands.Hosts) -> commands.HostTable:
+        return commands.HostTable(
+            hosts=tuple(
+                commands.HostRow(
+                    name=spec.name,
+                    kind=spec.kind,
+                    fqdn=spec.fqdn,
+                    addresses=tuple((each.address, each.zone) for each in spec.interfaces),
+                    state=self.world.hosts[spec.name].state.value,
+                    incarnation=self.world.hosts[spec.name].incarnation,
+                )
+                for spec in self.lab.deployment.host_specs()
+            )
+        )
+
+    async def _netstat(self, command: commands.Netstat) -> commands.Sockets:
+        if command.host is not None:
+            self._host(command.host)
+        return commands.Sockets(rows=tuple(self.world.sockets(command.host)))
+
+    async def _zones(self, _: commands.Zones) -> commands.ZoneTable:
+        return commands.ZoneTable(zones=tuple(self._zone_rows()))
+
+    def _zone_rows(self) -> list[commands.ZoneRow]:
+        return [
+            commands.ZoneRow(host=host, zone=zone, state=state, reason=reason)
+            if self.world.hosts[host].state is HostState.UP
+            else commands.ZoneRow(host=host, zone=zone, state="unknown", reason=f"{host} {DOWN}")
+            for host, zone, state, reason in self.lab.zones()
+        ]
+
+    async def _tail(self, command: commands.Tail) -> commands.Lines:
+        journal = self.lab.journal
+        end = len(journal)
+        start = max(end - command.limit, 0) if command.after is None else min(command.after, end)
+        stop = min(start + command.limit, end)
+        lines = tuple(encode(entry).decode("ascii").rstrip("\n") for entry in journal.entries(start)[: stop - start])
+        return commands.Lines(lines=lines, next=stop)
+
+    async def _describe(self, _: commands.Describe) -> commands.Text:
+        return commands.Text(text=as_yaml(self.lab.deployment, reveal=True))
+
+    # ---- acting
+
+    def _host(self, name: str) -> Host:
+        try:
+            return self.lab.node(name).host
+        except LookupError as error:
+            raise ControlError(str(error)) from None
+
+    def _state(self, name: str, *, up: bool) -> Host:
+        """Return a host that is up, or one that is down. Raises `ControlError` where it is otherwise."""
+        host = self._host(name)
+        if (host.state is HostState.UP) is not up:
+            raise ControlError(f"{name} is {host.state.value}")
+        return host
+
+    async def _start(self, command: commands.StartHost) -> commands.Done:
+        self._state(command.host, up=False)
+        try:
+            await self.lab.start_host(command.host)
+        except OSError as error:
+            raise ControlError(f"{command.host} did not start: {error}") from None
+        return self._now(command.host)
+
+    async def _stop(self, command: commands.StopHost) -> commands.Done:
+        self._state(command.host, up=True)
+        await self.world.stop(command.host)
+        return self._now(command.host)
+
+    async def _restart(self, command: commands.RestartHost) -> commands.Done:
+        self._host(command.host)
+        try:
+            await self.lab.restart(command.host)
+        except OSError as error:
+            raise ControlError(f"{command.host} did not start again: {error}") from None
+        return self._now(command.host)
+
+    async def _crash(self, command: commands.Crash) -> commands.Done:
+        self._state(command.host, up=True)
+        await self.lab.crash(command.host)
+        return self._now(command.host)
+
+    async def _power_off(self, command: commands.PowerOff) -> commands.Done:
+        self._state(command.host, up=True)
+        await self.lab.power_off(command.host)
+        return self._now(command.host)
+
+    async def _freeze(self, command: commands.Freeze) -> commands.Done:
+        self._state(command.host, up=True)
+        await self.lab.freeze(command.host)
+        return self._now(command.host)
+
+    async def _thaw(self, command: commands.Thaw) -> commands.Done:
+        self._host(command.host)
+        await self.lab.thaw(command.host)
+        return self._now(command.host)
+
+    def _now(self, name: str) -> commands.Done:
+        host = self._host(name)
+        return commands.Done(text=f"{name} is {host.state.value}")
+
+    async def _partition(self, command: commands.Partition) -> commands.Done:
+        one, other = self._pair(command.one, command.other)
+        self.world.paths.partition(one, other, both_ways=command.both_ways)
+        between = f"between {one} and {other}" if command.both_ways else f"from {one} to {other}"
+        return commands.Done(text=f"nothing gets through {between}")
+
+    async def _heal(self, command: commands.Heal) -> commands.Done:
+        one, other = self._pair(command.one, command.other)
+        self.world.paths.heal(one, other, both_ways=command.both_ways)
+        cut = self.world.paths.cut(one, other) or self.world.paths.cut(other, one)
+        still = "is still cut: it was cut more than once" if cut else "is open"
+        return commands.Done(text=f"the way between {one} and {other} {still}")
+
+    def _pair(self, one: str, other: str) -> tuple[str, str]:
+        if one == other:
+            raise ControlError(f"{one} cannot be cut off from itself")
+        return self._host(one).name, self._host(other).name
+
+    async def _add_fault(self, command: commands.AddFault) -> commands.FaultAdded:
+        for name in (command.source, command.target):
+            if name is not None:
+                self._host(name)
+        return commands.FaultAdded(number=self.world.faults.add(faults.fault(command, self.world)))
+
+    async def _remove_fault(self, command: commands.RemoveFault) -> commands.Done:
+        rules = dict(self.world.faults.rules())
+        if command.number is None:
+            self.world.faults.clear()
+            return commands.Done(text=f"{len(rules)} lifted")
+        if command.number not in rules:
+            there = ", ".join(map(str, rules)) or "none"
+            raise ControlError(f"no fault {command.number} is in force; there is {there}")
+        self.world.faults.remove(command.number)
+        return commands.Done(text=f"fault {command.number} is lifted")
+
+    async def _faults(self, _: commands.Faults) -> commands.FaultTable:
+        rules = self.world.faults.rules()
+        return commands.FaultTable(faults=tuple(faults.row(number, rule, self.world) for number, rule in rules))
+
+
+_WORK: dict[type[Command[Any]], Callable[[InProcess, Any], Awaitable[Any]]] = {
+    commands.Status: InProcess._status,
+    commands.Hosts: InProcess._hosts,
+    commands.Netstat: InProcess._netstat,
+    commands.Zones: InProcess._zones,
+    commands.Tail: InProcess._tail,
+    commands.Describe: InProcess._describe,
+    commands.StartHost: InProcess._start,
+    commands.StopHost: InProcess._stop,
+    commands.RestartHost: InProcess._restart,
+    commands.Crash: InProcess._crash,
+    commands.PowerOff: InProcess._power_off,
+    commands.Freeze: InProcess._freeze,
+    commands.Thaw: InProcess._thaw,
+    commands.Partition: InProcess._partition,
+    commands.Heal: InProcess._heal,
+    commands.AddFault: InProcess._add_fault,
+    commands.RemoveFault: InProcess._remove_fault,
+    commands.Faults: InProcess._faults,
+}

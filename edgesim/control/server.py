@@ -1,0 +1,92 @@
+"""The HTTP carrier's side at the lab: ``POST /v1/command`` with a bearer token, on a loopback port of its own.
+
+The server is no host of the lab: nothing of it shows in the lab's journal or sockets, and no crash reaches it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from typing import Any
+
+from edgesim.control.carrier import Carrier, ControlError
+from edgesim.control.coding import command_from_json, reply_to_json
+from edgesim.http import Headers, HttpServer, Request, Response
+from edgesim.journal import Journal, Recorder
+from edgesim.world import Host, Interface, Service, World
+
+PATH = "/v1/command"
+ADDRESS = "127.0.0.1"
+BEARER = "Bearer "
+
+
+class ControlServer:
+    """Serves commands to whoever knows ``token``."""
+
+    def __init__(self, world: World, carrier: Carrier, token: str) -> None:
+        self.carrier = carrier
+        self.port = 0
+        self.token = token
+        self._token = token.encode()
+        self._host = Host(world, "control", (Interface(name="lo", address=ADDRESS, zone="internet"),), _nothing)
+        recorder = _Silent(Journal(world), self._host)
+        self._http = HttpServer(recorder, self._handle, refusal=_refusal, host=self._host, name="control")
+        self._server: asyncio.AbstractServer | None = None
+
+    async def start(self, port: int = 0) -> None:
+        """Listen on a port of 127.0.0.1, a free one unless told; `port` says which. Raises `OSError`."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(self._http.protocol, ADDRESS, port)
+        self._server = server
+        self.port = server.sockets[0].getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        """Where commands go."""
+        return f"http://{ADDRESS}:{self.port}{PATH}"
+
+    async def close(self) -> None:
+        """Stop listening; a command at work is cancelled."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        await self._http.close()
+
+    async def _handle(self, request: Request) -> Response:
+        given = (request.headers.get("Authorization") or "").encode("latin-1", "replace")
+        if not hmac.compare_digest(given, BEARER.encode() + self._token):
+            return _json(401, {"error": "the token of the lab is needed"}, ("WWW-Authenticate", "Bearer"))
+        if request.target != PATH:
+            return _json(404, {"error": f"commands go to {PATH}"})
+        if request.method != "POST":
+            return _json(405, {"error": "commands are POSTed"}, ("Allow", "POST"))
+        try:
+            reply = await self.carrier.ask(command_from_json(request.body))
+        except ControlError as error:
+            return _json(400, {"error": str(error)})
+        return _response(200, reply_to_json(reply))
+
+
+class _Silent(Recorder):
+    """Writes nothing: what goes on here is not of the lab."""
+
+    def emit(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+async def _nothing(_: Host) -> Service:
+    raise RuntimeError("the control server is no host")
+
+
+def _json(status: int, value: dict[str, str], *headers: tuple[str, str]) -> Response:
+    return _response(status, json.dumps(value).encode(), *headers)
+
+
+def _response(status: int, body: bytes, *headers: tuple[str, str]) -> Response:
+    described = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), *headers]
+    return Response(status=status, headers=Headers([*described, ("Content-Length", str(len(body)))]), body=body)
+
+
+def _refusal(status: int) -> Response:
+    return _json(status, {"error": "this is no request that can be read"}, ("Connection", "close"))
