@@ -12,7 +12,7 @@ from edgesim.clients.jabber.discovery import discover
 from edgesim.clients.jabber.phone import Path, Phone
 from edgesim.clients.jabber.registration import Registrant
 from edgesim.clients.jabber.stages import FINAL, TRANSITIONS, Result, SignIn, Stage, StageFailed
-from edgesim.deployment.people import User
+from edgesim.deployment.people import DEVICE_TYPES, JABBER_PREFIXES, User
 from edgesim.dns import Resolver
 from edgesim.edge import config_files, cookie, edge_config, uds
 from edgesim.edge.edge_config import EdgeConfig
@@ -293,14 +293,14 @@ class Jabber:
     def _registrant(self, path: Path) -> Registrant:
         assert self._config is not None and self._device is not None
         line = self._config.lines[0]
-        _, agent, load = PLATFORMS[self.platform]
+        prefix, agent, load = PLATFORMS[self.platform]
         instance = hashlib.sha256(f"{self.node.name}/{self._device.name}".encode()).hexdigest()[:12]
         return Registrant(
             node=path.node,
             number=line.name,
             contact_user=line.contact,
             device=self._device.name,
-            model=self.node.deployment.device(self._device.name).model,
+            model=DEVICE_TYPES[JABBER_PREFIXES[prefix]].model,
             instance=instance,
             agent=str(getattr(self.node.defaults.agents, agent)),
             load=load,
