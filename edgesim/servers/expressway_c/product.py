@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 
 from edgesim.deployment import hosts
@@ -67,7 +69,7 @@ class ExpresswayC:
         await self.tunnels.start()
         await self.sip.start()
         await self.xmpp.start()
-        self.node.host.spawn(self._discover(), name="discovery")
+        self._discovering = self.node.host.spawn(self._discover(), name="discovery")
 
     async def ready(self) -> None:
         """Return once discovery was tried, every tunnel is up, and the other sides say that their links stand."""
@@ -78,6 +80,9 @@ class ExpresswayC:
 
     async def stop(self) -> None:
         """End every link."""
+        self._discovering.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._discovering
         await self.xmpp.stop()
         await self.sip.stop()
         await self.tunnels.stop()
