@@ -1,11 +1,13 @@
 """Makes the generated pages of this folder again; run it from the repository: ``python docs/generate.py``.
 
-The picture of the ladder is that of a real run of ``first_sign_in``. Pages come out the same until what they show
+The pictures are ladders of a real run of ``first_sign_in``. Pages come out the same until what they show
 changes; ``tests/test_docs.py`` says when one is out of date.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from edgesim.catalogue import Catalogue
@@ -13,7 +15,7 @@ from edgesim.catalogue.page import page as catalogue_page
 from edgesim.cli import drawing
 from edgesim.deployment import builtin
 from edgesim.deployment.grounds_table import page as defaults_page
-from edgesim.journal import Selection, ladder_svg
+from edgesim.journal import Entry, Event, Selection, events, ladder_svg
 from edgesim.scenario.discover import find
 from edgesim.scenario.run import Options, run
 from edgesim.scenario.verdict import Outcome
@@ -22,6 +24,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
 SCENARIOS = REPOSITORY / "scenarios"
 PICTURED = "first_sign_in"
+WHOLE = ("service discovery", "edge configuration", "phone registration")
+"""Stages of a sign-in that the short picture shows in full."""
+CHAT = re.compile(r"CISCO-VTG|<auth>|<success>|XMPP success|bind urn|<iq (set|result)>$|bound$")
 
 
 def pages() -> dict[Path, str]:
@@ -32,24 +37,55 @@ def pages() -> dict[Path, str]:
     }
 
 
-def picture() -> str:
-    """Return the ladder of a sign-in as SVG. Raises `RuntimeError` where the scenario does not pass."""
-    (scenario,) = find([PICTURED], home=SCENARIOS)[:1]
+def pictures() -> dict[Path, str]:
+    """Return the ladders of a sign-in as SVG: all of it, and a short one. Raises `RuntimeError` if it does not pass."""
+    (scenario,) = find([PICTURED], home=SCENARIOS)
     played = run(scenario, Options(seed=1))
     if played.verdict.outcome is not Outcome.PASSED:
         raise RuntimeError(f"{PICTURED} {played.verdict.outcome.word}: {played.verdict.reason}")
-    drawn = drawing.build(
-        played.journal,
-        builtin(scenario.deployment),
-        select=Selection(stories=("user:alice",)),
-        title=scenario.title,
-    )
-    return ladder_svg.render(drawn, title_characters=0)
+    deployment = builtin(scenario.deployment)
+
+    def drawn(entries: list[Entry[Event]], title: str) -> str:
+        return ladder_svg.render(drawing.build(entries, deployment, title=title), title_characters=0)
+
+    entries = list(played.journal)
+    return {
+        DOCS / "img" / "first_sign_in.svg": drawn(list(story(entries)), scenario.title),
+        DOCS / "img" / "ladder.svg": drawn(list(shortened(entries)), "A Jabber outside signs in (shortened)"),
+    }
+
+
+def story(entries: Iterable[Entry[Event]]) -> Iterator[Entry[Event]]:
+    """Yield what belongs to alice, and her client's questions to the DNS and its connections."""
+    chosen = {entry.id for entry in Selection(stories=("user:alice",), context=False).apply(entries)}
+    for entry in entries:
+        own = entry.kind.split(".")[0] in ("dns", "tcp", "tls") and "jabber-1" in (entry.node, entry.peer)
+        if entry.id in chosen or own or isinstance(entry.event, events.Step):
+            yield entry
+
+
+def shortened(entries: Iterable[Entry[Event]]) -> Iterator[Entry[Event]]:
+    """Yield discovery, edge configuration and registration, and of the chat its authentication and the bind."""
+    stage: list[Entry[Event]] = []
+    for entry in story(entries):
+        if not isinstance(entry.event, events.ClientState):
+            stage.append(entry)
+            continue
+        if entry.event.stage in WHOLE:
+            yield from stage
+        elif entry.event.stage == "chat session":
+            for each in stage:
+                text = each.event.summary()
+                if CHAT.search(text):
+                    yield each
+                if "<iq result> bind" in text:
+                    return
+        stage.clear()
 
 
 def main() -> None:
     """Write what has changed."""
-    made = pages() | {DOCS / "img" / "ladder.svg": picture()}
+    made = pages() | pictures()
     for path, text in made.items():
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
