@@ -9,14 +9,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from enum import Enum
 
 from edgesim.sip.errors import SipProtocolError
-from edgesim.sip.values import Authentication, quote
+from edgesim.sip.values import Authentication, quote, unquote
 from edgesim.world import Entropy
 
+_COUNT = re.compile("[0-9a-fA-F]{8}").fullmatch
 _HASHES = {"md5": "md5", "sha-256": "sha256"}
 
 
@@ -60,26 +62,26 @@ class DigestCredentials:
         """Read credentials from an Authorization value. Raises `SipProtocolError` if they are incomplete."""
         if header.scheme.lower() != "digest":
             raise SipProtocolError("credentials of another scheme")
-        wanted = {name: header.get(name) for name in ("username", "realm", "nonce", "uri", "response")}
-        missing = [name for name, value in wanted.items() if value is None]
-        if missing:
-            raise SipProtocolError(f"digest credentials without {missing[0]}")
-        qop, nc, cnonce = header.get("qop"), header.get("nc"), header.get("cnonce")
+        found = {name.lower(): unquote(value) for name, value in reversed(header.parameters)}
+        for name in ("username", "realm", "nonce", "uri", "response"):
+            if name not in found:
+                raise SipProtocolError(f"digest credentials without {name}")
+        qop, nc, cnonce = found.get("qop"), found.get("nc"), found.get("cnonce")
         if qop is not None and (nc is None or cnonce is None):
             raise SipProtocolError("digest credentials with qop but without nc or cnonce")
-        if nc is not None and not (len(nc) == 8 and all(digit in "0123456789abcdefABCDEF" for digit in nc)):
+        if nc is not None and not _COUNT(nc):
             raise SipProtocolError("malformed nonce count")
         return cls(
-            username=wanted["username"] or "",
-            realm=wanted["realm"] or "",
-            nonce=wanted["nonce"] or "",
-            uri=wanted["uri"] or "",
-            response=(wanted["response"] or "").lower(),
+            username=found["username"],
+            realm=found["realm"],
+            nonce=found["nonce"],
+            uri=found["uri"],
+            response=found["response"].lower(),
             qop=qop,
             cnonce=cnonce,
             nc=nc,
-            algorithm=(header.get("algorithm") or "md5").lower(),
-            opaque=header.get("opaque"),
+            algorithm=(found.get("algorithm") or "md5").lower(),
+            opaque=found.get("opaque"),
         )
 
     def expected(self, method: str, ha1: str) -> str:

@@ -20,6 +20,7 @@ from edgesim.world import Entropy
 MAGIC = "z9hG4bK"
 USER_PARAMETER = "+u.sip!userid.ccm.cisco.com"
 ORIGINAL = "orig-hostport"
+_ROUTING = ("route", "proxy-require", "proxy-authorization")
 
 
 class ProxyRefusal(SipError):
@@ -61,12 +62,12 @@ class Branches:
     def __init__(self, entropy: Entropy) -> None:
         self._key = entropy.randbytes(16)
 
-    def make(self, request: Request, *, loop_hash: str | None = None) -> str:
+    def make(self, request: Request, *, via: Via | None = None, loop_hash: str | None = None) -> str:
         """Return the branch for forwarding ``request``, before a Via is added; the hash is appended after a dot.
 
-        Into a traversal zone goes no hash.
+        ``via`` is the top Via, where the caller has it at hand. Into a traversal zone goes no hash.
         """
-        via = request.top_via
+        via = via or request.top_via
         text = f"{via.branch}\0{via.sent_by}\0{request.call_id}\0{request.cseq.number}\0{request.from_.tag}"
         digest = hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=20, key=self._key).digest()
         number = int.from_bytes(digest[16:], "big") % 10_000_000
@@ -79,10 +80,9 @@ def loop_hash(request: Request) -> str:
     Take it from the request as received: the same request that comes round again has the same hash, one whose target
     changed (a spiral) has not.
     """
-    parts = [request.uri, request.call_id, str(request.cseq.number), request.from_.tag or "", request.to.tag or ""]
-    for name in ("Route", "Proxy-Require", "Proxy-Authorization"):
-        parts += request.get_all(name)
-    text = "\0".join(parts).encode("utf-8", "surrogateescape")
+    parts = (request.uri, request.call_id, str(request.cseq.number), request.from_.tag or "", request.to.tag or "")
+    lines = [line for name, line in zip(request.names, request.lines, strict=True) if name in _ROUTING]
+    text = b"\0".join(("\0".join(parts).encode("utf-8", "surrogateescape"), *lines))
     return hashlib.md5(text, usedforsecurity=False).hexdigest()
 
 

@@ -16,6 +16,7 @@ from edgesim.sip.connection import Connection
 from edgesim.sip.errors import SipTransportError
 from edgesim.sip.message import Request, Response
 from edgesim.sip.proxy import Branches, Place, clamp_hops, push_via
+from edgesim.sip.values import Via
 from edgesim.world import Entropy
 
 LIFETIME = 180.0
@@ -69,17 +70,20 @@ class Relay:
         hop_count: int,
         proxy_call_id: str,
         now: float,
+        via: Via | None = None,
         loop_hash: str | None = None,
         note: Any = None,
     ) -> None:
         """Send a request on into ``zone``; the sender of an INVITE gets a 100 (RFC 3261, 16.2).
+
+        ``via`` is the top Via as received, where the caller has it at hand.
 
         Raises `ProxyRefusal` if it may go no further, `SipProtocolError` if it is unsound, `SipTransportError`.
         """
         clamp_hops(request, hop_count)
         if request.method == "INVITE":
             ingress.send_now(request.response(100))
-        branch = self._branches.make(request, loop_hash=loop_hash)
+        branch = self._branches.make(request, via=via, loop_hash=loop_hash)
         push_via(request, place, zone=zone, branch=branch, proxy_call_id=proxy_call_id)
         try:
             egress.send_now(request)

@@ -28,6 +28,9 @@ _HOSTPORT = re.compile(rf"({_HOST})(?:\s*:\s*([0-9]{{1,5}}))?").fullmatch
 _VIA = re.compile(rf"SIP\s*/\s*2\.0\s*/\s*({_TOKEN})\s+({_HOST})(?:\s*:\s*([0-9]{{1,5}}))?\s*", re.IGNORECASE).match
 _CSEQ = re.compile(rf"([0-9]{{1,10}})\s+({_TOKEN})").fullmatch
 _AUTH = re.compile(rf'\s*({_TOKEN})\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]+)\s*(,|$)', re.DOTALL).match
+_AUTH_ITEM = rf'\s*{_TOKEN}\s*=\s*(?:"[^"\\]*"|[^\s,"]+)\s*'
+_PLAIN_AUTH = re.compile(f"(?:{_AUTH_ITEM},)*{_AUTH_ITEM}").fullmatch
+_PLAIN_AUTH_ITEMS = re.compile(rf'({_TOKEN})\s*=\s*("[^"\\]*"|[^\s,"]+)').findall
 _WARNING = re.compile(r'([0-9]{3})\s+(\S+)\s+("(?:[^"\\]|\\.)*")', re.DOTALL).fullmatch
 _DATE = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), ([0-9]{2}) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ([0-9]{4}) "
@@ -39,6 +42,8 @@ REMEMBERED = 4096
 """How many addresses and URIs are remembered, each."""
 MAX_REMEMBERED = 512
 """Longer texts, in characters, are not remembered."""
+MAX_PLAIN_AUTH = 2048
+"""Longer credentials, in characters, are taken apart one parameter at a time."""
 
 
 def split(text: str, separator: Literal[",", ";"]) -> list[str]:
@@ -393,6 +398,8 @@ class Authentication:
         rest = rest.strip()
         if not _IS_TOKEN(scheme) or not rest:
             raise SipProtocolError("authentication without a scheme or without parameters")
+        if len(rest) <= MAX_PLAIN_AUTH and _PLAIN_AUTH(rest):
+            return cls._of(scheme, _PLAIN_AUTH_ITEMS(rest))
         match = _AUTH(rest)
         if match is None:
             if any(character in rest for character in ' \t\r\n",'):
@@ -406,6 +413,10 @@ class Authentication:
             match = _AUTH(rest, match.end())
         if match is None:
             raise SipProtocolError("malformed authentication parameters")
+        return cls._of(scheme, items)
+
+    @classmethod
+    def _of(cls, scheme: str, items: list[tuple[str, str]]) -> Authentication:
         names = [name.lower() for name, _ in items]
         if len(names) != len(dict.fromkeys(names)):
             raise SipProtocolError("repeated authentication parameter")

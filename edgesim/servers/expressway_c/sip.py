@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 from edgesim.deployment import Release
@@ -41,7 +42,7 @@ from edgesim.sip.proxy import (
 )
 from edgesim.sip.relay import DIALOG_FORMING, Forwarded, Relay
 from edgesim.sip.transaction import Timers
-from edgesim.sip.values import NameAddr, SipUri, WarningValue, delta_seconds
+from edgesim.sip.values import NameAddr, SipUri, Via, WarningValue, delta_seconds
 
 LAYOUT = ("Via", "Call-ID", "CSeq", "From", "To")
 """The order of the copied headers in an Expressway's own answers."""
@@ -54,6 +55,17 @@ Target = tuple[str, str]
 """The user part and ``host:port`` of a client's own contact."""
 Note = tuple[Target, Peer]
 """What C keeps beside a REGISTER that it forwarded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How a request came from E: by which peer and connection, its top Via and its hash then, and whose it is."""
+
+    peer: Peer
+    connection: Connection
+    via: Via
+    loop_hash: str
+    user: str | None
 
 
 class SipSide:
@@ -229,7 +241,7 @@ class SipSide:
     # ---- from E
 
     def _from_edge(self, request: Request, peer: Peer, connection: Connection) -> Coroutine[Any, Any, None] | None:
-        received_hash = loop_hash(request)
+        via, received_hash = request.top_via, loop_hash(request)
         stamp_via(request, connection.peer, zone=self._zone_name, zone_id=self._sip.zone_index_on_c)
         if request.method == "SERVICE":
             return self._serve(request, connection)
@@ -238,11 +250,11 @@ class SipSide:
         neighbour = self.neighbours.find(target)
         if neighbour is None:
             raise ProxyRefusal(404, "no search rule matches")
-        user = self._consume_credentials(request)
+        arrival = Arrival(peer, connection, via, received_hash, self._consume_credentials(request))
         if neighbour.open:
-            self._up(request, neighbour, peer, connection, received_hash, user)
+            self._up(request, neighbour, arrival)
             return None
-        return self._up_later(request, neighbour, peer, connection, received_hash, user)
+        return self._up_later(request, neighbour, arrival)
 
     def _serve(self, request: Request, connection: Connection) -> Coroutine[Any, Any, None] | None:
         if self._service.apparent(request) != connection.local:
@@ -286,33 +298,17 @@ class SipSide:
                     return header.get("username")
         return None
 
-    async def _up_later(
-        self,
-        request: Request,
-        neighbour: Neighbour,
-        peer: Peer,
-        connection: Connection,
-        received_hash: str,
-        user: str | None,
-    ) -> None:
+    async def _up_later(self, request: Request, neighbour: Neighbour, arrival: Arrival) -> None:
         """Open the neighbour's connection, then forward."""
         try:
             await neighbour.connect()
-            self._up(request, neighbour, peer, connection, received_hash, user)
+            self._up(request, neighbour, arrival)
         except OSError:
-            self._refuse(request, self._sip.neighbour_down_status, connection)
+            self._refuse(request, self._sip.neighbour_down_status, arrival.connection)
         except ProxyRefusal as refusal:
-            self._refuse(request, refusal.status, connection)
+            self._refuse(request, refusal.status, arrival.connection)
 
-    def _up(
-        self,
-        request: Request,
-        neighbour: Neighbour,
-        peer: Peer,
-        connection: Connection,
-        received_hash: str,
-        user: str | None,
-    ) -> None:
+    def _up(self, request: Request, neighbour: Neighbour, arrival: Arrival) -> None:
         """Forward a request to a Unified CM node. Raises `ProxyRefusal`."""
         if neighbour.connection is None:
             raise ProxyRefusal(self._sip.neighbour_down_status, "the neighbour is gone")
@@ -322,25 +318,26 @@ class SipSide:
         if request.method == "REGISTER":
             contacts = request.contacts
             if contacts:
-                note = (_target(contacts[0].address), peer)
+                note = (_target(contacts[0].address), arrival.peer)
             if self._path:
                 add_path(request, place)
             else:
-                rewrite_contacts(request, place, user=user)
+                rewrite_contacts(request, place, user=arrival.user)
         elif request.method in DIALOG_FORMING:
             record_route(request, egress=place, ingress=self._places["tls"], proxy_call_id=call_id)
-            self._join(call_id, peer)
+            self._join(call_id, arrival.peer)
         try:
             self._relay.forward(
                 request,
-                connection,
+                arrival.connection,
                 neighbour.connection,
                 place=place,
                 zone=neighbour.name,
                 hop_count=self._hops,
                 proxy_call_id=call_id,
                 now=self._loop.time(),
-                loop_hash=received_hash,
+                via=arrival.via,
+                loop_hash=arrival.loop_hash,
                 note=note,
             )
         except SipTransportError:

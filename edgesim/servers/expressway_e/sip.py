@@ -30,7 +30,7 @@ from edgesim.sip.message import Request, Response
 from edgesim.sip.proxy import Place, ProxyRefusal, pop_route, record_route, stamp_via
 from edgesim.sip.relay import DIALOG_FORMING, Forwarded, Relay
 from edgesim.sip.transaction import Timers
-from edgesim.sip.values import NameAddr, SipUri
+from edgesim.sip.values import NameAddr, SipUri, Via
 
 CALL_ID = "proxy-call-id="
 UNCHALLENGED = ("ACK", "CANCEL")
@@ -209,10 +209,11 @@ class SipSide:
     # ---- from a client: who is it?
 
     def _from_client(self, request: Request, client: Client) -> Coroutine[Any, Any, None] | None:
+        via = request.top_via
         stamp_via(request, client.connection.peer, zone=self._sip.edge_zone)
         if request.method in UNCHALLENGED:
             if client.granted:
-                self._up_to_core(request, client)
+                self._up_to_core(request, client, via)
             else:
                 self._refuse(request, 403, client.connection)
             return None
@@ -229,7 +230,7 @@ class SipSide:
             return None
         until = client.granted.get(credentials.username)
         if until is not None and until > now:
-            self._up_to_core(request, client)
+            self._up_to_core(request, client, via)
             return None
         return self._ask(request, credentials, client)
 
@@ -288,7 +289,7 @@ class SipSide:
 
     # ---- from a client: where to?
 
-    def _up_to_core(self, request: Request, client: Client) -> None:
+    def _up_to_core(self, request: Request, client: Client, via: Via | None = None) -> None:
         """Forward a request of a client that proved itself. Raises `ProxyRefusal`."""
         link = self._route(request)
         call_id = self._relay.call_id()
@@ -311,6 +312,7 @@ class SipSide:
                 hop_count=self._hops,
                 proxy_call_id=call_id,
                 now=self._loop.time(),
+                via=via,
                 note=note,
             )
         except SipTransportError:
