@@ -1,8 +1,9 @@
-"""The chat service of a Jabber client: SOAP login at IM and Presence, then XMPP by slixmpp."""
+"""One XMPP session of a Jabber client, by slixmpp: sign-in, roster, presence, messages."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
 from collections.abc import Callable
@@ -11,18 +12,21 @@ from typing import Any
 import slixmpp
 from slixmpp.util import sasl
 
-from edgesim.clients.jabber.access import Access
 from edgesim.clients.jabber.stages import StageFailed
 from edgesim.node import Node
 from edgesim.world import Entropy
-from edgesim.xmpp import soap
 from edgesim.xmpp.journalling import Scribe
 from edgesim.xmpp.stream import StreamError, StreamParser
 
 logging.getLogger("slixmpp").addHandler(logging.NullHandler())  # its errors are events here, not lines on a screen
 
-SERVICE_VERSION = "v80"
-"""The SOAP interface that Jabber 14 uses ("Troubleshoot Jabber Log in - Common Issues", Cisco 221845)."""
+
+AUTH = "LERR_JABBER_AUTH <17>"
+UNREACHABLE = "LERR_JABBER_UNREACHABLE <16>"
+"""Jabber's own names ("Troubleshoot Jabber Log in - Common Issues", Cisco 221845)."""
+CLOSING_S = 2.0
+"""How long the server may take to close its half of a stream."""
+BEST_FIRST = ("chat", "available", "away", "xa", "dnd")
 
 
 @sasl.sasl_mech(200)
@@ -39,39 +43,11 @@ class CiscoVtgToken(sasl.Mech):
         return b"userid=" + user + b"\x00token=" + token
 
 
-async def soap_login(access: Access, server: str, user: str, password: str, client_type: str) -> tuple[str, str]:
-    """Log in at IM and Presence by SOAP; return the presence domain and a one-time password. Raises `StageFailed`."""
-    url = f"https://{server}:8443{soap.SERVICE}/{SERVICE_VERSION}"
-    login = soap.login_request(user, password, client_type=client_type)
-    logged_in = await _call(access, url, login, soap.ACTION_LOGIN)
-    if not isinstance(logged_in, soap.LoggedIn):
-        raise StageFailed(f"LERR_CUP_AUTH: {getattr(logged_in, 'text', 'no session key')}")
-    config = await _call(access, url, soap.get_all_config_request(logged_in.session_key), soap.ACTION_GET_ALL_CONFIG)
-    if not isinstance(config, soap.AllConfig) or not config.presence_domain:
-        raise StageFailed(f"LERR_CUP_INTERNAL_ERROR: {getattr(config, 'text', 'no presence domain')}")
-    once = await _call(access, url, soap.get_onetime_password_request(logged_in.session_key), None)
-    if not isinstance(once, soap.OnetimePassword):
-        raise StageFailed(f"LERR_CUP_INTERNAL_ERROR: {getattr(once, 'text', 'no one-time password')}")
-    return config.presence_domain, once.password
-
-
-async def _call(access: Access, url: str, body: bytes, action: str | None) -> soap.SoapResponse:
-    headers = [("Content-Type", soap.CONTENT_TYPE)]
-    if action is not None:
-        headers.append(("SOAPAction", action))
-    response = await access.request("POST", url, headers=headers, body=body)
-    if response.status != 200:
-        raise StageFailed(f"LERR_CUP_UNREACHABLE: {response.status} {response.phrase}")
-    try:
-        return soap.parse_response(response.body)
-    except soap.SoapError as error:
-        raise StageFailed(f"LERR_CUP_INTERNAL_ERROR: {error}") from error
-
-
 class Chat(slixmpp.ClientXMPP):
     """An XMPP session: connect by `open`, then presence, roster and messages.
 
-    ``heard`` is called with the sender's bare JID and the text of every message.
+    ``heard`` is called with the sender's bare JID and the text of every message. ``contacts`` are the roster: bare JID
+    to subscription. ``presences`` is what other sessions said of themselves: bare JID, resource, availability.
     """
 
     def __init__(
@@ -94,8 +70,11 @@ class Chat(slixmpp.ClientXMPP):
         self._reader = StreamParser()
         self.outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.ended = asyncio.Event()
-        self._address: tuple[str, int] = ("", 0)
-        resource = f"jabber_{entropy.randrange(1000, 10000)}"
+        self.problem = ""
+        self.contacts: dict[str, str] = {}
+        self.presences: dict[str, dict[str, str]] = {}
+        digits = node.defaults.im.resource_digits
+        resource = f"jabber_{entropy.randrange(10 ** (digits - 1), 10**digits)}"
         super().__init__(f"{jid}/{resource}", "", ssl_context=tls)
         self.loop = asyncio.get_running_loop()
         self.enable_direct_tls = False
@@ -105,18 +84,25 @@ class Chat(slixmpp.ClientXMPP):
         self.plugin["feature_mechanisms"].use_mechs = {"CISCO-VTG-TOKEN"}
         self.add_event_handler("session_start", self._started)
         self.add_event_handler("message", self._message)
-        self.add_event_handler("failed_all_auth", lambda _: self._end("LERR_JABBER_AUTH: not authorized"))
-        self.add_event_handler("connection_failed", lambda error: self._end(f"LERR_JABBER_UNREACHABLE: {error}"))
-        self.add_event_handler("ssl_invalid_chain", lambda error: self._end(f"LERR_JABBER_CERT: {error}"))
+        self.add_event_handler("presence_available", self._presence)
+        self.add_event_handler("presence_unavailable", self._presence)
+        for show in ("chat", "away", "xa", "dnd"):
+            self.add_event_handler(f"presence_{show}", self._presence)
+        self.add_event_handler("roster_update", self._roster)
+        self.add_event_handler("failed_all_auth", lambda _: self._end(f"{AUTH}: not authorized"))
+        self.add_event_handler("connection_failed", lambda error: self._end(f"{UNREACHABLE}: {error}"))
+        self.add_event_handler("ssl_invalid_chain", lambda error: self._end(f"LERR_JABBER_CERT <15>: {error}"))
+        self.add_event_handler("stream_error", lambda error: self._end(f"{UNREACHABLE}: {error['condition']}"))
         self.add_event_handler("disconnected", self._disconnected)
 
     def new_id(self) -> str:
         """Return an id in the form of Jabber's own."""
         return f"uid:{self._ids.token_hex(4)}:{self._ids.token_hex(4)}:{self._ids.token_hex(4)}"
 
+    # ---- beginning and end
+
     async def open(self, host: str, port: int, within: float) -> None:
         """Connect, authenticate, bind, fetch the roster and send presence. Raises `StageFailed`."""
-        self._address = (host, port)
         self.connect(host, port)
         try:
             async with asyncio.timeout(within):
@@ -128,44 +114,101 @@ class Chat(slixmpp.ClientXMPP):
             raise StageFailed(problem)
 
     async def leave(self) -> None:
-        """Close the stream in good order."""
-        self.cancel_connection_attempt()
-        if self.transport is not None and not self.ended.is_set():
-            self.disconnect(wait=2.0)
-            try:
-                async with asyncio.timeout(4.0):
-                    await self.ended.wait()
-            except TimeoutError:
-                self.abort()
-        filters = getattr(self, "_run_out_filters", None)
-        if filters is not None:
-            filters.cancel()
+        """Close the stream in good order, and let go of everything."""
+        try:
+            attempt = self._current_connection_attempt
+            self.cancel_connection_attempt()
+            if attempt is not None:
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await attempt
+            if self.transport is not None and not self.ended.is_set():
+                self.disconnect(wait=CLOSING_S)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(2 * CLOSING_S):
+                        await self.ended.wait()
+        finally:
+            self.drop()
 
-    def say(self, to: str, text: str) -> None:
-        """Send a one-to-one message."""
-        self.send_message(mto=slixmpp.JID(to), mbody=text, mtype="chat")
+    def drop(self) -> None:
+        """Let go of everything at once."""
+        self.cancel_connection_attempt()
+        if self.transport is not None:
+            self.abort()
+        if self._run_out_filters is not None:
+            self._run_out_filters.cancel()
+        for name in list(self.scheduled_events):
+            self.cancel_schedule(name)
 
     def _end(self, problem: str) -> None:
         self.cancel_connection_attempt()
+        self.problem = self.problem or problem
         if not self.outcome.done():
             self.outcome.set_result(problem)
+
+    def exception(self, exception: Exception) -> None:
+        """Take what failed inside a handler: a bind, a session ... that was refused."""
+        if isinstance(exception, slixmpp.exceptions.IqError):
+            self._end(f"{AUTH}: {exception.condition}")
+        else:
+            self._end(f"{UNREACHABLE}: {type(exception).__name__}: {exception}")
 
     async def _started(self, _: Any) -> None:
         try:
             await self.get_roster(timeout=self.node.defaults.client.xmpp_timeout_s)
         except (slixmpp.exceptions.IqError, slixmpp.exceptions.IqTimeout) as error:
-            self._end(f"LERR_JABBER_AUTH: no roster: {error}")
+            self._end(f"{AUTH}: no roster: {error.condition}")
             return
         self.send_presence()
         self._end("")
+
+    def _disconnected(self, reason: Any) -> None:
+        self.ended.set()
+        self._end(f"{UNREACHABLE}: the stream ended{f': {reason}' if reason else ''}")
+
+    # ---- a session
+
+    def say(self, to: str, text: str) -> None:
+        """Send a one-to-one message."""
+        self.send_message(mto=slixmpp.JID(to), mbody=text, mtype="chat")
+
+    def still_here(self) -> None:
+        """Send a blank, which keeps the stream open and finds out if nobody is there any more."""
+        if self.transport is not None:
+            self.send_raw(" ")
+
+    async def add_contact(self, jid: str, name: str) -> None:
+        """Put somebody on the roster and ask to see his presence. Raises `StageFailed`."""
+        try:
+            answer = self.update_roster(slixmpp.JID(jid), name=name, timeout=self.node.defaults.client.xmpp_timeout_s)
+            if answer is not None:
+                await answer
+        except (slixmpp.exceptions.IqError, slixmpp.exceptions.IqTimeout) as error:
+            raise StageFailed(f"{jid} cannot be a contact: {error.condition}") from error
+        self.send_presence_subscription(jid)
+
+    def presence_of(self, jid: str) -> str:
+        """Return the availability of a user's most available session, ``unavailable`` where none is known."""
+        said = self.presences.get(jid, {}).values()
+        return next((show for show in BEST_FIRST if show in said), "unavailable")
 
     def _message(self, stanza: Any) -> None:
         if stanza["type"] in ("chat", "normal") and stanza["body"]:
             self.heard(str(stanza["from"].bare), str(stanza["body"]))
 
-    def _disconnected(self, reason: Any) -> None:
-        self.ended.set()
-        self._end(f"LERR_JABBER_UNREACHABLE: the stream ended{f': {reason}' if reason else ''}")
+    def _presence(self, stanza: Any) -> None:
+        sender = stanza["from"]
+        sessions = self.presences.setdefault(str(sender.bare), {})
+        if stanza["type"] == "unavailable":
+            sessions.pop(str(sender.resource), None)
+        else:
+            sessions[str(sender.resource)] = str(stanza["type"])
+
+    def _roster(self, iq: Any) -> None:
+        for jid, item in iq["roster"]["items"].items():
+            if item["subscription"] == "remove":
+                self.contacts.pop(str(jid), None)
+            else:
+                self.contacts[str(jid)] = str(item["subscription"])
 
     # ---- what arrived, octet for octet, for the journal
 

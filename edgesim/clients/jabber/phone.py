@@ -1,26 +1,58 @@
-"""The phone service of a Jabber client: it registers, refreshes before expiry, keeps alive, and registers again."""
+"""The phone service of a Jabber client: it registers, refreshes before expiry, keeps alive, and registers again.
+
+"How Phone Services Failover works for Jabber 14 over MRA" (Cisco 217244) for what a client does when its path through
+the edge breaks; the published ancestor of the client's SIP stack (SIPCC) for what it does with answers and timers. The
+keep-alives that this stack sends to its standby node, and its return to a node that recovered, are not played: a client
+stays where it found a registrar.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 
+from edgesim.clients.jabber.reactions import (
+    Loss,
+    Reaction,
+    Unregistered,
+    min_expires,
+    reaction_to,
+    redirected_to,
+    refusal,
+    retry_after,
+    warns,
+)
 from edgesim.clients.jabber.registration import (
     ADAPTIVE_ROUTING,
+    CONNECTION_LOST,
+    DEVICE_RESET,
+    FORCED,
+    INITIALIZED,
+    PROBE,
     Dialogue,
     Registrant,
     granted_expires,
     register,
 )
-from edgesim.clients.jabber.stages import StageFailed
+from edgesim.clients.jabber.stages import Result
 from edgesim.node import Node
-from edgesim.sip import Connection, Response, SipEndpoint, SipError, WarningValue
+from edgesim.sip import Connection, Response, SipEndpoint, SipError, SipTimeout
 
 ATTEMPTS = 3
 """How many REGISTERs one registration may take: the first, the answer to a challenge, the answer to a stale nonce."""
+DETOURS = 5
+"""How many redirections and longer intervals are followed."""
+TAKEN = "Registration is active for another client"
+ALARMS = {
+    Loss.CONNECTION: CONNECTION_LOST,
+    Loss.SILENCE: CONNECTION_LOST,
+    Loss.PATH: DEVICE_RESET,
+    Loss.REFRESH: DEVICE_RESET,
+}
+"""What Reason says when a client registers again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +65,44 @@ class Path:
     node: str
     routes: tuple[str, ...] = ()
 
+    @property
+    def peer(self) -> tuple[str, int, str]:
+        """What a connection is made to."""
+        return self.host, self.port, self.transport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """How a client registers. Times in seconds.
+
+    ``delta`` is how long before expiry it refreshes, ``asked_expires`` what it asks for, ``least_refresh`` the shortest
+    interval that it takes. ``adaptive``: it announced adaptive routing. ``graceful``: it asks whether its device is
+    free before it takes it, and takes it anyway if ``take_over``. ``with_session``: it sends ``Session-ID``.
+    """
+
+    delta: int = 5
+    asked_expires: int = 3600
+    least_refresh: int = 60
+    adaptive: bool = False
+    graceful: bool = False
+    take_over: bool = True
+    with_session: bool = False
+
+
+class _Redirected(Exception):
+    """The registrar names another place."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"redirected to {path.host}:{path.port}")
+        self.path = path
+
 
 class Phone:
-    """One line of one device. ``tell`` hears of what happens after the first registration."""
+    """One line of one device.
+
+    ``tell`` hears of what happens after the first registration. ``provision`` fetches the configuration anew, as a
+    client does that was rejected, and returns the paths.
+    """
 
     def __init__(
         self,
@@ -46,47 +113,86 @@ class Phone:
         user: str,
         password: str,
         tls: ssl.SSLContext,
-        delta: int,
-        asked_expires: int,
-        tell: Callable[[str, str], None],
+        habits: Habits,
+        tell: Callable[[Result, str], None],
+        provision: Callable[[], Awaitable[Sequence[Path]]],
     ) -> None:
         self.node = node
         self.paths = tuple(paths)
         self.registered = False
         self.path: Path | None = None
+        self.habits = habits
         self._who = who
         self._user, self._password = user, password
         self._tls = tls
-        self._delta = delta
-        self._asked = asked_expires
         self._tell = tell
+        self._provision = provision
         self._entropy = node.host.entropy(f"phone of {user}")
-        self._endpoint = SipEndpoint(node.host, node.journal, name="phone", on_lost=self._lost)
+        self._endpoint = SipEndpoint(node.host, node.journal, name="phone", on_lost=self._connection_lost)
         self._connection: Connection | None = None
         self._dialogue: Dialogue | None = None
+        self._granted_s = 0
+        self._adapts = False
+        self._loss: Loss | None = None
+        self._lost = asyncio.Event()
+        self._overloaded = False
         self._keeper: asyncio.Task[None] | None = None
         self._pulse: asyncio.Task[None] | None = None
-        self._broken = asyncio.Event()
+
+    # ---- registering
 
     async def register(self) -> None:
-        """Register by the first path that works and stay registered from then on. Raises `StageFailed`."""
-        await self._by_any_path("25 initialized")
+        """Register by the first path that works and stay registered from then on. Raises `Unregistered`."""
+        await self._by_any(self.paths, INITIALIZED)
         self._keeper = self.node.host.spawn(self._keep(), name="phone: keep registered")
 
-    async def _by_any_path(self, alarm: str) -> None:
-        reasons = []
-        for path in self.paths:
+    def persist(self, problem: Unregistered) -> None:
+        """Go on trying after a sign-in that brought no registration."""
+        if self._keeper is None:
+            self._keeper = self.node.host.spawn(self._begin_late(problem), name="phone: keep registered")
+
+    async def _by_any(self, paths: Sequence[Path], alarm: str | None) -> None:
+        """Register by the first path that works; only a path that does not work leads to the next."""
+        reasons: list[str] = []
+        for path in paths:
             try:
                 await self._by(path, alarm)
-            except StageFailed as error:
+            except Unregistered as error:
                 reasons.append(f"{path.host}:{path.port}: {error}")
+                if error.reaction is not Reaction.NEXT_PATH:
+                    raise Unregistered("; ".join(reasons), error.reaction, after=error.after) from error
             else:
                 return
-        raise StageFailed("; ".join(reasons) or "no way to a registrar is known")
+        raise Unregistered("; ".join(reasons) or "no way to a registrar is known", Reaction.NEXT_PATH)
 
-    async def _by(self, path: Path, alarm: str) -> None:
+    async def _by(self, path: Path, alarm: str | None) -> None:
+        for _ in range(DETOURS):
+            try:
+                await self._at(path, alarm)
+            except _Redirected as redirection:
+                path = redirection.path
+            else:
+                return
+        raise Unregistered("redirected again and again", Reaction.REJECTED)
+
+    async def _at(self, path: Path, alarm: str | None) -> None:
+        connection = await self._connected(path)
         who = self._who(path)
-        defaults = self.node.defaults
+        self.path = path
+        self._begin(who, alarm)
+        try:
+            if self.habits.graceful and alarm == INITIALIZED:
+                await self._ask_whether_free(who)
+            await self._exchange(who, self.habits.asked_expires)
+        except (Unregistered, _Redirected):
+            connection.close()
+            raise
+
+    async def _connected(self, path: Path) -> Connection:
+        """Return a connection to the path's peer: the present one if it leads there. Raises `Unregistered`."""
+        present, current = self._connection, self.path
+        if present is not None and present.open and current is not None and current.peer == path.peer:
+            return present
         try:
             connection = await self._endpoint.connect(
                 path.host,
@@ -94,29 +200,78 @@ class Phone:
                 "tls" if path.transport == "tls" else "tcp",
                 ssl=self._tls if path.transport == "tls" else None,
                 server_hostname=path.host if path.transport == "tls" else None,
-                connect_timeout=defaults.client.connect_timeout_s,
+                connect_timeout=self.node.defaults.client.connect_timeout_s,
             )
         except ssl.SSLCertVerificationError as error:
-            raise StageFailed(f"certificate: {error.verify_message}") from error
+            raise Unregistered(f"certificate: {error.verify_message}", Reaction.NEXT_PATH) from error
         except (OSError, SipError) as error:
-            raise StageFailed(str(error) or type(error).__name__) from error
-        self._connection, self.path = connection, path
-        self._broken.clear()
+            raise Unregistered(str(error) or type(error).__name__, Reaction.NEXT_PATH) from error
+        if present is not None:
+            present.close()
+        self._connection = connection
+        return connection
+
+    def _begin(self, who: Registrant, alarm: str | None) -> None:
+        """Begin a new Call-ID."""
+        assert self._connection is not None
+        self._loss = None
+        self._lost.clear()
         self._dialogue = Dialogue.new(
-            self._entropy, user=self._user, password=self._password, instance=who.instance, address=connection.local[0]
+            self._entropy,
+            user=self._user,
+            password=self._password,
+            instance=who.instance,
+            address=self._connection.local[0],
+            with_session=self.habits.with_session,
         )
         self._dialogue.alarm = alarm
-        try:
-            await self._exchange(who, self._asked)
-        except StageFailed:
-            connection.close()
-            raise
 
-    async def _exchange(self, who: Registrant, expires: int) -> int:
-        """Send a REGISTER, answer challenges, and return the seconds granted. Raises `StageFailed`."""
+    async def _ask_whether_free(self, who: Registrant) -> None:
+        """Send the probe of a graceful registration; the next REGISTER takes the device. Raises `Unregistered`."""
+        dialogue = self._dialogue
+        assert dialogue is not None
+        try:
+            await self._exchange(replace(who, instance=PROBE), self.habits.asked_expires)
+        except Unregistered as error:
+            if TAKEN not in str(error) or not self.habits.take_over:
+                raise
+        dialogue.alarm = FORCED
+
+    async def _exchange(self, who: Registrant, expires: int) -> None:
+        """Send a REGISTER and do what its answers ask for. Raises `Unregistered`, `_Redirected`."""
+        longer = 0
+        challenged = 0
+        while True:
+            response = await self._ask(who, expires)
+            match reaction_to(response, adaptive=self.habits.adaptive):
+                case Reaction.GRANTED:
+                    self._granted(response, who, expires)
+                    return
+                case Reaction.ANSWER:
+                    challenged += 1
+                    assert self._dialogue is not None
+                    if challenged >= ATTEMPTS or not self._dialogue.challenged(response):
+                        raise Unregistered(refusal(response), Reaction.REJECTED)
+                case Reaction.INTERVAL if (least := min_expires(response)) and least > expires and longer < DETOURS:
+                    longer += 1
+                    expires = least
+                    self._begin(who, self._dialogue.alarm if self._dialogue else None)
+                case Reaction.REDIRECT if (target := redirected_to(response)) is not None:
+                    assert self.path is not None
+                    transport = target.parameters.get("transport") or self.path.transport
+                    port = target.port or (5061 if transport == "tls" else 5060)
+                    raise _Redirected(replace(self.path, host=target.host, port=port, transport=transport.lower()))
+                case Reaction.WAIT:
+                    raise Unregistered(refusal(response), Reaction.WAIT, after=retry_after(response))
+                case Reaction.NEXT_PATH:
+                    raise Unregistered(refusal(response), Reaction.NEXT_PATH)
+                case _:
+                    raise Unregistered(refusal(response), Reaction.REJECTED)
+
+    async def _ask(self, who: Registrant, expires: int) -> Response:
         dialogue, connection, path = self._dialogue, self._connection, self.path
         assert dialogue is not None and connection is not None and path is not None
-        for _ in range(ATTEMPTS):
+        try:
             request = register(
                 who,
                 dialogue,
@@ -126,66 +281,140 @@ class Phone:
                 expires=expires,
                 routes=path.routes,
             )
-            try:
-                response = await self._endpoint.request(request, connection)
-            except SipError as error:
-                raise StageFailed(str(error)) from error
-            if response.status == 200:
-                return self._granted(response, who, expires)
-            if not dialogue.challenged(response):
-                raise StageFailed(_refusal(response))
-        raise StageFailed("challenged again and again")
+        except SipError as error:
+            raise Unregistered(str(error), Reaction.REJECTED) from error
+        try:
+            return await self._endpoint.request(request, connection)
+        except SipError as error:
+            if isinstance(error, SipTimeout):
+                connection.abort()
+            raise Unregistered(str(error), Reaction.NEXT_PATH) from error
 
-    def _granted(self, response: Response, who: Registrant, expires: int) -> int:
-        dialogue = self._dialogue
-        assert dialogue is not None
-        dialogue.alarm = None
+    def _granted(self, response: Response, who: Registrant, expires: int) -> None:
+        assert self._dialogue is not None
+        self._dialogue.alarm = None
         if not expires:
             self.registered = False
-            return 0
+            return
         try:
-            granted = granted_expires(response, who.device)
+            self._granted_s = granted_expires(response, who.device)
         except SipError as error:
-            raise StageFailed(str(error)) from error
+            raise Unregistered(str(error), Reaction.REJECTED) from error
         self.registered = True
-        self._granted_s = granted
-        if self._pulse is None and ADAPTIVE_ROUTING in (response.get("Supported") or "") and who.mra:
+        client, sip = self.node.defaults.client, self.node.defaults.sip
+        self._overloaded = warns(response, sip.imbalance_warning) and (
+            client.honours_imbalance == "all" or (client.honours_imbalance == "AR_SK only" and who.mra)
+        )
+        self._adapts = who.mra and ADAPTIVE_ROUTING in (response.get("Supported") or "")
+        if self._adapts and self._pulse is None:
             self._pulse = self.node.host.spawn(self._keep_alive(), name="phone: STUN keep-alive")
-        return granted
 
     # ---- staying registered
 
     async def _keep(self) -> None:
-        """Refresh ``delta`` seconds before expiry; when the path breaks, register again by whatever path works."""
+        """Refresh until the registration is lost, register again by whatever path works, and so on."""
         while True:
-            broken = True
-            try:
-                async with asyncio.timeout(max(1, self._granted_s - self._delta)):
-                    await self._broken.wait()
-            except TimeoutError:
-                broken = False
-            try:
-                if broken:
-                    await self._again("14 cm-closed-tcp")
-                else:
-                    assert self.path is not None
-                    await self._exchange(self._who(self.path), self._asked)
-            except StageFailed as error:
-                self.registered = False
-                self._tell("refresh", str(error))
-                self._break()
+            loss, problem = await self._stay()
+            self._leave(loss)
+            await self._recover(self._in_order(loss, problem), problem, ALARMS[loss])
 
-    async def _again(self, alarm: str) -> None:
-        self._end_connection()
+    async def _begin_late(self, problem: Unregistered) -> None:
+        if problem.reaction is Reaction.NEXT_PATH:
+            await asyncio.sleep(self.node.defaults.client.phone_retry_s)
+        await self._recover(self.paths, problem, INITIALIZED)
+        await self._keep()
+
+    async def _stay(self) -> tuple[Loss, Unregistered]:
+        """Refresh ``delta`` seconds before expiry; return how the registration was lost."""
+        habits = self.habits
         while True:
+            if self._overloaded:
+                await self._move()
+            interval = self._granted_s - habits.delta
+            if interval < habits.least_refresh:
+                await self._end()
+                text = f"a grant of {self._granted_s} s is too short"
+                return Loss.REFRESH, Unregistered(text, Reaction.WAIT, after=habits.asked_expires)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(interval):
+                    await self._lost.wait()
+            if self._loss is not None:
+                return self._loss, Unregistered(self._loss.value, Reaction.NEXT_PATH)
             try:
-                await self._by_any_path(alarm)
-            except StageFailed as error:
-                self._tell("registering again", str(error))
-                await asyncio.sleep(self.node.defaults.client.phone_retry_s)
+                assert self.path is not None
+                await self._exchange(self._who(self.path), habits.asked_expires)
+            except (Unregistered, _Redirected) as error:
+                self.registered = False
+                again = error if isinstance(error, Unregistered) else Unregistered(str(error), Reaction.REJECTED)
+                self._tell(Result.FAILED, f"refresh: {error}")
+                return self._loss or Loss.REFRESH, again
+
+    async def _recover(self, paths: Sequence[Path], problem: Unregistered, alarm: str) -> None:
+        """Register again: by the next path at once, or when the server said, or after a while and provisioning."""
+        client = self.node.defaults.client
+        wait = client.phone_retry_s
+        while True:
+            if problem.reaction is Reaction.WAIT:
+                await asyncio.sleep(problem.after or 0)
+            elif problem.reaction is not Reaction.NEXT_PATH:
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, client.phone_retry_most_s)
+                paths = self.paths = tuple(await self._provision())
+            try:
+                await self._by_any(paths, alarm)
+            except Unregistered as error:
+                self._tell(Result.FAILED, f"registering again: {error}")
+                problem = error
+                if error.reaction is Reaction.NEXT_PATH:  # there is none left
+                    await asyncio.sleep(client.phone_retry_s)
+                    paths = self.paths
             else:
-                self._tell("registering again", "ok")
+                assert self.path is not None
+                self._tell(Result.OK, f"registered again at {self.path.node} through {self.path.host}")
                 return
+
+    def _leave(self, loss: Loss) -> None:
+        """Let go of a connection that is of no more use."""
+        self.registered = False
+        if self._connection is None or loss in (Loss.PATH, Loss.REFRESH):
+            return
+        if loss is Loss.SILENCE:
+            self._connection.abort()
+        else:
+            self._connection.close()
+        self._connection = None
+
+    def _in_order(self, loss: Loss, problem: Unregistered) -> tuple[Path, ...]:
+        """Return the paths in the order in which they are tried after a loss."""
+        paths, last = self.paths, self.path
+        if last is None or last not in paths:
+            return paths
+        if loss in (Loss.CONNECTION, Loss.SILENCE):
+            # The peer is gone: every other one first.
+            return tuple(sorted(paths, key=lambda path: path.peer == last.peer))
+        here = paths.index(last)
+        if loss is Loss.PATH or problem.reaction is Reaction.WAIT:
+            return paths[here:] + paths[:here]
+        return paths[here + 1 :] + paths[: here + 1]
+
+    async def _move(self) -> None:
+        """Follow an Expressway-E that warns of uneven load: register through another one, or stay."""
+        self._overloaded = False
+        connection, path, dialogue = self._connection, self.path, self._dialogue
+        others = [other for other in self.paths if path is not None and other.host != path.host]
+        if not others:
+            return
+        self._connection = None
+        try:
+            await self._by_any(others, None)
+        except Unregistered as error:
+            self._tell(Result.FAILED, f"moving to another Expressway-E: {error}")
+            self._connection, self.path, self._dialogue = connection, path, dialogue
+        else:
+            assert self.path is not None
+            self._tell(Result.OK, f"moved to {self.path.host}")
+            if connection is not None:
+                connection.close()
 
     async def _keep_alive(self) -> None:
         """Send a STUN keep-alive every 30 s inside the SIP connection; no answer within 3 s: the path is down."""
@@ -193,60 +422,55 @@ class Phone:
         while True:
             await asyncio.sleep(sip.stun_interval_s)
             connection = self._connection
-            if connection is None or not connection.open:
+            if not (self.registered and self._adapts) or connection is None or not connection.open:
                 continue
             try:
                 answer = await connection.stun(sip.stun_timeout_s)
             except SipError as error:
-                self._tell("STUN keep-alive", str(error))
-                self._break()
+                self._lose(connection, Loss.SILENCE if isinstance(error, SipTimeout) else Loss.CONNECTION)
             else:
                 if answer.error is not None:
-                    self._tell("STUN keep-alive", f"the path is broken: {answer.error}")
-                    self._break()
+                    self._lose(connection, Loss.PATH)
 
-    def _lost(self, connection: Connection, _: Exception | None) -> None:
-        if connection is self._connection and self.registered:
-            self._break()
+    def _connection_lost(self, connection: Connection, _: Exception | None) -> None:
+        self._lose(connection, Loss.CONNECTION)
 
-    def _break(self) -> None:
-        self.registered = False
-        self._broken.set()
-
-    def _end_connection(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    def _lose(self, connection: Connection, loss: Loss) -> None:
+        if connection is self._connection and self.registered and self._loss is None:
+            self.registered = False
+            self._loss = loss
+            self._tell(Result.FAILED, f"registration lost: {loss.value}")
+            self._lost.set()
 
     # ---- the end
 
     async def unregister(self) -> None:
         """End the registration and close the connection; a registrar that does not answer cannot prevent it."""
         await self._stop_tasks()
+        await self._end()
+        await self.close()
+
+    async def _end(self) -> None:
         if self.registered and self._connection is not None and self.path is not None:
             try:
                 async with asyncio.timeout(self.node.defaults.client.connect_timeout_s):
                     await self._exchange(self._who(self.path), 0)
-            except (StageFailed, TimeoutError) as error:
-                self._tell("unregister", str(error) or "no answer")
-        await self.close()
+            except (Unregistered, _Redirected, TimeoutError) as error:
+                self._tell(Result.FAILED, f"unregister: {error or 'no answer'}")
+            self.registered = False
 
     async def _stop_tasks(self) -> None:
-        for task in (self._keeper, self._pulse):
+        tasks = (self._keeper, self._pulse)
+        self._keeper = self._pulse = None
+        for task in tasks:
             if task is not None:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
-        self._keeper = self._pulse = None
 
     async def close(self) -> None:
         """Let go of everything without telling the registrar."""
         await self._stop_tasks()
         self.registered = False
-        self._end_connection()
+        self._connection = None
         await self._endpoint.close()
-
-
-def _refusal(response: Response) -> str:
-    warnings = [str(value) for value in map(WarningValue.parse, response.values("Warning"))]
-    return " ".join([f"{response.status} {response.reason}", *warnings])

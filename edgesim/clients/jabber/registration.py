@@ -9,22 +9,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from edgesim.clients.jabber.platforms import SUPPORTED
 from edgesim.sip import Authentication, Request, Response, SipProtocolError, digest, remotecc
 from edgesim.world import Entropy
 
-SUPPORTED = (
-    "replaces,join,sdp-anat,norefersub,resource-priority,extended-refer,X-cisco-callinfo,X-cisco-serviceuri,"
-    "X-cisco-escapecodes,X-cisco-service-control,X-cisco-srtp-fallback,X-cisco-monrec,X-cisco-config,X-cisco-sis-7.0.0,"
-    "X-cisco-sessionpersist,X-cisco-xsi-8.5.1,X-cisco-graceful-reg,X-cisco-duplicate-reg"
-)
-"""What Jabber 14 supports."""
 ADAPTIVE_ROUTING = "X-cisco-supports-AR_SK"
+PROBE = "0" * 12
+"""The instance of a client that only asks whether its device is free ("graceful" registration)."""
+INITIALIZED = "25 initialized"
+FORCED = "111 Application-Requested-Destroy"
+DEVICE_RESET = "25 Device-Initiated-Reset"
+CONNECTION_LOST = "14 cm-closed-tcp"
+"""Alarms for Reason, as captured: number and text."""
+NO_SESSION = "0" * 32
 CHALLENGES = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registrant:
-    """Who registers: ``aor`` is ``number@node``, ``node`` the Unified CM node of the Request-URI."""
+    """Who registers: the address is ``number@node``, ``node`` being the Unified CM node of the Request-URI.
+
+    ``instance`` is twelve hexadecimal digits. ``mra`` clients announce adaptive routing in Contact.
+    """
 
     node: str
     number: str
@@ -35,6 +41,8 @@ class Registrant:
     agent: str
     load: str
     mra: bool
+    supported: str = SUPPORTED
+    reg_id: str = "1"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,14 +59,21 @@ class Dialogue:
     header: str = "Proxy-Authorization"
     uses: int = 0
     alarm: str | None = field(default=None)
+    session: str | None = None
 
     @classmethod
-    def new(cls, entropy: Entropy, *, user: str, password: str, instance: str, address: str) -> Dialogue:
-        """Begin: the Call-ID and the tag start with the twelve digits of the instance."""
+    def new(
+        cls, entropy: Entropy, *, user: str, password: str, instance: str, address: str, with_session: bool = False
+    ) -> Dialogue:
+        """Begin: the Call-ID and the tag start with the twelve digits of the instance, as captured.
+
+        The session of ``Session-ID`` has the form of a capture: eight digits, ``00255000a000``, and eight, ``0000``.
+        """
         last = entropy.token_hex(8)
         call_id = f"{instance[:8]}-{instance[8:12]}{entropy.token_hex(2)}-{last[:8]}-{last[8:16]}@{address}"
         tag = f"{instance}{entropy.token_hex(6)}-{entropy.token_hex(4)}"
-        return cls(entropy=entropy, user=user, password=password, call_id=call_id, tag=tag)
+        session = f"{entropy.token_hex(4)}00255000a000{entropy.token_hex(4)}0000" if with_session else None
+        return cls(entropy=entropy, user=user, password=password, call_id=call_id, tag=tag, session=session)
 
     def credentials(self, uri: str) -> str | None:
         """Return the answer to the last challenge for one more request, or None if nobody asked yet."""
@@ -100,8 +115,12 @@ def register(
     routes: Sequence[str] = (),
     session: str | None = None,
 ) -> Request:
-    """Build the next REGISTER (or, with ``expires`` 0, the one that ends the registration)."""
+    """Build the next REGISTER (or, with ``expires`` 0, the one that ends the registration).
+
+    ``session`` replaces the dialogue's own; ``routes`` are the values of Route, in order.
+    """
     dialogue.sequence += 1
+    session = session or dialogue.session
     uri = f"sip:{who.node}"
     here = f"{local[0]}:{local[1]}"
     address = f"<sip:{who.number}@{who.node}>"
@@ -111,7 +130,7 @@ def register(
         f';+u.sip!devicename.ccm.cisco.com="{who.device}";+u.sip!model.ccm.cisco.com="{who.model}";video'
     )
     if who.mra:
-        contact += ";x-cisco-mra-ha=AR_SK;x-cisco-reg-id=1"
+        contact += f";x-cisco-mra-ha=AR_SK;x-cisco-reg-id={who.reg_id}"
     headers = [
         ("Via", f"SIP/2.0/{transport.upper()} {here};branch=z9hG4bK{dialogue.entropy.token_hex(4)}"),
         *(("Route", route) for route in routes),
@@ -119,7 +138,7 @@ def register(
         ("To", address),
         ("Call-ID", dialogue.call_id),
         ("Max-Forwards", "70"),
-        *([("Session-ID", session)] if session else []),
+        *([("Session-ID", f"{session};remote={NO_SESSION}")] if session else []),
         ("Date", date),
         ("CSeq", f"{dialogue.sequence} REGISTER"),
         ("User-Agent", who.agent),
@@ -127,21 +146,28 @@ def register(
     ]
     if credentials := dialogue.credentials(uri):
         headers.append((dialogue.header, credentials))
-    headers.append(("Supported", SUPPORTED))
+    headers.append(("Supported", who.supported))
     if dialogue.alarm is not None:
-        headers.append(
-            (
-                "Reason",
-                f'SIP;cause=200;text="cisco-alarm:{dialogue.alarm.split(" ", 1)[0]} Name={who.device} '
-                f'ActiveLoad={who.load} InactiveLoad={who.load} Last={dialogue.alarm.split(" ", 1)[1]}"',
-            )
-        )
+        headers.append(("Reason", reason(who, dialogue.alarm)))
     headers.append(("Expires", str(expires)))
     body = b""
     if expires:
-        body = remotecc.register_body()
+        body = JABBER_BODY
         headers += [("Content-Type", remotecc.MULTIPART_TYPE), ("Mime-Version", "1.0")]
     return Request.build("REGISTER", uri, headers, body)
+
+
+JABBER_BODY = remotecc.register_body(remotecc.JABBER_OPTIONS)
+"""The 1,271 octets that Jabber for Windows sends with every registration."""
+
+
+def reason(who: Registrant, alarm: str) -> str:
+    """Return the value of Reason: why a device registers, said once after each loss of its registration."""
+    number, last = alarm.split(" ", 1)
+    return (
+        f'SIP;cause=200;text="cisco-alarm:{number} Name={who.device} '
+        f'ActiveLoad={who.load} InactiveLoad={who.load} Last={last}"'
+    )
 
 
 def granted_expires(response: Response, device: str) -> int:

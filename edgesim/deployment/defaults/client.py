@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from edgesim.deployment.base import Model
-from edgesim.deployment.defaults.known import DISCOVERY, FAILOVER, SIP_OAUTH, TC_EXAMPLE, TROUBLESHOOTING, known
+from edgesim.deployment.defaults.known import DISCOVERY, FAILOVER, SIP_OAUTH, SIPCC, TC_EXAMPLE, TROUBLESHOOTING, known
 
 
 class ClientDefaults(Model):
@@ -62,6 +62,27 @@ class ClientDefaults(Model):
         60.0, "a phone that gets no TFTP answer on boot for so long prompts for MRA", tag="proposed", gap="D-16", gt=0
     )
     phone_retry_s: float = known(15.0, "a phone repeats its sign-in after this, as TC does", tag="proposed", gap="D-17")
+    phone_retry_most_s: float = known(
+        120.0,
+        "a rejected client, which provisions anew each time, waits twice as long each time, but never longer than this",
+        tag="proposed",
+        gt=0,
+    )
+    least_refresh_s: int = known(
+        60,
+        "a grant that would have to be refreshed sooner is too short: the client unregisters and tries again later",
+        tag="impl",
+        source=SIPCC,
+        ge=0,
+    )
+    graceful_registration: bool = known(
+        True,
+        "on premises Jabber first asks, with an instance of zeros, whether its device is free; not over MRA",
+        tag="impl",
+    )
+    edge_refresh_before_s: float = known(
+        300.0, "a client signs in to the edge again so long before its cookie expires", tag="proposed", ge=0
+    )
     register_retries_exhausted: Literal["timer F"] = known(
         "timer F",
         "a client goes to its standby node when one REGISTER transaction has timed out (RFC 3261)",
