@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import dns.exception
 import dns.flags
@@ -20,6 +21,7 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.rdtypes.ANY.SOA
+import dns.renderer
 import dns.wire
 
 from edgesim.dns.records import Record, from_rdata
@@ -202,7 +204,22 @@ class _Reader:
 
 def write(message: dns.message.Message) -> bytes:
     """Return a message's octets, records in the order in which they stand."""
-    return message.to_wire(max_size=65535, want_shuffle=False)
+    # Not by Message.to_wire: it shuffles the one record of OPT in any case, and asks the machine for chance to do so.
+    renderer: Any = dns.renderer.Renderer(message.id, message.flags, 65535)  # type: ignore[no-untyped-call]  # dnspython's own gap
+    for question in message.question:
+        renderer.add_question(question.name, question.rdtype, question.rdclass)
+    additional = [*message.additional, *([message.opt] if message.opt is not None else [])]
+    sections = (
+        (dns.renderer.ANSWER, message.answer),
+        (dns.renderer.AUTHORITY, message.authority),
+        (dns.renderer.ADDITIONAL, additional),
+    )
+    for section, rrsets in sections:
+        for rrset in rrsets:
+            renderer.add_rrset(section, rrset, want_shuffle=False)
+    renderer.write_header()
+    octets: bytes = renderer.get_wire()
+    return octets
 
 
 def refusal(octets: bytes, rcode: dns.rcode.Rcode) -> bytes:

@@ -21,6 +21,7 @@ _CHUNK = 4096
 _SEPARATOR = "\x1f"
 _TAG = re.compile(rb"""<(?:[^<>"']|"[^"]*"|'[^']*')*>""")
 _WHITESPACE = b" \t\r\n"
+_UTF_16 = re.compile(rb"\xfe\xff|\xff\xfe|<\0|\0<")
 _CONDITION_OF = {
     expat.errors.codes[expat.errors.XML_ERROR_UNBOUND_PREFIX]: "bad-namespace-prefix",
     expat.errors.codes[expat.errors.XML_ERROR_UNDEFINED_ENTITY]: "restricted-xml",
@@ -176,6 +177,10 @@ class StreamParser:
 
     def _parse(self, chunk: memoryview) -> None:
         self._raw += chunk
+        if not self._depth and _UTF_16.match(self._raw):
+            # Expat takes it for what it is, even when told UTF-8; only that is allowed (RFC 6120, section 11.6).
+            self._error = StreamError("unsupported-encoding", "not UTF-8")
+            return
         try:
             self._parser.Parse(chunk, False)
         except StreamError as error:
