@@ -112,12 +112,12 @@ class Connection:
             if waiter in self._pings:
                 self._pings.remove(waiter)
 
-    async def stun(self, timeout: float) -> StunMessage:
-        """Send a STUN Binding request and return the answer, success or error.
+    async def stun(self, timeout: float, attributes: tuple[tuple[int, bytes], ...] = ()) -> StunMessage:
+        """Send a STUN Binding request, as a rule without attributes, and return the answer, success or error.
 
         Raises `SipTimeout`, `SipTransportError`. On a reliable transport the request goes once (RFC 5389, 7.2.2).
         """
-        request = binding(self.endpoint.stun_entropy.randbytes(12))
+        request = binding(self.endpoint.stun_entropy.randbytes(12), attributes)
         waiter: asyncio.Future[StunMessage] = asyncio.get_running_loop().create_future()
         self._stuns[request.transaction] = waiter
         try:

@@ -34,6 +34,9 @@ class Attribute(IntEnum):
     XOR_MAPPED_ADDRESS = 0x0020
     SOFTWARE = 0x8022
     FINGERPRINT = 0x8028
+    REGISTERED_PATH = 0xC5E0
+    """The lab's own, between two Expressways: the host of the registrar at the far end of a client's path. Who does not
+    know it passes over it (RFC 5389, 15: comprehension-optional)."""
 
 
 _REASONS = {400: "Bad Request", 420: "Unknown Attribute", 500: "Server Error"}
@@ -139,9 +142,9 @@ class StunMessage:
         return tuple(kind for kind, _ in self.attributes if kind < 0x8000 and kind not in _KNOWN)
 
 
-def binding(transaction: bytes) -> StunMessage:
-    """Return a Binding request without attributes; ``transaction`` is 12 octets."""
-    return StunMessage(cls=StunClass.REQUEST, transaction=transaction)
+def binding(transaction: bytes, attributes: tuple[tuple[int, bytes], ...] = ()) -> StunMessage:
+    """Return a Binding request; ``transaction`` is 12 octets."""
+    return StunMessage(cls=StunClass.REQUEST, transaction=transaction, attributes=attributes)
 
 
 def respond(request: StunMessage, peer: tuple[str, int]) -> StunMessage | None:

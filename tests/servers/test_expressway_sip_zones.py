@@ -293,6 +293,97 @@ def test_before_x12_7_e_does_not_look_for_another_c() -> None:
     run(main, deployment=builtin("cluster"), changes=changes, without=CLUSTER_WITHOUT)
 
 
+def test_maintenance_mode_of_e() -> None:
+    async def story(lab: EdgeLab, line: Line) -> None:
+        assert (await line.register()).status == 200
+        lab.service("expe").sip.maintenance = True
+        answer = await line.register()
+        assert (answer.status, answer.reason) == (503, "Service Unavailable")
+        assert "Retry-After" not in answer
+        lab.service("expe").sip.maintenance = False
+        assert (await line.register()).status == 200
+
+    run(with_line(story))
+
+
+@pytest.mark.parametrize("peers", [1, 2])
+def test_maintenance_mode_of_c(peers: int) -> None:
+    async def main(lab: EdgeLab) -> None:
+        line = Line(lab)
+        one, edge = ("expc1", "expe1") if peers == 2 else ("expc", "expe")
+        await line.signed_in(f"{edge}.example.com")
+        line.target = "ucm-sub.inside.example.com"
+        await line.connect(edge)
+        assert (await line.register()).status == 200
+        lab.service(one).sip.maintenance = True
+        await asyncio.sleep(1)
+        answer = await line.register()
+        if peers == 1:
+            assert answer.status == 503
+        else:
+            assert lab.entries("sip.registered")[-1].event.as_json()["via"] == "expc2"
+        lab.service(one).sip.maintenance = False
+        await asyncio.sleep(1)
+        assert (await line.register()).status == 200
+        await line.close()
+
+    if peers == 2:
+        run(main, deployment=builtin("cluster"), without=CLUSTER_WITHOUT)
+    else:
+        run(main)
+
+
+def test_registrations_move_from_a_loaded_c_to_the_other() -> None:
+    async def main(lab: EdgeLab) -> None:
+        loads = {"expc1": 10, "expc2": 2}
+        for name, load in loads.items():
+            side = lab.service(name).sip
+            for n in range(load):
+                side._contacts[(f"somebody-{n}", "1.2.3.4:5")] = (side.zone.peers[0], 1e9)
+            side.zone.report()
+        await asyncio.sleep(1)
+        edge = lab.service("expe1").sip
+        assert [edge._balance.load(link) for link in edge.zone.live()] == [10, 2]
+        lines = []
+        for _ in range(6):
+            line = Line(lab)
+            await line.signed_in("expe1.example.com")
+            line.target = "ucm-sub.inside.example.com"
+            await line.connect("expe1")
+            assert (await line.register()).status == 200
+            lines.append(line)
+        via = [entry.event.as_json()["via"] for entry in lab.entries("sip.registered")]
+        assert via == ["expc2"] * 5 + ["expc1"]  # 10 is not more than 1.2 times the mean of 10 and 7
+        assert [edge._balance.load(link) for link in edge.zone.live()] == [11, 7]
+        assert (await lines[0].register()).status == 200  # a refresh stays where it is, whatever its Route says
+        assert lab.entries("sip.registered")[-1].event.as_json()["via"] == "expc2"
+        for line in lines:
+            await line.close()
+
+    run(main, deployment=builtin("cluster"), without=CLUSTER_WITHOUT)
+
+
+def test_a_refresh_moves_while_the_loads_are_uneven() -> None:
+    async def main(lab: EdgeLab) -> None:
+        line = Line(lab)
+        await line.signed_in("expe1.example.com")
+        line.target = "ucm-sub.inside.example.com"
+        await line.connect("expe1")
+        assert (await line.register()).status == 200
+        side = lab.service("expc1").sip
+        for n in range(5):
+            side._contacts[(f"somebody-{n}", "1.2.3.4:5")] = (side.zone.peers[0], 1e9)
+        side.zone.report()
+        await asyncio.sleep(1)
+        for _ in range(3):
+            assert (await line.register()).status == 200
+        via = [entry.event.as_json()["via"] for entry in lab.entries("sip.registered")]
+        assert via == ["expc1", "expc2", "expc2", "expc2"]
+        await line.close()
+
+    run(main, deployment=builtin("cluster"), without=CLUSTER_WITHOUT)
+
+
 # ---- neighbour zones
 
 
@@ -312,6 +403,34 @@ def test_a_unified_cm_node_that_is_down() -> None:
         assert zone_states(lab, "expc", zone)[-1] == ("TCP: Active", "")
 
     run(with_line(story))
+
+
+def test_a_keep_alive_of_a_registered_path_asks_for_unified_cm_too() -> None:
+    async def story(lab: EdgeLab, line: Line) -> None:
+        line.target = "ucm-sub.inside.example.com"
+        assert (await line.register()).status == 200
+        assert (await line.node.host.run(line.connection.stun(3))).mapped == line.connection.local
+        await lab.crash("ucm-sub")
+        await asyncio.sleep(1)
+        assert (await line.node.host.run(line.connection.stun(3))).error == (500, "Server Error")
+        await lab.start_host("ucm-sub")
+        await asyncio.sleep(1)
+        assert (await line.node.host.run(line.connection.stun(3))).error == (500, "Server Error")
+        await asyncio.sleep(1)  # the question made C try again
+        assert (await line.node.host.run(line.connection.stun(3))).error is None
+
+    run(with_line(story))
+
+
+def test_the_zone_alone_may_answer_for_the_path() -> None:
+    async def story(lab: EdgeLab, line: Line) -> None:
+        line.target = "ucm-sub.inside.example.com"
+        assert (await line.register()).status == 200
+        await lab.crash("ucm-sub")
+        await asyncio.sleep(1)
+        assert (await line.node.host.run(line.connection.stun(3))).error is None
+
+    run(with_line(story), changes={"defaults.sip.stun_registered_path": False})
 
 
 def test_a_failed_neighbour_zone_is_tried_again() -> None:

@@ -123,6 +123,14 @@ class SipDefaults(Model):
         30.0, "client to E, and C to Unified CM: STUN keep-alive on the SIP stream", tag="doc", source=FAILOVER, gt=0
     )
     stun_timeout_s: float = known(3.0, "no answer within this: the path is down", tag="doc", source=FAILOVER, gt=0)
+    stun_registered_path: bool = known(
+        True,
+        "E hands a client's keep-alive on to C, which knows whether the Unified CM node of the path can be reached; "
+        "otherwise E answers for the zone alone",
+        tag="inferred",
+        source=FAILOVER,
+        gap="S-11",
+    )
     stun_error: int = known(
         500, "Binding Error that tells of a broken path; a dead box does not answer", tag="proposed", gap="S-11"
     )

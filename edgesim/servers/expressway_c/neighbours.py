@@ -69,9 +69,8 @@ class Neighbour:
         """Return the connection, opened if need be; who asks meanwhile waits for the same. Raises `OSError`."""
         if self.connection is not None and self.connection.open:
             return self.connection
-        if self._dialling is None:
-            self._dialling = self._neighbours.node.host.spawn(self._dial(), name=f"dial {self.name}")
-            self._dialling.add_done_callback(self._dialled)
+        self.try_again()
+        assert self._dialling is not None
         return await asyncio.shield(self._dialling)
 
     def _dialled(self, task: asyncio.Task[Connection]) -> None:
@@ -135,6 +134,12 @@ class Neighbour:
                 self.enter(self._neighbours.node.defaults.links.failed_refused, f"STUN keep-alive: {answer.error}")
                 connection.close()
                 return
+
+    def try_again(self) -> None:
+        """Begin to open the connection, if nobody does yet."""
+        if self._dialling is None:
+            self._dialling = self._neighbours.node.host.spawn(self._dial(), name=f"dial {self.name}")
+            self._dialling.add_done_callback(self._dialled)
 
     def lost(self, connection: Connection) -> None:
         """The connection ended."""
@@ -237,6 +242,11 @@ class Neighbours:
             return None
         secure = uri.transport == "tls" or uri.port == self.node.defaults.ports.sip_tls
         return zones.get("tls" if secure else "tcp") or next(iter(zones.values()))
+
+    def of_host(self, host: str) -> Neighbour | None:
+        """Return a zone of the Unified CM node with this name or address: one with a connection, if there is one."""
+        zones = list(self._hosts.get(host.lower(), {}).values())
+        return next((zone for zone in zones if zone.open), zones[0] if zones else None)
 
     def of_address(self, address: str, transport: str) -> Neighbour | None:
         """Return the zone of a Unified CM node that called C itself."""

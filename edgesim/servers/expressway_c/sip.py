@@ -23,6 +23,7 @@ from edgesim.pki import server_context
 from edgesim.servers.expressway_c.neighbours import Neighbour, Neighbours, SearchRule
 from edgesim.servers.expressway_c.sip_service import ServiceServer
 from edgesim.servers.expressway_c.zone import Peer, TraversalClient
+from edgesim.sip import stun
 from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint, TransportName
 from edgesim.sip.errors import SipTransportError
@@ -97,6 +98,7 @@ class SipSide:
             on_response=self._on_response,
             on_connection=self._on_connection,
             on_lost=self._on_lost,
+            on_stun=self._on_stun,
             stun=node.deployment.mra.stun_keepalive,
             stateful=False,
             limits=SipLimits(message=sip.max_message_bytes),
@@ -107,6 +109,7 @@ class SipSide:
         self.neighbours = Neighbours(node, self._endpoint, self._places, release)
         self._relay = Relay(node.host.entropy("SIP branches"), self._sent_by, lifetime=sip.timer_c_s)
         self._service = ServiceServer(node, release, product.credentials.ha1)
+        self._maintenance = False
         self._contacts: OrderedDict[Target, tuple[Peer, float]] = OrderedDict()
         self._dialogs: OrderedDict[str, Peer] = OrderedDict()
         self._tried: asyncio.Task[None] | None = None
@@ -180,8 +183,20 @@ class SipSide:
         if self.neighbours.zones:
             self._tried = self.node.host.spawn(self.neighbours.connect_all(), name="open neighbour zones")
 
+    @property
+    def maintenance(self) -> bool:
+        """Maintenance mode: no new traffic is taken, which E hears at once; requests within dialogs go on."""
+        return self._maintenance
+
+    @maintenance.setter
+    def maintenance(self, on: bool) -> None:
+        self._maintenance = on
+        self.zone.report()
+
     def _usage(self) -> ResourceUsage:
         links, now = self.node.defaults.links, self._loop.time()
+        if self._maintenance:
+            return ResourceUsage(traversal_calls=0, non_traversal_calls=0, registrations=0)
         while self._contacts and next(iter(self._contacts.values()))[1] <= now:
             self._contacts.popitem(last=False)
         return ResourceUsage(
@@ -206,6 +221,19 @@ class SipSide:
                 del self._contacts[target]
         elif isinstance(context, Neighbour):
             context.lost(connection)
+
+    def _on_stun(self, message: stun.StunMessage, connection: Connection) -> stun.StunMessage | None:
+        """Answer a keep-alive; one of E that names a registered path, as the Unified CM node at its end allows."""
+        answer = stun.respond(message, connection.peer)
+        path = message.get(stun.Attribute.REGISTERED_PATH)
+        if answer is None or path is None or not isinstance(connection.context, Peer):
+            return answer
+        neighbour = self.neighbours.of_host(path.decode("utf-8", "replace"))
+        if neighbour is not None and neighbour.open:
+            return answer
+        if neighbour is not None:
+            neighbour.try_again()
+        return message.failure(self._sip.stun_error)
 
     def _give_up(self, forwarded: Forwarded) -> None:
         """Answer a request whose next hop is gone."""
@@ -246,7 +274,10 @@ class SipSide:
         if request.method == "SERVICE":
             return self._serve(request, connection)
         check_loop(request, self._sent_by, received_hash)
+        in_dialog = "tag" in request.to.parameters
         target = self._drop_routes(request)
+        if self._maintenance and not in_dialog and request.method not in ("ACK", "CANCEL"):
+            raise ProxyRefusal(self._sip.maintenance_status, "maintenance mode")
         neighbour = self.neighbours.find(target)
         if neighbour is None:
             raise ProxyRefusal(404, "no search rule matches")

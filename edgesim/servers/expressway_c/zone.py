@@ -50,7 +50,9 @@ class Peer:
         self.tried = asyncio.Event()
         self._zone = zone
         self._current: Connection | None = None
-        self._lost = asyncio.Event()
+        self._lost = False
+        self._report = False
+        self._wake = asyncio.Event()
         self._why: Exception | None = None
         self._address = name
 
@@ -63,7 +65,13 @@ class Peer:
         """The endpoint's word that a connection is gone."""
         if connection is self._current:
             self._why = why
-            self._lost.set()
+            self._lost = True
+            self._wake.set()
+
+    def report(self) -> None:
+        """Tell E now what C has left."""
+        self._report = True
+        self._wake.set()
 
     async def run(self) -> None:
         """Keep the connection up: after a loss dial at once, after a failure wait for the zone's retry interval."""
@@ -105,7 +113,7 @@ class Peer:
             self._address = (await node.resolver.lookup(self.name))[0]
         except (OSError, IndexError):
             raise ZoneFailed(texts.failed_dns, f"{self.name} does not resolve") from None
-        self._lost.clear()
+        self._lost = False
         self._why = None
         try:
             return await zone.endpoint.connect(
@@ -155,18 +163,19 @@ class Peer:
         links = self._zone.texts
         loop = asyncio.get_running_loop()
         due = loop.time() + links.options_interval_s
-        while not self._lost.is_set():
+        while not self._lost:
+            self._wake.clear()
             try:
                 async with asyncio.timeout(min(due - loop.time(), links.probe_keepalive_s)):
-                    await self._lost.wait()
-                return
+                    await self._wake.wait()
             except TimeoutError:
-                pass
-            if loop.time() >= due:
-                due += links.options_interval_s
+                if loop.time() < due:
+                    await self._probe(connection)
+                    continue
+            if self._report or loop.time() >= due:
+                self._report = False
+                due = loop.time() + links.options_interval_s
                 await self._prove(connection)
-            else:
-                await self._probe(connection)
 
     async def _probe(self, connection: Connection) -> None:
         """Send the TCP probe; after the last retry without an answer the connection counts as lost."""
@@ -272,6 +281,11 @@ class TraversalClient:
         """Dial no more; the endpoint closes the connections."""
         for task in self._tasks:
             task.cancel()
+
+    def report(self) -> None:
+        """Tell every E now what C has left."""
+        for peer in self.peers:
+            peer.report()
 
     async def ready(self) -> None:
         """Return once the zone to every E is active."""

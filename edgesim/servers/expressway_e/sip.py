@@ -17,6 +17,7 @@ from edgesim.deployment import Product, closed, hosts
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import server_context
+from edgesim.servers.expressway_e.sip_balance import Balance
 from edgesim.servers.expressway_e.sip_clients import Client, Clients, Target
 from edgesim.servers.expressway_e.sip_service import ServiceClient
 from edgesim.servers.expressway_e.zone import LAYOUT, Link, TraversalServer
@@ -75,6 +76,10 @@ class SipSide:
         names = (node.fqdn, node.deployment.mra.expressway_e_cluster)  # as in the Route of a client that was told names
         self._own |= {(name.lower(), self._outer.port) for name in names if name}
         self._adaptive = not closed("adaptive routing", {Product.EXPRESSWAY: spec.release})
+        balances = not closed("load balancing", {Product.EXPRESSWAY: spec.release})
+        self._balance = Balance(node.defaults) if balances else None
+        self.maintenance = False
+        """Maintenance mode: no new traffic is taken; requests within dialogs go on."""
         self._nonces = NonceStore(
             node.host.entropy("SIP nonces"), lifetime=sip.nonce_lifetime_s, octets=sip.nonce_octets
         )
@@ -176,13 +181,28 @@ class SipSide:
         forwarded.ingress.send_now(answer)
 
     def _on_stun(self, message: stun.StunMessage, connection: Connection) -> stun.StunMessage | None:
-        """Say whether the path of the client's registration stands as far as E sees: up to C."""
+        """Say whether the path of the client's registration stands: up to C as E sees it, beyond as C does."""
         answer = stun.respond(message, connection.peer)
         client = connection.context
         if answer is None or answer.cls is not stun.StunClass.SUCCESS or not isinstance(client, Client):
             return answer
-        up = client.link.active if client.link is not None else bool(self.zone.live())
-        return answer if up else message.failure(self._sip.stun_error)
+        link = client.link
+        if not (link.active if link is not None else self.zone.live()):
+            return message.failure(self._sip.stun_error)
+        if link is None or not self._sip.stun_registered_path:
+            return answer
+        self.node.host.spawn(self._ask_path(message, answer, client, link), name="keep-alive of a registered path")
+        return None
+
+    async def _ask_path(self, message: stun.StunMessage, answer: stun.StunMessage, client: Client, link: Link) -> None:
+        """Answer a client's keep-alive as C answers for the rest of the path; a C that is silent says no."""
+        path = ((stun.Attribute.REGISTERED_PATH, client.node.encode("utf-8", "surrogateescape")),)
+        try:
+            up = (await link.connection.stun(self._sip.stun_timeout_s, path)).error is None
+        except SipError:
+            up = False
+        if client.connection.open:
+            client.connection.send_raw(bytes(answer if up else message.failure(self._sip.stun_error)))
 
     def _on_request(self, request: Request, connection: Connection) -> Coroutine[Any, Any, None] | None:
         context = connection.context
@@ -258,7 +278,7 @@ class SipSide:
     async def _ask(self, request: Request, credentials: DigestCredentials, client: Client) -> None:
         """Have a C judge the credentials, then forward the request or answer it."""
         try:
-            link = self._route(request)
+            link = self._route(request, client)
         except ProxyRefusal as refusal:
             self._refuse(request, refusal.status, client.connection)
             return
@@ -271,7 +291,7 @@ class SipSide:
         if status == 200:
             client.grant(credentials.username, self._loop.time() + self._sip.service_cache_s)
             try:
-                self._up_to_core(request, client)
+                self._up_to_core(request, client, link=link if link.active else None)
             except ProxyRefusal as refusal:
                 self._refuse(request, refusal.status, client.connection)
         elif status in (self._sip.service_wrong_status, self._sip.service_unknown_status):
@@ -289,14 +309,19 @@ class SipSide:
 
     # ---- from a client: where to?
 
-    def _up_to_core(self, request: Request, client: Client, via: Via | None = None) -> None:
-        """Forward a request of a client that proved itself. Raises `ProxyRefusal`."""
-        link = self._route(request)
+    def _up_to_core(
+        self, request: Request, client: Client, via: Via | None = None, *, link: Link | None = None
+    ) -> None:
+        """Forward a request of a client that proved itself, through ``link`` if its way is known already.
+
+        Raises `ProxyRefusal`.
+        """
+        link = link or self._route(request, client)
         call_id = self._relay.call_id()
         note: Note | None = None
         if request.method == "REGISTER":
             target = client.contact_of(request)
-            client.link = link
+            client.link, client.node = link, SipUri.parse(request.uri).host
             if target is not None:
                 note = (client, target)
         elif request.method in DIALOG_FORMING:
@@ -321,8 +346,11 @@ class SipSide:
     def _is_own(self, uri: SipUri) -> bool:
         return (uri.host.lower(), uri.port or self._outer.port) in self._own
 
-    def _route(self, request: Request) -> Link:
-        """Remove E's own Routes and return the way to the C that the next one names. Raises `ProxyRefusal`."""
+    def _route(self, request: Request, client: Client) -> Link:
+        """Remove E's own Routes and return the way to the C that the next one names, or to a better one.
+
+        Raises `ProxyRefusal`.
+        """
         while True:
             values = request.values("Route")
             if not values:
@@ -331,14 +359,34 @@ class SipSide:
             if not self._is_own(uri):
                 break
             request.pop_value("Route")
-        in_dialog = (uri.user or "").startswith(CALL_ID)
-        if not in_dialog and uri.parameters.get("zone-id") != self._zone_id:
-            raise ProxyRefusal(self._sip.no_route_status, "no Route of a zone of ours")
         link = self.zone.at(uri.host)
-        if link is None and not in_dialog and self._adaptive and _announces_adaptive(request):
-            link = next(iter(self.zone.live()), None)
+        if (uri.user or "").startswith(CALL_ID):
+            return self._or_refuse(link)
+        if uri.parameters.get("zone-id") != self._zone_id:
+            raise ProxyRefusal(self._sip.no_route_status, "no Route of a zone of ours")
+        if self.maintenance:
+            raise ProxyRefusal(self._sip.maintenance_status, "maintenance mode")
+        others = len(self.zone.links) - (link is not None)
+        if others and self._adaptive and _announces_adaptive(request):
+            link = self._adapted(link, uri.host, client)
+        return self._or_refuse(link)
+
+    def _or_refuse(self, link: Link | None) -> Link:
         if link is None:
             raise ProxyRefusal(self._sip.zone_down_status, "no C can be reached")
+        return link
+
+    def _adapted(self, link: Link | None, named: str, client: Client) -> Link | None:
+        """Return the C for a client that can change its path: where it is, elsewhere if that one is down, full or
+        overloaded."""
+        if client.named == named and client.link is not None and client.link.active:
+            link = client.link  # it was moved before, and asks again with the Route it has
+        client.named = named
+        live = self.zone.live()
+        if link is None or not link.accepts:
+            link = next((other for other in live if other.accepts), link)
+        elif self._balance is not None:
+            link = self._balance.choose(link, live, new=client.link is None)
         return link
 
     # ---- from a C

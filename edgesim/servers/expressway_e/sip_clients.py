@@ -23,12 +23,14 @@ class Client:
     """One TLS connection from outside.
 
     ``granted`` are the users that C vouched for and until when (loop time) E believes it; ``link`` is the C by which
-    the client last registered.
+    the client last registered, ``named`` the C that its Route then named, ``node`` the Unified CM node.
     """
 
     connection: Connection
     granted: dict[str, float] = field(default_factory=dict)
     link: Link | None = None
+    named: str = ""
+    node: str = ""
     contacts: dict[Target, None] = field(default_factory=dict)
     contact_line: bytes = b""
     contact: Target | None = None

@@ -31,12 +31,16 @@ IDENTITY = "Peer's TLS certificate identity was unacceptable"
 
 @dataclass(slots=True, eq=False)
 class Link:
-    """One connection of a C. ``heard`` is the loop's time of the last octets; ``usage`` what C last reported."""
+    """One connection of a C. ``heard`` is the loop's time of the last octets; ``usage`` what C last reported.
+
+    ``moved`` counts the registrations that E has sent to this C, less those that it has taken from it, since then.
+    """
 
     connection: Connection
     heard: float
     authenticated: bool = False
     usage: ResourceUsage | None = None
+    moved: int = 0
 
     @property
     def address(self) -> str:
@@ -47,6 +51,11 @@ class Link:
     def active(self) -> bool:
         """Whether requests can go this way."""
         return self.authenticated and self.connection.open
+
+    @property
+    def accepts(self) -> bool:
+        """Whether C takes registrations: one that is full, or in maintenance mode, has none left."""
+        return self.usage is None or self.usage.registrations > 0
 
 
 class TraversalServer:
@@ -137,6 +146,7 @@ class TraversalServer:
             return self._challenge(request, link)
         try:
             link.usage = resource_usage.parse(request.body) if request.body else None
+            link.moved = 0
         except ResourceUsageError as error:
             raise SipProtocolError(str(error)) from None
         if not link.authenticated:
