@@ -46,7 +46,7 @@ lint: $(DEV)
 
 SOAK ?= 1000000
 soak: $(DEV)
-	$(BIN)/python -m pytest tests --fuzz-examples=$(SOAK) -k fuzz
+	$(BIN)/python -m pytest tests --fuzz-examples=$(SOAK) -m fuzz
 
 bench: $(DEV)
 	$(BIN)/python -m benchmarks

@@ -1,6 +1,6 @@
 """Fuzzing: generated inputs, the same in every run, each held to a bound of time and memory.
 
-The suite tries 2,000 inputs a parser; ``pytest --fuzz-examples 1000000 -k fuzz`` (``make soak``) tries as many as told.
+The suite tries 2,000 inputs a parser; ``pytest --fuzz-examples 1000000 -m fuzz`` (``make soak``) tries as many as told.
 A failure is any exception that the test does not expect, more than 50 ms of processor time, or more than 10 MiB.
 """
 
@@ -12,6 +12,7 @@ import time
 import tracemalloc
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 EXAMPLES = 2_000
@@ -25,6 +26,7 @@ def fuzzed(test: Any) -> Any:
     """Run a hypothesis test over `EXAMPLES` inputs within the bounds; put it above ``@given``."""
     handle = test.hypothesis
     handle.inner_test = _bounded(handle.inner_test)
+    test = pytest.mark.fuzz(test)
     return settings(
         max_examples=EXAMPLES,
         derandomize=True,
