@@ -50,8 +50,8 @@ def show(rows: Sequence[Shown]) -> None:
         for text in lines[1:]:
             output.say(" " * len(head) + text, fg="green" if by else None)
         if entry.row.gates:
-            since = "; ".join(f"{gate.feature} since {gate.product.value} {gate.since}" for gate in entry.row.gates)
-            output.say(f"{'':{len(head)}}needs {since}", dim=True)
+            since = "; ".join(f"{gate.product.value} {gate.since} ({gate.feature})" for gate in entry.row.gates)
+            output.say(f"{'':{len(head)}}since {since}", dim=True)
         if by:
             output.say(f"{'':{len(head)}}shown by {', '.join(by)}", dim=True)
     output.say()

@@ -19,9 +19,11 @@ def chosen(wanted: Sequence[str]) -> list[Scenario]:
     try:
         return find(wanted, home=home)
     except NotFoundError as error:
-        names = ", ".join(each.name for each in _all(home)) if not paths_only else ""
         text = str(error).partition(";")[0]
-        raise Problem(text, f"There are: {names}" if names else "`edgesim list` shows those there are.") from None
+        if paths_only:
+            raise Problem(text, "A scenario is an async function below @scenario, in a Python file.") from None
+        names = ", ".join(each.name for each in _all(home))
+        raise Problem(text, f"There are: {names}" if names else "") from None
     except Exception as error:
         raise Problem(f"a scenario's file cannot be loaded: {_explained(error)}") from None
 

@@ -9,6 +9,7 @@ import json
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -16,7 +17,6 @@ from edgesim.cli import output, places, state
 from edgesim.cli.asking import ask
 from edgesim.cli.problems import Problem
 from edgesim.clients.jabber import Jabber, SignIn, Stage
-from edgesim.clients.jabber.client import Platform
 from edgesim.control.commands import Describe
 from edgesim.deployment import Deployment, HostSpec, builtin, load_text
 from edgesim.deployment.hosts import ClientHost
@@ -28,6 +28,7 @@ from edgesim.pki import PkiError, TrustStore
 from edgesim.world import Host, Service
 from edgesim.world.live import LiveWorld
 
+Platform = Literal["windows", "mac", "ios", "android"]
 MACHINE = "this-machine"
 OUTSIDE_ADDRESS = "127.0.0.1"
 """No host of a lab has it, so the lab takes whoever comes from it for somebody on the internet."""
@@ -136,6 +137,8 @@ class Diagnosis:
             await watch
         watch.cancel()
         await client.sign_out()
+        if outcome.ok and not self.as_json:
+            output.say(f"{self.user} is signed out")
         await client.close()
         await world.stop(MACHINE)
         return good
@@ -180,8 +183,6 @@ class Diagnosis:
         now = world.now() / 1e9
         took, self._last = now - self._last, now
         if stage is Stage.SIGNED_OUT:
-            if not self.as_json:
-                output.say(f"  {'signed out':<21} {outcome}")
             return
         self.stages.append({"stage": stage.value, "outcome": outcome, "detail": detail, "seconds": round(took, 6)})
         if not self.as_json:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from edgesim.cli import output
-from edgesim.deployment import Deployment, HostSpec
+from edgesim.deployment import Deployment, HostSpec, builtin, names
 from edgesim.journal import Entry, Event, Selection, events, ladder, ladder_mermaid, ladder_svg, ladder_text
 
 FORMS = ("text", "svg", "mermaid")
@@ -48,6 +48,16 @@ def order(deployment: Deployment) -> list[str]:
 def roles(deployment: Deployment) -> dict[str, str]:
     """Return each host's role."""
     return {spec.name: role(spec) for spec in deployment.host_specs()}
+
+
+def likely(entries: Iterable[Entry[Event]]) -> Deployment | None:
+    """Return the built-in deployment that has every host of a journal, or None."""
+    hosts = {entry.node for entry in entries if entry.incarnation}
+    for name in names():
+        deployment = builtin(name)
+        if hosts <= {spec.name for spec in deployment.host_specs()}:
+            return deployment
+    return None
 
 
 def build(

@@ -27,7 +27,11 @@ Examples:
 @click.option("--around", metavar="ID", help="Only around an entry, e.g. expe#1/42.")
 @click.option("--details", is_flag=True, help="Show payloads as they were decoded.")
 @click.option("--width", type=click.IntRange(40, 1000), help="Draw for so many columns. [default: the terminal's]")
-@click.option("--deployment", metavar="NAME", help="Take the order of columns and the roles from a deployment.")
+@click.option(
+    "--deployment",
+    metavar="NAME",
+    help="Take the order of columns, and roles, from a deployment. [default: a built-in one that fits]",
+)
 @click.option("--secrets", is_flag=True, help="Show secrets, if the file holds them.")
 @click.option("--json", "as_json", is_flag=True, help="The chosen entries as lines of JSON.")
 def command(
@@ -67,7 +71,7 @@ def command(
     if secrets and not reader.header.secrets:
         click.echo(f"warning: {file} was written without its secrets", err=True)
     with deployments_told():
-        loaded = load(deployment) if deployment else None
+        loaded = load(deployment) if deployment else drawing.likely(entries)
     select = Selection(
         stories=(*(f"user:{user}" for user in users), *keys),
         kinds=kinds,

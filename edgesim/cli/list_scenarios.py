@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from edgesim.scenario import Scenario
 
 
 @click.command("list", short_help="List the scenarios and the built-in deployments.")
@@ -38,15 +43,20 @@ def command(wanted: tuple[str, ...], as_json: bool) -> None:
         }
         click.echo(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
         return
-    by_file: dict[str, list[tuple[str, str]]] = {}
+    table = output.table()
+    for heading, rows in _sections(scenarios).items():
+        table.add_row(heading, style="bold")
+        for name, text in rows:
+            table.add_row(f"  {name}", text)
+        table.add_row()
+    output.show(table, indent=0)
+
+
+def _sections(scenarios: Sequence[Scenario]) -> dict[str, list[tuple[str, str]]]:
+    from edgesim.deployment import builtin, names
+    from edgesim.scenario.places import relative
+
+    found: dict[str, list[tuple[str, str]]] = {}
     for each in scenarios:
-        by_file.setdefault(str(relative(each.path)), []).append((each.name, each.title))
-    longest = max(len(each.name) for each in scenarios)
-    for file, found in by_file.items():
-        output.say(file, bold=True)
-        for name, title in found:
-            output.say(f"  {name:<{longest}}  {title}")
-        output.say()
-    output.say("deployments", bold=True)
-    for name in names():
-        output.say(f"  {name:<{longest}}  {builtin(name).description}")
+        found.setdefault(str(relative(each.path)), []).append((each.name, each.title))
+    return found | {"deployments": [(name, builtin(name).description) for name in names()]}

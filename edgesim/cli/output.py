@@ -39,14 +39,17 @@ def say(text: str = "", **style: Any) -> None:
     """Print a line; ``style`` as of `click.style` shows on a terminal only. What cannot be encoded is escaped."""
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
     text = text.encode(encoding, "backslashreplace").decode(encoding)
-    click.secho(text, **style)
+    if style:
+        click.secho(text, **style)
+    else:
+        click.echo(text)
 
 
-def table(*columns: str, title: str = "") -> Table:
-    """Return an empty table in the house's style: columns by their headings, no lines."""
+def table(*columns: str) -> Table:
+    """Return an empty table in the house's style: columns by their headings, if it has any, and no lines."""
     from rich.table import Table
 
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=title or None, title_justify="left")
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=bool(columns))
     for column in columns:
         made.add_column(column, header_style="bold", overflow="fold", no_wrap=column in ("host", "address"))
     return made

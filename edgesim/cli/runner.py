@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +23,6 @@ from edgesim.scenario.run import run as run_once
 from edgesim.scenario.sweep import sweep
 from edgesim.scenario.verdict import exit_code
 from edgesim.world.machine import stopwatch
-
 
 LINES = 50
 """With more runs than this, those that passed get no line of their own."""
@@ -65,6 +63,14 @@ class Runner:
         self._pairs = [(scenario, seed) for scenario in self._scenarios for seed in seeds][index - 1 :: count]
         if not self._pairs:
             raise Problem(f"shard {index}/{count} is empty: there are too few runs to divide into {count} parts")
+        settings = self.settings
+        if settings.ladder == "text" and len(self._pairs) > 1:
+            raise Problem(
+                f"--ladder text is for one run, and these are {len(self._pairs)}",
+                "Choose one scenario and one seed, or --ladder svg or mermaid: a file for each.",
+            )
+        for path in (settings.journal, settings.keylog, settings.junit):
+            _writable(path)
 
     def run(self) -> int:
         """Run everything; return the exit code."""
@@ -116,7 +122,6 @@ class Runner:
         settings = self.settings
         watch = Story() if story else None
         options = Options(seed=seed, live=settings.live, journal=path, keylog=_text(settings.keylog), watch=watch)
-        self._folder(path)
         try:
             done = run_once(scenario, options)
         except OSError as error:
@@ -202,7 +207,6 @@ class Runner:
             options = Options(live=settings.live, journal=settings.journal, keylog=_text(settings.keylog))
             if settings.live and options.journal is None and _kept("") is not None:
                 options.journal = places.RUNS / "live.jsonl"
-            self._folder(options.journal)
             for verdict in sweep(self._scenarios, self._seeds, options, settings.jobs, shard=self._shard):
                 yield verdict, None
             return
@@ -222,17 +226,6 @@ class Runner:
                 verdict = replace(verdict, reports={**verdict.reports, "ladder": picture})
             yield verdict, done.journal
 
-    def _folder(self, path: Path | None) -> None:
-        """Make the folder of a file, and see that the file can be made. Raises `Problem`."""
-        if path is None:
-            return
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise Problem(f"{error.filename or path}: {error.strerror or error}") from None
-        if not os.access(path.parent, os.W_OK):
-            raise Problem(f"{path.parent}: no file can be written there")
-
     def _told(self, verdict: Verdict, journal: Journal | None) -> None:
         """Tell a failure in full; what ran without a journal runs once more, which gives the same."""
         scenario = next(each for each in self._scenarios if each.name == verdict.scenario)
@@ -247,6 +240,17 @@ class Runner:
         verdicts.failure(verdict, entries, _deployment(scenario))
         if path is not None:
             output.say(f"  {'journal':<9} {path}")
+
+
+def _writable(path: Path | None) -> None:
+    """Make the folder of a file, and see that the file can be written. Raises `Problem`."""
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+    except OSError as error:
+        raise Problem(f"{error.filename or path}: {error.strerror or error}") from None
 
 
 def _text(path: Path | None) -> str | None:

@@ -11,6 +11,7 @@ from edgesim.cli import output
 from edgesim.cli.problems import Problem
 from edgesim.scenario import Mutation, Outcome, Scenario
 from edgesim.scenario.run import Options, run
+from edgesim.scenario.sweep import shortcomings
 from edgesim.scenario.verdict import Verdict
 
 SEED = 1
@@ -23,13 +24,13 @@ def verify(scenarios: Sequence[Scenario], *, as_json: bool) -> int:
     wrong = runs = 0
     for scenario in scenarios:
         mutations: list[Mutation | None] = [None, *scenario.mutations]
-        if len(mutations) == 1:
+        for problem in shortcomings(scenario, []) if not scenario.mutations else ():
             wrong += 1
-            _say(as_json, scenario, None, None, "names no mutation, so nothing shows that it can fail")
+            _say(as_json, scenario, None, None, problem)
         for mutation in mutations:
             verdict = run(scenario, Options(seed=SEED, mutation=mutation)).verdict
             runs += 1
-            problem = _problem(verdict, mutation)
+            problem = _problem(scenario, mutation, verdict)
             wrong += bool(problem)
             _say(as_json, scenario, mutation, verdict, problem)
     if not as_json:
@@ -39,14 +40,12 @@ def verify(scenarios: Sequence[Scenario], *, as_json: bool) -> int:
     return 1 if wrong else 0
 
 
-def _problem(verdict: Verdict, mutation: Mutation | None) -> str:
-    if verdict.outcome is Outcome.UNSUPPORTED:
+def _problem(scenario: Scenario, mutation: Mutation | None, verdict: Verdict) -> str:
+    if mutation is not None:
+        return "; ".join(shortcomings(scenario, [(mutation, verdict)]))
+    if verdict.outcome in (Outcome.PASSED, Outcome.UNSUPPORTED):
         return ""
-    if mutation is None:
-        return "" if verdict.outcome is Outcome.PASSED else f"must pass, but {verdict.outcome.word}: {_short(verdict)}"
-    if verdict.outcome is Outcome.FAILED:
-        return ""
-    return f"must turn red, but {verdict.outcome.word}{f': {_short(verdict)}' if verdict.reason else ''}"
+    return f"must pass, but {verdict.outcome.word}: {_short(verdict)}"
 
 
 def _short(verdict: Verdict) -> str:

@@ -24,8 +24,10 @@ def command(directory: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(zone) for zone in zones], separators=(",", ":")))
         return
+    from rich.text import Text
+
     table = output.table("host", "zone", "state", "with, or why")
     for zone in zones:
         style = "green" if "Active" in zone.state else "red"
-        table.add_row(zone.host, zone.zone, f"[{style}]{zone.state}[/]", zone.reason)
+        table.add_row(zone.host, zone.zone, Text(zone.state, style), zone.reason)
     output.show(table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -286,6 +287,8 @@ class LiveNetwork:
     def explain_listen(self, error: OSError, host: Any, port: Any, *, udp: bool = False) -> OSError:
         """Return an error that says which address and port could not be had, why, and what to do."""
         where = f"{host if isinstance(host, str) else ', '.join(host)}:{port}/{'udp' if udp else 'tcp'}"
+        if error.errno is None and udp:  # uvloop keeps the reason to itself
+            error = _why_not(str(host), int(port)) or error
         if error.errno == errno.EADDRINUSE:
             holder = who_listens(host if isinstance(host, str) else host[0], int(port), udp=udp)
             by = f" by {holder}" if holder else ""
@@ -313,3 +316,13 @@ class LiveNetwork:
             remote=flow.remote,
             detail=detail,
         )
+
+
+def _why_not(address: str, port: int) -> OSError | None:
+    """Return the system's own error for a UDP port that cannot be bound."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            return error
+    return None

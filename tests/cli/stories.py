@@ -1,0 +1,71 @@
+"""Small scenarios for tests of the command line, written to a folder of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+GOOD = '''
+from edgesim.scenario import DnsAnswer, Lab, Setting, scenario
+
+
+@scenario(shows="NET-03", mutations=[Setting("dns.collab_edge", False)])
+async def asks(lab: Lab, alice) -> None:
+    """Somebody outside asks for the edge."""
+    async with lab.step("the question"):
+        await alice.node.host.run(alice.node.resolver.query("_collab-edge._tls.example.com", "SRV"))
+        await lab.expect(DnsAnswer(node=alice.node.name, rcode="NOERROR", qtype="SRV"))
+    lab.report(questions=1)
+'''
+
+BAD = '''
+from edgesim.scenario import Lab, Registered, scenario
+
+
+@scenario()
+async def never_registers(lab: Lab) -> None:
+    """Nobody signs in, so nobody registers."""
+    await lab.expect(Registered(device="CSFALICE"), within=2)
+'''
+
+UNSUPPORTED = '''
+from edgesim.scenario import Lab, scenario
+from edgesim.world import Capability
+
+
+@scenario(needs=[Capability.EXTERNAL_CLIENTS])
+async def needs_programs(lab: Lab) -> None:
+    """Real programs connect."""
+    lab.check(True, "it ran")
+'''
+
+UNSTEADY = '''
+import os
+
+from edgesim.scenario import Lab, scenario
+
+
+@scenario()
+async def unsteady(lab: Lab) -> None:
+    """What it writes depends on the process."""
+    lab.note(f"process {os.getpid()}")
+    lab.check(True, "it ran")
+'''
+
+CANNOT = '''
+from edgesim.scenario import Lab, scenario
+
+
+@scenario(deployment="no-such-deployment")
+async def cannot(lab: Lab) -> None:
+    """Its deployment is missing."""
+    lab.check(True, "it ran")
+'''
+
+
+def write(folder: Path, **stories: str) -> Path:
+    """Write scenario files below ``folder/scenarios``; return ``folder``."""
+    home = folder / "scenarios"
+    home.mkdir(exist_ok=True)
+    for name, text in stories.items():
+        (home / f"{name}.py").write_text(text, encoding="utf-8")
+    return folder

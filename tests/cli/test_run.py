@@ -1,0 +1,168 @@
+"""``edgesim run``: choosing, printing, exit codes, sweeps, determinism."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import edgesim, process
+from tests.cli.stories import BAD, CANNOT, GOOD, UNSTEADY, UNSUPPORTED, write
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write(tmp_path, good=GOOD, bad=BAD, unsupported=UNSUPPORTED)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_one_run_tells_its_story_and_where_its_journal_is(here: Path) -> None:
+    done = edgesim("run", "asks", "--seed", "7")
+    assert done.exit_code == 0
+    assert "the question" in done.output
+    assert "PASSED" in done.output and "seed 7" in done.output and "questions=1" in done.output
+    journal = here / ".edgesim" / "runs" / "asks-seed-7.jsonl"
+    assert str(journal.relative_to(here)) in done.output
+    assert json.loads(journal.read_text().splitlines()[0])["seed"] == 7
+
+
+def test_a_failure_says_what_came_instead_and_how_to_replay(here: Path) -> None:
+    done = edgesim("run", "never_registers")
+    assert done.exit_code == 1
+    assert "FAILED" in done.output
+    assert "expected  Registered(device='CSFALICE') within 2 s" in done.output
+    assert "instead   no sip.registered entry came at all" in done.output
+    assert "the ladder around it" in done.output and "Expressway-C" in done.output
+    assert "replay    edgesim run scenarios/bad.py::never_registers --seed=1" in done.output
+
+
+@pytest.mark.parametrize(("name", "code"), [("asks", 0), ("never_registers", 1), ("needs_programs", 3)])
+def test_json_is_one_line_and_the_exit_code_tells_the_outcome(here: Path, name: str, code: int) -> None:
+    done = edgesim("run", name, "--json")
+    assert done.exit_code == code
+    (line,) = done.stdout.splitlines()
+    verdict = json.loads(line)
+    assert verdict["scenario"] == name
+    assert verdict["outcome"] == {0: "passed", 1: "failed", 3: "unsupported"}[code]
+
+
+def test_what_cannot_run_has_exit_code_2(here: Path) -> None:
+    write(here, cannot=CANNOT)
+    done = edgesim("run", "cannot")
+    assert done.exit_code == 2
+    assert "no-such-deployment" in done.output
+
+
+def test_no_match_is_an_error_that_names_what_there_is(here: Path) -> None:
+    done = edgesim("run", "nothing_like_it", "--json")
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert "no scenario matches 'nothing_like_it'" in done.stderr
+    assert "asks" in done.stderr and "never_registers" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("x = 1 / 0\n", "broken.py:1: ZeroDivisionError"), ("x = (\n", "broken.py:1: '(' was never closed")],
+)
+def test_a_broken_file_is_told_by_its_line(here: Path, text: str, told: str) -> None:
+    (here / "broken.py").write_text(text)
+    done = edgesim("run", "broken.py")
+    assert done.exit_code == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_a_sweep_gives_a_line_for_each_run_and_a_junit_file(here: Path) -> None:
+    done = edgesim("run", "asks", "--seeds", "1..3", "--json", "--junit", "out/runs.xml")
+    assert done.exit_code == 0
+    assert [json.loads(line)["seed"] for line in done.stdout.splitlines()] == [1, 2, 3]
+    suite = ElementTree.parse(here / "out" / "runs.xml").getroot()
+    assert [case.get("name") for case in suite.iter("testcase")] == ["asks[sim-1]", "asks[sim-2]", "asks[sim-3]"]
+
+
+def test_a_sweep_tells_its_failures_with_their_ladders(here: Path) -> None:
+    done = edgesim("run", "scenarios/bad.py", "scenarios/good.py", "--seeds", "1..2")
+    assert done.exit_code == 1
+    assert done.stdout.count("the ladder around it") == 2
+    assert "4 runs in" in done.stdout and "2 passed" in done.stdout and "2 failed" in done.stdout
+
+
+def test_shards_divide_the_runs_without_overlap(here: Path) -> None:
+    seeds = []
+    for part in (1, 2, 3):
+        done = edgesim("run", "asks", "--seeds", "1..7", "--shard", f"{part}/3", "--json")
+        seeds += [json.loads(line)["seed"] for line in done.stdout.splitlines()]
+    assert sorted(seeds) == list(range(1, 8))
+    empty = edgesim("run", "asks", "--shard", "2/2")
+    assert empty.exit_code == 2
+    assert "shard 2/2 is empty" in empty.stderr
+
+
+def test_sweeps_in_processes_give_the_same_verdicts(here: Path) -> None:
+    alone = edgesim("run", "asks", "--seeds", "1..3", "--json")
+    beside = process("run", "asks", "--seeds", "1..3", "--json", "-j", "2", cwd=here)
+    assert beside.returncode == 0, beside.stderr
+    assert beside.stdout == alone.stdout
+
+
+def test_determinism_is_checked_in_another_process(here: Path) -> None:
+    done = edgesim("run", "asks", "--check-determinism", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["deterministic"] == "yes"
+
+
+def test_an_unsteady_scenario_is_found_out(here: Path) -> None:
+    write(here, unsteady=UNSTEADY)
+    done = edgesim("run", "unsteady", "--check-determinism")
+    assert done.exit_code == 1
+    assert "NOT DETERMINISTIC" in done.output
+    assert "scenario#0/" in done.output and " note" in done.output
+    assert "first   event" in done.output and "second  event" in done.output
+
+
+@pytest.mark.parametrize(("form", "begins"), [("svg", "<svg"), ("mermaid", "sequenceDiagram")])
+def test_a_drawn_ladder_lies_beside_the_journal(here: Path, form: str, begins: str) -> None:
+    done = edgesim("run", "asks", "--ladder", form, "--journal", "kept/run.jsonl")
+    assert done.exit_code == 0
+    drawn = here / "kept" / {"svg": "run.svg", "mermaid": "run.mmd"}[form]
+    assert drawn.read_text(encoding="utf-8").lstrip().startswith(begins)
+    assert "kept/run." in done.output
+
+
+def test_the_text_ladder_has_a_column_for_each_host_that_took_part(here: Path) -> None:
+    done = edgesim("run", "asks", "--ladder", "text")
+    head = next(line for line in done.output.splitlines() if "dns-outside" in line)
+    assert "jabber-1" in head and "expe" in head
+    assert "jabber-2" not in done.output
+    assert "DNS   SRV _collab-edge" in done.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--seeds", "5..1"),
+        ("--seeds", "many"),
+        ("--shard", "3/2"),
+        ("--seed", "1", "--seeds", "1..2"),
+        ("--live", "-j", "2"),
+        ("--live", "--check-determinism"),
+        ("--ladder", "text", "--seeds", "1..2"),
+        ("--journal", "/proc/nowhere/run.jsonl"),
+    ],
+)
+def test_mistakes_in_options_are_told_and_nothing_runs(here: Path, arguments: tuple[str, ...]) -> None:
+    done = edgesim("run", "asks", *arguments)
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert done.stderr.strip()
+
+
+def test_scenarios_of_the_package_are_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = edgesim("list", "--json")
+    names = [each["name"] for each in json.loads(done.stdout)["scenarios"]]
+    assert "first_sign_in" in names

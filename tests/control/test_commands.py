@@ -1,0 +1,272 @@
+"""The command set, in process and over HTTP: the same replies, the same refusals."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from edgesim.control import (
+    COMMANDS,
+    AddFault,
+    Carrier,
+    ControlError,
+    ControlServer,
+    Crash,
+    Describe,
+    Faults,
+    Freeze,
+    Heal,
+    Hosts,
+    HttpCarrier,
+    InProcess,
+    LabGone,
+    Netstat,
+    Partition,
+    RemoveFault,
+    RestartHost,
+    StartHost,
+    Status,
+    StopHost,
+    Tail,
+    Thaw,
+    Zones,
+)
+from edgesim.control.coding import command_from_json, command_to_json
+from edgesim.deployment import builtin, load_text
+from edgesim.lab import Lab
+from edgesim.world.live import LiveWorld
+from edgesim.world.sim import SimWorld
+from tests.live.lab import own_network
+
+Story = Callable[[Carrier, Lab], Awaitable[None]]
+
+
+def in_process(story: Story) -> None:
+    world = SimWorld(1)
+    lab = Lab(world, builtin("small"))
+
+    async def main() -> None:
+        await lab.start()
+        await story(InProcess(lab), lab)
+        await lab.stop()
+
+    world.run(main())
+
+
+def over_http(story: Story) -> None:
+    with own_network(builtin("small")) as deployment:
+        world = LiveWorld(1)
+        lab = Lab(world, deployment)
+
+        async def main() -> None:
+            await lab.start()
+            server = ControlServer(world, InProcess(lab), "the-token")
+            await server.start()
+            await story(HttpCarrier(server.url, "the-token"), lab)
+            await server.close()
+            await lab.stop()
+
+        world.run(main())
+
+
+@pytest.fixture(params=[in_process, over_http])
+def play(request: pytest.FixtureRequest) -> Callable[[Story], None]:
+    player: Callable[[Story], None] = request.param
+    return player
+
+
+def test_looking(play: Callable[[Story], None]) -> None:
+    async def story(ask: Carrier, lab: Lab) -> None:
+        status = await ask.ask(Status())
+        assert status.deployment == "small" and status.hosts_up == status.hosts and not status.problems
+        hosts = (await ask.ask(Hosts())).hosts
+        assert [host.name for host in hosts] == list(lab.nodes)
+        assert all(host.state == "up" and host.incarnation == 1 for host in hosts)
+        rows = (await ask.ask(Netstat(host="expe"))).rows
+        assert {row.host for row in rows} == {"expe"}
+        assert {row.local[1] for row in rows if row.state == "LISTEN"} >= {8443, 5061, 5222, 7001, 2222, 7400}
+        zones = (await ask.ask(Zones())).zones
+        assert {(zone.host, zone.zone) for zone in zones} >= {("expc", "UCTraversal"), ("expe", "UCTraversal")}
+        text = (await ask.ask(Describe())).text
+        assert load_text(text).user("alice").password == "alice-secret"
+
+    play(story)
+
+
+def test_the_journal_is_read_on_from_where_one_was(play: Callable[[Story], None]) -> None:
+    async def story(ask: Carrier, lab: Lab) -> None:
+        first = await ask.ask(Tail(after=0, limit=3))
+        assert [json.loads(line)["order"] for line in first.lines] == [0, 1, 2]
+        second = await ask.ask(Tail(after=first.next, limit=2))
+        assert [json.loads(line)["order"] for line in second.lines] == [3, 4]
+        end = await ask.ask(Tail(limit=1))
+        assert end.next == len(lab.journal)
+        assert (await ask.ask(Tail(after=10**9))).lines == ()
+
+    play(story)
+
+
+def test_hosts_crash_start_stop_and_restart(play: Callable[[Story], None]) -> None:
+    async def story(ask: Carrier, lab: Lab) -> None:
+        assert (await ask.ask(Crash(host="ucm-sub"))).text == "ucm-sub is crashed"
+        status = await ask.ask(Status())
+        assert status.hosts_up == status.hosts - 1 and "ucm-sub is crashed" in status.problems
+        with pytest.raises(ControlError, match="ucm-sub is crashed"):
+            await ask.ask(Crash(host="ucm-sub"))
+        assert (await ask.ask(StartHost(host="ucm-sub"))).text == "ucm-sub is up"
+        with pytest.raises(ControlError, match="ucm-sub is up"):
+            await ask.ask(StartHost(host="ucm-sub"))
+        assert (await ask.ask(StopHost(host="ucm-sub"))).text == "ucm-sub is stopped"
+        assert (await ask.ask(RestartHost(host="ucm-sub"))).text == "ucm-sub is up"
+        assert lab.world.hosts["ucm-sub"].incarnation == 3
+        with pytest.raises(ControlError, match="no host 'nobody'; there are dns-inside"):
+            await ask.ask(Crash(host="nobody"))
+
+    play(story)
+
+
+def test_paths_are_cut_and_healed(play: Callable[[Story], None]) -> None:
+    async def story(ask: Carrier, lab: Lab) -> None:
+        await ask.ask(Partition(one="expc", other="expe"))
+        assert lab.world.paths.cut("expc", "expe") and lab.world.paths.cut("expe", "expc")
+        assert "is open" in (await ask.ask(Heal(one="expc", other="expe"))).text
+        assert not lab.world.paths.cut("expc", "expe")
+        with pytest.raises(ControlError, match="itself"):
+            await ask.ask(Partition(one="expc", other="expc"))
+
+    play(story)
+
+
+def test_faults_come_and_go(play: Callable[[Story], None]) -> None:
+    async def story(ask: Carrier, lab: Lab) -> None:
+        wanted = AddFault(kind="rewrite", target="expe", port=8443, find="grün".encode(), replace=b"", times=3)
+        number = (await ask.ask(wanted)).number
+        (row,) = (await ask.ask(Faults())).faults
+        assert (row.number, row.kind) == (number, "rewrite")
+        assert "anybody to expe, port 8443" in row.text and "3 times at most" in row.text
+        (rule,) = [rule for _, rule in lab.world.faults.rules()]
+        assert getattr(rule, "find", b"") == "grün".encode()
+        await ask.ask(RemoveFault(number=number))
+        assert (await ask.ask(Faults())).faults == ()
+        with pytest.raises(ControlError, match="no fault 77 is in force; there is none"):
+            await ask.ask(RemoveFault(number=77))
+        with pytest.raises(ControlError, match="rewrite needs find and replace"):
+            await ask.ask(AddFault(kind="rewrite"))
+        with pytest.raises(ControlError, match="no host 'nobody'"):
+            await ask.ask(AddFault(kind="drop-message", target="nobody"))
+
+    play(story)
+
+
+def test_what_a_world_lacks_is_refused_in_words() -> None:
+    async def story(ask: Carrier, lab: Lab) -> None:
+        with pytest.raises(ControlError, match="this world cannot do this: freeze a host"):
+            await ask.ask(Freeze(host="expe"))
+        with pytest.raises(ControlError, match="the live world cannot do delay"):
+            await ask.ask(AddFault(kind="delay", delay_ms=5))
+
+    over_http(story)
+
+
+def test_a_simulated_host_freezes_and_thaws() -> None:
+    async def story(ask: Carrier, lab: Lab) -> None:
+        assert (await ask.ask(Freeze(host="ucm-sub"))).text == "ucm-sub is frozen"
+        assert (await ask.ask(Thaw(host="ucm-sub"))).text == "ucm-sub is up"
+        await ask.ask(AddFault(kind="delay", delay_ms=5, seconds=9))
+        (row,) = (await ask.ask(Faults())).faults
+        assert row.text == "5 ms, for 9 s more"
+
+    in_process(story)
+
+
+def test_commands_survive_json() -> None:
+    samples = {
+        "netstat": {"host": "expe"},
+        "tail": {"after": 3, "limit": 5},
+        "partition": {"one": "a", "other": "b", "both_ways": False},
+        "heal": {"one": "a", "other": "b"},
+        "add-fault": {"kind": "rewrite", "find": b"\xc3\xa4", "replace": b"", "probability": 0.5},
+        "remove-fault": {"number": 3},
+    }
+    on_hosts = ("start", "stop", "restart", "crash", "power-off", "freeze", "thaw")
+    for name, cls in COMMANDS.items():
+        fields: dict[str, Any] = {"host": "x"} if name in on_hosts else samples.get(name, {})
+        command = cls(**fields)
+        assert command_from_json(command_to_json(command)) == command
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"", "no JSON"),
+        (b"[" * 100_000, "no JSON"),
+        (b"[]", "a command is an object"),
+        (b"{}", "there are status, hosts"),
+        (b'{"command":"explode"}', "no command 'explode'"),
+        (b'{"command":["status"]}', "no command"),
+        (b'{"command":"crash"}', "crash: host"),
+        (b'{"command":"crash","host":7}', "crash: host"),
+        (b'{"command":"crash","host":"a","now":true}', "crash: now"),
+        (b'{"command":"tail","limit":0}', "tail: limit"),
+        (b'{"command":"add-fault","kind":"earthquake"}', "add-fault: kind"),
+    ],
+)
+def test_what_is_no_command_is_told_by_field(body: bytes, told: str) -> None:
+    with pytest.raises(ControlError, match=told):
+        command_from_json(body)
+
+
+def served(talk: Callable[[ControlServer], Coroutine[Any, Any, None]]) -> None:
+    """Let something talk to a control server whose lab never started."""
+    world = LiveWorld(1)
+    lab = Lab(world, builtin("small"))
+
+    async def main() -> None:
+        server = ControlServer(world, InProcess(lab), "the-token")
+        await server.start()
+        await talk(server)
+        assert len(lab.journal) == 0, "nothing of the control server is of the lab"
+        await server.close()
+
+    world.run(main())
+
+
+def test_only_the_token_opens_the_door() -> None:
+    async def talk(server: ControlServer) -> None:
+        for token in ("x", "the-toke", "the-token2", "THE-TOKEN"):
+            with pytest.raises(ControlError, match="the token of the lab is needed"):
+                await HttpCarrier(server.url, token).ask(Status())
+        assert (await HttpCarrier(server.url, "the-token").ask(Status())).hosts_up == 0
+
+    served(talk)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /v1/command HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer the-token\r\n\r\n", b"405"),
+        (b"POST /other HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer the-token\r\nContent-Length: 0\r\n\r\n", b"404"),
+        (b"POST /v1/command HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", b"401"),
+        (b"nonsense\r\n\r\n", b"400"),
+    ],
+)
+def test_what_the_server_refuses(request_: bytes, status: bytes) -> None:
+    async def talk(server: ControlServer) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(request_)
+        assert (await reader.readline()).split(b" ")[1] == status
+        writer.close()
+
+    served(talk)
+
+
+def test_a_lab_that_is_gone_is_told() -> None:
+    async def ask(url: str) -> None:
+        await HttpCarrier(url, "the-token", patience=2).ask(Status())
+
+    with pytest.raises(LabGone, match=r"no lab answers at 127\.0\.0\.1:9"):
+        asyncio.run(ask("http://127.0.0.1:9/v1/command"))
