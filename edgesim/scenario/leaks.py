@@ -9,8 +9,8 @@ from edgesim import lab as labs
 from edgesim.scenario.places import explain
 from edgesim.world import Host, HostState
 
-ARRIVES = {"sim": 1.0, "live": 0.2}
-"""Seconds in which what is on its way arrives, by the kind of world."""
+ARRIVES = {"sim": 1.0, "live": 0.05}
+"""Seconds in which what is on its way between hosts arrives, by the kind of world."""
 STOPS_WITHIN = 60.0
 """Seconds of lab time that a host's services may take to stop."""
 
@@ -18,23 +18,25 @@ STOPS_WITHIN = 60.0
 async def stop_and_look(lab: labs.Lab) -> list[str]:
     """Stop every running host in good order, clients first; return what its services left, one line each.
 
-    The services stop first and are looked at before their hosts end: ending a host closes whatever it holds. A product
-    reports dialogs, transactions and the like of its own through ``Host.services``: objects with a method ``leaks()``
-    that returns lines.
+    A host's services stop first and are looked at while their peers still run: ending the host would close whatever it
+    holds, and so would a peer that ends. A product reports dialogs, transactions and the like of its own through
+    ``Host.services``: objects with a method ``leaks()`` that returns lines.
     """
     found: list[str] = []
-    running = [lab.nodes[spec.name].host for spec in reversed(lab.deployment.host_specs())]
-    running = [host for host in running if host.state is HostState.UP]
-    for host in running:
-        found += await _stop_services(host)
-    await asyncio.sleep(ARRIVES.get(lab.world.kind, 0.2))
-    for host in running:
-        found += _left_by(lab, host)
+    specs = [spec for spec in reversed(lab.deployment.host_specs()) if lab.nodes[spec.name].host.state is HostState.UP]
+    clients = [lab.nodes[spec.name].host for spec in specs if spec.kind == "client"]
+    servers = [lab.nodes[spec.name].host for spec in specs if spec.kind != "client"]
+    for group in (clients, *([server] for server in servers)):
+        for host in group:
+            found += await _stop_services(host)
+        await asyncio.sleep(ARRIVES.get(lab.world.kind, 0.05))
+        for host in group:
+            found += _left_by(lab, host)
     found += [f"a fault rule is still in force: {fault.name}" for _, fault in lab.world.faults.rules()]
     orphans: dict[int, asyncio.Task[Any]] = getattr(asyncio.get_running_loop(), "orphans", {})
     own = asyncio.current_task()
     found += [f"the story left a task: {task.get_name()}" for task in orphans.values() if task is not own]
-    for host in running:
+    for host in (*clients, *servers):
         await lab.world.stop(host.name)
     return found
 

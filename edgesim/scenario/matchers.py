@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from edgesim.journal import Entry, Event, events
@@ -74,7 +74,7 @@ class Matcher:
     """A pure predicate over entries of one kind of event."""
 
     def __init__(self, event: type[Event], **wanted: Any) -> None:
-        known = (*event.__dataclass_fields__, *ENTRY_FIELDS)
+        known = (*(each.name for each in fields(event)), *ENTRY_FIELDS)
         for name in wanted:
             if name not in known:
                 raise TypeError(f"{event.__name__} has no field {name!r}; there are {', '.join(known)}")

@@ -44,7 +44,7 @@ class Cancelled(Exception):
 
 class Play:
     """One story in one world. ``limit`` is the longest it may take, in seconds of lab time; None lets a simulated
-    world find out by itself that nothing goes on."""
+    world find out by itself that nothing goes on. ``ended_at`` is when it ended, in seconds of lab time."""
 
     def __init__(
         self,
@@ -64,6 +64,7 @@ class Play:
         self.keylog = keylog
         self.stage: Lab | None = None
         self.expectations = Expectations(journal, self._interrupt)
+        self.ended_at = 0.0
         self.left: list[str] = []
         self.unhandled: list[str] = []
         self._task: asyncio.Task[Any] | None = None
@@ -123,6 +124,7 @@ class Play:
             for timer in timers:
                 timer.cancel()
             self.expectations.close()
+            self.ended_at = stage.now
         violation = self.expectations.violation
         failure = None if not task.done() or task.cancelled() else task.exception()
         if violation is not None and violation is not failure:

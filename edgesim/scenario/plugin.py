@@ -1,7 +1,7 @@
 """The pytest plugin: scenario files as tests, and the fixture ``lab`` for any test.
 
-Only pytest is imported here. The rest (`edgesim.scenario.pytest_scenarios`, `edgesim.scenario.pytest_lab`) comes in with
-the first scenario file or the first use of the fixture, so that an installed but unused plugin costs nothing.
+Only pytest is imported here. The rest (`edgesim.scenario.pytest_scenarios`, `edgesim.scenario.pytest_lab`) comes in
+with the first scenario file or the first use of the fixture, so that an installed but unused plugin costs nothing.
 """
 
 from __future__ import annotations

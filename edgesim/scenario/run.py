@@ -18,7 +18,6 @@ from edgesim.scenario.play import Cancelled, DidNotStart, LimitReached, Play
 from edgesim.scenario.stage import CannotRun
 from edgesim.scenario.verdict import Outcome, Verdict
 from edgesim.world import UnsupportedError, World
-from edgesim.world.live import LiveWorld
 from edgesim.world.sim import DeadlockError, LivelockError, SimWorld
 
 
@@ -48,7 +47,7 @@ class Run:
 
 def run(scenario: Scenario, options: Options) -> Run:
     """Run a scenario once and judge it. Whatever the scenario does wrong ends up in the verdict."""
-    world: World = LiveWorld(options.seed) if options.live else SimWorld(options.seed)
+    world = _live(options.seed) if options.live else SimWorld(options.seed)
     journal = Journal(world, spool=options.journal, secrets=options.secrets)
     if options.watch is not None:
         journal.listen(options.watch)
@@ -64,6 +63,12 @@ def run(scenario: Scenario, options: Options) -> Run:
     ending = _ending(scenario, options, play)
     journal.flush()
     return Run(verdict=_verdict(scenario, options, play, ending), journal=journal)
+
+
+def _live(seed: int) -> World:
+    from edgesim.world.live import LiveWorld
+
+    return LiveWorld(seed)
 
 
 @dataclass(slots=True)
@@ -155,7 +160,7 @@ def _verdict(scenario: Scenario, options: Options, play: Play, ending: _Ending) 
         steps=tuple(stage.steps) if stage else (),
         reports=dict(stage.reports) if stage else {},
         entries=len(play.journal),
-        lab_seconds=play.world.now() / 1e9,
+        lab_seconds=play.ended_at or play.world.now() / 1e9,
         journal=str(options.journal or ""),
         mutation=options.mutation.name if options.mutation else "",
         replay=shlex.join(replay + (["--live"] if options.live else [])),

@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgesim import lab as labs
-from edgesim.clients.jabber import Jabber
 from edgesim.deployment import Deployment
 from edgesim.deployment.people import User
 from edgesim.journal import Entry, Event, events
@@ -18,9 +17,12 @@ from edgesim.scenario.actors import side_by_side
 from edgesim.scenario.declare import Client, Outside
 from edgesim.scenario.expect import Expectations
 from edgesim.scenario.matchers import Matcher
-from edgesim.scenario.scripted import ScriptedHost
 from edgesim.world import Host, HostState, World
 from edgesim.world.faults import Fault
+
+if TYPE_CHECKING:
+    from edgesim.clients.jabber import Jabber
+    from edgesim.scenario.scripted import ScriptedHost
 
 T = TypeVar("T")
 
@@ -42,14 +44,13 @@ _step: ContextVar[_Scope | None] = ContextVar("edgesim_step", default=None)
 
 
 class Lab:
-    """The lab as a scenario uses it. Outside a step, expectations look at everything since the start."""
+    """The lab as a scenario uses it. Outside a step, expectations look at everything since the lab started."""
 
     def __init__(self, inner: labs.Lab, expectations: Expectations) -> None:
         self.inner = inner
         self.expectations = expectations
         self.reports: dict[str, Any] = {}
         self.steps: list[str] = []
-        self._began = len(inner.journal)
         self._scripts: dict[str, ScriptedHost] = {}
         self._cleanups: list[Callable[[], Awaitable[Any]]] = []
         self._clients: dict[str, Jabber] = {}
@@ -93,7 +94,7 @@ class Lab:
     @property
     def _scope(self) -> _Scope:
         found = _step.get()
-        return found if found is not None and found.lab is self else _Scope(lab=self, since=self._began, depth=0)
+        return found if found is not None and found.lab is self else _Scope(lab=self, since=0, depth=0)
 
     @property
     def _since(self) -> int:
@@ -236,6 +237,8 @@ class Lab:
 
         The script's clean-up is the lab's. Raises `LookupError` for a name that the deployment does not have.
         """
+        from edgesim.scenario.scripted import ScriptedHost
+
         if name not in self._scripts:
             self._scripts[name] = await ScriptedHost.take(self.inner, name, self.expectations)
             self._busy.append(name)
@@ -247,6 +250,8 @@ class Lab:
 
     def client(self, user: str | User, seat: Client = Outside) -> Jabber:
         """Return a simulated Jabber on a free machine in the right zone; a `User` may be one whom nobody knows."""
+        from edgesim.clients.jabber import Jabber
+
         who = self.deployment.user(user) if isinstance(user, str) else user
         zone = "inside" if seat.where == "inside" else "internet"
         for spec in self.deployment.host_specs():

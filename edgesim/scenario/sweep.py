@@ -36,7 +36,8 @@ def sweep(
     """Run every scenario under every seed and yield the verdicts in that order, as soon as it allows.
 
     With ``jobs`` above 1 so many processes share the work; one that dies gives its run the verdict "could not run", and
-    the others go on. ``shard`` ``(i, n)`` takes every n-th run, from the i-th (from 1). A journal file of ``options``
+    the others go on. (Processes are spawned: a script that sweeps keeps its own work under ``__name__ == "__main__"``.)
+    ``shard`` ``(i, n)`` takes every n-th run, from the i-th (from 1). A journal file of ``options``
     gets the scenario and the seed into its name where there is more than one run. Raises `ValueError` for a shard that
     cannot be, or a listener in ``options`` with more than one process.
     """
@@ -78,7 +79,7 @@ class _Lane:
 
     def close(self) -> None:
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.shutdown(cancel_futures=True)
             self._pool = None
 
 

@@ -26,7 +26,7 @@ class Verdict:
     """The outcome of one scenario under one seed, with what one needs to understand and to repeat it.
 
     ``expected`` and ``instead`` are set when an expectation was not met, ``around`` is the position in the journal to
-    look at, and ``where`` the line of the scenario. ``lab_seconds`` is lab time.
+    look at, and ``where`` the line of the scenario. ``lab_seconds`` is the lab time at the story's end.
     """
 
     scenario: str

@@ -1,0 +1,1 @@
+"""Tests of scenarios: verdicts, actors, leaks, scripts, the plugin, sweeps."""

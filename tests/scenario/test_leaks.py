@@ -1,0 +1,176 @@
+"""What a story leaves behind fails it, kind by kind; what it puts away does not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from edgesim.scenario import Lab, Outcome
+from edgesim.world.faults import DropDatagram
+from tests.scenario.stories import judged
+
+HEAD = "the scenario left something behind:\n"
+kept: list[Any] = []
+"""Keeps alive what stories open, as a careless program would."""
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Any:
+    yield
+    kept.clear()
+
+
+async def listens(lab: Lab) -> None:
+    lab.check(True, "an assertion")
+
+    async def listen() -> None:
+        loop = asyncio.get_running_loop()
+        kept.append(await loop.create_server(asyncio.Protocol, lab.host("jabber-1").address(), 5060))
+
+    await lab.host("jabber-1").run(listen())
+
+
+async def connects(lab: Lab) -> None:
+    lab.check(True, "an assertion")
+
+    async def connect() -> None:
+        server = lab.host("dns-outside").address()
+        kept.append(await asyncio.get_running_loop().create_connection(asyncio.Protocol, server, 53))
+
+    await lab.host("jabber-1").run(connect())
+
+
+async def binds(lab: Lab) -> None:
+    lab.check(True, "an assertion")
+
+    async def bind() -> None:
+        local = (lab.host("jabber-1").address(), 5060)
+        kept.append(
+            await asyncio.get_running_loop().create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=local)
+        )
+
+    await lab.host("jabber-1").run(bind())
+
+
+async def spawns(lab: Lab) -> None:
+    lab.check(True, "an assertion")
+    lab.host("jabber-1").spawn(asyncio.sleep(500), name="too long")
+
+
+async def spawns_outside_hosts(lab: Lab) -> None:
+    lab.check(True, "an assertion")
+    kept.append(asyncio.get_running_loop().create_task(asyncio.sleep(500), name="forgotten"))
+
+
+async def schedules(lab: Lab) -> None:
+    lab.check(True, "an assertion")
+
+    async def schedule() -> None:
+        asyncio.get_running_loop().call_later(500, kept.clear)
+
+    await lab.host("jabber-1").run(schedule())
+
+
+async def counts(lab: Lab) -> None:
+    lab.check(True, "an assertion")
+
+    class Calls:
+        def leaks(self) -> list[str]:
+            return ["a dialog that nobody ended: 1@example.com"]
+
+    lab.host("jabber-1").services["calls"] = Calls()
+
+
+async def breaks(lab: Lab) -> None:
+    lab.check(True, "an assertion")
+    lab.world.faults.add(DropDatagram(name="forgotten rule"))
+
+
+@pytest.mark.parametrize(
+    ("story", "line"),
+    [
+        (listens, "jabber-1 left a tcp socket: 198.51.100.25:5060 LISTEN"),
+        (connects, "jabber-1 left a tcp socket: 198.51.100.25:49152 to 203.0.113.53:53 "),
+        (binds, "jabber-1 left a udp socket: 198.51.100.25:5060"),
+        (spawns, "jabber-1 left a task: jabber-1: too long"),
+        (spawns_outside_hosts, "the story left a task: forgotten"),
+        (schedules, "jabber-1 left a timer: list.clear, due at 500.000000 s"),
+        (counts, "jabber-1, calls: a dialog that nobody ended: 1@example.com"),
+        (breaks, "a fault rule is still in force: forgotten rule"),
+    ],
+)
+def test_what_is_left_behind_is_named(story: Callable[[Lab], Awaitable[None]], line: str) -> None:
+    verdict = judged(story)
+    assert verdict.outcome is Outcome.FAILED
+    assert verdict.reason.startswith(HEAD) and line in verdict.reason, verdict.reason
+
+
+def test_what_is_put_away_is_no_leak() -> None:
+    async def story(lab: Lab) -> None:
+        await listens(lab)
+        await connects(lab)
+        await binds(lab)
+        kept[0].close()
+        kept[1][0].close()
+        kept[2][0].close()
+        task = lab.host("jabber-1").spawn(asyncio.sleep(1), name="short")
+        await task
+        with lab.fault(DropDatagram(name="for a while")):
+            pass
+
+    verdict = judged(story)
+    assert verdict.outcome is Outcome.PASSED, verdict.reason
+
+
+def test_a_host_that_crashed_holds_nothing() -> None:
+    async def story(lab: Lab) -> None:
+        await listens(lab)
+        await spawns(lab)
+        await lab.crash("jabber-1")
+
+    assert judged(story).outcome is Outcome.PASSED
+
+
+def test_errors_that_nobody_handled_count_unless_the_scenario_is_not_strict() -> None:
+    async def story(lab: Lab) -> None:
+        lab.check(True, "an assertion")
+        asyncio.get_running_loop().call_soon(lambda: 1 / 0)
+        await lab.wait(1)
+
+    verdict = judged(story)
+    assert verdict.outcome is Outcome.FAILED
+    assert "an error that nobody handled: " in verdict.reason and "ZeroDivisionError" in verdict.reason
+    assert judged(story, strict=False).outcome is Outcome.PASSED
+
+
+def test_a_failed_story_tells_unhandled_errors_but_no_leaks() -> None:
+    async def story(lab: Lab) -> None:
+        await listens(lab)
+        asyncio.get_running_loop().call_soon(lambda: 1 / 0)
+        await lab.wait(1)
+        lab.check(False, "the story")
+
+    verdict = judged(story)
+    assert verdict.expected == "the story"
+    assert "ZeroDivisionError" in verdict.reason and "socket" not in verdict.reason
+
+
+def test_a_service_that_does_not_stop_is_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgesim.lab import products
+
+    async def hangs(_: object) -> None:
+        await asyncio.Event().wait()
+
+    async def fails(_: object) -> None:
+        raise RuntimeError("no")
+
+    async def story(lab: Lab) -> None:
+        lab.check(True, "an assertion")
+
+    monkeypatch.setattr(products.Idle, "stop", hangs)
+    assert "jabber-1 did not stop within 60 s of lab time" in judged(story).reason
+    monkeypatch.setattr(products.Idle, "stop", fails)
+    assert "jabber-1 failed to stop: RuntimeError: no" in judged(story).reason
