@@ -244,13 +244,13 @@ def _framed(method: str, where: Url, headers: Headers | Items, body: bytes) -> H
 
 
 def _response(incoming: Incoming) -> Response:
-    event = incoming.event
+    start = incoming.start
     return Response(
-        status=getattr(event, "status_code", 0),
-        reason=bytes(getattr(event, "reason", b"")).decode("latin-1"),
+        status=start.status,
+        reason=start.reason,
         headers=incoming.headers,
         body=incoming.body,
-        version=bytes(event.http_version).decode(),
+        version=start.version,
         raw=incoming.head,
     )
 

@@ -20,6 +20,8 @@ _IN_QUERY = re.compile(rb"(?:^|[?&\s#])" + _SECRET_NAME + rb"=([^&\s#]+)", re.IG
 _IN_JSON = re.compile(rb'"' + _SECRET_NAME + rb'"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}"([^"\\]+)', re.IGNORECASE)
 _IN_XML = re.compile(rb"<(?:[\w.-]{1,32}:)?" + _SECRET_NAME + rb"(?: [^<>]{0,200})?>([^<]+)", re.IGNORECASE)
 _CREDENTIAL_XML = re.compile(rb'<credential type="(?:pin|password)">([^<]+)', re.IGNORECASE)
+_HINTS = (b"pass", b"pin", b"_secret", b"_token", b"session-key", b"code_verifier", b"assertion", b"credential")
+"""One of these is in every body in which the patterns find something."""
 _X_AUTH = re.compile(r"^\s*X-Auth=([^;\s]+)")
 
 SEARCHED = 256 * 1024
@@ -32,13 +34,19 @@ def secret_spans(head: bytes, body: bytes) -> tuple[tuple[int, int], ...]:
     They are in order and do not overlap.
     """
     spans: list[tuple[int, int]] = []
-    for pattern in (_CREDENTIALS, _SET_COOKIE):
-        spans += [match.span(1) for match in pattern.finditer(head)]
-    for line in _COOKIE.finditer(head):
-        spans += [match.span(1) for match in _COOKIE_VALUE.finditer(head, line.start(), line.end())]
+    lower = head.lower()
+    if b"authorization:" in lower:
+        spans += [match.span(1) for match in _CREDENTIALS.finditer(head)]
+    if b"cookie:" in lower:
+        spans += [match.span(1) for match in _SET_COOKIE.finditer(head)]
+        for line in _COOKIE.finditer(head):
+            spans += [match.span(1) for match in _COOKIE_VALUE.finditer(head, line.start(), line.end())]
     start_line = head[: head.find(b"\r\n") + 1]
     spans += [match.span(1) for match in _IN_QUERY.finditer(start_line)]
     searched = body[:SEARCHED]
+    lower = searched.lower()
+    if not any(hint in lower for hint in _HINTS):
+        return _joined(sorted(spans))
     for pattern in (_IN_QUERY, _IN_JSON, _IN_XML, _CREDENTIAL_XML):
         spans += [(at + len(head), end + len(head)) for at, end in (m.span(1) for m in pattern.finditer(searched))]
     return _joined(sorted(spans))

@@ -20,10 +20,18 @@ Items = Iterable[tuple[str, str]]
 class Headers:
     """Header fields in written order and case; look-ups ignore case. Immutable: changes return a new list."""
 
-    __slots__ = ("_items",)
+    __slots__ = ("_items", "_names")
 
     def __init__(self, items: Items = ()) -> None:
-        self._items = tuple((name, value) for name, value in items)
+        self._items = tuple(items)
+        self._names: tuple[str, ...] = ()
+
+    def _lower(self) -> tuple[str, ...]:
+        """Return the names in lower case, which most look-ups of a message share."""
+        names = self._names
+        if not names:
+            names = self._names = tuple([name.lower() for name, _ in self._items])
+        return names
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._items)
@@ -50,16 +58,15 @@ class Headers:
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return the first value of a field, or ``default``."""
-        wanted = name.lower()
-        for key, value in self._items:
-            if key.lower() == wanted:
-                return value
-        return default
+        names, wanted = self._lower(), name.lower()
+        return self._items[names.index(wanted)][1] if wanted in names else default
 
     def get_all(self, name: str) -> list[str]:
         """Return every value of a field, in order."""
-        wanted = name.lower()
-        return [value for key, value in self._items if key.lower() == wanted]
+        names, wanted = self._lower(), name.lower()
+        if wanted not in names:
+            return []
+        return [value for key, (_, value) in zip(names, self._items, strict=True) if key == wanted]
 
     def tokens(self, name: str) -> list[str]:
         """Return the lower-case members of a field that is a comma-separated list, e.g. ``Connection``."""
@@ -93,7 +100,7 @@ class Headers:
         lines = []
         for name, value in self._items:
             line = f"{name}: {value}" if value else f"{name}:"
-            if not name or any(c in line for c in "\r\n\0"):
+            if not name or "\r" in line or "\n" in line or "\0" in line:
                 raise ValueError(f"not a header line: {line!r}")
             lines.append(line + "\r\n")
         return "".join(lines).encode("latin-1")

@@ -185,13 +185,13 @@ class Connection(asyncio.Protocol):
             self._wait(limits.message, self._message_too_long)
 
     def _request(self, message: Incoming) -> Request:
-        event = message.event
+        start = message.start
         return Request(
-            method=_text(getattr(event, "method", b"")),
-            target=_text(getattr(event, "target", b"")),
+            method=start.method,
+            target=start.target,
             headers=message.headers,
             body=message.body,
-            version=_text(event.http_version),
+            version=start.version,
             peer=self.peer,
             local=self.local,
             secure=self._secure,
@@ -287,7 +287,3 @@ class Connection(asyncio.Protocol):
 
     def _message_too_long(self) -> None:
         self._refuse(MalformedHttp("the request did not arrive in time", 408))
-
-
-def _text(octets: bytes) -> str:
-    return bytes(octets).decode("latin-1")

@@ -1,9 +1,10 @@
-"""One connection's octets, sans-IO: strict reading of heads, h11 for the framing of bodies, exact writing.
+"""One connection's octets, sans-IO: strict reading of heads, h11 for bodies without a length, exact writing.
 
 h11 is a careful parser, yet lenient where leniency lets two machines disagree about where a message ends: it takes bare
 LF, folded lines, repeated equal lengths and a length beside a transfer coding. So a head is judged here line by line,
-as its octets arrive, and only then given to h11, one `h11.Connection` for each exchange. Heads are also written here:
-h11 moves ``Host`` to the front and rewrites ``Connection``, and captured messages must come out octet for octet.
+as its octets arrive. A length then says all about the body; one that comes in chunks, or ends with the connection, is
+h11's, one `h11.Connection` for each exchange. Heads are also written here: h11 moves ``Host`` to the front and rewrites
+``Connection``, and captured messages must come out octet for octet.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ _TOKEN = r"[-!#$%&'*+.^_`|~0-9A-Za-z]+"
 _HEADER = re.compile(rf"({_TOKEN}):[ \t]*(.*)", re.DOTALL)
 _REQUEST_LINE = re.compile(rf"({_TOKEN}) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
 _REQUEST_SHAPE = re.compile(rf"{_TOKEN} [^ ]+ (HTTP/[0-9]+(?:\.[0-9]+)?)")
-_STATUS_LINE = re.compile(r"HTTP/1\.[01] [1-9][0-9]{2}(?: .*)?", re.DOTALL)
+_STATUS_LINE = re.compile(r"HTTP/(1\.[01]) ([1-9][0-9]{2})(?: (.*))?", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_SUSPECT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n|\n[ \t]")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[-A-Za-z0-9._~!$&'()*+,;=%]{0,255})(?::[0-9]{0,5})?")
 
@@ -34,11 +36,22 @@ SHOWN = 4096
 """Octets of malformed input that the journal keeps."""
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A start line: of a request with ``status`` 0, or of a response with neither ``method`` nor ``target``."""
+
+    version: str
+    method: str = ""
+    target: str = ""
+    status: int = 0
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
-    """A complete message: h11's view of its start line, the fields as written, the head's octets, the decoded body."""
+    """A complete message: its start line, the fields as written, the head's octets, the decoded body."""
 
-    event: h11.Request | h11.Response
+    start: Start
     headers: Headers
     head: bytes
     body: bytes
@@ -64,7 +77,8 @@ class Reader:
         self._scanned = 0
         self._line_start = 0
         self._blank_lines = 0
-        self._event: h11.Request | h11.Response | None = None
+        self._start: Start | None = None
+        self._judged = False
         self._headers = Headers()
         self._head = b""
         self._body = bytearray()
@@ -78,7 +92,7 @@ class Reader:
     @property
     def started(self) -> bool:
         """Whether a message has begun and is not complete."""
-        return bool(self._buffer) or self._event is not None
+        return bool(self._buffer) or self._judged
 
     @property
     def buffered(self) -> int:
@@ -103,7 +117,7 @@ class Reader:
 
     def next(self) -> Incoming | None:
         """Return the next complete message, or None until more octets come. Raises `MalformedHttp`."""
-        while self._event is None:
+        while not self._judged:
             if not self._read_head():
                 if self.ended and self.started:
                     raise MalformedHttp("closed in the middle of a head")
@@ -111,12 +125,13 @@ class Reader:
             self._judge_head()
         if not self._read_body():
             return None
+        assert self._start is not None
         message = Incoming(
-            event=self._event,
+            start=self._start,
             headers=self._headers,
             head=self._head,
             body=bytes(self._body),
-            keep_alive=self._event.http_version >= b"1.1"
+            keep_alive=self._start.version >= "1.1"
             and "close" not in self._headers.tokens("Connection")
             and not self.ended,
         )
@@ -127,6 +142,8 @@ class Reader:
 
     def _read_head(self) -> bool:
         buffer, limits = self._buffer, self.limits
+        if not self._lines and not self._scanned and self._read_sound_head():
+            return True
         if not self._lines and not self.client:
             while buffer.startswith(b"\r\n"):  # RFC 9112, section 2.2: some are ignored before a request line
                 del buffer[:2]
@@ -160,6 +177,21 @@ class Reader:
             if len(self._lines) > 1 and text[0] in " \t":
                 raise MalformedHttp("a folded header line")
 
+    def _read_sound_head(self) -> bool:
+        """Take a head that is here as a whole and plainly in order; any other is read line by line."""
+        buffer, limits = self._buffer, self.limits
+        end = buffer.find(b"\r\n\r\n")
+        if end < 1 or end > limits.header_block or buffer[0] == 0x0D or _SUSPECT.search(buffer, 0, end):
+            return False
+        lines = buffer[:end].decode("latin-1").split("\r\n")
+        if len(lines[0]) > limits.start_line or len(lines) - 1 > limits.header_count:
+            return False
+        self._judge_start_line(lines[0])
+        self._lines = lines
+        self._head = bytes(buffer[: end + 4])
+        del buffer[: end + 4]
+        return True
+
     def _judge_partial(self, line: int) -> None:
         if not self._lines and line:
             if not self.client and not _TOKEN_OCTET[self._buffer[0]] and self._buffer != b"\r":
@@ -177,8 +209,10 @@ class Reader:
 
     def _judge_start_line(self, text: str) -> None:
         if self.client:
-            if not _STATUS_LINE.fullmatch(text):
+            status = _STATUS_LINE.fullmatch(text)
+            if status is None:
                 raise MalformedHttp("not a status line")
+            self._start = Start(status[1], status=int(status[2]), reason=status[3] or "")
             return
         match = _REQUEST_LINE.fullmatch(text)
         if match is None:
@@ -186,7 +220,7 @@ class Reader:
             if shape and not shape[1].startswith("HTTP/1.") and shape[1] != "HTTP/1":
                 raise MalformedHttp(f"version {shape[1]}", 505)
             raise MalformedHttp("not a request line")
-        method, target, major, _ = match.groups()
+        method, target, major, minor = match.groups()
         if major != "1":
             raise MalformedHttp(f"version HTTP/{major}", 505)
         if method == "CONNECT":
@@ -195,6 +229,7 @@ class Reader:
             raise MalformedHttp("the target is not in origin form")
         if "#" in target:
             raise MalformedHttp("a fragment in the target")
+        self._start = Start(f"{major}.{minor}", method, target)
 
     def _judge_head(self) -> None:
         start, *lines = self._lines
@@ -219,7 +254,7 @@ class Reader:
             raise MalformedHttp("a transfer coding other than chunked", 501)
         if not self.client:
             self._judge_request(headers, old, lengths)
-        self._hand_over(lengths)
+        self._frame(headers, lengths, bool(codings))
 
     def _judge_request(self, headers: Headers, old: bool, lengths: list[str]) -> None:
         hosts = headers.get_all("Host")
@@ -234,7 +269,25 @@ class Reader:
             raise MalformedHttp("the body is too long", 413)
         self.wants_continue = expect is not None and not old
 
-    def _hand_over(self, lengths: list[str]) -> None:
+    def _frame(self, headers: Headers, lengths: list[str], chunked: bool) -> None:
+        """Decide how the body ends: by its length, or as h11 finds out."""
+        assert self._start is not None
+        status = self._start.status
+        if self.client and status < 200:
+            self._begin(self._method)  # an interim response: the one that counts is still to come
+            return
+        self._judged = True
+        bodiless = self._method == "HEAD" or status in (204, 304)
+        if lengths:
+            self._left = 0 if bodiless else int(lengths[0])
+            if self._left > self.limits.body:
+                raise MalformedHttp("the body is too long", 413)
+        elif bodiless or (not self.client and not chunked):
+            self._left = 0
+        else:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
         """Give the judged head to h11, which then knows how the body is framed."""
         limit = self.limits.start_line + self.limits.header_block + 1024
         connection = h11.Connection(h11.CLIENT if self.client else h11.SERVER, max_incomplete_event_size=limit)
@@ -246,25 +299,16 @@ class Reader:
             event = connection.next_event()
         except h11.ProtocolError as error:
             raise MalformedHttp(str(error), error.error_status_hint) from None
-        if isinstance(event, h11.InformationalResponse):
-            self._begin(self._method)
-            return
         if not isinstance(event, h11.Request | h11.Response):
             raise MalformedHttp("not a message")
-        self._h11, self._event = connection, event
-        bodiless = self._method == "HEAD" or (isinstance(event, h11.Response) and event.status_code in (204, 304))
-        if lengths:
-            self._left = 0 if bodiless else int(lengths[0])
-            if self._left > self.limits.body:
-                raise MalformedHttp("the body is too long", 413)
-        elif bodiless or (not self.client and "Transfer-Encoding" not in self._headers):
-            self._left = 0
+        self._h11 = connection
 
     # ---- bodies
 
     def _read_body(self) -> bool:
         connection = self._h11
-        assert connection is not None
+        if connection is None:
+            return self._read_length()
         try:
             while True:
                 event = connection.next_event()
@@ -278,14 +322,25 @@ class Reader:
         except h11.ProtocolError as error:
             raise MalformedHttp(str(error)) from None
 
+    def _read_length(self) -> bool:
+        """Take what is here of a body whose length is known."""
+        assert self._left is not None
+        if self._left:
+            piece = self._buffer[: self._left]
+            del self._buffer[: len(piece)]
+            self._body += piece
+            self._left -= len(piece)
+            if self._left and self.ended:
+                got, wanted = len(self._body), len(self._body) + self._left
+                raise MalformedHttp(f"closed without sending complete body: {got} octets of {wanted}")
+        return not self._left
+
     def _feed(self, connection: h11.Connection) -> bool:
         """Give h11 the next piece of the body, or the end; return whether there was any."""
-        piece = bytes(self._buffer[: PIECE if self._left is None else min(self._left, PIECE)])
+        piece = bytes(self._buffer[:PIECE])
         if piece:
             del self._buffer[: len(piece)]
             self._tail = self._tail[-3:] + piece
-            if self._left is not None:
-                self._left -= len(piece)
             connection.receive_data(piece)
             return True
         if self.ended and not self._told:
@@ -304,7 +359,7 @@ class Reader:
 
     def _finish(self, connection: h11.Connection, event: h11.EndOfMessage) -> None:
         rest = bytes(connection.trailing_data[0])
-        if self._left is None and "Transfer-Encoding" in self._headers:
+        if "Transfer-Encoding" in self._headers:
             # h11 would take a bare LF as the end of the trailers, and folded lines in them.
             tail = self._tail[: len(self._tail) - len(rest)]
             if event.headers or not tail.endswith(b"\r\n\r\n"):
