@@ -271,6 +271,35 @@ def test_a_challenge_as_of_a_registrar() -> None:
     run(with_line(story), changes={"defaults.sip.challenge": 401})
 
 
+def test_c_may_be_the_one_that_confirms_adaptive_routing() -> None:
+    async def story(lab: EdgeLab, line: Line) -> None:
+        assert "X-cisco-supports-AR_SK" in ((await line.register()).get("Supported") or "")
+        [granted] = messages(lab, "expc", "REGISTER", 200)
+        assert "AR_SK" not in (granted.get("Supported") or "")
+
+    run(with_line(story), changes={"defaults.sip.ar_sk_inserted_by": "expressway_c"})
+
+
+def test_c_may_leave_the_route() -> None:
+    async def story(lab: EdgeLab, line: Line) -> None:
+        assert (await line.register()).status == 200
+        assert messages(lab, "ucm-pub", "REGISTER")[0].get_all("Route") == [ROUTE]
+
+    run(with_line(story), changes={"defaults.sip.c_drops_route": False})
+
+
+def test_update_is_refused_by_the_b2bua_of_c() -> None:
+    async def story(lab: EdgeLab, line: Line) -> None:
+        await line.register()
+        answer = await line.ask(line.authorized(line.request("UPDATE")))
+        assert answer.status == 405
+        assert answer.get("Allow") == "INVITE,ACK,BYE,CANCEL,INFO,OPTIONS,REFER,SUBSCRIBE,NOTIFY"
+        assert answer.get("Server") == "TANDBERG/4352 (X14.3-b2bua-1.0)"
+        assert messages(lab, "ucm-pub", "UPDATE") == []
+
+    run(with_line(story))
+
+
 # ---- downwards
 
 

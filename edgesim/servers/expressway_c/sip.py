@@ -48,6 +48,9 @@ from edgesim.sip.values import NameAddr, SipUri, Via, WarningValue, delta_second
 LAYOUT = ("Via", "Call-ID", "CSeq", "From", "To")
 """The order of the copied headers in an Expressway's own answers."""
 CALL_ID = "proxy-call-id="
+ALLOW = "INVITE,ACK,BYE,CANCEL,INFO,OPTIONS,REFER,SUBSCRIBE,NOTIFY"
+"""What C's B2BUA takes: no UPDATE, no PRACK (Cisco 212475)."""
+ADAPTIVE = "X-cisco-supports-AR_SK"
 POLICY = "Policy Response"
 TIMEOUT = "Request Timeout"
 CONTACTS = 100_000
@@ -90,6 +93,7 @@ class SipSide:
         self._sent_by = tuple(place.sent_by for place in self._places.values())
         zone = node.deployment.traversal_zone
         self._zone_name, self._hops = zone.name, min(zone.hop_count, sip.hop_count)
+        self._adds_adaptive = sip.ar_sk_inserted_by == "expressway_c"
         self._path = node.deployment.mra.sip_path_headers
         self._endpoint = SipEndpoint(
             node.host,
@@ -241,11 +245,12 @@ class SipSide:
         answer.pop_value("Via")
         forwarded.ingress.send_now(answer)
 
-    def _answer(self, request: Request, status: int, *, warning: str | None = None) -> Response:
-        headers = [("Server", self.agent)]
+    def _answer(self, request: Request, status: int, *headers: tuple[str, str], warning: str | None = None) -> Response:
+        if not headers:
+            headers = (("Server", self.agent),)
         if warning is not None:
             value = WarningValue(code=399, agent=self._places["tls"].sent_by, text=warning)
-            headers.append(("Warning", str(value)))
+            headers = (*headers, ("Warning", str(value)))
         return request.response(status, layout=(*LAYOUT, *headers), to_tag=self._endpoint.tag())
 
     def _refuse(self, request: Request, status: int, connection: Connection, warning: str | None = None) -> None:
@@ -255,9 +260,11 @@ class SipSide:
     def _on_request(self, request: Request, connection: Connection) -> Coroutine[Any, Any, None] | None:
         context = connection.context
         try:
-            if isinstance(context, Peer):
+            if request.method == "UPDATE" and context is not None:
+                self._refuse_update(request, connection)
+            elif isinstance(context, Peer):
                 return self._from_edge(request, context, connection)
-            if isinstance(context, Neighbour):
+            elif isinstance(context, Neighbour):
                 self._from_neighbour(request, context, connection)
             else:
                 stamp_via(request, connection.peer, zone="DefaultZone")
@@ -265,6 +272,12 @@ class SipSide:
         except ProxyRefusal as refusal:
             self._refuse(request, refusal.status, connection, POLICY if refusal.status == 404 else None)
         return None
+
+    def _refuse_update(self, request: Request, connection: Connection) -> None:
+        """Session refresh by UPDATE does not work over MRA: the B2BUA knows no such method."""
+        agent = self.node.defaults.agents.b2bua.format(release=self._product.release)
+        stamp_via(request, connection.peer, zone=_zone_of(connection, self._zone_name))
+        connection.send_now(self._answer(request, self._sip.update_status, ("Server", agent), ("Allow", ALLOW)))
 
     # ---- from E
 
@@ -314,6 +327,8 @@ class SipSide:
             uri = NameAddr.parse(values[0]).address
             if not self._is_own(uri) and "directed" not in uri.parameters:
                 return uri
+            if "directed" in uri.parameters and not self._sip.c_drops_route:
+                break
             request.pop_value("Route")
         return SipUri.parse(request.uri)
 
@@ -428,8 +443,26 @@ class SipSide:
                 self._contacts[target] = (peer, self._loop.time() + expires)
                 if len(self._contacts) > CONTACTS:
                     self._contacts.popitem(last=False)
+            if self._adds_adaptive and _announces_adaptive(forwarded.request):
+                _add_supported(response, ADAPTIVE)
         if forwarded.ingress.open:
             forwarded.ingress.send_now(response)
+
+
+def _zone_of(connection: Connection, traversal: str) -> str:
+    return connection.context.name if isinstance(connection.context, Neighbour) else traversal
+
+
+def _announces_adaptive(request: Request) -> bool:
+    return any(b"AR_SK" in (request.raw_line(name) or b"") for name in ("Contact", "Supported"))
+
+
+def _add_supported(response: Response, tag: str) -> None:
+    supported = response.get("Supported")
+    if supported is None:
+        response.append("Supported", tag)
+    elif tag not in supported:
+        response.replace("Supported", f"{supported},{tag}")
 
 
 def _target(uri: SipUri) -> Target:
