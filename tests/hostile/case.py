@@ -11,7 +11,7 @@ class Case:
     """Octets, whole or in pieces with a ``pause`` (seconds of lab time) between them.
 
     ``answer`` is a pattern that what comes back must match from its start; None where silence will do. ``closes``: the
-    server must end the connection. ``malformed``: it must write an entry of that kind, or must not; None leaves it open.
+    server must end the connection. ``malformed``: it must write an entry of that kind, or must not; None: either.
     ``at_most`` bounds how often ``counted`` stands in the answer: a request that was smuggled gets one of its own.
     ``never`` may not stand in the answer.
     """

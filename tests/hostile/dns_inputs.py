@@ -1,5 +1,7 @@
 """Hostile DNS: loops of compression, counts that lie, names out of bounds, messages out of place."""
 
+# ruff: noqa: E501 - an input reads best on one line
+
 from __future__ import annotations
 
 import struct

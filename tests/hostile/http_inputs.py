@@ -1,5 +1,7 @@
 """Hostile HTTP: framing by which requests are smuggled, limits, and damaged text (RFC 9112, section 11)."""
 
+# ruff: noqa: E501 - an input reads best on one line
+
 from __future__ import annotations
 
 from tests.hostile.case import Case

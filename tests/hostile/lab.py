@@ -13,7 +13,7 @@ from edgesim.clients.jabber import Jabber
 from edgesim.deployment import builtin
 from edgesim.journal import Entry, Event
 from edgesim.lab import Lab
-from edgesim.pki import client_context
+from edgesim.pki import EXPRESSWAY, Authority, Identity, Request, client_context
 from edgesim.scenario.leaks import stop_and_look
 from edgesim.world import Host, Interface
 from edgesim.world.entropy import Entropy
@@ -208,6 +208,13 @@ class Arena:
         identity = self.lab.certificates.identities(owner)["server"] if door.mutual else None
         return client_context(None, identity=identity)
 
+    def stranger(self) -> Identity:
+        """A certificate with Expressway-C's names, by a CA that nobody here trusts."""
+        entropy = Entropy(66, "another CA")
+        names = self.lab.certificates.identities("expc")["server"].names
+        made = Request(common_name="expc.inside.example.com", names=names, profile=EXPRESSWAY)
+        return Authority.root("Nobody's Root CA", entropy).issue(made)
+
     async def open(self, door: Door, *, raw: bool = False) -> Wire:
         """Connect to a door; ``raw`` stays below TLS."""
         return await self.attacker(door).run(self._open(door, raw), name="attack")
@@ -319,7 +326,7 @@ class Arena:
 
 
 def under_attack(story: Callable[[Arena], Awaitable[None]], *, seed: int = 1) -> None:
-    """Run a story in a lab with alice signed in; afterwards bob must be able to, and nothing may be left or unhandled."""
+    """Run a story in a lab with alice signed in. Afterwards bob can sign in too, and nothing is left or unhandled."""
     world = SimWorld(seed)
     arena = Arena(world)
 

@@ -1,4 +1,6 @@
-"""Hostile SIP: framing, endless and damaged headers, values out of range, messages out of place (RFC 4475 in spirit)."""
+"""Hostile SIP: framing, endless and damaged headers, values out of range, messages out of place (see RFC 4475)."""
+
+# ruff: noqa: E501 - an input reads best on one line
 
 from __future__ import annotations
 

@@ -83,6 +83,8 @@ class Axl:
                 axl.write_fault(axl.AxlFault(-1, "No handler for the method", error.method[:80], "Client")), 500
             )
         except axl.AxlError as error:
+            broken = events.Malformed(protocol="axl", reason=str(error), answer="500 with a fault")
+            self._recorder.received(broken, peer=request.peer)
             return _axl(axl.write_fault(axl.AxlFault(-1, str(error), "", "Client")), 500)
         match wanted:
             case axl.GetCCMVersion():

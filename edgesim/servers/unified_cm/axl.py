@@ -53,6 +53,8 @@ class Axl:
         except axl.UnknownMethod as error:
             return self._fault(axl.AxlFault(-1, f"No handler for {error.method[:80]}", error.method[:80], "Client"))
         except axl.AxlError as error:
+            broken = events.Malformed(protocol="axl", reason=str(error), answer="500 with a fault")
+            self._journal.received(broken, peer=request.peer)
             return self._fault(axl.AxlFault(-1, str(error), "", "Client"))
         if not self._speaks(version):
             body = page(599, "The specified AXL version is not available.")

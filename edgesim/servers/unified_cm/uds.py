@@ -391,6 +391,8 @@ class Uds:
         try:
             new = uds.NewCredentials.parse(call.request.body)
         except uds.UdsError as error:
+            broken = events.Malformed(protocol="uds", reason=str(error), answer="answered 415")
+            self._journal.received(broken, peer=call.request.peer)
             raise Refused(415, str(error)) from None
         self._database.set_credentials(call.owner.id, password=new.password, pin=new.pin)
         return self._tomcat.nothing()
