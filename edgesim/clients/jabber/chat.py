@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import slixmpp
@@ -71,6 +73,7 @@ class Chat(slixmpp.ClientXMPP):
         self.outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.ended = asyncio.Event()
         self.problem = ""
+        self._timeouts: dict[str, Callable[[], None]] = {}
         self.contacts: dict[str, str] = {}
         self.presences: dict[str, dict[str, str]] = {}
         digits = node.defaults.im.resource_digits
@@ -79,7 +82,7 @@ class Chat(slixmpp.ClientXMPP):
         self.loop = asyncio.get_running_loop()
         self.enable_direct_tls = False
         self.enable_plaintext = False
-        self.whitespace_keepalive = False
+        self.del_event_handler("session_start", self._start_keepalive)  # the service does that
         self.credentials.update({"username": jid, "vtg_token": token})
         self.plugin["feature_mechanisms"].use_mechs = {"CISCO-VTG-TOKEN"}
         self.add_event_handler("session_start", self._started)
@@ -116,18 +119,23 @@ class Chat(slixmpp.ClientXMPP):
     async def leave(self) -> None:
         """Close the stream in good order, and let go of everything."""
         try:
-            attempt = self._current_connection_attempt
-            self.cancel_connection_attempt()
-            if attempt is not None:
-                with contextlib.suppress(asyncio.CancelledError, Exception):
-                    await attempt
+            await self._stop_connecting()
             if self.transport is not None and not self.ended.is_set():
-                self.disconnect(wait=CLOSING_S)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(2 * CLOSING_S):
-                        await self.ended.wait()
+                async with asyncio.timeout(CLOSING_S):
+                    await self.waiting_queue.join()
+                    self.send_raw(self.stream_footer)
+                    await self.ended.wait()
+        except (TimeoutError, RuntimeError, slixmpp.xmlstream.xmlstream.NotConnectedError):
+            pass  # nobody is there to listen
         finally:
             self.drop()
+
+    async def _stop_connecting(self) -> None:
+        attempt = self._current_connection_attempt
+        self.cancel_connection_attempt()
+        if attempt is not None:
+            with contextlib.suppress(asyncio.CancelledError, OSError):
+                await attempt
 
     def drop(self) -> None:
         """Let go of everything at once."""
@@ -136,8 +144,34 @@ class Chat(slixmpp.ClientXMPP):
             self.abort()
         if self._run_out_filters is not None:
             self._run_out_filters.cancel()
+        timeouts = dict(self._timeouts)
         for name in list(self.scheduled_events):
             self.cancel_schedule(name)
+        for timeout in timeouts.values():
+            timeout()
+
+    def schedule(
+        self,
+        name: str,
+        seconds: int,
+        callback: Callable[..., None],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] = MappingProxyType({}),
+        repeat: bool = False,
+    ) -> None:
+        """Schedule something; a time-out of a request comes at once if the stream is dropped."""
+        super().schedule(name, seconds, callback, args, dict(kwargs), repeat)
+        if not repeat:
+            self._timeouts[name] = functools.partial(callback, *args, **kwargs)
+
+    def cancel_schedule(self, name: str) -> None:
+        """Take back something scheduled."""
+        self._timeouts.pop(name, None)
+        super().cancel_schedule(name)
+
+    async def _end_stream_wait(self, wait: int | float = 2, reason: str | None = None) -> None:
+        with contextlib.suppress(RuntimeError):  # the other side closed first
+            await super()._end_stream_wait(wait, reason)
 
     def _end(self, problem: str) -> None:
         self.cancel_connection_attempt()
@@ -146,11 +180,15 @@ class Chat(slixmpp.ClientXMPP):
             self.outcome.set_result(problem)
 
     def exception(self, exception: Exception) -> None:
-        """Take what failed inside a handler: a bind, a session ... that was refused."""
-        if isinstance(exception, slixmpp.exceptions.IqError):
-            self._end(f"{AUTH}: {exception.condition}")
-        else:
-            self._end(f"{UNREACHABLE}: {type(exception).__name__}: {exception}")
+        """Take what failed inside a handler."""
+        self._end(f"{UNREACHABLE}: {type(exception).__name__}: {exception}")
+
+    async def _handle_stream_features(self, features: Any) -> bool | None:
+        try:
+            return await super()._handle_stream_features(features)
+        except (slixmpp.exceptions.IqError, slixmpp.exceptions.IqTimeout) as error:  # bind or session
+            self._end(f"{AUTH}: {error.condition}")
+            return None
 
     async def _started(self, _: Any) -> None:
         try:
