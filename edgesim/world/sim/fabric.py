@@ -86,8 +86,6 @@ class Listener:
 class Fabric:
     """All sockets of a simulated world and the paths between its hosts."""
 
-    tls_protocol = TlsProtocol
-
     def __init__(
         self,
         loop: SimLoop,

@@ -13,6 +13,7 @@ from edgesim.world.api import Incarnation
 from edgesim.world.events import Address, ConnectionClosed
 from edgesim.world.faults import Flow
 from edgesim.world.sim.sockets import FakeSocket
+from edgesim.world.tls import TlsProtocol
 
 if TYPE_CHECKING:
     from edgesim.world.sim.fabric import Fabric
@@ -52,6 +53,7 @@ class TcpTransport(asyncio.Transport):
         self.in_flight = 0
         self.inbox: deque[bytes] = deque()
         self._buffered = False
+        self._encrypted = False
         self._last_arrival = 0
         self._paused = False
         self._writing_paused = False
@@ -82,6 +84,7 @@ class TcpTransport(asyncio.Transport):
     def set_protocol(self, protocol: Any) -> None:
         self.protocol = protocol
         self._buffered = isinstance(protocol, asyncio.BufferedProtocol)
+        self._encrypted = isinstance(protocol, TlsProtocol)
 
     def get_protocol(self) -> Any:
         return self.protocol
@@ -133,7 +136,11 @@ class TcpTransport(asyncio.Transport):
             raise RuntimeError("cannot write after write_eof()")
         if self.closing or not data:
             return
-        self.backlog.append(bytes(data))
+        data = bytes(data)
+        room = self.fabric.settings.window - self.in_flight
+        if not self.backlog and self._retry is None and len(data) <= room and (self._transmit(data) or self.closed):
+            return
+        self.backlog.append(data)
         self.backlog_size += len(data)
         self._pump()
         self._control_writing()
@@ -276,7 +283,7 @@ class TcpTransport(asyncio.Transport):
                 self.close()
             return
         self.peer._acknowledged(len(data))
-        if not isinstance(self.protocol, self.fabric.tls_protocol):
+        if not self._encrypted:
             tapped = self.fabric.tap(self, data)
             if tapped is None:
                 self._force_close(ConnectionResetError(errno.ECONNRESET, "connection reset by a fault"))
@@ -285,7 +292,9 @@ class TcpTransport(asyncio.Transport):
             if not data:
                 return
         try:
-            if self._buffered:
+            if self._encrypted:
+                self.protocol.get_data(data)
+            elif self._buffered:
                 self._feed_buffered(data)
             else:
                 self.protocol.data_received(data)
