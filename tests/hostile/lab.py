@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -28,6 +29,9 @@ QUIET = 2.0
 """Seconds of lab time in which an answer must begin, and of silence after which it is complete."""
 CLOSES = 700.0
 """Seconds of lab time in which a server must have ended a connection that leads to nothing."""
+
+SALT = (b"\r\n", b"\0", b"\xff", b"<", b">", b'"', b";", b":", b"%00", b"9" * 30)
+"""What damages a text most."""
 
 Dialect = Literal["http", "sip", "xmpp", "xcp", "ssh", "dns", "dns-udp", "sip-udp"]
 
@@ -178,9 +182,7 @@ class Arena:
         """Wait until alice's registration was refreshed once more."""
         before = len(self.journal)
         async with asyncio.timeout(200):
-            while not any(
-                entry.event.summary().startswith("CSFALICE") for entry in self.entries("sip.registered", before)
-            ):
+            while not any("CSFALICE" in each.event.summary() for each in self.entries("sip.registered", before)):
                 await asyncio.sleep(5)
 
     def entries(self, kind: str, start: int = 0) -> Sequence[Entry[Event]]:
@@ -288,6 +290,41 @@ class Arena:
             return await loop.start_tls(wire.transport, wire, self.context(door), server_hostname="example.com")
 
         wire.transport = await self.attacker(door).run(upgrade(), name="STARTTLS")
+
+    async def authenticate(self, door: Door, wire: Wire, user: str) -> None:
+        """Go through STARTTLS, SASL and binding on an XMPP port."""
+        await self.start_tls(door, wire)
+        secret = base64.b64encode(f"\0{user}\0{user}-secret".encode())
+        auth = b"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" + secret + b"</auth>"
+        bind = b"<iq type='set' id='b1'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq><presence/>"
+        for octets, wanted in ((HEADER + auth, b"<success"), (HEADER + bind, b"<jid>")):
+            wire.heard.clear()
+            wire.send(octets)
+            await wire.quiet(0.5)
+            assert wanted in wire.heard, bytes(wire.heard)
+
+    def mutated(self, octets: bytes) -> bytes:
+        """Return octets with a few things wrong: bits, places, lengths."""
+        draw, data = self.entropy, bytearray(octets)
+        for _ in range(draw.randint(1, 4)):
+            at = draw.randrange(0, len(data) + 1)
+            size = draw.randint(1, 40)
+            match draw.randrange(0, 6):
+                case 0 if at < len(data):
+                    data[at] ^= 1 << draw.randrange(0, 8)
+                case 1:
+                    del data[at : at + size]
+                case 2:
+                    data[at:at] = data[at : at + size] * draw.randint(1, 50)
+                case 3:
+                    data[at:at] = draw.randbytes(size)
+                case 4:
+                    del data[at:]
+                case _:
+                    data[at:at] = draw.choice(
+                        [b"\r\n", b"\0", b"\xff", b"<", b">", b'"', b";", b":", b"%00", b"9" * 30]
+                    )
+        return bytes(data)
 
     def _judge(self, case: Case, heard: bytes, start: int) -> None:
         if case.answer is not None:

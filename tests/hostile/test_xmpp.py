@@ -1,5 +1,7 @@
 """Hostile XML on the streams of 5222, before and after TLS, and on the XCP links."""
 
+# ruff: noqa: E501 - an input reads best on one line
+
 from __future__ import annotations
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from edgesim.xmpp.xcp import LinkUp, XcpLink, component_of, realm_of
 from tests.hostile.case import Case
 from tests.hostile.lab import DOORS, Arena, Door, Wire, under_attack
-from tests.hostile.xmpp_inputs import BOMB, CREDENTIALS, ERROR, EXTERNAL, HEADERS, STANZAS, XCP_HEADERS
+from tests.hostile.xmpp_inputs import BOMB, CREDENTIALS, ERROR, EXTERNAL, HEADER, HEADERS, STANZAS, XCP_HEADERS
 
 XMPP = [door for door in DOORS if door.dialect == "xmpp"]
 XCP = [door for door in DOORS if door.dialect == "xcp"]
@@ -44,6 +46,47 @@ def test_garbage_in_place_of_the_handshake(door: Door) -> None:
             await wire.quiet()
             wire.send(octets)
             assert await wire.over()
+
+    under_attack(story)
+
+
+IQ = rb".*<iq [^>]*type='(error|result)'"
+SIGNED_IN = [
+    Case(name=name, pieces=[octets], answer=answer, never=b"bob-secret")
+    for name, octets, answer in (
+        ("an iq of nobody", b"<iq type='get' id='1'><x xmlns='y'/></iq>", IQ),
+        ("an iq without a child", b"<iq type='get' id='2'/>", IQ),
+        ("an iq without a type", b"<iq id='3'><x xmlns='y'/></iq>", None),
+        ("an iq of another type", b"<iq type='steal' id='4'><x xmlns='y'/></iq>", None),
+        ("an answer to nothing", b"<iq type='result' id='5'/>", None),
+        ("the roster of bob", b"<iq type='get' id='6' to='bob@example.com'><query xmlns='jabber:iq:roster'/></iq>", IQ),
+        ("a roster of nonsense", b"<iq type='set' id='7'><query xmlns='jabber:iq:roster'><item jid='@@@'/></query></iq>", IQ),
+        ("a second binding", b"<iq type='set' id='8'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>", None),
+        ("a message to nobody", b"<message to='nobody@example.com' type='chat'><body>x</body></message>", None),
+        ("a message to a host that is none", b"<message to='@' type='chat'><body>x</body></message>", None),
+        ("a message from bob", b"<message from='bob@example.com' to='alice@example.com'><body>x</body></message>", None),
+        ("a message elsewhere", b"<message to='root@169.254.169.254'><body>x</body></message>", None),
+        ("presence to everybody", b"".join(b"<presence to='u%d@example.com' type='subscribe'/>" % n for n in range(500)), None),
+        ("presence of another type", b"<presence type='omnipresent'/>", None),
+        ("a thousand messages", b"<message to='carol@example.com' type='chat'><body>x</body></message>" * 1_000, None),
+        ("text that is markup", b"<message to='carol@example.com'><body>&lt;/stream:stream&gt;]]&gt;</body></message>", None),
+        ("a stanza of nobody", b"<gift xmlns='jabber:client'/>", None),
+        ("more authentication", b"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'/>", None),
+        ("TLS once more", b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", None),
+    )
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("door", XMPP, ids=str)
+def test_from_a_user_who_signed_in(door: Door) -> None:
+    async def story(arena: Arena) -> None:
+        broken = [case for case in STANZAS if "authentication" not in case.name and "second" not in case.name]
+        cases = [
+            *SIGNED_IN,
+            *[Case(name=c.name, pieces=[c.pieces[0].removeprefix(HEADER)], answer=ERROR, closes=True) for c in broken],
+        ]
+        await arena.strike_all(door, cases, prepare=lambda wire: arena.authenticate(door, wire, "carol"))
+        await arena.alice_refreshes()
 
     under_attack(story)
 
