@@ -151,6 +151,8 @@ class Expectations:
         same = self.journal.select(kind=matcher.event.kind, start=since)
         if not same:
             last = self.journal.entries(max(since, len(self.journal) - NEAR_MISSES))
+            if not len(last):
+                return ["nothing came at all"]
             lines = [f"no {matcher.event.kind} entry came at all; the last entries were"]
             return lines + [f"{entry.at:12.6f} s  {entry.node}: {entry.event.summary()}" for entry in last]
         ranked = sorted(same, key=lambda entry: len(matcher.differences(entry)))[:NEAR_MISSES]

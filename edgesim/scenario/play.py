@@ -44,7 +44,8 @@ class Cancelled(Exception):
 
 class Play:
     """One story in one world. ``limit`` is the longest it may take, in seconds of lab time; None lets a simulated
-    world find out by itself that nothing goes on. ``ended_at`` is when it ended, in seconds of lab time."""
+    world find out by itself that nothing goes on. ``ended_at`` is when it ended, in seconds of lab time, and
+    ``entries`` how many there were then."""
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class Play:
         self.stage: Lab | None = None
         self.expectations = Expectations(journal, self._interrupt)
         self.ended_at = 0.0
+        self.entries = 0
         self.left: list[str] = []
         self.unhandled: list[str] = []
         self._task: asyncio.Task[Any] | None = None
@@ -125,6 +127,7 @@ class Play:
                 timer.cancel()
             self.expectations.close()
             self.ended_at = stage.now
+            self.entries = len(self.journal)
         violation = self.expectations.violation
         failure = None if not task.done() or task.cancelled() else task.exception()
         if violation is not None and violation is not failure:

@@ -50,6 +50,7 @@ class TestLab:
         Raises what the story raises, and `edgesim.scenario.play.DidNotStart`.
         """
         wanted = self.wanted
+        self._failed_at = None
         deployment = load(wanted.deployment)
         if wanted.changes:
             deployment = deployment.changed(wanted.changes)
@@ -62,7 +63,7 @@ class TestLab:
             self._failed_at = error.around if error.expected.startswith("never") else error.around - 1
             raise
         except Exception:
-            self._failed_at = len(self.journal) - 1
+            self._failed_at = (play.entries or len(self.journal)) - 1
             raise
         self.left += [*play.left, *play.unhandled]
         return result

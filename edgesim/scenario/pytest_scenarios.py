@@ -23,14 +23,6 @@ class ScenarioFile(pytest.File):
             yield ScenarioItem.from_parent(self, name=scenario.name, scenario=scenario)
 
 
-class Red(Exception):
-    """A scenario did not pass; its run tells why."""
-
-    def __init__(self, done: Run) -> None:
-        super().__init__(done.verdict.reason)
-        self.done = done
-
-
 class ScenarioItem(pytest.Item):
     """One scenario in the simulated world.
 
@@ -54,25 +46,21 @@ class ScenarioItem(pytest.Item):
         if verdict.outcome is Outcome.UNSUPPORTED:
             pytest.skip(verdict.reason)
         if verdict.outcome is Outcome.COULD_NOT_RUN:
-            raise Red(self.done)
+            self._fail()
 
     def runtest(self) -> None:
         """Fail if the scenario did."""
+        if self.done is not None and self.done.verdict.outcome is not Outcome.PASSED:
+            self._fail()
+
+    def _fail(self) -> None:
         assert self.done is not None
-        if self.done.verdict.outcome is not Outcome.PASSED:
-            raise Red(self.done)
+        width = max(self.config.get_terminal_writer().fullwidth, 100)
+        pytest.fail(failure(self.done.verdict, self.done.journal, width=width), pytrace=False)
 
     def teardown(self) -> None:
         """Let the run go: a session may have thousands."""
         self.done = None
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """Return the report of the failure."""
-        error = excinfo.value
-        if isinstance(error, Red):
-            width = self.config.get_terminal_writer().fullwidth
-            return failure(error.done.verdict, error.done.journal, width=max(width, 100))
-        return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Any, int, str]:
         """Return the file, the line from 0, and the name."""

@@ -86,10 +86,12 @@ def _ending(scenario: Scenario, options: Options, play: Play) -> _Ending:
     missing -= play.world.capabilities
     if play.world.kind not in scenario.worlds or missing:
         why = ", ".join(sorted(item.value for item in missing)) or f"it is not meant for the {play.world.kind} world"
+        play.world.loop.close()  # type: ignore[attr-defined]  # both worlds have one
         return _Ending(Outcome.UNSUPPORTED, f"unsupported: {why}")
     try:
         deployment = _deployment(scenario, options, play.world)
     except Exception as error:
+        play.world.loop.close()  # type: ignore[attr-defined]  # both worlds have one
         return _Ending(Outcome.COULD_NOT_RUN, str(error))
     ending = _played(scenario, play, deployment)
     if options.mutation is not None and ending.outcome in (Outcome.PASSED, Outcome.FAILED):
@@ -155,7 +157,7 @@ def _verdict(scenario: Scenario, options: Options, play: Play, ending: _Ending) 
         reason=ending.reason,
         expected=failure.expected if failure else "",
         instead=tuple(failure.instead) if failure else (),
-        around=failure.around if failure else len(play.journal),
+        around=failure.around if failure else play.entries or len(play.journal),
         where=ending.where,
         steps=tuple(stage.steps) if stage else (),
         reports=dict(stage.reports) if stage else {},
