@@ -17,8 +17,10 @@ from cryptography import x509
 from edgesim.deployment import hosts
 from edgesim.edge.descriptor import decoded_target
 from edgesim.edge.tunnel import (
+    CIPHERS,
     GREETING_TARGET,
     GREETING_TYPE,
+    KEY_EXCHANGES,
     LOOPBACK,
     Greeting,
     Role,
@@ -204,6 +206,8 @@ class Tunnels:
                 agent_path=None,
                 gss_host=None,
                 compression_algs=None,
+                kex_algs=KEY_EXCHANGES,
+                encryption_algs=CIPHERS,
                 rekey_seconds=NEVER,
                 rekey_bytes=NEVER_BYTES,
                 connect_timeout=links.connect_timeout_s,

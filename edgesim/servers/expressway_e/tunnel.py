@@ -16,8 +16,10 @@ from typing import Any
 import asyncssh
 
 from edgesim.edge.tunnel import (
+    CIPHERS,
     GREETING_TARGET,
     GREETING_TYPE,
+    KEY_EXCHANGES,
     LOOPBACK,
     Greeting,
     Role,
@@ -146,6 +148,8 @@ class TunnelServer:
                 agent_forwarding=False,
                 x11_forwarding=False,
                 compression_algs=None,
+                kex_algs=KEY_EXCHANGES,
+                encryption_algs=CIPHERS,
                 rekey_seconds=NEVER,
                 rekey_bytes=NEVER_BYTES,
                 login_timeout=links.tunnel_login_timeout_s,
