@@ -161,8 +161,9 @@ class Neighbour:
 
     def close(self) -> None:
         """Let go of it."""
-        if self._keeper is not None:
-            self._keeper.cancel()
+        for task in (self._dialling, self._keeper):
+            if task is not None:
+                task.cancel()
         if self.connection is not None:
             self.connection.close()
 
