@@ -168,8 +168,19 @@ class Client(asyncio.Protocol):
             "instance": self.instance,
             "call_id": self._dialogue.call_id,
             "tag": self._dialogue.tag,
+            **self._own(self._build()),
         }
         self._golden = GoldenCopy("registered_at_client.sip", self.values)
+
+    def _own(self, message: bytes) -> dict[str, str]:
+        """Return what is this client's own in a REGISTER and must arrive as it was sent."""
+        request = parse_message(message)
+        return {
+            "supported": request.get("Supported") or "",
+            "agent": request.get("User-Agent") or "",
+            "length": str(len(request.body)),
+            "body": request.body.decode("ascii"),
+        }
 
     async def _edge_configuration(self, tls: ssl.SSLContext) -> None:
         target = self.target

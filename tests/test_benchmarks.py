@@ -23,6 +23,10 @@ VALUES = {
     "instance": "000000000001",
     "call_id": "00000001-1@198.51.100.25",
     "tag": "00000000000112",
+    "supported": "replaces,X-cisco-sis-7.0.0",
+    "agent": "Cisco-CSF",
+    "length": "45",
+    "body": "<x-cisco-remotecc-request>optionsind\r\n\r\n</x>",
 }
 
 
