@@ -28,6 +28,7 @@ SECRET_KEYS: Final = frozenset({"cookie", "session", "token"})
 UNCONTROLLABLE_KEYS: Final = frozenset({"token"})
 """Names of correlation keys whose value no seed decides (e.g. a JWE's initialisation vector): files show an alias."""
 
+_KEY_PREFIXES = tuple(f"{name}:" for name in sorted(SECRET_KEYS | UNCONTROLLABLE_KEYS))
 _LONG = 12
 _WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 _HEADER_LINE = re.compile(r"^([!-9;-~]+):[ \t]*(.*\S)", re.MULTILINE)
@@ -93,7 +94,7 @@ def present(entry: Entry[Event], *, secrets: bool = False, aliases: Aliases | No
     hidden: list[tuple[str, str]] = []
     keys = entry.keys
     names = (UNCONTROLLABLE_KEYS if aliases is not None else frozenset()) if secrets else SECRET_KEYS
-    if keys and names:
+    if names and any(key.startswith(_KEY_PREFIXES) for key in keys):
         shown = []
         for key in keys:
             name, _, value = key.partition(":")
