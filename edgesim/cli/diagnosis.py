@@ -186,8 +186,8 @@ class Diagnosis:
             return
         self.stages.append({"stage": stage.value, "outcome": outcome, "detail": detail, "seconds": round(took, 6)})
         if not self.as_json:
-            line = f"  {stage.value:<21} {outcome:<8} {took * 1000:7.1f} ms  {detail}".rstrip()
-            output.say(line, fg=COLOURS.get(outcome))
+            word = click.style(f"{outcome:<8}", fg=COLOURS.get(outcome))
+            output.say(f"  {stage.value:<21} {word} {took * 1000:7.1f} ms  {detail}".rstrip())
 
     def _tail(self, outcome: SignIn, seconds: float, *, good: bool) -> None:
         if self.as_json:

@@ -76,8 +76,8 @@ def provisioning_link(deployment: Deployment) -> str:
     return provision.build(provision.Provision(services_domain=deployment.domains.edge))
 
 
-def commands(deployment: Deployment, ca_file: str) -> list[str]:
-    """Return first commands to try, as one would type them."""
+def commands(deployment: Deployment, ca_file: str, directory: str = "") -> list[str]:
+    """Return first commands to try, as one would type them; ``directory`` is a state directory that must be named."""
     domain = deployment.domains.edge
     edge = deployment.expressway_e[0]
     ports = deployment.defaults.ports
@@ -86,7 +86,8 @@ def commands(deployment: Deployment, ca_file: str) -> list[str]:
     told = [f"dig @{dns} {port}_collab-edge._tls.{domain} SRV"]
     user = next(iter(deployment.users), None)
     if user is not None:
-        told.insert(0, f"edgesim sign-in {user.id}@{domain}")
+        where = f" --dir {quoted(directory)}" if directory else ""
+        told.insert(0, f"edgesim sign-in {user.id}@{domain}{where}")
         url = descriptor.control_url(
             "get_edge_config?service_name=_cisco-uds&service_name=_cuplogin",
             domain=domain,

@@ -93,7 +93,7 @@ def _next_steps(ready: Ready) -> None:
     output.say(f"  {running.ca_file}")
     output.say()
     output.say("Try, in another terminal:", bold=True)
-    for line in guide.commands(deployment, running.ca_file):
+    for line in guide.commands(deployment, running.ca_file, ready.directory):
         output.say(f"  {line}")
     output.say()
     output.say("Point this machine's resolver at the lab, for real clients on it:", bold=True)

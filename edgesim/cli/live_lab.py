@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgesim.cli import state
+from edgesim.cli import places, state
 from edgesim.cli.problems import Problem
 from edgesim.control import ControlServer, InProcess
 from edgesim.deployment import Deployment
@@ -26,16 +26,22 @@ DEPLOYMENT = "deployment.yaml"
 CA_FILE = "ca.pem"
 SETTLE = 10.0
 """Seconds that the links between the servers get to come up before the lab counts as ready without them."""
+FLUSH = 1.0
+"""Seconds that an entry may take to the journal's file."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Ready:
-    """A lab that is up. ``complete`` says whether every link stands."""
+    """A lab that is up. ``complete`` says whether every link stands.
+
+    ``directory`` is the state directory where other commands have to be told it, else empty.
+    """
 
     lab: Lab
     running: state.Running
     seconds: float
     complete: bool
+    directory: str = ""
 
 
 class LiveLab:
@@ -116,8 +122,11 @@ class LiveLab:
             await control.start()
             running = self._written(lab, control)
             seconds = machine.stopwatch() - began
-            ready(Ready(lab=lab, running=running, seconds=seconds, complete=complete))
+            where = "" if self.directory == places.state_directory(None) else str(self.directory)
+            ready(Ready(lab=lab, running=running, seconds=seconds, complete=complete, directory=where))
+            flushing = loop.create_task(_flush(lab.journal))
             await stopping
+            flushing.cancel()
         await control.close()
         await lab.stop()
 
@@ -142,9 +151,17 @@ class LiveLab:
         return running
 
 
+async def _flush(journal: Journal) -> None:
+    """Bring the journal's file up to date every now and then, for whoever reads it meanwhile."""
+    while True:
+        await asyncio.sleep(FLUSH)
+        journal.flush()
+
+
 _DIRECTORY = "Name a directory that you may write with --dir."
 _ADDRESSES = (
-    "A lab may have other addresses (--network 127.N) and another port of DNS (--dns-port); docs/live.md tells more."
+    "A lab may have other addresses (--network 127.N) and another port of DNS (--dns-port). docs/live.md tells more, "
+    "also about systems that have 127.0.0.1 only."
 )
 
 

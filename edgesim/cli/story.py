@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import click
+
 from edgesim.cli import output
 from edgesim.journal import Entry, Event, events
 
@@ -28,8 +30,8 @@ class Story:
             self._step(entry, event)
         elif isinstance(event, events.ClientState):
             detail = f"  {event.detail}" if event.detail else ""
-            line = f"{event.user:<8} {event.stage:<20} {event.outcome:<8}{detail}"
-            self._line(entry, line, fg=_COLOURS.get(event.outcome))
+            word = click.style(f"{event.outcome:<8}", fg=_COLOURS.get(event.outcome))
+            self._line(entry, f"{event.user:<8} {event.stage:<20} {word}{detail}")
         elif isinstance(event, events.FaultFired):
             self._line(entry, event.summary(), fg="magenta")
         elif isinstance(event, events.Note) and entry.node == "scenario":

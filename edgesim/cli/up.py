@@ -45,6 +45,7 @@ def _network(_: click.Context, __: click.Parameter, value: str) -> str:
     help="What the lab's addresses begin with.",
 )
 @click.option("--dns-port", type=click.IntRange(1, 65535), help="The port of DNS. [default: 53 if allowed, else 10053]")
+@click.option("--addresses", is_flag=True, help="Only print the addresses that the lab would use, a line each.")
 @click.option("--keylog", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write TLS secrets.")
 @click.option("--seed", type=click.IntRange(0), help="What tags, nonces and the like derive from. [default: random]")
 def command(
@@ -53,6 +54,7 @@ def command(
     directory: Path | None,
     network: str,
     dns_port: int | None,
+    addresses: bool,
     keylog: Path | None,
     seed: int | None,
 ) -> None:
@@ -74,6 +76,11 @@ def command(
             moved = on_loopback(loaded, network=network, dns_port=dns_port)
         except ValueError as error:
             raise Problem(str(error)) from None
+    if addresses:
+        for spec in moved.host_specs():
+            for interface in spec.interfaces:
+                click.echo(interface.address)
+        return
     lab = LiveLab(moved, places.state_directory(directory), seed=seed, keylog=keylog)
     lab.run(lab_views.print_json if as_json else lab_views.print_tables)
     if not as_json:

@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ from edgesim.deployment import builtin
 from tests.cli.command import ROOT, edgesim, process
 from tests.live.lab import own_network
 from tests.tools import tool
+
+PATIENCE = 60.0
+"""Seconds that a lab gets to come up on a busy machine."""
 
 
 @dataclass(slots=True)
@@ -50,6 +54,23 @@ def start(directory: Path, network: str, *more: str) -> subprocess.Popen[str]:
     )
 
 
+def lines(running: subprocess.Popen[str], until: str) -> str:
+    """Read what a process prints, up to a line that holds ``until``."""
+    assert running.stdout is not None
+    watchdog = threading.Timer(PATIENCE, running.kill)
+    watchdog.start()
+    try:
+        told = ""
+        while until not in told:
+            line = running.stdout.readline()
+            if not line:
+                pytest.fail(f"it ended: {running.communicate()[1]}")
+            told += line
+        return told
+    finally:
+        watchdog.cancel()
+
+
 def finish(running: subprocess.Popen[str], number: int = signal.SIGINT) -> tuple[str, str]:
     """End a process by a signal; return what it still printed."""
     if running.poll() is None:
@@ -70,11 +91,7 @@ def network() -> Iterator[str]:
 def up(network: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     directory = tmp_path_factory.mktemp("state")
     running = start(directory, network, "--json")
-    assert running.stdout is not None
-    line = running.stdout.readline()
-    if not line:
-        pytest.fail(running.communicate()[1])
-    yield Up(running, json.loads(line), directory, network)
+    yield Up(running, json.loads(lines(running, "}")), directory, network)
     _, errors = finish(running)
     assert running.returncode == 0, errors
     assert errors == ""
@@ -199,12 +216,7 @@ def test_a_taken_port_is_told_and_tables_are_for_people(tmp_path: Path) -> None:
             assert done.returncode == 2
             assert f"{address}:8443/tcp is taken by" in done.stderr and str(os.getpid()) in done.stderr
         running = start(tmp_path, network, "--dns-port", "10053")
-        assert running.stdout is not None
-        told = ""
-        while "journal  " not in told:
-            line = running.stdout.readline()
-            assert line, running.communicate()[1]
-            told += line
+        told = lines(running, "journal  ")
         rest, errors = finish(running, signal.SIGTERM)
         assert running.returncode == 0 and errors == ""
     assert rest.strip() == "stopped"
