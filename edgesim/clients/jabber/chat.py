@@ -24,6 +24,7 @@ logging.getLogger("slixmpp").addHandler(logging.NullHandler())  # its errors are
 
 
 AUTH = "LERR_JABBER_AUTH <17>"
+CERTIFICATE = "LERR_JABBER_CERT <15>"
 UNREACHABLE = "LERR_JABBER_UNREACHABLE <16>"
 """Jabber's own names ("Troubleshoot Jabber Log in - Common Issues", Cisco 221845)."""
 CLOSING_S = 2.0
@@ -73,6 +74,7 @@ class Chat(slixmpp.ClientXMPP):
         self.outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.ended = asyncio.Event()
         self.problem = ""
+        self._negotiating = False
         self._timeouts: dict[str, Callable[[], None]] = {}
         self.contacts: dict[str, str] = {}
         self.presences: dict[str, dict[str, str]] = {}
@@ -94,7 +96,7 @@ class Chat(slixmpp.ClientXMPP):
         self.add_event_handler("roster_update", self._roster)
         self.add_event_handler("failed_all_auth", lambda _: self._end(f"{AUTH}: not authorized"))
         self.add_event_handler("connection_failed", lambda error: self._end(f"{UNREACHABLE}: {error}"))
-        self.add_event_handler("ssl_invalid_chain", lambda error: self._end(f"LERR_JABBER_CERT <15>: {error}"))
+        self.add_event_handler("ssl_invalid_chain", self._tls_failed)
         self.add_event_handler("stream_error", lambda error: self._end(f"{UNREACHABLE}: {error['condition']}"))
         self.add_event_handler("disconnected", self._disconnected)
 
@@ -199,9 +201,26 @@ class Chat(slixmpp.ClientXMPP):
         self.send_presence()
         self._end("")
 
+    async def start_tls(self) -> bool:
+        """Negotiate TLS; why it failed is known only after the connection has ended."""
+        self._negotiating = True
+        try:
+            return await super().start_tls()
+        finally:
+            self._negotiating = False
+            if self.ended.is_set():
+                self._end(f"{UNREACHABLE}: the stream ended")
+
+    def _tls_failed(self, error: ssl.SSLError) -> None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            self._end(f"{CERTIFICATE}: {error.verify_message}")
+        else:
+            self._end(f"{AUTH}: TLS: {error}")
+
     def _disconnected(self, reason: Any) -> None:
         self.ended.set()
-        self._end(f"{UNREACHABLE}: the stream ended{f': {reason}' if reason else ''}")
+        if not self._negotiating:
+            self._end(f"{UNREACHABLE}: the stream ended{f': {reason}' if reason else ''}")
 
     # ---- a session
 

@@ -133,8 +133,10 @@ class Provisioning:
         found = self._parsed(uds.ClusterUser.parse, response)
         if found.home is None:
             raise StageFailed("LocatorUdsQuery has failed with result: NO_HOME_UDS_FOUND")
-        port = self._uds[0].rsplit(":", 1)[1]
-        self._uds = (f"https://{found.home.host}:{port}",)
+        answered = self._uds[0]
+        home = f"https://{found.home.host}:{answered.rsplit(':', 1)[1]}"
+        # Inside, whoever answered is asked again if the home node does not answer: it may be of the same cluster.
+        self._uds = (home,) if self.outside or home == answered else (home, answered)
         return Result.OK, found.home.host
 
     async def uds_version(self) -> Step:
