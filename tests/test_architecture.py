@@ -121,7 +121,7 @@ def test_every_room_is_known() -> None:
 
 
 def test_packages_that_hold_rooms_hold_nothing_else() -> None:
-    """``edgesim``, ``edgesim.servers`` and ``edgesim.clients`` import nothing: else each room would import all others."""
+    """``edgesim`` itself, ``servers`` and ``clients`` import nothing: else each room would import all others."""
     for folder in (HOME, HOME / "servers", HOME / "clients"):
         assert imports(folder / "__init__.py") == (), folder
 
