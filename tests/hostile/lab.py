@@ -182,8 +182,11 @@ class Arena:
         """Wait until alice's registration was refreshed once more."""
         before = len(self.journal)
         async with asyncio.timeout(200):
-            while not any("CSFALICE" in each.event.summary() for each in self.entries("sip.registered", before)):
+            refreshed = False
+            while not refreshed:
                 await asyncio.sleep(5)
+                news = self.entries("sip.registered", before)
+                refreshed = any("CSFALICE" in entry.event.summary() for entry in news)
 
     def entries(self, kind: str, start: int = 0) -> Sequence[Entry[Event]]:
         """Entries of a kind."""
