@@ -21,10 +21,10 @@ from typing import Any
 from benchmarks.golden import GoldenCopy
 from benchmarks.load import Subscriber, Target
 from benchmarks.people import crowd, own_network
-from benchmarks.report import Figure, Scale, command
+from benchmarks.report import Figure, Scale, command, processor
 from edgesim.deployment import Deployment
 from edgesim.journal import Entry, Event, Journal, events
-from edgesim.lab import Lab
+from edgesim.lab import Lab, on_loopback
 from edgesim.world.live import LiveWorld
 
 CLIENTS = {Scale.TINY: 2, Scale.NORMAL: 100, Scale.FULL: 100}
@@ -99,8 +99,9 @@ class Watch:
 
 def run(scale: Scale) -> list[Figure]:
     """Measure it."""
-    with tempfile.TemporaryDirectory() as folder, own_network(crowd(CLIENTS[scale] + MORE[scale], machines=0)) as lab:
-        return measure(lab, scale, Path(folder))
+    deployment = crowd(CLIENTS[scale] + MORE[scale], machines=0)
+    with tempfile.TemporaryDirectory() as folder, own_network() as network:
+        return measure(on_loopback(deployment, network=network), scale, Path(folder))
 
 
 def measure(deployment: Deployment, scale: Scale, folder: Path) -> list[Figure]:
@@ -123,10 +124,10 @@ def measure(deployment: Deployment, scale: Scale, folder: Path) -> list[Figure]:
             grown = (_memory() - before) / more / 1024
             if traced is not None:
                 _tell_growth(traced, more)
-            cpu = _cpu()
+            cpu = processor()
             prepared = int(PREPARED_PER_SECOND * seconds / clients)
             done = await load.order("refresh", clients=clients, seconds=seconds, prepared=prepared)
-            cpu = _cpu() - cpu
+            cpu = processor() - cpu
             if watch.problem is not None:
                 raise watch.problem
             if watch.compared < done["refreshed"]:
@@ -194,11 +195,6 @@ def _tell_growth(before: tracemalloc.Snapshot, clients: int) -> None:
     """Print the lines of code whose memory grew most, for ``--tracemalloc``; OpenSSL's own is not in it."""
     for line in tracemalloc.take_snapshot().compare_to(before, "lineno")[:25]:
         print(f"{line.size_diff / clients:10.0f} octets a client  {line.traceback}", file=sys.stderr)
-
-
-def _cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
 
 
 def _memory() -> int:

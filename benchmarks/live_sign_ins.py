@@ -11,7 +11,7 @@ from benchmarks.report import Figure, Scale, command
 from edgesim.clients.jabber import Jabber
 from edgesim.deployment import Deployment
 from edgesim.journal import Journal
-from edgesim.lab import Lab
+from edgesim.lab import Lab, on_loopback
 from edgesim.world.live import LiveWorld
 from edgesim.world.machine import stopwatch
 
@@ -22,8 +22,8 @@ AT_ONCE = 10
 def run(scale: Scale) -> list[Figure]:
     """Measure it. A sign-in is complete: discovery, edge configuration, files, phone, chat."""
     users = USERS[scale]
-    with tempfile.TemporaryDirectory() as folder, own_network(crowd(users)) as deployment:
-        taken = _signing_in(deployment, Path(folder))
+    with tempfile.TemporaryDirectory() as folder, own_network() as network:
+        taken = _signing_in(on_loopback(crowd(users), network=network), Path(folder))
     how = f"{users} users, {AT_ONCE} at once, clients and servers in one process"
     return [Figure(what="live: sign-ins", value=users / taken, unit="/s", better="more", how=how)]
 

@@ -11,7 +11,7 @@ import itertools
 import statistics
 import sys
 
-from benchmarks.report import Figure, Scale, command
+from benchmarks.report import Figure, Scale, command, processor
 from edgesim.clients.jabber import Jabber
 from edgesim.deployment import builtin
 from edgesim.lab import Lab
@@ -25,9 +25,11 @@ STAGES = ("deployment read", "lab built", "servers and links up", "signed in", "
 def run(scale: Scale) -> list[Figure]:
     """Measure it; the first round of a process, which also loads the servers' code, is told apart."""
     first = _once(1)
+    used = processor()
     rounds = [_once(seed) for seed in range(2, 2 + ROUNDS[scale])]
+    used = (processor() - used) / len(rounds)
     whole = [sum(stages) for stages in rounds]
-    how = f"median of {len(rounds)}; " + ", ".join(
+    how = f"median of {len(rounds)}; {1000 * used:.0f} ms of processor; " + ", ".join(
         f"{name} {1000 * statistics.median(column):.0f}"
         for name, column in zip(STAGES, zip(*rounds, strict=True), strict=True)
     )
