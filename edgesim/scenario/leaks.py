@@ -1,4 +1,4 @@
-"""What a story must not leave behind: sockets, tasks, timers, faults, and whatever a product still counts."""
+"""What a story must not leave behind: sockets, tasks, timers, faults, and whatever a program still counts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from edgesim.world import Host, HostState
 
 ARRIVES = {"sim": 1.0, "live": 0.05}
 """Seconds in which what is on its way between hosts arrives, by the kind of world."""
+GIVES_UP_AFTER = {"sim": 33.0, "live": 3.0}
+"""Seconds that unfinished business gets: a SIP transaction ends after 64 times T1, 32 s (RFC 3261, 17.1.2.2). In the
+live world nobody waits so long, for a story that failed anyway."""
 STOPS_WITHIN = 60.0
 """Seconds of lab time that a host's services may take to stop."""
 
@@ -19,8 +22,8 @@ async def stop_and_look(lab: labs.Lab) -> list[str]:
     """Stop every running host in good order, clients first; return what its services left, one line each.
 
     A host's services stop first and are looked at while their peers still run: ending the host would close whatever it
-    holds, and so would a peer that ends. A product reports dialogs, transactions and the like of its own through
-    ``Host.services``: objects with a method ``leaks()`` that returns lines.
+    holds, and so would a peer that ends. What programs count themselves they report through ``Host.services``: objects
+    with a method ``leaks()`` that returns lines.
     """
     found: list[str] = []
     specs = [spec for spec in reversed(lab.deployment.host_specs()) if lab.nodes[spec.name].host.state is HostState.UP]
@@ -29,7 +32,7 @@ async def stop_and_look(lab: labs.Lab) -> list[str]:
     for group in (clients, *([server] for server in servers)):
         for host in group:
             found += await _stop_services(host)
-        await asyncio.sleep(ARRIVES.get(lab.world.kind, 0.05))
+        await asyncio.sleep(ARRIVES[lab.world.kind])
         for host in group:
             found += _left_by(lab, host)
     found += [f"a fault rule is still in force: {fault.name}" for _, fault in lab.world.faults.rules()]
@@ -48,6 +51,32 @@ def unhandled(lab: labs.Lab) -> list[str]:
     for context in contexts:
         error = context.get("exception")
         lines.append(f"an error that nobody handled: {context.get('message')}{f': {explain(error)}' if error else ''}")
+    return lines
+
+
+async def unfinished(lab: labs.Lab) -> list[str]:
+    """Return the business that programs began and do not finish (SIP requests that nobody answers), given its time.
+
+    They report it through ``Host.services``: objects with a method ``unfinished()`` that returns lines. It is asked for
+    before anybody lets go, since a connection that ends takes its transactions with it.
+    """
+
+    def counted() -> list[str]:
+        return [
+            f"{node.name}, {name}: {line}"
+            for node in lab.nodes.values()
+            for name, service in node.host.services.items()
+            if hasattr(service, "unfinished")
+            for line in service.unfinished()
+        ]
+
+    lines = counted()
+    patience, step = GIVES_UP_AFTER[lab.world.kind], ARRIVES[lab.world.kind]
+    while lines and patience > 0:
+        await asyncio.sleep(step)
+        patience -= step
+        still = counted()
+        lines = [line for line in lines if line in still]
     return lines
 
 
@@ -76,7 +105,6 @@ def _left_by(lab: labs.Lab, host: Host) -> list[str]:
         lines += [f"a timer: {name}, due at {due:.6f} s" for due, name in timers(host)]
     found = [f"{host.name} left {line}" for line in lines]
     for name, service in host.services.items():
-        report = getattr(service, "leaks", None)
-        if report is not None:
-            found += [f"{host.name}, {name}: {line}" for line in report()]
+        if hasattr(service, "leaks"):
+            found += [f"{host.name}, {name}: {line}" for line in service.leaks()]
     return found

@@ -14,7 +14,7 @@ from edgesim.deployment import Deployment
 from edgesim.journal import Journal
 from edgesim.scenario.declare import Client, Outside
 from edgesim.scenario.expect import ExpectationError, Expectations
-from edgesim.scenario.leaks import stop_and_look, unhandled
+from edgesim.scenario.leaks import stop_and_look, unfinished, unhandled
 from edgesim.scenario.places import explain, waits_at
 from edgesim.scenario.stage import CannotRun, Lab
 from edgesim.world import World
@@ -99,6 +99,7 @@ class Play:
         except Exception:
             await self._aftermath(lab, stage, rules)
             raise
+        self.left += await unfinished(lab)
         await self._aftermath(lab, stage, rules)
         return result
 

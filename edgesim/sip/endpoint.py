@@ -33,6 +33,7 @@ from edgesim.sip.transaction import (
     Deliver,
     Output,
     Send,
+    State,
     TimedOut,
     Timers,
     Transaction,
@@ -117,6 +118,8 @@ class SipEndpoint:
         self._context = host.context()
         self._loop = asyncio.get_running_loop()
         self._closed = False
+        self._service = f"{name} #{len(host.services) + 1}"
+        host.services[self._service] = self
 
     # ---- opening and closing
 
@@ -241,6 +244,7 @@ class SipEndpoint:
     async def close(self, grace: float = 2.0) -> None:
         """Close everything; connections that are not gone after ``grace`` seconds are cut."""
         self._closed = True
+        self.host.services.pop(self._service, None)
         for server in self._servers:
             server.close()
         for socket in self._sockets:
@@ -267,6 +271,13 @@ class SipEndpoint:
             self._carry(transaction, self.transactions.failed(transaction, self._loop.time()))
             self.transactions.forget(transaction)
         self._arm()
+
+    def unfinished(self) -> list[str]:
+        """Return the requests received that had no final response yet, one line each."""
+        waiting = [
+            each for each in self.transactions.servers.values() if each.state in (State.TRYING, State.PROCEEDING)
+        ]
+        return [f"a request that nobody answered: {each.request!r}" for each in waiting]
 
     # ---- asking
 

@@ -108,6 +108,50 @@ def test_what_is_left_behind_is_named(story: Callable[[Lab], Awaitable[None]], l
     assert verdict.reason.startswith(HEAD) and line in verdict.reason, verdict.reason
 
 
+def test_a_sip_request_that_nobody_answers_is_a_leak_and_one_that_is_answered_late_is_none() -> None:
+    from edgesim.sip import Connection, Request, SipEndpoint
+
+    def story(answers_after: float | None) -> Callable[[Lab], Awaitable[None]]:
+        async def play(lab: Lab) -> None:
+            lab.check(True, "an assertion")
+            node = lab.inner.node("inside-1")
+
+            async def answer(request: Request, connection: Connection) -> None:
+                if answers_after is not None:
+                    await asyncio.sleep(answers_after)
+                    connection.send(request.response(200))
+
+            async def listen() -> SipEndpoint:
+                endpoint = SipEndpoint(node.host, node.journal, on_request=answer)
+                await endpoint.listen(node.spec.address, 5060)
+                return endpoint
+
+            endpoint = await node.host.run(listen())
+            lab.cleanup(lambda: lab.wait(0.5))
+            client = await lab.script("inside-2")
+            line = await client.connect_sip(node.spec.address, 5060)
+            line.send(
+                b"OPTIONS sip:inside-1 SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.50.11;branch=z9hG4bK1\r\n"
+                b"From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n"
+                b"Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+            )
+            line.inbox.ignore(lambda _: True)
+            await lab.wait(1)
+
+            class Closes:
+                async def stop(self) -> None:
+                    await endpoint.close()
+
+            node.host.service = Closes()
+
+        return play
+
+    verdict = judged(story(answers_after=None))
+    assert verdict.outcome is Outcome.FAILED
+    assert "inside-1, sip #1: a request that nobody answered: <Request OPTIONS sip:inside-1>" in verdict.reason
+    assert judged(story(answers_after=20)).outcome is Outcome.PASSED
+
+
 def test_what_is_put_away_is_no_leak() -> None:
     async def story(lab: Lab) -> None:
         await listens(lab)

@@ -1,0 +1,100 @@
+"""Scenarios in the live world: the same stories, on real sockets of the loopback network."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from edgesim.scenario import Lab, Note, Outcome, Verdict
+from edgesim.scenario.discover import find
+from edgesim.scenario.run import Options, run
+from edgesim.world import Capability
+from tests.scenario.stories import declared
+from tests.scenario.test_scripted import refused
+
+HOME = Path(__file__).parents[2]
+
+
+def live(play: object, **options: object) -> Verdict:
+    return run(declared(play, **options), Options(live=True)).verdict  # type: ignore[arg-type]  # a story
+
+
+def test_a_sign_in_on_the_companys_network() -> None:
+    [scenario] = find(["sign_in_inside"], home=HOME / "scenarios")
+    done = run(scenario, Options(live=True))
+    assert done.verdict.outcome is Outcome.PASSED, done.verdict.reason
+    assert done.verdict.world == "live" and done.verdict.replay.endswith("--seed=1 --live")
+    assert done.verdict.lab_seconds < 30
+
+
+def test_a_scripted_node_refuses_there_too() -> None:
+    options = {"without": ("expe", "expc", "imp-pub", "ucm-sub")}
+    options |= {"changes": {"unified_cm.0.call_manager_group": ["ucm-sub"]}}  # type: ignore[dict-item]  # options differ
+    from edgesim.scenario import Inside
+
+    verdict = live(refused, clients={"alice": Inside}, **options)
+    assert verdict.outcome is Outcome.PASSED, verdict.reason
+
+
+def test_never_limit_and_deadlines_run_on_real_time() -> None:
+    async def forbidden(lab: Lab) -> None:
+        lab.never(Note(text="forbidden"))
+
+        async def culprit() -> None:
+            await lab.wait(0.05)
+            lab.note("forbidden")
+
+        await lab.together(lab.wait(20), culprit())
+
+    async def endless(lab: Lab) -> None:
+        lab.check(True, "an assertion")
+        await asyncio.Event().wait()
+
+    async def late(lab: Lab) -> None:
+        await lab.expect(Note(text="what never comes"), within=0.1)
+
+    verdicts = [live(forbidden), live(endless, limit=0.2), live(late)]
+    assert [each.outcome for each in verdicts] == [Outcome.FAILED] * 3
+    assert verdicts[0].expected == "never Note(text='forbidden')" and verdicts[0].lab_seconds < 10
+    assert verdicts[1].reason.startswith(
+        "no end after 0.2 s of lab time; the story waits at tests/scenario/test_live.py"
+    )
+    assert verdicts[2].expected.endswith("within 0.1 s")
+
+
+def test_leaks_show_there_too() -> None:
+    kept: list[object] = []
+
+    async def story(lab: Lab) -> None:
+        lab.check(True, "an assertion")
+        host = lab.host("jabber-1")
+
+        async def listen() -> None:
+            loop = asyncio.get_running_loop()
+            kept.append(await loop.create_server(asyncio.Protocol, host.address(), 5060))
+
+        await host.run(listen())
+        host.spawn(asyncio.sleep(500), name="too long")
+
+    verdict = live(story)
+    assert verdict.outcome is Outcome.FAILED
+    assert "jabber-1 left a tcp socket: 127.0.100.25:5060 LISTEN" in verdict.reason
+    assert "jabber-1 left a task: jabber-1: too long" in verdict.reason
+
+
+@pytest.mark.parametrize("capability", [Capability.FREEZE, Capability.VIRTUAL_TIME])
+def test_what_the_live_world_lacks_is_unsupported(capability: Capability) -> None:
+    async def story(lab: Lab) -> None:
+        lab.check(True, "an assertion")
+
+    async def freezes(lab: Lab) -> None:
+        lab.check(True, "an assertion")
+        await lab.freeze("jabber-1")
+
+    assert live(story, needs=[capability]).reason == f"unsupported: {capability.value}"
+    if capability is Capability.FREEZE:
+        verdict = live(freezes)
+        assert verdict.outcome is Outcome.UNSUPPORTED
+        assert verdict.where.startswith("tests/scenario/test_live.py:")
