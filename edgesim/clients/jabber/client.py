@@ -117,6 +117,11 @@ class Jabber:
         """Sign in with name and password (the user's own, unless given); never raises for what the network does."""
         if self._signing is not None:
             raise RuntimeError(f"{self.user.id} is signing in already")
+        if self._is_gone:
+            self._forget()
+        self._life = self.node.host.life
+        if self._is_gone:
+            return self._ended(GONE)
         task = self._signing = self.node.host.spawn(self._sign_in(password), name=f"sign-in of {self.user.id}")
         try:
             return await task
@@ -124,18 +129,16 @@ class Jabber:
             caller = asyncio.current_task()
             if caller is not None and caller.cancelling():
                 raise
-            reason = GONE if self._is_gone else CLOSED
-            stage, self.stage = self.stage, Stage.FAILED
-            return SignIn(ok=False, phone=False, chat=False, outside=self.outside, stage=stage, reason=reason)
+            return self._ended(GONE if self._is_gone else CLOSED)
         finally:
             self._signing = None
 
+    def _ended(self, reason: str) -> SignIn:
+        stage, self.stage = self.stage, Stage.FAILED
+        return SignIn(ok=False, phone=False, chat=False, outside=self.outside, stage=stage, reason=reason)
+
     async def _sign_in(self, password: str | None) -> SignIn:
-        if self._is_gone:
-            self._forget()
-        else:
-            await self._let_go()
-        self._life = self.node.host.life
+        await self._let_go()
         self._password = self.user.password if password is None else password
         self._problems.clear()
         self._unregistered = None
