@@ -13,6 +13,7 @@ from edgesim.world import Host
 from edgesim.xmpp.jid import Jid
 from edgesim.xmpp.journalling import Scribe
 from edgesim.xmpp.session import Decoded, Ended, SessionEvent, StartTls
+from edgesim.xmpp.stream import OWN_DOING
 
 log = logging.getLogger(__name__)
 UNSENT = 1_048_576
@@ -145,7 +146,7 @@ class ClientConnection(asyncio.Protocol):
         elif isinstance(event, StartTls):
             self._start_tls()
         elif isinstance(event, Ended):
-            if event.condition is not None:
+            if event.condition is not None and event.condition not in OWN_DOING:
                 self.scribe.malformed(event.condition, event.detail)
             self._end(event)
         else:

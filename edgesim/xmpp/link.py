@@ -20,6 +20,7 @@ from typing import cast
 from edgesim.journal import Recorder, events
 from edgesim.world import Host
 from edgesim.xmpp.journalling import brief, claimed_in, keys_of, route_secrets
+from edgesim.xmpp.stream import OWN_DOING
 from edgesim.xmpp.xcp import DataArrived, LinkDown, LinkUp, SessionClosed, SessionOpened, XcpEvent, XcpLink
 
 KEEPALIVE = 30.0  # default: see deployment
@@ -163,9 +164,10 @@ class XcpConnection(asyncio.Protocol):
             return
         self._ended = True
         self._disarm()
-        if event.condition is not None and "other side" not in event.detail:
+        condition = event.condition
+        if condition is not None and condition not in OWN_DOING and "other side" not in event.detail:
             broken = events.Malformed(
-                protocol="xcp", reason=event.detail or event.condition, answer=f"stream error {event.condition}"
+                protocol="xcp", reason=event.detail or condition, answer=f"stream error {condition}"
             )
             self._recorder.received(broken, peer=self.peer)
         detail = " ".join(part for part in (event.condition, event.detail) if part)

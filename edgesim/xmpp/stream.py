@@ -30,6 +30,10 @@ _CONDITION_OF = {
 }
 
 
+OWN_DOING = frozenset({"system-shutdown", "remote-connection-failed", "connection-timeout"})
+"""Stream errors by which a server ends a stream for reasons of its own: nothing was wrong with what it read."""
+
+
 class StreamError(Exception):
     """The peer broke the stream's rules; ``condition`` is one of RFC 6120, section 4.9.3."""
 

@@ -14,6 +14,7 @@ from edgesim.xmpp.jid import Jid
 from edgesim.xmpp.journalling import Scribe
 from edgesim.xmpp.link import XcpConnection
 from edgesim.xmpp.session import Decoded, Ended, SessionEvent
+from edgesim.xmpp.stream import OWN_DOING
 from edgesim.xmpp.xcp import (
     DataArrived,
     LinkDown,
@@ -109,7 +110,7 @@ class RoutedCarrier:
         if isinstance(event, Decoded):
             self._scribe.received(event.event)
             return
-        if isinstance(event, Ended) and event.condition is not None:
+        if isinstance(event, Ended) and event.condition is not None and event.condition not in OWN_DOING:
             self._scribe.malformed(event.condition, event.detail)
         self._chat.handle(self._session, event)
 
