@@ -65,7 +65,7 @@ def around(verdict: Verdict, journal: Journal | Sequence[Entry[Event]], deployme
     place = min(max(verdict.around - (0 if verdict.expected.startswith("never") else 1), 0), len(journal) - 1)
     marked = journal[place].id
     select = Selection(around=marked, before=BEFORE, after=AFTER)
-    shown = [entry for entry in journal if not drawing.is_shutdown(entry)]
+    shown = [entry for entry in journal if entry.id == marked or not drawing.is_shutdown(entry)]
     drawn = drawing.build(shown, deployment, select=select, marks=[marked])
     first, last = max(place - BEFORE, 0), min(place + AFTER, len(journal) - 1)
     output.say(f"  the ladder around it, entries {first} to {last} of {len(journal)}:", bold=True)
