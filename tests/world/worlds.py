@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,7 +17,9 @@ from tests.simrun import idle
 
 WORLDS = ("sim", "live")
 both = pytest.mark.parametrize("kind", WORLDS)
-NEAR, FAR = "127.0.77.1", "127.0.77.2"
+_PLACE = f"127.{1 + os.getpid() % 250}.{os.getpid() // 250 % 250}"
+NEAR, FAR = f"{_PLACE}.1", f"{_PLACE}.2"
+"""Addresses of this process's own, so that suites may run side by side."""
 
 
 def play(kind: str, story: Callable[[World, Host, Host], Awaitable[Any]], *, seed: int = 1) -> Any:
