@@ -43,6 +43,7 @@ async def authority_not_trusted(lab: Lab, alice: Jabber) -> None:
 
 
 @scenario(
+    shows="EP-02",
     changes={"trust": [{"host": "jabber-1", "store": "system", "holds": ["enterprise"]}]},
     mutations=[Setting("dns.collab_edge", False)],
 )

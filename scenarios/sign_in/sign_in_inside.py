@@ -20,7 +20,7 @@ from edgesim.scenario import (
 
 
 @scenario(
-    shows=("NET-03", "NET-11"),
+    shows="NET-03",
     clients={"alice": Inside},
     mutations=[Setting("dns.cisco_uds", False), HostDown("ucm-pub")],
 )
