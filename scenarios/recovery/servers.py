@@ -14,6 +14,7 @@ from edgesim.scenario import (
     SipRequest,
     SipResponse,
     Unregistered,
+    WithFault,
     XmppSession,
     XmppStanza,
     containing,
@@ -22,10 +23,10 @@ from edgesim.scenario import (
     seconds,
 )
 from edgesim.world import Capability
-from edgesim.world.faults import DropMessage, Selector
+from edgesim.world.faults import DropMessage, Rewrite, Selector
 
 
-@scenario(mutations=[HostDown("ucm-sub"), Setting("mra.stun_keepalive", False)])
+@scenario(mutations=[HostDown("ucm-sub"), Setting("defaults.sip.stun_interval_s", 300.0)])
 async def publisher_crashes(lab: Lab, alice: Jabber) -> None:
     """Unified CM's publisher crashes: the path breaks behind the edge, and the phone registers at the subscriber."""
     me = alice.node.name
@@ -68,7 +69,7 @@ async def publisher_crashes_inside(lab: Lab, alice: Jabber) -> None:
     needs=[Capability.VIRTUAL_TIME],
     mutations=[
         Setting("defaults.recovery.relogin_upper_s", 100_000),
-        Setting("defaults.recovery.relogin_lower_s", 10),
+        WithFault(Rewrite(name="other words", find=b"Are you back?", replace=b"Are you there")),
     ],
 )
 async def im_and_presence_restarts(lab: Lab, alice: Jabber, bob: Jabber) -> None:
@@ -103,7 +104,7 @@ async def im_and_presence_restarts(lab: Lab, alice: Jabber, bob: Jabber) -> None
 LOST = DropMessage(name="a refresh is lost", where=Selector(target="expe", contains=b"REGISTER sip:"), times=1)
 
 
-@scenario(mutations=[HostDown("ucm-sub"), Setting("unified_cm.ucm-pub.call_manager_group", ["ucm-pub"])])
+@scenario(mutations=[HostDown("ucm-sub"), Setting("defaults.unified_cm.keepalive_interval_s", 240)])
 async def refresh_is_lost(lab: Lab, alice: Jabber) -> None:
     """One refresh gets lost: the registration expires, and after timer F the client registers by the next path."""
     me = alice.node.name
