@@ -20,8 +20,8 @@ OWN_FILES = str(Path(__file__).parent)
 class ExpectationError(AssertionError):
     """An expectation was not met.
 
-    ``around`` is the position in the journal that is worth looking at; ``where`` is the line ``file:number`` that
-    expected it.
+    ``around`` is a position in the journal: what is worth looking at ends before it (begins with it, where something
+    came that never must). ``where`` is the line ``file:number`` that expected it.
     """
 
     def __init__(self, expected: str, instead: list[str], around: int, where: str = "") -> None:
@@ -89,8 +89,8 @@ class Expectations:
             found = self.match(matcher, since=since)
             if found is not None:
                 return found  # it came at the very instant at which the time was up
-            instead = self._instead(matcher, since)
-            raise ExpectationError(f"{matcher} within {within:g} s", instead, len(self.journal), where) from None
+            instead, around = self._instead(matcher, since)
+            raise ExpectationError(f"{matcher} within {within:g} s", instead, around, where) from None
         finally:
             end()
 
@@ -147,17 +147,19 @@ class Expectations:
         line = f"it came at {entry.at:.6f} s at {entry.node}: {entry.event.summary()}"
         return ExpectationError(f"never {matcher}", [line], entry.order, where)
 
-    def _instead(self, matcher: Matcher, since: int) -> list[str]:
+    def _instead(self, matcher: Matcher, since: int) -> tuple[list[str], int]:
+        """Return what came in place of what was expected, and the position behind the entry that comes nearest."""
         same = self.journal.select(kind=matcher.event.kind, start=since)
         if not same:
             last = self.journal.entries(max(since, len(self.journal) - NEAR_MISSES))
             if not len(last):
-                return ["nothing came at all"]
+                return ["nothing came at all"], len(self.journal)
             lines = [f"no {matcher.event.kind} entry came at all; the last entries were"]
-            return lines + [f"{entry.at:12.6f} s  {entry.node}: {entry.event.summary()}" for entry in last]
+            lines += [f"{entry.at:12.6f} s  {entry.node}: {entry.event.summary()}" for entry in last]
+            return lines, len(self.journal)
         ranked = sorted(same, key=lambda entry: len(matcher.differences(entry)))[:NEAR_MISSES]
         lines = [f"{len(same)} {matcher.event.kind} entries came, none that fits; the nearest were"]
         for entry in sorted(ranked, key=lambda item: item.order):
             lines.append(f"{entry.at:12.6f} s  {entry.node}: {entry.event.summary()}")
             lines.append(f"{'':14}but {', '.join(matcher.differences(entry))}")
-        return lines
+        return lines, ranked[0].order + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,11 @@ def live(play: object, **options: object) -> Verdict:
 
 def test_a_sign_in_on_the_companys_network() -> None:
     [scenario] = find(["sign_in_inside"], home=HOME / "scenarios")
-    done = run(scenario, Options(live=True))
+    for _ in range(20):
+        done = run(scenario, Options(live=True))
+        if done.verdict.outcome is not Outcome.COULD_NOT_RUN:
+            break
+        time.sleep(1)  # another live lab of this machine has the addresses
     assert done.verdict.outcome is Outcome.PASSED, done.verdict.reason
     assert done.verdict.world == "live" and done.verdict.replay.endswith("--seed=1 --live")
     assert done.verdict.lab_seconds < 30

@@ -88,7 +88,9 @@ def test_near_misses_are_ranked_and_say_what_differs() -> None:
             lab.note(f"number {number}")
         await lab.expect(Note(text="number 9", node="scenario"), within=1)
 
-    verdict = judged(story)
+    run = played(story)
+    verdict = run.verdict
+    assert run.journal[verdict.around - 1].event.summary() == "number 0", "the ladder is drawn around the nearest"
     assert verdict.instead[0] == "9 note entries came, none that fits; the nearest were"
     assert len(verdict.instead) == 1 + 2 * 5
     assert verdict.instead[2].strip() == "but text was 'number 0'"

@@ -1,0 +1,176 @@
+"""The tutorial is true: its files are written and its commands run, in its order; the CI file calls what there is."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.documents import REPOSITORY, Block, blocks
+
+TUTORIAL = (REPOSITORY / "docs" / "tutorial-first-scenario.md").read_text(encoding="utf-8")
+CI = REPOSITORY / "docs" / "examples" / "ci-junit.yml"
+EXIT_CODES = {"COULD NOT RUN": 2, "FAILED": 1}
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+def matches(said: str, happened: str) -> bool:
+    """Compare what a document shows with what a command printed.
+
+    A line ``...`` stands for any lines, ``...`` within a line for any text; blanks and numbers may differ.
+    """
+
+    def plain(line: str) -> str:
+        return " ".join(_NUMBER.sub("0", line).split())
+
+    lines = [plain(line) for line in happened.splitlines()]
+    lines = [line for line in lines if line]
+    pattern = ""
+    for line in filter(None, map(plain, said.splitlines())):
+        if line == "...":
+            pattern += r"(?:[^\n]*\n)*?"
+        else:
+            pattern += ".*?".join(
+                re.escape(part.strip()) if part != "..." else "" for part in re.split(r"(\.\.\.)", line)
+            )
+            pattern += r"[^\n]*\n" if line.endswith("...") else r" ?\n"
+    return re.fullmatch(pattern, "".join(f"{line}\n" for line in lines)) is not None
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    words = shlex.split(command)
+    assert words[0] in ("edgesim", "pytest"), command
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "EDGESIM"))}
+    environment |= {"PYTHONIOENCODING": "utf-8", "COLUMNS": "160"}
+    extra = ["-p", "no:cacheprovider"] if words[0] == "pytest" else []
+    return subprocess.run(
+        [sys.executable, "-m", *words, *extra],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+
+
+def write(block: Block, folder: Path) -> None:
+    name = block.text.splitlines()[0].removeprefix("# ")
+    assert name.endswith(".py"), "a file's first line names it"
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(block.text, encoding="utf-8")
+
+
+def test_the_tutorial_is_true(tmp_path: Path) -> None:
+    count = 0
+    for block in blocks(TUTORIAL):
+        if block.language == "python":
+            write(block, tmp_path)
+            continue
+        assert block.language == "console"
+        for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+            command, _, said = part.partition("\n")
+            done = run(command, tmp_path)
+            happened = done.stdout + done.stderr
+            assert matches(said, done.stdout), f"$ {command}\n{happened}"
+            expected = next((code for word, code in EXIT_CODES.items() if re.search(f"^{word}", said, re.MULTILINE)), 0)
+            assert done.returncode == expected, f"$ {command}\n{happened}"
+            count += 1
+    assert count >= 10
+
+
+def test_the_last_hint_of_its_third_step_is_true(tmp_path: Path) -> None:
+    third = next(block for block in blocks(TUTORIAL, "python") if "mutations=[HostDown" in block.text)
+    without = third.text.replace('        await lab.crash("imp-pub")\n', "        pass\n")
+    assert without != third.text
+    write(Block("python", without), tmp_path)
+    done = run("edgesim run scenarios/chat_down.py", tmp_path)
+    assert done.returncode == 1 and "expected  never XmppSession(state='bound')" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("said", "happened", "fits"),
+    [
+        ("a\n...\nb", "a\nx\ny\nb\n", True),
+        ("a\n...\nb", "a\nb\n", True),
+        ("a\nb", "a\nx\nb\n", False),
+        ("took 1.5 s", "took   22 s\n", True),
+        ("took ... s", "took quite some s\n", True),
+        ("start, ...", "start, and more\n", True),
+        ("a", "a\nb\n", False),
+    ],
+)
+def test_how_output_is_compared(said: str, happened: str, fits: bool) -> None:
+    assert matches(said, happened) == fits
+
+
+def test_the_ci_file_calls_what_there_is(tmp_path: Path) -> None:
+    workflow = yaml.safe_load(CI.read_text(encoding="utf-8"))
+    steps = workflow["jobs"]["scenarios"]["steps"]
+    commands = [step["run"] for step in steps if "run" in step and not step["run"].startswith("pip")]
+    assert len(commands) == 3
+    write(blocks(TUTORIAL, "python")[2], tmp_path)
+    for command in commands:
+        command = command.replace("${{ matrix.shard }}", "1").replace("1..100", "1..2")
+        done = run(command, tmp_path)
+        assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
+    for report in ("pytest-1.xml", "seeds-1.xml"):
+        assert "<testcase" in (tmp_path / "reports" / report).read_text(encoding="utf-8")
+
+
+# ---- the reference
+
+
+REFERENCE = (REPOSITORY / "docs" / "scenarios.md").read_text(encoding="utf-8")
+
+
+def test_the_reference_names_everything_there_is() -> None:
+    import inspect
+
+    from edgesim import scenario
+    from edgesim.world import faults
+
+    words = set(re.findall(r"\w+", REFERENCE))
+    assert [name for name in scenario.__all__ if name not in words] == WELL_KNOWN
+    arguments = inspect.signature(scenario.scenario).parameters
+    assert [name for name in arguments if f"| `{name}` |" not in REFERENCE] == []
+    rules = [
+        name for name, value in vars(faults).items() if isinstance(value, type) and issubclass(value, faults.Fault)
+    ]
+    assert [name for name in rules if name not in words] == ["Fault"]
+    verbs = {name for name in vars(scenario.Lab) if not name.startswith("_")}
+    assert verbs - words <= {"inner", "expectations", "clean_up", "unread"}, "what the engine uses"
+
+
+WELL_KNOWN = [
+    "ExpectationError",
+    "Matcher",
+    "Mutation",
+    "Outcome",
+    "Outside",
+    "ScriptedHost",
+    "Test",
+    "Verdict",
+]
+"""What a scenario meets without naming it."""
+
+
+def test_the_references_first_example_passes(tmp_path: Path) -> None:
+    from edgesim.scenario import Outcome
+    from edgesim.scenario.discover import scenarios_in
+    from edgesim.scenario.run import Options
+    from edgesim.scenario.run import run as once
+    from edgesim.scenario.sweep import shortcomings, verify
+
+    path = tmp_path / "example.py"
+    path.write_text(blocks(REFERENCE, "python")[0].text, encoding="utf-8")
+    [example] = scenarios_in(path)
+    assert once(example, Options()).verdict.outcome is Outcome.PASSED
+    assert shortcomings(example, verify(example)) == []
