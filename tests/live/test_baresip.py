@@ -17,6 +17,11 @@ from tests.tools import tool
 
 EDGE = "expe.example.com"
 NODE = "ucm-pub.inside.example.com"
+MODULES = [
+    Path("/usr/lib/baresip/modules"),
+    *Path("/usr").glob("lib*/*/baresip/modules"),
+    Path("/usr/local/lib/baresip/modules"),
+]
 CONFIG = control_url("get_edge_config", domain="example.com", edge=EDGE)
 
 
@@ -67,7 +72,7 @@ class Phone:
 def baresip(lab: LiveLab, user: str, number: str, route: str, *, password: str = "") -> Iterator[Phone]:
     home = lab.directory / f"baresip-{lab.mark()}"
     home.mkdir()
-    modules = next(each for each in sorted(Path("/usr/lib").glob("**/baresip/modules")) if each.is_dir())
+    modules = next(each for each in MODULES if each.is_dir())
     (home / "config").write_text(f"""\
 sip_cafile {lab.ca_file}
 net_interface 127.0.0.1
@@ -79,7 +84,7 @@ module_app menu.so
 """)
     (home / "accounts").write_text(
         f"<sip:{number}@{NODE};transport=tls>;auth_user={user};auth_pass={password or f'{user}-secret'};"
-        f'regint=120;outbound="{route}"\n'
+        f'regint=3600;outbound="{route}"\n'
     )
     log = home / "log"
     with log.open("wb") as sink:
@@ -108,6 +113,7 @@ def test_a_phone_registers_through_the_edge(lab: LiveLab) -> None:
     assert "SIP/2.0 407 Proxy Authentication Required\n" in printed
     assert 'Proxy-Authorization: Digest username="alice", realm="expe.example.com"' in printed
     answer = printed.partition("SIP/2.0 200 OK\n")[2].partition("\n\n")[0]
+    assert ";expires=3600\n" in printed and ";expires=120" in answer, "what was asked for, and what was granted"
     assert "\nExpires: 120\n" in answer and "\nServer: Cisco-CUCM14.0\n" in answer
     # What the servers saw: both passes at E, the SERVICE at C, the REGISTER at Unified CM, by C's address.
     assert granted.peer is not None

@@ -79,9 +79,10 @@ def test_the_wrong_name_and_the_wrong_root(lab: LiveLab) -> None:
     assert "Verify return code: 2" in unknown.out or "Verify return code: 20" in unknown.out or not unknown.out
 
 
-def test_the_traversal_zone_demands_a_client_certificate(lab: LiveLab) -> None:
+@pytest.mark.parametrize("port", [7001, 7400])
+def test_links_between_the_expressways_demand_a_client_certificate(lab: LiveLab, port: int) -> None:
     since = lab.mark()
-    port = lab.deployment.traversal_zone.port
+    assert port in (lab.deployment.traversal_zone.port, lab.deployment.xcp_link.port)
     output = s_client(lab, EDGE, port, "-tls1_2", source="expc")
     assert len(certificates(output)) == 1
     assert ASKED in output.out

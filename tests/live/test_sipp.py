@@ -18,7 +18,7 @@ def sipp(lab: LiveLab, scenario: str, *, transport: str = "t1", number: str = "1
     """Play a scenario against Unified CM from an address inside."""
     trace = lab.directory / f"{scenario}-{lab.mark()}.log"
     output = lab.run("sipp", f"{lab.address('ucm-pub')}:5060", "-sf", str(SCENARIOS / f"{scenario}.xml"),
-                     "-t", transport, "-i", lab.address(source) if source else "127.0.0.1", "-p", "5070",
+                     "-t", transport, "-i", lab.address(source) if source else "127.0.0.1",
                      "-s", number, "-key", "device", device, "-key", "node", NODE,
                      "-m", str(calls), "-l", "1", "-r", "50", "-timeout", "8", "-recv_timeout", "3000",
                      "-nostdin", "-trace_msg", "-message_file", str(trace), ok=False)  # fmt: skip

@@ -36,6 +36,7 @@ URIS_REMEMBERED = 1024
 ADAPTIVE = "X-cisco-supports-AR_SK"
 
 _RPORT = re.compile(r"^([^,\"]*?);[ \t]*rport[ \t]*(?=[;,]|$)", re.IGNORECASE)
+_EXPIRES = re.compile(r"(;[ \t]*expires[ \t]*=[ \t]*)[0-9]+", re.IGNORECASE)
 _SESSION = re.compile(r"[0-9a-f]{32}(?=$|[;\s])")
 
 
@@ -213,7 +214,8 @@ class LineService:
         return request.response(100, layout=("Via", "From", "To", ("Date", self._today()), "Call-ID", "CSeq"))
 
     def _granted(self, request: Request, asked: Registration, outcome: Granted) -> Response:
-        value = outcome.binding.contact.value
+        contact = outcome.binding.contact
+        value = contact.value if contact.expires is None else _with_expires(contact.value, outcome.expires)
         if outcome.new_registration and ";x-cisco-newreg" not in value:
             value += ";x-cisco-newreg"
         supported = self._supported
@@ -332,6 +334,14 @@ class LineService:
         for event in self.registrar.expire(max(self._loop.time(), deadline)):
             self._journal.emit(event, keys=(f"device:{event.device}",))
         self._arm()
+
+
+def _with_expires(contact: str, seconds: int) -> str:
+    """Return a Contact with what was granted in place of what it asked for (RFC 3261, section 10.3, step 8)."""
+    uri, bracket, parameters = contact.partition(">")
+    if not bracket:
+        uri, parameters = "", contact
+    return uri + bracket + _EXPIRES.sub(rf"\g<1>{seconds}", parameters, count=1)
 
 
 def _stamp(request: Request, connection: Connection) -> None:
