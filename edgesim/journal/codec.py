@@ -92,7 +92,12 @@ def encode(entry: Entry[Event], *, secrets: bool = False, aliases: Aliases | Non
         f'{{"order":{entry.order},"node":{_text(entry.node)},"incarnation":{entry.incarnation},'
         f'"sequence":{entry.sequence},"at_ns":{entry.at_ns},"host_ns":{entry.host_ns},'
         f'"direction":"{entry.direction}"{peer},"kind":"{event.kind}","event":{{',
-        ",".join([f'"{name}":{_value(getattr(event, name))}' for name in names]),
+        ",".join(
+            [
+                f'"{name}":{_text(value) if type(value := getattr(event, name)) is str else _encode(value)}'
+                for name in names
+            ]
+        ),
         "}",
     ]
     if entry.keys:
@@ -139,11 +144,6 @@ def decode(line: bytes, number: int = 0) -> Entry[Event]:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
         raise JournalFormatError(number, f"not an entry ({_reason(error)})") from None
-
-
-def _value(value: Any) -> str:
-    """Return a field's value as JSON."""
-    return _text(value) if type(value) is str else _encode(value)
 
 
 def _reason(error: Exception) -> str:

@@ -54,6 +54,7 @@ def event_of(message: Request | Response, transport: str) -> Event:
 
 def keys_of(message: Message) -> tuple[str, ...]:
     """Return ``call-id:``, and where the message shows them ``device:`` and ``user:``."""
+    names = message.names
     keys = [f"call-id:{text(message.get('Call-ID') or '')}"]
     contact = message.raw_line("Contact")
     user = None
@@ -64,8 +65,8 @@ def keys_of(message: Message) -> tuple[str, ...]:
         user = _USER(contact)
     if user is None:
         for name in _CREDENTIALS:
-            line = message.raw_line(name)
-            user = user or (_USERNAME(line) if line is not None else None)
+            if user is None and name in names:
+                user = _USERNAME(message.raw_line(name) or b"")
     if user is None and isinstance(message, Request) and message.method == "SERVICE":
         user = _SERVICE_USER(message.body)
     if user is not None:
@@ -77,7 +78,7 @@ def secrets_of(message: Message) -> tuple[tuple[int, int], ...]:
     """Return the spans of digest responses and bearer tokens in the message's octets."""
     names = message.names
     spans: list[tuple[int, int]] = []
-    if any(name in names for name in _CREDENTIALS):
+    if "authorization" in names or "proxy-authorization" in names:
         position = len(message.start_line) + 2
         for name, line in zip(names, message.lines, strict=True):
             if name in _CREDENTIALS:

@@ -209,7 +209,7 @@ class Message:
     # ---- reading
 
     def __contains__(self, name: str) -> bool:
-        return canonical(name) in self._names
+        return (_keys.get(name) or canonical(name)) in self._names
 
     def _positions(self, key: str) -> list[int]:
         """Return where the lines of a canonical name are."""
@@ -234,7 +234,9 @@ class Message:
 
     def get_all(self, name: str) -> list[str]:
         """Return the unfolded value of every header line called ``name``."""
-        key = canonical(name)
+        key, names = _keys.get(name) or canonical(name), self._names
+        if key not in names:
+            return []
         return [self._value(position) for position in self._positions(key)]
 
     def values(self, name: str) -> list[str]:
@@ -243,13 +245,13 @@ class Message:
 
     def raw_line(self, name: str) -> bytes | None:
         """Return the first header line called ``name`` as its octets, or None."""
-        key = canonical(name)
-        return self._lines[self._names.index(key)] if key in self._names else None
+        key, names = _keys.get(name) or canonical(name), self._names
+        return self._lines[names.index(key)] if key in names else None
 
     def position(self, name: str) -> int | None:
         """Return the index of the first header line called ``name``, or None."""
-        key = canonical(name)
-        return self._names.index(key) if key in self._names else None
+        key, names = _keys.get(name) or canonical(name), self._names
+        return names.index(key) if key in names else None
 
     def items(self) -> Iterator[tuple[str, str]]:
         """Iterate over names as spelled and unfolded values."""
@@ -403,8 +405,9 @@ class Message:
 
     def check(self) -> None:
         """Raise `SipProtocolError` unless the headers that RFC 3261, 8.1.1, asks of every message are sound."""
+        count = self._names.count
         for name in ("call-id", "cseq", "from", "to"):
-            if self._names.count(name) > 1:
+            if count(name) > 1:
                 raise SipProtocolError(f"repeated {name}")
         if not self.call_id:
             raise SipProtocolError("empty Call-ID")
@@ -434,12 +437,14 @@ class Request(Message):
         start = _encode(f"{method} {uri} {VERSION}")
         if b"\r" in start or b"\n" in start:
             raise ValueError("line end in a start line")
-        message = cls(method, uri, start, [], [], body)
+        lines, names = [], []
         for name, value in headers:
-            message.append(name, value)
-        if content_length and "Content-Length" not in message:
-            message.append("Content-Length", str(len(body)))
-        return message
+            lines.append(_line(name, value))
+            names.append(canonical(name))
+        if content_length and "content-length" not in names:
+            lines.append(b"Content-Length: %d" % len(body))
+            names.append("content-length")
+        return cls(method, uri, start, lines, names, body)
 
     @property
     def uri(self) -> str:

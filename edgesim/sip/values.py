@@ -39,7 +39,7 @@ _DATE = re.compile(
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MAX_DELTA = 2**32 - 1
 REMEMBERED = 4096
-"""How many addresses and URIs are remembered, each."""
+"""How many addresses, URIs, Via and CSeq values are remembered, each."""
 MAX_REMEMBERED = 512
 """Longer texts, in characters, are not remembered."""
 MAX_PLAIN_AUTH = 2048
@@ -321,6 +321,10 @@ class Via:
     @classmethod
     def parse(cls, text: str) -> Via:
         """Parse one value."""
+        return _remembered_via(text) if len(text) <= MAX_REMEMBERED else cls._parse(text)
+
+    @classmethod
+    def _parse(cls, text: str) -> Via:
         text = text.strip()
         match = _VIA(text)
         if match is None:
@@ -370,6 +374,10 @@ class CSeq:
     @classmethod
     def parse(cls, text: str) -> CSeq:
         """Parse the value."""
+        return _remembered_cseq(text) if len(text) <= MAX_REMEMBERED else cls._parse(text)
+
+    @classmethod
+    def _parse(cls, text: str) -> CSeq:
         match = _CSEQ(text.strip())
         if match is None or int(match[1]) >= 2**31:
             raise SipProtocolError("not a CSeq value")
@@ -498,6 +506,9 @@ class MediaType:
         return f"{self.type}{self.parameters}"
 
 
-# A client repeats its addresses in every refresh; values are immutable, so that remembering them is safe.
+# A client repeats its addresses in every refresh, and each hop sees what the one before it saw. Values are immutable:
+# remembering them is safe.
 _remembered_uri = lru_cache(REMEMBERED)(SipUri._parse)
 _remembered_address = lru_cache(REMEMBERED)(NameAddr._parse)
+_remembered_via = lru_cache(REMEMBERED)(Via._parse)
+_remembered_cseq = lru_cache(REMEMBERED)(CSeq._parse)
