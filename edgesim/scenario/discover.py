@@ -65,13 +65,16 @@ def _below(folder: Path) -> list[Scenario]:
 def _load(path: Path) -> ModuleType:
     path = path.resolve()
     name = "edgesim_scenarios_" + "_".join(path.with_suffix("").parts[-3:]).replace("-", "_")
+    state = path.stat()
+    stamp = (str(path), state.st_mtime_ns, state.st_size)
     known = sys.modules.get(name)
-    if known is not None and getattr(known, "__file__", None) == str(path):
+    if known is not None and getattr(known, "__edgesim_stamp__", None) == stamp:
         return known
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise NotFoundError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
+    module.__edgesim_stamp__ = stamp  # type: ignore[attr-defined]  # ours: a file that changed is loaded anew
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)

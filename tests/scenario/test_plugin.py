@@ -110,7 +110,7 @@ def test_scenario_files_are_collected_as_tests(suite: Suite, tmp_path: Path) -> 
         "needs_another_world": ["skipped"],
     }
     properties = {each.get("name"): each.get("value") for each in cases["passes"].iter("property")}
-    assert properties["seed"] == "1" and properties["draw"].isdigit()
+    assert properties["seed"] == "1" and str(properties["draw"]).isdigit()
 
 
 def test_the_seed_is_an_option_and_so_are_the_files(suite: Suite, tmp_path: Path) -> None:

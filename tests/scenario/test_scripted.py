@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from edgesim.scenario.scripted import ScriptedHost
 from edgesim.sip import Request
 from tests.scenario.stories import judged, played
 
-EDGE = {"without": ("ucm-sub", "imp-pub")}
+EDGE: dict[str, Any] = {"without": ("ucm-sub", "imp-pub")}
 """The edge and a publisher: enough for a phone."""
 
 
@@ -55,7 +56,7 @@ async def refused(lab: Lab, alice: Jabber) -> None:
         await lab.expect(refusal)
 
 
-REFUSED = {
+REFUSED: dict[str, Any] = {
     "without": ("expe", "expc", "imp-pub", "ucm-sub"),
     "clients": {"alice": Inside},
     "changes": {"unified_cm.0.call_manager_group": ["ucm-sub"]},

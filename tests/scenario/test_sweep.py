@@ -158,6 +158,13 @@ def test_scenarios_are_found_by_file_name_and_tag(file: Path) -> None:
     assert [each.name for each in shard(find([], home=home), 2, 2)] == ["dies"]
 
 
+def test_a_file_that_changed_is_loaded_anew(file: Path) -> None:
+    before = scenarios_in(file)[0]
+    assert scenarios_in(file)[0] is before
+    file.write_text(FILE.replace("Draws a number.", "Draws another number."))
+    assert scenarios_in(file)[0].title == "Draws another number."
+
+
 def test_two_files_of_one_name_are_two_modules(tmp_path: Path) -> None:
     for folder, number in (("a/x/y", 1), ("b/x/y", 2)):
         path = tmp_path / folder / "same.py"

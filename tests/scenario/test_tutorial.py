@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from edgesim.cli.group import cli
 from tests.documents import REPOSITORY, Block, blocks
 
 TUTORIAL = (REPOSITORY / "docs" / "tutorial-first-scenario.md").read_text(encoding="utf-8")
@@ -43,21 +45,27 @@ def matches(said: str, happened: str) -> bool:
     return re.fullmatch(pattern, "".join(f"{line}\n" for line in lines)) is not None
 
 
-def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run(command: str, folder: Path) -> tuple[str, int]:
+    """Run a command in a folder; return what it printed and its exit code. edgesim runs in this process."""
     words = shlex.split(command)
-    assert words[0] in ("edgesim", "pytest"), command
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "EDGESIM"))}
     environment |= {"PYTHONIOENCODING": "utf-8", "COLUMNS": "160"}
-    extra = ["-p", "no:cacheprovider"] if words[0] == "pytest" else []
-    return subprocess.run(
-        [sys.executable, "-m", *words, *extra],
+    if words[0] == "edgesim":
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            done = CliRunner().invoke(cli, words[1:], env=environment, prog_name="edgesim")
+        return done.output, done.exit_code
+    assert words[0] == "pytest", command
+    finished = subprocess.run(
+        [sys.executable, "-m", *words, "-p", "no:cacheprovider"],
         cwd=folder,
         env=environment,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         encoding="utf-8",
         timeout=120,
     )
+    return finished.stdout, finished.returncode
 
 
 def write(block: Block, folder: Path) -> None:
@@ -77,11 +85,10 @@ def test_the_tutorial_is_true(tmp_path: Path) -> None:
         assert block.language == "console"
         for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
             command, _, said = part.partition("\n")
-            done = run(command, tmp_path)
-            happened = done.stdout + done.stderr
-            assert matches(said, done.stdout), f"$ {command}\n{happened}"
+            happened, code = run(command, tmp_path)
+            assert matches(said, happened), f"$ {command}\n{happened}"
             expected = next((code for word, code in EXIT_CODES.items() if re.search(f"^{word}", said, re.MULTILINE)), 0)
-            assert done.returncode == expected, f"$ {command}\n{happened}"
+            assert code == expected, f"$ {command}\n{happened}"
             count += 1
     assert count >= 10
 
@@ -91,8 +98,8 @@ def test_the_last_hint_of_its_third_step_is_true(tmp_path: Path) -> None:
     without = third.text.replace('        await lab.crash("imp-pub")\n', "        pass\n")
     assert without != third.text
     write(Block("python", without), tmp_path)
-    done = run("edgesim run scenarios/chat_down.py", tmp_path)
-    assert done.returncode == 1 and "expected  never XmppSession(state='bound')" in done.stdout
+    happened, code = run("edgesim run scenarios/chat_down.py", tmp_path)
+    assert code == 1 and "expected  never XmppSession(state='bound')" in happened
 
 
 @pytest.mark.parametrize(
@@ -119,8 +126,8 @@ def test_the_ci_file_calls_what_there_is(tmp_path: Path) -> None:
     write(blocks(TUTORIAL, "python")[2], tmp_path)
     for command in commands:
         command = command.replace("${{ matrix.shard }}", "1").replace("1..100", "1..2")
-        done = run(command, tmp_path)
-        assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
+        happened, code = run(command, tmp_path)
+        assert code == 0, f"$ {command}\n{happened}"
     for report in ("pytest-1.xml", "seeds-1.xml"):
         assert "<testcase" in (tmp_path / "reports" / report).read_text(encoding="utf-8")
 
