@@ -25,11 +25,13 @@ from edgesim.world.sim import DeadlockError, LivelockError, SimWorld
 class Options:
     """How to run. ``live`` uses real sockets; ``journal`` is a file for the entries; ``keylog`` one for TLS secrets.
 
-    ``watch`` is called with every entry as it is written.
+    ``watch`` is called with every entry as it is written. ``network`` is the half of the loopback addresses that a live
+    lab gets: two labs on one machine need two.
     """
 
     seed: int = 1
     live: bool = False
+    network: str = "127.0"
     journal: Path | None = None
     secrets: bool = False
     keylog: str | None = None
@@ -142,7 +144,7 @@ def _deployment(scenario: Scenario, options: Options, world: World) -> Deploymen
         changes.update(options.mutation.changes())
     if changes:
         deployment = deployment.changed(changes)
-    return labs.on_loopback(deployment) if world.kind == "live" else deployment
+    return labs.on_loopback(deployment, network=options.network) if world.kind == "live" else deployment
 
 
 def _verdict(scenario: Scenario, options: Options, play: Play, ending: _Ending) -> Verdict:

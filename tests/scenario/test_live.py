@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -18,17 +19,17 @@ from tests.scenario.test_scripted import refused
 HOME = Path(__file__).parents[2]
 
 
+OWN = Options(live=True, network=f"127.{2 + os.getpid() % 250}")
+"""Addresses of this process' own: other live labs may run on this machine."""
+
+
 def live(play: object, **options: object) -> Verdict:
-    return run(declared(play, **options), Options(live=True)).verdict  # type: ignore[arg-type]  # a story
+    return run(declared(play, **options), OWN).verdict  # type: ignore[arg-type]  # a story
 
 
 def test_a_sign_in_on_the_companys_network() -> None:
     [scenario] = find(["sign_in_inside"], home=HOME / "scenarios")
-    for _ in range(20):
-        done = run(scenario, Options(live=True))
-        if done.verdict.outcome is not Outcome.COULD_NOT_RUN:
-            break
-        time.sleep(1)  # another live lab of this machine has the addresses
+    done = run(scenario, OWN)
     assert done.verdict.outcome is Outcome.PASSED, done.verdict.reason
     assert done.verdict.world == "live" and done.verdict.replay.endswith("--seed=1 --live")
     assert done.verdict.lab_seconds < 30
@@ -85,7 +86,7 @@ def test_leaks_show_there_too() -> None:
 
     verdict = live(story)
     assert verdict.outcome is Outcome.FAILED
-    assert "jabber-1 left a tcp socket: 127.0.100.25:5060 LISTEN" in verdict.reason
+    assert re.search(r"jabber-1 left a tcp socket: 127\.\d+\.100\.25:5060 LISTEN", verdict.reason)
     assert "jabber-1 left a task: jabber-1: too long" in verdict.reason
 
 
