@@ -26,8 +26,8 @@ class ResolverLike(Protocol):
 class Node:
     """One host's view of the lab. ``spec`` is its own part of the deployment.
 
-    ``identities`` are its certificates by service (``server``, ``tomcat``, ``callmanager``, ``cup-xmpp``), ``trusts`` its
-    trust stores by name (``trusted-ca``, ``tomcat-trust``, ``callmanager-trust``, ``cup-xmpp-trust``, ``system``).
+    ``identities`` are its certificates by service (``server``, ``tomcat``, ``callmanager``, ``cup-xmpp``), ``trusts``
+    its trust stores by name (``trusted-ca``, ``tomcat-trust``, ``callmanager-trust``, ``cup-xmpp-trust``, ``system``).
     """
 
     host: Host

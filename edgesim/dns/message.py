@@ -33,9 +33,9 @@ HEADER = struct.Struct("!HHHHHH")
 class DnsLimits:
     """Sizes in octets, times in seconds."""
 
-    udp_plain: int = 512  # default: see deployment
+    udp_plain: int = 512
     """The largest UDP answer without EDNS (RFC 1035, section 4.2.1)."""
-    udp_edns: int = 1232  # default: see deployment
+    udp_edns: int = 1232
     """The largest UDP answer, whatever EDNS offers: what passes every path unfragmented (DNS flag day 2020)."""
     query: int = 4096
     """The largest query."""

@@ -35,15 +35,15 @@ MAX_ALIASES = 8
 class ResolverOptions:
     """How a resolver asks. Times in seconds."""
 
-    timeout: float = 2.0  # default: see deployment
+    timeout: float = 2.0
     """How long it waits for one server's answer."""
-    attempts: int = 3  # default: see deployment
+    attempts: int = 3
     """How often it goes through its servers."""
     edns: int | None = None
     """The payload size that its queries offer by EDNS; None: no EDNS, as most stub resolvers ask."""
     cache: bool = False
     """Whether it remembers answers, for as long as their TTL allows on lab time."""
-    negative_ttl: int = 60  # default: see deployment
+    negative_ttl: int = 60
     """For how long it remembers that something is not there, at most."""
     search: tuple[str, ...] = ()
     """Domains that are tried after a name without a dot."""

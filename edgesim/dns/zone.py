@@ -24,7 +24,7 @@ from edgesim.dns.records import RecordLike, absolute, same_name, to_rdata, with_
 
 MAX_ALIASES = 8
 """How many CNAMEs are followed for one question."""
-NEGATIVE_TTL = 60  # default: see deployment
+NEGATIVE_TTL = 60
 SOA_TIMES = (3600, 600, 86400)
 """Refresh, retry and expire of the zones' SOA, in seconds; nothing in the lab transfers zones."""
 

@@ -21,7 +21,7 @@ from edgesim.edge.descriptor import is_host
 
 Match = Literal["exact", "prefix"]
 METHODS = ("OPTIONS", "GET", "HEAD", "PUT", "POST", "DELETE")
-DEFAULT_METHODS = METHODS  # default: see deployment
+DEFAULT_METHODS = METHODS
 MAX_OCTETS = 256 * 1024
 MAX_ROWS = 2_000
 MAX_PATH = 8 * 1024

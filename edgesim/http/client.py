@@ -21,7 +21,7 @@ _URL = re.compile(
     r"(https?)://(\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]\s]+)(?::([0-9]{1,5}))?([/?][^#\s]*)?(?:#.*)?", re.IGNORECASE
 )
 _SAFE_TO_REPEAT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-DEFAULT_TIMEOUT = 30.0  # default: see deployment
+DEFAULT_TIMEOUT = 30.0
 
 
 class Connect(Protocol):

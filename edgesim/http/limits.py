@@ -20,8 +20,8 @@ class HttpLimits:
     header_block: int = 32 * 1024
     body: int = 2 * 1024 * 1024
     chunks: int = 2048
-    idle: float = 120.0  # default: see deployment
-    message: float = 60.0  # default: see deployment
+    idle: float = 120.0
+    message: float = 60.0
     linger: float = 1.0
     connections: int = 20_000
     keep_alive: bool = True

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from edgesim.deployment import Deployment, HostSpec
-from edgesim.dns import Resolver
+from edgesim.dns import Resolver, ResolverOptions
 from edgesim.journal import Journal, events
 from edgesim.journal.world_events import watch_world
 from edgesim.lab.certificates import Certificates
@@ -50,7 +50,10 @@ class Lab:
         host = self.world.add_host(spec.name, spec.interfaces, self._factory(spec))
         recorder = self.journal.recorder(host)
         port = self.deployment.defaults.ports.dns
-        resolver = Resolver(host, recorder, [(server, port) for server in self.deployment.dns_servers(spec.name)])
+        dns = self.deployment.defaults.dns
+        options = ResolverOptions(timeout=dns.query_timeout_s, attempts=dns.attempts, negative_ttl=dns.negative_ttl)
+        servers = [(server, port) for server in self.deployment.dns_servers(spec.name)]
+        resolver = Resolver(host, recorder, servers, options=options)
         host.lookup = resolver.lookup
         self.nodes[spec.name] = Node(
             host=host,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgesim.dns import DnsServer, View
+from edgesim.dns import DnsLimits, DnsServer, View
 from edgesim.node import Node
 
 
@@ -17,7 +17,12 @@ class NameServer:
         deployment = node.deployment
         self.view = "inside" if deployment.dns.inside.name == node.name else "outside"
         records = deployment.zone_records(self.view)  # type: ignore[arg-type]  # one of the two literals
-        self.server = DnsServer(node.journal, [View(self.view, records, server=node.fqdn)])
+        defaults = node.defaults.dns
+        self.server = DnsServer(
+            node.journal,
+            [View(self.view, records, server=node.fqdn, negative_ttl=defaults.negative_ttl)],
+            limits=DnsLimits(udp_plain=defaults.udp_size_bytes, udp_edns=defaults.udp_edns_bytes),
+        )
 
     @property
     def views(self) -> object:

@@ -18,7 +18,7 @@ from edgesim.xmpp.stream import OWN_DOING
 log = logging.getLogger(__name__)
 UNSENT = 1_048_576
 """Octets that may wait for a client that does not read; beyond, it is disconnected."""
-HANDSHAKE_PATIENCE = 60.0  # default: see deployment
+HANDSHAKE_PATIENCE = 60.0
 """Seconds from connecting to `ClientConnection.established`, after which the server gives up."""
 
 

@@ -23,9 +23,9 @@ from edgesim.xmpp.journalling import brief, claimed_in, keys_of, route_secrets
 from edgesim.xmpp.stream import OWN_DOING
 from edgesim.xmpp.xcp import DataArrived, LinkDown, LinkUp, SessionClosed, SessionOpened, XcpEvent, XcpLink
 
-KEEPALIVE = 30.0  # default: see deployment
+KEEPALIVE = 30.0
 """Seconds between pings."""
-PATIENCE = 10.0  # default: see deployment
+PATIENCE = 10.0
 """Seconds from connecting to the handshake's end, and from a ping to any octet of the other side."""
 UNSENT = 8_388_608
 """Octets that may wait for the other side; beyond, the link is dropped."""

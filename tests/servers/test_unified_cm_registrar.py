@@ -232,9 +232,19 @@ def test_a_third_party_phone_is_known_by_its_mac_or_its_line() -> None:
     by_mac = granted(registrar, register(device=None, instance=BOB, line="2222"))
     assert by_mac.binding.phone.name == "SEP00005E005302"
     bare = register(contact="<sip:2222@10.0.50.9:5060>", line="2222", call_id="third")
-    assert granted(registrar, bare).binding.phone.name == "SEP00005E005302"
-    strict = ask(Registrar(PHONES, Policy(find_by_line=False)), bare)
-    assert isinstance(strict, Refusal)
+    lenient = Registrar(PHONES, Policy(find_by_line="anybody"))
+    assert granted(lenient, bare).binding.phone.name == "SEP00005E005302"
+
+
+def test_without_a_device_only_the_user_whom_the_edge_names_gets_the_line() -> None:
+    def judge(user: str | None, policy: Policy) -> object:
+        named = f';+u.sip!userid.ccm.cisco.com="{user}"' if user else ""
+        return ask(Registrar(PHONES, policy), register(contact=f"<sip:x@10.0.30.10:5060>{named}", call_id="third"))
+
+    owner = granted(Registrar(PHONES, Policy()), register()).binding.phone.owner
+    assert not isinstance(judge(owner, Policy()), Refusal)
+    for user, policy in ((None, Policy()), ("mallory", Policy()), (owner, Policy(find_by_line="nobody"))):
+        assert isinstance(judge(user, policy), Refusal)
 
 
 def test_path_names_the_expressway_and_leaves_contact_alone() -> None:

@@ -338,10 +338,13 @@ def test_oauth_port_mismatch_has_the_captured_form() -> None:
     run(main)
 
 
+UDP_CONTACT = '<sip:1001@10.0.30.10:5060>;+u.sip!userid.ccm.cisco.com="alice"'
+
+
 def test_udp_answers_to_the_source_and_absorbs_retransmissions() -> None:
     async def main(lab: Lab) -> None:
         line = await Line(lab).connect("udp")
-        request = register(via="SIP/2.0/UDP 10.0.50.99:9999", value="<sip:1001@10.0.30.10:5060>")
+        request = register(via="SIP/2.0/UDP 10.0.50.99:9999", value=UDP_CONTACT)
         response = await line.ask(request)
         assert response.status == 200
         assert "received=10.0.30.10" in (response.get("Via") or "")

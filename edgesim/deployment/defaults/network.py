@@ -156,6 +156,13 @@ class LinkDefaults(Model):
     tunnel_login_timeout_s: float = known(
         30.0, "E gives a caller so long for the SSH handshake and authentication", tag="proposed", gt=0
     )
+    cluster_port: Port = known(
+        4372,
+        "mutual TLS between the peers of a cluster; what it carries here is our own",
+        tag="doc",
+        source=PORTS,
+    )
+    cluster_retry_s: float = known(5.0, "a C dials a lost peer of its cluster again after this", tag="proposed", gt=0)
     xcp_keepalive_s: float = known(30.0, "interval of pings on the XCP link", tag="proposed", gt=0)
     xcp_patience_s: float = known(
         10.0, "for the handshake of the XCP link, and from a ping to any octet back", tag="proposed", gt=0

@@ -94,12 +94,8 @@ class SipDefaults(Model):
     zone_down_status: int = known(
         503, "E's answer when no C can be reached through the zone that the Route names", tag="proposed"
     )
-    neighbour_down_status: int = known(
-        503, "C's answer when the zone of a Unified CM node has failed", tag="proposed"
-    )
-    unknown_target_status: int = known(
-        480, "answer to a request for a client whose connection is gone", tag="proposed"
-    )
+    neighbour_down_status: int = known(503, "C's answer when the zone of a Unified CM node has failed", tag="proposed")
+    unknown_target_status: int = known(480, "answer to a request for a client whose connection is gone", tag="proposed")
     unauthenticated_peer_status: int = known(
         403, "answer on the zone's port to anything before the peer authenticated by OPTIONS", tag="proposed"
     )
@@ -174,6 +170,12 @@ class UnifiedCmDefaults(Model):
     unknown_line_status: int = known(404, "answer to a REGISTER for a line that is not there", tag="proposed")
     wrong_transport_status: int = known(
         403, "answer to a REGISTER over a transport that the device's profile excludes", tag="proposed"
+    )
+    find_by_line: Literal["edge user", "anybody", "nobody"] = known(
+        "edge user",
+        "a Contact that names no device, as of a third-party client, is taken for the line's device: that of the user "
+        "whom the edge authenticated, that of anybody, or never",
+        tag="proposed",
     )
     graceful_over_edge: bool = known(
         False, "over MRA a second client takes the device without asking", tag="doc", source=SYSTEM_GUIDE

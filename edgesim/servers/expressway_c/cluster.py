@@ -22,9 +22,6 @@ from edgesim.pki import client_context, names_of, server_context
 from edgesim.servers.expressway_c.credentials import Credentials, Issued, SignIn
 from edgesim.servers.expressway_c.user_data import Account, Place
 
-PORT = 4372  # default: see deployment
-RETRY = 5.0  # default: see deployment
-"""Seconds until news that a peer did not take is sent again."""
 TARGET = "/credentials"
 MAX_PENDING = 10_000
 BATCH = 500
@@ -96,6 +93,7 @@ class Peer:
         self.fqdn = fqdn
         self.state = ""
         self._client = client
+        self._port = node.defaults.links.cluster_port
         self._pending: dict[str, Record] = {}
         self._news = asyncio.Event()
 
@@ -117,7 +115,7 @@ class Peer:
                 self._news.clear()
                 continue
             if await self._request("POST", write_records(list(batch.values()))) is None:
-                await asyncio.sleep(RETRY)
+                await asyncio.sleep(self.node.defaults.links.cluster_retry_s)
                 continue
             for key, record in batch.items():
                 if self._pending.get(key) is record:
@@ -133,10 +131,10 @@ class Peer:
 
     async def _request(self, method: str, body: bytes) -> Response | None:
         timeout = self.node.defaults.links.connect_timeout_s
-        headers = [("Host", f"{self.fqdn}:{PORT}"), *([("Content-Type", "application/json")] if body else [])]
+        headers = [("Host", f"{self.fqdn}:{self._port}"), *([("Content-Type", "application/json")] if body else [])]
         try:
             answer = await self._client.request(
-                method, f"https://{self.fqdn}:{PORT}{TARGET}", headers=headers, body=body, timeout=timeout
+                method, f"https://{self.fqdn}:{self._port}{TARGET}", headers=headers, body=body, timeout=timeout
             )
         except HttpError as error:
             self._enter(f"lost: {error}")
@@ -169,7 +167,7 @@ class ClusterDatabase:
             return
         identity, trust = self.node.identities["server"], self.node.trusts["trusted-ca"]
         context = server_context(identity, trust=trust, require_client=True, keylog=self.node.keylog)
-        await self._server.listen(self.node.host.address(), PORT, context)
+        await self._server.listen(self.node.host.address(), self.node.defaults.links.cluster_port, context)
         self._credentials.listen(self._changed)
         for peer in self.peers:
             self._tasks.append(self.node.host.spawn(self._keep(peer), name=f"cluster peer {peer.fqdn}"))

@@ -96,6 +96,7 @@ class XmppSide:
             tls=self._tls,
             on_event=self._from_client,
             on_drained=lambda _: self._flush_link(client),
+            patience=self.node.defaults.im.handshake_patience_s,
         )
         self._clients[client.connection] = client
         return client.connection

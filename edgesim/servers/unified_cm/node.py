@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 
 from edgesim.deployment.hosts import UnifiedCmNode
-from edgesim.deployment.releases import Release
+from edgesim.deployment.releases import Product, Release
 from edgesim.edge.config_files import SipTimers
 from edgesim.edge.uds import ROOT
 from edgesim.http import HttpServer, Request, Response
@@ -21,14 +22,13 @@ from edgesim.servers.unified_cm.tomcat import Tomcat
 from edgesim.servers.unified_cm.uds import Settings, Uds
 from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint
+from edgesim.sip.message import REASONS
 from edgesim.sip.stun import StunMessage, respond
 from edgesim.sip.transaction import Timers
 
 TOMCAT, CALLMANAGER = "tomcat", "callmanager"
 TOMCAT_TRUST, CALLMANAGER_TRUST = "tomcat-trust", "callmanager-trust"
 
-SIS = (((11, 5), "8.0.0"), ((12, 0), "9.0.0"), ((12, 5), "9.2.0"), ((14, 0), "10.0.0"))  # default: see deployment
-"""The version in ``X-cisco-sis-`` from each release on; before the first, and after the last, as those."""
 ADAPTIVE_FROM = (14, 0)
 """The release from which STUN keep-alives are answered and adaptive routing is confirmed."""
 
@@ -180,12 +180,17 @@ class UnifiedCm:
                 retry_after=defaults.oauth_mismatch_retry_after_s,
             ),
             name_mismatch=Refusal(status=403, reason="Forbidden", warning=failure, close=True),
+            find_by_line=defaults.find_by_line,
+            graceful_over_edge=defaults.graceful_over_edge,
+            unknown_device=_refusal(defaults.unknown_device_status),
+            unknown_line=_refusal(defaults.unknown_line_status),
+            wrong_transport=_refusal(defaults.wrong_transport_status),
             trunk_conflict=Refusal(status=defaults.trunk_conflict_status, reason="Method Not Allowed"),
         )
         adds = self.node.defaults.sip.ar_sk_inserted_by == "unified_cm"
         settings = SipSettings(
             server=f"Cisco-CUCM{self.release.key[0]}.{self.release.key[1]}",
-            sis=sis(self.release),
+            sis=sis(self.release, defaults.sis_versions),
             adaptive=adds and self.release.key[:2] >= ADAPTIVE_FROM,
             realm=defaults.realm,
             name=self.machine.server_name,
@@ -263,10 +268,14 @@ def build(release: Release) -> str:
     return f"{product(release)}.{10000 + 1000 * update + (900 if update else 0)}-1"
 
 
-def sis(release: Release) -> str:
-    """Return the version in ``X-cisco-sis-`` of a release."""
-    version = SIS[0][1]
-    for since, each in SIS:
-        if release.key[:2] >= since:
-            version = each
-    return version
+def sis(release: Release, versions: Sequence[tuple[str, str]]) -> str:
+    """Return the version in ``X-cisco-sis-`` of a release; ``versions`` are pairs of a release and what holds from it."""
+    found = versions[0][1]
+    for since, each in versions:
+        if release >= Release.parse(since, Product.UNIFIED_CM):
+            found = each
+    return found
+
+
+def _refusal(status: int) -> Refusal:
+    return Refusal(status=status, reason=REASONS.get(status, "Refused"))

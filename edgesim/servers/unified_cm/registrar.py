@@ -54,17 +54,18 @@ class Policy:
     profile's Timer Register Expires.
     ``graceful_over_edge``: whether a probe through the edge is told that the device is taken; Cisco says that graceful
     registration is not supported there. ``find_by_line``: whether a Contact that names no device, as of a third-party
-    phone, is taken for the first device that has the line (and the owner that the edge names).
+    client, is taken for a device that has the line: one of the user whom the edge names (``edge user``), the first one
+    (``anybody``), or none (``nobody``).
     """
 
     keepalive_interval: int = 120
     dual_mode_interval: int = 3600
     graceful_over_edge: bool = False
-    find_by_line: bool = True
+    find_by_line: Literal["edge user", "anybody", "nobody"] = "edge user"
     trunks: tuple[str, ...] = ()
-    unknown_device: Refusal = Refusal(status=404, reason="Not Found")  # default: see deployment
-    unknown_line: Refusal = Refusal(status=404, reason="Not Found")  # default: see deployment
-    wrong_transport: Refusal = Refusal(status=403, reason="Forbidden")  # default: see deployment
+    unknown_device: Refusal = Refusal(status=404, reason="Not Found")
+    unknown_line: Refusal = Refusal(status=404, reason="Not Found")
+    wrong_transport: Refusal = Refusal(status=403, reason="Forbidden")
     out_of_order: Refusal = Refusal(status=500, reason="Server Internal Error")
     taken: Refusal = Refusal(status=403, reason="Forbidden", warning="Registration is active for another client")
     oauth_mismatch: Refusal = Refusal(
@@ -168,20 +169,32 @@ class Registrar:
         """Return the device that a REGISTER is for, or why there is none."""
         contact = asked.contact
         phone = None
-        if contact is not None and contact.device is not None:
+        if contact is None:
+            phone = self._by_call(asked)
+        elif contact.device is not None:
             phone = self._phones.phone(contact.device)
         else:
-            instance = contact.instance if contact is not None else None
-            if instance is not None:
-                phone = self._phones.phone(f"SEP{instance.upper()}")
-            if phone is None and self.policy.find_by_line:
-                having = self._phones.phones_with(asked.line)
-                if contact is not None and contact.user is not None:
-                    having = tuple(each for each in having if each.owner == contact.user)
-                phone = having[0] if having else None
+            if contact.instance is not None:
+                phone = self._phones.phone(f"SEP{contact.instance.upper()}")
+            if phone is None:
+                phone = self._by_line(asked.line, contact.user)
         if phone is None:
             return self.policy.unknown_device
         return phone if asked.line in phone.lines else self.policy.unknown_line
+
+    def _by_call(self, asked: Registration) -> Phone | None:
+        """Return the device that a REGISTER without a Contact means: the one that registered with this Call-ID."""
+        for phone in self._phones.phones_with(asked.line):
+            binding = self._devices.get(phone.name, {}).get(asked.line)
+            if binding is not None and binding.call_id == asked.call_id:
+                return phone
+        return None
+
+    def _by_line(self, line: str, user: str | None) -> Phone | None:
+        if self.policy.find_by_line == "nobody" or (self.policy.find_by_line == "edge user" and user is None):
+            return None
+        having = self._phones.phones_with(line)
+        return next((each for each in having if user is None or each.owner == user), None)
 
     def admits(
         self,
