@@ -269,7 +269,7 @@ def build(release: Release) -> str:
 
 
 def sis(release: Release, versions: Sequence[tuple[str, str]]) -> str:
-    """Return the version in ``X-cisco-sis-`` of a release; ``versions`` are pairs of a release and what holds from it."""
+    """Return what ``X-cisco-sis-`` says of a release; ``versions`` are pairs of a release and what holds from it on."""
     found = versions[0][1]
     for since, each in versions:
         if release >= Release.parse(since, Product.UNIFIED_CM):
