@@ -11,6 +11,7 @@ import pytest
 from edgesim.clients.jabber import Jabber
 from edgesim.clients.jabber.client import CLOSED, GONE
 from edgesim.deployment import load
+from edgesim.dns import Failure
 from edgesim.journal.codec import encode
 from edgesim.lab import Lab
 from edgesim.world.sim import SimWorld
@@ -101,6 +102,20 @@ def test_closed_when_the_other_side_is_gone(lost: tuple[str, ...], silently: boo
         await client.sign_out()
         assert desk.now - began < 60
         await asyncio.sleep(60)
+
+    play(story)
+
+
+def test_closed_while_the_name_server_is_silent() -> None:
+    async def story(desk: Desk) -> None:
+        desk.service("dns-outside").views.fail(Failure(rcode=None))
+        client = desk.jabber()
+        task = asyncio.ensure_future(client.sign_in())
+        await asyncio.sleep(1)
+        assert len([line for line in desk.left(OUTSIDE) if line.startswith("task")]) >= 3
+        await client.close()
+        assert (await task).reason == CLOSED
+        assert not desk.left(OUTSIDE)
 
     play(story)
 

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
 
 from edgesim.clients.jabber.access import Access
 from edgesim.clients.jabber.chat import Chat
@@ -35,7 +34,6 @@ from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.world.api import Incarnation
 
-T = TypeVar("T")
 GONE = "the client's own machine went down"
 CLOSED = "the client was closed"
 

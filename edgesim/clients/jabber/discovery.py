@@ -6,7 +6,6 @@ wins, then ``_cuplogin``, then ``_collab-edge``.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +36,11 @@ async def discover(node: Node, domain: str, *, excluded: Sequence[str] = ()) -> 
     asked = [item for item in asked if item[0] not in excluded]
     if node.defaults.client.srv_queries == "at once":
         tasks = [node.host.spawn(_ask(node, name), name=f"SRV {name}") for _, name, _ in asked]
-        answers = [await task for task in tasks]
+        try:
+            answers = [await task for task in tasks]
+        finally:
+            for task in tasks:
+                task.cancel()
         for (_, name, inside), answer in zip(asked, answers, strict=True):
             if not isinstance(answer, str):
                 return _found(name, inside, answer)
@@ -58,8 +61,6 @@ async def _ask(node: Node, name: str) -> Sequence[Any] | str:
         return f"DNS query {{{name}.}} has failed: DNS name does not exist."
     except DnsError as error:
         return f"DNS query {{{name}.}} has failed: {error.status.value}."
-    except asyncio.CancelledError:
-        raise
 
 
 def _found(name: str, inside: bool, answer: Sequence[Any]) -> Found:
