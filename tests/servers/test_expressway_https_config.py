@@ -185,6 +185,20 @@ def test_the_digest_secret_is_that_of_the_last_sign_in() -> None:
     run(main)
 
 
+def test_a_sign_in_that_is_asked_for_again_serves_on() -> None:
+    async def main(lab: EdgeLab) -> None:
+        credentials = lab.service("expc").credentials
+        await lab.config()
+        await asyncio.sleep(7 * 3600)
+        await lab.config()
+        await asyncio.sleep(6 * 3600)
+        assert credentials.password("alice") == "alice-secret"
+        await asyncio.sleep(6 * 3600)
+        assert credentials.password("alice") is None
+
+    run(main)
+
+
 def test_one_user_is_authorized_so_often_and_no_more() -> None:
     async def main(lab: EdgeLab) -> None:
         statuses = [(await lab.config()).status for _ in range(9)]

@@ -493,3 +493,17 @@ def test_zone_states_are_journalled_once() -> None:
         assert notes(lab, "expc") == []
 
     run(main)
+
+
+def test_without_stun_keepalive_clients_are_not_told_that_they_may_use_it() -> None:
+    def supported(keepalive: bool) -> list[str | None]:
+        found: list[str | None] = []
+
+        async def story(lab: EdgeLab, line: Line) -> None:
+            found.append((await line.register()).get("Supported"))
+
+        run(with_line(story), changes={"mra.stun_keepalive": keepalive})
+        return found
+
+    assert supported(True) == ["X-cisco-srtp-fallback,X-cisco-sis-10.0.0,X-cisco-supports-AR_SK"]
+    assert supported(False) == ["X-cisco-srtp-fallback,X-cisco-sis-10.0.0"]

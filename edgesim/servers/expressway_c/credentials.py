@@ -53,6 +53,7 @@ class Credentials:
         self._allowed = protection.authorizations_per_period
         self._period = protection.rate_period_s
         self._sign_ins: dict[str, SignIn] = {}
+        self._used: dict[str, float] = {}
         self._cookies: dict[str, Issued] = {}
         self._asked: dict[str, deque[float]] = {}
         self._listeners: list[Callable[[SignIn | Issued], None]] = []
@@ -68,6 +69,9 @@ class Credentials:
         found = self._sign_ins.get(user)
         if found is None or found.password != password or self._clock.time() - found.at >= self._refresh:
             return None
+        # Asked for again: it serves on, though Unified CM was not asked. The table stays in the order of last use.
+        self._sign_ins[user] = self._sign_ins.pop(user)
+        self._used[user] = self._clock.time()
         return found.account
 
     def account(self, user: str) -> Account | None:
@@ -93,10 +97,15 @@ class Credentials:
     def forget(self, user: str) -> None:
         """Forget a user's password; cookies stay."""
         self._sign_ins.pop(user, None)
+        self._used.pop(user, None)
 
     def _fresh(self, user: str) -> SignIn | None:
         found = self._sign_ins.get(user)
-        return found if found is not None and self._clock.time() - found.at < self._cleanup else None
+        return found if found is not None and self._clock.time() - self._last(found) < self._cleanup else None
+
+    def _last(self, found: SignIn) -> float:
+        """Return when a sign-in was accepted or last served, Unix time in seconds."""
+        return max(found.at, self._used.get(found.account.user, found.at))
 
     # ---- cookies
 
@@ -160,15 +169,15 @@ class Credentials:
         return True
 
     def _purge(self) -> None:
-        """Forget what is over. Both stores are in the order in which their entries end: the intervals are fixed."""
+        """Forget what is over: both stores are in the order in which their entries end."""
         now = self._clock.time()
         # An expired cookie is kept for a while, so that its refusal can say that it expired.
         grace = self._cleanup - self._refresh
         while self._sign_ins:
             user = next(iter(self._sign_ins))
-            if now - self._sign_ins[user].at < self._cleanup and len(self._sign_ins) < MAX_USERS:
+            if now - self._last(self._sign_ins[user]) < self._cleanup and len(self._sign_ins) < MAX_USERS:
                 break
-            del self._sign_ins[user]
+            self.forget(user)
         while self._cookies:
             value = next(iter(self._cookies))
             if now - self._cookies[value].expires < grace and len(self._cookies) < MAX_COOKIES:

@@ -445,6 +445,8 @@ class SipSide:
                     self._contacts.popitem(last=False)
             if self._adds_adaptive and _announces_adaptive(forwarded.request):
                 _add_supported(response, ADAPTIVE)
+            if not self.node.deployment.mra.stun_keepalive:
+                _remove_supported(response, ADAPTIVE)  # nobody here would answer the keep-alives that it allows
         if forwarded.ingress.open:
             forwarded.ingress.send_now(response)
 
@@ -463,6 +465,13 @@ def _add_supported(response: Response, tag: str) -> None:
         response.append("Supported", tag)
     elif tag not in supported:
         response.replace("Supported", f"{supported},{tag}")
+
+
+def _remove_supported(response: Response, tag: str) -> None:
+    supported = response.get("Supported")
+    if supported is not None and tag in supported:
+        left = [each for each in supported.split(",") if each.strip() != tag]
+        response.replace("Supported", ",".join(left))
 
 
 def _target(uri: SipUri) -> Target:
