@@ -37,7 +37,7 @@ demo: $(RUNTIME)
 	@$(BIN)/edgesim run scenarios/sign_in/first_sign_in.py --ladder text
 
 test: $(DEV)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(DEV)
 	$(BIN)/ruff check .
