@@ -11,7 +11,7 @@ from edgesim.world.api import Capability, HostState, Incarnation, UnsupportedErr
 from edgesim.world.faults import FaultTable
 from edgesim.world.live.loop import LiveLoop
 from edgesim.world.live.network import LiveNetwork
-from edgesim.world.lives import Lives
+from edgesim.world.lives import Lives, spare_what_is_loaded
 from edgesim.world.netstat import SocketRow
 from edgesim.world.paths import Paths
 
@@ -68,6 +68,7 @@ class LiveWorld(Lives):
         """Run a coroutine in this world, then end every host and close the world. A world runs once."""
         import asyncio
 
+        spare_what_is_loaded()
         asyncio.set_event_loop(self.loop)
         main = self.loop.create_task(work, name="main")
         try:

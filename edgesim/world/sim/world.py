@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from edgesim.world.api import SECOND, Capability, Host, HostState, Incarnation
 from edgesim.world.faults import FaultTable
-from edgesim.world.lives import Lives
+from edgesim.world.lives import Lives, spare_what_is_loaded
 from edgesim.world.netstat import SocketRow
 from edgesim.world.paths import Paths
 from edgesim.world.sim.fabric import Fabric
@@ -96,6 +96,7 @@ class SimWorld(Lives):
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in this world, then end every host and close the world. A world runs once."""
+        spare_what_is_loaded()
         try:
             if self._tripwire is None:
                 return self._run(work)
