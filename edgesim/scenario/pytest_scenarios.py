@@ -34,8 +34,7 @@ class ScenarioItem(pytest.Item):
         super().__init__(**others)
         self.scenario = scenario
         self.done: Run | None = None
-        for tag in scenario.tags:
-            self.add_marker(tag)
+        self.extra_keyword_matches.update(scenario.tags)  # no marks: those would have to be registered
 
     def setup(self) -> None:
         """Run the scenario."""

@@ -47,7 +47,7 @@ SCENARIOS = (
     HEAD
     + '''
 
-@scenario(without=SERVERS)
+@scenario(without=SERVERS, tags=["smoke"])
 async def passes(lab: Lab) -> None:
     """It passes."""
     lab.report(draw=lab.world.entropy("x").randrange(10**6))
@@ -116,7 +116,7 @@ def test_scenario_files_are_collected_as_tests(suite: Suite, tmp_path: Path) -> 
 def test_the_seed_is_an_option_and_so_are_the_files(suite: Suite, tmp_path: Path) -> None:
     def draw(seed: str, *more: str) -> str:
         files = {"stories/one.py": SCENARIOS, "scenarios/two.py": SCENARIOS}
-        done = suite(files, "--edgesim-seed", seed, "--junit-xml=junit.xml", "-k", "passes", *more)
+        done = suite(files, "--edgesim-seed", seed, "--junit-xml=junit.xml", "-k", "smoke", *more)
         assert "PASSED stories/one.py::passes" in done.stdout and "two.py" not in done.stdout
         values = ElementTree.parse(tmp_path / "junit.xml").iter("property")
         return next(str(each.get("value")) for each in values if each.get("name") == "draw")
