@@ -52,7 +52,7 @@ Benchmark = Callable[[Scale], list[Figure]]
 
 
 def machine() -> dict[str, Any]:
-    """Return what the figures depend on: processor, cores, system, Python, OpenSSL."""
+    """Return what the figures depend on: processor, cores, load, system, Python, OpenSSL."""
     return {
         "machine": f"{platform.system()} {platform.release()} {platform.machine()}",
         "processor": _processor(),
@@ -60,7 +60,20 @@ def machine() -> dict[str, Any]:
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "openssl": ssl.OPENSSL_VERSION,
+        "speed": f"{_speed():.1f} million steps of an empty loop a second of processor",
     }
+
+
+def _speed() -> float:
+    """Return how fast this Python is here and now, so that figures of two machines, or two days, compare."""
+    steps = 1_000_000
+    best = 1e9
+    for _ in range(3):
+        began = processor()
+        for _ in range(steps):
+            pass
+        best = min(best, processor() - began)
+    return steps / best / 1e6
 
 
 def _apart(name: str, scale: Scale, traced: bool) -> list[Figure]:
@@ -138,8 +151,11 @@ def command(benchmarks: dict[str, Benchmark], arguments: Sequence[str] | None = 
         tracemalloc.start()
     figures: list[Figure] = []
     for name in names:
-        print(f"{name} ...", file=sys.stderr, flush=True)
-        figures += benchmarks[name](scale) if len(benchmarks) == 1 else _apart(name, scale, options.tracemalloc)
+        if len(benchmarks) == 1:
+            print(f"{name} ...", file=sys.stderr, flush=True)
+            figures += benchmarks[name](scale)
+        else:
+            figures += _apart(name, scale, options.tracemalloc)
     if options.json:
         measured = [{**asdict(figure), "ratio": figure.ratio} for figure in figures]
         print(json.dumps({"machine": about, "scale": scale.value, "figures": measured}, indent=2))
