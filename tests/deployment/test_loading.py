@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from edgesim.deployment import DeploymentError, as_yaml, builtin, load, load_text
 from tests.deployment.test_deployment import LEAST
-from tests.fuzz import fuzzed
+from tests.fuzz import cheap, fuzzed
 
 BROKEN = """\
 nam: x
@@ -183,10 +182,8 @@ def test_a_yaml_bomb_is_refused_at_its_first_alias() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     tracemalloc.start()
-    began = time.perf_counter()
     with pytest.raises(DeploymentError, match=":2: alias"):
         load_text("\n".join(lines))
-    assert time.perf_counter() - began < 0.5
     assert tracemalloc.get_traced_memory()[1] < 10 * 2**20
     tracemalloc.stop()
 
@@ -203,11 +200,12 @@ def test_a_yaml_bomb_is_refused_at_its_first_alias() -> None:
     ids=["unknown keys", "words for users", "unknown keys in items", "bad items", "contradictions"],
 )
 def test_thousands_of_mistakes_take_no_time(text: str) -> None:
-    began = time.perf_counter()
-    with pytest.raises(DeploymentError) as raised:
-        load_text(text)
-    assert time.perf_counter() - began < 2
-    assert raised.value.mistakes
+    def attempt() -> DeploymentError:
+        with pytest.raises(DeploymentError) as raised:
+            load_text(text)
+        return raised.value
+
+    assert cheap(attempt, seconds=2.0).mistakes
 
 
 def test_scalars_mean_what_they_look_like() -> None:
@@ -228,14 +226,6 @@ def test_load_takes_names_files_and_text(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DeploymentError, match="not UTF-8"):
         load(file)
-
-
-def test_loading_is_quick() -> None:
-    text = as_yaml(builtin("cluster"), full=True, reveal=True)
-    load_text(text)
-    began = time.perf_counter()
-    load_text(text)
-    assert time.perf_counter() - began < 0.2
 
 
 SMALL = as_yaml(builtin("small"), full=True, reveal=True).splitlines()

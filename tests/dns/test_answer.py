@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgesim.dns import DnsLimits, Failure, Record, View, answer, respond
-from tests.dns.cost import cheap
 from tests.dns.lab import INSIDE, OUTSIDE, query, rcode, views
-from tests.fuzz import fuzzed
+from tests.fuzz import cheap, fuzzed
 
 
 def ask(view: View, name: str, qtype: str = "A", **options: object) -> dns.message.Message:

@@ -16,9 +16,8 @@ from edgesim.dns import MalformedDns, Status
 from edgesim.dns.answers import belongs, interpret
 from edgesim.dns.message import DnsLimits, read_answer, write
 from edgesim.dns.server import answer
-from tests.dns.cost import cheap
 from tests.dns.lab import INSIDE, OUTSIDE, query
-from tests.fuzz import fuzzed
+from tests.fuzz import cheap, fuzzed
 
 NAME = "_collab-edge._tls.example.com"
 WIRES = [

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edgesim.http import Headers, HttpLimits, MalformedHttp, Request, Response
 from edgesim.http.wire import Incoming, Reader, encode_request, encode_response
-from tests.fuzz import fuzzed
+from tests.fuzz import cheap, fuzzed
 
 GET = b"GET / HTTP/1.1\r\nHost: e\r\n"
 
@@ -305,7 +305,6 @@ HOSTILE = st.lists(PIECES | st.binary(max_size=12), max_size=10).map(b"".join)
 def test_any_octets_give_messages_or_malformed(data: bytes, cut: int, client: bool) -> None:
     reader = Reader(HttpLimits(), client=client)
     reader.expect("GET")
-    began = time.perf_counter()
     status = 400
     try:
         for at in range(0, len(data), cut):
@@ -318,7 +317,6 @@ def test_any_octets_give_messages_or_malformed(data: bytes, cut: int, client: bo
     except MalformedHttp as error:
         status = error.status
     assert 400 <= status <= 599
-    assert time.perf_counter() - began < 0.5
 
 
 @fuzzed
@@ -371,9 +369,7 @@ def test_the_worst_inputs_are_cheap(name: str) -> None:
         except MalformedHttp:
             pass
 
-    began = time.process_time()
-    run(65536)
-    assert time.process_time() - began < 0.25  # 0.05 on a machine of its own
+    cheap(lambda: run(65536))
     tracemalloc.start()
     run(65536)
     _, peak = tracemalloc.get_traced_memory()
