@@ -165,7 +165,9 @@ def test_make_has_its_targets() -> None:
 
 
 def test_the_demo(tmp_path: Path, environment: dict[str, str]) -> None:
-    listed = subprocess.run(["make", "-n", "demo"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["make", "--no-print-directory", "-n", "demo"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
     command = listed.stdout.strip().splitlines()[-1]
     assert command.startswith(".venv/bin/edgesim run scenarios/")
     command = command.removeprefix(".venv/bin/").replace("scenarios/", f"{REPOSITORY / 'scenarios'}/")
