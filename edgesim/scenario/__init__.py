@@ -10,9 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgesim.scenario.declare import Client, Inside, Outside, Scenario, hours, minutes, scenario, seconds
-    from edgesim.scenario.expect import ExpectationError
-    from edgesim.scenario.matchers import (
+    from edgesim.journal.matchers import (
         Authentication,
         ClientState,
         Discovery,
@@ -49,64 +47,66 @@ if TYPE_CHECKING:
         one_of,
         other_than,
     )
+    from edgesim.scenario.declare import Client, Inside, Outside, Scenario, hours, minutes, scenario, seconds
+    from edgesim.scenario.expect import ExpectationError
     from edgesim.scenario.mutations import HostDown, Mutation, Setting, WithFault
     from edgesim.scenario.scripted import ScriptedHost
     from edgesim.scenario.stage import Lab
     from edgesim.scenario.verdict import Outcome, Verdict
 
 _HOME = {
-    "Client": "declare",
-    "Inside": "declare",
-    "Outside": "declare",
-    "Scenario": "declare",
-    "hours": "declare",
-    "minutes": "declare",
-    "scenario": "declare",
-    "seconds": "declare",
-    "ExpectationError": "expect",
-    "Authentication": "matchers",
-    "ClientState": "matchers",
-    "Discovery": "matchers",
-    "DnsAnswer": "matchers",
-    "DnsQuery": "matchers",
-    "FaultFired": "matchers",
-    "HostStateChanged": "matchers",
-    "HttpRequest": "matchers",
-    "HttpResponse": "matchers",
-    "Malformed": "matchers",
-    "Matcher": "matchers",
-    "Note": "matchers",
-    "Registered": "matchers",
-    "SipKeepalive": "matchers",
-    "SipRequest": "matchers",
-    "SipResponse": "matchers",
-    "SshTunnel": "matchers",
-    "TcpClosed": "matchers",
-    "TcpFailed": "matchers",
-    "TcpOpened": "matchers",
-    "Test": "matchers",
-    "TlsRefused": "matchers",
-    "TlsUp": "matchers",
-    "UdpDropped": "matchers",
-    "Unregistered": "matchers",
-    "XcpLink": "matchers",
-    "XmppSession": "matchers",
-    "XmppStanza": "matchers",
-    "XmppStream": "matchers",
-    "ZoneState": "matchers",
-    "at_least": "matchers",
-    "containing": "matchers",
-    "matching": "matchers",
-    "one_of": "matchers",
-    "other_than": "matchers",
-    "HostDown": "mutations",
-    "Mutation": "mutations",
-    "Setting": "mutations",
-    "WithFault": "mutations",
-    "ScriptedHost": "scripted",
-    "Lab": "stage",
-    "Outcome": "verdict",
-    "Verdict": "verdict",
+    "Client": "edgesim.scenario.declare",
+    "Inside": "edgesim.scenario.declare",
+    "Outside": "edgesim.scenario.declare",
+    "Scenario": "edgesim.scenario.declare",
+    "hours": "edgesim.scenario.declare",
+    "minutes": "edgesim.scenario.declare",
+    "scenario": "edgesim.scenario.declare",
+    "seconds": "edgesim.scenario.declare",
+    "ExpectationError": "edgesim.scenario.expect",
+    "Authentication": "edgesim.journal.matchers",
+    "ClientState": "edgesim.journal.matchers",
+    "Discovery": "edgesim.journal.matchers",
+    "DnsAnswer": "edgesim.journal.matchers",
+    "DnsQuery": "edgesim.journal.matchers",
+    "FaultFired": "edgesim.journal.matchers",
+    "HostStateChanged": "edgesim.journal.matchers",
+    "HttpRequest": "edgesim.journal.matchers",
+    "HttpResponse": "edgesim.journal.matchers",
+    "Malformed": "edgesim.journal.matchers",
+    "Matcher": "edgesim.journal.matchers",
+    "Note": "edgesim.journal.matchers",
+    "Registered": "edgesim.journal.matchers",
+    "SipKeepalive": "edgesim.journal.matchers",
+    "SipRequest": "edgesim.journal.matchers",
+    "SipResponse": "edgesim.journal.matchers",
+    "SshTunnel": "edgesim.journal.matchers",
+    "TcpClosed": "edgesim.journal.matchers",
+    "TcpFailed": "edgesim.journal.matchers",
+    "TcpOpened": "edgesim.journal.matchers",
+    "Test": "edgesim.journal.matchers",
+    "TlsRefused": "edgesim.journal.matchers",
+    "TlsUp": "edgesim.journal.matchers",
+    "UdpDropped": "edgesim.journal.matchers",
+    "Unregistered": "edgesim.journal.matchers",
+    "XcpLink": "edgesim.journal.matchers",
+    "XmppSession": "edgesim.journal.matchers",
+    "XmppStanza": "edgesim.journal.matchers",
+    "XmppStream": "edgesim.journal.matchers",
+    "ZoneState": "edgesim.journal.matchers",
+    "at_least": "edgesim.journal.matchers",
+    "containing": "edgesim.journal.matchers",
+    "matching": "edgesim.journal.matchers",
+    "one_of": "edgesim.journal.matchers",
+    "other_than": "edgesim.journal.matchers",
+    "HostDown": "edgesim.scenario.mutations",
+    "Mutation": "edgesim.scenario.mutations",
+    "Setting": "edgesim.scenario.mutations",
+    "WithFault": "edgesim.scenario.mutations",
+    "ScriptedHost": "edgesim.scenario.scripted",
+    "Lab": "edgesim.scenario.stage",
+    "Outcome": "edgesim.scenario.verdict",
+    "Verdict": "edgesim.scenario.verdict",
 }
 
 
@@ -114,7 +114,7 @@ def __getattr__(name: str) -> Any:
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    value = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value
 

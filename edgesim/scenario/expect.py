@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgesim.journal import Entry, Event, Journal
-from edgesim.scenario.matchers import Matcher
+from edgesim.journal.matchers import Matcher
 
 NEAR_MISSES = 5
 """How many entries of the right kind that did not fit a failure lists."""

@@ -13,10 +13,10 @@ from edgesim import lab as labs
 from edgesim.deployment import Deployment
 from edgesim.deployment.people import User
 from edgesim.journal import Entry, Event, events
+from edgesim.journal.matchers import Matcher
 from edgesim.scenario.actors import side_by_side
 from edgesim.scenario.declare import Client, Outside
 from edgesim.scenario.expect import Expectations
-from edgesim.scenario.matchers import Matcher
 from edgesim.world import Host, HostState, World
 from edgesim.world.faults import Fault
 

@@ -13,7 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from edgesim.journal import Entry, Event, events
+from edgesim.journal import events
+from edgesim.journal.entry import Entry
+from edgesim.journal.events import Event
 
 ENTRY_FIELDS = ("node", "peer", "direction", "payload", "key")
 
