@@ -54,7 +54,36 @@ class DnsServer(SingleHomed):
     """A name server of one view."""
 
 
-class ExpresswayE(Machine):
+class Hsm(Model):
+    """A hardware security module of an Expressway: a preview feature that an option key enables."""
+
+    vendor: Literal["nShield Plus", "SafeNet Luna"] = "nShield Plus"
+    option_key: bool = Field(default=True, description="the option key that enables HSM is installed")
+
+
+class Expressway(Machine):
+    """What both kinds of Expressway have: a release, and what else the machine is used for."""
+
+    release: ExpresswayRelease = releases.DEFAULT_EXPRESSWAY
+    ip_protocol: Literal["IPv4", "IPv6", "Both"] = Field(
+        default="IPv4", description="System > Network interfaces > IP; MRA needs IPv4"
+    )
+    also_serves: tuple[Literal["Jabber Guest", "Microsoft gateway", "B2B calls"], ...] = Field(
+        default=(), description="what this Expressway is used for beside MRA"
+    )
+    licensing: Literal["option keys", "smart"] = "option keys"
+    hsm: Hsm | None = None
+    server_eku_upload: bool = Field(
+        default=False,
+        description="xConfiguration XCP TLS Certificate CVS EnableServerEkuUpload, of E from X15.4",
+    )
+    eku_checking: bool = Field(
+        default=True,
+        description="xConfiguration SIP TLS Certificate ExtendedKeyUsage Checking Mode, from X15.5",
+    )
+
+
+class ExpresswayE(Expressway):
     """An Expressway-E peer. Its FQDN is the target of ``_collab-edge``, in whose domain the edge cookie must be.
 
     With ``inner`` it has two network interfaces: ``outer`` towards the clients, ``inner`` towards Expressway-C.
@@ -73,7 +102,10 @@ class ExpresswayE(Machine):
     static_nat: Address | None = Field(
         default=None, description="the public address, where a static NAT stands before it"
     )
-    release: ExpresswayRelease = releases.DEFAULT_EXPRESSWAY
+    outer_ipv6: Address | None = Field(
+        default=None, description="IPv6 address of the outer interface, where ip_protocol is IPv6 or Both"
+    )
+    turn_server: bool = Field(default=False, description="Configuration > Traversal > TURN: TURN services On")
 
     @property
     def interfaces(self) -> tuple[Interface, ...]:
@@ -103,10 +135,8 @@ class ExpresswayE(Machine):
         return f"{self.inner_name}.{self.domain}" if self.inner_name else self.fqdn
 
 
-class ExpresswayC(SingleHomed):
+class ExpresswayC(SingleHomed, Expressway):
     """An Expressway-C peer."""
-
-    release: ExpresswayRelease = releases.DEFAULT_EXPRESSWAY
 
 
 class UnifiedCmNode(SingleHomed):
@@ -178,6 +208,12 @@ class UnifiedCmCluster(Model):
         default=False, description="OAuth with Refresh Login Flow; the product ships with it disabled"
     )
     sip_oauth: bool = Field(default=False, description="SIP OAuth mode")
+    saml_sso: bool = Field(default=False, description="SAML Single Sign-On is enabled")
+    cloud_onboarding: bool = Field(default=False, description="the cluster is onboarded to the Cisco cloud")
+    push_notifications: bool = Field(default=False, description="Push Notifications are enabled")
+    cluster_view: Literal["ILS", "manual"] = Field(
+        default="ILS", description="how it knows the other clusters: ILS, or a cluster view kept by hand"
+    )
     contact_search_authentication: bool = False
     axl_account: Account = Account(user="axl", password="axl-password")
     knows_clusters: tuple[HostLabel, ...] | None = Field(

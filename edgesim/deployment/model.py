@@ -25,7 +25,7 @@ from edgesim.deployment.hosts import (
     UnifiedCmNode,
     View,
 )
-from edgesim.deployment.mra import Dns, Domains, Mra, SshTunnel, TraversalZone, XcpLink
+from edgesim.deployment.mra import CmsWebProxy, Dns, Domains, Mra, SshTunnel, TraversalZone, XcpLink
 from edgesim.deployment.people import Device, User
 from edgesim.deployment.records import Record, zone_records
 from edgesim.deployment.security import Certificate, TrustStore
@@ -73,6 +73,7 @@ class Deployment(Model):
     im_presence: tuple[ImPresenceCluster, ...] = ()
     clients: tuple[ClientHost, ...] = ()
     mra: Mra = Mra()
+    cms_web_proxy: CmsWebProxy | None = None
     traversal_zone: TraversalZone = TraversalZone()
     ssh_tunnel: SshTunnel = SshTunnel()
     xcp_link: XcpLink = XcpLink()

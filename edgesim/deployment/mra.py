@@ -134,12 +134,26 @@ class AllowRule(Model):
     description: str = Field(default="", max_length=256)
 
 
+class CmsWebProxy(Model):
+    """The Web Proxy for Cisco Meeting Server on the same Expressway."""
+
+    guest_account_client_uri: DomainName
+    configured: Literal["before MRA", "after MRA"] = Field(
+        default="after MRA", description="which of the two was configured first"
+    )
+
+
 class Mra(Model):
     """Configuration > Unified Communications on C (and what must match on E)."""
 
     access: AccessControl = AccessControl()
     sip_path_headers: bool = False
     stun_keepalive: bool = True
+    ice_passthrough: bool = Field(default=False, description="ICE passthrough support in the zones of C and E")
+    verify_origin_server: bool = Field(
+        default=True,
+        description="xConfiguration EdgeConfigServer VerifyOriginServer: C's proxy verifies servers, from X14.2",
+    )
     allow_list: tuple[AllowRule, ...] = ()
     tls_verify_unified_cm: bool = Field(default=True, description="TLS verify mode of the Unified CM servers")
     tls_verify_im_presence: bool = Field(default=True, description="TLS verify mode of the IM and Presence servers")
