@@ -16,6 +16,7 @@ from edgesim.cli import drawing
 from edgesim.deployment import builtin
 from edgesim.deployment.grounds_table import page as defaults_page
 from edgesim.journal import Entry, Event, Selection, events, ladder_svg
+from edgesim.readiness.rules import RULES
 from edgesim.scenario.discover import find
 from edgesim.scenario.run import Options, run
 from edgesim.scenario.verdict import Outcome
@@ -33,7 +34,7 @@ def pages() -> dict[Path, str]:
     """Return each generated page with the text that it should have."""
     return {
         DOCS / "defaults.md": defaults_page(),
-        DOCS / "catalogue.md": catalogue_page(Catalogue.collect(find([], home=SCENARIOS))),
+        DOCS / "catalogue.md": catalogue_page(Catalogue.collect(find([], home=SCENARIOS), RULES)),
     }
 
 

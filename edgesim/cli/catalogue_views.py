@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from edgesim.catalogue import Catalogue, Shown, UnknownRow, groups, row
 from edgesim.cli import output
 from edgesim.cli.problems import Problem
+from edgesim.readiness.rules import RULES
 from edgesim.scenario import Scenario
 
 WIDTH = 120
@@ -17,7 +18,7 @@ WIDTH = 120
 def selected(scenarios: Sequence[Scenario], wanted: Sequence[str], *, shown: bool) -> list[Shown]:
     """Return the entries wanted, by row or group; all where nothing is named. Raises `Problem`."""
     try:
-        catalogue = Catalogue.collect(scenarios)
+        catalogue = Catalogue.collect(scenarios, RULES)
     except UnknownRow as error:
         raise Problem(str(error)) from None
     for name in wanted:

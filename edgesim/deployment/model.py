@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from edgesim.deployment import filling
 from edgesim.deployment.base import Model, Text
-from edgesim.deployment.consistency import Authored, Inconsistent, mistakes_in
+from edgesim.deployment.consistency import Authored, Inconsistent, Path, mistakes_in
 from edgesim.deployment.defaults import Defaults
 from edgesim.deployment.hosts import (
     ClientHost,
@@ -82,6 +82,8 @@ class Deployment(Model):
     certificates: tuple[Certificate, ...] = ()
     trust: tuple[TrustStore, ...] = ()
     defaults: Defaults = Defaults()
+    _source: str = PrivateAttr(default="")
+    _lines: Mapping[Path, int] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _complete(self) -> Deployment:
@@ -91,6 +93,24 @@ class Deployment(Model):
         if mistakes:
             raise Inconsistent(mistakes)
         return self
+
+    # Where it came from
+
+    def read_from(self, source: str, lines: Mapping[Path, int]) -> None:
+        """Remember the file and the lines of its fields; for the reader of files."""
+        self._source, self._lines = source, lines
+
+    @property
+    def source(self) -> str:
+        """The file, or what stands for one, that this deployment was read from; empty where there was none."""
+        return self._source
+
+    def line_of(self, path: Path) -> int | None:
+        """Return the line of a field, or of the nearest thing above it that stands in the file; None without a file."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self._lines:
+                return self._lines[path[:end]]
+        return None
 
     # Hosts
 

@@ -43,6 +43,7 @@ def validated(reading: Reading, source: str) -> Deployment:
     if mistakes or deployment is None:
         mistakes.sort(key=lambda each: each.line or 0)
         raise DeploymentError(tuple(dict.fromkeys(mistakes)))
+    deployment.read_from(source, reading.lines)
     return deployment
 
 

@@ -44,6 +44,7 @@ class Scenario:
     limit: float = 600.0
     strict: bool = True
     tags: tuple[str, ...] = field(default=())
+    breaks: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -74,14 +75,16 @@ def scenario(
     limit: float = 600.0,
     strict: bool = True,
     tags: Sequence[str] = (),
+    breaks: str | Sequence[str] = (),
 ) -> Callable[[Callable[..., Awaitable[None]]], Scenario]:
     """Declare a scenario.
 
     ``shows`` are ids of the catalogue. ``deployment`` is the name of a built-in one or a file's path; ``changes`` are
     settings of it by dotted path. ``clients`` says where the users named as parameters sit (outside, unless told
     otherwise). ``mutations`` are changes under which the scenario must turn red. ``without`` are hosts that are not
-    started. ``limit`` is the longest it may take, in seconds of lab time. ``strict`` false allows errors that nobody
-    handled.
+    started. ``breaks`` are the readiness rules that `edgesim check` reports for this deployment, all of them; the story
+    awaits each one's prediction with `Lab.symptom`. ``limit`` is the longest it may take, in seconds of lab time.
+    ``strict`` false allows errors that nobody handled.
     """
 
     def declare(play: Callable[..., Awaitable[None]]) -> Scenario:
@@ -109,6 +112,7 @@ def scenario(
             limit=limit,
             strict=strict,
             tags=tuple(tags),
+            breaks=(breaks,) if isinstance(breaks, str) else tuple(breaks),
         )
 
     return declare

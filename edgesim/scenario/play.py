@@ -80,8 +80,11 @@ class Play:
         *,
         users: Sequence[str] = (),
         seats: Mapping[str, Client] | None = None,
+        written: Deployment | None = None,
     ) -> T:
         """Play ``story(lab, *clients)`` and return its result; `left` and `unhandled` then say what it left behind.
+
+        ``written`` is the deployment before a mutation: readiness rules predict from it.
 
         Raises `DidNotStart`, `CannotRun`, `LimitReached`, `Cancelled`, `ExpectationError`, and whatever else the story
         raises.
@@ -91,7 +94,7 @@ class Play:
             await lab.start(without=self.without, settle=SETTLE)
         except Exception as error:
             raise DidNotStart(error) from error
-        stage = self.stage = Lab(lab, self.expectations)
+        stage = self.stage = Lab(lab, self.expectations, written)
         rules = [self.world.faults.add(fault) for fault in self.faults]
         try:
             actors = self._actors(stage, users, seats or {})

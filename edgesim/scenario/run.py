@@ -91,11 +91,12 @@ def _ending(scenario: Scenario, options: Options, play: Play) -> _Ending:
         play.world.loop.close()  # type: ignore[attr-defined]  # both worlds have one
         return _Ending(Outcome.UNSUPPORTED, f"unsupported: {why}")
     try:
-        deployment = _deployment(scenario, options, play.world)
+        written = _deployment(scenario, options, play.world, mutated=False)
+        deployment = _deployment(scenario, options, play.world) if options.mutation else written
     except Exception as error:
         play.world.loop.close()  # type: ignore[attr-defined]  # both worlds have one
         return _Ending(Outcome.COULD_NOT_RUN, str(error))
-    ending = _played(scenario, play, deployment)
+    ending = _played(scenario, play, deployment, written)
     if options.mutation is not None and ending.outcome in (Outcome.PASSED, Outcome.FAILED):
         idle = _faults_that_never_fired(options.mutation, play.journal)
         if idle:
@@ -103,6 +104,10 @@ def _ending(scenario: Scenario, options: Options, play: Play) -> _Ending:
     left = play.left + (play.unhandled if scenario.strict else [])
     if left and ending.outcome is Outcome.PASSED:
         return _Ending(Outcome.FAILED, "\n".join(["the scenario left something behind:", *left]))
+    unseen = [rule for rule in scenario.breaks if play.stage is None or rule not in play.stage.symptoms]
+    if ending.outcome is Outcome.PASSED and unseen:
+        what = f"the scenario breaks {', '.join(unseen)} and never awaits it: lab.symptom"
+        return _Ending(Outcome.COULD_NOT_RUN, what)
     if ending.outcome is Outcome.PASSED and not play.expectations.asserted:
         return _Ending(Outcome.COULD_NOT_RUN, "the scenario asserts nothing: expect, never, none, check or receive")
     if ending.outcome is Outcome.FAILED and play.unhandled:
@@ -110,11 +115,11 @@ def _ending(scenario: Scenario, options: Options, play: Play) -> _Ending:
     return ending
 
 
-def _played(scenario: Scenario, play: Play, deployment: Deployment) -> _Ending:
+def _played(scenario: Scenario, play: Play, deployment: Deployment, written: Deployment) -> _Ending:
     home = scenario.path
     try:
         play.world.run(  # type: ignore[attr-defined]  # both worlds have it
-            play.perform(deployment, scenario.play, users=scenario.users, seats=scenario.clients)
+            play.perform(deployment, scenario.play, users=scenario.users, seats=scenario.clients, written=written)
         )
     except ExpectationError as error:
         text = "\n".join([str(error), *getattr(error, "__notes__", ())])
@@ -137,10 +142,10 @@ def _faults_that_never_fired(mutation: Mutation, journal: Journal) -> list[str]:
     return [fault.name for fault in mutation.faults() if fault.name not in fired]
 
 
-def _deployment(scenario: Scenario, options: Options, world: World) -> Deployment:
+def _deployment(scenario: Scenario, options: Options, world: World, *, mutated: bool = True) -> Deployment:
     deployment = load(scenario.deployment)
     changes = dict(scenario.changes)
-    if options.mutation is not None:
+    if options.mutation is not None and mutated:
         changes.update(options.mutation.changes())
     if changes:
         deployment = deployment.changed(changes)

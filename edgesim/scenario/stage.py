@@ -46,8 +46,10 @@ _step: ContextVar[_Scope | None] = ContextVar("edgesim_step", default=None)
 class Lab:
     """The lab as a scenario uses it. Outside a step, expectations look at everything since the lab started."""
 
-    def __init__(self, inner: labs.Lab, expectations: Expectations) -> None:
+    def __init__(self, inner: labs.Lab, expectations: Expectations, written: Deployment | None = None) -> None:
         self.inner = inner
+        self.written = written or inner.deployment
+        self.symptoms: list[str] = []
         self.expectations = expectations
         self.reports: dict[str, Any] = {}
         self.steps: list[str] = []
@@ -139,6 +141,28 @@ class Lab:
     def check(self, holds: object, text: str) -> None:
         """Assert anything else; ``text`` says what ought to hold."""
         self.expectations.check(holds, text)
+
+    async def symptom(self, rule: str, *, within: float | None = None) -> list[Entry[Event]]:
+        """Await what the readiness rule ``rule`` predicts for this deployment; return the entries that came.
+
+        The prediction is that of the deployment as it was written: a mutation that mends it changes what happens, not
+        what is awaited. Bans hold until the end. Raises `CannotRun` where the rule finds nothing to predict.
+        """
+        from edgesim.readiness import check
+        from edgesim.readiness.rules import rule as named
+
+        predictions = [each.finding.prediction for each in check(self.written, [named(rule)]).reported]
+        if not any(predictions):
+            raise CannotRun(f"{rule} predicts nothing for deployment {self.deployment.name!r}")
+        self.symptoms.append(rule)
+        found: list[Entry[Event]] = []
+        for prediction in predictions:
+            if prediction is not None:
+                for ban in prediction.never:
+                    self.never(ban)
+                for matcher in prediction.awaits:
+                    found.append(await self.expect(matcher, within=within or prediction.within))
+        return found
 
     # ---- actors and time
 

@@ -1,0 +1,60 @@
+"""``edgesim check``: a deployment against every documented requirement."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+EPILOG = """\b
+Examples:
+  edgesim check small                      a built-in deployment
+  edgesim check lab.yaml --json            for a script
+  edgesim check lab.yaml --strict          warnings fail too, as CI may want it
+  edgesim check lab.yaml --ignore CERT-16.self-signed
+  edgesim check --rules                    what is checked
+
+Exit codes: 0 no errors, 1 errors (with --strict also warnings), 2 the deployment could not be read."""
+
+
+@click.command("check", epilog=EPILOG, short_help="Check a deployment against the documented requirements.")
+@click.argument("deployment", metavar="[DEPLOYMENT]", required=False)
+@click.option("--ignore", multiple=True, metavar="RULE", help="Leave a rule out, or all of a row; may be repeated.")
+@click.option("--only", multiple=True, metavar="RULE", help="Check only this rule or row; may be repeated.")
+@click.option("--strict", is_flag=True, help="Warnings fail too.")
+@click.option("--rules", "list_rules", is_flag=True, help="List the rules, and check nothing.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+def command(
+    deployment: str | None,
+    ignore: tuple[str, ...],
+    only: tuple[str, ...],
+    strict: bool,
+    list_rules: bool,
+    as_json: bool,
+) -> None:
+    """Say where a deployment breaks a documented requirement, what a client will see, and how to mend it.
+
+    DEPLOYMENT is a YAML file or the name of a built-in one. What the check predicts is what the simulation shows: both
+    use the same matchers.
+    """
+    from edgesim.cli import check_views
+    from edgesim.cli.problems import deployments_told
+    from edgesim.deployment import load
+    from edgesim.readiness import Severity, check
+    from edgesim.readiness.rules import RULES
+
+    rules = check_views.chosen(RULES, only, ignore)
+    if list_rules:
+        check_views.show_rules(rules, as_json=as_json)
+        return
+    if deployment is None:
+        raise click.UsageError("Which deployment? A YAML file, or one of those that `edgesim list` names.")
+    with deployments_told():
+        loaded = load(deployment)
+    report = check(loaded, rules)
+    if as_json:
+        click.echo(json.dumps(report.as_json(), ensure_ascii=False, separators=(",", ":")))
+    else:
+        check_views.show(report)
+    failing = report.count(Severity.ERROR) + (report.count(Severity.WARNING) if strict else 0)
+    raise SystemExit(1 if failing else 0)

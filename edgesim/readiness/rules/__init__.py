@@ -1,0 +1,17 @@
+"""Every rule, subject by subject: a module with a `Book` named ``book``; its line below puts it in force."""
+
+from __future__ import annotations
+
+from edgesim.readiness.rule import Book, Rule
+from edgesim.readiness.rules import names
+
+BOOKS: tuple[Book, ...] = (names.book,)
+RULES: tuple[Rule, ...] = tuple(rule for book in BOOKS for rule in book.rules)
+
+
+def rule(name: str) -> Rule:
+    """Return a rule by its name. Raises `LookupError`."""
+    for each in RULES:
+        if each.name == name:
+            return each
+    raise LookupError(f"no rule is called {name!r}")
