@@ -18,7 +18,8 @@ from typing import Any
 import uvloop
 
 from benchmarks.golden import GoldenCopy, GoldenCopyError
-from edgesim.clients.jabber.registration import Dialogue, Registrant, register
+from edgesim.clients.common.register import Dialogue, register
+from edgesim.clients.jabber.registration import JabberRegistrant
 from edgesim.edge.descriptor import control_url
 from edgesim.http import basic_authorization
 from edgesim.sip import parse_message
@@ -209,7 +210,7 @@ class Client(asyncio.Protocol):
     def _build(self) -> bytes:
         assert self._wire is not None and self._dialogue is not None
         who, target = self.who, self.target
-        registrant = Registrant(
+        registrant = JabberRegistrant(
             node=target.node,
             number=who.number,
             contact_user=who.contact,

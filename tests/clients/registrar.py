@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edgesim.clients.jabber.phone import Habits, Path, Phone
-from edgesim.clients.jabber.registration import Registrant
-from edgesim.clients.jabber.stages import Result
+from edgesim.clients.common.line import Habits, Line, Path
+from edgesim.clients.common.register import Registrant
+from edgesim.clients.common.stages import Result
+from edgesim.clients.jabber.registration import JabberRegistrant
 from edgesim.node import Node
 from edgesim.pki import client_context
 from edgesim.sip import Connection, Request, SipEndpoint, stun
@@ -91,7 +92,7 @@ class Registrar:
 class Handset:
     """A phone under test and what it told."""
 
-    phone: Phone
+    phone: Line
     told: list[tuple[str, str]]
     provisioned: list[float]
 
@@ -112,7 +113,7 @@ def handset(
         return provide() if provide is not None else paths
 
     def who(path: Path) -> Registrant:
-        return Registrant(
+        return JabberRegistrant(
             node=path.node,
             number="1001",
             contact_user="7514c56a-1034-a684-3299-9b956979ee5c",
@@ -127,7 +128,7 @@ def handset(
     def tell(result: Result, text: str) -> None:
         told.append((result.value, text))
 
-    phone = Phone(
+    phone = Line(
         node,
         paths,
         who,

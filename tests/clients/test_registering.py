@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from edgesim.clients.jabber.phone import Habits
-from edgesim.clients.jabber.reactions import PATH_BROKEN, REACTIONS, Reaction, Unregistered, reaction_to
+from edgesim.clients.common.line import Habits
+from edgesim.clients.common.reactions import PATH_BROKEN, REACTIONS, Reaction, Unregistered, reaction_to
 from edgesim.journal import events
 from edgesim.sip import Response, parse_message
 from tests.clients.desk import INSIDE, Desk, play

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
+from edgesim.clients.common.register import JABBER_SESSION, Dialogue, Registrant, register
 from edgesim.clients.jabber.platforms import PLATFORMS, SUPPORTED, supported_by
-from edgesim.clients.jabber.registration import Dialogue, Registrant, register
+from edgesim.clients.jabber.registration import JabberRegistrant
 from edgesim.deployment import Product, Release
 from edgesim.journal import events
 from edgesim.sip import Response, parse_message, remotecc
@@ -30,10 +31,10 @@ def who(**changes: object) -> Registrant:
         "load": "Jabber_for_Windows-12.8.0.51973",
         "mra": True,
     }
-    return Registrant(**(values | changes))  # type: ignore[arg-type]
+    return JabberRegistrant(**(values | changes))  # type: ignore[arg-type]
 
 
-def dialogue(**options: bool) -> Dialogue:
+def dialogue(**options: str) -> Dialogue:
     return Dialogue.new(
         Entropy(1, "test"), user="jdoe", password="secret", instance=INSTANCE, address="192.0.2.10", **options
     )
@@ -44,7 +45,7 @@ def lines(request: object) -> list[str]:
 
 
 def test_register_over_the_edge_is_that_of_the_capture() -> None:
-    talk = dialogue(with_session=True)
+    talk = dialogue(session=JABBER_SESSION)
     talk.alarm = "25 initialized"
     route = "<sip:10.0.30.10:5061;transport=tls;zone-id=3;directed;lr>"
     made = lines(

@@ -6,7 +6,8 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from edgesim.clients.jabber.registration import Dialogue, Registrant, register
+from edgesim.clients.common.register import Dialogue, register
+from edgesim.clients.jabber.registration import JabberRegistrant
 from edgesim.http import basic_authorization
 from edgesim.journal import Entry, Event
 from edgesim.node import Node
@@ -65,7 +66,7 @@ class Line:
     def build(self, *, expires: int = 3600) -> Request:
         """Return the next REGISTER, with the answer to the last challenge."""
         device, number = {"alice": ("CSFALICE", "1001"), "bob": ("CSFBOB", "1002")}.get(self.user, ("CSFX", "9999"))
-        who = Registrant(
+        who = JabberRegistrant(
             node=self.target,
             number=number,
             contact_user=UUID,

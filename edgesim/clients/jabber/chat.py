@@ -14,7 +14,7 @@ from typing import Any
 import slixmpp
 from slixmpp.util import sasl
 
-from edgesim.clients.jabber.stages import StageFailed
+from edgesim.clients.common.stages import StageFailed
 from edgesim.node import Node
 from edgesim.world import Entropy
 from edgesim.xmpp.journalling import Scribe

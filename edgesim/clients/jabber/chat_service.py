@@ -12,9 +12,9 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 
+from edgesim.clients.common.stages import Result, StageFailed
 from edgesim.clients.jabber.chat import Chat
 from edgesim.clients.jabber.soap_login import SoapClient, SoapSession
-from edgesim.clients.jabber.stages import Result, StageFailed
 from edgesim.node import Node
 from edgesim.world import Entropy
 

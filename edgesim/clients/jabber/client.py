@@ -10,10 +10,13 @@ import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 
-from edgesim.clients.jabber.access import Access
+from edgesim.clients.common.line import Habits, Line, Path
+from edgesim.clients.common.reactions import Unregistered
+from edgesim.clients.common.register import JABBER_SESSION, Registrant
+from edgesim.clients.common.stages import Result, StageFailed
+from edgesim.clients.jabber.access import JabberAccess
 from edgesim.clients.jabber.chat import Chat
 from edgesim.clients.jabber.chat_service import ChatService
-from edgesim.clients.jabber.phone import Habits, Path, Phone
 from edgesim.clients.jabber.platforms import (
     PLATFORMS,
     Platform,
@@ -22,10 +25,9 @@ from edgesim.clients.jabber.platforms import (
     supported_by,
 )
 from edgesim.clients.jabber.provisioning import Provisioning, Step
-from edgesim.clients.jabber.reactions import Unregistered
-from edgesim.clients.jabber.registration import Registrant
+from edgesim.clients.jabber.registration import JabberRegistrant
 from edgesim.clients.jabber.soap_login import SoapClient, SoapSession
-from edgesim.clients.jabber.stages import FINAL, TRANSITIONS, Result, SignIn, Stage, StageFailed
+from edgesim.clients.jabber.stages import FINAL, TRANSITIONS, SignIn, Stage
 from edgesim.deployment import Release
 from edgesim.deployment.people import User
 from edgesim.deployment.releases import DEFAULT_JABBER
@@ -73,14 +75,14 @@ class Jabber:
         self.on_message = on_message
         self.stage = Stage.SIGNED_OUT
         self.messages: list[tuple[str, str]] = []
-        self.phone: Phone | None = None
+        self.phone: Line | None = None
         self._password = user.password
         self._problems: dict[Stage, str] = {}
         self._unregistered: Unregistered | None = None
         self._life: Incarnation | None = None
         self._signing: asyncio.Task[SignIn] | None = None
         self._upkeep: asyncio.Task[None] | None = None
-        self._access: Access | None = None
+        self._access: JabberAccess | None = None
         self._learned: Provisioning | None = None
         self._chat: ChatService | None = None
         resolver = node.resolver
@@ -140,7 +142,7 @@ class Jabber:
         self._password = self.user.password if password is None else password
         self._problems.clear()
         self._unregistered = None
-        self._access = access = Access(
+        self._access = access = JabberAccess(
             self.node, self.user.id, self._password, self.keys, accept_untrusted=self.accept_untrusted
         )
         self._learned = Provisioning(
@@ -193,7 +195,7 @@ class Jabber:
         return self._learned
 
     @property
-    def _http(self) -> Access:
+    def _http(self) -> JabberAccess:
         assert self._access is not None
         return self._access
 
@@ -201,7 +203,7 @@ class Jabber:
         config = self._found.config
         assert config is not None
         client = self.node.defaults.client
-        self.phone = Phone(
+        self.phone = Line(
             self.node,
             self._found.paths(),
             self._registrant,
@@ -215,7 +217,7 @@ class Jabber:
                 adaptive=self._adaptive,
                 graceful=client.graceful_registration and not self.outside,
                 take_over=self.take_over,
-                with_session=sends_session_id(self.release),
+                session=JABBER_SESSION if sends_session_id(self.release) else None,
             ),
             tell=lambda result, detail: self._tell(Stage.PHONE, result, detail),
             provision=self._provision_again,
@@ -240,7 +242,7 @@ class Jabber:
         line = found.config.lines[0]
         device = found.device.name
         numbers = (*self.release.key, 0, 0, 0)[:3]
-        return Registrant(
+        return JabberRegistrant(
             node=path.node,
             number=line.name,
             contact_user=line.contact,

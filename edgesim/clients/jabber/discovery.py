@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgesim.clients.jabber.stages import StageFailed
+from edgesim.clients.common.stages import StageFailed
 from edgesim.dns import DnsError, NoSuchName
 from edgesim.node import Node
 

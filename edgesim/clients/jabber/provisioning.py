@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from edgesim.clients.jabber.access import Access, Edge
+from edgesim.clients.common.access import Access, Edge
+from edgesim.clients.common.line import Path
+from edgesim.clients.common.stages import Result, StageFailed
 from edgesim.clients.jabber.discovery import discover
-from edgesim.clients.jabber.phone import Path
-from edgesim.clients.jabber.stages import Result, StageFailed
 from edgesim.edge import config_files, cookie, edge_config, uds
 from edgesim.edge.edge_config import EdgeConfig
 from edgesim.http import Response

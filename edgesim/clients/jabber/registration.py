@@ -1,182 +1,21 @@
-"""The REGISTER of a Jabber client, header by header as traced, and how it answers a challenge.
-
-Sources: "How Phone Services Failover works for Jabber 14 over MRA" (Cisco 217244) for the message over the edge, "Cisco
-Jabber and SIP OAuth Mode" (Cisco 215572) for the order of the headers.
-"""
+"""What is Jabber's own in a REGISTER: what it supports, what its Contact says, its body."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from edgesim.clients.common.register import Registrant
 from edgesim.clients.jabber.platforms import SUPPORTED
-from edgesim.sip import Authentication, Request, Response, SipProtocolError, digest, remotecc
-from edgesim.world import Entropy
-
-ADAPTIVE_ROUTING = "X-cisco-supports-AR_SK"
-PROBE = "0" * 12
-"""The instance of a client that only asks whether its device is free ("graceful" registration)."""
-INITIALIZED = "25 initialized"
-FORCED = "111 Application-Requested-Destroy"
-DEVICE_RESET = "25 Device-Initiated-Reset"
-CONNECTION_LOST = "14 cm-closed-tcp"
-"""Alarms for Reason, as captured: number and text."""
-NO_SESSION = "0" * 32
-CHALLENGES = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registrant:
-    """Who registers: the address is ``number@node``, ``node`` being the Unified CM node of the Request-URI.
-
-    ``instance`` is twelve hexadecimal digits. ``mra`` clients announce adaptive routing in Contact.
-    """
-
-    node: str
-    number: str
-    contact_user: str
-    device: str
-    model: int
-    instance: str
-    agent: str
-    load: str
-    mra: bool
-    supported: str = SUPPORTED
-    reg_id: str = "1"
-
-
-@dataclass(slots=True, kw_only=True)
-class Dialogue:
-    """What stays the same from one REGISTER to the next, and what counts up."""
-
-    entropy: Entropy
-    user: str
-    password: str
-    call_id: str
-    tag: str
-    sequence: int = 100
-    challenge: Authentication | None = None
-    header: str = "Proxy-Authorization"
-    uses: int = 0
-    alarm: str | None = field(default=None)
-    session: str | None = None
-
-    @classmethod
-    def new(
-        cls, entropy: Entropy, *, user: str, password: str, instance: str, address: str, with_session: bool = False
-    ) -> Dialogue:
-        """Begin: the Call-ID and the tag start with the twelve digits of the instance, as captured.
-
-        The session of ``Session-ID`` has the form of a capture: eight digits, ``00255000a000``, and eight, ``0000``.
-        """
-        last = entropy.token_hex(8)
-        call_id = f"{instance[:8]}-{instance[8:12]}{entropy.token_hex(2)}-{last[:8]}-{last[8:16]}@{address}"
-        tag = f"{instance}{entropy.token_hex(6)}-{entropy.token_hex(4)}"
-        session = f"{entropy.token_hex(4)}00255000a000{entropy.token_hex(4)}0000" if with_session else None
-        return cls(entropy=entropy, user=user, password=password, call_id=call_id, tag=tag, session=session)
-
-    def credentials(self, uri: str) -> str | None:
-        """Return the answer to the last challenge for one more request, or None if nobody asked yet."""
-        if self.challenge is None:
-            return None
-        self.uses += 1
-        return digest.answer(
-            self.challenge,
-            method="REGISTER",
-            uri=uri,
-            username=self.user,
-            password=self.password,
-            cnonce=self.entropy.token_hex(4),
-            count=self.uses,
-        )
-
-    def challenged(self, response: Response) -> bool:
-        """Take a challenge; return False where it is none that can be answered, or a fresh refusal of our answer."""
-        name, header = CHALLENGES.get(response.status, ("", ""))
-        for offered in response.authentication(name) if name else ():
-            if offered.scheme.lower() != "digest":
-                continue
-            stale = (offered.get("stale") or "").lower() == "true"
-            if self.challenge is not None and self.uses == 1 and not stale and self.header == header:
-                return False
-            self.challenge, self.header, self.uses = offered, header, 0
-            return True
-        return False
-
-
-def register(
-    who: Registrant,
-    dialogue: Dialogue,
-    *,
-    local: tuple[str, int],
-    transport: str,
-    date: str,
-    expires: int,
-    routes: Sequence[str] = (),
-    session: str | None = None,
-) -> Request:
-    """Build the next REGISTER (or, with ``expires`` 0, the one that ends the registration).
-
-    ``session`` replaces the dialogue's own; ``routes`` are the values of Route, in order.
-    """
-    dialogue.sequence += 1
-    session = session or dialogue.session
-    uri = f"sip:{who.node}"
-    here = f"{local[0]}:{local[1]}"
-    address = f"<sip:{who.number}@{who.node}>"
-    contact = (
-        f"<sip:{who.contact_user}@{here};transport={transport}>"
-        f';+sip.instance="<urn:uuid:00000000-0000-0000-0000-{who.instance}>"'
-        f';+u.sip!devicename.ccm.cisco.com="{who.device}";+u.sip!model.ccm.cisco.com="{who.model}";video'
-    )
-    if who.mra:
-        contact += f";x-cisco-mra-ha=AR_SK;x-cisco-reg-id={who.reg_id}"
-    headers = [
-        ("Via", f"SIP/2.0/{transport.upper()} {here};branch=z9hG4bK{dialogue.entropy.token_hex(4)}"),
-        *(("Route", route) for route in routes),
-        ("From", f"{address};tag={dialogue.tag}"),
-        ("To", address),
-        ("Call-ID", dialogue.call_id),
-        ("Max-Forwards", "70"),
-        *([("Session-ID", f"{session};remote={NO_SESSION}")] if session else []),
-        ("Date", date),
-        ("CSeq", f"{dialogue.sequence} REGISTER"),
-        ("User-Agent", who.agent),
-        ("Contact", contact),
-    ]
-    if credentials := dialogue.credentials(uri):
-        headers.append((dialogue.header, credentials))
-    headers.append(("Supported", who.supported))
-    if dialogue.alarm is not None:
-        headers.append(("Reason", reason(who, dialogue.alarm)))
-    headers.append(("Expires", str(expires)))
-    body = b""
-    if expires:
-        body = JABBER_BODY
-        headers += [("Content-Type", remotecc.MULTIPART_TYPE), ("Mime-Version", "1.0")]
-    return Request.build("REGISTER", uri, headers, body)
-
+from edgesim.sip import remotecc
 
 JABBER_BODY = remotecc.register_body(remotecc.JABBER_OPTIONS)
 """The 1,271 octets that Jabber for Windows sends with every registration."""
 
 
-def reason(who: Registrant, alarm: str) -> str:
-    """Return the value of Reason: why a device registers, said once after each loss of its registration."""
-    number, last = alarm.split(" ", 1)
-    return (
-        f'SIP;cause=200;text="cisco-alarm:{number} Name={who.device} '
-        f'ActiveLoad={who.load} InactiveLoad={who.load} Last={last}"'
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JabberRegistrant(Registrant):
+    """A Jabber that registers; unless told otherwise, one of release 14."""
 
-
-def granted_expires(response: Response, device: str) -> int:
-    """Return the seconds that a 200 grants to ``device``. Raises `SipProtocolError` where it grants nothing."""
-    own = response.get("Expires")
-    for contact in response.contacts:
-        name = contact.parameters.get("+u.sip!devicename.ccm.cisco.com")
-        if name is None or name == device:
-            value = contact.parameters.get("expires") or own
-            if value is not None and value.isdigit():
-                return int(value)
-    raise SipProtocolError("200 to REGISTER without our Contact or a time", status=None)
+    supported: str = SUPPORTED
+    body: bytes = JABBER_BODY
+    traits: tuple[str, ...] = ("video",)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgesim.clients.jabber.access import CERTIFICATE_ERROR, Access
-from edgesim.clients.jabber.stages import StageFailed
+from edgesim.clients.common.access import CERTIFICATE_ERROR, Access
+from edgesim.clients.common.stages import StageFailed
 from edgesim.xmpp import soap
 
 IM_PORT = 8443

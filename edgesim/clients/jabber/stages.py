@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from edgesim.clients.common.stages import Result
+
 
 class Stage(Enum):
     """Where the client is; the value is what a diagnostic client would call it."""
@@ -29,16 +31,6 @@ class Stage(Enum):
     CHAT = "chat session"
     SIGNED_IN = "signed in"
     FAILED = "failed"
-
-
-class Result(Enum):
-    """What came of a stage."""
-
-    OK = "ok"
-    INSIDE = "inside"
-    OUTSIDE = "outside"
-    FAILED = "failed"
-    NONE = "none"
 
 
 TRANSITIONS: dict[tuple[Stage, Result], Stage] = {
@@ -76,10 +68,6 @@ TRANSITIONS: dict[tuple[Stage, Result], Stage] = {
 """Every legal step. A pair that is missing here is a mistake in the client, not in the network."""
 
 FINAL = (Stage.SIGNED_IN, Stage.FAILED)
-
-
-class StageFailed(Exception):
-    """A stage did not work out; the text is what a diagnostic client would show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The phone service of a Jabber client: it registers, refreshes before expiry, keeps alive, and registers again.
+"""A line that registers, over the edge or directly: it refreshes before expiry, keeps alive, and registers again.
 
 "How Phone Services Failover works for Jabber 14 over MRA" (Cisco 217244) for what a client does when its path through
 the edge breaks; the published ancestor of the client's SIP stack (SIPCC) for what it does with answers and timers. The
@@ -14,7 +14,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
-from edgesim.clients.jabber.reactions import (
+from edgesim.clients.common.reactions import (
     Loss,
     Reaction,
     Unregistered,
@@ -25,7 +25,7 @@ from edgesim.clients.jabber.reactions import (
     retry_after,
     warns,
 )
-from edgesim.clients.jabber.registration import (
+from edgesim.clients.common.register import (
     ADAPTIVE_ROUTING,
     CONNECTION_LOST,
     DEVICE_RESET,
@@ -37,7 +37,7 @@ from edgesim.clients.jabber.registration import (
     granted_expires,
     register,
 )
-from edgesim.clients.jabber.stages import Result
+from edgesim.clients.common.stages import Result
 from edgesim.node import Node
 from edgesim.sip import Connection, Response, SipEndpoint, SipError, SipTimeout
 
@@ -77,7 +77,8 @@ class Habits:
 
     ``delta`` is how long before expiry it refreshes, ``asked_expires`` what it asks for, ``least_refresh`` the shortest
     interval that it takes. ``adaptive``: it announced adaptive routing. ``graceful``: it asks whether its device is
-    free before it takes it, and takes it anyway if ``take_over``. ``with_session``: it sends ``Session-ID``.
+    free before it takes it, and takes it anyway if ``take_over``. ``session`` is the form of its ``Session-ID``, None
+    for a client that sends none.
     """
 
     delta: int = 5
@@ -86,7 +87,7 @@ class Habits:
     adaptive: bool = False
     graceful: bool = False
     take_over: bool = True
-    with_session: bool = False
+    session: str | None = None
 
 
 class _Redirected(Exception):
@@ -97,8 +98,8 @@ class _Redirected(Exception):
         self.path = path
 
 
-class Phone:
-    """One line of one device.
+class Line:
+    """One line of one device, at one registrar.
 
     ``tell`` hears of what happens after the first registration. ``provision`` fetches the configuration anew, as a
     client does that was rejected, and returns the paths.
@@ -222,7 +223,7 @@ class Phone:
             password=self._password,
             instance=who.instance,
             address=self._connection.local[0],
-            with_session=self.habits.with_session,
+            session=self.habits.session,
         )
         self._dialogue.alarm = alarm
 

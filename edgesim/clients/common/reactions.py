@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from edgesim.clients.jabber.stages import StageFailed
+from edgesim.clients.common.stages import StageFailed
 from edgesim.sip import Response, SipUri
 from edgesim.sip.errors import SipProtocolError
 from edgesim.sip.values import WarningValue, delta_seconds

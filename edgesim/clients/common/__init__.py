@@ -1,0 +1,1 @@
+"""What clients of several families share: access through the edge, REGISTER, a line that stays registered."""

@@ -1,0 +1,151 @@
+"""How a client reaches an inside HTTP server: directly, or wrapped into URLs of an Expressway-E.
+
+Sources: "Troubleshoot Jabber for Windows auto-update over MRA" (Cisco 212180) for the URLs, one for each Expressway-E,
+and the next one on failure; "Troubleshoot Jabber Log in - Common Issues" (Cisco 221845) for the clients' own words.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from edgesim.clients.common.stages import StageFailed
+from edgesim.edge import cookie, descriptor
+from edgesim.http import HttpError, HttpTlsFailed, Response
+from edgesim.http.message import basic_authorization
+from edgesim.journal import events
+from edgesim.node import Node
+
+Headers = Sequence[tuple[str, str]]
+EDGE_REALM = 'realm="Cisco-Edge"'
+"""Who refused, when it was the edge and not a server behind it."""
+EDGE_DOWN = (502, 503)
+"""Answers of an Expressway-E that cannot reach anything inside: another one may."""
+_NAMES = {
+    "unresolved": "UNRESOLVED_HOST_ERROR",
+    "refused": "HOST_UNREACHABLE_ERROR",
+    "unreachable": "HOST_UNREACHABLE_ERROR",
+    "timed out": "HOST_UNREACHABLE_ERROR",
+    "reset": "HOST_UNREACHABLE_ERROR",
+}
+"""Jabber's own words for how a request failed."""
+CERTIFICATE_ERROR = "CERTIFICATE_VALIDATION_ERROR"
+
+
+@dataclass(slots=True, kw_only=True)
+class Edge:
+    """The edge through which a client outside goes: the domain of its descriptors and the E hosts, best first."""
+
+    domain: str
+    hosts: list[tuple[str, int]] = field(default_factory=list)
+
+
+class Access:
+    """A client's HTTP side: credentials, the edge cookie, one E after the other.
+
+    A family of clients says what its headers are (`_headers`) and whom it trusts (`_transmit`). ``renew`` signs in to
+    the edge again: it is called once for a request that the edge refuses with 401.
+    """
+
+    def __init__(self, node: Node, user: str, password: str, keys: Sequence[str]) -> None:
+        self.node = node
+        self.user = user
+        self.keys = tuple(keys)
+        self.edge: Edge | None = None
+        self.renew: Callable[[], Awaitable[None]] | None = None
+        self.cookies = cookie.CookieStore(node.host.clock.time)
+        self._authorization = basic_authorization(user, password)
+
+    @property
+    def tls(self) -> ssl.SSLContext:
+        """The context for the client's other connections."""
+        raise NotImplementedError
+
+    def _headers(self, authority: str, authorization: str | None, cookies: str | None) -> list[tuple[str, str]]:
+        """Return the headers of a request in the client's own order; the last two are left out where None."""
+        raise NotImplementedError
+
+    async def _transmit(self, method: str, url: str, headers: Headers, body: bytes) -> Response:
+        """Send a request as it is. Raises `HttpError` and `ValueError`."""
+        raise NotImplementedError
+
+    async def get(self, url: str, *, authenticate: bool = False) -> Response:
+        """GET an inside URL. Raises `StageFailed`."""
+        return await self.request("GET", url, authenticate=authenticate)
+
+    async def request(
+        self, method: str, url: str, *, authenticate: bool = False, headers: Headers = (), body: bytes = b""
+    ) -> Response:
+        """Send a request to an inside URL, through the edge if the client is outside. Raises `StageFailed`."""
+        if self.edge is None:
+            return await self._send(method, url, authenticate=authenticate, headers=headers, body=body)
+        response = await self._by_any_edge(method, url, authenticate, headers, body)
+        if self.renew is not None and refused_by_edge(response):
+            await self.renew()
+            response = await self._by_any_edge(method, url, authenticate, headers, body)
+        return response
+
+    async def _by_any_edge(self, method: str, url: str, authenticate: bool, headers: Headers, body: bytes) -> Response:
+        """Try one E after the other; the one that answered is the first from now on. Raises `StageFailed`."""
+        edge = self.edge
+        assert edge is not None
+        hosts = list(edge.hosts)
+        last: StageFailed | None = None
+        for host, port in hosts:
+            try:
+                wrapped = descriptor.wrap(url, domain=edge.domain, edge=host, port=port)
+            except descriptor.DescriptorError as error:  # a URL from a document that cannot be asked for
+                raise StageFailed(f"ERROR: {error}") from error
+            if (host, port) != hosts[0]:
+                self.node.journal.emit(events.Note(text=f"switching to next url: {wrapped}"), keys=self.keys)
+            try:
+                response = await self._send(method, wrapped, authenticate=authenticate, headers=headers, body=body)
+            except StageFailed as error:
+                last = error
+                continue
+            if response.status in EDGE_DOWN and (host, port) != hosts[-1]:
+                continue
+            edge.hosts = [(host, port), *(other for other in hosts if other != (host, port))]
+            return response
+        raise last or StageFailed("no Expressway-E is known")
+
+    async def control(self, resource: str, host: str, port: int) -> Response:
+        """GET a control resource of one Expressway-E, with the user's credentials. Raises `StageFailed`."""
+        assert self.edge is not None
+        url = descriptor.control_url(resource, domain=self.edge.domain, edge=host, port=port)
+        return await self._send("GET", url, authenticate=True, headers=(), body=b"")
+
+    async def _send(self, method: str, url: str, *, authenticate: bool, headers: Headers, body: bytes) -> Response:
+        authority = url.split("/", 3)[2]
+        host = authority.rsplit(":", 1)[0]
+        cookies = self.cookies.header(host=host, secure=url.startswith("https:"))
+        own = self._headers(authority, self._authorization if authenticate else None, cookies)
+        try:
+            response = await self._transmit(method, url, [*own, *headers], body)
+        except HttpTlsFailed as error:
+            raise StageFailed(self._untrusted(error)) from error
+        except HttpError as error:
+            raise StageFailed(self._unreached(error)) from error
+        except ValueError as error:  # the same, inside
+            raise StageFailed(f"ERROR: {error}") from error
+        self.cookies.take(response.headers.get_all("Set-Cookie"), host=host)
+        return response
+
+    def _untrusted(self, error: HttpTlsFailed) -> str:
+        """Return the client's own words for a handshake that failed."""
+        return f"{CERTIFICATE_ERROR}: {error.reason}"
+
+    def _unreached(self, error: HttpError) -> str:
+        """Return the client's own words for an exchange without a response."""
+        return f"{_NAMES.get(error.kind, 'ERROR')}: {error.reason}"
+
+    async def close(self) -> None:
+        """Close every connection and forget the cookies."""
+        self.renew = None
+        self.cookies.clear()
+
+
+def refused_by_edge(response: Response) -> bool:
+    """Say whether a 401 is of the edge itself and not of a server behind it."""
+    return response.status == 401 and EDGE_REALM in (response.headers.get("WWW-Authenticate") or "")

@@ -1,0 +1,19 @@
+"""How the stages of any client's sign-in end."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Result(Enum):
+    """What came of a stage."""
+
+    OK = "ok"
+    INSIDE = "inside"
+    OUTSIDE = "outside"
+    FAILED = "failed"
+    NONE = "none"
+
+
+class StageFailed(Exception):
+    """A stage did not work out; the text is what a diagnostic client would show."""
