@@ -28,6 +28,7 @@ class Node:
 
     ``identities`` are its certificates by service (``server``, ``tomcat``, ``callmanager``, ``cup-xmpp``), ``trusts``
     its trust stores by name (``trusted-ca``, ``tomcat-trust``, ``callmanager-trust``, ``cup-xmpp-trust``, ``system``).
+    ``pending_trusts`` are those stores that are different after the next restart, as they are then.
     """
 
     host: Host
@@ -37,6 +38,7 @@ class Node:
     resolver: ResolverLike
     identities: dict[str, Identity] = field(default_factory=dict)
     trusts: dict[str, TrustStore] = field(default_factory=dict)
+    pending_trusts: dict[str, TrustStore] = field(default_factory=dict)
     keylog: str | None = None
 
     @property

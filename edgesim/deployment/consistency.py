@@ -8,7 +8,10 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgesim.deployment.security import AUTHORITIES, SERVICES, STORES, Certificate, TrustStore
+from edgesim.deployment.features import gate
+from edgesim.deployment.hosts import Expressway
+from edgesim.deployment.releases import Product
+from edgesim.deployment.security import AUTHORITIES, FIXED, Certificate, TrustStore, services_of, stores_of
 
 if TYPE_CHECKING:
     from edgesim.deployment.hosts import Machine
@@ -236,22 +239,67 @@ _VALUES: dict[str, Any] = {
 
 
 def _security(lab: Deployment, authored: Authored) -> Iterator[Mistake]:
-    kinds = {machine.name: kind for _, kind, machine in _machines(lab)}
-    own = [f"{name}/{service}" for name, kind in kinds.items() for service in SERVICES.get(kind, ())]
-    presenting = [name for name, kind in kinds.items() if kind in SERVICES]
-    trusting = [name for name, kind in kinds.items() if kind in STORES]
+    hosts = {machine.name: (kind, machine) for _, kind, machine in _machines(lab)}
+    there = [f"{each.host}/{each.service}" for each in lab.certificates if each.host in hosts]
+    presenting = [name for name, (kind, _) in hosts.items() if services_of(kind)]
     for index, certificate in enumerate(authored.certificates):
         path: Path = ("certificates", index)
         yield from _one((*path, "host"), certificate.host, presenting, "host with certificates")
         if certificate.host in presenting:
-            services = SERVICES[kinds[certificate.host]]
+            kind, machine = hosts[certificate.host]
+            services = services_of(kind)
             yield from _one((*path, "service"), certificate.service, services, f"service of {certificate.host}")
+            yield from _certificate(path, certificate, kind, machine)
+    stores = {name: stores_of(kind, getattr(machine, "platform", None)) for name, (kind, machine) in hosts.items()}
+    trusting = [name for name, has in stores.items() if has]
     for index, store in enumerate(authored.trust):
         path = ("trust", index)
         yield from _one((*path, "host"), store.host, trusting, "host with trust stores")
         if store.host in trusting:
-            yield from _one((*path, "store"), store.store, STORES[kinds[store.host]], f"trust store of {store.host}")
-        yield from _among((*path, "holds"), store.holds or (), [*AUTHORITIES, *own], "CA or host/service")
+            yield from _one((*path, "store"), store.store, stores[store.host], f"trust store of {store.host}")
+        usual = stores.get(store.host, {}).get(store.store, ())
+        yield from _trust_store(path, store, usual, [*AUTHORITIES, *there])
+
+
+def _certificate(path: Path, certificate: Certificate, kind: str, machine: Machine) -> Iterator[Mistake]:
+    for field in ("names", "extra_names"):
+        for place, name in enumerate(getattr(certificate, field) or ()):
+            if not _a_subject_name(name):
+                yield _wrong(
+                    (*path, field, place), name, "expected a DNS name, an address, or SRV:, XMPP:, URI: and so on"
+                )
+    if certificate.registration_domain_form != "DNS" and kind != "expressway_e":
+        reason = "only Expressway-E has Unified CM registration domains in its certificate"
+        yield _wrong((*path, "registration_domain_form"), certificate.registration_domain_form, reason)
+    if certificate.expires_after_s is not None and certificate.validity != "valid":
+        reason = f"a certificate that is {certificate.validity} does not expire during a run"
+        yield _wrong((*path, "expires_after_s"), f"{certificate.expires_after_s:g}", reason)
+    separate = gate("separate client certificate", Product.EXPRESSWAY)
+    early = isinstance(machine, Expressway) and separate is not None and not separate.open(machine.release)
+    if early and certificate.service == "client":
+        yield _wrong((*path, "service"), certificate.service, f"a client certificate of its own comes with {separate}")
+
+
+def _trust_store(path: Path, store: TrustStore, usual: Iterable[str], known: Collection[str]) -> Iterator[Mistake]:
+    for field in ("holds", "adds", "lacks", "pending"):
+        yield from _among((*path, field), getattr(store, field) or (), known, "CA or host/service")
+    if store.store in FIXED and (store.adds or store.lacks or store.pending or store.holds not in (None, tuple(usual))):
+        yield _wrong((*path, "store"), store.store, f"nobody can change this list; it holds {', '.join(usual)}")
+    for field, others in (("lacks", ("adds",)), ("pending", ("holds", "adds", "lacks"))):
+        for other in others:
+            for place, name in enumerate(getattr(store, field)):
+                if name in (getattr(store, other) or ()):
+                    yield _wrong((*path, field, place), name, f"stands in {other} too")
+
+
+def _a_subject_name(name: str) -> bool:
+    kind, colon, value = name.partition(":")
+    if kind == "IP":
+        return _an_address(4, value) is None or _an_address(6, value) is None
+    if colon and kind in ("SRV", "XMPP", "URI", "EMAIL"):
+        return 0 < len(value) < 254 and value.isascii()
+    value = value if kind == "DNS" else name
+    return 0 < len(value) < 254 and value.isascii() and value.isprintable() and not value[0].isspace()
 
 
 def _wrong(path: Path, value: str, reason: str) -> Mistake:

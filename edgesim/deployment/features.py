@@ -77,6 +77,7 @@ GATES: tuple[Gate, ...] = (
     *_gates("EXP-14", "static nat of one node", expressway="X12.5.3"),
     *_gates("EXP-14", "static nat in clusters", expressway="X12.5.5"),
     *_gates("EXP-17", "jabber takes the access policy", jabber="11.9"),
+    *_gates("CERT-10", "profile names have the form of an fqdn", expressway="X12.6"),
     *_gates("CERT-05", "proxy presents its certificate", expressway="X14.0.2"),
     *_gates("CERT-04", "proxy verifies servers", expressway="X14.2"),
     *_gates("CERT-12", "server-only certificate on e", expressway="X15.4"),

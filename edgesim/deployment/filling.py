@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgesim.deployment.base import derived
-from edgesim.deployment.hosts import ExpresswayE, Machine, View
+from edgesim.deployment.hosts import ClientHost, ImPresenceCluster, Machine, View
 from edgesim.deployment.mra import EnabledDomain
 from edgesim.deployment.people import JABBER_PREFIXES, Device, DeviceKind, User
-from edgesim.deployment.security import AUTHORITIES, SERVICES, STORES, Certificate, TrustStore
+from edgesim.deployment.security import (
+    SELF_SIGNED_TOO,
+    SERVICES,
+    Authority,
+    Certificate,
+    TrustStore,
+    services_of,
+    stores_of,
+)
+from edgesim.deployment.subject_names import subject_names
 
 if TYPE_CHECKING:
     from edgesim.deployment.model import Deployment
@@ -99,6 +109,9 @@ class _Filler:
                     publisher=self._host(cluster.publisher, inside, "inside"),
                     subscribers=tuple(self._host(node, inside, "inside") for node in cluster.subscribers),
                     presence_domains=cluster.presence_domains or (domains.edge,),
+                    chat_aliases=_chat_aliases(cluster, (cluster.presence_domains or (domains.edge,))[0])
+                    if cluster.chat_aliases is None
+                    else cluster.chat_aliases,
                     peers=tuple(other.name for other in lab.im_presence if other.name != cluster.name)
                     if cluster.peers is None
                     else cluster.peers,
@@ -193,18 +206,21 @@ class _Filler:
         written = {(each.host, each.service): each for each in lab.certificates}
         stores = {(each.host, each.store): each for each in lab.trust}
         certificates: list[Certificate] = []
-        trust: list[TrustStore] = []
+        servers: list[Certificate] = []
+        trust: list[tuple[TrustStore, tuple[str, ...]]] = []
         for kind, machine, _ in machines(lab):
-            for service in SERVICES.get(kind, ()):
+            for service in services_of(kind):
                 one = written.pop((machine.name, service), None)
-                certificates.append(self._certificate(one, kind, machine, service))
-            for store in STORES.get(kind, ()):
+                if one is not None or service in SERVICES.get(kind, ()):
+                    certificates.append(self._certificate(one, kind, machine, service))
+                    servers += certificates[-1:] if kind != "client" else []
+            for store, usual in stores_of(kind, getattr(machine, "platform", None)).items():
                 held = stores.pop((machine.name, store), None)
-                trust.append(held or TrustStore(host=machine.name, store=store))
+                trust.append((held or TrustStore(host=machine.name, store=store), usual))
         self._set("certificates", (*certificates, *written.values()))
-        itself = tuple(f"{each.host}/{each.service}" for each in certificates if each.signed_by == "self-signed")
-        complete = tuple(
-            each if each.holds is not None else derived(each, holds=AUTHORITIES + itself) for each in trust
+        itself = tuple(f"{each.host}/{each.service}" for each in servers if each.signed_by == "self-signed")
+        complete = (
+            _trusting(each, usual + itself if each.store in SELF_SIGNED_TOO else usual) for each, usual in trust
         )
         self._set("trust", (*complete, *stores.values()))
 
@@ -212,33 +228,40 @@ class _Filler:
         certificate = written or Certificate(host=machine.name, service=service)
         names = certificate.names
         if names is None:
-            wanted = dict.fromkeys((*self._names(kind, machine), *certificate.extra_names))
+            form = certificate.registration_domain_form
+            derived_names = (each.name for each in subject_names(self.deployment, kind, machine, form=form))
+            wanted = dict.fromkeys((*derived_names, *certificate.extra_names))
             names = tuple(name for name in wanted if name not in certificate.without_names)
+        tls = self.deployment.defaults.tls
         return derived(
             certificate,
-            signed_by=certificate.signed_by or ("public" if kind == "expressway_e" else "enterprise"),
+            signed_by=certificate.signed_by or _signer(kind, machine),
+            common_name=certificate.common_name or machine.fqdn,
             names=names,
-            sends=certificate.sends or self.deployment.defaults.tls.sends,
+            key=certificate.key or tls.key,
+            sends=certificate.sends or tls.sends,
+            server_auth=certificate.server_auth and "server auth" not in certificate.strips,
+            client_auth=certificate.client_auth and "client auth" not in certificate.strips,
         )
 
-    def _names(self, kind: str, machine: Machine) -> Iterator[str]:
-        lab = self.deployment
-        yield machine.fqdn
-        if kind == "expressway_e":
-            yield from (each.name for each in lab.domains.enabled)
-            if lab.mra.expressway_e_cluster:
-                yield lab.mra.expressway_e_cluster
-            if isinstance(machine, ExpresswayE):
-                yield machine.inner_fqdn
-        if kind == "expressway_c":
-            if lab.mra.expressway_c_cluster:
-                yield lab.mra.expressway_c_cluster
-            for cluster in lab.unified_cm:
-                yield from (each.name for each in cluster.security_profiles if each.mode == "encrypted")
-        if kind == "im_presence":
-            for chat in lab.im_presence:
-                if machine.name in {node.name for node in chat.nodes}:
-                    yield from chat.presence_domains
+
+def _signer(kind: str, machine: Machine) -> Authority:
+    if isinstance(machine, ClientHost) and machine.platform == "phone":
+        return "manufacturing"
+    return "public" if kind == "expressway_e" else "enterprise"
+
+
+def _trusting(store: TrustStore, usual: tuple[str, ...]) -> TrustStore:
+    held = dict.fromkeys((*(usual if store.holds is None else store.holds), *store.adds))
+    return derived(store, holds=tuple(each for each in held if each not in (*store.lacks, *store.pending)))
+
+
+def _chat_aliases(cluster: ImPresenceCluster, domain: str) -> tuple[str, ...]:
+    # As the product names them when it is installed: the node's number, and the cluster's id with a random end.
+    end = hashlib.sha256(cluster.name.encode()).hexdigest()[:4]
+    return tuple(
+        f"conference-{number}-standalonecluster{end}.{domain}" for number, _ in enumerate(cluster.nodes, start=1)
+    )
 
 
 def _kind_of(name: str) -> DeviceKind | None:

@@ -263,6 +263,9 @@ class ImPresenceCluster(Model):
     peers: tuple[HostLabel, ...] | None = Field(
         default=None, description="intercluster peers; all clusters when left out"
     )
+    chat_aliases: tuple[DomainName, ...] | None = Field(
+        default=None, description="chat node aliases, the domains of its rooms; one a node when left out"
+    )
     redundancy: bool = Field(
         default=False, description="publisher and first subscriber form a presence redundancy group"
     )

@@ -8,10 +8,21 @@ from pydantic import Field
 
 from edgesim.deployment.base import HostLabel, Model, Text
 
-Authority = Literal["public", "enterprise", "self-signed"]
-"""Who signs a certificate: the public authority, the enterprise's (through its intermediate), or nobody else."""
-AUTHORITIES = ("public", "enterprise", "enterprise-issuing")
-"""The names of the CA certificates of a lab: the public root, the enterprise's root and its issuing intermediate."""
+Authority = Literal[
+    "public", "public-issuing", "enterprise", "enterprise-root", "private", "manufacturing", "self-signed"
+]
+"""Who signs a certificate: the public authority's root itself or its issuing intermediate; the enterprise's issuing
+intermediate or its root itself; a private CA that nobody trusts unless told; the phones' maker; or nobody else."""
+AUTHORITIES = ("public", "public-issuing", "enterprise", "enterprise-issuing", "private", "manufacturing")
+"""The names of the CA certificates of a lab, as trust stores hold them. ``enterprise`` is the enterprise's root."""
+
+KeyKind = Literal["ec-p256", "rsa-2048", "rsa-1024"]
+"""A kind of private key. ``rsa-1024`` is weak: OpenSSL refuses it at its usual security level."""
+StrippedUsage = Literal["server auth", "client auth"]
+"""An extended key usage that a CA may drop from what it was asked for."""
+RegistrationDomainForm = Literal["DNS", "CollabEdgeDNS", "SRVName"]
+"""How Expressway-E's CSR writes the Unified CM registration domains: ``example.com``, ``collab-edge.example.com`` or,
+on older releases, ``_collab-edge._tls.example.com`` as an SRV name."""
 
 SERVICES: dict[str, tuple[str, ...]] = {
     "expressway_e": ("server",),
@@ -20,40 +31,101 @@ SERVICES: dict[str, tuple[str, ...]] = {
     "im_presence": ("tomcat", "cup-xmpp"),
 }
 """The services of each kind of host that present a certificate."""
-STORES: dict[str, tuple[str, ...]] = {
-    "expressway_e": ("trusted-ca",),
-    "expressway_c": ("trusted-ca",),
-    "unified_cm": ("tomcat-trust", "callmanager-trust"),
-    "im_presence": ("tomcat-trust", "cup-xmpp-trust"),
-    "client": ("system",),
+OPTIONAL_SERVICES: dict[str, tuple[str, ...]] = {
+    "expressway_e": ("client",),
+    "expressway_c": ("client",),
+    "client": ("client",),
 }
-"""The trust stores of each kind of host."""
+"""What else each kind of host may have: none unless written. An Expressway's ``client`` is the separate client
+certificate (before it exists, and while it is not written, the server certificate serves for both); a client's is the
+one that it shows where it is asked for one."""
+
+EVERY = ("public", "public-issuing", "enterprise", "enterprise-issuing")
+"""What servers trust when nothing is written: the chains of the two authorities, beside self-signed servers."""
+
+STORES: dict[str, dict[str, tuple[str, ...]]] = {
+    "expressway_e": {"trusted-ca": EVERY, "activation-code": ("manufacturing",)},
+    "expressway_c": {"trusted-ca": EVERY},
+    "unified_cm": {"tomcat-trust": EVERY, "callmanager-trust": EVERY},
+    "im_presence": {"tomcat-trust": EVERY, "cup-xmpp-trust": EVERY},
+    "client": {"system": ("public", "enterprise", "enterprise-issuing")},
+    "room": {"ca-list": ("public",)},
+    "phone": {"built-in": ("public",)},
+}
+"""The trust stores of each kind of host, and of each kind of client that has its own, with the CAs in them when nothing
+is written. ``activation-code`` is Expressway-E's list for mutual TLS. No store of a client holds the public authority's
+intermediate: it is for Expressway-E to send it."""
+SELF_SIGNED_TOO = ("trusted-ca", "tomcat-trust", "callmanager-trust", "cup-xmpp-trust")
+"""The stores to which the self-signed certificates of servers are added when nothing is written."""
+FIXED = ("built-in",)
+"""Stores that nobody can change: the list of public CAs in a phone's firmware."""
+
+
+def services_of(kind: str) -> tuple[str, ...]:
+    """Return every service that a kind of host may have a certificate for."""
+    return SERVICES.get(kind, ()) + OPTIONAL_SERVICES.get(kind, ())
+
+
+def stores_of(kind: str, platform: str | None = None) -> dict[str, tuple[str, ...]]:
+    """Return the trust stores of a kind of host with their usual CAs; ``platform`` is that of a client."""
+    return STORES.get(platform or "", STORES.get(kind, {})) if kind == "client" else STORES.get(kind, {})
 
 
 class Certificate(Model):
     """The certificate of one service of one host; ``names`` are its SANs in full, derived when left out."""
 
-    host: HostLabel
-    service: Text
-    signed_by: Authority | None = Field(
-        default=None, description="public on Expressway-E, enterprise elsewhere, when left out"
+    host: HostLabel = Field(description="the host that presents it, by its name")
+    service: Text = Field(
+        description="server (Expressway), tomcat, callmanager (Unified CM), tomcat, cup-xmpp (IM and Presence), "
+        "client (a client's own; an Expressway's separate one from X15.5)"
     )
-    names: tuple[Text, ...] | None = Field(default=None, description="SANs (DNS), all of them")
+    signed_by: Authority | None = Field(
+        default=None,
+        description="public on Expressway-E, manufacturing for a phone's own, enterprise elsewhere, when left out",
+    )
+    common_name: Text | None = Field(default=None, description="the subject's common name; the FQDN when left out")
+    names: tuple[Text, ...] | None = Field(
+        default=None, description="SANs, all of them: DNS names and addresses, others as SRV:name or XMPP:name"
+    )
     extra_names: tuple[Text, ...] = Field(default=(), description="SANs beside the derived ones")
     without_names: tuple[Text, ...] = Field(default=(), description="derived SANs to leave out")
+    registration_domain_form: RegistrationDomainForm = Field(
+        default="DNS", description="how the derived SANs of Expressway-E write the Unified CM registration domains"
+    )
+    key: KeyKind | None = Field(default=None, description="the key's kind; defaults.tls.key when left out")
     sends: Literal["leaf", "chain"] | None = Field(
         default=None, description="what the service sends in TLS; defaults.tls.sends"
     )
     server_auth: bool = Field(default=True, description="extended key usage serverAuth")
     client_auth: bool = Field(default=True, description="extended key usage clientAuth")
-    validity: Literal["valid", "expired", "not yet valid"] = "valid"
+    strips: tuple[StrippedUsage, ...] = Field(
+        default=(), description="usages that the CA dropped from what the request asked for"
+    )
+    validity: Literal["valid", "expired", "not yet valid"] = Field(
+        default="valid", description="broken by date for every clock that a lab may have, or good"
+    )
+    expires_after_s: float | None = Field(
+        default=None, ge=0, description="valid at the lab's start, over so many seconds of lab time later"
+    )
 
 
 class TrustStore(Model):
-    """What one trust store of one host holds: CA names, or ``host/service`` for the certificate of a service itself."""
+    """What one trust store of one host holds: CA names, or ``host/service`` for the certificate of a service itself.
 
-    host: HostLabel
-    store: Text
+    What is in effect is ``holds`` with ``adds`` and without ``lacks`` and ``pending``, in this order; once filled in,
+    ``holds`` is just that.
+    """
+
+    host: HostLabel = Field(description="the host that trusts, by its name")
+    store: Text = Field(
+        description="trusted-ca, activation-code (Expressway-E), tomcat-trust, callmanager-trust (Unified CM), "
+        "cup-xmpp-trust (IM and Presence), system, ca-list (room devices), built-in (phones, which cannot be changed)"
+    )
     holds: tuple[Text, ...] | None = Field(
-        default=None, description="every CA, and every self-signed certificate, when left out"
+        default=None, description="all that it holds; the usual CAs, and what is self-signed on servers, when left out"
+    )
+    adds: tuple[Text, ...] = Field(default=(), description="what it holds besides")
+    lacks: tuple[Text, ...] = Field(default=(), description="what of it is missing")
+    pending: tuple[Text, ...] = Field(
+        default=(), description="uploaded after the last restart: held, and without effect until the next one"
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from cryptography import x509
 
 from edgesim.deployment import Deployment
 from edgesim.deployment.security import Certificate
 from edgesim.pki import (
     CALLMANAGER,
+    CLIENT_ONLY,
     CUP_XMPP,
     EXPIRED,
     EXPRESSWAY,
@@ -17,25 +20,34 @@ from edgesim.pki import (
     Authorities,
     Identity,
     Profile,
+    Randomness,
     Request,
     TrustStore,
     Usage,
     Validity,
     self_signed,
 )
-from edgesim.pki.authority import Randomness
+from edgesim.pki.names import qualified
 
 PROFILES: dict[str, Profile] = {
     "server": EXPRESSWAY,
     "tomcat": TOMCAT,
     "callmanager": CALLMANAGER,
     "cup-xmpp": CUP_XMPP,
+    "client": CLIENT_ONLY,
 }
 VALIDITIES: dict[str, Validity] = {"valid": STANDARD, "expired": EXPIRED, "not yet valid": NOT_YET}
+KEYS = {"ec-p256": "P-256", "rsa-2048": "RSA-2048", "rsa-1024": "RSA-1024"}
+START = datetime(2026, 1, 5, 8, tzinfo=UTC)
+"""The lab's start where there is no world: that of a simulated one."""
 
 
 class Certificates:
-    """Every identity and trust store of a lab. ``validity`` replaces the standard one (a live lab's is short)."""
+    """Every identity and trust store of a lab.
+
+    ``validity`` replaces the standard one (a live lab's is short). ``start`` is the date at lab time zero (UTC): a
+    certificate that expires during a run is dated from there.
+    """
 
     def __init__(
         self,
@@ -44,55 +56,72 @@ class Certificates:
         entropy: Randomness,
         *,
         validity: Validity = STANDARD,
+        start: datetime = START,
     ) -> None:
         self.authorities = authorities
         self._entropy = entropy
         self._validity = validity
+        self._start = start
         self._identities: dict[tuple[str, str], Identity] = {}
         for certificate in deployment.certificates:
             fqdn = deployment.host(certificate.host).fqdn
             self._identities[certificate.host, certificate.service] = self._mint(certificate, fqdn)
-        self._trusts = {
-            (store.host, store.store): TrustStore.of(
-                f"{store.store} of {store.host}", *(item for name in store.holds or () for item in self._named(name))
-            )
-            for store in deployment.trust
-        }
+        self._trusts: dict[tuple[str, str], TrustStore] = {}
+        self._pending: dict[tuple[str, str], TrustStore] = {}
+        for store in deployment.trust:
+            held = self._store(f"{store.store} of {store.host}", store.holds or ())
+            self._trusts[store.host, store.store] = held
+            if store.pending:
+                self._pending[store.host, store.store] = held.plus(*self._store("", store.pending))
 
     def identities(self, host: str) -> dict[str, Identity]:
         """Return a host's identities by service."""
         return {service: identity for (name, service), identity in self._identities.items() if name == host}
 
     def trusts(self, host: str) -> dict[str, TrustStore]:
-        """Return a host's trust stores by name."""
+        """Return a host's trust stores by name, as they are in effect when it starts for the first time."""
         return {store: trust for (name, store), trust in self._trusts.items() if name == host}
 
+    def pending_trusts(self, host: str) -> dict[str, TrustStore]:
+        """Return, of a host's trust stores, those that are different after its next restart."""
+        return {store: trust for (name, store), trust in self._pending.items() if name == host}
+
     def _mint(self, certificate: Certificate, fqdn: str) -> Identity:
-        names = tuple(_qualified(name) for name in certificate.names or ())
-        request = Request(common_name=fqdn, names=names, profile=PROFILES[certificate.service])
-        validity = self._validity if certificate.validity == "valid" else VALIDITIES[certificate.validity]
+        request = request_of(certificate, fqdn)
+        kind = KEYS[certificate.key or "ec-p256"]
         strip = [
             usage
             for usage, wanted in ((Usage.SERVER, certificate.server_auth), (Usage.CLIENT, certificate.client_auth))
             if not wanted
         ]
+        validity = self._validity_of(certificate)
         if certificate.signed_by == "self-signed":
-            return self_signed(request, self._entropy, validity=validity)
-        authority = self.authorities.public if certificate.signed_by == "public" else self.authorities.enterprise
-        return authority.issue(request, validity=validity, strip=strip)
+            return self_signed(request, self._entropy, validity=validity, strip=strip, kind=kind)
+        authority = self.authorities.signers()[certificate.signed_by or "enterprise"]
+        return authority.issue(request, validity=validity, strip=strip, kind=kind)
 
-    def _named(self, name: str) -> list[x509.Certificate]:
+    def _validity_of(self, certificate: Certificate) -> Validity:
+        if certificate.expires_after_s is not None:
+            # X.509 counts whole seconds, and the last one is still good: so it is over in the second after this one.
+            end = self._start + timedelta(seconds=certificate.expires_after_s)
+            return Validity(min(self._validity.not_before, end), end.replace(microsecond=0))
+        return self._validity if certificate.validity == "valid" else VALIDITIES[certificate.validity]
+
+    def _store(self, name: str, items: tuple[str, ...]) -> TrustStore:
+        return TrustStore.of(name, *(self._named(item) for item in items))
+
+    def _named(self, name: str) -> x509.Certificate:
         """Return what a trust store's entry means: a CA by its name, or ``host/service`` for a certificate itself."""
         if "/" in name:
             host, service = name.split("/", 1)
-            return [self._identities[host, service].certificate]
-        found = {
-            "public": self.authorities.public.certificate,
-            "enterprise": self.authorities.enterprise_root.certificate,
-            "enterprise-issuing": self.authorities.enterprise.certificate,
-        }
-        return [found[name]]
+            return self._identities[host, service].certificate
+        return self.authorities.trusted()[name]
 
 
-def _qualified(name: str) -> str:
-    return name if ":" in name else f"DNS:{name}"
+def request_of(certificate: Certificate, fqdn: str) -> Request:
+    """Return what the CSR for a described certificate asks a CA for: all usages that the product wants."""
+    return Request(
+        common_name=certificate.common_name or fqdn,
+        names=tuple(qualified(name) for name in certificate.names or ()),
+        profile=PROFILES[certificate.service],
+    )

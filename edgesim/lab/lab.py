@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from edgesim.deployment import Deployment, HostSpec
 from edgesim.dns import Resolver, ResolverOptions
@@ -40,7 +41,8 @@ class Lab:
         watch_world(self.journal)
         minting = world.entropy("pki")
         self.authorities = authorities or fixture_authorities(minting)
-        self.certificates = Certificates(deployment, self.authorities, minting, validity=validity)
+        start = datetime.fromtimestamp(world.epoch_ns // SECOND, UTC)
+        self.certificates = Certificates(deployment, self.authorities, minting, validity=validity, start=start)
         self.keylog = keylog
         self.nodes: dict[str, Node] = {}
         for spec in deployment.host_specs():
@@ -63,6 +65,7 @@ class Lab:
             resolver=resolver,
             identities=self.certificates.identities(spec.name),
             trusts=self.certificates.trusts(spec.name),
+            pending_trusts=self.certificates.pending_trusts(spec.name),
             keylog=self.keylog,
         )
 

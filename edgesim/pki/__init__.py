@@ -1,7 +1,7 @@
 """Authorities, identities and trust: certificates as the products need them, and verification that explains itself."""
 
 from edgesim.pki.authorities import Authorities, fixture_authorities
-from edgesim.pki.authority import EXPIRED, NOT_YET, STANDARD, Authority, Constraints, Randomness, Validity, self_signed
+from edgesim.pki.authority import EXPIRED, NOT_YET, STANDARD, Authority, Constraints, Validity, self_signed
 from edgesim.pki.contexts import TlsOptions, client_context, server_context
 from edgesim.pki.identity import (
     CALLMANAGER,
@@ -21,6 +21,7 @@ from edgesim.pki.identity import (
     im_presence,
     unified_cm,
 )
+from edgesim.pki.keys import Randomness
 from edgesim.pki.names import matches, names_of, subject_of
 from edgesim.pki.trust import TrustStore
 from edgesim.pki.verify import Fault, NameCheck, Problem, Verification, check_names, peer_certificates, verify

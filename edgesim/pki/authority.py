@@ -11,30 +11,16 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from edgesim.pki.identity import Identity, PkiError, Request, Usage, distinguished_name, key_pem
+from edgesim.pki.identity import Identity, PkiError, Request, Usage, distinguished_name
+from edgesim.pki.keys import PrivateKey, Randomness, key_pem, new_ec_key, new_key
 from edgesim.pki.names import subject_of, to_general_name
-
-CURVES: dict[str, tuple[ec.EllipticCurve, int]] = {
-    "P-256": (ec.SECP256R1(), 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551),
-    "P-384": (
-        ec.SECP384R1(),
-        0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973,
-    ),
-}
-"""Curves by name, with the order of each group (FIPS 186-4, D.1.2)."""
-
-
-class Randomness(Protocol):
-    """What keys and serial numbers are drawn from: an `Entropy` stream, or ``random.SystemRandom`` for real secrets."""
-
-    def randrange(self, start: int, stop: int, /) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +84,7 @@ class Authority:
         curve: str = "P-256",
     ) -> Authority:
         """Make a self-signed CA. ``path_length`` limits how many CAs may stand below it."""
-        key = new_key(entropy, curve)
+        key = new_ec_key(entropy, curve)
         subject = distinguished_name(name, organization)
         builder = _ca_builder(subject, key, path_length, validity, constraints, entropy).issuer_name(subject)
         return cls(key, _sign(builder, key), entropy)
@@ -116,7 +102,7 @@ class Authority:
     ) -> Authority:
         """Make a CA that this one signs; it draws from ``entropy``, by default from this CA's stream."""
         stream = entropy if entropy is not None else self._entropy
-        key = new_key(stream, curve)
+        key = new_ec_key(stream, curve)
         subject = distinguished_name(name, organization)
         builder = _ca_builder(subject, key, path_length, validity, constraints, stream)
         builder = builder.issuer_name(self.certificate.subject).add_extension(self._authority_key_id, critical=False)
@@ -127,15 +113,7 @@ class Authority:
         cls, certificate: bytes, key: bytes, entropy: Randomness, *, above: tuple[x509.Certificate, ...] = ()
     ) -> Authority:
         """Return the CA whose certificate and P-256 or P-384 key these PEM texts hold. Raises `PkiError`."""
-        try:
-            loaded = load_pem_private_key(key, None)
-            first = x509.load_pem_x509_certificate(certificate)
-        except (ValueError, TypeError) as error:
-            raise PkiError(f"not a CA certificate with its key in PEM: {error}") from error
-        if not isinstance(loaded, ec.EllipticCurvePrivateKey):
-            raise PkiError("the key of a CA must be an elliptic curve key")
-        if loaded.public_key() != first.public_key():
-            raise PkiError(f"the key is not that of {subject_of(first)}")
+        first, loaded = read_ca(certificate, key)
         return cls(loaded, first, entropy, above=above)
 
     @property
@@ -148,6 +126,11 @@ class Authority:
         """This CA and all above it, the root last: what a peer that gets the leaf alone must hold."""
         return (self.certificate, *self.above)
 
+    @property
+    def sent_chain(self) -> tuple[x509.Certificate, ...]:
+        """What a server sends along with a leaf of this CA where it sends the chain: all of it but the root."""
+        return self.full_chain[:-1]
+
     def key_pem(self) -> bytes:
         """Return the private key in PEM (PKCS #8, not encrypted)."""
         return key_pem(self.key)
@@ -158,37 +141,65 @@ class Authority:
         *,
         validity: Validity = STANDARD,
         strip: Sequence[Usage] = (),
-        key: ec.EllipticCurvePrivateKey | None = None,
-        curve: str = "P-256",
+        key: PrivateKey | None = None,
+        kind: str = "P-256",
     ) -> Identity:
-        """Sign a request and return the identity. ``strip`` are usages that this CA drops from what was asked for."""
-        key = key if key is not None else new_key(self._entropy, curve)
+        """Sign a request and return the identity, by default with a new key of a ``kind`` as `new_key` knows them.
+
+        ``strip`` are usages that this CA drops from what was asked for.
+        """
+        key = key if key is not None else new_key(self._entropy, kind)
+        certificate = self.certify(request, key.public_key(), validity=validity, strip=strip)
+        return Identity(key, certificate, self.sent_chain)
+
+    def certify(
+        self,
+        request: Request,
+        key: CertificatePublicKeyTypes,
+        *,
+        validity: Validity = STANDARD,
+        strip: Sequence[Usage] = (),
+    ) -> x509.Certificate:
+        """Sign a request for somebody else's key and return the certificate. ``strip`` as for `issue`."""
         builder = _leaf_builder(request, key, validity, strip, self._entropy)
         builder = builder.issuer_name(self.certificate.subject).add_extension(self._authority_key_id, critical=False)
-        # `above` ends with the root, which no server sends; a root has nothing above it and sends nothing.
-        chain = (self.certificate, *self.above)[:-1]
-        return Identity(key, _sign(builder, self.key), chain)
+        return _sign(builder, self.key)
 
     def __repr__(self) -> str:
         return f"<Authority {self.subject}>"
 
 
+def read_ca(certificate: bytes, key: bytes) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """Return the certificate of a CA and its key from their PEM texts. Raises `PkiError`."""
+    try:
+        loaded = load_pem_private_key(key, None)
+        first = x509.load_pem_x509_certificate(certificate)
+    except (ValueError, TypeError) as error:
+        raise PkiError(f"not a CA certificate with its key in PEM: {error}") from error
+    if not isinstance(loaded, ec.EllipticCurvePrivateKey):
+        raise PkiError("the key of a CA must be an elliptic curve key")
+    if loaded.public_key() != first.public_key():
+        raise PkiError(f"the key is not that of {subject_of(first)}")
+    return first, loaded
+
+
 def self_signed(
-    request: Request, entropy: Randomness, *, validity: Validity = STANDARD, curve: str = "P-256"
+    request: Request,
+    entropy: Randomness,
+    *,
+    validity: Validity = STANDARD,
+    strip: Sequence[Usage] = (),
+    kind: str = "P-256",
 ) -> Identity:
-    """Return an identity that vouches for itself, as the products make at installation."""
-    key = new_key(entropy, curve)
-    builder = _leaf_builder(request, key, validity, (), entropy).issuer_name(request.subject())
+    """Return an identity that vouches for itself, as the products make at installation. Arguments as for
+    `Authority.issue`.
+    """
+    key = new_key(entropy, kind)
+    builder = _leaf_builder(request, key.public_key(), validity, strip, entropy).issuer_name(request.subject())
     # With its own key's identifier OpenSSL finds it among others of the same subject; `TrustStore.first_by_subject` is
     # for the product that does not.
     own = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
     return Identity(key, _sign(builder.add_extension(own, critical=False), key))
-
-
-def new_key(entropy: Randomness, curve: str = "P-256") -> ec.EllipticCurvePrivateKey:
-    """Draw a private key."""
-    kind, order = CURVES[curve]
-    return ec.derive_private_key(entropy.randrange(1, order), kind)
 
 
 def _serial(entropy: Randomness) -> int:
@@ -197,9 +208,8 @@ def _serial(entropy: Randomness) -> int:
 
 
 def _builder(
-    subject: x509.Name, key: ec.EllipticCurvePrivateKey, validity: Validity, entropy: Randomness
+    subject: x509.Name, public: CertificatePublicKeyTypes, validity: Validity, entropy: Randomness
 ) -> x509.CertificateBuilder:
-    public = key.public_key()
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -220,9 +230,9 @@ def _ca_builder(
     entropy: Randomness,
 ) -> x509.CertificateBuilder:
     builder = (
-        _builder(subject, key, validity, entropy)
+        _builder(subject, key.public_key(), validity, entropy)
         .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
-        .add_extension(_key_usage(ca=True), critical=True)
+        .add_extension(_CA_USAGE, critical=True)
     )
     if constraints is not None:
         builder = builder.add_extension(constraints.extension(), critical=True)
@@ -231,7 +241,7 @@ def _ca_builder(
 
 def _leaf_builder(
     request: Request,
-    key: ec.EllipticCurvePrivateKey,
+    key: CertificatePublicKeyTypes,
     validity: Validity,
     strip: Sequence[Usage],
     entropy: Randomness,
@@ -239,7 +249,7 @@ def _leaf_builder(
     builder = (
         _builder(request.subject(), key, validity, entropy)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(ca=False), critical=True)
+        .add_extension(leaf_usage(key), critical=True)
     )
     usages = [usage.oid for usage in request.profile.usages if usage not in strip]
     if usages:
@@ -250,21 +260,37 @@ def _leaf_builder(
     return builder
 
 
-def _key_usage(*, ca: bool) -> x509.KeyUsage:
-    # No keyEncipherment: an elliptic curve key has none (RFC 8813, section 3).
+def leaf_usage(key: CertificatePublicKeyTypes) -> x509.KeyUsage:
+    """Return the key usages that a service's certificate has, as the products' CSRs ask for them."""
+    encipherment = isinstance(key, rsa.RSAPublicKey)  # an elliptic curve key has none (RFC 8813, section 3)
     return x509.KeyUsage(
         digital_signature=True,
         content_commitment=False,
-        key_encipherment=False,
+        key_encipherment=encipherment,
         data_encipherment=False,
-        key_agreement=not ca,
-        key_cert_sign=ca,
-        crl_sign=ca,
+        key_agreement=not encipherment,
+        key_cert_sign=False,
+        crl_sign=False,
         encipher_only=False,
         decipher_only=False,
     )
 
 
-def _sign(builder: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+_CA_USAGE = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
+def _sign(builder: x509.CertificateBuilder, key: PrivateKey) -> x509.Certificate:
+    if isinstance(key, rsa.RSAPrivateKey):
+        return builder.sign(key, hashes.SHA256())
     algorithm = hashes.SHA384() if key.curve.name == "secp384r1" else hashes.SHA256()
     return builder.sign(key, algorithm, ecdsa_deterministic=True)

@@ -27,8 +27,13 @@ a private root of its own, limited to the lab's domains.
 | file | what it is |
 |---|---|
 | `public-root.pem`, `public-root.key.pem` | stands in for a public CA: signs Expressway-E |
+| `public-intermediate.pem`, `public-intermediate.key.pem` | the public CA's issuing CA, for an Expressway-E below it |
 | `enterprise-root.pem`, `enterprise-root.key.pem` | the company's own root |
 | `enterprise-intermediate.pem`, `enterprise-intermediate.key.pem` | the company's issuing CA: signs all inside |
+| `private-root.pem`, `private-root.key.pem` | a CA that nobody trusts unless told |
+| `manufacturing-root.pem`, `manufacturing-root.key.pem` | certifies phones in the factory |
+
+Certificates that are broken on purpose lie in `broken/`; `edgesim certs broken` writes them again.
 
 All keys are P-256. They are drawn from a fixed seed, signatures are deterministic (RFC 6979), dates are fixed: the
 files come out the same, octet for octet, whenever they are made again:
@@ -39,26 +44,40 @@ A copy lies in the package (`edgesim/pki/roots/`), so that an installed edgesim 
 kept: each lab mints its own at start.
 """
 
-_NAMES = ("public-root", "enterprise-root", "enterprise-intermediate")
-
 
 def make() -> Authorities:
     """Make the test CAs anew from their fixed seed."""
     entropy = Entropy(0, "edgesim test roots")
-    company = "edgesim test enterprise"
+    company, public_ca = "edgesim test enterprise", "edgesim test public CA"
     root = Authority.root("edgesim TEST Enterprise Root CA", entropy, organization=company)
+    public = Authority.root("edgesim TEST Public Root CA", entropy, organization=public_ca)
+    # In the order in which they came to be: a new one at the end leaves the others as they are.
+    enterprise = root.intermediate("edgesim TEST Enterprise Issuing CA", organization=company)
     return Authorities(
-        public=Authority.root("edgesim TEST Public Root CA", entropy, organization="edgesim test public CA"),
+        public=public,
         enterprise_root=root,
-        enterprise=root.intermediate("edgesim TEST Enterprise Issuing CA", organization=company),
+        enterprise=enterprise,
+        public_issuing=public.intermediate("edgesim TEST Public Issuing CA", organization=public_ca),
+        private=Authority.root("edgesim TEST Private Root CA", entropy, organization="edgesim test private CA"),
+        manufacturing=Authority.root(
+            "edgesim TEST Manufacturing Root CA", entropy, organization="edgesim test phone maker"
+        ),
     )
 
 
 def files() -> dict[str, bytes]:
     """Return the fixtures' files: content by name."""
     made = make()
+    named = {
+        "public-root": made.public,
+        "public-intermediate": made.public_issuing,
+        "enterprise-root": made.enterprise_root,
+        "enterprise-intermediate": made.enterprise,
+        "private-root": made.private,
+        "manufacturing-root": made.manufacturing,
+    }
     content = {"README.md": README.encode()}
-    for name, authority in zip(_NAMES, (made.public, made.enterprise_root, made.enterprise), strict=True):
+    for name, authority in named.items():
         mark = f"{WARNING}\nSubject: {authority.subject}\n".encode()
         content[f"{name}.pem"] = mark + TrustStore.of(name, authority).pem()
         content[f"{name}.key.pem"] = mark + authority.key_pem()

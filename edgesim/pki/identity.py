@@ -10,9 +10,9 @@ from functools import cached_property
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from edgesim.pki.keys import PrivateKey, key_pem
 from edgesim.pki.names import names_of, qualified, subject_of
 
 _PEM = serialization.Encoding.PEM
@@ -66,16 +66,22 @@ PROFILES = {profile.name: profile for profile in (EXPRESSWAY, TOMCAT, CALLMANAGE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a CA is asked to sign: a CSR's content. ``names`` are written as in `edgesim.pki.names`."""
+    """What a CA is asked to sign: a CSR's content. ``names`` are written as in `edgesim.pki.names`.
+
+    ``full_subject`` takes the place of common name, organization and unit where somebody wrote more than these.
+    """
 
     common_name: str
     names: tuple[str, ...]
     profile: Profile
     organization: str = "edgesim lab"
     unit: str | None = None
+    full_subject: x509.Name | None = None
 
     def subject(self) -> x509.Name:
         """Return the subject's distinguished name."""
+        if self.full_subject is not None:
+            return self.full_subject
         return distinguished_name(self.common_name, self.organization, self.unit)
 
     def without(self, *names: str) -> Request:
@@ -169,7 +175,7 @@ def im_presence(
 class Identity:
     """A private key with its certificate, and the CA certificates above it without the root, nearest first."""
 
-    key: ec.EllipticCurvePrivateKey
+    key: PrivateKey
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...] = field(default=())
 
@@ -204,11 +210,6 @@ class Identity:
 
     def __repr__(self) -> str:
         return f"<Identity {self.subject}>"
-
-
-def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    """Return a private key in PEM (PKCS #8, not encrypted)."""
-    return key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
 def distinguished_name(common_name: str, organization: str, unit: str | None = None) -> x509.Name:

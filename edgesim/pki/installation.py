@@ -21,8 +21,9 @@ from pathlib import Path
 from cryptography import x509
 
 from edgesim.pki.authorities import Authorities
-from edgesim.pki.authority import Authority, Constraints, Randomness, Validity
+from edgesim.pki.authority import Authority, Constraints, Validity
 from edgesim.pki.identity import PkiError
+from edgesim.pki.keys import Randomness
 from edgesim.pki.trust import TrustStore
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -73,7 +74,8 @@ def installation_authorities(
     now: datetime,
     networks: Sequence[str] = LOOPBACK,
 ) -> Authorities:
-    """Return this installation's private CAs: a root in the public CA's part, a company root, an issuing CA below it.
+    """Return this installation's private CAs: roots in the parts of a public CA, of the company, of a CA that nobody
+    trusts and of the phones' maker, and an issuing CA below each of the first two.
 
     Arguments and errors are those of `installation_root`.
     """
@@ -83,19 +85,21 @@ def installation_authorities(
             directory, domains=domains, randomness=randomness, now=now, networks=networks, role=role
         )
 
+    def issuing(above: Authority, stem: str, name: str) -> Authority:
+        own = hashlib.sha256(TrustStore.of("", above).der()).hexdigest()[:8]
+        path, validity = directory / f"{stem}-{own}", validity_from(now, CA_DAYS)
+        return _kept(path, randomness, now, above.full_chain,
+                     lambda: above.intermediate(name, entropy=randomness, validity=validity))  # fmt: skip
+
     public, enterprise_root = root("public-root"), root("enterprise-root")
-    own = hashlib.sha256(TrustStore.of("", enterprise_root).der()).hexdigest()[:8]
-    path = directory / f"enterprise-issuing-{own}"
-    enterprise = _kept(
-        path,
-        randomness,
-        now,
-        enterprise_root.full_chain,
-        lambda: enterprise_root.intermediate(
-            "edgesim private issuing CA", entropy=randomness, validity=validity_from(now, CA_DAYS)
-        ),
+    return Authorities(
+        public=public,
+        public_issuing=issuing(public, "public-issuing", "edgesim private CA below the public root"),
+        enterprise_root=enterprise_root,
+        enterprise=issuing(enterprise_root, "enterprise-issuing", "edgesim private issuing CA"),
+        private=root("private-root"),
+        manufacturing=root("manufacturing-root"),
     )
-    return Authorities(public=public, enterprise_root=enterprise_root, enterprise=enterprise)
 
 
 def certificate_file(directory: Path, authority: Authority) -> Path:

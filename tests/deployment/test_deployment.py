@@ -132,6 +132,7 @@ def test_certificates_have_the_names_that_the_products_need(small: Deployment) -
     assert [each.service for each in small.certificates_of("imp-pub")] == ["tomcat", "cup-xmpp"]
     assert small.trust_store("expc", "trusted-ca").holds == (
         "public",
+        "public-issuing",
         "enterprise",
         "enterprise-issuing",
     )

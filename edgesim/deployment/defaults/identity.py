@@ -100,8 +100,8 @@ class TlsDefaults(Model):
     maximum_version: Literal["TLSv1.2", "TLSv1.3"] = known(
         "TLSv1.3", "greatest version of every leg; what OpenSSL offers", tag="proposed"
     )
-    key: Literal["P-256", "RSA-2048"] = known(
-        "P-256", "keys of the lab's certificates: small and reproducible from a seed", tag="proposed"
+    key: Literal["ec-p256", "rsa-2048"] = known(
+        "ec-p256", "keys of the lab's certificates: small and reproducible from a seed", tag="proposed"
     )
     handshake_timeout_s: float = known(10.0, "HTTPS and XMPP handshakes give up after this", tag="proposed", gt=0)
     san_limit_characters: int = known(

@@ -14,15 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from edgesim.deployment import Product, Release, closed
 from edgesim.edge import service
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import Usage
+from edgesim.pki.keys import signed_sha1
 from edgesim.sip.connection import Address
 from edgesim.sip.digest import DigestCredentials, Verdict
 from edgesim.sip.message import Request
@@ -128,12 +126,8 @@ def _signed(request: Request, certificate: x509.Certificate) -> bool:
         date=request.get("Date") or "",
         body=request.body,
     )
-    key = certificate.public_key()
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        return False
     try:
         signature = base64.b64decode((request.get("Identity") or "").strip('"'), validate=True)
-        key.verify(signature, text, ec.ECDSA(hashes.SHA1()))
-    except (binascii.Error, InvalidSignature):
+    except binascii.Error:
         return False
-    return True
+    return signed_sha1(certificate.public_key(), signature, text)

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import base64
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from edgesim.edge import service
 from edgesim.node import Node
+from edgesim.pki.keys import sign_sha1
 from edgesim.servers.expressway_e.zone import Link
 from edgesim.sip.digest import DigestCredentials
 from edgesim.sip.message import Request
@@ -97,5 +95,4 @@ class ServiceClient:
 
     def _sign(self, text: bytes) -> str:
         """Return the signature over ``text`` by E's key, with SHA-1 as in RFC 4474; always the same for one text."""
-        signature = self._identity.key.sign(text, ec.ECDSA(hashes.SHA1(), deterministic_signing=True))
-        return base64.b64encode(signature).decode()
+        return base64.b64encode(sign_sha1(self._identity.key, text)).decode()
