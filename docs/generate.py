@@ -6,6 +6,7 @@ changes; ``tests/test_docs.py`` says when one is out of date.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 from edgesim.catalogue import Catalogue
 from edgesim.catalogue.page import page as catalogue_page
 from edgesim.cli import drawing
-from edgesim.deployment import builtin
+from edgesim.deployment import builtin, json_schema
 from edgesim.deployment.grounds_table import page as defaults_page
 from edgesim.journal import Entry, Event, Selection, events, ladder_svg
 from edgesim.readiness.rules import RULES
@@ -34,6 +35,7 @@ def pages() -> dict[Path, str]:
     """Return each generated page with the text that it should have."""
     return {
         DOCS / "defaults.md": defaults_page(),
+        DOCS / "deployment.schema.json": json.dumps(json_schema(), ensure_ascii=False, indent=1) + "\n",
         DOCS / "catalogue.md": catalogue_page(Catalogue.collect(find([], home=SCENARIOS), RULES)),
     }
 

@@ -36,6 +36,20 @@ def shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int
     return int(found[1]), int(found[2])
 
 
+def releases(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[dict[str, str]]:
+    """Read ``PRODUCT=RELEASE[,RELEASE...]``, several times; return every combination. Raises `click.BadParameter`."""
+    combinations: list[dict[str, str]] = [{}]
+    for value in values:
+        product, equals, listed = value.partition("=")
+        names = [each.strip() for each in listed.split(",")]
+        if not equals or not all(names):
+            raise click.BadParameter(f"{value!r}: write for example expressway=X12.4,X12.5.")
+        if any(product in each for each in combinations):
+            raise click.BadParameter(f"{product!r} is given twice; list its releases after one =, with commas.")
+        combinations = [{**each, product: name} for each in combinations for name in names]
+    return combinations
+
+
 def endpoint(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, int] | None:
     """Read an IPv4 address, with a port or for that of DNS. Raises `click.BadParameter`."""
     if value is None:

@@ -17,6 +17,7 @@ Examples:
   edgesim run                                          everything below scenarios/
   edgesim run first_sign_in --ladder text              one, with its ladder
   edgesim run scenarios/sign_in/refused.py::wrong_password --seed 7
+  edgesim run first_sign_in --release expressway=X12.4,X14.3   at each of these releases
   edgesim run --seeds 1..1000 -j 4 --junit runs.xml    a sweep on four processes
   edgesim run --seeds 1..1000 --shard 2/4 --json       the second quarter of it, by program
   edgesim run first_sign_in --live                     on real sockets
@@ -31,6 +32,14 @@ Examples:
     "--seeds", metavar="A..B", callback=parameters.seed_range, help="Run under each of these seeds, both ends included."
 )
 @click.option("-j", "--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes to use.")
+@click.option(
+    "--release",
+    "releases",
+    multiple=True,
+    metavar="PRODUCT=REL[,REL...]",
+    callback=parameters.releases,
+    help="Run at each of these releases instead of the deployment's; several products give every combination.",
+)
 @click.option(
     "--shard", metavar="I/N", callback=parameters.shard, help="Run the I-th of N parts only, for machines side by side."
 )
@@ -54,6 +63,7 @@ def command(
     live: bool,
     seed: int,
     seeds: range | None,
+    releases: list[dict[str, str]],
     jobs: int,
     shard: tuple[int, int] | None,
     junit: Path | None,
@@ -89,5 +99,5 @@ def command(
         check_determinism=check_determinism,
     )
     runner = Runner(settings)
-    runner.choose(wanted, seeds if seeds is not None else range(seed, seed + 1), shard)
+    runner.choose(wanted, seeds if seeds is not None else range(seed, seed + 1), shard, releases)
     click.get_current_context().exit(runner.run())

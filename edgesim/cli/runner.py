@@ -56,9 +56,17 @@ class Runner:
         self._verdicts: list[Verdict] = []
         self._different = 0
 
-    def choose(self, wanted: Sequence[str], seeds: range, shard: tuple[int, int] | None) -> None:
-        """Find the scenarios, and take one part of the runs where they are divided. Raises `Problem`."""
-        self._scenarios, self._seeds, self._shard = chosen(wanted), seeds, shard or (1, 1)
+    def choose(
+        self,
+        wanted: Sequence[str],
+        seeds: range,
+        shard: tuple[int, int] | None,
+        releases: Sequence[dict[str, str]] = ({},),
+    ) -> None:
+        """Find the scenarios, each at each combination of ``releases``, and take one part of the runs where they are
+        divided. Raises `Problem`."""
+        self._scenarios = [each.at(some) if some else each for each in chosen(wanted) for some in releases]
+        self._seeds, self._shard = seeds, shard or (1, 1)
         index, count = self._shard
         self._pairs = [(scenario, seed) for scenario in self._scenarios for seed in seeds][index - 1 :: count]
         if not self._pairs:
@@ -95,7 +103,7 @@ class Runner:
             output.say(f"{scenario.name}: {scenario.title}", bold=True)
             output.say(f"{world}, deployment {scenario.deployment}, seed {seed}")
             output.say()
-        path = settings.journal or _kept(f"{scenario.name}-{'live' if settings.live else 'seed'}-{seed}")
+        path = settings.journal or _kept(f"{_file(scenario)}-{'live' if settings.live else 'seed'}-{seed}")
         began = stopwatch()
         done = self._play(scenario, seed, path, story=not settings.as_json)
         seconds = stopwatch() - began
@@ -211,10 +219,10 @@ class Runner:
                 yield verdict, None
             return
         for scenario, seed in self._pairs:
-            path = _kept(f"{scenario.name}-seed-{seed}")
+            path = _kept(f"{_file(scenario)}-seed-{seed}")
             if settings.journal is not None:
                 stem, suffix = settings.journal.stem, settings.journal.suffix
-                path = settings.journal.with_name(f"{stem}-{scenario.name}-{seed}{suffix}")
+                path = settings.journal.with_name(f"{stem}-{_file(scenario)}-{seed}{suffix}")
             done = self._play(scenario, seed, path)
             verdict = done.verdict
             deployment = _deployment(scenario)
@@ -228,13 +236,15 @@ class Runner:
 
     def _told(self, verdict: Verdict, journal: Journal | None) -> None:
         """Tell a failure in full; what ran without a journal runs once more, which gives the same."""
-        scenario = next(each for each in self._scenarios if each.name == verdict.scenario)
+        scenario = next(
+            each for each in self._scenarios if (each.name, dict(each.releases)) == (verdict.scenario, verdict.releases)
+        )
         path = Path(verdict.journal) if verdict.journal else None
         entries: Sequence[Entry[Event]] | Journal | None = journal
         if entries is None and path is not None:
             entries = list(Reader(path))
         elif entries is None and verdict.outcome is Outcome.FAILED and not self.settings.live:
-            path = _kept(f"{scenario.name}-seed-{verdict.seed}")
+            path = _kept(f"{_file(scenario)}-seed-{verdict.seed}")
             done = self._play(scenario, verdict.seed, path)
             verdict, entries = done.verdict, done.journal
         verdicts.failure(verdict, entries, _deployment(scenario))
@@ -251,6 +261,11 @@ def _writable(path: Path | None) -> None:
         path.open("ab").close()
     except OSError as error:
         raise Problem(f"{error.filename or path}: {error.strerror or error}") from None
+
+
+def _file(scenario: Scenario) -> str:
+    """Return the scenario's part of a file's name."""
+    return "-".join([scenario.name, *(release for _, release in scenario.releases)])
 
 
 def _text(path: Path | None) -> str | None:

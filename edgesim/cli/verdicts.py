@@ -32,7 +32,7 @@ def line(verdict: Verdict, *, seconds: float | None = None) -> None:
     mutation = f" with {verdict.mutation}" if verdict.mutation else ""
     reports = "".join(f"  {name}={value}" for name, value in verdict.reports.items())
     output.say(
-        f"{word} {verdict.scenario}{mutation}, seed {verdict.seed}, {verdict.lab_seconds:.3f} s of lab time{took}, "
+        f"{word} {verdict.label}{mutation}, seed {verdict.seed}, {verdict.lab_seconds:.3f} s of lab time{took}, "
         f"{verdict.entries} entries{reports}"
     )
 

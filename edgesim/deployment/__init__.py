@@ -8,6 +8,7 @@ from edgesim.deployment.loading import builtin, load, load_data, load_file, load
 from edgesim.deployment.model import Deployment, HostSpec
 from edgesim.deployment.records import Record
 from edgesim.deployment.releases import Product, Release
+from edgesim.deployment.schema import json_schema
 from edgesim.deployment.validation import DeploymentError
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "closed",
     "gate",
     "gates",
+    "json_schema",
     "load",
     "load_data",
     "load_file",

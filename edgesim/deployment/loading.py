@@ -102,6 +102,31 @@ def relocated(deployment: Deployment, mapping: Mapping[str, str]) -> Deployment:
     return load_data(moved(authored(deployment)), deployment.name)
 
 
+def released(deployment: Deployment, releases: Mapping[str, str]) -> Deployment:
+    """Return a deployment at other releases; see `Deployment.at_releases`."""
+    changes: dict[str, Any] = {}
+    for product, release in releases.items():
+        sections = RELEASED.get(product)
+        if sections is None:
+            reason = f"no product is called this here; there are {', '.join(RELEASED)}"
+            raise DeploymentError((Mistake(path=("releases",), value=product, reason=reason),))
+        for section in sections:
+            count = len(getattr(deployment, section))
+            changes.update({f"{section}.{index}.release": release for index in range(count)})
+    return changed(deployment, changes)
+
+
+RELEASED = {
+    "expressway": ("expressway_e", "expressway_c"),
+    "expressway_e": ("expressway_e",),
+    "expressway_c": ("expressway_c",),
+    "unified_cm": ("unified_cm",),
+    "im_presence": ("im_presence",),
+    "jabber": ("clients",),
+}
+"""What a product's name means where releases are given: the sections whose machines or clusters run it."""
+
+
 def authored(deployment: Deployment) -> dict[str, Any]:
     """Return a deployment as plain data, without what was filled in."""
     data = _plain(deployment.model_dump(exclude_unset=True))

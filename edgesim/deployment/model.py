@@ -28,6 +28,7 @@ from edgesim.deployment.hosts import (
 from edgesim.deployment.mra import CmsWebProxy, Dns, Domains, Mra, SshTunnel, TraversalZone, XcpLink
 from edgesim.deployment.people import Device, User
 from edgesim.deployment.records import Record, zone_records
+from edgesim.deployment.releases import Product, Release
 from edgesim.deployment.security import Certificate, TrustStore
 from edgesim.world import Interface
 
@@ -252,6 +253,26 @@ class Deployment(Model):
         from edgesim.deployment.loading import changed
 
         return changed(self, changes)
+
+    def at_releases(self, releases: Mapping[str, str]) -> Deployment:
+        """Return a new deployment with other releases: ``{"expressway": "X12.4", "unified_cm": "12.5(1)SU4"}``.
+
+        Products are ``expressway`` (or ``expressway_e``, ``expressway_c``), ``unified_cm``, ``im_presence`` and
+        ``jabber``. Raises `DeploymentError`.
+        """
+        from edgesim.deployment.loading import released
+
+        return released(self, releases)
+
+    def releases(self) -> Mapping[Product, Release]:
+        """Return the oldest release of each product in the deployment: what gates are judged by."""
+        found: dict[Product, Release] = {}
+        pairs = [(Product.EXPRESSWAY, each.release) for each in (*self.expressway_e, *self.expressway_c)]
+        pairs += [(Product.UNIFIED_CM, each.release) for each in self.unified_cm]
+        pairs += [(Product.IM_PRESENCE, each.release) for each in self.im_presence]
+        for product, release in pairs:
+            found[product] = min(found.get(product, release), release)
+        return found
 
     def relocated(self, mapping: Mapping[str, str]) -> Deployment:
         """Return a new deployment with every address replaced that ``mapping`` names, wherever it stands."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,6 +45,11 @@ class Scenario:
     strict: bool = True
     tags: tuple[str, ...] = field(default=())
     breaks: tuple[str, ...] = ()
+    releases: tuple[tuple[str, str], ...] = ()
+
+    def at(self, releases: Mapping[str, str]) -> Scenario:
+        """Return the same scenario with other releases, as `Deployment.at_releases` takes them."""
+        return replace(self, releases=tuple(releases.items()))
 
     @property
     def title(self) -> str:

@@ -25,8 +25,9 @@ from edgesim.world.sim import DeadlockError, LivelockError, SimWorld
 class Options:
     """How to run. ``live`` uses real sockets; ``journal`` is a file for the entries; ``keylog`` one for TLS secrets.
 
-    ``watch`` is called with every entry as it is written. ``network`` is the half of the loopback addresses that a live
-    lab gets: two labs on one machine need two.
+    ``releases`` are pairs of product and release, as of `Deployment.at_releases`. ``watch`` is called with every entry
+    as it is written. ``network`` is the half of the loopback addresses that a live lab gets: two labs on one machine
+    need two.
     """
 
     seed: int = 1
@@ -36,6 +37,7 @@ class Options:
     secrets: bool = False
     keylog: str | None = None
     mutation: Mutation | None = None
+    releases: tuple[tuple[str, str], ...] = ()
     watch: Callable[[Entry[Event]], None] | None = None
 
 
@@ -149,12 +151,17 @@ def _deployment(scenario: Scenario, options: Options, world: World, *, mutated: 
         changes.update(options.mutation.changes())
     if changes:
         deployment = deployment.changed(changes)
+    releases = dict(options.releases or scenario.releases)
+    if releases:
+        deployment = deployment.at_releases(releases)
     return labs.on_loopback(deployment, network=options.network) if world.kind == "live" else deployment
 
 
 def _verdict(scenario: Scenario, options: Options, play: Play, ending: _Ending) -> Verdict:
     stage, failure = play.stage, ending.failure
     replay = ["edgesim", "run", f"{relative(scenario.path)}::{scenario.name}", f"--seed={options.seed}"]
+    releases = options.releases or scenario.releases
+    replay += [f"--release={product}={release}" for product, release in releases]
     return Verdict(
         scenario=scenario.name,
         title=scenario.title,
@@ -172,5 +179,6 @@ def _verdict(scenario: Scenario, options: Options, play: Play, ending: _Ending) 
         lab_seconds=play.ended_at or play.world.now() / 1e9,
         journal=str(options.journal or ""),
         mutation=options.mutation.name if options.mutation else "",
+        releases=dict(releases),
         replay=shlex.join(replay + (["--live"] if options.live else [])),
     )

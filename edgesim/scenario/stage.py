@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgesim import lab as labs
-from edgesim.deployment import Deployment
+from edgesim.deployment import Deployment, closed
 from edgesim.deployment.people import User
 from edgesim.journal import Entry, Event, events
 from edgesim.journal.matchers import Matcher
@@ -67,6 +67,13 @@ class Lab:
     def deployment(self) -> Deployment:
         """What was built."""
         return self.inner.deployment
+
+    def has(self, feature: str) -> bool:
+        """Say whether the releases of this lab have a feature: all its gates are open (`edgesim.deployment.gates`).
+
+        A story that runs on both sides of a gate asks this, and expects accordingly.
+        """
+        return not closed(feature, self.deployment.releases())
 
     @property
     def now(self) -> float:

@@ -51,7 +51,12 @@ def sweep(
     several = len(pairs) > 1
     chosen = pairs[index - 1 :: count]
     work = [
-        (scenario, replace(given, seed=seed, journal=_journal(given, scenario, seed, several)))
+        (
+            scenario,
+            replace(
+                given, seed=seed, journal=_journal(given, scenario, seed, several), releases=_releases(given, scenario)
+            ),
+        )
         for scenario, seed in chosen
     ]
     if jobs <= 1 or len(work) <= 1:
@@ -59,11 +64,16 @@ def sweep(
     return _parallel(work, jobs)
 
 
+def _releases(options: Options, scenario: Scenario) -> tuple[tuple[str, str], ...]:
+    return options.releases or scenario.releases
+
+
 def _journal(options: Options, scenario: Scenario, seed: int, several: bool) -> Path | None:
     file = options.journal
     if file is None or not several:
         return file
-    return file.with_name(f"{file.stem}-{scenario.name}-{seed}{file.suffix}")
+    releases = "".join(f"-{release}" for _, release in scenario.releases)
+    return file.with_name(f"{file.stem}-{scenario.name}{releases}-{seed}{file.suffix}")
 
 
 class _Lane:

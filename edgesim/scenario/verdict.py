@@ -45,7 +45,14 @@ class Verdict:
     lab_seconds: float = 0.0
     journal: str = ""
     mutation: str = ""
+    releases: dict[str, str] = field(default_factory=dict)
     replay: str = ""
+
+    @property
+    def label(self) -> str:
+        """The scenario's name, and the releases where others than the deployment's were asked for."""
+        others = ", ".join(f"{product} {release}" for product, release in self.releases.items())
+        return f"{self.scenario} [{others}]" if others else self.scenario
 
     def as_json(self) -> dict[str, Any]:
         """Return the verdict as JSON values; keys without a value are left out."""
@@ -65,6 +72,7 @@ class Verdict:
             "lab_seconds": round(self.lab_seconds, 6),
             "journal": self.journal,
             "mutation": self.mutation,
+            "releases": self.releases,
             "replay": self.replay,
         }
         return {key: value for key, value in values.items() if value not in ("", [], {})}

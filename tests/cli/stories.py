@@ -27,6 +27,15 @@ async def never_registers(lab: Lab) -> None:
     await lab.expect(Registered(device="CSFALICE"), within=2)
 '''
 
+GATED = """
+from edgesim.scenario import Lab, scenario
+
+
+@scenario()
+async def sides(lab: Lab) -> None:
+    lab.report(open=lab.has("no inside srv of the edge domain"))
+    lab.check(True, "it runs on either side")
+"""
 UNSUPPORTED = '''
 from edgesim.scenario import Lab, scenario
 from edgesim.world import Capability

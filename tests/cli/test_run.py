@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import edgesim, process
-from tests.cli.stories import BAD, CANNOT, GOOD, UNSTEADY, UNSUPPORTED, write
+from tests.cli.stories import BAD, CANNOT, GATED, GOOD, UNSTEADY, UNSUPPORTED, write
 
 
 @pytest.fixture
@@ -100,6 +100,28 @@ def test_shards_divide_the_runs_without_overlap(here: Path) -> None:
     empty = edgesim("run", "asks", "--shard", "2/2")
     assert empty.exit_code == 2
     assert "shard 2/2 is empty" in empty.stderr
+
+
+def test_a_run_at_each_of_several_releases(here: Path) -> None:
+    write(here, gate=GATED)
+    done = edgesim("run", "sides", "--release", "expressway=X12.4,X12.5", "--release", "unified_cm=12.5(1)", "--json")
+    verdicts = [json.loads(line) for line in done.output.splitlines()]
+    assert [each["releases"] for each in verdicts] == [
+        {"expressway": "X12.4", "unified_cm": "12.5(1)"},
+        {"expressway": "X12.5", "unified_cm": "12.5(1)"},
+    ]
+    assert [each["reports"]["open"] for each in verdicts] == [False, True]
+    assert "--release=expressway=X12.4" in verdicts[0]["replay"]
+    parallel = edgesim("run", "sides", "asks", "--release", "expressway=X12.4,X12.5", "--json", "-j", "2")
+    reports = [json.loads(line)["reports"] for line in parallel.output.splitlines()]
+    assert [each.get("open") for each in reports] == [False, True, None, None]
+
+
+@pytest.mark.parametrize("value", ["expressway", "expressway=", "expressway=X12.4,"])
+def test_a_release_that_cannot_be_read_is_told(here: Path, value: str) -> None:
+    done = edgesim("run", "asks", "--release", value)
+    assert done.exit_code == 2
+    assert value.split("=")[0] in done.output
 
 
 def test_sweeps_in_processes_give_the_same_verdicts(here: Path) -> None:
