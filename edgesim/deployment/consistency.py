@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from edgesim.deployment.device_models import device_type
 from edgesim.deployment.features import gate
 from edgesim.deployment.hosts import Expressway
-from edgesim.deployment.releases import Product
+from edgesim.deployment.releases import Product, ReleaseError
 from edgesim.deployment.security import AUTHORITIES, FIXED, Certificate, TrustStore, services_of, stores_of
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def mistakes_in(deployment: Deployment, authored: Authored) -> tuple[Mistake, ..
         *_settings(deployment),
         *_users(deployment),
         *_devices(deployment, authored.devices),
+        *_device_hosts(deployment),
         *_records(deployment),
         *_security(deployment, authored),
     )
@@ -195,11 +197,34 @@ def _devices(lab: Deployment, authored: tuple[Device, ...]) -> Iterator[Mistake]
         path: Path = ("devices", index)
         yield from _one((*path, "owner"), device.owner, users, "user")
         yield from _one((*path, "cluster"), device.cluster, clusters, "Unified CM cluster")
+        try:
+            device_type(device.type, device.firmware)
+        except ReleaseError as error:
+            yield _wrong((*path, "firmware"), str(device.firmware), str(error))
         cluster = clusters.get(device.cluster or "")
         if cluster:
             profiles = [each.name for each in cluster.security_profiles]
             what = "phone security profile of its cluster"
             yield from _one((*path, "security_profile"), device.security_profile, profiles, what)
+
+
+def _device_hosts(lab: Deployment) -> Iterator[Mistake]:
+    devices = {device.name: device for device in lab.devices}
+    machines: dict[str, str] = {}
+    for index, client in enumerate(lab.clients):
+        path: Path = ("clients", index)
+        yield from _one((*path, "device"), client.device, devices, "device")
+        device = devices.get(client.device or "")
+        if device is None:
+            continue
+        if device.name in machines:
+            yield _wrong((*path, "device"), device.name, f"{machines[device.name]} is this device")
+        machines.setdefault(device.name, client.name)
+        family = device.family
+        if family == "jabber":
+            yield _wrong((*path, "device"), device.name, "a phone or room device; Jabber takes that of its user")
+        elif family is not None and client.platform != family:
+            yield _wrong((*path, "platform"), client.platform, f"{device.name} is a {device.product}: {family}")
 
 
 def _records(lab: Deployment) -> Iterator[Mistake]:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgesim.deployment.base import derived
+from edgesim.deployment.device_models import CURRENT, DEVICE_TYPES, JABBER_PREFIXES, DeviceKind
 from edgesim.deployment.hosts import ClientHost, ImPresenceCluster, Machine, View
 from edgesim.deployment.mra import EnabledDomain
-from edgesim.deployment.people import JABBER_PREFIXES, Device, DeviceKind, User
+from edgesim.deployment.people import Device, User
 from edgesim.deployment.security import (
     SELF_SIGNED_TOO,
     SERVICES,
@@ -171,6 +172,15 @@ class _Filler:
         self._set("users", tuple(users))
         owners = {name: user for user in users for name in user.devices or ()}
         self._set("devices", tuple(self._device(device, owners) for device in devices.values()))
+        self._set("clients", tuple(self._client(client, devices) for client in lab.clients))
+
+    def _client(self, client: ClientHost, devices: dict[str, Device]) -> ClientHost:
+        """A machine that is a device is of the platform that its software makes of it."""
+        device = devices.get(client.device or "")
+        family = device.family if device is not None else None
+        if family is None or family == "jabber" or "platform" in client.model_fields_set:
+            return client
+        return derived(client, platform=family)
 
     def _user(self, user: User, position: int) -> User:
         lab = self.deployment
@@ -199,6 +209,7 @@ class _Filler:
             line=line,
             cluster=device.cluster or (user.home_cluster if user else None) or self.deployment.unified_cm[0].name,
             description=device.description or (user.display_name if user else ""),
+            firmware=device.firmware or CURRENT.get(DEVICE_TYPES[device.type][0].software),
         )
 
     def security(self) -> None:
@@ -267,5 +278,5 @@ def _chat_aliases(cluster: ImPresenceCluster, domain: str) -> tuple[str, ...]:
 def _kind_of(name: str) -> DeviceKind | None:
     for prefix, kind in JABBER_PREFIXES.items():
         if name.startswith(prefix):
-            return kind  # type: ignore[return-value]  # the table's values are device kinds
+            return kind
     return None

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from edgesim.deployment import releases
 from edgesim.deployment.base import Address, DomainName, HostLabel, Model, Secret, Text
+from edgesim.deployment.people import DeviceName
 from edgesim.deployment.releases import ExpresswayRelease, ImPresenceRelease, JabberRelease, UnifiedCmRelease
 from edgesim.world import Interface
 
@@ -282,12 +283,24 @@ class ImPresenceCluster(Model):
         return _named(self.nodes, name, f"node of cluster {self.name}")
 
 
+ProvisioningMode = Literal["Off", "Auto", "CUCM", "Edge", "TMS", "VCS"]
+"""Provisioning Mode of a room device, as its configuration spells it."""
+
+
 class ClientHost(SingleHomed):
-    """A machine on which a simulated client runs."""
+    """A machine on which a simulated client runs, or a phone or room device itself."""
 
     zone: ZoneName = "internet"
-    platform: Literal["windows", "mac", "ios", "android", "phone", "room"] = "windows"
-    release: JabberRelease = releases.DEFAULT_JABBER
+    platform: Literal["windows", "mac", "ios", "android", "phone", "room"] = Field(
+        default="windows", description="phone or room where it is such a device"
+    )
+    release: JabberRelease = Field(default=releases.DEFAULT_JABBER, description="of Jabber; a device has its firmware")
+    device: DeviceName | None = Field(
+        default=None, description="the phone or room device that it is, by its name in devices"
+    )
+    provisioning_mode: ProvisioningMode = Field(
+        default="Edge", description="of a room device; Edge is what its menus call Cisco UCM via Expressway"
+    )
 
 
 N = TypeVar("N", Machine, UnifiedCmNode, ImPresenceNode, ServiceProfile, UserProfile, SecurityProfile)

@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from edgesim.deployment.base import HostLabel, Model, Secret, Text
+from edgesim.deployment.device_models import DeviceKind, DeviceType, device_type
+from edgesim.deployment.releases import ReleaseError
 
 UserId = Annotated[str, Field(pattern=r"^[^\s/:@\"<>&]{1,128}$")]
 """An end user's id, case-sensitive."""
 DirectoryNumber = Annotated[str, Field(pattern=r"^\+?[0-9*#]{1,24}$")]
 DeviceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,50}$")]
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceType:
-    """A kind of device: the prefix of its names, Unified CM's product name and model number."""
-
-    prefix: str
-    product: str
-    model: int
-
-
-DEVICE_TYPES = {
-    "desktop": DeviceType("CSF", "Cisco Unified Client Services Framework", 503),
-    "iphone": DeviceType("TCT", "Cisco Dual Mode for iPhone", 562),
-    "android": DeviceType("BOT", "Cisco Dual Mode for Android", 575),
-    "tablet": DeviceType("TAB", "Cisco Jabber for Tablet", 652),
-    "7821": DeviceType("SEP", "Cisco 7821", 621),
-    "8845": DeviceType("SEP", "Cisco 8845", 36217),
-    "8865": DeviceType("SEP", "Cisco 8865", 36224),
-    "EX60": DeviceType("SEP", "Cisco TelePresence EX60", 604),
-}
-DeviceKind = Literal["desktop", "iphone", "android", "tablet", "7821", "8845", "8865", "EX60"]
-JABBER_PREFIXES = {"CSF": "desktop", "TCT": "iphone", "BOT": "android", "TAB": "tablet"}
 
 
 class Device(Model):
@@ -49,21 +27,42 @@ class Device(Model):
     security_profile: Text = "Standard SIP Non-Secure Profile"
     description: str = Field(default="", max_length=128)
     firmware: str | None = Field(
-        default=None, max_length=40, description="release of a phone or room device, as its maker writes it"
+        default=None,
+        max_length=40,
+        description="release of a phone or room device, such as 12.8(1), 10.2.5(207) (DX with Android), TC7.3.21 or "
+        "CE9.15.3; a current one when left out",
     )
     enrolled: bool = Field(
         default=False, description="holds a locally significant certificate (CAPF enrolment on premises)"
     )
 
     @property
+    def made(self) -> DeviceType:
+        """What kind of device it is with the software that it runs. Raises `ReleaseError` for software of another."""
+        return device_type(self.type, self.firmware)
+
+    @property
+    def family(self) -> Literal["jabber", "phone", "room"] | None:
+        """Which clients it is one of; None where it cannot run its firmware."""
+        try:
+            return self.made.software.family
+        except ReleaseError:
+            return None
+
+    @property
     def product(self) -> str:
         """Unified CM's product name, such as ``Cisco Unified Client Services Framework``."""
-        return DEVICE_TYPES[self.type].product
+        return self.made.product
 
     @property
     def model(self) -> int:
         """Unified CM's model number, as in ``+u.sip!model.ccm.cisco.com``."""
-        return DEVICE_TYPES[self.type].model
+        return self.made.model
+
+    @property
+    def unfit(self) -> str | None:
+        """Why MRA does not support it, model or firmware, in one line; None where it does."""
+        return self.made.unfit(self.firmware)
 
 
 class User(Model):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgesim.deployment import Product, Release, closed
-from edgesim.deployment.people import DEVICE_TYPES
+from edgesim.deployment.device_models import DEVICE_TYPES
 
 Platform = Literal["windows", "mac", "ios", "android"]
 
@@ -31,7 +31,7 @@ PLATFORMS: dict[Platform, PlatformTraits] = {
     "windows": PlatformTraits(
         product=Product.JABBER_WINDOWS,
         prefix="CSF",
-        model=DEVICE_TYPES["desktop"].model,
+        model=DEVICE_TYPES["desktop"][0].model,
         agent="jabber_desktop",
         load="Jabber_for_Windows-{release}",
         dual_mode=False,
@@ -39,7 +39,7 @@ PLATFORMS: dict[Platform, PlatformTraits] = {
     "mac": PlatformTraits(
         product=Product.JABBER_MAC,
         prefix="CSF",
-        model=DEVICE_TYPES["desktop"].model,
+        model=DEVICE_TYPES["desktop"][0].model,
         agent="jabber_desktop",
         load="Jabber_for_Mac-{release}",
         dual_mode=False,
@@ -47,7 +47,7 @@ PLATFORMS: dict[Platform, PlatformTraits] = {
     "ios": PlatformTraits(
         product=Product.JABBER_IOS,
         prefix="TCT",
-        model=DEVICE_TYPES["iphone"].model,
+        model=DEVICE_TYPES["iphone"][0].model,
         agent="jabber_iphone",
         load="Jabber_for_iOS-{release}",
         dual_mode=True,
@@ -55,7 +55,7 @@ PLATFORMS: dict[Platform, PlatformTraits] = {
     "android": PlatformTraits(
         product=Product.JABBER_ANDROID,
         prefix="BOT",
-        model=DEVICE_TYPES["android"].model,
+        model=DEVICE_TYPES["android"][0].model,
         agent="jabber_android",
         load="Jabber_for_Android-{release}",
         dual_mode=True,
