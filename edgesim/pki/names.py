@@ -78,13 +78,36 @@ def from_general_name(name: x509.GeneralName) -> str | None:
             return None
 
 
-def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
-    """Return the subject alternative names of a certificate, in their order; none where it has none that parse."""
+def names_of(certificate: x509.Certificate, limit: int | None = None) -> tuple[str, ...]:
+    """Return the subject alternative names of a certificate, in their order; none where it has none that parse.
+
+    With ``limit`` only those that a product sees that reads so many characters of the list, see `within`.
+    """
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except (x509.ExtensionNotFound, *UNREADABLE):
         return ()
-    return tuple(text for name in extension.value if (text := from_general_name(name)) is not None)
+    names = tuple(text for name in extension.value if (text := from_general_name(name)) is not None)
+    return names if limit is None else within(names, limit)
+
+
+def as_list(names: Iterable[str]) -> str:
+    """Return names as OpenSSL and the products write a SAN: ``DNS:expe.example.com, DNS:example.com``."""
+    return ", ".join(names)
+
+
+def within(names: Iterable[str], limit: int) -> tuple[str, ...]:
+    """Return the names that end within the first ``limit`` characters of the list that `as_list` makes of them.
+
+    Expressway ignores the rest. Source: Cisco, "Configure and Troubleshoot Collaboration Edge (MRA) Certificates
+    (213872)".
+    """
+    seen: list[str] = []
+    for name in names:
+        seen.append(name)
+        if len(as_list(seen)) > limit:
+            return tuple(seen[:-1])
+    return tuple(seen)
 
 
 def subject_of(certificate: x509.Certificate) -> str:
@@ -92,7 +115,7 @@ def subject_of(certificate: x509.Certificate) -> str:
     return certificate.subject.rfc4514_string()
 
 
-def common_name_of(certificate: x509.Certificate) -> str | None:
+def common_name_of(certificate: x509.Certificate | x509.CertificateSigningRequest) -> str | None:
     """Return the subject's last common name, or None."""
     values = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     return str(values[-1].value) if values else None

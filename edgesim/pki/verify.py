@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from edgesim.pki.identity import Usage
+from edgesim.pki.keys import LEAST_EC, LEAST_RSA, describe, too_weak
 from edgesim.pki.names import UNREADABLE, common_name_of, first_match, names_of, qualified, subject_of
 from edgesim.pki.trust import TrustStore
 
@@ -41,6 +42,7 @@ class Fault(Enum):
     USAGE = "usage"
     NAME = "name"
     CONSTRAINTS = "name constraints"
+    KEY = "weak key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,15 +117,21 @@ class NameCheck:
         return f"wanted {' or '.join(self.wanted)}, the certificate has {', '.join(self.present) or 'no names'}"
 
 
-def check_names(certificate: x509.Certificate | bytes | None, *wanted: str, common_name: bool = False) -> NameCheck:
+def check_names(
+    certificate: x509.Certificate | bytes | None,
+    *wanted: str,
+    common_name: bool = False,
+    limit: int | None = None,
+) -> NameCheck:
     """Look in a certificate's SAN for any of the names wanted (``expe.example.com``,
     ``SRV:_collab-edge._tls.example.com``).
 
     ``common_name`` looks at the common name too, where the certificate has no SAN of type DNS (RFC 2818, section 3.1).
-    None or an unreadable certificate has no names.
+    ``limit`` is how many characters of the SAN count (`edgesim.pki.names.within`). None or an unreadable certificate
+    has no names.
     """
     leaf = _load(certificate) if isinstance(certificate, bytes) else certificate
-    present = _names(leaf, common_name) if leaf is not None else ()
+    present = _names(leaf, common_name, limit) if leaf is not None else ()
     want = tuple(qualified(name) for name in wanted)
     return NameCheck(wanted=want, present=present, matched=first_match(want, present))
 
@@ -157,13 +165,14 @@ def verify(
     at: datetime | None = None,
     common_name: bool = False,
     partial_chain: bool = False,
+    limit: int | None = None,
 ) -> Verification:
     """Judge a peer's certificate as a verifier with the store ``trust`` would, and say why.
 
     ``presented`` are the certificates that the peer sent with its leaf. One of ``names`` must be in the SAN (none
     given: no check). ``usage`` is what the leaf is shown for. ``at`` is when (None: dates do not count).
-    ``partial_chain`` lets the chain end at any certificate of the store. Never raises for bad certificates: an
-    unreadable one is a `Problem`.
+    ``partial_chain`` lets the chain end at any certificate of the store. ``limit`` as for `check_names`. Never
+    raises for bad certificates: an unreadable one is a `Problem`.
     """
     wanted = tuple(qualified(name) for name in names)
     certificate = _load(leaf) if isinstance(leaf, bytes) else leaf
@@ -195,7 +204,8 @@ def verify(
     if usage is not None:
         problems += [problem for one in chain for problem in _judge_usage(one, usage, leaf=one is certificate)]
     problems += _judge_constraints(chain)
-    present = _names(certificate, common_name)
+    problems += [problem for one in chain for problem in _judge_key(one)]
+    present = _names(certificate, common_name, limit)
     matched = first_match(wanted, present)
     if wanted and matched is None:
         text = f"wanted {' or '.join(wanted)}, the certificate has {', '.join(present) or 'no names'}"
@@ -302,6 +312,18 @@ def _judge_usage(certificate: x509.Certificate, usage: Usage, *, leaf: bool) -> 
     return [Problem(fault=Fault.USAGE, subject=_subject(certificate), text=text)]
 
 
+def _judge_key(certificate: x509.Certificate) -> list[Problem]:
+    """Refuse what OpenSSL refuses at its usual security level (SSL_CTX_set_security_level(3), level 2)."""
+    try:
+        key = certificate.public_key()
+    except UNREADABLE:
+        return []
+    if not too_weak(key):
+        return []
+    text = f"{_subject(certificate)} has a weak key: {describe(key)}, RSA needs {LEAST_RSA} and EC {LEAST_EC}"
+    return [Problem(fault=Fault.KEY, subject=_subject(certificate), text=text)]
+
+
 def _judge_constraints(chain: Sequence[x509.Certificate]) -> list[Problem]:
     """Apply each CA's name constraints to the DNS names and addresses of the leaf (RFC 5280, section 4.2.1.10)."""
     problems = []
@@ -334,8 +356,8 @@ def _within(name: str, subtree: x509.GeneralName) -> bool:
     return isinstance(network, ipaddress.IPv4Network | ipaddress.IPv6Network) and address in network
 
 
-def _names(certificate: x509.Certificate, common_name: bool) -> tuple[str, ...]:
-    present = names_of(certificate)
+def _names(certificate: x509.Certificate, common_name: bool, limit: int | None) -> tuple[str, ...]:
+    present = names_of(certificate, limit)
     if common_name and not any(name.startswith("DNS:") for name in present) and (cn := common_name_of(certificate)):
         return (*present, qualified(cn))
     return present

@@ -1,0 +1,94 @@
+"""What stands in a certificate, as values and in words for people."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from edgesim.pki.identity import PkiError, Usage
+from edgesim.pki.keys import describe
+from edgesim.pki.names import UNREADABLE, as_list, names_of
+
+MAX_OCTETS = 1 << 20
+"""How long a PEM text may be that is read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """A certificate's content. Names carry their kind (``DNS:...``); ``usages`` are the extended key usages by name or
+    object identifier, None where the certificate has no such extension; ``fingerprint`` is SHA-256 in hexadecimal.
+    """
+
+    subject: str
+    issuer: str
+    serial: str
+    not_before: datetime
+    not_after: datetime
+    key: str
+    names: tuple[str, ...]
+    usages: tuple[str, ...] | None
+    ca: bool
+    fingerprint: str
+
+    @property
+    def san_characters(self) -> int:
+        """The length of the SAN as text, see `edgesim.pki.names.as_list`."""
+        return len(as_list(self.names))
+
+    @property
+    def self_signed(self) -> bool:
+        """Whether it names itself as its issuer."""
+        return self.subject == self.issuer
+
+
+def read_certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
+    """Return every certificate in a PEM text, in order. Raises `PkiError` where there is none or one does not parse."""
+    if len(pem) > MAX_OCTETS:
+        raise PkiError(f"no certificates: {len(pem)} octets, at most {MAX_OCTETS}")
+    try:
+        return tuple(x509.load_pem_x509_certificates(pem))
+    except ValueError as error:
+        raise PkiError(f"no certificates in PEM: {error}") from error
+
+
+def inspect(certificate: x509.Certificate) -> Inspection:
+    """Look into a certificate. Raises `PkiError` where its fields do not parse."""
+    basic = _extension(certificate, x509.BasicConstraints)
+    try:
+        return Inspection(
+            subject=certificate.subject.rfc4514_string(),
+            issuer=certificate.issuer.rfc4514_string(),
+            serial=f"{certificate.serial_number:x}",
+            not_before=certificate.not_valid_before_utc,
+            not_after=certificate.not_valid_after_utc,
+            key=describe(certificate.public_key()),
+            names=names_of(certificate),
+            usages=usages_of(certificate),
+            ca=basic is not None and basic.ca,
+            fingerprint=hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest(),
+        )
+    except UNREADABLE as error:
+        raise PkiError(f"a certificate that cannot be read: {error}") from error
+
+
+def usages_of(certificate: x509.Certificate) -> tuple[str, ...] | None:
+    """Return a certificate's extended key usages (``serverAuth``, ``clientAuth``, else an object identifier); None
+    where it has no such extension that parses.
+    """
+    extended = _extension(certificate, x509.ExtendedKeyUsage)
+    if extended is None:
+        return None
+    known = {usage.oid: usage.value for usage in Usage}
+    return tuple(known.get(oid, oid.dotted_string) for oid in extended)
+
+
+def _extension(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> Any:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except (x509.ExtensionNotFound, *UNREADABLE):
+        return None
