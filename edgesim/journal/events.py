@@ -497,3 +497,25 @@ class XcpRoute(Event):
 
     def summary(self) -> str:
         return f"XCP {self.session} {self.action} {self.content}".rstrip()
+
+
+@kind("firewall.blocked")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirewallBlocked(Event):
+    """A firewall ended a flow that this host opened; told once for each flow.
+
+    ``verdict`` is ``drop`` or ``reject``, ``rule`` what decided; ``zone`` and ``source`` are where the flow came from
+    as the firewall saw it, ``remote`` and ``port`` what the host dialled.
+    """
+
+    firewall: str
+    rule: str
+    verdict: str
+    protocol: str
+    zone: str
+    source: str
+    remote: str
+    port: int
+
+    def summary(self) -> str:
+        return f"{self.firewall}: {self.verdict} {self.protocol} :{self.port} ({self.rule})"

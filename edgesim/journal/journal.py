@@ -118,7 +118,7 @@ class Journal:
             at_ns=now if at_ns is None else at_ns,
             host_ns=host_ns if at_ns is None else host_ns - now + at_ns,
             direction=direction,
-            peer=self.name_of(peer),
+            peer=self.name_of(peer, None if isinstance(host, str) else host),
             event=event,
             payload=payload,
             keys=tuple(keys),
@@ -128,11 +128,14 @@ class Journal:
         self.append(entry)
         return entry
 
-    def name_of(self, peer: str | tuple[str, int] | None) -> str | None:
-        """Return the name by which entries mention ``peer``: a lab host's, or ``address:port`` of a stranger."""
+    def name_of(self, peer: str | tuple[str, int] | None, host: Host | None = None) -> str | None:
+        """Return the name by which entries mention a peer of ``host``: a lab host's, or ``address:port`` of a stranger.
+
+        A lab host keeps its name behind a translated address.
+        """
         if isinstance(peer, tuple):
-            host = self.world.host_at(peer[0])
-            return host.name if host else endpoint(peer)
+            found = self.world.peer(host, peer)
+            return found.name if found else endpoint(peer)
         return peer
 
 
@@ -197,9 +200,9 @@ class Recorder:
     def is_lab(self, peer: str | tuple[str, int] | None) -> bool:
         """Say whether ``peer`` is a host of the lab."""
         if isinstance(peer, tuple):
-            return self._host.world.host_at(peer[0]) is not None
+            return self._host.world.peer(self._host, peer) is not None
         return peer in self._host.world.hosts
 
     def name_of(self, peer: str | tuple[str, int] | None) -> str | None:
         """Return the name by which entries mention ``peer``."""
-        return self._journal.name_of(peer)
+        return self._journal.name_of(peer, self._host)

@@ -33,6 +33,7 @@ class WorldWatch:
             told.TlsEstablished: self._tls_established,
             told.TlsFailed: self._tls_failed,
             told.DatagramDropped: self._dropped,
+            told.FirewallBlocked: self._blocked,
             told.FaultFired: self._fired,
         }
 
@@ -100,6 +101,21 @@ class WorldWatch:
     def _dropped(self, event: told.DatagramDropped) -> tuple[events.Event, Address | None]:
         return (
             events.UdpDropped(remote=endpoint(event.remote), port=event.remote[1], reason=event.reason),
+            event.remote,
+        )
+
+    def _blocked(self, event: told.FirewallBlocked) -> tuple[events.Event, Address | None]:
+        return (
+            events.FirewallBlocked(
+                firewall=event.firewall,
+                rule=event.rule,
+                verdict=event.verdict,
+                protocol=event.protocol,
+                zone=event.zone,
+                source=endpoint(event.source),
+                remote=endpoint(event.remote),
+                port=event.remote[1],
+            ),
             event.remote,
         )
 

@@ -57,6 +57,7 @@ class Capability(Enum):
     PARTITION = "one-way and two-way partitions"
     CLOCK_SKEW = "clock skew per host"
     FAULTS = "typed faults on traffic"
+    NAT = "address translation, and one address in two zones"
     EXTERNAL_CLIENTS = "clients that are real programs"
 
 
@@ -230,9 +231,13 @@ class World(ABC):
     def host_at(self, address: str) -> Host | None:
         """Return the host that owns an address, or None for an address outside the lab."""
 
+    def peer(self, host: Host | None, end: tuple[str, int]) -> Host | None:
+        """Return whom a peer's address and port mean to ``host`` (None: to a stranger), also behind translation."""
+        return self.host_at(end[0])
+
     @abstractmethod
     def add_host(self, name: str, interfaces: Sequence[Interface], factory: HostFactory) -> Host:
-        """Add a host, not yet started. Raises `ValueError` if the name or an address is taken."""
+        """Add a host, not yet started. Raises `ValueError` if the name, or an address in its zone, is taken."""
 
     @property
     @abstractmethod

@@ -82,8 +82,28 @@ class TlsFailed(WorldEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FirewallBlocked(WorldEvent):
+    """A firewall ended a flow from ``host`` (a name, or a stranger's address): told once for each flow.
+
+    ``rule`` is the text of what decided, ``verdict`` is ``drop`` or ``reject``; ``zone`` is where the flow came from,
+    ``source`` its address and port as the firewall saw them, ``remote`` those that the host dialled.
+    """
+
+    firewall: str
+    rule: str
+    verdict: str
+    protocol: str
+    zone: str
+    source: Address
+    remote: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatagramDropped(WorldEvent):
-    """A datagram from ``host`` was lost: ``reason`` is ``loss``, ``partition``, ``unreachable`` or ``no listener``."""
+    """A datagram from ``host`` was lost.
+
+    ``reason`` is ``loss``, ``partition``, ``fault``, ``firewall``, ``unreachable`` or ``no listener``.
+    """
 
     local: Address
     remote: Address

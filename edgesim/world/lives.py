@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from edgesim.world.api import Host, HostFactory, HostState, Incarnation, Interface, World
+from edgesim.world.api import Capability, Host, HostFactory, HostState, Incarnation, Interface, World
 from edgesim.world.entropy import Entropy
 from edgesim.world.events import HostChanged, WorldEvent
 
@@ -57,18 +57,32 @@ class Lives(World):
     def host_at(self, address: str) -> Host | None:
         return self.by_address.get(address)
 
+    def peer(self, host: Host | None, end: tuple[str, int]) -> Host | None:
+        return self.paths.peer(host, end) or self.by_address.get(end[0])
+
     def add_host(self, name: str, interfaces: Sequence[Interface], factory: HostFactory) -> Host:
         if name in self.hosts:
             raise ValueError(f"there is a host {name} already")
         for interface in interfaces:
-            taken = self.by_address.get(interface.address)
+            taken = self._holder(interface)
             if taken is not None:
                 raise ValueError(f"{interface.address} of {name} belongs to {taken.name} already")
         host = Host(self, name, interfaces, factory)
         self.hosts[name] = host
         for interface in interfaces:
-            self.by_address[interface.address] = host
+            self.by_address.setdefault(interface.address, host)
+        self.paths.changed()
         return host
+
+    def _holder(self, wanted: Interface) -> Host | None:
+        """Return who has an interface's address already: in its zone, or anywhere where there is no translation."""
+        taken = self.by_address.get(wanted.address)
+        if taken is None or Capability.NAT not in self.capabilities:
+            return taken
+        for host in self.hosts.values():
+            if any((each.address, each.zone) == (wanted.address, wanted.zone) for each in host.interfaces):
+                return host
+        return None
 
     async def start(self, name: str) -> None:
         host = self.hosts[name]

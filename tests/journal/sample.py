@@ -254,6 +254,21 @@ def sign_in() -> list[Entry[events.Event]]:
     s.add("expe", events.FaultFired(fault="lossy", fault_kind="DropDatagram", detail="53 octets"), "-", "expc")
     s.sip(way, "REGISTER", "sip:cucm1.example.com", 102, keys)
     s.reply(back, 503, "Service Unavailable", "REGISTER", 102, [f"call-id:{CALL}"])
+    s.add(
+        "alice-laptop",
+        events.FirewallBlocked(
+            firewall="external",
+            rule="otherwise drop",
+            verdict="drop",
+            protocol="tcp",
+            zone="internet",
+            source="198.51.100.25:49152",
+            remote="203.0.113.10:7001",
+            port=7001,
+        ),
+        "-",
+        "expe",
+    )
     return s.entries
 
 

@@ -18,12 +18,13 @@ from edgesim.world.events import (
     ConnectionOpened,
     DatagramDropped,
     FaultFired,
+    FirewallBlocked,
     WorldEvent,
 )
 from edgesim.world.faults import Fault, FaultTable, Flow
 from edgesim.world.live.busy import who_listens
 from edgesim.world.netstat import SocketRow
-from edgesim.world.paths import Paths
+from edgesim.world.paths import Blocked, Paths
 from edgesim.world.tls import TlsProtocol, tls_event
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 127.0
 """Seconds that an attempt to connect into silence takes (Linux, tcp_syn_retries = 6)."""
+
+
+FLOWS = 4096
+"""Blocked UDP flows that are remembered, so that each is told once; the oldest goes first."""
 
 
 class AddressInUseError(OSError):
@@ -54,9 +59,10 @@ class LiveNetwork:
         self.hosts = hosts
         self.by_address = by_address
         self.now = now
-        self.paths = Paths(zones)
+        self.paths = Paths(zones, hosts)
         self.faults = FaultTable(entropy("faults"), now, self._fault_fired)
         self._observer = observer
+        self._told: dict[tuple[Address, Address], None] = {}
         self._names: dict[int, str] = {}
         self._count = 0
         self._transports: dict[int, tuple[Incarnation, Any]] = {}
@@ -77,27 +83,39 @@ class LiveNetwork:
     def zone_of(self, address: str) -> str:
         """Return an address's zone; one that is not of the lab counts as outermost."""
         host = self.by_address.get(address)
-        if host is not None:
-            for interface in host.interfaces:
-                if interface.address == address:
-                    return interface.zone
-        return self.paths.zones[0]
+        return self.paths.zone_of(host, address) if host is not None else self.paths.root
 
     def source(self, life: Incarnation, local: tuple[Any, int] | None, remote: Address | None) -> Address:
         """Return the local address that a socket of this host binds to."""
         if local and local[0] and local[0] != "0.0.0.0":
             return str(local[0]), local[1]
-        zone = self.zone_of(remote[0]) if remote else life.host.interfaces[0].zone
-        return self.paths.interface(life.host, zone).address, local[1] if local else 0
+        host = life.host
+        address = self.paths.interface(host, remote[0]).address if remote else host.interfaces[0].address
+        return address, local[1] if local else 0
 
-    def verdict(self, local: Address, remote: Address, protocol: str) -> str:
-        """Judge a new flow: ``accept``, ``drop`` or ``reject``."""
+    def judge(self, local: Address, remote: Address, protocol: str) -> tuple[str, Blocked | None]:
+        """Judge a new flow: ``accept``, ``drop`` or ``reject``, and the firewall that says so."""
         one, other = self.by_address.get(local[0]), self.by_address.get(remote[0])
         if one is not None and one is other:
-            return "accept"
+            return "accept", None
         if one and other and (self.paths.cut(one.name, other.name) or self.paths.cut(other.name, one.name)):
-            return "drop"
-        return self.paths.verdict(self.zone_of(local[0]), self.zone_of(remote[0]), protocol, local, remote)
+            return "drop", None
+        passage = self.paths.judge(protocol, local, remote, host=one, zone=self.zone_of(local[0]))
+        return passage.verdict, passage.blocked
+
+    def _blocked(self, local: Address, remote: Address, protocol: str, where: Blocked) -> None:
+        host = self.by_address.get(local[0])
+        self._tell(
+            FirewallBlocked,
+            host if host is not None else f"{local[0]}:{local[1]}",
+            firewall=where.firewall,
+            rule=where.rule,
+            verdict=where.verdict,
+            protocol=protocol,
+            zone=where.source.zone,
+            source=local,
+            remote=remote,
+        )
 
     def _flow(self, source: Address, target: Address, protocol: str) -> Flow:
         one, other = self.by_address.get(source[0]), self.by_address.get(target[0])
@@ -115,7 +133,9 @@ class LiveNetwork:
             raise ConnectionAbortedError(f"{life.host.name} is down")
         source = self.source(life, local, remote)
         fault = self.faults.on_connect(self._flow(source, remote, "tcp")) if self.has_faults else None
-        verdict = {"refuse": "refuse", "drop": "drop", None: self.verdict(source, remote, "tcp")}[fault]
+        verdict, where = (fault, None) if fault is not None else self.judge(source, remote, "tcp")
+        if where is not None:
+            self._blocked(source, remote, "tcp", where)
         if verdict == "refuse":
             self._failed(life, source, remote, "refused")
             raise ConnectionRefusedError(errno.ECONNREFUSED, f"connection to {remote[0]}:{remote[1]} refused")
@@ -143,10 +163,15 @@ class LiveNetwork:
         from edgesim.world.live.loop import reset
 
         peer, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        if peer is None or life.fenced or self.verdict(peer[:2], local[:2], "tcp") != "accept":
+        if peer is None or life.fenced:
             reset(transport)
             return False
-        return True
+        verdict, where = self.judge(peer[:2], local[:2], "tcp")
+        if where is not None:
+            self._blocked(peer[:2], local[:2], "tcp", where)
+        if verdict != "accept":
+            reset(transport)
+        return verdict == "accept"
 
     # ---- what there is
 
@@ -209,8 +234,14 @@ class LiveNetwork:
         local = transport.get_extra_info("sockname")[:2]
         source = (addr[0], addr[1])
         # Outward is allowed, so what comes inward may be an answer: but only to a socket that asked this very address.
-        answers = transport.get_extra_info("peername") == addr and self.verdict(local, source, "udp") == "accept"
-        if not answers and self.verdict(source, local, "udp") != "accept":
+        answers = transport.get_extra_info("peername") == addr and self.judge(local, source, "udp")[0] == "accept"
+        verdict, where = ("accept", None) if answers else self.judge(source, local, "udp")
+        if verdict != "accept":
+            if where is not None and (source, local) not in self._told:
+                self._told[source, local] = None
+                if len(self._told) > FLOWS:
+                    del self._told[next(iter(self._told))]
+                self._blocked(source, local, "udp", where)
             sender = self.by_address.get(source[0])
             name = sender.name if sender else f"{source[0]}:{source[1]}"
             self._tell(DatagramDropped, name, local=source, remote=local, size=len(data), reason="firewall")

@@ -46,7 +46,7 @@ class LiveWorld(Lives):
 
     @property
     def paths(self) -> Paths:
-        """Partitions and the policy between zones; they concern new connections."""
+        """Zones, firewalls and partitions; they concern new connections."""
         return self.network.paths
 
     def sockets(self, host: str | None = None) -> list[SocketRow]:

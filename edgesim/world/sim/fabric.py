@@ -6,18 +6,20 @@ import errno
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from edgesim.world.api import Host, Incarnation, Interface
+from edgesim.world.api import SECOND, Host, Incarnation, Interface
 from edgesim.world.entropy import Entropy
 from edgesim.world.events import (
     Address,
     ConnectionFailed,
     ConnectionOpened,
     FaultFired,
+    FirewallBlocked,
     WorldEvent,
 )
 from edgesim.world.faults import Fault, FaultTable, Flow
+from edgesim.world.firewall import End
 from edgesim.world.netstat import SocketRow
-from edgesim.world.paths import Paths
+from edgesim.world.paths import Blocked, FlowState, Passage, Paths
 from edgesim.world.sim.datagrams import Datagrams
 from edgesim.world.sim.loop import SimLoop
 from edgesim.world.sim.settings import NetworkSettings
@@ -92,17 +94,15 @@ class Fabric:
         settings: NetworkSettings,
         entropy: Callable[[str], Entropy],
         hosts: dict[str, Host],
-        by_address: dict[str, Host],
         observer: Callable[[WorldEvent], None],
     ) -> None:
         self.loop = loop
         self.settings = settings
         self.hosts = hosts
-        self.by_address = by_address
         self.listeners: dict[tuple[str, str, int], Listener] = {}
         self.datagrams = Datagrams(self)
         self.transports: dict[int, TcpTransport] = {}
-        self.paths = Paths(settings.zones)
+        self.paths = Paths(settings.zones, hosts)
         self.faults = FaultTable(entropy("faults"), lambda: loop.now_ns, self._fault_fired)
         self._loss = entropy("loss")
         self._observer = observer
@@ -117,25 +117,38 @@ class Fabric:
 
     def owner(self, host: Host, address: str) -> Host | None:
         """Return the host that ``address`` means to ``host``."""
-        return host if address == LOOPBACK else self.by_address.get(address)
+        return host if address == LOOPBACK else self.paths.owner(host, address)
 
-    def zone_of(self, host: Host, address: str) -> str:
-        """Return the zone of one of a host's addresses."""
-        for interface in host.interfaces:
-            if interface.address == address:
-                return interface.zone
-        return host.interfaces[0].zone if host.interfaces else self.settings.zones[0]
-
-    def source(self, host: Host, target: Host | None, remote: str, local: str | None) -> str:
+    def source(self, host: Host, remote: str, local: str | None) -> str:
         """Return the source address by which ``host`` reaches ``remote``."""
         if local and local != ANY:
-            if local != LOOPBACK and self.by_address.get(local) is not host:
+            if not _has(host, local):
                 raise OSError(errno.EADDRNOTAVAIL, f"{host.name} has no address {local}")
             return local
-        if remote == LOOPBACK:
-            return LOOPBACK
-        zone = self.zone_of(target, remote) if target else self.settings.zones[0]
-        return self.paths.interface(host, zone).address
+        if remote == LOOPBACK or _has(host, remote):
+            return remote
+        return self.paths.interface(host, remote).address
+
+    def judge(self, host: Host, protocol: str, local: Address, remote: Address) -> Passage:
+        """Judge a new flow. What stays within a host meets nobody."""
+        if remote[0] == LOOPBACK or _has(host, remote[0]):
+            return Passage(verdict="accept", host=host, source=local, target=remote)
+        zone = self.paths.zone_of(host, local[0])
+        return self.paths.judge(protocol, local, remote, host=host, zone=zone)
+
+    def blocked(self, host: Host, protocol: str, remote: Address, where: Blocked) -> None:
+        """Tell that a firewall ended a flow of ``host``."""
+        self.tell(
+            FirewallBlocked,
+            host,
+            firewall=where.firewall,
+            rule=where.rule,
+            verdict=where.verdict,
+            protocol=protocol,
+            zone=where.source.zone,
+            source=(where.source.address, where.source.port),
+            remote=remote,
+        )
 
     def ephemeral(self, host: Host) -> int:
         """Return the next free ephemeral port of a host."""
@@ -149,7 +162,7 @@ class Fabric:
         link = self.paths.link(source.name, target.name)
         if link is not None and link.latency_ns is not None:
             return link.latency_ns
-        return self.settings.latency(self.zone_of(source, local), self.zone_of(target, remote))
+        return self.settings.latency(_zone(source, local), _zone(target, remote))
 
     # ---- TCP
 
@@ -161,7 +174,7 @@ class Fabric:
         port = port or self.ephemeral(host)
         places: list[Address] = []
         for address in addresses:
-            if address not in (ANY, LOOPBACK) and self.by_address.get(address) is not host:
+            if address != ANY and not _has(host, address):
                 raise OSError(errno.EADDRNOTAVAIL, f"{host.name} has no address {address}")
             if (host.name, address, port) in self.listeners or (host.name, ANY, port) in self.listeners:
                 raise OSError(errno.EADDRINUSE, f"{host.name} listens on {address}:{port} already")
@@ -179,17 +192,22 @@ class Fabric:
         life = host.life
         if life.fenced:
             raise ConnectionAbortedError(f"{host.name} is down")
-        target = self.owner(host, remote[0])
-        source = self.source(host, target, remote[0], local[0] if local else None)
+        source = self.source(host, remote[0], local[0] if local else None)
         port = (local[1] if local else 0) or self.ephemeral(host)
         here: Address = (source, port)
         if local and local[1] and any(t.local == here and t.remote == remote for t in self.transports.values()):
             raise OSError(errno.EADDRINUSE, f"{here} to {remote} is in use")
+        told: Blocked | None = None
         for wait in self.settings.syn_waits:
-            verdict, latency = self._judge_syn(host, target, here, remote)
+            passage = self.judge(host, "tcp", here, remote)
+            verdict, latency, stopped = self._judge_syn(host, passage, here, remote)
+            if stopped is not None and stopped != told:
+                told = stopped
+                self.blocked(host, "tcp", remote, stopped)
+            target = passage.host
             if verdict == "accept" and target is not None:
                 await self._sleep(latency)
-                verdict = self._syn_arrives(target, remote)
+                verdict = self._syn_arrives(target, passage.target)
             if verdict == "refuse":
                 await self._sleep(latency)
                 self._failed(host, here, remote, "refused")
@@ -199,31 +217,35 @@ class Fabric:
                 self._failed(host, here, remote, "unreachable")
                 raise OSError(errno.EHOSTUNREACH, f"no route to {remote[0]}")
             if verdict == "accept" and target is not None:
-                return await self._established(host, life, target, here, remote, latency)
+                return await self._established(host, life, passage, here, remote, latency)
             await self._sleep(wait)
         self._failed(host, here, remote, "timed out")
         raise TimeoutError(errno.ETIMEDOUT, f"connection to {remote[0]}:{remote[1]} timed out")
 
-    def _judge_syn(self, host: Host, target: Host | None, local: Address, remote: Address) -> tuple[str, int]:
+    def _judge_syn(
+        self, host: Host, passage: Passage, local: Address, remote: Address
+    ) -> tuple[str, int, Blocked | None]:
+        """Return what becomes of a SYN, the latency, and which firewall (or which confusion of addresses) ended it."""
+        target = passage.host
         flow = Flow(
             source=host.name, target=target.name if target else None, local=local, remote=remote, protocol="tcp"
         )
         fault = self.faults.on_connect(flow)
         if fault == "refuse":
-            return "refuse", self.settings.default_latency
-        if fault == "drop" or target is None:
-            return "drop", 0
-        latency = self.path_latency(host, local[0], target, remote[0])
-        if host is target:
-            return "accept", latency
+            return "refuse", self.settings.default_latency, None
+        if fault == "drop":
+            return "drop", 0, None
+        if target is None:
+            verdict = "drop" if passage.blocked is None else passage.verdict
+            return verdict, self.settings.default_latency, passage.blocked
+        latency = self.path_latency(host, local[0], target, passage.target[0])
         if self.paths.cut(host.name, target.name) or self.paths.cut(target.name, host.name):
-            return "drop", latency
+            return "drop", latency, None
         if self.lost(host.name, target.name):
-            return "drop", latency
-        verdict = self.paths.verdict(
-            self.zone_of(host, local[0]), self.zone_of(target, remote[0]), "tcp", local, remote
-        )
-        return verdict, latency
+            return "drop", latency, None
+        if passage.astray is not None and passage.blocked is None:
+            return "drop", latency, passage.astray  # the SYN arrives; its answer goes elsewhere
+        return passage.verdict, latency, passage.blocked
 
     def _syn_arrives(self, target: Host, remote: Address) -> str:
         if target.state.dead:
@@ -232,15 +254,19 @@ class Fabric:
         return "accept" if listener is not None and not listener.life.fenced else "refuse"
 
     async def _established(
-        self, host: Host, life: Incarnation, target: Host, local: Address, remote: Address, latency: int
+        self, host: Host, life: Incarnation, passage: Passage, local: Address, remote: Address, latency: int
     ) -> TcpTransport:
-        listener = self._listener(target, *remote)
+        target = passage.host
+        assert target is not None
+        listener = self._listener(target, *passage.target)
         assert listener is not None
         self._connections += 1
         name = f"tcp-{self._connections}"
         near = TcpTransport(self, life, host.context(), local, remote, name, latency)
-        far = TcpTransport(self, listener.life, target.context(), remote, local, name, latency)
+        far = TcpTransport(self, listener.life, target.context(), passage.target, passage.source, name, latency)
         near.peer, far.peer = far, near
+        if passage.idle_ns is not None:
+            near.state = far.state = FlowState(passage, self.loop.now_ns)
         self.transports[id(near)] = near
         self.transports[id(far)] = far
         self.loop.call_soon(self._accept, listener, far, context=far.context)
@@ -275,6 +301,9 @@ class Fabric:
         if source is not target:
             if self.paths.cut(source.name, target.name):
                 return None
+            if sender.state is not None and not sender.state.passes(self.loop.now_ns):
+                self._forgotten(sender, sender.state)
+                return None
             if sender.peer.life.fenced and not self.answers(sender):
                 return None
         extra = 0
@@ -283,6 +312,16 @@ class Fabric:
         if len(self.faults) and data:
             extra += self.faults.on_wire(self._flow(sender, outgoing=True), data) or 0
         return extra
+
+    def _forgotten(self, sender: TcpTransport, state: FlowState) -> None:
+        """Tell, once for each connection, that a firewall has no state left for it."""
+        if not state.told:
+            state.told = True
+            host, zone = sender.life.host, self.paths.zone_of(sender.life.host, sender.local[0])
+            end = End(address=sender.local[0], port=sender.local[1], zone=zone, host=host.name)
+            rule = f"no state: idle for more than {state.idle_ns / SECOND:g} s"
+            where = Blocked(firewall=state.keeper, rule=rule, verdict="drop", source=end)
+            self.blocked(host, "tcp", sender.remote, where)
 
     def answers(self, sender: TcpTransport) -> bool:
         """Say whether the machine of a dead peer runs again (or still): then its kernel sends a reset."""
@@ -394,6 +433,18 @@ class Fabric:
     def interfaces(self) -> list[tuple[Host, Interface]]:
         """Return every interface with its host."""
         return [(host, interface) for host in self.hosts.values() for interface in host.interfaces]
+
+
+def _has(host: Host, address: str) -> bool:
+    return address == LOOPBACK or any(interface.address == address for interface in host.interfaces)
+
+
+def _zone(host: Host, address: str) -> str:
+    """Return the zone of one of a host's addresses, by the name that the host gives it."""
+    for interface in host.interfaces:
+        if interface.address == address:
+            return interface.zone
+    return host.interfaces[0].zone if host.interfaces else ""
 
 
 def _wake(waiter: Any) -> None:

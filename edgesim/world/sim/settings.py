@@ -12,8 +12,12 @@ MICROSECOND = 1_000
 def _latencies() -> Mapping[tuple[str, str], int]:
     return {
         ("internet", "internet"): 20 * MILLISECOND,
+        ("internet", "outer-dmz"): 20 * MILLISECOND,
         ("internet", "dmz"): 20 * MILLISECOND,
         ("internet", "inside"): 21 * MILLISECOND,
+        ("outer-dmz", "outer-dmz"): 200 * MICROSECOND,
+        ("outer-dmz", "dmz"): 200 * MICROSECOND,
+        ("outer-dmz", "inside"): 500 * MICROSECOND,
         ("dmz", "dmz"): 200 * MICROSECOND,
         ("dmz", "inside"): 500 * MICROSECOND,
         ("inside", "inside"): 200 * MICROSECOND,
@@ -24,8 +28,8 @@ def _latencies() -> Mapping[tuple[str, str], int]:
 class NetworkSettings:
     """Parameters of the simulated network. Times are nanoseconds, one way where they are latencies.
 
-    ``zones`` runs from the outermost to the innermost: without other rules, traffic may open connections inward to
-    the next zone's own addresses only from zones at least as far inside. ``syn_waits`` are the pauses between attempts
+    ``zones`` runs from the outermost to the innermost: until a network is installed, connections are opened outward or
+    within a zone, never inward. ``syn_waits`` are the pauses between attempts
     to connect (RFC 6298: 1 s, then doubled); ``user_timeout`` ends a connection whose data is not acknowledged
     (RFC 9293, 3.8.3).
     """

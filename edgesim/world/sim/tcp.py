@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edgesim.world.api import Incarnation
 from edgesim.world.events import Address, ConnectionClosed
 from edgesim.world.faults import Flow
+from edgesim.world.paths import FlowState
 from edgesim.world.sim.sockets import FakeSocket
 from edgesim.world.tls import TlsProtocol
 
@@ -45,6 +46,8 @@ class TcpTransport(asyncio.Transport):
         self.name = name
         self.latency = latency
         self.peer: TcpTransport
+        self.state: FlowState | None = None
+        """What the firewalls on the way remember of the connection; None where there are none."""
         self.protocol: Any = None
         self.closing = False
         self.closed = False

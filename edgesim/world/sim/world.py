@@ -37,9 +37,7 @@ class SimWorld(Lives):
         super().__init__(seed)
         self.epoch_ns = epoch_ns
         self.loop = SimLoop()
-        self.fabric = Fabric(
-            self.loop, network or NetworkSettings(), self.entropy, self.hosts, self.by_address, self._tell
-        )
+        self.fabric = Fabric(self.loop, network or NetworkSettings(), self.entropy, self.hosts, self._tell)
         self.loop.fabric = self.fabric
         self.loop.tls_observer, self.loop.tls_tap = self.fabric.tls_ended, self.fabric.tap_tls
         self.loop.set_exception_handler(self._unhandled)
@@ -55,7 +53,7 @@ class SimWorld(Lives):
 
     @property
     def paths(self) -> Paths:
-        """Links, partitions and the policy between zones."""
+        """Zones, firewalls and address translation, links, partitions."""
         return self.fabric.paths
 
     def sockets(self, host: str | None = None) -> list[SocketRow]:

@@ -1,0 +1,254 @@
+"""Zones, and the firewalls between them: who may open a flow to whom.
+
+Zones form a tree: each names the next one outward, and the root is the internet. A firewall stands between two
+neighbours. A flow between two zones crosses every firewall on the way; all of them have to accept it. Answers ride on
+the state that the first packet made (RFC 2979, section 3.1.1, leaves nothing else open to a stateful firewall).
+
+Rules are text in one form, first match decides:
+
+    allow tcp internet -> outer-dmz:8443,5061,5222
+    allow udp internet -> outer-dmz:36002-59999
+    allow tcp expc:25000-29999 -> expe:7001
+    drop any any -> 10.0.40.0/24
+
+Each end is ``any``, a zone, a host's name, an address or a network, and may name ports and ranges of them. IPv6 stands
+in brackets: ``[2001:db8::1]:443``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from edgesim.world.nat import Nat
+
+Verdict = Literal["accept", "drop", "reject"]
+"""``drop`` is silence, ``reject`` an ICMP error at once."""
+Protocol = Literal["tcp", "udp", "any"]
+INTERNET = "internet"
+LONGEST = 256
+"""Characters of a rule at most."""
+MOST_RANGES = 64
+_VERDICTS: dict[str, Verdict] = {"allow": "accept", "drop": "drop", "reject": "reject"}
+_PROTOCOLS: dict[str, Protocol] = {"tcp": "tcp", "udp": "udp", "any": "any"}
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,252}")
+_PORTS = re.compile(r"[0-9]{1,5}(?:-[0-9]{1,5})?")
+
+Ports = tuple[tuple[int, int], ...]
+"""Ranges of ports, both ends included; none at all means every port."""
+
+
+class RuleError(ValueError):
+    """A rule that cannot be read: the text says what was expected in place of what."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zone:
+    """A network. ``outward`` is the next zone towards the internet (None for the root), ``site`` a label."""
+
+    name: str
+    outward: str | None
+    site: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """One end of a flow as a firewall sees it. ``host`` is None for a stranger and behind a translated address."""
+
+    address: str
+    port: int
+    zone: str
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Which ends a rule means: ``word`` is ``any``, a zone or a host's name, unless a ``network`` is given."""
+
+    word: str = "any"
+    network: ipaddress.IPv4Network | ipaddress.IPv6Network | None = None
+    ports: Ports = ()
+
+    def matches(self, end: End) -> bool:
+        """Say whether an end is meant."""
+        if self.ports and not any(first <= end.port <= last for first, last in self.ports):
+            return False
+        if self.network is not None:
+            address = ipaddress.ip_address(end.address)
+            return address.version == self.network.version and address in self.network
+        return self.word == "any" or self.word in (end.zone, end.host)
+
+    def __str__(self) -> str:
+        name = self.word
+        if self.network is not None:
+            single = self.network.prefixlen == self.network.max_prefixlen
+            name = str(self.network.network_address if single else self.network)
+            name = f"[{name}]" if self.network.version == 6 else name
+        return f"{name}:{ports_text(self.ports)}" if self.ports else name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A rule: what it decides about which flows. `str` gives its text."""
+
+    verdict: Verdict
+    protocol: Protocol
+    source: Place
+    target: Place
+
+    def matches(self, protocol: str, source: End, target: End) -> bool:
+        """Say whether the rule decides about a flow."""
+        return self.protocol in ("any", protocol) and self.source.matches(source) and self.target.matches(target)
+
+    def __str__(self) -> str:
+        verdict = "allow" if self.verdict == "accept" else self.verdict
+        return f"{verdict} {self.protocol} {self.source} -> {self.target}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firewall:
+    """What stands between the zones ``outer`` and ``inner``.
+
+    Flows that no rule decides about meet ``otherwise``. State that has been idle for ``idle_tcp_ns`` or
+    ``idle_udp_ns`` nanoseconds is forgotten. ``nat`` is tried in order, static mappings first. With ``reflection`` a
+    flow from the inner side to the public address of a static mapping turns round here and comes back with ``address``
+    as its source (the public address where none is given); without it, it is lost.
+    """
+
+    name: str
+    outer: str
+    inner: str
+    rules: tuple[Rule, ...] = ()
+    otherwise: Verdict = "drop"
+    idle_tcp_ns: int = 3600 * 1_000_000_000
+    idle_udp_ns: int = 120 * 1_000_000_000
+    nat: tuple[Nat, ...] = ()
+    reflection: bool = False
+    address: str | None = None
+
+    def judge(self, protocol: str, source: End, target: End) -> tuple[Verdict, str]:
+        """Return the verdict on a new flow and the text of what decided."""
+        for rule in self.rules:
+            if rule.matches(protocol, source, target):
+                return rule.verdict, str(rule)
+        return self.otherwise, f"otherwise {'allow' if self.otherwise == 'accept' else self.otherwise}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """Zones and the firewalls between them."""
+
+    zones: tuple[Zone, ...]
+    firewalls: tuple[Firewall, ...] = ()
+
+    @property
+    def translates(self) -> bool:
+        """Whether any firewall changes addresses."""
+        return any(firewall.nat for firewall in self.firewalls)
+
+
+def outward_only(zones: tuple[str, ...]) -> Network:
+    """Return a chain of zones, the outermost first: flows are opened outward or within a zone, never inward."""
+    chain = tuple(Zone(name=name, outward=outer) for name, outer in zip(zones, (None, *zones), strict=False))
+    every = Place()
+    walls = tuple(
+        Firewall(
+            name=f"{outer}/{inner}",
+            outer=outer,
+            inner=inner,
+            # What crosses towards the internet has its target in one of the zones outside this firewall.
+            rules=tuple(
+                Rule(verdict="accept", protocol="any", source=every, target=Place(word=beyond)) for beyond in zones[:at]
+            ),
+        )
+        for at, (outer, inner) in enumerate(itertools.pairwise(zones), 1)
+    )
+    return Network(zones=chain, firewalls=walls)
+
+
+# ---- text
+
+
+def parse_rule(text: str) -> Rule:
+    """Return the rule that a text such as ``allow tcp internet -> outer-dmz:8443`` means. Raises `RuleError`."""
+    if len(text) > LONGEST:
+        raise RuleError(f"a rule of at most {LONGEST} characters")
+    before, arrow, after = text.partition("->")
+    words = before.split()
+    if not arrow or len(words) != 3:
+        raise RuleError("a rule such as 'allow tcp internet -> outer-dmz:8443', a verdict, a protocol and two places")
+    verdict, protocol, source = words
+    if verdict not in _VERDICTS:
+        raise RuleError(f"allow, drop or reject in place of {verdict!r}")
+    return Rule(
+        verdict=_VERDICTS[verdict],
+        protocol=parse_protocol(protocol),
+        source=parse_place(source),
+        target=parse_place(after.strip()),
+    )
+
+
+def parse_protocol(text: str) -> Protocol:
+    """Return ``tcp``, ``udp`` or ``any``. Raises `RuleError`."""
+    if text not in _PROTOCOLS:
+        raise RuleError(f"tcp, udp or any in place of {text!r}")
+    return _PROTOCOLS[text]
+
+
+def parse_place(text: str) -> Place:
+    """Return what one end of a rule means. Raises `RuleError`."""
+    if len(text) > LONGEST:
+        raise RuleError(f"a place of at most {LONGEST} characters")
+    name, ports = _split(text)
+    network = None
+    if not name.isascii():
+        raise RuleError(f"any, a zone, a host, an address or a network in place of {name!r}")
+    if ":" in name or "/" in name or re.fullmatch(r"[0-9.]+", name):
+        try:
+            network = ipaddress.ip_network(name)
+        except ValueError:
+            raise RuleError(
+                f"an address such as 10.0.30.10 or a network such as 10.0.30.0/24 (no host bits) in place of {name!r}"
+            ) from None
+        name = "any"
+    elif not _WORD.fullmatch(name):
+        raise RuleError(f"any, a zone, a host, an address or a network in place of {name!r}")
+    return Place(word=name, network=network, ports=parse_ports(ports) if ports is not None else ())
+
+
+def _split(text: str) -> tuple[str, str | None]:
+    if text.startswith("["):
+        name, closing, rest = text[1:].partition("]")
+        if not closing or ":" not in name or (rest and not rest.startswith(":")):
+            raise RuleError(f"an IPv6 address in brackets, such as [2001:db8::1]:443, in place of {text!r}")
+        return name, rest[1:] if rest else None
+    if text.count(":") > 1:
+        raise RuleError(f"brackets around an IPv6 address in {text!r}")
+    name, colon, ports = text.partition(":")
+    return name, ports if colon else None
+
+
+def parse_ports(text: str) -> Ports:
+    """Return the ranges that a text such as ``8443,5061,36002-59999`` means. Raises `RuleError`."""
+    parts = text.split(",")
+    if len(parts) > MOST_RANGES:
+        raise RuleError(f"at most {MOST_RANGES} ports or ranges")
+    ranges = []
+    for part in parts:
+        if not _PORTS.fullmatch(part):
+            raise RuleError(f"ports such as 8443 or 36002-59999 in place of {part!r}")
+        first, _, last = part.partition("-")
+        span = (int(first), int(last or first))
+        if not 1 <= span[0] <= span[1] <= 65535:
+            raise RuleError(f"ports from 1 to 65535, the lower first, in place of {part!r}")
+        ranges.append(span)
+    return tuple(ranges)
+
+
+def ports_text(ports: Ports) -> str:
+    """Return ranges of ports as a rule writes them."""
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ports)
