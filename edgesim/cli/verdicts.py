@@ -76,7 +76,7 @@ def write_junit(path: Path, verdicts: Iterable[Verdict], folders: dict[str, str]
     """Write the JUnit file; ``folders`` gives each scenario's group. Its times are lab time."""
     records = [
         junit.Verdict(
-            name=f"{each.scenario}[{each.world}-{each.seed}]",
+            name=f"{each.label}[{each.world}-{each.seed}]",
             group=folders.get(each.scenario, "scenarios"),
             outcome=FORMS[each.outcome],
             seconds=each.lab_seconds,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -40,6 +40,21 @@ def _found(items: Mapping[str, T], name: str, what: str) -> T:
         return items[name]
     except KeyError:
         raise LookupError(f"no {what} is called {name!r}") from None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """Where a deployment was read, and the line of each field. Deployments that say the same are equal wherever they
+    were read, so all origins are equal."""
+
+    source: str = ""
+    lines: Mapping[Path, int] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Origin)
+
+    def __hash__(self) -> int:
+        return 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +98,7 @@ class Deployment(Model):
     certificates: tuple[Certificate, ...] = ()
     trust: tuple[TrustStore, ...] = ()
     defaults: Defaults = Defaults()
-    _source: str = PrivateAttr(default="")
-    _lines: Mapping[Path, int] = PrivateAttr(default_factory=dict)
+    _origin: Origin = PrivateAttr(default_factory=Origin)
 
     @model_validator(mode="after")
     def _complete(self) -> Deployment:
@@ -99,18 +113,18 @@ class Deployment(Model):
 
     def read_from(self, source: str, lines: Mapping[Path, int]) -> None:
         """Remember the file and the lines of its fields; for the reader of files."""
-        self._source, self._lines = source, lines
+        self._origin = Origin(source, lines)
 
     @property
     def source(self) -> str:
         """The file, or what stands for one, that this deployment was read from; empty where there was none."""
-        return self._source
+        return self._origin.source
 
     def line_of(self, path: Path) -> int | None:
         """Return the line of a field, or of the nearest thing above it that stands in the file; None without a file."""
         for end in range(len(path), 0, -1):
-            if path[:end] in self._lines:
-                return self._lines[path[:end]]
+            if path[:end] in self._origin.lines:
+                return self._origin.lines[path[:end]]
         return None
 
     # Hosts

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import typing
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -78,6 +79,8 @@ class _Validation:
         self.ignored: set[str] = set()
         self.mistakes: list[Mistake] = []
         self.stand_ins = 0
+        self.most: dict[Path, int] = {}
+        """Of lists that are too long: how many items they take."""
 
     def run(self) -> tuple[list[Mistake], Deployment | None]:
         """Return the mistakes, and the deployment where there are none."""
@@ -111,10 +114,13 @@ class _Validation:
             ):
                 continue  # items that are wrong in themselves are not counted
             original = self._original(loc)
-            if original not in self.removed and told < self.MOST:
+            left_out = each["type"] in ("missing", "too_short") and original in self.removed
+            if not left_out and told < self.MOST:
                 self.mistakes.append(_told(original, each))
                 told += 1
             wrong.append((loc, each["type"]))
+            if each["type"] == "too_long":
+                self.most[loc] = int(each["ctx"]["max_length"])
         return self._mend(wrong)
 
     def _original(self, loc: Path) -> Path:
@@ -136,7 +142,7 @@ class _Validation:
         # From the back, so that an index stays right until its own turn; lists that are too short last.
         for loc, kind in sorted(wrong, key=lambda each: [_sortable(step) for step in each[0]], reverse=True):
             if loc:
-                progress |= self._stand_in(loc) if kind in ("missing", "too_short") else self._remove(loc)
+                progress |= self._MENDING.get(kind, _Validation._remove)(self, loc)
         return progress
 
     def _holder(self, loc: Path) -> Any:
@@ -160,6 +166,17 @@ class _Validation:
         _gather(holder[last], self.ignored)
         self.kept.append(holder[last])
         del holder[last]
+        return True
+
+    def _shorten(self, loc: Path) -> bool:
+        """Keep as many items of a list as it may have: the rest of the checks look at those."""
+        holder = self._holder(loc)
+        if not isinstance(holder, dict) or not isinstance(holder.get(loc[-1]), list):
+            return False
+        items = holder[loc[-1]]
+        self.kept.append(items[self.most[loc] :])
+        _gather(items[self.most[loc] :], self.ignored)
+        del items[self.most[loc] :]
         return True
 
     def _stand_in(self, loc: Path) -> bool:
@@ -187,9 +204,11 @@ class _Validation:
             self.ignored.add(invented)
         return [invented] if typing.get_origin(annotation) is tuple else invented
 
-
-def _below(path: Path, other: Path) -> bool:
-    return len(path) > len(other) and path[: len(other)] == other
+    _MENDING: ClassVar[Mapping[str, Callable[[_Validation, Path], bool]]] = {
+        "missing": _stand_in,
+        "too_short": _stand_in,
+        "too_long": _shorten,
+    }
 
 
 def _sortable(step: str | int) -> str:

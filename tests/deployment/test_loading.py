@@ -280,3 +280,34 @@ def test_damaged_files(text: str) -> None:
 @given(st.one_of(st.text(max_size=300), st.text(alphabet="{}[]:,-&*!|>'\"%@`#? \n\tabc019.", max_size=200)))
 def test_any_text(text: str) -> None:
     check(text)
+
+
+CONTRADICTORY = """
+dns:
+  inside: {name: dns-inside, address: 10.0.40.53}
+  outside: {name: dns-outside, address: 203.0.113.53, zone: internet}
+expressway_e:
+  - {name: expe1, outer: 203.0.113.10, inner: 10.0.20.10, release: Y14}
+  - {name: expe2, outer: 203.0.113.10, inner: 10.0.20.11}
+  - {name: expe3, outer: 203.0.113.12}
+  - {name: expe4, outer: 203.0.113.13}
+  - {name: expe5, outer: 203.0.113.14}
+  - {name: expe6, outer: 203.0.113.15}
+  - {name: expe7, outer: 203.0.113.16}
+expressway_c: [{name: expc, address: 10.0.30.10, colour: red}]
+unified_cm: [{publisher: {name: ucm, address: 10.0.40.11}}]
+certificates: [{host: expe9, service: server}]
+"""
+
+
+def test_every_contradiction_of_a_file_is_told_at_once() -> None:
+    with pytest.raises(DeploymentError) as raised:
+        load_text(CONTRADICTORY, source="lab.yaml")
+    told = {(each.line, each.field, each.value): each.reason for each in raised.value.mistakes}
+    assert {key: reason.split(";")[0] for key, reason in told.items()} == {
+        (5, "expressway_e", None): "takes at most 6 item(s)",
+        (6, "expressway_e[0].release", "Y14"): "expected a release of Expressway such as X8.1.1, X14.3 or X15.0.2",
+        (7, "expressway_e[1].outer", "203.0.113.10"): "expe1 has this address",
+        (13, "expressway_c[0].colour", None): "unknown key",
+        (15, "certificates[0].host", "expe9"): "no host with certificates has this name",
+    }
