@@ -246,7 +246,6 @@ def test_below_the_command_line_sockets_and_the_system_are_used_for_names_only()
     """Constants and errors of `socket` and `os` are welcome; opening real ones is the world's business."""
     allowed = {
         "lab/loopback.py": "asks whether a port may be bound, for a live lab",
-        "pki/contexts.py": "hands certificates to OpenSSL, which takes them from files only",
         "pki/installation.py": "keeps an installation's private keys in files that only their owner can read",
     }
     wrong = []

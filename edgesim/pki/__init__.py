@@ -23,6 +23,7 @@ from edgesim.pki.identity import (
 )
 from edgesim.pki.keys import Randomness
 from edgesim.pki.names import matches, names_of, subject_of
+from edgesim.pki.policy import Policy, Refusal
 from edgesim.pki.trust import TrustStore
 from edgesim.pki.verify import Fault, NameCheck, Problem, Verification, check_names, peer_certificates, verify
 
@@ -44,9 +45,11 @@ __all__ = [
     "Identity",
     "NameCheck",
     "PkiError",
+    "Policy",
     "Problem",
     "Profile",
     "Randomness",
+    "Refusal",
     "Request",
     "TlsOptions",
     "TrustStore",

@@ -13,11 +13,13 @@ import asyncio
 import ssl
 from asyncio import sslproto
 from collections.abc import Callable
+from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from cryptography import x509
 
+from edgesim.world.api import _running
 from edgesim.world.events import Address, TlsEstablished, TlsFailed, WorldEvent
 
 TlsObserver = Callable[["TlsProtocol", BaseException | None], None]
@@ -206,6 +208,13 @@ def _force_close(transport: Any, exc: BaseException | None) -> None:
         close(exc)
 
 
+@runtime_checkable
+class Dated(Protocol):
+    """A context that judges dates by a clock given: that of the host which runs the handshake."""
+
+    def dated_by(self, clock: Callable[[], datetime]) -> ssl.SSLContext: ...
+
+
 class TlsLoop:
     """What both event loops do about TLS: make its protocol, and tell the world through the loop's two hooks."""
 
@@ -224,6 +233,9 @@ class TlsLoop:
         shutdown_timeout: float | None = None,
         call_connection_made: bool = True,
     ) -> TlsProtocol:
+        life = _running.get(None)
+        if life is not None and isinstance(context, Dated):
+            context = context.dated_by(life.host.clock.utc)
         tls = TlsProtocol(
             self,
             protocol,

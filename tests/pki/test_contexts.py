@@ -16,6 +16,7 @@ from edgesim.pki import (
     Authorities,
     Identity,
     PkiError,
+    Policy,
     Request,
     TlsOptions,
     TrustStore,
@@ -181,15 +182,14 @@ def test_old_releases_can_speak_tls_1_0(cas: Authorities, cucm: Identity) -> Non
     )
 
 
-def test_context_is_made_once_and_flags_are_explicit(cas: Authorities, cucm: Identity) -> None:
+def test_openssls_part_is_made_once(cas: Authorities, cucm: Identity) -> None:
     store = TrustStore.of("all", *(cas.enterprise.full_chain))
     same = TrustStore.of("by another name", *(cas.enterprise.full_chain))
-    assert client_context(store) is client_context(same)
-    assert client_context(store) is not client_context(store, check_hostname=False)
-    assert server_context(cucm) is server_context(cucm)
-    assert server_context(cucm) is not server_context(cucm, send_chain=True)
-    assert client_context(store).verify_flags == ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST
-    assert server_context(cucm).verify_flags == ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST
+    assert client_context(store).openssl is client_context(same, check_hostname=False).openssl
+    assert server_context(cucm).openssl is server_context(cucm, policy=Policy(usage=False)).openssl
+    assert server_context(cucm).openssl is not server_context(cucm, send_chain=True).openssl
+    once = client_context(TrustStore.of("twice", cas.enterprise, cas.enterprise), options=TlsOptions(first_match=True))
+    assert once.openssl is not client_context(TrustStore.of("twice", cas.enterprise, cas.enterprise)).openssl
 
 
 def test_cache_is_bounded(cas: Authorities, cucm: Identity, monkeypatch: pytest.MonkeyPatch) -> None:

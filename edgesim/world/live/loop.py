@@ -143,7 +143,8 @@ class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed 
             protocol = context.copy().run(protocol_factory)
             if not ssl:
                 return PlainWire(self.network, life, protocol, accepting=True)
-            tls = self._tls(
+            tls = context.copy().run(
+                self._tls,
                 protocol,
                 ssl,
                 None,

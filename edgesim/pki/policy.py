@@ -1,0 +1,91 @@
+"""What a product asks of a peer's certificate: the dates by its own clock, usage and names as its settings say.
+
+OpenSSL builds the chain, checks signatures, dates and usages, and names each thing that it finds wrong. A `Policy` has
+the last word on each of them, and on a certificate with which nothing is wrong. The alert that goes out follows from
+the error (OpenSSL's table; RFC 8446, section 6.2): an expired certificate is ``certificate_expired``, an issuer that is
+not held ``unknown_ca``, a usage that lacks ``unsupported_certificate``; one that is not valid yet and one without the
+name wanted are ``bad_certificate``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from OpenSSL.SSL import X509VerificationCodes
+
+from edgesim.pki.names import first_match, names_of, qualified
+
+OK = 0
+EXPIRED = X509VerificationCodes.ERR_CERT_HAS_EXPIRED
+NOT_YET_VALID = X509VerificationCodes.ERR_CERT_NOT_YET_VALID
+WRONG_USAGE = X509VerificationCodes.ERR_INVALID_PURPOSE
+WRONG_NAME = X509VerificationCodes.ERR_HOSTNAME_MISMATCH
+WRONG_ADDRESS = X509VerificationCodes.ERR_IP_ADDRESS_MISMATCH
+REJECTED = X509VerificationCodes.ERR_CERT_REJECTED
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a certificate is refused: OpenSSL's error number, from which the alert follows, and a text where OpenSSL's
+    own says too little.
+    """
+
+    code: int
+    text: str = ""
+
+
+Clock = Callable[[], datetime]
+"""The date and time as a host believes them to be, with a time zone (``host.clock.utc``)."""
+Judge = Callable[[x509.Certificate, int, int], Refusal | None]
+"""Asked with a certificate, OpenSSL's error (0: nothing is wrong) and the depth (0: the peer's own certificate)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How certificates of peers are judged.
+
+    ``clock`` is whose dates count (None: the machine's). ``names`` are those of which one must be in the SAN, with any
+    kind that `edgesim.pki.names` knows (None: the server name that a client connects to, where its context checks
+    names). ``usage`` False lets the peer's certificate lack the extended key usage for its part. ``verify`` False asks
+    for a certificate and takes any. ``judge`` decides in place of all this.
+    """
+
+    clock: Clock | None = None
+    names: tuple[str, ...] | None = None
+    usage: bool = True
+    verify: bool = True
+    judge: Judge | None = None
+
+    def decide(self, certificate: x509.Certificate, error: int, depth: int, names: Sequence[str]) -> Refusal | None:
+        """Return why ``certificate`` is refused, or None. Called once for each thing that OpenSSL finds wrong and once
+        for each certificate when all else is done, from the root down. ``names``: one of these is wanted.
+        """
+        if self.judge is not None:
+            return self.judge(certificate, error, depth)
+        if error:
+            return None if error == WRONG_USAGE and depth == 0 and not self.usage else Refusal(error)
+        return wrong_name(certificate, names) if depth == 0 and names else None
+
+
+DEFAULT = Policy()
+
+
+def wrong_name(certificate: x509.Certificate, names: Sequence[str]) -> Refusal | None:
+    """Return a refusal unless one of ``names`` is in the certificate's SAN; the common name never counts."""
+    wanted = tuple(qualified(name) for name in names)
+    if first_match(wanted, names_of(certificate)) is not None:
+        return None
+    if all(name.startswith("IP:") for name in wanted):
+        code, what = WRONG_ADDRESS, "IP address"
+    else:
+        code, what = WRONG_NAME, "Hostname"
+    asked = " or ".join(f"'{name}'" for name in names)
+    return Refusal(code, f"{what} mismatch, certificate is not valid for {asked}.")
+
+
+def is_address(name: str) -> bool:
+    """Say whether a name is an IP address."""
+    return qualified(name).startswith("IP:")
