@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 
+from edgesim.clients.common.edge import keep_signed_in
 from edgesim.clients.common.line import Habits, Line, Path
 from edgesim.clients.common.reactions import Unregistered
 from edgesim.clients.common.register import JABBER_SESSION, Registrant
@@ -331,19 +332,16 @@ class Jabber:
 
     async def _keep_edge(self) -> None:
         """Fetch the edge configuration again before its cookie expires."""
-        client = self.node.defaults.client
-        while True:
-            expires = self._found.cookie_expires()
-            left = expires - self.node.host.clock.time() if expires is not None else 0.0
-            await asyncio.sleep(max(left - client.edge_refresh_before_s, client.phone_retry_s))
-            try:
-                await self._found.renew_edge()
-            except StageFailed as error:
-                self._tell(Stage.EDGE_CONFIGURATION, Result.FAILED, f"refresh: {error}")
-            else:
-                self._tell(Stage.EDGE_CONFIGURATION, Result.OK, "refreshed")
-                if self.phone is not None:
-                    self.phone.paths = self._found.paths()
+        found = self._found
+        await keep_signed_in(self.node, found.cookie_expires, found.renew_edge, self._renewed)
+
+    def _renewed(self, problem: str) -> None:
+        if problem:
+            self._tell(Stage.EDGE_CONFIGURATION, Result.FAILED, f"refresh: {problem}")
+            return
+        self._tell(Stage.EDGE_CONFIGURATION, Result.OK, "refreshed")
+        if self.phone is not None:
+            self.phone.paths = self._found.paths()
 
     # ---- signed in
 

@@ -10,19 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from edgesim.clients.common.access import Access, Edge
+from edgesim.clients.common.access import Access
+from edgesim.clients.common.discovery import discover
+from edgesim.clients.common.edge import EdgeSignIn, fetch_file
 from edgesim.clients.common.line import Path
 from edgesim.clients.common.stages import Result, StageFailed
-from edgesim.clients.jabber.discovery import discover
-from edgesim.edge import config_files, cookie, edge_config, uds
+from edgesim.edge import config_files, edge_config, uds
 from edgesim.edge.edge_config import EdgeConfig
 from edgesim.http import Response
 from edgesim.node import Node
 
 T = TypeVar("T")
 Step = tuple[Result, str]
-CONFIGURATION_PORT = 6972
-"""HTTPS port of configuration files on Unified CM 11 and later."""
 BUSY = 503
 
 
@@ -39,7 +38,8 @@ class Provisioning:
         self.prefix = prefix
         self.excluded = tuple(excluded)
         self.outside = False
-        self.edge: EdgeConfig | None = None
+        asked = "&".join(f"service_name={name}" for name in node.defaults.client.asked_services)
+        self._edge = EdgeSignIn(access, domain, f"{edge_config.RESOURCE}?{asked}")
         self.profile: uds.User | None = None
         self.device: uds.Device | None = None
         self.services: config_files.ServiceProfile | None = None
@@ -66,9 +66,9 @@ class Provisioning:
 
     async def edge_configuration(self) -> Step:
         """Sign in to the edge: `get_edge_config` of one Expressway-E after the other."""
-        self.access.edge = Edge(domain=self.domain, hosts=list(self._targets))
-        host, edge = await self._ask_edge(self._targets)
-        service = edge.service("_cisco-uds")
+        host = await self._edge.begin(self._targets)
+        assert self.edge is not None
+        service = self.edge.service("_cisco-uds")
         if service is None or not service.servers:
             raise StageFailed("the edge configuration names no _cisco-uds server")
         first = service.servers[0]
@@ -77,51 +77,16 @@ class Provisioning:
 
     async def renew_edge(self) -> None:
         """Fetch the edge configuration, and with it the cookie, anew. Raises `StageFailed`."""
-        edge = self.access.edge
-        assert edge is not None
-        await self._ask_edge(tuple(edge.hosts))
-
-    async def _ask_edge(self, hosts: Sequence[tuple[str, int]]) -> tuple[str, EdgeConfig]:
-        """Return the first answer and who gave it. A refusal counts for all; raises `StageFailed`."""
-        asked = "&".join(f"service_name={name}" for name in self.node.defaults.client.asked_services)
-        reasons: list[str] = []
-        for host, port in hosts:
-            try:
-                response = await self.access.control(f"{edge_config.RESOURCE}?{asked}", host, port)
-            except StageFailed as error:
-                reasons.append(f"{host}: {error}")
-                continue
-            if response.status >= 500 and (host, port) != hosts[-1]:
-                reasons.append(f"{host}: {response.status} {response.phrase}")
-                continue
-            self.edge = self._judged(response, host)
-            servers = [(server.address, server.port) for server in self.edge.http if server.address]
-            ordered = [(host, port), *(server for server in servers if server[0] != host)]
-            self.access.edge = Edge(domain=self.domain, hosts=ordered)
-            return host, self.edge
-        raise StageFailed("; ".join(reasons) or "no Expressway-E is known")
-
-    def _judged(self, response: Response, host: str) -> EdgeConfig:
-        if response.status != 200:
-            realm = response.headers.get("WWW-Authenticate") or response.headers.get("Server") or ""
-            raise StageFailed(f"get_edge_config: {response.status} {response.phrase} {realm}".rstrip())
-        try:
-            self.access.cookies.edge_cookie(host)
-            return edge_config.parse(response.body)
-        except cookie.EdgeCookieUnusable as error:
-            raise StageFailed(f"{error} {cookie.EDGE_CONFIG_FAILED}") from error
-        except edge_config.EdgeConfigError as error:
-            raise StageFailed(f"{cookie.EDGE_CONFIG_FAILED} ({error})") from error
+        await self._edge.renew()
 
     def cookie_expires(self) -> float | None:
         """Return when the edge's cookie ends: Unix time in seconds by this host's clock; None without one."""
-        edge = self.access.edge
-        if edge is None or not edge.hosts:
-            return None
-        try:
-            return self.access.cookies.edge_cookie(edge.hosts[0][0]).expires
-        except cookie.EdgeCookieUnusable:
-            return None
+        return self._edge.cookie_expires()
+
+    @property
+    def edge(self) -> EdgeConfig | None:
+        """The edge configuration, once there is one."""
+        return self._edge.config
 
     # ---- UDS
 
@@ -203,13 +168,13 @@ class Provisioning:
         host, _, file = uri.partition("//")[2].partition("/")
         if not file:
             raise StageFailed(f"the service profile is nowhere: {uri[:200]!r}")
-        response = await self._file([host.rsplit(":", 1)[0], *self._tftp], file.rsplit("/", 1)[-1])
+        response = await fetch_file(self.access, [host.rsplit(":", 1)[0], *self._tftp], file.rsplit("/", 1)[-1])
         self.services = self._parsed(config_files.ServiceProfile.parse, response)
         return Result.OK, f"IM and Presence: {', '.join(self.services.presence) or 'none'}"
 
     async def jabber_config(self) -> Step:
         """Fetch ``jabber-config.xml``."""
-        response = await self._file(self._tftp, "jabber-config.xml")
+        response = await fetch_file(self.access, self._tftp, "jabber-config.xml")
         self._parsed(config_files.JabberConfig.parse, response)
         return Result.OK, "jabber-config.xml"
 
@@ -218,7 +183,7 @@ class Provisioning:
         if self.device is None:
             return Result.NONE, "no device"
         name = config_files.device_file(self.device.name)
-        found = self._parsed(config_files.DeviceConfig.parse, await self._file(self._tftp, name))
+        found = self._parsed(config_files.DeviceConfig.parse, await fetch_file(self.access, self._tftp, name))
         if not found.lines:
             raise StageFailed(f"{name} has no line")
         self.config = found
@@ -230,16 +195,6 @@ class Provisioning:
         if self.edge is not None and self.edge.tftp_addresses:
             return list(self.edge.tftp_addresses)
         return [base.split("//", 1)[1].rsplit(":", 1)[0] for base in self._uds]
-
-    async def _file(self, hosts: Sequence[str], name: str) -> Response:
-        """GET a file of the first server that gives it. Raises `StageFailed`."""
-        reasons: list[str] = []
-        for host in dict.fromkeys(hosts):
-            try:
-                return self._expect(await self.access.get(f"https://{host}:{CONFIGURATION_PORT}/{name}"))
-            except StageFailed as error:
-                reasons.append(f"{host}: {error}" if len(hosts) > 1 else str(error))
-        raise StageFailed("; ".join(reasons))
 
     # ---- what follows from it
 

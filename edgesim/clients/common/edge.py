@@ -1,0 +1,117 @@
+"""Signing in to the edge: `get_edge_config`, the cookie that comes with it, and files fetched through the proxy.
+
+Sources: "Preferred Architecture for Cisco Collaboration 12.x Enterprise On-Premises", Collaboration Edge;
+"Collaboration Edge TC-based Endpoints Configuration Example" (Cisco 211304).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from edgesim.clients.common.access import Access, Edge
+from edgesim.clients.common.stages import StageFailed
+from edgesim.edge import cookie, edge_config
+from edgesim.edge.edge_config import EdgeConfig
+from edgesim.http import Response
+from edgesim.node import Node
+
+CONFIGURATION_PORT = 6972
+"""HTTPS port of configuration files on Unified CM 11 and later."""
+
+
+class EdgeSignIn:
+    """A sign-in to the edge of a domain. ``resource`` is what follows the domain in the URL of a client's request."""
+
+    def __init__(self, access: Access, domain: str, resource: str) -> None:
+        self.access = access
+        self.domain = domain
+        self.resource = resource
+        self.config: EdgeConfig | None = None
+
+    async def begin(self, targets: Sequence[tuple[str, int]]) -> str:
+        """Ask one Expressway-E after the other for the edge configuration; return who answered.
+
+        A refusal counts for all of them. Raises `StageFailed`.
+        """
+        self.access.edge = Edge(domain=self.domain, hosts=list(targets))
+        return await self._ask(targets)
+
+    async def renew(self) -> None:
+        """Fetch the edge configuration, and with it the cookie, anew. Raises `StageFailed`."""
+        edge = self.access.edge
+        assert edge is not None
+        await self._ask(tuple(edge.hosts))
+
+    async def _ask(self, hosts: Sequence[tuple[str, int]]) -> str:
+        reasons: list[str] = []
+        for host, port in hosts:
+            try:
+                response = await self.access.control(self.resource, host, port)
+            except StageFailed as error:
+                reasons.append(f"{host}: {error}")
+                continue
+            if response.status >= 500 and (host, port) != hosts[-1]:
+                reasons.append(f"{host}: {response.status} {response.phrase}")
+                continue
+            self.config = self._judged(response, host)
+            servers = [(server.address, server.port) for server in self.config.http if server.address]
+            ordered = [(host, port), *(server for server in servers if server[0] != host)]
+            self.access.edge = Edge(domain=self.domain, hosts=ordered)
+            return host
+        raise StageFailed("; ".join(reasons) or "no Expressway-E is known")
+
+    def _judged(self, response: Response, host: str) -> EdgeConfig:
+        if response.status != 200:
+            realm = response.headers.get("WWW-Authenticate") or response.headers.get("Server") or ""
+            raise StageFailed(f"get_edge_config: {response.status} {response.phrase} {realm}".rstrip())
+        try:
+            self.access.cookies.edge_cookie(host)
+            return edge_config.parse(response.body)
+        except cookie.EdgeCookieUnusable as error:
+            raise StageFailed(f"{error} {cookie.EDGE_CONFIG_FAILED}") from error
+        except edge_config.EdgeConfigError as error:
+            raise StageFailed(f"{cookie.EDGE_CONFIG_FAILED} ({error})") from error
+
+    def cookie_expires(self) -> float | None:
+        """Return when the edge's cookie ends: Unix time in seconds by this host's clock; None without one."""
+        edge = self.access.edge
+        if edge is None or not edge.hosts:
+            return None
+        try:
+            return self.access.cookies.edge_cookie(edge.hosts[0][0]).expires
+        except cookie.EdgeCookieUnusable:
+            return None
+
+
+async def keep_signed_in(
+    node: Node, expires: Callable[[], float | None], renew: Callable[[], Awaitable[None]], tell: Callable[[str], None]
+) -> None:
+    """Sign in to the edge again before its cookie expires, for ever; ``tell`` hears the reason of each failure, and an
+    empty text after each success.
+    """
+    client = node.defaults.client
+    while True:
+        at = expires()
+        left = at - node.host.clock.time() if at is not None else 0.0
+        await asyncio.sleep(max(left - client.edge_refresh_before_s, client.phone_retry_s))
+        try:
+            await renew()
+        except StageFailed as error:
+            tell(str(error))
+        else:
+            tell("")
+
+
+async def fetch_file(access: Access, hosts: Sequence[str], name: str) -> Response:
+    """GET a file of the first server that gives it. Raises `StageFailed`."""
+    reasons: list[str] = []
+    for host in dict.fromkeys(hosts):
+        try:
+            response = await access.get(f"https://{host}:{CONFIGURATION_PORT}/{name}")
+            if response.status == 200:
+                return response
+            raise StageFailed(f"{response.status} {response.phrase}")
+        except StageFailed as error:
+            reasons.append(f"{host}: {error}" if len(hosts) > 1 else str(error))
+    raise StageFailed("; ".join(reasons) or "no TFTP server is known")
