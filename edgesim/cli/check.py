@@ -10,6 +10,7 @@ EPILOG = """\b
 Examples:
   edgesim check small                      a built-in deployment
   edgesim check lab.yaml --json            for a script
+  edgesim check lab.yaml --simulate --ladder   what a client meets, message by message
   edgesim check lab.yaml --strict          warnings fail too, as CI may want it
   edgesim check lab.yaml --ignore CERT-16.self-signed
   edgesim check --rules                    what is checked
@@ -22,6 +23,8 @@ Exit codes: 0 no errors, 1 errors (with --strict also warnings), 2 the deploymen
 @click.option("--ignore", multiple=True, metavar="RULE", help="Leave a rule out, or all of a row; may be repeated.")
 @click.option("--only", multiple=True, metavar="RULE", help="Check only this rule or row; may be repeated.")
 @click.option("--strict", is_flag=True, help="Warnings fail too.")
+@click.option("--simulate", is_flag=True, help="Sign every client in, simulated, and show what of it came true.")
+@click.option("--ladder", is_flag=True, help="With --simulate: the ladder around each symptom.")
 @click.option("--rules", "list_rules", is_flag=True, help="List the rules, and check nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 def command(
@@ -29,6 +32,8 @@ def command(
     ignore: tuple[str, ...],
     only: tuple[str, ...],
     strict: bool,
+    simulate: bool,
+    ladder: bool,
     list_rules: bool,
     as_json: bool,
 ) -> None:
@@ -52,8 +57,12 @@ def command(
     with deployments_told():
         loaded = load(deployment)
     report = check(loaded, rules)
+    proofs = check_views.simulated(loaded, report) if simulate or ladder else None
     if as_json:
-        click.echo(json.dumps(report.as_json(), ensure_ascii=False, separators=(",", ":")))
+        value = report.as_json() | ({"simulated": check_views.proofs_json(proofs)} if proofs else {})
+        click.echo(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    elif proofs is not None:
+        check_views.show(report, proofs, ladder=ladder)
     else:
         check_views.show(report)
     failing = report.count(Severity.ERROR) + (report.count(Severity.WARNING) if strict else 0)

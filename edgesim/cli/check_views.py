@@ -5,14 +5,23 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgesim.catalogue import row
-from edgesim.cli import output
+from edgesim.cli import drawing, output
 from edgesim.cli.problems import Problem
+from edgesim.deployment import Deployment
+from edgesim.journal import Journal, Selection
+from edgesim.journal.matchers import Matcher
 from edgesim.readiness import Report, Reported, Rule, Severity
 
+if TYPE_CHECKING:
+    from edgesim.scenario.proof import Proof, Simulated
+
+BEFORE, AFTER = 12, 4
+"""How many rows of the ladder are shown around a symptom."""
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.ADVICE: "cyan"}
 LABEL = 12
 """Columns of the labels below a finding."""
@@ -34,17 +43,57 @@ def _named(rule: Rule, name: str) -> bool:
     return name == rule.name or name.upper() in rule.rows
 
 
-def show(report: Report) -> None:
-    """Print a report: each finding with its place, its effect and its remedy; a clean deployment is told so."""
+def simulated(deployment: Deployment, report: Report) -> Simulated:
+    """Let every client of a deployment sign in, simulated. Raises `Problem` where the lab does not start."""
+    from edgesim.scenario.play import DidNotStart
+    from edgesim.scenario.proof import simulate
+
+    try:
+        return simulate(deployment, report)
+    except DidNotStart as error:
+        raise Problem(str(error)) from None
+
+
+def proofs_json(simulated: Simulated) -> dict[str, Any]:
+    """Return plain data: ``sign_ins`` as text, and by finding what came: matcher and lab time in seconds, or None."""
+    return {
+        "sign_ins": list(simulated.sign_ins),
+        "findings": [
+            {
+                "rule": proof.reported.rule.name,
+                "field": proof.reported.finding.field,
+                "shown": proof.shown,
+                "seen": [{"matcher": str(matcher), "at": entry and entry.at} for matcher, entry in proof.seen],
+                "broken": [{"matcher": str(matcher), "at": entry.at} for matcher, entry in proof.broken],
+            }
+            for proof in simulated.proofs
+        ],
+    }
+
+
+def show(report: Report, proofs: Simulated | None = None, *, ladder: bool = False) -> None:
+    """Print a report: each finding with its place, its effect and its remedy; a clean deployment is told so.
+
+    With ``proofs`` each prediction is followed by when it came true in the simulation, and by the ``ladder`` around it.
+    """
     source = report.deployment.source or report.deployment.name
+    by_finding = {id(proof.reported): proof for proof in proofs.proofs} if proofs else {}
     for each in report.reported:
-        _show(each, source)
+        _show(each, source, by_finding.get(id(each)))
+        if ladder and proofs and (proof := by_finding.get(id(each))) and proof.shown:
+            _ladder(proof, proofs.journal, report.deployment)
+        output.say()
+    if proofs is not None:
+        output.say("simulated sign-ins:", bold=True)
+        for line in proofs.sign_ins:
+            output.say(f"  {line}")
+        output.say()
     counts = ", ".join(
-        f"{count} {name}"
-        for count, name in (
-            (report.count(Severity.ERROR), "errors"),
-            (report.count(Severity.WARNING), "warnings"),
-            (report.count(Severity.ADVICE), "advice"),
+        f"{count} {name if count == 1 else several}"
+        for count, name, several in (
+            (report.count(Severity.ERROR), "error", "errors"),
+            (report.count(Severity.WARNING), "warning", "warnings"),
+            (report.count(Severity.ADVICE), "piece of advice", "pieces of advice"),
         )
         if count
     )
@@ -54,7 +103,25 @@ def show(report: Report) -> None:
         output.say(f"{source}: {counts}; {report.checked} rules checked", bold=True)
 
 
-def _show(each: Reported, source: str) -> None:
+def _ladder(proof: Proof, journal: Journal, deployment: Deployment) -> None:
+    """Print the ladder around the last entry that a finding predicted."""
+    last = max((entry for _, entry in proof.seen if entry is not None), key=lambda entry: entry.order)
+    select = Selection(around=last.id, before=BEFORE, after=AFTER)
+    entries = [entry for entry in journal if entry.id == last.id or not drawing.is_shutdown(entry)]
+    output.say()
+    drawing.show(drawing.build(entries, deployment, select=select, marks=[last.id]), indent="  ")
+
+
+def _came(matcher: Matcher, proof: Proof | None) -> str:
+    if proof is None:
+        return ""
+    entry = next((entry for one, entry in proof.seen if one is matcher), None)
+    if entry is None:
+        return "  (a sign-in did not show it)"
+    return f"  (seen at {entry.at:.3f} s, {entry.node})"
+
+
+def _show(each: Reported, source: str, proof: Proof | None = None) -> None:
     severity, finding = each.rule.severity, each.finding
     place = f"{source}:{each.line}" if each.line else source
     head = click.style(f"{severity.value:<8}", fg=COLOURS[severity], bold=True)
@@ -63,13 +130,13 @@ def _show(each: Reported, source: str) -> None:
     output.say(_block("a client", finding.sees))
     if finding.prediction:
         for matcher in finding.prediction.awaits:
-            output.say(_block("predicted", str(matcher)))
+            output.say(_block("predicted", str(matcher) + _came(matcher, proof)))
         for matcher in finding.prediction.never:
-            output.say(_block("and never", str(matcher)))
+            broken = proof is not None and any(one is matcher for one, _ in proof.broken)
+            output.say(_block("and never", str(matcher) + ("  (it came all the same)" if broken else "")))
     output.say(_block("to mend", finding.mend))
     for name in each.rule.rows:
         output.say(_block("documented", f"{name}: {row(name).statement}"))
-    output.say()
 
 
 def _block(label: str, text: str) -> str:

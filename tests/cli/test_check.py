@@ -1,0 +1,106 @@
+"""``edgesim check``: what it prints, its exit codes, and the simulation of what it predicts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgesim.readiness.rules import RULES
+from tests.cli.command import edgesim
+
+LEAK = """\
+dns:
+  inside: {name: dns-inside, address: 10.0.40.53}
+  outside: {name: dns-outside, address: 203.0.113.53, zone: internet}
+  cisco_uds_outside: true
+expressway_e: [{name: expe, outer: 203.0.113.10, inner: 10.0.20.10}]
+expressway_c: [{name: expc, address: 10.0.30.10}]
+unified_cm: [{publisher: {name: ucm, address: 10.0.40.11}}]
+clients: [{name: jabber-1, address: 198.51.100.25}]
+users: [{id: alice, password: alice-secret}]
+mra: {access: {user_credential: true}}
+"""
+RULE = "NET-14.cisco-uds-outside"
+
+
+@pytest.fixture
+def leak(tmp_path: Path) -> str:
+    file = tmp_path / "leak.yaml"
+    file.write_text(LEAK)
+    return str(file)
+
+
+def test_a_clean_deployment_is_told_so() -> None:
+    done = edgesim("check", "small")
+    assert done.exit_code == 0
+    assert done.output == f"small.yaml: clean, {len(RULES)} rules checked\n"
+
+
+def test_a_finding_says_where_what_a_client_sees_and_how_to_mend_it(leak: str) -> None:
+    done = edgesim("check", leak)
+    assert done.exit_code == 1
+    lines = done.output.splitlines()
+    assert lines[0] == f"error    {RULE}  {leak}:4  dns.cisco_uds_outside"
+    assert [line.split("  ")[1].strip() for line in lines[1:8] if line.strip()][1:] == [
+        "a client",
+        "predicted",
+        "and never",
+        "to mend",
+        "documented",
+    ]
+    assert lines[-1].startswith(f"{leak}: 1 error; ")
+
+
+def test_json_has_the_same(leak: str) -> None:
+    done = edgesim("check", leak, "--json")
+    assert done.exit_code == 1
+    value = json.loads(done.output)
+    assert (value["errors"], value["warnings"], value["rules_checked"]) == (1, 0, len(RULES))
+    (finding,) = value["findings"]
+    assert (finding["rule"], finding["line"], finding["field"]) == (RULE, 4, "dns.cisco_uds_outside")
+    assert "DnsAnswer" in finding["predicts"][0] and "TcpOpened" in finding["never"][0]
+
+
+@pytest.mark.parametrize("name", [RULE, "NET-14", "net-14"])
+def test_a_rule_or_row_can_be_left_out_or_chosen(leak: str, name: str) -> None:
+    assert edgesim("check", leak, "--ignore", name).exit_code == 0
+    assert edgesim("check", leak, "--only", name).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "Which deployment?"),
+        (("nowhere.yaml",), "cannot be read"),
+        (("medium",), "no built-in deployment has this name"),
+        (("small", "--only", "NET-99"), "no rule or row is called 'NET-99'"),
+    ],
+)
+def test_what_cannot_be_checked_has_exit_code_2(arguments: tuple[str, ...], told: str) -> None:
+    done = edgesim("check", *arguments)
+    assert done.exit_code == 2
+    assert told in done.output
+
+
+def test_rules_are_listed_with_what_they_require() -> None:
+    listed = json.loads(edgesim("check", "--rules", "--json").output)
+    assert [each["rule"] for each in listed] == [rule.name for rule in RULES]
+    assert RULE in edgesim("check", "--rules").output
+
+
+def test_the_simulation_shows_what_the_check_predicts(leak: str) -> None:
+    done = edgesim("check", leak, "--simulate", "--ladder")
+    assert done.exit_code == 1
+    assert "(seen at 0." in done.output and "not show it" not in done.output
+    assert "» " in done.output, "the symptom is marked on the ladder"
+    assert "alice from jabber-1: failed: UNRESOLVED_HOST_ERROR" in done.output
+    (finding,) = json.loads(edgesim("check", leak, "--simulate", "--json").output)["simulated"]["findings"]
+    assert finding["shown"] is True and finding["broken"] == []
+
+
+def test_a_sound_deployment_signs_in_when_simulated() -> None:
+    value = json.loads(edgesim("check", "small", "--simulate", "--json").output)
+    assert value["simulated"]["findings"] == []
+    assert any(line.endswith(": signed in") for line in value["simulated"]["sign_ins"])
