@@ -35,6 +35,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Deployments": {
         "show": Entry(module="show", help="Show a deployment: hosts, users, DNS, or every setting."),
+        "certs": Entry(module="certs", help="Certificates: requests, signing, inspection, verification."),
         "check": Entry(module="check", help="Check a deployment against the documented requirements."),
     },
 }

@@ -240,8 +240,8 @@ class _Filler:
         names = certificate.names
         if names is None:
             form = certificate.registration_domain_form
-            derived_names = (each.name for each in subject_names(self.deployment, kind, machine, form=form))
-            wanted = dict.fromkeys((*derived_names, *certificate.extra_names))
+            tools = (each.name for each in subject_names(self.deployment, machine, service, form=form))
+            wanted = dict.fromkeys((*tools, *certificate.extra_names))
             names = tuple(name for name in wanted if name not in certificate.without_names)
         tls = self.deployment.defaults.tls
         return derived(

@@ -40,10 +40,10 @@ class Presentation:
 
 
 def presentations(deployment: Deployment) -> tuple[Presentation, ...]:
-    """Return every leg on which a certificate is shown for Mobile and Remote Access, host by host."""
+    """Return every leg on which a certificate is shown for Mobile and Remote Access, in the certificates' order."""
     found = list(_Legs(deployment).all())
-    order = {name: place for place, name in enumerate(deployment.hosts_by_name)}
-    return tuple(sorted(found, key=lambda each: (order[each.host], each.side == "client", each.service, each.port)))
+    order = {(each.host, each.service): place for place, each in enumerate(deployment.certificates)}
+    return tuple(sorted(found, key=lambda each: (order[each.host, each.service], each.side == "client", each.port)))
 
 
 class _Legs:

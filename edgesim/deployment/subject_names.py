@@ -38,20 +38,20 @@ class SubjectName:
 
 def subject_names(
     deployment: Deployment,
-    kind: str,
     machine: Machine,
+    service: str,
     *,
     form: RegistrationDomainForm = "DNS",
     discovered: bool = True,
 ) -> tuple[SubjectName, ...]:
-    """Return the names for a host of ``kind``, the FQDN first, none twice.
+    """Return the names for a ``service`` of a host, the FQDN first, none twice.
 
     ``form`` is that of the Unified CM registration domains. ``discovered`` says whether Expressway-C knows the IM and
     Presence servers yet: chat node aliases come from them. From X12.6 on Expressway-C makes no CSR with the name of a
     phone security profile that has not the form of an FQDN, see `profiles_in_the_way`: such names are left out.
     """
     found: dict[str, SubjectName] = {}
-    for name, reason in _names(deployment, kind, machine, form, discovered):
+    for name, reason in _names(deployment, machine, service, form, discovered):
         found.setdefault(name.lower(), SubjectName(name=name, reason=reason))
     return tuple(found.values())
 
@@ -73,7 +73,7 @@ def has_form_of_fqdn(name: str) -> bool:
 
 
 def _names(
-    lab: Deployment, kind: str, machine: Machine, form: RegistrationDomainForm, discovered: bool
+    lab: Deployment, machine: Machine, service: str, form: RegistrationDomainForm, discovered: bool
 ) -> Iterator[tuple[str, str]]:
     yield machine.fqdn, "FQDN of the host"
     if isinstance(machine, ExpresswayE):
@@ -94,7 +94,7 @@ def _names(
                 yield name, f"encrypted phone security profile of {cluster}"
     if isinstance(machine, ExpresswayC | ExpresswayE) and discovered:
         yield from _aliases(lab)
-    if kind == "im_presence":
+    if service == "cup-xmpp":
         for chat in lab.im_presence:
             if machine.name in {node.name for node in chat.nodes}:
                 for presence in chat.presence_domains:
