@@ -81,7 +81,8 @@ def mistakes_in(deployment: Deployment, authored: Authored) -> tuple[Mistake, ..
     )
 
 
-def _machines(lab: Deployment) -> Iterator[tuple[Path, str, Machine]]:
+def machine_paths(lab: Deployment) -> Iterator[tuple[Path, str, Machine]]:
+    """Yield every machine with the path where it stands and the kind of host that it is."""
     yield ("dns", "inside"), "dns", lab.dns.inside
     yield ("dns", "outside"), "dns", lab.dns.outside
     for index, edge in enumerate(lab.expressway_e):
@@ -102,19 +103,11 @@ def _machines(lab: Deployment) -> Iterator[tuple[Path, str, Machine]]:
 
 def _hosts(lab: Deployment) -> Iterator[Mistake]:
     names: dict[str, str] = {}
-    addresses: dict[str, str] = {}
-    for path, _, machine in _machines(lab):
+    for path, _, machine in machine_paths(lab):
         key = machine.name.lower()
         if key in names:
             yield _wrong((*path, "name"), machine.name, "another host has this name")
         names[key] = machine.name
-        for field in ("address", "outer", "inner", "static_nat"):
-            address = getattr(machine, field, None)
-            if address is None:
-                continue
-            if address in addresses:
-                yield _wrong((*path, field), address, f"{addresses[address]} has this address")
-            addresses.setdefault(address, machine.name)
 
 
 def _names(lab: Deployment, authored: Authored) -> Iterator[Mistake]:
@@ -264,7 +257,7 @@ _VALUES: dict[str, Any] = {
 
 
 def _security(lab: Deployment, authored: Authored) -> Iterator[Mistake]:
-    hosts = {machine.name: (kind, machine) for _, kind, machine in _machines(lab)}
+    hosts = {machine.name: (kind, machine) for _, kind, machine in machine_paths(lab)}
     there = [f"{each.host}/{each.service}" for each in lab.certificates if each.host in hosts]
     presenting = [name for name, (kind, _) in hosts.items() if services_of(kind)]
     for index, certificate in enumerate(authored.certificates):

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from edgesim.deployment import network
 from edgesim.deployment.base import derived
 from edgesim.deployment.device_models import CURRENT, DEVICE_TYPES, JABBER_PREFIXES, DeviceKind
 from edgesim.deployment.hosts import ClientHost, ImPresenceCluster, Machine, View
@@ -51,6 +52,7 @@ def fill(deployment: Deployment) -> None:
     filler = _Filler(deployment)
     filler.hosts()
     filler.settings()
+    filler.network()
     filler.people()
     filler.security()
 
@@ -155,6 +157,9 @@ class _Filler:
                 else lab.mra.im_presence_clusters,
             ),
         )
+
+    def network(self) -> None:
+        self._set("network", network.filled(self.deployment))
 
     def people(self) -> None:
         lab = self.deployment

@@ -92,7 +92,7 @@ class ExpresswayE(Expressway):
 
     outer: Address
     inner: Address | None = None
-    outer_zone: ZoneName = "internet"
+    outer_zone: ZoneName = "outer-dmz"
     inner_zone: ZoneName = "dmz"
     inner_name: HostLabel | None = Field(
         default=None, description="a name of its own for the inner address, beside the FQDN"
@@ -101,10 +101,13 @@ class ExpresswayE(Expressway):
         default=None, description="System > DNS > Domain name, the cookie's domain, where it is not the FQDN's"
     )
     static_nat: Address | None = Field(
-        default=None, description="the public address, where a static NAT stands before it"
+        default=None, description="the public address, where the firewall before it has a static NAT for it"
     )
     outer_ipv6: Address | None = Field(
         default=None, description="IPv6 address of the outer interface, where ip_protocol is IPv6 or Both"
+    )
+    size: Literal["small", "medium", "large"] = Field(
+        default="medium", description="the deployment size: a large system takes C's media on ports of its own"
     )
     turn_server: bool = Field(default=False, description="Configuration > Traversal > TURN: TURN services On")
 
@@ -122,8 +125,16 @@ class ExpresswayE(Expressway):
 
     @property
     def inner_address(self) -> str:
-        """The address that Expressway-C reaches: of the inner interface, or the only one."""
+        """The address of the inner interface, or the only one."""
         return self.inner or self.outer
+
+    @property
+    def address_for_c(self) -> str:
+        """The address that Expressway-C reaches: of the inner interface; the public one where there is no other.
+
+        Behind a static NAT an E with one interface names its public address in what it sends, so C has to use it too.
+        """
+        return self.inner or self.public_address
 
     @property
     def cookie_domain(self) -> str:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from edgesim.deployment.consistency import Mistake
 from edgesim.deployment.model import Deployment
+from edgesim.deployment.network import moved as moved_rule
 from edgesim.deployment.reading import LIMITS, Limits, Reading, read
 from edgesim.deployment.records import reverse_name
 from edgesim.deployment.validation import DeploymentError, validated
@@ -97,6 +98,8 @@ def relocated(deployment: Deployment, mapping: Mapping[str, str]) -> Deployment:
             return [moved(each, key) for each in value]
         if key == "url" and isinstance(value, str) and (host := urlsplit(value).hostname) in table:
             return value.replace(host, table[host], 1)
+        if key in ("rules", "nat") and isinstance(value, str):
+            return moved_rule(value, table)
         return table.get(value, value) if isinstance(value, str) else value
 
     return load_data(moved(authored(deployment)), deployment.name)

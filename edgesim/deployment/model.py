@@ -26,11 +26,14 @@ from edgesim.deployment.hosts import (
     View,
 )
 from edgesim.deployment.mra import CmsWebProxy, Dns, Domains, Mra, SshTunnel, TraversalZone, XcpLink
+from edgesim.deployment.network import NetworkPlan, topology
+from edgesim.deployment.network_mistakes import network_mistakes
 from edgesim.deployment.people import Device, User
 from edgesim.deployment.records import Record, zone_records
 from edgesim.deployment.releases import Product, Release
 from edgesim.deployment.security import Certificate, TrustStore
 from edgesim.world import Interface
+from edgesim.world.firewall import Network
 
 T = TypeVar("T")
 
@@ -88,6 +91,7 @@ class Deployment(Model):
     unified_cm: tuple[UnifiedCmCluster, ...] = Field(min_length=1)
     im_presence: tuple[ImPresenceCluster, ...] = ()
     clients: tuple[ClientHost, ...] = ()
+    network: NetworkPlan = NetworkPlan()
     mra: Mra = Mra()
     cms_web_proxy: CmsWebProxy | None = None
     traversal_zone: TraversalZone = TraversalZone()
@@ -104,7 +108,7 @@ class Deployment(Model):
     def _complete(self) -> Deployment:
         authored = Authored(devices=self.devices, certificates=self.certificates, trust=self.trust)
         filling.fill(self)
-        mistakes = mistakes_in(self, authored)
+        mistakes = (*mistakes_in(self, authored), *network_mistakes(self))
         if mistakes:
             raise Inconsistent(mistakes)
         return self
@@ -154,6 +158,11 @@ class Deployment(Model):
     def host(self, name: str) -> HostSpec:
         """Return a host by its name. Raises `LookupError`."""
         return _found(self.hosts_by_name, name, "host")
+
+    @cached_property
+    def topology(self) -> Network:
+        """The zones and firewalls, ready for a world: `NetworkPlan` as its author wrote it and as it was filled in."""
+        return topology(self)
 
     def dns_servers(self, host: str) -> tuple[str, ...]:
         """Return the addresses of the name servers that a host asks."""

@@ -82,9 +82,9 @@ def _addresses(deployment: Deployment, view: View) -> Iterator[tuple[str, str, b
         return
     yield deployment.dns.inside.fqdn, deployment.dns.inside.address, True
     for edge in deployment.expressway_e:
-        yield edge.fqdn, edge.inner_address if deployment.dns.split else edge.public_address, True
+        yield edge.fqdn, edge.address_for_c if deployment.dns.split else edge.public_address, True
         if edge.inner_name:
-            yield edge.inner_fqdn, edge.inner_address, not deployment.dns.split
+            yield edge.inner_fqdn, edge.address_for_c, not deployment.dns.split
     for core in deployment.expressway_c:
         yield core.fqdn, core.address, True
         if deployment.mra.expressway_c_cluster:

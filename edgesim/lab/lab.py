@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from edgesim.deployment import Deployment, HostSpec
+from edgesim.deployment.network import translates
 from edgesim.dns import Resolver, ResolverOptions
 from edgesim.journal import Journal, events
 from edgesim.journal.world_events import watch_world
@@ -14,7 +15,7 @@ from edgesim.lab.certificates import Certificates
 from edgesim.lab.products import PRODUCTS
 from edgesim.node import Node
 from edgesim.pki import STANDARD, Authorities, Validity, fixture_authorities
-from edgesim.world import SECOND, Capability, Host, HostState, Service, World
+from edgesim.world import SECOND, Capability, Host, HostState, Service, UnsupportedError, World
 from edgesim.world.api import HostFactory
 
 
@@ -22,7 +23,8 @@ class Lab:
     """The hosts of a deployment in a world.
 
     Build it before anything runs; `start` brings the servers up in order and waits until their links stand or
-    ``settle`` seconds of lab time have passed: a lab that is broken on purpose starts too.
+    ``settle`` seconds of lab time have passed: a lab that is broken on purpose starts too. The deployment's
+    firewalls are in force from the start. Raises `UnsupportedError` for address translation that the world lacks.
     """
 
     def __init__(
@@ -45,6 +47,9 @@ class Lab:
         self.certificates = Certificates(deployment, self.authorities, minting, validity=validity, start=start)
         self.keylog = keylog
         self.nodes: dict[str, Node] = {}
+        if translates(deployment) and Capability.NAT not in world.capabilities:
+            raise UnsupportedError(Capability.NAT)
+        world.paths.install(deployment.topology)
         for spec in deployment.host_specs():
             self._add(spec)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 
 from edgesim.deployment import Deployment
+from edgesim.deployment.network import translates
+from edgesim.world import Capability, UnsupportedError
 
 UNPRIVILEGED_DNS = 10053
 """The port of DNS where 53 is refused, as it is without the right to bind low ports."""
@@ -20,8 +22,10 @@ def on_loopback(deployment: Deployment, *, network: str = "127.0", dns_port: int
     """Return the deployment with loopback addresses, those that it has already kept.
 
     ``dns_port`` is used as given; without it DNS has its own port where this process may bind it. Raises `ValueError`
-    where two addresses would become one.
+    where two addresses would become one, `UnsupportedError` for address translation, which the live world lacks.
     """
+    if translates(deployment):
+        raise UnsupportedError(Capability.NAT)
     mapping: dict[str, str] = {}
     for spec in deployment.host_specs():
         for interface in spec.interfaces:

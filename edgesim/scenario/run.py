@@ -95,6 +95,9 @@ def _ending(scenario: Scenario, options: Options, play: Play) -> _Ending:
     try:
         written = _deployment(scenario, options, play.world, mutated=False)
         deployment = _deployment(scenario, options, play.world) if options.mutation else written
+    except UnsupportedError as error:
+        play.world.loop.close()  # type: ignore[attr-defined]  # both worlds have one
+        return _Ending(Outcome.UNSUPPORTED, f"unsupported: {error}")
     except Exception as error:
         play.world.loop.close()  # type: ignore[attr-defined]  # both worlds have one
         return _Ending(Outcome.COULD_NOT_RUN, str(error))

@@ -59,7 +59,7 @@ def test_hosts_come_in_starting_order(small: Deployment) -> None:
     ]
     edge = small.host("expe")
     assert [(each.address, each.zone) for each in edge.interfaces] == [
-        ("203.0.113.10", "internet"),
+        ("203.0.113.10", "outer-dmz"),
         ("10.0.20.10", "dmz"),
     ]
     assert small.host("ucm-sub").cluster == "cucm"

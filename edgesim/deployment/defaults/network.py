@@ -25,6 +25,7 @@ class NetworkDefaults(Model):
 
     latencies: tuple[Latency, ...] = known(
         (
+            Latency(zone="internet", other="outer-dmz", ms=20.0),
             Latency(zone="internet", other="dmz", ms=20.0),
             Latency(zone="internet", other="inside", ms=20.0),
             Latency(zone="dmz", other="inside", ms=1.0),
@@ -48,6 +49,15 @@ class NetworkDefaults(Model):
         "data that nobody acknowledges ends a connection after this, as Linux does with tcp_retries2 = 15",
         tag="impl",
         gt=0,
+    )
+    firewall_idle_tcp_s: float = known(
+        3600.0,
+        "a firewall forgets a TCP connection that has been idle for so long: Cisco ASA's timeout conn",
+        tag="impl",
+        gt=0,
+    )
+    firewall_idle_udp_s: float = known(
+        120.0, "a firewall forgets an idle UDP flow after this: Cisco ASA's timeout udp", tag="impl", gt=0
     )
     udp_payload_bytes: int = known(65507, "the largest UDP payload over IPv4", tag="doc", source="RFC 768", ge=512)
 
@@ -91,6 +101,9 @@ class PortDefaults(Model):
     turn_relay_first: Port = known(24000, "first relay port of E's TURN server", tag="doc", source=PORTS)
     turn_relay_last: Port = known(29999, "last relay port of E's TURN server", tag="doc", source=PORTS)
     media_first: Port = known(36000, "first media port of C and E", tag="doc", source=PORTS)
+    edge_media_first: Port = known(
+        36002, "first port of E that clients outside send media to", tag="doc", source=REQUIREMENTS
+    )
     media_last: Port = known(59999, "last media port of C and E", tag="doc", source=PORTS)
     multiplex_rtp: Port = known(2776, "C to E: multiplexed RTP of a small or medium system", tag="doc", source=PORTS)
     multiplex_rtcp: Port = known(2777, "C to E: multiplexed RTCP of a small or medium system", tag="doc", source=PORTS)
