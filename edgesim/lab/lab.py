@@ -14,7 +14,8 @@ from edgesim.journal.world_events import watch_world
 from edgesim.lab.certificates import Certificates
 from edgesim.lab.products import PRODUCTS
 from edgesim.node import Node
-from edgesim.pki import STANDARD, Authorities, Validity, fixture_authorities
+from edgesim.pki import Authorities, Validity, fixture_authorities
+from edgesim.pki.installation import validity_from
 from edgesim.world import SECOND, Capability, Host, HostState, Service, UnsupportedError, World
 from edgesim.world.api import HostFactory
 
@@ -23,7 +24,8 @@ class Lab:
     """The hosts of a deployment in a world.
 
     Build it before anything runs; `start` brings the servers up in order and waits until their links stand or
-    ``settle`` seconds of lab time have passed: a lab that is broken on purpose starts too. The deployment's
+    ``settle`` seconds of lab time have passed: a lab that is broken on purpose starts too. Leaf certificates are valid
+    for ``validity``, left out from a day before the world's start for as long as a public CA allows. The deployment's
     firewalls are in force from the start. Raises `UnsupportedError` for address translation that the world lacks.
     """
 
@@ -34,7 +36,7 @@ class Lab:
         *,
         journal: Journal | None = None,
         authorities: Authorities | None = None,
-        validity: Validity = STANDARD,
+        validity: Validity | None = None,
         keylog: str | None = None,
     ) -> None:
         self.world = world
@@ -44,7 +46,8 @@ class Lab:
         minting = world.entropy("pki")
         self.authorities = authorities or fixture_authorities(minting)
         start = datetime.fromtimestamp(world.epoch_ns // SECOND, UTC)
-        self.certificates = Certificates(deployment, self.authorities, minting, validity=validity, start=start)
+        dates = validity or validity_from(start)  # as long as real ones: a clock that is years off refuses them
+        self.certificates = Certificates(deployment, self.authorities, minting, validity=dates, start=start)
         self.keylog = keylog
         self.nodes: dict[str, Node] = {}
         if translates(deployment) and Capability.NAT not in world.capabilities:

@@ -23,6 +23,7 @@ from OpenSSL import SSL, crypto
 from edgesim.pki import policy as policies
 from edgesim.pki.identity import Identity
 from edgesim.pki.names import UNREADABLE
+from edgesim.pki.keys import too_weak
 from edgesim.pki.policy import Clock, Policy, Refusal
 from edgesim.pki.trust import TrustStore
 
@@ -37,6 +38,9 @@ GROUPS = b"X25519:P-256:P-384:P-521"
 """For key exchange. OpenSSL's own list begins with ML-KEM, which these products do not know."""
 NO_AUTO_CHAIN = 0x8
 """SSL_MODE_NO_AUTO_CHAIN: what is sent is what was given, and nothing from the trust store is added."""
+
+TEXTS = {policies.NOT_YET_VALID: "certificate is not yet valid"}
+"""The one that OpenSSL 4 words differently from 1.1 and 3, which the products have."""
 
 if TYPE_CHECKING:  # to callers a context and a connection are those of `ssl`; in truth nothing of these is used
     from ssl import SSLContext as _Context
@@ -76,7 +80,8 @@ def openssl_context(setup: Setup) -> SSL.Context:
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_mode(NO_AUTO_CHAIN | _lib.SSL_MODE_RELEASE_BUFFERS)
     old = setup.minimum < ssl.TLSVersion.TLSv1_2  # OpenSSL 3 and later have nothing for TLS 1.0 and 1.1 above level 0
-    context.set_cipher_list((setup.ciphers or ("DEFAULT:@SECLEVEL=0" if old else CIPHERS)).encode())
+    weak = setup.identity is not None and too_weak(setup.identity.certificate.public_key())  # else it does not load
+    context.set_cipher_list((setup.ciphers or ("DEFAULT:@SECLEVEL=0" if old or weak else CIPHERS)).encode())
     if _lib.SSL_CTX_set1_curves_list(context._context, GROUPS) != 1:
         raise ssl.SSLError(f"OpenSSL has not the groups {GROUPS.decode()}")
     if setup.identity is not None:
@@ -236,7 +241,7 @@ class JudgedObject(_Object):
         reason = _reason(error)
         if reason == "CERTIFICATE_VERIFY_FAILED":
             refusal = self._refusal or Refusal(_lib.SSL_get_verify_result(self._connection._ssl))
-            text = refusal.text or _ffi.string(_lib.X509_verify_cert_error_string(refusal.code)).decode()
+            text = refusal.text or TEXTS.get(refusal.code) or _text(refusal.code)
             failed = _error(
                 ssl.SSLCertVerificationError, ssl.SSL_ERROR_SSL, reason, f"certificate verify failed: {text}"
             )
@@ -343,6 +348,11 @@ def _waiting(bio: Any) -> int:
 
 
 _data: Any = _ffi.new("char **")
+
+
+def _text(code: int) -> str:
+    text: str = _ffi.string(_lib.X509_verify_cert_error_string(code)).decode()
+    return text
 
 
 _ALERT = re.compile("^(ssl/)?tls alert")
