@@ -16,10 +16,12 @@ WorldName = Literal["sim", "live"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """Where and as what a user of a scenario signs in. ``platform`` is windows, mac, ios or android."""
+    """Where and as what a user of a scenario signs in: with Jabber on a platform, or at the phone or room device that
+    the user owns and a machine of the deployment is.
+    """
 
     where: Literal["outside", "inside"] = "outside"
-    platform: Literal["windows", "mac", "ios", "android"] = "windows"
+    platform: Literal["windows", "mac", "ios", "android", "phone", "room"] = "windows"
 
 
 Outside = Client()

@@ -108,7 +108,7 @@ class Play:
 
     def _actors(self, stage: Lab, users: Sequence[str], seats: Mapping[str, Client]) -> list[Any]:
         try:
-            return [stage.client(user, seats.get(user, Outside)) for user in users]
+            return [stage.seated(user, seats.get(user, Outside)) for user in users]
         except LookupError as error:
             raise CannotRun(str(error)) from error
 

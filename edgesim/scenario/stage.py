@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgesim import lab as labs
 from edgesim.deployment import Deployment, closed
+from edgesim.deployment.hosts import ClientHost
 from edgesim.deployment.people import User
 from edgesim.journal import Entry, Event, events
 from edgesim.journal.matchers import Matcher
@@ -21,10 +22,15 @@ from edgesim.world import Host, HostState, World
 from edgesim.world.faults import Fault
 
 if TYPE_CHECKING:
+    from edgesim.clients.ip_phone import IpPhone
     from edgesim.clients.jabber import Jabber
+    from edgesim.clients.room_device import RoomDevice
     from edgesim.scenario.scripted import ScriptedHost
 
 T = TypeVar("T")
+D = TypeVar("D", "IpPhone", "RoomDevice")
+DEVICES = ("phone", "room")
+"""Platforms of machines that are devices themselves."""
 
 
 class CannotRun(Exception):
@@ -55,7 +61,7 @@ class Lab:
         self.steps: list[str] = []
         self._scripts: dict[str, ScriptedHost] = {}
         self._cleanups: list[Callable[[], Awaitable[Any]]] = []
-        self._clients: dict[str, Jabber] = {}
+        self._clients: dict[str, Jabber | IpPhone | RoomDevice] = {}
         self._busy: list[str] = []
 
     @property
@@ -283,12 +289,58 @@ class Lab:
         """Return a simulated Jabber on a free machine in the right zone; a `User` may be one whom nobody knows."""
         from edgesim.clients.jabber import Jabber
 
+        platform = seat.platform
+        if platform == "phone" or platform == "room":
+            raise CannotRun(f"Jabber does not run on a {platform}: lab.phone and lab.room return devices")
         who = self.deployment.user(user) if isinstance(user, str) else user
-        zone = "inside" if seat.where == "inside" else "internet"
-        for spec in self.deployment.host_specs():
-            if spec.kind == "client" and spec.name not in self._busy and spec.interfaces[0].zone == zone:
+        for spec in self._machines(seat):
+            if spec.platform not in DEVICES:
                 self._busy.append(spec.name)
-                client = Jabber(self.inner.node(spec.name), who, platform=seat.platform)
+                client = Jabber(self.inner.node(spec.name), who, platform=platform)
                 self._clients[f"{who.id}@{spec.name}"] = client
                 return client
-        raise CannotRun(f"deployment {self.deployment.name!r} has no free client machine in zone {zone!r}")
+        raise CannotRun(f"deployment {self.deployment.name!r} has no free client machine {seat.where}")
+
+    def _machines(self, seat: Client) -> Iterator[ClientHost]:
+        """Yield the machines of clients in the right zone that nobody sits at yet."""
+        zone = "inside" if seat.where == "inside" else "internet"
+        for machine in self.deployment.clients:
+            if machine.name not in self._busy and machine.zone == zone:
+                yield machine
+
+    def phone(self, machine: str) -> IpPhone:
+        """Return the desk phone that a machine of the deployment is, with its owner in front of it."""
+        from edgesim.clients.ip_phone import IpPhone
+
+        return self._device(machine, IpPhone, "phone")
+
+    def room(self, machine: str) -> RoomDevice:
+        """Return the room device that a machine of the deployment is, set up with its owner's name and password."""
+        from edgesim.clients.room_device import RoomDevice
+
+        return self._device(machine, RoomDevice, "room")
+
+    def _device(self, name: str, kind: type[D], platform: str) -> D:
+        node = self.inner.node(name)
+        machine = node.spec.spec
+        if not isinstance(machine, ClientHost) or machine.device is None or machine.platform != platform:
+            raise CannotRun(f"{name} is no {platform} of deployment {self.deployment.name!r}")
+        if name in self._busy:
+            raise CannotRun(f"somebody sits at {name} already")
+        device = self.deployment.device(machine.device)
+        if device.owner is None:
+            raise CannotRun(f"{device.name} belongs to nobody")
+        self._busy.append(name)
+        found = kind(node, device, self.deployment.user(device.owner))
+        self._clients[f"{device.owner}@{name}"] = found
+        return found
+
+    def seated(self, user: str, seat: Client) -> Jabber | IpPhone | RoomDevice:
+        """Return the client of a user at a seat: a Jabber, or the device of that kind that the user owns."""
+        if seat.platform not in DEVICES:
+            return self.client(user, seat)
+        owned = {device.name for device in self.deployment.devices_of(user)}
+        for machine in self._machines(seat):
+            if machine.platform == seat.platform and machine.device in owned:
+                return self.phone(machine.name) if seat.platform == "phone" else self.room(machine.name)
+        raise CannotRun(f"{user} owns no {seat.platform} {seat.where} in deployment {self.deployment.name!r}")

@@ -162,6 +162,14 @@ def register_body(options: Sequence[str] = PHONE_OPTIONS) -> bytes:
     )
 
 
+def single_body(options: Sequence[str]) -> bytes:
+    """Return the body of a REGISTER that announces options in one part, as a TC codec's."""
+    listed = "".join(f"<{option}/>" for option in options)
+    announced = f"<x-cisco-remotecc-request><optionsind>{listed}</optionsind></x-cisco-remotecc-request>"
+    headers = (("Content-Type", REQUEST_TYPE), ("Content-Disposition", "session;handling=optional"))
+    return join_parts((Part(headers=headers, body=(_DECLARATION + announced).encode()),), BOUNDARY)
+
+
 def announced_options(body: bytes, content_type: str) -> tuple[str, ...] | None:
     """Return the names of the options in a REGISTER's body, or None if it announces none.
 

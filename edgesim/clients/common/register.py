@@ -32,7 +32,8 @@ CHALLENGES = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authentic
 class Registrant:
     """Who registers: the address is ``number@node``, ``node`` being the Unified CM node of the Request-URI.
 
-    ``instance`` is twelve hexadecimal digits. ``traits`` are the parameters at the end of Contact, such as ``video``;
+    ``instance`` is twelve hexadecimal digits. ``load`` is what Reason names; a client without one sends no Reason.
+    ``traits`` are the parameters at the end of Contact, such as ``video``;
     ``mra`` clients announce adaptive routing after them. ``body`` is the multipart body of a registration.
     """
 
@@ -43,7 +44,7 @@ class Registrant:
     model: int
     instance: str
     agent: str
-    load: str
+    load: str | None
     supported: str
     body: bytes
     traits: tuple[str, ...] = ()
@@ -154,7 +155,7 @@ def register(
     if credentials := dialogue.credentials(uri):
         headers.append((dialogue.header, credentials))
     headers.append(("Supported", who.supported))
-    if dialogue.alarm is not None:
+    if dialogue.alarm is not None and who.load is not None:
         headers.append(("Reason", reason(who, dialogue.alarm)))
     headers.append(("Expires", str(expires)))
     body = b""

@@ -62,6 +62,19 @@ class ClientDefaults(Model):
         60.0, "a phone that gets no TFTP answer on boot for so long prompts for MRA", tag="proposed", gap="D-16", gt=0
     )
     phone_retry_s: float = known(15.0, "a phone repeats its sign-in after this, as TC does", tag="proposed", gap="D-17")
+    unfit_device: Literal["no MRA", "tries"] = known(
+        "no MRA",
+        "a phone or room device that MRA does not support, by model or firmware, knows nothing of it and never asks "
+        "for _collab-edge; or it tries as any other",
+        tag="proposed",
+    )
+    edge_names: tuple[str, ...] = known(
+        ("{domain}", "SRV:_collab-edge._tls.{domain}", "collab-edge.{domain}"),
+        "phones and room devices want one of these in the SAN of E's certificate: the edge domain or its SRV name, as "
+        "TC logs, or the third form that Expressway's CSR offers",
+        tag="trace",
+        source=TC_EXAMPLE,
+    )
     phone_retry_most_s: float = known(
         120.0,
         "a rejected client, which provisions anew each time, waits twice as long each time, but never longer than this",

@@ -223,9 +223,18 @@ class AgentDefaults(Model):
     phone_http: str = known(
         "Cisco-CP{model}/{release}", "78xx and 88xx over HTTPS, otherwise as a TC codec", tag="proposed", gap="D-17"
     )
+    phone_load: str = known(
+        "sip{series}.{release}.loads",
+        "ActiveLoad in a desk phone's Reason, as sip78xx.12-1-1-12.loads",
+        tag="trace",
+        source=EMCC,
+    )
     tc: str = known("TANDBERG/518 ({release})", "TC codecs", tag="one-source")
     tc_http: str = known("Cisco/TC", "TC codecs over HTTPS", tag="trace", source=TC_EXAMPLE)
+    ce: str = known("TANDBERG/518 ({release})", "CE over SIP: as TC", tag="proposed", gap="S-20")
+    ce_http: str = known("Cisco/CE", "CE over HTTPS, otherwise as TC", tag="proposed", gap="D-17")
     roomos: str = known("Cisco/RoomOS {release}", "RoomOS over SIP, otherwise as TC", tag="proposed", gap="S-20")
+    roomos_http: str = known("Cisco/RoomOS", "RoomOS over HTTPS, otherwise as TC", tag="proposed", gap="D-17")
     phone_transport: Literal["tls"] = known(
         "tls", "88xx over MRA: as the captured 7821, with TLS and a Route", tag="proposed", gap="S-20"
     )

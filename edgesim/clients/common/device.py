@@ -1,0 +1,372 @@
+"""A phone or room device on the internet: it finds the edge, checks it, signs in, fetches its file and registers.
+
+What differs between the families is in their own rooms: whom they trust, what they put on the wire, what they say when
+something fails, and how they try again. There is nobody to ask about a certificate: a device that does not like the one
+of Expressway-E ends the handshake, and sends no request ever.
+
+Sources: "Collaboration Edge TC-based Endpoints Configuration Example" (Cisco 211304); "MRA Deployment Guide X15.0, MRA
+Requirements and Prerequisites".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+from edgesim.clients.common.device_access import DeviceAccess
+from edgesim.clients.common.discovery import discover
+from edgesim.clients.common.edge import EdgeSignIn, fetch_file, keep_signed_in
+from edgesim.clients.common.line import Habits, Line, Path
+from edgesim.clients.common.register import Registrant
+from edgesim.clients.common.stages import Result, StageFailed
+from edgesim.deployment.people import Device, User
+from edgesim.deployment.releases import Release
+from edgesim.edge import config_files, edge_config
+from edgesim.edge.config_files import DeviceConfig
+from edgesim.journal import events
+from edgesim.node import Node
+
+_MAC = re.compile("SEP([0-9A-F]{12})")
+Step = tuple[Result, str]
+
+
+class DeviceStage(Enum):
+    """Where a device is on its way to a registration over MRA."""
+
+    OFF = "off"
+    START = "start"
+    DISCOVERY = "service discovery"
+    EDGE_CONFIGURATION = "edge configuration"
+    DEVICE_FILE = "device configuration"
+    PHONE = "phone registration"
+    REGISTERED = "registered"
+    WAITING = "waiting to try again"
+    NO_MRA = "no MRA"
+
+
+TRANSITIONS: dict[tuple[DeviceStage, Result], DeviceStage] = {
+    (DeviceStage.START, Result.OK): DeviceStage.DISCOVERY,
+    (DeviceStage.START, Result.NONE): DeviceStage.NO_MRA,
+    (DeviceStage.DISCOVERY, Result.OUTSIDE): DeviceStage.EDGE_CONFIGURATION,
+    (DeviceStage.DISCOVERY, Result.FAILED): DeviceStage.WAITING,
+    (DeviceStage.EDGE_CONFIGURATION, Result.OK): DeviceStage.DEVICE_FILE,
+    (DeviceStage.EDGE_CONFIGURATION, Result.FAILED): DeviceStage.WAITING,
+    (DeviceStage.DEVICE_FILE, Result.OK): DeviceStage.PHONE,
+    (DeviceStage.DEVICE_FILE, Result.FAILED): DeviceStage.WAITING,
+    (DeviceStage.PHONE, Result.OK): DeviceStage.REGISTERED,
+    (DeviceStage.PHONE, Result.FAILED): DeviceStage.WAITING,
+}
+"""Every legal step of one attempt. A device that waits starts over."""
+FINAL = (DeviceStage.REGISTERED, DeviceStage.WAITING, DeviceStage.NO_MRA)
+
+
+GONE = "the device went down, or was closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What one attempt came to; ``stage`` and ``reason`` tell where and why it failed."""
+
+    registered: bool
+    stage: DeviceStage
+    reason: str = ""
+
+
+class EdgeDevice:
+    """A device of Unified CM's database that stands outside, and the user who signed it in.
+
+    ``sign_in`` begins and returns what the first attempt came to. A device never gives up: it tries again by itself
+    until `close`.
+    """
+
+    store: ClassVar[str]
+    """The trust store that it checks Expressway-E against."""
+
+    def __init__(self, node: Node, device: Device, user: User, *, domain: str | None = None) -> None:
+        self.node = node
+        self.device = device
+        self.user = user
+        self.domain = domain or node.deployment.domains.edge
+        self.stage = DeviceStage.OFF
+        self.attempts = 0
+        self.trust = node.trusts[self.store]
+        self.line: Line | None = None
+        self._password = user.password
+        self._access: DeviceAccess | None = None
+        self._edge: EdgeSignIn | None = None
+        self._config: DeviceConfig | None = None
+        self._targets: tuple[tuple[str, int], ...] = ()
+        self._reason = ""
+        self._failed_in = DeviceStage.OFF
+        self._lost = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+        self._upkeep: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        """The device's name, ``SEP`` and its MAC address."""
+        return self.device.name
+
+    @property
+    def release(self) -> Release:
+        """The release of its software."""
+        return self.device.made.release(self.device.firmware)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What correlates this device's entries."""
+        return (f"user:{self.user.id}", f"device:{self.name}")
+
+    @property
+    def registered(self) -> bool:
+        """Whether its registration stands."""
+        return self.line is not None and self.line.registered
+
+    # ---- what a family decides
+
+    @property
+    def retry_s(self) -> float:
+        """Seconds from a failed attempt to the next."""
+        raise NotImplementedError
+
+    @property
+    def http_agent(self) -> str:
+        """Its User-Agent over HTTPS."""
+        raise NotImplementedError
+
+    def _registrant(self, path: Path, config: DeviceConfig) -> Registrant:
+        """Return who registers by a path."""
+        raise NotImplementedError
+
+    def _group(self, paths: list[list[Path]]) -> tuple[Path, ...]:
+        """Return the paths that it uses, in order, of those to each node through each Expressway-E."""
+        raise NotImplementedError
+
+    def _ready(self) -> str | None:
+        """Say why it does not even look for the edge; None where it does."""
+        return self.device.unfit if self.node.defaults.client.unfit_device == "no MRA" else None
+
+    def _usable(self, edge: edge_config.EdgeConfig) -> None:
+        """Raise `StageFailed` where an edge configuration is not enough for it."""
+
+    def _heard(self, result: Result, detail: str) -> None:
+        """Take note of what its line says after the first registration."""
+        self._tell(DeviceStage.PHONE, result, detail)
+
+    # ---- signing in
+
+    async def sign_in(self, password: str | None = None) -> Attempt:
+        """Sign in with name and password (the user's own, unless given) and go on until it works.
+
+        Returns what came of the first attempt; never raises for what the network does.
+        """
+        if self._running is not None and not self._running.done():
+            raise RuntimeError(f"{self.name} is signing in, or signed in, already")
+        self._password = self.user.password if password is None else password
+        first: asyncio.Future[Attempt] = asyncio.get_running_loop().create_future()
+        self._running = self.node.host.spawn(self._run(first), name=f"sign-in of {self.name}")
+        self._running.add_done_callback(lambda _: self._answer(first, GONE))
+        return await first
+
+    def _answer(self, first: asyncio.Future[Attempt], reason: str) -> None:
+        """Tell who began the sign-in what came of the first attempt."""
+        if not first.done():
+            stage = self.stage if self.registered else self._failed_in
+            first.set_result(Attempt(registered=self.registered, stage=stage, reason=reason))
+
+    async def _run(self, first: asyncio.Future[Attempt]) -> None:
+        while True:
+            await self._try()
+            self._answer(first, self._reason)
+            if self.stage is DeviceStage.NO_MRA:
+                return
+            if self.stage is DeviceStage.REGISTERED:
+                await self._lost.wait()
+            else:
+                await asyncio.sleep(self.retry_s)
+
+    async def _try(self) -> None:
+        """Make one attempt: the stages of `TRANSITIONS`, until one is final."""
+        await self._let_go()
+        self.attempts += 1
+        self._reason = ""
+        self._failed_in = self.stage = DeviceStage.START
+        self._access = DeviceAccess(self.node, self.user.id, self._password, self.keys, self)
+        self._edge = EdgeSignIn(self._access, self.domain, f"{edge_config.RESOURCE}/")
+        while self.stage not in FINAL:
+            stage = self._failed_in = self.stage
+            try:
+                result, detail = await self._work[stage](self)
+            except StageFailed as error:
+                result, detail = Result.FAILED, str(error)
+            if result not in (Result.OK, Result.OUTSIDE):
+                self._reason = detail
+            if stage is not DeviceStage.START or result is not Result.OK:
+                self._tell(stage, result, detail)
+            self.stage = TRANSITIONS[stage, result]
+        if self.stage is DeviceStage.WAITING:
+            self._tell(self.stage, Result.OK, self._retrying)
+        if self.stage is DeviceStage.REGISTERED:
+            self._upkeep = self.node.host.spawn(
+                keep_signed_in(self.node, self._edge.cookie_expires, self._edge.renew, self._renewed),
+                name="edge: keep signed in",
+            )
+
+    @property
+    def _retrying(self) -> str:
+        """What it says when it goes to wait."""
+        return f"for {self.retry_s:g} s"
+
+    def _tell(self, stage: DeviceStage, result: Result, detail: str) -> None:
+        event = events.ClientState(user=self.user.id, stage=stage.value, outcome=result.value, detail=detail)
+        self.node.journal.emit(event, keys=self.keys)
+
+    # ---- the stages
+
+    async def _start(self) -> Step:
+        why = self._ready()
+        return (Result.OK, "") if why is None else (Result.NONE, why)
+
+    async def _discover(self) -> Step:
+        found = await discover(self.node, self.domain, excluded=("CUCM", "CUP"))
+        self._targets = found.targets
+        return Result.OUTSIDE, ", ".join(f"{host}:{port}" for host, port in found.targets)
+
+    async def _ask_edge(self) -> Step:
+        assert self._edge is not None and self._access is not None
+        host = await self._edge.begin(self._targets)
+        self._access.renew = self._edge.renew
+        assert self._edge.config is not None
+        self._usable(self._edge.config)
+        return Result.OK, f"from {host}"
+
+    async def _fetch(self) -> Step:
+        assert self._edge is not None and self._edge.config is not None and self._access is not None
+        name = config_files.device_file(self.name)
+        response = await fetch_file(self._access, self._edge.config.tftp_addresses, name)
+        try:
+            config = DeviceConfig.parse(response.body)
+        except config_files.ConfigFileError as error:
+            raise StageFailed(f"{name} cannot be read: {error}") from error
+        if not config.lines:
+            raise StageFailed(f"{name} has no line")
+        self._config = config
+        return Result.OK, name
+
+    async def _register(self) -> Step:
+        config, access = self._config, self._access
+        assert config is not None and access is not None
+        self.line = Line(
+            self.node,
+            self._paths(),
+            lambda path: self._registrant(path, config),
+            user=self.user.id,
+            password=self._password,
+            tls=access.tls,
+            habits=Habits(
+                delta=config.timers.register_delta,
+                asked_expires=config.timers.register_expires,
+                least_refresh=self.node.defaults.client.least_refresh_s,
+                session=self.session,
+            ),
+            tell=self._heard,
+            provision=self._provision_again,
+        )
+        await self.line.register()
+        path = self.line.path
+        assert path is not None
+        return Result.OK, f"{self.name} at {path.node} through {path.host}"
+
+    session: ClassVar[str | None] = None
+    """The form of its ``Session-ID``."""
+
+    _work: ClassVar[dict[DeviceStage, Callable[[EdgeDevice], Awaitable[Step]]]] = {
+        DeviceStage.START: _start,
+        DeviceStage.DISCOVERY: _discover,
+        DeviceStage.EDGE_CONFIGURATION: _ask_edge,
+        DeviceStage.DEVICE_FILE: _fetch,
+        DeviceStage.PHONE: _register,
+    }
+
+    def _paths(self) -> tuple[Path, ...]:
+        """Return the ways to a registrar: always TLS to an Expressway-E."""
+        assert self._config is not None and self._edge is not None and self._edge.config is not None
+        edge = self._edge.config
+        nodes = self._config.call_managers[: self.node.defaults.client.node_limit]
+        route = edge.routes[:1]
+        return self._group(
+            [
+                [
+                    Path(host=one.address, port=one.port, transport="tls", node=node.process_node, routes=route)
+                    for one in edge.sip
+                ]
+                for node in nodes
+            ]
+        )
+
+    @property
+    def instance(self) -> str:
+        """The last twelve digits of ``+sip.instance``: the MAC address in its name."""
+        found = _MAC.fullmatch(self.name)
+        return found[1].lower() if found else hashlib.sha256(self.name.encode()).hexdigest()[:12]
+
+    # ---- staying signed in
+
+    async def _provision_again(self) -> tuple[Path, ...]:
+        with contextlib.suppress(StageFailed):
+            assert self._edge is not None
+            await self._edge.renew()
+            await self._fetch()
+        return self._paths()
+
+    def _renewed(self, problem: str) -> None:
+        if problem:
+            self._tell(DeviceStage.EDGE_CONFIGURATION, Result.FAILED, f"refresh: {problem}")
+        else:
+            self._tell(DeviceStage.EDGE_CONFIGURATION, Result.OK, "refreshed")
+
+    # ---- the end
+
+    async def sign_out(self) -> None:
+        """End the registration and stop trying."""
+        if self._is_gone:
+            return
+        await self._stop()
+        if self.line is not None:
+            await self.node.host.run(self.line.unregister(), name=f"sign-out of {self.name}")
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of everything, in whatever state; no error if it was never used or its machine is gone."""
+        await self._stop()
+        if not self._is_gone:
+            await self.node.host.run(self._let_go(), name=f"close {self.name}")
+        self.stage = DeviceStage.OFF
+
+    @property
+    def _is_gone(self) -> bool:
+        return self.node.host.life.fenced
+
+    async def _stop(self) -> None:
+        running, self._running = self._running, None
+        if running is not None:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+    async def _let_go(self) -> None:
+        line, access, upkeep = self.line, self._access, self._upkeep
+        self.line = self._access = self._upkeep = None
+        self._lost.clear()
+        if upkeep is not None:
+            upkeep.cancel()
+        if line is not None:
+            await line.close()
+        if access is not None:
+            await access.close()

@@ -1,0 +1,84 @@
+"""A simulated desk phone of the 7800 or 8800 series, or a DX with Android.
+
+It asks for service domain, user name and password, and asks nothing else: its list of CAs comes with the firmware and
+cannot be changed, and where Expressway-E's certificate is not signed by one of them the phone is silent. Failover goes
+along static groups, first Expressway-E to first node, second to second, and so on; there is no mesh.
+
+Sources: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites"; "Troubleshoot Extension Mobility Cross
+Cluster" (Cisco 214535) for the REGISTER of a 7821.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar
+
+from edgesim.clients.common.device import DeviceStage, EdgeDevice
+from edgesim.clients.common.line import Path
+from edgesim.clients.common.register import PHONE_SESSION, Registrant
+from edgesim.clients.common.stages import Result
+from edgesim.edge.config_files import DeviceConfig
+from edgesim.sip import remotecc
+
+SUPPORTED = (
+    "replaces,join,sdp-anat,norefersub,resource-priority,extended-refer,X-cisco-callinfo,X-cisco-serviceuri,"
+    "X-cisco-escapecodes,X-cisco-service-control,X-cisco-srtp-fallback,X-cisco-monrec,X-cisco-config,X-cisco-sis-7.0.0,"
+    "X-cisco-xsi-8.5.1"
+)
+"""What a 7821 supports, as its REGISTER says."""
+BODY = remotecc.register_body(remotecc.PHONE_OPTIONS)
+
+
+class IpPhone(EdgeDevice):
+    """A desk phone outside."""
+
+    store: ClassVar[str] = "built-in"
+    session: ClassVar[str | None] = PHONE_SESSION
+
+    @property
+    def retry_s(self) -> float:
+        """Seconds from a failed attempt to the next."""
+        return self.node.defaults.client.phone_retry_s
+
+    @property
+    def http_agent(self) -> str:
+        """Its User-Agent over HTTPS."""
+        return self._agent(self.node.defaults.agents.phone_http)
+
+    def _agent(self, form: str) -> str:
+        return form.format(model=self.device.type, release=self._dotted)
+
+    @property
+    def _dotted(self) -> str:
+        """The release as User-Agent writes it: 12.1(1) is 12.1.1 there."""
+        return self.release.text.replace("(", ".").replace(")", "")
+
+    async def boot(self) -> None:
+        """Look for a TFTP server in vain, as a phone does that is outside; then it asks for a service domain."""
+        wait = self.node.defaults.client.phone_tftp_wait_s
+
+        async def look() -> None:
+            await asyncio.sleep(wait)
+            prompt = f"no TFTP server within {wait:g} s: asks for service domain, user name and password"
+            self._tell(DeviceStage.OFF, Result.OK, prompt)
+
+        await self.node.host.run(look(), name=f"boot of {self.name}")
+
+    def _group(self, paths: list[list[Path]]) -> tuple[Path, ...]:
+        return tuple(by_edge[index] for index, by_edge in enumerate(paths) if index < len(by_edge))
+
+    def _registrant(self, path: Path, config: DeviceConfig) -> Registrant:
+        line, agents = config.lines[0], self.node.defaults.agents
+        series = f"{self.device.type[:2]}xx" if self.device.type.isdecimal() else self.device.type.lower()
+        return Registrant(
+            node=path.node,
+            number=line.name,
+            contact_user=line.contact,
+            device=self.name,
+            model=self.device.model,
+            instance=self.instance,
+            agent=self._agent(agents.phone),
+            load=agents.phone_load.format(series=series, release=self._dotted.replace(".", "-")),
+            supported=SUPPORTED,
+            body=BODY,
+        )

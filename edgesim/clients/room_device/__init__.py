@@ -1,0 +1,5 @@
+"""A simulated room device: TC, CE and RoomOS."""
+
+from edgesim.clients.room_device.device import RoomDevice
+
+__all__ = ["RoomDevice"]
