@@ -134,7 +134,7 @@ _RECIPES: tuple[tuple[str, str, str, Callable[[_Sources], Identity]], ...] = (
     (
         "weak-key",
         "RSA key of 1024 bits",
-        "OpenSSL refuses it at its usual security level, 2",
+        "TLS alert bad_certificate: OpenSSL refuses it at security level 2, its usual one",
         lambda at: at.authorities.public.issue(_SOUND, kind="RSA-1024"),
     ),
     (

@@ -22,8 +22,8 @@ from OpenSSL import SSL, crypto
 
 from edgesim.pki import policy as policies
 from edgesim.pki.identity import Identity
-from edgesim.pki.names import UNREADABLE
 from edgesim.pki.keys import too_weak
+from edgesim.pki.names import UNREADABLE
 from edgesim.pki.policy import Clock, Policy, Refusal
 from edgesim.pki.trust import TrustStore
 
