@@ -14,6 +14,7 @@ from edgesim.cli import places, state
 from edgesim.cli.problems import Problem
 from edgesim.control import ControlServer, InProcess
 from edgesim.deployment import Deployment
+from edgesim.deployment.subject_names import has_form_of_fqdn
 from edgesim.journal import Journal
 from edgesim.lab import Lab
 from edgesim.pki import Authorities, PkiError
@@ -166,11 +167,24 @@ _ADDRESSES = (
 
 
 def _more_domains(deployment: Deployment) -> list[str]:
-    """Return the domains that names in certificates come from, beside the edge's and the inside's."""
+    """Return the domains that names in certificates come from, beside the edge's and the inside's.
+
+    Names that the author wrote into a certificate by hand are not among them: the private CAs may not certify them.
+    """
     found = [each.name for each in deployment.domains.enabled]
     found += [domain for cluster in deployment.im_presence for domain in cluster.presence_domains]
     found += [spec.fqdn.partition(".")[2] for spec in deployment.host_specs() if spec.kind != "client"]
     found += [
         name for name in (deployment.mra.expressway_e_cluster, deployment.mra.expressway_c_cluster) if name is not None
     ]
-    return [name for name in found if "." in name]
+    found = [name for name in found if "." in name]
+    derived = [alias for cluster in deployment.im_presence for alias in cluster.chat_aliases or ()]
+    derived += [
+        profile.name
+        for cluster in deployment.unified_cm
+        for profile in cluster.security_profiles
+        if profile.mode == "encrypted" and has_form_of_fqdn(profile.name)
+    ]
+    # Only what no domain covers: another set of domains means another root, which people would have to trust anew.
+    covering = [*found, deployment.domains.edge, deployment.domains.inside or deployment.domains.edge]
+    return found + [name for name in derived if not any(name == each or name.endswith(f".{each}") for each in covering)]
