@@ -75,7 +75,8 @@ def openssl_context(setup: Setup) -> SSL.Context:
     context = SSL.Context(SSL.TLS_SERVER_METHOD if setup.server else SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(setup.minimum)
     context.set_max_proto_version(setup.maximum)
-    # No tickets and no cache: nothing resumes a session here, and a ticket sent late would make a reset of a close.
+    # Nothing resumes a session here. In TLS 1.3 OpenSSL sends tickets all the same (pyOpenSSL cannot tell it how many);
+    # they name sessions that are not kept.
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_mode(NO_AUTO_CHAIN | _lib.SSL_MODE_RELEASE_BUFFERS)

@@ -1,0 +1,451 @@
+"""The product's own judgement inside OpenSSL's handshake, held against another OpenSSL: that of Python's ``ssl``."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from edgesim.pki import (
+    CLIENT_ONLY,
+    EXPIRED,
+    NOT_YET,
+    SERVER_ONLY,
+    Authorities,
+    Identity,
+    Policy,
+    Profile,
+    Refusal,
+    Request,
+    TlsOptions,
+    TrustStore,
+    client_context,
+    expressway_c,
+    expressway_e,
+    fixture_authorities,
+    peer_certificates,
+    self_signed,
+    server_context,
+    unified_cm,
+)
+from edgesim.pki.authority import Validity
+from edgesim.pki.policy import EXPIRED as CODE_EXPIRED
+from edgesim.world.entropy import Entropy
+from edgesim.world.tls import alert_of, reason_of
+from tests.pki.handshake import Ends, handshake
+
+NAME = "expe.example.com"
+V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+both_versions = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
+
+
+@pytest.fixture
+def cas() -> Authorities:
+    return fixture_authorities(Entropy(7, "tests"))
+
+
+@pytest.fixture
+def everything(cas: Authorities) -> TrustStore:
+    return TrustStore.of("all", *cas.enterprise.full_chain, cas.public)
+
+
+@pytest.fixture
+def expe(cas: Authorities) -> Identity:
+    return cas.public.issue(expressway_e(NAME, domains=["example.com"], form="SRVName"))
+
+
+def stock(tmp_path: Path, *, server: Identity | None = None, trust: TrustStore, identity: Identity | None = None,
+          maximum: ssl.TLSVersion = V13, name: bool = True) -> ssl.SSLContext:  # fmt: skip
+    """A context of Python's own, which knows nothing of ours."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
+    context.maximum_version = maximum
+    if not server:
+        context.check_hostname = name
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cadata=trust.der())
+    shown = server or identity
+    if shown:
+        path = tmp_path / f"{shown.fingerprint}.pem"
+        path.write_bytes(shown.key_pem() + shown.pem())
+        context.load_cert_chain(path)
+    return context
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What may be wrong with a certificate, what the judge says of it, and the alert that its owner hears."""
+
+    reason: str
+    alert: str
+
+
+WRONG = {
+    "expired": Wrong("certificate has expired", "certificate expired"),
+    "not yet valid": Wrong("certificate is not yet valid", "bad certificate"),
+    "issuer not held": Wrong("unable to get local issuer certificate", "unknown ca"),
+    "self-signed": Wrong("self-signed certificate", "unknown ca"),
+    "usage": Wrong("unsuitable certificate purpose", "unsupported certificate"),
+    "name": Wrong(f"Hostname mismatch, certificate is not valid for '{NAME}'.", "bad certificate"),
+}
+
+
+def broken(how: str, cas: Authorities, *, client: bool) -> Identity:
+    """A certificate with one thing wrong with it."""
+    name = "other.example.com" if how == "name" else NAME
+    request = Request(common_name=name, names=(f"DNS:{name}",), profile=Profile(name="both", usages=expressway_e(
+        NAME).profile.usages))  # fmt: skip
+    match how:
+        case "expired":
+            return cas.public.issue(request, validity=EXPIRED)
+        case "not yet valid":
+            return cas.public.issue(request, validity=NOT_YET)
+        case "issuer not held":
+            return cas.enterprise.issue(request)
+        case "self-signed":
+            return self_signed(request, Entropy(3, "x"))
+        case "usage":
+            return cas.public.issue(replace(request, profile=SERVER_ONLY if client else CLIENT_ONLY))
+        case _:
+            return cas.public.issue(request)
+
+
+@both_versions
+@pytest.mark.parametrize("how", WRONG)
+@pytest.mark.parametrize("judge", ["client", "server"])
+@pytest.mark.parametrize("peer", ["ours", "stock"])
+def test_the_reason_and_the_alert_fit_what_is_wrong(
+    tmp_path: Path, cas: Authorities, expe: Identity, version: ssl.TLSVersion, how: str, judge: str, peer: str
+) -> None:
+    public = TrustStore.of("public", cas.public)
+    bad = broken(how, cas, client=judge == "server")
+    options = TlsOptions(maximum=version)
+    if judge == "client":
+        strict = client_context(public, options=options)
+        judged = server_context(bad, options=options)
+        if peer == "stock":
+            judged = stock(tmp_path, server=bad, trust=public)  # type: ignore[assignment]  # one that is not ours
+            judged.verify_mode = ssl.CERT_NONE
+        ends = handshake(judged, strict, NAME)
+        said, heard = ends.client_error, ends.server_error
+    else:
+        wants = Policy(names=(NAME,)) if how == "name" else Policy()
+        strict_server = server_context(expe, trust=public, require_client=True, options=options, policy=wants)
+        shows = client_context(public, identity=bad, options=options)
+        if peer == "stock":
+            shows = stock(tmp_path, trust=public, identity=bad)  # type: ignore[assignment]  # one that is not ours
+        ends = handshake(strict_server, shows, NAME)
+        said, heard = ends.server_error, ends.client_error
+    assert said is not None and heard is not None
+    assert reason_of(said) == f"certificate verify failed: {WRONG[how].reason}"
+    assert alert_of(heard) == WRONG[how].alert
+
+
+@pytest.mark.parametrize("how", WRONG)
+def test_errors_read_as_pythons_own(tmp_path: Path, cas: Authorities, how: str) -> None:
+    public = TrustStore.of("public", cas.public)
+    server = server_context(broken(how, cas, client=False))
+    ours = handshake(server, client_context(public), NAME).client_error
+    theirs = handshake(server, stock(tmp_path, trust=public), NAME).client_error
+    assert isinstance(ours, ssl.SSLCertVerificationError) and isinstance(theirs, ssl.SSLCertVerificationError)
+    assert (ours.verify_code, ours.verify_message) == (theirs.verify_code, theirs.verify_message)
+    assert (ours.errno, ours.library, ours.reason) == (theirs.errno, theirs.library, theirs.reason)
+
+
+# ---- the policy
+
+
+@pytest.mark.parametrize(
+    ("year", "fault"), [(2014, "certificate is not yet valid"), (2016, None), (2050, "certificate has expired")]
+)
+@pytest.mark.parametrize("judge", ["client", "server"])
+def test_dates_count_by_the_clock_given(
+    everything: TrustStore, expe: Identity, year: int, fault: str | None, judge: str
+) -> None:
+    policy = Policy(clock=lambda: datetime(year, 6, 1, tzinfo=UTC))
+    client = client_context(everything, identity=expe, policy=policy if judge == "client" else Policy())
+    server = server_context(
+        expe, trust=everything, require_client=True, policy=policy if judge == "server" else Policy()
+    )
+    ends = handshake(server, client, NAME)
+    said = ends.client_error if judge == "client" else ends.server_error
+    assert (reason_of(said) if said else None) == (f"certificate verify failed: {fault}" if fault else None)
+
+
+def test_the_last_second_of_a_certificate_is_good(cas: Authorities, everything: TrustStore) -> None:
+    end = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+    server = server_context(
+        cas.public.issue(expressway_e(NAME), validity=Validity(datetime(2026, 1, 1, tzinfo=UTC), end))
+    )
+    for microsecond, second, good in ((0, 0, True), (999_999, 0, True), (0, 1, False)):
+        now = end.replace(second=second, microsecond=microsecond)
+        policy = Policy(clock=lambda now=now: now)  # type: ignore[misc]  # a default that binds early
+        assert handshake(server, client_context(everything, policy=policy), NAME).ok is good, now
+
+
+@both_versions
+def test_extended_key_usage_of_clients_can_be_left_unchecked(
+    cas: Authorities, everything: TrustStore, expe: Identity, version: ssl.TLSVersion
+) -> None:
+    """SIP TLS Certificate ExtendedKeyUsage Checking Mode (Expressway X15.5)."""
+    request = Request(common_name="expc.example.com", names=("DNS:expc.example.com",), profile=SERVER_ONLY)
+    client = client_context(everything, identity=cas.enterprise.issue(request), options=TlsOptions(maximum=version))
+    on = server_context(expe, trust=everything, require_client=True)
+    off = server_context(expe, trust=everything, require_client=True, policy=Policy(usage=False))
+    ends = handshake(on, client, NAME)
+    assert ends.server_error is not None and "unsuitable certificate purpose" in str(ends.server_error)
+    assert handshake(off, client, NAME).ok
+    late = cas.enterprise.issue(request, validity=EXPIRED)
+    ends = handshake(off, client_context(everything, identity=late), NAME)
+    assert ends.server_error is not None and "has expired" in str(ends.server_error), "all else is checked as ever"
+
+
+def test_a_ca_that_is_none_is_not_excused_with_the_usage(cas: Authorities, everything: TrustStore) -> None:
+    """``usage`` False is about the peer's own certificate alone."""
+    leaf = self_signed(expressway_c("expc.example.com"), Entropy(4, "x"))
+    server = server_context(leaf, trust=TrustStore.of("empty"), require_client=True, policy=Policy(usage=False))
+    ends = handshake(server, client_context(None, identity=leaf), NAME)
+    assert alert_of(ends.client_error or OSError()) == "unknown ca"
+
+
+@pytest.mark.parametrize(
+    ("names", "good"),
+    [
+        (("example.com",), False),
+        (("example.com", "SRV:_collab-edge._tls.example.com"), True),
+        (("SRV:_collab-edge._tls.example.org", "SRV:_sip._tls.example.com"), False),
+        ((NAME.upper(),), True),
+        ((), True),
+    ],
+)
+@pytest.mark.parametrize("judge", ["client", "server"])
+def test_one_of_several_names_is_enough_and_none_wanted_is_none_checked(
+    everything: TrustStore, expe: Identity, names: tuple[str, ...], good: bool, judge: str
+) -> None:
+    policy = Policy(names=names)
+    client = client_context(everything, identity=expe, policy=policy if judge == "client" else Policy())
+    server = server_context(
+        expe, trust=everything, require_client=True, policy=policy if judge == "server" else Policy()
+    )
+    ends = handshake(server, client, NAME if judge == "server" else "elsewhere.example.net")
+    assert ends.ok is good
+    if not good:
+        said = ends.client_error if judge == "client" else ends.server_error
+        assert said is not None
+        assert str(said).endswith(f"certificate is not valid for {' or '.join(repr(name) for name in names)}.")
+
+
+def test_addresses_are_names_too(cas: Authorities, everything: TrustStore) -> None:
+    server = server_context(cas.public.issue(Request(common_name="x", names=("IP:10.0.0.1",), profile=SERVER_ONLY)))
+    assert handshake(server, client_context(everything), "10.0.0.1").ok
+    ends = handshake(server, client_context(everything), "10.0.0.2")
+    assert "IP address mismatch, certificate is not valid for '10.0.0.2'." in str(ends.client_error)
+
+
+def test_a_certificate_can_be_asked_for_without_verifying_it(everything: TrustStore, expe: Identity) -> None:
+    stranger = self_signed(unified_cm("cucm1.example.com"), Entropy(1, "x"), validity=EXPIRED)
+    lenient = Policy(verify=False)
+    without_store = server_context(expe, ask_client=True, policy=lenient)
+    with_store = server_context(expe, trust=everything, require_client=True, policy=lenient)
+    for asks in (without_store, with_store):
+        ends = handshake(asks, client_context(None, identity=stranger), NAME)
+        assert ends.ok
+        assert peer_certificates(ends.server) == (stranger.der,)
+    assert handshake(without_store, client_context(None), NAME).ok
+    required = server_context(expe, require_client=True, policy=lenient)
+    ends = handshake(required, client_context(None), NAME)
+    assert alert_of(ends.client_error or OSError()) == "certificate required", "not verified, and yet required"
+
+
+def test_the_first_of_equal_subjects_is_the_one_that_counts() -> None:
+    mine = self_signed(unified_cm("cucm1.example.com"), Entropy(1, "x"))
+    twin = self_signed(unified_cm("cucm1.example.com"), Entropy(2, "x"))
+    server = server_context(mine)
+    first = TlsOptions(first_match=True)
+    for held, good in ((TrustStore.of("C", mine, twin), True), (TrustStore.of("C", twin, mine), False)):
+        assert handshake(server, client_context(held, options=first), "cucm1.example.com").ok is good
+        assert handshake(server, client_context(held), "cucm1.example.com").ok
+
+
+def test_a_judge_of_ones_own_has_the_last_word(cas: Authorities, everything: TrustStore, expe: Identity) -> None:
+    heard: list[tuple[str, int, int]] = []
+
+    def judge(certificate: x509.Certificate, error: int, depth: int) -> Refusal | None:
+        heard.append((certificate.subject.rfc4514_string(), error, depth))
+        return Refusal(CODE_EXPIRED, "we do not like it") if depth == 0 else None
+
+    ends = handshake(server_context(expe), client_context(everything, policy=Policy(judge=judge)), NAME)
+    assert heard == [(cas.public.subject, 0, 1), (expe.subject, 0, 0)]
+    assert ends.client_error is not None and ends.server_error is not None
+    assert reason_of(ends.client_error) == "certificate verify failed: we do not like it"
+    assert alert_of(ends.server_error) == "certificate expired"
+
+
+def test_a_judge_that_breaks_refuses_and_its_error_is_not_lost(everything: TrustStore, expe: Identity) -> None:
+    def judge(*_: object) -> Refusal | None:
+        raise LookupError("no such setting")
+
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = client_context(everything, policy=Policy(judge=judge)).wrap_bio(to_client, to_server, server_hostname=NAME)
+    server = server_context(expe).wrap_bio(to_server, to_client, server_side=True)
+    for end in (client, server):
+        with pytest.raises(ssl.SSLWantReadError):
+            end.do_handshake()
+    with pytest.raises(LookupError, match="no such setting"):
+        client.do_handshake()
+    with pytest.raises(ssl.SSLError) as refused:
+        server.do_handshake()
+    assert alert_of(refused.value) == "bad certificate"
+
+
+# ---- on the wire, as another TLS sees it
+
+
+@both_versions
+def test_the_leaf_goes_once_and_alone(
+    tmp_path: Path, cas: Authorities, everything: TrustStore, version: ssl.TLSVersion
+) -> None:
+    """Even from a context whose own store could complete the chain, as OpenSSL does when left alone."""
+    cucm, expc = cas.enterprise.issue(unified_cm(NAME)), cas.enterprise.issue(expressway_c("expc.example.com"))
+    blind = stock(tmp_path, trust=everything, identity=expc, maximum=version)
+    seen = handshake(server_context(cucm, trust=everything, require_client=True), blind, NAME)
+    assert seen.ok
+    assert sent(seen.client) == [cucm.der]
+    server = stock(tmp_path, server=cucm, trust=everything, maximum=version)
+    seen = handshake(server, client_context(everything, identity=expc), NAME)
+    assert seen.ok
+    assert sent(seen.server) in ([], [expc.der]), "Python 3.11's server has the leaf elsewhere"
+    chained = handshake(server, client_context(everything, identity=expc, send_chain=True), NAME)
+    assert TrustStore.of("i", cas.enterprise).der() in sent(chained.server)
+
+
+def sent(end: ssl.SSLObject) -> list[bytes]:
+    """Everything that the peer sent, repetitions included."""
+    inner: Any = getattr(end, "_sslobj", end)
+    found = [one if isinstance(one, bytes) else one.public_bytes(1) for one in inner.get_unverified_chain() or ()]
+    return [ssl.PEM_cert_to_DER_cert(one) if isinstance(one, str) else one for one in found]
+
+
+@both_versions
+def test_no_session_can_be_resumed(
+    tmp_path: Path, everything: TrustStore, expe: Identity, version: ssl.TLSVersion
+) -> None:
+    server, client = server_context(expe), stock(tmp_path, trust=everything, maximum=version)
+    first = handshake(server, client, NAME)
+    assert first.ok
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    again = client.wrap_bio(to_client, to_server, server_hostname=NAME, session=first.client.session)
+    other = server.wrap_bio(to_server, to_client, server_side=True)
+    for end in (again, other) * 3:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    assert again.version() == other.version() is not None
+    assert not again.session_reused
+
+
+def test_the_name_is_sent_but_an_address_is_not(tmp_path: Path, everything: TrustStore, expe: Identity) -> None:
+    server, asked = stock(tmp_path, server=expe, trust=everything), []
+    server.verify_mode = ssl.CERT_NONE
+    server.sni_callback = lambda _connection, name, _context: asked.append(name)
+    for name in (NAME, "10.0.0.1"):
+        handshake(server, client_context(everything, check_hostname=False), name)
+    assert asked == [NAME, None]
+
+
+def test_groups_are_those_of_the_products_time(tmp_path: Path, everything: TrustStore) -> None:
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = client_context(everything).wrap_bio(to_client, to_server, server_hostname=NAME)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    assert len(to_server.read()) < 600, "a client hello with ML-KEM has some 1,500 octets"
+
+
+def test_alpn_picks_the_servers_first(everything: TrustStore, expe: Identity) -> None:
+    server = server_context(expe, options=TlsOptions(alpn=("h2", "http/1.1")))
+    for offered, chosen in ((("http/1.1", "h2"), "h2"), (("http/1.1",), "http/1.1"), (("sip",), None), ((), None)):
+        ends = handshake(server, client_context(everything, options=TlsOptions(alpn=offered)), NAME)
+        assert ends.ok
+        assert ends.client.selected_alpn_protocol() == ends.server.selected_alpn_protocol() == chosen
+
+
+# ---- an SSLObject by its interface
+
+
+@both_versions
+def test_it_is_used_like_pythons_own(
+    tmp_path: Path, everything: TrustStore, expe: Identity, version: ssl.TLSVersion
+) -> None:
+    server = server_context(expe, options=TlsOptions(maximum=version))
+    for client in (client_context(everything), stock(tmp_path, trust=everything)):
+        ends = handshake(server, client, NAME)
+        assert ends.ok
+        assert ends.client.version() == ends.server.version() == version.name.replace("v1_", "v1.")
+        assert ends.client.cipher() == ends.server.cipher()
+        assert ends.client.get_channel_binding() == ends.server.get_channel_binding() is not None
+        assert ends.client.getpeercert(binary_form=True) == expe.der
+        assert ends.server.getpeercert(binary_form=True) is None
+        assert (ends.server.server_side, ends.client.server_side) == (True, False)
+        assert (ends.server.server_hostname, ends.client.server_hostname) == (None, NAME)
+        assert ends.client.compression() is None
+        talk(ends)
+
+
+def talk(ends: Ends) -> None:
+    """Say something in both directions, in one piece and in several, and close in good order."""
+    for one, other in ((ends.client, ends.server), (ends.server, ends.client)):
+        assert [one.write(data) for data in (b"two ", bytearray(b"messa"), memoryview(b"ges"))] == [4, 5, 3]
+        assert other.read(3) == b"two"
+        assert other.pending() > 0
+        space = bytearray(10)
+        count: Any = other.read(10, space)
+        assert (count, bytes(space[:1])) == (1, b" ")
+        assert other.read(100) == b"messa"
+        assert other.read(100) == b"ges"
+        with pytest.raises(ssl.SSLWantReadError):
+            other.read(100)
+        assert one.write(b"") == 0
+    with pytest.raises(ssl.SSLWantReadError):
+        ends.client.unwrap()
+    assert ends.server.read(10) == b""
+    ends.server.unwrap()
+    ends.client.unwrap()
+
+
+def test_before_the_handshake_nothing_is_known(everything: TrustStore) -> None:
+    client = client_context(everything).wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=NAME)
+    assert (client.version(), client.cipher(), client.selected_alpn_protocol()) == (None, None, None)
+    assert client.getpeercert(True) is None
+    assert client.get_unverified_chain() == []
+
+
+def test_an_end_without_a_goodbye_is_an_error(everything: TrustStore, expe: Identity) -> None:
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = client_context(everything).wrap_bio(to_client, to_server, server_hostname=NAME)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    to_client.write_eof()
+    with pytest.raises(ssl.SSLEOFError):
+        client.do_handshake()
+
+
+def test_what_is_no_tls_is_an_error(everything: TrustStore, expe: Identity) -> None:
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = server_context(expe).wrap_bio(incoming, outgoing, server_side=True)
+    incoming.write(b"OPTIONS sip:example.com SIP/2.0\r\n\r\n")
+    with pytest.raises(ssl.SSLError) as refused:
+        server.do_handshake()
+    assert refused.value.reason in ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST")
+
+
+def test_mistakes_of_the_caller_are_told(everything: TrustStore, expe: Identity) -> None:
+    with pytest.raises(ValueError, match="a context for a server"):
+        server_context(expe).wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO())
+    with pytest.raises(ValueError, match="server_hostname"):
+        client_context(everything).wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO())
+    with pytest.raises(ValueError, match="exporter"):
+        client_context(None).wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO()).get_channel_binding("tls-exporter")
