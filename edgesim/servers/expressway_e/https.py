@@ -11,6 +11,7 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 
+from edgesim.deployment.hosts import ExpresswayE
 from edgesim.edge import edge_config
 from edgesim.edge.descriptor import Descriptor, DescriptorError, EdgeDomain, decoded_target, split_target
 from edgesim.edge.forwarding import Hop, at_first_hop, to_client
@@ -69,10 +70,20 @@ class EdgeProxy:
         )
 
     async def start(self) -> None:
-        """Listen on every interface. Raises `OSError`."""
-        context = server_context(self.node.identities["server"], keylog=self.node.keylog)
-        for interface in self.node.host.interfaces:
-            await self._server.listen(interface.address, self.node.defaults.ports.edge_https, context)
+        """Listen on the outer interface. Raises `OSError`."""
+        node, spec = self.node, self.node.spec.spec
+        assert isinstance(spec, ExpresswayE)
+        # Activation-code onboarding makes E ask every client for a certificate, and require none. This is the one use
+        # of its trust list (MRA Deployment Guide X15.0, "MRA Requirements and Prerequisites").
+        onboarding = node.deployment.mra.access.activation_code_onboarding
+        context = server_context(
+            node.identities["server"],
+            trust=node.trusts["activation-code"] if onboarding else None,
+            ask_client=onboarding,
+            send_chain=node.deployment.certificate(node.name, "server").sends == "chain",
+            keylog=node.keylog,
+        )
+        await self._server.listen(spec.outer, node.defaults.ports.edge_https, context)
 
     async def stop(self) -> None:
         """Stop listening and end every connection."""
