@@ -97,6 +97,10 @@ def machine_paths(lab: Deployment) -> Iterator[tuple[Path, str, Machine]]:
         yield ("im_presence", index, "publisher"), "im_presence", chat.publisher
         for place, each in enumerate(chat.subscribers):
             yield ("im_presence", index, "subscribers", place), "im_presence", each
+    for index, mail in enumerate(lab.unity_connection):
+        yield ("unity_connection", index, "publisher"), "unity_connection", mail.publisher
+        for place, one in enumerate(mail.subscribers):
+            yield ("unity_connection", index, "subscribers", place), "unity_connection", one
     for index, client in enumerate(lab.clients):
         yield ("clients", index), "client", client
 
@@ -114,6 +118,8 @@ def _names(lab: Deployment, authored: Authored) -> Iterator[Mistake]:
     yield from _twice(("domains", "enabled"), "name", (each.name.lower() for each in lab.domains.enabled), "domain")
     yield from _twice(("unified_cm",), "name", (each.name for each in lab.unified_cm), "Unified CM cluster")
     yield from _twice(("im_presence",), "name", (each.name for each in lab.im_presence), "IM and Presence cluster")
+    mails = (each.name for each in lab.unity_connection)
+    yield from _twice(("unity_connection",), "name", mails, "Unity Connection cluster")
     yield from _twice(("users",), "id", (each.id for each in lab.users), "user")
     yield from _twice(("devices",), "name", (each.name for each in authored.devices), "device")
     for index, cluster in enumerate(lab.unified_cm):

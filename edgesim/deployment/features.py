@@ -44,8 +44,7 @@ GATES: tuple[Gate, ...] = (
     *_gates("UC-01", "legacy sso", expressway="X8.5.1", unified_cm="10.5(1)", im_presence="10.5(1)",
             unity_connection="11.5(1)"),
     *_gates("UC-01", "oauth refresh", expressway="X8.10.1", unified_cm="11.5(1)SU3", im_presence="11.5(1)SU3"),
-    *_gates("UC-01", "oauth refresh with sso", expressway="X8.10.1", unified_cm="11.5(1)SU3",
-            im_presence="11.5(1)SU3"),
+    *_gates("UC-01", "oauth refresh with sso", expressway="X8.10.1", unified_cm="10.5(2)", im_presence="10.5(2)"),
     *_gates("UC-01", "push", expressway="X8.10.1", unified_cm="11.5(1)SU3", im_presence="11.5(1)SU3"),
     *_gates("EP-01", "mra", jabber_windows="9.7", jabber_ios="9.6.1", jabber_android="9.6", jabber_mac="9.6"),
     *_gates("EP-01", "legacy sso", jabber="10.6"),
@@ -74,6 +73,7 @@ GATES: tuple[Gate, ...] = (
     *_gates("EXP-10", "several deployments", expressway="X8.5"),
     *_gates("EXP-10", "several presence domains, preview", expressway="X8.5.1"),
     *_gates("EXP-10", "several presence domains", expressway="X12.6.3", im_presence="10.0"),
+    *_gates("UC-13", "ice passthrough", expressway="X12.5", unified_cm="11.5"),
     *_gates("EXP-14", "static nat of one node", expressway="X12.5.3"),
     *_gates("EXP-14", "static nat in clusters", expressway="X12.5.5"),
     *_gates("EXP-17", "jabber takes the access policy", jabber="11.9"),
@@ -86,6 +86,24 @@ GATES: tuple[Gate, ...] = (
     *_gates("LIM-08", "stun keep-alive", expressway="X14.0", unified_cm="14", jabber="14.0"),
     *_gates("LIM-26", "load balancing", expressway="X14.1", jabber="14.0"),
 )  # fmt: skip
+
+
+MODES: Mapping[str, tuple[str, ...]] = {
+    "MRA": ("mra",),
+    "password": ("password",),
+    "legacy SSO": ("legacy sso",),
+    "OAuth with refresh": ("oauth refresh",),
+    "OAuth with refresh and SSO": ("oauth refresh", "oauth refresh with sso"),
+    "push": ("push",),
+}
+"""The ways to use MRA whose least releases are documented (UC-01, EP-01), and the features that each one takes. The
+table prints a lower Unified CM release for OAuth with SSO than for OAuth: the higher counts."""
+
+
+def least(mode: str, product: Product) -> Gate | None:
+    """Return the highest of a mode's gates on one product, None where none is stated. Raises `LookupError`."""
+    found = [each for feature in MODES[mode] for each in gates(feature) if each.product is product]
+    return max(found, key=lambda each: each.since, default=None)
 
 
 def gates(feature: str) -> tuple[Gate, ...]:

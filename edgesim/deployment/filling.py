@@ -123,6 +123,17 @@ class _Filler:
             ),
         )
         self._set(
+            "unity_connection",
+            tuple(
+                derived(
+                    cluster,
+                    publisher=self._host(cluster.publisher, inside, "inside"),
+                    subscribers=tuple(self._host(node, inside, "inside") for node in cluster.subscribers),
+                )
+                for cluster in lab.unity_connection
+            ),
+        )
+        self._set(
             "clients",
             tuple(
                 self._host(each, domains.edge, "outside")

@@ -9,7 +9,13 @@ from pydantic import Field
 from edgesim.deployment import releases
 from edgesim.deployment.base import Address, DomainName, HostLabel, Model, Secret, Text
 from edgesim.deployment.people import DeviceName
-from edgesim.deployment.releases import ExpresswayRelease, ImPresenceRelease, JabberRelease, UnifiedCmRelease
+from edgesim.deployment.releases import (
+    ExpresswayRelease,
+    ImPresenceRelease,
+    JabberRelease,
+    UnifiedCmRelease,
+    UnityConnectionRelease,
+)
 from edgesim.world import Interface
 
 ZoneName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
@@ -292,6 +298,27 @@ class ImPresenceCluster(Model):
     def node(self, name: str) -> ImPresenceNode:
         """Return a node by its name. Raises `LookupError`."""
         return _named(self.nodes, name, f"node of cluster {self.name}")
+
+
+class UnityConnectionNode(SingleHomed):
+    """A node of a Unity Connection cluster."""
+
+
+class UnityConnectionCluster(Model):
+    """A Unity Connection cluster, for voicemail. It is described and checked; the lab does not play the product."""
+
+    name: HostLabel = "cuc"
+    release: UnityConnectionRelease = releases.DEFAULT_UNITY_CONNECTION
+    publisher: UnityConnectionNode
+    subscribers: tuple[UnityConnectionNode, ...] = Field(default=(), max_length=1)
+    sso: Literal["none", "cluster-wide", "per node, SAML", "per node, OpenAM"] = Field(
+        default="none", description="how it takes part in single sign-on without OAuth"
+    )
+
+    @property
+    def nodes(self) -> tuple[UnityConnectionNode, ...]:
+        """Publisher first, then the subscriber."""
+        return (self.publisher, *self.subscribers)
 
 
 ProvisioningMode = Literal["Off", "Auto", "CUCM", "Edge", "TMS", "VCS"]

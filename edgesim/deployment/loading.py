@@ -125,6 +125,7 @@ RELEASED = {
     "expressway_c": ("expressway_c",),
     "unified_cm": ("unified_cm",),
     "im_presence": ("im_presence",),
+    "unity_connection": ("unity_connection",),
     "jabber": ("clients",),
 }
 """What a product's name means where releases are given: the sections whose machines or clusters run it."""

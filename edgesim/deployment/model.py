@@ -23,6 +23,7 @@ from edgesim.deployment.hosts import (
     Machine,
     UnifiedCmCluster,
     UnifiedCmNode,
+    UnityConnectionCluster,
     View,
 )
 from edgesim.deployment.mra import CmsWebProxy, Dns, Domains, Mra, SshTunnel, TraversalZone, XcpLink
@@ -90,6 +91,9 @@ class Deployment(Model):
     expressway_c: tuple[ExpresswayC, ...] = Field(min_length=1, max_length=6)
     unified_cm: tuple[UnifiedCmCluster, ...] = Field(min_length=1)
     im_presence: tuple[ImPresenceCluster, ...] = ()
+    unity_connection: tuple[UnityConnectionCluster, ...] = Field(
+        default=(), description="voicemail, described for the check; the lab does not play the product yet"
+    )
     clients: tuple[ClientHost, ...] = ()
     network: NetworkPlan = NetworkPlan()
     mra: Mra = Mra()

@@ -17,6 +17,7 @@ class EnabledDomain(Model):
     unified_cm_registrations: bool = True
     im_and_presence: bool = True
     xmpp_federation: bool = False
+    deployment: Text = Field(default="Default deployment", description="the deployment of C that it belongs to")
 
 
 class Domains(Model):
@@ -28,6 +29,9 @@ class Domains(Model):
     )
     enabled: tuple[EnabledDomain, ...] = Field(
         default=(), description="domains that C accepts; the edge domain when left out"
+    )
+    federated_elsewhere: bool = Field(
+        default=False, description="another Expressway cluster of the organisation does XMPP federation, too"
     )
 
 

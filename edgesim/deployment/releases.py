@@ -150,9 +150,11 @@ class ReleaseOf:
 ExpresswayRelease = Annotated[Release, ReleaseOf(Product.EXPRESSWAY)]
 UnifiedCmRelease = Annotated[Release, ReleaseOf(Product.UNIFIED_CM)]
 ImPresenceRelease = Annotated[Release, ReleaseOf(Product.IM_PRESENCE)]
+UnityConnectionRelease = Annotated[Release, ReleaseOf(Product.UNITY_CONNECTION)]
 JabberRelease = Annotated[Release, ReleaseOf(Product.JABBER_WINDOWS)]
 
 DEFAULT_EXPRESSWAY = Release.parse("X14.3", Product.EXPRESSWAY)
 DEFAULT_UNIFIED_CM = Release.parse("14SU3", Product.UNIFIED_CM)
 DEFAULT_IM_PRESENCE = Release.parse("14SU3", Product.IM_PRESENCE)
+DEFAULT_UNITY_CONNECTION = Release.parse("14SU3", Product.UNITY_CONNECTION)
 DEFAULT_JABBER = Release.parse("14.1", Product.JABBER_WINDOWS)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from edgesim.readiness.rule import Book, Rule
-from edgesim.readiness.rules import names
+from edgesim.readiness.rules import expressways, ice, names, releases
 
-BOOKS: tuple[Book, ...] = (names.book,)
+BOOKS: tuple[Book, ...] = (
+    names.book,
+    expressways.book,
+    releases.book,
+    ice.book,
+)
 RULES: tuple[Rule, ...] = tuple(rule for book in BOOKS for rule in book.rules)
 
 

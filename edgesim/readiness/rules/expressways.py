@@ -1,0 +1,193 @@
+"""Rules about what an Expressway of an MRA deployment may be used for besides, and what may stand before it.
+
+Sources: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites" (unsupported Expressway features and
+limitations); "MRA Deployment Guide X12.5, Troubleshooting".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgesim.deployment import Deployment
+from edgesim.deployment.features import gate
+from edgesim.deployment.hosts import Expressway, Hsm
+from edgesim.deployment.releases import Product, Release
+from edgesim.readiness.rule import Book, Finding, Path, Severity
+
+book = Book()
+
+
+def _expressways(deployment: Deployment) -> Iterator[tuple[Path, Expressway]]:
+    for index, edge in enumerate(deployment.expressway_e):
+        yield ("expressway_e", index), edge
+    for index, core in enumerate(deployment.expressway_c):
+        yield ("expressway_c", index), core
+
+
+# ---- EXP-04, EXP-05: other services
+
+
+@book.rule("EXP-04.jabber-guest", requires="an Expressway that is used for MRA does not serve Jabber Guest")
+def jabber_guest(deployment: Deployment) -> Iterator[Finding]:
+    """On either machine: Jabber Guest, too, goes through a pair."""
+    for path, each in _expressways(deployment):
+        if "Jabber Guest" in each.also_serves:
+            yield Finding(
+                at=(*path, "also_serves"),
+                what=f"{each.name} serves Jabber Guest beside MRA",
+                sees="nobody supports it: sign-ins of MRA clients or of guests may fail at any time",
+                mend="give Jabber Guest a pair of Expressways of its own",
+            )
+
+
+@book.rule("EXP-05.microsoft-gateway", requires="an Expressway-C that is used for MRA is not the Microsoft gateway")
+def microsoft_gateway(deployment: Deployment) -> Iterator[Finding]:
+    """The gateway to Microsoft's servers needs an Expressway-C for itself."""
+    for path, each in _expressways(deployment):
+        if "Microsoft gateway" in each.also_serves:
+            yield Finding(
+                at=(*path, "also_serves"),
+                what=f"{each.name} is the Microsoft gateway beside MRA",
+                sees="nobody supports it: calls of MRA clients or to Microsoft users may fail at any time",
+                mend="move the Microsoft gateway to an Expressway-C of its own",
+            )
+
+
+# ---- EXP-10: presence domains, federation
+
+DEFAULT_DEPLOYMENT = "Default deployment"
+PREVIEW_MOST = 50
+"""Fewer presence domains than this are recommended while several of them are a preview feature."""
+SUPPORTED_MOST = 75
+"""So many presence domains are recommended at most, in the default deployment."""
+
+
+def _presence_domains(deployment: Deployment) -> dict[str, list[str]]:
+    """Return the presence domains of each of C's deployments, in their order."""
+    places = {each.name.lower(): each.deployment for each in deployment.domains.enabled}
+    known = deployment.mra.im_presence_clusters or ()
+    names = dict.fromkeys(
+        name.lower() for chat in deployment.im_presence if chat.name in known for name in chat.presence_domains
+    )
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(places.get(name, DEFAULT_DEPLOYMENT), []).append(name)
+    return found
+
+
+def _oldest(deployment: Deployment) -> Release:
+    return min(each.release for _, each in _expressways(deployment))
+
+
+def _has(feature: str, release: Release) -> bool:
+    needed = gate(feature, Product.EXPRESSWAY)
+    assert needed is not None
+    return needed.open(release)
+
+
+@book.rule("EXP-10.presence-domains", requires="no more presence domains than the Expressway's release allows")
+def presence_domains(deployment: Deployment) -> Iterator[Finding]:
+    """One before X8.5, one in each of C's deployments on X8.5, several from X8.5.1 on."""
+    release = _oldest(deployment)
+    if _has("several presence domains, preview", release):
+        return
+    found = _presence_domains(deployment)
+    if not _has("several deployments", release):
+        found = {DEFAULT_DEPLOYMENT: [name for names in found.values() for name in names]}
+    for where, names in found.items():
+        if len(names) > 1:
+            each = "one" if where == DEFAULT_DEPLOYMENT and len(found) == 1 else f"one in {where}"
+            yield Finding(
+                at=("im_presence", 0, "presence_domains"),
+                what=f"{len(names)} presence domains ({', '.join(names[:4])}); Expressway {release} has {each}",
+                sees=f"phone service works; chat works for users of {names[0]} alone",
+                mend="upgrade the Expressways to X12.6.3 or later, or keep to one presence domain",
+            )
+
+
+@book.rule(
+    "EXP-10.number-of-presence-domains",
+    requires=f"fewer than {PREVIEW_MOST} presence domains before X12.6.3, at most {SUPPORTED_MOST} from then on",
+    severity=Severity.WARNING,
+)
+def number_of_presence_domains(deployment: Deployment) -> Iterator[Finding]:
+    """Recommended numbers: more are not refused."""
+    release = _oldest(deployment)
+    if not _has("several presence domains, preview", release):
+        return
+    supported = _has("several presence domains", release)
+    found = _presence_domains(deployment)
+    count = len(found.get(DEFAULT_DEPLOYMENT, [])) if supported else sum(len(names) for names in found.values())
+    most = SUPPORTED_MOST if supported else PREVIEW_MOST - 1
+    if count > most:
+        kind = "in the default deployment" if supported else "as a preview feature"
+        yield Finding(
+            at=("im_presence", 0, "presence_domains"),
+            what=f"{count} presence domains; on Expressway {release} {most} or fewer are recommended {kind}",
+            sees="nothing is refused: chat may be slow to come up, and is not supported as it is",
+            mend="keep to the recommended number"
+            + ("" if supported else f", or upgrade the Expressways to X12.6.3 or later ({SUPPORTED_MOST})"),
+        )
+
+
+@book.rule("EXP-10.one-federation", requires="XMPP federation is on one Expressway cluster only")
+def one_federation(deployment: Deployment) -> Iterator[Finding]:
+    """Foreign servers find one way into a domain."""
+    if not deployment.domains.federated_elsewhere:
+        return
+    for index, domain in enumerate(deployment.domains.enabled):
+        if domain.xmpp_federation:
+            yield Finding(
+                at=("domains", "enabled", index, "xmpp_federation"),
+                what=f"XMPP federation of {domain.name} is on here and on another Expressway cluster",
+                sees="chat with other organisations gets lost, depending on the cluster that a message comes in by",
+                mend="switch XMPP federation off on all Expressway clusters but one",
+            )
+
+
+# ---- EXP-19: hardware security modules (a preview feature)
+
+
+def _hsms(deployment: Deployment) -> Iterator[tuple[Path, Expressway, Hsm]]:
+    for path, each in _expressways(deployment):
+        if each.hsm is not None:
+            yield path, each, each.hsm
+
+
+@book.rule("EXP-19.smart-licensing", requires="HSM, a preview feature, is not used with smart licensing")
+def hsm_with_smart_licensing(deployment: Deployment) -> Iterator[Finding]:
+    """HSM is enabled by an option key, which smart licensing does away with."""
+    for path, each, _ in _hsms(deployment):
+        if each.licensing == "smart":
+            yield Finding(
+                at=(*path, "licensing"),
+                what=f"{each.name} has an HSM and smart licensing",
+                sees="the HSM cannot be enabled; the Expressway's private key stays on its disk",
+                mend=f"use option keys on {each.name}, or do without the HSM",
+            )
+
+
+@book.rule("EXP-19.safenet-luna", requires="SafeNet Luna is listed as an HSM, and must not be configured")
+def safenet_luna(deployment: Deployment) -> Iterator[Finding]:
+    """The product offers it in its menu, and does not support it."""
+    for path, each, hsm in _hsms(deployment):
+        if hsm.vendor == "SafeNet Luna":
+            yield Finding(
+                at=(*path, "hsm", "vendor"),
+                what=f"{each.name} is configured for a SafeNet Luna HSM",
+                sees="nobody supports it: an Expressway without its private key has no TLS, for HTTPS and SIP alike",
+                mend="take the SafeNet Luna out of the configuration",
+            )
+
+
+@book.rule("EXP-19.option-key", requires="HSM needs its option key")
+def hsm_option_key(deployment: Deployment) -> Iterator[Finding]:
+    """A preview feature that a key switches on."""
+    for path, each, hsm in _hsms(deployment):
+        if not hsm.option_key:
+            yield Finding(
+                at=(*path, "hsm", "option_key"),
+                what=f"{each.name} is configured for an HSM without the option key",
+                sees="the HSM is not used; the Expressway's private key stays on its disk",
+                mend=f"install the HSM option key on {each.name}",
+            )

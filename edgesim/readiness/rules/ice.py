@@ -1,0 +1,147 @@
+"""Rules about ICE passthrough: the call path must be encrypted from end to end, and a TURN server be reachable.
+
+Sources: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites"; "MRA Deployment Guide X12.5, ICE Passthrough
+Support".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgesim.deployment import Deployment
+from edgesim.deployment.features import gate
+from edgesim.deployment.hosts import UnifiedCmCluster
+from edgesim.deployment.people import Device
+from edgesim.deployment.releases import Product
+from edgesim.readiness import modes
+from edgesim.readiness.rule import Book, Finding
+
+book = Book()
+
+DEFAULT_PATH = "the call is set up, and its media stays on the long way through Expressway-E and Expressway-C"
+CALLS_FAIL = "calls of these devices fail once ICE passthrough is on, or their media takes the long way"
+UC_13 = "UC-13"
+"""The row that only says: the conditions of the others count."""
+
+
+def _clusters(deployment: Deployment) -> Iterator[tuple[int, UnifiedCmCluster, list[Device], list[Device]]]:
+    """Yield the clusters behind an edge with ICE passthrough, with their physical devices and their Jabber clients."""
+    if not deployment.mra.ice_passthrough:
+        return
+    for index, cluster in modes.served(deployment):
+        found = modes.devices(deployment, cluster)
+        yield (
+            index,
+            cluster,
+            [each for each in found if not modes.is_jabber(each)],
+            list(filter(modes.is_jabber, found)),
+        )
+
+
+def _some(devices: list[Device]) -> str:
+    names = [device.name for device in devices]
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+@book.rule("UC-13.releases", requires="ICE passthrough needs Expressway X12.5 and Unified CM 11.5")
+def releases(deployment: Deployment) -> Iterator[Finding]:
+    """Older products take the candidates out of the offers that they relay."""
+    if not deployment.mra.ice_passthrough:
+        return
+    edge, call = gate("ice passthrough", Product.EXPRESSWAY), gate("ice passthrough", Product.UNIFIED_CM)
+    assert edge is not None and call is not None
+    parts = [
+        *((("expressway_e", index, "release"), each, edge) for index, each in enumerate(deployment.expressway_e)),
+        *((("expressway_c", index, "release"), each, edge) for index, each in enumerate(deployment.expressway_c)),
+        *((("unified_cm", index, "release"), each, call) for index, each in modes.served(deployment)),
+    ]
+    for at, each, needed in parts:
+        if not needed.open(each.release):
+            yield Finding(
+                at=at,
+                what=f"{each.name} runs {each.release}: ICE passthrough needs {needed}",
+                sees=DEFAULT_PATH,
+                mend=f"upgrade {each.name} to {needed.since} or later, or switch ICE passthrough off",
+            )
+
+
+@book.rule(
+    "EXP-18.mixed-mode",
+    requires="physical devices that use ICE passthrough register with a cluster in mixed mode",
+    rows=("EXP-18", UC_13),
+)
+def mixed_mode(deployment: Deployment) -> Iterator[Finding]:
+    """SIP OAuth will do for Jabber; phones and room devices need a certificate, which mixed mode gives them."""
+    for index, cluster, physical, _ in _clusters(deployment):
+        if physical and not cluster.mixed_mode:
+            yield Finding(
+                at=("unified_cm", index, "mixed_mode"),
+                what=f"ICE passthrough is on, and {cluster.name} with {_some(physical)} is not in mixed mode",
+                sees=CALLS_FAIL,
+                mend=f"put {cluster.name} into mixed mode and give the devices an encrypted security profile",
+            )
+
+
+@book.rule(
+    "EXP-18.sip-oauth",
+    requires="Jabber that uses ICE passthrough has SIP OAuth where Unified CM is not in mixed mode",
+    rows=("EXP-18", UC_13),
+)
+def sip_oauth(deployment: Deployment) -> Iterator[Finding]:
+    """Without either there is no encrypted way from the edge to Unified CM."""
+    for index, cluster, _, jabber in _clusters(deployment):
+        if jabber and not cluster.mixed_mode and not cluster.sip_oauth:
+            yield Finding(
+                at=("unified_cm", index, "sip_oauth"),
+                what=f"ICE passthrough is on; {cluster.name} has neither mixed mode nor SIP OAuth for {_some(jabber)}",
+                sees=CALLS_FAIL,
+                mend=f"enable SIP OAuth mode on {cluster.name}, or mixed mode and encrypted security profiles",
+            )
+
+
+@book.rule(
+    "EXP-18.security-profile",
+    requires="devices that use ICE passthrough have a security profile that encrypts",
+    rows=("EXP-18", UC_13),
+)
+def security_profile(deployment: Deployment) -> Iterator[Finding]:
+    """An encrypted profile takes effect in mixed mode; one for OAuth where SIP OAuth is on."""
+    for index, cluster, physical, jabber in _clusters(deployment):
+        plain: dict[str, list[Device]] = {}
+        able = (physical if cluster.mixed_mode else []) + (jabber if cluster.mixed_mode or cluster.sip_oauth else [])
+        for device in able:
+            profile = cluster.security_profile(device.security_profile)
+            oauth = profile.oauth and cluster.sip_oauth and modes.is_jabber(device)
+            if not oauth and not (profile.mode == "encrypted" and cluster.mixed_mode):
+                plain.setdefault(profile.name, []).append(device)
+        for name, devices in plain.items():
+            place = [each.name for each in cluster.security_profiles].index(name)
+            yield Finding(
+                at=("unified_cm", index, "security_profiles", place),
+                what=f"ICE passthrough is on, and the profile {name} of {_some(devices)} does not encrypt their calls",
+                sees=CALLS_FAIL,
+                mend="give the devices an encrypted profile (mixed mode), or Jabber one for OAuth (SIP OAuth mode)",
+            )
+
+
+@book.rule(
+    "EXP-14.static-nat",
+    requires="a TURN server behind static NAT needs Expressway X12.5.3 alone, X12.5.5 in a cluster",
+    rows=("EXP-14", UC_13),
+)
+def static_nat(deployment: Deployment) -> Iterator[Finding]:
+    """Before, the relay gave out an address that its peers cannot use."""
+    if not deployment.mra.ice_passthrough:
+        return
+    clustered = len(deployment.expressway_e) > 1
+    needed = gate("static nat in clusters" if clustered else "static nat of one node", Product.EXPRESSWAY)
+    assert needed is not None
+    for index, edge in enumerate(deployment.expressway_e):
+        if edge.turn_server and edge.static_nat and not needed.open(edge.release):
+            kind = "in a cluster" if clustered else "that stands alone"
+            yield Finding(
+                at=("expressway_e", index, "static_nat"),
+                what=f"{edge.name}, a TURN server {kind}, is behind static NAT on {edge.release}: that needs {needed}",
+                sees=f"its relay candidates fail: {DEFAULT_PATH}",
+                mend=f"upgrade {edge.name} to {needed.since} or later",
+            )

@@ -1,0 +1,91 @@
+"""Rules about what an Expressway is used for: each tripped alone, and each beside a sound deployment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.readiness.cases import Case
+
+
+def _presence(count: int, release: str, **more: Any) -> dict[str, Any]:
+    domains = [f"d{number}.example.com" for number in range(count)]
+    return {
+        "im_presence.0.presence_domains": domains,
+        "expressway_e.0.release": release,
+        "expressway_c.0.release": release,
+        "unified_cm.0.push_notifications": not release.startswith("X8."),
+        **more,
+    }
+
+
+def _deployments(*names: str) -> dict[str, Any]:
+    """Put each presence domain into a deployment of C."""
+    domains = [{"name": f"d{number}.example.com", "deployment": name} for number, name in enumerate(names)]
+    return {"domains.enabled": [{"name": "example.com"}, *domains]}
+
+
+NUMBER = "EXP-10.number-of-presence-domains"
+FEDERATED = {"domains.enabled": [{"name": "example.com", "xmpp_federation": True}]}
+HSM = {"vendor": "nShield Plus"}
+
+CASES = [
+    Case(changes={"expressway_e.0.also_serves": ["Jabber Guest"]}, rule="EXP-04.jabber-guest"),
+    Case(
+        changes={"expressway_c.0.also_serves": ["B2B calls", "Jabber Guest"]},
+        rule="EXP-04.jabber-guest",
+        at="expressway_c[0].also_serves",
+    ),
+    Case(changes={"expressway_c.0.also_serves": ["B2B calls"]}),
+    Case(
+        changes={"expressway_c.0.also_serves": ["Microsoft gateway"]},
+        rule="EXP-05.microsoft-gateway",
+        at="expressway_c[0].also_serves",
+    ),
+    # presence domains: before X8.5, on X8.5, as a preview, supported
+    Case(changes=_presence(1, "X8.1.1")),
+    Case(changes=_presence(2, "X8.1.1"), rule="EXP-10.presence-domains", at="im_presence[0].presence_domains"),
+    Case(changes=_presence(2, "X8.1.1", **_deployments("one", "two")), rule="EXP-10.presence-domains"),
+    Case(changes=_presence(2, "X8.5", **_deployments("one", "two"))),
+    Case(changes=_presence(3, "X8.5", **_deployments("one", "two", "two")), rule="EXP-10.presence-domains"),
+    Case(changes=_presence(2, "X8.5.1")),
+    Case(changes=_presence(49, "X8.5.1")),
+    Case(changes=_presence(50, "X8.5.1"), rule=NUMBER),
+    Case(changes=_presence(50, "X12.6.2"), rule=NUMBER),
+    Case(changes=_presence(50, "X12.6.3")),
+    Case(changes=_presence(75, "X12.6.3")),
+    Case(changes=_presence(76, "X12.6.3"), rule=NUMBER),
+    Case(changes=_presence(76, "X12.6.3", **_deployments("another"))),
+    # federation
+    Case(changes=FEDERATED),
+    Case(changes={"domains.federated_elsewhere": True}),
+    Case(
+        changes={**FEDERATED, "domains.federated_elsewhere": True},
+        rule="EXP-10.one-federation",
+        at="domains.enabled[0].xmpp_federation",
+    ),
+    # hardware security modules
+    Case(changes={"expressway_e.0.hsm": HSM}),
+    Case(changes={"expressway_e.0.licensing": "smart"}),
+    Case(
+        changes={"expressway_e.0.hsm": HSM, "expressway_e.0.licensing": "smart"},
+        rule="EXP-19.smart-licensing",
+        at="expressway_e[0].licensing",
+    ),
+    Case(
+        changes={"expressway_c.0.hsm": {"vendor": "SafeNet Luna"}},
+        rule="EXP-19.safenet-luna",
+        at="expressway_c[0].hsm.vendor",
+    ),
+    Case(
+        changes={"expressway_e.0.hsm": {**HSM, "option_key": False}},
+        rule="EXP-19.option-key",
+        at="expressway_e[0].hsm.option_key",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_check_reports_exactly_what_is_meant(case: Case) -> None:
+    case.verify()
