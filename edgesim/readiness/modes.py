@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from edgesim.deployment import Deployment
 from edgesim.deployment.hosts import ClientHost, UnifiedCmCluster
-from edgesim.deployment.people import JABBER_PREFIXES, Device
+from edgesim.deployment.people import Device
 from edgesim.deployment.releases import Product
 
 SIGN_IN = ("password", "legacy SSO", "OAuth with refresh", "OAuth with refresh and SSO")
@@ -64,11 +64,6 @@ def devices(deployment: Deployment, cluster: UnifiedCmCluster) -> tuple[Device, 
     return tuple(
         device for device in deployment.devices if device.cluster == cluster.name and _allowed(deployment, device)
     )
-
-
-def is_jabber(device: Device) -> bool:
-    """Say whether a device is Jabber, not a phone or room device of metal."""
-    return device.type in JABBER_PREFIXES.values()
 
 
 def _allowed(deployment: Deployment, device: Device) -> bool:

@@ -36,10 +36,10 @@ SECURE, TOKEN = "secure.example.com", "token.example.com"
 SOUND = _ice("Jabber", TOKEN, mixed=False, oauth=True)
 
 
-def _turn(release: str, deployment: str = "small", **more: Any) -> dict[str, Any]:
+def _turn(release: str, deployment: str = "small", *, turn: bool = True) -> dict[str, Any]:
     edges = len(load(deployment).expressway_e)
-    changes = {"expressway_e.0.turn_server": True, "expressway_e.0.static_nat": "203.0.113.200", **SOUND}
-    return {**changes, **{f"expressway_e.{index}.release": release for index in range(edges)}, **more}
+    changes = {"expressway_e.0.turn_server": turn, "expressway_e.0.static_nat": "203.0.113.200", **SOUND}
+    return {**changes, **{f"expressway_e.{index}.release": release for index in range(edges)}}
 
 
 CASES = [
@@ -90,7 +90,7 @@ CASES = [
     # EXP-14: static NAT before a TURN server
     Case(changes=_turn("X12.5.2"), rule="EXP-14.static-nat", at="expressway_e[0].static_nat"),
     Case(changes=_turn("X12.5.3")),
-    Case(changes=_turn("X12.5.2", **{"expressway_e.0.turn_server": False})),
+    Case(changes=_turn("X12.5.2", turn=False)),
     Case(changes=_turn("X12.5.4", "pair"), rule="EXP-14.static-nat", deployment="pair"),
     Case(changes=_turn("X12.5.5", "pair"), deployment="pair"),
 ]

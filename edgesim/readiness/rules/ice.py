@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgesim.deployment import Deployment
-from edgesim.deployment.features import gate
+from edgesim.deployment.features import Gate, gate
 from edgesim.deployment.hosts import UnifiedCmCluster
 from edgesim.deployment.people import Device
-from edgesim.deployment.releases import Product
+from edgesim.deployment.releases import Product, Release
 from edgesim.readiness import modes
-from edgesim.readiness.rule import Book, Finding
+from edgesim.readiness.rule import Book, Finding, Path
 
 book = Book()
 
@@ -30,12 +30,8 @@ def _clusters(deployment: Deployment) -> Iterator[tuple[int, UnifiedCmCluster, l
         return
     for index, cluster in modes.served(deployment):
         found = modes.devices(deployment, cluster)
-        yield (
-            index,
-            cluster,
-            [each for each in found if not modes.is_jabber(each)],
-            list(filter(modes.is_jabber, found)),
-        )
+        jabber = [each for each in found if each.family == "jabber"]
+        yield index, cluster, [each for each in found if each not in jabber], jabber
 
 
 def _some(devices: list[Device]) -> str:
@@ -50,18 +46,22 @@ def releases(deployment: Deployment) -> Iterator[Finding]:
         return
     edge, call = gate("ice passthrough", Product.EXPRESSWAY), gate("ice passthrough", Product.UNIFIED_CM)
     assert edge is not None and call is not None
-    parts = [
-        *((("expressway_e", index, "release"), each, edge) for index, each in enumerate(deployment.expressway_e)),
-        *((("expressway_c", index, "release"), each, edge) for index, each in enumerate(deployment.expressway_c)),
-        *((("unified_cm", index, "release"), each, call) for index, each in modes.served(deployment)),
+    edges, cores = enumerate(deployment.expressway_e), enumerate(deployment.expressway_c)
+    parts: list[tuple[Path, str, Release, Gate]] = [
+        *((("expressway_e", index, "release"), each.name, each.release, edge) for index, each in edges),
+        *((("expressway_c", index, "release"), each.name, each.release, edge) for index, each in cores),
+        *(
+            (("unified_cm", index, "release"), each.name, each.release, call)
+            for index, each in modes.served(deployment)
+        ),
     ]
-    for at, each, needed in parts:
-        if not needed.open(each.release):
+    for at, name, release, needed in parts:
+        if not needed.open(release):
             yield Finding(
                 at=at,
-                what=f"{each.name} runs {each.release}: ICE passthrough needs {needed}",
+                what=f"{name} runs {release}: ICE passthrough needs {needed}",
                 sees=DEFAULT_PATH,
-                mend=f"upgrade {each.name} to {needed.since} or later, or switch ICE passthrough off",
+                mend=f"upgrade {name} to {needed.since} or later, or switch ICE passthrough off",
             )
 
 
@@ -111,7 +111,7 @@ def security_profile(deployment: Deployment) -> Iterator[Finding]:
         able = (physical if cluster.mixed_mode else []) + (jabber if cluster.mixed_mode or cluster.sip_oauth else [])
         for device in able:
             profile = cluster.security_profile(device.security_profile)
-            oauth = profile.oauth and cluster.sip_oauth and modes.is_jabber(device)
+            oauth = profile.oauth and cluster.sip_oauth and device.family == "jabber"
             if not oauth and not (profile.mode == "encrypted" and cluster.mixed_mode):
                 plain.setdefault(profile.name, []).append(device)
         for name, devices in plain.items():
