@@ -70,9 +70,16 @@ class SipSide:
         self.clients = Clients()
         zone = node.deployment.traversal_zone
         self._zone_name, self._zone_id, self._hops = zone.name, str(zone.index_on_e), min(zone.hop_count, sip.hop_count)
-        self._inner = Place(address=spec.inner_address, port=zone.port, transport="tls")
-        self._outer = Place(address=spec.outer, port=ports.edge_sip, transport="tls")
-        self._own = {(place.address, place.port) for place in (self._inner, self._outer)}
+        # Behind a static NAT, E shows the public address. C may reach the traversal zone by either interface.
+        shown = {spec.outer: spec.public_address}
+        self._outer = Place(address=spec.public_address, port=ports.edge_sip, transport="tls")
+        self._sides = {
+            each.address: Place(address=shown.get(each.address, each.address), port=zone.port, transport="tls")
+            for each in spec.interfaces
+        }
+        self._listens = [(spec.outer, ports.edge_sip), *((address, zone.port) for address in self._sides)]
+        self._own = {(place.address, place.port) for place in (self._outer, *self._sides.values())}
+        self._own.update(self._listens)
         names = (node.fqdn, node.deployment.mra.expressway_e_cluster)  # as in the Route of a client that was told names
         self._own |= {(name.lower(), self._outer.port) for name in names if name}
         self._adaptive = not closed("adaptive routing", {Product.EXPRESSWAY: spec.release})
@@ -83,10 +90,9 @@ class SipSide:
         self._nonces = NonceStore(
             node.host.entropy("SIP nonces"), lifetime=sip.nonce_lifetime_s, octets=sip.nonce_octets
         )
-        self._service = ServiceClient(node, self._inner, self.agent)
-        self._relay = Relay(
-            node.host.entropy("SIP branches"), (self._inner.sent_by, self._outer.sent_by), lifetime=sip.timer_c_s
-        )
+        self._service = ServiceClient(node, self._side, self.agent)
+        places = tuple(place.sent_by for place in (*self._sides.values(), self._outer))
+        self._relay = Relay(node.host.entropy("SIP branches"), places, lifetime=sip.timer_c_s)
         asks, answers = {
             407: ("Proxy-Authenticate", "Proxy-Authorization"),
             401: ("WWW-Authenticate", "Authorization"),
@@ -124,8 +130,9 @@ class SipSide:
             send_chain=sends_chain,
             keylog=node.keylog,
         )
-        for place, context in ((self._outer, outside), (self._inner, inside)):
-            await self._endpoint.listen(place.address, place.port, "tls", ssl=context, handshake_timeout=timeout)
+        for address, port in self._listens:
+            context = outside if port == self._outer.port else inside
+            await self._endpoint.listen(address, port, "tls", ssl=context, handshake_timeout=timeout)
 
     async def ready(self) -> None:
         """Return once the traversal zone is active."""
@@ -155,13 +162,17 @@ class SipSide:
             (self._zone_name, "Unified Communications traversal server", state, reason),
         ]
 
+    def _side(self, link: Link) -> Place:
+        """Return E's place in the traversal zone on the interface by which a C reached it."""
+        return self._sides[link.connection.local[0]]
+
     # ---- what the endpoint reports
 
     def _links_changed(self) -> None:
         self._up.set()
 
     def _on_connection(self, connection: Connection) -> None:
-        if connection.local[1] == self._inner.port:
+        if connection.local[1] != self._outer.port:
             self.zone.accept(connection)
         else:
             connection.context = Client(connection)
@@ -325,14 +336,14 @@ class SipSide:
             if target is not None:
                 note = (client, target)
         elif request.method in DIALOG_FORMING:
-            record_route(request, egress=self._inner, ingress=self._outer, proxy_call_id=call_id)
+            record_route(request, egress=self._side(link), ingress=self._outer, proxy_call_id=call_id)
             self.clients.joined(client, call_id)
         try:
             self._relay.forward(
                 request,
                 client.connection,
                 link.connection,
-                place=self._inner,
+                place=self._side(link),
                 zone=self._zone_name,
                 hop_count=self._hops,
                 proxy_call_id=call_id,
@@ -416,7 +427,7 @@ class SipSide:
             raise ProxyRefusal(self._sip.unknown_target_status, "nobody registered this contact here")
         call_id = self._relay.call_id()
         if request.method in DIALOG_FORMING:
-            record_route(request, egress=self._outer, ingress=self._inner, proxy_call_id=call_id)
+            record_route(request, egress=self._outer, ingress=self._side(link), proxy_call_id=call_id)
             self.clients.joined(client, call_id)
         try:
             self._relay.forward(

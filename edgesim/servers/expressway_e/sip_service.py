@@ -8,6 +8,7 @@ connection by the address and port that E sees.
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 
 from edgesim.edge import service
 from edgesim.node import Node
@@ -24,9 +25,9 @@ OWN_PORTS = (25000, 29999)
 
 
 class ServiceClient:
-    """Makes the SERVICE requests of one E. ``place`` is where the traversal zone's Via points to."""
+    """Makes the SERVICE requests of one E. ``place`` says where the Via towards a C points to."""
 
-    def __init__(self, node: Node, place: Place, agent: str) -> None:
+    def __init__(self, node: Node, place: Callable[[Link], Place], agent: str) -> None:
         self._node = node
         self._place = place
         self._agent = agent
@@ -61,7 +62,7 @@ class ServiceClient:
         from_, to = f"{proxy};tag={draw.token_hex(7)}", f"<sip:serviceserver@{host}>"
         call_id, cseq = f"{draw.token_hex(6)}@127.0.0.1", f"{self._sequence} SERVICE"
         date = self._node.host.clock.http_date()
-        place, (address, port) = self._place, link.connection.peer
+        place, (address, port) = self._place(link), link.connection.peer
         signed = service.signed_text(from_=from_, to=to, call_id=call_id, cseq=cseq, date=date, body=body)
         hops = min(self._node.defaults.sip.hop_count, zone.hop_count)
         headers = (

@@ -1,4 +1,4 @@
-"""Expressway-E's XMPP side: clients on 5222, and the XCP link on 7400 that Expressway-C dials.
+"""Expressway-E's XMPP side: clients on 5222 outside, and the XCP link on 7400 inside, which Expressway-C dials.
 
 Stream and TLS of a client end here; each whole element goes on over the link, and everything that authenticates lives
 behind it. XCP is always on the internal interface ("MRA Deployment Guide X15.0, MRA Requirements and Prerequisites").

@@ -1,4 +1,4 @@
-"""The traversal server: E's side of the Unified Communications traversal zone, TLS port 7001 of the inner interface.
+"""The traversal server: E's side of the Unified Communications traversal zone, TLS port 7001 of every interface.
 
 C always dials. E wants the configured *TLS verify subject name* in the SAN of C's certificate (the common name does not
 count), then a digest over every OPTIONS by which C keeps the zone up and tells what it has left. Until that has
