@@ -20,6 +20,7 @@ from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import client_context, names_of, server_context
 from edgesim.servers.expressway_c.credentials import Credentials, Issued, SignIn
+from edgesim.servers.expressway_c.tls import FIRST_MATCH
 from edgesim.servers.expressway_c.user_data import Account, Place
 
 TARGET = "/credentials"
@@ -155,7 +156,9 @@ class ClusterDatabase:
         self.node = node
         self._credentials = credentials
         trust, identity = node.trusts["trusted-ca"], node.identities["server"]
-        self._client = HttpClient(node.journal, ssl=client_context(trust, identity=identity, keylog=node.keylog))
+        self._client = HttpClient(
+            node.journal, ssl=client_context(trust, identity=identity, options=FIRST_MATCH, keylog=node.keylog)
+        )
         self._server = HttpServer(node.journal, self._handle, name="cluster")
         names = [each.fqdn for each in node.deployment.expressway_c if each.name != node.name]
         self.peers = tuple(Peer(node, name, self._client) for name in names)
@@ -166,7 +169,9 @@ class ClusterDatabase:
         if not self.peers:
             return
         identity, trust = self.node.identities["server"], self.node.trusts["trusted-ca"]
-        context = server_context(identity, trust=trust, require_client=True, keylog=self.node.keylog)
+        context = server_context(
+            identity, trust=trust, require_client=True, options=FIRST_MATCH, keylog=self.node.keylog
+        )
         await self._server.listen(self.node.host.address(), self.node.defaults.links.cluster_port, context)
         self._credentials.listen(self._changed)
         for peer in self.peers:

@@ -20,6 +20,7 @@ from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import client_context
 from edgesim.servers.expressway_c.discovery import Cluster, Discovered, ServerNode
+from edgesim.servers.expressway_c.tls import FIRST_MATCH
 from edgesim.servers.expressway_c.zone import IDENTITY, WRONG_NAME
 from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint, TransportName
@@ -180,6 +181,7 @@ class Neighbours:
             node.trusts["trusted-ca"] if node.deployment.mra.tls_verify_unified_cm else None,
             identity=node.identities["server"],
             send_chain=node.deployment.certificate(node.name, "server").sends == "chain",
+            options=FIRST_MATCH,
             keylog=node.keylog,
         )
         self._places = places

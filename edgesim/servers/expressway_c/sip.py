@@ -19,9 +19,10 @@ from edgesim.deployment import Release
 from edgesim.edge.resource_usage import ResourceUsage
 from edgesim.journal import events
 from edgesim.node import Node
-from edgesim.pki import server_context
+from edgesim.pki import Policy, server_context
 from edgesim.servers.expressway_c.neighbours import Neighbour, Neighbours, SearchRule
 from edgesim.servers.expressway_c.sip_service import ServiceServer
+from edgesim.servers.expressway_c.tls import FIRST_MATCH, checks_usage
 from edgesim.servers.expressway_c.zone import Peer, TraversalClient
 from edgesim.sip import stun
 from edgesim.sip.connection import Connection
@@ -131,6 +132,8 @@ class SipSide:
             trust=node.trusts["trusted-ca"],
             require_client=True,
             send_chain=node.deployment.certificate(node.name, "server").sends == "chain",
+            options=FIRST_MATCH,
+            policy=Policy(usage=checks_usage(node)),
             keylog=node.keylog,
         )
         for transport, place in self._places.items():

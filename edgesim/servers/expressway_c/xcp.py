@@ -15,6 +15,7 @@ from edgesim.dns import DnsError
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import client_context
+from edgesim.servers.expressway_c.tls import FIRST_MATCH
 from edgesim.xmpp.link import XcpConnection
 from edgesim.xmpp.xcp import (
     DataArrived,
@@ -139,7 +140,9 @@ class XcpSide:
     async def start(self) -> None:
         """Begin to dial; nothing is waited for."""
         node = self.node
-        self.tls = client_context(node.trusts["trusted-ca"], identity=node.identities["server"], keylog=node.keylog)
+        self.tls = client_context(
+            node.trusts["trusted-ca"], identity=node.identities["server"], options=FIRST_MATCH, keylog=node.keylog
+        )
         for peer in node.deployment.traversal_zone.peer_addresses:
             port = node.deployment.xcp_link.port
             edge = Dialled(self, peer, port, both_ways=True, on_event=self._from_edge)

@@ -18,6 +18,7 @@ from edgesim.edge.resource_usage import ResourceUsage
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import client_context
+from edgesim.servers.expressway_c.tls import FIRST_MATCH
 from edgesim.sip import digest
 from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint
@@ -265,6 +266,7 @@ class TraversalClient:
             node.trusts["trusted-ca"],
             identity=node.identities["server"],
             send_chain=node.deployment.certificate(node.name, "server").sends == "chain",
+            options=FIRST_MATCH,
             keylog=node.keylog,
         )
         self.peers = tuple(Peer(self, name) for name in self.settings.peer_addresses)

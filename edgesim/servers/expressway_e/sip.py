@@ -16,7 +16,7 @@ from typing import Any
 from edgesim.deployment import Product, closed, hosts
 from edgesim.journal import events
 from edgesim.node import Node
-from edgesim.pki import server_context
+from edgesim.pki import Policy, server_context
 from edgesim.servers.expressway_e.sip_balance import Balance
 from edgesim.servers.expressway_e.sip_clients import Client, Clients, Target
 from edgesim.servers.expressway_e.sip_service import ServiceClient
@@ -83,6 +83,10 @@ class SipSide:
         names = (node.fqdn, node.deployment.mra.expressway_e_cluster)  # as in the Route of a client that was told names
         self._own |= {(name.lower(), self._outer.port) for name in names if name}
         self._adaptive = not closed("adaptive routing", {Product.EXPRESSWAY: spec.release})
+        # SIP TLS Certificate ExtendedKeyUsage Checking Mode ("Navigate Client EKU Sunset with Expressway x15.5")
+        self._checks_usage = spec.eku_checking or bool(
+            closed("separate client certificate", {Product.EXPRESSWAY: spec.release})
+        )
         balances = not closed("load balancing", {Product.EXPRESSWAY: spec.release})
         self._balance = Balance(node.defaults) if balances else None
         self.maintenance = False
@@ -128,6 +132,7 @@ class SipSide:
             trust=node.trusts["trusted-ca"],
             require_client=True,
             send_chain=sends_chain,
+            policy=Policy(usage=self._checks_usage),
             keylog=node.keylog,
         )
         for address, port in self._listens:

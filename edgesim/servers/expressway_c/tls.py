@@ -1,0 +1,21 @@
+"""How Expressway-C looks at certificates, wherever it meets one."""
+
+from __future__ import annotations
+
+from edgesim.deployment import Product, closed, hosts
+from edgesim.node import Node
+from edgesim.pki import TlsOptions
+
+FIRST_MATCH = TlsOptions(first_match=True)
+"""Of the certificates with one subject in its trusted CA list, C sees the first alone. So of two self-signed
+certificates with one common name, those of Tomcat and of CallManager on one Unified CM, the lower fails as if it were
+absent (Cisco bug CSCve56019; "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites")."""
+
+
+def checks_usage(node: Node) -> bool:
+    """Say whether who comes by SIP over TLS must show a certificate with clientAuth: always before X15.5, and from then
+    on by *SIP TLS Certificate ExtendedKeyUsage Checking Mode* ("Navigate Client EKU Sunset with Expressway x15.5").
+    """
+    spec = node.spec.spec
+    assert isinstance(spec, hosts.ExpresswayC)
+    return spec.eku_checking or bool(closed("separate client certificate", {Product.EXPRESSWAY: spec.release}))
