@@ -236,7 +236,7 @@ def test_every_mistake_is_told_at_once(small: Deployment) -> None:
         trust=[
             {"host": "expe", "store": "system"},
             {"host": "expc", "store": "trusted-ca", "adds": ["thawte"], "lacks": ["expe/cup"]},
-            {"host": "ucm-pub", "store": "tomcat-trust"} | dict.fromkeys(("adds", "lacks", "pending"), ["private"]),
+            {"host": "ucm-pub", "store": "tomcat-trust"} | {key: ["private"] for key in ("adds", "lacks", "pending")},
         ],
     )  # fmt: skip
     fields = [each.split(": ")[0] for each in found]
