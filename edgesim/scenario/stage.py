@@ -22,6 +22,8 @@ from edgesim.world import Host, HostState, World
 from edgesim.world.faults import Fault
 
 if TYPE_CHECKING:
+    from cryptography import x509
+
     from edgesim.clients.ip_phone import IpPhone
     from edgesim.clients.jabber import Jabber
     from edgesim.clients.room_device import RoomDevice
@@ -334,6 +336,12 @@ class Lab:
         found = kind(node, device, self.deployment.user(device.owner))
         self._clients[f"{device.owner}@{name}"] = found
         return found
+
+    def authority(self, name: str) -> x509.Certificate:
+        """Return the certificate of one of the lab's CAs (``public``, ``enterprise``, ``private`` ...), as one who adds
+        it to a list of trusted CAs holds it in hand.
+        """
+        return self.inner.authorities.trusted()[name]
 
     def seated(self, user: str, seat: Client) -> Jabber | IpPhone | RoomDevice:
         """Return the client of a user at a seat: a Jabber, or the device of that kind that the user owns."""

@@ -1,0 +1,77 @@
+"""Client certificates on 8443: asked for only where activation-code onboarding is enabled, and never required."""
+
+from __future__ import annotations
+
+from edgesim.clients.jabber import Jabber
+from edgesim.clients.room_device import RoomDevice
+from edgesim.scenario import (
+    Client,
+    ClientState,
+    HttpRequest,
+    Lab,
+    Registered,
+    Setting,
+    TlsRefused,
+    TlsUp,
+    scenario,
+    seconds,
+)
+
+CODEC, DX = "SEP00005E005304", "SEP00005E005305"
+ROOM_SEAT = Client(platform="room")
+ONBOARDING = "mra.access.activation_code_onboarding"
+BY_HAND = [
+    {"host": "room-1", "service": "client", "signed_by": "private"},
+    {"host": "room-2", "service": "client", "signed_by": "enterprise-root"},
+]
+"""Certificates loaded into the codecs by hand, from two CAs: no CAPF reaches them over the edge."""
+MTLS_LIST = [{"host": "expe", "store": "activation-code", "adds": ["private"]}]
+
+
+@scenario(
+    shows=["EP-07", "CERT-15"],
+    deployment="devices",
+    changes={ONBOARDING: True, "certificates": BY_HAND, "trust": MTLS_LIST},
+    clients={"dave": ROOM_SEAT, "erin": ROOM_SEAT},
+    mutations=[
+        Setting(ONBOARDING, False),
+        Setting("trust", []),
+        Setting("trust", [MTLS_LIST[0] | {"adds": ["private", "enterprise"]}]),
+    ],
+)
+async def client_certificates(lab: Lab, dave: RoomDevice, erin: RoomDevice, alice: Jabber) -> None:
+    """Activation-code onboarding: a certificate by a CA of the mTLS list is taken, another refused, none is fine."""
+    async with lab.step("the certificate of dave's codec is by a CA that was appended to the list"):
+        await dave.sign_in()
+        await lab.expect(TlsUp(node="expe", peer="room-1", port=8443, peer_subject="room-1.example.com"))
+        await lab.expect(Registered(device=CODEC, user="dave"))
+
+    async with lab.step("that of erin's device is by another: Expressway-E refuses it, and the device tries again"):
+        lab.never(HttpRequest(node="expe", peer="room-2"))
+        await erin.sign_in()
+        refused = await lab.expect(TlsRefused(node="expe", peer="room-2", port=8443, role="server"))
+        await lab.expect(TlsRefused(node="room-2", peer="expe", port=8443, alert="unknown ca"))
+        await lab.expect(ClientState(node="room-2", outcome="failed"))
+        await lab.expect(TlsRefused(node="expe", peer="room-2", role="server"), within=seconds(17), after=refused)
+
+    async with lab.step("Jabber has none"):
+        await alice.sign_in()
+        await lab.expect(TlsUp(node="expe", peer="jabber-1", port=8443, peer_subject=None))
+        await lab.expect(Registered(device="CSFALICE"))
+
+
+@scenario(
+    shows=["EP-07", "CERT-15"],
+    deployment="devices",
+    changes={"certificates": BY_HAND},
+    clients={"dave": ROOM_SEAT, "erin": ROOM_SEAT},
+    mutations=[Setting(ONBOARDING, True)],
+)
+async def client_certificates_not_asked_for(lab: Lab, dave: RoomDevice, erin: RoomDevice) -> None:
+    """Without activation-code onboarding nobody is asked for a certificate, and the mTLS list does not matter."""
+    async with lab.step("no CA of the codecs' certificates is in the list, and both register"):
+        await lab.together(dave.sign_in(), erin.sign_in())
+        for room in ("room-1", "room-2"):
+            await lab.expect(TlsUp(node="expe", peer=room, port=8443, peer_subject=None))
+        await lab.expect(Registered(device=CODEC))
+        await lab.expect(Registered(device=DX))
