@@ -156,10 +156,27 @@ def _settings(lab: Deployment) -> Iterator[Mistake]:
     yield from _among(("mra", "unified_cm_clusters"), mra.unified_cm_clusters or (), clusters, "Unified CM cluster")
     yield from _among(("mra", "im_presence_clusters"), mra.im_presence_clusters or (), chats, "IM and Presence cluster")
     ports = lab.defaults.ports
+    yield from _media_probe(lab)
     for group in ("media", "sip_source", "http_source", "turn_relay"):
         first, last = f"{group}_first", f"{group}_last"
         if getattr(ports, first) > getattr(ports, last):
             yield _wrong(("defaults", "ports", first), str(getattr(ports, first)), f"no greater than {last}")
+
+
+def _media_probe(lab: Deployment) -> Iterator[Mistake]:
+    probe = lab.mra.media_probe
+    if probe is None:
+        return
+    path: Path = ("mra", "media_probe")
+    edges = {each.name: each for each in lab.expressway_e}
+    yield from _one((*path, "to"), probe.to, [machine.name for _, _, machine in _machines(lab)], "host")
+    yield from _one((*path, "edge"), probe.edge, edges, "Expressway-E")
+    yield from _one((*path, "core"), probe.core, [each.name for each in lab.expressway_c], "Expressway-C")
+    edge = edges.get(probe.edge or "")
+    if edge is not None and probe.edge_port is not None:
+        first, last = lab.defaults.ports.client_media(edge.size)
+        if probe.edge_port % 2 or not first <= probe.edge_port < last:
+            yield _wrong((*path, "edge_port"), str(probe.edge_port), f"an even port from {first} to {last - 1}")
 
 
 def _users(lab: Deployment) -> Iterator[Mistake]:

@@ -10,7 +10,7 @@ from edgesim.deployment import network
 from edgesim.deployment.base import derived
 from edgesim.deployment.device_models import CURRENT, DEVICE_TYPES, JABBER_PREFIXES, DeviceKind
 from edgesim.deployment.hosts import ClientHost, ImPresenceCluster, Machine, View
-from edgesim.deployment.mra import EnabledDomain
+from edgesim.deployment.mra import EnabledDomain, MediaProbe
 from edgesim.deployment.people import Device, User
 from edgesim.deployment.security import (
     SELF_SIGNED_TOO,
@@ -166,7 +166,21 @@ class _Filler:
                 im_presence_clusters=tuple(cluster.name for cluster in lab.im_presence)
                 if lab.mra.im_presence_clusters is None
                 else lab.mra.im_presence_clusters,
+                media_probe=self._media_probe(),
             ),
+        )
+
+    def _media_probe(self) -> MediaProbe | None:
+        lab, probe = self.deployment, self.deployment.mra.media_probe
+        if probe is None:
+            return None
+        edge = next((each for each in lab.expressway_e if each.name == probe.edge), lab.expressway_e[0])
+        first, _ = lab.defaults.ports.client_media(edge.size)
+        return derived(
+            probe,
+            edge=probe.edge or edge.name,
+            core=probe.core or lab.expressway_c[0].name,
+            edge_port=probe.edge_port or first + first % 2,
         )
 
     def network(self) -> None:

@@ -147,6 +147,18 @@ class CmsWebProxy(Model):
     )
 
 
+class MediaProbe(Model):
+    """A media channel that is there without a call: from a client to E, multiplexed to C, and on to an inside host."""
+
+    to: HostLabel = Field(description="the inside host that it leads to")
+    port: Annotated[Port, Field(le=65534)] = Field(default=20000, description="its port for RTP; RTCP is the next one")
+    edge: HostLabel | None = Field(default=None, description="the Expressway-E; the first when left out")
+    core: HostLabel | None = Field(default=None, description="the Expressway-C; the first when left out")
+    edge_port: Port | None = Field(
+        default=None, description="E's port for RTP towards clients, an even one; its first when left out"
+    )
+
+
 class Mra(Model):
     """Configuration > Unified Communications on C (and what must match on E)."""
 
@@ -159,6 +171,9 @@ class Mra(Model):
         description="xConfiguration EdgeConfigServer VerifyOriginServer: C's proxy verifies servers, from X14.2",
     )
     allow_list: tuple[AllowRule, ...] = ()
+    media_probe: MediaProbe | None = Field(
+        default=None, description="a media channel set up by configuration, to try the path for media without a call"
+    )
     tls_verify_unified_cm: bool = Field(default=True, description="TLS verify mode of the Unified CM servers")
     tls_verify_im_presence: bool = Field(default=True, description="TLS verify mode of the IM and Presence servers")
     expressway_e_cluster: DomainName | None = Field(default=None, description="FQDN of the E cluster")

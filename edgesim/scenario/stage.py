@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from edgesim.clients.ip_phone import IpPhone
     from edgesim.clients.jabber import Jabber
     from edgesim.clients.room_device import RoomDevice
+    from edgesim.scenario.media_path import MediaPath
     from edgesim.scenario.scripted import ScriptedHost
 
 T = TypeVar("T")
@@ -268,6 +269,22 @@ class Lab:
         """Keep a fault rule in force for the length of a ``with`` block."""
         with self.world.faults.during(fault) as number:
             yield number
+
+    # ---- media
+
+    async def media_path(self, client: str | Jabber) -> MediaPath:
+        """Open both ends of the deployment's ``mra.media_probe``: on a client's machine, and on the inside host.
+
+        Raises `CannotRun` where the deployment has none.
+        """
+        from edgesim.scenario.media_path import MediaPath
+
+        if self.deployment.mra.media_probe is None:
+            raise CannotRun(f"deployment {self.deployment.name!r} has no mra.media_probe")
+        node = self.inner.node(client if isinstance(client, str) else client.node.name)
+        path = await MediaPath.open(self.inner, node)
+        self.cleanup(path.close)
+        return path
 
     # ---- scripts and clients
 

@@ -14,6 +14,7 @@ from edgesim.deployment.defaults.client import ClientDefaults
 from edgesim.deployment.defaults.edge import AutomaticRule, EdgeDefaults, ProtectionDefaults, UdsDefaults
 from edgesim.deployment.defaults.identity import OAuthDefaults, TlsDefaults
 from edgesim.deployment.defaults.im import CapacityDefaults, ImDefaults, RecoveryDefaults
+from edgesim.deployment.defaults.media import MediaDefaults
 from edgesim.deployment.defaults.network import DnsDefaults, Latency, LinkDefaults, NetworkDefaults, PortDefaults
 from edgesim.deployment.defaults.sip import AgentDefaults, SipDefaults, UnifiedCmDefaults
 
@@ -29,6 +30,7 @@ __all__ = [
     "ImDefaults",
     "Latency",
     "LinkDefaults",
+    "MediaDefaults",
     "NetworkDefaults",
     "OAuthDefaults",
     "PortDefaults",
@@ -61,6 +63,7 @@ class Defaults(Model):
     recovery: RecoveryDefaults = RecoveryDefaults()
     capacity: CapacityDefaults = CapacityDefaults()
     client: ClientDefaults = ClientDefaults()
+    media: MediaDefaults = MediaDefaults()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

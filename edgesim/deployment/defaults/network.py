@@ -105,10 +105,19 @@ class PortDefaults(Model):
         36002, "first port of E that clients outside send media to", tag="doc", source=REQUIREMENTS
     )
     media_last: Port = known(59999, "last media port of C and E", tag="doc", source=PORTS)
+    edge_media_first: Port = known(
+        36002,
+        "first port of E that clients outside send media to; a large system begins behind its multiplexed ports",
+        tag="doc",
+        source=REQUIREMENTS,
+    )
     multiplex_rtp: Port = known(2776, "C to E: multiplexed RTP of a small or medium system", tag="doc", source=PORTS)
     multiplex_rtcp: Port = known(2777, "C to E: multiplexed RTCP of a small or medium system", tag="doc", source=PORTS)
     multiplex_large_first: Port = known(36000, "C to E: first multiplexed port of a large one", tag="doc", source=PORTS)
     multiplex_large_last: Port = known(36011, "C to E: last multiplexed port of a large one", tag="doc", source=PORTS)
+    cluster_sip: Port = known(5061, "Expressway peer to peer: SIP over TLS", tag="doc", source=PORTS)
+    cluster_database: Port = known(4371, "Expressway peer to peer: cluster database", tag="doc", source=PORTS)
+    cluster_gatekeeper: Port = known(1719, "Expressway peer to peer: H.323, UDP", tag="doc", source=PORTS)
     sip_source_first: Port = known(25000, "C's SIP connections come from here up", tag="doc", source=PORTS)
     sip_source_last: Port = known(29999, "C's SIP connections come from up to here", tag="doc", source=PORTS)
     http_source_first: Port = known(30000, "C's HTTP and SSH connections come from here up", tag="doc", source=PORTS)
@@ -132,6 +141,18 @@ class PortDefaults(Model):
     voicemail: Port = known(8443, "Unity Connection: visual voicemail", tag="doc", source=PORTS)
     message_waiting_http: Port = known(7080, "Unity Connection: message waiting, plain", tag="doc", source=PORTS)
     message_waiting_https: Port = known(7443, "Unity Connection: message waiting, TLS", tag="doc", source=PORTS)
+
+    def multiplexed(self, size: str) -> tuple[tuple[int, int], ...]:
+        """Return the pairs of multiplexed ports, RTP and RTCP, of an Expressway-E of this size."""
+        if size != "large":
+            return ((self.multiplex_rtp, self.multiplex_rtcp),)
+        firsts = range(self.multiplex_large_first, self.multiplex_large_last, 2)
+        return tuple((first, first + 1) for first in firsts)
+
+    def client_media(self, size: str) -> tuple[int, int]:
+        """Return the first and last port of an Expressway-E of this size that clients send media to."""
+        taken = max(port for pair in self.multiplexed(size) for port in pair)
+        return max(self.edge_media_first, taken + 1), self.media_last
 
 
 class LinkDefaults(Model):

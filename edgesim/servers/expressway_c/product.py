@@ -18,6 +18,7 @@ from edgesim.servers.expressway_c.credentials import Credentials
 from edgesim.servers.expressway_c.discovery import IM_PRESENCE, UNIFIED_CM, Discovered, Discovery
 from edgesim.servers.expressway_c.edge_config import EdgeConfigService
 from edgesim.servers.expressway_c.http_proxy import HttpProxy, mra_domains
+from edgesim.servers.expressway_c.media import MediaSide
 from edgesim.servers.expressway_c.sip import SipSide
 from edgesim.servers.expressway_c.tunnel import Tunnels
 from edgesim.servers.expressway_c.user_data import UserData
@@ -59,6 +60,7 @@ class ExpresswayC:
         self.tunnels = Tunnels(node, greeting, self.proxy.handle, ports=self.source_ports, keys=self.authenticator.keys)
         self.sip = SipSide(self)
         self.xmpp = XcpSide(self)
+        self.media = MediaSide(self)
 
     # ---- life
 
@@ -69,6 +71,7 @@ class ExpresswayC:
         await self.tunnels.start()
         await self.sip.start()
         await self.xmpp.start()
+        await self.media.start()
         self._discovering = self.node.host.spawn(self._discover(), name="discovery")
 
     async def ready(self) -> None:
@@ -83,6 +86,7 @@ class ExpresswayC:
         self._discovering.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._discovering
+        await self.media.stop()
         await self.xmpp.stop()
         await self.sip.stop()
         await self.tunnels.stop()

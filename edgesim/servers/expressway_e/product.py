@@ -6,6 +6,7 @@ from edgesim.deployment import hosts
 from edgesim.edge.tunnel import Greeting
 from edgesim.node import Node
 from edgesim.servers.expressway_e.https import EdgeProxy
+from edgesim.servers.expressway_e.media import MediaSide
 from edgesim.servers.expressway_e.sip import SipSide
 from edgesim.servers.expressway_e.tunnel import TunnelServer
 from edgesim.servers.expressway_e.xmpp import XmppSide
@@ -23,6 +24,7 @@ class ExpresswayE:
         self.https = EdgeProxy(node, self.tunnels)
         self.sip = SipSide(self)
         self.xmpp = XmppSide(self)
+        self.media = MediaSide(self)
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -35,6 +37,7 @@ class ExpresswayE:
         await self.https.start()
         await self.sip.start()
         await self.xmpp.start()
+        await self.media.start()
 
     async def ready(self) -> None:
         """Return once a C has built its tunnel and the other sides say that their links stand."""
@@ -46,6 +49,7 @@ class ExpresswayE:
 
     async def stop(self) -> None:
         """Close every port and link."""
+        await self.media.stop()
         await self.xmpp.stop()
         await self.sip.stop()
         await self.https.stop()

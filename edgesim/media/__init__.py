@@ -1,0 +1,26 @@
+"""Media between clients, Expressway-E, Expressway-C and endpoints inside: framing, channels, and the ports they use."""
+
+from edgesim.media.channel import Channel, Leg, Send, Side
+from edgesim.media.endpoint import MediaEndpoint
+from edgesim.media.flow import Flow, FlowTimes
+from edgesim.media.framing import Frame, MediaError, MediaLimits, pack, unpack
+from edgesim.media.ports import MediaPort, PortPairs
+from edgesim.media.relay import Relayed
+
+__all__ = [
+    "Channel",
+    "Flow",
+    "FlowTimes",
+    "Frame",
+    "Leg",
+    "MediaEndpoint",
+    "MediaError",
+    "MediaLimits",
+    "MediaPort",
+    "PortPairs",
+    "Relayed",
+    "Send",
+    "Side",
+    "pack",
+    "unpack",
+]

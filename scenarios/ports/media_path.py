@@ -1,0 +1,36 @@
+"""The path that media takes, without a call: client, Expressway-E, Expressway-C, an endpoint inside, and back."""
+
+from __future__ import annotations
+
+from edgesim.clients.jabber import Jabber
+from edgesim.scenario import HostDown, Lab, MediaFlow, at_least, scenario, seconds
+
+PROBE = {"mra.media_probe": {"to": "inside-1"}}
+
+
+@scenario(shows=("NET-15", "NET-16"), changes=PROBE, mutations=[HostDown("expc"), HostDown("expe")])
+async def media_both_ways(lab: Lab, alice: Jabber) -> None:
+    """An RTP and an RTCP packet each way: client, E's ports 36002 and 36003, 2776 and 2777, C, an endpoint inside."""
+    for channel in ("probe RTP", "probe RTCP"):  # C opened the way to E when it started
+        await lab.expect(MediaFlow(node="expc", peer="expe", channel=channel, leg="multiplexed", state="open"))
+
+    async with lab.step("a packet goes in, and comes back"):
+        path = await lab.media_path(alice)
+        path.send()
+        for channel in ("probe RTP", "probe RTCP"):
+            for node, peer, leg in (
+                ("expe", "jabber-1", "client"),
+                ("expc", "expe", "multiplexed"),
+                ("inside-1", "expc", "endpoint"),
+                ("expc", "inside-1", "inside"),
+                ("expe", "expc", "multiplexed"),
+                ("jabber-1", "expe", "endpoint"),
+            ):
+                started = MediaFlow(node=node, peer=peer, channel=channel, leg=leg, state="started")
+                await lab.expect(started, within=seconds(2))
+        packet, _ = await path.client[0].receive()
+        lab.check(packet[:2] == b"\x80\x00" and len(packet) == 172, "the RTP packet came back as it was sent")
+
+    async with lab.step("the flow ends with its packets"):
+        stopped = MediaFlow(node="expe", channel="probe RTP", leg="client", state="stopped", packets_out=at_least(1))
+        await lab.expect(stopped, within=seconds(40))
