@@ -33,7 +33,7 @@ CLOSES = 700.0
 SALT = (b"\r\n", b"\0", b"\xff", b"<", b">", b'"', b";", b":", b"%00", b"9" * 30)
 """What damages a text most."""
 
-Dialect = Literal["http", "sip", "xmpp", "xcp", "ssh", "dns", "dns-udp", "sip-udp"]
+Dialect = Literal["http", "sip", "xmpp", "xcp", "ssh", "dns", "dns-udp", "sip-udp", "media-udp"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ DOORS = [
     Door(*CORE, 7001, "sip", tls=True, mutual=True),
     Door(*EDGE, 5222, "xmpp"),
     Door(*CORE, 7400, "xcp", tls=True, mutual=True),
+    *[Door(*CORE, port, "media-udp") for port in (2776, 2777)],
     Door("expc", "10.0.30.10", 5060, "sip"),
     Door("expc", "10.0.30.10", 5061, "sip", tls=True, mutual=True),
 ]  # fmt: skip
