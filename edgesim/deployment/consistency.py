@@ -169,7 +169,7 @@ def _media_probe(lab: Deployment) -> Iterator[Mistake]:
         return
     path: Path = ("mra", "media_probe")
     edges = {each.name: each for each in lab.expressway_e}
-    yield from _one((*path, "to"), probe.to, [machine.name for _, _, machine in _machines(lab)], "host")
+    yield from _one((*path, "to"), probe.to, list(lab.hosts_by_name), "host")
     yield from _one((*path, "edge"), probe.edge, edges, "Expressway-E")
     yield from _one((*path, "core"), probe.core, [each.name for each in lab.expressway_c], "Expressway-C")
     edge = edges.get(probe.edge or "")

@@ -116,9 +116,6 @@ class ExpresswayE(Expressway):
         default="medium", description="the deployment size: a large system takes C's media on ports of its own"
     )
     turn_server: bool = Field(default=False, description="Configuration > Traversal > TURN: TURN services On")
-    size: Literal["small", "medium", "large"] = Field(
-        default="medium", description="of the machine; a large system has six pairs of multiplexed media ports"
-    )
 
     @property
     def interfaces(self) -> tuple[Interface, ...]:

@@ -219,10 +219,8 @@ def links(lab: Deployment) -> Ports:
 
 def multiplexed(lab: Deployment, edge: ExpresswayE) -> Ports:
     """Return the UDP ports of E that C's multiplexed media goes to."""
-    ports = lab.defaults.ports
-    if edge.size == "large":
-        return ((ports.multiplex_large_first, ports.multiplex_large_last),)
-    return ((ports.multiplex_rtp, ports.multiplex_rtcp),)
+    pairs = lab.defaults.ports.multiplexed(edge.size)
+    return ((pairs[0][0], pairs[-1][1]),)
 
 
 def _allow(protocol: Literal["tcp", "udp", "any"], source: Place, target: Place) -> Rule:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgesim.clients.jabber import Jabber
 from edgesim.scenario import HostDown, Lab, MediaFlow, at_least, scenario, seconds
 
-PROBE = {"mra.media_probe": {"to": "inside-1"}}
+PROBE = {"mra.media_probe": {"to": "inside-1"}, "defaults.media.silence_s": 5.0}
 
 
 @scenario(shows=("NET-15", "NET-16"), changes=PROBE, mutations=[HostDown("expc"), HostDown("expe")])
@@ -33,4 +33,4 @@ async def media_both_ways(lab: Lab, alice: Jabber) -> None:
 
     async with lab.step("the flow ends with its packets"):
         stopped = MediaFlow(node="expe", channel="probe RTP", leg="client", state="stopped", packets_out=at_least(1))
-        await lab.expect(stopped, within=seconds(40))
+        await lab.expect(stopped, within=seconds(10))

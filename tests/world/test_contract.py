@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from edgesim.world import Host, World, here
+from edgesim.world import Host, Interface, World, here
 from edgesim.world.events import ConnectionClosed, ConnectionOpened, TlsEstablished, TlsFailed
-from tests.world.worlds import FAR, NEAR, both, play, tls_pair
+from edgesim.world.firewall import outward_only
+from tests.simrun import idle
+from tests.world.worlds import FAR, NEAR, OUTSIDE, both, play, tls_pair
 
 layered = pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
 
@@ -362,6 +364,50 @@ def test_datagrams_reach_who_is_bound(kind: str) -> None:
         return protocol.got
 
     assert play(kind, story) == [(b"echo one", FAR), (b"echo two", FAR)]
+
+
+@both
+def test_only_answers_come_inward_through_a_firewall(kind: str) -> None:
+    """An unconnected socket inside gets what answers its datagram, from there alone; others meet the firewall."""
+
+    class Keep(asyncio.DatagramProtocol):
+        def __init__(self) -> None:
+            self.got: list[bytes] = []
+            self.heard = asyncio.Event()
+
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, addr: Any) -> None:
+            self.got.append(data)
+            self.heard.set()
+
+    async def story(world: World, near: Host, far: Host) -> None:
+        world.paths.install(outward_only(("dmz", "inside")))
+        outside = world.add_host("outside", [Interface(name="lan1", address=OUTSIDE, zone="dmz")], idle)
+        await world.start("outside")
+        loop = asyncio.get_running_loop()
+
+        async def bind(address: str, port: int) -> Keep:
+            made: Keep = (await loop.create_datagram_endpoint(Keep, local_addr=(address, port)))[1]
+            return made
+
+        inner, asked = await near.run(bind(NEAR, 4000)), await outside.run(bind(OUTSIDE, 4000))
+        other = await outside.run(bind(OUTSIDE, 4001))
+        asked.transport.sendto(b"too early", (NEAR, 4000))
+        inner.transport.sendto(b"question", (OUTSIDE, 4000))
+        async with asyncio.timeout(5):
+            await asked.heard.wait()
+        other.transport.sendto(b"from another port", (NEAR, 4000))
+        asked.transport.sendto(b"answer", (NEAR, 4000))
+        async with asyncio.timeout(5):
+            await inner.heard.wait()
+        await asyncio.sleep(0.1)
+        assert inner.got == [b"answer"]
+        for each in (inner, asked, other):
+            each.transport.close()
+
+    play(kind, story)
 
 
 @both

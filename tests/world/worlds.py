@@ -18,7 +18,7 @@ from tests.simrun import idle
 WORLDS = ("sim", "live")
 both = pytest.mark.parametrize("kind", WORLDS)
 _PLACE = f"127.{1 + os.getpid() % 250}.{os.getpid() // 250 % 250}"
-NEAR, FAR = f"{_PLACE}.1", f"{_PLACE}.2"
+NEAR, FAR, OUTSIDE = (f"{_PLACE}.{number}" for number in (1, 2, 3))
 """Addresses of this process's own, so that suites may run side by side."""
 
 

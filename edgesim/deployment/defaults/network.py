@@ -105,12 +105,6 @@ class PortDefaults(Model):
         36002, "first port of E that clients outside send media to", tag="doc", source=REQUIREMENTS
     )
     media_last: Port = known(59999, "last media port of C and E", tag="doc", source=PORTS)
-    edge_media_first: Port = known(
-        36002,
-        "first port of E that clients outside send media to; a large system begins behind its multiplexed ports",
-        tag="doc",
-        source=REQUIREMENTS,
-    )
     multiplex_rtp: Port = known(2776, "C to E: multiplexed RTP of a small or medium system", tag="doc", source=PORTS)
     multiplex_rtcp: Port = known(2777, "C to E: multiplexed RTCP of a small or medium system", tag="doc", source=PORTS)
     multiplex_large_first: Port = known(36000, "C to E: first multiplexed port of a large one", tag="doc", source=PORTS)

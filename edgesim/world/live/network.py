@@ -24,7 +24,7 @@ from edgesim.world.events import (
 from edgesim.world.faults import Fault, FaultTable, Flow
 from edgesim.world.live.busy import who_listens
 from edgesim.world.netstat import SocketRow
-from edgesim.world.paths import Blocked, Paths
+from edgesim.world.paths import Blocked, FlowState, Paths
 from edgesim.world.tls import TlsProtocol, tls_event
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ CONNECT_TIMEOUT = 127.0
 
 
 FLOWS = 4096
-"""Blocked UDP flows that are remembered, so that each is told once; the oldest goes first."""
+"""UDP flows that are remembered: blocked ones, so that each is told once, and others, so that answers come back. The
+oldest goes first."""
 
 
 class AddressInUseError(OSError):
@@ -63,6 +64,7 @@ class LiveNetwork:
         self.faults = FaultTable(entropy("faults"), now, self._fault_fired)
         self._observer = observer
         self._told: dict[tuple[Address, Address], None] = {}
+        self._flows: dict[tuple[Address, Address], FlowState] = {}
         self._names: dict[int, str] = {}
         self._count = 0
         self._transports: dict[int, tuple[Incarnation, Any]] = {}
@@ -233,7 +235,22 @@ class LiveNetwork:
         """Return what the host shall see of a datagram, or None."""
         local = transport.get_extra_info("sockname")[:2]
         source = (addr[0], addr[1])
-        # Outward is allowed, so what comes inward may be an answer: but only to a socket that asked this very address.
+        if not self._remembered(source, local):
+            dropped = self._judged(transport, source, local, data, addr)
+            if dropped:
+                return None
+        return self.faults.on_receive(self._flow(source, local, "udp"), data) if self.has_faults else data
+
+    def _remembered(self, source: Address, local: Address) -> bool:
+        """Say whether a datagram belongs to a flow that firewalls let through before, or answers one."""
+        now = self.now()
+        states = (self._flows.get((source, local)), self._flows.get((local, source)))
+        return any(state is not None and state.passes(now) for state in states)
+
+    def _judged(self, transport: Any, source: Address, local: Address, data: bytes, addr: Any) -> bool:
+        """Judge the first datagram of a flow; say whether it is dropped."""
+        # Nothing shows what a socket of the lab sends, so its first datagram to a stranger made no state; an answer
+        # from there counts as one only where the socket is connected to that very address.
         answers = transport.get_extra_info("peername") == addr and self.judge(local, source, "udp")[0] == "accept"
         verdict, where = ("accept", None) if answers else self.judge(source, local, "udp")
         if verdict != "accept":
@@ -245,8 +262,18 @@ class LiveNetwork:
             sender = self.by_address.get(source[0])
             name = sender.name if sender else f"{source[0]}:{source[1]}"
             self._tell(DatagramDropped, name, local=source, remote=local, size=len(data), reason="firewall")
-            return None
-        return self.faults.on_receive(self._flow(source, local, "udp"), data) if self.has_faults else data
+            return True
+        if not answers:
+            self._remember(source, local)
+        return False
+
+    def _remember(self, source: Address, local: Address) -> None:
+        host = self.by_address.get(source[0])
+        passage = self.paths.judge("udp", source, local, host=host, zone=self.zone_of(source[0]))
+        if passage.idle_ns is not None:
+            self._flows[source, local] = FlowState(passage, self.now())
+            if len(self._flows) > FLOWS:
+                del self._flows[next(iter(self._flows))]
 
     def tap(self, transport: Any, data: bytes) -> bytes | None:
         """Return what the application shall see of received data; nothing where a fault took it or reset it."""
