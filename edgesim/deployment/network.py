@@ -219,8 +219,10 @@ def links(lab: Deployment) -> Ports:
 
 def multiplexed(lab: Deployment, edge: ExpresswayE) -> Ports:
     """Return the UDP ports of E that C's multiplexed media goes to."""
-    pairs = lab.defaults.ports.multiplexed(edge.size)
-    return ((pairs[0][0], pairs[-1][1]),)
+    ports = lab.defaults.ports
+    if edge.size == "large":
+        return ((ports.multiplex_large_first, ports.multiplex_large_last),)
+    return ((ports.multiplex_rtp, ports.multiplex_rtcp),)
 
 
 def _allow(protocol: Literal["tcp", "udp", "any"], source: Place, target: Place) -> Rule:
