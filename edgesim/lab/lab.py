@@ -61,7 +61,12 @@ class Lab:
         recorder = self.journal.recorder(host)
         port = self.deployment.defaults.ports.dns
         dns = self.deployment.defaults.dns
-        options = ResolverOptions(timeout=dns.query_timeout_s, attempts=dns.attempts, negative_ttl=dns.negative_ttl)
+        options = ResolverOptions(
+            timeout=dns.query_timeout_s,
+            attempts=dns.attempts,
+            negative_ttl=dns.negative_ttl,
+            search=_search(spec),
+        )
         servers = [(server, port) for server in self.deployment.dns_servers(spec.name)]
         resolver = Resolver(host, recorder, servers, options=options)
         host.lookup = resolver.lookup
@@ -167,3 +172,9 @@ class Lab:
             if isinstance(entry.event, events.ZoneState):
                 rows[entry.node, entry.event.zone] = (entry.event.state, entry.event.reason)
         return [(host, zone, *state) for (host, zone), state in rows.items()]
+
+
+def _search(spec: HostSpec) -> tuple[str, ...]:
+    """Return the domain that a host appends to a bare name: its own, unless it is a client at home."""
+    at_home = spec.kind == "client" and spec.view == "outside"
+    return () if at_home or not spec.spec.domain else (spec.spec.domain,)

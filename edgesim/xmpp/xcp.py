@@ -46,7 +46,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import deque
-from collections.abc import KeysView
+from collections.abc import KeysView, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -226,6 +226,7 @@ class XcpLink:
         self.component = name if dialled else ""
         self.phase = LinkPhase.NEW
         self._peer = peer
+        self._further: tuple[str, ...] = ()
         self._secret = secret
         self._stream_id = stream_id
         self._parser = StreamParser(limits=XmppLimits(stanza=self.limits.element), namespace=COMPONENT)
@@ -246,9 +247,14 @@ class XcpLink:
         return cls(dialled=True, name=component, peer=realm, secret=secret, stream_id="", limits=limits)
 
     @classmethod
-    def accept(cls, *, realm: str, secret: str, stream_id: str, limits: XcpLimits | None = None) -> XcpLink:
-        """Return the acceptor's end. ``realm`` is its own: who dials another is refused, ``host-unknown``."""
-        return cls(dialled=False, name=realm, peer="", secret=secret, stream_id=stream_id, limits=limits)
+    def accept(
+        cls, *, realm: str, secret: str, stream_id: str, also: Sequence[str] = (), limits: XcpLimits | None = None
+    ) -> XcpLink:
+        """Return the acceptor's end. ``realm`` is its own, ``also`` those of its further names: who dials another is
+        refused, ``host-unknown``."""
+        link = cls(dialled=False, name=realm, peer="", secret=secret, stream_id=stream_id, limits=limits)
+        link._further = tuple(also)
+        return link
 
     @property
     def closed(self) -> bool:
@@ -396,6 +402,8 @@ class XcpLink:
             self._out += element("handshake", COMPONENT, digest(self._stream_id, self._secret)).encode(COMPONENT)
         else:
             self.component = (header.from_ or "")[:_MAX_NAME]
+            if header.to in self._further:
+                self.name = header.to
             self._header(from_=self.name, id=self._stream_id)
             if header.to != self.name:
                 raise StreamError("host-unknown", f"this is {self.name}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgesim.clients.jabber import Jabber
-from edgesim.scenario import HttpRequest, HttpResponse, Lab, Registered, Setting, containing, scenario, seconds
+from edgesim.scenario import HttpResponse, Inside, Lab, Registered, Setting, containing, scenario, seconds
 
 BEFORE = {"expressway_e.expe.release": "X12.1", "expressway_c.expc.release": "X12.1"}
 
@@ -11,10 +11,12 @@ BEFORE = {"expressway_e.expe.release": "X12.1", "expressway_c.expc.release": "X1
 @scenario(
     shows="NET-11",
     changes={"dns.cisco_uds": False},
-    mutations=[Setting("expressway_c.expc.release", "X12.1")],
+    clients={"bob": Inside},
+    breaks="NET-11.cisco-uds-inside",
+    mutations=[Setting("expressway_c.expc.release", "X12.1"), Setting("dns.cisco_uds", True)],
 )
-async def not_needed_from_x12_5(lab: Lab, alice: Jabber) -> None:
-    """Nothing answers to _cisco-uds inside: the edge configuration still names Unified CM, and the sign-in works."""
+async def not_needed_from_x12_5(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+    """Nothing answers to _cisco-uds inside: MRA does without. It is recommended for those who are inside."""
     me = alice.node.name
     async with lab.step("alice signs in through an edge that has no _cisco-uds"):
         await alice.sign_in()
@@ -22,10 +24,15 @@ async def not_needed_from_x12_5(lab: Lab, alice: Jabber) -> None:
         await lab.expect(HttpResponse(node=me, peer="expe", status=200, payload=server))
         await lab.expect(Registered(device="CSFALICE"), within=seconds(10))
 
+    async with lab.step("bob, on the company's network, finds no service"):
+        await bob.sign_in()
+        await lab.symptom("NET-11.cisco-uds-inside")
+
 
 @scenario(
     shows="NET-11",
     changes={"dns.cisco_uds": False, **BEFORE},
+    breaks="NET-04.cisco-uds-before-x12.5",
     mutations=[
         Setting("expressway_c.expc.release", "X12.5"),
         Setting("dns.cisco_uds", True),
@@ -33,14 +40,11 @@ async def not_needed_from_x12_5(lab: Lab, alice: Jabber) -> None:
 )
 async def needed_before_x12_5(lab: Lab, alice: Jabber) -> None:
     """The same before X12.5: the edge configuration says NameError, and the client has no server to go on with."""
-    me = alice.node.name
-    lab.never(HttpRequest(node="expe", peer=me, decoded=containing("/cucm-uds/")))
     lab.never(Registered(device="CSFALICE"))
 
     async with lab.step("alice signs in"):
         await alice.sign_in()
-        unknown = containing("<service><name>_cisco-uds</name><error>NameError</error></service>")
-        await lab.expect(HttpResponse(node=me, peer="expe", status=200, payload=unknown))
+        await lab.symptom("NET-04.cisco-uds-before-x12.5")
 
 
 @scenario(

@@ -68,6 +68,7 @@ async def unknown_user(lab: Lab, bob: Jabber) -> None:
             }
         ]
     },
+    breaks="NET-09.domain-on-c",
     mutations=[Setting("domains.enabled", [{"name": "example.com"}, {"name": "other.example"}])],
 )
 async def unknown_domain(lab: Lab, bob: Jabber) -> None:
@@ -79,6 +80,7 @@ async def unknown_domain(lab: Lab, bob: Jabber) -> None:
 
     async with lab.step("alice signs in to a domain that this edge does not serve"):
         await stranger.sign_in()
+        await lab.symptom("NET-09.domain-on-c")
         refusal = await lab.expect(HttpResponse(node=me, peer="expe", status=403))
         lines = refusal.payload.split(b"\r\n")
         lab.check(lines[0] == b"HTTP/1.1 403 Forbidden", "the status line is that of the trace")

@@ -2,17 +2,137 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.readiness.cases import Case
 
-LEAK = {"view": "outside", "name": "_cisco-uds._tcp.example.com", "type": "SRV", "value": "1 1 8443 x.example.com"}
+
+def srv(view: str, service: str, target: str = "expe.example.com") -> dict[str, Any]:
+    """Return an SRV record to add."""
+    return {"view": view, "name": service, "type": "SRV", "value": f"10 10 8443 {target}"}
+
+
+def no(view: str, name: str, kind: str) -> dict[str, Any]:
+    """Return the setting that leaves one derived record out."""
+    return {"dns.without": [{"view": view, "name": name, "type": kind}]}
+
+
+LEAK = srv("outside", "_cisco-uds._tcp.example.com", "x.example.com")
+UDS = srv("inside", "_cisco-uds._tcp.example.com", "ucm-pub.inside.example.com")
+NO_UDS = {"dns.cisco_uds": False}
+OLD = {"expressway_e.expe.release": "X12.1", "expressway_c.expc.release": "X12.1"}
+LAST_OLD = {"expressway_e.expe.release": "X12.4.4", "expressway_c.expc.release": "X12.4.4"}
+OLDEST = {
+    "expressway_e.expe.release": "X8.7",
+    "expressway_c.expc.release": "X8.7",
+    "unified_cm.cucm.push_notifications": False,
+}
+BY_ADDRESS = {
+    "unified_cm.cucm.publisher.known_as": "address",
+    "unified_cm.cucm.subscribers.ucm-sub.known_as": "address",
+    "mra.tls_verify_unified_cm": False,
+    "expressway_e.expe.release": "X12.5",
+    "expressway_c.expc.release": "X12.5",
+}
+ALWAYS_MRA = {**NO_UDS, "dns.collab_edge_inside": True}
+TWO_DOMAINS = {"domains.enabled": [{"name": "example.com"}, {"name": "example.net"}]}
+INNER_PTR = "10.20.0.10.in-addr.arpa"
+OTHER_NAME = {"view": "inside", "name": INNER_PTR, "type": "PTR", "value": "old-name.example.com"}
+BEFORE_X12_5 = "NET-04.cisco-uds-before-x12.5"
+CHAT_OFF = {"domains.enabled": [{"name": "example.com", "im_and_presence": False}]}
 
 CASES = [
+    # _cisco-uds outside
     Case(changes={"dns.cisco_uds_outside": True}, rule="NET-14.cisco-uds-outside", at="dns.cisco_uds_outside"),
     Case(changes={"dns.extra": [LEAK]}, rule="NET-14.cisco-uds-outside", at="dns.extra"),
     Case(changes={"dns.extra": [{**LEAK, "view": "inside"}]}),
-]
+    # _cisco-uds inside
+    Case(changes={**NO_UDS, **OLD}, rule=BEFORE_X12_5, at="dns.cisco_uds"),
+    Case(changes={**NO_UDS, **LAST_OLD, "dns.collab_edge_inside": True}, rule=BEFORE_X12_5),
+    Case(
+        changes={**TWO_DOMAINS, **OLD, **no("inside", "_cisco-uds._tcp.example.net", "SRV")},
+        rule=BEFORE_X12_5,
+        at="dns.without[0]",
+    ),
+    Case(changes={**NO_UDS, **OLD, "dns.extra": [UDS]}),
+    Case(changes=OLD),
+    Case(changes=NO_UDS, rule="NET-11.cisco-uds-inside", at="dns.cisco_uds"),
+    Case(
+        changes={**TWO_DOMAINS, **no("inside", "_cisco-uds._tcp.example.net", "SRV")},
+        rule="NET-11.cisco-uds-inside",
+        at="dns.without[0]",
+    ),
+    Case(changes={**NO_UDS, "dns.extra": [UDS]}),
+    Case(changes=ALWAYS_MRA),
+    Case(
+        changes={**ALWAYS_MRA, **BY_ADDRESS}, rule="NET-05.known-by-fqdn", at="unified_cm[0].publisher.known_as"
+    ),
+    Case(changes={**ALWAYS_MRA, **BY_ADDRESS, "unified_cm.cucm.publisher.known_as": "fqdn"}),
+    Case(changes=BY_ADDRESS),
+    # _collab-edge
+    Case(changes={"dns.collab_edge": False}, rule="NET-09.collab-edge", at="dns.collab_edge"),
+    Case(
+        changes={**TWO_DOMAINS, **no("outside", "_collab-edge._tls.example.net", "SRV")},
+        rule="NET-09.collab-edge",
+        at="dns.without[0]",
+    ),
+    Case(changes=TWO_DOMAINS),
+    Case(changes={"dns.collab_edge": False, "dns.collab_edge_inside": True}),
+    Case(
+        changes={"dns.extra": [srv("outside", "_collab-edge._tls.example.net")]},
+        rule="NET-09.domain-on-c",
+        at="domains.enabled",
+    ),
+    Case(changes={"dns.extra": [srv("outside", "_collab-edge._tls.example.net", "edge.elsewhere.example")]}),
+    Case(
+        changes=no("outside", "expe.example.com", "A"), rule="NET-09.edge-address-outside", at="dns.without[0]"
+    ),
+    Case(
+        changes={
+            **no("outside", "expe.example.com", "A"),
+            "dns.extra": [{"view": "outside", "name": "expe.example.com", "type": "A", "value": "203.0.113.99"}],
+        },
+        rule="NET-09.edge-address-outside",
+    ),
+    Case(
+        changes={
+            **no("outside", "expe1.example.com", "A"),
+            "dns.extra": [{"view": "outside", "name": "expe1.example.com", "type": "A", "value": "203.0.113.10"}],
+        },
+        deployment="pair",
+    ),
+    Case(changes=no("inside", "expe.example.com", "A"), rule="NET-09.edge-address-inside", at="dns.without[0]"),
+    Case(
+        changes={
+            **no("outside", "_collab-edge._tls.example.com", "SRV"),
+            "dns.extra": [srv("outside", "_collab-edge._tls.example.com", "expe1.example.com")],
+        },
+        deployment="pair",
+        rule="NET-10.one-record-each",
+        at="dns.without[0]",
+    ),
+    Case(
+        changes={
+            **no("outside", "_collab-edge._tls.example.com", "SRV"),
+            "dns.extra": [
+                srv("outside", "_collab-edge._tls.example.com", f"{name}.example.com") for name in ("expe1", "door")
+            ]
+            + [{"view": "outside", "name": "door.example.com", "type": "CNAME", "value": "expe2.example.com"}],
+        },
+        deployment="pair",
+    ),
+    # E in reverse
+    Case(changes=no("inside", INNER_PTR, "PTR"), rule="NET-12.reverse-dns", at="dns.without[0]"),
+    Case(
+        changes={**no("inside", INNER_PTR, "PTR"), "dns.extra": [OTHER_NAME]}, rule="NET-12.reverse-dns"
+    ),
+    Case(changes={"dns.extra": [OTHER_NAME]}),
+    Case(changes=no("outside", "10.113.0.203.in-addr.arpa", "PTR")),
+    Case(changes={**no("inside", INNER_PTR, "PTR"), **OLDEST}),
+    Case(changes={**no("inside", INNER_PTR, "PTR"), **CHAT_OFF}),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -63,6 +63,14 @@ def test_a_handshake_names_the_dialler(step: int) -> None:
     assert wire.e.component == COMPONENT
 
 
+def test_an_end_with_two_names_answers_by_the_one_that_was_dialled() -> None:
+    for realm, up in (("expe-lan-example-com", True), (REALM, True), ("expe-wan-example-com", False)):
+        wire = Wire(realm=realm)
+        wire.e = XcpLink.accept(realm=REALM, also=("expe-lan-example-com",), secret="s", stream_id="1")
+        at_c, _ = wire.run()
+        assert (wire.c.up, kinds(at_c)) == (up, ["LinkUp" if up else "LinkDown"])
+
+
 def test_a_wrong_secret_and_a_stale_realm_are_refused() -> None:
     for wire, condition in ((Wire(secret="other"), "not-authorized"), (Wire(realm="old-name"), "host-unknown")):
         at_c, at_e = wire.run()

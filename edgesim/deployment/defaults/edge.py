@@ -145,6 +145,23 @@ class EdgeDefaults(Model):
         600.0, "for so long C does not ask a node again that failed it (X14.2 and later)", tag="proposed", ge=0
     )
     discovery_retry_s: float = known(60.0, "C repeats a failed discovery after this, seconds", tag="proposed", gt=0)
+    node_does_not_resolve: str = known(
+        "does not resolve", "what C says of a discovered node that its DNS does not know", tag="proposed"
+    )
+    node_has_ipv6: str = known(
+        "has only an IPv6 address", "what C says of a node that is addressed by IPv6: it is not used", tag="proposed"
+    )
+    node_without_fqdn: str = known(
+        "has no FQDN in reverse DNS",
+        "what C says of a node that is listed by address or host name and whose FQDN it does not find",
+        tag="proposed",
+    )
+    node_fqdn_required: bool = known(
+        True,
+        "C does not use a node listed by address or host name unless reverse DNS gives its FQDN: the guide requires "
+        "both records and does not say what happens without",
+        tag="inferred",
+    )
     discovery_s: float = known(
         0.0, "how long Refresh servers takes; the guide says 5 to 10 s, up to 45", tag="proposed", ge=0
     )

@@ -1,15 +1,37 @@
-"""Rules about DNS: which names exist, in which view, and what they lead to."""
+"""Rules about DNS: which names exist, in which view, and what they lead to.
+
+Sources: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites"; "Configure MRA through Expressway/VCS in a
+Multi-Domain Deployment" (Cisco 117811).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from edgesim.deployment import Deployment
-from edgesim.journal.matchers import DnsAnswer, TcpOpened
+from edgesim.deployment.hosts import ExpresswayE
+from edgesim.deployment.records import reverse_name
+from edgesim.journal.matchers import (
+    ClientState,
+    DnsAnswer,
+    HttpResponse,
+    Matcher,
+    TcpOpened,
+    XcpLink,
+    XmppSession,
+    XmppStream,
+    ZoneState,
+    containing,
+)
 from edgesim.readiness import facts
-from edgesim.readiness.rule import Book, Finding, Prediction
+from edgesim.readiness.rule import Book, Finding, Prediction, Severity
 
 book = Book()
+NO_INSIDE_SRV = "no inside srv of the edge domain"
+OVER_TLS = "xcp over tls"
+
+
+# ---- _cisco-uds
 
 
 @book.rule("NET-14.cisco-uds-outside", requires="_cisco-uds must not be resolvable outside")
@@ -33,3 +55,277 @@ def cisco_uds_outside(deployment: Deployment) -> Iterator[Finding]:
                 ),
             ),
         )
+
+
+def _without_uds(deployment: Deployment) -> Iterator[str]:
+    """Yield the MRA domains of which ``_cisco-uds`` does not resolve for Expressway-C."""
+    for domain in facts.mra_domains(deployment):
+        if not facts.targets(deployment, "inside", f"_cisco-uds._tcp.{domain.name}"):
+            yield domain.name
+
+
+@book.rule(
+    "NET-04.cisco-uds-before-x12.5",
+    requires="before X12.5 Expressway-C must be able to resolve _cisco-uds of every MRA domain",
+    rows=("NET-04", "NET-07", "NET-09", "NET-11"),
+)
+def cisco_uds_before_x12_5(deployment: Deployment) -> Iterator[Finding]:
+    """The edge configuration hands out what C's own query for the embedded domain found."""
+    old = facts.cores_without(deployment, NO_INSIDE_SRV)
+    if not old:
+        return
+    core = deployment.expressway_c[old[0]]
+    for domain in _without_uds(deployment):
+        name = f"_cisco-uds._tcp.{domain}"
+        yield Finding(
+            at=_uds_field(deployment, name),
+            what=f"{core.name} ({core.release}) cannot resolve {name}: the inside view has no such record",
+            sees="the edge configuration says NameError instead of naming Unified CM, and the client goes no further",
+            mend=f"create {name} inside, if need be as a pinpoint subdomain, or upgrade the Expressways to X12.5",
+            prediction=facts.no_uds(deployment, domain),
+        )
+
+
+@book.rule("NET-05.known-by-fqdn", requires="where _cisco-uds does not resolve, Unified CM nodes are known by FQDN")
+def known_by_fqdn(deployment: Deployment) -> Iterator[Finding]:
+    """From X12.5 on the names of the discovered nodes stand in for the SRV record; an address cannot."""
+    clusters = [each for each in deployment.unified_cm if each.name in (deployment.mra.unified_cm_clusters or ())]
+    if len(facts.cores_without(deployment, NO_INSIDE_SRV)) == len(deployment.expressway_c):
+        return
+    if any(node.known_as == "fqdn" for cluster in clusters for node in cluster.nodes):
+        return
+    for domain in _without_uds(deployment):
+        for cluster in clusters:
+            nodes = ", ".join(node.server_name for node in cluster.nodes)
+            yield Finding(
+                at=("unified_cm", deployment.unified_cm.index(cluster), "publisher", "known_as"),
+                what=f"_cisco-uds._tcp.{domain} does not resolve inside, and {cluster.name} lists {nodes}",
+                sees="the edge configuration says NameError instead of naming Unified CM, and the client goes no "
+                "further",
+                mend="enter the nodes by FQDN under System > Server, then Refresh servers on Expressway-C; or create "
+                f"_cisco-uds._tcp.{domain} inside",
+                prediction=facts.no_uds(deployment, domain),
+            )
+
+
+@book.rule(
+    "NET-11.cisco-uds-inside",
+    requires="_cisco-uds should resolve inside, with one record for each Unified CM node",
+    severity=Severity.ADVICE,
+)
+def cisco_uds_inside(deployment: Deployment) -> Iterator[Finding]:
+    """Without it, and without ``_collab-edge`` inside, clients on premises find no service at all."""
+    if facts.cores_without(deployment, NO_INSIDE_SRV):
+        return
+    for domain in _without_uds(deployment):
+        name = f"_cisco-uds._tcp.{domain}"
+        if facts.targets(deployment, "inside", f"_collab-edge._tls.{domain}"):
+            continue  # clients on premises are meant to come through the edge
+        clients = facts.any_client(deployment, outside=False)
+        yield Finding(
+            at=_uds_field(deployment, name),
+            what=f"neither {name} nor _collab-edge._tls.{domain} resolves inside",
+            sees="clients outside sign in; on premises Jabber finds no service and asks for manual settings",
+            mend=f"create {name} in the inside DNS: priority 10, weight 10, port 8443, one for each Unified CM node",
+            prediction=Prediction(
+                awaits=(
+                    DnsAnswer(node=clients, name=name, qtype="SRV", answers=()),
+                    ClientState(node=clients, stage="service discovery", outcome="failed"),
+                ),
+            ),
+        )
+
+
+def _uds_field(deployment: Deployment, name: str) -> tuple[str | int, ...]:
+    if not deployment.dns.cisco_uds:
+        return ("dns", "cisco_uds")
+    return facts.field_of(deployment, "inside", name, "SRV")
+
+
+# ---- _collab-edge and Expressway-E
+
+
+@book.rule("NET-09.collab-edge", requires="each MRA domain has _collab-edge._tls", rows=("NET-09", "NET-06"))
+def collab_edge(deployment: Deployment) -> Iterator[Finding]:
+    """Without it nobody finds the edge; published inside only, it serves those on premises."""
+    for domain in facts.mra_domains(deployment):
+        name = f"_collab-edge._tls.{domain.name}"
+        if facts.targets(deployment, "outside", name) or facts.targets(deployment, "inside", name):
+            continue
+        clients = facts.any_client(deployment)
+        yield Finding(
+            at=facts.field_of(deployment, "outside", name, "SRV")
+            if deployment.dns.collab_edge
+            else ("dns", "collab_edge"),
+            what=f"{name} resolves nowhere",
+            sees=f"Jabber with an address in {domain.name} finds no service outside and asks for manual settings",
+            mend=f"publish {name}: priority 10, weight 10, port 8443, one for each Expressway-E",
+            prediction=Prediction(
+                awaits=(
+                    DnsAnswer(node=clients, name=name, qtype="SRV", answers=()),
+                    ClientState(node=clients, stage="service discovery", outcome="failed"),
+                ),
+            ),
+        )
+
+
+@book.rule("NET-09.domain-on-c", requires="each domain with _collab-edge is configured on Expressway-C")
+def domain_on_c(deployment: Deployment) -> Iterator[Finding]:
+    """Expressway-E refuses a domain that Expressway-C did not name to it."""
+    known = {each.name.lower() for each in facts.mra_domains(deployment)}
+    own = {edge.fqdn.lower() for edge in deployment.expressway_e}
+    names = dict.fromkeys(each.name for each in deployment.zone_records("outside") if each.type == "SRV")
+    for name in names:
+        label, _, domain = name.partition("._tls.")
+        if label.lower() != "_collab-edge" or domain.lower() in known:
+            continue
+        if not own.intersection(facts.targets(deployment, "outside", name)):
+            continue
+        refusal = containing(f"Server: {deployment.defaults.edge.server_of_e}")
+        clients, edges = facts.any_client(deployment), facts.edges(deployment)
+        yield Finding(
+            at=("domains", "enabled"),
+            what=f"{name} leads to this edge, but {domain} is not configured on Expressway-C",
+            sees="403 Forbidden from Expressway-E itself: the sign-in ends there",
+            mend=f"add {domain} under Configuration > Domains on Expressway-C, or remove {name}",
+            prediction=Prediction(awaits=(HttpResponse(node=clients, peer=edges, status=403, payload=refusal),)),
+        )
+
+
+@book.rule("NET-09.edge-address-outside", requires="outside, the FQDN of each Expressway-E has its public address")
+def edge_address_outside(deployment: Deployment) -> Iterator[Finding]:
+    """The target of ``_collab-edge`` must resolve for clients."""
+    wanted: dict[str, None] = {}
+    for domain in facts.mra_domains(deployment):
+        wanted.update(dict.fromkeys(facts.targets(deployment, "outside", f"_collab-edge._tls.{domain.name}")))
+    for edge in deployment.expressway_e:
+        if edge.ip_protocol == "IPv6" or edge.fqdn.lower() not in wanted:
+            continue
+        found = facts.addresses(deployment, "outside", edge.fqdn)
+        if edge.public_address in found:
+            continue
+        clients = facts.any_client(deployment)
+        missing = not found
+        yield Finding(
+            at=facts.field_of(deployment, "outside", edge.fqdn, "A"),
+            what=f"{edge.fqdn}, a target of _collab-edge, has no address in the outside view"
+            if missing
+            else f"{edge.fqdn} leads to {', '.join(found)} outside, not to {edge.public_address}",
+            sees="Couldn't resolve host name: no packet reaches the edge" if missing else "nobody answers on 8443",
+            mend=f"create {edge.fqdn} A {edge.public_address} in the outside DNS",
+            prediction=Prediction(
+                awaits=(DnsAnswer(node=clients, name=edge.fqdn, qtype="A", answers=found),),
+                never=(TcpOpened(node=clients, peer=edge.name, port=deployment.defaults.ports.edge_https),),
+            ),
+        )
+
+
+@book.rule("NET-09.edge-address-inside", requires="inside, the name by which C reaches each Expressway-E resolves")
+def edge_address_inside(deployment: Deployment) -> Iterator[Finding]:
+    """All three links of C start with that name."""
+    unresolved = [edge for edge in _edges_by_name(deployment) if not _inside(deployment, edge)]
+    for edge in unresolved:
+        name = _peer_name(deployment, edge)
+        failed = deployment.defaults.links.failed_dns
+        zone = f"{name} does not resolve"
+        awaits: list[Matcher] = [ZoneState(node=facts.cores(deployment), state=failed, reason=zone)]
+        if len(unresolved) == len(deployment.expressway_e):
+            status = deployment.defaults.edge.upstream_failure_status
+            awaits.append(HttpResponse(node=facts.anybody(deployment), peer=facts.edges(deployment), status=status))
+        yield Finding(
+            at=facts.field_of(deployment, "inside", name, "A"),
+            what=f"{name} has no address in the inside view",
+            sees=f"no traversal zone, SSH tunnel or XCP link to {edge.name}: 502 Next Hop Connection Failed",
+            mend=f"create {name} A {edge.inner_address} in the inside DNS",
+            prediction=Prediction(awaits=tuple(awaits)),
+        )
+
+
+@book.rule(
+    "NET-10.one-record-each",
+    requires="_collab-edge has one record for each Expressway-E of the cluster",
+    severity=Severity.WARNING,
+)
+def one_record_each(deployment: Deployment) -> Iterator[Finding]:
+    """A peer without a record is nobody's first choice."""
+    for domain in facts.mra_domains(deployment):
+        name = f"_collab-edge._tls.{domain.name}"
+        found = facts.targets(deployment, "outside", name)
+        if not found:
+            continue
+        clients = facts.any_client(deployment)
+        for edge in deployment.expressway_e:
+            if edge.fqdn.lower() in found or any(
+                str(alias.value).lower() == edge.fqdn.lower()
+                for target in found
+                for alias in facts.records(deployment, "outside", target, "CNAME")
+            ):
+                continue
+            yield Finding(
+                at=facts.field_of(deployment, "outside", name, "SRV"),
+                what=f"{name} names {', '.join(found)}, and not {edge.fqdn}",
+                sees=f"no sign-in in {domain.name} begins at {edge.name}; when the others are down, none begins at all",
+                mend=f"add {name} SRV 10 10 8443 {edge.fqdn} outside",
+                prediction=Prediction(
+                    awaits=(
+                        DnsAnswer(node=clients, name=name, rcode="NOERROR", answers=facts.lacking(edge.fqdn)),
+                        HttpResponse(node=clients, peer=facts.edges(deployment), status=200),
+                    ),
+                ),
+            )
+
+
+# ---- names and addresses, both ways
+
+
+@book.rule(
+    "NET-12.reverse-dns",
+    requires="from X8.8 on, C's DNS knows each Expressway-E forward and in reverse, for IM and Presence",
+    rows=("NET-12", "NET-09"),
+)
+def reverse_dns(deployment: Deployment) -> Iterator[Finding]:
+    """C verifies E's certificate on the XCP link by the name that belongs to E's address."""
+    chat = any(each.im_and_presence for each in deployment.domains.enabled) and deployment.mra.im_presence_clusters
+    if not chat or len(facts.cores_without(deployment, OVER_TLS)) == len(deployment.expressway_c):
+        return
+    broken: dict[str, tuple[ExpresswayE, str, tuple[str, ...]]] = {}
+    for edge in _edges_by_name(deployment):
+        name = _peer_name(deployment, edge)
+        for address in _inside(deployment, edge)[:1]:
+            found = facts.reverse(deployment, "inside", address)
+            if name.lower() not in found:
+                broken[name] = (edge, address, found)
+    for name, (edge, address, found) in broken.items():
+        clients, cores = facts.anybody(deployment), facts.cores(deployment)
+        answer = DnsAnswer(node=cores, name=reverse_name(address), qtype="PTR")
+        awaits: list[Matcher] = [answer, XcpLink(node=cores, peer=name, state="failed")]
+        if len(broken) == len(deployment.expressway_e):
+            awaits.append(XmppStream(node=clients, element="features", detail=""))
+        yield Finding(
+            at=facts.field_of(deployment, "inside", reverse_name(address), "PTR"),
+            what=f"{address}, the address of {name}, "
+            + (f"is {', '.join(found)} in reverse DNS inside" if found else "has no name in reverse DNS inside"),
+            sees=f"phone service works, chat through {edge.name} does not: port {deployment.defaults.ports.edge_xmpp} "
+            "accepts, offers no way to authenticate, and closes",
+            mend=f"create {reverse_name(address)} PTR {name} in the inside DNS",
+            prediction=Prediction(
+                awaits=tuple(awaits),
+                never=(XmppSession(key=containing("user:")),) if len(broken) == len(deployment.expressway_e) else (),
+            ),
+        )
+
+
+def _edges_by_name(deployment: Deployment) -> Iterator[ExpresswayE]:
+    """Yield the Expressway-Es that C is configured to reach by a name of theirs."""
+    for edge in deployment.expressway_e:
+        if _peer_name(deployment, edge):
+            yield edge
+
+
+def _peer_name(deployment: Deployment, edge: ExpresswayE) -> str:
+    own = {edge.fqdn.lower(), edge.inner_fqdn.lower()}
+    return next((peer for peer in deployment.traversal_zone.peer_addresses if peer.lower() in own), "")
+
+
+def _inside(deployment: Deployment, edge: ExpresswayE) -> tuple[str, ...]:
+    return facts.addresses(deployment, "inside", _peer_name(deployment, edge))

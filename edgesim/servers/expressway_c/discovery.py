@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from edgesim.edge import axl
@@ -19,6 +19,7 @@ from edgesim.http import Headers, HttpClient, HttpError, basic_authorization
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import names_of
+from edgesim.servers.expressway_c.locating import locate
 
 SCHEMA = "10.0"
 """The AXL schema that C speaks: the least release of Unified CM that MRA takes."""
@@ -29,11 +30,21 @@ R = TypeVar("R", axl.CcmVersion, axl.ProcessNodes, axl.Rows, axl.Stored, axl.Exp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerNode:
-    """A discovered node: its name as the cluster lists it, and its address, None where the name does not resolve."""
+    """A discovered node: its name as the cluster lists it, and its address, None where the name does not resolve.
+
+    ``problem`` says why C does not use it; ``fqdn`` is the name by which C found it.
+    """
 
     name: str
     address: str | None
     publisher: bool
+    fqdn: str | None = None
+    problem: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name by which clients may be told to reach it."""
+        return tuple(dict.fromkeys(name for name in (self.name, self.fqdn, self.address) if name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +64,11 @@ class Cluster:
     oauth_refresh: bool = False
     tftp: tuple[str, ...] = ()
 
+    @property
+    def usable(self) -> tuple[ServerNode, ...]:
+        """The nodes that C found in its DNS."""
+        return tuple(node for node in self.nodes if not node.problem)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discovered:
@@ -64,7 +80,7 @@ class Discovered:
     def cluster_of(self, host: str) -> Cluster | None:
         """Return the cluster that has a node of this name or address."""
         for cluster in (*self.unified_cm, *self.im_presence):
-            if any(host.lower() in (node.name.lower(), node.address) for node in cluster.nodes):
+            if any(host.lower() in (name.lower() for name in node.names) for node in cluster.nodes):
                 return cluster
         return None
 
@@ -72,12 +88,10 @@ class Discovered:
     def servers(self) -> tuple[DiscoveredServer, ...]:
         """The nodes as the allow list takes them, under every name by which clients may be told to reach them."""
         return tuple(
-            DiscoveredServer(
-                product=product, names=tuple(dict.fromkeys((node.name, *((node.address,) if node.address else ()))))
-            )
+            DiscoveredServer(product=product, names=node.names)
             for product, clusters in (("unified_cm", self.unified_cm), ("im_presence", self.im_presence))
             for cluster in clusters
-            for node in cluster.nodes
+            for node in cluster.usable
         )
 
 
@@ -98,6 +112,13 @@ class Source:
     found: Cluster | None = None
     state: str = ""
     detail: str = ""
+    problems: dict[str, str] = field(default_factory=dict)
+    """What is wrong with which node."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is nothing left to discover."""
+        return self.state == "active" and not self.problems
 
 
 class Discovery:
@@ -129,8 +150,8 @@ class Discovery:
 
     @property
     def complete(self) -> bool:
-        """Whether the last discovery of every server went well."""
-        return all(source.state == "active" for source in self.sources)
+        """Whether the last discovery of every server went well, and every node can be used."""
+        return all(source.complete for source in self.sources)
 
     async def first(self) -> None:
         """Discover at start."""
@@ -147,7 +168,7 @@ class Discovery:
         async with self._busy:
             await self._pause()
             for source in self.sources:
-                if failed_only and source.state == "active":
+                if failed_only and source.complete:
                     continue
                 await self._refresh(source)
                 self._changed()
@@ -171,8 +192,14 @@ class Discovery:
             self._enter(source, "failed", str(failure))
             return
         self._stored[f"{source.product}/{source.name}"] = source.found
-        names = ", ".join(node.name for node in source.found.nodes)
+        names = ", ".join(node.name for node in source.found.usable)
         self._enter(source, "active", f"{source.found.version}: {names}")
+        problems = {node.name: node.problem for node in source.found.nodes if node.problem}
+        for name, problem in problems.items():
+            if source.problems.get(name) != problem:
+                event = events.Discovery(server=name, product=source.product, state="unusable", detail=problem)
+                self.node.journal.emit(event)
+        source.problems = problems
 
     def _enter(self, source: Source, state: str, detail: str) -> None:
         """Journal a state, once while it lasts."""
@@ -224,6 +251,9 @@ class _Conversation:
 
     async def discover(self) -> Cluster:
         source = self.source
+        where = await locate(self.node, source.publisher)
+        if where.address is None:
+            raise DiscoveryFailed(f"{source.publisher} {where.problem}")
         version = await self._ask(axl.GetCCMVersion(), axl.CcmVersion)
         listed = await self._ask(axl.ListProcessNode(), axl.ProcessNodes)
         wanted = source.product == UNIFIED_CM
@@ -253,14 +283,13 @@ class _Conversation:
         )
 
     async def _node(self, row: axl.ProcessNode) -> ServerNode:
-        try:
-            addresses = await self.node.resolver.lookup(row.name)
-        except OSError:
-            addresses = ()
+        where = await locate(self.node, row.name)
         return ServerNode(
             name=row.name,
-            address=addresses[0] if addresses else None,
+            address=where.address,
             publisher=row.usage.lower() == "publisher",
+            fqdn=where.fqdn,
+            problem=where.problem,
         )
 
     async def _tftp(self, cluster: Cluster) -> tuple[str, ...]:

@@ -116,7 +116,7 @@ class EdgeConfigService:
         return tuple(
             ServiceServer(priority=dns.srv_priority, weight=dns.srv_weight, port=port, address=node.name)
             for cluster in self._discovered().unified_cm
-            for node in cluster.nodes
+            for node in cluster.usable
             if "." in node.name and is_domain(node.name) and self._users.usable(node.name)
         )
 

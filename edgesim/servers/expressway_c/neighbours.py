@@ -84,6 +84,9 @@ class Neighbour:
         defaults = node.defaults
         texts, sip, ports = defaults.links, defaults.sip, defaults.ports
         tls = self.transport == "tls"
+        if self.node.problem:
+            self.enter(texts.failed_dns, f"{self.node.name} {self.node.problem}")
+            raise OSError(f"{self.node.name} {self.node.problem}")
         try:
             address = self.node.address or (await node.resolver.lookup(self.node.name))[0]
         except (OSError, IndexError) as error:
@@ -209,9 +212,8 @@ class Neighbours:
         self.zones = wanted
         self._hosts = {}
         for zone in wanted.values():
-            for host in (zone.node.name.lower(), zone.node.address):
-                if host is not None:
-                    self._hosts.setdefault(host, {}).setdefault(zone.transport, zone)
+            for host in zone.node.names:
+                self._hosts.setdefault(host.lower(), {}).setdefault(zone.transport, zone)
 
     async def keep(self) -> None:
         """Try zones that failed again and again, every so often."""

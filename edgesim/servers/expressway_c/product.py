@@ -133,7 +133,7 @@ class ExpresswayC:
     def _clusters(self) -> list[list[str]]:
         if self.discovery.rewriting:
             return []
-        return [[node.name for node in cluster.nodes] for cluster in self.discovered.unified_cm]
+        return [[node.name for node in cluster.usable] for cluster in self.discovered.unified_cm]
 
     def _edges(self) -> list[Greeting]:
         """Every E peer: as it introduced itself, or by the address at which C is configured to dial it."""

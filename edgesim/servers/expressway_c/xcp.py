@@ -15,6 +15,7 @@ from edgesim.dns import DnsError
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import client_context
+from edgesim.servers.expressway_c.connections import has
 from edgesim.servers.expressway_c.tls import FIRST_MATCH
 from edgesim.xmpp.link import XcpConnection
 from edgesim.xmpp.xcp import (
@@ -37,7 +38,14 @@ class Dialled:
     """A link that C keeps up to one peer: it dials, hears of the end, and dials again."""
 
     def __init__(
-        self, side: XcpSide, peer: str, port: int, *, both_ways: bool, on_event: Callable[[Dialled, XcpEvent], None]
+        self,
+        side: XcpSide,
+        peer: str,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None,
+        both_ways: bool,
+        on_event: Callable[[Dialled, XcpEvent], None],
     ) -> None:
         self.side = side
         self.peer = peer
@@ -45,6 +53,7 @@ class Dialled:
         self.connection: XcpConnection | None = None
         self.attempted = asyncio.Event()
         self.up = asyncio.Event()
+        self._tls = tls
         self._both_ways = both_ways
         self._on_event = on_event
         self._down = asyncio.Event()
@@ -94,7 +103,11 @@ class Dialled:
         )
         async with asyncio.timeout(defaults.connect_timeout_s):
             await asyncio.get_running_loop().create_connection(
-                lambda: connection, addresses[0], self.port, ssl=self.side.tls, server_hostname=self.peer
+                lambda: connection,
+                addresses[0],
+                self.port,
+                ssl=self._tls,
+                server_hostname=self.peer if self._tls is not None else None,
             )
         self.connection = connection
 
@@ -145,7 +158,10 @@ class XcpSide:
         )
         for peer in node.deployment.traversal_zone.peer_addresses:
             port = node.deployment.xcp_link.port
-            edge = Dialled(self, peer, port, both_ways=True, on_event=self._from_edge)
+            # Before X8.8 this link has no TLS, and nobody asks whose address it is.
+            modern = has("xcp over tls", self.product.release)
+            tls = self.tls if modern else None
+            edge = Dialled(self, peer, port, tls=tls, both_ways=modern, on_event=self._from_edge)
             self.edges.append(edge)
             edge.begin()
         self.product.on_discovery(lambda found: self._discovered(found.im_presence))
@@ -166,10 +182,12 @@ class XcpSide:
 
     def _discovered(self, clusters: Any) -> None:
         for cluster in clusters:
-            for server in cluster.nodes:
+            for server in cluster.usable:
                 if server.name not in self.servers:
                     port = self.node.defaults.ports.im_presence_xmpp
-                    dialled = Dialled(self, server.name, port, both_ways=False, on_event=self._from_server)
+                    dialled = Dialled(
+                        self, server.name, port, tls=self.tls, both_ways=False, on_event=self._from_server
+                    )
                     self.servers[server.name] = dialled
                     dialled.begin()
 

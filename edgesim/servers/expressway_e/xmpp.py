@@ -7,9 +7,10 @@ behind it. XCP is always on the internal interface ("MRA Deployment Guide X15.0,
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import Any
 
-from edgesim.deployment import hosts
+from edgesim.deployment import Product, closed, hosts
 from edgesim.node import Node
 from edgesim.pki import server_context
 from edgesim.xmpp.connection import ClientConnection
@@ -53,12 +54,14 @@ class XmppSide:
         node, loop = self.node, asyncio.get_running_loop()
         identity, ports = node.identities["server"], node.defaults.ports
         chain = node.deployment.certificate(node.name, "server").sends == "chain"
-        mutual = server_context(
+        mutual: ssl.SSLContext | None = server_context(
             identity, trust=node.trusts["trusted-ca"], require_client=True, send_chain=chain, keylog=node.keylog
         )
         self._tls = server_context(identity, send_chain=chain, keylog=node.keylog)
         self._listeners.append(await loop.create_server(self._accept_client, self.spec.outer, ports.edge_xmpp))
         port = node.deployment.xcp_link.port
+        if closed("xcp over tls", {Product.EXPRESSWAY: self.spec.release}):
+            mutual = None
         self._listeners.append(await loop.create_server(self._accept_link, self.spec.inner_address, port, ssl=mutual))
 
     async def ready(self) -> None:
@@ -163,6 +166,7 @@ class XmppSide:
     def _accept_link(self) -> XcpConnection:
         link = XcpLink.accept(
             realm=realm_of(self.node.fqdn),
+            also=(realm_of(self.spec.inner_fqdn),),
             secret=self.node.deployment.xcp_link.secret,
             stream_id=self._ids.token_hex(6).upper(),
         )

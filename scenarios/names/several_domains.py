@@ -1,0 +1,146 @@
+"""One edge for three external domains, and what is missing where a piece was forgotten for one of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgesim.clients.jabber import Jabber
+from edgesim.scenario import (
+    DnsAnswer,
+    HttpRequest,
+    HttpResponse,
+    Lab,
+    Registered,
+    Setting,
+    ZoneState,
+    containing,
+    matching,
+    scenario,
+    seconds,
+)
+
+DOMAINS = ["example.com", "example.net", "example.org"]
+THREE: dict[str, Any] = {"domains.enabled": [{"name": name} for name in DOMAINS]}
+BEFORE = {"expressway_e.expe.release": "X12.1", "expressway_c.expc.release": "X12.1"}
+
+
+def missing(view: str, name: str, kind: str) -> dict[str, Any]:
+    """Leave one record out of the DNS."""
+    return {**THREE, "dns.without": [{"view": view, "name": name, "type": kind}]}
+
+
+@scenario(
+    shows="NET-09",
+    changes=THREE,
+    mutations=[
+        Setting("domains.enabled", [{"name": name} for name in DOMAINS[:2]]),
+        Setting("dns.without", [{"view": "outside", "name": "_collab-edge._tls.example.net", "type": "SRV"}]),
+    ],
+)
+async def three_domains(lab: Lab, alice: Jabber, bob: Jabber, carol: Jabber) -> None:
+    """Three users of three domains: each asks for her own _collab-edge, and C for the _cisco-uds of that domain."""
+    for client, domain in zip((alice, bob, carol), DOMAINS, strict=True):
+        client.domain = domain
+        me, user = client.node.name, client.user.id
+        async with lab.step(f"{user} signs in as {user}@{domain}"):
+            await client.sign_in()
+            name = f"_collab-edge._tls.{domain}"
+            await lab.expect(DnsAnswer(node=me, name=name, answers=containing("expe.example.com")))
+            await lab.expect(HttpRequest(node="expe", peer=me, decoded=matching(f"^/{domain}/get_edge_config")))
+            uds = f"_cisco-uds._tcp.{domain}"
+            await lab.expect(DnsAnswer(node="expc", name=uds, answers=containing("ucm-pub.inside.example.com")))
+            await lab.expect(Registered(device=f"CSF{user.upper()}", peer="expc"), within=seconds(10))
+
+
+async def _others_sign_in(lab: Lab, alice: Jabber) -> None:
+    async with lab.step("alice, of another domain, signs in"):
+        await alice.sign_in()
+        await lab.expect(Registered(device="CSFALICE", peer="expc"), within=seconds(10))
+
+
+@scenario(
+    shows="NET-09",
+    changes=missing("outside", "_collab-edge._tls.example.net", "SRV"),
+    breaks="NET-09.collab-edge",
+    mutations=[Setting("dns.without", [])],
+)
+async def one_domain_without_collab_edge(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+    """The SRV record of one domain is missing: its users find no service, those of the others sign in."""
+    bob.domain = "example.net"
+    async with lab.step("bob signs in as bob@example.net"):
+        await bob.sign_in()
+        await lab.symptom("NET-09.collab-edge")
+    await _others_sign_in(lab, alice)
+
+
+@scenario(
+    shows="NET-09",
+    changes={
+        "domains.enabled": [{"name": name} for name in ("example.com", "example.org")],
+        "dns.extra": [
+            {
+                "view": "outside",
+                "name": "_collab-edge._tls.example.net",
+                "type": "SRV",
+                "value": "10 10 8443 expe.example.com",
+            }
+        ],
+    },
+    breaks="NET-09.domain-on-c",
+    mutations=[Setting("domains.enabled", THREE["domains.enabled"])],
+)
+async def one_domain_not_on_c(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+    """A domain that is published but not configured on Expressway-C: 403 from Expressway-E."""
+    bob.domain = "example.net"
+    refused = lab.never(HttpRequest(node="expc", key="user:bob"))
+    async with lab.step("bob signs in as bob@example.net"):
+        await bob.sign_in()
+        await lab.symptom("NET-09.domain-on-c")
+    refused()
+    await _others_sign_in(lab, alice)
+
+
+@scenario(
+    shows="NET-09",
+    changes={**missing("inside", "_cisco-uds._tcp.example.net", "SRV"), **BEFORE},
+    breaks="NET-04.cisco-uds-before-x12.5",
+    mutations=[Setting("dns.without", []), Setting("expressway_c.expc.release", "X12.5")],
+)
+async def one_domain_without_cisco_uds(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+    """Before X12.5, _cisco-uds of one domain is missing inside: its users get a configuration without Unified CM."""
+    bob.domain = "example.net"
+    lab.never(Registered(device="CSFBOB"))
+    async with lab.step("bob signs in as bob@example.net"):
+        await bob.sign_in()
+        await lab.symptom("NET-04.cisco-uds-before-x12.5")
+    await _others_sign_in(lab, alice)
+
+
+@scenario(
+    shows="NET-09",
+    changes=missing("outside", "expe.example.com", "A"),
+    breaks="NET-09.edge-address-outside",
+    mutations=[Setting("dns.without", [])],
+)
+async def edge_without_public_address(lab: Lab, bob: Jabber) -> None:
+    """The target of every _collab-edge has no address outside: no packet leaves for the edge."""
+    bob.domain = "example.net"
+    async with lab.step("bob signs in as bob@example.net"):
+        await bob.sign_in()
+        await lab.symptom("NET-09.edge-address-outside")
+
+
+@scenario(
+    shows="NET-09",
+    changes=missing("inside", "expe.example.com", "A"),
+    breaks="NET-09.edge-address-inside",
+    mutations=[Setting("dns.without", [])],
+)
+async def edge_without_inside_address(lab: Lab, bob: Jabber) -> None:
+    """Expressway-C does not find Expressway-E: none of its three links stands, and clients get 502."""
+    bob.domain = "example.net"
+    lab.never(ZoneState(node="expc", state="TLS: Active", zone="UCTraversal"))
+    async with lab.step("bob signs in as bob@example.net"):
+        await bob.sign_in()
+        await lab.expect(HttpResponse(node=bob.node.name, peer="expe", status=502, reason="Next Hop Connection Failed"))
+    await lab.symptom("NET-09.edge-address-inside")
