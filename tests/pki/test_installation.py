@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from edgesim.cli.live_lab import _more_domains
+from edgesim.deployment import builtin
 from edgesim.pki import Authority, PkiError, TrustStore, Usage, client_context, server_context, unified_cm, verify
 from edgesim.pki.installation import certificate_file, installation_authorities, installation_root, validity_from
 from edgesim.pki.verify import Fault
@@ -89,6 +91,37 @@ def test_the_whole_set_is_kept(tmp_path: Path) -> None:
         assert verify(leaf.certificate, leaf.chain, cas.trust(), names=["cucm1.example.com"], at=NOW).ok
         refused = cas.enterprise.issue(unified_cm("cucm1.example.org"), validity=validity_from(NOW))
         assert not verify(refused.certificate, refused.chain, cas.trust(), at=NOW).ok
-        return cas.public.certificate, cas.enterprise_root.certificate, cas.enterprise.certificate
+        return cas.trusted()
 
     assert make(1) == make(2)
+    assert len(list(tmp_path.glob("*.key.pem"))) == 6
+
+
+@pytest.mark.parametrize(
+    "signer", ["public", "public-issuing", "enterprise", "enterprise-root", "private", "manufacturing"]
+)
+def test_every_ca_of_the_set_is_limited(tmp_path: Path, signer: str) -> None:
+    cas = installation_authorities(tmp_path, domains=["example.com"], randomness=Entropy(1, "r"), now=NOW)
+    store = TrustStore.of("all", *cas.signers().values())
+    authority = cas.signers()[signer]
+    for name, allowed in (("conference-1-x.example.com", True), ("conference-1-x.example.org", False)):
+        leaf = authority.issue(unified_cm("expc.example.com", names=[name]), validity=validity_from(NOW))
+        ends = handshake(server_context(leaf, send_chain=True), client_context(store), "expc.example.com")
+        assert ends.ok is allowed
+        assert verify(leaf.certificate, leaf.chain, store, at=NOW).ok is allowed
+
+
+def test_live_labs_certify_what_products_derive_and_nothing_that_is_written() -> None:
+    lab = builtin("small")
+    profile = {"name": "secure.phones.example.net", "mode": "encrypted", "transport": "TLS"}
+    more = lab.changed(
+        {
+            "unified_cm.cucm.security_profiles": [{}, profile, {**profile, "name": "within.example.com"}],
+            "im_presence.imp.chat_aliases": ["conference-1.example.org", "conference-2.example.com"],
+            "certificates": [{"host": "expe", "service": "server", "extra_names": ["bank.example.edu"]}],
+        }
+    )
+    assert [each for each in _more_domains(more) if each not in _more_domains(lab)] == [
+        "conference-1.example.org",
+        "secure.phones.example.net",
+    ]
