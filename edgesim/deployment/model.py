@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -35,6 +35,9 @@ from edgesim.deployment.releases import Product, Release
 from edgesim.deployment.security import Certificate, TrustStore
 from edgesim.world import Interface
 from edgesim.world.firewall import Network
+
+if TYPE_CHECKING:
+    from edgesim.deployment.ways import Ways
 
 T = TypeVar("T")
 
@@ -167,6 +170,13 @@ class Deployment(Model):
     def topology(self) -> Network:
         """The zones and firewalls, ready for a world: `NetworkPlan` as its author wrote it and as it was filled in."""
         return topology(self)
+
+    @cached_property
+    def ways(self) -> Ways:
+        """Which flows its firewalls let through, and how they look on the other side."""
+        from edgesim.deployment.ways import Ways
+
+        return Ways(self)
 
     def dns_servers(self, host: str) -> tuple[str, ...]:
         """Return the addresses of the name servers that a host asks."""

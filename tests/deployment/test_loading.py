@@ -87,7 +87,8 @@ def test_the_error_reads_well() -> None:
         load_text(LEAST + "\ntrust: [{host: expe, store: keychain}]\n", source="lab.yaml")
     assert str(raised.value) == (
         "1 mistake in the deployment:\n"
-        "  lab.yaml:10: trust[0].store: 'keychain': no trust store of expe has this name; there is trusted-ca, activation-code"
+        "  lab.yaml:10: trust[0].store: 'keychain': no trust store of expe has this name; there is trusted-ca, "
+        "activation-code"
     )
 
 

@@ -1,0 +1,51 @@
+"""Whether a flow would get through a deployment's firewalls, judged by the same code that the worlds use."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from edgesim.deployment.network import topology
+from edgesim.world.firewall import INTERNET
+from edgesim.world.paths import Passage, Paths
+
+if TYPE_CHECKING:
+    from edgesim.deployment.model import Deployment
+
+SOMEWHERE = 49152
+"""The source port of a flow that has none of its own: an ephemeral one."""
+
+
+class Ways:
+    """The ways between the hosts of a deployment. Nothing is opened and nothing remembered: each answer is fresh."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+
+    @cached_property
+    def _paths(self) -> Paths:
+        # What paths want of a host is its name and its interfaces; a description has both.
+        hosts: Any = dict(self._deployment.hosts_by_name)
+        paths = Paths((INTERNET,), hosts)
+        paths.install(topology(self._deployment))
+        return paths
+
+    def passage(
+        self, protocol: str, source: str, target: str, port: int, *, source_port: int = SOMEWHERE, local: str = ""
+    ) -> Passage:
+        """Return what becomes of a new flow from the host ``source`` to an address and port.
+
+        The verdict is ``accept``, ``drop`` or ``reject``; `Passage.source` is what the receiver sees. ``local`` is the
+        source's address where it is not the one nearest to the target. Raises `LookupError` for an unknown host.
+        """
+        host: Any = self._deployment.host(source)
+        interface = self._paths.interface(host, target)
+        if local:
+            interface = next(each for each in host.interfaces if each.address == local)
+        return self._paths.judge(
+            protocol, (interface.address, source_port), (target, port), host=host, zone=interface.zone
+        )
+
+    def from_outside(self, protocol: str, target: str, port: int, *, address: str = "192.0.2.1") -> Passage:
+        """Return what becomes of a new flow from a stranger on the internet."""
+        return self._paths.judge(protocol, (address, SOMEWHERE), (target, port), host=None, zone=INTERNET)
