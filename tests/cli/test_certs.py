@@ -13,6 +13,7 @@ from tests.cli.command import ROOT, edgesim, process
 from tests.pki.openssl import openssl
 
 BROKEN = ROOT / "fixtures" / "certs" / "broken"
+SMALL = (ROOT / "edgesim" / "deployment" / "library" / "small.yaml").read_text()
 
 
 @pytest.fixture
@@ -64,11 +65,10 @@ def test_csr_writes_request_and_key(at: Path) -> None:
 
 
 def test_csr_before_and_after_discovery(at: Path) -> None:
-    (at / "lab.yaml").write_text(
-        edgesim("show", "small", "--full", "--secrets").output.replace(
-            "xmpp_federation: false", "xmpp_federation: true"
-        )
-    )
+    old = "inside: inside.example.com}"
+    new = "inside: inside.example.com, enabled: [{name: example.com, xmpp_federation: true}]}"
+    assert old in SMALL
+    (at / "lab.yaml").write_text(SMALL.replace(old, new))
     before, after = (
         json.loads(edgesim("certs", "csr", "lab.yaml", "expc", option, "--json").output)["names"]
         for option in ("--not-discovered", "--discovered")
@@ -238,10 +238,7 @@ def test_show_tells_each_leg_and_who_does_not_trust(at: Path) -> None:
     assert {(each["host"], each["service"]) for each in legs if each["port"] == 8443} == {
         ("expe", "server"), ("ucm-pub", "tomcat"), ("ucm-sub", "tomcat"), ("imp-pub", "tomcat"),
     }  # fmt: skip
-    text = edgesim("show", "small").output
-    assert text
-    lab = (ROOT / "edgesim" / "deployment" / "library" / "small.yaml").read_text()
-    lab += "trust:\n  - {host: ucm-pub, store: callmanager-trust, lacks: [enterprise-issuing]}\n"
+    lab = SMALL + "trust:\n  - {host: ucm-pub, store: callmanager-trust, lacks: [enterprise-issuing]}\n"
     (at / "lab.yaml").write_text(lab)
     found = [each for each in json.loads(edgesim("certs", "show", "lab.yaml", "--json").output) if not each["trusted"]]
     assert {(each["host"], each["port"], each["to"], each["store"]) for each in found} == {
@@ -252,8 +249,7 @@ def test_show_tells_each_leg_and_who_does_not_trust(at: Path) -> None:
 
 
 def test_show_advises_where_a_certificate_is_self_signed(at: Path) -> None:
-    lab = (ROOT / "edgesim" / "deployment" / "library" / "small.yaml").read_text()
-    (at / "lab.yaml").write_text(lab + "certificates:\n  - {host: expe, service: server, signed_by: self-signed}\n")
+    (at / "lab.yaml").write_text(SMALL + "certificates:\n  - {host: expe, service: server, signed_by: self-signed}\n")
     assert "a CA-signed certificate is recommended" in edgesim("certs", "show", "lab.yaml").output
 
 
