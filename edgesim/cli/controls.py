@@ -56,6 +56,17 @@ _on_host("restart", "RestartHost", "Stop a host in good order and start it again
 _on_host("crash", "Crash", "End a host's processes at once; its peers see resets.")
 
 
+@command.command("skew", context_settings={"ignore_unknown_options": True})
+@click.argument("host")
+@click.argument("seconds", type=click.FloatRange(-1e9, 1e9))
+@in_directory
+def skew(host: str, seconds: float, directory: Path | None) -> None:
+    """Put a host's clock so many SECONDS ahead, or with a negative number behind; 0 sets it right."""
+    from edgesim.control.commands import SkewClock
+
+    _told(directory, SkewClock(host=host, seconds=seconds))
+
+
 def _between(name: str, cls: str, text: str) -> None:
     @command.command(name, help=text)
     @click.argument("one")

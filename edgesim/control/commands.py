@@ -14,6 +14,8 @@ from edgesim.world.netstat import SocketRow
 
 R = TypeVar("R")
 MOST_LINES = 10_000
+MOST_SKEW = 1e9
+"""Seconds, some thirty years: no clock of a lab leaves what a date can say."""
 
 Probability = Annotated[float, Field(gt=0, le=1)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -250,6 +252,14 @@ class Freeze(_OnHost):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thaw(_OnHost):
     """Let a frozen host go on. Simulated world only."""
+
+
+@_command("skew", Done)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkewClock(_OnHost):
+    """Put a host's clock ahead of the lab's, or with a negative number behind; 0 sets it right."""
+
+    seconds: Annotated[float, Field(ge=-MOST_SKEW, le=MOST_SKEW, allow_inf_nan=False)]
 
 
 @_command("partition", Done)

@@ -156,6 +156,14 @@ class InProcess:
         host = self._host(name)
         return commands.Done(text=f"{name} is {host.state.value}")
 
+    async def _skew(self, command: commands.SkewClock) -> commands.Done:
+        self._host(command.host)
+        self.lab.skew(command.host, command.seconds)
+        off = (
+            f"{abs(command.seconds):g} s {'behind' if command.seconds < 0 else 'ahead'}" if command.seconds else "right"
+        )
+        return commands.Done(text=f"the clock of {command.host} is {off}")
+
     async def _partition(self, command: commands.Partition) -> commands.Done:
         one, other = self._pair(command.one, command.other)
         self.world.paths.partition(one, other, both_ways=command.both_ways)
@@ -210,6 +218,7 @@ _WORK: dict[type[Command[Any]], Callable[[InProcess, Any], Awaitable[Any]]] = {
     commands.PowerOff: InProcess._power_off,
     commands.Freeze: InProcess._freeze,
     commands.Thaw: InProcess._thaw,
+    commands.SkewClock: InProcess._skew,
     commands.Partition: InProcess._partition,
     commands.Heal: InProcess._heal,
     commands.AddFault: InProcess._add_fault,

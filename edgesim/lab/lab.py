@@ -157,7 +157,9 @@ class Lab:
 
     def skew(self, name: str, seconds: float) -> None:
         """Put a host's clock ahead (or, negative, behind) by ``seconds``."""
-        self.node(name).host.clock.skew_ns = round(seconds * SECOND)
+        node = self.node(name)
+        node.host.clock.skew_ns = round(seconds * SECOND)
+        node.journal.emit(events.Note(text=f"clock {abs(seconds):g} s {'behind' if seconds < 0 else 'ahead'}"))
 
     def can(self, capability: Capability) -> bool:
         """Say whether this lab's world has a capability."""

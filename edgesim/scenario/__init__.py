@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     )
     from edgesim.scenario.declare import Client, Inside, Outside, Scenario, hours, minutes, scenario, seconds
     from edgesim.scenario.expect import ExpectationError
-    from edgesim.scenario.mutations import HostDown, Mutation, Setting, WithFault
+    from edgesim.scenario.mutations import ClockSkew, HostDown, Mutation, Setting, WithFault
     from edgesim.scenario.scripted import ScriptedHost
     from edgesim.scenario.stage import Lab
     from edgesim.scenario.verdict import Outcome, Verdict
@@ -103,6 +103,7 @@ _HOME = {
     "matching": "edgesim.journal.matchers",
     "one_of": "edgesim.journal.matchers",
     "other_than": "edgesim.journal.matchers",
+    "ClockSkew": "edgesim.scenario.mutations",
     "HostDown": "edgesim.scenario.mutations",
     "Mutation": "edgesim.scenario.mutations",
     "Setting": "edgesim.scenario.mutations",
@@ -131,6 +132,7 @@ __all__ = [
     "Authentication",
     "Client",
     "ClientState",
+    "ClockSkew",
     "Discovery",
     "DnsAnswer",
     "DnsQuery",

@@ -31,6 +31,10 @@ class Mutation:
         """Return fault rules that are in force from the start of the story."""
         return ()
 
+    def skews(self) -> Mapping[str, float]:
+        """Return hosts whose clocks are off from the start of the story, each by so many seconds."""
+        return {}
+
     @property
     def needs(self) -> frozenset[Capability]:
         """What the world must be able to do."""
@@ -82,3 +86,22 @@ class WithFault(Mutation):
     @property
     def needs(self) -> frozenset[Capability]:
         return frozenset({Capability.LATENCY if self.fault.place == "wire" else Capability.FAULTS})
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSkew(Mutation):
+    """A host's clock is ahead, or with a negative number behind, by so many seconds."""
+
+    host: str
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        return f"{self.host}'s clock is {abs(self.seconds):g} s {'ahead' if self.seconds > 0 else 'behind'}"
+
+    def skews(self) -> Mapping[str, float]:
+        return {self.host: self.seconds}
+
+    @property
+    def needs(self) -> frozenset[Capability]:
+        return frozenset({Capability.CLOCK_SKEW})

@@ -55,6 +55,7 @@ class Play:
         limit: float | None = 600.0,
         without: Sequence[str] = (),
         faults: Sequence[Fault] = (),
+        skews: Mapping[str, float] | None = None,
         keylog: str | None = None,
     ) -> None:
         self.world = world
@@ -62,6 +63,7 @@ class Play:
         self.limit = limit
         self.without = tuple(without)
         self.faults = tuple(faults)
+        self.skews = dict(skews or {})
         self.keylog = keylog
         self.stage: Lab | None = None
         self.expectations = Expectations(journal, self._interrupt)
@@ -96,6 +98,8 @@ class Play:
             raise DidNotStart(error) from error
         stage = self.stage = Lab(lab, self.expectations, written)
         rules = [self.world.faults.add(fault) for fault in self.faults]
+        for host, seconds in self.skews.items():
+            stage.skew(host, seconds)
         try:
             actors = self._actors(stage, users, seats or {})
             result = await self._tell(stage, story, actors)

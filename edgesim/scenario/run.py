@@ -62,6 +62,7 @@ def run(scenario: Scenario, options: Options) -> Run:
         limit=scenario.limit,
         without=scenario.without + (mutation.without() if mutation else ()),
         faults=mutation.faults() if mutation else (),
+        skews=mutation.skews() if mutation else {},
         keylog=options.keylog,
     )
     ending = _ending(scenario, options, play)

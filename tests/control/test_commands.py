@@ -28,6 +28,7 @@ from edgesim.control import (
     Partition,
     RemoveFault,
     RestartHost,
+    SkewClock,
     StartHost,
     Status,
     StopHost,
@@ -172,6 +173,20 @@ def test_what_a_world_lacks_is_refused_in_words() -> None:
     over_http(story)
 
 
+def test_a_clock_is_put_wrong_and_right_again() -> None:
+    async def story(ask: Carrier, lab: Lab) -> None:
+        clock, right = lab.node("expe").host.clock, lab.node("expc").host.clock
+        assert (await ask.ask(SkewClock(host="expe", seconds=90))).text == "the clock of expe is 90 s ahead"
+        assert clock.time() - right.time() == pytest.approx(90, abs=1)
+        assert (await ask.ask(SkewClock(host="expe", seconds=-0.5))).text == "the clock of expe is 0.5 s behind"
+        assert (await ask.ask(SkewClock(host="expe", seconds=0))).text == "the clock of expe is right"
+        assert clock.time() == pytest.approx(right.time(), abs=1)
+        with pytest.raises(ControlError, match="no host 'nobody'"):
+            await ask.ask(SkewClock(host="nobody", seconds=1))
+
+    over_http(story)
+
+
 def test_a_simulated_host_freezes_and_thaws() -> None:
     async def story(ask: Carrier, lab: Lab) -> None:
         assert (await ask.ask(Freeze(host="ucm-sub"))).text == "ucm-sub is frozen"
@@ -184,13 +199,14 @@ def test_a_simulated_host_freezes_and_thaws() -> None:
 
 
 def test_commands_survive_json() -> None:
-    samples = {
+    samples: dict[str, dict[str, Any]] = {
         "netstat": {"host": "expe"},
         "tail": {"after": 3, "limit": 5},
         "partition": {"one": "a", "other": "b", "both_ways": False},
         "heal": {"one": "a", "other": "b"},
         "add-fault": {"kind": "rewrite", "find": b"\xc3\xa4", "replace": b"", "probability": 0.5},
         "remove-fault": {"number": 3},
+        "skew": {"host": "x", "seconds": -65.5},
     }
     on_hosts = ("start", "stop", "restart", "crash", "power-off", "freeze", "thaw")
     for name, cls in COMMANDS.items():
@@ -212,6 +228,8 @@ def test_commands_survive_json() -> None:
         (b'{"command":"crash","host":7}', "crash: host"),
         (b'{"command":"crash","host":"a","now":true}', "crash: now"),
         (b'{"command":"tail","limit":0}', "tail: limit"),
+        (b'{"command":"skew","host":"a"}', "skew: seconds"),
+        (b'{"command":"skew","host":"a","seconds":1e10}', "skew: seconds"),
         (b'{"command":"add-fault","kind":"earthquake"}', "add-fault: kind"),
     ],
 )

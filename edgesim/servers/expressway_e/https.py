@@ -177,7 +177,7 @@ class EdgeProxy:
             theirs = parsedate_to_datetime(answer.headers.get("Date") or "").timestamp()
         except ValueError:
             return
-        apart = abs(theirs - self.node.host.clock.time())
+        apart = abs(theirs - int(self.node.host.clock.time()))  # Date has whole seconds
         tunnel.skewed = apart > self.node.defaults.edge.clock_tolerance_s
 
     def _remember(self, tunnel: Tunnel, answer: Response) -> None:

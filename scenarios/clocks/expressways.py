@@ -1,0 +1,111 @@
+"""Clocks that differ: Expressways without time servers, and where each clock is looked at."""
+
+from __future__ import annotations
+
+from edgesim.clients.jabber import Jabber
+from edgesim.scenario import (
+    Authentication,
+    FaultFired,
+    HttpResponse,
+    Lab,
+    Registered,
+    Setting,
+    SipRequest,
+    SipResponse,
+    SshTunnel,
+    TlsRefused,
+    ZoneState,
+    containing,
+    hours,
+    matching,
+    scenario,
+    seconds,
+)
+from edgesim.world.faults import ResetConnection, Selector
+
+
+@scenario(
+    mutations=[
+        Setting("defaults.edge.clock_tolerance_s", 30.0),
+        Setting("defaults.edge.clock_tolerance_s", 600.0),
+    ]
+)
+async def expressways_disagree_about_the_time(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+    """The clocks of Expressway-C and Expressway-E differ by more than a minute: 403 on everything over HTTPS."""
+    me, other = alice.node.name, bob.node.name
+
+    async with lab.step("Expressway-C is 55 s ahead: nobody notices"):
+        lab.skew("expc", 55)
+        await alice.sign_in()
+        await lab.expect(Registered(device="CSFALICE", fresh=True))
+
+    async with lab.step("it is 65 s ahead: bob, with the right password, gets 403 from Expressway-E"):
+        lab.skew("expc", 65)
+        lab.never(Registered(device="CSFBOB"))
+        await bob.sign_in()
+        refusal = await lab.expect(HttpResponse(node=other, peer="expe", status=403, target=containing("edge_config")))
+        lab.check(b"Server: CE_E" in refusal.payload, "Expressway-E answers by itself")
+        await lab.expect(Authentication(node="expc", user="bob", how="basic", granted=True))
+
+    async with lab.step("so does alice, who was signed in a moment ago"):
+        await alice.sign_in()
+        await lab.expect(HttpResponse(node=me, peer="expe", status=403, target=containing("edge_config")))
+
+    async with lab.step("65 s behind is no better"):
+        lab.skew("expc", -65)
+        await bob.sign_in()
+        await lab.expect(HttpResponse(node=other, peer="expe", status=403, target=containing("edge_config")))
+
+
+CUT = ResetConnection(name="5061 cut", where=Selector(target="expe", port=5061), times=1)
+
+
+@scenario(
+    mutations=[
+        Setting("defaults.sip.service_max_skew_s", 30.0),
+        Setting("defaults.sip.service_max_skew_s", 120.0),
+    ]
+)
+async def a_question_from_another_time(lab: Lab, alice: Jabber) -> None:
+    """SERVICE dated more than 60 s off is refused: a phone that connects anew gets 403 for its REGISTER."""
+    me = alice.node.name
+    async with lab.step("alice signs in"):
+        await alice.sign_in()
+        await lab.expect(Registered(device="CSFALICE", fresh=True))
+
+    async with lab.step("Expressway-E's clock goes 60 s ahead, and the phone has to connect again"):
+        lab.skew("expe", 60)
+        with lab.fault(CUT):
+            await lab.expect(FaultFired(fault="5061 cut"), within=seconds(120))
+        await lab.expect(SipRequest(node="expc", method="SERVICE"), within=seconds(60))
+        await lab.expect(Authentication(node="expc", how="digest", granted=True, detail=containing("SERVICE")))
+        await lab.expect(Registered(device="CSFALICE", fresh=True))
+
+    async with lab.step("62 s are too much"):
+        lab.skew("expe", 62)
+        with lab.fault(CUT):
+            await lab.expect(FaultFired(fault="5061 cut"), within=seconds(120))
+        stale = Authentication(node="expc", how="digest", granted=False, detail=matching(r"Date is 6[12] s ahead"))
+        await lab.expect(stale, within=seconds(60))
+        await lab.expect(SipResponse(node="expe", peer="expc", method="SERVICE", status=403))
+        await lab.expect(SipResponse(node=me, peer="expe", method="REGISTER", status=403))
+
+
+@scenario(
+    changes={"defaults.links.zone_retry_s": 5.0},
+    mutations=[Setting("traversal_zone.tls_verify_subject_name", "nobody.example.com")],
+)
+async def expressway_e_wakes_up_in_another_year(lab: Lab) -> None:
+    """Without NTP, Expressway-E takes C's certificate for one of the future: the zone fails until the clock is set."""
+    async with lab.step("Expressway-E comes back with a clock that stands far in the past"):
+        lab.skew("expe", -hours(24 * 365 * 20))
+        await lab.restart("expe")
+        await lab.expect(TlsRefused(node="expe", peer="expc", port=7001, reason=containing("not yet valid")))
+        await lab.expect(ZoneState(node="expc", state=containing("Failed")))
+
+    async with lab.step("the tunnel for HTTPS, which knows keys and no dates, stands"):
+        await lab.expect(SshTunnel(node="expe", state="up"), within=seconds(30))
+
+    async with lab.step("the clock is set, and Expressway-C's next attempt succeeds"):
+        lab.skew("expe", 0)
+        await lab.expect(ZoneState(node="expe", zone="UCTraversal", state="TLS: Active"), within=seconds(10))
