@@ -100,6 +100,9 @@ class FirewallPlan(Model):
     address: Address | None = Field(
         default=None, description="the source of what turns round here; the public address when left out"
     )
+    keeps_source: bool = Field(
+        default=False, description="what turns round here keeps its source, which few firewalls can; MRA needs it"
+    )
     idle_tcp_s: float | None = Field(default=None, gt=0, description="defaults.network.firewall_idle_tcp_s")
     idle_udp_s: float | None = Field(default=None, gt=0, description="defaults.network.firewall_idle_udp_s")
 
@@ -253,6 +256,7 @@ def _firewall(plan: FirewallPlan) -> Firewall:
         nat=tuple(map(parse_nat, plan.nat)),
         reflection=plan.reflection,
         address=plan.address,
+        keeps_source=plan.keeps_source,
     )
 
 

@@ -116,7 +116,7 @@ class Firewall:
     Flows that no rule decides about meet ``otherwise``. State that has been idle for ``idle_tcp_ns`` or
     ``idle_udp_ns`` nanoseconds is forgotten. ``nat`` is tried in order, static mappings first. With ``reflection`` a
     flow from the inner side to the public address of a static mapping turns round here and comes back with ``address``
-    as its source (the public address where none is given); without it, it is lost.
+    as its source (the public address where none is given), unless it ``keeps_source``; without it, it is lost.
     """
 
     name: str
@@ -129,6 +129,7 @@ class Firewall:
     nat: tuple[Nat, ...] = ()
     reflection: bool = False
     address: str | None = None
+    keeps_source: bool = False
 
     def judge(self, protocol: str, source: End, target: End) -> tuple[Verdict, str]:
         """Return the verdict on a new flow and the text of what decided."""

@@ -13,14 +13,21 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from edgesim.world.firewall import LONGEST, End, Place, RuleError, parse_place
+from edgesim.world.firewall import LONGEST, Place, RuleError, parse_place
 
 FIRST_PORT, LAST_PORT = 1024, 65535
 """The ports that a source translation hands out, one after the other (RFC 4787, section 4.2.1, keeps to these)."""
 
-Binding = tuple[str, str, int, str, int]
-"""The flow that a translated port belongs to: host or address, source address and port, target address and port."""
+
+class Binding(NamedTuple):
+    """The flow that a translated port belongs to; ``source`` is the host that opened it, or a stranger's address."""
+
+    protocol: str
+    source: str
+    local: tuple[str, int]
+    remote: tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,37 +79,33 @@ def _address(text: str) -> str:
 
 
 class Bindings:
-    """Which port of a shared address belongs to which flow. Ports come in order; the oldest flow yields its own."""
+    """Which port of a shared address belongs to which flow. Ports come in order; the oldest flow yields its own.
+
+    TCP and UDP share the ports of an address, so that address and port alone say whose flow it is.
+    """
 
     def __init__(self) -> None:
-        self._ports: dict[tuple[str, str], Iterator[int]] = {}
-        self._given: dict[tuple[str, str, Binding], int] = {}
-        self._holders: dict[tuple[str, int], dict[str, Binding]] = {}
+        self._ports: dict[str, Iterator[int]] = {}
+        self._given: dict[tuple[str, Binding], int] = {}
+        self._flows: dict[tuple[str, int], Binding] = {}
 
-    def port(self, address: str, protocol: str, flow: Binding) -> int:
+    def port(self, address: str, flow: Binding) -> int:
         """Return the port by which a flow leaves ``address``, always the same for one flow."""
-        key = (address, protocol, flow)
-        port = self._given.get(key)
+        port = self._given.get((address, flow))
         if port is None:
-            port = self._given[key] = next(self._ports.setdefault((address, protocol), _in_turn()))
-            holders = self._holders.setdefault((address, port), {})
-            old = holders.get(protocol)
+            port = self._given[address, flow] = next(self._ports.setdefault(address, _in_turn()))
+            old = self._flows.get((address, port))
             if old is not None:
-                self._given.pop((address, protocol, old), None)
-            holders[protocol] = flow
+                del self._given[address, old]
+            self._flows[address, port] = flow
         return port
 
     def holder(self, end: tuple[str, int]) -> str | None:
         """Return the host (or a stranger's address) whose flow shows this address and port."""
-        holders = self._holders.get(end)
-        return next(iter(holders.values()))[0] if holders else None
+        flow = self._flows.get(end)
+        return flow.source if flow is not None else None
 
 
 def _in_turn() -> Iterator[int]:
     while True:
         yield from range(FIRST_PORT, LAST_PORT + 1)
-
-
-def translated(nat: SourceNat, end: End, zone: str, port: int) -> End:
-    """Return what a translated source looks like beyond the firewall: nobody's host, at the translating zone."""
-    return End(address=nat.address, port=port, zone=zone)

@@ -346,8 +346,8 @@ class _Journey:
         if not wall.reflection:
             self._stop(wall, "drop", f"{static}: no reflection")
             return
-        address = wall.address or static.public
-        self._show(address, wall.inner)
+        if not wall.keeps_source:
+            self._show(wall.address or static.public, wall.inner)
 
     def _translate(self, wall: Firewall, target: End, *, inward: bool) -> None:
         if self.blocked is not None:
@@ -373,13 +373,9 @@ class _Journey:
 
     def _show(self, address: str, zone: str) -> None:
         """Give the flow another source: an address of a firewall, and a port there."""
-        flow: Binding = (
-            self.first.host or self.first.address,
-            self.first.address,
-            self.first.port,
-            *self.dialled,
-        )
-        port = self.paths.bindings.port(address, self.protocol, flow)
+        first = self.first
+        flow = Binding(self.protocol, first.host or first.address, (first.address, first.port), self.dialled)
+        port = self.paths.bindings.port(address, flow)
         self.source = End(address=address, port=port, zone=zone)
 
     def _stop(self, wall: Firewall, verdict: Verdict, rule: str) -> None:
