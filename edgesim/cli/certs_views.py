@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgesim.cli import drawing, output
-from edgesim.deployment import Deployment
+from edgesim.deployment import Defaults, Deployment
 from edgesim.deployment.presenting import Presentation
 from edgesim.lab.requests import ServiceRequest
 from edgesim.pki import Verification
@@ -47,8 +47,9 @@ def request_json(made: ServiceRequest) -> dict[str, Any]:
     }
 
 
-def inspection(source: str, found: Inspection, *, limit: int = 999) -> None:
-    """Print what stands in a certificate; ``limit`` is how many characters of a SAN an Expressway reads."""
+def inspection(source: str, found: Inspection) -> None:
+    """Print what stands in a certificate, and which of its names products do not see."""
+    limit = Defaults().tls.san_limit_characters
     output.say(source, bold=True)
     issuer = "itself" if found.self_signed else found.issuer
     seen = len(within(found.names, limit))
@@ -66,7 +67,7 @@ def inspection(source: str, found: Inspection, *, limit: int = 999) -> None:
     for label, value in rows.items():
         output.say(f"  {label:<11} {value}")
     for place, name in enumerate(found.names):
-        output.say(f"    {name}{'' if place < seen else '    (ignored by Expressway)'}")
+        output.say(f"    {name}{'' if place < seen else '    (ignored: too far back)'}")
     output.say(f"  {'SHA-256':<11} {found.fingerprint}")
 
 

@@ -143,10 +143,10 @@ def test_what_is_no_request_or_no_file(at: Path) -> None:
     assert done.exit_code == 2 and "x: no certificates in PEM" in done.stderr
 
 
-def test_inspect_marks_what_expressway_ignores() -> None:
+def test_inspect_marks_what_products_ignore() -> None:
     done = edgesim("certs", "inspect", str(BROKEN / "long-san.pem"), str(BROKEN / "weak-key.pem"))
     assert done.exit_code == 0
-    assert "DNS:example.com    (ignored by Expressway)" in done.output
+    assert "DNS:example.com    (ignored: too far back)" in done.output
     assert "names beyond the first 999" in done.output
     assert "RSA 1024 bits" in done.output
 

@@ -105,7 +105,11 @@ class TlsDefaults(Model):
     )
     handshake_timeout_s: float = known(10.0, "HTTPS and XMPP handshakes give up after this", tag="proposed", gt=0)
     san_limit_characters: int = known(
-        999, "names of a SAN beyond this many characters are ignored", tag="doc", source=CERTIFICATES, ge=1
+        999,
+        "names of a SAN beyond this many characters, counted as OpenSSL writes the list, are ignored",
+        tag="doc",
+        source=CERTIFICATES,
+        ge=1,
     )
     verify_origin_server: bool = known(
         True, "C's proxy verifies the servers behind it (X14.2 and later)", tag="doc", source=UPGRADE

@@ -95,7 +95,8 @@ class TraversalServer:
     def accept(self, connection: Connection) -> None:
         """Take a connection to the zone's port, or close it if C's certificate lacks the name that is wanted."""
         wanted = self.settings.tls_verify_subject_name or ""
-        check = check_names(connection.peer_certificate, wanted)
+        limit = self.node.defaults.tls.san_limit_characters
+        check = check_names(connection.peer_certificate, wanted, limit=limit)
         if not check:
             self._negotiation_error(connection, IDENTITY)
             if not self.links:

@@ -200,6 +200,7 @@ class UnifiedCm:
                 for name in (each.server_name, each.fqdn, each.name, each.address)
             ),
             mismatch_closes=defaults.certificate_name_mismatch == "close",
+            san_limit=node.defaults.tls.san_limit_characters,
         )
         legs = {ports.sip: Leg.PLAIN, ports.sip_tls: Leg.SECURE}
         return LineService(node.host, node.journal, self.database, policy, settings, legs)

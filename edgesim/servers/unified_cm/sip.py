@@ -47,7 +47,7 @@ class SipSettings:
     ``server`` is the value of Server; ``sis`` the version in ``X-cisco-sis-``; ``adaptive`` whether it confirms
     adaptive routing and STUN keep-alives to clients that announce them; ``names`` the hosts that a Request-URI may
     name; ``mismatch_closes`` whether a certificate without the profile's name ends the connection or gets a 403;
-    ``trying`` whether a 100 precedes the answer to a REGISTER.
+    ``trying`` whether a 100 precedes the answer to a REGISTER; ``san_limit`` how many characters of a peer's SAN count.
     """
 
     server: str
@@ -58,6 +58,7 @@ class SipSettings:
     names: frozenset[str]
     mismatch_closes: bool = True
     trying: bool = True
+    san_limit: int | None = None
 
 
 class LineService:
@@ -253,7 +254,7 @@ class LineService:
         if phone.name not in known:
             certificate = connection.peer_certificate
             wanted = [name for name in (phone.profile, phone.name) if " " not in name]
-            check = check_names(certificate, *wanted, common_name=True)
+            check = check_names(certificate, *wanted, common_name=True, limit=self._settings.san_limit)
             if check.ok:
                 known[phone.name] = (phone.profile,)
             else:
