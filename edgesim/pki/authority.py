@@ -1,8 +1,8 @@
 """Certification authorities: deterministic where their randomness is.
 
 Keys, serial numbers and so whole certificates follow from the stream of randomness given: the same stream gives the
-same octets. Signatures are deterministic (RFC 6979) and dates are fixed. OpenSSL judges dates by the real clock,
-whatever the lab's clock says; so `STANDARD` holds for every clock a lab may have, and `EXPIRED` and `NOT_YET` for none.
+same octets. Signatures are deterministic (RFC 6979; PKCS #1 v1.5 for RSA) and dates are fixed. `STANDARD` holds for
+every clock that a lab may have, `EXPIRED` and `NOT_YET` for none.
 """
 
 from __future__ import annotations
