@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from edgesim.readiness.rule import Book, Rule
-from edgesim.readiness.rules import expressways, ice, names, releases
+from edgesim.readiness.rules import addresses, expressways, ice, names, releases
 
 BOOKS: tuple[Book, ...] = (
     names.book,
+    addresses.book,
     expressways.book,
     releases.book,
     ice.book,

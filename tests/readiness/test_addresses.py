@@ -1,0 +1,54 @@
+"""Rules about addresses between C and E: each tripped alone, and each beside a sound deployment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.readiness.cases import Case
+
+PUBLIC = "203.0.113.10"
+EXTERNAL: dict[str, Any] = {"name": "external", "between": ["internet", "outer-dmz"]}
+INTERNAL: dict[str, Any] = {"name": "internal", "between": ["dmz", "inside"]}
+TWO = {"expressway_e": [{"name": "expe", "outer": "10.0.10.10", "inner": "10.0.20.10", "static_nat": PUBLIC}]}
+ONE = {"expressway_e": [{"name": "expe", "outer": "10.0.10.10", "static_nat": PUBLIC}]}
+REFLECTING = {**EXTERNAL, "reflection": True, "keeps_source": True}
+MANAGEMENT = [
+    {"name": "internet"},
+    {"name": "outer-dmz"},
+    {"name": "dmz"},
+    {"name": "inside"},
+    {"name": "management", "outward": "dmz"},
+]
+APART = {"expressway_e": [{"name": "expe", "outer": PUBLIC, "inner": "10.0.99.10", "inner_zone": "management"}]}
+
+
+def behind(*nat: str, external: dict[str, Any] = EXTERNAL) -> dict[str, Any]:
+    """Return the change that gives the internal firewall these translations."""
+    return {"network.firewalls": [external, {**INTERNAL, "nat": list(nat)}]}
+
+
+CASES = [
+    Case(changes=TWO),
+    Case(changes={**TWO, **behind(f"source expc -> dmz as {PUBLIC}")}, rule="NET-01.shared-address",
+         at="network.firewalls[1].nat[0]"),
+    Case(changes={**TWO, **behind("source expc -> dmz as 10.0.20.99")}, rule="NET-17.translated-source",
+         at="network.firewalls[1].nat[0]"),
+    Case(changes={**TWO, **behind("source inside -> outer-dmz as 10.0.10.99")}),  # not the way to the inner interface
+    Case(changes={**TWO, **behind("source inside-1 -> dmz as 10.0.20.99")}),  # another host's
+    Case(changes={**ONE, "network.firewalls": [REFLECTING, INTERNAL]}),
+    Case(changes={**ONE, "network.firewalls": [{**EXTERNAL, "reflection": True}, INTERNAL]},
+         rule="NET-17.translated-source"),
+    Case(changes=ONE, rule="NET-20.no-reflection", at="network.firewalls[0].reflection"),
+    Case(changes={"dns.split": False, "expressway_e.expe.inner_name": "expe-inner"}),
+    Case(changes={**TWO, "dns.split": False}, rule="NET-19.inner-name", at="dns.split"),
+    Case(changes={**APART, "network.zones": MANAGEMENT, "dns.split": False}, rule="LIM-02.xcp-interface",
+         at="expressway_e[0].inner_zone"),
+    Case(changes={**APART, "network.zones": MANAGEMENT, "dns.split": False, "im_presence": []}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_check_reports_exactly_what_is_meant(case: Case) -> None:
+    case.verify()
