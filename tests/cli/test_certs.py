@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from pathlib import Path
 
 import pytest
 
+from edgesim.deployment import load_text
 from edgesim.pki.broken import files
 from tests.cli.command import ROOT, edgesim, process
 from tests.pki.openssl import openssl
@@ -36,6 +38,18 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
     assert done.exit_code == 0
     assert f"Usage: edgesim certs {name}" in done.output
     assert name == "broken" or f"edgesim certs {name} " in done.output.split("Example", 1)[1]
+
+
+def test_the_page_about_certificates_tells_the_truth(at: Path) -> None:
+    page = (ROOT / "docs" / "certificates.md").read_text(encoding="utf-8")
+    (yaml,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    lab = load_text(SMALL + yaml)
+    assert not lab.certificate("expc", "server").client_auth
+    assert lab.trust_store("expc", "trusted-ca").pending == ("public",)
+    (console,) = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
+    for line in console.splitlines():
+        done = edgesim(*line.removeprefix("$ edgesim ").split())
+        assert done.exit_code == 0, (line, done.output)
 
 
 # ---- csr
