@@ -69,12 +69,13 @@ def command(
     from edgesim.cli.problems import Problem, deployments_told
     from edgesim.deployment import load
     from edgesim.lab import on_loopback
+    from edgesim.world import UnsupportedError
 
     with deployments_told():
         loaded = load(deployment)
         try:
             moved = on_loopback(loaded, network=network, dns_port=dns_port)
-        except ValueError as error:
+        except (ValueError, UnsupportedError) as error:
             raise Problem(str(error)) from None
     if addresses:
         for spec in moved.host_specs():

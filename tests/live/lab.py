@@ -115,7 +115,7 @@ class LiveLab:
     @property
     def edge(self) -> str:
         """The address of Expressway-E that the internet sees."""
-        return self.address("expe", "internet")
+        return self.address("expe", "outer-dmz")
 
     # ---- programs
 

@@ -16,7 +16,7 @@ EDGE = "expe.example.com"
 def s_client(lab: LiveLab, host: str, port: int, *arguments: str, source: str = "") -> Output:
     """Connect, look, and hang up."""
     bind = ("-bind", f"{lab.address(source)}:0") if source else ()
-    zone = None if host != EDGE else "dmz" if source else "internet"
+    zone = None if host != EDGE else "dmz" if source else "outer-dmz"
     where = f"{lab.address(host, zone)}:{port}"
     return lab.run("openssl", "s_client", "-connect", where, *bind, "-servername", host, "-verify_hostname", host,
                    "-CAfile", str(lab.ca_file), "-showcerts", *arguments, ok=False)  # fmt: skip

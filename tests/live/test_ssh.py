@@ -89,12 +89,10 @@ def test_even_with_the_key_nothing_is_reached_from_the_edge(lab: LiveLab) -> Non
     assert output.code == 255
 
 
-def test_the_port_from_outside(lab: LiveLab) -> None:
+def test_the_firewall_closes_the_port_from_outside(lab: LiveLab) -> None:
     since = lab.mark()
-    with socket.create_connection((lab.edge, 2222), timeout=5) as stranger:
-        stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        octets = b""
-        while chunk := stranger.recv(4096):
-            octets += chunk
-    assert octets.startswith(b"SSH-2.0-") or not octets
+    with socket.create_connection((lab.edge, 2222), timeout=5) as stranger, pytest.raises(ConnectionResetError):
+        stranger.recv(4096)
+    entry = lab.expect("firewall.blocked", since=since, firewall="external", port=2222)
+    assert (entry.peer, entry.event.zone) == ("expe", "internet")  # type: ignore[attr-defined]  # FirewallBlocked
     assert not lab.seen("ssh.tunnel", since=since, state="up")
