@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
 from edgesim.deployment import Deployment, HostSpec, Product, closed
-from edgesim.deployment.hosts import View
+from edgesim.deployment.hosts import ImPresenceNode, UnifiedCmNode, View
 from edgesim.deployment.mra import EnabledDomain
 from edgesim.deployment.records import Record, reverse_name
-from edgesim.journal.matchers import DnsAnswer, HttpRequest, HttpResponse, Test, containing, one_of
-from edgesim.readiness.rule import Prediction
+from edgesim.journal.matchers import (
+    Discovery,
+    DnsAnswer,
+    HttpRequest,
+    HttpResponse,
+    Matcher,
+    Test,
+    ZoneState,
+    containing,
+    one_of,
+)
+from edgesim.readiness.rule import Path, Prediction
 
 
 def clients(deployment: Deployment, *, outside: bool) -> tuple[HostSpec, ...]:
@@ -118,3 +131,112 @@ def no_uds(deployment: Deployment, domain: str) -> Prediction:
         ),
         never=(HttpRequest(node=edges(deployment), decoded=containing("/cucm-uds/")),) if alone else (),
     )  # fmt: skip
+
+
+# ---- UC servers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UcNode:
+    """A node of a cluster that was added on Expressway-C: where it stands, and how System > Server lists it."""
+
+    at: Path
+    product: str
+    spec: UnifiedCmNode | ImPresenceNode
+    listed: str
+    known_as: str
+    publisher: bool
+    alone: bool
+    """Whether its cluster is the only one of its product."""
+
+
+def uc_nodes(deployment: Deployment) -> Iterator[UcNode]:
+    """Yield the Unified CM and the IM and Presence nodes that Expressway-C knows or ought to discover."""
+    mra = deployment.mra
+    for index, cluster in enumerate(deployment.unified_cm):
+        if cluster.name in (mra.unified_cm_clusters or ()):
+            for place, node in enumerate(cluster.nodes):
+                yield UcNode(
+                    at=("unified_cm", index, *_place(place)),
+                    product="Unified CM",
+                    spec=node,
+                    listed=node.server_name,
+                    known_as=node.known_as,
+                    publisher=place == 0,
+                    alone=len(mra.unified_cm_clusters or ()) == 1,
+                )
+    for index, chat in enumerate(deployment.im_presence):
+        if chat.name in (mra.im_presence_clusters or ()):
+            for place, each in enumerate(chat.nodes):
+                yield UcNode(
+                    at=("im_presence", index, *_place(place)),
+                    product="IM and Presence",
+                    spec=each,
+                    listed=each.fqdn,
+                    known_as="fqdn",
+                    publisher=place == 0,
+                    alone=len(mra.im_presence_clusters or ()) == 1,
+                )
+
+
+def _place(place: int) -> tuple[str | int, ...]:
+    return ("subscribers", place - 1) if place else ("publisher",)
+
+
+def unusable(deployment: Deployment, node: UcNode, problem: str) -> Prediction:
+    """Predict what follows where Expressway-C does not use one node: ``problem`` is what C says of it."""
+    discovery = Discovery(
+        node=cores(deployment),
+        server=node.listed,
+        product=node.product,
+        state="unusable",
+        detail=containing(problem),
+    )
+    failed = deployment.defaults.links.failed_dns
+    zone = ZoneState(node=cores(deployment), zone=f"CEtcp-{node.listed}", state=failed)
+    return Prediction(awaits=(discovery, zone) if node.product == "Unified CM" else (discovery,))
+
+
+def undiscovered(deployment: Deployment, node: UcNode, problem: str, among: Sequence[UcNode]) -> Prediction | None:
+    """Predict what follows where Expressway-C cannot even ask a node; ``among`` are all of which that is so.
+
+    Without its publisher nothing of a cluster is discovered, nor is anything said of its other nodes: without Unified
+    CM nobody is authenticated, without IM and Presence the allow list has no place to log in to chat.
+    """
+    if any(other.publisher and other.at[:2] == node.at[:2] for other in among if other is not node):
+        return None
+    if not node.publisher:
+        return unusable(deployment, node, problem)
+    discovery = Discovery(
+        node=cores(deployment),
+        server=node.listed,
+        product=node.product,
+        state="failed",
+        detail=containing(problem),
+    )
+    return Prediction(awaits=(discovery, *_without(deployment, node)))
+
+
+def _without(deployment: Deployment, node: UcNode) -> tuple[Matcher, ...]:
+    if not node.alone:
+        return ()
+    clients, peers = anybody(deployment), edges(deployment)
+    if node.product == "Unified CM":
+        realm = f'realm="{deployment.defaults.edge.realm}"'
+        return (HttpResponse(node=clients, peer=peers, status=401, payload=containing(realm)),)
+    login, status = containing(deployment.defaults.im.soap_path), deployment.defaults.edge.allow_list_status
+    return (HttpResponse(node=clients, peer=peers, method="POST", target=login, status=status),)
+
+
+def sees_unusable(node: UcNode) -> str:
+    """Say what a client sees where Expressway-C does not use one node."""
+    return f"nothing goes to {node.listed} through the edge: phones register at other nodes of the cluster, if any"
+
+
+def sees_undiscovered(node: UcNode) -> str:
+    """Say what a client sees where Expressway-C cannot even ask a node."""
+    if not node.publisher:
+        return sees_unusable(node)
+    if node.product == "Unified CM":
+        return "its users get 401 from the edge, whatever their password"
+    return "phone service works, chat does not: the edge refuses the login, 403"

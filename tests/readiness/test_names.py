@@ -132,6 +132,30 @@ CASES = [
     Case(changes=no("outside", "10.113.0.203.in-addr.arpa", "PTR")),
     Case(changes={**no("inside", INNER_PTR, "PTR"), **OLDEST}),
     Case(changes={**no("inside", INNER_PTR, "PTR"), **CHAT_OFF}),
+    # UC nodes, forward and in reverse
+    Case(
+        changes=no("inside", "ucm-sub.inside.example.com", "A"), rule="NET-13.forward", at="dns.without[0]"
+    ),
+    Case(changes=no("inside", "imp-pub.inside.example.com", "A"), rule="NET-13.forward", at="dns.without[0]"),
+    Case(changes={**BY_ADDRESS, **no("inside", "ucm-sub.inside.example.com", "A")}, rule="NET-13.forward"),
+    Case(changes=no("outside", "ucm-sub.inside.example.com", "A")),
+    Case(
+        changes={**BY_ADDRESS, **no("inside", "11.40.0.10.in-addr.arpa", "PTR")},
+        rule="NET-13.reverse",
+        at="dns.without[0]",
+    ),
+    Case(
+        changes={
+            "unified_cm.cucm.subscribers.ucm-sub.known_as": "host name",
+            "certificates": [
+                {"host": "ucm-sub", "service": service, "extra_names": ["ucm-sub"]}
+                for service in ("tomcat", "callmanager")
+            ],
+            **no("inside", "12.40.0.10.in-addr.arpa", "PTR"),
+        },
+        rule="NET-13.reverse",
+    ),
+    Case(changes=no("inside", "11.40.0.10.in-addr.arpa", "PTR")),
 ]  # fmt: skip
 
 

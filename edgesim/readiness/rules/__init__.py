@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgesim.readiness.rule import Book, Rule
-from edgesim.readiness.rules import addresses, expressways, ice, names, releases
+from edgesim.readiness.rules import addresses, expressways, ice, names, releases, unified_cm
 
 BOOKS: tuple[Book, ...] = (
     names.book,
@@ -11,6 +11,7 @@ BOOKS: tuple[Book, ...] = (
     expressways.book,
     releases.book,
     ice.book,
+    unified_cm.book,
 )
 RULES: tuple[Rule, ...] = tuple(rule for book in BOOKS for rule in book.rules)
 

@@ -315,6 +315,53 @@ def reverse_dns(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
+@book.rule("NET-13.forward", requires="inside, the FQDN of every UC node has its address")
+def forward_of_nodes(deployment: Deployment) -> Iterator[Finding]:
+    """What Expressway-C does not find it does not use."""
+    texts = deployment.defaults.edge
+    broken = [
+        node
+        for node in facts.uc_nodes(deployment)
+        if ":" not in node.spec.address and not facts.addresses(deployment, "inside", node.spec.fqdn)
+    ]
+    unasked = [node for node in broken if node.known_as != "address"]
+    for node in broken:
+        fqdn, address = node.spec.fqdn, node.spec.address
+        sees = facts.sees_undiscovered(node)
+        prediction = facts.undiscovered(deployment, node, texts.node_does_not_resolve, unasked)
+        if node.known_as == "address":  # C asks for its name, and believes it only if it leads back
+            sees, prediction = facts.sees_unusable(node), facts.unusable(deployment, node, texts.node_without_fqdn)
+        yield Finding(
+            at=facts.field_of(deployment, "inside", fqdn, "A"),
+            what=f"{fqdn} has no address in the inside view",
+            sees=sees,
+            mend=f"create {fqdn} A {address} in the inside DNS, then Refresh servers on Expressway-C",
+            prediction=prediction,
+        )
+
+
+@book.rule(
+    "NET-13.reverse", requires="inside, a UC node that is listed by address or host name has its FQDN in reverse DNS"
+)
+def reverse_of_nodes(deployment: Deployment) -> Iterator[Finding]:
+    """Expressway-C finds such a node's FQDN from its address."""
+    for node in facts.uc_nodes(deployment):
+        address = node.spec.address
+        if node.known_as == "fqdn" or ":" in address or not facts.addresses(deployment, "inside", node.spec.fqdn):
+            continue
+        found = facts.reverse(deployment, "inside", address)
+        if any(address in facts.addresses(deployment, "inside", name) for name in found):
+            continue
+        yield Finding(
+            at=facts.field_of(deployment, "inside", reverse_name(address), "PTR"),
+            what=f"System > Server lists {node.listed}, and {address} has no name in reverse DNS inside that leads "
+            "back to it",
+            sees=facts.sees_unusable(node),
+            mend=f"create {reverse_name(address)} PTR {node.spec.fqdn} in the inside DNS, or list the node by FQDN",
+            prediction=facts.unusable(deployment, node, deployment.defaults.edge.node_without_fqdn),
+        )
+
+
 def _edges_by_name(deployment: Deployment) -> Iterator[ExpresswayE]:
     """Yield the Expressway-Es that C is configured to reach by a name of theirs."""
     for edge in deployment.expressway_e:

@@ -1,0 +1,74 @@
+"""Rules about Unified CM and IM and Presence nodes: how they are addressed, listed, and asked by Expressway-C.
+
+Source: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgesim.deployment import Deployment
+from edgesim.deployment.hosts import ExpresswayC
+from edgesim.readiness import facts
+from edgesim.readiness.rule import Book, Finding
+
+book = Book()
+AXL = "Cisco AXL Web Service"
+
+
+@book.rule("UC-02.ipv4", requires="Unified CM and IM and Presence are addressed by IPv4")
+def ipv4(deployment: Deployment) -> Iterator[Finding]:
+    """Expressway-C does not use a node that has an IPv6 address only."""
+    broken = [node for node in facts.uc_nodes(deployment) if ":" in node.spec.address]
+    for node in broken:
+        yield Finding(
+            at=(*node.at, "address"),
+            what=f"{node.product} node {node.spec.name} has the IPv6 address {node.spec.address}",
+            sees=facts.sees_undiscovered(node),
+            mend=f"give {node.spec.name} an IPv4 address, and Refresh servers on Expressway-C",
+            prediction=facts.undiscovered(deployment, node, deployment.defaults.edge.node_has_ipv6, broken),
+        )
+
+
+@book.rule("UC-03.axl", requires="the Cisco AXL Web Service runs on the publishers that Expressway-C asks")
+def axl(deployment: Deployment) -> Iterator[Finding]:
+    """C reads the nodes, the release and the keys of a cluster by AXL, from its publisher alone."""
+    broken = [node for node in facts.uc_nodes(deployment) if node.publisher and not node.spec.axl]
+    for node in broken:
+        yield Finding(
+            at=(*node.at, "axl"),
+            what=f"the {AXL} does not run on {node.spec.name}, the {node.product} publisher",
+            sees=f"Expressway-C discovers nothing of the cluster; {facts.sees_undiscovered(node)}",
+            mend=f"activate and start the {AXL} on {node.spec.name}, then Refresh servers on Expressway-C",
+            prediction=facts.undiscovered(deployment, node, AXL, broken),
+        )
+
+
+@book.rule(
+    "UC-10.bare-host-name",
+    requires="where Unified CM and Expressway are in different domains, its nodes are listed by FQDN or address",
+)
+def bare_host_name(deployment: Deployment) -> Iterator[Finding]:
+    """Expressway-C completes a bare name with its own domain, in which the node is not."""
+    broken = [node for node in facts.uc_nodes(deployment) if _strangers(deployment, node)]
+    for node in broken:
+        core = _strangers(deployment, node)[0]
+        yield Finding(
+            at=(*node.at, "known_as"),
+            what=f"System > Server lists {node.listed}, which is in {node.spec.domain}; {core.name} is in "
+            f"{core.domain} and looks for {node.listed}.{core.domain}",
+            sees=facts.sees_undiscovered(node),
+            mend=f"list it as {node.spec.fqdn}, and Refresh servers on Expressway-C",
+            prediction=facts.undiscovered(deployment, node, deployment.defaults.edge.node_does_not_resolve, broken),
+        )
+
+
+def _strangers(deployment: Deployment, node: facts.UcNode) -> tuple[ExpresswayC, ...]:
+    """Return the Expressway-Cs in other domains that do not find a node by its bare name."""
+    if node.known_as != "host name":
+        return ()
+    return tuple(
+        core
+        for core in deployment.expressway_c
+        if core.domain != node.spec.domain and not facts.addresses(deployment, "inside", f"{node.listed}.{core.domain}")
+    )
