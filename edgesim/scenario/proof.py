@@ -15,7 +15,7 @@ from edgesim.journal.matchers import Matcher
 from edgesim.readiness import Report, Reported
 from edgesim.scenario.declare import Client
 from edgesim.scenario.play import Play
-from edgesim.scenario.stage import CannotRun, Lab
+from edgesim.scenario.stage import DEVICES, CannotRun, Lab
 from edgesim.world.sim import SimWorld
 
 PATIENCE = 30.0
@@ -62,7 +62,11 @@ def simulate(deployment: Deployment, report: Report, *, seed: int = 1) -> Simula
             inside = spec.interfaces[0].zone == "inside"
             platform: Any = getattr(spec.spec, "platform", "windows")
             try:
-                client = lab.client(user, Client(where="inside" if inside else "outside", platform=platform))
+                if platform in DEVICES:
+                    client: Any = lab.phone(spec.name) if platform == "phone" else lab.room(spec.name)
+                    user = client.user
+                else:
+                    client = lab.client(user, Client(where="inside" if inside else "outside", platform=platform))
             except CannotRun as error:
                 told.append(f"{user.id}: {error}")
                 continue

@@ -319,7 +319,8 @@ class Lab:
                 client = Jabber(self.inner.node(spec.name), who, platform=platform)
                 self._clients[f"{who.id}@{spec.name}"] = client
                 return client
-        raise CannotRun(f"deployment {self.deployment.name!r} has no free client machine {seat.where}")
+        zone = "inside" if seat.where == "inside" else "internet"
+        raise CannotRun(f"deployment {self.deployment.name!r} has no free client machine in zone {zone!r}")
 
     def _machines(self, seat: Client) -> Iterator[ClientHost]:
         """Yield the machines of clients in the right zone that nobody sits at yet."""

@@ -91,4 +91,4 @@ async def firmware_too_old(lab: Lab) -> None:
         async with lab.step(f"{machine.name} is switched on, and knows nothing of MRA"):
             await switch_on(lab, machine)
             await lab.expect(ClientState(node=machine.name, outcome="none", detail=WHY))
-    await lab.wait(seconds(60))
+    await lab.wait(seconds(20))

@@ -38,7 +38,7 @@ async def provisioning_mode(lab: Lab, dave: RoomDevice) -> None:
             lab.never(TcpOpened(node="room-1")),
         ]
         await dave.sign_in()
-        await lab.wait(seconds(60))
+        await lab.wait(seconds(20))
         await lab.expect(ClientState(node="room-1", outcome="none", detail="Provisioning Mode is CUCM"))
         for lift in quiet:
             lift()

@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
+from edgesim.clients.ip_phone import IpPhone
 from edgesim.clients.jabber import Jabber
+from edgesim.clients.room_device import RoomDevice
 from edgesim.deployment import load
+from edgesim.deployment.hosts import ClientHost
 from edgesim.deployment.people import User
 from edgesim.journal import Entry, Event, events
 from edgesim.lab import Lab
@@ -17,6 +20,7 @@ from tests.simrun import sim_run
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
+D = TypeVar("D", IpPhone, RoomDevice)
 OUTSIDE, INSIDE = "jabber-1", "inside-1"
 
 
@@ -26,7 +30,7 @@ class Desk:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.said: list[tuple[str, str, str]] = []
-        self.clients: list[Jabber] = []
+        self.clients: list[Jabber | IpPhone | RoomDevice] = []
 
     @property
     def now(self) -> float:
@@ -43,6 +47,27 @@ class Desk:
         )
         self.clients.append(client)
         return client
+
+    def phone(self, machine: str = "phone-1") -> IpPhone:
+        """Return the desk phone that a machine is, with its owner in front of it."""
+        return self._device(machine, IpPhone)
+
+    def room(self, machine: str = "room-1") -> RoomDevice:
+        """Return the room device that a machine is."""
+        return self._device(machine, RoomDevice)
+
+    def _device(self, machine: str, kind: type[D]) -> D:
+        node = self.lab.node(machine)
+        spec = node.spec.spec
+        assert isinstance(spec, ClientHost)
+        device = self.lab.deployment.device(spec.device or "")
+        made = kind(node, device, self.lab.deployment.user(device.owner or ""))
+        self.clients.append(made)
+        return made
+
+    def states(self, node: str) -> list[tuple[str, str, str]]:
+        """Return what a client told of its stages: stage, outcome and detail."""
+        return [(e.event.stage, e.event.outcome, e.event.detail) for e in self.entries(events.ClientState, node)]
 
     def fault(self, fault: Fault) -> int:
         """Put a fault in force until the end."""

@@ -26,10 +26,10 @@ def small() -> Deployment:
 
 
 def test_library() -> None:
-    assert names() == ("cluster", "pair", "small")
+    assert names() == ("cluster", "devices", "pair", "small")
     for name in names():
         assert builtin(name).name == name
-    with pytest.raises(DeploymentError, match="there is cluster, pair, small"):
+    with pytest.raises(DeploymentError, match="there is cluster, devices, pair, small"):
         builtin("large")
 
 

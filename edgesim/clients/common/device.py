@@ -31,6 +31,7 @@ from edgesim.edge import config_files, edge_config
 from edgesim.edge.config_files import DeviceConfig
 from edgesim.journal import events
 from edgesim.node import Node
+from edgesim.world.api import Incarnation
 
 _MAC = re.compile("SEP([0-9A-F]{12})")
 Step = tuple[Result, str]
@@ -77,6 +78,11 @@ class Attempt:
     stage: DeviceStage
     reason: str = ""
 
+    @property
+    def ok(self) -> bool:
+        """Whether the device has phone service."""
+        return self.registered
+
 
 class EdgeDevice:
     """A device of Unified CM's database that stands outside, and the user who signed it in.
@@ -105,6 +111,7 @@ class EdgeDevice:
         self._reason = ""
         self._failed_in = DeviceStage.OFF
         self._lost = asyncio.Event()
+        self._life: Incarnation | None = None
         self._running: asyncio.Task[None] | None = None
         self._upkeep: asyncio.Task[None] | None = None
 
@@ -168,6 +175,9 @@ class EdgeDevice:
         """
         if self._running is not None and not self._running.done():
             raise RuntimeError(f"{self.name} is signing in, or signed in, already")
+        if self._is_gone:
+            self._forget()
+        self._life = self.node.host.life
         self._password = self.user.password if password is None else password
         first: asyncio.Future[Attempt] = asyncio.get_running_loop().create_future()
         self._running = self.node.host.spawn(self._run(first), name=f"sign-in of {self.name}")
@@ -335,23 +345,24 @@ class EdgeDevice:
 
     async def sign_out(self) -> None:
         """End the registration and stop trying."""
-        if self._is_gone:
-            return
         await self._stop()
-        if self.line is not None:
+        if self.line is not None and not self._is_gone:
             await self.node.host.run(self.line.unregister(), name=f"sign-out of {self.name}")
         await self.close()
 
     async def close(self) -> None:
         """Let go of everything, in whatever state; no error if it was never used or its machine is gone."""
         await self._stop()
-        if not self._is_gone:
+        if self._is_gone:
+            self._forget()
+        elif self._life is not None:
             await self.node.host.run(self._let_go(), name=f"close {self.name}")
         self.stage = DeviceStage.OFF
 
     @property
     def _is_gone(self) -> bool:
-        return self.node.host.life.fenced
+        """Whether the machine's life in which it signed in has ended."""
+        return self._life is not None and (self._life.fenced or self._life is not self.node.host.life)
 
     async def _stop(self) -> None:
         running, self._running = self._running, None
@@ -362,11 +373,14 @@ class EdgeDevice:
 
     async def _let_go(self) -> None:
         line, access, upkeep = self.line, self._access, self._upkeep
-        self.line = self._access = self._upkeep = None
-        self._lost.clear()
+        self._forget()
         if upkeep is not None:
             upkeep.cancel()
         if line is not None:
             await line.close()
         if access is not None:
             await access.close()
+
+    def _forget(self) -> None:
+        self.line = self._access = self._upkeep = None
+        self._lost.clear()
