@@ -162,7 +162,8 @@ class Lab:
         """Await what the readiness rule ``rule`` predicts for this deployment; return the entries that came.
 
         The prediction is that of the deployment as it was written: a mutation that mends it changes what happens, not
-        what is awaited. What came before the present step counts too, and bans hold until the end. Raises `CannotRun` where the rule finds nothing to predict.
+        what is awaited. What came before the present step counts too, and bans hold until the end. Raises `CannotRun`
+        where the rule finds nothing to predict.
         """
         from edgesim.readiness import check
         from edgesim.readiness.rules import rule as named
