@@ -234,11 +234,14 @@ class SipEndpoint:
                 "ssl_handshake_timeout": handshake_timeout,
                 "ssl_shutdown_timeout": 5.0,
             }
-            connect_timeout += handshake_timeout
-        async with asyncio.timeout(connect_timeout):
-            _, connection = await self._loop.create_connection(
-                lambda: StreamConnection(self, accepted=False, transport=transport), address, port, **options
-            )
+        async with asyncio.timeout(connect_timeout) as bound:
+
+            def connected() -> StreamConnection:
+                # TCP is up; what is left is the handshake, which has a bound of its own and some time to tell of it.
+                bound.reschedule(self._loop.time() + handshake_timeout + 1.0)
+                return StreamConnection(self, accepted=False, transport=transport)
+
+            _, connection = await self._loop.create_connection(connected, address, port, **options)
         return connection
 
     async def close(self, grace: float = 2.0) -> None:

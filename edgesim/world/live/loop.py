@@ -72,13 +72,14 @@ class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed 
             return pair
         errors: list[OSError] = []
         for address in await resolve(host):
-            protocol = protocol_factory()
-            waiter: asyncio.Future[None] | None = None
-            inner = protocol
-            if ssl:
-                waiter = self.create_future()
+            waiter = self.create_future() if ssl else None
+
+            def made(waiter: asyncio.Future[None] | None = waiter) -> tuple[Any, Any]:
+                protocol = protocol_factory()
+                if waiter is None:
+                    return protocol, protocol
                 name = server_hostname if server_hostname is not None else host
-                inner = self._tls(
+                tls = self._tls(
                     protocol,
                     ssl,
                     waiter,
@@ -87,8 +88,10 @@ class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed 
                     handshake_timeout=ssl_handshake_timeout,
                     shutdown_timeout=ssl_shutdown_timeout,
                 )
+                return protocol, tls
+
             try:
-                wire = await self._dial(life, local_addr, (address, int(port)), inner)
+                wire, protocol, inner = await self._dial(life, local_addr, (address, int(port)), made)
             except OSError as error:
                 if waiter is not None:
                     waiter.cancel()
@@ -105,19 +108,31 @@ class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed 
         raise errors[0] if errors else OSError(f"no address for {host}")
 
     async def _dial(
-        self, life: Incarnation, local: tuple[str | None, int] | None, remote: tuple[str, int], inner: Any
-    ) -> Any:
+        self,
+        life: Incarnation,
+        local: tuple[str | None, int] | None,
+        remote: tuple[str, int],
+        made: Callable[[], tuple[Any, Any]],
+    ) -> tuple[Any, Any, Any]:
+        """Connect; ``made`` gives the application's protocol and what stands on the wire, once TCP is up."""
         source = await self.network.before_connect(life, local, remote)
-        protocol = inner if isinstance(inner, TlsProtocol) else PlainWire(self.network, life, inner)
-        if isinstance(inner, TlsProtocol):
-            self.network.adopt(inner, life)
+        protocol = inner = None
+
+        def on_wire() -> Any:
+            nonlocal protocol, inner
+            protocol, inner = made()
+            if isinstance(inner, TlsProtocol):
+                self.network.adopt(inner, life)
+                return inner
+            return PlainWire(self.network, life, inner)
+
         try:
-            wire, _ = await super().create_connection(lambda: protocol, *remote, local_addr=source)
+            wire, _ = await super().create_connection(on_wire, *remote, local_addr=source)
         except OSError as error:
             self.network.failed(life, source, remote, error)
             raise
         self.network.opened(life, wire)
-        return wire
+        return wire, protocol, inner
 
     async def create_server(
         self,
