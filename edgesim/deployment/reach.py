@@ -1,0 +1,255 @@
+"""Which documented flows a deployment has, and whether its firewalls let them through.
+
+What a firewall makes of a flow is asked of the code by which worlds judge packets (`edgesim.world.paths`), so that
+order, ranges and hosts of rules count as they do there.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+from edgesim.deployment.flows import KINDS, ROLES, FlowKind, Numbers, Role
+from edgesim.deployment.hosts import ExpresswayE
+from edgesim.world import Host, Interface
+from edgesim.world.firewall import INTERNET, Ports, ports_text
+from edgesim.world.paths import Paths
+
+if TYPE_CHECKING:
+    from edgesim.deployment.model import Deployment, HostSpec
+
+STRANGER = "198.51.100.1"
+"""A client's address, where a deployment has no client outside (RFC 5737)."""
+EPHEMERAL: Ports = ((32768, 60999),)
+"""Source ports where none are documented (Linux, ip_local_port_range)."""
+Decision = tuple[str, str, str]
+"""Firewall, rule, verdict."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """One end of a flow: a host of the deployment, or a stranger outside."""
+
+    name: str
+    address: str
+    zone: str
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shut:
+    """Ports of a flow that do not get through, and who says so: firewall, rule (its text), ``drop`` or ``reject``."""
+
+    ports: Ports
+    source_ports: Ports
+    firewall: str
+    rule: str
+    verdict: str
+    written: bool
+    """Whether a rule decided, or what no rule is about, and not address translation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """A documented flow of a deployment, from one machine to another, and where it is blocked."""
+
+    kind: FlowKind
+    source: End
+    target: End
+    ports: Ports
+    source_ports: Ports
+    blocked: tuple[Shut, ...] = ()
+
+    @property
+    def open(self) -> bool:
+        """Whether all of it gets through."""
+        return not self.blocked
+
+    def __str__(self) -> str:
+        return f"{self.source.name} -> {self.target.name} {self.kind.protocol} {ports_text(self.ports)}"
+
+
+def flows(lab: Deployment) -> Iterator[Flow]:
+    """Yield every documented flow of a deployment, judged by its firewalls; none of features that it lacks."""
+    judge = Judge(lab)
+    for each in KINDS:
+        if each.wanted(lab):
+            yield from judge.flows(each)
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """What `Paths` asks of a host."""
+
+    name: str
+    interfaces: tuple[Interface, ...]
+
+
+class Judge:
+    """Asks a deployment's firewalls about flows."""
+
+    def __init__(self, lab: Deployment) -> None:
+        self.lab = lab
+        placed = {spec.name: _Placed(spec.name, spec.interfaces) for spec in lab.host_specs()}
+        self._hosts = cast("dict[str, Host]", placed)
+        self.paths = Paths((INTERNET,), self._hosts)
+        self.paths.install(lab.topology)
+        rules = [rule for wall in self.paths.network.firewalls for rule in wall.rules]
+        self._written = {wall.name: {str(rule) for rule in wall.rules} for wall in self.paths.network.firewalls}
+        self._targets = _edges(span for rule in rules for span in rule.target.ports)
+        self._sources = _edges(span for rule in rules for span in rule.source.ports)
+
+    def flows(self, each: FlowKind) -> Iterator[Flow]:
+        """Yield the flows of one line of the list: from every source to every target that the deployment has."""
+        for source in self._machines(each.source):
+            for target in self._machines(each.target):
+                if (source is None or target is None) or source.name != target.name:
+                    yield self.flow(each, source, target)
+
+    def flow(self, each: FlowKind, source: HostSpec | None, target: HostSpec | None) -> Flow:
+        """Return one flow, judged; None is a stranger outside."""
+        edge = target.spec if target is not None else None
+        numbers = Numbers.of(self.lab, edge.size if isinstance(edge, ExpresswayE) else "medium")
+        address = self._address(source, target)
+        found = Flow(
+            kind=each,
+            source=self._end(source, address),
+            target=End(
+                name=target.name if target else ROLES[each.target],
+                address=address,
+                zone=self._zone(target, address),
+                known=target is not None,
+            ),
+            ports=each.ports(numbers),
+            source_ports=each.source_ports(numbers) if each.source_ports else EPHEMERAL,
+        )
+        return replace(found, blocked=tuple(self._blocked(found)))
+
+    # ---- who talks to whom
+
+    def _machines(self, role: Role) -> list[HostSpec | None]:
+        lab = self.lab
+        specs = lab.host_specs()
+        if role == "client":
+            outside: list[HostSpec | None] = [
+                each for each in specs if each.kind == "client" and each.view == "outside"
+            ]
+            return outside or [None]
+        if role == "endpoint":
+            return [each for each in specs if each.kind == "client" and each.view == "inside"]
+        if role in ("dns_outside", "dns_inside"):
+            return [lab.host((lab.dns.outside if role == "dns_outside" else lab.dns.inside).name)]
+        return [each for each in specs if each.kind == role]
+
+    def _address(self, source: HostSpec | None, target: HostSpec | None) -> str:
+        """Return the address that the source dials."""
+        if target is None:
+            return STRANGER
+        spec = target.spec
+        if not isinstance(spec, ExpresswayE):
+            return target.address
+        if source is None or source.kind == "client":
+            return spec.public_address
+        if source.kind == "expressway_e":
+            return spec.inner_address
+        return peer_address(self.lab, spec) or spec.inner_address
+
+    def _end(self, host: HostSpec | None, towards: str) -> End:
+        if host is None:
+            return End(name=ROLES["client"], address=STRANGER, zone=self.paths.root, known=False)
+        interface = self.paths.interface(self._hosts[host.name], towards)
+        return End(name=host.name, address=interface.address, zone=self.paths.known(interface.zone))
+
+    def _zone(self, host: HostSpec | None, address: str) -> str:
+        if host is None:
+            return self.paths.root
+        for interface in host.interfaces:
+            if interface.address == address:
+                return self.paths.known(interface.zone)
+        return self.paths.known(host.interfaces[0].zone)
+
+    # ---- what firewalls say
+
+    def _blocked(self, flow: Flow) -> Iterator[Shut]:
+        """Yield the ports that do not get through: rules change their mind only where ranges of theirs end."""
+        merged: dict[tuple[Decision, tuple[int, int]], list[tuple[int, int]]] = {}
+        for sources in _pieces(flow.source_ports, self._sources):
+            for targets in _pieces(flow.ports, self._targets):
+                blocked = self._judge(flow, sources[0], targets[0])
+                if blocked is not None:
+                    merged.setdefault((blocked, sources), []).append(targets)
+        by_ports: dict[tuple[Decision, Ports], list[tuple[int, int]]] = {}
+        for (blocked, sources), spans in merged.items():
+            by_ports.setdefault((blocked, _joined(spans)), []).append(sources)
+        for ((firewall, rule, verdict), ports), source_spans in by_ports.items():
+            yield Shut(
+                ports=ports,
+                source_ports=_joined(source_spans),
+                firewall=firewall,
+                rule=rule,
+                verdict=verdict,
+                written=rule in self._written[firewall] or rule.startswith("otherwise "),
+            )
+
+    def _judge(self, flow: Flow, source_port: int, port: int) -> Decision | None:
+        host = self._hosts.get(flow.source.name) if flow.source.known else None
+        passage = self.paths.judge(
+            flow.kind.protocol,
+            (flow.source.address, source_port),
+            (flow.target.address, port),
+            host=host,
+            zone=flow.source.zone,
+        )
+        found = passage.blocked
+        return (found.firewall, found.rule, found.verdict) if found is not None else None
+
+
+def peer_address(lab: Deployment, edge: ExpresswayE) -> str | None:
+    """Return the address to which C's traversal zone resolves the peer address of an E, None where it does not."""
+    peers = lab.traversal_zone.peer_addresses
+    place = [each.name for each in lab.expressway_e].index(edge.name)
+    return resolved(lab, peers[place]) if place < len(peers) else None
+
+
+def resolved(lab: Deployment, name: str) -> str | None:
+    """Return the address of a name in the inside DNS, or the address itself; None for a name that does not resolve."""
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        pass
+    records = lab.zone_records("inside")
+    wanted = name.lower()
+    for _ in range(8):
+        found = {each.type: str(each.value) for each in records if each.name.lower() == wanted}
+        if "A" in found:
+            return found["A"]
+        if "CNAME" not in found:
+            return None
+        wanted = found["CNAME"].lower()
+    return None
+
+
+def _edges(spans: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+    """Return where ranges begin, and where what follows them begins."""
+    return tuple(sorted({edge for first, last in spans for edge in (first, last + 1)}))
+
+
+def _pieces(ports: Ports, edges: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """Yield ranges, cut at these edges."""
+    for first, last in ports:
+        cuts = [first, *(edge for edge in edges if first < edge <= last), last + 1]
+        for one, other in zip(cuts, cuts[1:], strict=False):
+            yield one, other - 1
+
+
+def _joined(spans: list[tuple[int, int]]) -> Ports:
+    """Return ranges in order, neighbours as one."""
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(spans):
+        if joined and first == joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], last)
+        elif (first, last) not in joined:
+            joined.append((first, last))
+    return tuple(joined)
