@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Literal
 
 from edgesim.deployment.defaults import LinkDefaults, PortDefaults
 from edgesim.deployment.mra import SshTunnel, TraversalZone, XcpLink
-from edgesim.world.firewall import Ports
+from edgesim.world.firewall import Ports, ports_text
 
 if TYPE_CHECKING:
     from edgesim.deployment.model import Deployment
+
+__all__ = ["KINDS", "ROLES", "FlowKind", "Numbers", "Ports", "Protocol", "Role", "kind", "ports_text"]
 
 Protocol = Literal["tcp", "udp"]
 Role = Literal[

@@ -7,14 +7,16 @@ order, ranges and hosts of rules count as they do there.
 from __future__ import annotations
 
 import ipaddress
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from edgesim.deployment.flows import KINDS, ROLES, FlowKind, Numbers, Role
+from edgesim.deployment.flows import KINDS, ROLES, FlowKind, Numbers, Protocol, Role
 from edgesim.deployment.hosts import ExpresswayE
-from edgesim.world import Host, Interface
-from edgesim.world.firewall import INTERNET, Ports, ports_text
+from edgesim.world import Host
+from edgesim.world.firewall import INTERNET, Firewall, Ports, ports_text
+from edgesim.world.firewall import End as FlowEnd
 from edgesim.world.paths import Paths
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ STRANGER = "198.51.100.1"
 """A client's address, where a deployment has no client outside (RFC 5737)."""
 EPHEMERAL: Ports = ((32768, 60999),)
 """Source ports where none are documented (Linux, ip_local_port_range)."""
+ALL: Ports = ((1, 65535),)
+PROTOCOLS: tuple[Protocol, ...] = ("tcp", "udp")
 Decision = tuple[str, str, str]
 """Firewall, rule, verdict."""
 
@@ -79,21 +83,13 @@ def flows(lab: Deployment) -> Iterator[Flow]:
             yield from judge.flows(each)
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """What `Paths` asks of a host."""
-
-    name: str
-    interfaces: tuple[Interface, ...]
-
-
 class Judge:
     """Asks a deployment's firewalls about flows."""
 
     def __init__(self, lab: Deployment) -> None:
         self.lab = lab
-        placed = {spec.name: _Placed(spec.name, spec.interfaces) for spec in lab.host_specs()}
-        self._hosts = cast("dict[str, Host]", placed)
+        # What paths want of a host is its name and its interfaces; a description has both.
+        self._hosts = cast("dict[str, Host]", dict(lab.hosts_by_name))
         self.paths = Paths((INTERNET,), self._hosts)
         self.paths.install(lab.topology)
         rules = [rule for wall in self.paths.network.firewalls for rule in wall.rules]
@@ -205,6 +201,46 @@ class Judge:
         found = passage.blocked
         return (found.firewall, found.rule, found.verdict) if found is not None else None
 
+    # ---- what comes inward
+
+    def before_cores(self) -> tuple[Firewall, ...]:
+        """Return the firewalls that are crossed inward from an E's inner interface to a C."""
+        walls: dict[str, Firewall] = {}
+        for edge in self.lab.expressway_e:
+            for core in self.lab.expressway_c:
+                for wall, inward in self.paths.way(edge.interfaces[-1].zone, core.zone):
+                    if inward:
+                        walls[wall.name] = wall
+        return tuple(walls.values())
+
+    def outer_ends(self, wall: Firewall) -> Iterator[tuple[str, FlowEnd]]:
+        """Yield who may come from the outer side of a firewall: every E, and a stranger."""
+        for edge in self.lab.expressway_e:
+            interface = edge.interfaces[-1]
+            if self.paths.beyond(wall, interface.zone):
+                zone = self.paths.known(interface.zone)
+                yield edge.name, FlowEnd(address=interface.address, port=1, zone=zone, host=edge.name)
+        yield "a stranger", FlowEnd(address=STRANGER, port=1, zone=self.paths.root)
+
+    def behind(self, wall: Firewall) -> Iterator[FlowEnd]:
+        """Yield the machines on the inner side of a firewall."""
+        for spec in self.lab.host_specs():
+            for interface in spec.interfaces:
+                if not self.paths.beyond(wall, interface.zone):
+                    zone = self.paths.known(interface.zone)
+                    yield FlowEnd(address=interface.address, port=1, zone=zone, host=spec.name)
+
+    def accepted(
+        self, wall: Firewall, protocol: Protocol, source: FlowEnd, target: FlowEnd
+    ) -> Iterator[tuple[str, tuple[int, int]]]:
+        """Yield the ports that a firewall opens, and the rule that opens them, from some port of the source."""
+        for sources in _pieces(ALL, self._sources):
+            for targets in _pieces(ALL, self._targets):
+                ends = replace(source, port=sources[0]), replace(target, port=targets[0])
+                verdict, rule = wall.judge(protocol, *ends)
+                if verdict == "accept":
+                    yield rule, targets
+
 
 def peer_address(lab: Deployment, edge: ExpresswayE) -> str | None:
     """Return the address to which C's traversal zone resolves the peer address of an E, None where it does not."""
@@ -240,7 +276,7 @@ def _pieces(ports: Ports, edges: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     """Yield ranges, cut at these edges."""
     for first, last in ports:
         cuts = [first, *(edge for edge in edges if first < edge <= last), last + 1]
-        for one, other in zip(cuts, cuts[1:], strict=False):
+        for one, other in itertools.pairwise(cuts):
             yield one, other - 1
 
 
@@ -253,3 +289,40 @@ def _joined(spans: list[tuple[int, int]]) -> Ports:
         elif (first, last) not in joined:
             joined.append((first, last))
     return tuple(joined)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """An opening inward at a firewall before Expressway-C: the rule, and whom it lets through to whom."""
+
+    firewall: str
+    rule: str
+    protocol: Protocol
+    ports: Ports
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+
+
+def openings(lab: Deployment) -> tuple[Opening, ...]:
+    """Return what the firewalls between E and C let in, from an E's inner interface or from a stranger outside."""
+    judge = Judge(lab)
+    merged: dict[tuple[str, str, Protocol], tuple[dict[str, None], dict[str, None], list[tuple[int, int]]]] = {}
+    for wall in judge.before_cores():
+        for source, start in judge.outer_ends(wall):
+            for target in judge.behind(wall):
+                for protocol in PROTOCOLS:
+                    for rule, ports in judge.accepted(wall, protocol, start, target):
+                        each = merged.setdefault((wall.name, rule, protocol), ({}, {}, []))
+                        each[0][source], each[1][target.host or target.address] = None, None
+                        each[2].append(ports)
+    return tuple(
+        Opening(
+            firewall=firewall,
+            rule=rule,
+            protocol=protocol,
+            ports=_joined(spans),
+            sources=tuple(sources),
+            targets=tuple(targets),
+        )
+        for (firewall, rule, protocol), (sources, targets, spans) in merged.items()
+    )

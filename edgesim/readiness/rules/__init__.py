@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgesim.readiness.rule import Book, Rule
-from edgesim.readiness.rules import addresses, expressways, ice, names, releases, unified_cm
+from edgesim.readiness.rules import addresses, expressways, ice, names, ports, releases, unified_cm
 
 BOOKS: tuple[Book, ...] = (
     names.book,
@@ -12,6 +12,7 @@ BOOKS: tuple[Book, ...] = (
     releases.book,
     ice.book,
     unified_cm.book,
+    ports.book,
 )
 RULES: tuple[Rule, ...] = tuple(rule for book in BOOKS for rule in book.rules)
 

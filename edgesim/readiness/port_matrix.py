@@ -1,0 +1,281 @@
+"""What each documented port carries, service by service: what stops when it is closed alone, and what goes on.
+
+One table for the readiness rules, the scenarios and the documentation. A cell says how a client's service fares that
+signs in while the port is closed: it works, it fails with something to see in the journal, or the client never comes to
+it, because an earlier service failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from edgesim.deployment import Deployment
+from edgesim.journal.matchers import (
+    DnsAnswer,
+    FirewallBlocked,
+    HttpResponse,
+    Matcher,
+    MediaFlow,
+    SipResponse,
+    SshTunnel,
+    Test,
+    XcpLink,
+    XmppStream,
+    ZoneState,
+    containing,
+    one_of,
+)
+from edgesim.readiness import facts
+
+
+class Service(Enum):
+    """What a client outside does through the edge, in the order of a sign-in."""
+
+    DISCOVERY = "discovery"
+    EDGE_CONFIGURATION = "edge configuration"
+    FILES = "files"
+    REGISTRATION = "registration"
+    CHAT = "chat"
+    MEDIA = "media"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Who is in the picture: the clients concerned, the Expressways, the firewall that closes the port."""
+
+    lab: Deployment
+    clients: Test
+    edges: Test
+    cores: Test
+    firewall: str
+
+    @classmethod
+    def of(cls, lab: Deployment, firewall: str, clients: tuple[str, ...] = ()) -> Scene:
+        """Return the scene of a deployment; all clients outside, unless some are named."""
+        return cls(
+            lab=lab,
+            clients=one_of(*clients) if clients else facts.any_client(lab),
+            edges=facts.edges(lab),
+            cores=facts.cores(lab),
+            firewall=firewall,
+        )
+
+
+Show = Callable[[Scene], tuple[Matcher, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """How a service fares: ``text`` for people; what the journal shows of it where it fails; ``reached`` is false where
+    the client never comes to it."""
+
+    text: str
+    works: bool = False
+    reached: bool = True
+    shows: Show = lambda _: ()
+
+
+WORKS = Cell(text="works", works=True)
+NOT_REACHED = Cell(text="not reached", reached=False)
+
+
+def _works(scene: Scene) -> dict[Service, Matcher]:
+    clients, edges = scene.clients, scene.edges
+    return {
+        Service.DISCOVERY: DnsAnswer(node=clients, name=containing("_collab-edge._tls."), rcode="NOERROR"),
+        Service.EDGE_CONFIGURATION: HttpResponse(
+            node=clients, peer=edges, status=200, payload=containing("getEdgeConfigResponse")
+        ),
+        Service.FILES: HttpResponse(node=clients, peer=edges, status=200, target=containing(".cnf.xml")),
+        Service.REGISTRATION: SipResponse(node=clients, peer=edges, status=200, method="REGISTER"),
+        Service.CHAT: XmppStream(node=clients, peer=edges, element="success"),
+        Service.MEDIA: MediaFlow(node=clients, peer=edges, leg="endpoint", state="started"),
+    }
+
+
+def works(scene: Scene, service: Service) -> Matcher:
+    """Return what shows that a service works."""
+    return _works(scene)[service]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A documented port: the flow's name in `edgesim.deployment.flows`, the firewall in its way, what stops.
+
+    ``sees`` says it for an administrator. ``link`` is what the Expressways show of it. Services without a cell work.
+    """
+
+    flow: str
+    wall: str
+    sees: str
+    cells: Mapping[Service, Cell]
+    link: Show = lambda _: ()
+    link_text: str = ""
+
+    def cell(self, service: Service) -> Cell:
+        """Return how a service fares."""
+        return self.cells.get(service, WORKS)
+
+    def symptoms(self, scene: Scene) -> tuple[Matcher, ...]:
+        """Return everything that the journal shows, in the order in which it comes."""
+        cells = (matcher for service in Service for matcher in self.cell(service).shows(scene))
+        return (*self.link(scene), *cells)
+
+    def stopped(self, scene: Scene) -> tuple[Matcher, ...]:
+        """Return what does not come: the services that fail."""
+        return tuple(works(scene, service) for service in Service if not self.cell(service).works)
+
+
+def _blocked(scene: Scene, node: Test, port: int, protocol: str = "tcp") -> Matcher:
+    return FirewallBlocked(node=node, firewall=scene.firewall, protocol=protocol, port=port)
+
+
+def _client_blocked(port: Callable[[Deployment], int]) -> Show:
+    return lambda scene: (_blocked(scene, scene.clients, port(scene.lab)),)
+
+
+def _zone_down(scene: Scene) -> tuple[Matcher, ...]:
+    lab = scene.lab
+    return (
+        _blocked(scene, scene.cores, lab.traversal_zone.port),
+        ZoneState(node=scene.cores, zone=lab.traversal_zone.name, state=lab.defaults.links.failed_refused),
+    )
+
+
+def _tunnel_down(scene: Scene) -> tuple[Matcher, ...]:
+    return (
+        _blocked(scene, scene.cores, scene.lab.ssh_tunnel.port),
+        SshTunnel(node=scene.cores, state="failed"),
+        # The zone stands all the same.
+        ZoneState(node=scene.cores, zone=scene.lab.traversal_zone.name, state=scene.lab.defaults.links.active),
+    )
+
+
+def _xcp_down(scene: Scene) -> tuple[Matcher, ...]:
+    return (
+        _blocked(scene, scene.cores, scene.lab.xcp_link.port),
+        XcpLink(node=scene.cores, state="failed"),
+    )
+
+
+def _unavailable(scene: Scene) -> tuple[Matcher, ...]:
+    status = scene.lab.defaults.sip.zone_down_status
+    return (SipResponse(node=scene.clients, peer=scene.edges, status=status, method="REGISTER"),)
+
+
+def _next_hop_failed(scene: Scene) -> tuple[Matcher, ...]:
+    return (HttpResponse(node=scene.clients, peer=scene.edges, status=502, reason="Next Hop Connection Failed"),)
+
+
+def _no_mechanisms(scene: Scene) -> tuple[Matcher, ...]:
+    return (
+        XmppStream(node=scene.clients, peer=scene.edges, element="features", detail=""),
+        XmppStream(node=scene.clients, peer=scene.edges, element="close"),
+    )
+
+
+def _no_pinhole(scene: Scene) -> tuple[Matcher, ...]:
+    """What C shows of the media probe, where the deployment has one."""
+    if scene.lab.mra.media_probe is None:
+        return ()
+    return (MediaFlow(node=scene.cores, leg="multiplexed", state="failed", reason="no answer from E"),)
+
+
+def _media_blocked(scene: Scene) -> tuple[Matcher, ...]:
+    probe = scene.lab.mra.media_probe
+    if probe is None or probe.edge_port is None:
+        return ()
+    return (_blocked(scene, scene.clients, probe.edge_port, "udp"),)
+
+
+ROWS: tuple[Row, ...] = (
+    Row(
+        flow="edge-https",
+        wall="external",
+        sees="nobody outside signs in: connections to E:8443 get no answer (HOST_UNREACHABLE_ERROR); who is signed in "
+        "keeps phone and chat until the next request over HTTPS",
+        cells={
+            Service.EDGE_CONFIGURATION: Cell(
+                text="no answer from E:8443", shows=_client_blocked(lambda lab: lab.defaults.ports.edge_https)
+            ),
+            Service.FILES: NOT_REACHED,
+            Service.REGISTRATION: NOT_REACHED,
+            Service.CHAT: NOT_REACHED,
+        },
+    ),
+    Row(
+        flow="edge-sip",
+        wall="external",
+        sees="clients outside sign in and chat, but the phone does not register: connections to E:5061 get no answer",
+        cells={
+            Service.REGISTRATION: Cell(
+                text="no answer from E:5061", shows=_client_blocked(lambda lab: lab.defaults.ports.edge_sip)
+            )
+        },
+    ),
+    Row(
+        flow="edge-xmpp",
+        wall="external",
+        sees="clients outside sign in and have their phone, but no chat: connections to E:5222 get no answer",
+        cells={
+            Service.CHAT: Cell(
+                text="no answer from E:5222", shows=_client_blocked(lambda lab: lab.defaults.ports.edge_xmpp)
+            )
+        },
+    ),
+    Row(
+        flow="edge-media",
+        wall="external",
+        sees="calls connect, and nobody hears or sees the other: media of clients outside does not reach E",
+        cells={Service.MEDIA: Cell(text="packets to E are lost", shows=_media_blocked)},
+    ),
+    Row(
+        flow="traversal-sip",
+        wall="internal",
+        sees="clients outside sign in and chat, but the phone does not register: E answers REGISTER with 503",
+        link=_zone_down,
+        link_text="traversal zone Failed",
+        cells={Service.REGISTRATION: Cell(text="503 to REGISTER", shows=_unavailable)},
+    ),
+    Row(
+        flow="ssh-tunnel",
+        wall="internal",
+        sees="nobody outside signs in: every HTTPS request gets 502 Next Hop Connection Failed, while the traversal "
+        "zone is active; who is signed in keeps phone and chat until the next request over HTTPS",
+        link=_tunnel_down,
+        link_text="SSH tunnel failed; traversal zone Active",
+        cells={
+            Service.EDGE_CONFIGURATION: Cell(text="502 Next Hop Connection Failed", shows=_next_hop_failed),
+            Service.FILES: NOT_REACHED,
+            Service.REGISTRATION: NOT_REACHED,
+            Service.CHAT: NOT_REACHED,
+        },
+    ),
+    Row(
+        flow="xcp",
+        wall="internal",
+        sees="clients outside have their phone, but no chat: E:5222 accepts, offers no way to authenticate, and closes",
+        link=_xcp_down,
+        link_text="XCP link failed",
+        cells={Service.CHAT: Cell(text="features without mechanisms, then closed", shows=_no_mechanisms)},
+    ),
+    Row(
+        flow="traversal-media",
+        wall="internal",
+        sees="calls connect, and nobody hears or sees the other: media does not get from C to E",
+        link=_no_pinhole,
+        link_text="no pinhole from C to E",
+        cells={Service.MEDIA: Cell(text="packets end at E")},
+    ),
+)
+"""NET-16, then NET-15, in the order in which a client's packets pass."""
+
+
+def row(flow: str) -> Row:
+    """Return the row of a flow by its name. Raises `LookupError`."""
+    for each in ROWS:
+        if each.flow == flow:
+            return each
+    raise LookupError(f"no row for {flow!r}")

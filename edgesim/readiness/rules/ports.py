@@ -1,0 +1,182 @@
+"""Rules about the documented ports between clients, Expressway-E and Expressway-C, and about C's peer addresses.
+
+Which flows a deployment's firewalls block is asked of the firewalls themselves (`edgesim.deployment.reach`), so that
+any way of writing rules down is judged by what it does. What a closed port stops is `edgesim.readiness.port_matrix`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgesim.deployment import Deployment
+from edgesim.deployment.flows import Ports, kind, ports_text
+from edgesim.deployment.hosts import ExpresswayE
+from edgesim.deployment.reach import ALL, Flow, Judge, Shut, openings, resolved
+from edgesim.journal.matchers import HttpResponse, Matcher, ZoneState
+from edgesim.readiness import facts, port_matrix
+from edgesim.readiness.port_matrix import Scene, Service
+from edgesim.readiness.rule import Book, Finding, Path, Prediction, Severity
+
+book = Book()
+WITHIN = 90.0
+"""Seconds: C has to give a link up, and a client a sign-in."""
+NAMES = {
+    "edge-https": "NET-16.https",
+    "edge-sip": "NET-16.sip",
+    "edge-xmpp": "NET-16.xmpp",
+    "edge-media": "NET-16.media",
+    "traversal-sip": "NET-15.sip",
+    "ssh-tunnel": "NET-15.https",
+    "xcp": "NET-15.xmpp",
+    "traversal-media": "NET-15.media",
+}
+"""The rule that belongs to each row of the matrix."""
+
+
+def _closed(flow: str) -> None:
+    """Write down the rule about one documented flow."""
+    each, row = kind(flow), port_matrix.row(flow)
+    ends = {"client": "clients outside", "expressway_c": "Expressway-C"}[each.source]
+
+    @book.rule(NAMES[flow], requires=f"firewalls let {ends} open {each.carries} to Expressway-E")
+    def find(deployment: Deployment) -> Iterator[Finding]:
+        if flow == "xcp" and not deployment.im_presence:
+            return
+        found = [each for each in Judge(deployment).flows(kind(flow)) if _by_its_own_address(deployment, each)]
+        for name in dict.fromkeys(shut.firewall for each in found for shut in each.blocked if shut.written):
+            yield _finding(deployment, row, found, name)
+
+    find.__doc__ = row.sees
+
+
+def _by_its_own_address(deployment: Deployment, flow: Flow) -> bool:
+    """Say whether a flow goes where E takes it; peer addresses that lead elsewhere are other rules' business."""
+    spec = deployment.host(flow.target.name).spec
+    assert isinstance(spec, ExpresswayE)
+    return flow.kind.source == "client" or flow.target.address in (spec.inner_address, spec.public_address)
+
+
+def _finding(deployment: Deployment, row: port_matrix.Row, flows: list[Flow], firewall: str) -> Finding:
+    each = kind(row.flow)
+    shut = [(flow, one) for flow in flows for one in flow.blocked if one.firewall == firewall and one.written]
+    ports = ports_text(tuple(dict.fromkeys(span for _, one in shut for span in one.ports)))
+    sources = tuple(dict.fromkeys(flow.source.name for flow, _ in shut))
+    targets = tuple(dict.fromkeys(flow.target.name for flow, _ in shut))
+    rule, verdict = shut[0][1].rule, shut[0][1].verdict
+    return Finding(
+        at=_field(deployment, firewall, shut[0][1]),
+        what=f"firewall {firewall} keeps {_list(sources)} from {each.protocol} {ports} of {_list(targets)} "
+        f"({verdict}: {rule})",
+        sees=row.sees,
+        mend=f"let {firewall} pass {each.protocol} {ports_text(shut[0][0].ports)} from {_list(sources)} "
+        f"to {_list(targets)}",
+        prediction=_prediction(deployment, row, flows, [flow for flow, _ in shut], firewall),
+    )
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _field(deployment: Deployment, firewall: str, shut: Shut) -> Path:
+    """Return the field that closes a port: the list of closed ones, the rules, or what no rule is about."""
+    walls = deployment.network.firewalls or ()
+    place = next(index for index, wall in enumerate(walls) if wall.name == firewall)
+    if shut.rule in (walls[place].rules or ()):
+        return ("network", "firewalls", place, "rules", (walls[place].rules or ()).index(shut.rule))
+    closed = bool(walls[place].closed) and not shut.rule.startswith("otherwise ")
+    return ("network", "firewalls", place, "closed" if closed else "rules")
+
+
+def _prediction(
+    deployment: Deployment, row: port_matrix.Row, flows: list[Flow], shut: list[Flow], firewall: str
+) -> Prediction | None:
+    """Return what the journal shows: only where no other way remains, and the whole of the ports is closed."""
+    whole = all(
+        _size(one.ports) == _size(flow.ports) and _size(one.source_ports) == _size(flow.source_ports)
+        for flow in shut
+        for one in flow.blocked
+    )
+    if len(shut) < len(flows) or not whole or not all(flow.source.known for flow in shut):
+        return None
+    scene = Scene.of(deployment, firewall)
+    if row.cell(Service.MEDIA).works is False and deployment.mra.media_probe is None:
+        return None
+    return Prediction(awaits=row.symptoms(scene), never=row.stopped(scene), within=WITHIN)
+
+
+def _size(ports: Ports) -> int:
+    return sum(last - first + 1 for first, last in ports)
+
+
+for _row in port_matrix.ROWS:
+    _closed(_row.flow)
+
+
+@book.rule(
+    "NET-15.inbound",
+    requires="nothing needs to be opened inward before Expressway-C",
+    severity=Severity.WARNING,
+)
+def inbound(deployment: Deployment) -> Iterator[Finding]:
+    """C opens every connection, so an opening inward serves nobody but an attacker."""
+    walls = deployment.network.firewalls or ()
+    for each in openings(deployment):
+        place = next(index for index, wall in enumerate(walls) if wall.name == each.firewall)
+        rules = walls[place].rules or ()
+        yield Finding(
+            at=("network", "firewalls", place, "rules", *((rules.index(each.rule),) if each.rule in rules else ())),
+            what=f"firewall {each.firewall} lets {_list(each.sources)} open {each.protocol} {_ports(each.ports)} of "
+            f"{_list(each.targets)} ({each.rule})",
+            sees="nothing: Expressway-C opens every connection by itself",
+            mend=f"take the opening out of the rules of {each.firewall}",
+        )
+
+
+def _ports(ports: Ports) -> str:
+    return "any port" if ports == ALL else ports_text(ports)
+
+
+@book.rule("NET-18.peer-address", requires="the peer addresses of C's traversal zone lead to Expressway-E")
+def peer_address(deployment: Deployment) -> Iterator[Finding]:
+    """A peer address that does not resolve, or leads to another machine: the zone fails and says why.
+
+    Names of an E that only lack their records are `NET-09.edge-address-inside`.
+    """
+    links, zone = deployment.defaults.links, deployment.traversal_zone
+    own = {
+        address for edge in deployment.expressway_e for address in (edge.outer, edge.inner, edge.static_nat) if address
+    }
+    wrong: list[tuple[int, str, str, str]] = []
+    for index, peer in enumerate(zone.peer_addresses):
+        address = resolved(deployment, peer)
+        if address is None and not any(peer.lower() in (e.fqdn, e.inner_fqdn) for e in deployment.expressway_e):
+            wrong.append((index, peer, f"{peer} does not resolve inside", links.failed_dns))
+        elif address is not None and address not in own:
+            there = next((spec for spec in deployment.host_specs() if spec.address == address), None)
+            owner = f"which is {there.name}" if there else "where no machine is"
+            wrong.append((index, peer, f"{peer} leads to {address}, {owner}", links.failed_refused))
+    alone = len(wrong) == len(zone.peer_addresses)
+    for index, peer, what, state in wrong:
+        awaits: tuple[Matcher, ...] = (
+            ZoneState(node=facts.cores(deployment), zone=zone.name, state=state),
+            HttpResponse(node=facts.any_client(deployment), status=502),
+        )
+        yield Finding(
+            at=("traversal_zone", "peer_addresses", index),
+            what=what,
+            sees=f"the zone shows {state}; "
+            + (
+                "nothing works through this edge: every HTTPS request gets 502 Next Hop Connection Failed"
+                if alone
+                else "clients that meet the Expressway-E that C does not reach get 502 Next Hop Connection Failed"
+            ),
+            mend=f"put the FQDN of an Expressway-E in place of {peer}, one that resolves inside to its inner address",
+            prediction=Prediction(
+                awaits=awaits,
+                never=(ZoneState(node=facts.cores(deployment), zone=zone.name, state=links.active),),
+                within=WITHIN,
+            )
+            if alone
+            else None,
+        )
