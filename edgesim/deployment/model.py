@@ -226,6 +226,16 @@ class Deployment(Model):
         """Every IM and Presence node of every cluster."""
         return tuple(node for cluster in self.im_presence for node in cluster.nodes)
 
+    @property
+    def contested_domain(self) -> str | None:
+        """The domain that both MRA's registrations and the Web Proxy for Meeting Server want on one Expressway."""
+        if self.cms_web_proxy is None:
+            return None
+        wanted = self.cms_web_proxy.guest_account_client_uri.lower()
+        # Chat forces registrations on (MRA Deployment Guide X12.6, "Install MRA").
+        registering = (each for each in self.domains.enabled if each.unified_cm_registrations or each.im_and_presence)
+        return next((each.name for each in registering if each.name.lower() == wanted), None)
+
     # People
 
     @cached_property

@@ -194,8 +194,10 @@ def _mappings(lab: Deployment, tree: Tree, walls: tuple[FirewallPlan, ...], wall
 def documented(lab: Deployment, tree: Tree, inner: str) -> Iterator[Rule]:
     """Yield the rules that the documents require of a firewall before the zone ``inner``, by what lies on each side."""
     ports = lab.defaults.ports
-    signalling = ((ports.edge_https,) * 2, (ports.edge_sip,) * 2, (ports.edge_xmpp,) * 2)
+    signalling: Ports = ((ports.edge_https,) * 2, (ports.edge_sip,) * 2, (ports.edge_xmpp,) * 2)
     media = ((ports.edge_media_first, ports.media_last),)
+    if lab.cms_web_proxy:
+        signalling += ((ports.web_proxy,) * 2,)
     outside, inside = Place(word=tree.side(inner, inside=False)), Place(word=tree.side(inner, inside=True))
     for zone in dict.fromkeys(each.outer_zone for each in lab.expressway_e if tree.within(each.outer_zone, inner)):
         yield _allow("tcp", outside, Place(word=zone, ports=signalling))

@@ -79,6 +79,8 @@ def _addresses(deployment: Deployment, view: View) -> Iterator[tuple[str, str, b
         yield deployment.dns.outside.fqdn, deployment.dns.outside.address, True
         for edge in deployment.expressway_e:
             yield edge.fqdn, edge.public_address, True
+            if deployment.cms_web_proxy:
+                yield deployment.cms_web_proxy.guest_account_client_uri, edge.public_address, False
         return
     yield deployment.dns.inside.fqdn, deployment.dns.inside.address, True
     for edge in deployment.expressway_e:

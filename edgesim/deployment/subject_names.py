@@ -85,6 +85,8 @@ def _names(
         for domain in lab.domains.enabled:
             if domain.xmpp_federation:
                 yield domain.name, "XMPP federation domain"
+        if lab.cms_web_proxy:
+            yield lab.cms_web_proxy.guest_account_client_uri, "guest account client URI of the Web Proxy"
     if isinstance(machine, ExpresswayC):
         if lab.mra.expressway_c_cluster:
             yield lab.mra.expressway_c_cluster, "name of the cluster"

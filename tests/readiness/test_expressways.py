@@ -26,6 +26,16 @@ def _deployments(*names: str) -> dict[str, Any]:
     return {"domains.enabled": [{"name": "example.com"}, *domains]}
 
 
+def _web_proxy(name: str, configured: str = "after MRA") -> dict[str, Any]:
+    return {"cms_web_proxy": {"guest_account_client_uri": name, "configured": configured}}
+
+
+def _domain(registrations: bool, chat: bool) -> dict[str, Any]:
+    other = {"name": "other.example", "unified_cm_registrations": registrations, "im_and_presence": chat}
+    return {"domains.enabled": [{"name": "example.com"}, {**other, "xmpp_federation": True}]}
+
+
+UNPUBLISHED = {"view": "outside", "name": "_collab-edge._tls.other.example", "type": "SRV"}
 NUMBER = "EXP-10.number-of-presence-domains"
 FEDERATED = {"domains.enabled": [{"name": "example.com", "xmpp_federation": True}]}
 HSM = {"vendor": "nShield Plus"}
@@ -43,6 +53,17 @@ CASES = [
         rule="EXP-05.microsoft-gateway",
         at="expressway_c[0].also_serves",
     ),
+    # the Web Proxy for Meeting Server
+    Case(changes=_web_proxy("join.example.com")),
+    Case(
+        changes=_web_proxy("Example.com"),
+        rule="NET-08.guest-account-client-uri",
+        at="cms_web_proxy.guest_account_client_uri",
+    ),
+    Case(changes=_web_proxy("example.com", "before MRA"), rule="NET-08.guest-account-client-uri"),
+    Case(changes={**_web_proxy("other.example"), **_domain(False, False), "dns.without": [UNPUBLISHED]}),
+    Case(changes={**_web_proxy("other.example"), **_domain(True, False)}, rule="NET-08.guest-account-client-uri"),
+    Case(changes={**_web_proxy("other.example"), **_domain(False, True)}, rule="NET-08.guest-account-client-uri"),
     # presence domains: before X8.5, on X8.5, as a preview, supported
     Case(changes=_presence(1, "X8.1.1")),
     Case(changes=_presence(2, "X8.1.1"), rule="EXP-10.presence-domains", at="im_presence[0].presence_domains"),

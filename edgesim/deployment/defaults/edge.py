@@ -92,6 +92,12 @@ class EdgeDefaults(Model):
     retry_after_s: int | None = known(
         None, "Retry-After of 429, 502 and 503: none was ever seen", tag="proposed", gap="D-10"
     )
+    second_service_status: int = known(
+        403,
+        "E's answer in the name of MRA or the Web Proxy where the other was configured first for the same domain: "
+        "that it fails is documented, how is not; the 403 is that of a domain which E does not accept",
+        tag="proposed",
+    )
     edge_auth_header: str = known(
         "", "name of a header that authenticates to the edge alone; empty: not accepted", tag="proposed", gap="D-11"
     )

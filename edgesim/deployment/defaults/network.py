@@ -95,6 +95,7 @@ class PortDefaults(Model):
 
     dns: Port = known(53, "name servers, UDP and TCP", tag="doc", source="RFC 1035, section 4.2")
     edge_https: Port = known(8443, "client to E: every HTTPS request", tag="doc", source=PORTS)
+    web_proxy: Port = known(443, "browser to E: the Web Proxy for Meeting Server", tag="recalled")
     edge_sip: Port = known(5061, "client to E: SIP over TLS", tag="doc", source=REQUIREMENTS)
     edge_xmpp: Port = known(5222, "client to E: XMPP with STARTTLS", tag="doc", source=REQUIREMENTS)
     turn: Port = known(3478, "client to E: TURN control, UDP", tag="doc", source=PORTS)

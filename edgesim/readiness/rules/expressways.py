@@ -6,13 +6,16 @@ limitations); "MRA Deployment Guide X12.5, Troubleshooting".
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 
 from edgesim.deployment import Deployment
 from edgesim.deployment.features import gate
 from edgesim.deployment.hosts import Expressway, Hsm
 from edgesim.deployment.releases import Product, Release
-from edgesim.readiness.rule import Book, Finding, Path, Severity
+from edgesim.journal.matchers import HttpRequest, HttpResponse, Test, containing, one_of
+from edgesim.readiness import facts
+from edgesim.readiness.rule import Book, Finding, Path, Prediction, Severity
 
 book = Book()
 
@@ -191,3 +194,53 @@ def hsm_option_key(deployment: Deployment) -> Iterator[Finding]:
                 sees="the HSM is not used; the Expressway's private key stays on its disk",
                 mend=f"install the HSM option key on {each.name}",
             )
+
+
+# ---- NET-08: the Web Proxy for Meeting Server
+
+
+@book.rule(
+    "NET-08.guest-account-client-uri",
+    requires="the Web Proxy's guest account client URI is no domain enabled for Unified CM registrations",
+)
+def guest_account_client_uri(deployment: Deployment) -> Iterator[Finding]:
+    """With the same value the service that was configured first works."""
+    web_proxy, domain = deployment.cms_web_proxy, deployment.contested_domain
+    if web_proxy is None or domain is None:
+        return
+    clients, edges = facts.any_client(deployment), one_of(*(each.name for each in deployment.expressway_e))
+    refused = deployment.defaults.edge.second_service_status
+    if web_proxy.configured == "before MRA":
+        path = base64.urlsafe_b64encode(domain.encode()).decode().rstrip("=")
+        sees = f"sign-ins to {domain} are refused by Expressway-E ({refused}), guests of meetings get in"
+        asked = containing(f"/{path}/get_edge_config")
+        cores = one_of(*(each.name for each in deployment.expressway_c))
+        prediction = Prediction(
+            awaits=(HttpResponse(node=clients, peer=edges, status=refused, target=asked),),
+            never=(HttpRequest(node=cores, target=asked),),
+        )
+    else:
+        sees = f"guests of meetings are refused by Expressway-E ({refused}), sign-ins to {domain} work"
+        prediction = Prediction(
+            awaits=(
+                HttpRequest(node=edges, peer=clients, target="/", headers=has_host(web_proxy.guest_account_client_uri)),
+                HttpResponse(node=clients, peer=edges, status=refused),
+            ),
+        )
+    yield Finding(
+        at=("cms_web_proxy", "guest_account_client_uri"),
+        what=f"{domain} is the Web Proxy's guest account client URI, and a domain for Unified CM registrations; "
+        f"the Web Proxy was configured {web_proxy.configured}",
+        sees=sees,
+        mend="give the Web Proxy a guest account client URI of its own, such as join." + domain,
+        prediction=prediction,
+    )
+
+
+def has_host(name: str) -> Test:
+    """A request's header lines that ask for this host, without a port or with one."""
+    wanted = name.lower()
+    return Test(
+        f"with Host: {wanted}",
+        lambda lines: any(key.lower() == "host" and value.partition(":")[0].lower() == wanted for key, value in lines),
+    )

@@ -1,9 +1,10 @@
 """Expressway-E's HTTPS proxy, port 8443: what it refuses by itself, and what it sends through the tunnel to a C.
 
-E knows nothing of users or servers. It refuses what is no edge URL (404), a domain that C did not enable (403), and a
-proxied request that carries no credentials at all (401); everything else is C's to judge. Where no C can be asked, the
-client gets ``502 Next Hop Connection Failed``. Sources: "Configure MRA through Expressway/VCS in a Multi-Domain
-Deployment" (Cisco 117811) for the 403; "MRA Deployment Guide X12.5, Troubleshooting" for 404 and 502.
+E knows nothing of users or servers. It refuses what is no edge URL (404), a domain that C did not enable or that the
+Web Proxy took first (403), and a proxied request that carries no credentials at all (401); everything else is C's to
+judge. Where no C can be asked, the client gets ``502 Next Hop Connection Failed``. Sources: "Configure MRA through
+Expressway/VCS in a Multi-Domain Deployment" (Cisco 117811) for the 403; "MRA Deployment Guide X12.5, Troubleshooting"
+for 404 and 502.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import server_context
 from edgesim.servers.expressway_e.tunnel import Tunnel, TunnelServer
+from edgesim.servers.expressway_e.web_proxy import taken_by_web_proxy
 
 CONTROL_RESOURCES = (edge_config.RESOURCE,)
 """What may follow an edge domain in a URL; E passes these on to C."""
@@ -59,6 +61,7 @@ class EdgeProxy:
         self._turn = 0
         self._tracking: dict[int, str] = {}
         self._homes: dict[str, str] = {}
+        self._taken = taken_by_web_proxy(node)
         self._server = HttpServer(
             node.journal,
             self.handle,
@@ -115,9 +118,11 @@ class EdgeProxy:
 
     def _judge(self, request: Request, first: EdgeDomain | Descriptor, rest: str) -> Response | None:
         """Return E's own refusal, or None where the request is for C."""
-        known = self.tunnels.domains
-        if known and first.domain.lower() not in known:
+        known, domain = self.tunnels.domains, first.domain.lower()
+        if known and domain not in known:
             return self._own(403)
+        if domain == self._taken:
+            return self._own(self.node.defaults.edge.second_service_status)
         if isinstance(first, EdgeDomain):
             resource = rest.partition("?")[0].strip("/")
             return None if resource in CONTROL_RESOURCES else self._own(404)

@@ -9,6 +9,7 @@ from edgesim.servers.expressway_e.https import EdgeProxy
 from edgesim.servers.expressway_e.media import MediaSide
 from edgesim.servers.expressway_e.sip import SipSide
 from edgesim.servers.expressway_e.tunnel import TunnelServer
+from edgesim.servers.expressway_e.web_proxy import WebProxy
 from edgesim.servers.expressway_e.xmpp import XmppSide
 
 
@@ -22,6 +23,7 @@ class ExpresswayE:
         greeting = Greeting(fqdn=node.fqdn, domain=spec.cookie_domain)
         self.tunnels = TunnelServer(node, greeting)
         self.https = EdgeProxy(node, self.tunnels)
+        self.web_proxy = WebProxy(node)
         self.sip = SipSide(self)
         self.xmpp = XmppSide(self)
         self.media = MediaSide(self)
@@ -35,6 +37,7 @@ class ExpresswayE:
         """Listen on every port. Raises `OSError` where one is taken."""
         await self.tunnels.start()
         await self.https.start()
+        await self.web_proxy.start()
         await self.sip.start()
         await self.xmpp.start()
         await self.media.start()
@@ -52,5 +55,6 @@ class ExpresswayE:
         await self.media.stop()
         await self.xmpp.stop()
         await self.sip.stop()
+        await self.web_proxy.stop()
         await self.https.stop()
         await self.tunnels.stop()
