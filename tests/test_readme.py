@@ -96,7 +96,7 @@ def test_the_table_of_dependencies_is_that_of_the_package() -> None:
 
 
 def test_every_dependency_is_used() -> None:
-    modules = {"dnspython": "dns", "PyYAML": "yaml"}
+    modules = {"dnspython": "dns", "pyOpenSSL": "OpenSSL", "PyYAML": "yaml"}
     source = "\n".join(path.read_text(encoding="utf-8") for path in sorted((REPOSITORY / "edgesim").rglob("*.py")))
     for row in table(README, "package"):
         name = row[0].strip("`")
