@@ -87,10 +87,11 @@ class MediaEndpoint:
 
     def _arm(self) -> None:
         if self._timer is None and (due := self.flow.due) is not None:
-            self._timer = self._loop.call_at(due, self._poll)
+            self._timer = self._loop.call_at(due, self._poll, due)
 
-    def _poll(self) -> None:
+    def _poll(self, due: float) -> None:
         self._timer = None
-        if (event := self.flow.poll(self._loop.time())) is not None:
+        # A clock that counts nanoseconds may show a moment before the time that a timer was set to.
+        if (event := self.flow.poll(max(due, self._loop.time()))) is not None:
             self._recorder.emit(event, peer=self._peer)
         self._arm()

@@ -51,8 +51,9 @@ class Relayed:
             else:
                 self._recorder.emit(output.event, peer=self.channel.legs[output.side].peer)
         if more and self._timer is None and (due := self.channel.due) is not None:
-            self._timer = self._loop.call_at(due, self._poll)
+            self._timer = self._loop.call_at(due, self._poll, due)
 
-    def _poll(self) -> None:
+    def _poll(self, due: float) -> None:
         self._timer = None
-        self._do(self.channel.poll(self._loop.time()))
+        # A clock that counts nanoseconds may show a moment before the time that a timer was set to.
+        self._do(self.channel.poll(max(due, self._loop.time())))

@@ -266,6 +266,16 @@ class Lab:
         with self.world.paths.partitioned(one, other, both_ways=both_ways):
             yield
 
+    def close_ports(self, firewall: str, *ports: str) -> None:
+        """Have a firewall close just these of its openings from now on, each as ``tcp 8443`` or ``udp 36002-59999``.
+
+        As in a stateful firewall whose rules change: flows that are open stay open. Raises `DeploymentError` for a
+        firewall or an opening that is not there.
+        """
+        changed = self.deployment.changed({f"network.firewalls.{firewall}.closed": list(ports)})
+        self.world.paths.install(changed.topology)
+        self.note(f"firewall {firewall}: {', '.join(ports) or 'nothing'} closed")
+
     @contextmanager
     def fault(self, fault: Fault) -> Iterator[int]:
         """Keep a fault rule in force for the length of a ``with`` block."""

@@ -167,6 +167,20 @@ def test_a_third_party_does_not_take_a_running_medium_over() -> None:
     assert isinstance(inside, events.MediaFlow) and inside.packets_in == 1
 
 
+def test_timers_of_flows_fire_once_wherever_in_time_they_began() -> None:
+    """Lab time is nanoseconds, a timer's time a float: neither may keep the other waiting for ever."""
+
+    async def story(lab: Lab) -> None:
+        for pause in (0.000_000_1, 1.1, 0.333_333_333, 17.123_456_789, 100.000_000_001):
+            await asyncio.sleep(pause)
+            path = await there_and_back(lab)
+            await asyncio.sleep(31)
+            await path.close()
+
+    lab = play(story)
+    assert len(flows(lab, "expe", "stopped")) == 5 * 4
+
+
 @pytest.mark.parametrize(
     ("probe", "field"),
     [

@@ -1,0 +1,52 @@
+"""How C's traversal zone reaches E: by its peer address, and what it shows where that is wrong."""
+
+from __future__ import annotations
+
+from edgesim.clients.jabber import Jabber
+from edgesim.scenario import HttpResponse, Lab, Registered, Setting, SshTunnel, ZoneState, containing, scenario, seconds
+
+RIGHT = [Setting("traversal_zone.peer_addresses", ["expe.example.com"])]
+WRONG = [Setting("traversal_zone.peer_addresses", ["expressway.example.com"])]
+
+
+@scenario(shows="NET-18", mutations=WRONG)
+async def peer_address_right(lab: Lab, alice: Jabber) -> None:
+    """The peer address is E's FQDN: the zone is active by that name, and alice's phone registers."""
+    await lab.expect(ZoneState(node="expc", zone="UCTraversal", state="TLS: Active", reason="expe.example.com"))
+    async with lab.step("alice signs in"):
+        await alice.sign_in()
+        await lab.expect(Registered(device="CSFALICE", via="expc"))
+
+
+@scenario(
+    shows="NET-18",
+    changes={"traversal_zone.peer_addresses": ["expressway.example.com"]},
+    breaks="NET-18.peer-address",
+    mutations=RIGHT,
+)
+async def peer_address_that_does_not_resolve(lab: Lab, alice: Jabber) -> None:
+    """The peer address does not resolve: Failed (DNS), by name; no tunnel either, so 502 for alice."""
+    async with lab.step("alice signs in"):
+        await alice.sign_in()
+    await lab.symptom("NET-18.peer-address")
+    reason = "expressway.example.com does not resolve"
+    await lab.expect(ZoneState(node="expc", zone="UCTraversal", state="Failed (DNS)", reason=reason))
+    await lab.expect(SshTunnel(node="expc", state="failed", detail=containing("expressway.example.com")))
+
+
+@scenario(
+    shows="NET-18",
+    changes={"traversal_zone.peer_addresses": ["imp-pub.inside.example.com"]},
+    breaks="NET-18.peer-address",
+    mutations=RIGHT,
+)
+async def peer_address_of_another_machine(lab: Lab, alice: Jabber) -> None:
+    """The peer address leads to another machine, which does not listen: Failed (connection refused)."""
+    async with lab.step("alice signs in"):
+        await alice.sign_in()
+    await lab.symptom("NET-18.peer-address")
+    refused = ZoneState(
+        node="expc", zone="UCTraversal", state="Failed (connection refused)", reason="connection refused"
+    )
+    await lab.expect(refused)
+    await lab.expect(HttpResponse(node=alice.node.name, peer="expe", status=502), within=seconds(5))
