@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from edgesim.cli import drawing, output
-from edgesim.deployment import Deployment
+from edgesim.deployment import Deployment, HostSpec
 from edgesim.deployment.dump import MASK
+from edgesim.deployment.people import Device
 from edgesim.deployment.releases import Release
 
 
@@ -19,11 +20,18 @@ def show(deployment: Deployment, *, secrets: bool) -> None:
     hosts = output.table("host", "role", "release", "address", "zone", "name")
     for spec in deployment.host_specs():
         release = getattr(spec.spec, "release", None) or _cluster_release(deployment, spec.cluster)
-        shown = (spec.name, drawing.role(spec), str(release or ""))
+        shown = (spec.name, _role(deployment, spec), _release(deployment, spec, release))
         for interface in spec.interfaces:
             hosts.add_row(*shown, interface.address, interface.zone, spec.fqdn if shown[0] else "")
             shown = ("", "", "")
     output.show(hosts)
+    output.say()
+    walls = output.table("firewall", "between", "rules", "closed", "NAT")
+    for wall in deployment.network.firewalls or ():
+        nat = [*wall.nat, *(["reflection"] if wall.reflection else [])]
+        rules = "\n".join([*(wall.rules or ()), f"otherwise {wall.otherwise}"])
+        walls.add_row(wall.name, " / ".join(wall.between), rules, "\n".join(wall.closed), "\n".join(nat))
+    output.show(walls)
     output.say()
     users = output.table("user", "password", "name", "number", "devices")
     for user in deployment.users:
@@ -39,6 +47,21 @@ def show(deployment: Deployment, *, secrets: bool) -> None:
             value = " ".join(map(str, record.value)) if isinstance(record.value, tuple) else record.value
             records.add_row(view, record.name, record.type, value)
     output.show(records)
+
+
+def _device(deployment: Deployment, spec: HostSpec) -> Device | None:
+    name = getattr(spec.spec, "device", None)
+    return deployment.device(name) if name else None
+
+
+def _role(deployment: Deployment, spec: HostSpec) -> str:
+    device = _device(deployment, spec)
+    return f"{device.product} {device.name}" if device else drawing.role(spec)
+
+
+def _release(deployment: Deployment, spec: HostSpec, release: Release | None) -> str:
+    device = _device(deployment, spec)
+    return (device.firmware or "current") if device else str(release or "")
 
 
 def _cluster_release(deployment: Deployment, name: str | None) -> Release | None:

@@ -23,8 +23,8 @@ def as_yaml(deployment: Deployment, *, full: bool = False, reveal: bool = False)
     """Return a deployment as YAML, which `load_text` reads again.
 
     With ``full`` every setting appears; a comment tells what was filled in (``derived``), what is a product's or this
-    testbed's default (``default``), and for named defaults how well they are known. Secrets are masked unless
-    ``reveal`` asks for them; then, and only then, the text gives the same deployment when read.
+    testbed's default (``default``), and for named defaults how well they are known and which document says so. Secrets
+    are masked unless ``reveal`` asks for them; then, and only then, the text gives the same deployment when read.
     """
     writer = _Writer(full=full, reveal=reveal)
     return "\n".join(writer.mapping(deployment, 0)) + "\n"
@@ -61,7 +61,7 @@ class _Writer:
             return ""
         extra = field.json_schema_extra
         if isinstance(extra, dict) and "tag" in extra:
-            return f"  # {extra['tag']}" + (f", {extra['gap']}" if "gap" in extra else "")
+            return "  # " + ", ".join(str(extra[key]) for key in ("tag", "gap", "source") if key in extra)
         return "  # default" if value == field.default else "  # derived"
 
     def _value(self, value: Any, field: FieldInfo) -> str:

@@ -43,7 +43,7 @@ async def everything_by(lab: Lab, alice: Jabber, zone: str) -> None:
         await lab.expect(XmppSession(jid=containing("alice@")))
 
 
-@scenario(shows="NET-19", mutations=[Setting("dns.split", False)])
+@scenario(shows=("NET-19", "LIM-02"), mutations=[Setting("dns.split", False)])
 async def public_name_in_split_dns(lab: Lab, alice: Jabber) -> None:
     """With split DNS the public FQDN serves as peer address: inside it leads to the inner interface."""
     lab.check(lab.deployment.traversal_zone.peer_addresses == ("expe.example.com",), "C uses the public name")

@@ -22,7 +22,7 @@ EDGE = "_collab-edge._tls.example.com"
 
 
 @scenario(
-    shows="NET-03",
+    shows=("NET-03", "NET-14"),
     mutations=[
         Setting("dns.cisco_uds", False),
         Setting("dns.cisco_uds_outside", True),
@@ -46,7 +46,9 @@ async def same_name_inside_and_outside(lab: Lab) -> None:
         await home.sign_in()
         await lab.expect(DnsAnswer(node=home.node.name, name=UDS, rcode="NXDOMAIN"))
         await lab.expect(DnsAnswer(node=home.node.name, name=EDGE, answers=containing("expe.example.com")))
-        await lab.expect(DnsAnswer(node=home.node.name, name="expe.example.com", answers=containing(edge.public_address)))
+        await lab.expect(
+            DnsAnswer(node=home.node.name, name="expe.example.com", answers=containing(edge.public_address))
+        )
         await lab.expect(Registered(device="CSFALICE", peer="expc"), within=seconds(10))
         await lab.expect(XmppSession(jid=containing("alice@example.com/"), state="bound"), within=seconds(10))
 

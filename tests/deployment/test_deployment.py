@@ -197,6 +197,7 @@ def test_yaml_round_trip(name: str) -> None:
     assert load_text(as_yaml(lab, full=True, reveal=True)) == lab
     assert load_text(as_yaml(lab, reveal=True)) == lab
     assert "  # proposed, D-08" in as_yaml(lab, full=True)
+    assert re.search(r"edge_https: 8443  # doc, .*Expressway", as_yaml(lab, full=True)), "the document is named"
 
 
 def test_short_yaml_is_what_the_author_wrote() -> None:
