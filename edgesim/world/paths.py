@@ -211,7 +211,11 @@ class Paths:
 
     def judge(self, protocol: str, source: Address, target: Address, *, host: Host | None, zone: str) -> Passage:
         """Judge a new flow from ``host`` (None: a stranger) in ``zone``, and say how the receiver will see it."""
-        start = End(address=source[0], port=source[1], zone=self.known(zone), host=host.name if host else None)
+        zone = self.known(zone)
+        found = self._locate(zone, target[0])
+        if found is not None and found.host is not None and not self.way(zone, found.zone):
+            return Passage(verdict="accept", host=found.host, source=source, target=target)
+        start = End(address=source[0], port=source[1], zone=zone, host=host.name if host else None)
         return _Journey(self, protocol, start, target).end()
 
     # ---- links

@@ -66,9 +66,9 @@ DOORS = [
     Door("imp-pub", "10.0.40.21", 5222, "xmpp"),
     Door("imp-pub", "10.0.40.21", 7400, "xcp", tls=True, mutual=True),
     *[Door(*side, 2222, "ssh") for side in (EDGE, CORE)],
-    *[Door(*side, 8443, "http", tls=True) for side in (EDGE, CORE)],
+    Door(*EDGE, 8443, "http", tls=True),
     Door(*EDGE, 5061, "sip", tls=True),
-    Door(*CORE, 7001, "sip", tls=True, mutual=True),
+    *[Door(*side, 7001, "sip", tls=True, mutual=True) for side in (EDGE, CORE)],
     Door(*EDGE, 5222, "xmpp"),
     Door(*CORE, 7400, "xcp", tls=True, mutual=True),
     *[Door(*CORE, port, "media-udp") for port in (2776, 2777)],
@@ -204,8 +204,8 @@ class Arena:
     # ---- the attack
 
     def attacker(self, door: Door) -> Host:
-        """Whoever of the two reaches a door."""
-        outside = door.address.startswith("203.")
+        """Whoever of the two reaches a door: the firewall before E lets the internet to its clients' ports only."""
+        outside = door.address.startswith("203.") and door.port not in (2222, 7001)
         return self.outsider if outside else self.insider
 
     def context(self, door: Door) -> ssl.SSLContext:
