@@ -260,9 +260,15 @@ class _Filler:
                 trust.append((held or TrustStore(host=machine.name, store=store), usual))
         self._set("certificates", (*certificates, *written.values()))
         itself = tuple(f"{each.host}/{each.service}" for each in servers if each.signed_by == "self-signed")
-        complete = (
-            _trusting(each, usual + itself if each.store in SELF_SIGNED_TOO else usual) for each, usual in trust
-        )
+        cores = {each.name for each in lab.expressway_c}
+        callers = tuple(f"{each.host}/{each.service}" for each in servers if each.host in cores)
+        mixed = {node.name for cluster in lab.unified_cm if cluster.mixed_mode for node in cluster.nodes}
+
+        def usually(store: TrustStore, cas: tuple[str, ...]) -> tuple[str, ...]:
+            own = itself if store.store in SELF_SIGNED_TOO else ()
+            return cas + own + (callers if store.host in mixed else ())
+
+        complete = (_trusting(each, usually(each, usual)) for each, usual in trust)
         self._set("trust", (*complete, *stores.values()))
 
     def _certificate(self, written: Certificate | None, kind: str, machine: Machine, service: str) -> Certificate:

@@ -133,7 +133,7 @@ class _Legs:
 
     def _proxy_store(self, core: Expressway, verify: bool) -> str | None:
         # From X14.2 on the proxy verifies whatever TLS verify mode says, unless the command line says otherwise.
-        always = _has("proxy verifies servers", core) and self.lab.defaults.tls.verify_origin_server
+        always = _has("proxy verifies servers", core) and self.lab.mra.verify_origin_server
         return "trusted-ca" if verify or always else None
 
     def _own(self, expressway: HostSpec) -> str:

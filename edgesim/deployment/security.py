@@ -56,7 +56,8 @@ STORES: dict[str, dict[str, tuple[str, ...]]] = {
 is written. ``activation-code`` is Expressway-E's list for mutual TLS. No store of a client holds the public authority's
 intermediate: it is for Expressway-E to send it."""
 SELF_SIGNED_TOO = ("trusted-ca", "tomcat-trust", "callmanager-trust", "cup-xmpp-trust")
-"""The stores to which the self-signed certificates of servers are added when nothing is written."""
+"""The stores to which the self-signed certificates of servers are added when nothing is written. Those of a Unified CM
+cluster in mixed mode also hold every Expressway-C's certificate then."""
 FIXED = ("built-in",)
 """Stores that nobody can change: the list of public CAs in a phone's firmware."""
 

@@ -288,8 +288,19 @@ def test_a_servers_own_502_is_not_ours() -> None:
     )
 
 
-@pytest.mark.parametrize(("release", "status"), [("X14.2", 502), ("X14.0.2", 200)])
-def test_from_x14_2_on_c_verifies_the_servers_behind_it(release: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("release", "mode", "origin", "status"),
+    [
+        ("X14.2", False, True, 502),
+        ("X14.2", False, False, 200),
+        ("X14.2", True, False, 502),
+        ("X14.0.2", False, True, 200),
+        ("X14.0.2", True, True, 502),
+    ],
+)
+def test_c_verifies_the_servers_behind_it_in_tls_verify_mode_and_from_x14_2_on_without_it(
+    release: str, mode: bool, origin: bool, status: int
+) -> None:
     async def main(lab: EdgeLab) -> None:
         cookie = await lab.cookie()
         answer = await lab.proxied(f"https://{SUB}:6972/CSFALICE.cnf.xml", cookie)
@@ -301,6 +312,8 @@ def test_from_x14_2_on_c_verifies_the_servers_behind_it(release: str, status: in
         main,
         changes={
             "expressway_c.0.release": release,
+            "mra.tls_verify_unified_cm": mode,
+            "mra.verify_origin_server": origin,
             "certificates": ({"host": "ucm-sub", "service": "tomcat", "names": ("other.inside.example.com",)},),
         },
         builds={"ucm-sub": stub(lambda _: plain(), 6972)},

@@ -90,7 +90,8 @@ def test_e_does_not_trust_the_authority_of_c() -> None:
         [(state, reason)] = zone_states(lab, "expc")
         assert state == "Failed (TLS)"
         assert "E refused the certificate" in reason
-        assert zone_states(lab, "expe") == []
+        assert zone_states(lab, "expe") == [("Failed (TLS)", "unable to get local issuer certificate")]
+        assert 'Event="Inbound TLS Negotiation Error"' in lab.entries("note", "expe")[-1].event.as_json()["text"]
 
     run(main, changes={"trust": [{"host": "expe", "store": "trusted-ca", "holds": ["public"]}]})
 

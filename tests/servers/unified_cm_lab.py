@@ -91,7 +91,10 @@ def run(
         authorities = fixture_authorities(world.entropy("certificates"))
         everyone = authorities.trust()
         issuing = authorities.enterprise
+        identity = issuing.issue(expressway_c("expc.inside.example.com", security_profiles=c_names))
         held = TrustStore.of("held", *everyone, issuing.certificate)
+        # In mixed mode C's own certificate has to be there.
+        in_stores = held.plus(identity) if deployment.unified_cm[0].mixed_mode else held
 
         async def factory(machine: Host) -> UnifiedCm:
             node = Node(
@@ -104,7 +107,7 @@ def run(
                     service: issuing.issue(unified_cm(deployment.host(name).fqdn, profile))
                     for service, profile in (("tomcat", "tomcat"), ("callmanager", "CallManager"))
                 },
-                trusts={store: trusts(store, held) for store in ("tomcat-trust", "callmanager-trust")},
+                trusts={store: trusts(store, in_stores) for store in ("tomcat-trust", "callmanager-trust")},
             )
             service = UnifiedCm(node)
             await service.start()
@@ -112,7 +115,6 @@ def run(
 
         await host(world, name, deployment.host(name).address, factory=factory)
         c = await host(world, "expc", C_ADDRESS)
-        identity = issuing.issue(expressway_c("expc.inside.example.com", security_profiles=c_names))
 
         async def work() -> None:
             client = HttpClient(journal.recorder(c), ssl=client_context(held, identity=identity))

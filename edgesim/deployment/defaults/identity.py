@@ -10,8 +10,8 @@ from edgesim.deployment.defaults.known import (
     CERTIFICATES,
     CODE_GRANT,
     CONFIGURATION,
+    REQUIREMENTS,
     SYSTEM_GUIDE,
-    UPGRADE,
     known,
 )
 
@@ -96,6 +96,19 @@ class TlsDefaults(Model):
         tag="doc",
         source=CERTIFICATES,
     )
+    mixed_mode_trusts: Literal["the certificate itself", "its chain"] = known(
+        "the certificate itself",
+        "what a cluster in mixed mode wants of Expressway-C's certificate in CallManager-trust and Tomcat-trust; "
+        "its chain would do too in practice",
+        tag="doc",
+        source=REQUIREMENTS,
+    )
+    im_presence_link_trust: Literal["both stores", "cup-xmpp-trust"] = known(
+        "both stores",
+        "by which stores IM and Presence verifies Expressway-C on 7400: the documents want C's root in cup-xmpp-trust "
+        "and tomcat-trust, and name no port for either",
+        tag="proposed",
+    )
     minimum_version: Literal["TLSv1.2", "TLSv1.3"] = known("TLSv1.2", "least version of every leg", tag="proposed")
     maximum_version: Literal["TLSv1.2", "TLSv1.3"] = known(
         "TLSv1.3", "greatest version of every leg; what OpenSSL offers", tag="proposed"
@@ -110,9 +123,6 @@ class TlsDefaults(Model):
         tag="doc",
         source=CERTIFICATES,
         ge=1,
-    )
-    verify_origin_server: bool = known(
-        True, "C's proxy verifies the servers behind it (X14.2 and later)", tag="doc", source=UPGRADE
     )
     verify_origin_command: str = known(
         "xConfiguration EdgeConfigServer VerifyOriginServer", "the setting's name", tag="recalled", gap="I-16"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgesim.readiness.rule import Book, Rule
-from edgesim.readiness.rules import addresses, expressways, ice, names, ports, releases, unified_cm
+from edgesim.readiness.rules import addresses, certificates, expressways, ice, names, ports, releases, unified_cm
 
 BOOKS: tuple[Book, ...] = (
     names.book,
@@ -13,6 +13,7 @@ BOOKS: tuple[Book, ...] = (
     ice.book,
     unified_cm.book,
     ports.book,
+    certificates.book,
 )
 RULES: tuple[Rule, ...] = tuple(rule for book in BOOKS for rule in book.rules)
 

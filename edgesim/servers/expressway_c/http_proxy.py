@@ -9,7 +9,7 @@ History" (Cisco 225476), "MRA Deployment Guide X12.6, Configure MRA", "Expresswa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from edgesim.edge import edge_config
 from edgesim.edge.allow_list import AllowList, Rule
@@ -41,16 +41,22 @@ def mra_domains(node: Node) -> tuple[str, ...]:
 
 
 class HttpProxy:
-    """The proxy of one C. ``allow_list`` is replaced whenever discovery rewrites it."""
+    """The proxy of one C. ``allow_list`` is replaced whenever discovery rewrites it; ``client_for`` gives the client
+    towards a server, by its name or address.
+    """
 
     def __init__(
-        self, node: Node, authenticator: Authenticator, edge_configuration: EdgeConfigService, client: HttpClient
+        self,
+        node: Node,
+        authenticator: Authenticator,
+        edge_configuration: EdgeConfigService,
+        client_for: Callable[[str], HttpClient],
     ) -> None:
         self.node = node
         self.allow_list = AllowList()
         self._authenticator = authenticator
         self._edge_configuration = edge_configuration
-        self._client = client
+        self._client_for = client_for
         self._hop = Hop(scheme="http", uuid=node.deployment.pkid("expressway", node.name))
         self._domains = frozenset(name.lower() for name in mra_domains(node))
 
@@ -98,7 +104,7 @@ class HttpProxy:
         if edge.edge_auth_header:
             headers = headers.without(edge.edge_auth_header)
         try:
-            answer = await self._client.request(
+            answer = await self._client_for(target.host).request(
                 request.method,
                 target.url(rest if rest[0] == "/" else "/" + rest),
                 headers=headers,

@@ -20,7 +20,7 @@ from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import client_context
 from edgesim.servers.expressway_c.discovery import Cluster, Discovered, ServerNode
-from edgesim.servers.expressway_c.tls import FIRST_MATCH
+from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain
 from edgesim.servers.expressway_c.zone import IDENTITY, WRONG_NAME
 from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint, TransportName
@@ -145,17 +145,19 @@ class Neighbour:
             self._dialling = self._neighbours.node.host.spawn(self._dial(), name=f"dial {self.name}")
             self._dialling.add_done_callback(self._dialled)
 
-    def lost(self, connection: Connection) -> None:
-        """The connection ended."""
+    def lost(self, connection: Connection, why: Exception | None) -> None:
+        """The connection ended; in TLS 1.3 that is also how Unified CM says that it does not trust C."""
         if self.connection is not connection:
             return
         self.connection = None
         if self._keeper is not None:
             self._keeper.cancel()
             self._keeper = None
-        failed = self._neighbours.node.defaults.links.failed_refused
-        if self.state != failed:
-            self.enter(failed, "connection lost")
+        texts = self._neighbours.node.defaults.links
+        if isinstance(why, ssl.SSLError):
+            self.enter(texts.failed_tls, f"Failed to establish SSL connection: {why.reason}")
+        elif self.state != texts.failed_refused:
+            self.enter(texts.failed_refused, "connection lost")
 
     def enter(self, state: str, reason: str) -> None:
         """Journal a state, once while it lasts."""
@@ -183,7 +185,7 @@ class Neighbours:
         self.context = client_context(
             node.trusts["trusted-ca"] if node.deployment.mra.tls_verify_unified_cm else None,
             identity=node.identities["server"],
-            send_chain=node.deployment.certificate(node.name, "server").sends == "chain",
+            send_chain=sends_chain(node),
             options=FIRST_MATCH,
             keylog=node.keylog,
         )

@@ -51,7 +51,7 @@ class ExpresswayC:
             edges=self._edges,
             release=self.release,
         )
-        self.proxy = HttpProxy(node, self.authenticator, self.edge_configuration, self._clients["proxy"])
+        self.proxy = HttpProxy(node, self.authenticator, self.edge_configuration, self._proxy_client)
         greeting = Greeting(
             fqdn=node.fqdn,
             domain=spec.domain or "",
@@ -143,12 +143,14 @@ class ExpresswayC:
 
     def _make_clients(self) -> dict[str, HttpClient]:
         """One client a purpose: they differ in whether they verify. From X14.2 on the TLS verify mode no longer counts
-        for what users cause, only for discovery."""
+        for what users cause, unless `EdgeConfigServer VerifyOriginServer` is Off: only for discovery."""
         node, mra = self.node, self.node.deployment.mra
-        origin = has("proxy verifies servers", self.release) and node.defaults.tls.verify_origin_server
+        origin = has("proxy verifies servers", self.release) and mra.verify_origin_server
         verify = {
-            "proxy": origin,
             "users": origin or mra.tls_verify_unified_cm,
+            f"proxy to {UNIFIED_CM}": origin or mra.tls_verify_unified_cm,
+            f"proxy to {IM_PRESENCE}": origin or mra.tls_verify_im_presence,
+            "proxy": origin,
             UNIFIED_CM: mra.tls_verify_unified_cm,
             IM_PRESENCE: mra.tls_verify_im_presence,
         }
@@ -159,3 +161,8 @@ class ExpresswayC:
 
     def _management_client(self, product: str) -> HttpClient:
         return self._clients[product]
+
+    def _proxy_client(self, host: str) -> HttpClient:
+        """Return the client by which the proxy reaches a server: the TLS verify mode is that of its cluster."""
+        cluster = self.discovered.cluster_of(host)
+        return self._clients["proxy" if cluster is None else f"proxy to {cluster.product}"]

@@ -22,7 +22,7 @@ from edgesim.node import Node
 from edgesim.pki import Policy, server_context
 from edgesim.servers.expressway_c.neighbours import Neighbour, Neighbours, SearchRule
 from edgesim.servers.expressway_c.sip_service import ServiceServer
-from edgesim.servers.expressway_c.tls import FIRST_MATCH, checks_usage
+from edgesim.servers.expressway_c.tls import FIRST_MATCH, checks_usage, sends_chain
 from edgesim.servers.expressway_c.zone import Peer, TraversalClient
 from edgesim.sip import stun
 from edgesim.sip.connection import Connection
@@ -131,7 +131,7 @@ class SipSide:
             node.identities["server"],
             trust=node.trusts["trusted-ca"],
             require_client=True,
-            send_chain=node.deployment.certificate(node.name, "server").sends == "chain",
+            send_chain=sends_chain(node),
             options=FIRST_MATCH,
             policy=Policy(usage=checks_usage(node)),
             keylog=node.keylog,
@@ -227,7 +227,7 @@ class SipSide:
             for target in [target for target, (peer, _) in self._contacts.items() if peer is context]:
                 del self._contacts[target]
         elif isinstance(context, Neighbour):
-            context.lost(connection)
+            context.lost(connection, exc)
 
     def _on_stun(self, message: stun.StunMessage, connection: Connection) -> stun.StunMessage | None:
         """Answer a keep-alive; one of E that names a registered path, as the Unified CM node at its end allows."""

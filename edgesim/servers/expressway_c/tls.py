@@ -19,3 +19,8 @@ def checks_usage(node: Node) -> bool:
     spec = node.spec.spec
     assert isinstance(spec, hosts.ExpresswayC)
     return spec.eku_checking or bool(closed("separate client certificate", {Product.EXPRESSWAY: spec.release}))
+
+
+def sends_chain(node: Node) -> bool:
+    """Say whether this Expressway sends the CAs above its certificate along with it; as shipped it does not."""
+    return node.deployment.certificate(node.name, "server").sends == "chain"

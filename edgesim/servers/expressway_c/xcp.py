@@ -16,7 +16,7 @@ from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import client_context
 from edgesim.servers.expressway_c.connections import has
-from edgesim.servers.expressway_c.tls import FIRST_MATCH
+from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain
 from edgesim.xmpp.link import XcpConnection
 from edgesim.xmpp.xcp import (
     DataArrived,
@@ -144,6 +144,7 @@ class XcpSide:
         self.edges: list[Dialled] = []
         self.servers: dict[str, Dialled] = {}
         self.tls: ssl.SSLContext
+        self.tls_inside: ssl.SSLContext
         self._across: dict[Leg, Leg] = {}
         self._queries: dict[Leg, Leg] = {}
         self._turn = 0
@@ -153,9 +154,8 @@ class XcpSide:
     async def start(self) -> None:
         """Begin to dial; nothing is waited for."""
         node = self.node
-        self.tls = client_context(
-            node.trusts["trusted-ca"], identity=node.identities["server"], options=FIRST_MATCH, keylog=node.keylog
-        )
+        self.tls = self._context(verify=True)
+        self.tls_inside = self._context(verify=node.deployment.mra.tls_verify_im_presence)
         for peer in node.deployment.traversal_zone.peer_addresses:
             port = node.deployment.xcp_link.port
             # Before X8.8 this link has no TLS, and nobody asks whose address it is.
@@ -165,6 +165,16 @@ class XcpSide:
             self.edges.append(edge)
             edge.begin()
         self.product.on_discovery(lambda found: self._discovered(found.im_presence))
+
+    def _context(self, *, verify: bool) -> ssl.SSLContext:
+        node = self.node
+        return client_context(
+            node.trusts["trusted-ca"] if verify else None,
+            identity=node.identities["server"],
+            send_chain=sends_chain(node),
+            options=FIRST_MATCH,
+            keylog=node.keylog,
+        )
 
     async def ready(self) -> None:
         """Return once every link to an E is up and every discovered IM and Presence node was tried."""
@@ -186,7 +196,7 @@ class XcpSide:
                 if server.name not in self.servers:
                     port = self.node.defaults.ports.im_presence_xmpp
                     dialled = Dialled(
-                        self, server.name, port, tls=self.tls, both_ways=False, on_event=self._from_server
+                        self, server.name, port, tls=self.tls_inside, both_ways=False, on_event=self._from_server
                     )
                     self.servers[server.name] = dialled
                     dialled.begin()

@@ -18,7 +18,7 @@ from edgesim.edge.resource_usage import ResourceUsage
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import client_context
-from edgesim.servers.expressway_c.tls import FIRST_MATCH
+from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain
 from edgesim.sip import digest
 from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint
@@ -265,7 +265,7 @@ class TraversalClient:
         self.context = client_context(
             node.trusts["trusted-ca"],
             identity=node.identities["server"],
-            send_chain=node.deployment.certificate(node.name, "server").sends == "chain",
+            send_chain=sends_chain(node),
             options=FIRST_MATCH,
             keylog=node.keylog,
         )

@@ -32,6 +32,9 @@ from edgesim.sip.proxy import Place, ProxyRefusal, pop_route, record_route, stam
 from edgesim.sip.relay import DIALOG_FORMING, Forwarded, Relay
 from edgesim.sip.transaction import Timers
 from edgesim.sip.values import NameAddr, SipUri, Via
+from edgesim.world import WorldEvent
+from edgesim.world.api import Incarnation
+from edgesim.world.events import TlsFailed
 
 CALL_ID = "proxy-call-id="
 UNCHALLENGED = ("ACK", "CANCEL")
@@ -117,6 +120,7 @@ class SipSide:
             name="sip",
         )
         self._up = asyncio.Event()
+        self._life: Incarnation | None = None
         node.host.services["sip"] = self
 
     # ---- life
@@ -135,6 +139,8 @@ class SipSide:
             policy=Policy(usage=self._checks_usage),
             keylog=node.keylog,
         )
+        self._life = node.host.life
+        node.host.world.observe(self._on_world)
         for address, port in self._listens:
             context = outside if port == self._outer.port else inside
             await self._endpoint.listen(address, port, "tls", ssl=context, handshake_timeout=timeout)
@@ -147,6 +153,7 @@ class SipSide:
 
     async def stop(self) -> None:
         """Close every port and connection."""
+        self._life = None
         await self._endpoint.close()
         self.zone.close()
         self._relay.clear()
@@ -171,7 +178,14 @@ class SipSide:
         """Return E's place in the traversal zone on the interface by which a C reached it."""
         return self._sides[link.connection.local[0]]
 
-    # ---- what the endpoint reports
+    # ---- what the endpoint reports, and what fails before there is a connection to report
+
+    def _on_world(self, event: WorldEvent) -> None:
+        """Log a handshake that failed at the traversal zone's port."""
+        if not isinstance(event, TlsFailed) or event.host != self.node.name or event.role != "server":
+            return
+        if event.local[1] == self.zone.settings.port and self._life is not None and self._life is self.node.host.life:
+            self.zone.refused(event.remote, event.local, event.reason.removeprefix("certificate verify failed: "))
 
     def _links_changed(self) -> None:
         self._up.set()

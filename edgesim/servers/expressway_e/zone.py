@@ -98,7 +98,7 @@ class TraversalServer:
         limit = self.node.defaults.tls.san_limit_characters
         check = check_names(connection.peer_certificate, wanted, limit=limit)
         if not check:
-            self._negotiation_error(connection, IDENTITY)
+            self._negotiation_error(connection.peer, connection.local, IDENTITY)
             if not self.links:
                 self._enter(self._texts.failed_tls, f"{IDENTITY}: {check.explain()}")
             connection.close()
@@ -106,6 +106,12 @@ class TraversalServer:
         link = Link(connection, self._loop.time())
         connection.context = link
         self._watch(link)
+
+    def refused(self, peer: tuple[str, int], local: tuple[str, int], detail: str) -> None:
+        """A handshake failed at the zone's port: C's certificate does not verify, or E's does not in C's eyes."""
+        self._negotiation_error(peer, local, detail)
+        if not self.links:
+            self._enter(self._texts.failed_tls, detail)
 
     def lost(self, link: Link) -> None:
         """A connection ended."""
@@ -130,7 +136,7 @@ class TraversalServer:
     def _judge(self, link: Link) -> None:
         if link.heard + self.silence <= self._loop.time():
             del self._watches[link.connection]
-            self._note(link.connection, f"{self.settings.name}: no sign of {link.address} for {self.silence:g} s")
+            self._note(link.connection.peer, f"{self.settings.name}: no sign of {link.address} for {self.silence:g} s")
             link.connection.abort()
         else:
             self._watch(link)
@@ -194,7 +200,7 @@ class TraversalServer:
             peer=link.connection.peer,
         )
         self._note(
-            link.connection,
+            link.connection.peer,
             f'Event="Authentication Failed" Service="SIP" Src-ip="{address}" Src-port="{port}" Detail="{detail}" '
             'Protocol="TLS" Method="OPTIONS" Level="1"',
         )
@@ -221,13 +227,12 @@ class TraversalServer:
         """The zone's state and the reason, as the status page shows them."""
         return self._entered
 
-    def _negotiation_error(self, connection: Connection, detail: str) -> None:
-        (address, port), (local, local_port) = connection.peer, connection.local
+    def _negotiation_error(self, peer: tuple[str, int], local: tuple[str, int], detail: str) -> None:
         self._note(
-            connection,
-            f'Event="Inbound TLS Negotiation Error" Service="SIP" Src-ip="{address}" Src-port="{port}" '
-            f'Dst-ip="{local}" Dst-port="{local_port}" Detail="{detail}" Protocol="TLS" Level="1"',
+            peer,
+            f'Event="Inbound TLS Negotiation Error" Service="SIP" Src-ip="{peer[0]}" Src-port="{peer[1]}" '
+            f'Dst-ip="{local[0]}" Dst-port="{local[1]}" Detail="{detail}" Protocol="TLS" Level="1"',
         )
 
-    def _note(self, connection: Connection, text: str) -> None:
-        self.node.journal.emit(events.Note(text=text), peer=connection.peer)
+    def _note(self, peer: tuple[str, int], text: str) -> None:
+        self.node.journal.emit(events.Note(text=text), peer=peer)

@@ -2,7 +2,7 @@
 
 Tomcat (SOAP, the single sign-on probe, AXL) shows the certificate ``tomcat`` on 8443; XMPP shows ``cup-xmpp``, to
 inside clients on 5222 (STARTTLS) and to Expressway-C on 7400, where it also asks for C's certificate and trusts only
-what ``cup-xmpp-trust`` holds. Source: "MRA Deployment Guide X15.0, MRA Requirements and
+what ``cup-xmpp-trust`` and ``tomcat-trust`` both hold. Source: "MRA Deployment Guide X15.0, MRA Requirements and
 Prerequisites" for who trusts whom.
 """
 
@@ -15,7 +15,7 @@ from edgesim.deployment.hosts import ImPresenceNode
 from edgesim.edge import axl
 from edgesim.http import HttpServer
 from edgesim.node import Node
-from edgesim.pki import TlsOptions, server_context
+from edgesim.pki import TlsOptions, TrustStore, server_context
 from edgesim.servers.im_presence.accounts import Account, Accounts
 from edgesim.servers.im_presence.carriers import DirectCarrier, LinkCarriers
 from edgesim.servers.im_presence.chat import Chat
@@ -30,7 +30,8 @@ from edgesim.xmpp.connection import ClientConnection
 from edgesim.xmpp.link import XcpConnection
 from edgesim.xmpp.xcp import XcpLink, realm_of
 
-TOMCAT, CUP_XMPP, CUP_XMPP_TRUST = "tomcat", "cup-xmpp", "cup-xmpp-trust"
+TOMCAT, CUP_XMPP = "tomcat", "cup-xmpp"
+TOMCAT_TRUST, CUP_XMPP_TRUST = "tomcat-trust", "cup-xmpp-trust"
 
 
 class ImPresence:
@@ -80,7 +81,7 @@ class ImPresence:
         self._listeners.append(await loop.create_server(lambda: self._client(clear), address, ports.im_presence_client))
         mutual = server_context(
             node.identities[CUP_XMPP],
-            trust=node.trusts[CUP_XMPP_TRUST],
+            trust=self._link_trust(),
             require_client=True,
             send_chain=self._sends_chain(CUP_XMPP),
             options=self._options(),
@@ -188,6 +189,13 @@ class ImPresence:
             options=self._options(),
             keylog=self.node.keylog,
         )
+
+    def _link_trust(self) -> TrustStore:
+        """Return what an Expressway-C is verified by: what both stores hold, unless the deployment says otherwise."""
+        cup, tomcat = self.node.trusts[CUP_XMPP_TRUST], self.node.trusts[TOMCAT_TRUST]
+        if self.node.defaults.tls.im_presence_link_trust != "both stores":
+            return cup
+        return TrustStore.of(f"{CUP_XMPP_TRUST} and {TOMCAT_TRUST}", *(one for one in cup if one in tomcat))
 
     def _sends_chain(self, service: str) -> bool:
         return self.node.deployment.certificate(self.node.name, service).sends == "chain"

@@ -5,13 +5,17 @@ from __future__ import annotations
 import ssl
 from collections.abc import Sequence
 
+from cryptography import x509
+
 from edgesim.deployment.hosts import UnifiedCmNode
 from edgesim.deployment.releases import Product, Release
 from edgesim.edge.config_files import SipTimers
 from edgesim.edge.uds import ROOT
 from edgesim.http import HttpServer, Request, Response
 from edgesim.node import Node
-from edgesim.pki import TlsOptions, TrustStore, server_context
+from edgesim.pki import Policy as TlsPolicy
+from edgesim.pki import Refusal as TlsRefusal
+from edgesim.pki import TlsOptions, TrustStore, check_names, server_context
 from edgesim.servers.unified_cm.axl import Axl
 from edgesim.servers.unified_cm.database import Database
 from edgesim.servers.unified_cm.registrar import Binding, Leg, Policy, Refusal
@@ -29,6 +33,8 @@ from edgesim.sip.transaction import Timers
 TOMCAT, CALLMANAGER = "tomcat", "callmanager"
 TOMCAT_TRUST, CALLMANAGER_TRUST = "tomcat-trust", "callmanager-trust"
 
+NO_ISSUER = 20
+"""OpenSSL's X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, for which the alert is ``unknown_ca``."""
 ADAPTIVE_FROM = (14, 0)
 """The release from which STUN keep-alives are answered and adaptive routing is confirmed."""
 
@@ -222,10 +228,12 @@ class UnifiedCm:
 
     # ---- TLS
 
-    def _options(self) -> TlsOptions:
+    def _options(self, *, partial_chain: bool = False) -> TlsOptions:
         versions = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
         tls = self.node.defaults.tls
-        return TlsOptions(minimum=versions[tls.minimum_version], maximum=versions[tls.maximum_version])
+        return TlsOptions(
+            minimum=versions[tls.minimum_version], maximum=versions[tls.maximum_version], partial_chain=partial_chain
+        )
 
     def _sends_chain(self, service: str) -> bool:
         return self.node.deployment.certificate(self.node.name, service).sends == "chain"
@@ -240,15 +248,29 @@ class UnifiedCm:
 
     def _asking_context(self, trust: TrustStore, *, require: bool = False) -> ssl.SSLContext:
         """Return the context of the CallManager service, which asks its caller for a certificate."""
+        strict = self.cluster.mixed_mode and self.node.defaults.tls.mixed_mode_trusts == "the certificate itself"
         return server_context(
             self.node.identities[CALLMANAGER],
             trust=trust,
             ask_client=True,
             require_client=require,
             send_chain=self._sends_chain(CALLMANAGER),
-            options=self._options(),
+            options=self._options(partial_chain=self.cluster.mixed_mode),
+            policy=self._mixed_mode(trust) if strict else TlsPolicy(),
             keylog=self.node.keylog,
         )
+
+    def _mixed_mode(self, trust: TrustStore) -> TlsPolicy:
+        """Return how a cluster in mixed mode judges: an Expressway-C's own certificate must be in the store."""
+        cores = tuple(each.fqdn for each in self.node.deployment.expressway_c)
+
+        def judge(certificate: x509.Certificate, error: int, depth: int) -> TlsRefusal | None:
+            if error:
+                return TlsRefusal(error)
+            stranger = depth == 0 and certificate not in trust and check_names(certificate, *cores)
+            return TlsRefusal(NO_ISSUER) if stranger else None
+
+        return TlsPolicy(judge=judge)
 
     def _both_trusts(self) -> TrustStore:
         """Return what both trust stores hold: a caller's certificate must be trusted by each."""

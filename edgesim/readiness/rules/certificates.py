@@ -1,0 +1,476 @@
+"""Rules about trust: whether everybody can build the chain of everybody who shows a certificate.
+
+Sources: MRA Deployment Guide, "Certificate Requirements"; "Understand MRA Certificate Requirements and Apache Traffic
+Server History" (Cisco 225476); "Configure and Troubleshoot Collaboration Edge (MRA) Certificates" (Cisco 213872).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from edgesim.deployment import Deployment, HostSpec, Product, closed
+from edgesim.deployment.hosts import ExpresswayC, UnifiedCmCluster, UnifiedCmNode
+from edgesim.deployment.security import Certificate
+from edgesim.journal.matchers import (
+    Discovery,
+    HttpResponse,
+    Matcher,
+    SipResponse,
+    Test,
+    TlsRefused,
+    XcpLink,
+    ZoneState,
+    containing,
+    one_of,
+)
+from edgesim.readiness import facts
+from edgesim.readiness.chains import Chain, chain, held, itself, shown_by, words
+from edgesim.readiness.rule import Book, Finding, Prediction, Severity
+
+book = Book()
+
+AT = ("trust",)
+NOT_VERIFIED = containing("certificate verify failed")
+UNKNOWN_CA = "unknown ca"
+
+
+def _has(feature: str, core: ExpresswayC) -> bool:
+    return not closed(feature, {Product.EXPRESSWAY: core.release})
+
+
+Name = str | Test
+Cores = tuple[ExpresswayC, ...]
+
+
+def _any(cores: Cores) -> Name:
+    """Return a condition on a host's name: one of these."""
+    return cores[0].name if len(cores) == 1 else one_of(*(core.name for core in cores))
+
+
+def _names(cores: Cores) -> str:
+    return " and ".join(core.name for core in cores)
+
+
+def _server_refuses(server: Name, caller: Name, port: int) -> tuple[Matcher, ...]:
+    """What is seen where the one who listens cannot verify the caller's certificate."""
+    return (
+        TlsRefused(node=server, peer=caller, port=port, reason=NOT_VERIFIED),
+        TlsRefused(node=caller, peer=server, port=port, alert=UNKNOWN_CA),
+    )
+
+
+def _caller_refuses(caller: Name, server: Name, port: int) -> tuple[Matcher, ...]:
+    """What is seen where the caller cannot verify the certificate of the one who listens."""
+    return (
+        TlsRefused(node=caller, peer=server, port=port, reason=NOT_VERIFIED),
+        TlsRefused(node=server, peer=caller, port=port, alert=UNKNOWN_CA),
+    )
+
+
+def _failed(lab: Deployment, cores: Cores, zone: str) -> Matcher:
+    return ZoneState(node=_any(cores), zone=zone, state=lab.defaults.links.failed_tls)
+
+
+def _predict(*awaits: Matcher) -> Prediction | None:
+    return Prediction(awaits=awaits) if awaits else None
+
+
+# ---- Unified CM trusts Expressway-C
+
+
+def _unified_cm_nodes(lab: Deployment) -> Iterator[tuple[UnifiedCmCluster, UnifiedCmNode]]:
+    for cluster in lab.unified_cm:
+        if cluster.name in (lab.mra.unified_cm_clusters or ()):
+            for node in cluster.nodes:
+                yield cluster, node
+
+
+def _refused_by_unified_cm(
+    lab: Deployment, cluster: UnifiedCmCluster, node: UnifiedCmNode, cores: Cores, store: str
+) -> Prediction | None:
+    """What a missing certificate in a trust store of a node leads to; None where nobody comes by that way."""
+    ports = lab.defaults.ports
+    awaits: list[Matcher] = []
+    if store == "callmanager-trust" and cluster.mixed_mode:
+        awaits += _server_refuses(node.name, _any(cores), ports.sip_tls)
+        awaits.append(_failed(lab, cores, f"CEtls-{node.server_name}"))
+    showing = tuple(core for core in cores if _has("proxy presents its certificate", core))
+    if node.name == cluster.tftp[0] and showing:
+        awaits += _server_refuses(node.name, _any(showing), ports.configuration_https)
+        awaits.append(HttpResponse(node=facts.any_client(lab), status=lab.defaults.edge.upstream_failure_status))
+    return _predict(*awaits)
+
+
+def _trust_in_c(lab: Deployment, store: str, wrong: Callable[[UnifiedCmCluster, Chain], bool]) -> Iterator[Finding]:
+    for cluster, node in _unified_cm_nodes(lab):
+        holds = held(lab.trust_store(node.name, store))
+        seen: dict[tuple[str, ...], Cores] = {}
+        for core in lab.expressway_c:
+            found = chain(lab, shown_by(lab, core.name), (node.name, store))
+            own = itself(found.certificate)
+            missing = (() if own in holds else (own,)) if cluster.mixed_mode else found.missing
+            if missing and wrong(cluster, found):
+                seen[missing] = (*seen.get(missing, ()), core)
+        for missing, cores in seen.items():
+            what = " and ".join(words(each) for each in missing)
+            yield Finding(
+                at=AT,
+                what=f"{store} of {node.name} lacks {what}{' (mixed mode)' if cluster.mixed_mode else ''}, by which it "
+                f"would trust {_names(cores)}",
+                sees="users sign in, but their configuration files on 6972 (and 6971) are refused with the alert "
+                "unknown CA: no phone service" + ("; secure SIP on 5061 fails too" if cluster.mixed_mode else ""),
+                mend=f"upload it as {store} on the cluster {cluster.name}, then restart Tomcat, CallManager and TFTP "
+                "(HAProxy too)",
+                prediction=_refused_by_unified_cm(lab, cluster, node, cores, store),
+            )
+
+
+def _root_missing(cluster: UnifiedCmCluster, found: Chain) -> bool:
+    return cluster.mixed_mode or found.lacks_root
+
+
+def _intermediate_missing(cluster: UnifiedCmCluster, found: Chain) -> bool:
+    return not cluster.mixed_mode and found.lacks_intermediates
+
+
+@book.rule(
+    "CERT-01.callmanager-trust",
+    requires="CallManager-trust of Unified CM holds the root of Expressway-C's certificate, in mixed mode that itself",
+)
+def callmanager_trust(deployment: Deployment) -> Iterator[Finding]:
+    """CallManager-trust of every node, for every Expressway-C."""
+    yield from _trust_in_c(deployment, "callmanager-trust", _root_missing)
+
+
+@book.rule(
+    "CERT-01.tomcat-trust",
+    requires="Tomcat-trust of Unified CM holds the root of Expressway-C's certificate, in mixed mode that itself",
+)
+def tomcat_trust(deployment: Deployment) -> Iterator[Finding]:
+    """Tomcat-trust of every node, for every Expressway-C."""
+    yield from _trust_in_c(deployment, "tomcat-trust", _root_missing)
+
+
+@book.rule(
+    "CERT-05.intermediate",
+    requires="CallManager-trust and Tomcat-trust hold every intermediate CA of Expressway-C's certificate too",
+)
+def intermediate_on_unified_cm(deployment: Deployment) -> Iterator[Finding]:
+    """The CAs between Expressway-C's certificate and its root, which C does not send."""
+    for store in ("tomcat-trust", "callmanager-trust"):
+        yield from _trust_in_c(deployment, store, _intermediate_missing)
+
+
+# ---- IM and Presence trusts Expressway-C
+
+
+def _im_presence_trust(lab: Deployment, store: str) -> Iterator[Finding]:
+    port = lab.defaults.ports.im_presence_xmpp
+    for cluster in lab.im_presence:
+        if cluster.name not in (lab.mra.im_presence_clusters or ()):
+            continue
+        for node in cluster.nodes:
+            chains = {core: chain(lab, shown_by(lab, core.name), (node.name, store)) for core in lab.expressway_c}
+            cores = tuple(core for core, found in chains.items() if not found.good)
+            if not cores:
+                continue
+            yield Finding(
+                at=AT,
+                what=f"{store} of {node.name} lacks {chains[cores[0]].words}, by which it would trust {_names(cores)}",
+                sees="chat does not come up: XMPP opens on 5222 and ends without mechanisms, for the link from "
+                f"{_names(cores)} to {node.name}:{port} is refused with the alert unknown CA",
+                mend=f"upload it as {store} on the cluster {cluster.name}, then restart its services",
+                prediction=_predict(*_server_refuses(node.name, _any(cores), port)),
+            )
+
+
+@book.rule(
+    "CERT-03.cup-xmpp-trust", requires="IM and Presence's cup-xmpp-trust holds the root of Expressway-C's certificate"
+)
+def cup_xmpp_trust(deployment: Deployment) -> Iterator[Finding]:
+    """The store that judges the XMPP link of Expressway-C."""
+    yield from _im_presence_trust(deployment, "cup-xmpp-trust")
+
+
+@book.rule(
+    "CERT-03.tomcat-trust", requires="IM and Presence's tomcat-trust holds the root of Expressway-C's certificate"
+)
+def im_presence_tomcat_trust(deployment: Deployment) -> Iterator[Finding]:
+    """The other store that is required to have it."""
+    yield from _im_presence_trust(deployment, "tomcat-trust")
+
+
+# ---- Expressway-C trusts Unified CM, IM and Presence
+
+
+def _verifies(lab: Deployment, core: ExpresswayC, tls_verify: bool) -> bool:
+    """Say whether C's proxy verifies servers whose TLS verify mode is this."""
+    return tls_verify or (_has("proxy verifies servers", core) and lab.mra.verify_origin_server)
+
+
+def _trusts(lab: Deployment, cores: Cores, host: str, service: str) -> bool:
+    """Say whether every one of these can verify a server's certificate."""
+    return all(chain(lab, (host, service), (core.name, "trusted-ca")).good for core in cores)
+
+
+def _unified_cm_refused(lab: Deployment, node: HostSpec, cores: Cores, service: str) -> Prediction | None:
+    """What it leads to that C cannot verify a certificate of a Unified CM node."""
+    ports, verify, caller = lab.defaults.ports, lab.mra.tls_verify_unified_cm, _any(cores)
+    cluster = lab.cluster_of(node.name)
+    name, publisher = cluster.node(node.name).server_name, cluster.publisher.name
+    failure = HttpResponse(node=facts.any_client(lab), status=lab.defaults.tls.unverified_server_status)
+    if service == "tomcat":
+        if node.name != publisher:
+            return None
+        if not verify:
+            return _predict(*_caller_refuses(caller, node.name, ports.uds), failure)
+        return _predict(
+            *_caller_refuses(caller, node.name, ports.uds),
+            Discovery(node=caller, server=name, state="failed", detail=NOT_VERIFIED),
+            HttpResponse(node=facts.any_client(lab), status=401, payload=containing('realm="Cisco-Edge"')),
+        )
+    if not _trusts(lab, cores, publisher, "tomcat"):
+        return None  # nobody comes so far
+    awaits: list[Matcher] = []
+    if verify and cluster.mixed_mode:
+        awaits += (*_caller_refuses(caller, node.name, ports.sip_tls), _failed(lab, cores, f"CEtls-{name}"))
+    if node.name == cluster.tftp[0]:
+        awaits += (*_caller_refuses(caller, node.name, ports.configuration_https), failure)
+    return _predict(*awaits)
+
+
+def _im_presence_refused(lab: Deployment, node: HostSpec, cores: Cores, service: str) -> Prediction | None:
+    """What it leads to that C cannot verify a certificate of an IM and Presence node."""
+    ports, verify, caller = lab.defaults.ports, lab.mra.tls_verify_im_presence, _any(cores)
+    publisher = lab.im_presence_cluster_of(node.name).publisher.name
+    if service == "cup-xmpp":
+        if not _trusts(lab, cores, publisher, "tomcat"):
+            return None  # the cluster is never discovered
+        link = XcpLink(node=caller, peer=node.fqdn, state="failed")
+        return _predict(*_caller_refuses(caller, node.name, ports.im_presence_xmpp), link)
+    if node.name != publisher:
+        return None
+    found = _caller_refuses(caller, node.name, ports.soap)
+    if verify:
+        return _predict(*found, Discovery(node=caller, server=node.fqdn, state="failed", detail=NOT_VERIFIED))
+    return _predict(*found, HttpResponse(node=facts.any_client(lab), status=lab.defaults.tls.unverified_server_status))
+
+
+Judge = Callable[[Chain], bool]
+
+
+def _verified(lab: Deployment, kind: str, wrong: Judge) -> Iterator[tuple[Cores, HostSpec, Chain]]:
+    """Yield every server certificate of a kind of host with the Expressway-Cs that verify it with this result."""
+    cm = kind == "unified_cm"
+    verify = lab.mra.tls_verify_unified_cm if cm else lab.mra.tls_verify_im_presence
+    clusters = (lab.mra.unified_cm_clusters if cm else lab.mra.im_presence_clusters) or ()
+    for spec in lab.host_specs():
+        if spec.kind != kind or spec.cluster not in clusters:
+            continue
+        for certificate in lab.certificates_of(spec.name):
+            by_proxy = certificate.service != "cup-xmpp"
+            chains = {
+                core: chain(lab, (spec.name, certificate.service), (core.name, "trusted-ca"))
+                for core in lab.expressway_c
+                if (_verifies(lab, core, verify) if by_proxy else verify)
+            }
+            cores = tuple(core for core, found in chains.items() if wrong(found))
+            if cores:
+                yield cores, spec, chains[cores[0]]
+
+
+def _refused(lab: Deployment, spec: HostSpec, cores: Cores, service: str) -> Prediction | None:
+    find = _unified_cm_refused if spec.kind == "unified_cm" else _im_presence_refused
+    return find(lab, spec, cores, service)
+
+
+EFFECTS = {
+    ("unified_cm", "tomcat"): "C cannot discover the cluster and nobody signs in (401), or, where only its proxy "
+    "verifies, every request to it ends in 502 Next Hop Connection Failed",
+    ("unified_cm", "callmanager"): "users sign in, but the configuration files on 6972 end in 502 Next Hop Connection "
+    "Failed; in mixed mode the zone to 5061 stays down",
+    ("im_presence", "tomcat"): "C cannot discover the cluster: chat is refused with 403, or, where only its proxy "
+    "verifies, with 502",
+    ("im_presence", "cup-xmpp"): "C's XMPP link to the node stays down: no chat",
+}
+
+
+def _servers(lab: Deployment, kind: str) -> Iterator[Finding]:
+    for cores, spec, found in _verified(lab, kind, lambda each: not each.good and not each.self_signed):
+        service = found.certificate.service
+        yield Finding(
+            at=AT,
+            what=f"{_names(cores)} does not trust {found.words}, needed for {words(itself(found.certificate))}",
+            sees=EFFECTS[kind, service],
+            mend=f"append it to the trusted CA list of {_names(cores)}, and restart",
+            prediction=_refused(lab, spec, cores, service),
+        )
+
+
+@book.rule("CERT-04.unified-cm", requires="Expressway-C trusts the roots of every Unified CM cluster")
+def unified_cm_trusted(deployment: Deployment) -> Iterator[Finding]:
+    """The certificates Tomcat and CallManager of each node."""
+    yield from _servers(deployment, "unified_cm")
+
+
+@book.rule("CERT-04.im-presence", requires="Expressway-C trusts the roots of every IM and Presence cluster")
+def im_presence_trusted(deployment: Deployment) -> Iterator[Finding]:
+    """The certificates Tomcat and cup-xmpp of each node."""
+    yield from _servers(deployment, "im_presence")
+
+
+@book.rule(
+    "CERT-08.absent",
+    requires="Expressway-C holds every self-signed certificate of Unified CM and IM and Presence itself",
+)
+def self_signed_absent(deployment: Deployment) -> Iterator[Finding]:
+    """Self-signed certificates have no root that could stand for them."""
+    for kind in ("unified_cm", "im_presence"):
+        for cores, spec, found in _verified(deployment, kind, lambda each: not each.good and each.self_signed):
+            service = found.certificate.service
+            yield Finding(
+                at=AT,
+                what=f"{_names(cores)} does not hold {found.words}, which is self-signed",
+                sees=EFFECTS[kind, service],
+                mend=f"append the certificate itself to the trusted CA list of {_names(cores)}, or have a CA sign it",
+                prediction=_refused(deployment, spec, cores, service),
+            )
+
+
+@book.rule(
+    "CERT-08.same-subject",
+    requires="of the self-signed certificates that Expressway-C holds no two have the same subject",
+)
+def self_signed_alike(deployment: Deployment) -> Iterator[Finding]:
+    """Expressway-C's list stops at the first entry with a subject (CSCve56019)."""
+    for kind in ("unified_cm", "im_presence"):
+        for cores, spec, found in _verified(deployment, kind, lambda each: each.good and each.self_signed):
+            certificate = found.certificate
+            higher = {core: _first_of_subject(deployment, core, certificate) for core in cores}
+            blind = tuple(core for core in cores if higher[core] != itself(certificate))
+            if not blind:
+                continue
+            first = higher[blind[0]]
+            yield Finding(
+                at=("certificates",),
+                what=f"{words(first)} and {words(itself(certificate))} have one subject, CN={certificate.common_name}: "
+                f"{_names(blind)} sees the first only",
+                sees=f"the lower one fails as if it were absent: {EFFECTS[kind, certificate.service]}",
+                mend="have a CA sign them, or give one of them another common name",
+                prediction=_refused(deployment, spec, blind, certificate.service),
+            )
+
+
+def _first_of_subject(lab: Deployment, core: ExpresswayC, certificate: Certificate) -> str:
+    """Return the highest entry of C's list that has the subject of this self-signed certificate."""
+    for name in held(lab.trust_store(core.name, "trusted-ca")):
+        host, slash, service = name.partition("/")
+        if slash and lab.certificate(host, service).common_name == certificate.common_name:
+            return name
+    return itself(certificate)
+
+
+# ---- the traversal zone
+
+
+def _zone(lab: Deployment, *, on_c: bool, wrong: Judge) -> Iterator[Finding]:
+    port, zone = lab.traversal_zone.port, lab.traversal_zone.name
+    refused = SipResponse(node=facts.any_client(lab), status=lab.defaults.sip.neighbour_down_status, method="REGISTER")
+    for edge in lab.expressway_e:
+        for core in lab.expressway_c:
+            if on_c:
+                found = chain(lab, (edge.name, "server"), (core.name, "trusted-ca"))
+                owner, other, refuses = core.name, edge.name, _caller_refuses(core.name, edge.name, port)
+            else:
+                found = chain(lab, shown_by(lab, core.name), (edge.name, "trusted-ca"))
+                owner, other, refuses = edge.name, core.name, _server_refuses(edge.name, core.name, port)
+            if not wrong(found):
+                continue
+            alone = len(lab.expressway_c) == 1
+            yield Finding(
+                at=AT,
+                what=f"{owner} does not trust {found.words}, needed for the certificate of {other}",
+                sees=f"the zone {zone} is {lab.defaults.links.failed_tls}: REGISTER is answered 503, there is no chat",
+                mend=f"append it to the trusted CA list of {owner}, and restart it",
+                prediction=_predict(*refuses, _failed(lab, (core,), zone), *((refused,) if alone else ())),
+            )
+
+
+@book.rule("CERT-04.expressway-e", requires="Expressway-C trusts the root of Expressway-E's certificate")
+def edge_root_on_c(deployment: Deployment) -> Iterator[Finding]:
+    """The root, without which nothing helps."""
+    yield from _zone(deployment, on_c=True, wrong=lambda found: found.lacks_root)
+
+
+@book.rule(
+    "CERT-09.intermediate",
+    requires="Expressway-C trusts the intermediate CAs of Expressway-E's certificate too",
+    rows=("CERT-09", "CERT-04"),
+)
+def edge_intermediate_on_c(deployment: Deployment) -> Iterator[Finding]:
+    """The root alone is not enough: E does not send its intermediates."""
+    yield from _zone(deployment, on_c=True, wrong=lambda found: found.lacks_intermediates)
+
+
+@book.rule("CERT-06.root", requires="Expressway-E trusts the root of Expressway-C's certificate")
+def core_root_on_e(deployment: Deployment) -> Iterator[Finding]:
+    """The root, without which nothing helps."""
+    yield from _zone(deployment, on_c=False, wrong=lambda found: found.lacks_root)
+
+
+@book.rule(
+    "CERT-06.intermediate",
+    requires="Expressway-E trusts the intermediate CAs of Expressway-C's certificate too",
+    rows=("CERT-06", "CERT-09"),
+)
+def core_intermediate_on_e(deployment: Deployment) -> Iterator[Finding]:
+    """The root alone is not enough: C does not send its intermediates."""
+    yield from _zone(deployment, on_c=False, wrong=lambda found: found.lacks_intermediates)
+
+
+# ---- clients
+
+
+@book.rule(
+    "EP-02.system-trust",
+    requires="the operating system of every Jabber outside trusts the CA of Expressway-E's certificate",
+)
+def system_trust(deployment: Deployment) -> Iterator[Finding]:
+    """Jabber verifies Expressway-E with the trust store of its operating system."""
+    machines = [
+        spec
+        for spec in facts.clients(deployment, outside=True)
+        if "system" in (store.store for store in deployment.trust_of(spec.name))
+    ]
+    for edge in deployment.expressway_e:
+        chains = {spec.name: chain(deployment, (edge.name, "server"), (spec.name, "system")) for spec in machines}
+        strangers = [name for name, found in chains.items() if not found.good]
+        if not strangers:
+            continue
+        port = deployment.defaults.ports.edge_https
+        yield Finding(
+            at=AT,
+            what=f"the trust store of {', '.join(strangers)} lacks {chains[strangers[0]].words}, needed for the "
+            f"certificate of {edge.name}",
+            sees="Jabber asks the user about the certificate, or refuses it where policy says so",
+            mend=f"install it there, or have a public CA sign the certificate of {edge.name}",
+            prediction=_predict(*_caller_refuses(one_of(*strangers), edge.name, port)),
+        )
+
+
+# ---- advice
+
+
+@book.rule(
+    "CERT-16.ca-signed", severity=Severity.ADVICE, requires="certificates that are shown for MRA are signed by a CA"
+)
+def ca_signed(deployment: Deployment) -> Iterator[Finding]:
+    """Cisco recommends certificates signed by a CA on every product."""
+    for certificate in deployment.certificates:
+        if certificate.signed_by == "self-signed" and deployment.host(certificate.host).kind != "client":
+            yield Finding(
+                at=("certificates",),
+                what=f"{words(itself(certificate))} is self-signed",
+                sees="nothing, as long as everybody who verifies it holds the certificate itself",
+                mend="have a CA sign it: then its root is all that others need to trust",
+            )
