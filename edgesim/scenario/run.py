@@ -110,7 +110,11 @@ def _ending(scenario: Scenario, options: Options, play: Play) -> _Ending:
     left = play.left + (play.unhandled if scenario.strict else [])
     if left and ending.outcome is Outcome.PASSED:
         return _Ending(Outcome.FAILED, "\n".join(["the scenario left something behind:", *left]))
-    unseen = [rule for rule in scenario.breaks if play.stage is None or rule not in play.stage.symptoms]
+    unseen = [
+        rule
+        for rule in scenario.breaks
+        if (play.stage is None or rule not in play.stage.symptoms) and _predicts(rule, written)
+    ]
     if ending.outcome is Outcome.PASSED and unseen:
         what = f"the scenario breaks {', '.join(unseen)} and never awaits it: lab.symptom"
         return _Ending(Outcome.COULD_NOT_RUN, what)
@@ -119,6 +123,14 @@ def _ending(scenario: Scenario, options: Options, play: Play) -> _Ending:
     if ending.outcome is Outcome.FAILED and play.unhandled:
         ending.reason = "\n".join([ending.reason, *play.unhandled])
     return ending
+
+
+def _predicts(rule: str, deployment: Deployment) -> bool:
+    """Say whether a readiness rule predicts anything for a deployment; advice, for one, does not."""
+    from edgesim.readiness import check
+    from edgesim.readiness.rules import rule as named
+
+    return any(each.finding.prediction for each in check(deployment, [named(rule)]).reported)
 
 
 def _played(scenario: Scenario, play: Play, deployment: Deployment, written: Deployment) -> _Ending:

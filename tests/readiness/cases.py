@@ -12,12 +12,16 @@ from edgesim.readiness import Report, check
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Changes to a built-in deployment, and what the check must say: ``rule`` alone (None: nothing), at ``field``."""
+    """Changes to a built-in deployment, and what the check must say: ``rule`` alone (None: nothing), at ``field``.
+
+    ``advice`` comes beside it: what cannot be had without.
+    """
 
     changes: Mapping[str, Any] = field(default_factory=dict)
     rule: str | None = None
     at: str | None = None
     deployment: str = "small"
+    advice: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.rule or 'sound'}: {', '.join(self.changes) or self.deployment}"
@@ -30,7 +34,7 @@ class Case:
     def verify(self) -> None:
         """Fail unless the check reports exactly what is meant."""
         report = self.report()
-        assert report.rules == (() if self.rule is None else (self.rule,)), report.as_json()
+        assert report.rules == (*((self.rule,) if self.rule else ()), *self.advice), report.as_json()
         if self.at is not None:
             assert self.at in {each.finding.field for each in report.reported}
         for each in report.reported:

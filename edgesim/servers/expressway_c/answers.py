@@ -50,3 +50,9 @@ def unreachable(node: Node) -> Response:
     """Return what tells E that C could not reach or verify the inside server."""
     edge = node.defaults.edge
     return refused(node, edge.upstream_failure_status, edge.upstream_failure_reason)
+
+
+def unverified(node: Node) -> Response:
+    """Return the answer where C does not trust the certificate of an inside server."""
+    status = node.defaults.tls.unverified_server_status
+    return unreachable(node) if status == node.defaults.edge.upstream_failure_status else refused(node, status)

@@ -13,9 +13,9 @@ from edgesim.http import Credentials as Basic
 from edgesim.http import Request, Response, basic_credentials
 from edgesim.journal import events
 from edgesim.node import Node
-from edgesim.servers.expressway_c.answers import too_many, unauthorized
+from edgesim.servers.expressway_c.answers import too_many, unauthorized, unverified
 from edgesim.servers.expressway_c.credentials import Credentials
-from edgesim.servers.expressway_c.user_data import Account, Refused, Unavailable, UserData
+from edgesim.servers.expressway_c.user_data import Account, Refused, Unavailable, Unverified, UserData
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +86,9 @@ class Authenticator:
         tracking = request.headers.get("TrackingID")
         try:
             account: Account = await self._users.sign_in(basic.user, basic.password, tracking=tracking)
+        except Unverified as error:
+            self._tell(request, basic.user, "basic", False, str(error))
+            return Verdict(refusal=unverified(self.node))
         except (Refused, Unavailable) as error:
             return self._refuse(request, basic.user, "basic", str(error))
         self.credentials.accept(account, basic.password)

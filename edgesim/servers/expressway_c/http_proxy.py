@@ -20,7 +20,7 @@ from edgesim.edge.tunnel import LOOPBACK
 from edgesim.http import HttpClient, HttpError, HttpTlsFailed, Request, Response
 from edgesim.journal import events
 from edgesim.node import Node
-from edgesim.servers.expressway_c.answers import refused, unreachable
+from edgesim.servers.expressway_c.answers import refused, unreachable, unverified
 from edgesim.servers.expressway_c.authentication import Authenticator
 from edgesim.servers.expressway_c.edge_config import EdgeConfigService
 from edgesim.servers.expressway_c.tunnel import Link
@@ -117,8 +117,7 @@ class HttpProxy:
                 self._note(request, str(error), keys)
                 return unreachable(self.node)
             self._note(request, f"SSL connection failed for '{target.host}':{error}", keys)
-            status = self.node.defaults.tls.unverified_server_status
-            return unreachable(self.node) if status == edge.upstream_failure_status else refused(self.node, status)
+            return unverified(self.node)
         return Response(
             status=answer.status,
             reason=answer.reason,

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from edgesim.deployment import Product, Release
 from edgesim.edge import uds
-from edgesim.http import Headers, HttpClient, HttpError, Response, basic_authorization, parse_url
+from edgesim.http import Headers, HttpClient, HttpError, HttpTlsFailed, Response, basic_authorization, parse_url
 from edgesim.node import Node
 
 RETRIES_SINCE = Release.parse("X14.2", Product.EXPRESSWAY)
@@ -51,8 +51,16 @@ class Unavailable(Exception):
     """No Unified CM node could be asked."""
 
 
+class Unverified(Unavailable):
+    """No Unified CM node showed a certificate that C trusts."""
+
+
 class _NodeFailed(Exception):
     """One node did not do its work; another may."""
+
+
+class _NodeUnverified(_NodeFailed):
+    """C does not trust a node's certificate."""
 
 
 class UserData:
@@ -85,21 +93,26 @@ class UserData:
     async def _ask(self, places: Sequence[Place], ask: Callable[[Place], Awaitable[T]]) -> T:
         """Ask the first node that is not known to be down; from X14.2 on, when it fails, others at random."""
         left = [place for place in places if self.usable(place.host)]
+        failures: list[_NodeFailed] = []
         while left:
             place = left.pop(0)
             try:
                 return await ask(place)
             except _NodeFailed as failure:
+                failures.append(failure)
                 if not self._retries:
-                    raise Unavailable(str(failure)) from None
-                self.mark_failed(place.host, self.node.defaults.edge.failed_node_s)
+                    break
+                if not isinstance(failure, _NodeUnverified):
+                    self.mark_failed(place.host, self.node.defaults.edge.failed_node_s)
                 self._choices.shuffle(left)
-        raise Unavailable("no Unified CM node answers")
+        if failures and all(isinstance(failure, _NodeUnverified) for failure in failures):
+            raise Unverified(str(failures[-1]))
+        raise Unavailable("no Unified CM node answers" if self._retries or not failures else str(failures[-1]))
 
     # ---- a sign-in
 
     async def sign_in(self, user: str, password: str, *, tracking: str | None = None) -> Account:
-        """Authenticate a user. Raises `Refused` and `Unavailable`."""
+        """Authenticate a user. Raises `Refused`, `Unavailable` and, of the latter, `Unverified`."""
         clusters = [places for nodes in self._clusters() if (places := self._places(nodes))]
         if not clusters:
             raise Unavailable("no Unified CM server was discovered")
@@ -139,6 +152,8 @@ class UserData:
                 timeout=self.node.defaults.links.connect_timeout_s,
                 keys=(f"user:{user}",),
             )
+        except HttpTlsFailed as error:
+            raise _NodeUnverified(f"{place.host}: {error}") from None
         except (HttpError, ValueError) as error:
             raise _NodeFailed(f"{place.host}: {error}") from None
         if answer.status >= 500:

@@ -1,0 +1,266 @@
+"""Whom Expressway-C trusts: Unified CM and IM and Presence, by CA or by their own self-signed certificates."""
+
+from __future__ import annotations
+
+from edgesim.clients.jabber import Jabber
+from edgesim.scenario import (
+    ClientState,
+    Discovery,
+    HttpRequest,
+    HttpResponse,
+    Lab,
+    Registered,
+    Setting,
+    TlsRefused,
+    TlsUp,
+    XmppSession,
+    containing,
+    scenario,
+)
+
+ONE_CM: dict[str, object] = {"unified_cm.0.subscribers": []}
+
+
+def signed(host: str, service: str, by: str = "private", **more: object) -> dict[str, object]:
+    """Return a certificate signed by somebody else than usual."""
+    return {"host": host, "service": service, "signed_by": by, **more}
+
+
+TOMCAT = [signed("ucm-pub", "tomcat")]
+CALLMANAGER = [signed("ucm-pub", "callmanager")]
+IMP_TOMCAT = [signed("imp-pub", "tomcat")]
+CUP_XMPP = [signed("imp-pub", "cup-xmpp")]
+TRUSTED = Setting("trust", [{"host": "expc", "store": "trusted-ca", "adds": ["private"]}])
+
+
+@scenario(
+    shows="CERT-04",
+    changes={**ONE_CM, "certificates": TOMCAT},
+    breaks="CERT-04.unified-cm",
+    mutations=[TRUSTED, Setting("certificates", [])],
+)
+async def root_of_unified_cm_not_trusted(lab: Lab, alice: Jabber) -> None:
+    """TLS verify mode On, and C does not trust Tomcat's root: discovery fails, says why, and nobody signs in."""
+    lab.never(HttpRequest(node="ucm-pub"))
+    async with lab.step("alice signs in"):
+        await alice.sign_in()
+        await lab.expect(ClientState(node=alice.node.name, stage="edge configuration", outcome="failed"))
+    await lab.symptom("CERT-04.unified-cm")
+
+
+@scenario(
+    shows="CERT-04",
+    changes={**ONE_CM, "certificates": CALLMANAGER},
+    breaks="CERT-04.unified-cm",
+    mutations=[TRUSTED, Setting("certificates", [])],
+)
+async def root_of_callmanager_not_trusted(lab: Lab, alice: Jabber) -> None:
+    """Tomcat's root is trusted, CallManager's is not: 8443 works, and 6972 ends in 502."""
+    lab.never(HttpRequest(node="ucm-pub", target=containing(".xml")))
+    async with lab.step("alice signs in"):
+        signed_in = await alice.sign_in()
+        await lab.symptom("CERT-04.unified-cm")
+        lab.check(signed_in.chat and not signed_in.phone, "alice has chat and no phone")
+
+
+@scenario(
+    shows="CERT-04",
+    changes={**ONE_CM, "certificates": TOMCAT, "mra.tls_verify_unified_cm": False},
+    breaks="CERT-04.unified-cm",
+    mutations=[TRUSTED, Setting("mra.verify_origin_server", False), Setting("expressway_c.expc.release", "X14.0.2")],
+)
+async def proxy_verifies_whatever_the_mode(lab: Lab, alice: Jabber) -> None:
+    """From X14.2 on C's proxy verifies servers even with TLS verify mode Off: discovery works, requests end in 502."""
+    await lab.expect(Discovery(node="expc", product="Unified CM", state="active"))
+    async with lab.step("alice signs in"):
+        await alice.sign_in()
+        await lab.expect(
+            HttpResponse(node=alice.node.name, peer="expe", status=502, reason="Next Hop Connection Failed")
+        )
+        await lab.symptom("CERT-04.unified-cm")
+
+
+@scenario(
+    shows="CERT-04",
+    changes={
+        **ONE_CM,
+        "certificates": TOMCAT,
+        "mra.tls_verify_unified_cm": False,
+        "mra.verify_origin_server": False,
+    },
+    mutations=[Setting("mra.verify_origin_server", True)],
+)
+async def verify_origin_server_off(lab: Lab, alice: Jabber) -> None:
+    """With EdgeConfigServer VerifyOriginServer Off and TLS verify mode Off, C takes any certificate."""
+    lab.never(TlsRefused(node="expc", peer="ucm-pub"))
+    async with lab.step("alice signs in"):
+        await alice.sign_in()
+        await lab.expect(Registered(node="ucm-pub", device="CSFALICE", via="expc"))
+
+
+@scenario(
+    shows="CERT-04",
+    changes={
+        **ONE_CM,
+        "certificates": TOMCAT,
+        "mra.tls_verify_unified_cm": False,
+        "expressway_c.expc.release": "X14.0.2",
+        "expressway_e.expe.release": "X14.0.2",
+    },
+    mutations=[Setting("expressway_c.expc.release", "X14.2")],
+)
+async def older_proxy_verifies_nothing(lab: Lab, alice: Jabber) -> None:
+    """Before X14.2 the proxy does not verify servers whose TLS verify mode is Off."""
+    lab.never(TlsRefused(node="expc", peer="ucm-pub"))
+    async with lab.step("alice signs in"):
+        await alice.sign_in()
+        await lab.expect(Registered(node="ucm-pub", device="CSFALICE", via="expc"))
+
+
+@scenario(
+    shows="CERT-04",
+    changes={"certificates": IMP_TOMCAT},
+    breaks="CERT-04.im-presence",
+    mutations=[TRUSTED, Setting("certificates", [])],
+)
+async def root_of_im_presence_not_trusted(lab: Lab, alice: Jabber) -> None:
+    """C does not trust the root of IM and Presence's Tomcat: it finds no cluster, and refuses SOAP with 403."""
+    lab.never(HttpRequest(node="imp-pub"))
+    async with lab.step("alice signs in"):
+        signed_in = await alice.sign_in()
+        await lab.expect(HttpResponse(node=alice.node.name, peer="expe", status=403))
+        lab.check(signed_in.phone and not signed_in.chat, "alice has a phone and no chat")
+    await lab.symptom("CERT-04.im-presence")
+
+
+@scenario(
+    shows="CERT-04",
+    changes={"certificates": CUP_XMPP},
+    breaks="CERT-04.im-presence",
+    mutations=[TRUSTED, Setting("certificates", [])],
+)
+async def root_of_cup_xmpp_not_trusted(lab: Lab, alice: Jabber) -> None:
+    """The same for cup-xmpp: SOAP works, C's link to 7400 fails."""
+    lab.never(XmppSession(node="imp-pub"))
+    async with lab.step("alice signs in"):
+        signed_in = await alice.sign_in()
+        lab.check(signed_in.phone and not signed_in.chat, "alice has a phone and no chat")
+    await lab.symptom("CERT-04.im-presence")
+
+
+@scenario(
+    shows="CERT-04",
+    changes={"certificates": [*TOMCAT, *CALLMANAGER, *IMP_TOMCAT, *CUP_XMPP], "trust": [TRUSTED.value[0]], **ONE_CM},
+    mutations=[Setting("trust", [])],
+)
+async def roots_of_the_servers_trusted(lab: Lab, alice: Jabber) -> None:
+    """Any CA will do, as long as C trusts its root."""
+    async with lab.step("alice signs in"):
+        await alice.sign_in()
+        await lab.expect(Registered(node="ucm-pub", device="CSFALICE", via="expc"))
+        await lab.expect(XmppSession(node="imp-pub", jid=containing("alice@"), state="bound"))
+
+
+# ---- self-signed
+
+OWN = [
+    signed("ucm-pub", "tomcat", "self-signed"),
+    signed("ucm-pub", "callmanager", "self-signed", common_name="ucm-pub-callmanager"),
+    signed("imp-pub", "tomcat", "self-signed"),
+    signed("imp-pub", "cup-xmpp", "self-signed", common_name="imp-pub-cup-xmpp"),
+]
+SELF_SIGNED = {**ONE_CM, "certificates": OWN}
+
+
+def without(entry: str) -> dict[str, object]:
+    """Return the changes that leave one of the certificates out of C's list."""
+    return {**SELF_SIGNED, "trust": [{"host": "expc", "store": "trusted-ca", "lacks": [entry]}]}
+
+
+ABSENT = ("CERT-08.absent", "CERT-16.ca-signed")
+HELD = Setting("trust", [])
+
+
+@scenario(
+    shows=("CERT-08", "CERT-16"),
+    changes=SELF_SIGNED,
+    breaks="CERT-16.ca-signed",
+    mutations=[
+        Setting("trust", [{"host": "expc", "store": "trusted-ca", "lacks": [entry]}])
+        for entry in ("ucm-pub/tomcat", "ucm-pub/callmanager", "imp-pub/tomcat", "imp-pub/cup-xmpp")
+    ],
+)
+async def self_signed_servers(lab: Lab, alice: Jabber) -> None:
+    """Unified CM and IM and Presence are self-signed, and C holds each certificate: everything works."""
+    async with lab.step("alice signs in"):
+        await alice.sign_in()
+        await lab.expect(HttpRequest(node="ucm-pub", peer="expc", target="/CSFALICE.cnf.xml"))
+        await lab.expect(Registered(node="ucm-pub", device="CSFALICE", via="expc"))
+        await lab.expect(XmppSession(node="imp-pub", jid=containing("alice@"), state="bound"))
+
+
+@scenario(shows="CERT-08", changes=without("ucm-pub/tomcat"), breaks=ABSENT, mutations=[HELD])
+async def self_signed_tomcat_absent(lab: Lab, alice: Jabber) -> None:
+    """Tomcat's own certificate is absent: discovery fails, nobody signs in."""
+    async with lab.step("alice signs in"):
+        await alice.sign_in()
+    await lab.symptom("CERT-08.absent")
+
+
+@scenario(shows="CERT-08", changes=without("ucm-pub/callmanager"), breaks=ABSENT, mutations=[HELD])
+async def self_signed_callmanager_absent(lab: Lab, alice: Jabber) -> None:
+    """CallManager's own certificate is absent: no configuration files."""
+    async with lab.step("alice signs in"):
+        await alice.sign_in()
+        await lab.symptom("CERT-08.absent")
+
+
+@scenario(shows="CERT-08", changes=without("imp-pub/tomcat"), breaks=ABSENT, mutations=[HELD])
+async def self_signed_im_presence_tomcat_absent(lab: Lab, alice: Jabber) -> None:
+    """IM and Presence's Tomcat is absent: its cluster is not found."""
+    await alice.sign_in()
+    await lab.symptom("CERT-08.absent")
+
+
+@scenario(shows="CERT-08", changes=without("imp-pub/cup-xmpp"), breaks=ABSENT, mutations=[HELD])
+async def self_signed_cup_xmpp_absent(lab: Lab, alice: Jabber) -> None:
+    """IM and Presence's cup-xmpp is absent: no link to 7400."""
+    await alice.sign_in()
+    await lab.symptom("CERT-08.absent")
+
+
+@scenario(
+    shows="CERT-08",
+    changes={
+        **ONE_CM,
+        "certificates": [signed("ucm-pub", service, "self-signed") for service in ("tomcat", "callmanager")],
+    },
+    breaks=("CERT-08.same-subject", "CERT-16.ca-signed"),
+    mutations=[Setting("certificates", OWN[:2])],
+)
+async def self_signed_with_one_subject(lab: Lab, alice: Jabber) -> None:
+    """Tomcat and CallManager are self-signed with one common name: C sees the first in its list, the lower fails."""
+    async with lab.step("alice signs in"):
+        await alice.sign_in()
+        await lab.expect(TlsUp(node="expc", peer="ucm-pub", port=8443))
+        await lab.symptom("CERT-08.same-subject")
+
+
+@scenario(
+    shows="CERT-08",
+    changes={
+        **ONE_CM,
+        "certificates": OWN[:2],
+        "trust": [{"host": "expc", "store": "trusted-ca", "lacks": ["ucm-pub/tomcat", "ucm-pub/callmanager"]}],
+        "mra.tls_verify_unified_cm": False,
+        "expressway_c.expc.release": "X14.0.2",
+        "expressway_e.expe.release": "X14.0.2",
+    },
+    breaks="CERT-16.ca-signed",
+    mutations=[Setting("expressway_c.expc.release", "X14.2")],
+)
+async def self_signed_before_x14_2(lab: Lab, alice: Jabber) -> None:
+    """Before X14.2, with TLS verify mode Off, C needs neither of the self-signed certificates."""
+    async with lab.step("alice signs in"):
+        await alice.sign_in()
+        await lab.expect(Registered(node="ucm-pub", device="CSFALICE", via="expc"))

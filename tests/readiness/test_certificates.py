@@ -1,0 +1,143 @@
+"""Rules about trust and certificates: each tripped alone, and each beside a sound deployment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edgesim.deployment import load
+from edgesim.readiness.chains import chain
+from tests.readiness.cases import Case
+
+
+def lacks(host: str, store: str, *names: str) -> dict[str, Any]:
+    return {"trust": [{"host": host, "store": store, "lacks": names}]}
+
+
+def signed(by: str, *services: str, **more: Any) -> dict[str, Any]:
+    """Certificates ``host/service`` signed by somebody."""
+    written = [dict(zip(("host", "service"), each.split("/"), strict=True)) for each in services]
+    return {"certificates": [{**each, "signed_by": by, **more} for each in written]}
+
+
+MIXED = {"unified_cm.0.mixed_mode": True}
+OLD = {"expressway_c.0.release": "X14.0.2", "expressway_e.0.release": "X14.0.2"}
+TRUSTING = {"trust": [{"host": "expc", "store": "trusted-ca", "adds": ["private"]}]}
+UNVERIFIED = {"mra.tls_verify_unified_cm": False}
+CLIENTS = [{"host": f"jabber-{n}", "store": "system", "adds": ["public-issuing"]} for n in (1, 2, 3)]
+EVERYBODY = {
+    "trust": [
+        {"host": host, "store": "trusted-ca", "holds": ["enterprise", "enterprise-issuing"]}
+        for host in ("expe", "expc")
+    ]
+}
+NAMED_APART = [
+    {"host": host, "service": service, "signed_by": "self-signed", "common_name": f"{host}-{service}"}
+    for host, service in (("ucm-pub", "tomcat"), ("ucm-pub", "callmanager"), ("imp-pub", "tomcat"))
+]
+
+ADVICE = ("CERT-16.ca-signed",)
+
+CASES = [
+    # Unified CM trusts C
+    Case(changes=lacks("ucm-pub", "callmanager-trust", "enterprise"), rule="CERT-01.callmanager-trust", at="trust"),
+    Case(changes=lacks("ucm-sub", "callmanager-trust", "enterprise"), rule="CERT-01.callmanager-trust"),
+    Case(changes=lacks("ucm-pub", "tomcat-trust", "enterprise"), rule="CERT-01.tomcat-trust"),
+    Case(changes={**lacks("ucm-pub", "callmanager-trust", "enterprise"), **OLD}, rule="CERT-01.callmanager-trust"),
+    Case(changes=lacks("ucm-pub", "tomcat-trust", "public", "public-issuing")),
+    Case(changes={**MIXED, **lacks("ucm-pub", "callmanager-trust", "expc/server")}, rule="CERT-01.callmanager-trust"),
+    Case(changes={**MIXED, **lacks("ucm-pub", "tomcat-trust", "expc/server")}, rule="CERT-01.tomcat-trust"),
+    Case(changes={**MIXED, **lacks("ucm-pub", "tomcat-trust", "enterprise", "enterprise-issuing")}),
+    Case(changes=MIXED),
+    Case(changes={**lacks("ucm-pub", "tomcat-trust", "enterprise"), "mra.unified_cm_clusters": []}),
+    Case(changes=signed("private", "expc/server") | {"trust": [
+        {"host": host, "store": store, "adds": ["private"]}
+        for host, store in (("expe", "trusted-ca"), ("ucm-pub", "tomcat-trust"), ("ucm-pub", "callmanager-trust"),
+                            ("ucm-sub", "tomcat-trust"), ("imp-pub", "tomcat-trust"), ("imp-pub", "cup-xmpp-trust"))
+    ]}, rule="CERT-01.callmanager-trust"),
+    # ... and the CAs in between
+    Case(changes=lacks("ucm-pub", "tomcat-trust", "enterprise-issuing"), rule="CERT-05.intermediate"),
+    Case(changes=lacks("ucm-pub", "callmanager-trust", "enterprise-issuing"), rule="CERT-05.intermediate"),
+    Case(changes={**lacks("ucm-pub", "callmanager-trust", "enterprise-issuing"),
+                  "certificates": [{"host": "expc", "service": "server", "sends": "chain"}]}),
+    Case(changes={**lacks("ucm-pub", "callmanager-trust", "enterprise-issuing"),
+                  **signed("enterprise-root", "expc/server")}),
+    # IM and Presence trusts C
+    Case(changes=lacks("imp-pub", "cup-xmpp-trust", "enterprise"), rule="CERT-03.cup-xmpp-trust"),
+    Case(changes=lacks("imp-pub", "cup-xmpp-trust", "enterprise-issuing"), rule="CERT-03.cup-xmpp-trust"),
+    Case(changes=lacks("imp-pub", "tomcat-trust", "enterprise"), rule="CERT-03.tomcat-trust"),
+    Case(changes=lacks("imp-pub", "tomcat-trust", "public")),
+    Case(changes={**lacks("imp-pub", "tomcat-trust", "enterprise"), "mra.im_presence_clusters": []}),
+    # C trusts the servers
+    Case(changes=signed("private", "ucm-pub/tomcat"), rule="CERT-04.unified-cm"),
+    Case(changes=signed("private", "ucm-sub/callmanager"), rule="CERT-04.unified-cm"),
+    Case(changes=signed("private", "ucm-pub/tomcat") | TRUSTING),
+    Case(changes=signed("private", "ucm-pub/tomcat") | UNVERIFIED, rule="CERT-04.unified-cm"),
+    Case(changes=signed("private", "ucm-pub/tomcat") | UNVERIFIED | {"mra.verify_origin_server": False}),
+    Case(changes=signed("private", "ucm-pub/tomcat") | UNVERIFIED | OLD),
+    Case(changes=signed("private", "ucm-pub/tomcat") | OLD, rule="CERT-04.unified-cm"),
+    Case(changes=signed("private", "imp-pub/tomcat"), rule="CERT-04.im-presence"),
+    Case(changes=signed("private", "imp-pub/cup-xmpp"), rule="CERT-04.im-presence"),
+    Case(changes=signed("private", "imp-pub/cup-xmpp") | {"mra.tls_verify_im_presence": False}),
+    # the traversal zone
+    Case(changes=lacks("expc", "trusted-ca", "public"), rule="CERT-04.expressway-e"),
+    Case(changes=lacks("expc", "trusted-ca", "public-issuing")),
+    Case(changes=signed("public-issuing", "expe/server") | {"trust": [*lacks("expc", "trusted-ca", "public-issuing")["trust"], *CLIENTS]},
+         rule="CERT-09.intermediate"),
+    Case(changes=signed("public-issuing", "expe/server", sends="chain") | lacks("expc", "trusted-ca", "public-issuing")),
+    Case(changes=lacks("expe", "trusted-ca", "enterprise"), rule="CERT-06.root"),
+    Case(changes=lacks("expe", "trusted-ca", "enterprise-issuing"), rule="CERT-06.intermediate"),
+    Case(changes={**lacks("expe", "trusted-ca", "enterprise-issuing"),
+                  "certificates": [{"host": "expc", "service": "server", "sends": "chain"}]}),
+    Case(changes=lacks("expe", "trusted-ca", "public", "public-issuing")),
+    # one CA for all (the public one on Expressway-E is the library's own way)
+    Case(changes=signed("enterprise", "expe/server") | EVERYBODY),
+    # Jabber trusts E
+    Case(changes=signed("private", "expe/server") | TRUSTING, rule="EP-02.system-trust"),
+    Case(changes=lacks("jabber-1", "system", "public"), rule="EP-02.system-trust"),
+    Case(changes=lacks("jabber-1", "system", "enterprise")),
+    Case(changes=lacks("inside-1", "system", "public")),
+    Case(changes=signed("public-issuing", "expe/server"), rule="EP-02.system-trust"),
+    Case(changes=signed("public-issuing", "expe/server", sends="chain")),
+    # self-signed
+    Case(changes=signed("self-signed", "ucm-pub/tomcat"), rule="CERT-16.ca-signed", at="certificates"),
+    Case(changes=signed("self-signed", "expe/server") | {"trust": [
+        {"host": f"jabber-{n}", "store": "system", "adds": ["expe/server"]} for n in (1, 2, 3)]},
+        rule="CERT-16.ca-signed"),
+    Case(changes={"certificates": NAMED_APART}, rule="CERT-16.ca-signed"),
+    Case(changes=signed("self-signed", "ucm-pub/tomcat") | lacks("expc", "trusted-ca", "ucm-pub/tomcat"),
+         rule="CERT-08.absent", advice=ADVICE),
+    Case(changes=signed("self-signed", "imp-pub/cup-xmpp") | lacks("expc", "trusted-ca", "imp-pub/cup-xmpp"),
+         rule="CERT-08.absent", advice=ADVICE),
+    Case(changes=signed("self-signed", "ucm-pub/tomcat", "ucm-pub/callmanager"),
+         rule="CERT-08.same-subject", advice=ADVICE),
+    Case(changes=signed("self-signed", "imp-pub/tomcat", "imp-pub/cup-xmpp"),
+         rule="CERT-08.same-subject", advice=ADVICE),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_check_reports_exactly_what_is_meant(case: Case) -> None:
+    case.verify()
+
+
+def test_what_is_missing_in_a_chain() -> None:
+    sound = load("small")
+    assert chain(sound, ("expc", "server"), ("expe", "trusted-ca")).good
+    root = chain(sound.changed(lacks("expe", "trusted-ca", "enterprise")), ("expc", "server"), ("expe", "trusted-ca"))
+    assert (root.root, root.missing, root.lacks_root, root.lacks_intermediates) == (
+        "enterprise",
+        ("enterprise",),
+        True,
+        False,
+    )
+    both = chain(
+        sound.changed(lacks("expe", "trusted-ca", "enterprise", "enterprise-issuing")),
+        ("expc", "server"),
+        ("expe", "trusted-ca"),
+    )
+    assert both.missing == ("enterprise", "enterprise-issuing")
+    assert both.words == "the enterprise root CA and the enterprise intermediate CA"
+    pending = sound.changed({"trust": [{"host": "expe", "store": "trusted-ca", "pending": ["enterprise"]}]})
+    assert chain(pending, ("expc", "server"), ("expe", "trusted-ca")).good
