@@ -37,6 +37,7 @@ NAMED_APART = [
     for host, service in (("ucm-pub", "tomcat"), ("ucm-pub", "callmanager"), ("imp-pub", "tomcat"))
 ]
 
+ROOT_ONLY = lacks("expc", "trusted-ca", "public-issuing")
 ADVICE = ("CERT-16.ca-signed",)
 
 CASES = [
@@ -83,9 +84,9 @@ CASES = [
     # the traversal zone
     Case(changes=lacks("expc", "trusted-ca", "public"), rule="CERT-04.expressway-e"),
     Case(changes=lacks("expc", "trusted-ca", "public-issuing")),
-    Case(changes=signed("public-issuing", "expe/server") | {"trust": [*lacks("expc", "trusted-ca", "public-issuing")["trust"], *CLIENTS]},
+    Case(changes=signed("public-issuing", "expe/server") | {"trust": [*ROOT_ONLY["trust"], *CLIENTS]},
          rule="CERT-09.intermediate"),
-    Case(changes=signed("public-issuing", "expe/server", sends="chain") | lacks("expc", "trusted-ca", "public-issuing")),
+    Case(changes=signed("public-issuing", "expe/server", sends="chain") | ROOT_ONLY),
     Case(changes=lacks("expe", "trusted-ca", "enterprise"), rule="CERT-06.root"),
     Case(changes=lacks("expe", "trusted-ca", "enterprise-issuing"), rule="CERT-06.intermediate"),
     Case(changes={**lacks("expe", "trusted-ca", "enterprise-issuing"),
