@@ -112,6 +112,12 @@ def _hosts(lab: Deployment) -> Iterator[Mistake]:
         if key in names:
             yield _wrong((*path, "name"), machine.name, "another host has this name")
         names[key] = machine.name
+        newer = "outer_ipv6" if hasattr(machine, "outer_ipv6") else "ipv6"
+        address = getattr(machine, newer, None)
+        if address is not None and ":" not in address:
+            yield _wrong((*path, newer), address, "an IPv6 address")
+        if newer == "outer_ipv6" and address is None and getattr(machine, "ip_protocol", "") == "IPv6":
+            yield _wrong((*path, "ip_protocol"), "IPv6", "outer_ipv6 says which address it has then")
 
 
 def _names(lab: Deployment, authored: Authored) -> Iterator[Mistake]:

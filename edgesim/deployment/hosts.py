@@ -119,10 +119,15 @@ class ExpresswayE(Expressway):
 
     @property
     def interfaces(self) -> tuple[Interface, ...]:
-        outer = Interface(name="lan2" if self.inner else "lan1", address=self.outer, zone=self.outer_zone)
-        if self.inner is None:
-            return (outer,)
-        return (outer, Interface(name="lan1", address=self.inner, zone=self.inner_zone))
+        name = "lan2" if self.inner else "lan1"
+        found = []
+        if self.ip_protocol != "IPv6":
+            found.append(Interface(name=name, address=self.outer, zone=self.outer_zone))
+            if self.inner is not None:
+                found.append(Interface(name="lan1", address=self.inner, zone=self.inner_zone))
+        if self.ip_protocol != "IPv4" and self.outer_ipv6 is not None:
+            found.append(Interface(name=name, address=self.outer_ipv6, zone=self.outer_zone))
+        return tuple(found)
 
     @property
     def public_address(self) -> str:
@@ -333,12 +338,18 @@ class ClientHost(SingleHomed):
         default="windows", description="phone or room where it is such a device"
     )
     release: JabberRelease = Field(default=releases.DEFAULT_JABBER, description="of Jabber; a device has its firmware")
+    ipv6: Address | None = Field(default=None, description="its IPv6 address, beside the IPv4 one")
     device: DeviceName | None = Field(
         default=None, description="the phone or room device that it is, by its name in devices"
     )
     provisioning_mode: ProvisioningMode = Field(
         default="Edge", description="of a room device; Edge is what its menus call Cisco UCM via Expressway"
     )
+
+    @property
+    def interfaces(self) -> tuple[Interface, ...]:
+        found = (Interface(name="lan1", address=self.address, zone=self.zone),)
+        return (*found, Interface(name="lan1", address=self.ipv6, zone=self.zone)) if self.ipv6 else found
 
 
 N = TypeVar("N", Machine, UnifiedCmNode, ImPresenceNode, ServiceProfile, UserProfile, SecurityProfile)

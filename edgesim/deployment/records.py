@@ -78,12 +78,17 @@ def _addresses(deployment: Deployment, view: View) -> Iterator[tuple[str, str, b
     if view == "outside":
         yield deployment.dns.outside.fqdn, deployment.dns.outside.address, True
         for edge in deployment.expressway_e:
-            yield edge.fqdn, edge.public_address, True
-            if deployment.cms_web_proxy:
-                yield deployment.cms_web_proxy.guest_account_client_uri, edge.public_address, False
+            if edge.ip_protocol != "IPv6":
+                yield edge.fqdn, edge.public_address, True
+                if deployment.cms_web_proxy:
+                    yield deployment.cms_web_proxy.guest_account_client_uri, edge.public_address, False
+            if edge.ip_protocol != "IPv4" and edge.outer_ipv6 is not None:
+                yield edge.fqdn, edge.outer_ipv6, True
         return
     yield deployment.dns.inside.fqdn, deployment.dns.inside.address, True
     for edge in deployment.expressway_e:
+        if edge.ip_protocol == "IPv6":
+            continue
         yield edge.fqdn, edge.address_for_c if deployment.dns.split else edge.public_address, True
         if edge.inner_name:
             yield edge.inner_fqdn, edge.address_for_c, not deployment.dns.split

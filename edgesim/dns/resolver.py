@@ -45,6 +45,8 @@ class ResolverOptions:
     """Whether it remembers answers, for as long as their TTL allows on lab time."""
     negative_ttl: int = 60
     """For how long it remembers that something is not there, at most."""
+    ipv6_share: float = 0.0
+    """How often a lookup tells IPv6 addresses before the IPv4 ones of a name that has both; 0: IPv4 alone is asked."""
     search: tuple[str, ...] = ()
     """Domains that are tried after a name without a dot."""
 
@@ -73,6 +75,7 @@ class Resolver:
         self._recorder = recorder
         self._ids = host.entropy("dns/query")
         self._weights = host.entropy("dns/srv")
+        self._families = host.entropy("dns/families")
         self._cache: dict[tuple[str, str], tuple[int, Answer]] = {}
 
     # ---- what a host asks
@@ -103,9 +106,10 @@ class Resolver:
         return order(services, self._weights)
 
     async def lookup(self, name: str) -> tuple[str, ...]:
-        """Return a name's IPv4 addresses, through aliases and the search list. An address stands for itself.
+        """Return a name's addresses, through aliases and the search list. An address stands for itself.
 
-        Raises `DnsError` where there is none.
+        They are IPv4 addresses, unless the host asks for IPv6 too (`ResolverOptions.ipv6_share`). Raises `DnsError`
+        where there is none.
         """
         try:
             return (str(ipaddress.ip_address(name)),)
@@ -117,7 +121,11 @@ class Resolver:
                 if answer:
                     break
                 answer = await self._address(f"{name.rstrip('.')}.{domain}")
-        return answer.check().values
+        if not self.options.ipv6_share:
+            return answer.check().values
+        newer = (await self.query(answer.name, "AAAA")).values
+        older = answer.values if newer else answer.check().values
+        return (*newer, *older) if self._families.random() < self.options.ipv6_share else (*older, *newer)
 
     async def reverse(self, address: str) -> tuple[str, ...]:
         """Return an address's names. Raises `DnsError` where there is none, `ValueError` for what is no address."""

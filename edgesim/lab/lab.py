@@ -66,6 +66,7 @@ class Lab:
             attempts=dns.attempts,
             negative_ttl=dns.negative_ttl,
             search=_search(spec),
+            ipv6_share=self.deployment.defaults.client.ipv6_share if _is_dual(spec) else 0.0,
         )
         servers = [(server, port) for server in self.deployment.dns_servers(spec.name)]
         resolver = Resolver(host, recorder, servers, options=options)
@@ -180,3 +181,8 @@ def _search(spec: HostSpec) -> tuple[str, ...]:
     """Return the domain that a host appends to a bare name: its own, unless it is a client at home."""
     at_home = spec.kind == "client" and spec.view == "outside"
     return () if at_home or not spec.spec.domain else (spec.spec.domain,)
+
+
+def _is_dual(spec: HostSpec) -> bool:
+    """Say whether a host is a client with both kinds of address."""
+    return spec.kind == "client" and len({":" in each.address for each in spec.interfaces}) == 2

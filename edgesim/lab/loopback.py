@@ -29,6 +29,8 @@ def on_loopback(deployment: Deployment, *, network: str = "127.0", dns_port: int
     mapping: dict[str, str] = {}
     for spec in deployment.host_specs():
         for interface in spec.interfaces:
+            if ":" in interface.address:
+                raise ValueError(f"{interface.address} of {spec.name}: live labs are of IPv4")
             wanted = loopback_address(interface.address, network)
             if wanted in mapping.values():
                 taken = next(old for old, new in mapping.items() if new == wanted)

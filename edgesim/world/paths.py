@@ -201,10 +201,12 @@ class Paths:
         return self.owner_from(self.root, end[0]) if host is None else self.owner(host, end[0])
 
     def interface(self, host: Host, address: str) -> Interface:
-        """Return the interface by which ``host`` reaches an address: the nearest to it. Raises `OSError`."""
+        """Return the interface by which ``host`` reaches an address: the nearest to it of the same IP version, where
+        there is one. Raises `OSError`."""
         if not host.interfaces:
             raise OSError(f"{host.name} has no interface")
-        found = [(self._locate(self.known(each.zone), address), each) for each in host.interfaces]
+        same = [each for each in host.interfaces if (":" in each.address) == (":" in address)]
+        found = [(self._locate(self.known(each.zone), address), each) for each in same or host.interfaces]
         return min(found, key=lambda it: self.distance(it[1].zone, it[0].zone if it[0] else self.root))[1]
 
     # ---- new flows

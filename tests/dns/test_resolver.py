@@ -400,3 +400,36 @@ def test_a_seed_gives_one_exchange_and_another_seed_another() -> None:
 
     assert run(3) == run(3)
     assert run(3) != run(4)
+
+
+BOTH_KINDS = Views(
+    [
+        View(
+            "outside",
+            [
+                Record("both.example.com", "A", 60, "10.0.10.1"),
+                Record("both.example.com", "AAAA", 60, "2001:db8::1"),
+                Record("older.example.com", "A", 60, "10.0.10.2"),
+                Record("newer.example.com", "AAAA", 60, "2001:db8::3"),
+            ],
+        )
+    ]
+)
+
+
+def test_a_host_with_ipv6_tries_either_kind_of_address_first_as_often_as_told() -> None:
+    async def story(lab: Lab) -> None:
+        await lab.name_server("ns2", NS2, zones=BOTH_KINDS)
+        for share, least, most in ((0.0, 0, 0), (0.3, 40, 80), (1.0, 200, 200)):
+            resolver = lab.resolver((NS2,), ipv6_share=share)
+            first = Counter([(await resolver.lookup("both.example.com"))[0] for _ in range(200)])
+            assert least <= first["2001:db8::1"] <= most
+        assert await resolver.lookup("both.example.com") == ("2001:db8::1", "10.0.10.1")
+        assert await resolver.lookup("older.example.com") == ("10.0.10.2",)
+        assert await resolver.lookup("newer.example.com") == ("2001:db8::3",)
+        with pytest.raises(NoSuchName):
+            await resolver.lookup("neither.example.com")
+        with pytest.raises(NoData):
+            await lab.resolver((NS2,)).lookup("newer.example.com")
+
+    play(story)

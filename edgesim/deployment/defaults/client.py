@@ -93,6 +93,14 @@ class ClientDefaults(Model):
         "on premises Jabber first asks, with an instance of zeros, whether its device is free; not over MRA",
         tag="impl",
     )
+    ipv6_share: float = known(
+        0.5,
+        "how often a client with both kinds of address dials the IPv6 address first of a name that has both, as a "
+        "share; documented is that such clients fail intermittently",
+        tag="proposed",
+        ge=0,
+        le=1,
+    )
     edge_refresh_before_s: float = known(
         300.0, "a client signs in to the edge again so long before its cookie expires", tag="proposed", ge=0
     )

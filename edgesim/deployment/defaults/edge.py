@@ -151,6 +151,12 @@ class EdgeDefaults(Model):
         600.0, "for so long C does not ask a node again that failed it (X14.2 and later)", tag="proposed", ge=0
     )
     discovery_retry_s: float = known(60.0, "C repeats a failed discovery after this, seconds", tag="proposed", gt=0)
+    ipv6_client: Literal["502", "closed"] = known(
+        "502",
+        "what E does with a client that comes to 8443 by IPv6: answers 502 Next Hop Connection Failed, or closes the "
+        "connection; documented is that E does not proxy it",
+        tag="proposed",
+    )
     node_does_not_resolve: str = known(
         "does not resolve", "what C says of a discovered node that its DNS does not know", tag="proposed"
     )

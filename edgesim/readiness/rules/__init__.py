@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from edgesim.readiness.rule import Book, Rule
-from edgesim.readiness.rules import addresses, certificates, expressways, ice, names, ports, releases, unified_cm
+from edgesim.readiness.rules import (
+    addresses,
+    certificates,
+    expressways,
+    ice,
+    ip_protocol,
+    names,
+    ports,
+    releases,
+    unified_cm,
+)
 
 BOOKS: tuple[Book, ...] = (
     names.book,
@@ -14,6 +24,7 @@ BOOKS: tuple[Book, ...] = (
     unified_cm.book,
     ports.book,
     certificates.book,
+    ip_protocol.book,
 )
 RULES: tuple[Rule, ...] = tuple(rule for book in BOOKS for rule in book.rules)
 

@@ -365,7 +365,7 @@ def reverse_of_nodes(deployment: Deployment) -> Iterator[Finding]:
 def _edges_by_name(deployment: Deployment) -> Iterator[ExpresswayE]:
     """Yield the Expressway-Es that C is configured to reach by a name of theirs."""
     for edge in deployment.expressway_e:
-        if _peer_name(deployment, edge):
+        if edge.ip_protocol != "IPv6" and _peer_name(deployment, edge):
             yield edge
 
 

@@ -33,6 +33,7 @@ class ExpresswayC:
         spec = node.spec.spec
         assert isinstance(spec, hosts.ExpresswayC)
         self.release = spec.release
+        self._works = spec.ip_protocol != "IPv6"
         ports = node.defaults.ports
         first, last = ports.http_source_first, ports.http_source_last
         self.source_ports = SourcePorts(first, last, node.host.entropy("source ports").randint(first, last))
@@ -65,7 +66,9 @@ class ExpresswayC:
     # ---- life
 
     async def start(self) -> None:
-        """Begin to dial E and to discover the UC servers; neither is waited for."""
+        """Begin to dial E and to discover the UC servers; neither is waited for. Without IPv4 there is no MRA."""
+        if not self._works:
+            return
         self._rewrite_allow_list()
         await self.cluster.start()
         await self.tunnels.start()
@@ -83,6 +86,8 @@ class ExpresswayC:
 
     async def stop(self) -> None:
         """End every link."""
+        if not self._works:
+            return
         self._discovering.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._discovering

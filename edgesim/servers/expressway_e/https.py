@@ -9,6 +9,7 @@ for 404 and 502.
 
 from __future__ import annotations
 
+import ssl
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 
@@ -74,19 +75,23 @@ class EdgeProxy:
 
     async def start(self) -> None:
         """Listen on the outer interface. Raises `OSError`."""
-        node, spec = self.node, self.node.spec.spec
+        spec = self.node.spec.spec
         assert isinstance(spec, ExpresswayE)
+        await self._server.listen(spec.outer, self.node.defaults.ports.edge_https, self.context())
+
+    def context(self) -> ssl.SSLContext:
+        """Return the TLS context of the HTTPS port."""
+        node = self.node
         # Activation-code onboarding makes E ask every client for a certificate, and require none. This is the one use
         # of its trust list (MRA Deployment Guide X15.0, "MRA Requirements and Prerequisites").
         onboarding = node.deployment.mra.access.activation_code_onboarding
-        context = server_context(
+        return server_context(
             node.identities["server"],
             trust=node.trusts["activation-code"] if onboarding else None,
             ask_client=onboarding,
             send_chain=node.deployment.certificate(node.name, "server").sends == "chain",
             keylog=node.keylog,
         )
-        await self._server.listen(spec.outer, node.defaults.ports.edge_https, context)
 
     async def stop(self) -> None:
         """Stop listening and end every connection."""
@@ -114,7 +119,7 @@ class EdgeProxy:
             answer = await self._forward(request, tunnel, tracking)
             if answer is not None:
                 return answer
-        return self._unreachable()
+        return self.unreachable()
 
     def _judge(self, request: Request, first: EdgeDomain | Descriptor, rest: str) -> Response | None:
         """Return E's own refusal, or None where the request is for C."""
@@ -159,10 +164,10 @@ class EdgeProxy:
             self.node.journal.emit(events.Note(text=note), keys=(f"tracking:{tracking}", *_user_keys(request)))
             # A tunnel that breaks may have carried the request: only what may be repeated is (RFC 9110, section 9.2.2).
             broken = isinstance(error, HttpReset) and request.method in REPEATABLE
-            return None if broken else self._unreachable()
+            return None if broken else self.unreachable()
         edge = self.node.defaults.edge
         if answer.status == edge.upstream_failure_status and answer.headers.get("Server") == edge.server_of_c:
-            return self._unreachable()
+            return self.unreachable()
         if answer.headers.get("Server") == edge.server_of_configuration:
             self._compare_clocks(tunnel, answer)
             if tunnel.skewed:
@@ -209,7 +214,8 @@ class EdgeProxy:
             headers.append(("Retry-After", str(edge.retry_after_s)))
         return Response(status=status, reason=reason, headers=Headers(headers))
 
-    def _unreachable(self) -> Response:
+    def unreachable(self) -> Response:
+        """Return E's answer where nothing inside can be reached."""
         edge = self.node.defaults.edge
         return self._own(edge.upstream_failure_status, edge.upstream_failure_reason)
 

@@ -6,6 +6,7 @@ from edgesim.deployment import hosts
 from edgesim.edge.tunnel import Greeting
 from edgesim.node import Node
 from edgesim.servers.expressway_e.https import EdgeProxy
+from edgesim.servers.expressway_e.ipv6 import Ipv6Front
 from edgesim.servers.expressway_e.media import MediaSide
 from edgesim.servers.expressway_e.sip import SipSide
 from edgesim.servers.expressway_e.tunnel import TunnelServer
@@ -24,6 +25,8 @@ class ExpresswayE:
         self.tunnels = TunnelServer(node, greeting)
         self.https = EdgeProxy(node, self.tunnels)
         self.web_proxy = WebProxy(node)
+        self.ipv6 = Ipv6Front(node, self.https.unreachable)
+        self._proxies = spec.ip_protocol != "IPv6"
         self.sip = SipSide(self)
         self.xmpp = XmppSide(self)
         self.media = MediaSide(self)
@@ -34,7 +37,10 @@ class ExpresswayE:
         return self.tunnels.domains
 
     async def start(self) -> None:
-        """Listen on every port. Raises `OSError` where one is taken."""
+        """Listen on every port; without IPv4 there is nothing that MRA could use. Raises `OSError`."""
+        await self.ipv6.start(self.https.context)
+        if not self._proxies:
+            return
         await self.tunnels.start()
         await self.https.start()
         await self.web_proxy.start()
@@ -58,3 +64,4 @@ class ExpresswayE:
         await self.web_proxy.stop()
         await self.https.stop()
         await self.tunnels.stop()
+        await self.ipv6.stop()

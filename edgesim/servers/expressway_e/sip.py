@@ -79,6 +79,7 @@ class SipSide:
         self._sides = {
             each.address: Place(address=shown.get(each.address, each.address), port=zone.port, transport="tls")
             for each in spec.interfaces
+            if ":" not in each.address  # MRA is IPv4 only
         }
         self._listens = [(spec.outer, ports.edge_sip), *((address, zone.port) for address in self._sides)]
         self._own = {(place.address, place.port) for place in (self._outer, *self._sides.values())}
