@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, cast
 from edgesim.deployment.flows import KINDS, ROLES, FlowKind, Numbers, Protocol, Role
 from edgesim.deployment.hosts import ExpresswayE
 from edgesim.world import Host
-from edgesim.world.firewall import INTERNET, Firewall, Ports, ports_text
+from edgesim.world.firewall import Firewall, Ports, ports_text
 from edgesim.world.firewall import End as FlowEnd
-from edgesim.world.paths import Paths
 
 if TYPE_CHECKING:
     from edgesim.deployment.model import Deployment, HostSpec
@@ -88,10 +87,8 @@ class Judge:
 
     def __init__(self, lab: Deployment) -> None:
         self.lab = lab
-        # What paths want of a host is its name and its interfaces; a description has both.
         self._hosts = cast("dict[str, Host]", dict(lab.hosts_by_name))
-        self.paths = Paths((INTERNET,), self._hosts)
-        self.paths.install(lab.topology)
+        self.paths = lab.ways.paths
         rules = [rule for wall in self.paths.network.firewalls for rule in wall.rules]
         self._written = {wall.name: {str(rule) for rule in wall.rules} for wall in self.paths.network.firewalls}
         self._targets = _edges(span for rule in rules for span in rule.target.ports)

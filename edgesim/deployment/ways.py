@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from edgesim.deployment.network import topology
 from edgesim.world.firewall import INTERNET
 from edgesim.world.paths import Passage, Paths
 
@@ -23,11 +22,12 @@ class Ways:
         self._deployment = deployment
 
     @cached_property
-    def _paths(self) -> Paths:
+    def paths(self) -> Paths:
+        """The worlds' own code over the described hosts."""
         # What paths want of a host is its name and its interfaces; a description has both.
         hosts: Any = dict(self._deployment.hosts_by_name)
         paths = Paths((INTERNET,), hosts)
-        paths.install(topology(self._deployment))
+        paths.install(self._deployment.topology)
         return paths
 
     def passage(
@@ -39,13 +39,13 @@ class Ways:
         source's address where it is not the one nearest to the target. Raises `LookupError` for an unknown host.
         """
         host: Any = self._deployment.host(source)
-        interface = self._paths.interface(host, target)
+        interface = self.paths.interface(host, target)
         if local:
             interface = next(each for each in host.interfaces if each.address == local)
-        return self._paths.judge(
+        return self.paths.judge(
             protocol, (interface.address, source_port), (target, port), host=host, zone=interface.zone
         )
 
     def from_outside(self, protocol: str, target: str, port: int, *, address: str = "192.0.2.1") -> Passage:
         """Return what becomes of a new flow from a stranger on the internet."""
-        return self._paths.judge(protocol, (address, SOMEWHERE), (target, port), host=None, zone=INTERNET)
+        return self.paths.judge(protocol, (address, SOMEWHERE), (target, port), host=None, zone=INTERNET)
