@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, cast
 from edgesim.deployment.flows import KINDS, ROLES, FlowKind, Numbers, Protocol, Role
 from edgesim.deployment.hosts import ExpresswayE
 from edgesim.world import Host
-from edgesim.world.firewall import Firewall, Ports, ports_text
 from edgesim.world.firewall import End as FlowEnd
+from edgesim.world.firewall import Firewall, Ports, ports_text
 
 if TYPE_CHECKING:
     from edgesim.deployment.model import Deployment, HostSpec
