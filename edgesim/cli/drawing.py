@@ -16,12 +16,13 @@ SUFFIXES = {"svg": ".svg", "mermaid": ".mmd"}
 ROLES = {
     "client": "client",
     "dns": "DNS",
+    "load_balancer": "load balancer",
     "expressway_e": "Expressway-E",
     "expressway_c": "Expressway-C",
     "unified_cm": "Unified CM",
     "im_presence": "IM and Presence",
 }
-_FROM_OUTSIDE = ("expressway_e", "expressway_c", "dns", "unified_cm", "im_presence")
+_FROM_OUTSIDE = ("load_balancer", "expressway_e", "expressway_c", "dns", "unified_cm", "im_presence")
 
 
 def role(spec: HostSpec) -> str:

@@ -41,6 +41,7 @@ def names(deployment: Deployment) -> dict[tuple[str, int], str]:
     chat = {ports.soap: "SOAP, AXL", ports.im_presence_client: "XMPP", ports.im_presence_xmpp: "XCP"}
     by_kind = {
         "expressway_e": edge,
+        "load_balancer": edge,
         "expressway_c": {ports.sip_tls: "SIP over TLS", ports.sip: "SIP"},
         "unified_cm": cluster,
         "im_presence": chat,

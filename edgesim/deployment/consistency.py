@@ -87,6 +87,8 @@ def machine_paths(lab: Deployment) -> Iterator[tuple[Path, str, Machine]]:
     yield ("dns", "outside"), "dns", lab.dns.outside
     for index, edge in enumerate(lab.expressway_e):
         yield ("expressway_e", index), "expressway_e", edge
+    if lab.load_balancer:
+        yield ("load_balancer",), "load_balancer", lab.load_balancer
     for index, core in enumerate(lab.expressway_c):
         yield ("expressway_c", index), "expressway_c", core
     for index, cluster in enumerate(lab.unified_cm):

@@ -41,6 +41,8 @@ def machines(deployment: Deployment) -> Iterator[tuple[str, Machine, str | None]
             yield "im_presence", each, chat.name
     for edge in deployment.expressway_e:
         yield "expressway_e", edge, None
+    if deployment.load_balancer:
+        yield "load_balancer", deployment.load_balancer, None
     for core in deployment.expressway_c:
         yield "expressway_c", core, None
     for client in deployment.clients:
@@ -86,6 +88,8 @@ class _Filler:
             ),
         )
         self._set("expressway_e", tuple(self._host(each, domains.edge, "outside") for each in lab.expressway_e))
+        if lab.load_balancer:
+            self._set("load_balancer", self._host(lab.load_balancer, domains.edge, "outside"))
         self._set("expressway_c", tuple(self._host(each, inside, "inside") for each in lab.expressway_c))
         self._set(
             "unified_cm",

@@ -158,6 +158,19 @@ class ExpresswayE(Expressway):
         return f"{self.inner_name}.{self.domain}" if self.inner_name else self.fqdn
 
 
+class LoadBalancer(SingleHomed):
+    """Somebody else's load balancer between the clients and E, which no MRA deployment may have.
+
+    It forwards TCP connections to HTTPS, SIP and XMPP, each to one E. ``_collab-edge`` leads to it, and outside so do
+    the names of every E, which stand behind it.
+    """
+
+    zone: ZoneName = "internet"
+    affinity: Literal["none", "source address"] = Field(
+        default="source address", description="what goes to the same E again: nothing, or a client's address"
+    )
+
+
 class ExpresswayC(SingleHomed, Expressway):
     """An Expressway-C peer."""
 

@@ -20,6 +20,7 @@ from edgesim.deployment.hosts import (
     ExpresswayE,
     ImPresenceCluster,
     ImPresenceNode,
+    LoadBalancer,
     Machine,
     UnifiedCmCluster,
     UnifiedCmNode,
@@ -97,6 +98,7 @@ class Deployment(Model):
     unity_connection: tuple[UnityConnectionCluster, ...] = Field(
         default=(), description="voicemail, described for the check; the lab does not play the product yet"
     )
+    load_balancer: LoadBalancer | None = None
     clients: tuple[ClientHost, ...] = ()
     network: NetworkPlan = NetworkPlan()
     mra: Mra = Mra()

@@ -58,9 +58,11 @@ def _all(deployment: Deployment, view: View) -> Iterator[Record]:
     domains = [each.name for each in deployment.domains.enabled]
     priority, weight = deployment.defaults.dns.srv_priority, deployment.defaults.dns.srv_weight
     if (dns.collab_edge and view == "outside") or (dns.collab_edge_inside and view == "inside"):
+        balancer = deployment.load_balancer if view == "outside" else None
+        targets = (balancer.fqdn,) if balancer else tuple(edge.fqdn for edge in deployment.expressway_e)
         for domain in domains:
-            for edge in deployment.expressway_e:
-                value = (priority, weight, ports.edge_https, edge.fqdn)
+            for target in targets:
+                value = (priority, weight, ports.edge_https, target)
                 yield Record(f"_collab-edge._tls.{domain}", "SRV", ttl, value)
     if (dns.cisco_uds and view == "inside") or (dns.cisco_uds_outside and view == "outside"):
         for domain in domains:
@@ -77,9 +79,13 @@ def _all(deployment: Deployment, view: View) -> Iterator[Record]:
 def _addresses(deployment: Deployment, view: View) -> Iterator[tuple[str, str, bool]]:
     if view == "outside":
         yield deployment.dns.outside.fqdn, deployment.dns.outside.address, True
+        balancer = deployment.load_balancer
+        if balancer:
+            yield balancer.fqdn, balancer.address, True
         for edge in deployment.expressway_e:
             if edge.ip_protocol != "IPv6":
-                yield edge.fqdn, edge.public_address, True
+                # Behind a load balancer, the names that clients are told lead to it.
+                yield edge.fqdn, balancer.address if balancer else edge.public_address, not balancer
                 if deployment.cms_web_proxy:
                     yield deployment.cms_web_proxy.guest_account_client_uri, edge.public_address, False
             if edge.ip_protocol != "IPv4" and edge.outer_ipv6 is not None:

@@ -50,6 +50,12 @@ async def _im_presence(node: Node) -> Service:
     return await _started(ImPresence(node))
 
 
+async def _load_balancer(node: Node) -> Service:
+    from edgesim.servers.load_balancer import LoadBalancer
+
+    return await _started(LoadBalancer(node))
+
+
 async def _started(product: Any) -> Service:
     await product.start()
     service: Service = product
@@ -60,6 +66,7 @@ PRODUCTS: dict[str, Callable[[Node], Awaitable[Service]]] = {
     "client": _client,
     "dns": _dns,
     "expressway_e": _expressway_e,
+    "load_balancer": _load_balancer,
     "expressway_c": _expressway_c,
     "unified_cm": _unified_cm,
     "im_presence": _im_presence,

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from edgesim.deployment import load
+from edgesim.readiness import check
+from edgesim.readiness.rules import rule
 from tests.readiness.cases import Case
 
 
@@ -37,6 +40,13 @@ def _domain(registrations: bool, chat: bool) -> dict[str, Any]:
 
 UNPUBLISHED = {"view": "outside", "name": "_collab-edge._tls.other.example", "type": "SRV"}
 NUMBER = "EXP-10.number-of-presence-domains"
+BALANCED = "EXP-02.load-balancer"
+BALANCER = {"name": "balancer", "address": "203.0.113.20"}
+NAMED = {
+    "certificates": [
+        {"host": edge, "service": "server", "extra_names": ["balancer.example.com"]} for edge in ("expe1", "expe2")
+    ]
+}
 FEDERATED = {"domains.enabled": [{"name": "example.com", "xmpp_federation": True}]}
 HSM = {"vendor": "nShield Plus"}
 
@@ -64,6 +74,12 @@ CASES = [
     Case(changes={**_web_proxy("other.example"), **_domain(False, False), "dns.without": [UNPUBLISHED]}),
     Case(changes={**_web_proxy("other.example"), **_domain(True, False)}, rule="NET-08.guest-account-client-uri"),
     Case(changes={**_web_proxy("other.example"), **_domain(False, True)}, rule="NET-08.guest-account-client-uri"),
+    # load balancers
+    Case(changes={"load_balancer": BALANCER}, rule=BALANCED, at="load_balancer", deployment="pair"),
+    Case(changes={"load_balancer": {**BALANCER, "affinity": "none"}, **NAMED}, rule=BALANCED, deployment="pair"),
+    Case(changes={"load_balancer": BALANCER, **NAMED}, rule=BALANCED, deployment="pair"),
+    Case(changes={"load_balancer": BALANCER}, rule=BALANCED),
+    Case(changes=NAMED, deployment="pair"),
     # presence domains: before X8.5, on X8.5, as a preview, supported
     Case(changes=_presence(1, "X8.1.1")),
     Case(changes=_presence(2, "X8.1.1"), rule="EXP-10.presence-domains", at="im_presence[0].presence_domains"),
@@ -110,3 +126,15 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_check_reports_exactly_what_is_meant(case: Case) -> None:
     case.verify()
+
+
+def test_a_load_balancer_breaks_what_its_affinity_and_the_certificates_leave() -> None:
+    told = []
+    for affinity, changes in (("none", {}), ("none", NAMED), ("source address", NAMED)):
+        deployment = load("pair").changed({"load_balancer": {**BALANCER, "affinity": affinity}, **changes})
+        (reported,) = check(deployment, [rule(BALANCED)]).reported
+        assert reported.finding.prediction is not None
+        told.append(str(reported.finding.prediction.awaits[0]))
+    assert "TlsRefused" in told[0] and "port=8443" in told[0]
+    assert "TlsRefused" in told[1] and "port" not in told[1]
+    assert "HttpRequest" in told[2] and "peer='balancer'" in told[2]

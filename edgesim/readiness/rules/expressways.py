@@ -13,7 +13,7 @@ from edgesim.deployment import Deployment
 from edgesim.deployment.features import gate
 from edgesim.deployment.hosts import Expressway, Hsm
 from edgesim.deployment.releases import Product, Release
-from edgesim.journal.matchers import HttpRequest, HttpResponse, Test, containing, one_of
+from edgesim.journal.matchers import HttpRequest, HttpResponse, Test, TlsRefused, containing, one_of
 from edgesim.readiness import facts
 from edgesim.readiness.rule import Book, Finding, Path, Prediction, Severity
 
@@ -243,4 +243,46 @@ def has_host(name: str) -> Test:
     return Test(
         f"with Host: {wanted}",
         lambda lines: any(key.lower() == "host" and value.partition(":")[0].lower() == wanted for key, value in lines),
+    )
+
+
+# ---- EXP-02: load balancers
+
+
+@book.rule("EXP-02.load-balancer", requires="no third-party load balancer stands between MRA clients and Expressway-E")
+def load_balancer(deployment: Deployment) -> Iterator[Finding]:
+    """Whatever it does: its name is in no certificate of E's, or the names of E lead to another E, or E sees it alone.
+
+    Load is spread by SRV records with equal priorities, or by GeoDNS.
+    """
+    balancer = deployment.load_balancer
+    if balancer is None:
+        return
+    clients, port = facts.any_client(deployment), deployment.defaults.ports.edge_https
+    held = {
+        each.name: {name.lower() for name in deployment.certificate(each.name, "server").names or ()}
+        for each in deployment.expressway_e
+    }
+    nameless = [name for name, names in held.items() if balancer.fqdn.lower() not in names]
+    mistaken = "certificate verify failed"
+    if nameless:
+        sees = f"Jabber asks about the certificate, as {balancer.fqdn} is not in that of {', '.join(nameless)}; "
+        sees += "phones and room devices do not connect"
+        awaits = TlsRefused(node=clients, peer=balancer.name, port=port, reason=containing(mistaken))
+    elif balancer.affinity == "none" and any(
+        other.fqdn.lower() not in names for names in held.values() for other in deployment.expressway_e
+    ):
+        sees = "users sign in, and lose service after service: a connection to one Expressway-E reaches another one, "
+        sees += "whose certificate has another name"
+        awaits = TlsRefused(node=clients, peer=balancer.name, reason=containing(mistaken))
+    else:
+        sees = "users sign in; all of them have one address on Expressway-E, so that what protects it from one of them "
+        sees += "locks everybody out, and no Expressway-E stands in for one that is down"
+        awaits = HttpRequest(node=one_of(*held), peer=balancer.name)
+    yield Finding(
+        at=("load_balancer",),
+        what=f"{balancer.fqdn}, a load balancer, stands between the clients and {', '.join(held)}",
+        sees=sees,
+        mend="take it out: publish an SRV record of equal priority for each Expressway-E",
+        prediction=Prediction(awaits=(awaits,)),
     )

@@ -251,7 +251,7 @@ def one_record_each(deployment: Deployment) -> Iterator[Finding]:
     for domain in facts.mra_domains(deployment):
         name = f"_collab-edge._tls.{domain.name}"
         found = facts.targets(deployment, "outside", name)
-        if not found:
+        if not found or deployment.load_balancer:  # what the records lead to then is another rule's, EXP-02
             continue
         clients = facts.any_client(deployment)
         for edge in deployment.expressway_e:

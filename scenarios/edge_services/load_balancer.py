@@ -1,0 +1,105 @@
+"""Somebody else's load balancer before two Expressway-Es, which MRA does not support: what breaks, and what is left."""
+
+from __future__ import annotations
+
+from edgesim.clients.jabber import Jabber
+from edgesim.scenario import (
+    HttpRequest,
+    HttpResponse,
+    Lab,
+    Registered,
+    Setting,
+    SipRequest,
+    TcpOpened,
+    XmppSession,
+    containing,
+    one_of,
+    other_than,
+    scenario,
+    seconds,
+)
+
+RULE = "EXP-02.load-balancer"
+EDGES = one_of("expe1", "expe2")
+BALANCER = {"name": "balancer", "address": "203.0.113.20"}
+WITHOUT_AFFINITY = {**BALANCER, "affinity": "none"}
+ITS_NAME_TOO = [
+    {"host": edge, "service": "server", "extra_names": ["balancer.example.com"]} for edge in ("expe1", "expe2")
+]
+NO_BALANCER = Setting("load_balancer", None)
+
+
+@scenario(
+    shows="EXP-02",
+    deployment="pair",
+    changes={"load_balancer": BALANCER},
+    breaks=RULE,
+    mutations=[NO_BALANCER, Setting("certificates", ITS_NAME_TOO)],
+)
+async def a_name_that_no_certificate_has(lab: Lab, alice: Jabber) -> None:
+    """_collab-edge leads to a load balancer: Expressway-E's certificate does not have its name."""
+    lab.never(HttpRequest(node=EDGES))
+    lab.never(Registered(device="CSFALICE"))
+    async with lab.step("alice signs in, and does not accept the certificate"):
+        await alice.sign_in()
+        await lab.symptom(RULE)
+
+
+@scenario(
+    shows="EXP-02",
+    deployment="pair",
+    changes={"load_balancer": WITHOUT_AFFINITY, "certificates": ITS_NAME_TOO},
+    breaks=RULE,
+    mutations=[NO_BALANCER, Setting("load_balancer", BALANCER)],
+)
+async def every_connection_goes_elsewhere(lab: Lab, alice: Jabber) -> None:
+    """Without affinity a connection to one Expressway-E reaches the other: signed in, with chat and no phone."""
+    me = alice.node.name
+    lab.never(Registered(device="CSFALICE"))
+    async with lab.step("alice signs in: the edge tells her both names, which lead to the balancer again"):
+        await alice.sign_in()
+        told = containing("<address>expe2.example.com</address>")
+        await lab.expect(HttpResponse(node=me, peer="balancer", status=200, payload=told))
+
+    async with lab.step("SIP reaches whoever is next, whose certificate has the other name"):
+        await lab.symptom(RULE)
+        await lab.none(SipRequest(node=EDGES, peer="balancer", method="REGISTER"), during=seconds(5))
+
+    lab.note("chat, which came to the right one, is all that she has")
+    await lab.expect(XmppSession(jid=containing("alice@example.com/"), state="bound"))
+
+
+@scenario(
+    shows="EXP-02",
+    deployment="pair",
+    changes={"load_balancer": BALANCER, "certificates": ITS_NAME_TOO},
+    breaks=RULE,
+    mutations=[NO_BALANCER, Setting("load_balancer", WITHOUT_AFFINITY)],
+)
+async def everybody_has_one_address(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+    """With affinity, and its name in the certificates, users sign in; Expressway-E takes all of them for one."""
+    lab.never(HttpRequest(node=EDGES, peer=other_than("balancer")))
+    async with lab.step("alice and bob sign in"):
+        await alice.sign_in()
+        await bob.sign_in()
+        await lab.symptom(RULE)
+        for who, device in ((alice, "CSFALICE"), (bob, "CSFBOB")):
+            await lab.expect(Registered(device=device))
+            await lab.expect(HttpRequest(node=EDGES, peer="balancer", key=f"user:{who.user.id}"))
+
+
+@scenario(
+    shows="EXP-02",
+    deployment="pair",
+    changes={"certificates": ITS_NAME_TOO},
+    mutations=[Setting("load_balancer", BALANCER), Setting("load_balancer", WITHOUT_AFFINITY)],
+)
+async def records_of_equal_priority(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+    """Without a load balancer SRV records spread the clients, and each Expressway-E knows who is who."""
+    async with lab.step("alice and bob sign in"):
+        await alice.sign_in()
+        await bob.sign_in()
+        for who, device in ((alice, "CSFALICE"), (bob, "CSFBOB")):
+            await lab.expect(TcpOpened(node=who.node.name, peer=EDGES, port=8443))
+            await lab.expect(HttpRequest(node=EDGES, peer=who.node.name))
+            await lab.expect(Registered(device=device))
