@@ -17,6 +17,7 @@ from edgesim.cli import drawing
 from edgesim.deployment import builtin, json_schema
 from edgesim.deployment.grounds_table import page as defaults_page
 from edgesim.journal import Entry, Event, Selection, events, ladder_svg
+from edgesim.readiness.port_page import page as ports_page
 from edgesim.readiness.rules import RULES
 from edgesim.scenario.discover import find
 from edgesim.scenario.run import Options, run
@@ -35,6 +36,7 @@ def pages() -> dict[Path, str]:
     """Return each generated page with the text that it should have."""
     return {
         DOCS / "defaults.md": defaults_page(),
+        DOCS / "ports.md": ports_page(),
         DOCS / "deployment.schema.json": json.dumps(json_schema(), ensure_ascii=False, indent=1) + "\n",
         DOCS / "catalogue.md": catalogue_page(Catalogue.collect(find([], home=SCENARIOS), RULES)),
     }

@@ -37,6 +37,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "show": Entry(module="show", help="Show a deployment: hosts, users, DNS, or every setting."),
         "certs": Entry(module="certs", help="Certificates: requests, signing, inspection, verification."),
         "check": Entry(module="check", help="Check a deployment against the documented requirements."),
+        "ports": Entry(module="ports", help="List the documented ports, and what a deployment's firewalls block."),
     },
 }
 

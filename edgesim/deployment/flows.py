@@ -43,6 +43,9 @@ ROLES: dict[Role, str] = {
     "endpoint": "endpoint inside",
 }
 """What each role is called in print."""
+GUIDE = "IP port usage guide"
+"""The "Expressway IP Port Usage Configuration Guide", in short."""
+DNS = "RFC 1035"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +123,8 @@ def _always(_: Deployment) -> bool:
 class FlowKind:
     """A line of the documented list. ``ports`` are those of the target, ``source_ports`` those that the source uses.
 
-    ``rows`` are the catalogue's. One that is not ``required`` belongs to an optional feature; ``wanted`` says whether a
-    deployment has that.
+    ``rows`` are the catalogue's; ``document`` says where else it stands. One that is not
+    ``required`` belongs to an optional feature; ``wanted`` says whether a deployment has that.
     """
 
     name: str
@@ -134,6 +137,7 @@ class FlowKind:
     rows: tuple[str, ...] = ()
     required: bool = True
     wanted: Callable[[Deployment], bool] = _always
+    document: str = GUIDE
 
 
 def _to_edge(name: str, protocol: Protocol, ports: Select, carries: str) -> FlowKind:
@@ -218,6 +222,7 @@ KINDS: tuple[FlowKind, ...] = (
         protocol="udp",
         ports=_at("dns"),
         carries="DNS: _collab-edge, and E's address",
+        document=DNS,
     ),
     _to_edge("edge-https", "tcp", _at("edge_https"), "all HTTPS: edge configuration, UDS, files, SOAP, SSO"),
     _to_edge("edge-sip", "tcp", _at("edge_sip"), "SIP over TLS"),
@@ -238,6 +243,7 @@ KINDS: tuple[FlowKind, ...] = (
         protocol="udp",
         ports=_at("dns"),
         carries="DNS: names and addresses of E and of the UC servers",
+        document=DNS,
     ),
     _inside("line-sip", "unified_cm", _at("sip", "sip_tls"), "SIP: non-secure and secure profiles"),
     _inside("line-oauth", "unified_cm", _at("sip_oauth_mra"), "SIP OAuth, mutual TLS", wanted=_sip_oauth),

@@ -15,8 +15,10 @@ from edgesim.scenario import (
     Outside,
     Registered,
     Setting,
+    SipResponse,
     TcpOpened,
     XmppStanza,
+    XmppStream,
     ZoneState,
     at_least,
     containing,
@@ -294,6 +296,8 @@ async def internal_ports_closed_during_a_run(lab: Lab, alice: Jabber, bob: Jabbe
         for flow in ("traversal-sip", "xcp"):
             for shown in row(flow).link(scene):
                 await lab.expect(shown, within=seconds(30))
+        await lab.expect(SipResponse(node=alice.node.name, status=503, method="REGISTER"), within=seconds(60))
+        await lab.expect(XmppStream(node=alice.node.name, element="close"), within=seconds(60))
         # Except for media: C takes the same ports again, and the firewall still knows that flow.
         await lab.expect(MediaFlow(node="expc", peer="expe", leg="multiplexed", state="open"))
         await carol.sign_in()
