@@ -14,12 +14,14 @@ from pathlib import Path
 from edgesim.catalogue import Catalogue
 from edgesim.catalogue.page import page as catalogue_page
 from edgesim.cli import drawing
-from edgesim.deployment import builtin, json_schema
+from edgesim.deployment import builtin, json_schema, load
 from edgesim.deployment.grounds_table import page as defaults_page
 from edgesim.journal import Entry, Event, Selection, events, ladder_svg
+from edgesim.readiness import check
 from edgesim.readiness.port_page import page as ports_page
 from edgesim.readiness.rules import RULES
 from edgesim.scenario.discover import find
+from edgesim.scenario.proof import Simulated, simulate
 from edgesim.scenario.run import Options, run
 from edgesim.scenario.verdict import Outcome
 
@@ -29,6 +31,9 @@ SCENARIOS = REPOSITORY / "scenarios"
 PICTURED = "first_sign_in"
 WHOLE = ("service discovery", "edge configuration", "phone registration")
 """Stages of a sign-in that the short picture shows in full."""
+BROKEN = DOCS / "examples" / "broken-edge.yaml"
+SYMPTOM = "SPDefault.cnf.xml"
+"""The file that the broken edge keeps from its clients."""
 CHAT = re.compile(r"CISCO-VTG|<auth>|<success>|XMPP success|bind urn|<iq (set|result)>$|bound$")
 
 
@@ -54,7 +59,12 @@ def pictures() -> dict[Path, str]:
         return ladder_svg.render(drawing.build(entries, deployment, title=title), title_characters=0)
 
     entries = list(played.journal)
+    broken = load(BROKEN)
+    symptoms = list(symptomatic(simulate(broken, check(broken))))
     return {
+        DOCS / "img" / "broken_edge.svg": ladder_svg.render(
+            drawing.build(symptoms, broken, title="A broken edge: signed in, no phone, no chat"), title_characters=0
+        ),
         DOCS / "img" / "first_sign_in.svg": drawn(list(story(entries)), scenario.title),
         DOCS / "img" / "ladder.svg": drawn(list(shortened(entries)), "A Jabber outside signs in (shortened)"),
     }
@@ -86,6 +96,18 @@ def shortened(entries: Iterable[Entry[Event]]) -> Iterator[Entry[Event]]:
                 if "<iq result> bind" in text:
                     return
         stage.clear()
+
+
+def symptomatic(simulated: Simulated) -> Iterator[Entry[Event]]:
+    """Yield what a simulated sign-in showed of the findings, and the messages of the client that tell how it fared."""
+    seen = {entry.id for proof in simulated.proofs for _, entry in proof.seen if entry is not None}
+    for entry in simulated.journal:
+        own = "laptop" in (entry.node, entry.peer) and entry.kind.startswith("xmpp.")
+        asked = isinstance(entry.event, events.HttpRequest) and SYMPTOM in (entry.event.decoded or entry.event.target)
+        if entry.id in seen or own or asked or isinstance(entry.event, events.Step | events.ClientState):
+            yield entry
+        if own and isinstance(entry.event, events.XmppStream) and entry.event.element == "close":
+            return
 
 
 def main() -> None:

@@ -15,7 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from edgesim.cli import output
+from edgesim.cli.group import cli
 from edgesim.deployment.features import GATES
 from edgesim.scenario import Mutation, Outcome, Scenario, Verdict
 from edgesim.scenario.discover import scenarios_in
@@ -156,7 +159,29 @@ def test_every_command_is_one_that_a_test_runs() -> None:
         "edgesim run phone_moves.py",
         "edgesim run phone_moves.py --live",
         "edgesim run phone_moves.py --seeds 1..8 -j 2 --junit runs.xml",
+        "edgesim check docs/examples/broken-edge.yaml",
+        "edgesim check docs/examples/broken-edge.yaml --simulate --ladder",
     ]
+
+
+def _uncounted(text: str) -> str:
+    """Leave out how many rules there are: the README need not change with each new one."""
+    return re.sub(r"[0-9]+ rules checked", "rules checked", text)
+
+
+def test_the_broken_edge_is_checked_as_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setattr(output, "PLAIN_WIDTH", 112)
+    (block,) = [each.text for each in blocks(README, "console") if "edgesim check" in each.text]
+    command, *printed = block.splitlines()
+    *printed, simulated = printed
+    done = CliRunner().invoke(cli, shlex.split(command)[2:])
+    assert done.exit_code == 1
+    assert _uncounted(done.output.rstrip()) == _uncounted("\n".join(printed))
+    done = CliRunner().invoke(cli, shlex.split(simulated)[2:])
+    assert done.exit_code == 1
+    assert "not show it" not in done.output and "all the same" not in done.output
+    assert done.output.count("(seen at ") == sum(line.startswith("  predicted") for line in printed)
 
 
 def test_make_has_its_targets() -> None:

@@ -64,7 +64,8 @@ def matching(pattern: str) -> Test:
 
 def one_of(*values: Any) -> Test:
     """One of several values."""
-    return Test(f"one of {values!r}", lambda found: found in values)
+    words = repr(values[0]) if len(values) == 1 else f"one of {', '.join(map(repr, values)) or 'none'}"
+    return Test(words, lambda found: found in values)
 
 
 def at_least(least: float) -> Test:
