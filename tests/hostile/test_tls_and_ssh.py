@@ -114,6 +114,7 @@ def test_crowds(door: Door) -> None:
 
 def test_thousands_at_the_edge() -> None:
     """500 half-open connections on each of the ports that the internet reaches, all at once."""
+
     async def story(arena: Arena) -> None:
         outside = [door for door in DOORS if door.host == "expe" and arena.attacker(door) is arena.outsider]
         assert len(outside) == 3
