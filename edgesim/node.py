@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from edgesim.deployment import Defaults, Deployment, HostSpec
 from edgesim.journal import Recorder
-from edgesim.pki import Identity, TrustStore
+from edgesim.pki import Identity, Installed, TrustStore, Upload
+from edgesim.pki.keys import PrivateKey
 from edgesim.world import Host
 
 
@@ -28,7 +29,8 @@ class Node:
 
     ``identities`` are its certificates by service (``server``, ``tomcat``, ``callmanager``, ``cup-xmpp``), ``trusts``
     its trust stores by name (``trusted-ca``, ``tomcat-trust``, ``callmanager-trust``, ``cup-xmpp-trust``, ``system``).
-    ``pending_trusts`` are those stores that are different after the next restart, as they are then.
+    ``uploads`` came after the last start and count once services are restarted, see `edgesim.pki.uploads`;
+    ``requested`` are the keys of signing requests that wait for their certificates.
     """
 
     host: Host
@@ -38,7 +40,8 @@ class Node:
     resolver: ResolverLike
     identities: dict[str, Identity] = field(default_factory=dict)
     trusts: dict[str, TrustStore] = field(default_factory=dict)
-    pending_trusts: dict[str, TrustStore] = field(default_factory=dict)
+    uploads: list[Upload] = field(default_factory=list)
+    requested: dict[str, PrivateKey] = field(default_factory=dict)
     keylog: str | None = None
 
     @property
@@ -50,6 +53,11 @@ class Node:
     def fqdn(self) -> str:
         """The host's fully qualified name."""
         return self.spec.fqdn
+
+    @property
+    def installed(self) -> Installed:
+        """Certificates and trust stores with what waits for a restart."""
+        return Installed(self.identities, self.trusts, self.uploads)
 
     @property
     def defaults(self) -> Defaults:

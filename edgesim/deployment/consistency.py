@@ -320,6 +320,9 @@ def _certificate(path: Path, certificate: Certificate, kind: str, machine: Machi
     if certificate.registration_domain_form != "DNS" and kind != "expressway_e":
         reason = "only Expressway-E has Unified CM registration domains in its certificate"
         yield _wrong((*path, "registration_domain_form"), certificate.registration_domain_form, reason)
+    if certificate.chat_alias_form != "DNS" and kind not in ("expressway_c", "expressway_e"):
+        reason = "only an Expressway has chat node aliases in its certificate"
+        yield _wrong((*path, "chat_alias_form"), certificate.chat_alias_form, reason)
     if certificate.expires_after_s is not None and certificate.validity != "valid":
         reason = f"a certificate that is {certificate.validity} does not expire during a run"
         yield _wrong((*path, "expires_after_s"), f"{certificate.expires_after_s:g}", reason)

@@ -279,8 +279,14 @@ class _Filler:
         certificate = written or Certificate(host=machine.name, service=service)
         names = certificate.names
         if names is None:
-            form = certificate.registration_domain_form
-            tools = (each.name for each in subject_names(self.deployment, machine, service, form=form))
+            found = subject_names(
+                self.deployment,
+                machine,
+                service,
+                form=certificate.registration_domain_form,
+                alias_form=certificate.chat_alias_form,
+            )
+            tools = (each.name for each in found)
             wanted = dict.fromkeys((*tools, *certificate.extra_names))
             names = tuple(name for name in wanted if name not in certificate.without_names)
         tls = self.deployment.defaults.tls

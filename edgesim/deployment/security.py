@@ -23,6 +23,8 @@ StrippedUsage = Literal["server auth", "client auth"]
 RegistrationDomainForm = Literal["DNS", "CollabEdgeDNS", "SRVName"]
 """How Expressway-E's CSR writes the Unified CM registration domains: ``example.com``, ``collab-edge.example.com`` or,
 on older releases, ``_collab-edge._tls.example.com`` as an SRV name."""
+ChatAliasForm = Literal["DNS", "XMPPAddress"]
+"""How an Expressway's CSR writes chat node aliases: as DNS names, or as XMPP addresses, which not every CA signs."""
 
 SERVICES: dict[str, tuple[str, ...]] = {
     "expressway_e": ("server",),
@@ -58,6 +60,11 @@ intermediate: it is for Expressway-E to send it."""
 SELF_SIGNED_TOO = ("trusted-ca", "tomcat-trust", "callmanager-trust", "cup-xmpp-trust")
 """The stores to which the self-signed certificates of servers are added when nothing is written. Those of a Unified CM
 cluster in mixed mode also hold every Expressway-C's certificate then."""
+RESTARTABLE: dict[str, tuple[str, ...]] = {
+    "unified_cm": ("Cisco Tomcat", "Cisco CallManager", "Cisco TFTP", "Cisco HAProxy"),
+    "im_presence": ("Cisco Tomcat", "Cisco XCP Router"),
+}
+"""The services that an administrator restarts one by one, by the kind of host. An Expressway restarts as a whole."""
 FIXED = ("built-in",)
 """Stores that nobody can change: the list of public CAs in a phone's firmware."""
 
@@ -65,6 +72,19 @@ FIXED = ("built-in",)
 def services_of(kind: str) -> tuple[str, ...]:
     """Return every service that a kind of host may have a certificate for."""
     return SERVICES.get(kind, ()) + OPTIONAL_SERVICES.get(kind, ())
+
+
+def restartable(kind: str, name: str) -> str:
+    """Return a service of a kind of host by its full name; case and the leading ``Cisco`` do not count.
+
+    Raises `LookupError` with the services there are.
+    """
+    there = RESTARTABLE.get(kind, ())
+    wanted = name.lower().removeprefix("cisco ")
+    for each in there:
+        if each.lower().removeprefix("cisco ") == wanted:
+            return each
+    raise LookupError(f"no service {name!r}; there is {', '.join(there)}" if there else "it restarts as a whole")
 
 
 def stores_of(kind: str, platform: str | None = None) -> dict[str, tuple[str, ...]]:
@@ -92,6 +112,9 @@ class Certificate(Model):
     without_names: tuple[Text, ...] = Field(default=(), description="derived SANs to leave out")
     registration_domain_form: RegistrationDomainForm = Field(
         default="DNS", description="how the derived SANs of Expressway-E write the Unified CM registration domains"
+    )
+    chat_alias_form: ChatAliasForm = Field(
+        default="DNS", description="how the derived SANs of an Expressway write chat node aliases"
     )
     key: KeyKind | None = Field(default=None, description="the key's kind; defaults.tls.key when left out")
     sends: Literal["leaf", "chain"] | None = Field(

@@ -7,14 +7,14 @@ Collaboration Edge (MRA) Certificates (213872)".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgesim.deployment.features import gate
 from edgesim.deployment.hosts import ExpresswayC, ExpresswayE, Machine
 from edgesim.deployment.releases import Product, Release
-from edgesim.deployment.security import RegistrationDomainForm
+from edgesim.deployment.security import ChatAliasForm, RegistrationDomainForm
 
 if TYPE_CHECKING:
     from edgesim.deployment.model import Deployment
@@ -42,16 +42,18 @@ def subject_names(
     service: str,
     *,
     form: RegistrationDomainForm = "DNS",
-    discovered: bool = True,
+    alias_form: ChatAliasForm = "DNS",
+    discovered: bool | Collection[str] = True,
 ) -> tuple[SubjectName, ...]:
     """Return the names for a ``service`` of a host, the FQDN first, none twice.
 
-    ``form`` is that of the Unified CM registration domains. ``discovered`` says whether Expressway-C knows the IM and
-    Presence servers yet: chat node aliases come from them. From X12.6 on Expressway-C makes no CSR with the name of a
+    ``form`` is that of the Unified CM registration domains, ``alias_form`` that of chat node aliases. ``discovered``
+    says whether Expressway-C knows the IM and Presence servers yet, or names the clusters that it knows: chat node
+    aliases come from them. From X12.6 on Expressway-C makes no CSR with the name of a
     phone security profile that has not the form of an FQDN, see `profiles_in_the_way`: such names are left out.
     """
     found: dict[str, SubjectName] = {}
-    for name, reason in _names(deployment, machine, service, form, discovered):
+    for name, reason in _names(deployment, machine, service, form, alias_form, discovered):
         found.setdefault(name.lower(), SubjectName(name=name, reason=reason))
     return tuple(found.values())
 
@@ -73,7 +75,12 @@ def has_form_of_fqdn(name: str) -> bool:
 
 
 def _names(
-    lab: Deployment, machine: Machine, service: str, form: RegistrationDomainForm, discovered: bool
+    lab: Deployment,
+    machine: Machine,
+    service: str,
+    form: RegistrationDomainForm,
+    alias_form: ChatAliasForm,
+    discovered: bool | Collection[str],
 ) -> Iterator[tuple[str, str]]:
     yield machine.fqdn, "FQDN of the host"
     if isinstance(machine, ExpresswayE):
@@ -95,7 +102,10 @@ def _names(
             if name not in barred:
                 yield name, f"encrypted phone security profile of {cluster}"
     if isinstance(machine, ExpresswayC | ExpresswayE) and discovered:
-        yield from _aliases(lab)
+        known = (lab.mra.im_presence_clusters or ()) if discovered is True else discovered
+        for alias, chat_cluster in _aliases(lab, known):
+            written = alias if alias_form == "DNS" else f"XMPP:{alias}"
+            yield written, f"chat node alias of {chat_cluster}, for federated group chat"
     if service == "cup-xmpp":
         for chat in lab.im_presence:
             if machine.name in {node.name for node in chat.nodes}:
@@ -110,10 +120,10 @@ def _profiles(lab: Deployment) -> Iterator[tuple[str, str]]:
                 yield profile.name, cluster.name
 
 
-def _aliases(lab: Deployment) -> Iterator[tuple[str, str]]:
+def _aliases(lab: Deployment, known: Collection[str]) -> Iterator[tuple[str, str]]:
     if not any(domain.xmpp_federation for domain in lab.domains.enabled):
         return
     for chat in lab.im_presence:
-        if chat.name in (lab.mra.im_presence_clusters or ()):
+        if chat.name in (lab.mra.im_presence_clusters or ()) and chat.name in known:
             for alias in chat.chat_aliases or ():
-                yield alias, f"chat node alias of {chat.name}, for federated group chat"
+                yield alias, chat.name

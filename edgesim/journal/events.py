@@ -544,3 +544,31 @@ class MediaFlow(Event):
     def summary(self) -> str:
         counts = f"{self.packets_in} in, {self.packets_out} out"
         return f"media {self.channel}, {self.leg}: {self.state}{f' ({self.reason})' if self.reason else ''}; {counts}"
+
+
+@kind("certificate.upload")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateUpload(Event):
+    """An administrator uploaded a certificate to a trust store, or as the one of a service: ``store`` says which.
+
+    ``reason`` is why the product refused it; then nothing changed. What it took counts after a restart.
+    """
+
+    store: str
+    subject: str
+    accepted: bool
+    reason: str = ""
+
+    def summary(self) -> str:
+        return f"upload of {self.subject} to {self.store}: {'accepted' if self.accepted else f'refused ({self.reason})'}"
+
+
+@kind("service.restarted")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRestarted(Event):
+    """One service of a host was stopped and started again, such as ``Cisco Tomcat``, while the others went on."""
+
+    service: str
+
+    def summary(self) -> str:
+        return f"{self.service} restarted"

@@ -23,6 +23,7 @@ from edgesim.pki import (
     Randomness,
     Request,
     TrustStore,
+    Upload,
     Usage,
     Validity,
     self_signed,
@@ -72,7 +73,7 @@ class Certificates:
             held = self._store(f"{store.store} of {store.host}", store.holds or ())
             self._trusts[store.host, store.store] = held
             if store.pending:
-                self._pending[store.host, store.store] = held.plus(*self._store("", store.pending))
+                self._pending[store.host, store.store] = self._store("", store.pending)
 
     def identities(self, host: str) -> dict[str, Identity]:
         """Return a host's identities by service."""
@@ -82,9 +83,26 @@ class Certificates:
         """Return a host's trust stores by name, as they are in effect when it starts for the first time."""
         return {store: trust for (name, store), trust in self._trusts.items() if name == host}
 
-    def pending_trusts(self, host: str) -> dict[str, TrustStore]:
-        """Return, of a host's trust stores, those that are different after its next restart."""
-        return {store: trust for (name, store), trust in self._pending.items() if name == host}
+    def uploads(self, host: str) -> list[Upload]:
+        """Return what was uploaded to a host's trust stores before the lab starts, and waits for its next restart."""
+        return [
+            Upload(store=store, trusted=tuple(more)) for (name, store), more in self._pending.items() if name == host
+        ]
+
+    def named(self, name: str) -> x509.Certificate:
+        """Return what a trust store's entry means: a CA by its name, or ``host/service`` for a certificate itself.
+
+        Raises `LookupError`.
+        """
+        if "/" in name:
+            host, _, service = name.partition("/")
+            if (host, service) not in self._identities:
+                raise LookupError(f"no certificate {name!r}")
+            return self._identities[host, service].certificate
+        trusted = self.authorities.trusted()
+        if name not in trusted:
+            raise LookupError(f"no CA {name!r}; there are {', '.join(trusted)}")
+        return trusted[name]
 
     def _mint(self, certificate: Certificate, fqdn: str) -> Identity:
         request = request_of(certificate, fqdn)
@@ -108,14 +126,7 @@ class Certificates:
         return self._validity if certificate.validity == "valid" else VALIDITIES[certificate.validity]
 
     def _store(self, name: str, items: tuple[str, ...]) -> TrustStore:
-        return TrustStore.of(name, *(self._named(item) for item in items))
-
-    def _named(self, name: str) -> x509.Certificate:
-        """Return what a trust store's entry means: a CA by its name, or ``host/service`` for a certificate itself."""
-        if "/" in name:
-            host, service = name.split("/", 1)
-            return self._identities[host, service].certificate
-        return self.authorities.trusted()[name]
+        return TrustStore.of(name, *(self.named(item) for item in items))
 
 
 def request_of(certificate: Certificate, fqdn: str) -> Request:

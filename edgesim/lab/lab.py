@@ -79,15 +79,18 @@ class Lab:
             resolver=resolver,
             identities=self.certificates.identities(spec.name),
             trusts=self.certificates.trusts(spec.name),
-            pending_trusts=self.certificates.pending_trusts(spec.name),
+            uploads=self.certificates.uploads(spec.name),
             keylog=self.keylog,
         )
 
     def _factory(self, spec: HostSpec) -> HostFactory:
         build = PRODUCTS[spec.kind]
 
-        async def factory(_: Host) -> Service:
-            return await build(self.nodes[spec.name])
+        async def factory(host: Host) -> Service:
+            node = self.nodes[spec.name]
+            if host.incarnation > 1:  # what a deployment calls pending waits through the first start
+                node.installed.take_up()
+            return await build(node)
 
         return factory
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from edgesim.deployment import Deployment
@@ -37,11 +38,11 @@ class ServiceRequest:
 
 
 def request_for(
-    deployment: Deployment, host: str, service: str | None = None, *, discovered: bool = True
+    deployment: Deployment, host: str, service: str | None = None, *, discovered: bool | Collection[str] = True
 ) -> ServiceRequest:
     """Return the request for a service's certificate (None: the host's first service).
 
-    ``discovered`` says whether Expressway-C knows the IM and Presence servers yet, see `subject_names`. The key is
+    ``discovered`` says whether Expressway-C knows the IM and Presence servers yet, or which, see `subject_names`. The key is
     drawn from the names of deployment, host and service: always the same, and no secret. Raises `LookupError` for a
     host or service that is not there, and `RequestRefused` where the product's tool makes no request.
     """
@@ -62,7 +63,12 @@ def request_for(
                 "Give it a name such as secure.example.com, in Unified CM and wherever a device refers to it.",
             )
     derived = subject_names(
-        deployment, spec.spec, chosen, form=certificate.registration_domain_form, discovered=discovered
+        deployment,
+        spec.spec,
+        chosen,
+        form=certificate.registration_domain_form,
+        alias_form=certificate.chat_alias_form,
+        discovered=discovered,
     )
     names = tuple(replace(each, name=qualified(each.name)) for each in _with_written(certificate, derived))
     request = replace(request_of(certificate, spec.fqdn), names=tuple(each.name for each in names))

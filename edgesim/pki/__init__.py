@@ -25,6 +25,7 @@ from edgesim.pki.keys import Randomness
 from edgesim.pki.names import matches, names_of, subject_of
 from edgesim.pki.policy import Policy, Refusal
 from edgesim.pki.trust import TrustStore
+from edgesim.pki.uploads import Installed, Upload
 from edgesim.pki.verify import Fault, NameCheck, Problem, Verification, check_names, peer_certificates, verify
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Constraints",
     "Fault",
     "Identity",
+    "Installed",
     "NameCheck",
     "PkiError",
     "Policy",
@@ -53,6 +55,7 @@ __all__ = [
     "Request",
     "TlsOptions",
     "TrustStore",
+    "Upload",
     "Usage",
     "Validity",
     "Verification",

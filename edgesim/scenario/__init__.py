@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edgesim.journal.matchers import (
         Authentication,
+        CertificateUpload,
         ClientState,
         Discovery,
         DnsAnswer,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         MediaFlow,
         Note,
         Registered,
+        ServiceRestarted,
         SipKeepalive,
         SipRequest,
         SipResponse,
@@ -67,6 +69,7 @@ _HOME = {
     "seconds": "edgesim.scenario.declare",
     "ExpectationError": "edgesim.scenario.expect",
     "Authentication": "edgesim.journal.matchers",
+    "CertificateUpload": "edgesim.journal.matchers",
     "ClientState": "edgesim.journal.matchers",
     "Discovery": "edgesim.journal.matchers",
     "DnsAnswer": "edgesim.journal.matchers",
@@ -81,6 +84,7 @@ _HOME = {
     "MediaFlow": "edgesim.journal.matchers",
     "Note": "edgesim.journal.matchers",
     "Registered": "edgesim.journal.matchers",
+    "ServiceRestarted": "edgesim.journal.matchers",
     "SipKeepalive": "edgesim.journal.matchers",
     "SipRequest": "edgesim.journal.matchers",
     "SipResponse": "edgesim.journal.matchers",
@@ -130,6 +134,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Authentication",
+    "CertificateUpload",
     "Client",
     "ClientState",
     "ClockSkew",
@@ -155,6 +160,7 @@ __all__ = [
     "Registered",
     "Scenario",
     "ScriptedHost",
+    "ServiceRestarted",
     "Setting",
     "SipKeepalive",
     "SipRequest",

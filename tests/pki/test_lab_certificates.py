@@ -111,15 +111,16 @@ def test_pending_trust_waits_beside_what_is_in_effect() -> None:
     pending = {"host": "expc", "store": "trusted-ca", "pending": ["public", "private"]}
     lab = builtin("small").changed({"trust": [pending]})
     certificates = mint(lab)
-    now, then = certificates.trusts("expc")["trusted-ca"], certificates.pending_trusts("expc")["trusted-ca"]
+    node = Lab(SimWorld(1), lab).node("expc")
+    now, then = node.trusts["trusted-ca"], node.installed.after_restart("trusted-ca")
     edge = certificates.identities("expe")["server"]
     assert not verify(edge.certificate, (), now).ok
     assert verify(edge.certificate, (), then).ok
     assert len(then) == len(now) + 2
     assert then.name == "trusted-ca of expc"
-    assert certificates.pending_trusts("expe") == {}
-    node = Lab(SimWorld(1), lab).node("expc")
-    assert list(node.pending_trusts) == ["trusted-ca"]
+    assert certificates.uploads("expe") == []
+    node.installed.take_up()
+    assert node.trusts["trusted-ca"].pem() == then.pem() and not node.uploads
 
 
 def test_a_self_signed_certificate_stands_in_stores_as_itself() -> None:

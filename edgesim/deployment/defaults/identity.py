@@ -131,6 +131,29 @@ class TlsDefaults(Model):
         502, "what a client gets when C cannot verify a server", tag="one-source", gap="I-17"
     )
     certificate_days: int = known(730, "validity of the lab's leaf certificates, days", tag="proposed", ge=1)
-    trust_after_restart: bool = known(
-        True, "a new trusted CA counts only after the restart of Expressway", tag="doc", source=CERTIFICATES
+    restarted_for_unified_cm: tuple[tuple[str, tuple[str, ...]], ...] = known(
+        (
+            ("uds", ("Cisco Tomcat", "Cisco HAProxy")),
+            ("configuration_https", ("Cisco Tomcat", "Cisco CallManager", "Cisco HAProxy")),
+            ("sip_tls", ("Cisco CallManager",)),
+        ),
+        "which services of Unified CM must have been restarted, in whatever order, until an uploaded certificate counts "
+        "on a port: all three for configuration files, whose callers both trust stores judge",
+        tag="inferred",
+        source=UPGRADE,
+    )
+    restarted_along: tuple[tuple[str, tuple[str, ...]], ...] = known(
+        (("Cisco TFTP", ("Cisco HAProxy",)),),
+        "what restarts along with a service: HAProxy, before the ports of TFTP, with that",
+        tag="inferred",
+        source=UPGRADE,
+    )
+    restarted_for_im_presence: tuple[tuple[str, tuple[str, ...]], ...] = known(
+        (
+            ("soap", ("Cisco Tomcat",)),
+            ("im_presence_client", ("Cisco XCP Router",)),
+            ("im_presence_xmpp", ("Cisco XCP Router",)),
+        ),
+        "the same for IM and Presence: the XCP router reads the trust stores when it starts",
+        tag="inferred",
     )
