@@ -560,7 +560,8 @@ class CertificateUpload(Event):
     reason: str = ""
 
     def summary(self) -> str:
-        return f"upload of {self.subject} to {self.store}: {'accepted' if self.accepted else f'refused ({self.reason})'}"
+        verdict = "accepted" if self.accepted else f"refused ({self.reason})"
+        return f"upload of {self.subject} to {self.store}: {verdict}"
 
 
 @kind("service.restarted")

@@ -147,7 +147,9 @@ def _running(lab: Lab, host: str) -> Node:
 
 def _discovered(lab: Lab, node: Node) -> tuple[str, ...]:
     """Return the IM and Presence clusters that are known to this C, or to the Cs of this E."""
-    asked = [node] if node.spec.kind == "expressway_c" else [lab.node(each.name) for each in lab.deployment.expressway_c]
+    asked = (
+        [node] if node.spec.kind == "expressway_c" else [lab.node(each.name) for each in lab.deployment.expressway_c]
+    )
     found: dict[str, None] = {}
     for each in asked:
         discovered = getattr(each.host.service, "discovered", None)

@@ -42,9 +42,9 @@ def request_for(
 ) -> ServiceRequest:
     """Return the request for a service's certificate (None: the host's first service).
 
-    ``discovered`` says whether Expressway-C knows the IM and Presence servers yet, or which, see `subject_names`. The key is
-    drawn from the names of deployment, host and service: always the same, and no secret. Raises `LookupError` for a
-    host or service that is not there, and `RequestRefused` where the product's tool makes no request.
+    ``discovered`` says whether Expressway-C knows the IM and Presence servers yet, or which, see `subject_names`. The
+    key is drawn from the names of deployment, host and service: always the same, and no secret. Raises `LookupError`
+    for a host or service that is not there, and `RequestRefused` where the product's tool makes no request.
     """
     spec = deployment.host(host)
     services = services_of(spec.kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from edgesim.clients.ip_phone import IpPhone
     from edgesim.clients.jabber import Jabber
     from edgesim.clients.room_device import RoomDevice
+    from edgesim.lab.requests import ServiceRequest
     from edgesim.scenario.media_path import MediaPath
     from edgesim.scenario.scripted import ScriptedHost
 
@@ -281,6 +282,42 @@ class Lab:
         """Keep a fault rule in force for the length of a ``with`` block."""
         with self.world.faults.during(fault) as number:
             yield number
+
+    # ---- certificates of running hosts
+
+    async def request(self, name: str, service: str | None = None) -> ServiceRequest:
+        """Have a host make a signing request for a service (its first), with the names that it knows of now.
+
+        The request's ``pem`` goes to a CA, `sign`. Raises `RequestRefused` where the product makes none.
+        """
+        return self.inner.request(name, service)
+
+    def sign(self, csr: bytes, *, by: str = "enterprise", strip: Sequence[str] = ()) -> bytes:
+        """Sign a request in PEM as one of the lab's authorities, which drops the usages in ``strip`` (``client auth``).
+
+        Returns the certificate in PEM.
+        """
+        return self.inner.sign(csr, by=by, strip=strip)
+
+    async def upload_trust(self, name: str, store: str, what: str | bytes | x509.Certificate) -> None:
+        """Append a CA to a host's trust store: by its name, as a certificate or PEM. It counts after a restart."""
+        self.inner.upload_trust(name, store, what)
+
+    async def upload_certificate(
+        self, name: str, pem: bytes | None = None, service: str | None = None, *, copied: bool = False
+    ) -> bool:
+        """Upload a service's certificate (of the first service) and say whether the host takes it.
+
+        The journal's `CertificateUpload` has the reason of a refusal. ``copied`` is "Upload server certificate file as
+        client certificate". What was taken is shown after a restart.
+        """
+        return not self.inner.upload_certificate(name, pem, service, copied=copied)
+
+    async def restart_service(self, name: str, service: str) -> None:
+        """Restart one service of Unified CM (``Cisco Tomcat``, ``Cisco CallManager``, ``Cisco TFTP``,
+        ``Cisco HAProxy``) or of IM and Presence (``Cisco Tomcat``, ``Cisco XCP Router``); ``Cisco`` may be left out.
+        """
+        await self.inner.restart_service(name, service)
 
     # ---- media
 

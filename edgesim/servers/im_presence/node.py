@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 
 from edgesim.deployment.hosts import ImPresenceNode
 from edgesim.edge import axl
@@ -74,13 +75,34 @@ class ImPresence:
 
     async def start(self) -> None:
         """Open the ports. Raises `OSError` where one is taken."""
+        await self._start_tomcat()
+        await self._start_router()
+
+    async def stop(self) -> None:
+        """Close everything: sessions and links hear of the shutdown."""
+        self._stop_router()
+        await self._web.close()
+
+    async def restart(self, services: Sequence[str]) -> None:
+        """Stop services and start them again, with what was uploaded for them. Raises `OSError`."""
+        if "Cisco Tomcat" in services:
+            await self._web.close()
+            await self._start_tomcat()
+        if "Cisco XCP Router" in services:
+            self._stop_router()
+            await self._start_router()
+
+    async def _start_tomcat(self) -> None:
+        context = self._context(TOMCAT, "soap")
+        await self._web.listen(self.machine.address, self.node.defaults.ports.soap, ssl=context)
+
+    async def _start_router(self) -> None:
         node, ports, address = self.node, self.node.defaults.ports, self.machine.address
-        loop = asyncio.get_running_loop()
-        await self._web.listen(address, ports.soap, ssl=self._context(TOMCAT))
-        clear = self._context(CUP_XMPP)
+        loop, needs = asyncio.get_running_loop(), self._needs("im_presence_xmpp")
+        clear = self._context(CUP_XMPP, "im_presence_client")
         self._listeners.append(await loop.create_server(lambda: self._client(clear), address, ports.im_presence_client))
         mutual = server_context(
-            node.identities[CUP_XMPP],
+            node.installed.identity(CUP_XMPP, needs),
             trust=self._link_trust(),
             require_client=True,
             send_chain=self._sends_chain(CUP_XMPP),
@@ -89,15 +111,17 @@ class ImPresence:
         )
         self._listeners.append(await loop.create_server(self._link, address, ports.im_presence_xmpp, ssl=mutual))
 
-    async def stop(self) -> None:
-        """Close everything: sessions and links hear of the shutdown."""
+    def _stop_router(self) -> None:
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
         self.chat.shut_down()
         for link in tuple(self._links):
             link.close("system-shutdown")
-        await self._web.close()
+
+    def _needs(self, port: str) -> tuple[str, ...]:
+        """Return the services that were all restarted before an uploaded certificate counts on a port."""
+        return dict(self.node.defaults.tls.restarted_for_im_presence).get(port, ())
 
     # ---- XMPP and XCP
 
@@ -182,9 +206,9 @@ class ImPresence:
         web = Web(self.soap, probe, service)
         return HttpServer(node.journal, web.handle, keys=web.keys, host=node.host, name="tomcat")
 
-    def _context(self, service: str) -> ssl.SSLContext:
+    def _context(self, service: str, port: str) -> ssl.SSLContext:
         return server_context(
-            self.node.identities[service],
+            self.node.installed.identity(service, self._needs(port)),
             send_chain=self._sends_chain(service),
             options=self._options(),
             keylog=self.node.keylog,
@@ -192,7 +216,8 @@ class ImPresence:
 
     def _link_trust(self) -> TrustStore:
         """Return what an Expressway-C is verified by: what both stores hold, unless the deployment says otherwise."""
-        cup, tomcat = self.node.trusts[CUP_XMPP_TRUST], self.node.trusts[TOMCAT_TRUST]
+        installed, needs = self.node.installed, self._needs("im_presence_xmpp")
+        cup, tomcat = installed.trust(CUP_XMPP_TRUST, needs), installed.trust(TOMCAT_TRUST, needs)
         if self.node.defaults.tls.im_presence_link_trust != "both stores":
             return cup
         return TrustStore.of(f"{CUP_XMPP_TRUST} and {TOMCAT_TRUST}", *(one for one in cup if one in tomcat))

@@ -13,9 +13,9 @@ from edgesim.edge.config_files import SipTimers
 from edgesim.edge.uds import ROOT
 from edgesim.http import HttpServer, Request, Response
 from edgesim.node import Node
+from edgesim.pki import Identity, TlsOptions, TrustStore, check_names, server_context
 from edgesim.pki import Policy as TlsPolicy
 from edgesim.pki import Refusal as TlsRefusal
-from edgesim.pki import TlsOptions, TrustStore, check_names, server_context
 from edgesim.servers.unified_cm.axl import Axl
 from edgesim.servers.unified_cm.database import Database
 from edgesim.servers.unified_cm.registrar import Binding, Leg, Policy, Refusal
@@ -35,6 +35,15 @@ TOMCAT_TRUST, CALLMANAGER_TRUST = "tomcat-trust", "callmanager-trust"
 
 NO_ISSUER = 20
 """OpenSSL's X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, for which the alert is ``unknown_ca``."""
+WEB, FILES, SECURE_FILES = "uds", "configuration_http", "configuration_https"
+CALLS, SECURE_CALLS = "sip", "sip_tls"
+SERVED_BY = {
+    WEB: ("Cisco Tomcat", "Cisco HAProxy"),
+    FILES: ("Cisco TFTP",),
+    SECURE_FILES: ("Cisco TFTP", "Cisco HAProxy"),
+    CALLS: ("Cisco CallManager",),
+}
+"""The services without which nobody answers on a port: it closes while one of them restarts."""
 ADAPTIVE_FROM = (14, 0)
 """The release from which STUN keep-alives are answered and adaptive routing is confirmed."""
 
@@ -60,37 +69,64 @@ class UnifiedCm:
         self.tftp = self._tftp()
         self.lines = self._lines()
         self._endpoint = self._sip()
-        self._web: list[HttpServer] = []
+        self._web = {port: self._web_server(port) for port in self._ports() if port != CALLS}
+        self._shown: dict[str, tuple[str, ...]] = {}
 
     # ---- life
 
     async def start(self) -> None:
         """Open the ports. Raises `OSError` where one is taken."""
-        node, ports, address = self.node, self.node.defaults.ports, self.machine.address
-        web = HttpServer(
-            node.journal, self._serve, refusal=self._refuse, keys=self.uds.keys, host=node.host, name="tomcat"
-        )
-        self._web.append(web)
-        await web.listen(address, ports.uds, ssl=self._context(TOMCAT))
-        if self.machine.name in self.cluster.tftp:
-            files = HttpServer(node.journal, self._serve_file, keys=self.tftp.keys, host=node.host, name="tftp")
-            self._web.append(files)
-            await files.listen(address, ports.configuration_http)
-            await files.listen(address, ports.configuration_https, ssl=self._asking_context(self._both_trusts()))
-        await self._endpoint.listen(address, ports.sip, "tcp")
-        await self._endpoint.listen(address, ports.sip, "udp")
-        if self.cluster.mixed_mode:
-            secure = self._asking_context(node.trusts[CALLMANAGER_TRUST], require=True)
-            timeout = node.defaults.sip.tls_handshake_timeout_s
-            await self._endpoint.listen(address, ports.sip_tls, "tls", ssl=secure, handshake_timeout=timeout)
+        for port in self._ports():
+            await self._open(port)
 
     async def stop(self) -> None:
         """Close everything."""
+        for port in self._ports():
+            await self._close(port)
+
+    async def restart(self, services: Sequence[str]) -> None:
+        """Stop services and start them again. Raises `OSError`.
+
+        An uploaded certificate counts on a port once every service that the port needs was restarted
+        (``defaults.tls.restarted_for_unified_cm``), whichever was the last.
+        """
+        for port in self._ports():
+            if self._shown[port] != self._material(port) or any(each in SERVED_BY[port] for each in services):
+                await self._close(port)
+                await self._open(port)
+
+    def _ports(self) -> tuple[str, ...]:
+        """Return the ports that are open on this node, by their names in the defaults; ``sip`` is all of SIP."""
+        serves_files = self.machine.name in self.cluster.tftp
+        return (WEB, *((FILES, SECURE_FILES) if serves_files else ()), CALLS)
+
+    async def _open(self, port: str) -> None:
+        self._shown[port] = self._material(port)
+        address, ports = self.machine.address, self.node.defaults.ports
+        if port == CALLS:
+            await self._open_sip()
+            return
+        contexts = {WEB: lambda: self._context(TOMCAT, WEB), SECURE_FILES: lambda: self._asking_context(SECURE_FILES)}
+        context = contexts[port]() if port in contexts else None
+        await self._web[port].listen(address, getattr(ports, port), ssl=context)
+
+    async def _open_sip(self) -> None:
+        node, ports, address = self.node, self.node.defaults.ports, self.machine.address
+        await self._endpoint.listen(address, ports.sip, "tcp")
+        await self._endpoint.listen(address, ports.sip, "udp")
+        if self.cluster.mixed_mode:
+            timeout = node.defaults.sip.tls_handshake_timeout_s
+            secure = self._asking_context(SECURE_CALLS, require=True)
+            await self._endpoint.listen(address, ports.sip_tls, "tls", ssl=secure, handshake_timeout=timeout)
+
+    async def _close(self, port: str) -> None:
+        if port != CALLS:
+            await self._web[port].close()
+            return
         self.lines.close()
-        for server in self._web:
-            await server.close()
-        self._web.clear()
         await self._endpoint.close()
+        self.lines = self._lines()
+        self._endpoint = self._sip()
 
     @property
     def registrations(self) -> tuple[Binding, ...]:
@@ -118,6 +154,14 @@ class UnifiedCm:
         return Response(status=status, headers=headers, body=response.body)
 
     # ---- building
+
+    def _web_server(self, port: str) -> HttpServer:
+        node = self.node
+        if port == WEB:
+            return HttpServer(
+                node.journal, self._serve, refusal=self._refuse, keys=self.uds.keys, host=node.host, name="tomcat"
+            )
+        return HttpServer(node.journal, self._serve_file, keys=self.tftp.keys, host=node.host, name="tftp")
 
     def _uds(self) -> Uds:
         node, defaults = self.node, self.node.defaults
@@ -238,19 +282,20 @@ class UnifiedCm:
     def _sends_chain(self, service: str) -> bool:
         return self.node.deployment.certificate(self.node.name, service).sends == "chain"
 
-    def _context(self, service: str) -> ssl.SSLContext:
+    def _context(self, service: str, port: str) -> ssl.SSLContext:
         return server_context(
-            self.node.identities[service],
+            self._identity(service, port),
             send_chain=self._sends_chain(service),
             options=self._options(),
             keylog=self.node.keylog,
         )
 
-    def _asking_context(self, trust: TrustStore, *, require: bool = False) -> ssl.SSLContext:
+    def _asking_context(self, port: str, *, require: bool = False) -> ssl.SSLContext:
         """Return the context of the CallManager service, which asks its caller for a certificate."""
+        trust = self._trust(port)
         strict = self.cluster.mixed_mode and self.node.defaults.tls.mixed_mode_trusts == "the certificate itself"
         return server_context(
-            self.node.identities[CALLMANAGER],
+            self._identity(CALLMANAGER, port),
             trust=trust,
             ask_client=True,
             require_client=require,
@@ -272,10 +317,30 @@ class UnifiedCm:
 
         return TlsPolicy(judge=judge)
 
-    def _both_trusts(self) -> TrustStore:
-        """Return what both trust stores hold: a caller's certificate must be trusted by each."""
-        tomcat, callmanager = self.node.trusts[TOMCAT_TRUST], self.node.trusts[CALLMANAGER_TRUST]
+    def _needs(self, port: str) -> tuple[str, ...]:
+        """Return the services that were all restarted before an uploaded certificate counts on a port."""
+        return dict(self.node.defaults.tls.restarted_for_unified_cm).get(port, ())
+
+    def _identity(self, service: str, port: str) -> Identity:
+        return self.node.installed.identity(service, self._needs(port))
+
+    def _trust(self, port: str) -> TrustStore:
+        """Return what a port trusts its callers by: on that of configuration files by both stores."""
+        needs, installed = self._needs(port), self.node.installed
+        callmanager = installed.trust(CALLMANAGER_TRUST, needs)
+        if port == SECURE_CALLS:
+            return callmanager
+        tomcat = installed.trust(TOMCAT_TRUST, needs)
         return TrustStore.of(f"{TOMCAT_TRUST} and {CALLMANAGER_TRUST}", *(one for one in tomcat if one in callmanager))
+
+    def _material(self, port: str) -> tuple[str, ...]:
+        """Return what TLS on a port is made of, as fingerprints."""
+        if port == WEB:
+            return (self._identity(TOMCAT, WEB).fingerprint,)
+        if port == FILES:
+            return ()
+        secure = SECURE_CALLS if port == CALLS else port
+        return (self._identity(CALLMANAGER, secure).fingerprint, self._trust(secure).fingerprint)
 
 
 def product(release: Release) -> str:
