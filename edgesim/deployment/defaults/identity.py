@@ -12,6 +12,7 @@ from edgesim.deployment.defaults.known import (
     CONFIGURATION,
     REQUIREMENTS,
     SYSTEM_GUIDE,
+    UPGRADE,
     known,
 )
 
@@ -137,8 +138,8 @@ class TlsDefaults(Model):
             ("configuration_https", ("Cisco Tomcat", "Cisco CallManager", "Cisco HAProxy")),
             ("sip_tls", ("Cisco CallManager",)),
         ),
-        "which services of Unified CM must have been restarted, in whatever order, until an uploaded certificate counts "
-        "on a port: all three for configuration files, whose callers both trust stores judge",
+        "which services of Unified CM must have been restarted, in whatever order, before an uploaded certificate "
+        "counts on a port: all three for configuration files, whose callers both trust stores judge",
         tag="inferred",
         source=UPGRADE,
     )
