@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from edgesim.deployment import filling
 from edgesim.deployment.base import Model, Text
-from edgesim.deployment.consistency import Authored, Inconsistent, Path, mistakes_in
+from edgesim.deployment.consistency import Authored, Inconsistent, Path, machine_paths, mistakes_in
 from edgesim.deployment.defaults import Defaults
 from edgesim.deployment.hosts import (
     ClientHost,
@@ -112,6 +112,7 @@ class Deployment(Model):
     trust: tuple[TrustStore, ...] = ()
     defaults: Defaults = Defaults()
     _origin: Origin = PrivateAttr(default_factory=Origin)
+    _authored: Authored = PrivateAttr(default=Authored(devices=(), certificates=(), trust=()))
 
     @model_validator(mode="after")
     def _complete(self) -> Deployment:
@@ -120,6 +121,7 @@ class Deployment(Model):
         mistakes = (*mistakes_in(self, authored), *network_mistakes(self))
         if mistakes:
             raise Inconsistent(mistakes)
+        self._authored = authored
         return self
 
     # Where it came from
@@ -139,6 +141,27 @@ class Deployment(Model):
             if path[:end] in self._origin.lines:
                 return self._origin.lines[path[:end]]
         return None
+
+    def place_of_certificate(self, host: str, service: str) -> Path:
+        """Return where the certificate of a service was written; where it was filled in, the place of its host."""
+        for index, each in enumerate(self._authored.certificates):
+            if (each.host, each.service) == (host, service):
+                return ("certificates", index)
+        return self.place_of(host)
+
+    def place_of_trust_store(self, host: str, store: str) -> Path:
+        """Return where a trust store was written; where it was filled in, the place of its host."""
+        for index, each in enumerate(self._authored.trust):
+            if (each.host, each.store) == (host, store):
+                return ("trust", index)
+        return self.place_of(host)
+
+    def place_of(self, host: str) -> Path:
+        """Return where a host was written. Raises `LookupError`."""
+        for path, _, machine in machine_paths(self):
+            if machine.name == host:
+                return path
+        raise LookupError(f"no host is called {host!r}")
 
     # Hosts
 

@@ -60,6 +60,7 @@ class Lab:
         self.inner = inner
         self.written = written or inner.deployment
         self.symptoms: list[str] = []
+        self._bans: dict[str, list[Callable[[], None]]] = {}
         self.expectations = expectations
         self.reports: dict[str, Any] = {}
         self.steps: list[str] = []
@@ -176,12 +177,16 @@ class Lab:
         found: list[Entry[Event]] = []
         for prediction in predictions:
             if prediction is not None:
-                for ban in prediction.never:
-                    self.never(ban)
+                self._bans.setdefault(rule, []).extend(self.never(ban) for ban in prediction.never)
                 for matcher in prediction.awaits:
                     limit = within or prediction.within
                     found.append(await self.expectations.expect(matcher, within=limit, since=0))
         return found
+
+    def mended(self, rule: str) -> None:
+        """Say that the story is about to mend what a rule reports: what its symptom banned may come from now on."""
+        for lift in self._bans.pop(rule, ()):
+            lift()
 
     # ---- actors and time
 

@@ -6,6 +6,7 @@ from edgesim.readiness.rule import Book, Rule
 from edgesim.readiness.rules import (
     addresses,
     certificates,
+    endpoints,
     expressways,
     ice,
     ip_protocol,
@@ -25,6 +26,7 @@ BOOKS: tuple[Book, ...] = (
     ports.book,
     certificates.book,
     ip_protocol.book,
+    endpoints.book,
 )
 RULES: tuple[Rule, ...] = tuple(rule for book in BOOKS for rule in book.rules)
 

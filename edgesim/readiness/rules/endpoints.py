@@ -1,0 +1,414 @@
+"""Rules about phones, room devices and other endpoints: which may use MRA at all, whom they trust, what they show.
+
+There is nobody at a phone or room device to ask about a certificate: one that it does not like ends the handshake.
+Sources: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites"; "Collaboration Edge TC-based Endpoints
+Configuration Example" (Cisco 211304).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from edgesim.deployment import Deployment
+from edgesim.deployment.device_models import DeviceType
+from edgesim.deployment.features import gate
+from edgesim.deployment.hosts import ClientHost, ExpresswayE
+from edgesim.deployment.people import Device
+from edgesim.deployment.security import STORES
+from edgesim.journal.matchers import (
+    ClientState,
+    DnsQuery,
+    HttpRequest,
+    HttpResponse,
+    Matcher,
+    SipRequest,
+    TcpOpened,
+    Test,
+    TlsRefused,
+    TlsUp,
+    containing,
+    one_of,
+)
+from edgesim.pki.names import first_match, qualified
+from edgesim.readiness import facts
+from edgesim.readiness.chains import Chain, chain, held, words
+from edgesim.readiness.rule import Book, Finding, Path, Prediction, Severity
+
+book = Book()
+
+BUILT_IN, CA_LIST = "built-in", "ca-list"
+STORE_OF = {"phone": BUILT_IN, "room": CA_LIST}
+"""The trust store by which each family verifies Expressway-E."""
+NO_PROVISIONING = "no edge configuration, no registration"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A machine outside that is a phone or a room device."""
+
+    index: int
+    machine: ClientHost
+    device: Device
+
+    @property
+    def name(self) -> str:
+        """The machine's name."""
+        return self.machine.name
+
+    @property
+    def words(self) -> str:
+        """What people call it: the machine, with the model where that is not in its name."""
+        return f"{self.name} ({self.device.type})"
+
+
+def _endpoints(lab: Deployment) -> tuple[Endpoint, ...]:
+    """Return the phones and room devices outside."""
+    outside = {spec.name for spec in facts.clients(lab, outside=True)}
+    return tuple(
+        Endpoint(index=index, machine=machine, device=lab.device(machine.device))
+        for index, machine in enumerate(lab.clients)
+        if machine.name in outside and machine.device and machine.platform in STORE_OF
+    )
+
+
+def _hopeful(lab: Deployment) -> tuple[Endpoint, ...]:
+    """Return those of them that try to come in through the edge."""
+    return tuple(each for each in _endpoints(lab) if _fit(lab, each) and _mode(each) is None)
+
+
+def _fit(lab: Deployment, endpoint: Endpoint) -> bool:
+    return endpoint.device.unfit is None or lab.defaults.client.unfit_device == "tries"
+
+
+def _mode(endpoint: Endpoint) -> str | None:
+    """Return the provisioning mode of a room device where it is none for MRA."""
+    mode = endpoint.machine.provisioning_mode
+    return mode if endpoint.machine.platform == "room" and mode != "Edge" else None
+
+
+def _any(endpoints: Iterable[Endpoint]) -> str | Test:
+    names = [each.name for each in endpoints]
+    return names[0] if len(names) == 1 else one_of(*names)
+
+
+def _listed(endpoints: Iterable[Endpoint]) -> str:
+    *rest, last = (each.words for each in endpoints)
+    return f"{', '.join(rest)} and {last}" if rest else last
+
+
+def _knows_nothing(endpoint: Endpoint, why: str) -> Prediction:
+    """Predict that a device does not even ask for the edge."""
+    return Prediction(
+        awaits=(ClientState(node=endpoint.name, outcome="none", detail=why),),
+        never=(DnsQuery(peer=endpoint.name, name=containing("_collab-edge")), TcpOpened(node=endpoint.name)),
+    )
+
+
+# ---- models, firmware, provisioning
+
+
+def _least(made: DeviceType) -> str | None:
+    """Return the least release that MRA supports; None for a model that it does not support at all."""
+    found = gate(made.gate, made.software.product) if made.gate and not made.excluded else None
+    return str(found.since) if found else None
+
+
+@book.rule("EP-04.minimum-release", requires="phones and room devices outside are of a model and release for MRA")
+def minimum_release(deployment: Deployment) -> Iterator[Finding]:
+    """Firmware below the minimum of its series, and the models left out: 8821, 8821-EX, 8831."""
+    places = {each.name: index for index, each in enumerate(deployment.devices)}
+    for endpoint in _endpoints(deployment):
+        device = endpoint.device
+        if device.unfit is None:
+            continue
+        least = _least(device.made)
+        tries = deployment.defaults.client.unfit_device == "tries"
+        yield Finding(
+            at=("devices", places[device.name], "firmware" if least else "type"),
+            what=f"{endpoint.name} is {device.name}: {device.unfit}",
+            sees="not known: it is not supported" if tries else "the device offers no sign-in by way of Expressway",
+            mend=f"upgrade {device.name} to {least} or later, on premises"
+            if least
+            else f"let {device.owner or 'its user'} have another model: no release helps",
+            prediction=None if tries else _knows_nothing(endpoint, device.unfit),
+        )
+
+
+@book.rule("EP-05.provisioning-mode", requires='room devices outside have provisioning mode "Cisco UCM via Expressway"')
+def provisioning_mode(deployment: Deployment) -> Iterator[Finding]:
+    """``xConfiguration Provisioning Mode: Edge``."""
+    for endpoint in _endpoints(deployment):
+        mode = _mode(endpoint)
+        if mode is None or not _fit(deployment, endpoint):
+            continue
+        yield Finding(
+            at=("clients", endpoint.index, "provisioning_mode"),
+            what=f"{endpoint.words} has Provisioning Mode {mode}",
+            sees="it never looks for the edge, and is not provisioned",
+            mend=f"on {endpoint.name} set Provisioning Mode to Edge, which its menus call Cisco UCM via Expressway",
+            prediction=_knows_nothing(endpoint, f"Provisioning Mode is {mode}"),
+        )
+
+
+@book.rule("EP-05.uds-server", requires="the user of a room device outside has a UC service profile")
+def uds_server(deployment: Deployment) -> Iterator[Finding]:
+    """Without one the edge configuration names no UDS server, which room devices want."""
+    places = {each.id: index for index, each in enumerate(deployment.users)}
+    for endpoint in _hopeful(deployment):
+        owner = endpoint.device.owner
+        if endpoint.machine.platform != "room" or owner is None or deployment.user(owner).service_profile:
+            continue
+        edges, retry = facts.edges(deployment), deployment.defaults.client.room_retry_s
+        empty = containing("<userUdsServer><server><address></address>")
+        told = ClientState(node=endpoint.name, outcome="failed", detail=containing("didnt contain UDS server addres"))
+        sound = _arrives(deployment, endpoint)
+        yield Finding(
+            at=("users", places[owner], "service_profile"),
+            what=f"{owner}, user of {endpoint.words}, has no UC service profile",
+            sees="the edge configuration comes with 200 and names no UDS server; the device asks again every "
+            f"{retry:g} s, and never registers",
+            mend=f"give {owner} a UC service profile on Unified CM (End User Management), or set one as the default",
+            prediction=Prediction(
+                awaits=(HttpResponse(node=endpoint.name, peer=edges, status=200, payload=empty), told),
+                never=(SipRequest(node=edges, peer=endpoint.name),),
+            )
+            if sound
+            else None,
+        )
+
+
+# ---- Expressway-E's certificate, as devices judge it
+
+
+def _chain(lab: Deployment, edge: ExpresswayE, endpoint: Endpoint) -> Chain:
+    return chain(lab, (edge.name, "server"), (endpoint.name, STORE_OF[endpoint.machine.platform]))
+
+
+def _wanted(lab: Deployment) -> tuple[str, ...]:
+    """Return the names of which devices want one in the SAN."""
+    return tuple(name.format(domain=lab.domains.edge) for name in lab.defaults.client.edge_names)
+
+
+def _named(lab: Deployment, edge: ExpresswayE) -> bool:
+    """Say whether the SAN of an Expressway-E has the edge domain, in one of its forms."""
+    names = lab.certificate(edge.name, "server").names or ()
+    return first_match(map(qualified, _wanted(lab)), map(qualified, names)) is not None
+
+
+def _accepts(lab: Deployment, edge: ExpresswayE, endpoint: Endpoint) -> bool:
+    return _chain(lab, edge, endpoint).good and _named(lab, edge)
+
+
+def _arrives(lab: Deployment, endpoint: Endpoint) -> bool:
+    """Say whether a device accepts every Expressway-E, and so gets an answer."""
+    return all(_accepts(lab, edge, endpoint) for edge in lab.expressway_e)
+
+
+def _refuses(lab: Deployment, edge: ExpresswayE, endpoints: tuple[Endpoint, ...], alert: str) -> Prediction | None:
+    """Predict that devices end the handshake with an Expressway-E. None where another one would do for them: which of
+    them they try first follows from the weights of SRV records."""
+    if any(_accepts(lab, other, each) for other in lab.expressway_e for each in endpoints):
+        return None
+    port, devices = lab.defaults.ports.edge_https, _any(endpoints)
+    awaits: list[Matcher] = [TlsRefused(node=edge.name, peer=devices, port=port, alert=alert)]
+    return Prediction(awaits=tuple(awaits), never=(HttpRequest(node=facts.edges(lab), peer=devices),))
+
+
+def _strangers(lab: Deployment, platform: str) -> Iterator[tuple[ExpresswayE, Chain, tuple[Endpoint, ...]]]:
+    """Yield each Expressway-E with those who cannot build its chain, those together who lack the same."""
+    for edge in lab.expressway_e:
+        found: dict[tuple[str, ...], tuple[Chain, tuple[Endpoint, ...]]] = {}
+        for endpoint in _hopeful(lab):
+            judged = _chain(lab, edge, endpoint)
+            if endpoint.machine.platform == platform and not judged.good:
+                _, others = found.get(judged.missing, (judged, ()))
+                found[judged.missing] = (judged, (*others, endpoint))
+        for judged, endpoints in found.values():
+            yield edge, judged, endpoints
+
+
+@book.rule("EP-06.ca-list", requires="the CA list of room devices outside has the CA of Expressway-E's certificate")
+def ca_list(deployment: Deployment) -> Iterator[Finding]:
+    """A list that comes with common public CAs, and to which an administrator adds others."""
+    retry = deployment.defaults.client.room_retry_s
+    for edge, found, endpoints in _strangers(deployment, "room"):
+        prediction = _refuses(deployment, edge, endpoints, "unknown ca")
+        if prediction is not None:
+            told = ClientState(node=_any(endpoints), outcome="failed", detail=containing("given CA certificates"))
+            prediction = Prediction(awaits=(*prediction.awaits, told), never=prediction.never)
+        own = deployment.place_of_trust_store(endpoints[0].name, CA_LIST)
+        yield Finding(
+            at=own if own[0] == "trust" else deployment.place_of_certificate(edge.name, "server"),
+            what=f"the CA list of {_listed(endpoints)} lacks {found.words}, needed for the certificate of {edge.name}",
+            sees=f"the device ends the TLS handshake with the alert unknown CA and tries again every {retry:g} s: "
+            f"{NO_PROVISIONING}",
+            mend=f"add {found.words} to the CA list of each device, or {_by_public_ca(edge, found)}",
+            prediction=prediction,
+        )
+
+
+@book.rule("EP-08.built-in-list", requires="Expressway-E's certificate chains to a CA in the fixed list of phones")
+def built_in_list(deployment: Deployment) -> Iterator[Finding]:
+    """The list of 7800 and 8800 phones and of DX with Android comes with the firmware; nobody can add to it."""
+    for edge, found, endpoints in _strangers(deployment, "phone"):
+        yield Finding(
+            at=deployment.place_of_certificate(edge.name, "server"),
+            what=f"the list built into {_listed(endpoints)} lacks {found.words}, needed for the certificate of "
+            f"{edge.name}",
+            sees=f"the phone ends the TLS handshake with the alert unknown CA, and shows no reason: {NO_PROVISIONING}",
+            mend=f"{_by_public_ca(edge, found)}: nothing can be added to the phones' list",
+            prediction=_refuses(deployment, edge, endpoints, "unknown ca"),
+        )
+
+
+def _by_public_ca(edge: ExpresswayE, found: Chain) -> str:
+    if found.lacks_root:
+        return f"have a public CA sign the certificate of {edge.name}"
+    return f"have {edge.name} send {found.words} with its certificate"
+
+
+@book.rule(
+    "EP-08.trusted-by-e",
+    requires="Expressway-E trusts the CA of its own certificate, too, where phones with a fixed list come in",
+    severity=Severity.WARNING,
+)
+def trusted_by_e(deployment: Deployment) -> Iterator[Finding]:
+    """One CA that phones, Expressway-C and Expressway-E trust; what Expressway-C lacks is CERT-04's."""
+    phones = [each for each in _hopeful(deployment) if each.machine.platform == "phone"]
+    for edge in deployment.expressway_e if phones else ():
+        found = chain(deployment, (edge.name, "server"), (edge.name, "trusted-ca"))
+        if not found.good:
+            yield Finding(
+                at=deployment.place_of_trust_store(edge.name, "trusted-ca"),
+                what=f"the trusted CA list of {edge.name} lacks {found.words}, needed for its own certificate",
+                sees=f"nothing of its own on the way in; with a fixed list ({_listed(phones)}) both Expressways are "
+                "required to trust that CA as well",
+                mend=f"append it to the trusted CA list of {edge.name}, and restart",
+            )
+
+
+@book.rule(
+    "CERT-11.edge-domain",
+    requires="for phones and room devices the SAN of Expressway-E has the edge domain, or its _collab-edge SRV name",
+)
+def edge_domain(deployment: Deployment) -> Iterator[Finding]:
+    """Unified CM registration domains, which Expressway's CSR page offers as DNS or as CollabEdgeDNS."""
+    devices, domain = _hopeful(deployment), deployment.domains.edge
+    for edge in deployment.expressway_e if devices else ():
+        if _named(deployment, edge):
+            continue
+        known = tuple(each for each in devices if _chain(deployment, edge, each).good)
+        valid = deployment.certificate(edge.name, "server").validity == "valid"
+        yield Finding(
+            at=deployment.place_of_certificate(edge.name, "server"),
+            what=f"the SAN of {edge.name} has neither {' nor '.join(_wanted(deployment))}: the domain in which "
+            f"{_listed(devices)} {'sign in' if len(devices) > 1 else 'signs in'}",
+            sees="the device ends the TLS handshake with the alert bad certificate, although it knows the CA: "
+            f"{NO_PROVISIONING}. Jabber asks its user",
+            mend=f"have {edge.name} make a new CSR with {domain} among the Unified CM registration domains, and get it "
+            "signed",
+            prediction=_refuses(deployment, edge, known, "bad certificate") if known and valid else None,
+        )
+
+
+# ---- client certificates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A client outside with a certificate of its own."""
+
+    machine: ClientHost
+    at: Path
+    trying: bool
+    """Whether it comes so far as to show it."""
+
+
+def _with_certificates(lab: Deployment) -> Iterator[Shown]:
+    coming = {each.name for each in _hopeful(lab) if _arrives(lab, each)}
+    outside = {spec.name for spec in facts.clients(lab, outside=True)}
+    for machine in lab.clients:
+        if machine.name in outside and any(each.service == "client" for each in lab.certificates_of(machine.name)):
+            yield Shown(
+                machine=machine,
+                at=lab.place_of_certificate(machine.name, "client"),
+                trying=machine.name in coming or machine.platform not in STORE_OF,
+            )
+
+
+@book.rule(
+    "CERT-15.client-certificate",
+    requires="with activation-code onboarding, Expressway-E's list for mutual TLS has the CAs of clients' certificates",
+    rows=("CERT-15", "EP-07"),
+)
+def client_certificate(deployment: Deployment) -> Iterator[Finding]:
+    """Whoever shows no certificate is let in; whoever shows one that does not verify is not."""
+    if not deployment.mra.access.activation_code_onboarding:
+        return
+    port = deployment.defaults.ports.edge_https
+    for edge in deployment.expressway_e:
+        for shown in _with_certificates(deployment):
+            name = shown.machine.name
+            found = chain(deployment, (name, "client"), (edge.name, "activation-code"))
+            if found.good:
+                continue
+            by_hand = " (by hand on a room device: CAPF does not reach it here)"
+            yield Finding(
+                at=shown.at,
+                what=f"the activation-code onboarding list of {edge.name} lacks {found.words}, needed for the client "
+                f"certificate of {name}",
+                sees=f"{edge.name} refuses it on {port} with the alert unknown CA; without a certificate the client "
+                "would be let in",
+                mend=f"append it to that list on {edge.name}, or load a certificate of another CA"
+                + (by_hand if shown.machine.platform == "room" else ""),
+                prediction=Prediction(
+                    awaits=(
+                        TlsRefused(node=edge.name, peer=name, port=port, role="server"),
+                        TlsRefused(node=name, peer=edge.name, port=port, alert="unknown ca"),
+                    ),
+                    never=(HttpRequest(node=facts.edges(deployment), peer=name),),
+                )
+                if shown.trying and _by_all(deployment, name)
+                else None,
+            )
+
+
+def _by_all(lab: Deployment, name: str) -> bool:
+    """Say whether every Expressway-E refuses a client's certificate."""
+    return not any(chain(lab, (name, "client"), (edge.name, "activation-code")).good for edge in lab.expressway_e)
+
+
+@book.rule(
+    "CERT-15.without-onboarding",
+    requires="clients' certificates, and the list for them, count only with activation-code onboarding",
+    severity=Severity.ADVICE,
+    rows=("CERT-15", "EP-07"),
+)
+def without_onboarding(deployment: Deployment) -> Iterator[Finding]:
+    """Nobody is asked for a certificate: neither what clients hold nor what was appended to the list matters."""
+    if deployment.mra.access.activation_code_onboarding:
+        return
+    sees = "nothing: all are let in without a certificate"
+    mend = "if mutual TLS is wanted, allow activation code onboarding over MRA; it asks every client for a certificate"
+    port, edges = deployment.defaults.ports.edge_https, facts.edges(deployment)
+    for shown in _with_certificates(deployment):
+        unseen = TlsUp(node=edges, peer=shown.machine.name, port=port, peer_subject=None)
+        yield Finding(
+            at=shown.at,
+            what=f"{shown.machine.name} holds a client certificate, and Expressway-E does not ask for it",
+            sees=sees,
+            mend=mend,
+            prediction=Prediction(awaits=(unseen,)) if shown.trying else None,
+        )
+    usual = STORES["expressway_e"]["activation-code"]
+    for edge in deployment.expressway_e:
+        more = [each for each in held(deployment.trust_store(edge.name, "activation-code")) if each not in usual]
+        if more:
+            yield Finding(
+                at=deployment.place_of_trust_store(edge.name, "activation-code"),
+                what=f"the activation-code onboarding list of {edge.name} has {' and '.join(map(words, more))}, and "
+                "Expressway-E does not look at it",
+                sees=sees,
+                mend=mend,
+            )
