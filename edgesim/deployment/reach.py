@@ -278,12 +278,12 @@ def _pieces(ports: Ports, edges: tuple[int, ...]) -> Iterator[tuple[int, int]]:
 
 
 def _joined(spans: list[tuple[int, int]]) -> Ports:
-    """Return ranges in order, neighbours as one."""
+    """Return ranges in order, those that overlap or touch as one."""
     joined: list[tuple[int, int]] = []
     for first, last in sorted(spans):
-        if joined and first == joined[-1][1] + 1:
-            joined[-1] = (joined[-1][0], last)
-        elif (first, last) not in joined:
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+        else:
             joined.append((first, last))
     return tuple(joined)
 
@@ -301,10 +301,15 @@ class Opening:
 
 
 def openings(lab: Deployment) -> tuple[Opening, ...]:
-    """Return what the firewalls between E and C let in, from an E's inner interface or from a stranger outside."""
+    """Return what the firewalls between E and C let in, from an E's inner interface or from a stranger outside.
+
+    They come in the order of each firewall's rules.
+    """
     judge = Judge(lab)
     merged: dict[tuple[str, str, Protocol], tuple[dict[str, None], dict[str, None], list[tuple[int, int]]]] = {}
+    places: dict[tuple[str, str], int] = {}
     for wall in judge.before_cores():
+        places |= {(wall.name, str(rule)): len(places) + place for place, rule in enumerate(wall.rules)}
         for source, start in judge.outer_ends(wall):
             for target in judge.behind(wall):
                 for protocol in PROTOCOLS:
@@ -321,5 +326,7 @@ def openings(lab: Deployment) -> tuple[Opening, ...]:
             sources=tuple(sources),
             targets=tuple(targets),
         )
-        for (firewall, rule, protocol), (sources, targets, spans) in merged.items()
+        for (firewall, rule, protocol), (sources, targets, spans) in sorted(
+            merged.items(), key=lambda item: places[item[0][0], item[0][1]]
+        )
     )
