@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import live_refreshes, live_sign_ins, sim_idle, sim_sign_in, sim_sign_ins, start_up
+from benchmarks import check, live_refreshes, live_sign_ins, sim_idle, sim_sign_in, sim_sign_ins, start_up
 from benchmarks.report import Benchmark, command
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -13,6 +13,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "sim_idle": sim_idle.run,
     "live_refreshes": live_refreshes.run,
     "live_sign_ins": live_sign_ins.run,
+    "check": check.run,
     "start_up": start_up.run,
 }
 

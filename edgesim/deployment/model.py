@@ -209,7 +209,12 @@ class Deployment(Model):
 
     def zone_records(self, view: View) -> tuple[Record, ...]:
         """Return the records of the DNS in one view, sorted as a zone file would be read."""
-        return zone_records(self, view)
+        return self.records_by_view[view]
+
+    @cached_property
+    def records_by_view(self) -> Mapping[View, tuple[Record, ...]]:
+        """The records of the DNS in each view."""
+        return {"inside": zone_records(self, "inside"), "outside": zone_records(self, "outside")}
 
     # Servers
 

@@ -42,6 +42,26 @@ def _turn(release: str, deployment: str = "small", *, turn: bool = True) -> dict
     return {**changes, **{f"expressway_e.{index}.release": release for index in range(edges)}}
 
 
+FAR = ["allow tcp any -> far-dmz:5061,5222,8443", "allow udp any -> far-dmz:3478,24000-29999,36002-59999"]
+
+
+def _two_sites(*closed: str) -> dict[str, Any]:
+    """Two Expressway-Es with a DMZ each, the first a TURN server behind static NAT; ``closed`` is shut before it."""
+    zones = [{"name": "internet"}, {"name": "outer-dmz"}, {"name": "dmz"}, {"name": "inside"}]
+    firewalls = [
+        {"name": "external", "between": ["internet", "outer-dmz"], "closed": list(closed)},
+        {"name": "internal", "between": ["dmz", "inside"]},
+        {"name": "far", "between": ["internet", "far-dmz"], "rules": [*FAR, "allow any far-dmz -> any"]},
+    ]
+    first = {"name": "expe", "outer": "10.0.10.10", "inner": "10.0.20.10", "static_nat": "203.0.113.10"}
+    second = {"name": "expe2", "outer": "203.0.113.11", "inner": "10.0.20.11", "outer_zone": "far-dmz"}
+    return {
+        **SOUND,
+        "network": {"zones": [*zones, {"name": "far-dmz", "outward": "internet"}], "firewalls": firewalls},
+        "expressway_e": [{**first, "turn_server": True}, second],
+    }
+
+
 CASES = [
     # EXP-18: physical devices need mixed mode; Jabber may use SIP OAuth instead
     Case(changes=_ice("phone", SECURE, mixed=True, oauth=False)),
@@ -93,6 +113,9 @@ CASES = [
     Case(changes=_turn("X12.5.2", turn=False)),
     Case(changes=_turn("X12.5.4", "pair"), rule="EXP-14.static-nat", deployment="pair"),
     Case(changes=_turn("X12.5.5", "pair"), deployment="pair"),
+    Case(changes=_two_sites()),
+    Case(changes=_two_sites("udp 24000-29999"), rule="EXP-14.turn-peer", at="expressway_e[0].outer"),
+    Case(changes={**_two_sites("udp 24000-29999"), "mra.ice_passthrough": False}),
 ]
 
 

@@ -145,3 +145,31 @@ def static_nat(deployment: Deployment) -> Iterator[Finding]:
                 sees=f"its relay candidates fail: {DEFAULT_PATH}",
                 mend=f"upgrade {edge.name} to {needed.since} or later",
             )
+
+
+@book.rule(
+    "EXP-14.turn-peer",
+    requires="the peers of a cluster reach a TURN server among them at the private address of its public interface",
+    rows=("EXP-14", UC_13),
+)
+def turn_peer(deployment: Deployment) -> Iterator[Finding]:
+    """A relay on one peer sends to a relay on another, and among themselves they know no static NAT."""
+    if not deployment.mra.ice_passthrough:
+        return
+    ports, ways = deployment.defaults.ports, deployment.ways
+    for index, server in enumerate(deployment.expressway_e):
+        if not (server.turn_server and server.static_nat):
+            continue
+        first = ports.turn_relay_first
+        for peer in deployment.expressway_e:
+            if peer is server:
+                continue
+            passage = ways.passage("udp", peer.name, server.outer, first, source_port=first, local=peer.outer)
+            if blocked := passage.blocked:
+                yield Finding(
+                    at=("expressway_e", index, "outer"),
+                    what=f"{peer.name} does not reach {server.name}, a TURN server, at {server.outer}, the private "
+                    f"address of its public interface: {blocked.firewall} says {blocked.verdict} ({blocked.rule})",
+                    sees=f"no media between relays of the two peers: {DEFAULT_PATH}",
+                    mend=f"allow udp {peer.outer} -> {server.outer}:{ports.turn_relay_first}-{ports.turn_relay_last}",
+                )
