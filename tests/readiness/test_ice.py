@@ -45,20 +45,20 @@ def _turn(release: str, deployment: str = "small", *, turn: bool = True) -> dict
 FAR = ["allow tcp any -> far-dmz:5061,5222,8443", "allow udp any -> far-dmz:3478,24000-29999,36002-59999"]
 
 
-def _two_sites(*closed: str) -> dict[str, Any]:
-    """Two Expressway-Es with a DMZ each, the first a TURN server behind static NAT; ``closed`` is shut before it."""
+def _two_dmzs(second: str) -> dict[str, Any]:
+    """Two Expressway-Es, the first a TURN server behind static NAT; the other's outer interface is in ``second``."""
     zones = [{"name": "internet"}, {"name": "outer-dmz"}, {"name": "dmz"}, {"name": "inside"}]
     firewalls = [
-        {"name": "external", "between": ["internet", "outer-dmz"], "closed": list(closed)},
+        {"name": "external", "between": ["internet", "outer-dmz"]},
         {"name": "internal", "between": ["dmz", "inside"]},
         {"name": "far", "between": ["internet", "far-dmz"], "rules": [*FAR, "allow any far-dmz -> any"]},
     ]
     first = {"name": "expe", "outer": "10.0.10.10", "inner": "10.0.20.10", "static_nat": "203.0.113.10"}
-    second = {"name": "expe2", "outer": "203.0.113.11", "inner": "10.0.20.11", "outer_zone": "far-dmz"}
+    other = {"name": "expe2", "outer": "10.0.11.11", "inner": "10.0.20.11", "static_nat": "203.0.113.11"}
     return {
         **SOUND,
         "network": {"zones": [*zones, {"name": "far-dmz", "outward": "internet"}], "firewalls": firewalls},
-        "expressway_e": [{**first, "turn_server": True}, second],
+        "expressway_e": [{**first, "turn_server": True}, {**other, "outer_zone": second}],
     }
 
 
@@ -113,9 +113,9 @@ CASES = [
     Case(changes=_turn("X12.5.2", turn=False)),
     Case(changes=_turn("X12.5.4", "pair"), rule="EXP-14.static-nat", deployment="pair"),
     Case(changes=_turn("X12.5.5", "pair"), deployment="pair"),
-    Case(changes=_two_sites()),
-    Case(changes=_two_sites("udp 24000-29999"), rule="EXP-14.turn-peer", at="expressway_e[0].outer"),
-    Case(changes={**_two_sites("udp 24000-29999"), "mra.ice_passthrough": False}),
+    Case(changes=_two_dmzs("far-dmz"), rule="EXP-14.turn-peer", at="expressway_e[0].outer"),
+    Case(changes=_two_dmzs("outer-dmz")),
+    Case(changes={**_two_dmzs("far-dmz"), "mra.ice_passthrough": False}),
 ]
 
 

@@ -171,5 +171,6 @@ def turn_peer(deployment: Deployment) -> Iterator[Finding]:
                     what=f"{peer.name} does not reach {server.name}, a TURN server, at {server.outer}, the private "
                     f"address of its public interface: {blocked.firewall} says {blocked.verdict} ({blocked.rule})",
                     sees=f"no media between relays of the two peers: {DEFAULT_PATH}",
-                    mend=f"allow udp {peer.outer} -> {server.outer}:{ports.turn_relay_first}-{ports.turn_relay_last}",
+                    mend="let the peers reach each other without translation: "
+                    f"udp {peer.outer} -> {server.outer}:{first}-{ports.turn_relay_last}",
                 )
