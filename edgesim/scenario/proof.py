@@ -6,10 +6,13 @@ The command `edgesim check --simulate`.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+from edgesim.clients.jabber.platforms import PLATFORMS, Platform
 from edgesim.deployment import Deployment
+from edgesim.deployment.people import User
 from edgesim.journal import Entry, Event, Journal
 from edgesim.journal.matchers import Matcher
 from edgesim.readiness import Report, Reported
@@ -55,23 +58,26 @@ def simulate(deployment: Deployment, report: Report, *, seed: int = 1) -> Simula
 
     async def story(lab: Lab) -> list[str]:
         told = []
-        users = itertools.cycle(deployment.users)
-        machines = [spec for spec in deployment.host_specs() if spec.kind == "client"]
-        for spec in machines if deployment.users else ():
-            user = next(users)
-            inside = spec.interfaces[0].zone == "inside"
-            platform: Any = getattr(spec.spec, "platform", "windows")
+        seats = _Seats(deployment)
+        for machine in deployment.clients:
+            where: Literal["inside", "outside"] = "inside" if machine.zone == "inside" else "outside"
+            platform: Any = machine.platform
+            if platform in DEVICES and where == "inside":
+                told.append(f"{machine.name}: on premises, where devices do not need the edge")
+                continue
             try:
                 if platform in DEVICES:
-                    client: Any = lab.phone(spec.name) if platform == "phone" else lab.room(spec.name)
-                    user = client.user
+                    client: Any = lab.phone(machine.name) if platform == "phone" else lab.room(machine.name)
+                elif (user := seats.next(platform)) is None:
+                    continue
                 else:
-                    client = lab.client(user, Client(where="inside" if inside else "outside", platform=platform))
+                    client = lab.client(user, Client(where=where, platform=platform))
             except CannotRun as error:
-                told.append(f"{user.id}: {error}")
+                told.append(f"{machine.name}: {error}")
                 continue
-            async with lab.step(f"{user.id} signs in from {client.node.name}"):
-                told.append(f"{user.id} from {client.node.name}: {_came_to(await client.sign_in())}")
+            name = f"{client.user.id} from {_known(client.node.name, deployment)}"
+            async with lab.step(f"{client.user.id} signs in from {client.node.name}"):
+                told.append(f"{name}: {_came_to(await client.sign_in(), client.user)}")
         await lab.wait(PATIENCE)
         return told
 
@@ -83,10 +89,34 @@ def simulate(deployment: Deployment, report: Report, *, seed: int = 1) -> Simula
     )
 
 
-def _came_to(outcome: object) -> str:
+class _Seats:
+    """Who sits at the machines that run Jabber: one user after the other, of those with a device of its platform."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._queues: dict[str, Iterator[User]] = {}
+
+    def next(self, platform: Platform) -> User | None:
+        """Return the next one; None where there are no users at all."""
+        prefix = PLATFORMS[platform].prefix
+        if prefix not in self._queues:
+            users = self._deployment.users
+            owners = [user for user in users if any(name.startswith(prefix) for name in user.devices or ())]
+            self._queues[prefix] = itertools.cycle(owners or users)
+        return next(self._queues[prefix], None)
+
+
+def _known(machine: str, deployment: Deployment) -> str:
+    """Return the name of a machine, with the model where it is a device."""
+    spec = next(each for each in deployment.clients if each.name == machine)
+    return f"{machine} ({deployment.device(spec.device).type})" if spec.device else machine
+
+
+def _came_to(outcome: object, user: User) -> str:
     if getattr(outcome, "ok", False):
         chat = getattr(outcome, "chat", None)
-        return "signed in" if chat is None or chat else "signed in, without chat"
+        missed = chat is False and user.im_presence_node is not None
+        return "signed in, without chat" if missed else "signed in"
     return f"failed: {getattr(outcome, 'reason', '') or 'no reason given'}"
 
 

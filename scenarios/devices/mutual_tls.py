@@ -59,6 +59,26 @@ async def client_certificates(lab: Lab, dave: RoomDevice, erin: RoomDevice, alic
 
 
 @scenario(
+    shows="CERT-15",
+    deployment="devices",
+    changes={ONBOARDING: True, "certificates": [{"host": "jabber-1", "service": "client", "signed_by": "private"}]},
+    breaks="CERT-15.client-certificate",
+    clients={"dave": ROOM_SEAT},
+    mutations=[Setting(ONBOARDING, False), Setting("trust", MTLS_LIST), Setting("certificates", [])],
+)
+async def client_certificate_of_a_computer(lab: Lab, alice: Jabber, dave: RoomDevice) -> None:
+    """Activation-code onboarding asks all clients: a Jabber whose computer shows a certificate of another CA is out."""
+    async with lab.step("alice's computer has a certificate by a CA that nobody appended to the list"):
+        await alice.sign_in()
+        await lab.symptom("CERT-15.client-certificate")
+        await lab.expect(ClientState(node="jabber-1", stage="edge configuration", outcome="failed"))
+
+    async with lab.step("dave's codec has none, and registers"):
+        await dave.sign_in()
+        await lab.expect(Registered(device=CODEC, user="dave"))
+
+
+@scenario(
     shows=["EP-07", "CERT-15"],
     deployment="devices",
     changes={"certificates": BY_HAND},

@@ -104,3 +104,41 @@ def test_a_sound_deployment_signs_in_when_simulated() -> None:
     value = json.loads(edgesim("check", "small", "--simulate", "--json").output)
     assert value["simulated"]["findings"] == []
     assert any(line.endswith(": signed in") for line in value["simulated"]["sign_ins"])
+
+
+HOME = """\
+dns:
+  inside: {name: dns-inside, address: 10.0.40.53}
+  outside: {name: dns-outside, address: 203.0.113.53, zone: internet}
+expressway_e: [{name: expe, outer: 203.0.113.10, inner: 10.0.20.10}]
+expressway_c: [{name: expc, address: 10.0.30.10}]
+unified_cm: [{publisher: {name: ucm, address: 10.0.40.11}}]
+mra: {access: {user_credential: true}}
+clients:
+  - {name: shelf, address: 10.0.50.9, zone: inside, device: SEP00005E005309}
+  - {name: desk, address: 198.51.100.41, device: SEP00005E005301}
+  - {name: huddle, address: 198.51.100.45, device: SEP00005E005305, provisioning_mode: CUCM}
+  - {name: pc, address: 198.51.100.50}
+  - {name: phone, address: 198.51.100.51, platform: android}
+users:
+  - {id: alice, password: alice-secret, numbers: ["1001"], devices: [SEP00005E005301, SEP00005E005309]}
+  - {id: bob, password: bob-secret, numbers: ["1002"], devices: [CSFBOB, SEP00005E005305]}
+devices:
+  - {name: SEP00005E005301, type: "8845"}
+  - {name: SEP00005E005305, type: Room Kit}
+  - {name: SEP00005E005309, type: "8811"}
+"""
+
+
+def test_the_simulation_says_who_signed_in_on_what_and_why_not(tmp_path: Path) -> None:
+    file = tmp_path / "home.yaml"
+    file.write_text(HOME)
+    value = json.loads(edgesim("check", str(file), "--simulate", "--ignore", "UC-07", "--json").output)
+    assert [finding["rule"] for finding in value["findings"]] == ["EP-05.provisioning-mode"]
+    assert value["simulated"]["sign_ins"] == [
+        "shelf: on premises, where devices do not need the edge",
+        "alice from desk (8845): signed in",
+        "bob from huddle (Room Kit): failed: Provisioning Mode is CUCM",
+        "bob from pc: signed in",
+        "alice from phone: failed: the user has neither a device of this platform nor IM and Presence",
+    ]

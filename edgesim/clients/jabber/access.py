@@ -15,15 +15,17 @@ JABBER_AGENT = "Jabber"
 
 class JabberAccess(Access):
     """What Jabber asks over HTTP. ``accept_untrusted`` is what the user answers when Jabber asks about a certificate
-    that does not verify; the answer holds for the other services of the same edge (`tls`).
+    that does not verify; the answer holds for the other services of the same edge (`tls`). A certificate of its machine
+    is shown where one is asked for.
     """
 
     def __init__(self, node: Node, user: str, password: str, keys: Sequence[str], *, accept_untrusted: bool) -> None:
         super().__init__(node, user, password, keys)
         self._asks_user = accept_untrusted and node.defaults.client.invalid_certificate == "prompt"
         self._accepted = False
-        self._verifying = client_context(node.trusts["system"], keylog=node.keylog)
-        self._lenient = client_context(None, keylog=node.keylog)
+        own = node.identities.get("client")
+        self._verifying = client_context(node.trusts["system"], identity=own, keylog=node.keylog)
+        self._lenient = client_context(None, identity=own, keylog=node.keylog)
         self._http = HttpClient(node.journal, ssl=self._verifying)
         self._despite = HttpClient(node.journal, ssl=self._lenient)
 

@@ -39,6 +39,7 @@ from edgesim.world.api import Incarnation
 
 GONE = "the client's own machine went down"
 CLOSED = "the client was closed"
+NOTHING_THERE = "the user has neither a device of this platform nor IM and Presence"
 
 
 class Jabber:
@@ -179,6 +180,8 @@ class Jabber:
         chat = self._chat is not None and self._chat.connected
         stage, reason = next(iter(self._problems.items()), (self.stage, ""))
         failed = self.stage is Stage.FAILED or not (phone or chat)
+        if failed and not reason:
+            reason = NOTHING_THERE
         if failed:
             self.stage = Stage.FAILED
         else:

@@ -327,14 +327,19 @@ class Shown:
 
 def _with_certificates(lab: Deployment) -> Iterator[Shown]:
     coming = {each.name for each in _hopeful(lab) if _arrives(lab, each)}
+    coming |= {each.name for each in lab.clients if each.platform not in STORE_OF and _trusted_by_jabber(lab, each)}
     outside = {spec.name for spec in facts.clients(lab, outside=True)}
     for machine in lab.clients:
         if machine.name in outside and any(each.service == "client" for each in lab.certificates_of(machine.name)):
             yield Shown(
                 machine=machine,
                 at=lab.place_of_certificate(machine.name, "client"),
-                trying=machine.name in coming or machine.platform not in STORE_OF,
+                trying=machine.name in coming,
             )
+
+
+def _trusted_by_jabber(lab: Deployment, machine: ClientHost) -> bool:
+    return all(chain(lab, (edge.name, "server"), (machine.name, "system")).good for edge in lab.expressway_e)
 
 
 @book.rule(
