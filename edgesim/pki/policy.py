@@ -49,12 +49,14 @@ class Policy:
 
     ``clock`` is whose dates count (None: the machine's). ``names`` are those of which one must be in the SAN, with any
     kind that `edgesim.pki.names` knows (None: the server name that a client connects to, where its context checks
-    names). ``usage`` False lets the peer's certificate lack the extended key usage for its part. ``verify`` False asks
-    for a certificate and takes any. ``judge`` decides in place of all this.
+    names). ``besides`` are others of which one must be there too. ``usage`` False lets the peer's certificate lack the
+    extended key usage for its part. ``verify`` False asks for a certificate and takes any. ``judge`` decides in place
+    of all this.
     """
 
     clock: Clock | None = None
     names: tuple[str, ...] | None = None
+    besides: tuple[str, ...] = ()
     usage: bool = True
     verify: bool = True
     judge: Judge | None = None
@@ -67,7 +69,10 @@ class Policy:
             return self.judge(certificate, error, depth)
         if error:
             return None if error == WRONG_USAGE and depth == 0 and not self.usage else Refusal(error)
-        return wrong_name(certificate, names) if depth == 0 and names else None
+        if depth:
+            return None
+        wrong = (wrong_name(certificate, wanted) for wanted in (names, self.besides) if wanted)
+        return next((each for each in wrong if each is not None), None)
 
 
 DEFAULT = Policy()

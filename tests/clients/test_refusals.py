@@ -219,7 +219,7 @@ def test_unknown_domain() -> None:
     }
     outcome = attempt(
         changes={"dns.extra": [record]},
-        client={"domain": "other.example"},
+        client={"domain": "other.example", "accept_untrusted": True},
         check=lambda desk: _status(desk, 403, "Forbidden", "CE_E"),
     )
     assert outcome.reason == "get_edge_config: 403 Forbidden CE_E"

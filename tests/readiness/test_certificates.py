@@ -21,7 +21,15 @@ def signed(by: str, *services: str, **more: Any) -> dict[str, Any]:
     return {"certificates": [{**each, "signed_by": by, **more} for each in written]}
 
 
-MIXED = {"unified_cm.0.mixed_mode": True}
+def without(host: str, *names: str) -> dict[str, Any]:
+    return {"certificates": [{"host": host, "service": "server", "without_names": names}]}
+
+
+def form(name: str) -> dict[str, Any]:
+    return {"certificates": [{"host": "expe", "service": "server", "registration_domain_form": name}]}
+
+
+MIXED: dict[str, Any] = {"unified_cm.0.mixed_mode": True}
 OLD = {"expressway_c.0.release": "X14.0.2", "expressway_e.0.release": "X14.0.2"}
 TRUSTING = {"trust": [{"host": "expc", "store": "trusted-ca", "adds": ["private"]}]}
 UNVERIFIED = {"mra.tls_verify_unified_cm": False}
@@ -38,6 +46,24 @@ NAMED_APART = [
 ]
 
 ROOT_ONLY = lacks("expc", "trusted-ca", "public-issuing")
+PROFILE, CLUSTER, ALIAS = "jabber.secure.example.com", "cluster-c.inside.example.com", "rooms.example.com"
+SECURE: dict[str, Any] = {
+    **MIXED,
+    "unified_cm.0.security_profiles": [{}, {"name": PROFILE, "mode": "encrypted", "transport": "TLS"}],
+    "devices": [{"name": "CSFALICE", "security_profile": PROFILE}],
+}
+FEDERATED: dict[str, Any] = {
+    "domains.enabled": [{"name": "example.com", "xmpp_federation": True}],
+    "im_presence.0.chat_aliases": [ALIAS],
+}
+OFF = {"unified_cm_registrations": False, "im_and_presence": False}
+PARTNERS: dict[str, Any] = {
+    "domains.enabled": [{"name": "example.com"}, {"name": "partners.example", "xmpp_federation": True, **OFF}],
+    "im_presence.0.chat_aliases": [],
+    "dns.without": [{"view": "outside", "name": "_collab-edge._tls.partners.example", "type": "SRV"}],
+}
+LONG = [f"{'x' * 60}.{n}.example.net" for n in range(14)]
+"""More than the 999 characters that a product reads."""
 ADVICE = ("CERT-16.ca-signed",)
 
 CASES = [
@@ -115,6 +141,30 @@ CASES = [
          rule="CERT-08.same-subject", advice=ADVICE),
     Case(changes=signed("self-signed", "imp-pub/tomcat", "imp-pub/cup-xmpp"),
          rule="CERT-08.same-subject", advice=ADVICE),
+    # names in C's certificate
+    Case(changes=SECURE),
+    Case(changes=SECURE | without("expc", PROFILE), rule="CERT-10.profile-name", at="certificates"),
+    Case(changes={**SECURE, "devices": []} | without("expc", PROFILE)),
+    Case(changes={**SECURE, "unified_cm.0.mixed_mode": False} | without("expc", PROFILE)),
+    Case(changes=without("expc1", CLUSTER), rule="CERT-10.cluster-name", deployment="pair"),
+    Case(changes=without("expc1", "expc1.inside.example.com"), deployment="pair"),
+    Case(changes={"traversal_zone.tls_verify_subject_name": "expc.example.com"}, rule="CERT-10.cluster-name"),
+    Case(changes=FEDERATED),
+    Case(changes=FEDERATED | without("expc", ALIAS), rule="CERT-10.chat-alias"),
+    Case(changes=FEDERATED | {"certificates": [
+        {"host": "expc", "service": "server", "without_names": [ALIAS], "extra_names": [f"XMPP:{ALIAS}"]}]}),
+    Case(changes=without("expc", ALIAS)),
+    # names in E's
+    Case(changes=without("expe", "example.com"), rule="CERT-11.registration-domain", at="certificates"),
+    Case(changes=form("CollabEdgeDNS")),
+    Case(changes=form("SRVName")),
+    Case(changes=signed("public", "expe/server", names=["expe.example.com"]), rule="CERT-11.registration-domain"),
+    Case(changes=signed("public", "expe/server", names=["expe.example.com", *LONG, "example.com"]),
+         rule="CERT-11.registration-domain"),
+    Case(changes=signed("public", "expe/server", names=["expe.example.com", "example.com", *LONG])),
+    Case(changes=FEDERATED | without("expe", ALIAS), rule="CERT-11.chat-alias"),
+    Case(changes=PARTNERS),
+    Case(changes=PARTNERS | without("expe", "partners.example"), rule="CERT-11.federation-domain"),
 ]  # fmt: skip
 
 

@@ -57,13 +57,17 @@ ALARMS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """One way to a registrar: the SIP peer to connect to, the Route to preload, and the Unified CM node meant."""
+    """One way to a registrar: the SIP peer to connect to, the Route to preload, and the Unified CM node meant.
+
+    ``uri`` is the Request-URI where it says more than the node.
+    """
 
     host: str
     port: int
     transport: str
     node: str
     routes: tuple[str, ...] = ()
+    uri: str | None = None
 
     @property
     def peer(self) -> tuple[str, int, str]:
@@ -281,6 +285,7 @@ class Line:
                 date=self.node.host.clock.http_date(),
                 expires=expires,
                 routes=path.routes,
+                uri=path.uri,
             )
         except SipError as error:
             raise Unregistered(str(error), Reaction.REJECTED) from error

@@ -121,14 +121,16 @@ def register(
     expires: int,
     routes: Sequence[str] = (),
     session: str | None = None,
+    uri: str | None = None,
 ) -> Request:
     """Build the next REGISTER (or, with ``expires`` 0, the one that ends the registration).
 
-    ``session`` replaces the dialogue's own; ``routes`` are the values of Route, in order.
+    ``session`` replaces the dialogue's own; ``routes`` are the values of Route, in order; ``uri`` is the Request-URI,
+    which names the node alone when left out.
     """
     dialogue.sequence += 1
     session = session or dialogue.session
-    uri = f"sip:{who.node}"
+    uri = uri or f"sip:{who.node}"
     here = f"{local[0]}:{local[1]}"
     address = f"<sip:{who.number}@{who.node}>"
     contact = (

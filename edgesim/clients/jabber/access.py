@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from edgesim.clients.common.access import Access, Headers
 from edgesim.http import HttpClient, HttpTlsFailed, Response
 from edgesim.node import Node
-from edgesim.pki import client_context
+from edgesim.pki import Policy, client_context
 
 JABBER_AGENT = "Jabber"
 
@@ -17,22 +17,46 @@ class JabberAccess(Access):
     """What Jabber asks over HTTP. ``accept_untrusted`` is what the user answers when Jabber asks about a certificate
     that does not verify; the answer holds for the other services of the same edge (`tls`). A certificate of its machine
     is shown where one is asked for.
+
+    Of Expressway-E Jabber also wants the edge domain in the SAN ("MRA Deployment Guide X12.5, Troubleshooting": a
+    pop-up where it is missing).
     """
 
     def __init__(self, node: Node, user: str, password: str, keys: Sequence[str], *, accept_untrusted: bool) -> None:
         super().__init__(node, user, password, keys)
         self._asks_user = accept_untrusted and node.defaults.client.invalid_certificate == "prompt"
         self._accepted = False
-        own = node.identities.get("client")
-        self._verifying = client_context(node.trusts["system"], identity=own, keylog=node.keylog)
-        self._lenient = client_context(None, identity=own, keylog=node.keylog)
-        self._http = HttpClient(node.journal, ssl=self._verifying)
+        self._own = node.identities.get("client")
+        self._lenient = client_context(None, identity=self._own, keylog=node.keylog)
         self._despite = HttpClient(node.journal, ssl=self._lenient)
+        self._verifying: dict[str | None, tuple[ssl.SSLContext, HttpClient]] = {}
 
     @property
     def tls(self) -> ssl.SSLContext:
         """The context for the client's other connections: verifying, unless the user accepted a bad certificate."""
-        return self._lenient if self._accepted else self._verifying
+        return self._lenient if self._accepted else self._judging[0]
+
+    def chat_tls(self, domain: str, servers: Sequence[str]) -> ssl.SSLContext:
+        """Return the context for XMPP: the certificate is for the presence domain (RFC 6120, section 13.7.2), or for
+        the server that was connected to.
+        """
+        if self._accepted:
+            return self._lenient
+        policy = Policy(names=(domain, *servers))
+        return client_context(self.node.trusts["system"], identity=self._own, policy=policy, keylog=self.node.keylog)
+
+    @property
+    def _judging(self) -> tuple[ssl.SSLContext, HttpClient]:
+        """The context that verifies, and a client with it: inside by host name, outside by the edge domain as well."""
+        domain = self.edge.domain if self.edge is not None else None
+        if domain not in self._verifying:
+            forms = self.node.defaults.client.edge_names if domain is not None else ()
+            policy = Policy(besides=tuple(form.format(domain=domain) for form in forms))
+            context = client_context(
+                self.node.trusts["system"], identity=self._own, policy=policy, keylog=self.node.keylog
+            )
+            self._verifying[domain] = context, HttpClient(self.node.journal, ssl=context)
+        return self._verifying[domain]
 
     def _headers(self, authority: str, authorization: str | None, cookies: str | None) -> list[tuple[str, str]]:
         headers = [("Host", authority), ("Accept", "*/*"), ("User-Agent", JABBER_AGENT)]
@@ -45,7 +69,8 @@ class JabberAccess(Access):
     async def _transmit(self, method: str, url: str, headers: Headers, body: bytes) -> Response:
         timeout = self.node.defaults.client.request_timeout_s
         try:
-            return await self._http.request(method, url, headers=headers, body=body, timeout=timeout, keys=self.keys)
+            http = self._judging[1]
+            return await http.request(method, url, headers=headers, body=body, timeout=timeout, keys=self.keys)
         except HttpTlsFailed:
             if not self._asks_user:
                 raise
@@ -54,5 +79,6 @@ class JabberAccess(Access):
 
     async def close(self) -> None:
         await super().close()
-        await self._http.close()
+        for _, http in self._verifying.values():
+            await http.close()
         await self._despite.close()

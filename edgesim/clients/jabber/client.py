@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 
 from edgesim.clients.common.edge import keep_signed_in
@@ -275,7 +276,7 @@ class Jabber:
                 self.node,
                 jid,
                 once,
-                tls=self._http.tls,
+                tls=self._chat_tls(str(jid).rpartition("@")[2]),
                 entropy=entropy,
                 keys=(*self.keys, f"jid:{jid}"),
                 heard=self._heard,
@@ -287,6 +288,10 @@ class Jabber:
         await chat.login()
         assert chat.session is not None
         return Result.OK, f"{chat.session.server}, presence domain {chat.session.domain}"
+
+    def _chat_tls(self, domain: str) -> ssl.SSLContext:
+        session = self._chat.session if self._chat is not None else None
+        return self._http.chat_tls(domain, [host for host, _ in self._xmpp_peers(session)] if session else ())
 
     def _xmpp_peers(self, session: SoapSession) -> list[tuple[str, int]]:
         """Return where XMPP goes: over the edge always to an Expressway-E."""

@@ -202,6 +202,8 @@ class Provisioning:
         """Return the ways to a registrar: each node of the group, through each E and route where there is an edge."""
         assert self.config is not None
         nodes = self.config.call_managers[: self.node.defaults.client.node_limit]
+        secure = self.config.security_mode > 1
+        form = self.node.defaults.client.secure_uri if secure else None
         if self.outside and self.edge is not None:
             return tuple(
                 Path(
@@ -210,12 +212,12 @@ class Provisioning:
                     transport="tls",
                     node=node.process_node,
                     routes=(route,) if route else (),
+                    uri=form and form.format(node=node.process_node, port=node.secured_sip_port),
                 )
                 for node in nodes
                 for edge in self.edge.sip
                 for route in self.edge.routes or ("",)
             )
-        secure = self.config.security_mode > 1
         return tuple(
             Path(
                 host=node.process_node,

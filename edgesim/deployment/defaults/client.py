@@ -68,10 +68,16 @@ class ClientDefaults(Model):
         "for _collab-edge; or it tries as any other",
         tag="proposed",
     )
+    secure_uri: str = known(
+        "sip:{node}:{port};transport=tls",
+        "Request-URI of a REGISTER over the edge where the configuration file says that the device is secure: it tells "
+        "C to take the zone to 5061",
+        tag="inferred",
+    )
     edge_names: tuple[str, ...] = known(
         ("{domain}", "SRV:_collab-edge._tls.{domain}", "collab-edge.{domain}"),
-        "phones and room devices want one of these in the SAN of E's certificate: the edge domain or its SRV name, as "
-        "TC logs, or the third form that Expressway's CSR offers",
+        "phones and room devices want one of these in the SAN of E's certificate, Jabber too beside E's FQDN: the edge "
+        "domain or its SRV name, as TC logs, or the third form that Expressway's CSR offers",
         tag="trace",
         source=TC_EXAMPLE,
     )

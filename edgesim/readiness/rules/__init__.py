@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from edgesim.readiness.rule import Book, Rule
-from edgesim.readiness.rules import (
+from edgesim.readiness.rules import (, certificate_names, certificates
     addresses,
     certificates,
     endpoints,
     expressways,
     ice,
     ip_protocol,
+    certificate_names,
+    certificates,
+    expressways,
+    ice,
     names,
     ports,
     releases,
@@ -27,6 +31,7 @@ BOOKS: tuple[Book, ...] = (
     certificates.book,
     ip_protocol.book,
     endpoints.book,
+    certificate_names.book,
 )
 RULES: tuple[Rule, ...] = tuple(rule for book in BOOKS for rule in book.rules)
 

@@ -25,7 +25,7 @@ from edgesim.journal.matchers import (
 )
 from edgesim.readiness import facts
 from edgesim.readiness.chains import Chain, chain, held, itself, shown_by, words
-from edgesim.readiness.rule import Book, Finding, Prediction, Severity
+from edgesim.readiness.rule import Book, Finding, Prediction
 
 book = Book()
 
@@ -426,51 +426,3 @@ def core_root_on_e(deployment: Deployment) -> Iterator[Finding]:
 def core_intermediate_on_e(deployment: Deployment) -> Iterator[Finding]:
     """The root alone is not enough: C does not send its intermediates."""
     yield from _zone(deployment, on_c=False, wrong=lambda found: found.lacks_intermediates)
-
-
-# ---- clients
-
-
-@book.rule(
-    "EP-02.system-trust",
-    requires="the operating system of every Jabber outside trusts the CA of Expressway-E's certificate",
-)
-def system_trust(deployment: Deployment) -> Iterator[Finding]:
-    """Jabber verifies Expressway-E with the trust store of its operating system."""
-    machines = [
-        spec
-        for spec in facts.clients(deployment, outside=True)
-        if "system" in (store.store for store in deployment.trust_of(spec.name))
-    ]
-    for edge in deployment.expressway_e:
-        chains = {spec.name: chain(deployment, (edge.name, "server"), (spec.name, "system")) for spec in machines}
-        strangers = [name for name, found in chains.items() if not found.good]
-        if not strangers:
-            continue
-        port = deployment.defaults.ports.edge_https
-        yield Finding(
-            at=AT,
-            what=f"the trust store of {', '.join(strangers)} lacks {chains[strangers[0]].words}, needed for the "
-            f"certificate of {edge.name}",
-            sees="Jabber asks the user about the certificate, or refuses it where policy says so",
-            mend=f"install it there, or have a public CA sign the certificate of {edge.name}",
-            prediction=_predict(*_caller_refuses(one_of(*strangers), edge.name, port)),
-        )
-
-
-# ---- advice
-
-
-@book.rule(
-    "CERT-16.ca-signed", severity=Severity.ADVICE, requires="certificates that are shown for MRA are signed by a CA"
-)
-def ca_signed(deployment: Deployment) -> Iterator[Finding]:
-    """Cisco recommends certificates signed by a CA on every product."""
-    for certificate in deployment.certificates:
-        if certificate.signed_by == "self-signed" and deployment.host(certificate.host).kind != "client":
-            yield Finding(
-                at=("certificates",),
-                what=f"{words(itself(certificate))} is self-signed",
-                sees="nothing, as long as everybody who verifies it holds the certificate itself",
-                mend="have a CA sign it: then its root is all that others need to trust",
-            )

@@ -1,0 +1,250 @@
+"""Rules about what stands in certificates: names, and who signed them.
+
+Sources: MRA Deployment Guide, "Certificate Requirements"; "Configure and Troubleshoot Collaboration Edge (MRA)
+Certificates" (Cisco 213872).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgesim.deployment import Deployment
+from edgesim.deployment.security import Certificate
+from edgesim.journal.matchers import Matcher, Note, TcpClosed, Test, TlsRefused, TlsUp, ZoneState, containing, one_of
+from edgesim.pki.names import first_match, qualified, within
+from edgesim.readiness import facts
+from edgesim.readiness.chains import chain, itself, shown_by, words
+from edgesim.readiness.rule import Book, Finding, Path, Prediction, Severity
+
+book = Book()
+
+AT: Path = ("certificates",)
+
+
+def _has(lab: Deployment, certificate: Certificate, *wanted: str) -> bool:
+    """Say whether one of the names is in a certificate, as far as a product reads its SAN."""
+    names = within((qualified(name) for name in certificate.names or ()), lab.defaults.tls.san_limit_characters)
+    return first_match([qualified(name) for name in wanted], names) is not None
+
+
+def _aliases(lab: Deployment) -> tuple[str, ...]:
+    """Return the chat node aliases that federated group chat needs in the certificates of both Expressways."""
+    if not any(domain.xmpp_federation for domain in lab.domains.enabled):
+        return ()
+    known = lab.mra.im_presence_clusters or ()
+    return tuple(alias for chat in lab.im_presence if chat.name in known for alias in chat.chat_aliases or ())
+
+
+# ---- Expressway-C
+
+
+@book.rule(
+    "CERT-10.profile-name",
+    requires="the SAN of Expressway-C holds the names of the encrypted phone security profiles of devices over MRA",
+)
+def profile_name(deployment: Deployment) -> Iterator[Finding]:
+    """Unified CM looks for the profile of a secure device in the certificate that Expressway-C shows on 5061."""
+    for cluster in deployment.unified_cm:
+        if not cluster.mixed_mode or cluster.name not in (deployment.mra.unified_cm_clusters or ()):
+            continue
+        for profile in cluster.security_profiles:
+            devices = [
+                each.name
+                for each in deployment.devices
+                if each.cluster == cluster.name and each.security_profile == profile.name
+            ]
+            if profile.mode != "encrypted" or profile.oauth or not devices:
+                continue
+            cores = [
+                core.name
+                for core in deployment.expressway_c
+                if not _has(deployment, deployment.certificate(*shown_by(deployment, core.name)), profile.name)
+            ]
+            if not cores:
+                continue
+            nodes = one_of(*(node.name for node in cluster.nodes))
+            awaits: tuple[Matcher, ...] = (
+                Note(node=nodes, text=containing(f"Expected={profile.name}")),
+                TcpClosed(node=one_of(*cores), peer=nodes, port=deployment.defaults.ports.sip_tls),
+            )
+            yield Finding(
+                at=AT,
+                what=f"the certificate of {' and '.join(cores)} lacks the name {profile.name} of the phone security "
+                f"profile of {', '.join(devices)}",
+                sees="the device gets its configuration and does not register: Unified CM closes the TLS connection on "
+                "5061 (InvalidX509NameInCertificate)",
+                mend=f"add {profile.name} to the CSR of {' and '.join(cores)} and have it signed anew",
+                prediction=Prediction(awaits=awaits),
+            )
+
+
+@book.rule(
+    "CERT-10.cluster-name", requires="the SAN of every Expressway-C holds the name that Expressway-E's zone verifies"
+)
+def cluster_name(deployment: Deployment) -> Iterator[Finding]:
+    """The *TLS verify subject name*: of a clustered Expressway-C the name of the cluster."""
+    zone, wanted = deployment.traversal_zone, deployment.traversal_zone.tls_verify_subject_name or ""
+    for core in deployment.expressway_c:
+        if _has(deployment, deployment.certificate(*shown_by(deployment, core.name)), wanted):
+            continue
+        failed = deployment.defaults.links.failed_tls
+        yield Finding(
+            at=AT,
+            what=f"the certificate of {core.name} lacks {wanted}, the TLS verify subject name of the zone {zone.name}",
+            sees=f"the zone from {core.name} stays {failed}: Peer's TLS certificate identity was unacceptable",
+            mend=f"add {wanted} to the CSR of {core.name}, or set the TLS verify subject name to a name that is there",
+            prediction=Prediction(
+                awaits=(
+                    Note(
+                        node=one_of(*(edge.name for edge in deployment.expressway_e)),
+                        peer=core.name,
+                        text=containing("identity was unacceptable"),
+                    ),
+                    ZoneState(node=core.name, zone=zone.name, state=failed),
+                )
+            ),
+        )
+
+
+@book.rule("CERT-10.chat-alias", requires="the SAN of Expressway-C holds the chat node aliases of federated group chat")
+def chat_alias_of_c(deployment: Deployment) -> Iterator[Finding]:
+    """The same aliases as in Expressway-E's certificate."""
+    for core in deployment.expressway_c:
+        yield from _missing_aliases(deployment, core.name)
+
+
+# ---- Expressway-E
+
+
+@book.rule("CERT-11.registration-domain", requires="the SAN of Expressway-E holds the Unified CM registration domains")
+def registration_domain(deployment: Deployment) -> Iterator[Finding]:
+    """The edge domain itself, with ``collab-edge`` before it, or as an SRV name."""
+    clients = facts.any_client(deployment)
+    port = deployment.defaults.ports.edge_https
+    for domain in deployment.domains.enabled:
+        if not (domain.unified_cm_registrations or domain.im_and_presence):
+            continue
+        forms = [form.format(domain=domain.name) for form in deployment.defaults.client.edge_names]
+        for edge in deployment.expressway_e:
+            if _has(deployment, deployment.certificate(edge.name, "server"), *forms):
+                continue
+            yield Finding(
+                at=AT,
+                what=f"the certificate of {edge.name} lacks the domain {domain.name}",
+                sees="Jabber asks the user about the certificate, or refuses it where policy says so; phones and room "
+                "devices refuse it and try again every 15 s",
+                mend=f"add {domain.name} to the CSR of {edge.name} as a Unified CM registration domain",
+                prediction=Prediction(
+                    awaits=(
+                        TlsRefused(node=clients, peer=edge.name, port=port, reason=containing("mismatch")),
+                        TlsRefused(node=edge.name, peer=clients, port=port, alert="bad certificate"),
+                    )
+                )
+                if domain.name == deployment.domains.edge
+                else None,
+            )
+
+
+@book.rule("CERT-11.federation-domain", requires="the SAN of Expressway-E holds the XMPP federation domains")
+def federation_domain(deployment: Deployment) -> Iterator[Finding]:
+    """A domain that federates, as a DNS name or an XMPP address."""
+    for domain in deployment.domains.enabled:
+        if not domain.xmpp_federation:
+            continue
+        for edge in deployment.expressway_e:
+            if not _has(deployment, deployment.certificate(edge.name, "server"), domain.name, f"XMPP:{domain.name}"):
+                yield Finding(
+                    at=AT,
+                    what=f"the certificate of {edge.name} lacks the federation domain {domain.name}",
+                    sees="servers of other organizations that verify it refuse to federate: their users and ours do "
+                    "not see each other",
+                    mend=f"add {domain.name} to the CSR of {edge.name} as a DNS name",
+                    prediction=_shown_without(deployment, edge.name, domain.name),
+                )
+
+
+@book.rule("CERT-11.chat-alias", requires="the SAN of Expressway-E holds the chat node aliases of federated group chat")
+def chat_alias_of_e(deployment: Deployment) -> Iterator[Finding]:
+    """Rooms live at the chat nodes' own domains, which federate too."""
+    for edge in deployment.expressway_e:
+        yield from _missing_aliases(deployment, edge.name)
+
+
+def _missing_aliases(lab: Deployment, host: str) -> Iterator[Finding]:
+    certificate = lab.certificate(host, "server")
+    missing = [alias for alias in _aliases(lab) if not _has(lab, certificate, alias, f"XMPP:{alias}")]
+    if missing:
+        yield Finding(
+            at=AT,
+            what=f"the certificate of {host} lacks the chat node alias{'es' if missing[1:] else ''} "
+            f"{' and '.join(missing)}",
+            sees="people of other organizations cannot join chat rooms of this one",
+            mend=f"make a new CSR on {host}, which takes the aliases over once IM and Presence is discovered",
+            prediction=_shown_without(lab, host, *missing),
+        )
+
+
+def _shown_without(lab: Deployment, host: str, *names: str) -> Prediction:
+    """Return where it is seen that a certificate lacks names: in the traversal zone, by the other Expressway."""
+    others = lab.expressway_c if lab.host(host).kind == "expressway_e" else lab.expressway_e
+    lacking = Test(
+        f"without {' and '.join(names)}", lambda found: first_match([qualified(each) for each in names], found) is None
+    )
+    port = lab.traversal_zone.port
+    seen = TlsUp(node=one_of(*(each.name for each in others)), peer=host, port=port, peer_names=lacking)
+    return Prediction(awaits=(seen,))
+
+
+# ---- who trusts Expressway-E, and advice
+
+
+@book.rule(
+    "EP-02.system-trust",
+    requires="the operating system of every Jabber outside trusts the CA of Expressway-E's certificate",
+)
+def system_trust(deployment: Deployment) -> Iterator[Finding]:
+    """Jabber verifies Expressway-E with the trust store of its operating system."""
+    machines = [
+        spec
+        for spec in facts.clients(deployment, outside=True)
+        if "system" in (store.store for store in deployment.trust_of(spec.name))
+    ]
+    for edge in deployment.expressway_e:
+        chains = {spec.name: chain(deployment, (edge.name, "server"), (spec.name, "system")) for spec in machines}
+        strangers = [name for name, found in chains.items() if not found.good]
+        if not strangers:
+            continue
+        port = deployment.defaults.ports.edge_https
+        yield Finding(
+            at=("trust",),
+            what=f"the trust store of {', '.join(strangers)} lacks {chains[strangers[0]].words}, needed for the "
+            f"certificate of {edge.name}",
+            sees="Jabber asks the user about the certificate, or refuses it where policy says so",
+            mend=f"install it there, or have a public CA sign the certificate of {edge.name}",
+            prediction=Prediction(
+                awaits=(
+                    TlsRefused(
+                        node=one_of(*strangers),
+                        peer=edge.name,
+                        port=port,
+                        reason=containing("certificate verify failed"),
+                    ),
+                    TlsRefused(node=edge.name, peer=one_of(*strangers), port=port, alert="unknown ca"),
+                )
+            ),
+        )
+
+
+@book.rule(
+    "CERT-16.ca-signed", severity=Severity.ADVICE, requires="certificates that are shown for MRA are signed by a CA"
+)
+def ca_signed(deployment: Deployment) -> Iterator[Finding]:
+    """Cisco recommends certificates signed by a CA on every product."""
+    for certificate in deployment.certificates:
+        if certificate.signed_by == "self-signed" and deployment.host(certificate.host).kind != "client":
+            yield Finding(
+                at=AT,
+                what=f"{words(itself(certificate))} is self-signed",
+                sees="nothing, as long as everybody who verifies it holds the certificate itself",
+                mend="have a CA sign it: then its root is all that others need to trust",
+            )
