@@ -68,7 +68,7 @@ ADVICE = ("CERT-16.ca-signed",)
 
 CASES = [
     # Unified CM trusts C
-    Case(changes=lacks("ucm-pub", "callmanager-trust", "enterprise"), rule="CERT-01.callmanager-trust", at="trust"),
+    Case(changes=lacks("ucm-pub", "callmanager-trust", "enterprise"), rule="CERT-01.callmanager-trust", at="trust[0]"),
     Case(changes=lacks("ucm-sub", "callmanager-trust", "enterprise"), rule="CERT-01.callmanager-trust"),
     Case(changes=lacks("ucm-pub", "tomcat-trust", "enterprise"), rule="CERT-01.tomcat-trust"),
     Case(changes={**lacks("ucm-pub", "callmanager-trust", "enterprise"), **OLD}, rule="CERT-01.callmanager-trust"),
@@ -97,7 +97,7 @@ CASES = [
     Case(changes=lacks("imp-pub", "tomcat-trust", "public")),
     Case(changes={**lacks("imp-pub", "tomcat-trust", "enterprise"), "mra.im_presence_clusters": []}),
     # C trusts the servers
-    Case(changes=signed("private", "ucm-pub/tomcat"), rule="CERT-04.unified-cm"),
+    Case(changes=signed("private", "ucm-pub/tomcat"), rule="CERT-04.unified-cm", at="expressway_c[0]"),
     Case(changes=signed("private", "ucm-sub/callmanager"), rule="CERT-04.unified-cm"),
     Case(changes=signed("private", "ucm-pub/tomcat") | TRUSTING),
     Case(changes=signed("private", "ucm-pub/tomcat") | UNVERIFIED, rule="CERT-04.unified-cm"),
@@ -128,7 +128,7 @@ CASES = [
     Case(changes=signed("public-issuing", "expe/server"), rule="EP-02.system-trust"),
     Case(changes=signed("public-issuing", "expe/server", sends="chain")),
     # self-signed
-    Case(changes=signed("self-signed", "ucm-pub/tomcat"), rule="CERT-16.ca-signed", at="certificates"),
+    Case(changes=signed("self-signed", "ucm-pub/tomcat"), rule="CERT-16.ca-signed", at="certificates[0]"),
     Case(changes=signed("self-signed", "expe/server") | {"trust": [
         {"host": f"jabber-{n}", "store": "system", "adds": ["expe/server"]} for n in (1, 2, 3)]},
         rule="CERT-16.ca-signed"),
@@ -143,7 +143,7 @@ CASES = [
          rule="CERT-08.same-subject", advice=ADVICE),
     # names in C's certificate
     Case(changes=SECURE),
-    Case(changes=SECURE | without("expc", PROFILE), rule="CERT-10.profile-name", at="certificates"),
+    Case(changes=SECURE | without("expc", PROFILE), rule="CERT-10.profile-name", at="certificates[0]"),
     Case(changes={**SECURE, "devices": []} | without("expc", PROFILE)),
     Case(changes={**SECURE, "unified_cm.0.mixed_mode": False} | without("expc", PROFILE)),
     Case(changes=without("expc1", CLUSTER), rule="CERT-10.cluster-name", deployment="pair"),
@@ -155,7 +155,7 @@ CASES = [
         {"host": "expc", "service": "server", "without_names": [ALIAS], "extra_names": [f"XMPP:{ALIAS}"]}]}),
     Case(changes=without("expc", ALIAS)),
     # names in E's
-    Case(changes=without("expe", "example.com"), rule="CERT-11.registration-domain", at="certificates"),
+    Case(changes=without("expe", "example.com"), rule="CERT-11.registration-domain", at="certificates[0]"),
     Case(changes=form("CollabEdgeDNS")),
     Case(changes=form("SRVName")),
     Case(changes=signed("public", "expe/server", names=["expe.example.com"]), rule="CERT-11.registration-domain"),

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from edgesim.readiness.rule import Book, Rule
-from edgesim.readiness.rules import (, certificate_names, certificates
+from edgesim.readiness.rules import (
     addresses,
+    certificate_names,
     certificates,
     endpoints,
     expressways,
     ice,
     ip_protocol,
-    certificate_names,
-    certificates,
-    expressways,
-    ice,
     names,
     ports,
     releases,
@@ -29,9 +26,9 @@ BOOKS: tuple[Book, ...] = (
     unified_cm.book,
     ports.book,
     certificates.book,
+    certificate_names.book,
     ip_protocol.book,
     endpoints.book,
-    certificate_names.book,
 )
 RULES: tuple[Rule, ...] = tuple(rule for book in BOOKS for rule in book.rules)
 

@@ -14,11 +14,9 @@ from edgesim.journal.matchers import Matcher, Note, TcpClosed, Test, TlsRefused,
 from edgesim.pki.names import first_match, qualified, within
 from edgesim.readiness import facts
 from edgesim.readiness.chains import chain, itself, shown_by, words
-from edgesim.readiness.rule import Book, Finding, Path, Prediction, Severity
+from edgesim.readiness.rule import Book, Finding, Prediction, Severity
 
 book = Book()
-
-AT: Path = ("certificates",)
 
 
 def _has(lab: Deployment, certificate: Certificate, *wanted: str) -> bool:
@@ -68,7 +66,7 @@ def profile_name(deployment: Deployment) -> Iterator[Finding]:
                 TcpClosed(node=one_of(*cores), peer=nodes, port=deployment.defaults.ports.sip_tls),
             )
             yield Finding(
-                at=AT,
+                at=deployment.place_of_certificate(*shown_by(deployment, cores[0])),
                 what=f"the certificate of {' and '.join(cores)} lacks the name {profile.name} of the phone security "
                 f"profile of {', '.join(devices)}",
                 sees="the device gets its configuration and does not register: Unified CM closes the TLS connection on "
@@ -89,7 +87,7 @@ def cluster_name(deployment: Deployment) -> Iterator[Finding]:
             continue
         failed = deployment.defaults.links.failed_tls
         yield Finding(
-            at=AT,
+            at=deployment.place_of_certificate(*shown_by(deployment, core.name)),
             what=f"the certificate of {core.name} lacks {wanted}, the TLS verify subject name of the zone {zone.name}",
             sees=f"the zone from {core.name} stays {failed}: Peer's TLS certificate identity was unacceptable",
             mend=f"add {wanted} to the CSR of {core.name}, or set the TLS verify subject name to a name that is there",
@@ -118,21 +116,26 @@ def chat_alias_of_c(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("CERT-11.registration-domain", requires="the SAN of Expressway-E holds the Unified CM registration domains")
 def registration_domain(deployment: Deployment) -> Iterator[Finding]:
-    """The edge domain itself, with ``collab-edge`` before it, or as an SRV name."""
+    """The edge domain itself, with ``collab-edge`` before it, or as an SRV name.
+
+    What devices say of the edge domain is a rule of its own.
+    """
+    devices = any(each.device and each.view == "outside" for each in deployment.clients)
     clients = facts.any_client(deployment)
     port = deployment.defaults.ports.edge_https
     for domain in deployment.domains.enabled:
         if not (domain.unified_cm_registrations or domain.im_and_presence):
+            continue
+        if devices and domain.name == deployment.domains.edge:
             continue
         forms = [form.format(domain=domain.name) for form in deployment.defaults.client.edge_names]
         for edge in deployment.expressway_e:
             if _has(deployment, deployment.certificate(edge.name, "server"), *forms):
                 continue
             yield Finding(
-                at=AT,
+                at=deployment.place_of_certificate(edge.name, "server"),
                 what=f"the certificate of {edge.name} lacks the domain {domain.name}",
-                sees="Jabber asks the user about the certificate, or refuses it where policy says so; phones and room "
-                "devices refuse it and try again every 15 s",
+                sees="Jabber asks the user about the certificate, or refuses it where policy says so",
                 mend=f"add {domain.name} to the CSR of {edge.name} as a Unified CM registration domain",
                 prediction=Prediction(
                     awaits=(
@@ -154,7 +157,7 @@ def federation_domain(deployment: Deployment) -> Iterator[Finding]:
         for edge in deployment.expressway_e:
             if not _has(deployment, deployment.certificate(edge.name, "server"), domain.name, f"XMPP:{domain.name}"):
                 yield Finding(
-                    at=AT,
+                    at=deployment.place_of_certificate(edge.name, "server"),
                     what=f"the certificate of {edge.name} lacks the federation domain {domain.name}",
                     sees="servers of other organizations that verify it refuse to federate: their users and ours do "
                     "not see each other",
@@ -175,7 +178,7 @@ def _missing_aliases(lab: Deployment, host: str) -> Iterator[Finding]:
     missing = [alias for alias in _aliases(lab) if not _has(lab, certificate, alias, f"XMPP:{alias}")]
     if missing:
         yield Finding(
-            at=AT,
+            at=lab.place_of_certificate(host, "server"),
             what=f"the certificate of {host} lacks the chat node alias{'es' if missing[1:] else ''} "
             f"{' and '.join(missing)}",
             sees="people of other organizations cannot join chat rooms of this one",
@@ -216,7 +219,7 @@ def system_trust(deployment: Deployment) -> Iterator[Finding]:
             continue
         port = deployment.defaults.ports.edge_https
         yield Finding(
-            at=("trust",),
+            at=deployment.place_of_trust_store(strangers[0], "system"),
             what=f"the trust store of {', '.join(strangers)} lacks {chains[strangers[0]].words}, needed for the "
             f"certificate of {edge.name}",
             sees="Jabber asks the user about the certificate, or refuses it where policy says so",
@@ -243,7 +246,7 @@ def ca_signed(deployment: Deployment) -> Iterator[Finding]:
     for certificate in deployment.certificates:
         if certificate.signed_by == "self-signed" and deployment.host(certificate.host).kind != "client":
             yield Finding(
-                at=AT,
+                at=deployment.place_of_certificate(certificate.host, certificate.service),
                 what=f"{words(itself(certificate))} is self-signed",
                 sees="nothing, as long as everybody who verifies it holds the certificate itself",
                 mend="have a CA sign it: then its root is all that others need to trust",

@@ -29,7 +29,6 @@ from edgesim.readiness.rule import Book, Finding, Prediction
 
 book = Book()
 
-AT = ("trust",)
 NOT_VERIFIED = containing("certificate verify failed")
 UNKNOWN_CA = "unknown ca"
 
@@ -114,7 +113,7 @@ def _trust_in_c(lab: Deployment, store: str, wrong: Callable[[UnifiedCmCluster, 
         for missing, cores in seen.items():
             what = " and ".join(words(each) for each in missing)
             yield Finding(
-                at=AT,
+                at=lab.place_of_trust_store(node.name, store),
                 what=f"{store} of {node.name} lacks {what}{' (mixed mode)' if cluster.mixed_mode else ''}, by which it "
                 f"would trust {_names(cores)}",
                 sees="users sign in, but their configuration files on 6972 (and 6971) are refused with the alert "
@@ -175,7 +174,7 @@ def _im_presence_trust(lab: Deployment, store: str) -> Iterator[Finding]:
             if not cores:
                 continue
             yield Finding(
-                at=AT,
+                at=lab.place_of_trust_store(node.name, store),
                 what=f"{store} of {node.name} lacks {chains[cores[0]].words}, by which it would trust {_names(cores)}",
                 sees="chat does not come up: XMPP opens on 5222 and ends without mechanisms, for the link from "
                 f"{_names(cores)} to {node.name}:{port} is refused with the alert unknown CA",
@@ -299,7 +298,7 @@ def _servers(lab: Deployment, kind: str) -> Iterator[Finding]:
     for cores, spec, found in _verified(lab, kind, lambda each: not each.good and not each.self_signed):
         service = found.certificate.service
         yield Finding(
-            at=AT,
+            at=lab.place_of_trust_store(cores[0].name, "trusted-ca"),
             what=f"{_names(cores)} does not trust {found.words}, needed for {words(itself(found.certificate))}",
             sees=EFFECTS[kind, service],
             mend=f"append it to the trusted CA list of {_names(cores)}, and restart",
@@ -329,7 +328,7 @@ def self_signed_absent(deployment: Deployment) -> Iterator[Finding]:
         for cores, spec, found in _verified(deployment, kind, lambda each: not each.good and each.self_signed):
             service = found.certificate.service
             yield Finding(
-                at=AT,
+                at=deployment.place_of_trust_store(cores[0].name, "trusted-ca"),
                 what=f"{_names(cores)} does not hold {found.words}, which is self-signed",
                 sees=EFFECTS[kind, service],
                 mend=f"append the certificate itself to the trusted CA list of {_names(cores)}, or have a CA sign it",
@@ -352,7 +351,7 @@ def self_signed_alike(deployment: Deployment) -> Iterator[Finding]:
                 continue
             first = higher[blind[0]]
             yield Finding(
-                at=("certificates",),
+                at=deployment.place_of_certificate(certificate.host, certificate.service),
                 what=f"{words(first)} and {words(itself(certificate))} have one subject, CN={certificate.common_name}: "
                 f"{_names(blind)} sees the first only",
                 sees=f"the lower one fails as if it were absent: {EFFECTS[kind, certificate.service]}",
@@ -388,7 +387,7 @@ def _zone(lab: Deployment, *, on_c: bool, wrong: Judge) -> Iterator[Finding]:
                 continue
             alone = len(lab.expressway_c) == 1
             yield Finding(
-                at=AT,
+                at=lab.place_of_trust_store(owner, "trusted-ca"),
                 what=f"{owner} does not trust {found.words}, needed for the certificate of {other}",
                 sees=f"the zone {zone} is {lab.defaults.links.failed_tls}: REGISTER is answered 503, there is no chat",
                 mend=f"append it to the trusted CA list of {owner}, and restart it",
