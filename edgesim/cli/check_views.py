@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +13,8 @@ from edgesim.catalogue import row
 from edgesim.cli import drawing, output
 from edgesim.cli.problems import Problem
 from edgesim.deployment import Deployment
-from edgesim.journal import Journal, Selection
+from edgesim.journal import Entry, Event, Journal, Selection
+from edgesim.journal.events import Step
 from edgesim.journal.matchers import Matcher
 from edgesim.readiness import Report, Reported, Rule, Severity
 
@@ -97,19 +98,35 @@ def show(report: Report, proofs: Simulated | None = None, *, ladder: bool = Fals
         )
         if count
     )
+    checked = f"{report.checked} {'rule' if report.checked == 1 else 'rules'} checked"
     if report.clean:
-        output.say(f"{source}: clean, {report.checked} rules checked", fg="green")
+        output.say(f"{source}: clean, {checked}", fg="green")
     else:
-        output.say(f"{source}: {counts}; {report.checked} rules checked", bold=True)
+        output.say(f"{source}: {counts}; {checked}", bold=True)
 
 
 def _ladder(proof: Proof, journal: Journal, deployment: Deployment) -> None:
     """Print the ladder around the last entry that a finding predicted."""
     last = max((entry for _, entry in proof.seen if entry is not None), key=lambda entry: entry.order)
     select = Selection(around=last.id, before=BEFORE, after=AFTER)
-    entries = [entry for entry in journal if entry.id == last.id or not drawing.is_shutdown(entry)]
+    met = {last.node, last.peer}
+    others = {machine.name for machine in deployment.clients} - met
+    if len(others) == len(deployment.clients):
+        others = set()  # between servers: whoever signs in may be what led to it
+    entries = [
+        entry
+        for entry in journal
+        if entry.id == last.id or not (drawing.is_shutdown(entry) or _of_another(entry, others))
+    ]
     output.say()
     drawing.show(drawing.build(entries, deployment, select=select, marks=[last.id]), indent="  ")
+
+
+def _of_another(entry: Entry[Event], others: Collection[str]) -> bool:
+    """Say whether an entry is about a client that the symptom is not about."""
+    if isinstance(entry.event, Step):
+        return any(entry.event.text.endswith(f" from {name}") for name in others)
+    return entry.node in others or entry.peer in others
 
 
 def _came(matcher: Matcher, proof: Proof | None) -> str:

@@ -142,3 +142,13 @@ def test_the_simulation_says_who_signed_in_on_what_and_why_not(tmp_path: Path) -
         "bob from pc: signed in",
         "alice from phone: failed: the user has neither a device of this platform nor IM and Presence",
     ]
+
+
+def test_the_ladder_of_a_symptom_leaves_other_clients_out(tmp_path: Path) -> None:
+    file = tmp_path / "home.yaml"
+    file.write_text(HOME + "certificates: [{host: expe, service: server, signed_by: enterprise}]\n")
+    told = edgesim("check", str(file), "--simulate", "--ladder", "--only", "EP-08").output
+    ladder = told[told.index("documented") : told.index("simulated sign-ins")]
+    assert "alice signs in from desk" in ladder and "unknown ca" in ladder
+    assert "huddle" not in ladder and "from pc" not in ladder
+    assert told.rstrip().endswith(": 1 error; 2 rules checked")

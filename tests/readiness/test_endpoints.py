@@ -11,6 +11,7 @@ from edgesim.deployment import Deployment, load, load_text
 from edgesim.deployment.device_models import DEVICE_TYPES
 from edgesim.readiness import Finding, check
 from edgesim.readiness.rules import rule
+from edgesim.scenario.proof import simulate
 from tests.readiness.cases import Case
 
 PHONES, ROOMS = ("phone-1", "phone-2", "dx-1"), ("room-1", "room-2")
@@ -166,6 +167,11 @@ def test_no_model_with_its_current_release_is_below_the_minimum(model: str) -> N
     assert (made.unfit(None) is None) is not made.excluded
 
 
+def test_a_device_that_tries_all_the_same_predicts_nothing() -> None:
+    (tries,) = found({**OLD, "defaults.client.unfit_device": "tries"}, LEAST_RELEASE)
+    assert tries.prediction is None
+
+
 def test_what_a_device_is_told_to_upgrade_to_is_enough() -> None:
     (low,) = found(device(4, "EX60", "TC7.0.2"), LEAST_RELEASE)
     assert "to TC7.1 or later" in low.mend
@@ -231,3 +237,29 @@ defaults:
 
     assert line(load_text(text)) == ("expressway_e[0]", 7)
     assert line(load_text(text + certificates)) == ("certificates[1]", 24)
+
+
+TWO_BAD_EDGES = [
+    {"host": host, "service": "server", "signed_by": "enterprise", "sends": "chain"} for host in ("expe1", "expe2")
+]
+BOTH_SIDES = [*PRIVATE["certificates"], *own("room-1", "private")["certificates"]]
+WIRE = [
+    *(each for each in CASES if each.rule),
+    case({**edge(signed_by="self-signed"), **only("room-1", "phone-1")}),
+    case({**edge(signed_by="enterprise-root"), **only("room-1", "phone-1")}),
+    case({**edge(signed_by="enterprise", without_names=["example.com"]), **only("phone-1", "room-1")}),
+    case({**edge(without_names=["example.com"]), **trust("room-1", "ca-list", holds=[])}),
+    case({**PRIVATE, **only("room-1"), "users.dave.service_profile": None}),
+    case({**PRIVATE, **ONBOARDING, "certificates": BOTH_SIDES}),
+    case({**own("jabber-1", "enterprise")}),
+    Case(deployment="pair", changes={**PAIR, "certificates": TWO_BAD_EDGES}),
+]
+"""Deployments that break something, alone or together."""
+
+
+@pytest.mark.parametrize("case", WIRE, ids=lambda each: ", ".join(each.changes))
+def test_what_is_predicted_comes_true(case: Case) -> None:
+    report = case.report()
+    assert report.reported
+    for proof in simulate(report.deployment, report).proofs:
+        assert proof.shown, (proof.reported.rule.name, proof)
