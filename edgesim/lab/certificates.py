@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 
-from edgesim.deployment import Deployment
+from edgesim.deployment import Deployment, HostSpec
+from edgesim.deployment.hosts import Expressway
 from edgesim.deployment.security import Certificate
 from edgesim.pki import (
     CALLMANAGER,
@@ -65,8 +66,8 @@ class Certificates:
         self._start = start
         self._identities: dict[tuple[str, str], Identity] = {}
         for certificate in deployment.certificates:
-            fqdn = deployment.host(certificate.host).fqdn
-            self._identities[certificate.host, certificate.service] = self._mint(certificate, fqdn)
+            request = request_of(certificate, deployment.host(certificate.host))
+            self._identities[certificate.host, certificate.service] = self._mint(certificate, request)
         self._trusts: dict[tuple[str, str], TrustStore] = {}
         self._pending: dict[tuple[str, str], TrustStore] = {}
         for store in deployment.trust:
@@ -104,8 +105,7 @@ class Certificates:
             raise LookupError(f"no CA {name!r}; there are {', '.join(trusted)}")
         return trusted[name]
 
-    def _mint(self, certificate: Certificate, fqdn: str) -> Identity:
-        request = request_of(certificate, fqdn)
+    def _mint(self, certificate: Certificate, request: Request) -> Identity:
         kind = KEYS[certificate.key or "ec-p256"]
         strip = [
             usage
@@ -129,10 +129,14 @@ class Certificates:
         return TrustStore.of(name, *(self.named(item) for item in items))
 
 
-def request_of(certificate: Certificate, fqdn: str) -> Request:
-    """Return what the CSR for a described certificate asks a CA for: all usages that the product wants."""
+def request_of(certificate: Certificate, host: HostSpec) -> Request:
+    """Return what the CSR for a described certificate asks a CA for: all usages that the product wants.
+
+    An Expressway asks for both usages whichever of its two certificates it is.
+    """
+    profile = EXPRESSWAY if isinstance(host.spec, Expressway) else PROFILES[certificate.service]
     return Request(
-        common_name=certificate.common_name or fqdn,
+        common_name=certificate.common_name or host.fqdn,
         names=tuple(qualified(name) for name in certificate.names or ()),
-        profile=PROFILES[certificate.service],
+        profile=profile,
     )

@@ -71,7 +71,7 @@ def request_for(
         discovered=discovered,
     )
     names = tuple(replace(each, name=qualified(each.name)) for each in _with_written(certificate, derived))
-    request = replace(request_of(certificate, spec.fqdn), names=tuple(each.name for each in names))
+    request = replace(request_of(certificate, spec), names=tuple(each.name for each in names))
     key = new_key(Entropy(0, f"edgesim request {deployment.name} {host} {chosen}"), KEYS[certificate.key or "ec-p256"])
     pem = create(request, key)
     return ServiceRequest(host=host, service=chosen, request=request, names=names, key=key, pem=pem)

@@ -1,4 +1,4 @@
-"""A new trusted CA counts after a restart: of the whole Expressway, and on Unified CM of one service after the other."""
+"""A new trusted CA counts after a restart: of the whole Expressway, on Unified CM of one service after the other."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ from edgesim.scenario import (
 )
 
 FAILED, ACTIVE = containing("Failed (TLS)"), containing("Active")
+BOTH_STORES = [
+    {"host": "ucm-pub", "store": store, "pending": ["enterprise-issuing"]}
+    for store in ("tomcat-trust", "callmanager-trust")
+]
 ZONE = "UCTraversal"
 
 
@@ -44,7 +48,9 @@ async def another_ca_for_the_edge(lab: Lab, alice: Jabber) -> None:
 
     async with lab.step("Expressway-E is restarted, Expressway-C is not: the new CA is in its list without effect"):
         await lab.restart("expe")
-        await lab.expect(TlsRefused(node="expc", peer="expe", port=7001, reason=containing("verify failed")), within=130)
+        await lab.expect(
+            TlsRefused(node="expc", peer="expe", port=7001, reason=containing("verify failed")), within=130
+        )
         await lab.expect(TlsRefused(node="expe", peer="expc", port=7001, alert="unknown ca"))
         await lab.expect(ZoneState(node="expc", zone=ZONE, state=FAILED))
 
@@ -107,3 +113,64 @@ async def another_ca_for_the_inside(lab: Lab, alice: Jabber, bob: Jabber) -> Non
         await lab.expect(XcpLink(node="expc", peer="imp-pub", state="up"), within=seconds(60))
         await bob.sign_in()
         await lab.expect(Registered(device="CSFBOB"))
+
+
+@scenario(
+    shows="CERT-14",
+    changes={"trust": [{"host": "expc", "store": "trusted-ca", "pending": ["public"]}]},
+    breaks="CERT-14.not-restarted",
+    mutations=[Setting("trust", [])],
+)
+async def expressway_not_restarted(lab: Lab, alice: Jabber) -> None:
+    """The CA of Expressway-E was uploaded to Expressway-C, and nobody restarted: no zone, until somebody does."""
+    async with lab.step("alice signs in, and her phone does not register"):
+        lift = lab.never(Registered(device="CSFALICE"))
+        await alice.sign_in()
+        await lab.symptom("CERT-14.not-restarted")
+        lift()
+
+    async with lab.step("Expressway-C is restarted"):
+        await lab.restart("expc")
+        await lab.settle()
+        await alice.sign_out()
+        await alice.sign_in()
+        await lab.expect(Registered(device="CSFALICE"))
+
+
+@scenario(
+    shows="CERT-02",
+    changes={"trust": BOTH_STORES},
+    breaks="CERT-02.not-restarted",
+    mutations=[Setting("trust", [])],
+)
+async def unified_cm_not_restarted(lab: Lab, alice: Jabber) -> None:
+    """The CA of Expressway-C is in both trust stores of Unified CM, which was not restarted: 6972 refuses it."""
+    async with lab.step("alice signs in, and gets no configuration file"):
+        lift = lab.never(Registered(device="CSFALICE"))
+        await alice.sign_in()
+        await lab.symptom("CERT-02.not-restarted")
+        lift()
+
+    async with lab.step("Tomcat, CallManager and TFTP are restarted; HAProxy restarts along with TFTP"):
+        for service in ("Tomcat", "CallManager", "TFTP"):
+            await lab.restart_service("ucm-pub", service)
+        await lab.expect(ServiceRestarted(node="ucm-pub", service="Cisco HAProxy"))
+        await alice.sign_out()
+        await alice.sign_in()
+        await lab.expect(Registered(device="CSFALICE"))
+
+
+@scenario(
+    shows="CERT-03",
+    changes={"trust": [{"host": "imp-pub", "store": "cup-xmpp-trust", "pending": ["enterprise"]}]},
+    breaks="CERT-03.not-restarted",
+    mutations=[Setting("trust", [])],
+)
+async def im_presence_not_restarted(lab: Lab) -> None:
+    """The root of Expressway-C waits in cup-xmpp-trust: the XMPP link comes up when the XCP router is restarted."""
+    async with lab.step("Expressway-C's XMPP link"):
+        await lab.symptom("CERT-03.not-restarted")
+
+    async with lab.step("Cisco XCP Router is restarted"):
+        await lab.restart_service("imp-pub", "Cisco XCP Router")
+        await lab.expect(XcpLink(node="expc", peer="imp-pub", state="up"), within=seconds(60))

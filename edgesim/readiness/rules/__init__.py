@@ -15,6 +15,7 @@ from edgesim.readiness.rules import (
     ports,
     releases,
     unified_cm,
+    uploads,
 )
 
 BOOKS: tuple[Book, ...] = (
@@ -24,6 +25,7 @@ BOOKS: tuple[Book, ...] = (
     releases.book,
     ice.book,
     unified_cm.book,
+    uploads.book,
     ports.book,
     certificates.book,
     certificate_names.book,

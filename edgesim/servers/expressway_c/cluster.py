@@ -14,13 +14,14 @@ from typing import Any
 
 from cryptography import x509
 
+from edgesim.deployment import Product, closed, hosts
 from edgesim.edge.descriptor import is_host
 from edgesim.http import Headers, HttpClient, HttpError, HttpServer, Request, Response
 from edgesim.journal import events
 from edgesim.node import Node
-from edgesim.pki import client_context, names_of, server_context
+from edgesim.pki import Policy, client_context, names_of, server_context
 from edgesim.servers.expressway_c.credentials import Credentials, Issued, SignIn
-from edgesim.servers.expressway_c.tls import FIRST_MATCH
+from edgesim.servers.expressway_c.tls import FIRST_MATCH, shown_as_client
 from edgesim.servers.expressway_c.user_data import Account, Place
 
 TARGET = "/credentials"
@@ -149,16 +150,28 @@ class Peer:
             self.node.journal.emit(events.Note(text=f"cluster peer {self.fqdn} {state}"), peer=self.fqdn)
 
 
+def _policy(node: Node) -> Policy:
+    """Return how peers judge each other: from X15.4 on whatever the extended key usages are (release notes X15.4)."""
+    spec = node.spec.spec
+    assert isinstance(spec, hosts.ExpresswayC)
+    return Policy(usage=bool(closed("server-only certificate on e", {Product.EXPRESSWAY: spec.release})))
+
+
 class ClusterDatabase:
     """One peer's end of the replication; without other peers there is none."""
 
     def __init__(self, node: Node, credentials: Credentials) -> None:
         self.node = node
         self._credentials = credentials
-        trust, identity = node.trusts["trusted-ca"], node.identities["server"]
-        self._client = HttpClient(
-            node.journal, ssl=client_context(trust, identity=identity, options=FIRST_MATCH, keylog=node.keylog)
+        self._policy = _policy(node)
+        context = client_context(
+            node.trusts["trusted-ca"],
+            identity=shown_as_client(node),
+            options=FIRST_MATCH,
+            policy=self._policy,
+            keylog=node.keylog,
         )
+        self._client = HttpClient(node.journal, ssl=context)
         self._server = HttpServer(node.journal, self._handle, name="cluster")
         names = [each.fqdn for each in node.deployment.expressway_c if each.name != node.name]
         self.peers = tuple(Peer(node, name, self._client) for name in names)
@@ -170,7 +183,12 @@ class ClusterDatabase:
             return
         identity, trust = self.node.identities["server"], self.node.trusts["trusted-ca"]
         context = server_context(
-            identity, trust=trust, require_client=True, options=FIRST_MATCH, keylog=self.node.keylog
+            identity,
+            trust=trust,
+            require_client=True,
+            options=FIRST_MATCH,
+            policy=self._policy,
+            keylog=self.node.keylog,
         )
         await self._server.listen(self.node.host.address(), self.node.defaults.links.cluster_port, context)
         self._credentials.listen(self._changed)

@@ -17,7 +17,7 @@ from edgesim.deployment import Product, Release, closed
 from edgesim.http import HttpClient
 from edgesim.node import Node
 from edgesim.pki import client_context
-from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain
+from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain, shown_as_client
 
 TRIES = 20
 """How many source ports are tried before the connection goes without one."""
@@ -55,8 +55,8 @@ def uc_client(node: Node, release: Release, ports: SourcePorts, *, verify: bool)
     """
     context = client_context(
         node.trusts["trusted-ca"] if verify else None,
-        identity=node.identities["server"] if has("proxy presents its certificate", release) else None,
-        send_chain=sends_chain(node),
+        identity=shown_as_client(node) if has("proxy presents its certificate", release) else None,
+        send_chain=sends_chain(node, dialling=True),
         options=FIRST_MATCH,
         keylog=node.keylog,
     )

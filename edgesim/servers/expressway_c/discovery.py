@@ -301,9 +301,9 @@ class _Conversation:
         return tuple(dict(row).get("name", "") for row in rows.rows)
 
     async def _enter_expressway(self) -> None:
-        """Add this C under *Device > Expressway-C*: its host name alone, and the names of its certificate."""
+        """Add this C under *Device > Expressway-C*: its host name alone, and the names of the certificate it shows."""
         name = self.node.spec.name
-        identity = self.node.identities.get("server")
+        identity = self.node.identities.get("client") or self.node.identities.get("server")
         names = names_of(identity.certificate) if identity is not None else ()
         subject = ",".join(one.partition(":")[2] for one in names)
         listed = await self._ask(axl.ListExpresswayC(host=name), axl.ExpresswayCs)

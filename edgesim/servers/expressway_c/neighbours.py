@@ -20,7 +20,7 @@ from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import client_context
 from edgesim.servers.expressway_c.discovery import Cluster, Discovered, ServerNode
-from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain
+from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain, shown_as_client
 from edgesim.servers.expressway_c.zone import IDENTITY, WRONG_NAME
 from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint, TransportName
@@ -184,8 +184,8 @@ class Neighbours:
         """By name, in the order of discovery."""
         self.context = client_context(
             node.trusts["trusted-ca"] if node.deployment.mra.tls_verify_unified_cm else None,
-            identity=node.identities["server"],
-            send_chain=sends_chain(node),
+            identity=shown_as_client(node),
+            send_chain=sends_chain(node, dialling=True),
             options=FIRST_MATCH,
             keylog=node.keylog,
         )

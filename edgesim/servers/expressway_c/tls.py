@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgesim.deployment import Product, closed, hosts
 from edgesim.node import Node
-from edgesim.pki import TlsOptions
+from edgesim.pki import Identity, TlsOptions
 
 FIRST_MATCH = TlsOptions(first_match=True)
 """Of the certificates with one subject in its trusted CA list, C sees the first alone. So of two self-signed
@@ -21,6 +21,19 @@ def checks_usage(node: Node) -> bool:
     return spec.eku_checking or bool(closed("separate client certificate", {Product.EXPRESSWAY: spec.release}))
 
 
-def sends_chain(node: Node) -> bool:
-    """Say whether this Expressway sends the CAs above its certificate along with it; as shipped it does not."""
-    return node.deployment.certificate(node.name, "server").sends == "chain"
+def shown_as_client(node: Node) -> Identity:
+    """Return the certificate that C shows where it dials: from X15.5 on that of its client certificate store, where one
+    was uploaded there; before, and as an upgrade leaves it, the server certificate is both ("Navigate Client EKU Sunset
+    with Expressway x15.5").
+    """
+    return node.identities.get("client") or node.identities["server"]
+
+
+def sends_chain(node: Node, *, dialling: bool = False) -> bool:
+    """Say whether this Expressway sends the CAs above its certificate along with it; as shipped it does not.
+
+    ``dialling`` is about the certificate that it shows as a client.
+    """
+    written = {each.service: each for each in node.deployment.certificates_of(node.name)}
+    service = "client" if dialling and "client" in written else "server"
+    return written[service].sends == "chain"

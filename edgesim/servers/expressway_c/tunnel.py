@@ -33,6 +33,7 @@ from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import Usage
 from edgesim.servers.expressway_c.connections import SourcePorts, has
+from edgesim.servers.expressway_c.tls import shown_as_client
 
 NEVER = 10**9
 """Seconds: rekeying by time would follow the machine's clock, not the lab's."""
@@ -225,11 +226,15 @@ def _unfit(node: Node) -> str:
     From X15.5 on, with its store for client certificates, a certificate without clientAuth breaks the tunnels, whatever
     E's checking mode ("Cisco Expressway Certificate Creation and Use Deployment Guide", X15.5).
     """
-    spec, identity = node.spec.spec, node.identities.get("server")
+    spec = node.spec.spec
     assert isinstance(spec, hosts.ExpresswayC)
-    if identity is None or not has("separate client certificate", spec.release):
+    if not has("separate client certificate", spec.release):
         return ""
-    usages = identity.certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    try:
+        extensions = shown_as_client(node).certificate.extensions
+        usages = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return ""  # it is good for everything
     return "" if Usage.CLIENT.oid in usages else "the client certificate lacks clientAuth"
 
 

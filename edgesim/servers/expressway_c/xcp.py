@@ -16,7 +16,7 @@ from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import client_context
 from edgesim.servers.expressway_c.connections import has
-from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain
+from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain, shown_as_client
 from edgesim.xmpp.link import XcpConnection
 from edgesim.xmpp.xcp import (
     DataArrived,
@@ -170,8 +170,8 @@ class XcpSide:
         node = self.node
         return client_context(
             node.trusts["trusted-ca"] if verify else None,
-            identity=node.identities["server"],
-            send_chain=sends_chain(node),
+            identity=shown_as_client(node),
+            send_chain=sends_chain(node, dialling=True),
             options=FIRST_MATCH,
             keylog=node.keylog,
         )

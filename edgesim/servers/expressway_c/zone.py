@@ -18,7 +18,7 @@ from edgesim.edge.resource_usage import ResourceUsage
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import client_context
-from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain
+from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain, shown_as_client
 from edgesim.sip import digest
 from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint
@@ -264,8 +264,8 @@ class TraversalClient:
         self.entropy = node.host.entropy("traversal zone")
         self.context = client_context(
             node.trusts["trusted-ca"],
-            identity=node.identities["server"],
-            send_chain=sends_chain(node),
+            identity=shown_as_client(node),
+            send_chain=sends_chain(node, dialling=True),
             options=FIRST_MATCH,
             keylog=node.keylog,
         )

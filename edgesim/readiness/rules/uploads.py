@@ -1,0 +1,224 @@
+"""Rules about certificates that are uploaded: what a product takes, and what waits for a restart.
+
+Sources: Cisco, "Cisco Expressway Certificate Creation and Use Deployment Guide"; Expressway release notes X15.4 and
+X15.5; "Navigate Client EKU Sunset with Expressway x15.5"; MRA Deployment Guide, "Certificate Requirements".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from edgesim.deployment import Deployment, Product, closed
+from edgesim.deployment.hosts import Expressway, ExpresswayC, ExpresswayE
+from edgesim.deployment.security import Certificate
+from edgesim.deployment.uploads import CLIENT_AUTH, SERVER_AUTH, CertificateStore, upload_problems
+from edgesim.journal.matchers import (
+    Authentication,
+    HttpResponse,
+    Matcher,
+    SshTunnel,
+    TlsRefused,
+    ZoneState,
+    containing,
+)
+from edgesim.readiness import facts
+from edgesim.readiness.chains import shown_by, words
+from edgesim.readiness.rule import Book, Finding, Prediction, Severity
+from edgesim.readiness.rules import certificates, endpoints
+
+book = Book()
+
+NOT_FOR_THIS = containing("unsuitable certificate purpose")
+
+
+def _has(feature: str, machine: Expressway) -> bool:
+    return not closed(feature, {Product.EXPRESSWAY: machine.release})
+
+
+# ---- extended key usages
+
+
+@book.rule(
+    "CERT-12.usages",
+    requires="the certificates of both Expressways have the extended key usages without which they cannot be uploaded: "
+    "server and client authentication; from X15.4 on less",
+)
+def usages(deployment: Deployment) -> Iterator[Finding]:
+    """Each certificate of an Expressway against what its release takes."""
+    for certificate in deployment.certificates:
+        machine = deployment.host(certificate.host).spec
+        if not isinstance(machine, ExpresswayE | ExpresswayC):
+            continue
+        problems = _refused(deployment, certificate, machine)
+        if problems:
+            yield Finding(
+                at=deployment.place_of_certificate(certificate.host, certificate.service),
+                what=f"the certificate {certificate.service} of {certificate.host} cannot be uploaded: "
+                f"{'; '.join(problems)}",
+                sees=_sees(deployment, certificate, machine),
+                mend="have the CA sign it with what the request asks for: its template must not drop the usage",
+                prediction=_effect(deployment, certificate, machine),
+            )
+
+
+def _refused(lab: Deployment, certificate: Certificate, machine: ExpresswayE | ExpresswayC) -> tuple[str, ...]:
+    """Return why the machine does not take the certificate, as one or, from X15.5 on, as both of its two."""
+    has = [SERVER_AUTH] if certificate.server_auth else []
+    has += [CLIENT_AUTH] if certificate.client_auth else []
+    found: tuple[str, ...] = ()
+    for store in _stores(lab, certificate, machine):
+        found += upload_problems(
+            has,
+            "expressway_e" if isinstance(machine, ExpresswayE) else "expressway_c",
+            machine.release,
+            store=store,
+            server_eku_upload=machine.server_eku_upload,
+        )
+    return found
+
+
+def _stores(
+    lab: Deployment, certificate: Certificate, machine: ExpresswayE | ExpresswayC
+) -> Iterator[CertificateStore]:
+    """Yield as which certificates it serves. The client certificate of E plays no part in MRA: E dials nobody."""
+    if certificate.service == "server":
+        yield "server"
+    both = isinstance(machine, ExpresswayC) and _has("separate client certificate", machine)
+    if both and shown_by(lab, machine.name) == (machine.name, certificate.service):
+        yield "client"
+
+
+def _sees(lab: Deployment, certificate: Certificate, machine: ExpresswayE | ExpresswayC) -> str:
+    refused = "the product refuses the upload and goes on with the old certificate; where this one is in place all the "
+    if not certificate.server_auth:
+        return f"{refused}same, whoever connects refuses it"
+    if isinstance(machine, ExpresswayE):
+        if any(not _has("server-only certificate on e", core) for core in lab.expressway_c):
+            return (
+                f"{refused}same, sign-in works and the phone does not register: Expressway-C answers SERVICE with 403"
+            )
+        return f"{refused}same, MRA works"
+    zone = f"{refused}same, the traversal zone fails while Expressway-E checks the usage"
+    if _has("separate client certificate", machine):
+        return f"{zone}, and without the check the SSH tunnels fail still: 502 for every login"
+    return f"{zone}: no phone service, no chat"
+
+
+def _effect(lab: Deployment, certificate: Certificate, machine: ExpresswayE | ExpresswayC) -> Prediction | None:
+    port = lab.traversal_zone.port
+    awaits: list[Matcher] = []
+    if isinstance(machine, ExpresswayE):
+        if not certificate.server_auth:
+            for core in lab.expressway_c:
+                awaits.append(TlsRefused(node=core.name, peer=machine.name, port=port, reason=NOT_FOR_THIS))
+                awaits.append(TlsRefused(node=machine.name, peer=core.name, port=port, alert="unsupported certificate"))
+        elif all(not _has("server-only certificate on e", core) for core in lab.expressway_c):
+            detail = containing(f"E's certificate lacks {CLIENT_AUTH}")
+            awaits.append(Authentication(node=facts.cores(lab), granted=False, detail=detail))
+    elif not certificate.client_auth and shown_by(lab, machine.name) == (machine.name, certificate.service):
+        awaits += _client_side(lab, machine, port)
+    return Prediction(awaits=tuple(awaits)) if awaits else None
+
+
+def _client_side(lab: Deployment, core: ExpresswayC, port: int) -> Iterator[Matcher]:
+    """Yield what comes of a C that shows a certificate without clientAuth."""
+    checking = [edge for edge in lab.expressway_e if edge.eku_checking or not _has("separate client certificate", edge)]
+    for edge in checking:
+        yield TlsRefused(node=edge.name, peer=core.name, port=port, reason=NOT_FOR_THIS)
+        yield TlsRefused(node=core.name, peer=edge.name, port=port, alert="unsupported certificate")
+    zone = lab.traversal_zone.name
+    if len(checking) == len(lab.expressway_e):
+        yield ZoneState(node=core.name, zone=zone, state=lab.defaults.links.failed_tls)
+    elif not checking:
+        yield ZoneState(node=core.name, zone=zone, state=lab.defaults.links.active)
+    if _has("separate client certificate", core):
+        yield SshTunnel(node=core.name, state="failed", detail=containing(CLIENT_AUTH))
+        if len(lab.expressway_c) == 1:
+            yield HttpResponse(node=facts.any_client(lab), peer=facts.edges(lab), status=502)
+
+
+# ---- names
+
+
+@book.rule(
+    "CERT-13.alias-form",
+    severity=Severity.ADVICE,
+    requires="chat node aliases stand in the certificates of Expressways in DNS form",
+)
+def alias_form(deployment: Deployment) -> Iterator[Finding]:
+    """Not every CA signs XMPP addresses, and not every peer looks at them."""
+    aliases = {alias.lower() for chat in deployment.im_presence for alias in chat.chat_aliases or ()}
+    for certificate in deployment.certificates:
+        if not isinstance(deployment.host(certificate.host).spec, Expressway):
+            continue
+        written = [
+            name
+            for name in certificate.names or ()
+            if name.startswith("XMPP:") and name.removeprefix("XMPP:").lower() in aliases
+        ]
+        if written:
+            yield Finding(
+                at=deployment.place_of_certificate(certificate.host, certificate.service),
+                what=f"the certificate {certificate.service} of {certificate.host} has the chat node aliases "
+                f"{', '.join(name.removeprefix('XMPP:') for name in written)} as XMPP addresses",
+                sees="nothing of its own; many public CAs refuse such a request or drop the names, and then federated "
+                "group chat fails",
+                mend="generate the CSR with the format DNS for chat node aliases (chat_alias_form: DNS)",
+            )
+
+
+# ---- what waits for a restart
+
+Kinds = tuple[str, ...]
+
+
+def _pending(lab: Deployment, kinds: Kinds, mend: Callable[[str], str]) -> Iterator[Finding]:
+    """Yield what goes wrong because something was uploaded and does not count yet: what would without the upload."""
+    before = _found(lab)
+    for place, store in enumerate(lab.trust):
+        if not store.pending or lab.host(store.host).kind not in kinds:
+            continue
+        without = store.model_copy(update={"pending": ()})
+        trust = (*lab.trust[:place], without, *lab.trust[place + 1 :])
+        for key, finding in _found(lab.model_copy(update={"trust": trust})).items():
+            if key not in before:
+                yield Finding(
+                    at=lab.place_of_trust_store(store.host, store.store),
+                    what=f"{store.store} of {store.host} got {' and '.join(words(each) for each in store.pending)} "
+                    "after the last restart: they do not count yet",
+                    sees=finding.sees,
+                    mend=mend(store.host),
+                    prediction=finding.prediction,
+                )
+
+
+def _found(lab: Deployment) -> dict[tuple[str, str], Finding]:
+    finds = (*(rule.find for rule in certificates.book.rules), endpoints.client_certificate)
+    return {(find.__name__, each.what): each for find in finds for each in find(lab)}
+
+
+@book.rule("CERT-14.not-restarted", requires="an Expressway is restarted after a trusted CA was uploaded")
+def expressway_not_restarted(deployment: Deployment) -> Iterator[Finding]:
+    """Trusted CAs that wait for the restart of the whole Expressway."""
+    yield from _pending(deployment, ("expressway_c", "expressway_e"), lambda host: f"restart {host}")
+
+
+@book.rule(
+    "CERT-02.not-restarted",
+    requires="Tomcat, CallManager and HAProxy are restarted after a trust store of Unified CM was changed",
+)
+def unified_cm_not_restarted(deployment: Deployment) -> Iterator[Finding]:
+    """Certificates that wait for the services of Unified CM."""
+    yield from _pending(
+        deployment, ("unified_cm",), lambda host: f"restart Cisco Tomcat, Cisco CallManager and Cisco HAProxy on {host}"
+    )
+
+
+@book.rule(
+    "CERT-03.not-restarted", requires="the XCP router is restarted after a trust store of IM and Presence was changed"
+)
+def im_presence_not_restarted(deployment: Deployment) -> Iterator[Finding]:
+    """Certificates that wait for the services of IM and Presence."""
+    yield from _pending(
+        deployment, ("im_presence",), lambda host: f"restart Cisco XCP Router and Cisco Tomcat on {host}"
+    )
