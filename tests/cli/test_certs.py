@@ -46,7 +46,8 @@ def test_the_page_about_certificates_tells_the_truth(at: Path) -> None:
     lab = load_text(SMALL + yaml)
     assert not lab.certificate("expc", "server").client_auth
     assert lab.trust_store("expc", "trusted-ca").pending == ("public",)
-    (console,) = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
+    running, console = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
+    assert "edgesim control" in running, "what a lab that is up is told: tests/cli/test_up.py"
     for line in console.splitlines():
         done = edgesim(*line.removeprefix("$ edgesim ").split())
         assert done.exit_code == 0, (line, done.output)
