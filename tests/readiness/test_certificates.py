@@ -152,7 +152,8 @@ CASES = [
     Case(changes=FEDERATED),
     Case(changes=FEDERATED | without("expc", ALIAS), rule="CERT-10.chat-alias"),
     Case(changes=FEDERATED | {"certificates": [
-        {"host": "expc", "service": "server", "without_names": [ALIAS], "extra_names": [f"XMPP:{ALIAS}"]}]}),
+        {"host": "expc", "service": "server", "without_names": [ALIAS], "extra_names": [f"XMPP:{ALIAS}"]}]},
+        advice=("CERT-13.alias-form",)),
     Case(changes=without("expc", ALIAS)),
     # names in E's
     Case(changes=without("expe", "example.com"), rule="CERT-11.registration-domain", at="certificates[0]"),
