@@ -220,7 +220,7 @@ def test_a_taken_port_is_told_and_tables_are_for_people(tmp_path: Path) -> None:
         rest, errors = finish(running, signal.SIGTERM)
         assert running.returncode == 0 and errors == ""
     assert rest.strip() == "stopped"
-    assert f"{address}  internet" in told and "HTTPS for clients" in told
+    assert f"{address}  outer-dmz" in told and "HTTPS for clients" in told
     assert "alice-secret" in told and "ciscojabber://provision?ServicesDomain=example.com" in told
     assert "10053 +udp" in told and "-p 10053" in told
     assert "resolved.conf.d" in told and "/etc/resolver/example.com" in told and "Windows" in told
