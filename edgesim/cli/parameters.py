@@ -62,3 +62,11 @@ def endpoint(_: click.Context, __: click.Parameter, value: str | None) -> tuple[
     if port and not (port.isdecimal() and 0 < int(port) < 65536):
         raise click.BadParameter(f"{port!r} is no port.")
     return host, int(port or DNS_PORT)
+
+
+def network(_: click.Context, __: click.Parameter, value: str) -> str:
+    """Read the first two octets of loopback addresses, such as ``127.7``. Raises `click.BadParameter`."""
+    found = re.fullmatch(r"127\.(\d{1,3})", value)
+    if found is None or int(found[1]) > 255:
+        raise click.BadParameter(f"{value!r} is no half of a loopback address; write 127.0 to 127.255.")
+    return value

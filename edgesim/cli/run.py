@@ -27,6 +27,14 @@ Examples:
 @click.command("run", epilog=EPILOG, short_help="Run scenarios and judge them.")
 @click.argument("wanted", nargs=-1, metavar="[PATH|NAME]...")
 @click.option("--live", is_flag=True, help="Use real sockets on loopback addresses instead of the simulated network.")
+@click.option(
+    "--network",
+    default="127.0",
+    show_default=True,
+    metavar="127.N",
+    callback=parameters.network,
+    help="With --live: the half of the loopback addresses that the lab gets.",
+)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="What all randomness derives from.")
 @click.option(
     "--seeds", metavar="A..B", callback=parameters.seed_range, help="Run under each of these seeds, both ends included."
@@ -61,6 +69,7 @@ Examples:
 def command(
     wanted: tuple[str, ...],
     live: bool,
+    network: str,
     seed: int,
     seeds: range | None,
     releases: list[dict[str, str]],
@@ -90,6 +99,7 @@ def command(
 
     settings = Settings(
         live=live,
+        network=network,
         jobs=jobs,
         junit=junit,
         journal=journal,

@@ -35,6 +35,7 @@ class Settings:
     """The options of ``edgesim run``."""
 
     live: bool = False
+    network: str = "127.0"
     jobs: int = 1
     junit: Path | None = None
     journal: Path | None = None
@@ -129,7 +130,14 @@ class Runner:
     def _play(self, scenario: Scenario, seed: int, path: Path | None, *, story: bool = False) -> Run:
         settings = self.settings
         watch = Story() if story else None
-        options = Options(seed=seed, live=settings.live, journal=path, keylog=_text(settings.keylog), watch=watch)
+        options = Options(
+            seed=seed,
+            live=settings.live,
+            network=settings.network,
+            journal=path,
+            keylog=_text(settings.keylog),
+            watch=watch,
+        )
         try:
             done = run_once(scenario, options)
         except OSError as error:
@@ -212,7 +220,12 @@ class Runner:
     def _each(self) -> Iterator[tuple[Verdict, Journal | None]]:
         settings = self.settings
         if not (settings.check_determinism or settings.ladder):
-            options = Options(live=settings.live, journal=settings.journal, keylog=_text(settings.keylog))
+            options = Options(
+                live=settings.live,
+                network=settings.network,
+                journal=settings.journal,
+                keylog=_text(settings.keylog),
+            )
             if settings.live and options.journal is None and _kept("") is not None:
                 options.journal = places.RUNS / "live.jsonl"
             for verdict in sweep(self._scenarios, self._seeds, options, settings.jobs, shard=self._shard):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
 
+from edgesim.cli import parameters
 from edgesim.cli.asking import in_directory
 
 EPILOG = """\b
@@ -25,13 +25,6 @@ Examples:
 In another terminal: edgesim sign-in, status, netstat, zones, control."""
 
 
-def _network(_: click.Context, __: click.Parameter, value: str) -> str:
-    found = re.fullmatch(r"127\.(\d{1,3})", value)
-    if found is None or int(found[1]) > 255:
-        raise click.BadParameter(f"{value!r} is no half of a loopback address; write 127.0 to 127.255.")
-    return value
-
-
 @click.command("up", epilog=EPILOG, short_help="Start a lab on real sockets of this machine.")
 @click.argument("deployment", default="small", metavar="[DEPLOYMENT]")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON once the lab is ready.")
@@ -40,7 +33,7 @@ def _network(_: click.Context, __: click.Parameter, value: str) -> str:
     "--network",
     default="127.0",
     show_default=True,
-    callback=_network,
+    callback=parameters.network,
     metavar="127.N",
     help="What the lab's addresses begin with.",
 )
