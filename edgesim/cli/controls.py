@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgesim.cli import controls_certs
 from edgesim.cli.asking import in_directory
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ EPILOG = """\b
 Examples:
   edgesim control crash ucm-pub
   edgesim control start ucm-pub
+  edgesim control restart ucm-pub --service "Cisco Tomcat"
+  edgesim control upload expc --ca private --to trusted-ca
   edgesim control partition expe expc
   edgesim control fault add reset-connection --target expe --port 5061 --times 3
   edgesim control fault add rewrite --target jabber-1 --find "200 OK" --replace "503 No"
@@ -31,7 +34,9 @@ The same commands go over HTTP; `edgesim up --json` shows the address and the to
 
 @click.group("control", epilog=EPILOG, short_help="Act on the running lab.")
 def command() -> None:
-    """Act on the running lab: crash and start hosts, cut paths, put faults in force, follow the journal."""
+    """Act on the running lab: crash and start hosts, upload certificates, cut paths, put faults in force, follow the
+    journal.
+    """
 
 
 def _told(directory: Path | None, wanted: Command[Done]) -> None:
@@ -52,8 +57,25 @@ def _on_host(name: str, cls: str, text: str) -> None:
 
 _on_host("start", "StartHost", "Start a host that is down.")
 _on_host("stop", "StopHost", "Stop a host in good order.")
-_on_host("restart", "RestartHost", "Stop a host in good order and start it again.")
 _on_host("crash", "Crash", "End a host's processes at once; its peers see resets.")
+
+
+@command.command("restart")
+@click.argument("host")
+@click.option("--service", metavar="NAME", help="Only this service of it, such as 'Cisco Tomcat'.")
+@in_directory
+def restart(host: str, service: str | None, directory: Path | None) -> None:
+    """Stop a host in good order and start it again; or one service of Unified CM or IM and Presence.
+
+    What was uploaded counts from then on; on Unified CM, once every service before a port was restarted.
+    """
+    from edgesim.control.commands import RestartHost, RestartService
+
+    _told(directory, RestartHost(host=host) if service is None else RestartService(host=host, service=service))
+
+
+for _certificates in (controls_certs.csr, controls_certs.sign, controls_certs.upload):
+    command.add_command(_certificates)
 
 
 @command.command("skew", context_settings={"ignore_unknown_options": True})

@@ -16,9 +16,12 @@ R = TypeVar("R")
 MOST_LINES = 10_000
 MOST_SKEW = 1e9
 """Seconds, some thirty years: no clock of a lab leaves what a date can say."""
+MOST_PEM = 1 << 16
+"""Characters: a chain of certificates is far shorter."""
 
 Probability = Annotated[float, Field(gt=0, le=1)]
 Seconds = Annotated[float, Field(gt=0)]
+Pem = Annotated[str, Field(max_length=MOST_PEM)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 FaultKind = Literal[
     "refuse-connection",
@@ -160,6 +163,24 @@ class Text:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestMade:
+    """A signing request in PEM that a host made for a service; ``names`` are pairs of a SAN and its reason."""
+
+    host: str
+    service: str
+    pem: str
+    names: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploaded:
+    """What a product says to an upload. ``reasons`` are those of a refusal, which changes nothing."""
+
+    accepted: bool
+    reasons: tuple[str, ...]
+
+
 # ---- commands that look
 
 
@@ -252,6 +273,58 @@ class Freeze(_OnHost):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thaw(_OnHost):
     """Let a frozen host go on. Simulated world only."""
+
+
+@_command("restart-service", Done)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartService(_OnHost):
+    """Restart one service of Unified CM or IM and Presence, such as ``Cisco Tomcat``; ``Cisco`` may be left out."""
+
+    service: str
+
+
+@_command("request", RequestMade)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeRequest(Command[RequestMade]):
+    """Have a host make a signing request for a service (its first); it keeps the private key."""
+
+    host: str
+    service: str | None = None
+
+
+@_command("sign", Text)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignRequest(Command[Text]):
+    """Sign a request in PEM as one of the lab's authorities, which drops the usages in ``strip``."""
+
+    pem: Pem
+    by: str = "enterprise"
+    strip: tuple[Literal["client auth", "server auth"], ...] = ()
+
+
+@_command("upload-certificate", Uploaded)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadCertificate(Command[Uploaded]):
+    """Upload the certificate of a service (the host's first), in PEM; it is shown after a restart.
+
+    ``copied``, without a PEM, is "Upload server certificate file as client certificate" of an Expressway.
+    """
+
+    host: str
+    pem: Pem | None = None
+    service: str | None = None
+    copied: bool = False
+
+
+@_command("upload-trust", Uploaded)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadTrust(Command[Uploaded]):
+    """Append a CA to a trust store: one of the lab's by its name, or a PEM text. It counts after a restart."""
+
+    host: str
+    store: str
+    ca: str | None = None
+    pem: Pem | None = None
 
 
 @_command("skew", Done)

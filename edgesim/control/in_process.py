@@ -11,6 +11,9 @@ from edgesim.control.commands import Command
 from edgesim.deployment import as_yaml
 from edgesim.journal.codec import encode
 from edgesim.lab import Lab
+from edgesim.lab.administration import NotRunning
+from edgesim.lab.requests import RequestRefused
+from edgesim.pki import PkiError
 from edgesim.world import Host, HostState, UnsupportedError
 
 R = TypeVar("R")
@@ -132,6 +135,50 @@ class InProcess:
             raise ControlError(f"{command.host} did not start again: {error}") from None
         return self._now(command.host)
 
+    async def _restart_service(self, command: commands.RestartService) -> commands.Done:
+        try:
+            service = await self.lab.restart_service(command.host, command.service)
+        except (LookupError, NotRunning) as error:
+            raise ControlError(str(error)) from None
+        except OSError as error:
+            raise ControlError(f"{command.service} of {command.host} did not start again: {error}") from None
+        return commands.Done(text=f"{service} of {command.host} was restarted")
+
+    async def _request(self, command: commands.MakeRequest) -> commands.RequestMade:
+        try:
+            made = self.lab.request(command.host, command.service)
+        except (LookupError, NotRunning, RequestRefused) as error:
+            raise ControlError(str(error)) from None
+        names = tuple((each.name, each.reason) for each in made.names)
+        return commands.RequestMade(host=made.host, service=made.service, pem=made.pem.decode("ascii"), names=names)
+
+    async def _sign(self, command: commands.SignRequest) -> commands.Text:
+        try:
+            signed = self.lab.sign(command.pem.encode(), by=command.by, strip=command.strip)
+        except (LookupError, PkiError) as error:
+            raise ControlError(str(error)) from None
+        return commands.Text(text=signed.decode("ascii"))
+
+    async def _upload_certificate(self, command: commands.UploadCertificate) -> commands.Uploaded:
+        if (command.pem is None) is not command.copied:
+            raise ControlError("either a certificate in PEM, or copied: the server certificate as client certificate")
+        pem = command.pem.encode() if command.pem is not None else None
+        try:
+            reasons = self.lab.upload_certificate(command.host, pem, command.service, copied=command.copied)
+        except (LookupError, NotRunning, PkiError) as error:
+            raise ControlError(str(error)) from None
+        return commands.Uploaded(accepted=not reasons, reasons=reasons)
+
+    async def _upload_trust(self, command: commands.UploadTrust) -> commands.Uploaded:
+        if (command.ca is None) is (command.pem is None):
+            raise ControlError("either one of the lab's CAs by its name, or PEM")
+        what: str | bytes = command.ca if command.ca is not None else (command.pem or "").encode()
+        try:
+            self.lab.upload_trust(command.host, command.store, what)
+        except (LookupError, NotRunning, PkiError) as error:
+            raise ControlError(str(error)) from None
+        return commands.Uploaded(accepted=True, reasons=())
+
     async def _crash(self, command: commands.Crash) -> commands.Done:
         self._state(command.host, up=True)
         await self.lab.crash(command.host)
@@ -214,6 +261,11 @@ _WORK: dict[type[Command[Any]], Callable[[InProcess, Any], Awaitable[Any]]] = {
     commands.StartHost: InProcess._start,
     commands.StopHost: InProcess._stop,
     commands.RestartHost: InProcess._restart,
+    commands.RestartService: InProcess._restart_service,
+    commands.MakeRequest: InProcess._request,
+    commands.SignRequest: InProcess._sign,
+    commands.UploadCertificate: InProcess._upload_certificate,
+    commands.UploadTrust: InProcess._upload_trust,
     commands.Crash: InProcess._crash,
     commands.PowerOff: InProcess._power_off,
     commands.Freeze: InProcess._freeze,

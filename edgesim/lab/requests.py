@@ -6,7 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from edgesim.deployment import Deployment
-from edgesim.deployment.hosts import ExpresswayC
+from edgesim.deployment.features import gate
+from edgesim.deployment.hosts import Expressway, ExpresswayC
+from edgesim.deployment.releases import Product
 from edgesim.deployment.security import Certificate, services_of
 from edgesim.deployment.subject_names import SubjectName, profiles_in_the_way, subject_names
 from edgesim.lab.certificates import KEYS, request_of
@@ -53,6 +55,12 @@ def request_for(
     if service is not None and service not in services:
         raise LookupError(f"{host} has no service {service!r}; there is {', '.join(services)}")
     chosen = service or services[0]
+    separate = gate("separate client certificate", Product.EXPRESSWAY)
+    if isinstance(spec.spec, Expressway) and chosen == "client" and separate and not separate.open(spec.spec.release):
+        raise RequestRefused(
+            f"{host} is {spec.spec.release}: a client certificate of its own comes with {separate}",
+            "The server certificate serves for both sides.",
+        )
     certificate = _described(deployment, host, chosen)
     if isinstance(spec.spec, ExpresswayC):
         barred = profiles_in_the_way(deployment, spec.spec.release)

@@ -192,6 +192,29 @@ def test_control_commands_look_and_act(up: Up) -> None:
     assert unknown.exit_code == 2 and "no host 'nobody'" in unknown.stderr
 
 
+def test_control_commands_change_certificates(up: Up, tmp_path: Path) -> None:
+    there = ("--dir", str(up.directory))
+    csr, pem = str(tmp_path / "expc.csr"), str(tmp_path / "expc.pem")
+    asked = edgesim("control", "csr", "expc", "--out", csr, *there)
+    assert asked.exit_code == 0 and "DNS:expc.inside.example.com: FQDN of the host" in asked.stderr
+    assert (
+        edgesim("control", "sign", csr, "--by", "private", "--strip", "client-auth", "--out", pem, *there).exit_code
+        == 0
+    )
+    refused = edgesim("control", "upload", "expc", pem, *there)
+    assert refused.exit_code == 1 and "wants clientAuth" in refused.stderr
+    assert edgesim("control", "sign", csr, "--by", "enterprise", "--out", pem, *there).exit_code == 0
+    taken = edgesim("control", "upload", "expc", pem, "--as", "server", *there)
+    assert taken.output == "expc has it; it counts after a restart\n"
+    assert edgesim("control", "upload", "expe", "--ca", "private", "--to", "trusted-ca", *there).exit_code == 0
+    assert edgesim("control", "restart", "expe", *there).output == "expe is up\n"
+    restarted = edgesim("control", "restart", "ucm-pub", "--service", "haproxy", *there)
+    assert restarted.output == "Cisco HAProxy of ucm-pub was restarted\n"
+    for wrong in (("expc",), ("expc", pem, "--ca", "private", "--to", "trusted-ca"), ("expc", "--ca", "private"),
+                  ("expc", pem, "--to", "trusted-ca", "--as", "server")):  # fmt: skip
+        assert edgesim("control", "upload", *wrong, *there).exit_code == 2
+
+
 def test_one_state_directory_holds_one_lab(up: Up) -> None:
     done = process("up", "--dir", str(up.directory), "--network", up.network, cwd=up.directory)
     assert done.returncode == 2

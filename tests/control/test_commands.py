@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -13,6 +14,7 @@ from edgesim.control import (
     COMMANDS,
     AddFault,
     Carrier,
+    Command,
     ControlError,
     ControlServer,
     Crash,
@@ -24,16 +26,21 @@ from edgesim.control import (
     HttpCarrier,
     InProcess,
     LabGone,
+    MakeRequest,
     Netstat,
     Partition,
     RemoveFault,
     RestartHost,
+    RestartService,
+    SignRequest,
     SkewClock,
     StartHost,
     Status,
     StopHost,
     Tail,
     Thaw,
+    UploadCertificate,
+    UploadTrust,
     Zones,
 )
 from edgesim.control.coding import command_from_json, command_to_json
@@ -198,6 +205,78 @@ def test_a_simulated_host_freezes_and_thaws() -> None:
     in_process(story)
 
 
+def test_certificates_are_asked_for_signed_uploaded_and_counted_after_a_restart(play: Callable[[Story], None]) -> None:
+    async def story(ask: Carrier, lab: Lab) -> None:
+        made = await ask.ask(MakeRequest(host="expc"))
+        assert made.service == "server" and dict(made.names)["DNS:expc.inside.example.com"] == "FQDN of the host"
+        bad = await ask.ask(SignRequest(pem=made.pem, by="enterprise", strip=("client auth",)))
+        refused = await ask.ask(UploadCertificate(host="expc", pem=bad.text))
+        assert not refused.accepted and "wants clientAuth" in refused.reasons[0]
+        before = lab.node("expc").identities["server"].fingerprint
+        good = await ask.ask(SignRequest(pem=made.pem, by="private"))
+        elsewhere = await ask.ask(UploadCertificate(host="expe", pem=good.text))
+        assert not elsewhere.accepted and "private keys" in elsewhere.reasons[0]
+        assert (await ask.ask(UploadCertificate(host="expc", pem=good.text))).accepted
+        assert (await ask.ask(UploadTrust(host="expe", store="trusted-ca", ca="private"))).accepted
+        assert (await ask.ask(UploadTrust(host="ucm-pub", store="tomcat-trust", pem=good.text))).accepted
+        assert lab.node("expc").identities["server"].fingerprint == before
+        await ask.ask(RestartHost(host="expc"))
+        assert lab.node("expc").identities["server"].fingerprint != before
+        assert (await ask.ask(RestartService(host="ucm-pub", service="tomcat"))).text == (
+            "Cisco Tomcat of ucm-pub was restarted"
+        )
+        told = [entry.event.as_json() for entry in lab.journal.select(kind="certificate.upload")]
+        assert [(each["store"], each["accepted"]) for each in told] == [
+            ("server", False), ("server", False), ("server", True), ("trusted-ca", True), ("tomcat-trust", True),
+        ]  # fmt: skip
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (RestartService(host="expe", service="Tomcat"), "expe: it restarts as a whole"),
+        (RestartService(host="ucm-pub", service="XCP Router"), "there is Cisco Tomcat, Cisco CallManager"),
+        (MakeRequest(host="dns-inside"), "dns-inside has no certificates"),
+        (MakeRequest(host="expc", service="client"), "comes with Expressway X15.5"),
+        (SignRequest(pem="nothing"), "PEM"),
+        (SignRequest(pem="", by="nobody"), "no authority 'nobody'"),
+        (UploadCertificate(host="expc"), "either a certificate in PEM"),
+        (UploadCertificate(host="expc", pem="", copied=True), "either a certificate in PEM"),
+        (UploadCertificate(host="expc", pem="nothing"), "no certificates"),
+        (UploadCertificate(host="expc", service="tomcat", pem=""), "there is server, client"),
+        (UploadTrust(host="expc", store="trusted-ca"), "either one of the lab's CAs"),
+        (UploadTrust(host="expc", store="trusted-ca", ca="nobody"), "no CA 'nobody'"),
+        (UploadTrust(host="expc", store="tomcat-trust", ca="private"), "there is trusted-ca"),
+        (UploadTrust(host="expc", store="trusted-ca", pem="nothing"), "no certificates"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_done_to_certificates(command: Command[Any], told: str) -> None:
+    async def story(ask: Carrier, lab: Lab) -> None:
+        with pytest.raises(ControlError, match=re.escape(told)):
+            await ask.ask(command)
+        assert lab.journal.select(kind="certificate.upload") == []
+
+    in_process(story)
+
+
+def test_nobody_logs_in_to_a_host_that_is_down() -> None:
+    async def story(ask: Carrier, lab: Lab) -> None:
+        await ask.ask(Crash(host="ucm-pub"))
+        wanted: tuple[Command[Any], ...] = (
+            MakeRequest(host="ucm-pub"),
+            RestartService(host="ucm-pub", service="Tomcat"),
+            UploadTrust(host="ucm-pub", store="tomcat-trust", ca="private"),
+        )
+        for command in wanted:
+            with pytest.raises(ControlError, match="ucm-pub is crashed"):
+                await ask.ask(command)
+
+    in_process(story)
+
+
 def test_commands_survive_json() -> None:
     samples: dict[str, dict[str, Any]] = {
         "netstat": {"host": "expe"},
@@ -207,6 +286,11 @@ def test_commands_survive_json() -> None:
         "add-fault": {"kind": "rewrite", "find": b"\xc3\xa4", "replace": b"", "probability": 0.5},
         "remove-fault": {"number": 3},
         "skew": {"host": "x", "seconds": -65.5},
+        "restart-service": {"host": "x", "service": "Cisco Tomcat"},
+        "request": {"host": "x", "service": "client"},
+        "sign": {"pem": "-----", "by": "private", "strip": ("client auth",)},
+        "upload-certificate": {"host": "x", "pem": "-----"},
+        "upload-trust": {"host": "x", "store": "trusted-ca", "ca": "private"},
     }
     on_hosts = ("start", "stop", "restart", "crash", "power-off", "freeze", "thaw")
     for name, cls in COMMANDS.items():
@@ -231,6 +315,8 @@ def test_commands_survive_json() -> None:
         (b'{"command":"skew","host":"a"}', "skew: seconds"),
         (b'{"command":"skew","host":"a","seconds":1e10}', "skew: seconds"),
         (b'{"command":"add-fault","kind":"earthquake"}', "add-fault: kind"),
+        (b'{"command":"sign","pem":"","strip":["everything"]}', "sign: strip"),
+        (b'{"command":"upload-trust","host":"a","store":"b","pem":"' + b"x" * 65_537 + b'"}', "upload-trust: pem"),
     ],
 )
 def test_what_is_no_command_is_told_by_field(body: bytes, told: str) -> None:

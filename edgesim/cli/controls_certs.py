@@ -1,0 +1,137 @@
+"""``edgesim control csr``, ``sign`` and ``upload``: what an administrator does to certificates of the running lab."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from edgesim.cli.asking import in_directory
+from edgesim.cli.certs_options import content, written
+
+F = TypeVar("F", bound=Callable[..., Any])
+REFUSED = 1
+"""Exit code where the product refuses an upload."""
+TRUST = (
+    "trusted-ca",
+    "activation-code",
+    "tomcat-trust",
+    "callmanager-trust",
+    "cup-xmpp-trust",
+    "system",
+    "ca-list",
+)
+
+
+def _out(what: str) -> Callable[[F], F]:
+    path = click.Path(dir_okay=False, path_type=Path)
+    return click.option("--out", type=path, metavar="FILE", help=f"Write the {what} to FILE. [default: print]")
+
+
+def _given(pem: str, out: Path | None) -> None:
+    if out is None:
+        click.echo(pem, nl=False)
+    else:
+        written(out, pem.encode())
+
+
+@click.command("csr")
+@click.argument("host")
+@click.argument("service", required=False)
+@_out("request")
+@in_directory
+def csr(host: str, service: str | None, directory: Path | None, out: Path | None) -> None:
+    """Have a host make a signing request for a service (its first), with the names that it knows of now.
+
+    Why each name is there goes to standard error. The private key stays on the host.
+    """
+    from edgesim.cli.asking import ask
+    from edgesim.control.commands import MakeRequest
+
+    made = ask(directory, MakeRequest(host=host, service=service))
+    for name, reason in made.names:
+        click.echo(f"{name}: {reason}", err=True)
+    _given(made.pem, out)
+
+
+@click.command("sign")
+@click.argument("request", metavar="CSR")
+@click.option(
+    "--by",
+    type=click.Choice(("public", "public-issuing", "enterprise", "enterprise-root", "private")),
+    required=True,
+    help="Which of the lab's CAs.",
+)
+@click.option(
+    "--strip",
+    type=click.Choice(("client-auth", "server-auth")),
+    multiple=True,
+    help="An extended key usage that the CA drops from what the request asks for.",
+)
+@_out("certificate")
+@in_directory
+def sign(request: str, by: str, strip: tuple[str, ...], directory: Path | None, out: Path | None) -> None:
+    """Have one of the running lab's CAs sign a request: a file in PEM, or - for standard input."""
+    from edgesim.cli.asking import ask
+    from edgesim.control.commands import SignRequest
+
+    usages = tuple(each.replace("-", " ") for each in strip)
+    pem = content(request).decode("ascii", "replace")
+    signed = ask(directory, SignRequest(pem=pem, by=by, strip=usages))  # type: ignore[arg-type]  # click has seen to it
+    _given(signed.text, out)
+
+
+@click.command("upload")
+@click.argument("host")
+@click.argument("file", required=False)
+@click.option("--to", "store", type=click.Choice(TRUST), help="To this trust store.")
+@click.option("--ca", metavar="NAME", help="One of the lab's CAs, such as private, in place of a FILE.")
+@click.option("--as", "service", metavar="SERVICE", help="As the certificate of this service. [default: the first]")
+@click.option(
+    "--copied", is_flag=True, help="The server certificate as client certificate, whatever its usages (X15.5)."
+)
+@in_directory
+def upload(
+    host: str,
+    file: str | None,
+    store: str | None,
+    ca: str | None,
+    service: str | None,
+    copied: bool,
+    directory: Path | None,
+) -> None:
+    """Upload a certificate in PEM to a host: to a trust store, or as the one of a service. It counts after a restart.
+
+    Ends with 1 and the product's reasons where it refuses; then nothing changes.
+
+    \b
+    Examples:
+      edgesim control upload expc --ca private --to trusted-ca
+      edgesim control upload expc expc.pem --as server
+      edgesim control upload expc --as client --copied
+    """
+    from edgesim.cli.asking import ask
+    from edgesim.control.commands import UploadCertificate, UploadTrust
+
+    if store is not None and (service is not None or copied):
+        raise click.UsageError("either --to a trust store or --as the certificate of a service.")
+    if store is None and ca is not None:
+        raise click.UsageError("--ca goes with --to.")
+    if sum((file is not None, ca is not None, copied)) != 1:
+        raise click.UsageError("one FILE, or --ca NAME, or --copied.")
+    pem = None if file is None else content(file).decode("ascii", "replace")
+    if store is not None:
+        answer = ask(directory, UploadTrust(host=host, store=store, ca=ca, pem=pem))
+    else:
+        answer = ask(directory, UploadCertificate(host=host, service=service or _first(copied), pem=pem, copied=copied))
+    for reason in answer.reasons:
+        click.echo(f"refused: {reason}", err=True)
+    if not answer.accepted:
+        raise SystemExit(REFUSED)
+    click.echo(f"{host} has it; it counts after a restart")
+
+
+def _first(copied: bool) -> str | None:
+    return "client" if copied else None
