@@ -16,6 +16,7 @@ from edgesim.journal.matchers import (
     HttpResponse,
     Matcher,
     Test,
+    XmppStream,
     ZoneState,
     containing,
     one_of,
@@ -115,6 +116,39 @@ def lacking(part: str) -> Test:
 
 
 # ---- what several rules predict
+
+
+def next_hop_failed(deployment: Deployment, clients: Test) -> Matcher:
+    """Return the edge's answer to a client whose request gets no further: E's own, whoever failed behind it."""
+    edge = deployment.defaults.edge
+    return HttpResponse(
+        node=clients,
+        peer=edges(deployment),
+        status=edge.upstream_failure_status,
+        reason=edge.upstream_failure_reason,
+        payload=containing(f"Server: {edge.server_of_e}\r\n"),
+    )
+
+
+def login_refused(deployment: Deployment, clients: Test) -> Matcher:
+    """Return the edge's answer to a login to chat where Expressway-C knows of no IM and Presence."""
+    return HttpResponse(
+        node=clients,
+        peer=edges(deployment),
+        method="POST",
+        target=containing(deployment.defaults.im.soap_path),
+        status=deployment.defaults.edge.allow_list_status,
+        payload=containing(f"Server: {deployment.defaults.edge.server_of_c}\r\n"),
+    )
+
+
+def no_mechanisms(deployment: Deployment, clients: Test) -> tuple[Matcher, ...]:
+    """Return what a client's XMPP comes to where E has no way inside: features without mechanisms, then the end."""
+    peers = edges(deployment)
+    return (
+        XmppStream(node=clients, peer=peers, element="features", detail=""),
+        XmppStream(node=clients, peer=peers, element="close"),
+    )
 
 
 def no_uds(deployment: Deployment, domain: str) -> Prediction:
@@ -224,8 +258,7 @@ def _without(deployment: Deployment, node: UcNode) -> tuple[Matcher, ...]:
     if node.product == "Unified CM":
         realm = f'realm="{deployment.defaults.edge.realm}"'
         return (HttpResponse(node=clients, peer=peers, status=401, payload=containing(realm)),)
-    login, status = containing(deployment.defaults.im.soap_path), deployment.defaults.edge.allow_list_status
-    return (HttpResponse(node=clients, peer=peers, method="POST", target=login, status=status),)
+    return (login_refused(deployment, clients),)
 
 
 def sees_unusable(node: UcNode) -> str:

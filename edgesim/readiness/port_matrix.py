@@ -166,14 +166,11 @@ def _unavailable(scene: Scene) -> tuple[Matcher, ...]:
 
 
 def _next_hop_failed(scene: Scene) -> tuple[Matcher, ...]:
-    return (HttpResponse(node=scene.clients, peer=scene.edges, status=502, reason="Next Hop Connection Failed"),)
+    return (facts.next_hop_failed(scene.lab, scene.clients),)
 
 
 def _no_mechanisms(scene: Scene) -> tuple[Matcher, ...]:
-    return (
-        XmppStream(node=scene.clients, peer=scene.edges, element="features", detail=""),
-        XmppStream(node=scene.clients, peer=scene.edges, element="close"),
-    )
+    return facts.no_mechanisms(scene.lab, scene.clients)
 
 
 def _no_pinhole(scene: Scene) -> tuple[Matcher, ...]:

@@ -12,6 +12,7 @@ from edgesim.scenario import (
     Setting,
     TlsRefused,
     XcpLink,
+    XmppSession,
     ZoneState,
     containing,
     other_than,
@@ -113,6 +114,9 @@ async def another_ca_for_the_inside(lab: Lab, alice: Jabber, bob: Jabber) -> Non
     async with lab.step("IM and Presence: its XCP router is restarted, and the XMPP link comes up"):
         await lab.restart_service("imp-pub", "XCP Router")
         await lab.expect(XcpLink(node="expc", peer="imp-pub", state="up"), within=seconds(60))
+        await alice.sign_out()
+        await alice.sign_in()
+        await lab.expect(XmppSession(node="imp-pub", jid=containing("alice@"), state="bound"))
         await bob.sign_in()
         await lab.expect(Registered(device="CSFBOB"))
 
@@ -168,11 +172,16 @@ async def unified_cm_not_restarted(lab: Lab, alice: Jabber) -> None:
     breaks="CERT-03.not-restarted",
     mutations=[Setting("trust", [])],
 )
-async def im_presence_not_restarted(lab: Lab) -> None:
+async def im_presence_not_restarted(lab: Lab, alice: Jabber) -> None:
     """The root of Expressway-C waits in cup-xmpp-trust: the XMPP link comes up when the XCP router is restarted."""
-    async with lab.step("Expressway-C's XMPP link"):
+    async with lab.step("alice signs in, and has a phone alone"):
+        await alice.sign_in()
+        await lab.expect(Registered(device="CSFALICE"))
         await lab.symptom("CERT-03.not-restarted")
 
     async with lab.step("Cisco XCP Router is restarted"):
         await lab.restart_service("imp-pub", "Cisco XCP Router")
         await lab.expect(XcpLink(node="expc", peer="imp-pub", state="up"), within=seconds(60))
+        await alice.sign_out()
+        await alice.sign_in()
+        await lab.expect(XmppSession(node="imp-pub", jid=containing("alice@"), state="bound"))

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from edgesim.clients.jabber import Jabber
-from edgesim.scenario import HttpResponse, Lab, Registered, Setting, SshTunnel, ZoneState, containing, scenario, seconds
+from edgesim.scenario import (
+    HttpResponse,
+    Lab,
+    Registered,
+    Setting,
+    SshTunnel,
+    TlsRefused,
+    ZoneState,
+    containing,
+    scenario,
+)
 
 RIGHT = [Setting("traversal_zone.peer_addresses", ["expe.example.com"])]
 WRONG = [Setting("traversal_zone.peer_addresses", ["expressway.example.com"])]
@@ -49,4 +59,22 @@ async def peer_address_of_another_machine(lab: Lab, alice: Jabber) -> None:
         node="expc", zone="UCTraversal", state="Failed (connection refused)", reason="connection refused"
     )
     await lab.expect(refused)
-    await lab.expect(HttpResponse(node=alice.node.name, peer="expe", status=502), within=seconds(5))
+
+
+@scenario(
+    shows=("NET-18", "NET-19"),
+    changes={"traversal_zone.peer_addresses": ["10.0.20.10"]},
+    breaks="NET-18.peer-name",
+    mutations=[
+        *RIGHT,
+        Setting("certificates", [{"host": "expe", "service": "server", "extra_names": ["IP:10.0.20.10"]}]),
+    ],
+)
+async def peer_address_without_a_name(lab: Lab, alice: Jabber) -> None:
+    """The peer address is E's inner address, and no FQDN: C does not find it in E's certificate. Failed (TLS)."""
+    lab.never(Registered(device="CSFALICE"))
+    async with lab.step("alice signs in: her configuration comes, phone and chat do not"):
+        await alice.sign_in()
+        await lab.symptom("NET-18.peer-name")
+        await lab.expect(HttpResponse(node=alice.node.name, peer="expe", status=200))
+    await lab.expect(TlsRefused(node="expe", peer="expc", port=7001, alert="bad certificate"))

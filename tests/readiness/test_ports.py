@@ -30,6 +30,7 @@ def rules(wall: str, *texts: str) -> dict[str, Any]:
     return {f"network.firewalls.{wall}.rules": list(texts)}
 
 
+ALIAS = {"view": "inside", "name": "edge.example.com", "type": "A", "value": "10.0.20.10"}
 CLOSED = "network.firewalls[{}].closed".format
 CASES = [
     Case(changes=closed("external", "tcp 8443"), rule="NET-16.https", at=CLOSED(0)),
@@ -78,6 +79,15 @@ CASES = [
     Case(deployment="pair", changes={"traversal_zone.peer_addresses": ["expe1.example.com", "expe3.example.com"]},
          rule="NET-18.peer-address", at="traversal_zone.peer_addresses[1]"),
     Case(changes={"traversal_zone.peer_addresses": ["expe.example.com"]}),
+    # an address that is right, and no name of the certificate
+    Case(changes={"traversal_zone.peer_addresses": ["10.0.20.10"]}, rule="NET-18.peer-name",
+         at="traversal_zone.peer_addresses[0]"),
+    Case(changes={"traversal_zone.peer_addresses": ["edge.example.com"], "dns.extra": [ALIAS]},
+         rule="NET-18.peer-name"),
+    Case(changes={"traversal_zone.peer_addresses": ["edge.example.com"], "dns.extra": [ALIAS],
+                  "certificates": [{"host": "expe", "service": "server", "extra_names": ["edge.example.com"]}]}),
+    Case(deployment="pair", changes={"traversal_zone.peer_addresses": ["expe1.example.com", "10.0.20.11"]},
+         rule="NET-18.peer-name", at="traversal_zone.peer_addresses[1]"),
 ]  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from edgesim.deployment import Deployment
 from edgesim.deployment.hosts import ExpresswayC, ExpresswayE
 from edgesim.journal.matchers import (
     FirewallBlocked,
-    HttpResponse,
     Matcher,
     SipRequest,
     SipResponse,
@@ -86,7 +85,7 @@ def shared_address(deployment: Deployment) -> Iterator[Finding]:
                 awaits=(
                     FirewallBlocked(node=core.name, port=port, rule=containing(passage.source[0])),
                     _zone_fails(deployment, core.name),
-                    HttpResponse(node=facts.any_client(deployment), peer=edge.name, status=502),
+                    facts.next_hop_failed(deployment, facts.any_client(deployment)),
                 ),
                 never=(_zone_never_up(deployment, core.name),),
                 within=30,
@@ -205,7 +204,7 @@ def _unreachable(deployment: Deployment, edge: ExpresswayE, core: ExpresswayC, p
         awaits=(
             FirewallBlocked(node=core.name, port=port, remote=containing(address)),
             _zone_fails(deployment, core.name),
-            HttpResponse(node=facts.any_client(deployment), peer=edge.name, status=502),
+            facts.next_hop_failed(deployment, facts.any_client(deployment)),
         ),
         never=(_zone_never_up(deployment, core.name),),
         within=30,

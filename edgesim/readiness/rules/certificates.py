@@ -70,6 +70,20 @@ def _failed(lab: Deployment, cores: Cores, zone: str) -> Matcher:
     return ZoneState(node=_any(cores), zone=zone, state=lab.defaults.links.failed_tls)
 
 
+def _unverified(lab: Deployment) -> Matcher:
+    """What a client gets where C's proxy cannot verify a server."""
+    status = lab.defaults.tls.unverified_server_status
+    if status == lab.defaults.edge.upstream_failure_status:
+        return facts.next_hop_failed(lab, facts.any_client(lab))
+    return HttpResponse(node=facts.any_client(lab), peer=facts.edges(lab), status=status)
+
+
+def _no_chat(lab: Deployment, cores: Cores) -> tuple[Matcher, ...]:
+    """What a client sees where these have no XMPP link inside; nothing where another link would do for it."""
+    alone = len(lab.im_presence_nodes) == 1 and len(cores) == len(lab.expressway_c)
+    return facts.no_mechanisms(lab, facts.any_client(lab)) if alone else ()
+
+
 def _predict(*awaits: Matcher) -> Prediction | None:
     return Prediction(awaits=awaits) if awaits else None
 
@@ -96,7 +110,7 @@ def _refused_by_unified_cm(
     showing = tuple(core for core in cores if _has("proxy presents its certificate", core))
     if node.name == cluster.tftp[0] and showing:
         awaits += _server_refuses(node.name, _any(showing), ports.configuration_https)
-        awaits.append(HttpResponse(node=facts.any_client(lab), status=lab.defaults.edge.upstream_failure_status))
+        awaits.append(facts.next_hop_failed(lab, facts.any_client(lab)))
     return _predict(*awaits)
 
 
@@ -179,7 +193,7 @@ def _im_presence_trust(lab: Deployment, store: str) -> Iterator[Finding]:
                 sees="chat does not come up: XMPP opens on 5222 and ends without mechanisms, for the link from "
                 f"{_names(cores)} to {node.name}:{port} is refused with the alert unknown CA",
                 mend=f"upload it as {store} on the cluster {cluster.name}, then restart its services",
-                prediction=_predict(*_server_refuses(node.name, _any(cores), port)),
+                prediction=_predict(*_server_refuses(node.name, _any(cores), port), *_no_chat(lab, cores)),
             )
 
 
@@ -217,7 +231,7 @@ def _unified_cm_refused(lab: Deployment, node: HostSpec, cores: Cores, service: 
     ports, verify, caller = lab.defaults.ports, lab.mra.tls_verify_unified_cm, _any(cores)
     cluster = lab.cluster_of(node.name)
     name, publisher = cluster.node(node.name).server_name, cluster.publisher.name
-    failure = HttpResponse(node=facts.any_client(lab), status=lab.defaults.tls.unverified_server_status)
+    failure = _unverified(lab)
     if service == "tomcat":
         if node.name != publisher:
             return None
@@ -246,13 +260,16 @@ def _im_presence_refused(lab: Deployment, node: HostSpec, cores: Cores, service:
         if not _trusts(lab, cores, publisher, "tomcat"):
             return None  # the cluster is never discovered
         link = XcpLink(node=caller, peer=node.fqdn, state="failed")
-        return _predict(*_caller_refuses(caller, node.name, ports.im_presence_xmpp), link)
+        refused = _caller_refuses(caller, node.name, ports.im_presence_xmpp)
+        return _predict(*refused, link, *_no_chat(lab, cores))
     if node.name != publisher:
         return None
     found = _caller_refuses(caller, node.name, ports.soap)
-    if verify:
-        return _predict(*found, Discovery(node=caller, server=node.fqdn, state="failed", detail=NOT_VERIFIED))
-    return _predict(*found, HttpResponse(node=facts.any_client(lab), status=lab.defaults.tls.unverified_server_status))
+    if not verify:
+        return _predict(*found, _unverified(lab))
+    undiscovered = Discovery(node=caller, server=node.fqdn, state="failed", detail=NOT_VERIFIED)
+    alone = len(lab.mra.im_presence_clusters or ()) == 1 and len(cores) == len(lab.expressway_c)
+    return _predict(*found, undiscovered, *((facts.login_refused(lab, facts.any_client(lab)),) if alone else ()))
 
 
 Judge = Callable[[Chain], bool]
@@ -374,7 +391,7 @@ def _first_of_subject(lab: Deployment, core: ExpresswayC, certificate: Certifica
 
 def _zone(lab: Deployment, *, on_c: bool, wrong: Judge) -> Iterator[Finding]:
     port, zone = lab.traversal_zone.port, lab.traversal_zone.name
-    refused = SipResponse(node=facts.any_client(lab), status=lab.defaults.sip.neighbour_down_status, method="REGISTER")
+    refused = SipResponse(node=facts.any_client(lab), status=lab.defaults.sip.zone_down_status, method="REGISTER")
     for edge in lab.expressway_e:
         for core in lab.expressway_c:
             if on_c:

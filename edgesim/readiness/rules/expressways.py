@@ -223,8 +223,8 @@ def guest_account_client_uri(deployment: Deployment) -> Iterator[Finding]:
         sees = f"guests of meetings are refused by Expressway-E ({refused}), sign-ins to {domain} work"
         prediction = Prediction(
             awaits=(
+                HttpResponse(node=clients, peer=edges, status=refused, target="/"),
                 HttpRequest(node=edges, peer=clients, target="/", headers=has_host(web_proxy.guest_account_client_uri)),
-                HttpResponse(node=clients, peer=edges, status=refused),
             ),
         )
     yield Finding(

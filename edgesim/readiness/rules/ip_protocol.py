@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from edgesim.deployment import Deployment
 from edgesim.deployment.hosts import ClientHost, ExpresswayE
-from edgesim.journal.matchers import DnsAnswer, HttpResponse, TcpClosed, TcpOpened, ZoneState, containing, one_of
+from edgesim.journal.matchers import DnsAnswer, TcpClosed, TcpOpened, ZoneState, containing, one_of
 from edgesim.readiness import facts
 from edgesim.readiness.rule import Book, Finding, Prediction, Severity
 
@@ -49,9 +49,7 @@ def ipv6_only(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _unlinked(deployment: Deployment) -> Prediction:
-    status = deployment.defaults.edge.upstream_failure_status
-    answer = HttpResponse(node=facts.anybody(deployment), peer=facts.edges(deployment), status=status)
-    return Prediction(awaits=(answer,))
+    return Prediction(awaits=(facts.next_hop_failed(deployment, facts.anybody(deployment)),))
 
 
 @book.rule(
@@ -87,5 +85,4 @@ def _intermittent(deployment: Deployment, edge: ExpresswayE) -> Prediction | Non
     dialled = TcpOpened(node=clients, peer=edge.name, port=port, remote=containing(edge.outer_ipv6 or ""))
     if deployment.defaults.edge.ipv6_client == "closed":
         return Prediction(awaits=(dialled, TcpClosed(node=clients, peer=edge.name, port=port)))
-    status = deployment.defaults.edge.upstream_failure_status
-    return Prediction(awaits=(dialled, HttpResponse(node=clients, peer=edge.name, status=status)))
+    return Prediction(awaits=(dialled, facts.next_hop_failed(deployment, clients)))

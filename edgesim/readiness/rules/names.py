@@ -22,6 +22,7 @@ from edgesim.journal.matchers import (
     XmppStream,
     ZoneState,
     containing,
+    one_of,
 )
 from edgesim.readiness import facts
 from edgesim.readiness.rule import Book, Finding, Prediction, Severity
@@ -48,7 +49,10 @@ def cisco_uds_outside(deployment: Deployment) -> Iterator[Finding]:
             sees="Jabber takes itself for inside: it never contacts Expressway-E, and the sign-in fails",
             mend=f"remove {name} from the outside DNS",
             prediction=Prediction(
-                awaits=(DnsAnswer(node=clients, name=name, rcode="NOERROR"),),
+                awaits=(
+                    DnsAnswer(node=clients, name=name, rcode="NOERROR"),
+                    DnsAnswer(node=clients, name=one_of(*facts.targets(deployment, "outside", name)), qtype="A"),
+                ),
                 never=tuple(
                     TcpOpened(node=clients, peer=edge.name, port=deployment.defaults.ports.edge_https)
                     for edge in deployment.expressway_e
@@ -181,7 +185,7 @@ def domain_on_c(deployment: Deployment) -> Iterator[Finding]:
             continue
         if not own.intersection(facts.targets(deployment, "outside", name)):
             continue
-        refusal = containing(f"Server: {deployment.defaults.edge.server_of_e}")
+        refusal = containing(f"Server: {deployment.defaults.edge.server_of_e}\r\n")
         clients, edges = facts.any_client(deployment), facts.edges(deployment)
         yield Finding(
             at=("domains", "enabled"),
@@ -230,8 +234,7 @@ def edge_address_inside(deployment: Deployment) -> Iterator[Finding]:
         zone = f"{name} does not resolve"
         awaits: list[Matcher] = [ZoneState(node=facts.cores(deployment), state=failed, reason=zone)]
         if len(unresolved) == len(deployment.expressway_e):
-            status = deployment.defaults.edge.upstream_failure_status
-            awaits.append(HttpResponse(node=facts.anybody(deployment), peer=facts.edges(deployment), status=status))
+            awaits.append(facts.next_hop_failed(deployment, facts.anybody(deployment)))
         yield Finding(
             at=facts.field_of(deployment, "inside", name, "A"),
             what=f"{name} has no address in the inside view",

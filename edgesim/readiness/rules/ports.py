@@ -12,7 +12,8 @@ from edgesim.deployment import Deployment
 from edgesim.deployment.flows import Ports, kind, ports_text
 from edgesim.deployment.hosts import ExpresswayE
 from edgesim.deployment.reach import ALL, Flow, Judge, Shut, openings, resolved
-from edgesim.journal.matchers import HttpResponse, Matcher, ZoneState
+from edgesim.journal.matchers import Matcher, Note, SipResponse, ZoneState, containing
+from edgesim.pki.names import first_match, qualified
 from edgesim.readiness import facts, port_matrix
 from edgesim.readiness.port_matrix import Scene, Service
 from edgesim.readiness.rule import Book, Finding, Path, Prediction, Severity
@@ -160,7 +161,7 @@ def peer_address(deployment: Deployment) -> Iterator[Finding]:
     for index, peer, what, state in wrong:
         awaits: tuple[Matcher, ...] = (
             ZoneState(node=facts.cores(deployment), zone=zone.name, state=state),
-            HttpResponse(node=facts.any_client(deployment), status=502),
+            facts.next_hop_failed(deployment, facts.any_client(deployment)),
         )
         yield Finding(
             at=("traversal_zone", "peer_addresses", index),
@@ -178,5 +179,50 @@ def peer_address(deployment: Deployment) -> Iterator[Finding]:
                 within=WITHIN,
             )
             if alone
+            else None,
+        )
+
+
+@book.rule(
+    "NET-18.peer-name",
+    requires="the peer addresses of C's traversal zone are names in Expressway-E's certificate",
+    rows=("NET-18", "NET-19"),
+)
+def peer_name(deployment: Deployment) -> Iterator[Finding]:
+    """C verifies what it dialled: a name, or an address, that the SAN of E lacks fails the zone, and chat with it."""
+    zone, links = deployment.traversal_zone, deployment.defaults.links
+    wrong: list[tuple[int, str, ExpresswayE]] = []
+    for index, peer in enumerate(zone.peer_addresses):
+        address = resolved(deployment, peer)
+        for edge in deployment.expressway_e:
+            if address is None or address not in (edge.outer, edge.inner, edge.static_nat):
+                continue
+            names = deployment.certificate(edge.name, "server").names or ()
+            if first_match([qualified(peer)], [qualified(name) for name in names]) is None:
+                wrong.append((index, peer, edge))
+    for index, peer, edge in wrong:
+        clients = facts.any_client(deployment)
+        yield Finding(
+            at=("traversal_zone", "peer_addresses", index),
+            what=f"C reaches {edge.name} as {peer}, which is not in its certificate",
+            sees=f"the zone shows {links.failed_tls}: clients sign in, but REGISTER is answered 503, and there is no "
+            "chat",
+            mend=f"put {edge.inner_fqdn} in place of {peer}",
+            prediction=Prediction(
+                awaits=(
+                    Note(node=facts.cores(deployment), text=containing("identity was unacceptable")),
+                    ZoneState(node=facts.cores(deployment), zone=zone.name, state=links.failed_tls),
+                    SipResponse(
+                        node=clients,
+                        peer=facts.edges(deployment),
+                        status=deployment.defaults.sip.zone_down_status,
+                        method="REGISTER",
+                    ),
+                    *(facts.no_mechanisms(deployment, clients) if deployment.im_presence else ()),
+                ),
+                never=(ZoneState(node=facts.cores(deployment), zone=zone.name, state=links.active),),
+                within=WITHIN,
+            )
+            if len(wrong) == len(zone.peer_addresses)
             else None,
         )

@@ -5,15 +5,18 @@ Source: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from edgesim.deployment import Deployment
 from edgesim.deployment.hosts import ExpresswayC
+from edgesim.journal.matchers import HttpRequest, HttpResponse
 from edgesim.readiness import facts
-from edgesim.readiness.rule import Book, Finding
+from edgesim.readiness.rule import Book, Finding, Prediction
 
 book = Book()
 AXL = "Cisco AXL Web Service"
+AXL_PATH = "/axl/"
 
 
 @book.rule("UC-02.ipv4", requires="Unified CM and IM and Presence are addressed by IPv4")
@@ -40,8 +43,17 @@ def axl(deployment: Deployment) -> Iterator[Finding]:
             what=f"the {AXL} does not run on {node.spec.name}, the {node.product} publisher",
             sees=f"Expressway-C discovers nothing of the cluster; {facts.sees_undiscovered(node)}",
             mend=f"activate and start the {AXL} on {node.spec.name}, then Refresh servers on Expressway-C",
-            prediction=facts.undiscovered(deployment, node, AXL, broken),
+            prediction=_unanswered(deployment, node, broken),
         )
+
+
+def _unanswered(deployment: Deployment, node: facts.UcNode, among: Sequence[facts.UcNode]) -> Prediction | None:
+    found = facts.undiscovered(deployment, node, AXL, among)
+    if found is None:
+        return None
+    asked = HttpRequest(node=node.spec.name, peer=facts.cores(deployment), method="POST", target=AXL_PATH)
+    told = HttpResponse(node=facts.cores(deployment), peer=node.spec.name, status=404, method="POST", target=AXL_PATH)
+    return replace(found, awaits=(asked, told, *found.awaits))
 
 
 @book.rule(
