@@ -27,7 +27,7 @@ async def axl_stopped_on_unified_cm(lab: Lab, alice: Jabber) -> None:
     lab.never(HttpRequest(node=containing("ucm-"), target=containing("/cucm-uds/")))
     async with lab.step("alice signs in"):
         await alice.sign_in()
-    await lab.symptom("UC-03.axl")
+        await lab.symptom("UC-03.axl")
 
 
 @scenario(

@@ -25,21 +25,21 @@ DUAL: dict[str, Any] = {
     "dns.collab_edge_inside": True,  # inside, questions about the edge domain end at the public DNS
     "expressway_e.expe.inner_name": "expe-lan",
 }
-BEFORE = {"expressway_e.expe.release": "X12.1", "expressway_c.expc.release": "X12.1"}
+GATE = {"expressway_e.expe.release": "X12.5", "expressway_c.expc.release": "X12.5"}
+BEFORE = {"expressway_e.expe.release": "X12.4", "expressway_c.expc.release": "X12.4"}
 PINPOINT = {"view": "inside", "name": UDS, "type": "SRV", "value": "10 10 8443 ucm-pub.corp.example"}
 ADDRESSES = {
     "unified_cm.cucm.publisher.known_as": "address",
     "unified_cm.cucm.subscribers.ucm-sub.known_as": "address",
     "mra.tls_verify_unified_cm": False,
-    "expressway_e.expe.release": "X12.5",
-    "expressway_c.expc.release": "X12.5",
+    **GATE,
 }
 
 
 @scenario(
     shows="NET-04",
-    changes=DUAL,
-    mutations=[Setting("expressway_c.expc.release", "X12.1"), Setting("dns.collab_edge", False)],
+    changes={**DUAL, **GATE},
+    mutations=[Setting("expressway_c.expc.release", "X12.4")],
 )
 async def dual_domain_from_x12_5(lab: Lab, alice: Jabber) -> None:
     """From X12.5 neither the client nor Expressway-C need find _cisco-uds: the discovered nodes take its place."""

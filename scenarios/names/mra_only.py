@@ -30,7 +30,8 @@ ONE_DOMAIN: dict[str, Any] = {
     "dns.collab_edge_inside": True,  # without split DNS there is one DNS, and it is the public one
     "expressway_e.expe.inner_name": "expe-lan",
 }
-BEFORE = {"expressway_e.expe.release": "X12.1", "expressway_c.expc.release": "X12.1"}
+GATE = {"expressway_e.expe.release": "X12.5", "expressway_c.expc.release": "X12.5"}
+BEFORE = {"expressway_e.expe.release": "X12.4", "expressway_c.expc.release": "X12.4"}
 SERVERS = one_of("ucm-pub", "ucm-sub", "imp-pub")
 
 
@@ -81,8 +82,8 @@ async def records_inside_only(lab: Lab, alice: Jabber, bob: Jabber) -> None:
 
 @scenario(
     shows="NET-07",
-    changes=ONE_DOMAIN,
-    mutations=[Setting("expressway_c.expc.release", "X12.1"), Setting("dns.collab_edge", False)],
+    changes={**ONE_DOMAIN, **GATE},
+    mutations=[Setting("expressway_c.expc.release", "X12.4"), Setting("dns.cisco_uds", True)],
 )
 async def collab_edge_alone(lab: Lab, alice: Jabber) -> None:
     """From X12.5 one record is enough: nothing answers to _cisco-uds anywhere, and alice signs in."""
@@ -91,6 +92,7 @@ async def collab_edge_alone(lab: Lab, alice: Jabber) -> None:
         await lab.expect(DnsAnswer(node=alice.node.name, name=UDS, rcode="NXDOMAIN"))
         await lab.expect(DnsAnswer(node="expc", name=UDS, rcode="NXDOMAIN"))
         await lab.expect(Registered(device="CSFALICE", peer="expc"), within=seconds(10))
+        await lab.expect(XmppSession(jid=containing("alice@example.com/"), state="bound"), within=seconds(10))
 
 
 @scenario(

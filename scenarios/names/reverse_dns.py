@@ -37,7 +37,7 @@ async def _phone_without_chat(lab: Lab, alice: Jabber) -> None:
     shows=("NET-12", "NET-09"),
     changes={"dns.without": [PTR]},
     breaks=REVERSE,
-    mutations=[Setting("dns.without", []), Setting("mra.access.user_credential", False)],
+    mutations=[Setting("dns.without", []), Setting("defaults.im.no_mechanisms_close_s", 30.0)],
 )
 async def phone_without_chat(lab: Lab, alice: Jabber) -> None:
     """No PTR for Expressway-E inside: phone service works, chat does not."""
@@ -61,7 +61,10 @@ async def reverse_name_of_somebody_else(lab: Lab, alice: Jabber) -> None:
 @scenario(
     shows="NET-12",
     changes={"dns.without": [{"view": "outside", "name": "10.113.0.203.in-addr.arpa", "type": "PTR"}]},
-    mutations=[Setting("dns.without", [PTR])],
+    mutations=[
+        Setting("dns.without", [PTR]),
+        Setting("dns.without", [{**PTR, "name": "expe.example.com", "type": "A"}]),
+    ],
 )
 async def only_the_inside_counts(lab: Lab, alice: Jabber) -> None:
     """Outside nobody asks for Expressway-E in reverse: without that PTR phone and chat work."""

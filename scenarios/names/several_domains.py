@@ -8,10 +8,12 @@ from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     DnsAnswer,
     HttpRequest,
-    HttpResponse,
     Lab,
     Registered,
     Setting,
+    SshTunnel,
+    XcpLink,
+    XmppSession,
     ZoneState,
     containing,
     matching,
@@ -21,7 +23,7 @@ from edgesim.scenario import (
 
 DOMAINS = ["example.com", "example.net", "example.org"]
 THREE: dict[str, Any] = {"domains.enabled": [{"name": name} for name in DOMAINS]}
-BEFORE = {"expressway_e.expe.release": "X12.1", "expressway_c.expc.release": "X12.1"}
+BEFORE = {"expressway_e.expe.release": "X12.4", "expressway_c.expc.release": "X12.4"}
 
 
 def missing(view: str, name: str, kind: str) -> dict[str, Any]:
@@ -50,6 +52,7 @@ async def three_domains(lab: Lab, alice: Jabber, bob: Jabber, carol: Jabber) -> 
             uds = f"_cisco-uds._tcp.{domain}"
             await lab.expect(DnsAnswer(node="expc", name=uds, answers=containing("ucm-pub.inside.example.com")))
             await lab.expect(Registered(device=f"CSF{user.upper()}", peer="expc"), within=seconds(10))
+            await lab.expect(XmppSession(key=f"user:{user}", state="bound"), within=seconds(10))
 
 
 async def _others_sign_in(lab: Lab, alice: Jabber) -> None:
@@ -96,7 +99,9 @@ async def one_domain_not_on_c(lab: Lab, alice: Jabber, bob: Jabber) -> None:
     refused = lab.never(HttpRequest(node="expc", key="user:bob"))
     async with lab.step("bob signs in as bob@example.net"):
         await bob.sign_in()
-        await lab.symptom("NET-09.domain-on-c")
+        (answer,) = await lab.symptom("NET-09.domain-on-c")
+        for line in (b"Connection: close\r\n", b"Content-Length: 0\r\n"):
+            lab.check(line in answer.payload, f"E's own answer has {line!r}")
     refused()
     await _others_sign_in(lab, alice)
 
@@ -132,7 +137,7 @@ async def edge_without_public_address(lab: Lab, bob: Jabber) -> None:
 
 
 @scenario(
-    shows="NET-09",
+    shows=("NET-09", "NET-12"),
     changes=missing("inside", "expe.example.com", "A"),
     breaks="NET-09.edge-address-inside",
     mutations=[Setting("dns.without", [])],
@@ -141,7 +146,11 @@ async def edge_without_inside_address(lab: Lab, bob: Jabber) -> None:
     """Expressway-C does not find Expressway-E: none of its three links stands, and clients get 502."""
     bob.domain = "example.net"
     lab.never(ZoneState(node="expc", state="TLS: Active", zone="UCTraversal"))
+    lab.never(SshTunnel(node="expc", state="up"))
+    lab.never(XcpLink(node="expc", peer=containing("expe"), state="up"))
     async with lab.step("bob signs in as bob@example.net"):
         await bob.sign_in()
-        await lab.expect(HttpResponse(node=bob.node.name, peer="expe", status=502, reason="Next Hop Connection Failed"))
-    await lab.symptom("NET-09.edge-address-inside")
+        await lab.symptom("NET-09.edge-address-inside")
+    missing_name = containing("expe.example.com")
+    await lab.expect(SshTunnel(node="expc", state="failed", detail=missing_name))
+    await lab.expect(XcpLink(node="expc", state="failed", detail=missing_name))

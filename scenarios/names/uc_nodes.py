@@ -27,6 +27,7 @@ ADDRESSES: dict[str, Any] = {
     "expressway_c.expc.release": "X12.5",
 }
 NO_A = {"view": "inside", "name": "ucm-sub.inside.example.com", "type": "A"}
+NO_A_OF_CHAT = {"view": "inside", "name": "imp-pub.inside.example.com", "type": "A"}
 NO_PTR = {"view": "inside", "name": "12.40.0.10.in-addr.arpa", "type": "PTR"}
 BARE = {
     **SUB_FIRST,
@@ -69,6 +70,25 @@ async def node_without_its_record(lab: Lab, alice: Jabber) -> None:
     await lab.symptom("NET-13.forward")
 
 
+async def _phone_without_chat(lab: Lab, alice: Jabber, rule: str) -> None:
+    lab.never(XmppSession(state="bound"))
+    async with lab.step("alice signs in: her phone registers, chat does not come up"):
+        await alice.sign_in()
+        await lab.expect(Registered(device="CSFALICE", peer="expc"), within=seconds(10))
+        await lab.symptom(rule)
+
+
+@scenario(
+    shows="NET-13",
+    changes={"dns.without": [NO_A_OF_CHAT]},
+    breaks="NET-13.forward",
+    mutations=[Setting("dns.without", [])],
+)
+async def im_presence_without_its_record(lab: Lab, alice: Jabber) -> None:
+    """The same of IM and Presence: its node is not found, so the edge refuses the login to chat."""
+    await _phone_without_chat(lab, alice, "NET-13.forward")
+
+
 @scenario(shows="NET-13", changes=ADDRESSES, mutations=[Setting("dns.without", [NO_PTR])])
 async def node_listed_by_address(lab: Lab, alice: Jabber) -> None:
     """Nodes listed by address are found by FQDN in reverse DNS, and used."""
@@ -92,7 +112,19 @@ async def node_listed_by_address_without_a_name(lab: Lab, alice: Jabber) -> None
 
 
 @scenario(
-    shows="UC-10",
+    shows="NET-13",
+    changes={**BARE, "dns.without": [NO_PTR]},
+    breaks="NET-13.reverse",
+    mutations=[Setting("dns.without", []), Setting("unified_cm.cucm.subscribers.ucm-sub.known_as", "fqdn")],
+)
+async def node_listed_by_host_name_without_a_name(lab: Lab, alice: Jabber) -> None:
+    """Nor is one that is listed by its bare host name."""
+    await _registers_at(lab, alice, "ucm-pub")
+    await lab.symptom("NET-13.reverse")
+
+
+@scenario(
+    shows=("UC-10", "NET-13"),
     changes=BARE,
     mutations=[
         Setting("unified_cm.cucm.subscribers.ucm-sub.domain", "voice.example.net"),
@@ -131,6 +163,19 @@ async def full_names_across_domains(lab: Lab, alice: Jabber) -> None:
     await _registers_at(lab, alice, "ucm-sub")
 
 
+@scenario(
+    shows="UC-10",
+    changes={**ADDRESSES, **ELSEWHERE},
+    mutations=[
+        Setting("unified_cm.cucm.subscribers.ucm-sub.known_as", "host name"),
+        Setting("dns.without", [NO_PTR]),
+    ],
+)
+async def addresses_across_domains(lab: Lab, alice: Jabber) -> None:
+    """So do addresses, of which reverse DNS knows the names."""
+    await _registers_at(lab, alice, "ucm-sub")
+
+
 IPV6 = {"unified_cm.cucm.subscribers.ucm-sub.address": "2001:db8:40::12"}
 
 
@@ -156,11 +201,7 @@ async def unified_cm_node_by_ipv6(lab: Lab, alice: Jabber) -> None:
 )
 async def im_presence_node_by_ipv6(lab: Lab, alice: Jabber) -> None:
     """The same of IM and Presence: phone service works, chat does not."""
-    lab.never(XmppSession(state="bound"))
-    async with lab.step("alice signs in"):
-        await alice.sign_in()
-        await lab.expect(Registered(device="CSFALICE", peer="expc"), within=seconds(10))
-    await lab.symptom("UC-02.ipv4")
+    await _phone_without_chat(lab, alice, "UC-02.ipv4")
 
 
 @scenario(shows="UC-02", mutations=[Setting("unified_cm.cucm.subscribers.ucm-sub.address", "2001:db8:40::12")])

@@ -5,15 +5,16 @@ from __future__ import annotations
 from edgesim.clients.jabber import Jabber
 from edgesim.scenario import HttpResponse, Inside, Lab, Registered, Setting, containing, scenario, seconds
 
-BEFORE = {"expressway_e.expe.release": "X12.1", "expressway_c.expc.release": "X12.1"}
+GATE = {"expressway_e.expe.release": "X12.5", "expressway_c.expc.release": "X12.5"}
+BEFORE = {"expressway_e.expe.release": "X12.4", "expressway_c.expc.release": "X12.4"}
 
 
 @scenario(
     shows="NET-11",
-    changes={"dns.cisco_uds": False},
+    changes={"dns.cisco_uds": False, **GATE},
     clients={"bob": Inside},
     breaks="NET-11.cisco-uds-inside",
-    mutations=[Setting("expressway_c.expc.release", "X12.1"), Setting("dns.cisco_uds", True)],
+    mutations=[Setting("expressway_c.expc.release", "X12.4"), Setting("dns.cisco_uds", True)],
 )
 async def not_needed_from_x12_5(lab: Lab, alice: Jabber, bob: Jabber) -> None:
     """Nothing answers to _cisco-uds inside: MRA does without. It is recommended for those who are inside."""

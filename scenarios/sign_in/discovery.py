@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 from edgesim.clients.jabber import Jabber
+from edgesim.deployment.people import User
 from edgesim.scenario import (
-    DnsAnswer,
     HostDown,
+    HttpRequest,
     HttpResponse,
     Lab,
     Registered,
@@ -15,9 +16,19 @@ from edgesim.scenario import (
     TcpFailed,
     TcpOpened,
     containing,
+    one_of,
     scenario,
     seconds,
 )
+
+
+EDGE = "_collab-edge._tls.example.com"
+
+
+def record(edge: str, *, priority: int = 10, weight: int = 10) -> dict[str, str]:
+    """Return one more record of _collab-edge, for this Expressway-E."""
+    value = f"{priority} {weight} 8443 {edge}.example.com"
+    return {"view": "outside", "name": EDGE, "type": "SRV", "value": value}
 
 
 @scenario(
@@ -35,7 +46,11 @@ async def cisco_uds_leaks_outside(lab: Lab, alice: Jabber) -> None:
         await lab.symptom("NET-14.cisco-uds-outside")
 
 
-@scenario(shows="NET-10", deployment="pair", mutations=[HostDown("expe2"), Setting("dns.collab_edge", False)])
+@scenario(
+    shows="NET-10",
+    deployment="pair",
+    mutations=[HostDown("expe2")],
+)
 async def first_target_down(lab: Lab, alice: Jabber) -> None:
     """One SRV record an Expressway-E: when the first target is down, the client goes on to the next."""
     me = alice.node.name
@@ -43,43 +58,75 @@ async def first_target_down(lab: Lab, alice: Jabber) -> None:
         await lab.crash("expe1")
 
     async with lab.step("alice signs in until the dead one was her first choice"):
+        refused = None
         for _ in range(16):
             await alice.sign_in()
-            if lab.match(TcpFailed(node=me, port=8443)):
+            refused = lab.match(TcpFailed(node=me, peer="expe1", port=8443, reason="refused"))
+            if refused:
                 break
             await alice.sign_out()
-        await lab.expect(TcpFailed(node=me, port=8443, reason="refused"), within=seconds(1))
-        await lab.expect(HttpResponse(node=me, peer="expe2", status=200, payload=containing("getEdgeConfigResponse")))
+        lab.check(refused, "expe1 was asked, and refused")
+
+    async with lab.step("and at once gets everything from the other"):
+        told = HttpResponse(node=me, peer="expe2", status=200, payload=containing("getEdgeConfigResponse"))
+        answer = await lab.expect(told, within=seconds(1), after=refused)
+        await lab.expect(Registered(device="CSFALICE"), after=answer)
 
 
-FAVOURITE = {
-    "view": "outside",
-    "name": "_collab-edge._tls.example.com",
-    "type": "SRV",
-    "value": "10 90 8443 expe1.example.com",
-}
+async def sign_ins(lab: Lab, times: int) -> dict[str, int]:
+    """Have somebody whom nobody knows sign in so often; return how many requests each Expressway-E got.
+
+    Which one a sign-in comes to is decided before anybody asks who it is.
+    """
+    stranger = lab.client(User(id="mallory", password="guess"))
+    for _ in range(times):
+        await stranger.sign_in()
+    came = HttpRequest(node=one_of("expe1", "expe2"), peer=stranger.node.name, target=containing("/get_edge_config"))
+    shares = Counter(entry.node for entry in lab.matches(came))
+    lab.report(**shares)
+    lab.check(shares.total() == times, "each sign-in comes to one Expressway-E")
+    return shares
 
 
-@scenario(shows="NET-10", deployment="pair", mutations=[Setting("dns.extra", [FAVOURITE])])
-async def equal_weights_share_the_load(lab: Lab, alice: Jabber) -> None:
-    """Two targets of equal priority and weight: over many discoveries each is first about as often."""
-    resolver = alice.node.resolver
-    first: Counter[str] = Counter()
+@scenario(shows="NET-10", deployment="pair", mutations=[Setting("dns.extra", [record("expe1", weight=90)])])
+async def equal_weights_share_the_load(lab: Lab) -> None:
+    """Two targets of equal priority and weight, 10 and 10: of a thousand sign-ins each gets about half."""
+    async with lab.step("a thousand sign-ins"):
+        shares = await sign_ins(lab, 1000)
+        lab.check(all(430 <= shares[edge] <= 570 for edge in ("expe1", "expe2")), "each gets about half of them")
 
-    async def discover() -> None:
-        for _ in range(1000):
-            answer = await resolver.srv("_collab-edge._tls.example.com")
-            first[answer[0].target] += 1
 
-    async with lab.step("a thousand discoveries"):
-        await alice.node.host.run(discover())
-        shares = {host: round(count / 1000, 3) for host, count in sorted(first.items())}
-        lab.report(**shares)
-        lab.check(len(first) == 2, "both Expressway-Es are chosen")
-        lab.check(all(430 <= count <= 570 for count in first.values()), "each is first about half the time")
+@scenario(
+    shows="NET-10",
+    deployment="pair",
+    changes={"dns.collab_edge": False, "dns.extra": [record("expe1", weight=30), record("expe2", weight=10)]},
+    mutations=[Setting("dns.extra", [record("expe1"), record("expe2")])],
+)
+async def weights_share_the_load(lab: Lab) -> None:
+    """Weights of 30 and 10: three sign-ins of four come to the first."""
+    async with lab.step("two hundred sign-ins"):
+        shares = await sign_ins(lab, 200)
+        lab.check(120 <= shares["expe1"] <= 180, "the first gets about three quarters of them")
 
-    async with lab.step("and a sign-in by either"):
+
+@scenario(
+    shows="NET-10",
+    deployment="pair",
+    changes={"dns.collab_edge": False, "dns.extra": [record("expe1"), record("expe2", priority=20)]},
+    mutations=[Setting("dns.extra", [record("expe1"), record("expe2")]), HostDown("expe2")],
+)
+async def priority_comes_before_weight(lab: Lab, alice: Jabber) -> None:
+    """Priorities of 10 and 20: the second is for when the first is down."""
+    me = alice.node.name
+    reserve = lab.never(TcpOpened(node=me, peer="expe2", port=8443))
+    async with lab.step("alice signs in, again and again"):
+        for _ in range(12):
+            await alice.sign_in()
+            await lab.expect(HttpRequest(node="expe1", peer=me, target=containing("/get_edge_config")))
+            await alice.sign_out()
+    reserve()
+
+    async with lab.step("expe1 crashes, and she comes to expe2"):
+        await lab.crash("expe1")
         await alice.sign_in()
-        answers = containing("expe2.example.com")
-        await lab.expect(DnsAnswer(node=alice.node.name, name="_collab-edge._tls.example.com", answers=answers))
-        await lab.expect(TcpOpened(node=alice.node.name, port=8443))
+        await lab.expect(HttpRequest(node="expe2", peer=me, target=containing("/get_edge_config")))
