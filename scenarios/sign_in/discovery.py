@@ -21,7 +21,6 @@ from edgesim.scenario import (
     seconds,
 )
 
-
 EDGE = "_collab-edge._tls.example.com"
 
 
