@@ -105,8 +105,33 @@ def test_places() -> None:
 
 
 WORDS = st.sampled_from(
-    "allow drop reject tcp udp any -> internet dmz:80 :1-2 10.0.0.0/8 [::1]:5 [ ] , : - = as static source 1.2.3.4 "
-    "\u0661 99999 \x00".split(" ")
+    [
+        "allow",
+        "drop",
+        "reject",
+        "tcp",
+        "udp",
+        "any",
+        "->",
+        "internet",
+        "dmz:80",
+        ":1-2",
+        "10.0.0.0/8",
+        "[::1]:5",
+        "[",
+        "]",
+        ",",
+        ":",
+        "-",
+        "=",
+        "as",
+        "static",
+        "source",
+        "1.2.3.4",
+        "\u0661",
+        "99999",
+        "\x00",
+    ]
 )
 TEXTS = st.one_of(st.text(max_size=80), st.lists(WORDS, max_size=8).map(" ".join), st.lists(WORDS).map("".join))
 
