@@ -38,6 +38,7 @@ async def same_name_inside_and_outside(lab: Lab) -> None:
         await desk.sign_in()
         await lab.expect(DnsAnswer(node=desk.node.name, name=UDS, answers=containing("ucm-pub.inside.example.com")))
         await lab.expect(Registered(device="CSFALICE", peer=desk.node.name), within=seconds(10))
+        await lab.expect(XmppSession(jid=containing("alice@example.com/"), state="bound"), within=seconds(10))
         await desk.sign_out()
 
     async with lab.step("and at home, with the same address and the same password"):
