@@ -9,28 +9,44 @@ from edgesim.deployment.hosts import ClientHost
 from edgesim.deployment.people import Device
 from edgesim.scenario import ClientState, Lab, Registered, Setting, containing, matching, scenario, seconds
 
-MINIMA = (
-    ("8845", "10.9(1)", "11.0(1)"),
-    ("7821", "10.9(1)", "11.0(1)"),
-    ("8832", "12.0(1)", "12.1(1)"),
-    ("7832", "12.0(1)", "12.1(1)"),
-    ("DX650", "10.2.4(98)", "10.2.4(99)"),
-    ("EX60", "TC7.0.2", "TC7.1"),
-    ("DX70", "CE8.1.1", "CE8.2"),
-    ("SX20", "CE8.1.1", "CE8.2"),
+MINIMA: dict[tuple[str, str], str] = {
+    ("10.9(1)", "11.0(1)"): "7811 7821 7841 7861 8811 8841 8845 8851 8851NR 8861 8865 8865NR",
+    ("12.0(1)", "12.1(1)"): "7832 8832 8832NR",
+    ("10.2.4(98)", "10.2.4(99)"): "DX650 DX70 DX80",
+    (
+        "TC7.0.2",
+        "TC7.1",
+    ): "SX10 SX20 SX80 EX60 EX90 MX200 MX300 MX200_G2 MX300_G2 MX700 MX800 MX800_Dual C20 C40 C60 C90 "
+    "Profile_42_C20 Profile_42_C40 Profile_42_C60 Profile_52_C40 Profile_52_C60 Profile_52_Dual_C60 Profile_65_C60 "
+    "Profile_65_Dual_C90",
+    ("CE8.1.1", "CE8.2"): "DX70 MX700 MX800 MX800_Dual SX10 SX20 SX80 MX200_G2 MX300_G2",
+}
+"""A release that is too old, and the least one: the models of which that is so."""
+ANY_CE = (
+    "DX80 Desk_Pro Board_55 Board_70 Board_85 Room_55 Room_70_G2 Room_55_Dual Room_70_Dual_G2 Room_Panorama "
+    "Room_70_Panorama Room_70D_Panorama_Upgrade Room_Kit Room_Kit_Pro Room_Kit_Plus Room_Kit_Mini Codec_Plus"
 )
-"""Model, a release that is too old, and the least one."""
-LEAST = [*((model, least) for model, _, least in MINIMA), ("Room Kit", "CE9.0")]
-"""Each with its least release, and one that any CE release suits."""
-BELOW = [*((model, old) for model, old, _ in MINIMA), *((model, "11.0(3)") for model in ("8821", "8821-EX", "8831"))]
+"""What any CE release suits that the hardware runs."""
+EXCLUDED = "8821 8821-EX 8831"
+
+
+def models(names: str) -> list[str]:
+    return [name.replace("_", " ") for name in names.split()]
+
+
+LEAST = [(model, least) for (_, least), names in MINIMA.items() for model in models(names)]
+LEAST += [(model, "CE8.2" if model == "DX80" else "CE9.0") for model in models(ANY_CE)]
+"""Each with its least release, and those that any CE release suits with an early one."""
+BELOW = [(model, old) for (old, _), names in MINIMA.items() for model in models(names)]
+BELOW += [(model, "14.2(1)") for model in models(EXCLUDED)]
 """Each with one that is too old, and the models left out, which no release helps."""
 WHY = matching(r"supports MRA from \S+ on, and runs \S+$|does not support MRA$")
 """What is told of a device that MRA does not support."""
 
 
-def household(models: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def household(fleet: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """Return a deployment's people with one device each, of this model and firmware, at home."""
-    names = [f"SEP00005E0054{number:02d}" for number, _ in enumerate(models)]
+    names = [f"SEP00005E0054{number:02d}" for number, _ in enumerate(fleet)]
     return {
         "users": [
             {"id": f"user{number}", "password": f"secret-{number}", "numbers": [f"20{number:02d}"], "devices": [name]}
@@ -38,7 +54,7 @@ def household(models: Sequence[tuple[str, str]]) -> dict[str, Any]:
         ],
         "devices": [
             {"name": name, "type": model, "firmware": firmware}
-            for name, (model, firmware) in zip(names, models, strict=True)
+            for name, (model, firmware) in zip(names, fleet, strict=True)
         ],
         "clients": [
             {"name": f"device-{number}", "address": f"198.51.100.{100 + number}", "device": name}
@@ -47,10 +63,14 @@ def household(models: Sequence[tuple[str, str]]) -> dict[str, Any]:
     }
 
 
-def one_with(number: int, models: Sequence[tuple[str, str]], firmware: str) -> Setting:
-    """Return the mutation under which one device of a household has another firmware."""
-    changed = [*models[:number], (models[number][0], firmware), *models[number + 1 :]]
-    return Setting("devices", household(changed)["devices"])
+def other_firmware(fleet: Sequence[tuple[str, str]], now: int) -> list[Setting]:
+    """Return mutations under which one device of each group has a release of the other side: ``now`` is 0 or 1."""
+    changed = []
+    for releases in MINIMA:
+        place = next(index for index, (_, firmware) in enumerate(fleet) if firmware == releases[now])
+        other = (fleet[place][0], releases[1 - now])
+        changed.append(Setting("devices", household([*fleet[:place], other, *fleet[place + 1 :]])["devices"]))
+    return changed
 
 
 async def switch_on(lab: Lab, machine: ClientHost) -> Device:
@@ -63,10 +83,10 @@ async def switch_on(lab: Lab, machine: ClientHost) -> Device:
     shows="EP-04",
     deployment="devices",
     changes=household(LEAST),
-    mutations=[one_with(number, LEAST, old) for number, (_, old, _) in enumerate(MINIMA)],
+    mutations=other_firmware(LEAST, 1),
 )
 async def least_firmware(lab: Lab) -> None:
-    """Each kind of device with the least release that MRA supports, and a Room Kit with an early CE: all register."""
+    """Every model with the least release that MRA supports, or with an early CE where any suits: all register."""
     for machine in lab.deployment.clients:
         async with lab.step(f"{machine.name} is switched on, and registers"):
             device = await switch_on(lab, machine)
@@ -81,11 +101,11 @@ async def least_firmware(lab: Lab) -> None:
     breaks="EP-04.minimum-release",
     mutations=[
         Setting("defaults.client.unfit_device", "tries"),
-        *(one_with(number, BELOW, least) for number, (_, _, least) in enumerate(MINIMA)),
+        *other_firmware(BELOW, 0),
     ],
 )
 async def firmware_too_old(lab: Lab) -> None:
-    """Each with a release just below, and the models left out (8821, 8821-EX, 8831): none ever asks for the edge."""
+    """Every model with a release just below, and those left out (8821, 8821-EX, 8831): none ever asks for the edge."""
     lab.never(Registered())
     for machine in lab.deployment.clients:
         async with lab.step(f"{machine.name} is switched on, and knows nothing of MRA"):

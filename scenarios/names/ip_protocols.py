@@ -97,7 +97,7 @@ async def both_protocols(lab: Lab, alice: Jabber, bob: Jabber) -> None:
     shows="EXP-07",
     worlds=["sim"],
     changes={**DUAL, "expressway_e.expe.outer_ipv6": SIX},
-    mutations=[Setting("expressway_e.expe.ip_protocol", "Both"), Setting("dns.collab_edge", False)],
+    mutations=[Setting("expressway_e.expe.ip_protocol", "Both")],
 )
 async def ipv4_for_a_client_with_both(lab: Lab, alice: Jabber) -> None:
     """Expressway-E with IPv4: a client that has IPv6 too finds the IPv4 address alone, and always signs in."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgesim.clients.jabber import Jabber
 from edgesim.edge.cookie import EXPIRY_UNUSABLE
 from edgesim.scenario import (
+    Client,
     ClientState,
     Discovery,
     HttpRequest,
@@ -14,6 +15,8 @@ from edgesim.scenario import (
     Setting,
     SshTunnel,
     TcpFailed,
+    TlsRefused,
+    TlsUp,
     WithFault,
     ZoneState,
     containing,
@@ -23,13 +26,10 @@ from edgesim.scenario import (
 )
 from edgesim.world.faults import RefuseConnection, ResetConnection, Rewrite, Selector
 
+UNKNOWN_CA = {"trust": [{"host": "jabber-1", "store": "system", "holds": ["enterprise"]}]}
 
-@scenario(
-    shows="EP-02",
-    changes={"trust": [{"host": "jabber-1", "store": "system", "holds": ["enterprise"]}]},
-    breaks="EP-02.system-trust",
-    mutations=[Setting("trust", [])],
-)
+
+@scenario(shows="EP-02", changes=UNKNOWN_CA, breaks="EP-02.system-trust", mutations=[Setting("trust", [])])
 async def authority_not_trusted(lab: Lab, alice: Jabber) -> None:
     """Expressway-E's CA is missing from the system's trust store: an alert on 8443, and no request is ever sent."""
     me = alice.node.name
@@ -43,9 +43,54 @@ async def authority_not_trusted(lab: Lab, alice: Jabber) -> None:
 
 @scenario(
     shows="EP-02",
-    changes={"trust": [{"host": "jabber-1", "store": "system", "holds": ["enterprise"]}]},
+    changes={**UNKNOWN_CA, "defaults.client.invalid_certificate": "refuse"},
     breaks="EP-02.system-trust",
-    mutations=[Setting("dns.collab_edge", False)],
+    mutations=[Setting("defaults.client.invalid_certificate", "prompt"), Setting("trust", [])],
+)
+async def authority_not_trusted_and_refused_by_policy(lab: Lab, alice: Jabber) -> None:
+    """The same where InvalidCertificateBehavior is RejectAndNotify: whatever the user would say, nobody asks."""
+    lab.never(HttpRequest(node="expe", peer=alice.node.name))
+    alice.accept_untrusted = True
+    async with lab.step("alice signs in, and would accept"):
+        await alice.sign_in()
+        await lab.symptom("EP-02.system-trust")
+
+
+@scenario(
+    shows="EP-02",
+    changes={
+        "trust": [{"host": machine, "store": "system", "holds": ["enterprise"]} for machine in ("jabber-1", "jabber-2")]
+    },
+    clients={"alice": Client(platform="mac"), "bob": Client(platform="ios"), "carol": Client(platform="android")},
+    breaks="EP-02.system-trust",
+    mutations=[
+        Setting("trust", []),
+        Setting("trust", [{"host": "jabber-3", "store": "system", "holds": ["enterprise"]}]),
+    ],
+)
+async def each_machine_has_its_own_store(lab: Lab, alice: Jabber, bob: Jabber, carol: Jabber) -> None:
+    """A Mac's keychain and an iPhone's trust store lack the CA, an Android's has it: each is asked for itself."""
+    for client in (alice, bob):
+        lab.never(HttpRequest(node="expe", peer=client.node.name))
+    async with lab.step("alice on a Mac and bob on an iPhone sign in, and decline"):
+        await lab.together(alice.sign_in(), bob.sign_in())
+        await lab.symptom("EP-02.system-trust")
+        for client in (alice, bob):
+            await lab.expect(TlsRefused(node="expe", peer=client.node.name, port=8443, alert="unknown ca"))
+
+    async with lab.step("carol on an Android signs in"):
+        await carol.sign_in()
+        await lab.expect(TlsUp(node=carol.node.name, peer="expe", port=8443, role="client"))
+        await lab.expect(
+            HttpResponse(node=carol.node.name, peer="expe", status=200, payload=containing("getEdgeConfigResponse"))
+        )
+
+
+@scenario(
+    shows="EP-02",
+    changes=UNKNOWN_CA,
+    breaks="EP-02.system-trust",
+    mutations=[Setting("defaults.client.invalid_certificate", "refuse"), Setting("trust", [])],
 )
 async def certificate_accepted_by_the_user(lab: Lab, alice: Jabber) -> None:
     """The same, but the user accepts the certificate when Jabber asks: the sign-in goes on."""

@@ -169,7 +169,7 @@ def inner_name(deployment: Deployment) -> Iterator[Finding]:
 )
 def xcp_interface(deployment: Deployment) -> Iterator[Finding]:
     """XCP listens on the internal interface alone: a traversal zone by the external one does not carry chat."""
-    port = deployment.xcp_link.port
+    port, clients = deployment.xcp_link.port, facts.any_client(deployment)
     for index, edge, core, address in _pairs(deployment) if deployment.im_presence else ():
         zone = deployment.ways.passage("tcp", core.name, address, deployment.traversal_zone.port)
         if edge.inner is None or address == edge.inner or zone.verdict != "accept":
@@ -186,6 +186,7 @@ def xcp_interface(deployment: Deployment) -> Iterator[Finding]:
                         node=core.name, zone=deployment.traversal_zone.name, state=deployment.defaults.links.active
                     ),
                     TcpFailed(node=core.name, port=port),
+                    *(facts.no_mechanisms(deployment, clients) if len(deployment.expressway_e) == 1 else ()),
                 ),
                 never=(XmppSession(node=one_of(*(each.name for each in deployment.im_presence_nodes))),),
                 within=60,

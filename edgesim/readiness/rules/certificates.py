@@ -391,7 +391,10 @@ def _first_of_subject(lab: Deployment, core: ExpresswayC, certificate: Certifica
 
 def _zone(lab: Deployment, *, on_c: bool, wrong: Judge) -> Iterator[Finding]:
     port, zone = lab.traversal_zone.port, lab.traversal_zone.name
-    refused = SipResponse(node=facts.any_client(lab), status=lab.defaults.sip.zone_down_status, method="REGISTER")
+    clients = facts.any_client(lab)
+    refused = SipResponse(node=clients, status=lab.defaults.sip.zone_down_status, method="REGISTER")
+    alone = len(lab.expressway_c) == len(lab.expressway_e) == 1
+    unserved = (refused, *(facts.no_mechanisms(lab, clients) if lab.im_presence else ())) if alone else ()
     for edge in lab.expressway_e:
         for core in lab.expressway_c:
             if on_c:
@@ -402,13 +405,12 @@ def _zone(lab: Deployment, *, on_c: bool, wrong: Judge) -> Iterator[Finding]:
                 owner, other, refuses = edge.name, core.name, _server_refuses(edge.name, core.name, port)
             if not wrong(found):
                 continue
-            alone = len(lab.expressway_c) == 1
             yield Finding(
                 at=lab.place_of_trust_store(owner, "trusted-ca"),
                 what=f"{owner} does not trust {found.words}, needed for the certificate of {other}",
                 sees=f"the zone {zone} is {lab.defaults.links.failed_tls}: REGISTER is answered 503, there is no chat",
                 mend=f"append it to the trusted CA list of {owner}, and restart it",
-                prediction=_predict(*refuses, _failed(lab, (core,), zone), *((refused,) if alone else ())),
+                prediction=_predict(*refuses, _failed(lab, (core,), zone), *unserved),
             )
 
 
