@@ -6,11 +6,18 @@ from edgesim.clients.jabber import Jabber
 from edgesim.scenario import Inside, Lab, Setting, TlsUp, other_than, scenario
 
 SERVICES = ("ucm-pub/tomcat", "ucm-pub/callmanager", "imp-pub/tomcat", "imp-pub/cup-xmpp", "expc/server", "expe/server")
-MARKED = [
-    {"host": host, "service": service, "common_name": f"{service} of {host}"}
-    for host, service in (each.split("/") for each in SERVICES)
-]
-"""Common names that say which certificate is seen; nobody else looks at them."""
+
+
+def marked(**instead: str) -> list[dict[str, str]]:
+    """Return certificates whose common names say which one is seen, or ``instead`` that of another service.
+
+    Nobody else looks at them.
+    """
+    return [
+        {"host": host, "service": service, "common_name": f"{instead.get(service, service)} of {host}"}
+        for host, service in (each.split("/") for each in SERVICES)
+    ]
+
 
 SHOWN = (
     # seen by, shown by, port, service
@@ -38,9 +45,13 @@ SHOWN = (
 
 @scenario(
     shows="CERT-16",
-    changes={"certificates": MARKED, "unified_cm.0.mixed_mode": True, "unified_cm.0.subscribers": []},
+    changes={"certificates": marked(), "unified_cm.0.mixed_mode": True, "unified_cm.0.subscribers": []},
     clients={"bob": Inside},
-    mutations=[Setting("certificates", []), Setting("unified_cm.0.mixed_mode", False)],
+    mutations=[
+        Setting("certificates", marked(tomcat="callmanager", callmanager="tomcat")),
+        Setting("certificates", marked(**{"cup-xmpp": "tomcat"})),
+        Setting("unified_cm.0.mixed_mode", False),
+    ],
 )
 async def certificate_on_each_port(lab: Lab, alice: Jabber, bob: Jabber) -> None:
     """CallManager and Tomcat, cup-xmpp and Tomcat, and each Expressway its own: port by port."""

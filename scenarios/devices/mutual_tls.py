@@ -28,7 +28,7 @@ MTLS_LIST = [{"host": "expe", "store": "activation-code", "adds": ["private"]}]
 
 
 @scenario(
-    shows=["EP-07", "CERT-15"],
+    shows=["EP-07", "CERT-06", "CERT-15"],
     deployment="devices",
     changes={ONBOARDING: True, "certificates": BY_HAND, "trust": MTLS_LIST},
     breaks="CERT-15.client-certificate",

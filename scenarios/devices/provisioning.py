@@ -45,7 +45,6 @@ async def provisioning_mode(lab: Lab, dave: RoomDevice) -> None:
 
 
 @scenario(
-    shows="EP-05",
     deployment="devices",
     changes={"users.dave.service_profile": None},
     breaks="EP-05.uds-server",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgesim.clients.jabber import Jabber
-from edgesim.scenario import HttpResponse, Inside, Lab, Registered, Setting, containing, scenario, seconds
+from edgesim.scenario import DnsAnswer, HttpResponse, Inside, Lab, Registered, Setting, containing, scenario, seconds
 
 GATE = {"expressway_e.expe.release": "X12.5", "expressway_c.expc.release": "X12.5"}
 BEFORE = {"expressway_e.expe.release": "X12.4", "expressway_c.expc.release": "X12.4"}
@@ -48,16 +48,24 @@ async def needed_before_x12_5(lab: Lab, alice: Jabber) -> None:
         await lab.symptom("NET-04.cisco-uds-before-x12.5")
 
 
-@scenario(
-    shows="NET-11",
-    changes=BEFORE,
-    mutations=[Setting("dns.cisco_uds", False)],
-)
-async def enough_before_x12_5(lab: Lab, alice: Jabber) -> None:
-    """With the record, one for each Unified CM node, the older release signs users in."""
+async def _by_the_record(lab: Lab, alice: Jabber) -> None:
     async with lab.step("alice signs in"):
         await alice.sign_in()
+        asked = DnsAnswer(node="expc", name="_cisco-uds._tcp.example.com", answers=containing("10 10 8443 ucm-sub."))
+        await lab.expect(asked)
         for node in ("ucm-pub", "ucm-sub"):
             record = containing(f"<priority>10</priority><weight>10</weight><port>8443</port><address>{node}.inside.")
             await lab.expect(HttpResponse(node=alice.node.name, peer="expe", status=200, payload=record))
         await lab.expect(Registered(device="CSFALICE"), within=seconds(10))
+
+
+@scenario(shows="NET-11", changes=BEFORE, mutations=[Setting("dns.cisco_uds", False)])
+async def enough_before_x12_5(lab: Lab, alice: Jabber) -> None:
+    """With the record, one for each Unified CM node, the older release signs users in."""
+    await _by_the_record(lab, alice)
+
+
+@scenario(shows="NET-11", changes=GATE, mutations=[Setting("dns.cisco_uds", False)])
+async def used_from_x12_5(lab: Lab, alice: Jabber) -> None:
+    """Where the record is there, the newer release goes by it, too."""
+    await _by_the_record(lab, alice)

@@ -130,8 +130,9 @@ def _trust_in_c(lab: Deployment, store: str, wrong: Callable[[UnifiedCmCluster, 
                 at=lab.place_of_trust_store(node.name, store),
                 what=f"{store} of {node.name} lacks {what}{' (mixed mode)' if cluster.mixed_mode else ''}, by which it "
                 f"would trust {_names(cores)}",
-                sees="users sign in, but their configuration files on 6972 (and 6971) are refused with the alert "
-                "unknown CA: no phone service" + ("; secure SIP on 5061 fails too" if cluster.mixed_mode else ""),
+                sees="users sign in, but their configuration files on 6972 (and 6971) end in 502: Unified CM refuses "
+                "C with the alert unknown CA. No phone service"
+                + ("; secure SIP on 5061 fails too" if cluster.mixed_mode else ""),
                 mend=f"upload it as {store} on the cluster {cluster.name}, then restart Tomcat, CallManager and TFTP "
                 "(HAProxy too)",
                 prediction=_refused_by_unified_cm(lab, cluster, node, cores, store),
