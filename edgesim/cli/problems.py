@@ -31,11 +31,15 @@ class Problem(click.ClickException):
 @contextlib.contextmanager
 def deployments_told(what: str = "") -> Iterator[None]:
     """Turn a `DeploymentError` into a `Problem`."""
-    from edgesim.deployment import DeploymentError
+    from edgesim.deployment import DeploymentError, NoDeployment
 
     try:
         yield
+    except NoDeployment as error:
+        raise Problem(
+            f"{what}{error}", "Name a YAML file, or a built-in deployment: `edgesim list` has them."
+        ) from None
     except DeploymentError as error:
-        raise Problem(f"{what}{error}", "`edgesim list` names the built-in deployments.") from None
+        raise Problem(f"{what}{error}") from None
     except OSError as error:
         raise Problem(f"{what}{error}") from None

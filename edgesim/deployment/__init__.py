@@ -9,7 +9,7 @@ from edgesim.deployment.model import Deployment, HostSpec
 from edgesim.deployment.records import Record
 from edgesim.deployment.releases import Product, Release
 from edgesim.deployment.schema import json_schema
-from edgesim.deployment.validation import DeploymentError
+from edgesim.deployment.validation import DeploymentError, NoDeployment
 
 __all__ = [
     "Defaults",
@@ -18,6 +18,7 @@ __all__ = [
     "Gate",
     "HostSpec",
     "Mistake",
+    "NoDeployment",
     "Product",
     "Record",
     "Release",

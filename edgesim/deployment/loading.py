@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path as FilePath
@@ -16,7 +17,7 @@ from edgesim.deployment.model import Deployment
 from edgesim.deployment.network import moved as moved_rule
 from edgesim.deployment.reading import LIMITS, Limits, Reading, read
 from edgesim.deployment.records import reverse_name
-from edgesim.deployment.validation import DeploymentError, validated
+from edgesim.deployment.validation import DeploymentError, NoDeployment, validated
 
 
 def names() -> tuple[str, ...]:
@@ -28,8 +29,9 @@ def names() -> tuple[str, ...]:
 def builtin(name: str) -> Deployment:
     """Return a built-in deployment. Raises `DeploymentError` where there is none of this name."""
     if name not in names():
-        reason = f"no built-in deployment has this name; there is {', '.join(names())}"
-        raise DeploymentError((Mistake(path=(), value=name, reason=reason, source="library"),))
+        near = difflib.get_close_matches(name, names(), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; there is {', '.join(names())}"
+        raise NoDeployment(name, f"no file is here, and no built-in deployment has this name{hint}")
     file = resources.files("edgesim.deployment.library") / f"{name}.yaml"
     return load_text(file.read_text(encoding="utf-8"), source=f"{name}.yaml")
 
@@ -45,8 +47,9 @@ def load(source: str | FilePath) -> Deployment:
         return load_text(source)
     if source in names():
         return builtin(source)
-    if FilePath(source).suffix in (".yaml", ".yml") or FilePath(source).is_file():
-        return load_file(FilePath(source))
+    path = FilePath(source)
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or path.exists():
+        return load_file(path)
     return builtin(source)
 
 
@@ -54,12 +57,13 @@ def load_file(path: FilePath) -> Deployment:
     """Return the deployment that a YAML file describes. Raises `DeploymentError`."""
     try:
         with path.open("rb") as file:
-            text = file.read(LIMITS.characters * 4 + 1).decode("utf-8-sig")
+            octets = file.read(LIMITS.characters * 4 + 1)
+        # What a PowerShell of Windows writes by redirection is UTF-16, and says so by its first octets.
+        text = octets.decode("utf-16" if octets.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
     except OSError as error:
-        reason = f"cannot be read: {error.strerror or error}"
-        raise DeploymentError((Mistake(path=(), value=None, reason=reason, source=str(path)),)) from None
+        raise NoDeployment(str(path), f"cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
-        raise DeploymentError((Mistake(path=(), value=None, reason="not UTF-8", source=str(path)),)) from None
+        raise NoDeployment(str(path), "is no text: neither UTF-8 nor UTF-16") from None
     return load_text(text, source=str(path))
 
 

@@ -91,7 +91,13 @@ class _Check:
             return
         if self.tree.outward[inner] != outer:
             turned = self.tree.outward[outer] == inner
-            reason = "the outer zone comes first" if turned else "these zones are no neighbours"
+            next_to = self.tree.outward[inner]
+            reason = (
+                "the outer zone comes first"
+                if turned
+                else "these zones are no neighbours; "
+                + (f"outward of {inner} lies {next_to}" if next_to else f"outward of {inner} lies nothing")
+            )
             yield _wrong((*path, "between"), f"{outer}, {inner}", reason)
         for each in before:
             if each.between == wall.between:
@@ -119,7 +125,9 @@ class _Check:
             fits = [rule for rule in opened if protocol in ("any", rule.protocol) and overlap(rule.target.ports, ports)]
             if not fits:
                 there = dict.fromkeys(f"{rule.protocol} {ports_text(rule.target.ports)}" for rule in opened)
-                reason = f"no rule of this firewall opens it; opened are {'; '.join(there) or 'no ports'}"
+                reason = "no rule of this firewall opens it; " + (
+                    f"opened are {'; '.join(there)}" if there else "it opens no ports by number: write its rules"
+                )
                 yield _wrong((*path, "closed", index), text, reason)
 
     def _translations(self) -> Iterator[Mistake]:

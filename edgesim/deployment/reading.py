@@ -50,7 +50,8 @@ def read(text: str, limits: Limits = LIMITS) -> Reading:
     """Read one YAML document. Never raises: what cannot be read is a mistake of the reading."""
     reading = Reading()
     if len(text) > limits.characters:
-        reading.mistakes.append(_mistake((), 1, f"longer than {limits.characters} characters"))
+        told = f"too large: {len(text)} characters, where a deployment file may have {limits.characters}"
+        reading.mistakes.append(_mistake((), None, told))
         return reading
     try:
         reading.data = _Builder(reading, limits).build(yaml.parse(text, Loader=_PARSER))
@@ -61,7 +62,7 @@ def read(text: str, limits: Limits = LIMITS) -> Reading:
         reading.data = None
         mark = error.problem_mark or error.context_mark
         line = None if mark is None else mark.line + 1
-        reading.mistakes.append(_mistake((), line, f"not YAML: {error.problem}"))
+        reading.mistakes.append(_mistake((), line, f"not YAML: {_problem(error)}"))
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         reading.data = None
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -80,6 +81,14 @@ class _Stop(Exception):
 
 def _mistake(path: Path, line: int | None, reason: str) -> Mistake:
     return Mistake(path=path, value=None, reason=reason, line=line)
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    """Return what a parser says, in words that help where its own do not."""
+    mark = error.problem_mark
+    if "cannot start any token" in str(error.problem):
+        return "a tab or a sign that needs quotes stands where a value begins; indent with spaces"
+    return f"{error.problem}" + (f" (column {mark.column + 1})" if mark else "")
 
 
 def _line(event: Any) -> int:
@@ -140,7 +149,9 @@ class _Builder:
                 raise _Stop(line, f"tag {event.tag}: tags are not taken")
             again = key in items
             if again:
-                self.reading.mistakes.append(_mistake((*path, key), line, "this key stands here twice"))
+                first = self.reading.lines[(*path, key)]
+                told = f"this key stands here twice, first in line {first}"
+                self.reading.mistakes.append(_mistake((*path, key), line, told))
             else:
                 self.reading.lines[(*path, key)] = line
             value = self._value(next(events), events, (*path, key))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ValidationError
@@ -13,6 +14,9 @@ from pydantic.fields import FieldInfo
 from edgesim.deployment.consistency import Inconsistent, Mistake, Path
 from edgesim.deployment.model import Deployment
 from edgesim.deployment.reading import Reading
+
+NAMED = 24
+"""How many names a mistake lists at most."""
 
 
 class DeploymentError(ValueError):
@@ -24,6 +28,15 @@ class DeploymentError(ValueError):
         self.mistakes = mistakes
 
 
+class NoDeployment(DeploymentError):
+    """There is no deployment of the name that was given, or its file cannot be read."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        mistake = Mistake(path=(), value=None, reason=reason, source=name)
+        super().__init__((mistake,))
+        self.args = (str(mistake),)
+
+
 def validated(reading: Reading, source: str) -> Deployment:
     """Return the deployment that a reading describes. Raises `DeploymentError` with every mistake."""
     mistakes = [_placed(each, reading, source) for each in reading.mistakes]
@@ -33,7 +46,8 @@ def validated(reading: Reading, source: str) -> Deployment:
                 Mistake(
                     path=(),
                     value=None,
-                    reason="a deployment is a mapping of sections, as in the built-in one called small",
+                    reason=("nothing stands here: " if reading.data is None else "")
+                    + "a deployment is a mapping of sections; `edgesim show small --full` prints one to start from",
                     line=1,
                     source=source,
                 )
@@ -99,6 +113,11 @@ class _Validation:
         errors = error.errors(include_url=False)
         wrong: list[tuple[Path, str]] = []
         told = 0
+        misspelt: dict[Path, list[str]] = {}
+        for each in errors:
+            if each["type"] == "extra_forbidden":
+                around, key = tuple(each["loc"][:-1]), str(each["loc"][-1])
+                misspelt.setdefault(around, []).extend(difflib.get_close_matches(key, _fields(around), n=1))
         for each in errors:
             cause = each.get("ctx", {}).get("error")
             if isinstance(cause, Inconsistent):
@@ -115,6 +134,8 @@ class _Validation:
                 continue  # items that are wrong in themselves are not counted
             original = self._original(loc)
             left_out = each["type"] in ("missing", "too_short") and original in self.removed
+            if each["type"] == "missing" and str(loc[-1]) in misspelt.get(loc[:-1], ()):
+                left_out = True  # the key that stands for it is told
             if not left_out and told < self.MOST:
                 self.mistakes.append(_told(original, each))
                 told += 1
@@ -164,6 +185,8 @@ class _Validation:
             return False
         self.removed.update(original[:end] for end in range(1, len(original) + 1))
         _gather(holder[last], self.ignored)
+        if original[0] == "devices" and last == "type":
+            _gather(holder.get("name"), self.ignored)  # what it is decides what a machine of its name may be
         self.kept.append(holder[last])
         del holder[last]
         return True
@@ -246,12 +269,13 @@ def _told(path: Path, error: Any) -> Mistake:
 
 
 def _reason(kind: str, path: Path, error: Any) -> str:
-    context = error.get("ctx", {})
+    context, value = error.get("ctx", {}), error.get("input")
+    if _secret(path):
+        value = None
     if kind == "extra_forbidden":
         known = _fields(path[:-1])
         near = difflib.get_close_matches(str(path[-1]), known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        return f"unknown key; {hint}known here: {', '.join(known) or 'none'}"
+        return "unknown key; " + (f"did you mean {near[0]!r}?" if near else f"known here: {_some(known) or 'none'}")
     if kind == "missing":
         return "required"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
@@ -259,7 +283,7 @@ def _reason(kind: str, path: Path, error: Any) -> str:
     if kind in ("value_error", "assertion_error"):
         return f"expected {context['error']}"
     if kind == "literal_error":
-        return f"expected {context['expected']}"
+        return _choice(str(context["expected"]), error.get("input"))
     fixed = {
         "too_short": f"needs at least {context.get('min_length')} item(s)",
         "too_long": f"takes at most {context.get('max_length')} item(s)",
@@ -268,7 +292,7 @@ def _reason(kind: str, path: Path, error: Any) -> str:
         "greater_than": f"expected a number greater than {context.get('gt')}",
         "greater_than_equal": f"expected {context.get('ge')} or more",
         "less_than_equal": f"expected {context.get('le')} or less",
-        "tuple_type": "expected a list",
+        "tuple_type": "expected a list" + _as_item(path, value),
         "string_type": "expected text" + ("" if isinstance(error.get("input"), dict | list | None) else " (in quotes)"),
         "int_parsing": "expected a whole number",
         "int_type": "expected a whole number",
@@ -280,6 +304,32 @@ def _reason(kind: str, path: Path, error: Any) -> str:
         "string_pattern_mismatch": f"expected text of the form {context.get('pattern')}",
     }
     return fixed.get(kind) or str(error["msg"])[:200]
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return names in a line that can be read; where there are too many, some of them."""
+    more = len(names) - NAMED
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:NAMED])} and {more} more"
+
+
+def _as_item(path: Path, value: object) -> str:
+    """Return how to make a list of what stands where one is expected."""
+    items_have_fields = bool(_fields(path))
+    if isinstance(value, dict) and items_have_fields:
+        return ", with this as an item of it: [{...}]"
+    return f", such as [{value}]" if isinstance(value, str) and value and not items_have_fields else ""
+
+
+def _choice(expected: str, value: object) -> str:
+    """Return which values a field takes, ``'a', 'b' or 'c'``; of many those that look like what stands there."""
+    values = re.findall(r"'([^']*)'", expected)
+    if len(values) <= NAMED:
+        return f"expected {expected}"
+    by_letters = {re.sub(r"[^a-z0-9]", "", each.lower()): each for each in values}
+    wanted = re.sub(r"[^a-z0-9]", "", str(value).lower())
+    near = [by_letters[each] for each in difflib.get_close_matches(wanted, by_letters, n=3)]
+    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    return f"{hint}expected one of {len(values)} values, such as {', '.join(map(repr, values[:8]))}"
 
 
 def _field(path: Path) -> FieldInfo | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgesim.deployment import DeploymentError, as_yaml, builtin, load, load_text
+from edgesim.deployment import DeploymentError, NoDeployment, as_yaml, builtin, load, load_text
 from tests.deployment.test_deployment import LEAST
 from tests.fuzz import cheap, fuzzed
 
@@ -52,7 +53,6 @@ def test_all_mistakes_at_once() -> None:
         "lab.yaml:3: dns.inside.address",
         "lab.yaml:6: expressway_e[0].release",
         "lab.yaml:8: expressway_c[0].address",
-        "lab.yaml:9: expressway_c[1].address",
         "lab.yaml:9: expressway_c[1].adress",
         "lab.yaml:9: expressway_c[1].name",
         "lab.yaml:11: unified_cm[0].publisher.known_as",
@@ -115,7 +115,7 @@ def test_secrets_are_not_quoted_back() -> None:
         ("devices: [{name: CSFALICE}, {name: CSFALICE}]", "a second device of this name"),
         ("devices: [{name: SEP1, owner: mallory}]", "no user has this name; there is alice"),
         ("devices: [{name: SEP1, security_profile: Secure}]", "no phone security profile of its cluster"),
-        ("devices: [{name: SEP1, type: '9999'}]", "expected 'desktop', 'iphone'"),
+        ("devices: [{name: SEP1, type: '9999'}]", "expected one of 65 values, such as 'desktop', 'iphone'"),
         ("mra: {unified_cm_clusters: [other]}", "no Unified CM cluster has this name; there is cucm"),
         ("mra: {allow_list: [{url: 'ftp://x/'}]}", "expected text of the form"),
         ("traversal_zone: {port: 70000}", "expected 65535 or less"),
@@ -170,7 +170,10 @@ def test_wrong_records(record: str, told: str) -> None:
         ("? [a]\n: b\n", "a key that is not plain text"),
         ("a: " + "[" * 60 + "]" * 60 + "\n", "nested more than 16 deep"),
         ("a: [" + "1, " * 30_000 + "]\n", "more than 20000 values"),
-        ("#" * 300_000 + "\n", "longer than 262144 characters"),
+        ("#" * 300_000 + "\n", "300001 characters, where a deployment file may have 262144"),
+        ("", "nothing stands here"),
+        ("a:\n\tb: 1\n", ":2: not YAML: a tab or a sign that needs quotes"),
+        ("a: 1\nb: 2\na: 3\n", ":3: a: this key stands here twice, first in line 1"),
     ],
 )
 def test_not_a_deployment(text: str, told: str) -> None:
@@ -220,13 +223,50 @@ def test_load_takes_names_files_and_text(tmp_path: Path) -> None:
     file.write_text(LEAST, encoding="utf-8")
     assert load("small") == builtin("small")
     assert load(LEAST) == load(file) == load(str(file))
-    with pytest.raises(DeploymentError, match="cannot be read"):
-        load(tmp_path / "missing.yaml")
-    with pytest.raises(DeploymentError, match="no built-in deployment"):
+    for missing in (tmp_path / "missing.yaml", str(tmp_path / "small"), str(tmp_path)):
+        with pytest.raises(NoDeployment, match=f"^{re.escape(str(missing))}: cannot be read"):
+            load(missing)
+    with pytest.raises(NoDeployment, match=r"no built-in deployment has this name; did you mean 'small'\?"):
         load("smal")
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DeploymentError, match="not UTF-8"):
+    with pytest.raises(NoDeployment, match="neither UTF-8 nor UTF-16"):
         load(file)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_files_as_editors_and_shells_of_windows_write_them(tmp_path: Path, encoding: str, newline: str) -> None:
+    file = tmp_path / "lab.yaml"
+    file.write_text(LEAST, encoding=encoding, newline=newline)
+    assert load(file) == load(LEAST)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("outer:", "outter:", "expressway_e[0].outter: unknown key; did you mean 'outer'?"),
+        ('numbers: ["0100"]', "numbers: 0100", "users[0].numbers: '0100': expected a list, such as [0100]"),
+        ("[{id: alice", "{id: alice", "users: expected a list, with this as an item of it: [{...}]"),
+    ],
+)
+def test_one_slip_is_one_mistake_and_says_what_to_write(old: str, new: str, told: str) -> None:
+    text = LEAST.replace(old, new)
+    (found,) = mistakes(text if new[0] != "{" else text.rstrip().removesuffix("]"))
+    assert found.endswith(told)
+
+
+def test_of_many_values_those_are_named_that_look_alike_and_what_hangs_on_it_is_no_mistake_of_its_own() -> None:
+    device = "clients: [{name: room, address: 198.51.100.9, device: SEP1}]\n"
+    (found,) = mistakes(LEAST + device + "devices: [{name: SEP1, type: RoomKit, owner: alice}]\n")
+    assert "devices[0].type: 'RoomKit': did you mean 'Room Kit'" in found
+    assert "expected one of" in found
+    assert len(found) < 250
+
+
+def test_long_lists_of_keys_are_cut() -> None:
+    (found,) = mistakes(LEAST + "defaults: {sip: {nonsense_of_mine: 1}}\n")
+    assert found.endswith("more")
+    assert len(found) < 700
 
 
 SMALL = as_yaml(builtin("small"), full=True, reveal=True).splitlines()
