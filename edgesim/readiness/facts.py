@@ -50,6 +50,23 @@ def cores(deployment: Deployment) -> Test:
     return one_of(*(core.name for core in deployment.expressway_c))
 
 
+def listed(names: Sequence[str]) -> str:
+    """Return names as people list them, ``a, b and c``; of many the first, and how many more."""
+    if len(names) > 4:
+        return f"{', '.join(names[:3])} and {len(names) - 3} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def verb(subjects: Sequence[str], one: str, several: str) -> str:
+    """Return the form of a word that goes with so many subjects."""
+    return one if len(subjects) == 1 else several
+
+
+def only_through(edges: Sequence[str]) -> str:
+    """Say what a client sees of some Expressway-Es that an Expressway-C does not reach, while others work."""
+    return f"nothing works through {listed(edges)}: clients that meet it get 502 Next Hop Connection Failed"
+
+
 def mra_domains(deployment: Deployment) -> tuple[EnabledDomain, ...]:
     """Return the domains in which clients may sign in: chat alone counts, federation alone does not."""
     enabled = deployment.domains.enabled
@@ -108,6 +125,13 @@ def field_of(deployment: Deployment, view: View, name: str, kind: str) -> tuple[
         if (each.view, each.name.lower(), each.type) == (view, name.lower(), kind):
             return ("dns", "without", index)
     return ("dns", "extra")
+
+
+def containing_one_of(parts: Sequence[str]) -> Test:
+    """Return a condition on a text: it contains one of ``parts``."""
+    if len(parts) == 1:
+        return containing(parts[0])
+    return Test(f"containing one of {', '.join(map(repr, parts))}", lambda found: any(part in found for part in parts))
 
 
 def lacking(part: str) -> Test:

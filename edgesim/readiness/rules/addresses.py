@@ -6,7 +6,8 @@ writing rules and translations down is judged by what it does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from edgesim.deployment import Deployment
 from edgesim.deployment.hosts import ExpresswayC, ExpresswayE
@@ -16,6 +17,7 @@ from edgesim.journal.matchers import (
     SipRequest,
     SipResponse,
     TcpFailed,
+    Test,
     XmppSession,
     ZoneState,
     containing,
@@ -23,6 +25,7 @@ from edgesim.journal.matchers import (
 )
 from edgesim.readiness import facts
 from edgesim.readiness.rule import Book, Finding, Path, Prediction
+from edgesim.world.paths import Passage
 
 book = Book()
 NOTHING = (
@@ -49,6 +52,13 @@ def _pairs(deployment: Deployment) -> Iterator[tuple[int, ExpresswayE, Expresswa
             yield index, edge, core, dialled[1] if dialled else ""
 
 
+def _zone_passage(deployment: Deployment, core: ExpresswayC, address: str) -> Passage:
+    """Return what becomes of C's connection for the traversal zone, from the ports that C uses for SIP: firewalls may
+    know them."""
+    port, source_port = deployment.traversal_zone.port, deployment.defaults.ports.sip_source_first
+    return deployment.ways.passage("tcp", core.name, address, port, source_port=source_port)
+
+
 def _translating(deployment: Deployment, address: str) -> Path:
     """Return the field of the firewall that shows ``address`` to others."""
     for index, wall in enumerate(deployment.network.firewalls or ()):
@@ -58,12 +68,62 @@ def _translating(deployment: Deployment, address: str) -> Path:
     return ("network", "firewalls")
 
 
-def _zone_fails(deployment: Deployment, core: str) -> Matcher:
-    return ZoneState(node=core, zone=deployment.traversal_zone.name, state=deployment.defaults.links.failed_refused)
+def _zone_fails(deployment: Deployment, cores: Test) -> Matcher:
+    return ZoneState(node=cores, zone=deployment.traversal_zone.name, state=deployment.defaults.links.failed_refused)
 
 
-def _zone_never_up(deployment: Deployment, core: str) -> Matcher:
-    return ZoneState(node=core, zone=deployment.traversal_zone.name, state=deployment.defaults.links.active)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What is wrong at one place of a deployment: one finding, however many peers meet it there."""
+
+    deployment: Deployment
+    at: Path
+    pairs: tuple[tuple[ExpresswayE, ExpresswayC, str], ...]
+    """E, C, and an address: the one that C dials, or the one that it shows."""
+
+    @property
+    def edges(self) -> tuple[str, ...]:
+        """The Expressway-Es concerned."""
+        return tuple(dict.fromkeys(edge.name for edge, _, _ in self.pairs))
+
+    @property
+    def cores(self) -> tuple[str, ...]:
+        """The Expressway-Cs concerned."""
+        return tuple(dict.fromkeys(core.name for _, core, _ in self.pairs))
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses concerned."""
+        return tuple(dict.fromkeys(address for _, _, address in self.pairs))
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether no E and no C is left that it does not concern."""
+        lab = self.deployment
+        return len(self.pairs) == len(lab.expressway_e) * len(lab.expressway_c)
+
+    def unreachable(self, blocked: Matcher) -> Prediction:
+        """Predict what the Cs show that cannot reach their Es; while others are left, clients get through by those."""
+        if not self.everywhere:
+            return Prediction(awaits=(blocked,), within=30)
+        lab, cores = self.deployment, one_of(*self.cores)
+        refused = facts.next_hop_failed(lab, facts.any_client(lab))
+        up = ZoneState(node=cores, zone=lab.traversal_zone.name, state=lab.defaults.links.active)
+        return Prediction(awaits=(blocked, _zone_fails(lab, cores), refused), never=(up,), within=30)
+
+    def blocked(self) -> Matcher:
+        """Predict what firewalls say of C's connections to the addresses that it dials."""
+        port = self.deployment.traversal_zone.port
+        remote = facts.containing_one_of(self.addresses)
+        return FirewallBlocked(node=one_of(*self.cores), port=port, remote=remote)
+
+
+def _by_place(deployment: Deployment, found: Iterable[tuple[Path, ExpresswayE, ExpresswayC, str]]) -> Iterator[_Place]:
+    places: dict[Path, list[tuple[ExpresswayE, ExpresswayC, str]]] = {}
+    for at, edge, core, address in found:
+        places.setdefault(at, []).append((edge, core, address))
+    for at, pairs in places.items():
+        yield _Place(deployment, at, tuple(pairs))
 
 
 @book.rule(
@@ -71,55 +131,75 @@ def _zone_never_up(deployment: Deployment, core: str) -> Matcher:
 )
 def shared_address(deployment: Deployment) -> Iterator[Finding]:
     """Answers to an address that C and E share go to E: no connection of C ever comes up."""
+
+    def astray() -> Iterator[tuple[Path, ExpresswayE, ExpresswayC, str]]:
+        for _, edge, core, address in _pairs(deployment):
+            passage = _zone_passage(deployment, core, address)
+            if passage.astray is not None:
+                yield _translating(deployment, passage.source[0]), edge, core, passage.source[0]
+
     port = deployment.traversal_zone.port
-    for _, edge, core, address in _pairs(deployment):
-        passage = deployment.ways.passage("tcp", core.name, address, port)
-        if passage.astray is None:
-            continue
+    for place in _by_place(deployment, astray()):
+        cores, edges, shown = facts.listed(place.cores), facts.listed(place.edges), facts.listed(place.addresses)
+        rule = facts.containing_one_of(place.addresses)
         yield Finding(
-            at=_translating(deployment, passage.source[0]),
-            what=f"{core.name} shows the address {passage.source[0]}, which is also that of {edge.name}",
-            sees=NOTHING,
-            mend=f"give {core.name} and {edge.name} addresses of their own, and translate neither to the other's",
-            prediction=Prediction(
-                awaits=(
-                    FirewallBlocked(node=core.name, port=port, rule=containing(passage.source[0])),
-                    _zone_fails(deployment, core.name),
-                    facts.next_hop_failed(deployment, facts.any_client(deployment)),
-                ),
-                never=(_zone_never_up(deployment, core.name),),
-                within=30,
-            ),
+            at=place.at,
+            what=f"to {edges} {cores} {facts.verb(place.cores, 'shows', 'show')} {shown}, an address of its own",
+            sees=NOTHING if place.everywhere else facts.only_through(place.edges),
+            mend=f"give {cores} and {edges} addresses of their own, and translate neither to the other's",
+            prediction=place.unreachable(FirewallBlocked(node=one_of(*place.cores), port=port, rule=rule)),
         )
 
 
 @book.rule("NET-17.translated-source", requires="no NAT translates what Expressway-C sends to Expressway-E")
 def translated_source(deployment: Deployment) -> Iterator[Finding]:
     """E names C by the address that it sees; a C that knows no such address sends SERVICE out again, and fails."""
-    for _, edge, core, address in _pairs(deployment):
-        passage = deployment.ways.passage("tcp", core.name, address, deployment.traversal_zone.port)
-        seen = passage.source[0]
-        if passage.verdict != "accept" or passage.astray is not None or seen == core.address:
-            continue
-        warning = f'Warning: 399 {core.address}:{deployment.defaults.ports.sip_tls} "Request Timeout"'
+
+    def translated() -> Iterator[tuple[Path, ExpresswayE, ExpresswayC, str]]:
+        for _, edge, core, address in _pairs(deployment):
+            passage = _zone_passage(deployment, core, address)
+            seen = passage.source[0]
+            if passage.verdict == "accept" and passage.astray is None and seen != core.address:
+                yield _translating(deployment, seen), edge, core, seen
+
+    for place in _by_place(deployment, translated()):
+        cores, edges = facts.listed(place.cores), facts.listed(place.edges)
+        shared = len(place.addresses) < len(place.cores)
+        one = len(place.cores) == 1
+        own = f"which is not its address {place.pairs[0][1].address}" if one else "which are not their addresses"
         yield Finding(
-            at=_translating(deployment, seen),
-            what=f"{edge.name} sees {core.name} as {seen}, which is not its address {core.address}",
-            sees="sign-in, files and chat work, but the phone does not register: E's SERVICE is answered 408",
-            mend=f"let the connections from {core.name} to {edge.name} pass without source translation",
-            prediction=Prediction(
-                awaits=(
-                    SipResponse(
-                        node=edge.name, peer=core.name, method="SERVICE", status=408, payload=containing(warning)
-                    ),
-                    SipResponse(node=facts.any_client(deployment), peer=edge.name, method="REGISTER", status=408),
-                ),
-                never=(
-                    SipRequest(node=one_of(*(each.name for each in deployment.unified_cm_nodes)), method="REGISTER"),
-                ),
-                within=60,
-            ),
+            at=place.at,
+            what=f"{edges} {facts.verb(place.edges, 'sees', 'see')} {cores} as {facts.listed(place.addresses)}, "
+            + ("one address for all of them" if shared else own),
+            sees="sign-in, files and chat work, but phones do not register, or not for long: each Expressway-C ends "
+            "the zone of the other, which E takes for the same"
+            if shared
+            else "sign-in, files and chat work, but the phone does not register: E's SERVICE is answered 408",
+            mend=f"let the connections from {cores} to {edges} pass without source translation",
+            prediction=_of_shared(place) if shared else _of_translated(place) if place.everywhere else None,
         )
+
+
+def _of_shared(place: _Place) -> Prediction:
+    """Predict what Cs show that share an address, so that E takes each for the other."""
+    zone = place.deployment.traversal_zone.name
+    return Prediction(awaits=(ZoneState(node=one_of(*place.cores), zone=zone, reason=containing("connection lost")),))
+
+
+def _of_translated(place: _Place) -> Prediction:
+    """Predict what becomes of a registration through a C that is asked by an address that is not its own."""
+    lab, cores, edges = place.deployment, one_of(*place.cores), one_of(*place.edges)
+    core = place.pairs[0][1].address if len(place.cores) == 1 else ""
+    warning = f'Warning: 399 {core}:{lab.defaults.ports.sip_tls} "Request Timeout"' if core else '"Request Timeout"'
+    nodes = one_of(*(each.name for each in lab.unified_cm_nodes))
+    return Prediction(
+        awaits=(
+            SipResponse(node=edges, peer=cores, method="SERVICE", status=408, payload=containing(warning)),
+            SipResponse(node=facts.any_client(lab), peer=edges, method="REGISTER", status=408),
+        ),
+        never=(SipRequest(node=nodes, peer=cores, method="REGISTER"),),
+        within=60,
+    )
 
 
 @book.rule(
@@ -128,39 +208,52 @@ def translated_source(deployment: Deployment) -> Iterator[Finding]:
 )
 def no_reflection(deployment: Deployment) -> Iterator[Finding]:
     """A deprecated design: what C sends to the public address has to turn round at the external firewall."""
-    port = deployment.traversal_zone.port
-    for _, edge, core, address in _pairs(deployment):
-        if edge.inner is not None or edge.static_nat is None or address != edge.static_nat:
-            continue
-        blocked = deployment.ways.passage("tcp", core.name, address, port).blocked
-        wall = _wall(deployment, blocked.firewall) if blocked and address in blocked.rule else None
-        if wall is None or blocked is None:
-            continue
+
+    def unreflected() -> Iterator[tuple[Path, ExpresswayE, ExpresswayC, str]]:
+        for _, edge, core, address in _pairs(deployment):
+            if edge.inner is not None or edge.static_nat is None or address != edge.static_nat:
+                continue
+            blocked = _zone_passage(deployment, core, address).blocked
+            wall = _wall(deployment, blocked.firewall) if blocked and address in blocked.rule else None
+            if wall is not None:
+                yield ("network", "firewalls", wall, "reflection"), edge, core, address
+
+    for place in _by_place(deployment, unreflected()):
+        walls = deployment.network.firewalls or ()
+        wall, edges = walls[int(place.at[2])].name, facts.listed(place.edges)
         yield Finding(
-            at=("network", "firewalls", wall, "reflection"),
-            what=f"{core.name} reaches {edge.name} by its public address {address}, and the firewall "
-            f"{blocked.firewall} does not reflect",
-            sees=NOTHING,
-            mend=f"let {blocked.firewall} reflect, or, better, give {edge.name} a second interface",
-            prediction=_unreachable(deployment, edge, core, port, address),
+            at=place.at,
+            what=f"{facts.listed(place.cores)} {facts.verb(place.cores, 'reaches', 'reach')} {edges} by the public "
+            f"address {facts.listed(place.addresses)}, and the firewall {wall} does not reflect",
+            sees=NOTHING if place.everywhere else facts.only_through(place.edges),
+            mend=f"let {wall} reflect (reflection, and keeps_source, for E must see C's own address), or, better, give "
+            f"{edges} a second interface",
+            prediction=place.unreachable(place.blocked()),
         )
 
 
 @book.rule("NET-19.inner-name", requires="Expressway-C's peer address leads to the inner interface of Expressway-E")
 def inner_name(deployment: Deployment) -> Iterator[Finding]:
     """With two interfaces and no split DNS, the public FQDN leads C outside."""
-    port = deployment.traversal_zone.port
-    for index, edge, core, address in _pairs(deployment):
-        if edge.inner is None or address == edge.inner:
-            continue
-        if deployment.ways.passage("tcp", core.name, address, port).verdict == "accept":
-            continue
+
+    def outside() -> Iterator[tuple[Path, ExpresswayE, ExpresswayC, str]]:
+        for index, edge, core, address in _pairs(deployment):
+            if edge.inner is None or address == edge.inner:
+                continue
+            if _zone_passage(deployment, core, address).verdict != "accept":
+                split = ("dns", "split") if not deployment.dns.split else ("expressway_e", index, "inner_name")
+                yield split, edge, core, address
+
+    for place in _by_place(deployment, outside()):
+        inner = facts.listed(tuple(str(edge.inner) for edge in dict.fromkeys(edge for edge, _, _ in place.pairs)))
         yield Finding(
-            at=("dns", "split") if not deployment.dns.split else ("expressway_e", index, "inner_name"),
-            what=f"{core.name}'s peer address leads to {address}, which is not the inner interface of {edge.name}",
-            sees=NOTHING,
-            mend=f"use split DNS, or a name of its own for {edge.inner}: expressway_e[{index}].inner_name",
-            prediction=_unreachable(deployment, edge, core, port, address),
+            at=place.at,
+            what=f"the peer {facts.verb(place.edges, 'address', 'addresses')} of {facts.listed(place.cores)} "
+            f"{facts.verb(place.edges, 'leads', 'lead')} to {facts.listed(place.addresses)}, not to the inner "
+            f"{facts.verb(place.edges, 'interface', 'interfaces')} of {facts.listed(place.edges)}",
+            sees=NOTHING if place.everywhere else facts.only_through(place.edges),
+            mend=f"use split DNS, or a name of its own for {inner}: inner_name of {facts.listed(place.edges)}",
+            prediction=place.unreachable(place.blocked()),
         )
 
 
@@ -169,26 +262,31 @@ def inner_name(deployment: Deployment) -> Iterator[Finding]:
 )
 def xcp_interface(deployment: Deployment) -> Iterator[Finding]:
     """XCP listens on the internal interface alone: a traversal zone by the external one does not carry chat."""
-    port, clients = deployment.xcp_link.port, facts.any_client(deployment)
-    for index, edge, core, address in _pairs(deployment) if deployment.im_presence else ():
-        zone = deployment.ways.passage("tcp", core.name, address, deployment.traversal_zone.port)
-        if edge.inner is None or address == edge.inner or zone.verdict != "accept":
-            continue
+
+    def external() -> Iterator[tuple[Path, ExpresswayE, ExpresswayC, str]]:
+        for index, edge, core, address in _pairs(deployment) if deployment.im_presence else ():
+            passage = _zone_passage(deployment, core, address)
+            if edge.inner is not None and address != edge.inner and passage.verdict == "accept":
+                yield ("expressway_e", index, "inner_zone"), edge, core, address
+
+    links, port = deployment.defaults.links, deployment.xcp_link.port
+    sessions = XmppSession(node=one_of(*(each.name for each in deployment.im_presence_nodes)))
+    for place in _by_place(deployment, external()):
+        edge, cores = place.pairs[0][0], one_of(*place.cores)
+        alone = len(deployment.expressway_e) == 1
         yield Finding(
-            at=("expressway_e", index, "inner_zone"),
-            what=f"{core.name} reaches {edge.name} by its external interface, and XCP only uses the internal one "
-            f"({edge.inner} in zone {edge.inner_zone})",
+            at=place.at,
+            what=f"{facts.listed(place.cores)} {facts.verb(place.cores, 'reaches', 'reach')} {edge.name} by its "
+            f"external interface, and XCP only uses the internal one ({edge.inner} in zone {edge.inner_zone})",
             sees="phone service works, chat does not",
-            mend=f"let the traversal zone of {core.name} use the internal interface",
+            mend=f"let the traversal zone of {facts.listed(place.cores)} use the internal interface",
             prediction=Prediction(
                 awaits=(
-                    ZoneState(
-                        node=core.name, zone=deployment.traversal_zone.name, state=deployment.defaults.links.active
-                    ),
-                    TcpFailed(node=core.name, port=port),
-                    *(facts.no_mechanisms(deployment, clients) if len(deployment.expressway_e) == 1 else ()),
+                    ZoneState(node=cores, zone=deployment.traversal_zone.name, state=links.active),
+                    TcpFailed(node=cores, port=port),
+                    *(facts.no_mechanisms(deployment, facts.any_client(deployment)) if alone else ()),
                 ),
-                never=(XmppSession(node=one_of(*(each.name for each in deployment.im_presence_nodes))),),
+                never=(sessions,) if alone else (),
                 within=60,
             ),
         )
@@ -197,16 +295,3 @@ def xcp_interface(deployment: Deployment) -> Iterator[Finding]:
 def _wall(deployment: Deployment, name: str) -> int | None:
     """Return the place of a firewall by its name."""
     return next((i for i, each in enumerate(deployment.network.firewalls or ()) if each.name == name), None)
-
-
-def _unreachable(deployment: Deployment, edge: ExpresswayE, core: ExpresswayC, port: int, address: str) -> Prediction:
-    """Predict what a C shows that cannot reach its E, and what a client gets."""
-    return Prediction(
-        awaits=(
-            FirewallBlocked(node=core.name, port=port, remote=containing(address)),
-            _zone_fails(deployment, core.name),
-            facts.next_hop_failed(deployment, facts.any_client(deployment)),
-        ),
-        never=(_zone_never_up(deployment, core.name),),
-        within=30,
-    )

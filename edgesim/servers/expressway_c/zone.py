@@ -56,6 +56,7 @@ class Peer:
         self._wake = asyncio.Event()
         self._why: Exception | None = None
         self._address = name
+        self._lost_at = float("-inf")
 
     @property
     def active(self) -> bool:
@@ -75,7 +76,11 @@ class Peer:
         self._wake.set()
 
     async def run(self) -> None:
-        """Keep the connection up: after a loss dial at once, after a failure wait for the zone's retry interval."""
+        """Keep the connection up: after a loss dial at once, after a failure wait for the zone's retry interval.
+
+        After a second loss within one such interval C waits, too: where two of them show E the same address, each
+        connection is the end of the other's.
+        """
         retry = self._zone.node.defaults.links.zone_retry_s
         while True:
             try:
@@ -104,6 +109,10 @@ class Peer:
                 connection.abort()
             if was_active:
                 self._enter(self._zone.texts.failed_refused, "connection lost")
+                now, retry = asyncio.get_running_loop().time(), self._zone.texts.zone_retry_s
+                again, self._lost_at = now < self._lost_at + retry, now
+                if again:
+                    await asyncio.sleep(retry)
 
     # ---- dialling
 
