@@ -46,6 +46,12 @@ class Ways:
             protocol, (interface.address, source_port), (target, port), host=host, zone=interface.zone
         )
 
+    def to_zone(self, core: str, target: str) -> Passage:
+        """Return what becomes of an Expressway-C's connection for the traversal zone, which it opens from the ports
+        for its SIP: firewalls may know them. Raises `LookupError` for an unknown host."""
+        port, source_port = self._deployment.traversal_zone.port, self._deployment.defaults.ports.sip_source_first
+        return self.passage("tcp", core, target, port, source_port=source_port)
+
     def from_outside(self, protocol: str, target: str, port: int, *, address: str = "192.0.2.1") -> Passage:
         """Return what becomes of a new flow from a stranger on the internet."""
         return self.paths.judge(protocol, (address, SOMEWHERE), (target, port), host=None, zone=INTERNET)

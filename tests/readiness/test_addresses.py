@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from edgesim.deployment import load
+from edgesim.readiness import check
+from edgesim.scenario.proof import simulate
 from tests.readiness.cases import Case
 
 PUBLIC = "203.0.113.10"
@@ -40,6 +43,11 @@ CASES = [
     Case(changes={**ONE, "network.firewalls": [REFLECTING, INTERNAL]}),
     Case(changes={**ONE, "network.firewalls": [{**EXTERNAL, "reflection": True}, INTERNAL]},
          rule="NET-17.translated-source"),
+    Case(changes={**TWO, "network.firewalls": [EXTERNAL, {
+        **INTERNAL, "nat": ["source expc -> dmz as 10.0.20.99"],
+        "rules": ["allow tcp expc:25000-29999 -> expe:7001", "allow tcp inside -> expe:2222,7400",
+                  "allow udp inside -> expe:2776-2777"]}]}, rule="NET-17.translated-source"),  # by C's source ports
+    Case(changes=behind("source inside -> dmz as 10.0.20.99"), deployment="cluster", rule="NET-17.translated-source"),
     Case(changes=ONE, rule="NET-20.no-reflection", at="network.firewalls[0].reflection"),
     Case(changes={"dns.split": False, "expressway_e.expe.inner_name": "expe-inner"}),
     Case(changes={**TWO, "dns.split": False}, rule="NET-19.inner-name", at="dns.split"),
@@ -52,3 +60,28 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_check_reports_exactly_what_is_meant(case: Case) -> None:
     case.verify()
+
+
+@pytest.mark.parametrize(
+    ("changes", "count"),
+    [
+        (behind("source inside -> dmz as 10.0.20.99"), 1),
+        ({f"expressway_e.expe{n}.{key}": value for n in (1, 2) for key, value in
+          (("inner", None), ("outer", f"10.0.10.{n}"), ("static_nat", f"203.0.113.{n}"))}, 1),
+        ({"dns.split": False}, 2),  # the inner interface of each
+    ],
+    ids=["translation", "reflection", "split"],
+)  # fmt: skip
+def test_one_cause_is_one_finding_however_many_peers_meet_it(changes: dict[str, Any], count: int) -> None:
+    deployment = load("cluster").changed(changes)
+    report = check(deployment)
+    assert len(report.reported) == count, report.as_json()
+    for proof in simulate(deployment, report).proofs:
+        assert proof.shown, proof
+
+
+def test_connections_that_end_each_other_are_not_opened_without_end() -> None:
+    deployment = load("cluster").changed(behind("source inside -> dmz as 10.0.20.99"))
+    simulated = simulate(deployment, check(deployment))
+    lost = [entry for entry in simulated.journal.select(kind="zone.state") if "connection lost" in entry.event.reason]  # type: ignore[attr-defined]
+    assert 0 < len(lost) < 100

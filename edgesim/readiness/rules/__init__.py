@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgesim.readiness.rule import Book, Rule
 from edgesim.readiness.rules import (
     addresses,
+    certificate_dates,
     certificate_names,
     certificates,
     endpoints,
@@ -29,6 +30,7 @@ BOOKS: tuple[Book, ...] = (
     ports.book,
     certificates.book,
     certificate_names.book,
+    certificate_dates.book,
     ip_protocol.book,
     endpoints.book,
 )

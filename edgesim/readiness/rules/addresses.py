@@ -25,7 +25,6 @@ from edgesim.journal.matchers import (
 )
 from edgesim.readiness import facts
 from edgesim.readiness.rule import Book, Finding, Path, Prediction
-from edgesim.world.paths import Passage
 
 book = Book()
 NOTHING = (
@@ -50,13 +49,6 @@ def _pairs(deployment: Deployment) -> Iterator[tuple[int, ExpresswayE, Expresswa
         dialled = _dialled(deployment, edge)
         for core in deployment.expressway_c if dialled else ():
             yield index, edge, core, dialled[1] if dialled else ""
-
-
-def _zone_passage(deployment: Deployment, core: ExpresswayC, address: str) -> Passage:
-    """Return what becomes of C's connection for the traversal zone, from the ports that C uses for SIP: firewalls may
-    know them."""
-    port, source_port = deployment.traversal_zone.port, deployment.defaults.ports.sip_source_first
-    return deployment.ways.passage("tcp", core.name, address, port, source_port=source_port)
 
 
 def _translating(deployment: Deployment, address: str) -> Path:
@@ -134,7 +126,7 @@ def shared_address(deployment: Deployment) -> Iterator[Finding]:
 
     def astray() -> Iterator[tuple[Path, ExpresswayE, ExpresswayC, str]]:
         for _, edge, core, address in _pairs(deployment):
-            passage = _zone_passage(deployment, core, address)
+            passage = deployment.ways.to_zone(core.name, address)
             if passage.astray is not None:
                 yield _translating(deployment, passage.source[0]), edge, core, passage.source[0]
 
@@ -157,7 +149,7 @@ def translated_source(deployment: Deployment) -> Iterator[Finding]:
 
     def translated() -> Iterator[tuple[Path, ExpresswayE, ExpresswayC, str]]:
         for _, edge, core, address in _pairs(deployment):
-            passage = _zone_passage(deployment, core, address)
+            passage = deployment.ways.to_zone(core.name, address)
             seen = passage.source[0]
             if passage.verdict == "accept" and passage.astray is None and seen != core.address:
                 yield _translating(deployment, seen), edge, core, seen
@@ -213,7 +205,7 @@ def no_reflection(deployment: Deployment) -> Iterator[Finding]:
         for _, edge, core, address in _pairs(deployment):
             if edge.inner is not None or edge.static_nat is None or address != edge.static_nat:
                 continue
-            blocked = _zone_passage(deployment, core, address).blocked
+            blocked = deployment.ways.to_zone(core.name, address).blocked
             wall = _wall(deployment, blocked.firewall) if blocked and address in blocked.rule else None
             if wall is not None:
                 yield ("network", "firewalls", wall, "reflection"), edge, core, address
@@ -240,7 +232,7 @@ def inner_name(deployment: Deployment) -> Iterator[Finding]:
         for index, edge, core, address in _pairs(deployment):
             if edge.inner is None or address == edge.inner:
                 continue
-            if _zone_passage(deployment, core, address).verdict != "accept":
+            if deployment.ways.to_zone(core.name, address).verdict != "accept":
                 split = ("dns", "split") if not deployment.dns.split else ("expressway_e", index, "inner_name")
                 yield split, edge, core, address
 
@@ -265,7 +257,7 @@ def xcp_interface(deployment: Deployment) -> Iterator[Finding]:
 
     def external() -> Iterator[tuple[Path, ExpresswayE, ExpresswayC, str]]:
         for index, edge, core, address in _pairs(deployment) if deployment.im_presence else ():
-            passage = _zone_passage(deployment, core, address)
+            passage = deployment.ways.to_zone(core.name, address)
             if edge.inner is not None and address != edge.inner and passage.verdict == "accept":
                 yield ("expressway_e", index, "inner_zone"), edge, core, address
 

@@ -1,0 +1,126 @@
+"""Rules about certificates that nobody accepts, whoever signed them: out of date, or for another host.
+
+Sources: MRA Deployment Guide, "Certificate Requirements"; "Configure and Troubleshoot Collaboration Edge (MRA)
+Certificates" (Cisco 213872); RFC 5280, 4.1.2.5; RFC 6125, 6.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgesim.deployment import Deployment
+from edgesim.deployment.presenting import Presentation, presentations
+from edgesim.deployment.security import Certificate
+from edgesim.journal.matchers import TlsRefused, containing, one_of
+from edgesim.pki.names import first_match, qualified, within
+from edgesim.readiness import facts
+from edgesim.readiness.chains import chain
+from edgesim.readiness.rule import Book, Finding, Prediction
+
+book = Book()
+EFFECTS = {
+    ("expressway_e", "server"): "Jabber asks its user about the certificate, or refuses it; phones and room devices do "
+    "not connect; the traversal zone fails (TLS), so nobody has phone or chat",
+    ("expressway_e", "client"): "nothing yet: E shows it only where it opens a connection",
+    ("expressway_c", "server"): "the traversal zone fails (TLS): REGISTER is answered 503, there is no chat, and "
+    "configuration files end in 502",
+    ("unified_cm", "tomcat"): "Expressway-C does not discover the node; of a publisher, nobody signs in (401)",
+    ("unified_cm", "callmanager"): "users sign in, but the configuration files on 6972 end in 502 Next Hop Connection "
+    "Failed; in mixed mode the zone to 5061 stays down",
+    ("im_presence", "tomcat"): "Expressway-C does not discover the node: no chat",
+    ("im_presence", "cup-xmpp"): "Expressway-C's XMPP link to the node stays down: no chat",
+}
+EFFECTS["expressway_c", "client"] = EFFECTS["expressway_c", "server"]
+"""What a client sees where a certificate is refused, by the kind of host and the service."""
+WORDS = {"expired": "has expired", "not yet valid": "is not yet valid"}
+
+
+def _verified(lab: Deployment) -> Iterator[tuple[Certificate, tuple[Presentation, ...]]]:
+    """Yield every server's certificate that somebody verifies, with the legs on which that happens and its signer is
+    trusted. Who the clients are that show one is another matter (CERT-15)."""
+    legs: dict[tuple[str, str], list[Presentation]] = {}
+    for leg in presentations(lab):
+        if leg.store is None or lab.host(leg.host).kind == "client":
+            continue
+        if chain(lab, (leg.host, leg.service), (leg.to, leg.store)).good:
+            legs.setdefault((leg.host, leg.service), []).append(leg)
+    for (host, service), found in legs.items():
+        yield lab.certificate(host, service), tuple(found)
+
+
+def _met(lab: Deployment, legs: tuple[Presentation, ...]) -> tuple[Presentation, ...]:
+    """Return the legs that every deployment comes to: links of C, what clients open, publishers that C asks."""
+    publishers = {each.publisher.name for each in (*lab.unified_cm, *lab.im_presence)}
+    tftp = {cluster.tftp[0] for cluster in lab.unified_cm}
+    return tuple(
+        leg
+        for leg in legs
+        if not (leg.service == "tomcat" and leg.host not in publishers)
+        and not (leg.service == "callmanager" and leg.host not in tftp)
+        and leg.port not in (lab.defaults.ports.headset_https,)
+    )
+
+
+def _refusals(lab: Deployment, legs: tuple[Presentation, ...], reason: str) -> Prediction | None:
+    met = _met(lab, legs)
+    if not met:
+        return None
+    readers = one_of(*dict.fromkeys(leg.to for leg in met))
+    return Prediction(awaits=(TlsRefused(node=readers, peer=met[0].host, reason=containing(reason)),))
+
+
+@book.rule("CERT-16.validity", requires="certificates that are shown for MRA are valid today")
+def validity(deployment: Deployment) -> Iterator[Finding]:
+    """By the clock of whoever verifies; on all legs at once."""
+    for certificate, legs in _verified(deployment):
+        if certificate.validity == "valid":
+            continue
+        words = WORDS[certificate.validity]
+        readers = facts.listed(tuple(dict.fromkeys(leg.to for leg in legs)))
+        kind = deployment.host(certificate.host).kind
+        yield Finding(
+            at=deployment.place_of_certificate(certificate.host, certificate.service),
+            what=f"the certificate {certificate.service} of {certificate.host} {words}: {readers} "
+            f"{facts.verb(tuple({leg.to for leg in legs}), 'refuses', 'refuse')} it",
+            sees=EFFECTS[kind, certificate.service],
+            mend="have it signed anew, upload it, and restart; or set the clock that is wrong",
+            prediction=_refusals(deployment, legs, certificate.validity),
+        )
+
+
+def _wanted(lab: Deployment, certificate: Certificate, legs: tuple[Presentation, ...]) -> Iterator[str]:
+    """Yield the host names by which those who verify a server's certificate reach it."""
+    host = lab.host(certificate.host)
+    if not any(leg.side == "server" for leg in legs):
+        return
+    if host.kind != "expressway_e":
+        yield host.fqdn
+        return
+    if any(lab.host(leg.to).kind == "client" for leg in legs):
+        yield host.fqdn
+    place = [edge.name for edge in lab.expressway_e].index(host.name)
+    peers = lab.traversal_zone.peer_addresses
+    own = {edge.fqdn.lower() for edge in lab.expressway_e} | {edge.inner_fqdn.lower() for edge in lab.expressway_e}
+    if place < len(peers) and peers[place].lower() in own:
+        yield peers[place]
+
+
+@book.rule("CERT-16.host-name", requires="the certificate of each server holds the names by which it is reached")
+def host_name(deployment: Deployment) -> Iterator[Finding]:
+    """The FQDN; on Expressway-E also the peer address of Expressway-C's traversal zone."""
+    limit = deployment.defaults.tls.san_limit_characters
+    for certificate, legs in _verified(deployment):
+        names = within((qualified(name) for name in certificate.names or ()), limit)
+        wanted = tuple(dict.fromkeys(_wanted(deployment, certificate, legs)))
+        lacking = tuple(name for name in wanted if first_match([qualified(name)], names) is None)
+        if not lacking or certificate.validity != "valid":
+            continue
+        kind = deployment.host(certificate.host).kind
+        yield Finding(
+            at=deployment.place_of_certificate(certificate.host, certificate.service),
+            what=f"the SAN of the certificate {certificate.service} of {certificate.host} lacks "
+            f"{facts.listed(lacking)}, by which it is reached",
+            sees=EFFECTS[kind, certificate.service],
+            mend=f"make a new CSR with {facts.listed(lacking)} in it, and have it signed",
+            prediction=_refusals(deployment, tuple(leg for leg in legs if leg.side == "server"), ""),
+        )
