@@ -80,7 +80,7 @@ def show(report: Report, proofs: Simulated | None = None, *, ladder: bool = Fals
     source = report.deployment.source or report.deployment.name
     by_finding = {id(proof.reported): proof for proof in proofs.proofs} if proofs else {}
     for each in report.reported:
-        _show(each, source, by_finding.get(id(each)))
+        _show(each, source, by_finding.get(id(each)), complete=proofs is None or proofs.complete)
         if ladder and proofs and (proof := by_finding.get(id(each))) and proof.shown:
             _ladder(proof, proofs.journal, report.deployment)
         output.say()
@@ -129,25 +129,25 @@ def _of_another(entry: Entry[Event], others: Collection[str]) -> bool:
     return entry.node in others or entry.peer in others
 
 
-def _came(matcher: Matcher, proof: Proof | None) -> str:
+def _came(matcher: Matcher, proof: Proof | None, complete: bool) -> str:
     if proof is None:
         return ""
     entry = next((entry for one, entry in proof.seen if one is matcher), None)
     if entry is None:
-        return "  (a sign-in did not show it)"
+        return "  (not seen)" if complete else "  (not seen: a sign-in ended earlier, see below)"
     return f"  (seen at {entry.at:.3f} s, {entry.node})"
 
 
-def _show(each: Reported, source: str, proof: Proof | None = None) -> None:
+def _show(each: Reported, source: str, proof: Proof | None, *, complete: bool) -> None:
     severity, finding = each.rule.severity, each.finding
     place = f"{source}:{each.line}" if each.line else source
     head = click.style(f"{severity.value:<8}", fg=COLOURS[severity], bold=True)
     output.say(f"{head} {each.rule.name}  {place}  {finding.field}")
     output.say(_block("", finding.what))
-    output.say(_block("a client", finding.sees))
+    output.say(_block("symptom", finding.sees))
     if finding.prediction:
         for matcher in finding.prediction.awaits:
-            output.say(_block("predicted", str(matcher) + _came(matcher, proof)))
+            output.say(_block("predicted", str(matcher) + _came(matcher, proof, complete)))
         for matcher in finding.prediction.never:
             broken = proof is not None and any(one is matcher for one, _ in proof.broken)
             output.say(_block("and never", str(matcher) + ("  (it came all the same)" if broken else "")))

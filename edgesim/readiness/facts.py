@@ -35,6 +35,12 @@ def any_client(deployment: Deployment, *, outside: bool = True) -> Test:
     return one_of(*(spec.name for spec in clients(deployment, outside=outside)))
 
 
+def jabbers(deployment: Deployment, *, outside: bool = True) -> tuple[str, ...]:
+    """Return the client machines outside (or inside) on which Jabber runs: what is no phone and no room device."""
+    found = {each.name for each in deployment.clients if each.platform not in ("phone", "room")}
+    return tuple(spec.name for spec in clients(deployment, outside=outside) if spec.name in found)
+
+
 def anybody(deployment: Deployment) -> Test:
     """Return a condition on a host's name: one of the client machines, wherever they are."""
     return one_of(*(spec.name for spec in deployment.host_specs() if spec.kind == "client"))

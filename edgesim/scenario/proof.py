@@ -21,6 +21,7 @@ from edgesim.scenario.play import Play
 from edgesim.scenario.stage import DEVICES, CannotRun, Lab
 from edgesim.world.sim import SimWorld
 
+SIGNED_IN = "signed in"
 PATIENCE = 30.0
 """Seconds of lab time that pass after the last sign-in: retries and probes have had a turn by then."""
 
@@ -45,6 +46,8 @@ class Simulated:
     """A finished simulation: who signed in and how far each came, the proofs, and the journal."""
 
     sign_ins: tuple[str, ...]
+    complete: bool
+    """Whether every sign-in went through, so that nothing is hidden behind an earlier failure."""
     proofs: tuple[Proof, ...]
     journal: Journal
 
@@ -60,7 +63,7 @@ def simulate(deployment: Deployment, report: Report, *, seed: int = 1) -> Simula
         told = []
         seats = _Seats(deployment)
         for machine in deployment.clients:
-            where: Literal["inside", "outside"] = "inside" if machine.zone == "inside" else "outside"
+            where: Literal["inside", "outside"] = "inside" if machine.view == "inside" else "outside"
             platform: Any = machine.platform
             if platform in DEVICES and where == "inside":
                 told.append(f"{machine.name}: on premises, where devices do not need the edge")
@@ -71,7 +74,7 @@ def simulate(deployment: Deployment, report: Report, *, seed: int = 1) -> Simula
                 elif (user := seats.next(platform)) is None:
                     continue
                 else:
-                    client = lab.client(user, Client(where=where, platform=platform))
+                    client = lab.client(user, Client(where=where, platform=platform), machine=machine.name)
             except CannotRun as error:
                 told.append(f"{machine.name}: {error}")
                 continue
@@ -84,6 +87,7 @@ def simulate(deployment: Deployment, report: Report, *, seed: int = 1) -> Simula
     sign_ins = world.run(play.perform(deployment, story))
     return Simulated(
         sign_ins=tuple(sign_ins),
+        complete=all(line.endswith(f": {SIGNED_IN}") for line in sign_ins),
         proofs=tuple(_proof(each, journal) for each in report.reported if each.finding.prediction),
         journal=journal,
     )
@@ -116,7 +120,7 @@ def _came_to(outcome: object, user: User) -> str:
     if getattr(outcome, "ok", False):
         chat = getattr(outcome, "chat", None)
         missed = chat is False and user.im_presence_node is not None
-        return "signed in, without chat" if missed else "signed in"
+        return f"{SIGNED_IN}, without chat" if missed else SIGNED_IN
     return f"failed: {getattr(outcome, 'reason', '') or 'no reason given'}"
 
 

@@ -358,22 +358,27 @@ class Lab:
         """Return what scripted hosts got and nobody read, one line each."""
         return [line for script in self._scripts.values() for line in script.unread()]
 
-    def client(self, user: str | User, seat: Client = Outside) -> Jabber:
-        """Return a simulated Jabber on a free machine in the right zone; a `User` may be one whom nobody knows."""
+    def client(self, user: str | User, seat: Client = Outside, *, machine: str | None = None) -> Jabber:
+        """Return a simulated Jabber on a free machine in the right zone, or on the one that is named; a `User` may be
+        one whom nobody knows."""
         from edgesim.clients.jabber import Jabber
 
         platform = seat.platform
         if platform == "phone" or platform == "room":
             raise CannotRun(f"Jabber does not run on a {platform}: lab.phone and lab.room return devices")
         who = self.deployment.user(user) if isinstance(user, str) else user
-        for spec in self._machines(seat):
+        for spec in self._machines(seat) if machine is None else self._free(machine):
             if spec.platform not in DEVICES:
                 self._busy.append(spec.name)
                 client = Jabber(self.inner.node(spec.name), who, platform=platform)
                 self._clients[f"{who.id}@{spec.name}"] = client
                 return client
         zone = "inside" if seat.where == "inside" else "internet"
-        raise CannotRun(f"deployment {self.deployment.name!r} has no free client machine in zone {zone!r}")
+        which = f"free client machine {machine!r}" if machine else f"free client machine in zone {zone!r}"
+        raise CannotRun(f"deployment {self.deployment.name!r} has no {which}")
+
+    def _free(self, name: str) -> Iterator[ClientHost]:
+        return (each for each in self.deployment.clients if each.name == name and name not in self._busy)
 
     def _machines(self, seat: Client) -> Iterator[ClientHost]:
         """Yield the machines of clients in the right zone that nobody sits at yet."""

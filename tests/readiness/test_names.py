@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from edgesim.deployment import load
+from edgesim.readiness import check
+from edgesim.scenario.proof import simulate
 from tests.readiness.cases import Case
 
 
@@ -162,3 +165,37 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_check_reports_exactly_what_is_meant(case: Case) -> None:
     case.verify()
+
+
+def test_one_setting_is_one_finding_however_many_domains_it_leaves_without_records() -> None:
+    domains = [{"name": name} for name in ("example.com", "example.net", "example.org")]
+    deployment = load("small").changed({"domains.enabled": domains, "dns.cisco_uds": False})
+    (found,) = check(deployment).reported
+    assert found.rule.name == "NET-11.cisco-uds-inside"
+    assert all(f"_cisco-uds._tcp.{each['name']}" in found.finding.mend for each in domains)
+    (proof,) = simulate(deployment, check(deployment)).proofs
+    assert proof.shown, proof
+
+
+def test_nothing_is_predicted_of_machines_that_are_not_there() -> None:
+    """Room devices never ask for ``_cisco-uds``; without a client inside nobody fails to find it."""
+    leak = check(load("devices").changed({"dns.cisco_uds_outside": True})).reported[0].finding
+    assert leak.prediction is not None
+    assert "room-1" not in str(leak.prediction.never[0])
+    (inside,) = check(load("devices").changed({"dns.cisco_uds": False})).reported
+    assert inside.finding.prediction is None
+
+
+def test_clients_of_a_branch_sign_in_where_they_stand() -> None:
+    deployment = load("small").changed(
+        {
+            "network.zones": [
+                *({"name": name} for name in ("internet", "outer-dmz", "dmz", "inside")),
+                {"name": "branch", "outward": "inside"},
+            ],
+            "clients": [{"name": "laptop", "address": "10.0.60.5", "zone": "branch"}],
+        }
+    )
+    simulated = simulate(deployment, check(deployment))
+    assert simulated.sign_ins == ("alice from laptop: signed in",)
+    assert simulated.complete

@@ -50,7 +50,7 @@ def _verified(lab: Deployment) -> Iterator[tuple[Certificate, tuple[Presentation
 
 def _met(lab: Deployment, legs: tuple[Presentation, ...]) -> tuple[Presentation, ...]:
     """Return the legs that every deployment comes to: links of C, what clients open, publishers that C asks."""
-    publishers = {each.publisher.name for each in (*lab.unified_cm, *lab.im_presence)}
+    publishers = {each.publisher.name for each in lab.unified_cm} | {each.publisher.name for each in lab.im_presence}
     tftp = {cluster.tftp[0] for cluster in lab.unified_cm}
     return tuple(
         leg

@@ -38,7 +38,7 @@ OVER_TLS = "xcp over tls"
 @book.rule("NET-14.cisco-uds-outside", requires="_cisco-uds must not be resolvable outside")
 def cisco_uds_outside(deployment: Deployment) -> Iterator[Finding]:
     """Jabber that finds ``_cisco-uds`` takes itself for inside and never tries the edge."""
-    clients = facts.any_client(deployment)
+    clients = one_of(*facts.jabbers(deployment))
     for domain in deployment.domains.enabled:
         name = f"_cisco-uds._tcp.{domain.name}"
         if facts.record(deployment, "outside", name, "SRV") is None:
@@ -57,7 +57,9 @@ def cisco_uds_outside(deployment: Deployment) -> Iterator[Finding]:
                     TcpOpened(node=clients, peer=edge.name, port=deployment.defaults.ports.edge_https)
                     for edge in deployment.expressway_e
                 ),
-            ),
+            )
+            if facts.jabbers(deployment) and domain.name == deployment.domains.edge
+            else None,
         )
 
 
@@ -121,22 +123,30 @@ def cisco_uds_inside(deployment: Deployment) -> Iterator[Finding]:
     """Without it, and without ``_collab-edge`` inside, clients on premises find no service at all."""
     if facts.cores_without(deployment, NO_INSIDE_SRV):
         return
-    for domain in _without_uds(deployment):
-        name = f"_cisco-uds._tcp.{domain}"
-        if facts.targets(deployment, "inside", f"_collab-edge._tls.{domain}"):
-            continue  # clients on premises are meant to come through the edge
-        clients = facts.any_client(deployment, outside=False)
+    # Where _collab-edge resolves inside, clients on premises are meant to come through the edge.
+    domains = [
+        each
+        for each in _without_uds(deployment)
+        if not facts.targets(deployment, "inside", f"_collab-edge._tls.{each}")
+    ]
+    for at in dict.fromkeys(_uds_field(deployment, f"_cisco-uds._tcp.{each}") for each in domains):
+        mine = tuple(each for each in domains if _uds_field(deployment, f"_cisco-uds._tcp.{each}") == at)
+        names = tuple(f"_cisco-uds._tcp.{each}" for each in mine)
+        clients, edge = facts.jabbers(deployment, outside=False), deployment.domains.edge
         yield Finding(
-            at=_uds_field(deployment, name),
-            what=f"neither {name} nor _collab-edge._tls.{domain} resolves inside",
+            at=at,
+            what=f"neither _cisco-uds._tcp nor _collab-edge._tls of {facts.listed(mine)} resolves inside",
             sees="clients outside sign in; on premises Jabber finds no service and asks for manual settings",
-            mend=f"create {name} in the inside DNS: priority 10, weight 10, port 8443, one for each Unified CM node",
+            mend=f"create {facts.listed(names)} in the inside DNS: priority 10, weight 10, port 8443, one for each "
+            "Unified CM node",
             prediction=Prediction(
                 awaits=(
-                    DnsAnswer(node=clients, name=name, qtype="SRV", answers=()),
-                    ClientState(node=clients, stage="service discovery", outcome="failed"),
+                    DnsAnswer(node=one_of(*clients), name=f"_cisco-uds._tcp.{edge}", qtype="SRV", answers=()),
+                    ClientState(node=one_of(*clients), stage="service discovery", outcome="failed"),
                 ),
-            ),
+            )
+            if clients and edge in mine
+            else None,
         )
 
 
