@@ -89,7 +89,10 @@ def inspect(files: Sequence[tuple[str, bytes]], *, as_json: bool) -> None:
         try:
             found += [(name, inspected(each)) for each in read_certificates(text)]
         except PkiError as error:
-            raise Problem(f"{name}: {error}", "Certificates in DER: openssl x509 -inform der -in FILE.") from None
+            advice = "Certificates in DER: openssl x509 -inform der -in FILE."
+            if b"CERTIFICATE REQUEST-----" in text:
+                advice = "`edgesim certs sign` makes a certificate of it; openssl req -text shows it."
+            raise Problem(f"{name}: {error}", advice) from None
     if as_json:
         _say([certs_views.inspection_json(name, each) for name, each in found])
         return

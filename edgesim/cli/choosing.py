@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,8 +23,12 @@ def chosen(wanted: Sequence[str]) -> list[Scenario]:
         text = str(error).partition(";")[0]
         if paths_only:
             raise Problem(text, "A scenario is an async function below @scenario, in a Python file.") from None
-        names = ", ".join(each.name for each in _all(home))
-        raise Problem(text, f"There are: {names}" if names else "") from None
+        names = [each.name for each in _all(home)]
+        near = [name for item in wanted for name in difflib.get_close_matches(item, names, n=3)]
+        advice = f"Did you mean {' or '.join(dict.fromkeys(near))}? " if near else ""
+        few = len(names) <= 12
+        listing = f"There are: {', '.join(names)}" if few else f"`edgesim list` has all {len(names)} of them."
+        raise Problem(text, advice + listing if names else "") from None
     except Exception as error:
         raise Problem(f"a scenario's file cannot be loaded: {_explained(error)}") from None
 

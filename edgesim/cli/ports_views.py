@@ -174,7 +174,7 @@ def draw(deployment: Deployment, shown: Sequence[Flow]) -> None:
         indent = "  " * paths.distance(paths.root, zone.name)
         for wall in (each for each in paths.network.firewalls if each.inner == zone.name):
             output.say(f"{indent}firewall {wall.name}", bold=True)
-            for group in _together(flow for flow in shown if _crosses(judge, flow, wall.name)):
+            for group in _together(flow for flow in shown if _meets(judge, flow, wall.name)):
                 flow = group[0]
                 here = [each for each in flow.blocked if each.firewall == wall.name]
                 way = f"{_from(group)} -> {flow.target.name} {flow.kind.protocol} {ports_text(flow.ports)}"
@@ -189,5 +189,8 @@ def draw(deployment: Deployment, shown: Sequence[Flow]) -> None:
         output.say(f"{indent}{zone.name}: {', '.join(machines) or 'nobody'}")
 
 
-def _crosses(judge: Judge, flow: Flow, wall: str) -> bool:
+def _meets(judge: Judge, flow: Flow, wall: str) -> bool:
+    """Say whether a flow crosses a firewall, or ends there: one to a public address gets as far as its mapping."""
+    if any(each.firewall == wall for each in flow.blocked):
+        return True
     return any(each.name == wall for each, _ in judge.paths.way(flow.source.zone, flow.target.zone))

@@ -53,7 +53,10 @@ def read_certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
     try:
         return tuple(x509.load_pem_x509_certificates(pem))
     except ValueError as error:
-        raise PkiError(f"no certificates in PEM: {error}") from error
+        if b"CERTIFICATE REQUEST-----" in pem:
+            raise PkiError("no certificates: this is a signing request") from error
+        # What follows points to the library's own documentation.
+        raise PkiError(f"no certificates in PEM: {str(error).partition('. See ')[0]}") from error
 
 
 def inspect(certificate: x509.Certificate) -> Inspection:

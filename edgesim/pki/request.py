@@ -74,7 +74,8 @@ def read(pem: bytes) -> SigningRequest:
             full_subject=csr.subject,
         )
     except UNREADABLE as error:
-        raise PkiError(f"no signing request in PEM: {error}") from error
+        # What follows points to the library's own documentation.
+        raise PkiError(f"no signing request in PEM: {str(error).partition('. See ')[0]}") from error
     if not sound:
         raise PkiError("the request's signature is not that of the key in it")
     return SigningRequest(request, key)

@@ -274,3 +274,17 @@ def test_broken_writes_the_set(at: Path) -> None:
     (at / "file").write_text("")
     done = edgesim("certs", "broken", "--to", "file")
     assert done.exit_code == 2
+
+
+def test_a_request_is_not_inspected_as_a_certificate_and_errors_name_no_library(tmp_path: Path) -> None:
+    request = tmp_path / "expe.csr"
+    assert edgesim("certs", "csr", "small", "expe", "--out", str(request)).exit_code == 0
+    done = edgesim("certs", "inspect", str(request))
+    assert done.exit_code == 2
+    assert "no certificates: this is a signing request" in done.output
+    assert "certs sign" in done.output
+    (tmp_path / "notes.txt").write_text("words")
+    for command in (("inspect",), ("sign", "--by", "public")):
+        done = edgesim("certs", *command, str(tmp_path / "notes.txt"))
+        assert done.exit_code == 2
+        assert "cryptography.io" not in done.output

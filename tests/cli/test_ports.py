@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgesim.deployment import load
+from edgesim.deployment import as_yaml, load
 from edgesim.deployment.flows import KINDS
 from tests.cli.command import edgesim
 
@@ -119,3 +119,15 @@ def test_a_cluster_lists_what_its_peers_say_to_each_other() -> None:
 @pytest.mark.parametrize("arguments", [("--blocked",), ("--diagram",), ("no-such-lab",)])
 def test_what_cannot_be_answered_is_told(arguments: tuple[str, ...]) -> None:
     assert edgesim("ports", *arguments).exit_code == 2
+
+
+def test_the_diagram_shows_what_a_firewall_does_not_reflect(tmp_path: Path) -> None:
+    changes = {"inner": None, "outer": "10.0.10.10", "static_nat": "203.0.113.10"}
+    lab = load("small").changed({f"expressway_e.expe.{key}": value for key, value in changes.items()})
+    file = tmp_path / "single.yaml"
+    file.write_text(as_yaml(lab, reveal=True), encoding="utf-8")
+    done = edgesim("ports", str(file), "--diagram")
+    assert done.exit_code == 1
+    external = done.output.partition("firewall external")[2].partition("outer-dmz:")[0]
+    assert "✗ expc 10.0.30.10 -> expe tcp 7001" in external
+    assert "no reflection" in external

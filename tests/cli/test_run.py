@@ -188,3 +188,10 @@ def test_scenarios_of_the_package_are_found_from_anywhere(tmp_path: Path, monkey
     done = edgesim("list", "--json")
     names = [each["name"] for each in json.loads(done.stdout)["scenarios"]]
     assert "first_sign_in" in names
+
+
+def test_a_name_that_is_nearly_right_is_told() -> None:
+    done = edgesim("run", "frist_sign_in")
+    assert done.exit_code == 2
+    assert "Did you mean first_sign_in" in done.output
+    assert len(done.output) < 500

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from edgesim.deployment import load
+from edgesim.readiness import check
 from edgesim.readiness.chains import chain
+from edgesim.scenario.proof import simulate
 from tests.readiness.cases import Case
 
 
@@ -193,3 +195,12 @@ def test_what_is_missing_in_a_chain() -> None:
     assert both.words == "the enterprise root CA and the enterprise intermediate CA"
     pending = sound.changed({"trust": [{"host": "expe", "store": "trusted-ca", "pending": ["enterprise"]}]})
     assert chain(pending, ("expc", "server"), ("expe", "trusted-ca")).good
+
+
+@pytest.mark.parametrize(("host", "lacks"), [("expe1", ["enterprise"]), ("expc1", ["public"])])
+def test_one_store_is_one_finding_however_many_peers_it_is_needed_for(host: str, lacks: list[str]) -> None:
+    deployment = load("cluster").changed({"trust": [{"host": host, "store": "trusted-ca", "lacks": lacks}]})
+    (found,) = check(deployment).reported
+    assert ("expc1 and expc2" if host == "expe1" else "expe1 and expe2") in found.finding.what
+    (proof,) = simulate(deployment, check(deployment)).proofs
+    assert proof.shown, proof

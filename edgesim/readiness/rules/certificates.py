@@ -396,23 +396,27 @@ def _zone(lab: Deployment, *, on_c: bool, wrong: Judge) -> Iterator[Finding]:
     refused = SipResponse(node=clients, status=lab.defaults.sip.zone_down_status, method="REGISTER")
     alone = len(lab.expressway_c) == len(lab.expressway_e) == 1
     unserved = (refused, *(facts.no_mechanisms(lab, clients) if lab.im_presence else ())) if alone else ()
+    # One finding for each store and what it lacks, however many peers show a certificate that needs it.
+    stores: dict[tuple[str, str], list[tuple[str, ExpresswayC]]] = {}
     for edge in lab.expressway_e:
         for core in lab.expressway_c:
-            if on_c:
-                found = chain(lab, (edge.name, "server"), (core.name, "trusted-ca"))
-                owner, other, refuses = core.name, edge.name, _caller_refuses(core.name, edge.name, port)
-            else:
-                found = chain(lab, shown_by(lab, core.name), (edge.name, "trusted-ca"))
-                owner, other, refuses = edge.name, core.name, _server_refuses(edge.name, core.name, port)
-            if not wrong(found):
-                continue
-            yield Finding(
-                at=lab.place_of_trust_store(owner, "trusted-ca"),
-                what=f"{owner} does not trust {found.words}, needed for the certificate of {other}",
-                sees=f"the zone {zone} is {lab.defaults.links.failed_tls}: REGISTER is answered 503, there is no chat",
-                mend=f"append it to the trusted CA list of {owner}, and restart it",
-                prediction=_predict(*refuses, _failed(lab, (core,), zone), *unserved),
-            )
+            owner, other = (core.name, edge.name) if on_c else (edge.name, core.name)
+            shown = (edge.name, "server") if on_c else shown_by(lab, core.name)
+            found = chain(lab, shown, (owner, "trusted-ca"))
+            if wrong(found):
+                stores.setdefault((owner, found.words), []).append((other, core))
+    for (owner, lacking), met in stores.items():
+        others = tuple(other for other, _ in met)
+        cores = tuple(dict.fromkeys(core for _, core in met))
+        refuses = (_caller_refuses if on_c else _server_refuses)(owner, one_of(*others), port)
+        yield Finding(
+            at=lab.place_of_trust_store(owner, "trusted-ca"),
+            what=f"{owner} does not trust {lacking}, needed for the "
+            f"{facts.verb(others, 'certificate', 'certificates')} of {facts.listed(others)}",
+            sees=f"the zone {zone} is {lab.defaults.links.failed_tls}: REGISTER is answered 503, there is no chat",
+            mend=f"append it to the trusted CA list of {owner}, and restart it",
+            prediction=_predict(*refuses, _failed(lab, cores, zone), *unserved),
+        )
 
 
 @book.rule("CERT-04.expressway-e", requires="Expressway-C trusts the root of Expressway-E's certificate")

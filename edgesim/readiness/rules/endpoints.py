@@ -282,8 +282,8 @@ def trusted_by_e(deployment: Deployment) -> Iterator[Finding]:
             yield Finding(
                 at=deployment.place_of_trust_store(edge.name, "trusted-ca"),
                 what=f"the trusted CA list of {edge.name} lacks {found.words}, needed for its own certificate",
-                sees=f"nothing of its own on the way in; with a fixed list ({_listed(phones)}) both Expressways are "
-                "required to trust that CA as well",
+                sees="nothing by itself: both Expressways are required to trust that CA where devices with a fixed "
+                f"list come in ({_listed(phones)})",
                 mend=f"append it to the trusted CA list of {edge.name}, and restart",
             )
 

@@ -67,7 +67,7 @@ def _finding(deployment: Deployment, row: port_matrix.Row, flows: list[Flow], fi
     return Finding(
         at=_field(deployment, firewall, shut[0][1]),
         what=f"firewall {firewall} keeps {_list(sources)} from {each.protocol} {ports} of {_list(targets)} "
-        f"({rule if rule.startswith(verdict) else f'{verdict}: {rule}'})",
+        f"({rule if rule.startswith((verdict, 'otherwise ')) else f'{verdict}: {rule}'})",
         sees=row.sees,
         mend=f"let {firewall} pass {each.protocol} {ports_text(shut[0][0].ports)} from {_list(sources)} "
         f"to {_list(targets)}",
