@@ -199,3 +199,13 @@ def test_clients_of_a_branch_sign_in_where_they_stand() -> None:
     simulated = simulate(deployment, check(deployment))
     assert simulated.sign_ins == ("alice from laptop: signed in",)
     assert simulated.complete
+
+
+@pytest.mark.parametrize("names", [["expe1"], ["expe1", "expe2"]])
+def test_of_several_peers_those_without_an_address_are_told_by_the_zone(names: list[str]) -> None:
+    without = [{"view": "inside", "name": f"{name}.example.com", "type": "A"} for name in names]
+    deployment = load("cluster").changed({"dns.without": without})
+    report = check(deployment)
+    assert report.rules == ("NET-09.edge-address-inside",)
+    for proof in simulate(deployment, report).proofs:
+        assert proof.shown, proof

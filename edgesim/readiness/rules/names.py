@@ -22,6 +22,7 @@ from edgesim.journal.matchers import (
     XmppStream,
     ZoneState,
     containing,
+    matching,
     one_of,
 )
 from edgesim.readiness import facts
@@ -242,7 +243,9 @@ def edge_address_inside(deployment: Deployment) -> Iterator[Finding]:
         name = _peer_name(deployment, edge)
         failed = deployment.defaults.links.failed_dns
         zone = f"{name} does not resolve"
-        awaits: list[Matcher] = [ZoneState(node=facts.cores(deployment), state=failed, reason=zone)]
+        # The zone's reason tells every peer's, and its state is not that of one among several.
+        state = failed if len(deployment.expressway_e) == 1 else matching(".")
+        awaits: list[Matcher] = [ZoneState(node=facts.cores(deployment), state=state, reason=containing(zone))]
         if len(unresolved) == len(deployment.expressway_e):
             awaits.append(facts.next_hop_failed(deployment, facts.anybody(deployment)))
         yield Finding(
