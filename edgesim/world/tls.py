@@ -136,7 +136,9 @@ class TlsProtocol(_Base):  # type: ignore[misc]  # asyncio's protocol is typed f
 
     def _fatal_error(self, exc: BaseException, message: str = "Fatal error on transport") -> None:
         if isinstance(exc, ssl.SSLError):
-            self._tell(exc, late=True)
+            if self._state is not sslproto.SSLProtocolState.SHUTDOWN:
+                # Once both sides are closing, data that crossed our close_notify is no matter of the handshake.
+                self._tell(exc, late=True)
             self._process_outgoing()  # an alert, if OpenSSL made one
         _force_close(self._transport, exc)
         if not isinstance(exc, (OSError, asyncio.CancelledError)):

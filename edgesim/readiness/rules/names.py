@@ -12,7 +12,6 @@ from edgesim.deployment import Deployment
 from edgesim.deployment.hosts import ExpresswayE
 from edgesim.deployment.records import reverse_name
 from edgesim.journal.matchers import (
-    ClientState,
     DnsAnswer,
     HttpResponse,
     Matcher,
@@ -143,7 +142,7 @@ def cisco_uds_inside(deployment: Deployment) -> Iterator[Finding]:
             prediction=Prediction(
                 awaits=(
                     DnsAnswer(node=one_of(*clients), name=f"_cisco-uds._tcp.{edge}", qtype="SRV", answers=()),
-                    ClientState(node=one_of(*clients), stage="service discovery", outcome="failed"),
+                    DnsAnswer(node=one_of(*clients), name=f"_collab-edge._tls.{edge}", qtype="SRV", answers=()),
                 ),
             )
             if clients and edge in mine
@@ -175,12 +174,7 @@ def collab_edge(deployment: Deployment) -> Iterator[Finding]:
             what=f"{name} resolves nowhere",
             sees=f"Jabber with an address in {domain.name} finds no service outside and asks for manual settings",
             mend=f"publish {name}: priority 10, weight 10, port 8443, one for each Expressway-E",
-            prediction=Prediction(
-                awaits=(
-                    DnsAnswer(node=clients, name=name, qtype="SRV", answers=()),
-                    ClientState(node=clients, stage="service discovery", outcome="failed"),
-                ),
-            ),
+            prediction=Prediction(awaits=(DnsAnswer(node=clients, name=name, qtype="SRV", answers=()),)),
         )
 
 
