@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -12,6 +12,9 @@ from edgesim.cli.asking import in_directory
 from edgesim.cli.certs_options import content, written
 
 F = TypeVar("F", bound=Callable[..., Any])
+Usage = Literal["client auth", "server auth"]
+USAGES: dict[str, Usage] = {"client-auth": "client auth", "server-auth": "server auth"}
+"""Extended key usages as options, and as the command to the lab names them."""
 REFUSED = 1
 """Exit code where the product refuses an upload."""
 TRUST = (
@@ -66,7 +69,7 @@ def csr(host: str, service: str | None, directory: Path | None, out: Path | None
 )
 @click.option(
     "--strip",
-    type=click.Choice(("client-auth", "server-auth")),
+    type=click.Choice(tuple(USAGES)),
     multiple=True,
     help="An extended key usage that the CA drops from what the request asks for.",
 )
@@ -77,9 +80,9 @@ def sign(request: str, by: str, strip: tuple[str, ...], directory: Path | None, 
     from edgesim.cli.asking import ask
     from edgesim.control.commands import SignRequest
 
-    usages = tuple(each.replace("-", " ") for each in strip)
+    usages: list[Usage] = [USAGES[each] for each in strip]
     pem = content(request).decode("ascii", "replace")
-    signed = ask(directory, SignRequest(pem=pem, by=by, strip=usages))  # type: ignore[arg-type]  # click has seen to it
+    signed = ask(directory, SignRequest(pem=pem, by=by, strip=tuple(usages)))
     _given(signed.text, out)
 
 

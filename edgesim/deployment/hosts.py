@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field
@@ -41,9 +42,9 @@ class Machine(Model):
         return f"{self.name}.{self.domain}" if self.domain else self.name
 
     @property
+    @abstractmethod
     def interfaces(self) -> tuple[Interface, ...]:
         """The addresses of the host, in the world's terms, the main one first."""
-        raise NotImplementedError
 
 
 class SingleHomed(Machine):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -21,7 +22,7 @@ Address = tuple[str, int]
 T = TypeVar("T")
 
 
-class Connection:
+class Connection(ABC):
     """A way to one peer, whatever the transport: a TCP or TLS stream, or a UDP flow.
 
     ``transport`` is ``tcp``, ``tls`` or ``udp``; ``accepted`` says whether the peer opened it; ``context`` is free for
@@ -46,9 +47,9 @@ class Connection:
         return f"<SIP {self.transport} {self.local[0]}:{self.local[1]} {way} {self.peer[0]}:{self.peer[1]}>"
 
     @property
+    @abstractmethod
     def open(self) -> bool:
         """Whether messages can be sent."""
-        raise NotImplementedError
 
     @property
     def ssl_object(self) -> ssl.SSLObject | None:
@@ -85,21 +86,21 @@ class Connection:
     def _write(self, message: Request | Response) -> None:
         self.send_raw(bytes(message))
 
+    @abstractmethod
     def send_raw(self, data: bytes) -> None:
         """Put octets on the wire. Raises `SipTransportError` if the connection is gone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """Close after what was written has gone out."""
-        raise NotImplementedError
 
+    @abstractmethod
     def abort(self) -> None:
         """Close at once."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def wait_closed(self) -> None:
         """Wait until the connection is gone."""
-        raise NotImplementedError
 
     async def ping(self, timeout: float) -> None:
         """Send a CRLF ping and wait for the pong (RFC 5626, 4.4.1). Raises `SipTimeout`, `SipTransportError`."""

@@ -8,6 +8,7 @@ table is an event that changes nothing. Times are seconds of any steady clock.
 from __future__ import annotations
 
 import heapq
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -102,7 +103,7 @@ Table = dict[tuple[State, On], tuple[State, tuple[Do, ...]]]
 Key = tuple[str, ...]
 
 
-class Transaction:
+class Transaction(ABC):
     """One transaction. ``user`` is for whoever uses it; it means nothing here."""
 
     __slots__ = (
@@ -226,8 +227,9 @@ class Transaction:
         else:
             self.state = State.TERMINATED
 
+    @abstractmethod
     def _linger_time(self) -> float:
-        raise NotImplementedError
+        """Return how long it lingers once it has ended, in seconds."""
 
     def _timed_out(self, message: Request | Response | None) -> None:
         self._out.append(TimedOut())

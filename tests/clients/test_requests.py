@@ -31,7 +31,7 @@ def who(**changes: object) -> Registrant:
         "load": "Jabber_for_Windows-12.8.0.51973",
         "mra": True,
     }
-    return JabberRegistrant(**(values | changes))  # type: ignore[arg-type]
+    return JabberRegistrant(**(values | changes))  # type: ignore[arg-type]  # the cases give the types
 
 
 def dialogue(**options: str) -> Dialogue:
@@ -41,7 +41,7 @@ def dialogue(**options: str) -> Dialogue:
 
 
 def lines(request: object) -> list[str]:
-    return bytes(request).decode().split("\r\n\r\n", 1)[0].split("\r\n")  # type: ignore[call-overload]
+    return bytes(request).decode().split("\r\n\r\n", 1)[0].split("\r\n")  # type: ignore[call-overload]  # a request, by its octets
 
 
 def test_register_over_the_edge_is_that_of_the_capture() -> None:
@@ -161,7 +161,7 @@ def test_each_platform_registers_its_own_device(platform: str, device: str, agen
         assert f'devicename.ccm.cisco.com="{device}";+u.sip!model.ccm.cisco.com="{model}"' in text
         assert f"Name={device} ActiveLoad={load} " in text
         granted = desk.entries(events.Registered)[-1].event
-        assert granted.expires == (3600 if PLATFORMS[platform].dual_mode else 120)  # type: ignore[index]
+        assert granted.expires == (3600 if PLATFORMS[platform].dual_mode else 120)  # type: ignore[index]  # a platform of the table
 
     play(story, changes={"users.alice.devices": [device]})
 

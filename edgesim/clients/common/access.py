@@ -7,6 +7,7 @@ and the next one on failure; "Troubleshoot Jabber Log in - Common Issues" (Cisco
 from __future__ import annotations
 
 import ssl
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -41,7 +42,7 @@ class Edge:
     hosts: list[tuple[str, int]] = field(default_factory=list)
 
 
-class Access:
+class Access(ABC):
     """A client's HTTP side: credentials, the edge cookie, one E after the other.
 
     A family of clients says what its headers are (`_headers`) and whom it trusts (`_transmit`). ``renew`` signs in to
@@ -58,17 +59,17 @@ class Access:
         self._authorization = basic_authorization(user, password)
 
     @property
+    @abstractmethod
     def tls(self) -> ssl.SSLContext:
         """The context for the client's other connections."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _headers(self, authority: str, authorization: str | None, cookies: str | None) -> list[tuple[str, str]]:
         """Return the headers of a request in the client's own order; the last two are left out where None."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _transmit(self, method: str, url: str, headers: Headers, body: bytes) -> Response:
         """Send a request as it is. Raises `HttpError` and `ValueError`."""
-        raise NotImplementedError
 
     async def get(self, url: str, *, authenticate: bool = False) -> Response:
         """GET an inside URL. Raises `StageFailed`."""

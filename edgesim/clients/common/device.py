@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -84,7 +85,7 @@ class Attempt:
         return self.registered
 
 
-class EdgeDevice:
+class EdgeDevice(ABC):
     """A device of Unified CM's database that stands outside, and the user who signed it in.
 
     ``sign_in`` begins and returns what the first attempt came to. A device never gives up: it tries again by itself
@@ -138,29 +139,30 @@ class EdgeDevice:
     # ---- what a family decides
 
     @property
+    @abstractmethod
     def retry_s(self) -> float:
         """Seconds from a failed attempt to the next."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def http_agent(self) -> str:
         """Its User-Agent over HTTPS."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _registrant(self, path: Path, config: DeviceConfig) -> Registrant:
         """Return who registers by a path."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _group(self, paths: list[list[Path]]) -> tuple[Path, ...]:
         """Return the paths that it uses, in order, of those to each node through each Expressway-E."""
-        raise NotImplementedError
 
     def _ready(self) -> str | None:
         """Say why it does not even look for the edge; None where it does."""
         return self.device.unfit if self.node.defaults.client.unfit_device == "no MRA" else None
 
     def _usable(self, edge: edge_config.EdgeConfig) -> None:
-        """Raise `StageFailed` where an edge configuration is not enough for it."""
+        """Raise `StageFailed` where an edge configuration is not enough for it; any is, unless a family wants more."""
+        return
 
     def _heard(self, result: Result, detail: str) -> None:
         """Take note of what its line says after the first registration."""
