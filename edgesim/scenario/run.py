@@ -91,16 +91,16 @@ def _ending(scenario: Scenario, options: Options, play: Play) -> _Ending:
     missing -= play.world.capabilities
     if play.world.kind not in scenario.worlds or missing:
         why = ", ".join(sorted(item.value for item in missing)) or f"it is not meant for the {play.world.kind} world"
-        play.world.loop.close()  # type: ignore[attr-defined]  # both worlds have one
+        play.world.loop.close()
         return _Ending(Outcome.UNSUPPORTED, f"unsupported: {why}")
     try:
         written = _deployment(scenario, options, play.world, mutated=False)
         deployment = _deployment(scenario, options, play.world) if options.mutation else written
     except UnsupportedError as error:
-        play.world.loop.close()  # type: ignore[attr-defined]  # both worlds have one
+        play.world.loop.close()
         return _Ending(Outcome.UNSUPPORTED, f"unsupported: {error}")
     except Exception as error:
-        play.world.loop.close()  # type: ignore[attr-defined]  # both worlds have one
+        play.world.loop.close()
         return _Ending(Outcome.COULD_NOT_RUN, str(error))
     ending = _played(scenario, play, deployment, written)
     if options.mutation is not None and ending.outcome in (Outcome.PASSED, Outcome.FAILED):
@@ -136,7 +136,7 @@ def _predicts(rule: str, deployment: Deployment) -> bool:
 def _played(scenario: Scenario, play: Play, deployment: Deployment, written: Deployment) -> _Ending:
     home = scenario.path
     try:
-        play.world.run(  # type: ignore[attr-defined]  # both worlds have it
+        play.world.run(
             play.perform(deployment, scenario.play, users=scenario.users, seats=scenario.clients, written=written)
         )
     except ExpectationError as error:

@@ -214,6 +214,12 @@ class World(ABC):
     epoch_ns: int
     """Unix time, in nanoseconds, at lab time zero."""
     hosts: dict[str, Host]
+    loop: asyncio.AbstractEventLoop
+    """The loop that everything of this world runs on; `run` closes it."""
+
+    @abstractmethod
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in this world, then end every host and close the world. A world runs once."""
 
     @abstractmethod
     def now(self) -> int:

@@ -30,7 +30,7 @@ class LiveWorld(Lives):
         super().__init__(int.from_bytes(os.urandom(8), "big") if seed is None else seed)
         self._began = time.monotonic_ns()
         self.epoch_ns = time.time_ns()
-        self.loop = LiveLoop()
+        self.loop: LiveLoop = LiveLoop()
         self.network = LiveNetwork(self.loop, zones, self.entropy, self.hosts, self.by_address, self.now, self._tell)
         self.loop.network = self.network
         self.loop.tls_observer, self.loop.tls_tap = self.network.tls_ended, self.network.tap_tls

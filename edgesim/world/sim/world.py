@@ -36,7 +36,7 @@ class SimWorld(Lives):
     ) -> None:
         super().__init__(seed)
         self.epoch_ns = epoch_ns
-        self.loop = SimLoop()
+        self.loop: SimLoop = SimLoop()
         self.fabric = Fabric(self.loop, network or NetworkSettings(), self.entropy, self.hosts, self._tell)
         self.loop.fabric = self.fabric
         self.loop.tls_observer, self.loop.tls_tap = self.fabric.tls_ended, self.fabric.tap_tls
