@@ -52,6 +52,15 @@ def _record_name(text: str) -> str:
     return text
 
 
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        raise ValueError("an address such as 203.0.113.5 or a network such as 203.0.113.0/24 (no host bits)") from None
+
+
+IpNetwork = Annotated[str, AfterValidator(_network)]
+"""A network, or one address as a network of its own."""
 Address = Annotated[str, AfterValidator(_address)]
 """An IPv4 or IPv6 address in its normal text form."""
 HostLabel = Annotated[str, AfterValidator(_label)]

@@ -106,6 +106,50 @@ class TcpClosed(Event):
         return f"TCP :{self.port} {self.how}"
 
 
+@kind("tcp.refused")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionsRefused(Event):
+    """This host refused connections to its port: ``count`` since it last said so; ``remote`` made the last of them.
+
+    ``reason`` says which limit, rate or block was met. Refusals are told every now and then, not each.
+    """
+
+    port: int
+    remote: str
+    reason: str
+    count: int
+
+    def summary(self) -> str:
+        times = "" if self.count == 1 else f"{self.count} times "
+        return f"TCP :{self.port} refused {times}({self.reason})"
+
+
+@kind("protection.blocked")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressBlocked(Event):
+    """Automated intrusion protection of this host blocked an address for ``seconds``; ``reason`` names the category."""
+
+    address: str
+    reason: str
+    seconds: int
+
+    def summary(self) -> str:
+        return f"{self.address} blocked for {self.seconds} s: {self.reason}"
+
+
+@kind("protection.unblocked")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressUnblocked(Event):
+    """This host takes connections from an address again; ``dropped`` were refused meanwhile."""
+
+    address: str
+    reason: str
+    dropped: int
+
+    def summary(self) -> str:
+        return f"{self.address} unblocked: {self.reason}"
+
+
 @kind("tls.established")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsUp(Event):

@@ -84,6 +84,7 @@ TAGS: Final = {
     "client": "APP",
     "fault": "FAULT",
     "firewall": "FW",
+    "protection": "BLOCK",
     "host": "HOST",
     "step": "STEP",
     "note": "NOTE",
@@ -96,6 +97,7 @@ _SHAPES: Final = {
     "tcp.closed": Shape.LINK,
     "tls.established": Shape.LINK,
     "tcp.failed": Shape.LOST,
+    "tcp.refused": Shape.LOST,
     "tls.failed": Shape.LOST,
     "udp.dropped": Shape.LOST,
     "firewall.blocked": Shape.LOST,
@@ -156,4 +158,6 @@ def _came_from_peer(event: Event) -> bool:
     """Say whether what a host tells of a link was its peer's doing: a handshake that it served, a reset that it saw."""
     if isinstance(event, events.TcpClosed):
         return event.how == "reset"
+    if isinstance(event, events.ConnectionsRefused):
+        return True
     return isinstance(event, events.TlsUp | events.TlsRefused) and event.role == "server"

@@ -35,6 +35,9 @@ class WorldWatch:
             told.DatagramDropped: self._dropped,
             told.FirewallBlocked: self._blocked,
             told.FaultFired: self._fired,
+            told.ConnectionsRefused: self._turned_away,
+            told.AddressBlocked: self._address_blocked,
+            told.AddressUnblocked: self._address_unblocked,
         }
 
     def tell(self, event: told.WorldEvent) -> None:
@@ -121,6 +124,24 @@ class WorldWatch:
 
     def _fired(self, event: told.FaultFired) -> tuple[events.Event, Address | None]:
         return events.FaultFired(fault=event.fault, fault_kind=event.kind, detail=event.detail), event.remote
+
+    def _turned_away(self, event: told.ConnectionsRefused) -> tuple[events.Event, Address | None]:
+        written = events.ConnectionsRefused(
+            port=event.port, remote=endpoint(event.remote), reason=event.reason, count=event.count
+        )
+        return written, event.remote
+
+    def _address_blocked(self, event: told.AddressBlocked) -> tuple[events.Event, Address | None]:
+        return (
+            events.AddressBlocked(address=event.address, reason=event.reason, seconds=round(event.seconds)),
+            None,
+        )
+
+    def _address_unblocked(self, event: told.AddressUnblocked) -> tuple[events.Event, Address | None]:
+        return (
+            events.AddressUnblocked(address=event.address, reason=event.reason, dropped=event.dropped),
+            None,
+        )
 
 
 def _service_port(event: told.TlsEstablished | told.TlsFailed) -> int:

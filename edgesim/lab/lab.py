@@ -13,7 +13,7 @@ from edgesim.deployment.network import translates
 from edgesim.dns import Resolver, ResolverOptions
 from edgesim.journal import Journal, events
 from edgesim.journal.world_events import watch_world
-from edgesim.lab import administration
+from edgesim.lab import administration, doors
 from edgesim.lab.certificates import Certificates
 from edgesim.lab.products import PRODUCTS
 from edgesim.lab.requests import ServiceRequest
@@ -57,6 +57,7 @@ class Lab:
         if translates(deployment) and Capability.NAT not in world.capabilities:
             raise UnsupportedError(Capability.NAT)
         world.paths.install(deployment.topology)
+        doors.install(world, deployment)
         for spec in deployment.host_specs():
             self._add(spec)
 

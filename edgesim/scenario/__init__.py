@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgesim.journal.matchers import (
+        AddressBlocked,
+        AddressUnblocked,
         Authentication,
         CertificateUpload,
         ClientState,
+        ConnectionsRefused,
         Discovery,
         DnsAnswer,
         DnsQuery,
@@ -68,6 +71,9 @@ _HOME = {
     "scenario": "edgesim.scenario.declare",
     "seconds": "edgesim.scenario.declare",
     "ExpectationError": "edgesim.scenario.expect",
+    "AddressBlocked": "edgesim.journal.matchers",
+    "AddressUnblocked": "edgesim.journal.matchers",
+    "ConnectionsRefused": "edgesim.journal.matchers",
     "Authentication": "edgesim.journal.matchers",
     "CertificateUpload": "edgesim.journal.matchers",
     "ClientState": "edgesim.journal.matchers",
@@ -133,11 +139,14 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "AddressBlocked",
+    "AddressUnblocked",
     "Authentication",
     "CertificateUpload",
     "Client",
     "ClientState",
     "ClockSkew",
+    "ConnectionsRefused",
     "Discovery",
     "DnsAnswer",
     "DnsQuery",

@@ -25,6 +25,7 @@ from edgesim.world.entropy import Entropy
 from edgesim.world.events import WorldEvent
 
 if TYPE_CHECKING:
+    from edgesim.world.admission import Admission
     from edgesim.world.faults import FaultTable
     from edgesim.world.netstat import SocketRow
     from edgesim.world.paths import Paths
@@ -187,6 +188,10 @@ class Host:
         """Return a fresh stream named for this host, this incarnation and ``purpose``; take one per purpose."""
         return self.world.entropy(f"{self.name}#{self.life.number}/{purpose}")
 
+    def proved(self, port: int, peer: tuple[str, int]) -> None:
+        """Note that the client of a connection to ``port`` has shown who it is: it gives way to no other any more."""
+        self.world.admission.proved(self.name, port, peer)
+
     def spawn(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
         """Start a task that belongs to this host's present incarnation and dies with it."""
         task: asyncio.Task[T] = asyncio.get_running_loop().create_task(
@@ -216,6 +221,8 @@ class World(ABC):
     hosts: dict[str, Host]
     loop: asyncio.AbstractEventLoop
     """The loop that everything of this world runs on; `run` closes it."""
+    admission: Admission
+    """Who may connect to the hosts, and how much of it each may have."""
 
     @abstractmethod
     def run(self, work: Coroutine[Any, Any, T]) -> T:

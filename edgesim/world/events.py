@@ -120,3 +120,34 @@ class FaultFired(WorldEvent):
     local: Address
     remote: Address
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionsRefused(WorldEvent):
+    """``host`` refused connections to one of its ports: ``count`` since it was last told; ``remote`` made the last.
+
+    ``reason`` is a value of `edgesim.world.admission.Refusal`.
+    """
+
+    port: int
+    remote: Address
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressBlocked(WorldEvent):
+    """``host`` takes nothing more from ``address`` for ``seconds``; ``reason`` says for what."""
+
+    address: str
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressUnblocked(WorldEvent):
+    """``host`` takes connections from ``address`` again; ``dropped`` were refused meanwhile."""
+
+    address: str
+    reason: str
+    dropped: int

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
+from edgesim.world.admission import Admission
 from edgesim.world.api import Capability, Host, HostFactory, HostState, Incarnation, Interface, World
 from edgesim.world.entropy import Entropy
 from edgesim.world.events import HostChanged, WorldEvent
@@ -36,6 +37,7 @@ class Lives(World):
         self.by_address: dict[str, Host] = {}
         self.unhandled: list[dict[str, Any]] = []
         self._observers: list[Callable[[WorldEvent], None]] = []
+        self.admission = Admission(self.now, self._tell, silence=Capability.DROP_SILENTLY in self.capabilities)
 
     @abstractmethod
     def _close_host(self, life: Incarnation, *, resets: bool) -> None:
@@ -128,6 +130,7 @@ class Lives(World):
         host.service = None
         host.services = {}
         self._close_host(life, resets=resets)
+        self.admission.forget(name)
         life.unwinding = True
         await self._cancel(life.tasks)
         life.unwinding = False

@@ -6,9 +6,20 @@ of a lab asks here; hosts have `edgesim.world.Host.clock` and `edgesim.world.Hos
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from datetime import UTC, datetime
+from types import ModuleType
+
+resource: ModuleType | None
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
+MOST_DESCRIPTORS = 1 << 20
+"""What a process asks for where nothing bounds it: no lab needs more."""
 
 
 def today() -> datetime:
@@ -24,6 +35,28 @@ def randomness() -> random.SystemRandom:
 def token(octets: int = 32) -> str:
     """Return an unpredictable token in hexadecimal digits."""
     return randomness().randbytes(octets).hex()
+
+
+def descriptors() -> tuple[int, int] | None:
+    """Return how many descriptors this process may have open, and how many it may ask for; None without a limit.
+
+    Systems without such limits (Windows) count as unlimited.
+    """
+    if resource is None:
+        return None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return None
+    return soft, MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else hard
+
+
+def raise_descriptors() -> None:
+    """Let this process have as many descriptors as it may ask for; where the system refuses, it keeps what it has."""
+    found = descriptors()
+    if resource is not None and found is not None and found[0] < found[1]:
+        most = min(found[1], MOST_DESCRIPTORS)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(most, found[0]), found[1]))
 
 
 def stopwatch() -> float:

@@ -11,7 +11,8 @@ from typing import Any
 
 from edgesim.deployment.base import Model
 from edgesim.deployment.defaults.client import ClientDefaults
-from edgesim.deployment.defaults.edge import AutomaticRule, EdgeDefaults, ProtectionDefaults, UdsDefaults
+from edgesim.deployment.defaults.doors import DoorDefaults, ProtectionDefaults
+from edgesim.deployment.defaults.edge import AutomaticRule, EdgeDefaults, UdsDefaults
 from edgesim.deployment.defaults.identity import OAuthDefaults, TlsDefaults
 from edgesim.deployment.defaults.im import CapacityDefaults, ImDefaults, RecoveryDefaults
 from edgesim.deployment.defaults.media import MediaDefaults
@@ -25,6 +26,7 @@ __all__ = [
     "ClientDefaults",
     "Defaults",
     "DnsDefaults",
+    "DoorDefaults",
     "EdgeDefaults",
     "Grounds",
     "ImDefaults",
@@ -52,6 +54,7 @@ class Defaults(Model):
     dns: DnsDefaults = DnsDefaults()
     links: LinkDefaults = LinkDefaults()
     edge: EdgeDefaults = EdgeDefaults()
+    doors: DoorDefaults = DoorDefaults()
     protection: ProtectionDefaults = ProtectionDefaults()
     uds: UdsDefaults = UdsDefaults()
     sip: SipDefaults = SipDefaults()

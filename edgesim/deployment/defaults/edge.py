@@ -6,12 +6,10 @@ from typing import Annotated, Literal
 
 from edgesim.deployment.base import Model, Port, Status
 from edgesim.deployment.defaults.known import (
-    CONFIGURATION,
     MAINTENANCE,
     MULTI_DOMAIN,
     REQUIREMENTS,
     TC_EXAMPLE,
-    TROUBLESHOOTING,
     UDS_REFERENCE,
     known,
 )
@@ -198,26 +196,6 @@ class EdgeDefaults(Model):
     )
     activation_srp_group_bits: int = known(
         2048, "SRP-6a group of the activation-code exchange (RFC 5054)", tag="proposed", gap="D-21"
-    )
-
-
-class ProtectionDefaults(Model):
-    """Authorization rate control and automated intrusion protection."""
-
-    authorizations_per_period: int = known(8, "authorizations of one user before 429", tag="recalled", gap="D-19", ge=1)
-    rate_period_s: int = known(300, "the period of rate control, seconds", tag="recalled", gap="D-19", ge=1)
-    intrusion_protection_on_e: bool = known(True, "E's default", tag="doc", source=CONFIGURATION)
-    intrusion_protection_on_c: bool = known(
-        False, "switched off on C by the task flow", tag="doc", source=CONFIGURATION
-    )
-    trigger_level: int = known(5, "failures of one address that block it", tag="doc", source=TROUBLESHOOTING, ge=1)
-    block_s: int = known(600, "how long an address stays blocked, seconds", tag="doc", source=TROUBLESHOOTING, ge=1)
-    detection_window_s: int = known(600, "failures older than this no longer count, seconds", tag="proposed", ge=1)
-    blocked: Literal["silence", "reset"] = known(
-        "silence", "how a blocked address is treated: the guide says dropped", tag="inferred", gap="D-20"
-    )
-    count_resource_access: bool = known(
-        False, "also count 404s, which blocks good clients", tag="doc", source=TROUBLESHOOTING
     )
 
 

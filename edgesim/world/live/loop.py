@@ -13,7 +13,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgesim.world.api import Incarnation, _running
-from edgesim.world.live.wires import DatagramGate, PlainWire
+from edgesim.world.live.wires import DatagramGate, Door, PlainWire
 from edgesim.world.sim.loop import resolve
 from edgesim.world.tls import TlsLoop, TlsProtocol
 
@@ -154,10 +154,10 @@ class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed 
             host = [interface.address for interface in life.host.interfaces]
         context = life.host.context()
 
-        def accept() -> Any:
+        def made() -> Any:
             protocol = context.copy().run(protocol_factory)
             if not ssl:
-                return PlainWire(self.network, life, protocol, accepting=True)
+                return PlainWire(self.network, life, protocol)
             tls = context.copy().run(
                 self._tls,
                 protocol,
@@ -167,11 +167,11 @@ class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed 
                 handshake_timeout=ssl_handshake_timeout,
                 shutdown_timeout=ssl_shutdown_timeout,
             )
-            self.network.adopt(tls, life, accepting=True)
+            self.network.adopt(tls, life)
             return tls
 
         try:
-            server = await super().create_server(accept, host, port, **others)
+            server = await super().create_server(lambda: Door(self.network, life, made), host, port, **others)
         except OSError as error:
             raise self.network.explain_listen(error, host, port) from error
         self.network.listening(life, server)

@@ -7,8 +7,10 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from edgesim.world.admission import Admission, Visit
 from edgesim.world.api import Host, Incarnation
 from edgesim.world.entropy import Entropy
 from edgesim.world.events import (
@@ -55,8 +57,10 @@ class LiveNetwork:
         by_address: dict[str, Host],
         now: Callable[[], int],
         observer: Callable[[WorldEvent], None],
+        admission: Admission,
     ) -> None:
         self.loop = loop
+        self.admission = admission
         self.hosts = hosts
         self.by_address = by_address
         self.now = now
@@ -68,6 +72,10 @@ class LiveNetwork:
         self._names: dict[int, str] = {}
         self._count = 0
         self._transports: dict[int, tuple[Incarnation, Any]] = {}
+        self.visits: dict[int, Visit] = {}
+        """What the connections that were let in count as, by their transports' identity."""
+        self._held: dict[int, tuple[Incarnation, Any]] = {}
+        """Connections that wait for the rate of their ports."""
         self._servers: dict[int, tuple[Incarnation, Any]] = {}
         self._datagrams: dict[int, tuple[Incarnation, Any]] = {}
 
@@ -160,20 +168,55 @@ class LiveNetwork:
         reason = "refused" if isinstance(error, ConnectionRefusedError) else "unreachable"
         self._failed(life, local, remote, "timed out" if isinstance(error, TimeoutError) else reason)
 
-    def admit(self, life: Incarnation, transport: Any) -> bool:
-        """Let an incoming connection in, or reset it if no firewall of the lab would have let it through."""
-        from edgesim.world.live.loop import reset
-
+    def admit(self, life: Incarnation, transport: Any) -> tuple[bool, Visit | None]:
+        """Say whether an incoming connection may come in: by the lab's firewalls and by the host's doors."""
         peer, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         if peer is None or life.fenced:
-            reset(transport)
-            return False
+            return False, None
         verdict, where = self.judge(peer[:2], local[:2], "tcp")
         if where is not None:
             self._blocked(peer[:2], local[:2], "tcp", where)
         if verdict != "accept":
-            reset(transport)
-        return verdict == "accept"
+            return False, None
+        source, name, port = peer[:2], life.host.name, local[1]
+        caller = self.caller(source)
+        if caller == name:
+            return True, None
+        if self.admission.judge(name, port, source, caller=caller) is not None:
+            return False, None
+        end = partial(_reset, transport)
+        return True, self.admission.enter(name, port, source, caller=caller, end=end)
+
+    def caller(self, source: Address) -> str | None:
+        """Return the name of the lab host that an address belongs to, None for a stranger's."""
+        host = self.by_address.get(source[0])
+        return host.name if host is not None else None
+
+    def within_rate(self, life: Incarnation, transport: Any) -> bool:
+        """Say whether an incoming connection is within the rate that its port takes."""
+        peer, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        if peer is None or local is None:
+            return False
+        return self.admission.within_rate(life.host.name, local[1], peer[:2], caller=self.caller(peer[:2]))
+
+    def hold(self, life: Incarnation, transport: Any) -> bool:
+        """Let a connection wait for the rate; return False where it may not."""
+        there = id(transport) in self._held
+        if life.fenced or not (there or len(self._held) < self.admission.limits.waiting):
+            return False
+        self._held[id(transport)] = (life, transport)
+        return True
+
+    def let_in(self, transport: Any) -> None:
+        """A connection waits no longer."""
+        self._held.pop(id(transport), None)
+
+    def gave_up(self, transport: Any) -> None:
+        """A connection ended before it came in."""
+        self._held.pop(id(transport), None)
+        visit = self.visits.pop(id(transport), None)
+        if visit is not None:
+            self.admission.leave(visit)
 
     # ---- what there is
 
@@ -187,12 +230,10 @@ class LiveNetwork:
         self._names[id(transport)] = f"tcp-{self._count}"
         self._transports[id(transport)] = (life, transport)
 
-    def adopt(self, tls: TlsProtocol, life: Incarnation, *, accepting: bool = False) -> None:
+    def adopt(self, tls: TlsProtocol, life: Incarnation) -> None:
         """Watch a TLS connection from its first octet."""
 
         def made(protocol: TlsProtocol, transport: Any) -> bool:
-            if accepting and not self.admit(life, transport):
-                return False
             self.watch(life, transport)
             protocol.connection = self.connection_name(transport)
             return True
@@ -213,6 +254,9 @@ class LiveNetwork:
     def closed(self, life: Incarnation, transport: Any, exc: BaseException | None) -> None:
         """A connection ended."""
         self._transports.pop(id(transport), None)
+        visit = self.visits.pop(id(transport), None)
+        if visit is not None:
+            self.admission.leave(visit)
         name = self._names.pop(id(transport), "tcp")
         local = transport.get_extra_info("sockname") or ("?", 0)
         remote = transport.get_extra_info("peername") or ("?", 0)
@@ -235,6 +279,8 @@ class LiveNetwork:
         """Return what the host shall see of a datagram, or None."""
         local = transport.get_extra_info("sockname")[:2]
         source = (addr[0], addr[1])
+        if self.admission.blocked(life.host.name, source[0]):
+            return None
         if not self._remembered(source, local):
             dropped = self._judged(transport, source, local, data, addr)
             if dropped:
@@ -313,7 +359,7 @@ class LiveNetwork:
         for owner, transport in list(self._datagrams.values()):
             if owner is life:
                 transport.abort()
-        for owner, transport in list(self._transports.values()):
+        for owner, transport in [*self._transports.values(), *self._held.values()]:
             if owner is life and not transport.is_closing():
                 reset(transport)
 
@@ -374,6 +420,12 @@ class LiveNetwork:
             remote=flow.remote,
             detail=detail,
         )
+
+
+def _reset(transport: Any) -> None:
+    from edgesim.world.live.loop import reset
+
+    reset(transport)
 
 
 def _why_not(address: str, port: int) -> OSError | None:

@@ -3,38 +3,104 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from edgesim.world.api import Incarnation
+from edgesim.world.tls import TlsProtocol
 
 if TYPE_CHECKING:
     from edgesim.world.live.network import LiveNetwork
 
 
+RETRIES_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+"""Seconds between the attempts of a client whose SYN is dropped (RFC 6298)."""
+
+
+class Door(asyncio.Protocol):
+    """What a real connection meets first: it makes the protocol that serves it only once the host lets it in.
+
+    A host that takes connections at a limited rate drops the SYN of what comes too fast, and the client sends it again.
+    The kernel has taken the connection already; it waits here for as long as that would have cost.
+    """
+
+    __slots__ = ("_early", "_life", "_make", "_network", "_retry", "_transport", "_tries")
+
+    def __init__(self, network: LiveNetwork, life: Incarnation, make: Callable[[], Any]) -> None:
+        self._network = network
+        self._life = life
+        self._make = make
+        self._transport: Any = None
+        self._early: list[bytes] = []
+        self._retry: asyncio.TimerHandle | None = None
+        self._tries = 0
+
+    def connection_made(self, transport: Any) -> None:
+        from edgesim.world.live.loop import reset
+
+        admitted, visit = self._network.admit(self._life, transport)
+        if not admitted:
+            reset(transport)
+            return
+        if visit is not None:
+            self._network.visits[id(transport)] = visit
+        self._transport = transport
+        self._knock()
+
+    def _knock(self) -> None:
+        """Come in if the rate allows, or else try again when a client would."""
+        from edgesim.world.live.loop import reset
+
+        network, transport, self._retry = self._network, self._transport, None
+        if network.within_rate(self._life, transport):
+            self._come_in()
+        elif self._tries == len(RETRIES_S) or not network.hold(self._life, transport):
+            reset(transport)
+        else:
+            transport.pause_reading()
+            self._retry = network.loop.call_later(RETRIES_S[self._tries], self._knock)
+            self._tries += 1
+
+    def _come_in(self) -> None:
+        transport, inner = self._transport, self._make()
+        self._network.let_in(transport)
+        transport.set_protocol(inner)
+        inner.connection_made(transport)
+        if self._tries:
+            feed = inner.get_data if isinstance(inner, TlsProtocol) else inner.data_received
+            for data in self._early:
+                feed(data)
+            transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._early.append(data)
+            self._transport.pause_reading()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+        if self._transport is not None:
+            self._network.gave_up(self._transport)
+
+
 class PlainWire(asyncio.Protocol):
     """Stands below a protocol that speaks in the clear (or starts to encrypt later)."""
 
-    def __init__(self, network: LiveNetwork, life: Incarnation, inner: Any, *, accepting: bool = False) -> None:
+    def __init__(self, network: LiveNetwork, life: Incarnation, inner: Any) -> None:
         self.network = network
         self.life = life
         self.inner = inner
-        self.accepting = accepting
         self.encrypted = False
-        self.admitted = False
         self.transport: Any = None
         self._buffered = isinstance(inner, asyncio.BufferedProtocol)
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
-        if self.accepting and not self.network.admit(self.life, transport):
-            return
-        self.admitted = True
         self.network.watch(self.life, transport)
         self.inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        if not self.admitted:
-            return
         if not self.encrypted and self.network.has_faults:
             tapped = self.network.tap(self.transport, data)
             if not tapped:
@@ -53,12 +119,11 @@ class PlainWire(asyncio.Protocol):
             inner.data_received(data)
 
     def eof_received(self) -> Any:
-        return self.inner.eof_received() if self.admitted else None
+        return self.inner.eof_received()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        if self.admitted:
-            self.network.closed(self.life, self.transport, exc)
-            self.inner.connection_lost(exc)
+        self.network.closed(self.life, self.transport, exc)
+        self.inner.connection_lost(exc)
 
     def pause_writing(self) -> None:
         self.inner.pause_writing()

@@ -31,7 +31,9 @@ class LiveWorld(Lives):
         self._began = time.monotonic_ns()
         self.epoch_ns = time.time_ns()
         self.loop: LiveLoop = LiveLoop()
-        self.network = LiveNetwork(self.loop, zones, self.entropy, self.hosts, self.by_address, self.now, self._tell)
+        self.network = LiveNetwork(
+            self.loop, zones, self.entropy, self.hosts, self.by_address, self.now, self._tell, self.admission
+        )
         self.loop.network = self.network
         self.loop.tls_observer, self.loop.tls_tap = self.network.tls_ended, self.network.tap_tls
         self.loop.set_exception_handler(self._unhandled)

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from edgesim.world.admission import Admission
 from edgesim.world.api import SECOND, Host, Incarnation, Interface
 from edgesim.world.entropy import Entropy
 from edgesim.world.events import (
@@ -95,8 +96,10 @@ class Fabric:
         entropy: Callable[[str], Entropy],
         hosts: dict[str, Host],
         observer: Callable[[WorldEvent], None],
+        admission: Admission,
     ) -> None:
         self.loop = loop
+        self.admission = admission
         self.settings = settings
         self.hosts = hosts
         self.listeners: dict[tuple[str, str, int], Listener] = {}
@@ -207,7 +210,7 @@ class Fabric:
             target = passage.host
             if verdict == "accept" and target is not None:
                 await self._sleep(latency)
-                verdict = self._syn_arrives(target, passage.target)
+                verdict = self._syn_arrives(target, passage, host)
             if verdict == "refuse":
                 await self._sleep(latency)
                 self._failed(host, here, remote, "refused")
@@ -247,11 +250,22 @@ class Fabric:
             return "drop", latency, passage.astray  # the SYN arrives; its answer goes elsewhere
         return passage.verdict, latency, passage.blocked
 
-    def _syn_arrives(self, target: Host, remote: Address) -> str:
+    def _syn_arrives(self, target: Host, passage: Passage, caller: Host) -> str:
         if target.state.dead:
             return "drop"
-        listener = self._listener(target, *remote)
-        return "accept" if listener is not None and not listener.life.fenced else "refuse"
+        (_, port), source, doors = passage.target, passage.source, self.admission
+        if doors.silenced(target.name, source[0]):
+            doors.judge(target.name, port, source, caller=caller.name)  # so that it is counted
+            return "drop"
+        listener = self._listener(target, *passage.target)
+        if listener is None or listener.life.fenced:
+            return "refuse"
+        if target is caller:
+            return "accept"
+        if not doors.within_rate(target.name, port, source, caller=caller.name):
+            return "drop"
+        refusal = doors.judge(target.name, port, source, caller=caller.name)
+        return "accept" if refusal is None else "refuse"
 
     async def _established(
         self, host: Host, life: Incarnation, passage: Passage, local: Address, remote: Address, latency: int
@@ -265,6 +279,9 @@ class Fabric:
         near = TcpTransport(self, life, host.context(), local, remote, name, latency)
         far = TcpTransport(self, listener.life, target.context(), passage.target, passage.source, name, latency)
         near.peer, far.peer = far, near
+        if target is not host:
+            port, source = passage.target[1], passage.source
+            far.visit = self.admission.enter(target.name, port, source, caller=host.name, end=far.abort)
         if passage.idle_ns is not None:
             near.state = far.state = FlowState(passage, self.loop.now_ns)
         self.transports[id(near)] = near
@@ -305,6 +322,8 @@ class Fabric:
                 self._forgotten(sender, sender.state)
                 return None
             if sender.peer.life.fenced and not self.answers(sender):
+                return None
+            if self.admission.silenced(target.name, sender.peer.remote[0]):
                 return None
         extra = 0
         if self.paths.lossy and self.lost(source.name, target.name):
@@ -378,6 +397,8 @@ class Fabric:
     def forget(self, transport: TcpTransport) -> None:
         """Take an ended connection off the books."""
         self.transports.pop(id(transport), None)
+        if transport.visit is not None:
+            self.admission.leave(transport.visit)
 
     # ---- hosts that end
 

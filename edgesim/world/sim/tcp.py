@@ -9,6 +9,7 @@ from collections import deque
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
+from edgesim.world.admission import Visit
 from edgesim.world.api import Incarnation
 from edgesim.world.events import Address, ConnectionClosed
 from edgesim.world.faults import Flow
@@ -48,6 +49,8 @@ class TcpTransport(asyncio.Transport):
         self.peer: TcpTransport
         self.state: FlowState | None = None
         """What the firewalls on the way remember of the connection; None where there are none."""
+        self.visit: Visit | None = None
+        """What it counts as at the port that took it; None at the side that dialled."""
         self.protocol: Any = None
         self.closing = False
         self.closed = False

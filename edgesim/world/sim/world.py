@@ -37,7 +37,9 @@ class SimWorld(Lives):
         super().__init__(seed)
         self.epoch_ns = epoch_ns
         self.loop: SimLoop = SimLoop()
-        self.fabric = Fabric(self.loop, network or NetworkSettings(), self.entropy, self.hosts, self._tell)
+        self.fabric = Fabric(
+            self.loop, network or NetworkSettings(), self.entropy, self.hosts, self._tell, self.admission
+        )
         self.loop.fabric = self.fabric
         self.loop.tls_observer, self.loop.tls_tap = self.fabric.tls_ended, self.fabric.tap_tls
         self.loop.set_exception_handler(self._unhandled)

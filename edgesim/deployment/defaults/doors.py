@@ -1,0 +1,153 @@
+"""Defaults of the doors: how many connections a port takes, how fast, and whom intrusion protection blocks."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from edgesim.deployment.base import IpNetwork, Model, Port
+from edgesim.deployment.defaults.known import (
+    CAPACITY,
+    CONFIGURATION,
+    MAINTENANCE,
+    NETWORK,
+    TROUBLESHOOTING,
+    known,
+)
+
+
+class DoorDefaults(Model):
+    """Bounds of this testbed's own on what connections cost; links between the servers are exempt."""
+
+    connections_per_port: int = known(
+        20_000,
+        "connections that one listening port takes; the largest documented peer proxies 8500 registrations",
+        tag="proposed",
+        ge=1,
+    )
+    connections_per_address: int = known(
+        10_000,
+        "connections from one address that one port takes: more than the 8500 registrations of the largest documented "
+        f"peer ({CAPACITY}), all of which may come through one NAT",
+        tag="proposed",
+        ge=1,
+    )
+    waiting: int = known(
+        256, "connections that wait for a port's rate at a time, in the live world", tag="proposed", ge=0
+    )
+    refusals_told_s: float = known(
+        10.0, "a port's refusals go to the journal at most this often for each reason, seconds", tag="proposed", ge=0
+    )
+    descriptors_base: int = known(
+        64, "descriptors that a live lab needs for itself whatever its size", tag="proposed", ge=0
+    )
+    descriptors_per_server: int = known(
+        16,
+        "descriptors that each server needs: ports it listens on, and both ends of its links; 8 were measured",
+        tag="proposed",
+        ge=0,
+    )
+    descriptors_per_connection: int = known(
+        3,
+        "descriptors that a client's connection may cost: its own, and both ends of one that Expressway-C opens inside",
+        tag="proposed",
+        ge=1,
+    )
+    least_connections: int = known(
+        16, "a live lab that could not take so many connections of clients does not start", tag="proposed", ge=1
+    )
+
+
+class ProtectionDefaults(Model):
+    """Authorization rate control and automated intrusion protection."""
+
+    authorizations_per_period: int = known(8, "authorizations of one user before 429", tag="recalled", gap="D-19", ge=1)
+    rate_period_s: int = known(300, "the period of rate control, seconds", tag="recalled", gap="D-19", ge=1)
+    intrusion_protection_on_e: bool = known(True, "E's default", tag="doc", source=CONFIGURATION)
+    intrusion_protection_on_c: bool = known(
+        False, "switched off on C by the task flow", tag="doc", source=CONFIGURATION
+    )
+    trigger_level: int = known(
+        5,
+        "failures of one address in one category that are tolerated; one more blocks it",
+        tag="doc",
+        source=TROUBLESHOOTING,
+        ge=1,
+    )
+    block_s: int = known(600, "how long an address stays blocked, seconds", tag="doc", source=TROUBLESHOOTING, ge=1)
+    detection_window_s: int = known(600, "failures older than this no longer count, seconds", tag="proposed", ge=1)
+    blocked: Literal["silence", "reset"] = known(
+        "silence",
+        "how a blocked address is treated: the host receives no response. That its open connections fall silent too, "
+        "on every port, follows from everything timing out. The live world can only reset",
+        tag="doc",
+        source=NETWORK,
+    )
+    http_authorization_failure: bool = known(
+        True, "HTTP proxy authorization failure (http-ce-auth) is on", tag="doc", source=MAINTENANCE
+    )
+    http_protocol_violation: bool = known(
+        True, "HTTP proxy protocol violation (http-ce-intrusion) is on", tag="doc", source=MAINTENANCE
+    )
+    ssh_authorization_failure: bool = known(
+        True, "SSH tunnels authorization failure (sshpfwd-auth) is on", tag="doc", source=MAINTENANCE
+    )
+    ssh_protocol_violation: bool = known(
+        True, "SSH tunnels protocol violation (sshpfwd-intrusion) is on", tag="doc", source=MAINTENANCE
+    )
+    xmpp_protocol_violation: bool = known(
+        True, "XMPP protocol violation (xmpp-intrusion) is on", tag="doc", source=MAINTENANCE
+    )
+    count_resource_access: bool = known(
+        False,
+        "HTTP proxy resource access failure counts too: 404s, which blocks good clients",
+        tag="doc",
+        source=TROUBLESHOOTING,
+    )
+    sip_authentication_failure: bool = known(
+        True, "SIP authentication failure is on: the category is documented, its default is not", tag="proposed"
+    )
+    xmpp_authentication_failure: bool = known(
+        True,
+        "a refused SASL authentication counts as XMPP protocol violation: without it passwords could be guessed there",
+        tag="proposed",
+    )
+    http_challenges_count: bool = known(
+        False,
+        "a 401 of C to a request without any credentials counts, as each client's first one may be; wrong credentials "
+        "and E's own 401 always do",
+        tag="proposed",
+    )
+    addresses: int = known(
+        10_000,
+        "addresses whose failures are remembered, and that are blocked, at a time; the oldest is forgotten",
+        tag="proposed",
+        ge=1,
+    )
+    exempt: tuple[IpNetwork, ...] = known(
+        (), "addresses and networks that are never blocked: the list of exemptions is empty as shipped", tag="inferred"
+    )
+    exempt_servers: bool = known(
+        True,
+        "the servers of the deployment are never blocked, so that a C with wrong credentials goes on to show that",
+        tag="proposed",
+    )
+    connection_rate: int = known(
+        100, "new connections a second to the SIP ports of E, and to its HTTPS ports", tag="doc", source=NETWORK, ge=1
+    )
+    connection_burst: int = known(20, "how many of them may come at once", tag="doc", source=NETWORK, ge=1)
+    connection_rate_mode: Literal["enforce", "off"] = known(
+        "enforce",
+        "what exceeds the rate is dropped, from X14.2: a rate is set by default, which mode is not said",
+        tag="inferred",
+    )
+    connection_rate_scope: Literal["all addresses", "each address"] = known(
+        "all addresses",
+        "whose connections share the rate: the guide names none, and one firewall rule counts for all",
+        tag="inferred",
+    )
+    rated_sip_ports: tuple[Port, ...] = known(
+        (5060, 5061, 5062), "SIP ports that share one rate", tag="doc", source=NETWORK
+    )
+    rated_edge_ports: tuple[Port, ...] = known(
+        (8443, 9443), "HTTPS ports that share one rate", tag="doc", source=NETWORK
+    )

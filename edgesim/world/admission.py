@@ -1,0 +1,375 @@
+"""Who may connect: how many connections a port takes, from one address and in all, how fast, and who is blocked.
+
+A world asks its `Admission` about every incoming connection before any protocol object exists. A connection counts as
+*unproved* until the product that serves it says that its client has shown who it is. Where a limit is reached, the
+oldest unproved connection of the address that has most of them gives way to the newcomer; where all have proved
+themselves, the newcomer is refused. So silent connections never keep others out for long, however many they are.
+
+Hosts named in `Admission.products` are exempt from limits and rates: their links with each other carry everybody.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from edgesim.world.events import Address, AddressBlocked, AddressUnblocked, ConnectionsRefused, WorldEvent
+
+SECOND = 1_000_000_000
+
+
+class Refusal(Enum):
+    """Why a connection is refused, or had to give way; the value is how the journal says it."""
+
+    BLOCKED = "the address is blocked"
+    RATE = "more new connections than the rate allows"
+    PORT = "more connections than the port takes"
+    ADDRESS = "more connections than one address may have"
+    DESCRIPTORS = "more connections than this process has descriptors for"
+    GAVE_WAY = "gave way to another: the oldest that had not proved itself"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many connections are taken: by one listening port, there from one address, and by all ports together.
+
+    ``total`` is None where nothing bounds it but the ports. ``waiting`` connections may wait for the rate at a time
+    (live world). Refusals are told at most every ``told_every_s`` seconds for each port and reason; at most ``blocks``
+    addresses are blocked at a time, the oldest block ends early.
+    """
+
+    per_port: int = 20_000
+    per_address: int = 10_000
+    total: int | None = None
+    waiting: int = 256
+    told_every_s: float = 10.0
+    blocks: int = 10_000
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    """One connection that was let in; ``end`` resets it."""
+
+    host: str
+    port: int
+    source: Address
+    end: Callable[[], None]
+    proved: bool = False
+
+    @property
+    def address(self) -> str:
+        """Where it comes from."""
+        return self.source[0]
+
+
+@dataclass(slots=True, kw_only=True)
+class Block:
+    """A blocked address: by which host, until when (lab time in nanoseconds), why, and what it cost so far.
+
+    ``silent`` blocks drop what comes; others reset it. ``dropped`` counts the connections that were refused.
+    """
+
+    host: str
+    address: str
+    reason: str
+    until_ns: int
+    silent: bool
+    dropped: int = 0
+
+
+class Admission:
+    """The doors of all hosts of a world."""
+
+    def __init__(self, now: Callable[[], int], tell: Callable[[WorldEvent], None], *, silence: bool) -> None:
+        self.limits = Limits()
+        self.products: frozenset[str] = frozenset()
+        """Hosts whose connections are never limited."""
+        self.refused: Counter[tuple[str, int, Refusal]] = Counter()
+        """How many connections were refused, by host, port and reason."""
+        self._now = now
+        self._tell = tell
+        self._silence = silence
+        self._all = _Crowd()
+        self._doors: dict[tuple[str, int], _Crowd] = {}
+        self._visits: dict[tuple[str, int, Address], Visit] = {}
+        self._blocks: dict[tuple[str, str], Block] = {}
+        self._rates: dict[tuple[str, int], _Rates] = {}
+        self._told: dict[tuple[str, int, Refusal], tuple[int, int]] = {}
+
+    # ---- connections
+
+    def judge(self, host: str, port: int, source: Address, *, caller: str | None) -> Refusal | None:
+        """Say why a connection to a host's port is refused, or None; ``caller`` is the lab host that makes it, if any.
+
+        Where a limit is reached, another connection may be ended to make room.
+        """
+        refusal = self._judge(host, port, source[0], caller)
+        if refusal is not None:
+            self._refuse(host, port, source, refusal)
+        return refusal
+
+    def _judge(self, host: str, port: int, address: str, caller: str | None) -> Refusal | None:
+        block = self._blocked(host, address)
+        if block is not None:
+            block.dropped += 1
+            return Refusal.BLOCKED
+        if caller in self.products:
+            return None
+        limits, door = self.limits, self._doors.get((host, port))
+        if door is not None:
+            if door.of(address) >= limits.per_address and not self._make_room(door.oldest(address)):
+                return Refusal.ADDRESS
+            if len(door) >= limits.per_port and not self._make_room(door.victim()):
+                return Refusal.PORT
+        if limits.total is not None and len(self._all) >= limits.total and not self._make_room(self._all.victim()):
+            return Refusal.DESCRIPTORS
+        return None
+
+    def within_rate(self, host: str, port: int, source: Address, *, caller: str | None) -> bool:
+        """Say whether a new connection is within the rate that its port takes, and count it if so."""
+        rate = self._rates.get((host, port))
+        if rate is None or caller in self.products or rate.take(source[0], self._now()):
+            return True
+        self._refuse(host, port, source, Refusal.RATE)
+        return False
+
+    def enter(
+        self, host: str, port: int, source: Address, *, caller: str | None, end: Callable[[], None]
+    ) -> Visit | None:
+        """Count a connection that was let in; None for one that is exempt."""
+        if caller in self.products:
+            return None
+        visit = Visit(host, port, source, end)
+        self._all.add(visit)
+        self._doors.setdefault((host, port), _Crowd()).add(visit)
+        self._visits[host, port, source] = visit
+        return visit
+
+    def leave(self, visit: Visit) -> None:
+        """Count a connection off. One that was counted off before stays so."""
+        key = (visit.host, visit.port, visit.source)
+        if self._visits.get(key) is visit:
+            del self._visits[key]
+        self._all.remove(visit)
+        door = self._doors.get((visit.host, visit.port))
+        if door is not None:
+            door.remove(visit)
+            if not len(door):
+                del self._doors[visit.host, visit.port]
+
+    def proved(self, host: str, port: int, source: Address) -> None:
+        """Note that the client of a connection has shown who it is: it no longer gives way to others."""
+        visit = self._visits.get((host, port, source))
+        if visit is not None and not visit.proved:
+            visit.proved = True
+            self._all.settle(visit)
+            self._doors[host, port].settle(visit)
+
+    def connections(self, host: str | None = None) -> int:
+        """Return how many connections count now, at one host or in all."""
+        if host is None:
+            return len(self._all)
+        return sum(len(door) for (name, _), door in self._doors.items() if name == host)
+
+    def _make_room(self, victim: Visit | None) -> bool:
+        if victim is None:
+            return False
+        self.leave(victim)
+        self._refuse(victim.host, victim.port, victim.source, Refusal.GAVE_WAY)
+        victim.end()
+        return True
+
+    # ---- rates
+
+    def throttle(
+        self, host: str, ports: Iterable[int], *, per_second: float, burst: int, each_address: bool = False
+    ) -> None:
+        """Take at most so many new connections to these ports of a host together, ``burst`` of them at once.
+
+        The rate is that of all addresses together, or of each.
+        """
+        rate = _Rates(per_second, burst, each_address=each_address, most=self.limits.blocks)
+        for port in ports:
+            self._rates[host, port] = rate
+
+    # ---- blocked addresses
+
+    def block(self, host: str, address: str, *, seconds: float, reason: str, silent: bool = True) -> Block:
+        """Let nothing from an address reach a host for a while; what is open ends, in silence where the world can.
+
+        The block is this host's alone and goes with its life.
+        """
+        until = self._now() + round(seconds * SECOND)
+        silent = silent and self._silence
+        made = Block(host=host, address=address, reason=reason, until_ns=until, silent=silent)
+        self._expire()
+        while len(self._blocks) >= self.limits.blocks:
+            self._lift(next(iter(self._blocks)), "another block took its place")
+        self._blocks.pop((host, address), None)
+        self._blocks[host, address] = made
+        told = AddressBlocked(at_ns=self._now(), host=host, address=address, reason=reason, seconds=seconds)
+        self._tell(told)
+        if not silent:
+            for visit in [each for each in self._visits.values() if (each.host, each.address) == (host, address)]:
+                visit.end()
+        return made
+
+    def unblock(self, host: str | None, address: str) -> int:
+        """Lift the blocks of an address, by one host or by all; return how many there were."""
+        found = [key for key in self._blocks if key[1] == address and host in (None, key[0])]
+        for key in found:
+            self._lift(key, "lifted by hand")
+        return len(found)
+
+    def blocks(self) -> Sequence[Block]:
+        """Return the blocks in force, the oldest first."""
+        self._expire()
+        return tuple(self._blocks.values())
+
+    def silenced(self, host: str, address: str) -> bool:
+        """Say whether what an address sends to a host is lost without a word."""
+        if not self._blocks:
+            return False
+        block = self._blocked(host, address)
+        return block is not None and block.silent
+
+    def blocked(self, host: str, address: str) -> bool:
+        """Say whether a host blocks an address."""
+        return bool(self._blocks) and self._blocked(host, address) is not None
+
+    def _blocked(self, host: str, address: str) -> Block | None:
+        block = self._blocks.get((host, address))
+        if block is not None and block.until_ns <= self._now():
+            self._lift((host, address), "its time is over")
+            return None
+        return block
+
+    def _expire(self) -> None:
+        now = self._now()
+        for key in [key for key, block in self._blocks.items() if block.until_ns <= now]:
+            self._lift(key, "its time is over")
+
+    def _lift(self, key: tuple[str, str], why: str) -> None:
+        block = self._blocks.pop(key)
+        told = AddressUnblocked(
+            at_ns=self._now(), host=block.host, address=block.address, reason=why, dropped=block.dropped
+        )
+        self._tell(told)
+
+    # ---- the end of a host's life
+
+    def forget(self, host: str) -> None:
+        """Forget the blocks and rates of a host whose life ended."""
+        for key in [key for key in self._blocks if key[0] == host]:
+            del self._blocks[key]
+        for door in [door for door in self._rates if door[0] == host]:
+            del self._rates[door]
+
+    # ---- telling
+
+    def _refuse(self, host: str, port: int, source: Address, why: Refusal) -> None:
+        """Count a refusal; tell of the first, and then of how many there were, every now and then."""
+        key, now = (host, port, why), self._now()
+        self.refused[key] += 1
+        last, counted = self._told.get(key, (0, 0))
+        if counted and now - last < self.limits.told_every_s * SECOND:
+            return
+        self._told[key] = (now, self.refused[key])
+        count = self.refused[key] - counted
+        self._tell(
+            ConnectionsRefused(at_ns=now, host=host, port=port, remote=source, reason=why.value, count=count),
+        )
+
+
+class _Rates:
+    """Buckets of tokens, one for all addresses or one for each: full at the start, and refilled evenly."""
+
+    def __init__(self, per_second: float, burst: int, *, each_address: bool, most: int) -> None:
+        self._cost = round(SECOND / per_second)
+        self._full = self._cost * burst
+        self._each = each_address
+        self._most = most
+        self._buckets: dict[str, tuple[int, int]] = {}
+
+    def take(self, address: str, now: int) -> bool:
+        """Take a token for a connection from an address; return False where there is none."""
+        key = address if self._each else ""
+        level, at = self._buckets.pop(key, (self._full, now))
+        level = min(self._full, level + now - at)
+        enough = level >= self._cost
+        self._buckets[key] = (level - self._cost if enough else level, now)
+        if len(self._buckets) > self._most:
+            del self._buckets[next(iter(self._buckets))]
+        return enough
+
+
+class _Crowd:
+    """Connections by address, so that the next to give way is found at once, however many there are."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._of: Counter[str] = Counter()
+        self._unproved: dict[str, dict[Visit, None]] = {}
+        self._levels: dict[int, dict[str, None]] = {}
+        self._top = 0
+        self._members: set[Visit] = set()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def of(self, address: str) -> int:
+        """Return how many come from an address."""
+        return self._of[address]
+
+    def add(self, visit: Visit) -> None:
+        self._members.add(visit)
+        self._count += 1
+        self._of[visit.address] += 1
+        there = self._unproved.setdefault(visit.address, {})
+        there[visit] = None
+        self._moved(visit.address, len(there) - 1, len(there))
+
+    def remove(self, visit: Visit) -> None:
+        if visit not in self._members:
+            return
+        self._members.discard(visit)
+        self._count -= 1
+        self._of[visit.address] -= 1
+        if not self._of[visit.address]:
+            del self._of[visit.address]
+        self.settle(visit)
+
+    def settle(self, visit: Visit) -> None:
+        """Take a connection from those that may have to give way."""
+        there = self._unproved.get(visit.address)
+        if there is None or visit not in there:
+            return
+        del there[visit]
+        self._moved(visit.address, len(there) + 1, len(there))
+        if not there:
+            del self._unproved[visit.address]
+
+    def oldest(self, address: str) -> Visit | None:
+        """Return the oldest connection of an address that has not proved itself."""
+        return next(iter(self._unproved.get(address, ())), None)
+
+    def victim(self) -> Visit | None:
+        """Return the oldest unproved connection of the address that has most of them."""
+        if not self._top:
+            return None
+        return self.oldest(next(iter(self._levels[self._top])))
+
+    def _moved(self, address: str, before: int, after: int) -> None:
+        if before:
+            level = self._levels[before]
+            del level[address]
+            if not level:
+                del self._levels[before]
+        if after:
+            self._levels.setdefault(after, {})[address] = None
+        if after > self._top:
+            self._top = after
+        while self._top and self._top not in self._levels:
+            self._top -= 1
