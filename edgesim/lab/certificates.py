@@ -40,6 +40,9 @@ PROFILES: dict[str, Profile] = {
 }
 VALIDITIES: dict[str, Validity] = {"valid": STANDARD, "expired": EXPIRED, "not yet valid": NOT_YET}
 KEYS = {"ec-p256": "P-256", "rsa-2048": "RSA-2048", "rsa-1024": "RSA-1024"}
+XMPP_ROUTERS = "xmpp-routers"
+"""The store of the certificates by which IM and Presence nodes know each other: clusters replicate these themselves, so
+no deployment describes it."""
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)
 """The lab's start where there is no world: that of a simulated one."""
 
@@ -70,6 +73,10 @@ class Certificates:
             self._identities[certificate.host, certificate.service] = self._mint(certificate, request)
         self._trusts: dict[tuple[str, str], TrustStore] = {}
         self._pending: dict[tuple[str, str], TrustStore] = {}
+        for name in (node.name for cluster in deployment.im_presence for node in cluster.nodes):
+            self._trusts[name, XMPP_ROUTERS] = self._store(
+                f"{XMPP_ROUTERS} of {name}", tuple(f"{each.name}/cup-xmpp" for each in deployment.im_presence_nodes)
+            )
         for store in deployment.trust:
             held = self._store(f"{store.store} of {store.host}", store.holds or ())
             self._trusts[store.host, store.store] = held

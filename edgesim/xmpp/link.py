@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import cast
 
 from edgesim.journal import Recorder, events
+from edgesim.pki import peer_certificates
 from edgesim.world import Host
 from edgesim.xmpp.journalling import brief, claimed_in, keys_of, route_secrets
 from edgesim.xmpp.stream import OWN_DOING
@@ -66,6 +67,16 @@ class XcpConnection(asyncio.Protocol):
     def up(self) -> bool:
         """Whether sessions can be opened."""
         return self.link.up and self._transport is not None
+
+    @property
+    def unsent(self) -> int:
+        """Octets that wait for the other side."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    def presented(self) -> tuple[bytes, ...]:
+        """Return the other side's certificate, in DER, and what it sent along; nothing without TLS."""
+        transport = self._transport
+        return peer_certificates(transport.get_extra_info("ssl_object")) if transport is not None else ()
 
     def flush(self) -> None:
         """Deal with what the link has to tell and write what it has to send."""

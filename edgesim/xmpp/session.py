@@ -7,7 +7,7 @@ RFC 6120, 6121 and 3921, and XEP-0198 without resumption. Sans-IO: feed octets, 
 event                  answer
 =====================  ==========================================================
 `StartTls`             write what is due, start TLS, then `Session.secured`
-`Authenticate`         `Session.grant` or `Session.refuse`
+`Authenticate`         `Session.grant`, `Session.refuse` or `Session.hand_over`
 `BindRequested`        `Session.bind` or `Session.refuse_bind`
 =====================  ==========================================================
 
@@ -57,6 +57,7 @@ class Phase(Enum):
     BIND_OFFERED = "bind offered"
     BINDING = "resource being bound"
     BOUND = "bound"
+    HANDED_OVER = "handed over to the home node"
     CLOSED = "closed"
 
 
@@ -134,10 +135,19 @@ class StartTls(SessionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticate(SessionEvent):
-    """Credentials to judge. ``domain`` is the one that the client's stream header addressed."""
+    """Credentials to judge. ``domain`` is the one that the client's stream header addressed; ``request`` is the whole
+    ``<auth>`` with them, for another node to judge."""
 
     credentials: sasl.Credentials
     domain: str
+    request: Element
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed(SessionEvent):
+    """Octets of a session that was handed over: one element, a stream header, or the stream's end."""
+
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,7 +284,10 @@ class Session:
                 if read is None:
                     return None
                 self._events.append(Decoded(event=read))
-                self._step(read)
+                if self.phase is Phase.HANDED_OVER:
+                    self._events.append(Passed(data=read.raw))
+                else:
+                    self._step(read)
             except StreamError as error:
                 self.close(error.condition, error.text)
         return self._events.popleft()
@@ -303,6 +316,27 @@ class Session:
         self._expect(Phase.JUDGING)
         self._write(sasl.failure(condition))
         self._finish(Ended(detail=f"authentication refused: {condition}"))
+
+    def hand_over(self) -> None:
+        """Leave the credentials, and all that follows, to another node: what the client sends comes as `Passed`."""
+        self._expect(Phase.JUDGING)
+        self.phase = Phase.HANDED_OVER
+
+    def downward(self, data: bytes, *, restart: bool = False) -> None:
+        """Pass the other node's octets to the client; with ``restart`` the client opens a new stream after them."""
+        if self.phase is Phase.HANDED_OVER:
+            self._out += data
+            self._header_sent = True
+            if restart:
+                self._restart(Phase.HANDED_OVER)
+
+    def closed_behind(self, condition: str | None = None) -> None:
+        """Say that the session at the other node is gone; ``condition``: without a word to the client."""
+        if self.phase is Phase.HANDED_OVER and condition is None:
+            self.phase = Phase.CLOSED
+            self._events.append(Ended(detail="closed by the home node"))
+        elif self.phase is Phase.HANDED_OVER:
+            self.close(condition, "the home node is gone")
 
     def bind(self, resource: str) -> Jid:
         """Accept the bind and return the full address."""
@@ -395,7 +429,8 @@ class Session:
         except sasl.SaslError as error:
             self._refuse_sasl(error.condition)
         else:
-            self._events.append(Authenticate(credentials=credentials, domain=self.domain))
+            request = element("auth", SASL, text, mechanism=self._mechanism)
+            self._events.append(Authenticate(credentials=credentials, domain=self.domain, request=request))
 
     def _refuse_sasl(self, condition: str) -> None:
         self._write(sasl.failure(condition))

@@ -32,6 +32,7 @@ ERRORS: dict[str, tuple[str, str]] = {
     "not-allowed": ("405", "cancel"),
     "recipient-unavailable": ("404", "wait"),
     "remote-server-not-found": ("404", "cancel"),
+    "remote-server-timeout": ("504", "wait"),
     "resource-constraint": ("500", "wait"),
     "service-unavailable": ("503", "cancel"),
     "unexpected-request": ("400", "wait"),

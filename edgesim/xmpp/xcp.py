@@ -16,13 +16,19 @@ A link is an XML stream in the style of the component protocol (XEP-0114)::
 then elements of the namespace ``urn:edgesim:xcp:0``, either way::
 
     <route session='a1' type='open' client='198.51.100.25:50123' domain='example.com' stream='17124513C1DF'/>
+    <route session='a2' type='open' client='198.51.100.25:50124' domain='example.com' stream='...' resumes='sasl'/>
     <route session='a1' type='data' restart='true'>octets of the client's stream as character data</route>
     <route session='a1' type='credit' octets='32768'/>
     <route session='a1' type='close' reason='...'/>
     <mechanisms type='get' id='1' domain='example.com'/>
     <mechanisms type='result' id='1'><mechanism>PLAIN</mechanism><hostname>imp-pub...</hostname></mechanisms>
     <mechanisms type='error' id='1' condition='item-not-found'/>
+    <stanza><message xmlns='jabber:client' from='alice@example.com/jabber_1' to='bob@example.com'>...</message></stanza>
     <ping id='1'/> <pong id='1'/>
+
+``resumes='sasl'`` hands a session over whose stream header and offer of mechanisms the opener has dealt with: the next
+that comes is the client's ``<auth>``. Nodes of IM and Presence do so with users whose home is another node, and pass
+each other stanzas of their users as ``<stanza>``; at most `XcpLimits.unsent` octets may wait for such a link.
 
 A route is one client's session. The side that opens it chooses the id (``a<n>`` where it accepted the link, ``d<n>``
 where it dialled). Either side may send at most a window of octets that the other has not declared `XcpLink.consumed`;
@@ -61,7 +67,7 @@ from edgesim.xmpp.stream import (
     XmppLimits,
     stream_error,
 )
-from edgesim.xmpp.xml import COMPONENT, STREAMS, Element, element, escape_value
+from edgesim.xmpp.xml import CLIENT, COMPONENT, STREAMS, Element, element, escape_value
 
 XCP = "urn:edgesim:xcp:0"
 _PIECE = 16_384
@@ -93,6 +99,7 @@ class XcpLimits:
     backlog: int = 1_048_576
     sessions: int = 10_000
     queries: int = 10_000
+    unsent: int = 524_288
 
 
 class LinkPhase(Enum):
@@ -138,6 +145,7 @@ class SessionOpened(XcpEvent):
     client: str
     domain: str
     stream_id: str
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +168,13 @@ class SessionClosed(XcpEvent):
 
     session: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StanzaArrived(XcpEvent):
+    """A stanza from a user of the other side to one of this."""
+
+    stanza: Element
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +240,7 @@ class XcpLink:
         self.name = name
         self.component = name if dialled else ""
         self.phase = LinkPhase.NEW
-        self._peer = peer
+        self.peer = peer
         self._further: tuple[str, ...] = ()
         self._secret = secret
         self._stream_id = stream_id
@@ -296,16 +311,23 @@ class XcpLink:
         self._out.clear()
         return data
 
-    def open(self, client: str, domain: str, stream_id: str) -> str:
-        """Open a client's session and return its id. Raises `RuntimeError` unless the link is up."""
+    def open(self, client: str, domain: str, stream_id: str, *, resumed: bool = False) -> str:
+        """Open a client's session and return its id; ``resumed`` goes on at the client's ``<auth>``.
+
+        Raises `RuntimeError` unless the link is up.
+        """
         self._need_up()
         self._next += 1
         session = f"{'d' if self.dialled else 'a'}{self._next}"
         self._routes[session] = _Route(self.limits.window)
-        self._write(
-            element("route", XCP, session=session, type="open", client=client, domain=domain, stream=stream_id),
-        )
+        where = {"client": client, "domain": domain, "stream": stream_id, "resumes": "sasl" if resumed else None}
+        self._write(element("route", XCP, session=session, type="open", **where))
         return session
+
+    def pass_on(self, stanza: Element) -> None:
+        """Give the other side a stanza for one of its users. Raises `RuntimeError` unless the link is up."""
+        self._need_up()
+        self._write(element("stanza", XCP, stanza))
 
     def send(self, session: str, data: bytes, *, restart: bool = False) -> bool:
         """Send octets of a session; return False if some had to wait. Unknown sessions are ignored.
@@ -464,6 +486,7 @@ class XcpLink:
                 client=(route.get("client") or "")[:_MAX_NAME],
                 domain=(route.get("domain") or "")[:_MAX_NAME],
                 stream_id=(route.get("stream") or "")[:_MAX_NAME],
+                resumed=route.get("resumes") == "sasl",
                 raw=raw,
             )
         )
@@ -493,6 +516,12 @@ class XcpLink:
                 raw=raw,
             )
         )
+
+    def _on_stanza(self, wrapped: Element, raw: bytes) -> None:
+        stanza = wrapped.first()
+        if stanza is None or stanza.namespace != CLIENT or stanza.name not in ("message", "presence", "iq"):
+            raise StreamError("bad-format", "no stanza")
+        self._events.append(StanzaArrived(stanza=stanza, raw=raw))
 
     def _on_ping(self, ping: Element, raw: bytes) -> None:
         self._write(element("pong", XCP, id=(ping.get("id") or "")[:20]))
@@ -538,7 +567,7 @@ class XcpLink:
             raise RuntimeError(f"the XCP link is {self.phase.value}")
 
 
-_ELEMENTS = frozenset({"route", "mechanisms", "ping", "pong"})
+_ELEMENTS = frozenset({"route", "mechanisms", "stanza", "ping", "pong"})
 
 
 def _number(text: str | None) -> int:

@@ -72,7 +72,9 @@ def test_a_wrong_password_octet_by_octet_as_captured() -> None:
     )
     (asked,) = feed(subject, sasl.auth("PLAIN", sasl.encode_plain("alice", "wrong")))
     assert asked == session.Authenticate(
-        credentials=sasl.Credentials(mechanism="PLAIN", user="alice", secret="wrong"), domain="example.com"
+        credentials=sasl.Credentials(mechanism="PLAIN", user="alice", secret="wrong"),
+        domain="example.com",
+        request=sasl.auth("PLAIN", sasl.encode_plain("alice", "wrong")),
     )
     subject.refuse()
     assert subject.data_to_send() == (

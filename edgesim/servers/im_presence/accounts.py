@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from edgesim.deployment import Deployment
@@ -44,6 +44,9 @@ class Accounts:
             )
             for user in deployment.users
         )
+
+    def __iter__(self) -> Iterator[Account]:
+        return iter(self._by_id.values())
 
     def with_id(self, user_id: str) -> Account | None:
         """Return the account of a user id, assigned or not."""

@@ -1,4 +1,8 @@
-"""How sessions reach a node: connections of inside clients on 5222, and routes of XCP links on 7400."""
+"""How sessions reach a node: connections of inside clients on 5222, and routes of XCP links on 7400.
+
+An XCP link joins the node to an Expressway-C, or to another node (see `edgesim.servers.im_presence.router`): then
+sessions go both ways on it, and stanzas.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from collections.abc import Callable
 
 from edgesim.journal import Recorder
 from edgesim.servers.im_presence.chat import Chat
+from edgesim.servers.im_presence.router import Handed, Router
 from edgesim.servers.im_presence.sessions import ChatSession
 from edgesim.world import Host
 from edgesim.xmpp.connection import ClientConnection
@@ -14,13 +19,15 @@ from edgesim.xmpp.jid import Jid
 from edgesim.xmpp.journalling import Scribe
 from edgesim.xmpp.link import XcpConnection
 from edgesim.xmpp.session import Decoded, Ended, SessionEvent
-from edgesim.xmpp.stream import OWN_DOING
+from edgesim.xmpp.stream import OWN_DOING, client_header
 from edgesim.xmpp.xcp import (
     DataArrived,
     LinkDown,
+    LinkUp,
     MechanismsAsked,
     SessionClosed,
     SessionOpened,
+    StanzaArrived,
     XcpEvent,
     XcpLink,
 )
@@ -71,6 +78,11 @@ class RoutedCarrier:
         self._on_done = on_done
         self._scribe = Scribe(recorder, connection.peer)
         self._machine = chat.machine(stream_id=opened.stream_id, domain=opened.domain, secure=True)
+        if opened.resumed:  # the other node has dealt with the header, and offered the mechanisms
+            self._machine.feed(client_header(opened.domain))
+            while self._machine.next_event() is not None:
+                pass
+            self._machine.data_to_send()
         self._session: ChatSession = chat.join(self._machine, self)
         self._busy = False
 
@@ -125,14 +137,18 @@ class LinkCarriers:
         host: Host,
         recorder: Recorder,
         *,
+        router: Router,
         on_lost: Callable[[XcpConnection], None],
         keepalive: float,
         patience: float,
     ) -> None:
         self._chat = chat
         self._recorder = recorder
+        self._router = router
         self._on_lost = on_lost
         self._routed: dict[str, RoutedCarrier] = {}
+        self._handed: dict[str, Handed] = {}
+        self._node: str | None = None
         self.connection = XcpConnection(
             link,
             host=host,
@@ -143,19 +159,40 @@ class LinkCarriers:
             journal_data=False,
         )
 
+    def take(self, handed: Handed, *, client: str, domain: str, stream_id: str) -> str:
+        """Open a session at the other node for one whose home that is, and return its id."""
+        session = self.connection.link.open(client, domain, stream_id, resumed=True)
+        self._handed[session] = handed
+        return session
+
+    def drop(self, session: str) -> None:
+        """End a session that was taken."""
+        if self._handed.pop(session, None) is not None:
+            self.connection.close_session(session, "closed by the client")
+
     def _on_event(self, connection: XcpConnection, event: XcpEvent) -> None:
         match event:
+            case LinkUp():
+                self._identify(connection)
+            case StanzaArrived() if self._node is not None:
+                self._chat.arrived(event.stanza, from_node=self._node)
             case MechanismsAsked():
                 connection.link.answer(event.query, self._chat.mechanisms, self._chat.hostnames)
+            case SessionOpened() if event.resumed and self._node is None:
+                connection.close_session(event.session, "not-authorized")
             case SessionOpened():
                 self._routed[event.session] = RoutedCarrier(
                     self._chat, connection, event, self._recorder, on_done=self._forget
                 )
             case DataArrived():
                 connection.link.consumed(event.session, event.octets)
-                routed = self._routed.get(event.session)
+                routed, handed = self._routed.get(event.session), self._handed.get(event.session)
                 if routed is not None:
                     routed.arrived(event.data)
+                elif handed is not None:
+                    handed.arrived(event.data, restart=event.restart)
+            case SessionClosed() if event.session in self._handed:
+                self._handed.pop(event.session).closed()
             case SessionClosed():
                 routed = self._routed.pop(event.session, None)
                 if routed is not None:
@@ -164,7 +201,19 @@ class LinkCarriers:
                 for routed in tuple(self._routed.values()):
                     routed.closed("XCP link lost")
                 self._routed.clear()
+                for handed in tuple(self._handed.values()):
+                    handed.closed("remote-connection-failed")
+                self._handed.clear()
+                if self._node is not None:
+                    self._router.down(self._node, self)
                 self._on_lost(connection)
+
+    def _identify(self, connection: XcpConnection) -> None:
+        """Take the other side for the node that it says it is, where its certificate has that node's name."""
+        node = self._router.peer_of(connection.link)
+        if node is not None and self._router.is_shown(node, connection.presented()):
+            self._node = node
+            self._router.up(node, self)
 
     def _forget(self, session: str) -> None:
         self._routed.pop(session, None)

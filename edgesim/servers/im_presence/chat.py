@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from edgesim.journal import Recorder, events
 from edgesim.servers.im_presence.accounts import Account, Accounts, same
 from edgesim.servers.im_presence.messages import Messages
 from edgesim.servers.im_presence.presence import Presence
+from edgesim.servers.im_presence.router import Router
 from edgesim.servers.im_presence.sessions import Carrier, ChatSession, Sessions
 from edgesim.servers.im_presence.tickets import Tickets
 from edgesim.world import Entropy
-from edgesim.xmpp import sasl, session
-from edgesim.xmpp.jid import Jid
+from edgesim.xmpp import sasl, session, stanzas
+from edgesim.xmpp.jid import Jid, JidError
 from edgesim.xmpp.journalling import keys_of
 from edgesim.xmpp.session import Session, SessionEvent
+from edgesim.xmpp.xml import Element
 
 Conflict = Literal["refuse", "replace"]
 SESSIONS_PER_USER = 16
@@ -39,6 +42,8 @@ class Chat:
         entropy: Entropy,
         *,
         domain: str,
+        router: Router | None = None,
+        peers: Sequence[Accounts] = (),
         mechanisms: tuple[str, ...] = sasl.MECHANISMS,
         hostnames: tuple[str, ...] = (),
         conflict: Conflict,
@@ -58,6 +63,8 @@ class Chat:
         self.presence = presence
         self.messages = messages
         self._entropy = entropy
+        self.router = router
+        self._peers = tuple(peers)
         self._conflict = conflict
         self._resource_digits = resource_digits
         self._stream_management = stream_management
@@ -100,6 +107,8 @@ class Chat:
         match event:
             case session.Authenticate():
                 self._authenticate(chat, event)
+            case session.Passed() if self.router is not None and (handed := self.router.handed(chat)) is not None:
+                handed.passed(event.data)
             case session.BindRequested():
                 self._bind(chat, event.resource)
             case session.RosterRequested():
@@ -119,11 +128,32 @@ class Chat:
             case session.Ended():
                 self._ended(chat, event)
 
+    def arrived(self, stanza: Element, *, from_node: str) -> None:
+        """Take a stanza that another node passed on, from one of its users alone."""
+        try:
+            sender, to = stanzas.address(stanza.get("from")), stanzas.address(stanza.get("to"))
+        except JidError:
+            return
+        if sender is None or to is None or self.router is None or self.router.homes.get(sender.bare) != from_node:
+            return
+        if stanza.name == "presence":
+            self.presence.arrived(stanza, sender, to)
+        else:
+            self.messages.arrived(stanza, sender, to)
+
     # ---- credentials
 
     def _authenticate(self, chat: ChatSession, event: session.Authenticate) -> None:
         given = event.credentials
-        account = self._accounts.named(given.user, event.domain)
+        account = self._named(given.user, event.domain)
+        if account is not None and self.router is not None and self.router.elsewhere(account.jid):
+            if not self.router.hand_over(chat, account, event.request):
+                self._recorder.emit(
+                    events.Note(text=f"no XCP route to {account.node}, the home node of {account.user_id}"),
+                    keys=keys_of(account.jid),
+                )
+                chat.session.refuse("temporary-auth-failure")
+            return
         refusal = self._judge(account, given)
         user = account.user_id if account else given.user[:128]
         keys = keys_of(account.jid) if account else ()
@@ -137,6 +167,11 @@ class Chat:
         else:
             chat.session.grant(account.jid)
             chat.carrier.identified(account.jid)
+
+    def _named(self, user: str, domain: str) -> Account | None:
+        """Return whom credentials mean, among the users of this cluster and of those it peers with."""
+        found = self._accounts.named(user, domain)
+        return found or next((one for peer in self._peers if (one := peer.named(user, domain)) is not None), None)
 
     def _judge(self, account: Account | None, given: sasl.Credentials) -> str:
         if account is None:
@@ -177,6 +212,9 @@ class Chat:
                 return f"jabber_{number}"
 
     def _ended(self, chat: ChatSession, event: session.Ended) -> None:
+        handed = self.router.handed(chat) if self.router is not None else None
+        if handed is not None:
+            handed.close()
         if self._all.pop(id(chat), None) is None or chat.jid is None:
             return
         self.sessions.remove(chat)

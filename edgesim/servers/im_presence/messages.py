@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Literal
 
 from edgesim.servers.im_presence.accounts import Accounts
+from edgesim.servers.im_presence.router import NoOtherNodes, OtherNodes
 from edgesim.servers.im_presence.sessions import ChatSession, Sessions
 from edgesim.xmpp import stanzas
 from edgesim.xmpp.jid import Jid
@@ -13,19 +14,8 @@ from edgesim.xmpp.xml import Element
 Offline = Literal["error", "drop"]
 """What becomes of a message for a user without an available client: an error to the sender, or nothing."""
 
-
-class OtherNodes(Protocol):
-    """The way to users whose home is another node of the cluster, or of a peer cluster."""
-
-    def deliver(self, stanza: Element, to: Jid) -> bool:
-        """Take a stanza for an address; return False for one that is nowhere."""
-
-
-class NoOtherNodes:
-    """A cluster of one node."""
-
-    def deliver(self, stanza: Element, to: Jid) -> bool:
-        return False
+UNREACHABLE = "remote-server-timeout"
+"""The condition where the home node of an addressee cannot be reached (RFC 6120, section 8.3.3.16)."""
 
 
 class Messages:
@@ -52,15 +42,31 @@ class Messages:
         if condition is not None and stanza.get("type") != "error":
             session.send(stanzas.error_reply(stanza, condition))
 
+    def arrived(self, stanza: Element, sender: Jid, to: Jid) -> None:
+        """Route what another node passed on: a message, or an iq to one resource."""
+        if stanza.name == "message":
+            condition = "service-unavailable" if self._elsewhere.elsewhere(to) else self._route_message(stanza, to)
+        else:
+            target = self._sessions.at(to) if to.resource else None
+            condition = "service-unavailable" if target is None else None
+            if target is not None:
+                target.send(stanza)
+        if condition is not None and stanza.get("type") not in ("error", "result"):
+            self._elsewhere.deliver(stanzas.error_reply(stanza, condition), sender)
+
     def send_iq(self, session: ChatSession, stanza: Element, to: Jid) -> None:
         """Route an iq to one resource; whatever else it is for gets an error."""
         target = self._sessions.at(to) if to.resource else None
         if target is not None:
             target.send(stanza)
             return
-        if self._elsewhere.deliver(stanza, to) or stanza.get("type") in ("result", "error"):
+        if to.resource and self._elsewhere.deliver(stanza, to):
             return
-        if to.domain in self._domains:
+        if stanza.get("type") in ("result", "error"):
+            return
+        if to.resource and self._elsewhere.elsewhere(to):
+            condition = UNREACHABLE
+        elif to.domain in self._domains:
             condition = "service-unavailable"
         elif to.domain.startswith("conference-") and self._is_below_ours(to.domain):
             condition = "item-not-found"  # a chat room whose alias this node does not know
@@ -69,8 +75,10 @@ class Messages:
         session.send(stanzas.error_reply(stanza, condition))
 
     def _route_message(self, stanza: Element, to: Jid) -> str | None:
+        if self._elsewhere.elsewhere(to):
+            return None if self._elsewhere.deliver(stanza, to) else UNREACHABLE
         if to.domain not in self._domains:
-            return None if self._elsewhere.deliver(stanza, to) else "remote-server-not-found"
+            return "remote-server-not-found"
         kind = stanza.get("type") or "normal"
         exact = self._sessions.at(to) if to.resource else None
         if exact is not None:
@@ -86,7 +94,7 @@ class Messages:
             targets = [each for each in targets if each.priority == best]
         for target in targets:
             target.send(stanza)
-        if targets or kind in ("headline", "error") or self._elsewhere.deliver(stanza, to):
+        if targets or kind in ("headline", "error"):
             return None
         return "service-unavailable" if self._offline == "error" else None
 

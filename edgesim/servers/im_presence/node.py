@@ -12,17 +12,18 @@ import asyncio
 import ssl
 from collections.abc import Sequence
 
-from edgesim.deployment.hosts import ImPresenceNode
+from edgesim.deployment.hosts import ImPresenceCluster, ImPresenceNode
 from edgesim.edge import axl
 from edgesim.http import HttpServer
 from edgesim.node import Node
-from edgesim.pki import TlsOptions, TrustStore, server_context
+from edgesim.pki import TlsOptions, TrustStore, client_context, server_context
 from edgesim.servers.im_presence.accounts import Account, Accounts
 from edgesim.servers.im_presence.carriers import DirectCarrier, LinkCarriers
 from edgesim.servers.im_presence.chat import Chat
 from edgesim.servers.im_presence.messages import Messages
 from edgesim.servers.im_presence.presence import Presence
 from edgesim.servers.im_presence.roster import Rosters
+from edgesim.servers.im_presence.router import Router
 from edgesim.servers.im_presence.sessions import Sessions
 from edgesim.servers.im_presence.soap_service import SoapService
 from edgesim.servers.im_presence.tickets import Tickets
@@ -33,6 +34,7 @@ from edgesim.xmpp.xcp import XcpLink, realm_of
 
 TOMCAT, CUP_XMPP = "tomcat", "cup-xmpp"
 TOMCAT_TRUST, CUP_XMPP_TRUST = "tomcat-trust", "cup-xmpp-trust"
+XMPP_ROUTERS = "xmpp-routers"
 
 
 class ImPresence:
@@ -49,6 +51,9 @@ class ImPresence:
         self.cluster = node.deployment.im_presence_cluster_of(node.name)
         self.is_publisher = self.cluster.publisher.name == node.name
         self.accounts = Accounts.of(node.deployment, self.cluster)
+        peers = [node.deployment.im_presence_cluster(name) for name in self.cluster.peers or ()]
+        self.peers = tuple(Accounts.of(node.deployment, each) for each in peers)
+        self.router = self._router(peers)
         self.tickets = Tickets(
             node.host.entropy("soap tickets"),
             lambda: asyncio.get_running_loop().time(),
@@ -110,11 +115,13 @@ class ImPresence:
             keylog=node.keylog,
         )
         self._listeners.append(await loop.create_server(self._link, address, ports.im_presence_xmpp, ssl=mutual))
+        self.router.start()
 
     def _stop_router(self) -> None:
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
+        self.router.stop()
         self.chat.shut_down()
         for link in tuple(self._links):
             link.close("system-shutdown")
@@ -129,28 +136,55 @@ class ImPresence:
         return DirectCarrier(self.chat, self.node.host, self.node.journal, tls).connection
 
     def _link(self) -> XcpConnection:
-        defaults = self.node.defaults.links
         link = XcpLink.accept(
             realm=realm_of(self.node.fqdn),
             secret=self.node.deployment.xcp_link.secret,
             stream_id=self._link_ids.token_hex(6).upper(),
         )
+        return self._carriers(link).connection
+
+    def _carriers(self, link: XcpLink) -> LinkCarriers:
+        """Return the two halves of a link that was accepted, or that the router dials."""
+        defaults = self.node.defaults.links
         carriers = LinkCarriers(
             self.chat,
             link,
             self.node.host,
             self.node.journal,
+            router=self.router,
             on_lost=self._link_lost,
             keepalive=defaults.xcp_keepalive_s,
             patience=defaults.xcp_patience_s,
         )
         self._links[carriers.connection] = None
-        return carriers.connection
+        return carriers
 
     def _link_lost(self, connection: XcpConnection) -> None:
         self._links.pop(connection, None)
 
     # ---- building
+
+    def _router(self, peers: Sequence[ImPresenceCluster]) -> Router:
+        others = {each.name: each.fqdn for cluster in (self.cluster, *peers) for each in cluster.nodes}
+        others.pop(self.node.name)
+        homes = {each.jid: each.node for accounts in (*self.peers, self.accounts) for each in accounts if each.node}
+        return Router(
+            self.node,
+            others,
+            homes,
+            tls=self._router_context,
+            link=self._carriers,
+            on_up=lambda name: self.chat.presence.met(lambda user: homes.get(user.bare) == name),
+        )
+
+    def _router_context(self) -> ssl.SSLContext:
+        return client_context(
+            self._link_trust(),
+            identity=self.node.installed.identity(CUP_XMPP, self._needs("im_presence_xmpp")),
+            send_chain=self._sends_chain(CUP_XMPP),
+            options=self._options(),
+            keylog=self.node.keylog,
+        )
 
     def _chat(self) -> Chat:
         node, domains, defaults = self.node, self.cluster.presence_domains, self.node.defaults.im
@@ -166,10 +200,13 @@ class ImPresence:
                 self.rosters,
                 node.host.entropy("roster pushes"),
                 auto_approve=defaults.auto_approve,
+                elsewhere=self.router,
             ),
-            Messages(self.accounts, sessions, domains, offline=defaults.offline_message),
+            Messages(self.accounts, sessions, domains, offline=defaults.offline_message, elsewhere=self.router),
             node.host.entropy("xmpp"),
             domain=domains[0],
+            router=self.router,
+            peers=self.peers,
             conflict=defaults.resource_conflict,
             resource_digits=defaults.resource_digits,
             stream_management=defaults.stream_management,
@@ -215,12 +252,15 @@ class ImPresence:
         )
 
     def _link_trust(self) -> TrustStore:
-        """Return what an Expressway-C is verified by: what both stores hold, unless the deployment says otherwise."""
+        """Return what an Expressway-C and other nodes are verified by: what both stores hold, unless the deployment
+        says otherwise, and the certificates of the nodes themselves."""
         installed, needs = self.node.installed, self._needs("im_presence_xmpp")
         cup, tomcat = installed.trust(CUP_XMPP_TRUST, needs), installed.trust(TOMCAT_TRUST, needs)
-        if self.node.defaults.tls.im_presence_link_trust != "both stores":
-            return cup
-        return TrustStore.of(f"{CUP_XMPP_TRUST} and {TOMCAT_TRUST}", *(one for one in cup if one in tomcat))
+        both = self.node.defaults.tls.im_presence_link_trust == "both stores"
+        held = tuple(one for one in cup if not both or one in tomcat)
+        routers = self.node.trusts.get(XMPP_ROUTERS, ())
+        more = tuple(one for one in routers if one not in cup)
+        return TrustStore.of(f"{CUP_XMPP_TRUST} and {TOMCAT_TRUST}" if both else CUP_XMPP_TRUST, *held, *more)
 
     def _sends_chain(self, service: str) -> bool:
         return self.node.deployment.certificate(self.node.name, service).sends == "chain"

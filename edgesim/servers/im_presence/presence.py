@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from edgesim.servers.im_presence.accounts import Accounts
 from edgesim.servers.im_presence.roster import RECEIVED, SENT, Entry, Rosters
+from edgesim.servers.im_presence.router import NoOtherNodes, OtherNodes
 from edgesim.servers.im_presence.sessions import ChatSession, Sessions
 from edgesim.world import Entropy
 from edgesim.xmpp import stanzas
@@ -21,7 +23,7 @@ class Presence:
     """Tells those entitled about those available, among the users whose home is this node.
 
     With ``auto_approve`` users see each other's availability without being asked, as the service is set when new.
-    Users of other nodes come in at `_receive` (subscriptions) and `_deliver` (presence), once nodes talk to each other.
+    What concerns users of other nodes goes through ``elsewhere``, and what those nodes pass on comes in at `arrived`.
     """
 
     def __init__(
@@ -32,12 +34,14 @@ class Presence:
         entropy: Entropy,
         *,
         auto_approve: bool,
+        elsewhere: OtherNodes | None = None,
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
         self._rosters = rosters
         self._entropy = entropy
         self.auto_approve = auto_approve
+        self._elsewhere = elsewhere or NoOtherNodes()
 
     # ---- roster
 
@@ -100,6 +104,9 @@ class Presence:
     def _receive(self, kind: str, sender: Jid, user: Jid) -> None:
         """Do what a subscription stanza from ``sender`` does to ``user``, who may be no user of ours."""
         stanza = stanzas.presence(kind, from_=str(sender), to=str(user))
+        if self._elsewhere.elsewhere(user):
+            self._elsewhere.deliver(stanza, user)
+            return
         if self._accounts.at(user) is None:
             if kind == "subscribe":
                 self._deliver(sender, stanzas.presence("unsubscribed", from_=str(user), to=str(sender)))
@@ -133,6 +140,31 @@ class Presence:
         after = RECEIVED["unsubscribed"].applied(entry)
         if after is not None and self._rosters.store(user, after):
             self._push(user, after.as_item())
+
+    # ---- other nodes
+
+    def arrived(self, stanza: Element, sender: Jid, to: Jid) -> None:
+        """Take presence that another node passed on: a subscription, a probe, or somebody's availability."""
+        kind = stanza.get("type")
+        if self._elsewhere.elsewhere(to):
+            return  # passed on once, and once only
+        if kind in stanzas.SUBSCRIPTION_TYPES:
+            self._receive(kind, sender.bare, to.bare)
+        elif kind == "probe":
+            if self._rosters.entry(to.bare, sender).from_:
+                self._say_present(to.bare, sender.bare)
+        else:
+            self._deliver(to, stanza)
+
+    def met(self, is_there: Callable[[Jid], bool]) -> None:
+        """The way to another node has opened: tell its users of ours, and ask for theirs."""
+        for owner in dict.fromkeys(each.jid.bare for each in self._sessions if each.jid is not None):
+            for entry in self._rosters.entries(owner):
+                contact = Jid.parse(entry.contact)
+                if is_there(contact) and entry.from_:
+                    self._say_present(owner, contact)
+                if is_there(contact) and entry.to:
+                    self._elsewhere.deliver(stanzas.presence("probe", from_=str(owner), to=str(contact)), contact)
 
     # ---- presence
 
@@ -181,7 +213,9 @@ class Presence:
                 session.send(other.presence.having(to=str(session.jid)))
         for entry in self._rosters.entries(owner):
             contact = Jid.parse(entry.contact)
-            if entry.to:
+            if entry.to and self._elsewhere.elsewhere(contact):
+                self._elsewhere.deliver(stanzas.presence("probe", from_=str(owner), to=str(contact)), contact)
+            elif entry.to:
                 for other in self._sessions.available(contact):
                     if other.presence is not None:
                         session.send(other.presence.having(to=str(session.jid)))
@@ -202,6 +236,9 @@ class Presence:
 
     def _deliver(self, to: Jid, stanza: Element) -> None:
         """Give presence to a full address, or to every available session of a user."""
+        if self._elsewhere.elsewhere(to):
+            self._elsewhere.deliver(stanza.having(to=str(to)), to)
+            return
         if to.resource:
             found = self._sessions.at(to)
             targets = [found] if found is not None else []

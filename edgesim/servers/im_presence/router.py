@@ -1,0 +1,218 @@
+"""The XCP Router between nodes: of one cluster, and of the clusters that it peers with.
+
+A user's session, presence and roster live on the user's home node. Expressway-C gives a session to any node, so the
+node that a client reaches passes the session on to the home node once the credentials show whose it is, and nodes pass
+each other stanzas for each other's users. Routers speak on TCP 7400 with TLS both ways, each showing ``cup-xmpp``,
+which clusters replicate as XMPP trust certificates. Source: "Configuration and Administration of the IM and Presence
+Service", XMPP router-to-router secure mode; the exchange itself is ours, see `edgesim.xmpp.xcp`.
+
+One link joins two nodes: a node dials another as long as no link to it is up, and both ends use what is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from cryptography import x509
+
+from edgesim.dns import DnsError
+from edgesim.journal import events
+from edgesim.node import Node
+from edgesim.pki.names import matches, names_of
+from edgesim.servers.im_presence.accounts import Account
+from edgesim.xmpp.jid import Jid
+from edgesim.xmpp.xcp import XcpLink, component_of, realm_of
+from edgesim.xmpp.xml import Element
+
+if TYPE_CHECKING:
+    from edgesim.servers.im_presence.carriers import LinkCarriers
+    from edgesim.servers.im_presence.sessions import ChatSession
+
+
+class OtherNodes(Protocol):
+    """The way to users whose home is another node of the cluster, or of a peer cluster."""
+
+    def elsewhere(self, user: Jid) -> bool:
+        """Return whether an address belongs to a user of another node."""
+
+    def deliver(self, stanza: Element, to: Jid) -> bool:
+        """Take a stanza for a user of another node; return False where it has no way there."""
+
+
+class NoOtherNodes:
+    """A node alone."""
+
+    def elsewhere(self, user: Jid) -> bool:
+        return False
+
+    def deliver(self, stanza: Element, to: Jid) -> bool:
+        return False
+
+
+class Handed:
+    """A session whose user's home is another node: one route of a link, with the client at this end."""
+
+    def __init__(self, chat: ChatSession, link: LinkCarriers, account: Account, done: Callable[[Handed], None]) -> None:
+        self.chat = chat
+        self.link = link
+        self.account = account
+        self.id = ""
+        self._done = done
+
+    def passed(self, data: bytes) -> None:
+        """Take octets of the client's stream."""
+        self.link.connection.link.send(self.id, data)
+        self.link.connection.flush()
+
+    def arrived(self, data: bytes, *, restart: bool) -> None:
+        """Take octets of the home node."""
+        if restart:
+            self.chat.carrier.identified(self.account.jid)
+        self.chat.session.downward(data, restart=restart)
+        self.chat.carrier.flush()
+
+    def closed(self, condition: str | None = None) -> None:
+        """Hear that the home node has ended the session, or with ``condition`` that the link is lost."""
+        self._done(self)
+        self.chat.session.closed_behind(condition)
+        self.chat.carrier.flush()
+
+    def close(self) -> None:
+        """The client is gone."""
+        self._done(self)
+        self.link.drop(self.id)
+
+
+class Router:
+    """The links to the other nodes. ``homes`` says for each user of this and of peer clusters which node is home.
+
+    ``link`` gives a link's two halves for an `XcpLink` of ours; ``on_up`` hears that the way to a node is open.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        peers: Mapping[str, str],
+        homes: Mapping[Jid, str],
+        *,
+        tls: Callable[[], ssl.SSLContext],
+        link: Callable[[XcpLink], LinkCarriers],
+        on_up: Callable[[str], None],
+    ) -> None:
+        self.node = node
+        self.homes = homes
+        self._peers = peers
+        self._by_realm = {realm_of(fqdn): name for name, fqdn in peers.items()}
+        self._tls = tls
+        self._link = link
+        self._on_up = on_up
+        self._links: dict[str, list[LinkCarriers]] = {name: [] for name in peers}
+        self._handed: dict[int, Handed] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # ---- life
+
+    def start(self) -> None:
+        """Begin to dial the other nodes; nothing is waited for."""
+        for name in self._peers:
+            self._tasks.append(self.node.host.spawn(self._keep(name), name=f"XCP router: {name}"))
+
+    def stop(self) -> None:
+        """Dial no more. Links are closed by their owner."""
+        for task in self._tasks:
+            task.cancel()
+        self._tasks.clear()
+
+    async def _keep(self, name: str) -> None:
+        while True:
+            if self._way(name) is None:
+                try:
+                    await self._dial(name)
+                except (OSError, DnsError) as error:
+                    reason = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else str(error)
+                    component = f"jabberd-port-1.{realm_of(self._peers[name])}"
+                    failed = events.XcpLink(state="failed", component=component, detail=reason or type(error).__name__)
+                    self.node.journal.emit(failed, peer=name)
+            await asyncio.sleep(self.node.defaults.links.xcp_retry_s)
+
+    async def _dial(self, name: str) -> None:
+        node, fqdn = self.node, self._peers[name]
+        addresses = await node.resolver.lookup(fqdn)
+        link = XcpLink.dial(
+            component=component_of(node.fqdn), realm=realm_of(fqdn), secret=node.deployment.xcp_link.secret
+        )
+        carriers = self._link(link)
+        async with asyncio.timeout(node.defaults.links.connect_timeout_s):
+            await asyncio.get_running_loop().create_connection(
+                lambda: carriers.connection,
+                addresses[0],
+                node.defaults.ports.im_presence_xmpp,
+                ssl=self._tls(),
+                server_hostname=fqdn,
+            )
+
+    # ---- links
+
+    def peer_of(self, link: XcpLink) -> str | None:
+        """Return which node is at the other end of a link, as the link's names have it; None for an Expressway-C."""
+        realm = link.peer if link.dialled else link.component.removeprefix("jabberd-port-1.")
+        return self._by_realm.get(realm)
+
+    def is_shown(self, name: str, presented: Sequence[bytes]) -> bool:
+        """Return whether the certificate that the other side presented, in DER, is that of a node."""
+        if not presented:
+            return False
+        names = names_of(x509.load_der_x509_certificate(presented[0]))
+        return any(matches(self._peers[name], each) for each in names)
+
+    def up(self, name: str, link: LinkCarriers) -> None:
+        """Take a link into use."""
+        self._links[name].append(link)
+        if len(self._links[name]) == 1:
+            self._on_up(name)
+
+    def down(self, name: str, link: LinkCarriers) -> None:
+        """Forget a link."""
+        if link in self._links[name]:
+            self._links[name].remove(link)
+
+    def _way(self, name: str) -> LinkCarriers | None:
+        return next((each for each in self._links.get(name, ()) if each.connection.up), None)
+
+    # ---- users of other nodes
+
+    def elsewhere(self, user: Jid) -> bool:
+        """Return whether an address belongs to a user of another node."""
+        return self.homes.get(user.bare, self.node.name) != self.node.name
+
+    def deliver(self, stanza: Element, to: Jid) -> bool:
+        """Take a stanza for a user of another node; return False where it has no way there."""
+        link = self._way(self.homes.get(to.bare, "")) if self.elsewhere(to) else None
+        if link is None or link.connection.unsent > link.connection.link.limits.unsent:
+            return False
+        link.connection.link.pass_on(stanza)
+        link.connection.flush()
+        return True
+
+    def hand_over(self, chat: ChatSession, account: Account, request: Element) -> bool:
+        """Pass a session on to its user's home node, where ``request`` is judged; False where there is no way there."""
+        link = self._way(account.node or "")
+        if link is None:
+            return False
+        handed = Handed(chat, link, account, self._forget)
+        stream = chat.session
+        handed.id = link.take(handed, client=chat.carrier.origin, domain=stream.domain, stream_id=stream.stream_id)
+        self._handed[id(chat)] = handed
+        stream.hand_over()
+        handed.passed(request.encode())
+        return True
+
+    def handed(self, chat: ChatSession) -> Handed | None:
+        """Return the way of a session that was handed over."""
+        return self._handed.get(id(chat))
+
+    def _forget(self, handed: Handed) -> None:
+        self._handed.pop(id(handed.chat), None)
