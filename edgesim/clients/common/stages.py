@@ -16,4 +16,11 @@ class Result(Enum):
 
 
 class StageFailed(Exception):
-    """A stage did not work out; the text is what a diagnostic client would show."""
+    """A stage did not work out; the text is what a diagnostic client would show.
+
+    ``refused``: the user's credentials were not good, so that the same attempt will fail again.
+    """
+
+    def __init__(self, text: str = "", *, refused: bool = False) -> None:
+        super().__init__(text)
+        self.refused = refused

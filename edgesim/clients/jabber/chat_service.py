@@ -123,6 +123,7 @@ class ChatService:
     async def _run(self, *, until: ChatState) -> None:
         """Go from state to state. Raises `StageFailed` with all that went wrong where it ends signed out."""
         self._problems.clear()
+        refused = False
         while True:
             work = self._work.get(self.state)
             worked = True
@@ -131,13 +132,14 @@ class ChatService:
                     await work(self)
                 except StageFailed as error:
                     worked = False
+                    refused = refused or error.refused
                     if str(error) and str(error) not in self._problems:
                         self._problems.append(str(error))
             self.state = CHAT_TRANSITIONS[self.state, worked]
             if self.state is until:
                 return
             if self.state is ChatState.SIGNED_OUT:
-                raise StageFailed("; ".join(self._problems))
+                raise StageFailed("; ".join(self._problems), refused=refused)
 
     async def _wait(self) -> None:
         """Wait a random time between the limits of Client Re-Login, so that not everybody comes back at once."""

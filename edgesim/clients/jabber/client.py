@@ -19,6 +19,7 @@ from edgesim.clients.common.stages import Result, StageFailed
 from edgesim.clients.jabber.access import JabberAccess
 from edgesim.clients.jabber.chat import Chat
 from edgesim.clients.jabber.chat_service import ChatService
+from edgesim.clients.jabber.missed import MissedServices
 from edgesim.clients.jabber.platforms import (
     PLATFORMS,
     Platform,
@@ -80,11 +81,12 @@ class Jabber:
         self.messages: list[tuple[str, str]] = []
         self.phone: Line | None = None
         self._password = user.password
-        self._problems: dict[Stage, str] = {}
+        self._problems: dict[Stage, StageFailed] = {}
         self._unregistered: Unregistered | None = None
         self._life: Incarnation | None = None
         self._signing: asyncio.Task[SignIn] | None = None
         self._upkeep: asyncio.Task[None] | None = None
+        self._missed: asyncio.Task[None] | None = None
         self._access: JabberAccess | None = None
         self._learned: Provisioning | None = None
         self._chat: ChatService | None = None
@@ -163,7 +165,7 @@ class Jabber:
                 result, detail = await self._work[stage](self)
             except StageFailed as error:
                 result, detail = Result.FAILED, str(error)
-                self._problems[stage] = detail
+                self._problems[stage] = error
             self._tell(stage, result, detail)
             if stage is Stage.EDGE_CONFIGURATION and result is Result.OK:
                 access.renew = self._learned.renew_edge
@@ -179,7 +181,8 @@ class Jabber:
     def _outcome(self) -> SignIn:
         phone = self.phone is not None and self.phone.registered
         chat = self._chat is not None and self._chat.connected
-        stage, reason = next(iter(self._problems.items()), (self.stage, ""))
+        stage, problem = next(iter(self._problems.items()), (self.stage, None))
+        reason = str(problem) if problem is not None else ""
         failed = self.stage is Stage.FAILED or not (phone or chat)
         if failed and not reason:
             reason = NOTHING_THERE
@@ -188,9 +191,28 @@ class Jabber:
         else:
             if self.outside:
                 self._upkeep = self.node.host.spawn(self._keep_edge(), name="edge: keep signed in")
-            if self.phone is not None and self._unregistered is not None:
-                self.phone.persist(self._unregistered)
+            self._persist()
+            missed = MissedServices(self.node, self._problems, self._again)
+            if missed.open:
+                self._missed = self.node.host.spawn(missed.run(), name="missed services")
         return SignIn(ok=not failed, phone=phone, chat=chat, outside=self.outside, stage=stage, reason=reason)
+
+    def _persist(self) -> None:
+        """Leave a phone that has found no registrar to itself: it goes on trying."""
+        if self.phone is not None and self._unregistered is not None:
+            self.phone.persist(self._unregistered)
+            self._unregistered = None
+
+    async def _again(self, stage: Stage) -> Result:
+        """Do a stage that the sign-in missed."""
+        try:
+            result, detail = await self._work[stage](self)
+        except StageFailed as error:
+            self._tell(stage, Result.FAILED, f"again: {error}")
+            self._persist()
+            raise
+        self._tell(stage, result, detail)
+        return result
 
     # ---- the stages: the first ones are those of `Provisioning`
 
@@ -434,6 +456,7 @@ class Jabber:
         """Close what there is, each part even if another one fails."""
         async with contextlib.AsyncExitStack() as parts:
             upkeep, phone, chat, access = self._upkeep, self.phone, self._chat, self._access
+            missed = self._missed
             self._forget()
             if access is not None:
                 parts.push_async_callback(access.close)
@@ -441,9 +464,10 @@ class Jabber:
                 parts.push_async_callback(chat.close)
             if phone is not None:
                 parts.push_async_callback(phone.close)
-            if upkeep is not None:
-                upkeep.cancel()
+            for task in (upkeep, missed):
+                if task is not None:
+                    task.cancel()
 
     def _forget(self) -> None:
-        self._upkeep = self.phone = self._chat = self._access = None
+        self._upkeep = self._missed = self.phone = self._chat = self._access = None
         self.stage = Stage.SIGNED_OUT

@@ -40,7 +40,7 @@ class SoapClient:
         request = soap.login_request(self._user, self._password, client_type=self._client_type)
         logged_in = await self._call(server, request, soap.ACTION_LOGIN)
         if not isinstance(logged_in, soap.LoggedIn):
-            raise StageFailed(f"LERR_CUP_AUTH: {_failure(logged_in, 'no session key')}")
+            raise StageFailed(f"LERR_CUP_AUTH: {_failure(logged_in, 'no session key')}", refused=True)
         request = soap.get_all_config_request(logged_in.session_key)
         config = await self._call(server, request, soap.ACTION_GET_ALL_CONFIG)
         if not isinstance(config, soap.AllConfig) or not config.presence_domain:
