@@ -45,9 +45,7 @@ def test_chat_comes_when_its_server_does() -> None:
 def test_a_configuration_file_that_did_not_come() -> None:
     async def story(desk: Desk) -> None:
         lost = desk.fault(
-            Rewrite(
-                name="no file", where=Selector(target="jabber-1"), find=b"<device", replace=b"<xevice", times=None
-            )
+            Rewrite(name="no file", where=Selector(target="jabber-1"), find=b"<device", replace=b"<xevice", times=None)
         )
         alice = desk.jabber("alice")
         signed = await alice.sign_in()

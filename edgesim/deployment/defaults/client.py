@@ -88,7 +88,10 @@ class ClientDefaults(Model):
         gt=0,
     )
     service_retry_s: float = known(
-        60.0, "a client that signed in without one of its services tries that one again after this", tag="proposed", gt=0
+        60.0,
+        "a client that signed in without one of its services tries that one again after this",
+        tag="proposed",
+        gt=0,
     )
     service_retry_most_s: float = known(
         600.0, "it waits twice as long each time, but never longer than this", tag="proposed", gt=0
