@@ -32,7 +32,7 @@ def sim_run(main: Callable[[SimWorld], Awaitable[T]], *, seed: int = 1, **option
         return await main(world)
 
     result = world.run(wrapped())
-    assert not world.unhandled, world.unhandled
+    assert not world.errors(), world.unhandled
     return result
 
 

@@ -290,11 +290,17 @@ class _Connection(asyncio.Protocol):
         if self._lost:
             raise HttpReset(f"{self._where}: closed before the request")
         self._waiter = asyncio.get_running_loop().create_future()
-        self._transport.write(octets)
         try:
+            self._write(octets)
             return await self._waiter
         finally:
             self._waiter = None
+
+    def _write(self, octets: bytes) -> None:
+        try:
+            self._transport.write(octets)
+        except OSError as error:  # a channel of an SSH tunnel that its peer has closed, which it has not said yet
+            raise from_os_error(error, self._where) from error
 
     def data_received(self, data: bytes, datatype: object = None) -> None:
         if self._waiter is None or self._waiter.done():

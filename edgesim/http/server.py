@@ -178,7 +178,8 @@ class Connection(asyncio.Protocol):
             return
         if reader.wants_continue:
             reader.wants_continue = False
-            self._transport.write(CONTINUE)
+            if not self._write(CONTINUE):
+                return
         if not reader.started:
             self._wait(limits.idle, self._idle_too_long)
         elif self._timer is None or self._timer_is_idle:
@@ -221,9 +222,9 @@ class Connection(asyncio.Protocol):
         if self._closing:
             self._task = None
             return
-        self._transport.write(head + framed)
-        self._record_sent(response, head, request)
-        await self._writable.wait()
+        if self._write(head + framed):
+            self._record_sent(response, head, request)
+            await self._writable.wait()
         self._task = None
         if self._closing:
             return
@@ -235,6 +236,22 @@ class Connection(asyncio.Protocol):
             self._reading = True
             self._transport.resume_reading()
         self._advance()
+
+    def _write(self, octets: bytes) -> bool:
+        """Write, and say whether the connection took it.
+
+        A socket that its peer has closed takes octets in silence until `connection_lost`; a channel of an SSH tunnel
+        raises from the moment its peer has closed it, which is before it says so here, and long before while reading
+        is paused. Whoever asked has stopped waiting: the answer has no reader.
+        """
+        try:
+            self._transport.write(octets)
+        except OSError:
+            self._closing = True
+            self._stop_timer()
+            self._transport.abort()
+            return False
+        return True
 
     def _record_sent(self, response: Response, head: bytes, request: Request) -> None:
         recorder = self.server.recorder
@@ -261,7 +278,8 @@ class Connection(asyncio.Protocol):
             secrets=secret_spans(remains, b""),
         )
         head, framed, _ = encode_response(self.server.refusal(error.status), request=None, close=True)
-        self._transport.write(head + framed)
+        if not self._write(head + framed):
+            return
         if self._reader.ended:
             self._transport.close()
             return

@@ -46,9 +46,8 @@ async def stop_and_look(lab: labs.Lab) -> list[str]:
 
 def unhandled(lab: labs.Lab) -> list[str]:
     """Return the errors that nobody handled, one text each."""
-    contexts: list[dict[str, Any]] = getattr(lab.world, "unhandled", [])
     lines = []
-    for context in contexts:
+    for context in lab.world.errors():
         error = context.get("exception")
         lines.append(f"an error that nobody handled: {context.get('message')}{f': {explain(error)}' if error else ''}")
     return lines

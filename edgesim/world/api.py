@@ -241,6 +241,13 @@ class World(ABC):
         """Call ``observer`` with every `WorldEvent` from now on."""
 
     @abstractmethod
+    def errors(self) -> list[dict[str, Any]]:
+        """Return what no code handled so far, as contexts of asyncio's exception handler: errors in callbacks, and the
+        exceptions of tasks and futures that were never retrieved. Garbage is collected first, so that the answer does
+        not depend on when the collector came by.
+        """
+
+    @abstractmethod
     def host_at(self, address: str) -> Host | None:
         """Return the host that owns an address, or None for an address outside the lab."""
 

@@ -56,6 +56,12 @@ class Lives(World):
     def _unhandled(self, loop: Any, context: dict[str, Any]) -> None:
         self.unhandled.append(context)
 
+    def errors(self) -> list[dict[str, Any]]:
+        # asyncio complains of an exception that was never retrieved when the collector finds its task or future. So it
+        # has to come by now, or the answer depends on how much memory other code happened to use.
+        gc.collect()
+        return list(self.unhandled)
+
     def host_at(self, address: str) -> Host | None:
         return self.by_address.get(address)
 

@@ -378,4 +378,4 @@ def under_attack(story: Callable[[Arena], Awaitable[None]], *, seed: int = 1) ->
         await arena.end()
 
     world.run(whole())
-    assert not world.unhandled, world.unhandled
+    assert not world.errors(), world.unhandled

@@ -594,6 +594,25 @@ def test_over_an_ssh_channel() -> None:
     play(scene)
 
 
+def test_an_answer_to_a_channel_that_its_peer_has_closed_is_dropped() -> None:
+    """While reading is paused a channel does not say that its peer has closed it, and takes no octets any more."""
+    key = asyncssh.import_private_key(_KEY)
+
+    async def scene(lab: Lab) -> None:
+        await lab.at_server(
+            lambda: asyncssh.create_server(lambda: _Tunnel(lab.server), E, 2222, server_host_keys=[key])
+        )
+        async with asyncssh.connect(E, 2222, known_hosts=None, username="c", client_keys=None, config=None) as conn:
+            channel, _ = await conn.create_connection(asyncssh.SSHTCPSession, "127.0.0.1", 8443)
+            channel.write(b"GET /wait/2 HTTP/1.1\r\nHost: c\r\n\r\n" + b"x" * 200_000)
+            await asyncio.sleep(1)
+            channel.abort()
+            await asyncio.sleep(2)
+            assert not lab.server.connections
+
+    assert not [entry for entry in play(scene) if isinstance(entry.event, events.HttpResponse)]
+
+
 _KEY = asyncssh.generate_private_key("ssh-ed25519").export_private_key()
 
 

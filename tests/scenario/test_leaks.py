@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -106,6 +107,74 @@ def test_what_is_left_behind_is_named(story: Callable[[Lab], Awaitable[None]], l
     verdict = judged(story)
     assert verdict.outcome is Outcome.FAILED
     assert verdict.reason.startswith(HEAD) and line in verdict.reason, verdict.reason
+
+
+async def fails() -> None:
+    raise ZeroDivisionError("as planned")
+
+
+async def task_with_a_reference(lab: Lab) -> None:
+    kept.append(asyncio.create_task(fails()))
+
+
+async def task_without(lab: Lab) -> None:
+    lab.host("jabber-1").spawn(fails(), name="fails")
+
+
+async def task_in_a_circle(lab: Lab) -> None:
+    circle: dict[str, Any] = {"task": asyncio.create_task(fails())}
+    circle["circle"] = circle
+
+
+async def future_in_a_circle(lab: Lab) -> None:
+    circle: dict[str, Any] = {"future": asyncio.get_running_loop().create_future()}
+    circle["circle"] = circle
+    circle["future"].set_exception(ZeroDivisionError("as planned"))
+
+
+@pytest.mark.parametrize("collects", [True, False])
+@pytest.mark.parametrize(
+    "forgets",
+    [task_with_a_reference, task_without, task_in_a_circle, future_in_a_circle],
+    ids=lambda each: each.__name__,
+)
+def test_an_error_that_no_code_asked_for_fails_a_story_whenever_the_collector_comes(
+    forgets: Callable[[Lab], Awaitable[None]], collects: bool
+) -> None:
+    async def story(lab: Lab) -> None:
+        lab.check(True, "an assertion")
+        await forgets(lab)
+        await lab.wait(1)
+        if collects:
+            gc.collect()
+        await lab.wait(1)
+
+    verdict = judged(story)
+    assert verdict.outcome is Outcome.FAILED
+    assert verdict.reason.count("an error that nobody handled") == 1, verdict.reason
+    assert "ZeroDivisionError: as planned" in verdict.reason
+
+
+def test_an_error_that_is_asked_for_late_is_handled() -> None:
+    async def story(lab: Lab) -> None:
+        task = lab.host("jabber-1").spawn(fails(), name="fails")
+        await lab.wait(100)
+        lab.check(isinstance(task.exception(), ZeroDivisionError), "the error is there")
+
+    verdict = judged(story)
+    assert verdict.outcome is Outcome.PASSED, verdict.reason
+
+
+def test_a_run_leaves_the_collector_as_it_was() -> None:
+    seen: list[bool] = []
+
+    async def story(lab: Lab) -> None:
+        lab.check(True, "an assertion")
+        seen.append(gc.isenabled())
+
+    assert gc.isenabled()
+    judged(story)
+    assert (seen, gc.isenabled()) == ([False], True)
 
 
 def test_a_sip_request_that_nobody_answers_is_a_leak_and_one_that_is_answered_late_is_none() -> None:

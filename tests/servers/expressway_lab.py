@@ -162,7 +162,7 @@ def run(
         await lab.stop()
 
     world.run(whole())
-    assert not world.unhandled, world.unhandled
+    assert not world.errors(), world.unhandled
 
 
 def stub(answer: Callable[[Request], Response], *ports: int, **tls: Any) -> Build:

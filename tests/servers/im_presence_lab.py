@@ -258,7 +258,7 @@ def run(
     if live:
         world = LiveWorld(seed)
         world.run(body(world))
-        assert not world.unhandled, world.unhandled
+        assert not world.errors(), world.unhandled
     else:
         sim_run(body, seed=seed)
     return kept[0]

@@ -57,7 +57,7 @@ def play(changes: Mapping[str, Any]) -> Played:
         lab.journal.close()
 
     world.run(main())
-    assert not world.unhandled, world.unhandled
+    assert not world.errors(), world.unhandled
     return Played(lab.journal, sorted(listening, key=lambda place: (place[1], place[0])))
 
 

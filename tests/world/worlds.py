@@ -34,7 +34,7 @@ def play(kind: str, story: Callable[[World, Host, Host], Awaitable[Any]], *, see
         return await story(world, near, far)
 
     result = world.run(main())
-    assert not world.unhandled, world.unhandled
+    assert not world.errors(), world.unhandled
     return result
 
 

@@ -19,6 +19,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgesim.world.api import SECOND, Incarnation, _running, here
+from edgesim.world.sim.rubbish import Rubbish
 from edgesim.world.tls import TlsLoop
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class SimLoop(TlsLoop, _Base):  # type: ignore[misc]  # asyncio's loop is typed 
         self._task_number = 0
         self.stashed: dict[int, list[events.Handle]] = {}
         self.orphans: dict[int, asyncio.Task[Any]] = {}
+        self.rubbish = Rubbish()
+        self._failed: dict[int, asyncio.Task[Any]] = {}
 
     # ---- time
 
@@ -116,6 +119,8 @@ class SimLoop(TlsLoop, _Base):  # type: ignore[misc]  # asyncio's loop is typed 
                 else:
                     self._cancelled -= 1
         count = len(ready)
+        if self.rubbish.count(count):
+            self._forget_retrieved()
         self._at_this_instant += count
         if self._at_this_instant > LIVELOCK:
             common = Counter(_name_of(handle) for handle in ready).most_common(5)
@@ -177,8 +182,24 @@ class SimLoop(TlsLoop, _Base):  # type: ignore[misc]  # asyncio's loop is typed 
         life = context.get(_running) if context is not None else _running.get(None)
         owner = self.orphans if life is None else life.tasks
         owner[number] = task
-        task.add_done_callback(lambda _: owner.pop(number, None))
+
+        def done(task: asyncio.Task[T]) -> None:
+            owner.pop(number, None)
+            if _unretrieved(task):
+                self._failed[number] = task
+
+        task.add_done_callback(done)
         return task
+
+    def unretrieved(self) -> list[asyncio.Task[Any]]:
+        """Return the ended tasks whose exception no code has asked for, in the order in which they were made; once."""
+        self._forget_retrieved()
+        found = list(self._failed.values())
+        self._failed.clear()
+        return found
+
+    def _forget_retrieved(self) -> None:
+        self._failed = {number: task for number, task in sorted(self._failed.items()) if _unretrieved(task)}
 
     def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
         """Run ``func`` at once: threads have no place in a deterministic run."""
@@ -343,6 +364,11 @@ async def resolve(name: Any) -> list[str]:
     if not addresses:
         raise socket.gaierror(socket.EAI_NONAME, f"{text}: name or service not known")
     return addresses
+
+
+def _unretrieved(task: asyncio.Task[Any]) -> bool:
+    """Say whether a task ended in an exception that was not retrieved: what asyncio itself goes by."""
+    return bool(getattr(task, "_log_traceback", False))
 
 
 def _name_of(handle: events.Handle) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from edgesim.world.api import SECOND, Capability, Host, HostState, Incarnation
@@ -47,6 +48,15 @@ class SimWorld(Lives):
 
     def now(self) -> int:
         return self.loop.now_ns
+
+    def errors(self) -> list[dict[str, Any]]:
+        super().errors()
+        for task in self.loop.unretrieved():  # also those that something still refers to
+            error = task.exception()  # which retrieves it: the collector has nothing more to say
+            self._unhandled(
+                self.loop, {"message": f"no code asked for the error of {task.get_name()}", "exception": error}
+            )
+        return list(self.unhandled)
 
     @property
     def faults(self) -> FaultTable:
@@ -98,9 +108,7 @@ class SimWorld(Lives):
         """Run a coroutine in this world, then end every host and close the world. A world runs once."""
         spare_what_is_loaded()
         try:
-            if self._tripwire is None:
-                return self._run(work)
-            with self._tripwire:
+            with self.loop.rubbish, self._tripwire or nullcontext():
                 return self._run(work)
         finally:
             self.loop.close()
