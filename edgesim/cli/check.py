@@ -15,7 +15,8 @@ Examples:
   edgesim check lab.yaml --ignore CERT-16.self-signed
   edgesim check --rules                    what is checked
 
-Exit codes: 0 no errors, 1 errors (with --strict also warnings), 2 the deployment could not be read."""
+Exit codes: 0 no errors, 1 errors (with --strict also warnings, with --simulate also a sign-in that failed or a
+prediction that was not seen), 2 the deployment could not be read."""
 
 
 @click.command("check", epilog=EPILOG, short_help="Check a deployment against the documented requirements.")
@@ -23,7 +24,7 @@ Exit codes: 0 no errors, 1 errors (with --strict also warnings), 2 the deploymen
 @click.option("--ignore", multiple=True, metavar="RULE", help="Leave a rule out, or all of a row; may be repeated.")
 @click.option("--only", multiple=True, metavar="RULE", help="Check only this rule or row; may be repeated.")
 @click.option("--strict", is_flag=True, help="Warnings fail too.")
-@click.option("--simulate", is_flag=True, help="Sign every client in, simulated, and show what of it came true.")
+@click.option("--simulate", is_flag=True, help="Sign every user in, simulated, and show what came true.")
 @click.option("--ladder", is_flag=True, help="With --simulate: the ladder around each symptom.")
 @click.option("--rules", "list_rules", is_flag=True, help="List the rules, and check nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
@@ -66,4 +67,5 @@ def command(
     else:
         check_views.show(report)
     failing = report.count(Severity.ERROR) + (report.count(Severity.WARNING) if strict else 0)
-    raise SystemExit(1 if failing else 0)
+    unsound = proofs is not None and (proofs.failed or proofs.unseen)
+    raise SystemExit(1 if failing or unsound else 0)

@@ -56,9 +56,12 @@ def simulated(deployment: Deployment, report: Report) -> Simulated:
 
 
 def proofs_json(simulated: Simulated) -> dict[str, Any]:
-    """Return plain data: ``sign_ins`` as text, and by finding what came: matcher and lab time in seconds, or None."""
+    """Return plain data: ``sign_ins`` as text, how many ``failed``, how many findings predict what was ``unseen``, and
+    by finding what came: matcher and lab time in seconds, or None."""
     return {
         "sign_ins": list(simulated.sign_ins),
+        "failed": simulated.failed,
+        "unseen": simulated.unseen,
         "findings": [
             {
                 "rule": proof.reported.rule.name,
@@ -99,10 +102,20 @@ def show(report: Report, proofs: Simulated | None = None, *, ladder: bool = Fals
         if count
     )
     checked = f"{report.checked} {'rule' if report.checked == 1 else 'rules'} checked"
-    if report.clean:
+    doubts = _doubts(proofs) if proofs is not None else ""
+    if report.clean and not doubts:
         output.say(f"{source}: clean, {checked}", fg="green")
     else:
-        output.say(f"{source}: {counts}; {checked}", bold=True)
+        output.say(f"{source}: {'; '.join(filter(None, (counts or 'nothing found', doubts, checked)))}", bold=True)
+
+
+def _doubts(proofs: Simulated) -> str:
+    """Say what of a simulation went wrong: sign-ins that failed, predictions that were not seen."""
+    tried = sum(each.tried for each in proofs.attempts)
+    parts = [f"{proofs.failed} of {tried} simulated sign-ins failed"] if proofs.failed else []
+    if proofs.unseen:
+        parts.append(f"{proofs.unseen} {'prediction' if proofs.unseen == 1 else 'predictions'} not seen")
+    return ", ".join(parts)
 
 
 def _ladder(proof: Proof, journal: Journal, deployment: Deployment) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
+_DNS_LABEL = re.compile(r"[A-Za-z0-9_/-]{1,63}")
 
 
 class Model(BaseModel):
@@ -29,7 +30,9 @@ def derived(model: M, **values: Any) -> M:
 
 def _address(text: str) -> str:
     try:
-        return str(ipaddress.ip_address(text))
+        if "%" not in text:  # a scope has a meaning on one machine only
+            return str(ipaddress.ip_address(text))
+        raise ValueError
     except ValueError:
         raise ValueError("an IPv4 or IPv6 address such as 10.0.30.10") from None
 
@@ -47,9 +50,17 @@ def _domain(text: str) -> str:
 
 
 def _record_name(text: str) -> str:
-    if not text or len(text) > 253 or any(not part or len(part) > 63 or " " in part for part in text.split(".")):
+    if not is_dns_name(text.removeprefix("*.")):
         raise ValueError("a DNS name such as _cisco-uds._tcp.example.com, without a final dot")
     return text
+
+
+def is_dns_name(text: str) -> bool:
+    """Say whether a text is a name as DNS records have it, without a final dot.
+
+    A ``/`` is in the names of reverse zones that are delegated without a whole octet (RFC 2317).
+    """
+    return len(text) <= 253 and all(_DNS_LABEL.fullmatch(label) for label in text.split("."))
 
 
 def _network(text: str) -> str:

@@ -8,14 +8,16 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from edgesim.deployment.base import is_dns_name
 from edgesim.deployment.device_models import device_type
 from edgesim.deployment.features import gate
 from edgesim.deployment.hosts import Expressway
+from edgesim.deployment.records import zone_records
 from edgesim.deployment.releases import Product, ReleaseError
 from edgesim.deployment.security import AUTHORITIES, FIXED, Certificate, TrustStore, services_of, stores_of
 
 if TYPE_CHECKING:
-    from edgesim.deployment.hosts import Machine
+    from edgesim.deployment.hosts import Machine, View
     from edgesim.deployment.model import Deployment
     from edgesim.deployment.people import Device
 
@@ -261,22 +263,36 @@ def _device_hosts(lab: Deployment) -> Iterator[Mistake]:
 
 
 def _records(lab: Deployment) -> Iterator[Mistake]:
+    wrong = False
     for index, record in enumerate(lab.dns.extra):
         reason = _VALUES[record.type](record.value)
         if reason:
+            wrong = True
             yield _wrong(("dns", "extra", index, "value"), record.value, reason)
+    if wrong:
+        return
+    held: dict[tuple[str, str], set[str]] = {}
+    views: tuple[View, ...] = ("inside", "outside")
+    for view in views:
+        for each in zone_records(lab, view):
+            held.setdefault((view, each.name.lower()), set()).add(each.text if each.type == "CNAME" else each.type)
+    for index, record in enumerate(lab.dns.extra):
+        others = held[record.view, record.name.lower()] - {f"CNAME {record.value}"}
+        if record.type == "CNAME" and others:
+            told = f"an alias stands alone, and this name has {' and '.join(sorted(others))} besides (dns.without)"
+            yield _wrong(("dns", "extra", index, "name"), record.name, told)
 
 
 def _an_address(version: int, text: str) -> str | None:
     try:
-        right = ipaddress.ip_address(text).version == version
+        right = ipaddress.ip_address(text).version == version and "%" not in text
     except ValueError:
         right = False
     return None if right else f"an IPv{version} address"
 
 
 def _a_name(text: str) -> str | None:
-    return None if re.fullmatch(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*", text) else "a name without final dot"
+    return None if is_dns_name(text) else "a name without final dot"
 
 
 def _an_srv(text: str) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
@@ -252,16 +252,33 @@ def resolved(lab: Deployment, name: str) -> str | None:
         return str(ipaddress.ip_address(name))
     except ValueError:
         pass
-    records = lab.zone_records("inside")
+    held: dict[str, dict[str, str]] = {}
+    for each in lab.zone_records("inside"):
+        held.setdefault(each.name.lower(), {}).setdefault(each.type, str(each.value))
     wanted = name.lower()
     for _ in range(8):
-        found = {each.type: str(each.value) for each in records if each.name.lower() == wanted}
+        found = held.get(wanted) or held.get(_wildcard(held, wanted), {})
         if "A" in found:
             return found["A"]
         if "CNAME" not in found:
             return None
         wanted = found["CNAME"].lower()
     return None
+
+
+def _wildcard(held: Collection[str], name: str) -> str:
+    """Return the name of the wildcard that answers for a name without records of its own (RFC 4592)."""
+    existing = {
+        ".".join(labels[place:]) for each in held for labels in [each.split(".")] for place in range(len(labels))
+    }
+    if name in existing:
+        return ""
+    above = name
+    while "." in above:
+        above = above.partition(".")[2]
+        if above in existing:
+            return f"*.{above}"
+    return ""
 
 
 def _edges(spans: Iterable[tuple[int, int]]) -> tuple[int, ...]:

@@ -22,6 +22,12 @@ class Record(NamedTuple):
     ttl: int
     value: str | SrvValue
 
+    @property
+    def text(self) -> str:
+        """Type and value, such as ``SRV 10 10 8443 expe.example.com``."""
+        value = self.value if isinstance(self.value, str) else " ".join(map(str, self.value))
+        return f"{self.type} {value}"
+
 
 def reverse_name(address: str) -> str:
     """Return the name of an address in in-addr.arpa or ip6.arpa (RFC 1035, section 3.5; RFC 3596, section 2.5)."""

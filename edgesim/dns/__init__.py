@@ -4,6 +4,7 @@ from edgesim.dns.answers import Answer, DnsError, NoAnswer, NoData, NoSuchName, 
 from edgesim.dns.message import DnsLimits, MalformedDns
 from edgesim.dns.records import Record, RecordLike, Srv, order, reverse_name
 from edgesim.dns.resolver import Resolver, ResolverOptions
+from edgesim.dns.served import served
 from edgesim.dns.server import DnsServer, Reply, answer, respond
 from edgesim.dns.zone import Failure, View, Views
 
@@ -31,4 +32,5 @@ __all__ = [
     "order",
     "respond",
     "reverse_name",
+    "served",
 ]

@@ -136,7 +136,8 @@ def with_reverse(records: Sequence[RecordLike]) -> tuple[RecordLike, ...]:
     have = {record.name.lower() for record in records if record.type == "PTR"}
     made: dict[str, Record] = {}
     for record in records:
-        if record.type in ("A", "AAAA") and isinstance(record.value, str):
+        wild = record.name.startswith("*.")
+        if record.type in ("A", "AAAA") and isinstance(record.value, str) and not wild:
             name = reverse_name(record.value)
             if name not in have:
                 made.setdefault(name, Record(name, "PTR", record.ttl, record.name))

@@ -1,7 +1,8 @@
 """What a name server knows: views of the name space, each with its own records.
 
 A view answers for every name: for those in its zones with authority, for the rest as a resolver for which they do not
-exist (or, on demand, refuses). There is no delegation: the lab's DNS is all the DNS there is.
+exist (or, on demand, refuses). There is no delegation: the lab's DNS is all the DNS there is. Records whose first label
+is ``*`` are wildcards: names that do not exist get their records from them (RFC 4592).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from edgesim.dns.records import RecordLike, absolute, same_name, to_rdata, with_
 MAX_ALIASES = 8
 """How many CNAMEs are followed for one question."""
 NEGATIVE_TTL = 60
+WILDCARD = dns.name.Name((b"*",))
 SOA_TIMES = (3600, 600, 86400)
 """Refresh, retry and expire of the zones' SOA, in seconds; nothing in the lab transfers zones."""
 
@@ -83,8 +85,7 @@ class View:
         seen: list[dns.name.Name] = []
         while True:
             seen.append(name)
-            sets = self._sets.get(name)
-            alias = sets.get(dns.rdatatype.CNAME) if sets else None
+            alias = self._sets_of(name).get(dns.rdatatype.CNAME)
             if alias is None or kind in (dns.rdatatype.CNAME, dns.rdatatype.ANY):
                 break
             found.answer.append(alias)
@@ -141,8 +142,28 @@ class View:
             name = name.parent()
             self._names[name] = None
 
+    def _sets_of(self, name: dns.name.Name) -> dict[dns.rdatatype.RdataType, dns.rrset.RRset]:
+        """Return the record sets of a name by their types; of one that does not exist, those made from a wildcard."""
+        if name in self._names:
+            return self._sets.get(name, {})
+        source = self._source_of_synthesis(name)
+        return {
+            kind: dns.rrset.from_rdata_list(name, each.ttl, list(each))
+            for kind, each in (self._sets[source] if source is not None else {}).items()
+        }
+
+    def _source_of_synthesis(self, name: dns.name.Name) -> dns.name.Name | None:
+        """Return the wildcard right below the longest existing ancestor of a name (RFC 4592, section 3.3.1)."""
+        apex = self.zone_of(name)
+        while apex is not None and name != apex:
+            name = name.parent()
+            if name in self._names:
+                source = WILDCARD.concatenate(name)
+                return source if source in self._sets else None
+        return None
+
     def _held(self, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> list[dns.rrset.RRset]:
-        sets = self._sets.get(name, {})
+        sets = self._sets_of(name)
         if kind == dns.rdatatype.ANY:
             return list(sets.values())
         return [sets[kind]] if kind in sets else []
@@ -167,7 +188,7 @@ class View:
                 soa = self._soa(dns.name.Name((b"ns", b"")), dns.name.Name((b"hostmaster", b"")))
                 found.authority = [dns.rrset.from_rdata(root, self.negative_ttl, soa)]
             return
-        if name not in self._names:
+        if name not in self._names and not self._sets_of(name):
             found.rcode = dns.rcode.NXDOMAIN
         soa_set = self._sets[apex][dns.rdatatype.SOA]
         # RFC 2308, section 3: the lesser of the SOA's own TTL and its minimum field.
@@ -241,6 +262,10 @@ class Views:
 
 def _apex_of(record: RecordLike) -> dns.name.Name:
     name = absolute(record.name)
+    if name.is_wild():
+        name = name.parent()
+        if record.type != "SRV":
+            return name
     if record.type == "SRV":
         while name.labels[0].startswith(b"_"):
             name = name.parent()

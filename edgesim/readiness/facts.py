@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from edgesim.deployment import Deployment, HostSpec, Product, closed
-from edgesim.deployment.hosts import ImPresenceNode, UnifiedCmNode, View
+from edgesim.deployment.hosts import ImPresenceNode, UnifiedCmNode
 from edgesim.deployment.mra import EnabledDomain
-from edgesim.deployment.records import Record, reverse_name
 from edgesim.journal.matchers import (
     Discovery,
     DnsAnswer,
@@ -21,6 +20,7 @@ from edgesim.journal.matchers import (
     containing,
     one_of,
 )
+from edgesim.readiness import asked
 from edgesim.readiness.rule import Path, Prediction
 
 
@@ -79,6 +79,22 @@ def mra_domains(deployment: Deployment) -> tuple[EnabledDomain, ...]:
     return tuple(each for each in enabled if each.unified_cm_registrations or each.im_and_presence)
 
 
+def sign_in_domains(deployment: Deployment) -> tuple[str, ...]:
+    """Return the domains with which people may try to sign in: those for it, and others whose ``_collab-edge`` leads to
+    this edge."""
+    own = {edge.fqdn.lower() for edge in deployment.expressway_e}
+    found = [each.name for each in mra_domains(deployment)]
+    known = {name.lower() for name in found}
+    services = (each.name for each in deployment.zone_records("outside") if each.type in ("SRV", "CNAME"))
+    for name in dict.fromkeys(services):
+        label, _, domain = name.partition("._tls.")
+        if label.lower() != "_collab-edge" or domain.lower() in known:
+            continue
+        if own.intersection(asked.targets(deployment, "outside", name)):
+            found.append(domain)
+    return tuple(found)
+
+
 def cores_without(deployment: Deployment, feature: str) -> tuple[int, ...]:
     """Return the places in ``expressway_c`` of the peers whose release does not have a feature of the gates."""
     return tuple(
@@ -88,49 +104,7 @@ def cores_without(deployment: Deployment, feature: str) -> tuple[int, ...]:
     )
 
 
-# ---- DNS
-
-
-def records(deployment: Deployment, view: View, name: str, kind: str) -> tuple[Record, ...]:
-    """Return the records of a name and type in one view of the DNS."""
-    wanted = name.lower().rstrip(".")
-    return tuple(
-        each for each in deployment.zone_records(view) if each.name.lower() == wanted and each.type == kind
-    )  # fmt: skip
-
-
-def record(deployment: Deployment, view: View, name: str, kind: str) -> Record | None:
-    """Return the first record of a name and type in one view of the DNS, None where there is none."""
-    return next(iter(records(deployment, view, name, kind)), None)
-
-
-def targets(deployment: Deployment, view: View, name: str) -> tuple[str, ...]:
-    """Return the targets of an SRV name in one view, in lower case."""
-    found = (each.value for each in records(deployment, view, name, "SRV"))
-    return tuple(value[3].lower() for value in found if isinstance(value, tuple))
-
-
-def addresses(deployment: Deployment, view: View, name: str) -> tuple[str, ...]:
-    """Return the IPv4 addresses of a name in one view, through aliases."""
-    for _ in range(8):
-        alias = record(deployment, view, name, "CNAME")
-        if alias is None:
-            break
-        name = str(alias.value)
-    return tuple(str(each.value) for each in records(deployment, view, name, "A"))
-
-
-def reverse(deployment: Deployment, view: View, address: str) -> tuple[str, ...]:
-    """Return the names of an address in one view, in lower case."""
-    return tuple(str(each.value).lower() for each in records(deployment, view, reverse_name(address), "PTR"))
-
-
-def field_of(deployment: Deployment, view: View, name: str, kind: str) -> tuple[str | int, ...]:
-    """Return the field that keeps a derived record of the DNS away (``dns.without[1]``), else the records as such."""
-    for index, each in enumerate(deployment.dns.without):
-        if (each.view, each.name.lower(), each.type) == (view, name.lower(), kind):
-            return ("dns", "without", index)
-    return ("dns", "extra")
+# ---- conditions
 
 
 def containing_one_of(parts: Sequence[str]) -> Test:
@@ -138,11 +112,6 @@ def containing_one_of(parts: Sequence[str]) -> Test:
     if len(parts) == 1:
         return containing(parts[0])
     return Test(f"containing one of {', '.join(map(repr, parts))}", lambda found: any(part in found for part in parts))
-
-
-def lacking(part: str) -> Test:
-    """Return a condition on a DNS answer: ``part`` stands in none of its records."""
-    return Test(f"lacking {part!r}", lambda found: not any(part.lower() in text.lower() for text in found))
 
 
 # ---- what several rules predict

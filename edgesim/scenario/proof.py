@@ -1,21 +1,22 @@
-"""Whether a deployment does what the readiness check predicts. Every client signs in, simulated.
+"""Whether a deployment does what the readiness check predicts. Every user signs in from every client, simulated.
 
 The command `edgesim check --simulate`.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from edgesim.clients.jabber import Jabber, SignIn
 from edgesim.clients.jabber.platforms import PLATFORMS, Platform
 from edgesim.deployment import Deployment
+from edgesim.deployment.hosts import ClientHost
 from edgesim.deployment.people import User
 from edgesim.journal import Entry, Event, Journal
 from edgesim.journal.matchers import Matcher
-from edgesim.readiness import Report, Reported
+from edgesim.readiness import Report, Reported, facts
 from edgesim.scenario.declare import Client
 from edgesim.scenario.play import Play
 from edgesim.scenario.stage import DEVICES, CannotRun, Lab
@@ -23,7 +24,9 @@ from edgesim.world.sim import SimWorld
 
 SIGNED_IN = "signed in"
 PATIENCE = 30.0
-"""Seconds of lab time that pass after the last sign-in: retries and probes have had a turn by then."""
+"""Seconds of lab time that pass once everybody has a seat: retries and probes have had a turn by then."""
+MOST = 200
+"""How many further pairs of a user and a machine are tried: some 20 s of work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,86 +45,200 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A sign-in that was simulated, or a machine from which nobody could try (``user`` is empty then).
+
+    ``stage`` is the last one that was reached, in the client's own words; ``missed`` are the services that the user has
+    and did not get.
+    """
+
+    machine: str
+    user: str = ""
+    domain: str = ""
+    phone: bool = False
+    chat: bool = False
+    missed: tuple[str, ...] = ()
+    stage: str = ""
+    reason: str = ""
+
+    @property
+    def tried(self) -> bool:
+        """Whether somebody tried at all."""
+        return bool(self.user)
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing failed: signed in with all that the user has, or not tried."""
+        return not self.tried or ((self.phone or self.chat) and not self.missed)
+
+    def __str__(self) -> str:
+        if not self.tried:
+            return f"{self.machine}: {self.reason}"
+        who = f"{self.user}@{self.domain}" if self.domain else self.user
+        if self.phone or self.chat:
+            came = f"{SIGNED_IN}, without {' and '.join(self.missed)}" if self.missed else SIGNED_IN
+        else:
+            came = f"failed: {self.reason or 'no reason given'}"
+        return f"{who} from {self.machine}: {came}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Simulated:
     """A finished simulation: who signed in and how far each came, the proofs, and the journal."""
 
-    sign_ins: tuple[str, ...]
-    complete: bool
-    """Whether every sign-in went through, so that nothing is hidden behind an earlier failure."""
+    attempts: tuple[Attempt, ...]
     proofs: tuple[Proof, ...]
     journal: Journal
 
+    @property
+    def sign_ins(self) -> tuple[str, ...]:
+        """The attempts as lines for people."""
+        return tuple(map(str, self.attempts))
+
+    @property
+    def failed(self) -> int:
+        """How many sign-ins failed, or missed a service."""
+        return sum(not each.good for each in self.attempts)
+
+    @property
+    def unseen(self) -> int:
+        """How many findings predict what did not come, or ban what came."""
+        return sum(not each.shown for each in self.proofs)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every sign-in went through, so that nothing is hidden behind an earlier failure."""
+        return not self.failed
+
 
 def simulate(deployment: Deployment, report: Report, *, seed: int = 1) -> Simulated:
-    """Put a deployment into a simulated world, let every client machine sign one user in, and look for what ``report``
-    predicts. Raises `edgesim.scenario.play.DidNotStart` where the lab does not start."""
+    """Put a deployment into a simulated world, let every user sign in from every client, and look for what ``report``
+    predicts. Raises `edgesim.scenario.play.DidNotStart` where the lab does not start.
+
+    First every machine gets a user; they stay, one beside the other. Then the other users have their turns at the
+    machines, `MOST` at most; beyond, those alone who had none.
+    """
     world = SimWorld(seed)
     journal = Journal(world)
     play = Play(world, journal, limit=None)
-
-    async def story(lab: Lab) -> list[str]:
-        told = []
-        seats = _Seats(deployment)
-        for machine in deployment.clients:
-            where: Literal["inside", "outside"] = "inside" if machine.view == "inside" else "outside"
-            platform: Any = machine.platform
-            if platform in DEVICES and where == "inside":
-                told.append(f"{machine.name}: on premises, where devices do not need the edge")
-                continue
-            try:
-                if platform in DEVICES:
-                    client: Any = lab.phone(machine.name) if platform == "phone" else lab.room(machine.name)
-                elif (user := seats.next(platform)) is None:
-                    continue
-                else:
-                    client = lab.client(user, Client(where=where, platform=platform), machine=machine.name)
-            except CannotRun as error:
-                told.append(f"{machine.name}: {error}")
-                continue
-            name = f"{client.user.id} from {_known(client.node.name, deployment)}"
-            async with lab.step(f"{client.user.id} signs in from {client.node.name}"):
-                told.append(f"{name}: {_came_to(await client.sign_in(), client.user)}")
-        await lab.wait(PATIENCE)
-        return told
-
-    sign_ins = world.run(play.perform(deployment, story))
+    attempts = world.run(play.perform(deployment, _Stage(deployment).story))
     return Simulated(
-        sign_ins=tuple(sign_ins),
-        complete=all(line.endswith(f": {SIGNED_IN}") for line in sign_ins),
+        attempts=tuple(attempts),
         proofs=tuple(_proof(each, journal) for each in report.reported if each.finding.prediction),
         journal=journal,
     )
 
 
-class _Seats:
-    """Who sits at the machines that run Jabber: one user after the other, of those with a device of its platform."""
+class _Stage:
+    """Who signs in where, in which order."""
 
     def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
-        self._queues: dict[str, Iterator[User]] = {}
+        self.deployment = deployment
+        self.jabbers = tuple(each for each in deployment.clients if each.platform not in DEVICES)
+        self.turns: dict[str, int] = {}
 
-    def next(self, platform: Platform) -> User | None:
-        """Return the next one; None where there are no users at all."""
-        prefix = PLATFORMS[platform].prefix
-        if prefix not in self._queues:
-            users = self._deployment.users
-            owners = [user for user in users if any(name.startswith(prefix) for name in user.devices or ())]
-            self._queues[prefix] = itertools.cycle(owners or users)
-        return next(self._queues[prefix], None)
+    async def story(self, lab: Lab) -> list[Attempt]:
+        """Let all of them sign in; return how far each came."""
+        came: list[Attempt] = []
+        done: set[tuple[str, str]] = set()
+        seated: dict[str, Jabber] = {}
+        for machine in self.deployment.clients:
+            if machine.platform in DEVICES:
+                came.append(await self._device(lab, machine))
+            elif (user := self._next(machine)) is None:
+                came.append(Attempt(machine=machine.name, reason="nobody has a device of its platform, or chat"))
+            else:
+                done.add((user.id, machine.name))
+                client = lab.client(user, Client(where="outside", platform=_platform(machine)), machine=machine.name)
+                seated[machine.name] = client
+                came.append(await self._sign_in(lab, client, machine))
+        await lab.wait(PATIENCE)
+        for user, machine, domain in self._others(done):
+            client = Jabber(lab.inner.node(machine.name), user, platform=_platform(machine), domain=domain or None)
+            if machine.name in seated:
+                await seated.pop(machine.name).close()
+            try:
+                came.append(await self._sign_in(lab, client, machine, domain))
+            finally:
+                await client.close()
+        return came
+
+    def _users(self, machine: ClientHost) -> tuple[User, ...]:
+        """Return those who have something to sign in to on this machine."""
+        prefix = PLATFORMS[_platform(machine)].prefix
+        users = self.deployment.users
+        owners = tuple(user for user in users if any(name.startswith(prefix) for name in user.devices or ()))
+        return owners + tuple(user for user in users if user.im_presence_node and user not in owners)
+
+    def _next(self, machine: ClientHost) -> User | None:
+        """Return the next of those who can sit at a machine of this platform."""
+        users = self._users(machine)
+        turn = self.turns.get(machine.platform, 0)
+        self.turns[machine.platform] = turn + 1
+        return users[turn % len(users)] if users else None
+
+    def _others(self, done: set[tuple[str, str]]) -> Iterator[tuple[User, ClientHost, str]]:
+        """Yield those who were not at a machine yet, and of each further domain somebody outside who says it."""
+        pairs = [
+            (user, machine)
+            for machine in self.jabbers
+            for user in self._users(machine)
+            if (user.id, machine.name) not in done
+        ]
+        if len(pairs) > MOST:
+            seen = {user for user, _ in done}
+            pairs = [pair for pair in {user.id: (user, machine) for user, machine in pairs}.values()
+                     if pair[0].id not in seen][:MOST]  # fmt: skip
+        for user, machine in pairs:
+            yield user, machine, ""
+        outside = next((each for each in self.jabbers if each.view == "outside" and self._users(each)), None)
+        for domain in facts.sign_in_domains(self.deployment) if outside is not None else ():
+            if domain != self.deployment.domains.edge and outside is not None:
+                yield self._users(outside)[0], outside, domain
+
+    async def _device(self, lab: Lab, machine: ClientHost) -> Attempt:
+        if machine.device is None:
+            return Attempt(
+                machine=machine.name, reason=f"a {machine.platform} that is none of the deployment's devices"
+            )
+        if machine.view == "inside":
+            return Attempt(machine=machine.name, reason="on premises, where devices do not need the edge")
+        try:
+            client: Any = lab.phone(machine.name) if machine.platform == "phone" else lab.room(machine.name)
+        except CannotRun as error:
+            return Attempt(machine=machine.name, reason=str(error))
+        return await self._sign_in(lab, client, machine)
+
+    async def _sign_in(self, lab: Lab, client: Any, machine: ClientHost, domain: str = "") -> Attempt:
+        user: User = client.user
+        who = f"{user.id}@{domain}" if domain else user.id
+        async with lab.step(f"{who} signs in from {machine.name}"):
+            outcome = await client.sign_in()
+        if isinstance(outcome, SignIn):
+            device = any(name.startswith(PLATFORMS[_platform(machine)].prefix) for name in user.devices or ())
+            has = {"phone": device, "chat": user.im_presence_node is not None}
+            got = {"phone": outcome.phone, "chat": outcome.chat}
+            stage = outcome.stage.value
+        else:
+            has, got, stage = {"phone": True}, {"phone": bool(outcome.ok)}, ""
+        return Attempt(
+            machine=f"{machine.name} ({self.deployment.device(machine.device).type})"
+            if machine.device
+            else machine.name,
+            user=user.id,
+            domain=domain,
+            phone=got["phone"],
+            chat=got.get("chat", False),
+            missed=tuple(name for name, there in has.items() if there and not got[name]),
+            stage=stage,
+            reason=outcome.reason or "",
+        )
 
 
-def _known(machine: str, deployment: Deployment) -> str:
-    """Return the name of a machine, with the model where it is a device."""
-    spec = next(each for each in deployment.clients if each.name == machine)
-    return f"{machine} ({deployment.device(spec.device).type})" if spec.device else machine
-
-
-def _came_to(outcome: object, user: User) -> str:
-    if getattr(outcome, "ok", False):
-        chat = getattr(outcome, "chat", None)
-        missed = chat is False and user.im_presence_node is not None
-        return f"{SIGNED_IN}, without chat" if missed else SIGNED_IN
-    return f"failed: {getattr(outcome, 'reason', '') or 'no reason given'}"
+def _platform(machine: ClientHost) -> Platform:
+    platform = machine.platform
+    assert platform != "phone" and platform != "room"
+    return platform
 
 
 def _proof(reported: Reported, journal: Journal) -> Proof:

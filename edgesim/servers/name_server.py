@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from edgesim.dns import DnsLimits, DnsServer, View
+from edgesim.deployment import hosts
+from edgesim.dns import DnsLimits, DnsServer, served
 from edgesim.node import Node
 
 
@@ -15,12 +16,11 @@ class NameServer:
     def __init__(self, node: Node) -> None:
         self.node = node
         deployment = node.deployment
-        self.view = "inside" if deployment.dns.inside.name == node.name else "outside"
-        records = deployment.zone_records(self.view)  # type: ignore[arg-type]  # one of the two literals
+        self.view: hosts.View = "inside" if deployment.dns.inside.name == node.name else "outside"
         defaults = node.defaults.dns
         self.server = DnsServer(
             node.journal,
-            [View(self.view, records, server=node.fqdn, negative_ttl=defaults.negative_ttl)],
+            [served(deployment, self.view)],
             limits=DnsLimits(udp_plain=defaults.udp_size_bytes, udp_edns=defaults.udp_edns_bytes),
         )
 

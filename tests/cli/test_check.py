@@ -142,7 +142,7 @@ def test_the_simulation_says_who_signed_in_on_what_and_why_not(tmp_path: Path) -
         "alice from desk (8845): signed in",
         "bob from huddle (Room Kit): failed: Provisioning Mode is CUCM",
         "bob from pc: signed in",
-        "alice from phone: failed: the user has neither a device of this platform nor IM and Presence",
+        "phone: nobody has a device of its platform, or chat",
     ]
 
 
@@ -153,4 +153,36 @@ def test_the_ladder_of_a_symptom_leaves_other_clients_out(tmp_path: Path) -> Non
     ladder = told[told.index("documented") : told.index("simulated sign-ins")]
     assert "alice signs in from desk" in ladder and "unknown ca" in ladder
     assert "huddle" not in ladder and "from pc" not in ladder
-    assert told.rstrip().endswith(": 1 error; 2 rules checked")
+    assert told.rstrip().endswith(": 1 error; 2 of 3 simulated sign-ins failed; 2 rules checked")
+
+
+SOUND = HOME.replace(", provisioning_mode: CUCM", "")
+
+
+def test_a_sign_in_that_fails_is_never_beside_the_word_clean(tmp_path: Path) -> None:
+    file = tmp_path / "home.yaml"
+    file.write_text(SOUND.replace("user_credential: true", "user_credential: false"))
+    done = edgesim("check", str(file), "--simulate", "--only", "UC-02")
+    assert done.exit_code == 1
+    assert "clean" not in done.output
+    assert done.output.rstrip().endswith(": nothing found; 3 of 3 simulated sign-ins failed; 1 rule checked")
+    value = json.loads(edgesim("check", str(file), "--simulate", "--only", "UC-02", "--json").output)
+    assert (value["simulated"]["failed"], value["simulated"]["unseen"]) == (3, 0)
+    assert edgesim("check", str(file), "--only", "UC-02").exit_code == 0
+
+
+def test_every_user_signs_in_from_every_client() -> None:
+    value = json.loads(edgesim("check", "small", "--simulate", "--json").output)
+    wanted = {
+        f"{user} from {machine}: signed in"
+        for user in ("alice", "bob", "carol")
+        for machine in ("jabber-1", "jabber-2", "jabber-3", "inside-1", "inside-2")
+    }
+    assert set(value["simulated"]["sign_ins"]) == wanted
+
+
+@pytest.mark.parametrize("name", ["pair", "devices"])
+def test_built_in_deployments_sign_everybody_in(name: str) -> None:
+    done = edgesim("check", name, "--simulate")
+    assert done.exit_code == 0, done.output
+    assert done.output.rstrip().endswith(f"{name}.yaml: clean, {len(RULES)} rules checked")

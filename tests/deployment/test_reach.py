@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import random
 import time
 from typing import Any
 
+import dns.rdatatype
 import pytest
 
 from edgesim.deployment import load, names
 from edgesim.deployment.flows import KINDS, Numbers, kind, ports_text
 from edgesim.deployment.reach import ALL, Flow, Judge, flows, openings, resolved
+from edgesim.dns import served
+from edgesim.dns.records import absolute
 from edgesim.world.firewall import End
 
 
@@ -109,6 +113,24 @@ def test_a_loop_of_aliases_resolves_to_nothing() -> None:
         for one, other in (("a", "b"), ("b", "a"))
     ]
     assert resolved(load("small").changed({"dns.extra": extra}), "a.example.com") is None
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_names_resolve_as_the_lab_serves_them(seed: int) -> None:
+    """Aliases and wildcards among few names, against the view that the name server answers from."""
+    draw = random.Random(seed)
+    names = [f"{left}.{right}" for left in ("*", "a", "b", "c.a") for right in ("example.com", "a.example.com")]
+    records = [
+        {"view": "inside", "name": name, **draw.choice(({"type": "A", "value": f"192.0.2.{place}"},
+                                                        {"type": "CNAME", "value": draw.choice(names[2:])}))}
+        for place, name in enumerate(draw.sample(names, 5))
+    ]  # fmt: skip
+    lab = load("small").changed({"dns.extra": records})
+    view = served(lab, "inside")
+    for name in (*names, "z.example.com", "z.a.example.com", "y.z.b.example.com", "expe.example.com"):
+        found = view.find(absolute(name), dns.rdatatype.A).answer
+        addresses = [rdata.to_text() for rrset in found for rdata in rrset if rrset.rdtype == dns.rdatatype.A]
+        assert resolved(lab, name) == (addresses[0] if addresses else None), (name, records)
 
 
 @pytest.mark.parametrize("name", names())

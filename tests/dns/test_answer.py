@@ -60,6 +60,46 @@ def test_names_between_apex_and_record_exist() -> None:
     assert ask(OUTSIDE, "_tcp2.example.com").rcode() == dns.rcode.NXDOMAIN
 
 
+WILD = View(
+    "wild",
+    [
+        Record("*.example.com", "A", 3600, "192.0.2.1"),
+        Record("host.example.com", "A", 3600, "192.0.2.2"),
+        Record("*.alias.example.com", "CNAME", 3600, "host.example.com"),
+        Record("*._tcp.example.com", "SRV", 3600, (10, 10, 8443, "host.example.com")),
+        Record("a.below.example.com", "A", 3600, "192.0.2.3"),
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "qtype", "answers"),
+    [
+        ("any.example.com", "A", ["any.example.com. 3600 IN A 192.0.2.1"]),
+        ("two.labels.example.com", "A", ["two.labels.example.com. 3600 IN A 192.0.2.1"]),
+        ("*.example.com", "A", ["*.example.com. 3600 IN A 192.0.2.1"]),
+        ("host.example.com", "A", ["host.example.com. 3600 IN A 192.0.2.2"]),
+        ("a.host.example.com", "A", []),  # the closest that exists is host.example.com, which has no wildcard below it
+        ("b.below.example.com", "A", []),
+        ("below.example.com", "A", []),
+        (
+            "x.alias.example.com",
+            "A",
+            ["x.alias.example.com. 3600 IN CNAME host.example.com.", "host.example.com. 3600 IN A 192.0.2.2"],
+        ),
+        ("_sip._tcp.example.com", "SRV", ["_sip._tcp.example.com. 3600 IN SRV 10 10 8443 host.example.com."]),
+        ("any.example.com", "AAAA", []),
+    ],
+)
+def test_names_that_do_not_exist_get_their_records_from_a_wildcard(name: str, qtype: str, answers: list[str]) -> None:
+    assert [rrset.to_text() for rrset in ask(WILD, name, qtype).answer] == answers
+
+
+def test_a_wildcard_without_the_type_denies_the_type_and_not_the_name() -> None:
+    assert ask(WILD, "any.example.com", "AAAA").rcode() == dns.rcode.NOERROR
+    assert ask(WILD, "b.below.example.com").rcode() == dns.rcode.NXDOMAIN
+
+
 def test_names_of_no_zone_do_not_exist_without_authority() -> None:
     message = ask(OUTSIDE, "www.example.org")
     assert message.rcode() == dns.rcode.NXDOMAIN

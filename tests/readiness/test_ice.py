@@ -39,6 +39,8 @@ SOUND = _ice("Jabber", TOKEN, mixed=False, oauth=True)
 def _turn(release: str, deployment: str = "small", *, turn: bool = True) -> dict[str, Any]:
     edges = len(load(deployment).expressway_e)
     changes = {"expressway_e.0.turn_server": turn, "expressway_e.0.static_nat": "203.0.113.200", **SOUND}
+    if deployment == "pair":
+        changes["clients"] = [{"name": "jabber-1", "address": "198.51.100.25"}]
     return {**changes, **{f"expressway_e.{index}.release": release for index in range(edges)}}
 
 

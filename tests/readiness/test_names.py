@@ -22,6 +22,20 @@ def no(view: str, name: str, kind: str) -> dict[str, Any]:
     return {"dns.without": [{"view": view, "name": name, "type": kind}]}
 
 
+def instead(left_out: tuple[str, str, str], *records: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that put other records in the place of a derived one."""
+    return {**no(*left_out), "dns.extra": list(records)}
+
+
+EDGE = "_collab-edge._tls.example.com"
+
+
+def edge_srv(value: str, *more: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that give the edge domain another record, and others beside it."""
+    return instead(("outside", EDGE, "SRV"), {"view": "outside", "name": EDGE, "type": "SRV", "value": value}, *more)
+
+
+DOOR = {"view": "outside", "name": "door.example.com", "type": "CNAME", "value": "expe2.example.com"}
 LEAK = srv("outside", "_cisco-uds._tcp.example.com", "x.example.com")
 UDS = srv("inside", "_cisco-uds._tcp.example.com", "ucm-pub.inside.example.com")
 NO_UDS = {"dns.cisco_uds": False}
@@ -49,7 +63,7 @@ CHAT_OFF = {"domains.enabled": [{"name": "example.com", "im_and_presence": False
 CASES = [
     # _cisco-uds outside
     Case(changes={"dns.cisco_uds_outside": True}, rule="NET-14.cisco-uds-outside", at="dns.cisco_uds_outside"),
-    Case(changes={"dns.extra": [LEAK]}, rule="NET-14.cisco-uds-outside", at="dns.extra"),
+    Case(changes={"dns.extra": [LEAK]}, rule="NET-14.cisco-uds-outside", at="dns.extra[0]"),
     Case(changes={"dns.extra": [{**LEAK, "view": "inside"}]}),
     # _cisco-uds inside
     Case(changes={**NO_UDS, **OLD}, rule=BEFORE_X12_5, at="dns.cisco_uds"),
@@ -122,9 +136,66 @@ CASES = [
             "dns.extra": [
                 srv("outside", "_collab-edge._tls.example.com", f"{name}.example.com") for name in ("expe1", "door")
             ]
-            + [{"view": "outside", "name": "door.example.com", "type": "CNAME", "value": "expe2.example.com"}],
+            + [DOOR],
         },
         deployment="pair",
+        rule="NET-09.collab-edge-name",
+        at="dns.extra[1]",
+    ),
+    Case(
+        changes={
+            **no("outside", "_collab-edge._tls.example.com", "SRV"),
+            "dns.extra": [
+                srv("outside", "_collab-edge._tls.example.com", f"{name}.example.com") for name in ("expe1", "door")
+            ]
+            + [DOOR],
+            "certificates": [{"host": "expe2", "service": "server", "extra_names": ["door.example.com"]}],
+        },
+        deployment="pair",
+        rule="NET-09.collab-edge-alias",
+        at="dns.extra[1]",
+    ),
+    # each field of a record, and its target
+    Case(changes=edge_srv("10 10 443 expe.example.com"), rule="NET-09.collab-edge-port", at="dns.extra[0]"),
+    Case(changes=edge_srv("0 0 0 expe.example.com"), rule="NET-09.collab-edge-port"),
+    Case(changes=edge_srv("20 1 8443 expe.example.com")),
+    Case(changes={**edge_srv("10 10 443 expe.example.com"), "defaults.ports.edge_https": 443}),
+    Case(changes=edge_srv("10 10 8443 nowhere.example.com"), rule="NET-09.collab-edge-target", at="dns.extra[0]"),
+    Case(changes=edge_srv("10 10 8443 dns-outside.example.com"), rule="NET-09.collab-edge-target"),
+    Case(changes=edge_srv("10 10 8443 door.example.com", {**DOOR, "value": "expe.example.com"}),
+         rule="NET-09.collab-edge-name"),
+    Case(changes=edge_srv("10 10 8443 door.example.com", {**DOOR, "type": "A", "value": "203.0.113.10"}),
+         rule="NET-09.collab-edge-name"),
+    Case(deployment="pair", changes=edge_srv("10 10 8443 expe1.example.com", srv("outside", EDGE, "gone.example.com")),
+         rule="NET-09.collab-edge-target", at="dns.extra[1]", advice=("NET-10.one-record-each",)),
+    # aliases and wildcards, as the lab's DNS serves them
+    Case(
+        changes=instead(
+            ("outside", EDGE, "SRV"),
+            {"view": "outside", "name": EDGE, "type": "CNAME", "value": "_collab-edge._tls.example.net"},
+            srv("outside", "_collab-edge._tls.example.net", "expe.example.com"),
+        ),
+        rule="NET-09.domain-on-c",
+    ),
+    Case(
+        changes=instead(
+            ("outside", EDGE, "SRV"),
+            {"view": "outside", "name": EDGE, "type": "CNAME", "value": "_collab-edge.services.example.com"},
+            srv("outside", "_collab-edge.services.example.com", "expe.example.com"),
+        )
+    ),
+    Case(
+        changes=instead(
+            ("inside", INNER_PTR, "PTR"),
+            {"view": "inside", "name": INNER_PTR, "type": "CNAME", "value": "10.0/25.20.0.10.in-addr.arpa"},
+            {"view": "inside", "name": "10.0/25.20.0.10.in-addr.arpa", "type": "PTR", "value": "expe.example.com"},
+        )
+    ),
+    Case(
+        changes=instead(
+            ("outside", "expe.example.com", "A"),
+            {"view": "outside", "name": "*.example.com", "type": "A", "value": "203.0.113.10"},
+        ),
     ),
     # E in reverse
     Case(changes=no("inside", INNER_PTR, "PTR"), rule="NET-12.reverse-dns", at="dns.without[0]"),
@@ -197,7 +268,7 @@ def test_clients_of_a_branch_sign_in_where_they_stand() -> None:
         }
     )
     simulated = simulate(deployment, check(deployment))
-    assert simulated.sign_ins == ("alice from laptop: signed in",)
+    assert {str(each.user) for each in simulated.attempts} == {"alice", "bob", "carol"}
     assert simulated.complete
 
 

@@ -8,6 +8,7 @@ from edgesim.readiness.rules import (
     certificate_dates,
     certificate_names,
     certificates,
+    edge_records,
     endpoints,
     expressways,
     ice,
@@ -21,6 +22,7 @@ from edgesim.readiness.rules import (
 
 BOOKS: tuple[Book, ...] = (
     names.book,
+    edge_records.book,
     addresses.book,
     expressways.book,
     releases.book,

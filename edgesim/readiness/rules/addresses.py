@@ -23,7 +23,7 @@ from edgesim.journal.matchers import (
     containing,
     one_of,
 )
-from edgesim.readiness import facts
+from edgesim.readiness import asked, facts
 from edgesim.readiness.rule import Book, Finding, Path, Prediction
 
 book = Book()
@@ -37,7 +37,7 @@ def _dialled(deployment: Deployment, edge: ExpresswayE) -> tuple[str, str] | Non
     """Return the peer address by which C reaches an E, as written and as an address; None where none leads there."""
     own = {edge.outer, edge.inner, edge.static_nat}
     for peer in deployment.traversal_zone.peer_addresses:
-        for address in facts.addresses(deployment, "inside", peer) or (peer,):
+        for address in asked.addresses(deployment, "inside", peer) or (peer,):
             if address in own:
                 return peer, address
     return None

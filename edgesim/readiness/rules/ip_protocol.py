@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from edgesim.deployment import Deployment
 from edgesim.deployment.hosts import ClientHost, ExpresswayE
 from edgesim.journal.matchers import DnsAnswer, TcpClosed, TcpOpened, ZoneState, containing, one_of
-from edgesim.readiness import facts
+from edgesim.readiness import asked, facts
 from edgesim.readiness.rule import Book, Finding, Prediction, Severity
 
 book = Book()
@@ -60,12 +60,12 @@ def _unlinked(deployment: Deployment) -> Prediction:
 def both(deployment: Deployment) -> Iterator[Finding]:
     """An AAAA record outside leads clients that have IPv6 to an address that serves nothing."""
     for index, edge in enumerate(deployment.expressway_e):
-        published = facts.records(deployment, "outside", edge.fqdn, "AAAA")
+        published = asked.ask(deployment, "outside", edge.fqdn, "AAAA").values
         if edge.ip_protocol != "Both" or not published:
             continue
         yield Finding(
             at=("expressway_e", index, "ip_protocol"),
-            what=f"{edge.name} has IPv4 and IPv6, and {edge.fqdn} has the AAAA record {published[0].value} outside",
+            what=f"{edge.name} has IPv4 and IPv6, and {edge.fqdn} has the AAAA record {published[0]} outside",
             sees="clients with IPv6 fail now and then, those without it never",
             mend=f"set System > Network interfaces > IP of {edge.name} to IPv4, and remove the AAAA record",
             prediction=_intermittent(deployment, edge),

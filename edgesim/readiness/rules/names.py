@@ -13,7 +13,6 @@ from edgesim.deployment.hosts import ExpresswayE
 from edgesim.deployment.records import reverse_name
 from edgesim.journal.matchers import (
     DnsAnswer,
-    HttpResponse,
     Matcher,
     TcpOpened,
     XcpLink,
@@ -24,7 +23,7 @@ from edgesim.journal.matchers import (
     matching,
     one_of,
 )
-from edgesim.readiness import facts
+from edgesim.readiness import asked, facts
 from edgesim.readiness.rule import Book, Finding, Prediction, Severity
 
 book = Book()
@@ -41,17 +40,19 @@ def cisco_uds_outside(deployment: Deployment) -> Iterator[Finding]:
     clients = one_of(*facts.jabbers(deployment))
     for domain in deployment.domains.enabled:
         name = f"_cisco-uds._tcp.{domain.name}"
-        if facts.record(deployment, "outside", name, "SRV") is None:
+        if not asked.targets(deployment, "outside", name):
             continue
         yield Finding(
-            at=("dns", "cisco_uds_outside") if deployment.dns.cisco_uds_outside else ("dns", "extra"),
+            at=("dns", "cisco_uds_outside")
+            if deployment.dns.cisco_uds_outside
+            else asked.field_of(deployment, "outside", name, "SRV"),
             what=f"{name} resolves in the outside view",
             sees="Jabber takes itself for inside: it never contacts Expressway-E, and the sign-in fails",
             mend=f"remove {name} from the outside DNS",
             prediction=Prediction(
                 awaits=(
                     DnsAnswer(node=clients, name=name, rcode="NOERROR"),
-                    DnsAnswer(node=clients, name=one_of(*facts.targets(deployment, "outside", name)), qtype="A"),
+                    DnsAnswer(node=clients, name=one_of(*asked.targets(deployment, "outside", name)), qtype="A"),
                 ),
                 never=tuple(
                     TcpOpened(node=clients, peer=edge.name, port=deployment.defaults.ports.edge_https)
@@ -66,7 +67,7 @@ def cisco_uds_outside(deployment: Deployment) -> Iterator[Finding]:
 def _without_uds(deployment: Deployment) -> Iterator[str]:
     """Yield the MRA domains of which ``_cisco-uds`` does not resolve for Expressway-C."""
     for domain in facts.mra_domains(deployment):
-        if not facts.targets(deployment, "inside", f"_cisco-uds._tcp.{domain.name}"):
+        if not asked.targets(deployment, "inside", f"_cisco-uds._tcp.{domain.name}"):
             yield domain.name
 
 
@@ -127,7 +128,7 @@ def cisco_uds_inside(deployment: Deployment) -> Iterator[Finding]:
     domains = [
         each
         for each in _without_uds(deployment)
-        if not facts.targets(deployment, "inside", f"_collab-edge._tls.{each}")
+        if not asked.targets(deployment, "inside", f"_collab-edge._tls.{each}")
     ]
     for at in dict.fromkeys(_uds_field(deployment, f"_cisco-uds._tcp.{each}") for each in domains):
         mine = tuple(each for each in domains if _uds_field(deployment, f"_cisco-uds._tcp.{each}") == at)
@@ -153,80 +154,10 @@ def cisco_uds_inside(deployment: Deployment) -> Iterator[Finding]:
 def _uds_field(deployment: Deployment, name: str) -> tuple[str | int, ...]:
     if not deployment.dns.cisco_uds:
         return ("dns", "cisco_uds")
-    return facts.field_of(deployment, "inside", name, "SRV")
+    return asked.field_of(deployment, "inside", name, "SRV")
 
 
-# ---- _collab-edge and Expressway-E
-
-
-@book.rule("NET-09.collab-edge", requires="each MRA domain has _collab-edge._tls", rows=("NET-09", "NET-06"))
-def collab_edge(deployment: Deployment) -> Iterator[Finding]:
-    """Without it nobody finds the edge; published inside only, it serves those on premises."""
-    for domain in facts.mra_domains(deployment):
-        name = f"_collab-edge._tls.{domain.name}"
-        if facts.targets(deployment, "outside", name) or facts.targets(deployment, "inside", name):
-            continue
-        clients = facts.any_client(deployment)
-        yield Finding(
-            at=facts.field_of(deployment, "outside", name, "SRV")
-            if deployment.dns.collab_edge
-            else ("dns", "collab_edge"),
-            what=f"{name} resolves nowhere",
-            sees=f"Jabber with an address in {domain.name} finds no service outside and asks for manual settings",
-            mend=f"publish {name}: priority 10, weight 10, port 8443, one for each Expressway-E",
-            prediction=Prediction(awaits=(DnsAnswer(node=clients, name=name, qtype="SRV", answers=()),)),
-        )
-
-
-@book.rule("NET-09.domain-on-c", requires="each domain with _collab-edge is configured on Expressway-C")
-def domain_on_c(deployment: Deployment) -> Iterator[Finding]:
-    """Expressway-E refuses a domain that Expressway-C did not name to it."""
-    known = {each.name.lower() for each in facts.mra_domains(deployment)}
-    own = {edge.fqdn.lower() for edge in deployment.expressway_e}
-    names = dict.fromkeys(each.name for each in deployment.zone_records("outside") if each.type == "SRV")
-    for name in names:
-        label, _, domain = name.partition("._tls.")
-        if label.lower() != "_collab-edge" or domain.lower() in known:
-            continue
-        if not own.intersection(facts.targets(deployment, "outside", name)):
-            continue
-        refusal = containing(f"Server: {deployment.defaults.edge.server_of_e}\r\n")
-        clients, edges = facts.any_client(deployment), facts.edges(deployment)
-        yield Finding(
-            at=("domains", "enabled"),
-            what=f"{name} leads to this edge, but {domain} is not configured on Expressway-C",
-            sees="403 Forbidden from Expressway-E itself: the sign-in ends there",
-            mend=f"add {domain} under Configuration > Domains on Expressway-C, or remove {name}",
-            prediction=Prediction(awaits=(HttpResponse(node=clients, peer=edges, status=403, payload=refusal),)),
-        )
-
-
-@book.rule("NET-09.edge-address-outside", requires="outside, the FQDN of each Expressway-E has its public address")
-def edge_address_outside(deployment: Deployment) -> Iterator[Finding]:
-    """The target of ``_collab-edge`` must resolve for clients."""
-    wanted: dict[str, None] = {}
-    for domain in facts.mra_domains(deployment):
-        wanted.update(dict.fromkeys(facts.targets(deployment, "outside", f"_collab-edge._tls.{domain.name}")))
-    for edge in deployment.expressway_e:
-        if edge.ip_protocol == "IPv6" or edge.fqdn.lower() not in wanted:
-            continue
-        found = facts.addresses(deployment, "outside", edge.fqdn)
-        if edge.public_address in found:
-            continue
-        clients = facts.any_client(deployment)
-        missing = not found
-        yield Finding(
-            at=facts.field_of(deployment, "outside", edge.fqdn, "A"),
-            what=f"{edge.fqdn}, a target of _collab-edge, has no address in the outside view"
-            if missing
-            else f"{edge.fqdn} leads to {', '.join(found)} outside, not to {edge.public_address}",
-            sees="Couldn't resolve host name: no packet reaches the edge" if missing else "nobody answers on 8443",
-            mend=f"create {edge.fqdn} A {edge.public_address} in the outside DNS",
-            prediction=Prediction(
-                awaits=(DnsAnswer(node=clients, name=edge.fqdn, qtype="A", answers=found),),
-                never=(TcpOpened(node=clients, peer=edge.name, port=deployment.defaults.ports.edge_https),),
-            ),
-        )
+# ---- the name by which C reaches E
 
 
 @book.rule("NET-09.edge-address-inside", requires="inside, the name by which C reaches each Expressway-E resolves")
@@ -243,46 +174,12 @@ def edge_address_inside(deployment: Deployment) -> Iterator[Finding]:
         if len(unresolved) == len(deployment.expressway_e):
             awaits.append(facts.next_hop_failed(deployment, facts.anybody(deployment)))
         yield Finding(
-            at=facts.field_of(deployment, "inside", name, "A"),
+            at=asked.field_of(deployment, "inside", name, "A"),
             what=f"{name} has no address in the inside view",
             sees=f"no traversal zone, SSH tunnel or XCP link to {edge.name}: 502 Next Hop Connection Failed",
             mend=f"create {name} A {edge.inner_address} in the inside DNS",
             prediction=Prediction(awaits=tuple(awaits)),
         )
-
-
-@book.rule(
-    "NET-10.one-record-each",
-    requires="_collab-edge has one record for each Expressway-E of the cluster",
-    severity=Severity.WARNING,
-)
-def one_record_each(deployment: Deployment) -> Iterator[Finding]:
-    """A peer without a record is nobody's first choice."""
-    for domain in facts.mra_domains(deployment):
-        name = f"_collab-edge._tls.{domain.name}"
-        found = facts.targets(deployment, "outside", name)
-        if not found or deployment.load_balancer:  # what the records lead to then is another rule's, EXP-02
-            continue
-        clients = facts.any_client(deployment)
-        for edge in deployment.expressway_e:
-            if edge.fqdn.lower() in found or any(
-                str(alias.value).lower() == edge.fqdn.lower()
-                for target in found
-                for alias in facts.records(deployment, "outside", target, "CNAME")
-            ):
-                continue
-            yield Finding(
-                at=facts.field_of(deployment, "outside", name, "SRV"),
-                what=f"{name} names {', '.join(found)}, and not {edge.fqdn}",
-                sees=f"no sign-in in {domain.name} begins at {edge.name}; when the others are down, none begins at all",
-                mend=f"add {name} SRV 10 10 8443 {edge.fqdn} outside",
-                prediction=Prediction(
-                    awaits=(
-                        DnsAnswer(node=clients, name=name, rcode="NOERROR", answers=facts.lacking(edge.fqdn)),
-                        HttpResponse(node=clients, peer=facts.edges(deployment), status=200),
-                    ),
-                ),
-            )
 
 
 # ---- names and addresses, both ways
@@ -302,7 +199,7 @@ def reverse_dns(deployment: Deployment) -> Iterator[Finding]:
     for edge in _edges_by_name(deployment):
         name = _peer_name(deployment, edge)
         for address in _inside(deployment, edge)[:1]:
-            found = facts.reverse(deployment, "inside", address)
+            found = asked.reverse(deployment, "inside", address)
             if name.lower() not in found:
                 broken[name] = (edge, address, found)
     for name, (edge, address, found) in broken.items():
@@ -312,7 +209,7 @@ def reverse_dns(deployment: Deployment) -> Iterator[Finding]:
         if len(broken) == len(deployment.expressway_e):
             awaits.append(XmppStream(node=clients, element="features", detail=""))
         yield Finding(
-            at=facts.field_of(deployment, "inside", reverse_name(address), "PTR"),
+            at=asked.field_of(deployment, "inside", reverse_name(address), "PTR"),
             what=f"{address}, the address of {name}, "
             + (f"is {', '.join(found)} in reverse DNS inside" if found else "has no name in reverse DNS inside"),
             sees=f"phone service works, chat through {edge.name} does not: port {deployment.defaults.ports.edge_xmpp} "
@@ -332,7 +229,7 @@ def forward_of_nodes(deployment: Deployment) -> Iterator[Finding]:
     broken = [
         node
         for node in facts.uc_nodes(deployment)
-        if ":" not in node.spec.address and not facts.addresses(deployment, "inside", node.spec.fqdn)
+        if ":" not in node.spec.address and not asked.addresses(deployment, "inside", node.spec.fqdn)
     ]
     unasked = [node for node in broken if node.known_as != "address"]
     for node in broken:
@@ -342,7 +239,7 @@ def forward_of_nodes(deployment: Deployment) -> Iterator[Finding]:
         if node.known_as == "address":  # C asks for its name, and believes it only if it leads back
             sees, prediction = facts.sees_unusable(node), facts.unusable(deployment, node, texts.node_without_fqdn)
         yield Finding(
-            at=facts.field_of(deployment, "inside", fqdn, "A"),
+            at=asked.field_of(deployment, "inside", fqdn, "A"),
             what=f"{fqdn} has no address in the inside view",
             sees=sees,
             mend=f"create {fqdn} A {address} in the inside DNS, then Refresh servers on Expressway-C",
@@ -357,13 +254,13 @@ def reverse_of_nodes(deployment: Deployment) -> Iterator[Finding]:
     """Expressway-C finds such a node's FQDN from its address."""
     for node in facts.uc_nodes(deployment):
         address = node.spec.address
-        if node.known_as == "fqdn" or ":" in address or not facts.addresses(deployment, "inside", node.spec.fqdn):
+        if node.known_as == "fqdn" or ":" in address or not asked.addresses(deployment, "inside", node.spec.fqdn):
             continue
-        found = facts.reverse(deployment, "inside", address)
-        if any(address in facts.addresses(deployment, "inside", name) for name in found):
+        found = asked.reverse(deployment, "inside", address)
+        if any(address in asked.addresses(deployment, "inside", name) for name in found):
             continue
         yield Finding(
-            at=facts.field_of(deployment, "inside", reverse_name(address), "PTR"),
+            at=asked.field_of(deployment, "inside", reverse_name(address), "PTR"),
             what=f"System > Server lists {node.listed}, and {address} has no name in reverse DNS inside that leads "
             "back to it",
             sees=facts.sees_unusable(node),
@@ -385,4 +282,4 @@ def _peer_name(deployment: Deployment, edge: ExpresswayE) -> str:
 
 
 def _inside(deployment: Deployment, edge: ExpresswayE) -> tuple[str, ...]:
-    return facts.addresses(deployment, "inside", _peer_name(deployment, edge))
+    return asked.addresses(deployment, "inside", _peer_name(deployment, edge))

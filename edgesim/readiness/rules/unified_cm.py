@@ -11,7 +11,7 @@ from dataclasses import replace
 from edgesim.deployment import Deployment
 from edgesim.deployment.hosts import ExpresswayC
 from edgesim.journal.matchers import HttpRequest, HttpResponse
-from edgesim.readiness import facts
+from edgesim.readiness import asked, facts
 from edgesim.readiness.rule import Book, Finding, Prediction
 
 book = Book()
@@ -82,5 +82,5 @@ def _strangers(deployment: Deployment, node: facts.UcNode) -> tuple[ExpresswayC,
     return tuple(
         core
         for core in deployment.expressway_c
-        if core.domain != node.spec.domain and not facts.addresses(deployment, "inside", f"{node.listed}.{core.domain}")
+        if core.domain != node.spec.domain and not asked.addresses(deployment, "inside", f"{node.listed}.{core.domain}")
     )

@@ -1,0 +1,17 @@
+"""The views that a deployment's name servers serve: one maker for the lab and for whoever judges a deployment."""
+
+from __future__ import annotations
+
+from edgesim.deployment import Deployment, hosts
+from edgesim.dns.zone import View
+
+
+def served(deployment: Deployment, view: hosts.View) -> View:
+    """Return what the name server of one view serves."""
+    server = deployment.dns.inside if view == "inside" else deployment.dns.outside
+    return View(
+        view,
+        deployment.zone_records(view),
+        server=server.fqdn,
+        negative_ttl=deployment.defaults.dns.negative_ttl,
+    )

@@ -1,0 +1,306 @@
+"""Rules about ``_collab-edge``: that each domain has it, and that each of its records leads clients to Expressway-E.
+
+Sources: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites"; "Configure MRA through Expressway/VCS in a
+Multi-Domain Deployment" (Cisco 117811); RFC 2782.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from edgesim.deployment import Deployment
+from edgesim.deployment.hosts import ExpresswayE, View
+from edgesim.dns import Srv
+from edgesim.journal.matchers import DnsAnswer, HttpResponse, Matcher, TcpOpened, TlsRefused, containing, one_of
+from edgesim.pki.names import first_match, qualified, within
+from edgesim.readiness import asked, facts
+from edgesim.readiness.chains import chain
+from edgesim.readiness.rule import Book, Finding, Path, Prediction, Severity
+
+book = Book()
+VIEWS: tuple[View, ...] = ("outside", "inside")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lead:
+    """One record of ``_collab-edge``: where it leads those who ask one view. ``edge`` is None where that is no E."""
+
+    view: View
+    name: str
+    record: Srv
+    answer: asked.Answered
+    edge: ExpresswayE | None
+
+    @property
+    def target(self) -> str:
+        """The target's name, in lower case."""
+        return self.record.target.lower()
+
+    @property
+    def by_own_name(self) -> bool:
+        """Whether the target is the FQDN of the Expressway-E that it leads to."""
+        return self.edge is not None and self.edge.fqdn.lower() == self.target
+
+
+def _leads(lab: Deployment) -> Iterator[tuple[Lead, ...]]:
+    """Yield the records of each MRA domain in each view where clients go by them."""
+    own = {edge.fqdn.lower(): edge for edge in lab.expressway_e}
+    for domain in facts.mra_domains(lab):
+        name = f"_collab-edge._tls.{domain.name}"
+        for view in VIEWS:
+            if view == "inside" and asked.targets(lab, view, f"_cisco-uds._tcp.{domain.name}"):
+                continue  # that comes first
+            leads = []
+            for record in asked.services(lab, view, name):
+                answer = asked.ask(lab, view, record.target, "A")
+                edge = own.get(record.target.lower()) or _at(lab, view, answer)
+                leads.append(Lead(view=view, name=name, record=record, answer=answer, edge=edge))
+            if leads:
+                yield tuple(leads)
+
+
+def _at(lab: Deployment, view: View, answer: asked.Answered) -> ExpresswayE | None:
+    for edge in lab.expressway_e:
+        reached = {edge.public_address} if view == "outside" else {edge.public_address, edge.outer, edge.inner}
+        if reached.intersection(answer.values):
+            return edge
+    return None
+
+
+def _asks(lab: Deployment, lead: Lead) -> Matcher:
+    """Return what shows that clients get a record of ``_collab-edge``."""
+    text = containing(f"SRV {' '.join(map(str, lead.record))}")
+    return DnsAnswer(node=facts.any_client(lab), name=lead.name, qtype="SRV", answers=text)
+
+
+def _unmet(lab: Deployment) -> tuple[Matcher, ...]:
+    """Return what does not come where no client comes to an Expressway-E."""
+    port = lab.defaults.ports.edge_https
+    return tuple(TcpOpened(node=facts.any_client(lab), peer=edge.name, port=port) for edge in lab.expressway_e)
+
+
+def _field(lab: Deployment, lead: Lead) -> Path:
+    """Return the field that a record comes from."""
+    for index, each in enumerate(lab.dns.extra):
+        written = each.view == lead.view and each.type == "SRV"
+        if written and each.value.lower().split() == [str(part).lower() for part in lead.record]:
+            return ("dns", "extra", index)
+    return asked.field_of(lab, lead.view, lead.name, "SRV")
+
+
+# ---- each domain
+
+
+@book.rule("NET-09.collab-edge", requires="each MRA domain has _collab-edge._tls", rows=("NET-09", "NET-06"))
+def collab_edge(deployment: Deployment) -> Iterator[Finding]:
+    """Without it nobody finds the edge; published inside only, it serves those on premises."""
+    for domain in facts.mra_domains(deployment):
+        name = f"_collab-edge._tls.{domain.name}"
+        if asked.targets(deployment, "outside", name) or asked.targets(deployment, "inside", name):
+            continue
+        clients = facts.any_client(deployment)
+        yield Finding(
+            at=asked.field_of(deployment, "outside", name, "SRV")
+            if deployment.dns.collab_edge
+            else ("dns", "collab_edge"),
+            what=f"{name} resolves nowhere",
+            sees=f"Jabber with an address in {domain.name} finds no service outside and asks for manual settings",
+            mend=f"publish {name}: priority 10, weight 10, port 8443, one for each Expressway-E",
+            prediction=Prediction(awaits=(DnsAnswer(node=clients, name=name, qtype="SRV", answers=()),)),
+        )
+
+
+@book.rule("NET-09.domain-on-c", requires="each domain with _collab-edge is configured on Expressway-C")
+def domain_on_c(deployment: Deployment) -> Iterator[Finding]:
+    """Expressway-E refuses a domain that Expressway-C did not name to it."""
+    known = {each.name for each in facts.mra_domains(deployment)}
+    for domain in facts.sign_in_domains(deployment):
+        if domain in known:
+            continue
+        name = f"_collab-edge._tls.{domain}"
+        refusal = containing(f"Server: {deployment.defaults.edge.server_of_e}\r\n")
+        clients, edges = facts.any_client(deployment), facts.edges(deployment)
+        yield Finding(
+            at=("domains", "enabled"),
+            what=f"{name} leads to this edge, but {domain} is not configured on Expressway-C",
+            sees="403 Forbidden from Expressway-E itself: the sign-in ends there",
+            mend=f"add {domain} under Configuration > Domains on Expressway-C, or remove {name}",
+            prediction=Prediction(awaits=(HttpResponse(node=clients, peer=edges, status=403, payload=refusal),)),
+        )
+
+
+@book.rule("NET-09.edge-address-outside", requires="outside, the FQDN of each Expressway-E has its public address")
+def edge_address_outside(deployment: Deployment) -> Iterator[Finding]:
+    """The target of ``_collab-edge`` must resolve for clients."""
+    wanted: dict[str, None] = {}
+    for domain in facts.mra_domains(deployment):
+        wanted.update(dict.fromkeys(asked.targets(deployment, "outside", f"_collab-edge._tls.{domain.name}")))
+    for edge in deployment.expressway_e:
+        if edge.ip_protocol == "IPv6" or edge.fqdn.lower() not in wanted:
+            continue
+        answer = asked.ask(deployment, "outside", edge.fqdn, "A")
+        found = tuple(map(str, answer.values))
+        if _outside_address(deployment, edge) in found:
+            continue
+        clients = facts.any_client(deployment)
+        missing = not found
+        yield Finding(
+            at=asked.field_of(deployment, "outside", edge.fqdn, "A"),
+            what=f"{edge.fqdn}, a target of _collab-edge, has no address in the outside view"
+            if missing
+            else f"{edge.fqdn} leads to {', '.join(found)} outside, not to {_outside_address(deployment, edge)}",
+            sees="Couldn't resolve host name: no packet reaches the edge" if missing else "nobody answers on 8443",
+            mend=f"create {edge.fqdn} A {_outside_address(deployment, edge)} in the outside DNS",
+            prediction=Prediction(
+                awaits=(DnsAnswer(node=clients, name=edge.fqdn, qtype="A", answers=answer.texts),),
+                never=(TcpOpened(node=clients, peer=edge.name, port=deployment.defaults.ports.edge_https),),
+            )
+            if wanted == {edge.fqdn.lower(): None}
+            else None,
+        )
+
+
+def _outside_address(lab: Deployment, edge: ExpresswayE) -> str:
+    """Return where clients outside have to be led by the FQDN of an Expressway-E."""
+    return lab.load_balancer.address if lab.load_balancer else edge.public_address
+
+
+# ---- each record
+
+
+@book.rule("NET-09.collab-edge-port", requires="the records of _collab-edge have the port of Expressway-E's HTTPS")
+def collab_edge_port(deployment: Deployment) -> Iterator[Finding]:
+    """Clients ask the port that the record says, and there is no HTTPS proxy at any other."""
+    right = deployment.defaults.ports.edge_https
+    for leads in _leads(deployment):
+        wrong = [each for each in leads if each.record.port != right]
+        for lead in wrong:
+            port, target = lead.record.port, lead.target
+            predicted = lead.view == "outside" and len(wrong) == len(leads)
+            yield Finding(
+                at=_field(deployment, lead),
+                what=f"{lead.name} leads to port {port} of {target}, and Expressway-E serves clients at {right}",
+                sees=f"clients try {target}:{port} and get no edge configuration (HOST_UNREACHABLE_ERROR)"
+                + ("" if len(wrong) == len(leads) else ", then the next record"),
+                mend=f"publish {lead.name} SRV 10 10 {right} {target}",
+                prediction=Prediction(awaits=(_asks(deployment, lead),), never=_unmet(deployment))
+                if predicted
+                else None,
+            )
+
+
+@book.rule("NET-09.collab-edge-target", requires="the targets of _collab-edge lead to an Expressway-E")
+def collab_edge_target(deployment: Deployment) -> Iterator[Finding]:
+    """What resolves nowhere, or to another machine, is no way in. The FQDNs of Expressway-Es are another rule's."""
+    balancer = deployment.load_balancer
+    for leads in _leads(deployment):
+        astray = [each for each in leads if each.edge is None]
+        for lead in astray:
+            if balancer is not None and balancer.address in lead.answer.values:
+                continue
+            there = ", ".join(map(str, lead.answer.values))
+            clients = facts.any_client(deployment)
+            resolved = DnsAnswer(node=clients, name=lead.record.target, qtype="A", answers=lead.answer.texts)
+            yield Finding(
+                at=_field(deployment, lead),
+                what=f"{lead.name} leads to {lead.target}, "
+                + (f"which is at {there}, where no Expressway-E is" if there else "which does not resolve"),
+                sees=f"clients do not reach the edge by {lead.target}"
+                + (": the sign-in fails" if len(astray) == len(leads) else ", and try the next record"),
+                mend=f"put the FQDN of an Expressway-E in place of {lead.target}",
+                prediction=Prediction(awaits=(_asks(deployment, lead), resolved), never=_unmet(deployment))
+                if lead.view == "outside" and len(astray) == len(leads) == 1
+                else None,
+            )
+
+
+@book.rule(
+    "NET-09.collab-edge-name",
+    requires="the targets of _collab-edge are names in the certificate of the Expressway-E that they lead to",
+    rows=("NET-09", "CERT-11"),
+)
+def collab_edge_name(deployment: Deployment) -> Iterator[Finding]:
+    """Clients verify the name that they dial; the FQDN of an Expressway-E is `CERT-16.host-name`."""
+    for leads in _leads(deployment):
+        wrong = [each for each in leads if each.edge and not each.by_own_name and not _named(deployment, each)]
+        for lead in wrong:
+            assert lead.edge is not None
+            alias = f", an alias of {lead.edge.fqdn}," if lead.answer.texts[0].startswith("CNAME") else ""
+            yield Finding(
+                at=_field(deployment, lead),
+                what=f"{lead.name} leads to {lead.target}{alias} which is not in the certificate of {lead.edge.name}",
+                sees="Jabber asks the user about the certificate, or refuses it where policy says so "
+                "(CERTIFICATE_VALIDATION_ERROR); phones and room devices do not connect",
+                mend=f"put {lead.edge.fqdn} in place of {lead.target}: a target of SRV records must not be an alias",
+                prediction=_mismatch(deployment, lead) if len(wrong) == len(leads) == 1 else None,
+            )
+
+
+def _named(lab: Deployment, lead: Lead) -> bool:
+    assert lead.edge is not None
+    limit = lab.defaults.tls.san_limit_characters
+    names = within(map(qualified, lab.certificate(lead.edge.name, "server").names or ()), limit)
+    return first_match([qualified(lead.target)], names) is not None
+
+
+def _mismatch(lab: Deployment, lead: Lead) -> Prediction | None:
+    """Predict that Jabbers outside refuse the certificate for its names: those who know its CA."""
+    assert lead.edge is not None
+    shown = (lead.edge.name, "server")
+    knowing = [name for name in facts.jabbers(lab) if chain(lab, shown, (name, "system")).good]
+    if not knowing or lead.view != "outside" or lab.certificate(*shown).validity != "valid":
+        return None
+    clients = one_of(*knowing)
+    refused = TlsRefused(node=clients, peer=lead.edge.name, port=lead.record.port, reason=containing("mismatch"))
+    return Prediction(awaits=(refused,))
+
+
+@book.rule(
+    "NET-09.collab-edge-alias", requires="the targets of _collab-edge are no aliases (CNAME)", severity=Severity.WARNING
+)
+def collab_edge_alias(deployment: Deployment) -> Iterator[Finding]:
+    """RFC 2782 forbids it; where the alias is in the certificate, simulated clients get on with it all the same."""
+    for leads in _leads(deployment):
+        for lead in leads:
+            if lead.edge is None or not lead.answer.texts or not lead.answer.texts[0].startswith("CNAME"):
+                continue
+            if lead.by_own_name or _named(deployment, lead):
+                yield Finding(
+                    at=_field(deployment, lead),
+                    what=f"{lead.name} leads to {lead.target}, which is an alias of {lead.edge.fqdn}",
+                    sees="nothing, with clients that follow it: SRV records must not lead to an alias",
+                    mend=f"put {lead.edge.fqdn} in place of {lead.target}",
+                )
+
+
+@book.rule(
+    "NET-10.one-record-each",
+    requires="_collab-edge has one record for each Expressway-E of the cluster",
+    severity=Severity.WARNING,
+)
+def one_record_each(deployment: Deployment) -> Iterator[Finding]:
+    """A peer without a record is nobody's first choice."""
+    for domain in facts.mra_domains(deployment):
+        name = f"_collab-edge._tls.{domain.name}"
+        leads = [each for found in _leads(deployment) for each in found if (each.name, each.view) == (name, "outside")]
+        found = tuple(each.target for each in leads)
+        led_to = [each.edge for each in leads if each.edge is not None]
+        if not led_to or deployment.load_balancer:  # what the records lead to then is another rule's
+            continue
+        clients = facts.any_client(deployment)
+        for edge in deployment.expressway_e:
+            if edge in led_to:
+                continue
+            yield Finding(
+                at=asked.field_of(deployment, "outside", name, "SRV"),
+                what=f"{name} names {', '.join(found)}, and not {edge.fqdn}",
+                sees=f"no sign-in in {domain.name} begins at {edge.name}; when the others are down, none begins at all",
+                mend=f"add {name} SRV 10 10 8443 {edge.fqdn} outside",
+                prediction=Prediction(
+                    awaits=(
+                        DnsAnswer(node=clients, name=name, rcode="NOERROR", answers=asked.lacking(edge.fqdn)),
+                        HttpResponse(node=clients, peer=facts.edges(deployment), status=200),
+                    ),
+                ),
+            )
