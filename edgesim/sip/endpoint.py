@@ -70,7 +70,8 @@ class SipEndpoint:
 
     ``on_request`` and ``on_response`` get what no transaction absorbs: new requests (ACK to a 2xx too), and responses
     that answer none of this endpoint's own requests. ``on_stun`` answers STUN requests (None: silence); ``stun=False``
-    makes STUN octets garbage. Attributes may be changed at any time; limits and ``stun`` act on later connections.
+    makes STUN octets garbage. ``answer`` makes answers, from a request and a status, where no handler does.
+    Attributes may be changed at any time; limits and ``stun`` act on later connections.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class SipEndpoint:
         on_connection: ConnectionHandler | None = None,
         on_lost: LossHandler | None = None,
         on_stun: StunHook = _answer_stun,
+        answer: Callable[[Request, int], Response] | None = None,
         answer_crlf: bool = True,
         stun: bool = True,
         stateful: bool = True,
@@ -98,6 +100,7 @@ class SipEndpoint:
         self.on_connection = on_connection
         self.on_lost = on_lost
         self.on_stun = on_stun
+        self.answer = answer or self._plain_answer
         self.answer_crlf = answer_crlf
         self.stun = stun
         self.stateful = stateful
@@ -391,7 +394,7 @@ class SipEndpoint:
         """A message that is framed well but lacks what every message has: answer 400, go on."""
         answer = None
         if isinstance(message, Request) and message.method != "ACK" and "Via" in message:
-            answer = message.response(error.status or 400, to_tag=self.tag())
+            answer = self.answer(message, error.status or 400)
         self._malformed(error, bytes(message), connection, f"answered {answer.status}" if answer else "ignored")
         if answer is not None:
             connection.send_now(answer)
@@ -400,7 +403,7 @@ class SipEndpoint:
         """Octets that are no message: answer if anything can be, and close a stream."""
         answer = None
         if error.request is not None and error.status is not None:
-            answer = error.request.response(error.status, to_tag=self.tag())
+            answer = self.answer(error.request, error.status)
         done = [f"answered {answer.status}"] if answer else []
         if connection.reliable:
             done.append("closed the connection")
@@ -437,6 +440,9 @@ class SipEndpoint:
         return self._tags.token_hex(4)
 
     # ---- inside
+
+    def _plain_answer(self, request: Request, status: int) -> Response:
+        return request.response(status, to_tag=self.tag())
 
     def _carry(
         self, transaction: Transaction | None, outputs: list[Output], connection: Connection | None = None
@@ -507,7 +513,7 @@ class SipEndpoint:
             self._loop.call_exception_handler(context)
         if isinstance(message, Request) and message.method != "ACK":
             with contextlib.suppress(SipTransportError):
-                connection.send(message.response(status, to_tag=self.tag()))
+                connection.send(self.answer(message, status))
 
     def _arm(self) -> None:
         """Keep one timer at the earliest deadline."""

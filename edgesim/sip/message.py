@@ -106,7 +106,6 @@ RFC_LAYOUT = ("Via", "From", "To", "Call-ID", "CSeq")
 """What every response copies from its request (RFC 3261, 8.2.6.2), in the order of the RFC's examples."""
 
 _TOKEN = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]+").fullmatch
-_FOLD = re.compile(r"[ \t]*\r\n[ \t]+")
 _COMMON_TEXT = (
     "Accept Allow Allow-Events Authorization Call-ID Call-Info Contact Content-Disposition Content-Length Content-Type "
     "CSeq Date Event Expires From Identity Max-Forwards Mime-Version Min-Expires Min-SE P-Asserted-Identity Path "
@@ -115,11 +114,20 @@ _COMMON_TEXT = (
     "WWW-Authenticate X-TAATag"
 )
 _COMMON = _COMMON_TEXT.split()
+_LONG = (
+    "Accept-Contact",
+    "Content-Encoding",
+    "Identity-Info",
+    "Referred-By",
+    "Reject-Contact",
+    "Request-Disposition",
+)
 _keys: dict[str, str] = {
     **COMPACT,
     **{name: COMPACT.get(name.lower(), name.lower()) for name in (*_COMMON, *map(str.lower, _COMMON))},
 }
 """Canonical names by spelling, known from the start so that strange names cannot crowd out the usual ones."""
+_SPELLED = {COMPACT.get(name.lower(), name.lower()): name for name in (*_COMMON, *_LONG)}
 _names: dict[bytes, str] = {name.encode(): key for name, key in _keys.items()}
 
 
@@ -132,6 +140,16 @@ def canonical(name: str) -> str:
         if len(_keys) < MAX_REMEMBERED_NAMES and len(name) <= MAX_REMEMBERED_NAME:
             _keys[name] = key
     return key
+
+
+def unfolded(text: str) -> str:
+    """Return a value in one line: a fold and the blanks around it are one blank (RFC 3261, 7.3.1)."""
+    return " ".join(part.strip(" \t") for part in text.split("\r\n")) if "\n" in text else text
+
+
+def spelled(name: str) -> str | None:
+    """Return the usual spelling of a canonical name, or None for one that is not usual."""
+    return _SPELLED.get(name)
 
 
 def _name_of(raw: bytes) -> str:
@@ -222,7 +240,7 @@ class Message:
     def _value(self, position: int) -> str:
         line = self._lines[position]
         text = line[line.index(b":") + 1 :].decode("utf-8", "surrogateescape").strip(" \t\r\n")
-        return _FOLD.sub(" ", text) if "\n" in text else text
+        return unfolded(text)
 
     def get(self, name: str) -> str | None:
         """Return the unfolded value of the first header line called ``name``, or None."""
@@ -334,6 +352,14 @@ class Message:
         else:
             self.remove(name, 0)
         return first.strip()
+
+    def rearrange(self, lines: list[bytes], names: list[str]) -> None:
+        """Take these header lines, with their canonical names, in place of all that there are."""
+        self._lines = lines
+        self._names = names
+        self._raw = None
+        self._parsed.clear()
+        self._texts.clear()
 
     def set_body(self, body: bytes, content_type: str | None = None) -> None:
         """Give the message a body, and the Content-Length (and Content-Type) that go with it."""

@@ -1,5 +1,7 @@
 """What an Expressway changes in a message that it forwards, one function a change; every other line stays as it is.
 
+How the whole is written anew then is in `edgesim.sip.rewriting`.
+
 Sources: RFC 3261, 16 (with RFC 3327 for Path, RFC 5393 for loops); the shapes of the values are those in Cisco's
 "How Phone Services Failover works for Jabber 14 over MRA" (217244), "MRA phone services failing due to source IP
 translation" (212347) and "Troubleshooting Guide for Cisco Webex Hybrid Call Service Connect" (212475).
@@ -20,16 +22,20 @@ from edgesim.world import Entropy
 MAGIC = "z9hG4bK"
 USER_PARAMETER = "+u.sip!userid.ccm.cisco.com"
 ORIGINAL = "orig-hostport"
-_ROUTING = ("route", "proxy-require", "proxy-authorization")
+_ROUTING = ("route", "proxy-require")
 
 
 class ProxyRefusal(SipError):
-    """The request must not be forwarded; ``status`` says how to answer it (482, 483)."""
+    """The request must not be forwarded; ``status`` says how to answer it (482, 483).
 
-    def __init__(self, status: int, reason: str) -> None:
+    ``warning`` is the code and the text of a Warning that says why, None where the status alone decides.
+    """
+
+    def __init__(self, status: int, reason: str, warning: tuple[int, str] | None = None) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
+        self.warning = warning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +71,7 @@ class Branches:
     def make(self, request: Request, *, via: Via | None = None, loop_hash: str | None = None) -> str:
         """Return the branch for forwarding ``request``, before a Via is added; the hash is appended after a dot.
 
-        ``via`` is the top Via, where the caller has it at hand. Into a traversal zone goes no hash.
+        ``via`` is the top Via, where the caller has it at hand.
         """
         via = via or request.top_via
         text = f"{via.branch}\0{via.sent_by}\0{request.call_id}\0{request.cseq.number}\0{request.from_.tag}"
@@ -78,9 +84,10 @@ def loop_hash(request: Request) -> str:
     """Return 32 hexadecimal digits over what routes a request (RFC 3261, 16.6, step 8; RFC 5393, 4.2).
 
     Take it from the request as received: the same request that comes round again has the same hash, one whose target
-    changed (a spiral) has not.
+    changed (a spiral) has not. What differs between an INVITE and its CANCEL or ACK (the tag of To, credentials) does
+    not count, so that they go on with one branch.
     """
-    parts = (request.uri, request.call_id, str(request.cseq.number), request.from_.tag or "", request.to.tag or "")
+    parts = (request.uri, request.call_id, str(request.cseq.number), request.from_.tag or "")
     lines = [line for name, line in zip(request.names, request.lines, strict=True) if name in _ROUTING]
     text = b"\0".join(("\0".join(parts).encode("utf-8", "surrogateescape"), *lines))
     return hashlib.md5(text, usedforsecurity=False).hexdigest()
@@ -105,10 +112,13 @@ def push_via(request: Request, place: Place, *, zone: str, branch: str, proxy_ca
     )
 
 
-def stamp_via(request: Request, source: tuple[str, int], *, zone: str, zone_id: int | None = None) -> None:
+def stamp_via(
+    request: Request, source: tuple[str, int], *, zone: str, zone_id: int | None = None, unasked: bool = True
+) -> None:
     """Note in the top Via where the request came from: ``received``, ``rport``, ``ingress-zone``, ``ingress-zone-id``.
 
-    The parameters go to the end; an ``rport`` that asks is filled where it stands, unless it stands last.
+    The parameters go to the end; an ``rport`` that asks is filled where it stands, unless it stands last. ``unasked``:
+    whether a Via without ``rport`` gets one, as a client's does and Unified CM's does not.
     """
     address, port = source
     first, *others = split(request.get("Via") or "", ",")
@@ -117,7 +127,7 @@ def stamp_via(request: Request, source: tuple[str, int], *, zone: str, zone_id: 
     stamps = f";received={address}"
     asks = "rport" in via.parameters
     if not asks:
-        stamps += f";rport={port}"
+        stamps += f";rport={port}" if unasked else ""
     elif via.parameters.raw("rport") is None:
         names = [name.lower() for name, _ in via.parameters]
         if names[-1] == "rport":

@@ -8,7 +8,7 @@ twice.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from edgesim.sip.connection import Connection
 from edgesim.sip.errors import SipTransportError
 from edgesim.sip.message import Request, Response
 from edgesim.sip.proxy import Branches, Place, clamp_hops, push_via
+from edgesim.sip.rewriting import Writer, as_received
 from edgesim.sip.values import Via
 from edgesim.world import Entropy
 
@@ -39,12 +40,24 @@ class Forwarded:
 
 
 class Relay:
-    """The requests that one proxy has sent on and whose answers it awaits. ``own`` are its sent-by values."""
+    """The requests that one proxy has sent on and whose answers it awaits. ``own`` are its sent-by values.
+
+    ``write`` says how a message that goes on is written, ``trying`` makes the 100 for the sender of an INVITE.
+    """
 
     def __init__(
-        self, entropy: Entropy, own: Collection[str], *, lifetime: float = LIFETIME, limit: int = LIMIT
+        self,
+        entropy: Entropy,
+        own: Collection[str],
+        *,
+        write: Writer = as_received,
+        trying: Callable[[Request], Response] | None = None,
+        lifetime: float = LIFETIME,
+        limit: int = LIMIT,
     ) -> None:
         self.own = frozenset(own)
+        self._write = write
+        self._trying = trying or _trying
         self._branches = Branches(entropy)
         self._entropy = entropy
         self._lifetime = lifetime
@@ -82,11 +95,11 @@ class Relay:
         """
         clamp_hops(request, hop_count)
         if request.method == "INVITE":
-            ingress.send_now(request.response(100))
+            ingress.send_now(self._trying(request))
         branch = self._branches.make(request, via=via, loop_hash=loop_hash)
         push_via(request, place, zone=zone, branch=branch, proxy_call_id=proxy_call_id)
         try:
-            egress.send_now(request)
+            egress.send_now(self._write(request))
         except SipTransportError:
             request.pop_value("Via")  # so that the caller can answer
             raise
@@ -112,6 +125,11 @@ class Relay:
             del self._waiting[key]
         return found
 
+    def back(self, forwarded: Forwarded, response: Response) -> None:
+        """Send an answer, from which our Via is gone, to whom the request came from, if he is there."""
+        if forwarded.ingress.open:
+            forwarded.ingress.send_now(self._write(response))
+
     def lost(self, connection: Connection) -> list[Forwarded]:
         """Forget what a connection that ended had to do with; return the requests that it will answer no more."""
         over = [(key, one) for key, one in self._waiting.items() if connection in (one.egress, one.ingress)]
@@ -130,3 +148,7 @@ class Relay:
             if now - self._waiting[oldest].at < self._lifetime and len(self._waiting) < self._limit:
                 return
             del self._waiting[oldest]
+
+
+def _trying(request: Request) -> Response:
+    return request.response(100)

@@ -12,6 +12,7 @@ from edgesim.scenario.leaks import stop_and_look
 from edgesim.sip import Request, Response, parse_message
 from tests.servers.expressway_lab import PUB, EdgeLab, run
 from tests.servers.sip_lab import ROUTE, UUID, Line, masked, messages, notes, with_line, zone_states
+from tests.sip import samples
 
 SERVICE_ORDER = [
     "via",
@@ -95,6 +96,11 @@ def test_service_is_the_captured_one() -> None:
 def test_the_200_is_the_captured_one() -> None:
     async def story(lab: EdgeLab, line: Line) -> None:
         answer = await line.register()
+        captured = samples.response("mra_registered")
+        own = [name for name in answer.names if name in captured.names]
+        assert own == [name for name in captured.names if name in own]
+        assert set(answer.names) - set(own) == {"content-type", "content-length"}
+        assert set(captured.names) - set(own) == {"session-id"}  # this client sends none
         client = f"{line.connection.local[0]}:{line.connection.local[1]}"
         assert answer.get("Contact") == (
             f"<sip:{UUID}@10.0.30.10:5060;transport=tcp;orig-hostport={client}>"
@@ -135,7 +141,7 @@ WILD = (
 )
 AT_C = """\
 REGISTER sip:ucm-pub.inside.example.com SIP/2.0
-Via: SIP/2.0/TLS 10.0.20.10:7001;egress-zone=UCTraversal;branch=[branch];proxy-call-id=[id];rport
+Via: SIP/2.0/TLS 10.0.20.10:7001;egress-zone=UCTraversal;branch=[branch].[hash];proxy-call-id=[id];rport
 v: SIP/2.0/TLS %(local)s;branch=z9hG4bK0badcafe;received=%(host)s;rport=%(port)s;ingress-zone=CollaborationEdgeZone
 Route: %(route)s
 f:<sip:1001@ucm-pub.inside.example.com>;tag=abc
@@ -162,7 +168,7 @@ AT_UNIFIED_CM = """\
 REGISTER sip:ucm-pub.inside.example.com SIP/2.0
 Via: SIP/2.0/TCP 10.0.30.10:5060;egress-zone=CEtcp-ucm-pub.inside.example.com;branch=[branch].[hash];\
 proxy-call-id=[id];rport
-Via: SIP/2.0/TLS 10.0.20.10:7001;egress-zone=UCTraversal;branch=[branch];proxy-call-id=[id];received=10.0.20.10;\
+Via: SIP/2.0/TLS 10.0.20.10:7001;egress-zone=UCTraversal;branch=[branch].[hash];proxy-call-id=[id];received=10.0.20.10;\
 rport=7001;ingress-zone=UCTraversal;ingress-zone-id=4
 v: SIP/2.0/TLS %(local)s;branch=z9hG4bK0badcafe;received=%(host)s;rport=%(port)s;ingress-zone=CollaborationEdgeZone
 f:<sip:1001@ucm-pub.inside.example.com>;tag=abc
@@ -188,7 +194,60 @@ l: 9
 """
 
 
-def test_every_other_octet_stays_as_it_is_through_both_boxes() -> None:
+REWRITTEN_AT_C = """\
+REGISTER sip:ucm-pub.inside.example.com SIP/2.0
+Via: SIP/2.0/TLS 10.0.20.10:7001;egress-zone=UCTraversal;branch=[branch].[hash];proxy-call-id=[id];rport
+Via: SIP/2.0/TLS %(local)s;branch=z9hG4bK0badcafe;received=%(host)s;rport=%(port)s;ingress-zone=CollaborationEdgeZone
+Call-ID: 00005e00-53010005-00001bba-00007938@%(host)s
+CSeq: 104 REGISTER
+Contact: <sip:%(uuid)s@%(local)s;transport=tls>;+sip.instance="<urn:uuid:00000000-0000-0000-0000-00005e005301>"\
+;+u.sip!devicename.ccm.cisco.com="CSFALICE";video;x-cisco-mra-ha=AR_SK;x-cisco-reg-id=1
+From: <sip:1001@ucm-pub.inside.example.com>;tag=abc
+To: <sip:1001@ucm-pub.inside.example.com>
+Max-Forwards: 15
+Route: %(route)s
+Expires: 3600
+Supported: replaces,X-cisco-sis-7.0.0
+X-Folded: one two three
+X-Octets: caf\\xe9 \\xff\\xfe
+%(authorization)s\
+X-Empty:\x20
+Content-Type: text/plain
+Content-Length: 9
+
+\x00\\xff body
+"""
+REWRITTEN_AT_UNIFIED_CM = """\
+REGISTER sip:ucm-pub.inside.example.com SIP/2.0
+Via: SIP/2.0/TCP 10.0.30.10:5060;egress-zone=CEtcp-ucm-pub.inside.example.com;branch=[branch].[hash];\
+proxy-call-id=[id];rport
+Via: SIP/2.0/TLS 10.0.20.10:7001;egress-zone=UCTraversal;branch=[branch].[hash];proxy-call-id=[id];received=10.0.20.10;\
+rport=7001;ingress-zone=UCTraversal;ingress-zone-id=4
+Via: SIP/2.0/TLS %(local)s;branch=z9hG4bK0badcafe;received=%(host)s;rport=%(port)s;ingress-zone=CollaborationEdgeZone
+Call-ID: 00005e00-53010005-00001bba-00007938@%(host)s
+CSeq: 104 REGISTER
+Contact: <sip:%(uuid)s@10.0.30.10:5060;transport=tcp;orig-hostport=%(local)s>\
+;+sip.instance="<urn:uuid:00000000-0000-0000-0000-00005e005301>"\
+;+u.sip!devicename.ccm.cisco.com="CSFALICE";video;x-cisco-mra-ha=AR_SK;x-cisco-reg-id=1\
+;+u.sip!userid.ccm.cisco.com="alice"
+From: <sip:1001@ucm-pub.inside.example.com>;tag=abc
+To: <sip:1001@ucm-pub.inside.example.com>
+Max-Forwards: 14
+Expires: 3600
+Supported: replaces,X-cisco-sis-7.0.0
+X-Folded: one two three
+X-Octets: caf\\xe9 \\xff\\xfe
+X-Empty:\x20
+Content-Type: text/plain
+Content-Length: 9
+
+\x00\\xff body
+"""
+FORMS = {"rewritten": (REWRITTEN_AT_C, REWRITTEN_AT_UNIFIED_CM), "byte for byte": (AT_C, AT_UNIFIED_CM)}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_message_through_both_boxes(form: str) -> None:
     async def story(lab: EdgeLab, line: Line) -> None:
         assert line.dialogue.challenged(await line.ask(line.build()))
         host, port = line.connection.local
@@ -205,11 +264,12 @@ def test_every_other_octet_stays_as_it_is_through_both_boxes() -> None:
         wild = parse_message(raw)
         assert isinstance(wild, Request)
         assert (await line.ask(wild)).status == 200
-        for node, expected in (("expc", AT_C), ("ucm-pub", AT_UNIFIED_CM)):
+        assert bytes(messages(lab, "expe", "REGISTER")[-1]) == raw  # what arrived stays what it was
+        for node, expected in zip(("expc", "ucm-pub"), FORMS[form], strict=True):
             got = masked(bytes(messages(lab, node, "REGISTER")[-1]))
             assert got == (expected % known).replace("\r\n", "\n").replace("\n", "\r\n")
 
-    run(with_line(story))
+    run(with_line(story), changes={"defaults.sip.forwarding": form})
 
 
 def test_a_refresh_on_the_same_connection_asks_no_c() -> None:
@@ -345,10 +405,10 @@ def test_a_notify_of_unified_cm_reaches_the_phone(own: bool) -> None:
         host, port = line.connection.local
         assert got.uri == f"sip:{UUID}@{host}:{port};transport=tls"
         assert [re.sub(r"[0-9a-f]{10,}|[0-9a-f-]{36}|rport=\d+", "*", via) for via in got.get_all("Via")] == [
-            "SIP/2.0/TLS 203.0.113.10:5061;egress-zone=CollaborationEdgeZone;branch=z9hG4bK*;proxy-call-id=*;rport",
-            "SIP/2.0/TLS 10.0.30.10:5061;egress-zone=UCTraversal;branch=z9hG4bK*;proxy-call-id=*;"
+            "SIP/2.0/TLS 203.0.113.10:5061;egress-zone=CollaborationEdgeZone;branch=z9hG4bK*.*;proxy-call-id=*;rport",
+            "SIP/2.0/TLS 10.0.30.10:5061;egress-zone=UCTraversal;branch=z9hG4bK*.*;proxy-call-id=*;"
             "received=10.0.30.10;*;ingress-zone=UCTraversal;ingress-zone-id=3",
-            "SIP/2.0/TCP 10.0.40.11:5060;branch=z9hG4bK*;received=10.0.40.11;*;"
+            "SIP/2.0/TCP 10.0.40.11:5060;branch=z9hG4bK*;received=10.0.40.11;"
             "ingress-zone=CEtcp-ucm-pub.inside.example.com",
         ]
         assert got.get("Max-Forwards") == "14"

@@ -137,7 +137,10 @@ def test_ack_and_cancel_of_somebody_unknown() -> None:
 def test_without_a_route_through_the_zone(routes: tuple[str, ...]) -> None:
     async def story(lab: EdgeLab, line: Line) -> None:
         line.routes = routes
-        assert (await line.register()).status == 403
+        answer = await line.register()
+        assert answer.status == 403
+        assert answer.get("Warning") == '399 203.0.113.10:5061 "Policy Response"'
+        assert len(answer.to.tag or "") == 16
         assert messages(lab, "expc", "SERVICE") == messages(lab, "expc", "REGISTER") == []
         line.routes = (ROUTE,)
         assert (await line.register()).status == 200
@@ -163,6 +166,21 @@ def test_a_host_that_no_search_rule_knows() -> None:
         assert (answer.status, answer.reason) == (404, "Not Found")
         assert answer.get("Warning") == '399 10.0.30.10:5061 "Policy Response"'
         assert list(answer.names) == ["via", "call-id", "cseq", "from", "to", "server", "warning", "content-length"]
+
+    run(with_line(story))
+
+
+def test_a_refusal_repeats_the_session_as_remote() -> None:
+    async def story(lab: EdgeLab, line: Line) -> None:
+        assert (await line.register()).status == 200
+        session = "75957d4fb66a13e835c10737aa505813"
+        request = line.request(
+            "OPTIONS", "sip:x@other.inside.example.com", ("Session-ID", f"{session};remote={'0' * 32}")
+        )
+        answer = await line.ask(line.authorized(request))
+        assert answer.status == 404
+        assert list(answer.names)[-3:] == ["warning", "session-id", "content-length"]
+        assert answer.get("Session-ID") == f"{'0' * 32};remote={session}"
 
     run(with_line(story))
 

@@ -300,6 +300,7 @@ def test_maintenance_mode_of_e() -> None:
         lab.service("expe").sip.maintenance = True
         answer = await line.register()
         assert (answer.status, answer.reason) == (503, "Service Unavailable")
+        assert answer.get("Warning") == '382 203.0.113.10 "System in Maintenance Mode"'
         assert "Retry-After" not in answer
         lab.service("expe").sip.maintenance = False
         assert (await line.register()).status == 200
@@ -321,6 +322,7 @@ def test_maintenance_mode_of_c(peers: int) -> None:
         answer = await line.register()
         if peers == 1:
             assert answer.status == 503
+            assert answer.get("Warning") == '382 10.0.30.10 "System in Maintenance Mode"'
         else:
             assert lab.entries("sip.registered")[-1].event.as_json()["via"] == "expc2"
         lab.service(one).sip.maintenance = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgesim.deployment.base import Model, Port
 from edgesim.deployment.defaults.known import (
+    HYBRID,
     PORTS,
     PROTOCOLS,
     REQUIREMENTS,
@@ -162,7 +163,7 @@ class LinkDefaults(Model):
     zone_retry_s: float = known(120.0, "C tries a failed zone again after this", tag="doc", source=ZONES, gt=0)
     probe_retry_count: int = known(5, "TCP and UDP probes of a zone before it counts as lost", tag="doc", source=ZONES)
     probe_keepalive_s: float = known(20.0, "interval of the zone's TCP and UDP probes", tag="doc", source=ZONES, gt=0)
-    probe_retry_s: float = known(2.0, "interval of repeated probes", tag="recalled", gap="S-17", gt=0)
+    probe_retry_s: float = known(2.0, "interval of repeated probes", tag="trace", source=HYBRID, gt=0)
     zone_connect_timeout_s: float = known(10.0, "global SIP TCP connect timeout", tag="doc", source=PROTOCOLS, gt=0)
     zone_tls_timeout_s: float = known(5.0, "global SIP TLS handshake timeout", tag="doc", source=PROTOCOLS, gt=0)
     failed_refused: str = known("Failed (connection refused)", "zone state text", tag="proposed", gap="S-10")

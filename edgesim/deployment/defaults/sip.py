@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 
 from edgesim.deployment.base import Model, Status
 from edgesim.deployment.defaults.known import (
+    ANDROID,
+    EDGE_ISSUES,
     EMCC,
+    ENDPOINTS,
     FAILOVER,
     HYBRID,
     INSTALL,
@@ -21,10 +24,77 @@ from edgesim.deployment.defaults.known import (
     known,
 )
 
+HEADER_ORDER = (
+    "Via",
+    "Call-ID",
+    "CSeq",
+    "Call-Info",
+    "Remote-Party-ID",
+    "Contact",
+    "From",
+    "To",
+    "Max-Forwards",
+    "Route",
+    "Record-Route",
+    "Allow",
+    "User-Agent",
+    "Server",
+    "Expires",
+    "Date",
+    "Event",
+    "Supported",
+    "Session-Expires",
+    "Min-SE",
+    "Allow-Events",
+    "P-Asserted-Identity",
+    "X-TAATag",
+    "Identity",
+    "Warning",
+    "Session-ID",
+    "*",
+    "Content-Type",
+    "Content-Length",
+)
+"""As in captured messages that E and C sent on; ``*`` stands for all other headers, in the order in which they came."""
+
 
 class SipDefaults(Model):
     """What the Expressways do with SIP."""
 
+    forwarding: Literal["rewritten", "byte for byte"] = known(
+        "rewritten",
+        "E and C write what they send on anew: in an order of their own, lists joined, needless blanks gone; the other "
+        "form leaves every line as it came but for those that a proxy has to change",
+        tag="trace",
+        source=HYBRID,
+    )
+    header_order: tuple[str, ...] = known(
+        HEADER_ORDER, "the order of headers in a message that is written anew", tag="trace", source=HYBRID
+    )
+    headers_apart: tuple[str, ...] = known(
+        ("Via", "Route", "Record-Route"),
+        "lists that have a line for each value in a message that is written anew; others are joined",
+        tag="trace",
+        source=HYBRID,
+    )
+    branch_hash: Literal["every zone", "not into the traversal zone"] = known(
+        "every zone",
+        "a branch ends in a dot and 32 hexadecimal digits by which loops are found; requests of the B2BUA have none",
+        tag="trace",
+        source=EDGE_ISSUES,
+    )
+    session_of_answers: bool = known(
+        True,
+        "E's and C's own answers to a request with a Session-ID have one of zeros, with the sender's as remote",
+        tag="trace",
+        source=HYBRID,
+    )
+    warnings: tuple[tuple[int, str], ...] = known(
+        ((403, "Policy Response"), (404, "Policy Response"), (408, "Request Timeout")),
+        "text of Warning 399 in E's and C's own refusals, by status: 404 and 408 as captured, 403 like 404",
+        tag="trace",
+        source=HYBRID,
+    )
     challenge: Annotated[Literal[407, 401], Status] = known(
         407,
         "E challenges a REGISTER as a proxy; 401 with WWW-Authenticate is the other form",
@@ -72,7 +142,20 @@ class SipDefaults(Model):
         True, "INVITE follows the rules of Via, zones and routes that REGISTER shows", tag="inferred", gap="S-18"
     )
     update_status: int = known(405, "answer of C's B2BUA to UPDATE, with its Allow", tag="inferred", gap="S-21")
-    maintenance_status: int = known(503, "answer in maintenance mode, without Retry-After", tag="inferred", gap="S-22")
+    maintenance_status: int = known(
+        503,
+        "answer in maintenance mode, without Retry-After: seen at a registration with Expressway itself",
+        tag="inferred",
+        source=ENDPOINTS,
+        gap="S-22",
+    )
+    maintenance_warning: tuple[int, str] = known(
+        (382, "System in Maintenance Mode"),
+        "code and text of the Warning in that answer, which names Expressway's address without a port",
+        tag="inferred",
+        source=ENDPOINTS,
+        gap="S-22",
+    )
     zone_index_on_c: int = known(
         4, "the traversal zone's number on C, as in ingress-zone-id", tag="trace", source=SOURCE_NAT, ge=1
     )
@@ -187,7 +270,10 @@ class UnifiedCmDefaults(Model):
     )
     reg_id: str = known("1", "x-cisco-reg-id of a client: echoed, otherwise ignored", tag="proposed", gap="S-01")
     trunk_conflict_status: int = known(
-        405, "answer to a REGISTER on a port that a SIP trunk from the same C uses", tag="recalled", gap="S-15"
+        405, "answer to a REGISTER on a port that a SIP trunk from the same C uses", tag="trace", source=EDGE_ISSUES
+    )
+    trunk_conflict_warning: str = known(
+        "SIP trunk disallows REGISTER", "text of Warning 399 in that answer", tag="trace", source=EDGE_ISSUES
     )
     certificate_name_mismatch: Literal["close", "403"] = known(
         "close", "C's certificate lacks the security profile's name on the secure port", tag="trace", source=TC_EXAMPLE
@@ -217,8 +303,10 @@ class AgentDefaults(Model):
 
     jabber_desktop: str = known("Cisco-CSF", "Jabber for Windows and Mac", tag="trace", source=SIP_OAUTH)
     jabber_iphone: str = known("Cisco-TCT", "Jabber for iPhone", tag="trace")
-    jabber_android: str = known("Cisco-BOT", "Jabber for Android", tag="recalled", gap="S-16")
-    jabber_tablet: str = known("Cisco-TAB", "Jabber on tablets", tag="recalled", gap="S-16")
+    jabber_android: str = known("Cisco-SOUNDWAVE", "Jabber for Android", tag="trace", source=ANDROID)
+    jabber_tablet: str = known(
+        "Cisco-TAB", "Jabber on tablets, without integration of the mobile phone", tag="trace", source=ANDROID
+    )
     phone: str = known("Cisco-CP{model}/{release}", "desk phones", tag="trace", source=EMCC)
     phone_http: str = known(
         "Cisco-CP{model}/{release}", "78xx and 88xx over HTTPS, otherwise as a TC codec", tag="proposed", gap="D-17"

@@ -25,6 +25,7 @@ from edgesim.servers.expressway_c.sip_service import ServiceServer
 from edgesim.servers.expressway_c.tls import FIRST_MATCH, checks_usage, sends_chain
 from edgesim.servers.expressway_c.zone import Peer, TraversalClient
 from edgesim.sip import stun
+from edgesim.sip.answering import Answers, warning_of
 from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint, TransportName
 from edgesim.sip.errors import SipTransportError
@@ -43,17 +44,14 @@ from edgesim.sip.proxy import (
     stamp_via,
 )
 from edgesim.sip.relay import DIALOG_FORMING, Forwarded, Relay
+from edgesim.sip.rewriting import Rewriter, as_received
 from edgesim.sip.transaction import Timers
-from edgesim.sip.values import NameAddr, SipUri, Via, WarningValue, delta_seconds
+from edgesim.sip.values import NameAddr, SipUri, Via, delta_seconds
 
-LAYOUT = ("Via", "Call-ID", "CSeq", "From", "To")
-"""The order of the copied headers in an Expressway's own answers."""
 CALL_ID = "proxy-call-id="
 ALLOW = "INVITE,ACK,BYE,CANCEL,INFO,OPTIONS,REFER,SUBSCRIBE,NOTIFY"
 """What C's B2BUA takes: no UPDATE, no PRACK (Cisco 212475)."""
 ADAPTIVE = "X-cisco-supports-AR_SK"
-POLICY = "Policy Response"
-TIMEOUT = "Request Timeout"
 CONTACTS = 100_000
 DIALOGS = 50_000
 Target = tuple[str, str]
@@ -94,6 +92,9 @@ class SipSide:
         self._sent_by = tuple(place.sent_by for place in self._places.values())
         zone = node.deployment.traversal_zone
         self._zone_name, self._hops = zone.name, min(zone.hop_count, sip.hop_count)
+        self._hashes = sip.branch_hash == "every zone"
+        tags = node.host.entropy("SIP tags")
+        self._own_answers = Answers(self.agent, lambda: tags.token_hex(8), sessions=sip.session_of_answers)
         self._adds_adaptive = sip.ar_sk_inserted_by == "expressway_c"
         self._path = node.deployment.mra.sip_path_headers
         self._endpoint = SipEndpoint(
@@ -104,6 +105,7 @@ class SipSide:
             on_connection=self._on_connection,
             on_lost=self._on_lost,
             on_stun=self._on_stun,
+            answer=self._own_answers.make,
             stun=node.deployment.mra.stun_keepalive,
             stateful=False,
             limits=SipLimits(message=sip.max_message_bytes),
@@ -112,7 +114,13 @@ class SipSide:
         )
         self.zone = TraversalClient(node, self._endpoint, self.agent, self._usage, lambda: None)
         self.neighbours = Neighbours(node, self._endpoint, self._places, release)
-        self._relay = Relay(node.host.entropy("SIP branches"), self._sent_by, lifetime=sip.timer_c_s)
+        self._relay = Relay(
+            node.host.entropy("SIP branches"),
+            self._sent_by,
+            write=Rewriter(sip.header_order, sip.headers_apart) if sip.forwarding == "rewritten" else as_received,
+            trying=self._own_answers.trying,
+            lifetime=sip.timer_c_s,
+        )
         self._service = ServiceServer(node, release, product.credentials.ha1)
         self._maintenance = False
         self._contacts: OrderedDict[Target, tuple[Peer, float]] = OrderedDict()
@@ -244,21 +252,17 @@ class SipSide:
 
     def _give_up(self, forwarded: Forwarded) -> None:
         """Answer a request whose next hop is gone."""
-        answer = self._answer(forwarded.request, self._sip.neighbour_down_status)
+        answer = self._own_answers.make(forwarded.request, self._sip.neighbour_down_status)
         answer.pop_value("Via")
         forwarded.ingress.send_now(answer)
 
-    def _answer(self, request: Request, status: int, *headers: tuple[str, str], warning: str | None = None) -> Response:
-        if not headers:
-            headers = (("Server", self.agent),)
-        if warning is not None:
-            value = WarningValue(code=399, agent=self._places["tls"].sent_by, text=warning)
-            headers = (*headers, ("Warning", str(value)))
-        return request.response(status, layout=(*LAYOUT, *headers), to_tag=self._endpoint.tag())
-
-    def _refuse(self, request: Request, status: int, connection: Connection, warning: str | None = None) -> None:
+    def _refuse(
+        self, request: Request, status: int, connection: Connection, why: tuple[int, str] | None = None
+    ) -> None:
+        """Answer a request that goes no further; ``why`` is the Warning, where not that of the status."""
         if request.method != "ACK":
-            connection.send_now(self._answer(request, status, warning=warning))
+            warning = warning_of(status, why, self._places["tls"], self._sip.warnings)
+            connection.send_now(self._own_answers.make(request, status, warning=warning))
 
     def _on_request(self, request: Request, connection: Connection) -> Coroutine[Any, Any, None] | None:
         context = connection.context
@@ -273,14 +277,15 @@ class SipSide:
                 stamp_via(request, connection.peer, zone="DefaultZone")
                 self._refuse(request, 403, connection)
         except ProxyRefusal as refusal:
-            self._refuse(request, refusal.status, connection, POLICY if refusal.status == 404 else None)
+            self._refuse(request, refusal.status, connection, refusal.warning)
         return None
 
     def _refuse_update(self, request: Request, connection: Connection) -> None:
         """Session refresh by UPDATE does not work over MRA: the B2BUA knows no such method."""
         agent = self.node.defaults.agents.b2bua.format(release=self._product.release)
         stamp_via(request, connection.peer, zone=_zone_of(connection, self._zone_name))
-        connection.send_now(self._answer(request, self._sip.update_status, ("Server", agent), ("Allow", ALLOW)))
+        answer = self._own_answers.make(request, self._sip.update_status, ("Server", agent), ("Allow", ALLOW))
+        connection.send_now(answer)
 
     # ---- from E
 
@@ -293,7 +298,7 @@ class SipSide:
         in_dialog = "tag" in request.to.parameters
         target = self._drop_routes(request)
         if self._maintenance and not in_dialog and request.method not in ("ACK", "CANCEL"):
-            raise ProxyRefusal(self._sip.maintenance_status, "maintenance mode")
+            raise ProxyRefusal(self._sip.maintenance_status, "maintenance mode", self._sip.maintenance_warning)
         neighbour = self.neighbours.find(target)
         if neighbour is None:
             raise ProxyRefusal(404, "no search rule matches")
@@ -319,7 +324,7 @@ class SipSide:
         )
         self.node.journal.emit(events.Note(text=text), peer=connection.peer)
         await asyncio.sleep(self._sip.service_timeout_s)
-        self._refuse(request, 408, connection, TIMEOUT)
+        self._refuse(request, 408, connection)
 
     def _is_own(self, uri: SipUri) -> bool:
         return (uri.host, uri.port or self._ports.sip_tls) in self._own
@@ -355,7 +360,7 @@ class SipSide:
         except OSError:
             self._refuse(request, self._sip.neighbour_down_status, arrival.connection)
         except ProxyRefusal as refusal:
-            self._refuse(request, refusal.status, arrival.connection)
+            self._refuse(request, refusal.status, arrival.connection, refusal.warning)
 
     def _up(self, request: Request, neighbour: Neighbour, arrival: Arrival) -> None:
         """Forward a request to a Unified CM node. Raises `ProxyRefusal`."""
@@ -396,7 +401,9 @@ class SipSide:
 
     def _from_neighbour(self, request: Request, neighbour: Neighbour, connection: Connection) -> None:
         """Send a request of Unified CM down to the E that the client is connected to. Raises `ProxyRefusal`."""
-        stamp_via(request, connection.peer, zone=neighbour.name)
+        via, received_hash = request.top_via, loop_hash(request)
+        check_loop(request, self._sent_by, received_hash)
+        stamp_via(request, connection.peer, zone=neighbour.name, unasked=False)
         dialog = None
         while (route := pop_route(request, self._is_own)) is not None:
             dialog = (route.address.user or "").removeprefix(CALL_ID)
@@ -423,6 +430,8 @@ class SipSide:
                 hop_count=self._hops,
                 proxy_call_id=call_id,
                 now=self._loop.time(),
+                via=via,
+                loop_hash=received_hash if self._hashes else None,
             )
         except SipTransportError:
             raise ProxyRefusal(self._sip.unknown_target_status, "E is gone") from None
@@ -450,8 +459,7 @@ class SipSide:
                 _add_supported(response, ADAPTIVE)
             if not self.node.deployment.mra.stun_keepalive:
                 _remove_supported(response, ADAPTIVE)  # nobody here would answer the keep-alives that it allows
-        if forwarded.ingress.open:
-            forwarded.ingress.send_now(response)
+        self._relay.back(forwarded, response)
 
 
 def _zone_of(connection: Connection, traversal: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 from edgesim.deployment import Product, closed, hosts
@@ -20,16 +21,18 @@ from edgesim.pki import Policy, server_context
 from edgesim.servers.expressway_e.sip_balance import Balance
 from edgesim.servers.expressway_e.sip_clients import Client, Clients, Target
 from edgesim.servers.expressway_e.sip_service import ServiceClient
-from edgesim.servers.expressway_e.zone import LAYOUT, Link, TraversalServer
+from edgesim.servers.expressway_e.zone import Link, TraversalServer
 from edgesim.sip import stun
+from edgesim.sip.answering import Answers, warning_of
 from edgesim.sip.connection import Connection
 from edgesim.sip.digest import DigestCredentials, NonceStore, Verdict
 from edgesim.sip.endpoint import SipEndpoint
 from edgesim.sip.errors import SipError, SipTransportError
 from edgesim.sip.framing import SipLimits
 from edgesim.sip.message import Request, Response
-from edgesim.sip.proxy import Place, ProxyRefusal, pop_route, record_route, stamp_via
+from edgesim.sip.proxy import Place, ProxyRefusal, check_loop, loop_hash, pop_route, record_route, stamp_via
 from edgesim.sip.relay import DIALOG_FORMING, Forwarded, Relay
+from edgesim.sip.rewriting import Rewriter, as_received
 from edgesim.sip.transaction import Timers
 from edgesim.sip.values import NameAddr, SipUri, Via
 from edgesim.world import WorldEvent
@@ -41,6 +44,14 @@ UNCHALLENGED = ("ACK", "CANCEL")
 """Requests that cannot be sent again with an answer (RFC 3261, 22.1): their connection must have proved itself."""
 Note = tuple[Client, Target]
 """What E keeps beside a REGISTER that it forwarded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request's top Via and its hash as it arrived."""
+
+    via: Via
+    loop_hash: str
 
 
 class _Endpoint(SipEndpoint):
@@ -69,7 +80,9 @@ class SipSide:
         self._ports = ports = node.defaults.ports
         self._loop = asyncio.get_running_loop()
         self.agent = node.defaults.agents.expressway.format(release=spec.release)
-        self.zone = TraversalServer(node, self.agent, self._links_changed)
+        tags = node.host.entropy("SIP tags")
+        self._own_answers = Answers(self.agent, lambda: tags.token_hex(8), sessions=sip.session_of_answers)
+        self.zone = TraversalServer(node, self._own_answers, self._links_changed)
         self.clients = Clients()
         zone = node.deployment.traversal_zone
         self._zone_name, self._zone_id, self._hops = zone.name, str(zone.index_on_e), min(zone.hop_count, sip.hop_count)
@@ -100,12 +113,19 @@ class SipSide:
         )
         self._service = ServiceClient(node, self._side, self.agent)
         places = tuple(place.sent_by for place in (*self._sides.values(), self._outer))
-        self._relay = Relay(node.host.entropy("SIP branches"), places, lifetime=sip.timer_c_s)
+        self._relay = Relay(
+            node.host.entropy("SIP branches"),
+            places,
+            write=Rewriter(sip.header_order, sip.headers_apart) if sip.forwarding == "rewritten" else as_received,
+            trying=self._own_answers.trying,
+            lifetime=sip.timer_c_s,
+        )
         asks, answers = {
             407: ("Proxy-Authenticate", "Proxy-Authorization"),
             401: ("WWW-Authenticate", "Authorization"),
         }[sip.challenge]
         self._asks, self._answers = asks, answers
+        self._hashes = sip.branch_hash == "every zone"
         self._endpoint = _Endpoint(
             node.host,
             node.journal,
@@ -114,6 +134,7 @@ class SipSide:
             on_connection=self._on_connection,
             on_lost=self._on_lost,
             on_stun=self._on_stun,
+            answer=self._own_answers.make,
             stun=node.deployment.mra.stun_keepalive,
             stateful=False,
             limits=SipLimits(message=sip.max_message_bytes),
@@ -207,7 +228,7 @@ class SipSide:
 
     def _give_up(self, forwarded: Forwarded) -> None:
         """Answer a request whose next hop is gone."""
-        answer = self._answer(forwarded.request, self._sip.zone_down_status, forwarded.ingress)
+        answer = self._own_answers.make(forwarded.request, self._sip.zone_down_status)
         answer.pop_value("Via")
         forwarded.ingress.send_now(answer)
 
@@ -243,28 +264,37 @@ class SipSide:
             if isinstance(context, Link):
                 self._from_core(request, context)
         except ProxyRefusal as refusal:
-            self._refuse(request, refusal.status, connection)
+            self._refuse(request, refusal.status, connection, why=refusal.warning)
         return None
 
-    def _answer(self, request: Request, status: int, connection: Connection, *headers: tuple[str, str]) -> Response:
-        return request.response(
-            status,
-            layout=(*LAYOUT, ("Server", self.agent), *headers),
-            to_tag=self._endpoint.tag(),
-        )
+    def _refuse(
+        self,
+        request: Request,
+        status: int,
+        connection: Connection,
+        *headers: tuple[str, str],
+        why: tuple[int, str] | None = None,
+    ) -> None:
+        """Answer a request that goes no further; ``why`` is the Warning, where not that of the status."""
+        if request.method == "ACK":
+            return
+        place = self._place_of(connection)
+        warning = warning_of(status, why, place, self._sip.warnings)
+        connection.send_now(self._own_answers.make(request, status, *headers, warning=warning))
 
-    def _refuse(self, request: Request, status: int, connection: Connection, *headers: tuple[str, str]) -> None:
-        if request.method != "ACK":
-            connection.send_now(self._answer(request, status, connection, *headers))
+    def _place_of(self, connection: Connection) -> Place:
+        """Return the interface at which a connection arrived."""
+        outer = connection.local[1] == self._outer.port
+        return self._outer if outer else self._sides[connection.local[0]]
 
     # ---- from a client: who is it?
 
     def _from_client(self, request: Request, client: Client) -> Coroutine[Any, Any, None] | None:
-        via = request.top_via
+        arrival = self._arrived(request)
         stamp_via(request, client.connection.peer, zone=self._sip.edge_zone)
         if request.method in UNCHALLENGED:
             if client.granted:
-                self._up_to_core(request, client, via)
+                self._up_to_core(request, client, arrival)
             else:
                 self._refuse(request, 403, client.connection)
             return None
@@ -281,9 +311,15 @@ class SipSide:
             return None
         until = client.granted.get(credentials.username)
         if until is not None and until > now:
-            self._up_to_core(request, client, via)
+            self._up_to_core(request, client, arrival)
             return None
-        return self._ask(request, credentials, client)
+        return self._ask(request, credentials, client, arrival)
+
+    def _arrived(self, request: Request) -> Arrival:
+        """Return what a request is known by. Raises `ProxyRefusal` for one that comes round again."""
+        arrival = Arrival(request.top_via, loop_hash(request))
+        check_loop(request, self._relay.own, arrival.loop_hash)
+        return arrival
 
     def _credentials(self, request: Request) -> DigestCredentials | None:
         """Return the answer to a challenge of ours. Raises `SipProtocolError` for one that is incomplete."""
@@ -306,12 +342,12 @@ class SipSide:
             keys=(f"user:{user}",),
         )
 
-    async def _ask(self, request: Request, credentials: DigestCredentials, client: Client) -> None:
+    async def _ask(self, request: Request, credentials: DigestCredentials, client: Client, arrival: Arrival) -> None:
         """Have a C judge the credentials, then forward the request or answer it."""
         try:
             link = self._route(request, client)
         except ProxyRefusal as refusal:
-            self._refuse(request, refusal.status, client.connection)
+            self._refuse(request, refusal.status, client.connection, why=refusal.warning)
             return
         host = SipUri.parse(request.uri).host
         status = 0
@@ -322,9 +358,9 @@ class SipSide:
         if status == 200:
             client.grant(credentials.username, self._loop.time() + self._sip.service_cache_s)
             try:
-                self._up_to_core(request, client, link=link if link.active else None)
+                self._up_to_core(request, client, arrival, link=link if link.active else None)
             except ProxyRefusal as refusal:
-                self._refuse(request, refusal.status, client.connection)
+                self._refuse(request, refusal.status, client.connection, why=refusal.warning)
         elif status in (self._sip.service_wrong_status, self._sip.service_unknown_status):
             self._challenge(request, client)
         else:
@@ -340,9 +376,7 @@ class SipSide:
 
     # ---- from a client: where to?
 
-    def _up_to_core(
-        self, request: Request, client: Client, via: Via | None = None, *, link: Link | None = None
-    ) -> None:
+    def _up_to_core(self, request: Request, client: Client, arrival: Arrival, *, link: Link | None = None) -> None:
         """Forward a request of a client that proved itself, through ``link`` if its way is known already.
 
         Raises `ProxyRefusal`.
@@ -368,7 +402,8 @@ class SipSide:
                 hop_count=self._hops,
                 proxy_call_id=call_id,
                 now=self._loop.time(),
-                via=via,
+                via=arrival.via,
+                loop_hash=arrival.loop_hash if self._hashes else None,
                 note=note,
             )
         except SipTransportError:
@@ -396,7 +431,7 @@ class SipSide:
         if uri.parameters.get("zone-id") != self._zone_id:
             raise ProxyRefusal(self._sip.no_route_status, "no Route of a zone of ours")
         if self.maintenance:
-            raise ProxyRefusal(self._sip.maintenance_status, "maintenance mode")
+            raise ProxyRefusal(self._sip.maintenance_status, "maintenance mode", self._sip.maintenance_warning)
         others = len(self.zone.links) - (link is not None)
         if others and self._adaptive and _announces_adaptive(request):
             link = self._adapted(link, uri.host, client)
@@ -424,6 +459,7 @@ class SipSide:
 
     def _from_core(self, request: Request, link: Link) -> None:
         link.heard = self._loop.time()
+        arrival = self._arrived(request)
         stamp_via(request, link.connection.peer, zone=self._zone_name, zone_id=int(self._zone_id))
         if request.method == "OPTIONS" and self._is_own(SipUri.parse(request.uri)):
             link.connection.send_now(self.zone.options(request, link))
@@ -433,9 +469,9 @@ class SipSide:
             challenge = self._nonces.challenge(self.node.fqdn, self._loop.time())
             self._refuse(request, 407, link.connection, ("Proxy-Authenticate", challenge))
         else:
-            self._down_to_client(request, link)
+            self._down_to_client(request, link, arrival)
 
-    def _down_to_client(self, request: Request, link: Link) -> None:
+    def _down_to_client(self, request: Request, link: Link, arrival: Arrival) -> None:
         """Deliver a request to the connection of the client it is for. Raises `ProxyRefusal`."""
         dialog = None
         while (route := pop_route(request, self._is_own)) is not None:
@@ -459,6 +495,8 @@ class SipSide:
                 hop_count=self._hops,
                 proxy_call_id=call_id,
                 now=self._loop.time(),
+                via=arrival.via,
+                loop_hash=arrival.loop_hash,
             )
         except SipTransportError:
             raise ProxyRefusal(self._sip.unknown_target_status, "the client is gone") from None
@@ -476,8 +514,7 @@ class SipSide:
                 self.clients.unregistered(client, target)
             else:
                 self.clients.registered_at(client, target)
-        if forwarded.ingress.open:
-            forwarded.ingress.send_now(response)
+        self._relay.back(forwarded, response)
 
 
 def _announces_adaptive(request: Request) -> bool:

@@ -17,13 +17,12 @@ from edgesim.edge.resource_usage import ResourceUsage, ResourceUsageError
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import check_names
+from edgesim.sip.answering import Answers
 from edgesim.sip.connection import Connection
 from edgesim.sip.digest import DigestCredentials, NonceStore, Verdict, secret_hash
 from edgesim.sip.errors import SipProtocolError
 from edgesim.sip.message import Request, Response
 
-LAYOUT = ("Via", "Call-ID", "CSeq", "From", "To")
-"""The order of the copied headers in an Expressway's own answers."""
 FAILED = "Failed"
 """The zone's state while no C is connected and no other reason is known."""
 IDENTITY = "Peer's TLS certificate identity was unacceptable"
@@ -61,12 +60,12 @@ class Link:
 class TraversalServer:
     """The zone on E. ``changed`` is called whenever a link comes or goes."""
 
-    def __init__(self, node: Node, agent: str, changed: Callable[[], None]) -> None:
+    def __init__(self, node: Node, answers: Answers, changed: Callable[[], None]) -> None:
         self.node = node
         self.settings = node.deployment.traversal_zone
         self.links: dict[str, Link] = {}
         """The active link of each C, by its address, in the order in which they came up."""
-        self.agent = agent
+        self._answers = answers
         self._changed = changed
         self._texts = node.defaults.links
         self._nonces = NonceStore(node.host.entropy("traversal zone nonces"), octets=node.defaults.sip.nonce_octets)
@@ -147,10 +146,10 @@ class TraversalServer:
         """Answer C's OPTIONS: a challenge, or 200 once it is answered rightly."""
         verdict = self._verdict(request)
         if verdict is None:
-            return self._challenge(request, link)
+            return self._challenge(request)
         if verdict is not Verdict.GRANTED:
             self._refused(link)
-            return self._challenge(request, link)
+            return self._challenge(request)
         try:
             link.usage = resource_usage.parse(request.body) if request.body else None
             link.moved = 0
@@ -164,11 +163,7 @@ class TraversalServer:
                 old.connection.abort()
             self._show()
             self._changed()
-        return request.response(
-            200,
-            layout=(*LAYOUT, ("Server", self.agent), ("Supported", resource_usage.SUPPORTED)),
-            to_tag=link.connection.endpoint.tag(),
-        )
+        return self._answers.make(request, 200, ("Supported", resource_usage.SUPPORTED))
 
     def _verdict(self, request: Request) -> Verdict | None:
         """Judge the credentials in a request; None where there are none for this realm."""
@@ -184,13 +179,9 @@ class TraversalServer:
             return credentials.judge(request.method, self._ha1) if verdict is Verdict.GRANTED else verdict
         return None
 
-    def _challenge(self, request: Request, link: Link) -> Response:
+    def _challenge(self, request: Request) -> Response:
         challenge = self._nonces.challenge(self.node.fqdn, self._loop.time())
-        return request.response(
-            401,
-            layout=(*LAYOUT, ("Server", self.agent), ("WWW-Authenticate", challenge)),
-            to_tag=link.connection.endpoint.tag(),
-        )
+        return self._answers.make(request, 401, ("WWW-Authenticate", challenge))
 
     def _refused(self, link: Link) -> None:
         address, port = link.connection.peer
