@@ -149,7 +149,7 @@ def test_the_body_is_as_long_as_the_captured_one() -> None:
         ("windows", "CSFALICE", "Cisco-CSF", "503", "Jabber_for_Windows-14.1.0"),
         ("mac", "CSFALICE", "Cisco-CSF", "503", "Jabber_for_Mac-14.1.0"),
         ("ios", "TCTALICE", "Cisco-TCT", "562", "Jabber_for_iOS-14.1.0"),
-        ("android", "BOTALICE", "Cisco-BOT", "575", "Jabber_for_Android-14.1.0"),
+        ("android", "BOTALICE", "Cisco-SOUNDWAVE", "575", "Jabber_for_Android-14.1.0"),
     ],
 )
 def test_each_platform_registers_its_own_device(platform: str, device: str, agent: str, model: str, load: str) -> None:

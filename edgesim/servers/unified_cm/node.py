@@ -235,7 +235,7 @@ class UnifiedCm:
             unknown_device=_refusal(defaults.unknown_device_status),
             unknown_line=_refusal(defaults.unknown_line_status),
             wrong_transport=_refusal(defaults.wrong_transport_status),
-            trunk_conflict=Refusal(status=defaults.trunk_conflict_status, reason="Method Not Allowed"),
+            trunk_conflict=_refusal(defaults.trunk_conflict_status, defaults.trunk_conflict_warning),
         )
         adds = self.node.defaults.sip.ar_sk_inserted_by == "unified_cm"
         settings = SipSettings(
@@ -365,5 +365,5 @@ def sis(release: Release, versions: Sequence[tuple[str, str]]) -> str:
     return found
 
 
-def _refusal(status: int) -> Refusal:
-    return Refusal(status=status, reason=REASONS.get(status, "Refused"))
+def _refusal(status: int, warning: str | None = None) -> Refusal:
+    return Refusal(status=status, reason=REASONS.get(status, "Refused"), warning=warning)
