@@ -12,7 +12,9 @@ class HttpLimits:
     Beyond ``body`` it answers 413. ``chunks`` bounds the chunks of one message, so that a body of one-octet chunks is
     cheap. ``idle`` ends a connection between requests (silently), ``message`` one in the middle of a request (408).
     ``linger`` is how long a server reads and drops what still arrives after a refusal, so that the answer is not lost
-    to a reset (RFC 9112, section 9.6).
+    to a reset (RFC 9112, section 9.6). A server reads no further while it handles a request and ``header_block`` octets
+    wait behind it, and handles none while more than ``unsent`` octets of answers wait for the peer; a peer that takes
+    less than so many of them in ``write`` seconds is dropped.
     """
 
     start_line: int = 8 * 1024
@@ -23,6 +25,8 @@ class HttpLimits:
     idle: float = 120.0
     message: float = 60.0
     linger: float = 1.0
+    unsent: int = 64 * 1024
+    write: float = 30.0
     connections: int = 20_000
     keep_alive: bool = True
 

@@ -97,6 +97,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._writable = asyncio.Event()
         self._writable.set()
+        self._stalled: asyncio.TimerHandle | None = None
         self._reading = True
         self._closing = False
         self._secure = False
@@ -118,6 +119,7 @@ class Connection(asyncio.Protocol):
             transport.close()
             return
         server.connections[self] = None
+        transport.set_write_buffer_limits(high=server.limits.unsent)
         self._wait(server.limits.idle, self._idle_too_long)
 
     def session_started(self) -> None:
@@ -129,9 +131,7 @@ class Connection(asyncio.Protocol):
         self._reader.feed(data)
         if self._task is None:
             self._advance()
-        elif self._reading and self._reader.buffered > self.server.limits.header_block:
-            self._reading = False
-            self._transport.pause_reading()
+        self._control_reading()
 
     def eof_received(self) -> bool:
         self._reader.end()
@@ -142,14 +142,18 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._closing = True
         self._stop_timer()
+        self._not_stalled()
         self._writable.set()
         self.server.connections.pop(self, None)
 
     def pause_writing(self) -> None:
         self._writable.clear()
+        self._stall()
 
     def resume_writing(self) -> None:
         self._writable.set()
+        if not self._closing:
+            self._not_stalled()
 
     # ---- the exchange
 
@@ -160,7 +164,43 @@ class Connection(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
         if self._transport is not None:
-            self._transport.close()
+            self._close()
+
+    def _close(self) -> None:
+        """Close once the peer has taken what waits for it; one that does not is dropped in time."""
+        self._transport.close()
+        if self in self.server.connections:
+            self._stall()
+
+    def _stall(self) -> None:
+        if self._stalled is None:
+            loop, waiting = asyncio.get_running_loop(), self._transport.get_write_buffer_size()
+            self._stalled = loop.call_later(self.server.limits.write, self._judge_peer, waiting)
+
+    def _judge_peer(self, waiting: int) -> None:
+        """Drop a peer that does not read; one that reads slowly gets more time."""
+        self._stalled = None
+        if self._closing or waiting - self._transport.get_write_buffer_size() < self.server.limits.unsent:
+            self._transport.abort()
+        else:
+            self._stall()
+
+    def _not_stalled(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def _control_reading(self) -> None:
+        """Read no further while a request is handled and enough waits behind it."""
+        if self._closing:
+            return
+        full = self._task is not None and self._reader.buffered > self.server.limits.header_block
+        if full and self._reading:
+            self._reading = False
+            self._transport.pause_reading()
+        elif not full and not self._reading:
+            self._reading = True
+            self._transport.resume_reading()
 
     def _advance(self) -> None:
         reader, limits = self._reader, self.server.limits
@@ -230,12 +270,10 @@ class Connection(asyncio.Protocol):
             return
         if close:
             self._closing = True
-            self._transport.close()
+            self._close()
             return
-        if not self._reading:
-            self._reading = True
-            self._transport.resume_reading()
         self._advance()
+        self._control_reading()
 
     def _write(self, octets: bytes) -> bool:
         """Write, and say whether the connection took it.
@@ -281,11 +319,13 @@ class Connection(asyncio.Protocol):
         if not self._write(head + framed):
             return
         if self._reader.ended:
-            self._transport.close()
+            self._close()
             return
+        if not self._reading:
+            self._transport.resume_reading()
         if not self._secure and self._transport.can_write_eof():
             self._transport.write_eof()
-        self._wait(self.server.limits.linger, self._transport.close)
+        self._wait(self.server.limits.linger, self._close)
 
     def _wait(self, seconds: float, then: Callable[[], Any]) -> None:
         self._stop_timer()
@@ -301,7 +341,7 @@ class Connection(asyncio.Protocol):
 
     def _idle_too_long(self) -> None:
         self._closing = True
-        self._transport.close()
+        self._close()
 
     def _message_too_long(self) -> None:
         self._refuse(MalformedHttp("the request did not arrive in time", 408))

@@ -146,6 +146,10 @@ class JudgedContext(_Context):
         return JudgedObject(self, incoming, outgoing, name, names)
 
 
+PIECE = 32 * 1024
+"""Encrypted octets that are given to OpenSSL at once; more than the largest record (RFC 8446, section 5.2)."""
+
+
 class JudgedObject(_Object):
     """One side of a connection over two memory BIOs, with the interface of `ssl.SSLObject`."""
 
@@ -215,17 +219,22 @@ class JudgedObject(_Object):
 
     def _run(self, step: Callable[..., Any], *arguments: Any) -> Any:
         incoming = self._incoming
-        if incoming.pending:
-            self._connection.bio_write(incoming.read())
-        if incoming.eof:
-            self._connection.bio_shutdown()
-        try:
-            return step(*arguments)
-        except SSL.Error as error:
-            raise self._translated(error) from None
-        finally:
-            if waiting := _waiting(self._from_openssl):
-                self._outgoing.write(self._connection.bio_read(waiting))
+        while True:
+            # OpenSSL gets no more than it needs: what the reader leaves must stay where its flow control sees it.
+            if incoming.pending and _waiting(self._into_openssl) < PIECE:
+                self._connection.bio_write(incoming.read(PIECE))
+            if incoming.eof:
+                self._connection.bio_shutdown()
+            try:
+                return step(*arguments)
+            except SSL.WantReadError as error:
+                if not incoming.pending:
+                    raise self._translated(error) from None
+            except SSL.Error as error:
+                raise self._translated(error) from None
+            finally:
+                if waiting := _waiting(self._from_openssl):
+                    self._outgoing.write(self._connection.bio_read(waiting))
 
     def _translated(self, error: SSL.Error) -> ssl.SSLError | Exception:
         match error:

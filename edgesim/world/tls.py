@@ -1,7 +1,8 @@
-"""TLS over any transport of either world: asyncio's own protocol with three changes.
+"""TLS over any transport of either world: asyncio's own protocol with four changes.
 
 * 16 KiB of buffer a side in place of 256 KiB: a lab has hundreds of connections and hardly a long message.
 * A failed handshake sends its alert before the connection closes, as products do; asyncio drops it.
+* An application that pauses reading gets no more than one piece of what was decrypted already.
 * Handshakes that end, well or badly, are told to the world, so that the journal shows them for every library.
 
 The methods with a leading underscore belong to `asyncio.sslproto`; they are the same in Python 3.11 to 3.13.
@@ -28,6 +29,8 @@ TlsTap = Callable[["TlsProtocol", bytes], bytes | None]
 
 _Base: Any = sslproto.SSLProtocol
 _WRAPPED = sslproto.SSLProtocolState.WRAPPED
+PIECE = 64 * 1024
+"""Decrypted octets after which an application may say that it has enough for now."""
 
 
 class TlsProtocol(_Base):  # type: ignore[misc]  # asyncio's protocol is typed for callers, not for those who derive from it
@@ -147,26 +150,35 @@ class TlsProtocol(_Base):  # type: ignore[misc]  # asyncio's protocol is typed f
             )
 
     def _do_read__copied(self) -> None:
-        parts: list[bytes] = []
-        closed = False
+        closed, more = False, True
         session, incoming = self._sslobj, self._incoming
-        try:
-            while True:
-                chunk = session.read(self.max_size)
-                if not chunk:
-                    closed = True
-                    break
-                parts.append(chunk)
-                if not incoming.pending and not session.pending():
-                    break  # else OpenSSL would say so by an exception
-        except (ssl.SSLWantReadError, ssl.SSLSyscallError):
-            pass
-        if parts:
-            data: bytes | None = parts[0] if len(parts) == 1 else b"".join(parts)
-            if self.tap is not None and data is not None:
-                data = self.tap(self, data)
-            if data:
-                self._app_protocol.data_received(data)
+        while more and not self._app_reading_paused:
+            parts: list[bytes] = []
+            closed = more = False
+            size = 0
+            try:
+                while True:
+                    chunk = session.read(self.max_size)
+                    if not chunk:
+                        closed = True
+                        break
+                    parts.append(chunk)
+                    if not incoming.pending and not session.pending():
+                        break  # else OpenSSL would say so by an exception
+                    size += len(chunk)
+                    if size >= PIECE:
+                        more = True  # unless the application has enough with this
+                        break
+            except (ssl.SSLWantReadError, ssl.SSLSyscallError):
+                pass
+            if parts:
+                data: bytes | None = parts[0] if len(parts) == 1 else b"".join(parts)
+                if self.tap is not None and data is not None:
+                    data = self.tap(self, data)
+                if data:
+                    self._app_protocol.data_received(data)
+                if self._state is sslproto.SSLProtocolState.UNWRAPPED:
+                    return
         if closed:
             self._call_eof_received()
             self._start_shutdown()

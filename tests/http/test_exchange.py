@@ -636,3 +636,78 @@ def test_urls_are_split_and_not_changed(url: str, host: str, port: int, target: 
 def test_urls_that_cannot_be_asked_for(url: str) -> None:
     with pytest.raises(ValueError):
         parse_url(url)
+
+
+PIPELINED = b"GET /%04d HTTP/1.1\r\nHost: e\r\n\r\n"
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["TCP", "TLS"])
+def test_a_flood_of_pipelined_requests_waits_in_the_sender(secure: bool) -> None:
+    """However fast requests come, those that wait at the server stay within its bound, and each is answered in turn."""
+    held: list[int] = []
+
+    async def handler(request: Request) -> Response:
+        await asyncio.sleep(0.01)
+        held.extend(connection._reader.buffered for connection in lab_server[0].connections)
+        return Response(status=200, headers=Headers([("Content-Length", "0"), ("X-Path", request.path)]))
+
+    lab_server: list[HttpServer] = []
+    server_tls, trust = tls()
+    context = client_context(trust) if secure else None
+
+    async def scene(lab: Lab) -> None:
+        lab_server.append(lab.server)
+        reader, writer = await asyncio.open_connection(E, 8443, ssl=context, server_hostname=NAME if secure else None)
+        count = 20_000
+        writer.write(b"".join(PIPELINED % number for number in range(count)))
+        for number in range(3000):
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert b"X-Path: /%04d\r\n" % number in head
+        writer.transport.abort()
+
+    play(scene, handler=handler, limits=HttpLimits(header_block=4096), server_tls=server_tls if secure else None)
+    assert max(held) > 4096
+    assert max(held) <= 4096 + 256 * 1024  # one reading of the transport beyond; 640 KB were sent
+
+
+def test_a_peer_that_does_not_read_its_answers_is_dropped() -> None:
+    async def handler(request: Request) -> Response:
+        return Response(status=200, headers=Headers([("Content-Length", "1000000")]), body=bytes(1_000_000))
+
+    async def scene(lab: Lab) -> None:
+        loop = asyncio.get_running_loop()
+        _, writer = await asyncio.open_connection(E, 8443, limit=1024)
+        writer.transport.pause_reading()
+        writer.write((PIPELINED % 1) * 50)
+        began = loop.time()
+        await asyncio.sleep(5)
+        (connection,) = lab.server.connections
+        assert connection._transport.get_write_buffer_size() < 1_000_000 + 64 * 1024  # one answer, not fifty
+        await asyncio.sleep(24)
+        assert lab.server.connections
+        await asyncio.sleep(3)
+        assert not lab.server.connections
+        assert loop.time() - began == pytest.approx(32)
+        writer.transport.abort()
+
+    play(scene, handler=handler)
+
+
+def test_a_peer_that_reads_slowly_gets_its_whole_answer() -> None:
+    body = bytes(2_000_000)
+
+    async def handler(request: Request) -> Response:
+        return Response(status=200, headers=Headers([("Content-Length", str(len(body)))]), body=body)
+
+    async def scene(lab: Lab) -> None:
+        reader, writer = await asyncio.open_connection(E, 8443, limit=16 * 1024)
+        writer.write(PIPELINED % 1)
+        await reader.readuntil(b"\r\n\r\n")
+        got = 0
+        while got < len(body):
+            got += len(await reader.read(20_000))
+            await asyncio.sleep(1)  # some 100 s in all
+        assert got == len(body)
+        writer.close()
+
+    play(scene, handler=handler)

@@ -416,6 +416,29 @@ def talk(ends: Ends) -> None:
     ends.client.unwrap()
 
 
+def test_what_is_not_read_stays_in_sight(everything: TrustStore, expe: Identity) -> None:
+    """A megabyte that the peer sent unasked, while this side writes and reads a little, waits where it is counted."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = client_context(everything).wrap_bio(to_client, to_server, server_hostname=NAME)
+    server = server_context(expe).wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(4):
+        for end in (client, server):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+                end.read(1)
+    for _ in range(64):
+        client.write(bytes(16_384))
+    for _ in range(20):
+        server.write(b"an answer")
+        assert len(server.read(100)) == 100
+    assert to_server.pending > (1 << 20) - 100_000
+    left = (1 << 20) - 2000
+    while left > 0:
+        left -= len(server.read(16_384))
+    assert left == 0
+    assert to_server.pending == 0
+
+
 def test_before_the_handshake_nothing_is_known(everything: TrustStore) -> None:
     client = client_context(everything).wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=NAME)
     assert (client.version(), client.cipher(), client.selected_alpn_protocol()) == (None, None, None)
