@@ -13,6 +13,7 @@ from edgesim.scenario import (
     TlsRefused,
     TlsUp,
     XmppSession,
+    ZoneState,
     containing,
     scenario,
 )
@@ -61,6 +62,28 @@ async def root_of_callmanager_not_trusted(lab: Lab, alice: Jabber) -> None:
         await alice.sign_in()
         await lab.symptom("CERT-04.unified-cm")
         await lab.expect(CHATS)
+
+
+MIXED: dict[str, object] = {**ONE_CM, "unified_cm.0.mixed_mode": True}
+SECURE_ZONE = containing("CEtls-ucm-pub")
+
+
+@scenario(
+    shows="CERT-04",
+    changes={**MIXED, "certificates": CALLMANAGER},
+    breaks="CERT-04.unified-cm",
+    mutations=[TRUSTED, Setting("certificates", []), Setting("mra.tls_verify_unified_cm", False)],
+)
+async def root_of_callmanager_not_trusted_for_secure_sip(lab: Lab, alice: Jabber) -> None:
+    """In mixed mode, C does not trust CallManager's root: it refuses 5061 itself, and its zone CEtls is down."""
+    lab.never(TlsUp(node="expc", peer="ucm-pub", port=5061))
+    refused = TlsRefused(node="expc", peer="ucm-pub", port=5061, reason=containing("certificate verify failed"))
+    await lab.expect(refused)
+    await lab.expect(TlsRefused(node="ucm-pub", peer="expc", port=5061, alert="unknown ca"))
+    await lab.expect(ZoneState(node="expc", zone=SECURE_ZONE, state=containing("Failed")))
+    async with lab.step("alice signs in: her files do not come either"):
+        await alice.sign_in()
+        await lab.symptom("CERT-04.unified-cm")
 
 
 @scenario(
@@ -215,6 +238,22 @@ async def self_signed_callmanager_absent(lab: Lab, alice: Jabber) -> None:
         await alice.sign_in()
         await lab.symptom("CERT-08.absent")
         await lab.expect(CHATS)
+
+
+@scenario(
+    shows="CERT-08",
+    changes={**without("ucm-pub/callmanager"), **MIXED},
+    breaks=ABSENT,
+    mutations=[HELD, Setting("mra.tls_verify_unified_cm", False)],
+)
+async def self_signed_callmanager_absent_for_secure_sip(lab: Lab, alice: Jabber) -> None:
+    """The same in mixed mode: C refuses CallManager on 5061, its zone CEtls is down, while that to 5060 is up."""
+    await lab.expect(TlsRefused(node="expc", peer="ucm-pub", port=5061))
+    await lab.expect(ZoneState(node="expc", zone=SECURE_ZONE, state=containing("Failed")))
+    await lab.expect(ZoneState(node="expc", zone=containing("CEtcp-ucm-pub"), state="TCP: Active"))
+    async with lab.step("alice signs in"):
+        await alice.sign_in()
+        await lab.symptom("CERT-08.absent")
 
 
 @scenario(shows="CERT-08", changes=without("imp-pub/tomcat"), breaks=ABSENT, mutations=[HELD])

@@ -13,7 +13,7 @@ from edgesim.edge.config_files import SipTimers
 from edgesim.edge.uds import ROOT
 from edgesim.http import HttpServer, Request, Response
 from edgesim.node import Node
-from edgesim.pki import Identity, TlsOptions, TrustStore, check_names, server_context
+from edgesim.pki import Identity, TlsOptions, TrustStore, server_context
 from edgesim.pki import Policy as TlsPolicy
 from edgesim.pki import Refusal as TlsRefusal
 from edgesim.servers.unified_cm.axl import Axl
@@ -306,13 +306,12 @@ class UnifiedCm:
         )
 
     def _mixed_mode(self, trust: TrustStore) -> TlsPolicy:
-        """Return how a cluster in mixed mode judges: an Expressway-C's own certificate must be in the store."""
-        cores = tuple(each.fqdn for each in self.node.deployment.expressway_c)
+        """Return how a cluster in mixed mode judges: a caller's own certificate must be in the store."""
 
         def judge(certificate: x509.Certificate, error: int, depth: int) -> TlsRefusal | None:
             if error:
                 return TlsRefusal(error)
-            stranger = depth == 0 and certificate not in trust and check_names(certificate, *cores)
+            stranger = depth == 0 and certificate not in trust
             return TlsRefusal(NO_ISSUER) if stranger else None
 
         return TlsPolicy(judge=judge)
