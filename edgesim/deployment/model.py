@@ -262,8 +262,7 @@ class Deployment(Model):
         if self.cms_web_proxy is None:
             return None
         wanted = self.cms_web_proxy.guest_account_client_uri.lower()
-        # Chat forces registrations on (MRA Deployment Guide X12.6, "Install MRA").
-        registering = (each for each in self.domains.enabled if each.unified_cm_registrations or each.im_and_presence)
+        registering = (each for each in self.domains.enabled if each.registers)
         return next((each.name for each in registering if each.name.lower() == wanted), None)
 
     # People

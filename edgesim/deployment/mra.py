@@ -19,6 +19,12 @@ class EnabledDomain(Model):
     xmpp_federation: bool = False
     deployment: Text = Field(default="Default deployment", description="the deployment of C that it belongs to")
 
+    @property
+    def registers(self) -> bool:
+        """Whether Unified CM registrations are enabled: chat forces them on (MRA Deployment Guide X12.6, "Install
+        MRA")."""
+        return self.unified_cm_registrations or self.im_and_presence
+
 
 class Domains(Model):
     """The DNS domains of a deployment."""

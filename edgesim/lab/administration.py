@@ -138,6 +138,20 @@ async def restart_service(lab: Lab, host: str, name: str) -> str:
     return service
 
 
+async def configure_web_proxy(lab: Lab, host: str, guest_account_client_uri: str) -> bool:
+    """Configure the Web Proxy for Meeting Server on a running Expressway-E, which remembers it.
+
+    Returns whether the Web Proxy gets the domain: it does not where MRA had it first. Raises `LookupError` for a host
+    that is no Expressway-E, `NotRunning`, and `OSError` where its port is taken.
+    """
+    node = _running(lab, host)
+    configure = getattr(node.host.service, "configure_web_proxy", None)
+    if configure is None:
+        raise LookupError(f"{host} is no Expressway-E: it has no Web Proxy")
+    gets: bool = await node.host.run(configure(guest_account_client_uri), name="configure the Web Proxy")
+    return gets
+
+
 def _running(lab: Lab, host: str) -> Node:
     node = lab.node(host)
     if node.host.state is not HostState.UP:
@@ -201,4 +215,12 @@ def _tell(node: Node, store: str, certificate: x509.Certificate, problems: Seque
     )
 
 
-__all__ = ["NotRunning", "request", "restart_service", "sign", "upload_certificate", "upload_trust"]
+__all__ = [
+    "NotRunning",
+    "configure_web_proxy",
+    "request",
+    "restart_service",
+    "sign",
+    "upload_certificate",
+    "upload_trust",
+]

@@ -174,6 +174,10 @@ class Lab:
         """Upload a service's certificate; return why the host refuses it, nothing where it takes it."""
         return administration.upload_certificate(self, name, pem, service, copied=copied)
 
+    async def configure_web_proxy(self, name: str, guest_account_client_uri: str) -> bool:
+        """Configure the Web Proxy for Meeting Server on a running Expressway-E; say whether it gets its domain."""
+        return await administration.configure_web_proxy(self, name, guest_account_client_uri)
+
     async def restart_service(self, name: str, service: str) -> str:
         """Restart one service of a host, such as ``Cisco Tomcat``; return its full name."""
         return await administration.restart_service(self, name, service)

@@ -318,6 +318,10 @@ class Lab:
         """
         return not self.inner.upload_certificate(name, pem, service, copied=copied)
 
+    async def configure_web_proxy(self, name: str, guest_account_client_uri: str) -> bool:
+        """Configure the Web Proxy for Meeting Server on a running Expressway-E; say whether it gets its domain."""
+        return await self.inner.configure_web_proxy(name, guest_account_client_uri)
+
     async def restart_service(self, name: str, service: str) -> None:
         """Restart one service of Unified CM (``Cisco Tomcat``, ``Cisco CallManager``, ``Cisco TFTP``,
         ``Cisco HAProxy``) or of IM and Presence (``Cisco Tomcat``, ``Cisco XCP Router``); ``Cisco`` may be left out.

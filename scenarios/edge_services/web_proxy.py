@@ -9,19 +9,31 @@ from edgesim.scenario import HttpResponse, Lab, Registered, Setting, containing,
 
 SAME = "example.com"
 OTHER = "join.example.com"
+OPEN = [
+    "allow tcp internet -> outer-dmz:443,8443,5061,5222",
+    "allow udp internet -> outer-dmz:36002-59999",
+    "allow any any -> internet",
+]
+CONFIGURED_LATER = {
+    "network.firewalls.external.rules": OPEN,
+    "certificates": [{"host": "expe", "service": "server", "extra_names": [OTHER]}],
+}
+"""Firewall and certificate are ready for the Web Proxy, which somebody configures in the course of the story."""
 
 
-async def browse(lab: Lab, machine: str = "jabber-2") -> Response:
-    """Open the guests' page of a meeting from a machine outside."""
+async def browse(lab: Lab, name: str | None = None, machine: str = "jabber-2") -> Response:
+    """Open the guests' page of a meeting from a machine outside; ``name`` is that of a Web Proxy configured by hand."""
     browser = await lab.script(machine)
     node, web_proxy = browser.node, lab.deployment.cms_web_proxy
-    assert web_proxy is not None
-    name = web_proxy.guest_account_client_uri
+    if name is None:
+        assert web_proxy is not None
+        name = web_proxy.guest_account_client_uri
+    address = lab.host("expe").address()
 
     async def get() -> Response:
         web = HttpClient(node.journal, ssl=client_context(node.trusts["system"], keylog=node.keylog))
         try:
-            return await web.request("GET", f"https://{name}/", headers=[("Host", name)], timeout=10)
+            return await web.request("GET", f"https://{name}/", headers=[("Host", name)], address=address, timeout=10)
         finally:
             await web.close()
 
@@ -99,3 +111,57 @@ async def two_names_serve_both(lab: Lab, alice: Jabber) -> None:
         await alice.sign_in()
         await lab.expect(HttpResponse(node=alice.node.name, status=200, payload=containing("getEdgeConfigResponse")))
         await lab.expect(Registered(device="CSFALICE"))
+
+
+@scenario(
+    shows="NET-08",
+    worlds=["sim"],
+    changes=CONFIGURED_LATER,
+    mutations=[Setting("domains.enabled", [{"name": "elsewhere.example"}])],
+)
+async def configured_while_mra_runs(lab: Lab, alice: Jabber) -> None:
+    """Somebody configures the Web Proxy for MRA's own domain while users are signed in: it is the one that fails."""
+    async with lab.step("alice signs in"):
+        await alice.sign_in()
+        await lab.expect(Registered(device="CSFALICE"))
+
+    async with lab.step("the Web Proxy is configured for the domain that MRA has"):
+        lab.check(not await lab.configure_web_proxy("expe", SAME), "it does not get the domain")
+        lab.check((await browse(lab, SAME)).status == 403, "guests are refused")
+
+    async with lab.step("with another URI it works"):
+        lab.check(await lab.configure_web_proxy("expe", OTHER), "it gets a domain of its own")
+    async with lab.step("and after a restart both do"):
+        await lab.restart("expe")
+        await lab.settle()
+        lab.check((await browse(lab, OTHER)).status == 502, "it looks for its server")
+        await alice.sign_in()
+        await lab.expect(HttpResponse(node=alice.node.name, status=200, payload=containing("getEdgeConfigResponse")))
+
+
+@scenario(
+    shows="NET-08",
+    worlds=["sim"],
+    changes=CONFIGURED_LATER,
+    without=["expc"],
+    mutations=[Setting("domains.enabled", [{"name": "elsewhere.example"}])],
+)
+async def configured_before_mra(lab: Lab, alice: Jabber) -> None:
+    """The Web Proxy is configured before Expressway-C enables the domain: MRA fails for it, also after a restart."""
+    lab.never(Registered(device="CSFALICE"))
+    async with lab.step("the Web Proxy gets the domain"):
+        lab.check(await lab.configure_web_proxy("expe", SAME), "nobody had it")
+
+    async with lab.step("Expressway-C starts, and enables the domain for MRA"):
+        await lab.start("expc")
+        await lab.settle()
+        await alice.sign_in()
+        refused = HttpResponse(node=alice.node.name, peer="expe", status=403)
+        await lab.expect(refused)
+
+    async with lab.step("Expressway-E restarts: the order is as it was"):
+        await lab.restart("expe")
+        await lab.settle()
+        await alice.sign_in()
+        await lab.expect(refused)
+        lab.check((await browse(lab, SAME)).status == 502, "guests get through")

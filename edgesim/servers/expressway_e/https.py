@@ -22,8 +22,8 @@ from edgesim.http import Headers, HttpError, HttpLimits, HttpReset, HttpServer, 
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import server_context
+from edgesim.servers.expressway_e.claims import WEB_PROXY, Claims
 from edgesim.servers.expressway_e.tunnel import Tunnel, TunnelServer
-from edgesim.servers.expressway_e.web_proxy import taken_by_web_proxy
 
 CONTROL_RESOURCES = (edge_config.RESOURCE,)
 """What may follow an edge domain in a URL; E passes these on to C."""
@@ -53,7 +53,9 @@ class NoProtection:
 class EdgeProxy:
     """The HTTPS side of an Expressway-E."""
 
-    def __init__(self, node: Node, tunnels: TunnelServer, *, protection: Protection | None = None) -> None:
+    def __init__(
+        self, node: Node, tunnels: TunnelServer, claims: Claims, *, protection: Protection | None = None
+    ) -> None:
         self.node = node
         self.tunnels = tunnels
         self.protection: Protection = protection or NoProtection()
@@ -62,7 +64,7 @@ class EdgeProxy:
         self._turn = 0
         self._tracking: dict[int, str] = {}
         self._homes: dict[str, str] = {}
-        self._taken = taken_by_web_proxy(node)
+        self.claims = claims
         self._server = HttpServer(
             node.journal,
             self.handle,
@@ -126,7 +128,7 @@ class EdgeProxy:
         known, domain = self.tunnels.domains, first.domain.lower()
         if known and domain not in known:
             return self._own(403)
-        if domain == self._taken:
+        if self.claims.owner(domain) == WEB_PROXY:
             return self._own(self.node.defaults.edge.second_service_status)
         if isinstance(first, EdgeDomain):
             resource = rest.partition("?")[0].strip("/")

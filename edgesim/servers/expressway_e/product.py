@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgesim.deployment import hosts
 from edgesim.edge.tunnel import Greeting
 from edgesim.node import Node
+from edgesim.servers.expressway_e.claims import Claims
 from edgesim.servers.expressway_e.https import EdgeProxy
 from edgesim.servers.expressway_e.ipv6 import Ipv6Front
 from edgesim.servers.expressway_e.media import MediaSide
@@ -22,9 +23,10 @@ class ExpresswayE:
         spec = node.spec.spec
         assert isinstance(spec, hosts.ExpresswayE)
         greeting = Greeting(fqdn=node.fqdn, domain=spec.cookie_domain)
-        self.tunnels = TunnelServer(node, greeting)
-        self.https = EdgeProxy(node, self.tunnels)
-        self.web_proxy = WebProxy(node)
+        self.claims = Claims(node.host.disk, node.deployment)
+        self.tunnels = TunnelServer(node, greeting, self.claims)
+        self.https = EdgeProxy(node, self.tunnels, self.claims)
+        self.web_proxy = WebProxy(node, self.claims)
         self.ipv6 = Ipv6Front(node, self.https.unreachable)
         self._proxies = spec.ip_protocol != "IPv6"
         self.sip = SipSide(self)
@@ -47,6 +49,12 @@ class ExpresswayE:
         await self.sip.start()
         await self.xmpp.start()
         await self.media.start()
+
+    async def configure_web_proxy(self, guest_account_client_uri: str) -> bool:
+        """Configure the Web Proxy for Meeting Server; say whether it gets its domain. Raises `OSError`."""
+        gets = self.claims.configure_web_proxy(guest_account_client_uri)
+        await self.web_proxy.start()
+        return gets
 
     async def ready(self) -> None:
         """Return once a C has built its tunnel and the other sides say that their links stand."""

@@ -30,6 +30,7 @@ from edgesim.edge.tunnel import (
 from edgesim.http import HttpClient, HttpError, HttpLimits
 from edgesim.journal import events
 from edgesim.node import Node
+from edgesim.servers.expressway_e.claims import Claims
 
 NEVER = 10**9
 """Seconds: rekeying by time would follow the machine's clock, not the lab's."""
@@ -104,10 +105,11 @@ class Tunnel:
 class TunnelServer:
     """Takes tunnels from every C; ``live`` are those through which requests can go, oldest first."""
 
-    def __init__(self, node: Node, greeting: Greeting) -> None:
+    def __init__(self, node: Node, greeting: Greeting, claims: Claims) -> None:
         settings = node.deployment.ssh_tunnel
         self.node = node
         self.greeting = greeting
+        self.claims = claims
         self.port = settings.loopback_port
         self.user = settings.user
         self.origins = itertools.count(1)
@@ -202,6 +204,7 @@ class TunnelServer:
             return
         heard = (domain.lower() for one in self.live if one.core for domain in one.core.domains)
         self.domains = tuple(dict.fromkeys(heard))
+        self.claims.enabled(self.domains)
         self.tell("up", tunnel.name, tunnel.peer)
         self.changed.set()
 
