@@ -1,6 +1,6 @@
 """The Web Proxy for Cisco Meeting Server on an Expressway-E, as far as it meets MRA: whose a domain is.
 
-Browsers come to TCP 443 for the guest account client URI; whether that belongs to the Web Proxy or to MRA is a matter of
+Browsers come to TCP 443 for the guest account client URI; whether that is the Web Proxy's or MRA's is a matter of
 `edgesim.servers.expressway_e.claims`. Meeting Server itself is no part of a lab: what the Web Proxy takes meets a next
 hop that is not there, 502; what it does not take because MRA was first is refused like a domain that E does not accept.
 """
