@@ -209,14 +209,20 @@ async def _follow(directory: Path | None, lines: int, *, follow: bool, as_json: 
 
     lab = carrier(directory)
     after = None
+    wanted = lines
     while True:
         try:
-            found = await lab.ask(Tail(after=after, limit=lines if after is None else 1000))
+            found = await lab.ask(Tail(after=after, limit=wanted if wanted else 1000))
         except LabGone as error:
             raise Problem(str(error), state.ADVICE) from None
+        if after is not None and found.first > after:
+            click.echo(f"warning: {found.first - after} entries are no longer kept", err=True)
         for text in found.lines:
             click.echo(text if as_json else line(decode(text.encode())))
+        wanted = max(wanted - len(found.lines), 0) if found.lines else 0
         after = found.next
+        if wanted:  # a reply holds only so much
+            continue
         if not follow:
             return
         await asyncio.sleep(0.3)

@@ -56,7 +56,7 @@ def command(
     from edgesim.deployment import load
     from edgesim.journal import Selection
     from edgesim.journal.codec import JournalFormatError, encode
-    from edgesim.journal.spool import Reader
+    from edgesim.journal.reading import Reader
     from edgesim.journal.visible import payload_lines
 
     try:
@@ -66,6 +66,8 @@ def command(
         raise Problem(f"{file}: {error}") from None
     except OSError as error:
         raise Problem(f"{file}: {error.strerror}") from None
+    if reader.dropped:
+        click.echo(f"warning: {reader.dropped} earlier entries of {file} are no longer kept", err=True)
     if reader.problem:
         click.echo(f"warning: {reader.problem}", err=True)
     if secrets and not reader.header.secrets:

@@ -10,12 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from edgesim.cli import places, state
 from edgesim.cli.problems import Problem
 from edgesim.control import ControlServer, InProcess
 from edgesim.deployment import Deployment
 from edgesim.deployment.subject_names import has_form_of_fqdn
-from edgesim.journal import Journal
+from edgesim.journal import Bounds, Journal
+from edgesim.journal.bounds import SECOND
 from edgesim.lab import Lab
 from edgesim.pki import Authorities, PkiError
 from edgesim.pki.installation import installation_authorities, validity_from
@@ -27,6 +30,8 @@ DEPLOYMENT = "deployment.yaml"
 CA_FILE = "ca.pem"
 SETTLE = 10.0
 """Seconds that the links between the servers get to come up before the lab counts as ready without them."""
+STOP = 1.5
+"""Seconds that hosts get to shut down; what is not done by then ends with the process."""
 FLUSH = 1.0
 """Seconds that an entry may take to the journal's file."""
 
@@ -62,7 +67,7 @@ class LiveLab:
         try:
             authorities = self._authorities()
             world = LiveWorld(self._seed)
-            journal = Journal(world, spool=self.directory / JOURNAL)
+            journal = Journal(world, spool=self.directory / JOURNAL, bounds=_bounds(self.deployment))
         except OSError as error:
             raise Problem(f"{error.filename or self.directory}: {error.strerror or error}", _DIRECTORY) from None
         lab = Lab(
@@ -78,6 +83,8 @@ class LiveLab:
         finally:
             state.remove(self.directory)
             journal.close()
+            if journal.problem is not None:
+                _warn(journal.problem)
 
     def _claim(self) -> None:
         """Make the directory, and see that no other lab lives in it."""
@@ -129,7 +136,8 @@ class LiveLab:
             await stopping
             flushing.cancel()
         await control.close()
-        await lab.stop()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(lab.stop(), STOP)
 
     def _written(self, lab: Lab, control: ControlServer) -> state.Running:
         """Write what other commands, and people, need; return it."""
@@ -153,10 +161,33 @@ class LiveLab:
 
 
 async def _flush(journal: Journal) -> None:
-    """Bring the journal's file up to date every now and then, for whoever reads it meanwhile."""
+    """Bring the journal's file up to date every now and then, for whoever reads it meanwhile.
+
+    That it cannot be written is said once, and once more when it can.
+    """
+    failing = False
     while True:
         await asyncio.sleep(FLUSH)
         journal.flush()
+        problem = journal.problem
+        if problem is not None and not failing:
+            _warn(f"{problem}; the lab goes on")
+        elif problem is None and failing:
+            _warn("the journal is written again; an entry says what is missing, if anything is")
+        failing = problem is not None
+
+
+def _warn(text: str) -> None:
+    with contextlib.suppress(OSError):  # standard error may be a file on the same disk
+        click.echo(f"{click.style('warning:', fg='red', bold=True)} {text}", err=True)
+
+
+def _bounds(deployment: Deployment) -> Bounds:
+    kept = deployment.defaults.journal
+    return Bounds(
+        octets=kept.mebibytes * 1024 * 1024 or None,
+        age_ns=round(kept.days * 86_400 * SECOND) or None,
+    )
 
 
 _DIRECTORY = "Name a directory that you may write with --dir."

@@ -16,7 +16,7 @@ from edgesim.cli.progress import Progress
 from edgesim.cli.story import Story
 from edgesim.deployment import Deployment, DeploymentError, load
 from edgesim.journal import Entry, Event, Journal
-from edgesim.journal.spool import Reader
+from edgesim.journal.reading import Reader
 from edgesim.scenario import Outcome, Scenario, Verdict
 from edgesim.scenario.run import Options, Run
 from edgesim.scenario.run import run as run_once

@@ -40,6 +40,12 @@ In another terminal: edgesim sign-in, status, netstat, zones, control."""
 @click.option("--dns-port", type=click.IntRange(1, 65535), help="The port of DNS. [default: 53 if allowed, else 10053]")
 @click.option("--addresses", is_flag=True, help="Only print the addresses that the lab would use, a line each.")
 @click.option("--keylog", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write TLS secrets.")
+@click.option(
+    "--journal-size", type=click.IntRange(0), metavar="MIB", help="Keep so much journal. [default: 256; 0: all]"
+)
+@click.option(
+    "--journal-days", type=click.FloatRange(0), metavar="DAYS", help="Keep it so long. [default: 7; 0: always]"
+)
 @click.option("--seed", type=click.IntRange(0), help="What tags, nonces and the like derive from. [default: random]")
 def command(
     deployment: str,
@@ -49,6 +55,8 @@ def command(
     dns_port: int | None,
     addresses: bool,
     keylog: Path | None,
+    journal_size: int | None,
+    journal_days: float | None,
     seed: int | None,
 ) -> None:
     """Start a lab on loopback addresses of this machine, and keep it until Ctrl-C.
@@ -75,6 +83,8 @@ def command(
             for interface in spec.interfaces:
                 click.echo(interface.address)
         return
+    chosen = {"defaults.journal.mebibytes": journal_size, "defaults.journal.days": journal_days}
+    moved = moved.changed({name: value for name, value in chosen.items() if value is not None})
     lab = LiveLab(moved, places.state_directory(directory), seed=seed, keylog=keylog)
     lab.run(lab_views.print_json if as_json else lab_views.print_tables)
     if not as_json:

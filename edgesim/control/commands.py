@@ -127,10 +127,14 @@ class ZoneTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lines:
-    """Entries of the journal as lines of JSON, secrets masked; ``next`` is the position after the last."""
+    """Entries of the journal as lines of JSON, secrets masked; ``next`` is the position after the last.
+
+    ``first`` is the position of the first of them: later than asked for where entries in between are no longer kept.
+    """
 
     lines: tuple[str, ...]
     next: int
+    first: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +217,7 @@ class Zones(Command[ZoneTable]):
 @_command("tail", Lines)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tail(Command[Lines]):
-    """The journal from position ``after`` on, or its end; at most ``limit`` entries."""
+    """The journal from position ``after`` on, or its end; at most ``limit`` entries, and no more than a reply holds."""
 
     after: Annotated[int, Field(ge=0)] | None = None
     limit: Annotated[int, Field(ge=1, le=MOST_LINES)] = 100

@@ -18,6 +18,8 @@ from edgesim.world import Host, HostState, UnsupportedError
 
 R = TypeVar("R")
 DOWN = "is down"
+REPLY = 1024 * 1024
+"""Octets of a reply with entries of the journal; whoever wants more asks again."""
 
 
 class InProcess:
@@ -47,6 +49,8 @@ class InProcess:
             for zone in self._zone_rows()
             if "Active" not in zone.state
         ]
+        if self.lab.journal.problem is not None:
+            problems.append(self.lab.journal.problem)
         return commands.LabStatus(
             deployment=self.lab.deployment.name,
             world=self.world.kind,
@@ -92,9 +96,16 @@ class InProcess:
         journal = self.lab.journal
         end = len(journal)
         start = max(end - command.limit, 0) if command.after is None else min(command.after, end)
-        stop = min(start + command.limit, end)
-        lines = tuple(encode(entry).decode("ascii").rstrip("\n") for entry in journal.entries(start)[: stop - start])
-        return commands.Lines(lines=lines, next=stop)
+        start = max(start, journal.first)
+        lines: list[str] = []
+        octets = 0
+        for entry in journal.entries(start)[: command.limit]:
+            line = encode(entry).decode("ascii").rstrip("\n")
+            octets += len(line)
+            if lines and octets > REPLY:
+                break
+            lines.append(line)
+        return commands.Lines(lines=tuple(lines), next=start + len(lines), first=start)
 
     async def _describe(self, _: commands.Describe) -> commands.Text:
         return commands.Text(text=as_yaml(self.lab.deployment, reveal=True))

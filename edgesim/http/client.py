@@ -11,11 +11,12 @@ from typing import Any, Protocol
 
 from edgesim.http.ends import peer_of
 from edgesim.http.errors import HttpError, HttpReset, HttpTimedOut, MalformedHttp, from_os_error
-from edgesim.http.journalling import merged, request_event, request_keys, response_event, response_keys, secret_spans
+from edgesim.http.journalling import marked, merged, request_event, request_keys, response_event, response_keys
 from edgesim.http.limits import DEFAULT_LIMITS, HttpLimits
 from edgesim.http.message import Address, Headers, Items, Request, Response
 from edgesim.http.wire import Incoming, Reader, encode_request
 from edgesim.journal import Recorder, events
+from edgesim.journal.suspects import suspected
 
 _URL = re.compile(
     r"(https?)://(\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]\s]+)(?::([0-9]{1,5}))?([/?][^#\s]*)?(?:#.*)?", re.IGNORECASE
@@ -195,12 +196,13 @@ class HttpClient:
         keys = merged(request_keys(request), keys)
         if not self.recorder.is_lab(connection.peer):
             head = octets[: len(octets) - len(request.body)] if "Transfer-Encoding" not in request.headers else octets
+            payload, secrets = marked(self.recorder, head, octets[len(head) :])
             self.recorder.sent(
                 request_event(request),
                 peer=connection.peer,
-                payload=octets,
+                payload=payload,
                 keys=keys,
-                secrets=secret_spans(head, octets[len(head) :]),
+                secrets=secrets,
             )
         try:
             incoming = await connection.exchange(request.method, octets)
@@ -211,7 +213,7 @@ class HttpClient:
                 peer=connection.peer,
                 payload=remains,
                 keys=keys,
-                secrets=secret_spans(remains, b""),
+                secrets=suspected(remains),
             )
             connection.abort()
             raise
@@ -219,12 +221,13 @@ class HttpClient:
             connection.abort()
             raise
         response = _response(incoming)
+        payload, secrets = marked(self.recorder, response.raw, response.body)
         self.recorder.received(
             response_event(response, request),
             peer=connection.peer,
-            payload=response.raw + response.body,
+            payload=payload,
             keys=merged(keys, response_keys(response.headers)),
-            secrets=secret_spans(response.raw, response.body),
+            secrets=secrets,
         )
         if incoming.keep_alive and self.limits.keep_alive and "close" not in request.headers.tokens("Connection"):
             connection.rest(self.limits.idle)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from edgesim.http.message import Headers, Request, Response
-from edgesim.journal import events
+from edgesim.journal import Recorder, events
 
 _CREDENTIALS = re.compile(
     rb"^(?:Proxy-)?Authorization:[ \t]*(?:[A-Za-z]+[ \t]+)?([^\r\n]+)", re.IGNORECASE | re.MULTILINE
@@ -14,18 +14,34 @@ _COOKIE = re.compile(rb"^Cookie:[^\r\n]*", re.IGNORECASE | re.MULTILINE)
 _SET_COOKIE = re.compile(rb"^Set-Cookie:[^=;\r\n]*=([^;\r\n]+)", re.IGNORECASE | re.MULTILINE)
 _COOKIE_VALUE = re.compile(rb"=([^;]+)")
 _SECRET_NAME = (
-    rb"(?:password|passwd|pin|client_secret|access_token|refresh_token|id_token|session-key|code_verifier|assertion)"
+    rb"(?:(?:[A-Za-z0-9]{1,16}[_-])?(?:password|passwd)|pin|client_secret|access_token|refresh_token|id_token"
+    rb"|session-key|code_verifier|assertion)"
 )
-_IN_QUERY = re.compile(rb"(?:^|[?&\s#])" + _SECRET_NAME + rb"=([^&\s#]+)", re.IGNORECASE)
-_IN_JSON = re.compile(rb'"' + _SECRET_NAME + rb'"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}"([^"\\]+)', re.IGNORECASE)
-_IN_XML = re.compile(rb"<(?:[\w.-]{1,32}:)?" + _SECRET_NAME + rb"(?: [^<>]{0,200})?>([^<]+)", re.IGNORECASE)
-_CREDENTIAL_XML = re.compile(rb'<credential type="(?:pin|password)">([^<]+)', re.IGNORECASE)
+_TEXT = rb"(?:\s{0,8}<!\[CDATA\[((?:(?!\]\]>)[\s\S])+)|([^<]+))"
+_IN_QUERY = re.compile(rb"(?:^|[?&\s#])" + _SECRET_NAME + rb"=([^&\s#\"']+)", re.IGNORECASE)
+_IN_ATTRIBUTE = re.compile(rb"\s" + _SECRET_NAME + rb"\s{0,8}=\s{0,8}(?:\"([^\"]+)|'([^']+))", re.IGNORECASE)
+_IN_JSON = re.compile(
+    rb'"' + _SECRET_NAME + rb'"\s{0,8}:\s{0,8}(?:"((?:[^"\\]|\\.)+)|([^\s",{}\[\]]+))', re.IGNORECASE | re.DOTALL
+)
+_IN_XML = re.compile(rb"<(?:[\w.-]{1,32}:)?" + _SECRET_NAME + rb"(?:\s[^<>]{0,200})?>" + _TEXT, re.IGNORECASE)
+_CREDENTIAL_XML = re.compile(
+    rb"<(?:[\w.-]{1,32}:)?credential\s{1,8}type\s{0,8}=\s{0,8}[\"'](?:pin|password)[\"']\s{0,8}>" + _TEXT, re.IGNORECASE
+)
+_PATTERNS = (_IN_QUERY, _IN_ATTRIBUTE, _IN_JSON, _IN_XML, _CREDENTIAL_XML)
 _HINTS = (b"pass", b"pin", b"_secret", b"_token", b"session-key", b"code_verifier", b"assertion", b"credential")
 """One of these is in every body in which the patterns find something."""
 _X_AUTH = re.compile(r"^\s*X-Auth=([^;\s]+)")
 
 SEARCHED = 256 * 1024
-"""Octets of a body that are searched for secrets; what lies beyond is a file, not a form."""
+"""Octets of a body that are searched for secrets; what lies beyond does not show at all."""
+SECRETS = 100
+"""Secrets of a body that are marked one by one; a body with more of them does not show at all."""
+
+
+def marked(recorder: Recorder, head: bytes, body: bytes) -> tuple[bytes, tuple[tuple[int, int], ...]]:
+    """Return a message's octets and the spans of the secrets in what the journal records of them."""
+    recorded = recorder.recorded(len(head) + len(body))
+    return head + body, secret_spans(head, body[: max(recorded - len(head), 0)])
 
 
 def secret_spans(head: bytes, body: bytes) -> tuple[tuple[int, int], ...]:
@@ -43,13 +59,22 @@ def secret_spans(head: bytes, body: bytes) -> tuple[tuple[int, int], ...]:
             spans += [match.span(1) for match in _COOKIE_VALUE.finditer(head, line.start(), line.end())]
     start_line = head[: head.find(b"\r\n") + 1]
     spans += [match.span(1) for match in _IN_QUERY.finditer(start_line)]
+    spans += [(start + len(head), end + len(head)) for start, end in _in_body(body)]
+    return _joined(sorted(spans))
+
+
+def _in_body(body: bytes) -> list[tuple[int, int]]:
     searched = body[:SEARCHED]
+    spans = [] if len(body) <= SEARCHED else [(SEARCHED, len(body))]
     lower = searched.lower()
     if not any(hint in lower for hint in _HINTS):
-        return _joined(sorted(spans))
-    for pattern in (_IN_QUERY, _IN_JSON, _IN_XML, _CREDENTIAL_XML):
-        spans += [(at + len(head), end + len(head)) for at, end in (m.span(1) for m in pattern.finditer(searched))]
-    return _joined(sorted(spans))
+        return spans
+    for pattern in _PATTERNS:
+        for match in pattern.finditer(searched):
+            spans.append(match.span(match.lastindex or 0))
+            if len(spans) > SECRETS:
+                return [(0, len(body))]
+    return spans
 
 
 def _joined(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

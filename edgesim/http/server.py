@@ -10,11 +10,12 @@ from typing import Any
 
 from edgesim.http.ends import local_of, peer_of
 from edgesim.http.errors import MalformedHttp
-from edgesim.http.journalling import merged, request_event, request_keys, response_event, response_keys, secret_spans
+from edgesim.http.journalling import marked, merged, request_event, request_keys, response_event, response_keys
 from edgesim.http.limits import DEFAULT_LIMITS, HttpLimits
 from edgesim.http.message import Address, Headers, Request, Response
 from edgesim.http.wire import Incoming, Reader, encode_response
 from edgesim.journal import Recorder, events
+from edgesim.journal.suspects import suspected
 from edgesim.world import Host, here
 
 log = logging.getLogger(__name__)
@@ -242,12 +243,13 @@ class Connection(asyncio.Protocol):
 
     def _journal(self, request: Request) -> None:
         server = self.server
+        payload, secrets = marked(server.recorder, request.raw, request.body)
         server.recorder.received(
             request_event(request, server.decode(request.target) if server.decode else None),
             peer=self.peer,
-            payload=request.raw + request.body,
+            payload=payload,
             keys=merged(request_keys(request), server.keys(request) if server.keys else ()),
-            secrets=secret_spans(request.raw, request.body),
+            secrets=secrets,
         )
 
     async def _serve(self, request: Request, *, keep_alive: bool) -> None:
@@ -294,13 +296,13 @@ class Connection(asyncio.Protocol):
     def _record_sent(self, response: Response, head: bytes, request: Request) -> None:
         recorder = self.server.recorder
         if not recorder.is_lab(self.peer):
-            body = b"" if request.method == "HEAD" else response.body
+            payload, secrets = marked(recorder, head, b"" if request.method == "HEAD" else response.body)
             recorder.sent(
                 response_event(response, request),
                 peer=self.peer,
-                payload=head + body,
+                payload=payload,
                 keys=merged(request_keys(request), response_keys(response.headers)),
-                secrets=secret_spans(head, body),
+                secrets=secrets,
             )
 
     # ---- refusals and time
@@ -313,7 +315,7 @@ class Connection(asyncio.Protocol):
             events.Malformed(protocol="http", reason=error.reason, answer=f"answered {error.status} and closed"),
             peer=self.peer,
             payload=remains,
-            secrets=secret_spans(remains, b""),
+            secrets=suspected(remains),
         )
         head, framed, _ = encode_response(self.server.refusal(error.status), request=None, close=True)
         if not self._write(head + framed):

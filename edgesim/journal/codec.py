@@ -2,6 +2,7 @@
 
 Equal entries give equal octets: keys come in a fixed order, without spaces, in ASCII. A payload is a JSON string where
 it is UTF-8 (``payload``) and base64 where it is not (``payload_base64``), so that reading gives back the same octets.
+Where it is only the beginning of what was decoded, ``payload_octets`` and ``payload_sha256`` say what that was.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ import json
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Final
 
-from edgesim.journal.entry import Entry
+from edgesim.journal.entry import Entry, Whole
 from edgesim.journal.events import KINDS, Event
 from edgesim.journal.masking import Aliases, present
 
-VERSION: Final = 1
-"""Version of the schema; it grows when a reader of the old one would misread the new one."""
+VERSION: Final = 2
+"""Version of the schema; it grows when a reader of the old one would misread the new one.
+
+Version 2 has payloads of which only the beginning is there, and files in parts.
+"""
+READABLE: Final = (1, VERSION)
 
 _encode = json.JSONEncoder(check_circular=False, allow_nan=False, separators=(",", ":")).encode
 _text = json.encoder.encode_basestring_ascii
@@ -38,7 +43,8 @@ class JournalFormatError(ValueError):
 class Header:
     """The first line of a file: of which world and seed its entries are, and whether secrets show.
 
-    ``epoch_ns`` is Unix time, in nanoseconds, at lab time zero.
+    ``epoch_ns`` is Unix time, in nanoseconds, at lab time zero. ``part`` is the number of the part, from 1, of a file
+    that is written in parts, else 0; ``first`` is then the position of the part's first entry.
     """
 
     world: str
@@ -46,6 +52,8 @@ class Header:
     epoch_ns: int
     secrets: bool = False
     version: int = VERSION
+    part: int = 0
+    first: int = 0
 
     def encode(self) -> bytes:
         """Return the line, with its line feed."""
@@ -56,6 +64,7 @@ class Header:
             "seed": self.seed,
             "epoch_ns": self.epoch_ns,
             "secrets": "shown" if self.secrets else "masked",
+            **({"part": self.part, "first": self.first} if self.part else {}),
         }
         return (_encode(line) + "\n").encode("ascii")
 
@@ -66,13 +75,16 @@ class Header:
             values = json.loads(line)
             if not isinstance(values, dict) or values.get("edgesim") != "journal":
                 raise JournalFormatError(1, 'not an edgesim journal: the first line lacks "edgesim":"journal"')
-            if values.get("version") != VERSION:
+            if values.get("version") not in READABLE:
                 raise JournalFormatError(1, f"schema version {values.get('version')!r}; this edgesim reads {VERSION}")
             return cls(
                 world=str(values["world"]),
                 seed=int(values["seed"]),
                 epoch_ns=int(values["epoch_ns"]),
                 secrets=values["secrets"] == "shown",
+                version=int(values["version"]),
+                part=int(values.get("part", 0)),
+                first=int(values.get("first", 0)),
             )
         except JournalFormatError:
             raise
@@ -107,6 +119,8 @@ def encode(entry: Entry[Event], *, secrets: bool = False, aliases: Aliases | Non
             line.append(f',"payload":{_text(entry.payload.decode("utf-8"))}')
         except UnicodeDecodeError:
             line.append(f',"payload_base64":"{base64.b64encode(entry.payload).decode("ascii")}"')
+    if entry.whole is not None:
+        line.append(f',"payload_octets":{entry.whole.octets},"payload_sha256":"{entry.whole.sha256}"')
     if entry.secrets:
         line.append(f',"secrets":[{",".join([f"[{start},{end}]" for start, end in entry.secrets])}]')
     line.append("}\n")
@@ -139,11 +153,17 @@ def decode(line: bytes, number: int = 0) -> Entry[Event]:
             payload=payload,
             keys=tuple(values.get("keys", ())),
             secrets=tuple((start, end) for start, end in values.get("secrets", ())),
+            whole=_whole(values),
         )
     except JournalFormatError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
         raise JournalFormatError(number, f"not an entry ({_reason(error)})") from None
+
+
+def _whole(values: dict[str, Any]) -> Whole | None:
+    octets = values.get("payload_octets")
+    return None if octets is None else Whole(octets, values["payload_sha256"])
 
 
 def _reason(error: Exception) -> str:

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from edgesim.journal.events import Event
 
 Direction = Literal["in", "out", "-"]
 E = TypeVar("E", bound=Event, covariant=True)
+
+
+class Whole(NamedTuple):
+    """What a payload was of which only the beginning is recorded: its octets, and their SHA-256 in hexadecimal.
+
+    The digest is that of the octets with marked secrets as ``<secret>``, so that nobody can try passwords against it.
+    """
+
+    octets: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,10 +27,12 @@ class Entry(Generic[E]):
 
     ``at_ns`` is lab time; ``host_ns`` is Unix time by the node's own, skewable clock; both in nanoseconds.
     ``direction`` is ``in`` for a message as the node decoded it, ``out`` for one sent to a peer that is not of the lab,
-    ``-`` for the rest. ``peer`` is a host's name, or ``address:port`` of a stranger. ``keys`` correlate entries over
+    ``-`` for the rest. ``peer`` is a host's name, or ``address:port`` of a stranger; a stranger as ``node`` is
+    its address. ``keys`` correlate entries over
     protocols, e.g. ``call-id:...``, ``tracking:...``, ``cookie:...``, ``jid:...``, ``user:...``, ``device:...``.
     ``secrets`` are spans ``(start, end)`` of ``payload`` in octets that every view masks unless asked otherwise.
-    ``order`` is the entry's position in its journal.
+    ``order`` is the entry's position in its journal. ``whole`` is set where ``payload`` is only the beginning of what
+    was decoded.
     """
 
     node: str
@@ -35,6 +47,7 @@ class Entry(Generic[E]):
     keys: tuple[str, ...] = ()
     secrets: tuple[tuple[int, int], ...] = ()
     order: int = 0
+    whole: Whole | None = None
 
     @property
     def kind(self) -> str:

@@ -565,6 +565,23 @@ class FirewallBlocked(Event):
         return f"{self.firewall}: {self.verdict} {self.protocol} :{self.port} ({self.rule})"
 
 
+@kind("journal.gap")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalGap(Event):
+    """Entries that the journal does not have: how many (``missing``), why, and since which lab time (``since_ns``).
+
+    It stands where they would, or soon after. Numbers of entries within a life go on over those that are missing.
+    """
+
+    missing: int
+    reason: str
+    since_ns: int
+
+    def summary(self) -> str:
+        entries = "1 entry is" if self.missing == 1 else f"{self.missing:,} entries are"
+        return f"{entries} missing since {self.since_ns / 1e9:.3f} s: {self.reason}"
+
+
 @kind("media.flow")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaFlow(Event):

@@ -3,32 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
+from edgesim.journal.bounds import EVERYTHING, Bounds
 from edgesim.journal.codec import Header
-from edgesim.journal.entry import Direction, Entry
-from edgesim.journal.events import Event
+from edgesim.journal.cutting import beginning
+from edgesim.journal.entry import Direction, Entry, Whole
+from edgesim.journal.events import Event, JournalGap
 from edgesim.journal.spool import Path, Spool
+from edgesim.journal.strangers import Strangers
 from edgesim.world import Host, World
 
 Listener = Callable[[Entry[Event]], None]
+
+SELF = "journal"
+"""The node of what the journal says about itself."""
 
 
 class Journal:
     """All entries of one lab, in the order in which they were emitted.
 
     They stay in memory, or go to a file, ``spool``, of which memory holds only an index. Listeners hear of entries as
-    they were emitted; what is read back from a spool has its secrets masked, unless ``secrets``. Raises `OSError` where
-    the file cannot be made.
+    they were emitted; what is read back from a spool has its secrets masked, unless ``secrets``. ``bounds`` say how
+    much of it all is kept. A file that cannot be written stops nothing: entries wait for it, then are counted, and a
+    `JournalGap` says how many are missing once it can be written again. Raises `OSError` where the file cannot be made.
     """
 
-    def __init__(self, world: World, *, spool: Path | None = None, secrets: bool = False) -> None:
+    def __init__(
+        self, world: World, *, spool: Path | None = None, secrets: bool = False, bounds: Bounds = EVERYTHING
+    ) -> None:
         self.world = world
+        self.bounds = bounds
         self._entries: list[Entry[Event]] | Spool = []
+        self._spool: Spool | None = None
         if spool is not None:
-            self._entries = Spool(spool, self.header(secrets=secrets))
+            self._entries = self._spool = Spool(spool, self.header(secrets=secrets), bounds=bounds)
+        self._strangers = Strangers(bounds)
         self._listeners: list[Listener] = []
         self._sequences: dict[tuple[str, int], int] = {}
         self._closed = False
+
+    def record_payloads(self, *, whole: int, beginning: int) -> None:
+        """From now on record payloads over ``whole`` octets by their first ``beginning`` octets."""
+        self.bounds = replace(self.bounds, whole=whole, beginning=beginning)
 
     def header(self, *, secrets: bool = False) -> Header:
         """Return the first line for a file of these entries."""
@@ -44,14 +61,28 @@ class Journal:
     def __getitem__(self, place: int) -> Entry[Event]:
         return self._entries[place]
 
+    @property
+    def first(self) -> int:
+        """Position of the first entry that is still there; `len` counts those before it too."""
+        return 0 if self._spool is None else self._spool.first
+
+    @property
+    def problem(self) -> str | None:
+        """Why the file cannot be written at present, and what is lost of it, in words; None while all is well."""
+        spool = self._spool
+        if spool is None or spool.problem is None:
+            return None
+        lost = f"{spool.missing:,} entries are missing" if spool.missing else "entries wait in memory"
+        return f"the journal cannot be written: {spool.problem}; {lost}"
+
     def entries(self, start: int = 0) -> Sequence[Entry[Event]]:
-        """Return the entries from position ``start`` on."""
+        """Return the entries from position ``start`` on, as far as they are still there."""
         return self._entries[start:]
 
     def select(self, *, kind: str | None = None, node: str | None = None, start: int = 0) -> Sequence[Entry[Event]]:
         """Return the entries of a kind, of a node, or both, from position ``start`` on."""
-        if isinstance(self._entries, Spool):
-            return self._entries.select(kind=kind, node=node, start=start)
+        if self._spool is not None:
+            return self._spool.select(kind=kind, node=node, start=start)
         return [
             entry
             for entry in self._entries[start:]
@@ -59,15 +90,21 @@ class Journal:
         ]
 
     def flush(self) -> None:
-        """Write what a spool still buffers."""
-        if isinstance(self._entries, Spool):
-            self._entries.flush()
+        """Write what a spool still buffers, say what is missing, and let go what is too old."""
+        if self._closed:
+            return
+        if self._spool is not None:
+            self._spool.flush(self.world.now())
+        self._tell_gaps()
 
     def close(self) -> None:
         """End the journal: it can still be read, but what happens later (hosts that are shut down) is not of it."""
-        self._closed = True
-        if isinstance(self._entries, Spool):
-            self._entries.close()
+        if not self._closed:
+            self.flush()
+            self._tell_gaps(final=True)
+            self._closed = True
+            if self._spool is not None:
+                self._spool.close()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` with every later entry; return a function that ends it."""
@@ -105,6 +142,11 @@ class Journal:
         Time is now, and the life its present one, unless given. A stranger, given by name, has neither life nor clock.
         """
         now = self.world.now()
+        whole: Whole | None = None
+        if len(payload) > self.bounds.whole:
+            payload, secrets, whole = beginning(payload, secrets, self.bounds.beginning)
+        if self._spool is not None and self._spool.missing:
+            self._tell_gaps()
         if isinstance(host, str):
             name, alive, host_ns = host, 0, self.world.epoch_ns + now
         else:
@@ -124,9 +166,28 @@ class Journal:
             keys=tuple(keys),
             secrets=tuple(secrets),
             order=len(self._entries),
+            whole=whole,
         )
         self.append(entry)
         return entry
+
+    def record_stranger(self, told: str, event: Event, *, at_ns: int, peer: tuple[str, int] | None) -> None:
+        """Add an entry about a stranger that the world calls ``address:port``, if there were not too many lately."""
+        if self._strangers.admits(at_ns):
+            self._tell_gaps()
+            self.record(self._strangers.name(told), event, at_ns=at_ns, peer=peer)
+
+    def _tell_gaps(self, *, final: bool = False) -> None:
+        """Say how many entries are missing, and why, where that is over, or where this is the ``final`` word."""
+        spool = self._spool
+        if spool is not None and spool.missing and spool.problem is None:
+            missing, since_ns, why = spool.taken_missing()
+            self.record(SELF, JournalGap(missing=missing, reason=why, since_ns=since_ns))
+        missing, since_ns = self._strangers.omitted(self.world.now(), final=final)
+        if missing:
+            most = self.bounds.stranger_entries
+            reason = f"more than {most} entries a second about strangers"
+            self.record(SELF, JournalGap(missing=missing, reason=reason, since_ns=since_ns))
 
     def name_of(self, peer: str | tuple[str, int] | None, host: Host | None = None) -> str | None:
         """Return the name by which entries mention a peer of ``host``: a lab host's, or ``address:port`` of a stranger.
@@ -196,6 +257,10 @@ class Recorder:
         """Emit a message that this host sent to a stranger; nothing for a lab host, which emits it on receipt."""
         if not self.is_lab(peer):
             self.emit(event, direction="out", peer=peer, payload=payload, keys=keys, secrets=secrets)
+
+    def recorded(self, size: int) -> int:
+        """Return how many octets of a payload of ``size`` octets are recorded: secrets beyond them need no marks."""
+        return self._journal.bounds.recorded(size)
 
     def is_lab(self, peer: str | tuple[str, int] | None) -> bool:
         """Say whether ``peer`` is a host of the lab."""

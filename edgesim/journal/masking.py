@@ -10,12 +10,15 @@ A short secret is replaced in fields only where it stands as a word: a password 
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from operator import is_
 from typing import Any, AnyStr, Final
 
+from edgesim.journal.bounds import EVERYTHING
 from edgesim.journal.entry import Entry
 from edgesim.journal.events import Event
 
@@ -30,6 +33,7 @@ UNCONTROLLABLE_KEYS: Final = frozenset({"token"})
 
 _KEY_PREFIXES = tuple(f"{name}:" for name in sorted(SECRET_KEYS | UNCONTROLLABLE_KEYS))
 _LONG = 12
+_SHORT = 128
 _WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 _HEADER_LINE = re.compile(r"^([!-9;-~]+):[ \t]*(.*\S)", re.MULTILINE)
 _FIELDS: dict[type[Event], tuple[str, ...]] = {}
@@ -41,20 +45,29 @@ class Aliases:
     """Stable names for values: ``<token#1>``, ``<token#2>`` ... in the order of first sight.
 
     One instance serves one reader (a file, a table), so that equal runs give equal aliases though the values differ.
+    It remembers ``most`` of them; of more, it forgets that which was not asked for longest, so that a value gets a new
+    alias when it comes back after so many others.
     """
 
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str], str] = {}
+    def __init__(self, most: int = EVERYTHING.aliases) -> None:
+        self._most = most
+        self._known: OrderedDict[tuple[str, str | bytes], str] = OrderedDict()
         self._counts: dict[str, int] = {}
 
     def alias(self, name: str, value: str) -> str:
         """Return the alias of ``value`` among those called ``name``. An alias, or a masked value, is its own alias."""
         if _is_placeholder(value):
             return value
-        known = self._known.get((name, value))
-        if known is None:
-            self._counts[name] = number = self._counts.get(name, 0) + 1
-            known = self._known[name, value] = f"<{name}#{number}>"
+        # A stranger's value may be long: its digest stands for it.
+        short = value if len(value) <= _SHORT else hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest()
+        known = self._known.get((name, short))
+        if known is not None:
+            self._known.move_to_end((name, short))
+            return known
+        self._counts[name] = number = self._counts.get(name, 0) + 1
+        known = self._known[name, short] = f"<{name}#{number}>"
+        if len(self._known) > self._most:
+            self._known.popitem(last=False)
         return known
 
     def key(self, key: str) -> str:

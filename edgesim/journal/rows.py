@@ -89,6 +89,7 @@ TAGS: Final = {
     "step": "STEP",
     "note": "NOTE",
     "auth": "AUTH",
+    "journal": "GAP",
 }
 """The protocol tag of a kind's first part; others show that part in capitals, cut to five."""
 

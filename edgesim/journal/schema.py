@@ -45,6 +45,8 @@ def build() -> dict[str, Any]:
                     "seed": {"type": "integer"},
                     "epoch_ns": {"type": "integer"},
                     "secrets": {"enum": ["masked", "shown"]},
+                    "part": {"type": "integer", "minimum": 1},
+                    "first": integer,
                 },
             },
             "entry": {
@@ -75,6 +77,8 @@ def build() -> dict[str, Any]:
                     "keys": {"type": "array", "items": {"type": "string"}},
                     "payload": {"type": "string"},
                     "payload_base64": {"type": "string", "contentEncoding": "base64"},
+                    "payload_octets": integer,
+                    "payload_sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
                     "secrets": {"type": "array", "items": {"type": "array", "prefixItems": [integer, integer]}},
                 },
                 "oneOf": [

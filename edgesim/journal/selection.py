@@ -10,7 +10,7 @@ from edgesim.journal.correlate import Correlator
 from edgesim.journal.entry import Entry
 from edgesim.journal.events import Event
 
-CONTEXT: Final = ("step", "host", "fault")
+CONTEXT: Final = ("step", "host", "fault", "journal")
 """Kinds that a story keeps though they belong to nobody: without them one cannot see why it went as it did."""
 
 

@@ -1,80 +1,212 @@
 """A journal's entries in a file of JSON lines, found again by an index in memory.
 
-The index holds four numbers an entry (20 octets); nothing else of an entry stays in memory once it is encoded. What a
-spool gives back is what its file holds, so secrets are masked in it unless the spool was made with ``secrets=True``.
+The index holds four numbers an entry; nothing else of an entry stays in memory once it is encoded. What a spool gives
+back is what its file holds, so secrets are masked in it unless the spool was made with ``secrets=True``.
+
+Where it is bounded the file has parts. The last has the spool's own name; when it is full it becomes ``name-N`` and the
+next begins. The oldest parts go, with their index. Positions of entries go on over all parts and never change.
 """
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left
+import os
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from os import PathLike, fspath
-from typing import BinaryIO, overload
+from contextlib import suppress
+from dataclasses import replace
+from os import fspath
+from typing import Final, overload
 
-from edgesim.journal.codec import Header, JournalFormatError, decode, encode
+from edgesim.journal.bounds import EVERYTHING, Bounds
+from edgesim.journal.codec import Header, JournalFormatError, encode
 from edgesim.journal.entry import Entry
 from edgesim.journal.events import Event
+from edgesim.journal.line_file import LineFile
 from edgesim.journal.masking import Aliases
+from edgesim.journal.reading import Path, Reader, part_path, parts_beside, read
+from edgesim.journal.segment import Segment
 
-Path = str | PathLike[str]
-BUFFER_OCTETS = 256 * 1024
+__all__ = ["BUFFER_OCTETS", "Path", "Reader", "Spool", "Window", "read", "write"]
+
+BUFFER_OCTETS: Final = 256 * 1024
+TRIES: Final = 1000
+"""While the file cannot be written, a flush is tried after so many entries that were not kept."""
 _BLOCK = 256
 
 
 class Spool(Sequence[Entry[Event]]):
     """A growing file of entries. ``append`` writes through a buffer; reading sees what is still in it too.
 
-    Raises `OSError` where the file cannot be made or written.
+    What cannot be written waits in memory, up to a bound; ``problem`` says why. What does not fit into the bound is
+    not kept: ``missing`` counts it. Raises `OSError` where the file cannot be made.
     """
 
-    def __init__(self, path: Path, header: Header, *, buffer: int = BUFFER_OCTETS) -> None:
+    def __init__(self, path: Path, header: Header, *, buffer: int = BUFFER_OCTETS, bounds: Bounds = EVERYTHING) -> None:
         self.path = fspath(path)
         self.header = header
-        self._aliases = Aliases()
+        self.bounds = bounds
+        self.missing = 0
+        self._missing_since_ns = 0
+        self._missing_why = ""
+        self._aliases = Aliases(bounds.aliases)
         self._names: dict[str, int] = {}
-        self._at = array("q")
-        self._offsets = array("Q")
-        self._kinds = array("H")
-        self._nodes = array("H")
-        self._buffer: list[bytes] = [header.encode()]
-        self._buffered = self._end = len(self._buffer[0])
         self._limit = buffer
-        self._file: BinaryIO = open(self.path, "w+b", buffering=0)  # noqa: SIM115 - closed by `close`
+        self._trouble: str | None = None
+        self._undropped: str | None = None
+        self._is_stuck = False
+        self._closed = False
+        self._segments: list[Segment] = []
+        file = LineFile(self.path, held=bounds.held)
+        file.open()
+        if not bounds.is_kept_whole:
+            self._remove_leftovers()
+        self._last = self._begin(file)
 
-    def append(self, entry: Entry[Event]) -> None:
-        """Add an entry."""
-        if self._file.closed:
+    @property
+    def problem(self) -> str | None:
+        """Why the file cannot be written at present, in words."""
+        return self._trouble or self._last.file.problem or self._undropped
+
+    @property
+    def _is_blocked(self) -> bool:
+        return self._trouble is not None or self._last.file.problem is not None
+
+    @property
+    def first(self) -> int:
+        """Position of the first entry that is still there."""
+        return self._segments[0].first
+
+    def append(self, entry: Entry[Event]) -> bool:
+        """Add an entry; return whether it was kept."""
+        if self._closed:
             raise ValueError(f"the spool {self.path} is closed")
         line = encode(entry, secrets=self.header.secrets, aliases=self._aliases)
-        self._offsets.append(self._end)
-        self._at.append(entry.at_ns)
-        self._kinds.append(self._number(entry.event.kind))
-        self._nodes.append(self._number(entry.node))
-        self._buffer.append(line)
-        self._end += len(line)
-        self._buffered += len(line)
-        if self._buffered >= self._limit:
-            self.flush()
+        part = self.bounds.part
+        if part is not None and len(self._last) and self._last.file.size + len(line) > part and not self._trouble:
+            self._turn()
+        last = self._last
+        file = last.file
+        if self.missing or not file.has_room(len(line)):
+            if not self.missing and self._write() and file.has_room(len(line)):
+                pass  # it was only much at once
+            else:
+                if not self.missing:
+                    self._missing_since_ns, self._missing_why = entry.at_ns, self.problem or ""
+                self.missing += 1
+                if self.missing % TRIES == 0:
+                    self._write()
+                return False
+        last.append(line, entry.at_ns, self._number(entry.event.kind), self._number(entry.node))
+        if file.waiting >= self._limit and not self._is_blocked:
+            self._write()
+        return True
 
-    def flush(self) -> None:
-        """Write what is buffered."""
-        if self._buffer:
-            data = memoryview(b"".join(self._buffer))
-            self._file.seek(0, 2)
-            while data:
-                data = data[self._file.write(data) :]
-            self._buffer.clear()
-            self._buffered = 0
+    def flush(self, now_ns: int | None = None) -> None:
+        """Write what is buffered. ``now_ns`` lets what is too old by then go."""
+        self._write()
+        if self._undropped:
+            self._drop_for_size()
+        if now_ns is not None and self.bounds.age_ns is not None and not self._closed:
+            self._age(now_ns)
+
+    def taken_missing(self) -> tuple[int, int, str]:
+        """Return how many entries were not kept, since when, and why; they are no longer counted."""
+        found, self.missing = self.missing, 0
+        return found, self._missing_since_ns, self._missing_why
 
     def close(self) -> None:
         """Write what is buffered and let go of the file. Reading opens it again."""
-        if not self._file.closed:
-            self.flush()
-            self._file.close()
+        if not self._closed:
+            self._write()
+            self._closed = True
+            for segment in self._segments:
+                segment.file.release()
+
+    # ---- parts
+
+    def _begin(self, file: LineFile) -> Segment:
+        number = self._segments[-1].number + 1 if self._segments else 1
+        first = len(self) if self._segments else 0
+        header = self.header if self.bounds.is_kept_whole else replace(self.header, part=number, first=first)
+        segment = Segment(file, number, first, header.encode())
+        self._segments.append(segment)
+        return segment
+
+    def _write(self) -> bool:
+        """Write everything, and begin the next part where one is due; return whether nothing waits."""
+        if self._closed:
+            return False
+        if self._trouble is None:
+            return self._last.file.flush()
+        return self._turn()
+
+    def _turn(self) -> bool:
+        """Begin the next part; return whether that worked. Where it did not, the present one waits in memory."""
+        file, path = self._last.file, part_path(self.path, self._last.number)
+        if not self._is_stuck and not file.flush():
+            self._trouble = file.problem
+            return False
+        try:
+            self._is_stuck = True  # a part that keeps its name must not grow on
+            if file.path != path:
+                file.rename(path)
+            self._is_stuck = False
+        except OSError as error:
+            self._trouble = f"{error.strerror or error} ({self.path})"
+            return False
+        if not file.flush():
+            self._trouble = file.problem
+            return False
+        self._trouble = None
+        file = LineFile(self.path, held=self.bounds.held)
+        self._last = self._begin(file)
+        self._drop_for_size()
+        return file.flush()
+
+    def _drop_for_size(self) -> None:
+        octets, part = self.bounds.octets, self.bounds.part
+        if octets is not None and part is not None:
+            while len(self._segments) > 1 and sum(each.file.size for each in self._segments[:-1]) > octets - part:
+                if not self._drop():
+                    return
+
+    def _age(self, now_ns: int) -> None:
+        """Let parts go of which every entry is too old, and begin the next one where the present one is old enough."""
+        age, part = self.bounds.age_ns, self.bounds.part_ns
+        assert age is not None and part is not None
+        if len(self._last) and self._last.at[0] <= now_ns - part and not self._trouble:
+            self._turn()
+        while len(self._segments) > 1 and self._segments[0].at[-1] < now_ns - age:
+            if not self._drop():
+                return
+
+    def _drop(self) -> bool:
+        """Remove the oldest part; return whether that worked."""
+        oldest = self._segments[0]
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(oldest.file.path)
+        except OSError as error:
+            self._undropped = f"{error.strerror or error} ({oldest.file.path})"
+            return False
+        self._undropped = None
+        oldest.file.release()
+        del self._segments[0]
+        return True
+
+    def _remove_leftovers(self) -> None:
+        """Remove the parts that an earlier journal of this name left."""
+        folder = os.path.dirname(self.path) or "."
+        for name in parts_beside(self.path, sorted(os.listdir(folder))):
+            path = os.path.join(folder, name)
+            with suppress(OSError, JournalFormatError):
+                if not os.path.islink(path) and Reader(path).header.part:
+                    os.unlink(path)
+
+    # ---- reading
 
     def __len__(self) -> int:
-        return len(self._offsets)
+        return self._segments[-1].end
 
     @overload
     def __getitem__(self, index: int) -> Entry[Event]: ...
@@ -82,51 +214,69 @@ class Spool(Sequence[Entry[Event]]):
     def __getitem__(self, index: slice) -> Sequence[Entry[Event]]: ...
     def __getitem__(self, index: int | slice) -> Entry[Event] | Sequence[Entry[Event]]:
         places = range(len(self))[index]
-        return Window(self, places) if isinstance(places, range) else self._read([places])[0]
+        if isinstance(places, range):
+            if self.first:
+                places = self._kept(places)
+            return Window(self, places)
+        if places < self.first:
+            raise IndexError(f"entry {places} is no longer kept; the first is {self.first}")
+        return self._read([places])[0]
+
+    def _kept(self, places: range) -> range:
+        """Return those of ``places`` that are still there."""
+        first = self.first
+        if places.step > 0:
+            gone = max(0, -((places.start - first) // places.step))
+            return places[gone:]
+        return places[: len([None for place in places if place >= first])]
 
     def __iter__(self) -> Iterator[Entry[Event]]:
-        return iter(Window(self, range(len(self))))
+        return iter(Window(self, range(self.first, len(self))))
 
     def select(self, *, kind: str | None = None, node: str | None = None, start: int = 0) -> Sequence[Entry[Event]]:
         """Return the entries of a kind, of a node, or both, from position ``start`` on, reading only those."""
-        places: Sequence[int] = range(start, len(self))
-        for column, name in ((self._kinds, kind), (self._nodes, node)):
-            if name is not None:
-                number = self._names.get(name, -1)
-                places = [place for place in places if column[place] == number]
+        start = max(start, self.first)
+        if kind is None and node is None:
+            return Window(self, range(start, len(self)))
+        wanted_kind = None if kind is None else self._names.get(kind, -1)
+        wanted_node = None if node is None else self._names.get(node, -1)
+        places: list[int] = []
+        for segment in self._segments:
+            if segment.end > start:
+                places += segment.places(wanted_kind, wanted_node, start)
         return Window(self, places)
 
     def since(self, at_ns: int) -> int:
-        """Return the position of the first entry at or after a lab time."""
-        return bisect_left(self._at, at_ns)
+        """Return the position of the first entry at or after a lab time, among those that are still there."""
+        for segment in self._segments:
+            if len(segment) and segment.at[-1] >= at_ns:
+                return segment.since(at_ns)
+        return len(self)
 
     def _number(self, name: str) -> int:
         return self._names.setdefault(name, len(self._names))
 
     def _read(self, places: Sequence[int]) -> list[Entry[Event]]:
-        """Read entries at ascending places, neighbours in one go."""
-        if self._buffer:
-            self.flush()
+        """Read entries at ascending places, neighbours in one go; those that went meanwhile are left out."""
+        if self._last.file.waiting and not self._is_blocked:
+            self._write()
         entries: list[Entry[Event]] = []
         done = 0
         while done < len(places):
+            if places[done] < self.first:
+                done += 1
+                continue
+            segment = self._segments[bisect_right(self._segments, places[done], key=_first) - 1]
             first = last = places[done]
-            while done < len(places) and places[done] == last:
+            while done < len(places) and places[done] == last < segment.end:
                 last += 1
                 done += 1
-            end = self._offsets[last] if last < len(self) else self._end
-            start = self._offsets[first]
-            data = self._octets(start, end)
-            entries += [decode(line, place + 2) for place, line in enumerate(data.splitlines(), first)]
+            entries += segment.read(first, last)
         return entries
 
-    def _octets(self, start: int, end: int) -> bytes:
-        if self._file.closed:
-            with open(self.path, "rb") as file:
-                file.seek(start)
-                return file.read(end - start)
-        self._file.seek(start)
-        return self._file.read(end - start)
+
+def _first(segment: Segment) -> int:
+    return segment.first
 
 
 class Window(Sequence[Entry[Event]]):
@@ -156,44 +306,13 @@ class Window(Sequence[Entry[Event]]):
             yield from self._spool._read(some) if ascending else (self._spool[place] for place in some)
 
 
-class Reader:
-    """Reads a journal file: iterate over it once for its entries.
-
-    A last line that was cut short (a process died while writing) ends the reading; ``problem`` then says so, and is
-    None for a whole file. Raises `JournalFormatError` for any other line that is not an entry, `OSError` for no file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = fspath(path)
-        self.problem: str | None = None
-        with open(self.path, "rb") as file:
-            self.header = Header.decode(file.readline())
-
-    def __iter__(self) -> Iterator[Entry[Event]]:
-        with open(self.path, "rb") as file:
-            for number, line in enumerate(file, 1):
-                if number == 1:
-                    continue
-                if not line.endswith(b"\n"):
-                    self.problem = f"{self.path}: line {number} is cut short after {len(line)} octets; read up to there"
-                    return
-                yield decode(line, number)
-
-
-def read(path: Path) -> list[Entry[Event]]:
-    """Return the entries of a whole file. Raises `JournalFormatError`, also where its last line is cut short."""
-    reader = Reader(path)
-    entries = list(reader)
-    if reader.problem:
-        raise JournalFormatError(len(entries) + 2, "the last line is cut short; `Reader` reads what precedes it")
-    return entries
-
-
 def write(path: Path, header: Header, entries: Iterable[Entry[Event]]) -> None:
-    """Write entries to a file of their own."""
+    """Write entries to a file of their own. Raises `OSError` where they do not all get there."""
     spool = Spool(path, header)
     try:
         for entry in entries:
             spool.append(entry)
     finally:
         spool.close()
+    if spool.problem or spool.missing:
+        raise OSError(spool.problem)

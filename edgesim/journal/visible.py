@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from rich.cells import cell_len, get_character_cell_size
 
+from edgesim.journal.cutting import rest_of
 from edgesim.journal.entry import Entry
 from edgesim.journal.events import Event
 from edgesim.journal.masking import present
@@ -81,7 +82,7 @@ def payload_lines(entry: Entry[Event], *, secrets: bool = False, limit: int | No
     """Return an entry's payload as lines for people: text where it is UTF-8 text, else a dump of octets.
 
     Secrets are masked unless ``secrets``. Past ``limit`` characters the rest is told by its size and a digest, so that
-    no change goes unseen.
+    no change goes unseen. So is what the journal does not have.
     """
     payload = present(entry, secrets=secrets).payload
     if not payload:
@@ -97,7 +98,10 @@ def payload_lines(entry: Entry[Event], *, secrets: bool = False, limit: int | No
             lines = [visible(line.removesuffix("\r")) for line in text.split("\n")]
             if lines[-1] == "":
                 lines.pop()
-    return lines if limit is None else _limited(lines, limit, payload)
+    if limit is not None:
+        lines = _limited(lines, limit, payload, whole=entry.whole is None)
+    rest = rest_of(entry)
+    return lines if rest is None else [*lines, rest]
 
 
 def _dump(payload: bytes) -> list[str]:
@@ -109,11 +113,13 @@ def _dump(payload: bytes) -> list[str]:
     return lines
 
 
-def _limited(lines: list[str], limit: int, payload: bytes) -> list[str]:
+def _limited(lines: list[str], limit: int, payload: bytes, *, whole: bool) -> list[str]:
     used = 0
     for count, line in enumerate(lines):
         used += len(line) + 1
         if used > limit:
+            if not whole:  # its length and digest follow
+                return lines[:count]
             digest = hashlib.sha256(payload).hexdigest()[:12]
             return [*lines[:count], f"… {len(payload)} octets in all, SHA-256 {digest}"]
     return lines

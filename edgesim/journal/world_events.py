@@ -45,8 +45,11 @@ class WorldWatch:
         writer = self._writers.get(type(event))
         if writer is None:
             raise TypeError(f"no journal entry is defined for {type(event).__name__}")
-        host = self._journal.world.hosts.get(event.host, event.host)
+        host = self._journal.world.hosts.get(event.host)
         written, peer = writer(event)
+        if host is None:
+            self._journal.record_stranger(event.host, written, at_ns=event.at_ns, peer=peer)
+            return
         life = event.incarnation if isinstance(event, told.HostChanged) else None
         self._journal.record(host, written, at_ns=event.at_ns, incarnation=life, peer=peer)
 

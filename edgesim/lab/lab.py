@@ -11,7 +11,7 @@ from cryptography.x509 import Certificate
 from edgesim.deployment import Deployment, HostSpec
 from edgesim.deployment.network import translates
 from edgesim.dns import Resolver, ResolverOptions
-from edgesim.journal import Journal, events
+from edgesim.journal import Entry, Event, Journal, events
 from edgesim.journal.world_events import watch_world
 from edgesim.lab import administration, doors
 from edgesim.lab.certificates import Certificates
@@ -47,6 +47,10 @@ class Lab:
         self.deployment = deployment
         self.journal = journal if journal is not None else Journal(world)
         watch_world(self.journal)
+        recording = deployment.defaults.journal
+        self.journal.record_payloads(whole=recording.whole_bytes, beginning=recording.beginning_bytes)
+        self._zones: dict[tuple[str, str], tuple[str, str]] = {}
+        self.journal.listen(self._hear)
         minting = world.entropy("pki")
         self.authorities = authorities or fixture_authorities(minting)
         start = datetime.fromtimestamp(world.epoch_ns // SECOND, UTC)
@@ -204,11 +208,13 @@ class Lab:
 
     def zones(self) -> list[tuple[str, str, str, str]]:
         """Return the last known state of every Expressway zone: host, zone, state, reason."""
-        rows: dict[tuple[str, str], tuple[str, str]] = {}
-        for entry in self.journal.select(kind=events.ZoneState.kind):
-            if isinstance(entry.event, events.ZoneState):
-                rows[entry.node, entry.event.zone] = (entry.event.state, entry.event.reason)
-        return [(host, zone, *state) for (host, zone), state in rows.items()]
+        return [(host, zone, *state) for (host, zone), state in self._zones.items()]
+
+    def _hear(self, entry: Entry[Event]) -> None:
+        """Remember the states of zones: the journal need not keep every entry."""
+        event = entry.event
+        if type(event) is events.ZoneState:
+            self._zones[entry.node, event.zone] = (event.state, event.reason)
 
 
 def _search(spec: HostSpec) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from edgesim.journal import Recorder, events
+from edgesim.journal.suspects import suspected
 from edgesim.sip import journalling, stun
 from edgesim.sip.connection import (
     Address,
@@ -418,7 +419,10 @@ class SipEndpoint:
 
     def _malformed(self, error: SipProtocolError, data: bytes, connection: Connection, answer: str) -> None:
         self.recorder.received(
-            events.Malformed(protocol="sip", reason=error.reason, answer=answer), peer=connection.peer, payload=data
+            events.Malformed(protocol="sip", reason=error.reason, answer=answer),
+            peer=connection.peer,
+            payload=data,
+            secrets=suspected(data),
         )
 
     def saw_keepalive(self, form: str, connection: Connection, data: bytes) -> None:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from edgesim.journal import Entry, events
 from edgesim.journal.codec import VERSION, Header, JournalFormatError, decode, encode
 from edgesim.journal.masking import present
-from edgesim.journal.spool import Reader, Spool, read, write
+from edgesim.journal.reading import Reader, read
+from edgesim.journal.spool import Spool, write
 from tests.fuzz import fuzzed
 from tests.journal import sample
 from tests.journal.kinds import entry_of, event_of

@@ -15,6 +15,7 @@ from edgesim.deployment.defaults.doors import DoorDefaults, ProtectionDefaults
 from edgesim.deployment.defaults.edge import AutomaticRule, EdgeDefaults, UdsDefaults
 from edgesim.deployment.defaults.identity import OAuthDefaults, TlsDefaults
 from edgesim.deployment.defaults.im import CapacityDefaults, ImDefaults, RecoveryDefaults
+from edgesim.deployment.defaults.journal import JournalDefaults
 from edgesim.deployment.defaults.media import MediaDefaults
 from edgesim.deployment.defaults.network import DnsDefaults, Latency, LinkDefaults, NetworkDefaults, PortDefaults
 from edgesim.deployment.defaults.sip import AgentDefaults, SipDefaults, UnifiedCmDefaults
@@ -30,6 +31,7 @@ __all__ = [
     "EdgeDefaults",
     "Grounds",
     "ImDefaults",
+    "JournalDefaults",
     "Latency",
     "LinkDefaults",
     "MediaDefaults",
@@ -67,6 +69,7 @@ class Defaults(Model):
     capacity: CapacityDefaults = CapacityDefaults()
     client: ClientDefaults = ClientDefaults()
     media: MediaDefaults = MediaDefaults()
+    journal: JournalDefaults = JournalDefaults()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
