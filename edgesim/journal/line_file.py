@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
-from contextlib import suppress
 from itertools import islice
 from typing import BinaryIO, Final
 
-from edgesim.journal.private_file import open_private
+from edgesim.world import files
 
 WRITE: Final = 256 * 1024
 """Octets that are written at once."""
@@ -44,7 +42,7 @@ class LineFile:
 
     def open(self) -> None:
         """Make the file, or empty it. Raises `OSError`."""
-        self._file = open(open_private(self.path), "w+b", buffering=0)  # noqa: SIM115 - closed by `close`
+        self._file = open(files.open_private(self.path), "w+b", buffering=0)  # noqa: SIM115 - closed by `close`
 
     def has_room(self, octets: int) -> bool:
         """Say whether a line of that many octets may wait."""
@@ -139,8 +137,7 @@ class LineFile:
 
     def rename(self, path: str) -> None:
         """Give the file another name; one that somebody removed only counts as having it. Raises `OSError`."""
-        with suppress(FileNotFoundError):
-            os.rename(self.path, path)
+        files.rename(self.path, path)
         self.path = path
 
     def close(self) -> None:

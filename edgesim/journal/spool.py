@@ -9,12 +9,12 @@ next begins. The oldest parts go, with their index. Positions of entries go on o
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from os import fspath
+from os import path as paths
 from typing import Final, overload
 
 from edgesim.journal.bounds import EVERYTHING, Bounds
@@ -25,6 +25,7 @@ from edgesim.journal.line_file import LineFile
 from edgesim.journal.masking import Aliases
 from edgesim.journal.reading import Path, Reader, part_path, parts_beside, read
 from edgesim.journal.segment import Segment
+from edgesim.world import files
 
 __all__ = ["BUFFER_OCTETS", "Path", "Reader", "Spool", "Window", "read", "write"]
 
@@ -184,8 +185,7 @@ class Spool(Sequence[Entry[Event]]):
         """Remove the oldest part; return whether that worked."""
         oldest = self._segments[0]
         try:
-            with suppress(FileNotFoundError):
-                os.unlink(oldest.file.path)
+            files.remove(oldest.file.path)
         except OSError as error:
             self._undropped = f"{error.strerror or error} ({oldest.file.path})"
             return False
@@ -196,12 +196,12 @@ class Spool(Sequence[Entry[Event]]):
 
     def _remove_leftovers(self) -> None:
         """Remove the parts that an earlier journal of this name left."""
-        folder = os.path.dirname(self.path) or "."
-        for name in parts_beside(self.path, sorted(os.listdir(folder))):
-            path = os.path.join(folder, name)
+        folder = paths.dirname(self.path) or "."
+        for name in parts_beside(self.path, files.names_in(folder)):
+            path = paths.join(folder, name)
             with suppress(OSError, JournalFormatError):
-                if not os.path.islink(path) and Reader(path).header.part:
-                    os.unlink(path)
+                if not paths.islink(path) and Reader(path).header.part:
+                    files.remove(path)
 
     # ---- reading
 

@@ -1,4 +1,4 @@
-"""Files that only their owner may read, never made or emptied through a name that somebody else planted."""
+"""Files of this machine that only their owner may read, never made or emptied through a name that somebody planted."""
 
 from __future__ import annotations
 
@@ -35,3 +35,20 @@ def open_private(path: str) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def rename(path: str, other: str) -> None:
+    """Give a file another name, if it is there. Raises `OSError`."""
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(path, other)
+
+
+def remove(path: str) -> None:
+    """Remove a file, if it is there; a symbolic link itself. Raises `OSError`."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def names_in(folder: str) -> list[str]:
+    """Return the names of what is in a folder, in order. Raises `OSError`."""
+    return sorted(os.listdir(folder))
