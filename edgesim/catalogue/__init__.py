@@ -2,5 +2,6 @@
 
 from edgesim.catalogue.catalogue import Catalogue, Shown, Shows, UnknownRow, groups, row, rows
 from edgesim.catalogue.row import Kind, Row
+from edgesim.catalogue.standing import Standing
 
-__all__ = ["Catalogue", "Kind", "Row", "Shown", "Shows", "UnknownRow", "groups", "row", "rows"]
+__all__ = ["Catalogue", "Kind", "Row", "Shown", "Shows", "Standing", "UnknownRow", "groups", "row", "rows"]

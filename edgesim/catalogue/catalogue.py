@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from edgesim.catalogue.row import Row
+from edgesim.catalogue.standing import Standing, missing, standing
 from edgesim.catalogue.table import ROWS
+from edgesim.deployment import Product, Release
 
 _BY_ID = {row.id: row for row in ROWS}
 
@@ -49,14 +51,21 @@ def groups() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A row with the names of the scenarios and rules that show it."""
+    """A row with the names of the scenarios and rules that show it, and in words what it lacks to be shown."""
 
     row: Row
     scenarios: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+
+    @property
+    def standing(self) -> Standing:
+        """Whether its kind's demand is met: a rule and a scenario for a requirement, else a scenario; and gates."""
+        return standing(self.lacks, by_anything=bool(self.scenarios or self.rules))
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data: ``id``, ``kind``, ``statement``, ``gate``, ``source``, ``scenarios``, ``rules``."""
+        """Return plain data: ``id``, ``kind``, ``statement``, ``gate``, ``source``, ``standing`` (``shown``,
+        ``partly``, ``not shown``), ``scenarios``, ``rules``, ``lacks``."""
         return {
             "id": self.row.id,
             "kind": self.row.kind.value,
@@ -66,8 +75,10 @@ class Shown:
                 for gate in self.row.gates
             ],
             "source": self.row.source,
+            "standing": self.standing.value,
             "scenarios": list(self.scenarios),
             "rules": list(self.rules),
+            "lacks": list(self.lacks),
         }
 
 
@@ -83,13 +94,16 @@ class Catalogue:
 
         Raises `UnknownRow` that names the scenario or rule whose ``shows`` is wrong.
         """
-        by_scenario = _names(scenarios, "scenario")
+        stories = tuple(scenarios)
+        by_scenario = _names(stories, "scenario")
         by_rule = _names(rules, "rule")
-        return cls(
-            entries=tuple(
-                Shown(row=each, scenarios=by_scenario.get(each.id, ()), rules=by_rule.get(each.id, ())) for each in ROWS
-            )
-        )
+        releases = _releases(stories)
+        entries = []
+        for each in ROWS:
+            shown, ruled = by_scenario.get(each.id, ()), by_rule.get(each.id, ())
+            lacks = tuple(missing(each, shown, ruled, releases.get(each.id, {})))
+            entries.append(Shown(row=each, scenarios=shown, rules=ruled, lacks=lacks))
+        return cls(entries=tuple(entries))
 
     def entry(self, row_id: str) -> Shown:
         """Return one entry by the row's id. Raises `UnknownRow`."""
@@ -98,12 +112,27 @@ class Catalogue:
 
     @property
     def shown(self) -> tuple[Shown, ...]:
-        """The entries that at least one scenario or rule shows."""
-        return tuple(entry for entry in self.entries if entry.scenarios or entry.rules)
+        """The entries whose demand is met."""
+        return self.standing_at(Standing.SHOWN)
+
+    def standing_at(self, wanted: Standing) -> tuple[Shown, ...]:
+        """Return the entries of one standing."""
+        return tuple(entry for entry in self.entries if entry.standing is wanted)
 
     def as_json(self) -> list[dict[str, Any]]:
         """Return plain data, one object a row."""
         return [entry.as_json() for entry in self.entries]
+
+
+def _releases(stories: Iterable[Shows]) -> dict[str, dict[str, set[Release]]]:
+    """Return on which releases of each product the scenarios of each row play."""
+    found: dict[str, dict[str, set[Release]]] = {}
+    for story in stories:
+        played: Mapping[Product, set[Release]] = getattr(story, "releases_shown", {})
+        for row_id in story.shows:
+            for product, releases in played.items():
+                found.setdefault(row_id, {}).setdefault(product.value, set()).update(releases)
+    return found
 
 
 def _names(sources: Iterable[Shows], what: str) -> dict[str, tuple[str, ...]]:

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from edgesim.catalogue.catalogue import Catalogue, Shown
 from edgesim.catalogue.row import CHAPTER, Kind
+from edgesim.catalogue.standing import Standing
 
 HEAD = f"""\
 <!-- Made by `python docs/generate.py`. Do not edit by hand. -->
@@ -14,7 +15,9 @@ HEAD = f"""\
 # The catalogue of documented behaviours
 
 What Cisco documents about Mobile and Remote Access in the {CHAPTER}: every requirement, behaviour and limitation,
-in our own words, with the scenarios that show it. A row without a scenario is one that edgesim does not show yet.
+in our own words, with the scenarios and rules that show it. A requirement counts as shown with a rule of the check and
+a scenario of what then happens, a behaviour or limitation with a scenario; where a release gate is documented, with
+scenarios on both of its sides. What a row lacks is in its line.
 `edgesim catalogue` prints the same table, and `edgesim catalogue --json` gives it as data.
 """
 
@@ -24,7 +27,8 @@ _KINDS = {Kind.REQUIREMENT: "requirement", Kind.BEHAVIOUR: "behaviour", Kind.LIM
 def page(catalogue: Catalogue) -> str:
     """Return the page, ended by a line feed."""
     entries = catalogue.entries
-    shown = f"Shown so far: **{len(catalogue.shown)} of {len(entries)} rows**."
+    partly = len(catalogue.standing_at(Standing.PARTLY))
+    shown = f"Shown so far: **{len(catalogue.shown)} of {len(entries)} rows**; {partly} more partly."
     lines = [HEAD, shown]
     for section, group in groupby(entries, key=lambda entry: entry.row.section):
         lines += ["", f"## {section}", "", "| id | kind | statement | since | shown by |", "|---|---|---|---|---|"]
@@ -37,7 +41,10 @@ def _line(entry: Shown) -> str:
     since = "<br>".join(
         f"{gate}" if gate.feature in row.statement else f"{gate} ({gate.feature})" for gate in row.gates
     )
-    cells = (row.id, _KINDS[row.kind], row.statement, since, _names((*entry.scenarios, *entry.rules)))
+    by = _names((*entry.scenarios, *entry.rules))
+    if entry.standing is Standing.PARTLY:
+        by = f"**partly**, lacks {'; '.join(entry.lacks)}.<br>{by}"
+    cells = (row.id, _KINDS[row.kind], row.statement, since, by)
     return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
 
 

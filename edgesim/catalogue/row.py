@@ -30,6 +30,8 @@ class Row:
     kind: Kind
     statement: str
     section: str
+    partly: str = ""
+    """What no scenario of this project can show of it, and why; empty where the whole row can be shown."""
 
     @property
     def group(self) -> str:

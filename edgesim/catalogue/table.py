@@ -12,7 +12,13 @@ from edgesim.catalogue.row import Kind, Row
 def _read() -> tuple[Row, ...]:
     text = resources.files("edgesim.catalogue").joinpath("rows.yaml").read_text(encoding="utf-8")
     return tuple(
-        Row(id=entry["id"], kind=Kind(entry["kind"]), statement=entry["statement"], section=section["section"])
+        Row(
+            id=entry["id"],
+            kind=Kind(entry["kind"]),
+            statement=entry["statement"],
+            section=section["section"],
+            partly=entry.get("partly", ""),
+        )
         for section in yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         for entry in section["rows"]
     )

@@ -14,11 +14,14 @@ Examples:
   edgesim catalogue                     every row
   edgesim catalogue NET EP-02           some
   edgesim catalogue --shown             those that something shows
-  edgesim catalogue --verify            every scenario turns red under its mutations"""
+  edgesim catalogue --verify            every scenario turns red under its mutations
+  edgesim catalogue --verify NET-08     those of one row
+  edgesim catalogue --verify mra_was_first
+                                        one scenario, by its name, tag or path"""
 
 
 @click.command("catalogue", epilog=EPILOG, short_help="List the documented behaviours and what shows each of them.")
-@click.argument("wanted", nargs=-1, metavar="[ROW|GROUP]...")
+@click.argument("wanted", nargs=-1, metavar="[ROW|GROUP|SCENARIO]...")
 @click.option("--shown", is_flag=True, help="Only rows that a scenario or rule shows.")
 @click.option("--verify", is_flag=True, help="Run each scenario, and each of its mutations, which must turn it red.")
 @click.option("--json", "as_json", is_flag=True, help="A list of objects; with --verify a line for each run.")
@@ -28,6 +31,12 @@ def command(wanted: tuple[str, ...], shown: bool, verify: bool, as_json: bool) -
     from edgesim.cli.choosing import chosen
     from edgesim.cli.problems import Problem
 
+    named = [each for each in wanted if not catalogue_views.is_row(each)] if verify else []
+    if named:
+        stories = chosen(named)
+        wanted = tuple(each for each in wanted if each not in named)
+        if not wanted:
+            click.get_current_context().exit(verification.verify(stories, as_json=as_json))
     scenarios = chosen(())
     rows = catalogue_views.selected(scenarios, wanted, shown=shown)
     if not rows:
@@ -35,9 +44,10 @@ def command(wanted: tuple[str, ...], shown: bool, verify: bool, as_json: bool) -
     if verify:
         ids = {entry.row.id for entry in rows}
         some = bool(wanted) or shown
-        click.get_current_context().exit(
-            verification.verify([each for each in scenarios if not some or ids & set(each.shows)], as_json=as_json)
-        )
+        stories = [each for each in scenarios if not some or ids & set(each.shows)]
+        if named:
+            stories += [each for each in chosen(named) if each not in stories]
+        click.get_current_context().exit(verification.verify(stories, as_json=as_json, counted=rows))
     if as_json:
         click.echo(json.dumps([entry.as_json() for entry in rows], ensure_ascii=False, indent=1))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from edgesim.catalogue import Catalogue, Shown, UnknownRow, groups, row
+from edgesim.catalogue import Catalogue, Shown, Standing, UnknownRow, groups, row
 from edgesim.cli import output
 from edgesim.cli.problems import Problem
 from edgesim.readiness.rules import RULES
@@ -13,6 +13,12 @@ from edgesim.scenario import Scenario
 
 WIDTH = 120
 """Statements are wrapped here even where there is more room: they are prose."""
+
+
+def is_row(name: str) -> bool:
+    """Say whether a name is written as a row or a group is."""
+    group = name.upper().partition("-")[0]
+    return group in groups() and not name.islower()
 
 
 def selected(scenarios: Sequence[Scenario], wanted: Sequence[str], *, shown: bool) -> list[Shown]:
@@ -30,7 +36,8 @@ def selected(scenarios: Sequence[Scenario], wanted: Sequence[str], *, shown: boo
     names = {name.upper() for name in wanted}
     return [
         entry
-        for entry in (catalogue.shown if shown else catalogue.entries)
+        for entry in catalogue.entries
+        if not (shown and entry.standing is Standing.EMPTY)
         if not names or entry.row.id in names or entry.row.group in names
     ]
 
@@ -45,16 +52,20 @@ def show(rows: Sequence[Shown]) -> None:
             output.say()
             output.say(section, bold=True)
         by = [*entry.scenarios, *entry.rules]
+        colour = {Standing.SHOWN: "green", Standing.PARTLY: "yellow"}.get(entry.standing)
         head = f"  {entry.row.id:<8}{entry.row.kind.value}  "
         lines = textwrap.wrap(entry.row.statement, max(width - len(head), 30))
-        output.say(head + lines[0], fg="green" if by else None)
+        output.say(head + lines[0], fg=colour)
         for text in lines[1:]:
-            output.say(" " * len(head) + text, fg="green" if by else None)
+            output.say(" " * len(head) + text, fg=colour)
         if entry.row.gates:
             since = "; ".join(f"{gate.product.value} {gate.since} ({gate.feature})" for gate in entry.row.gates)
             output.say(f"{'':{len(head)}}since {since}", dim=True)
         if by:
-            output.say(f"{'':{len(head)}}shown by {', '.join(by)}", dim=True)
+            word = "shown" if entry.standing is Standing.SHOWN else "partly shown"
+            output.say(f"{'':{len(head)}}{word} by {', '.join(by)}", dim=True)
+        if entry.standing is Standing.PARTLY:
+            output.say(f"{'':{len(head)}}lacks {'; '.join(entry.lacks)}", dim=True)
     output.say()
-    done = sum(1 for entry in rows if entry.scenarios or entry.rules)
-    output.say(f"{done} of {len(rows)} rows are shown by a scenario or a rule", bold=True)
+    counts = {each: sum(1 for entry in rows if entry.standing is each) for each in Standing}
+    output.say(f"{counts[Standing.SHOWN]} of {len(rows)} rows are shown, {counts[Standing.PARTLY]} partly", bold=True)

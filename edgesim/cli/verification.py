@@ -1,14 +1,20 @@
-"""Whether scenarios can fail: each passes as it is, and turns red under each of its mutations."""
+"""Whether scenarios can fail, and whether the catalogue counts what it may.
+
+A scenario passes as it is, and turns red under each of its mutations. A row that counts as shown on scenarios that do
+not hold is a false count.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
+from edgesim.catalogue import Catalogue, Shown, Standing
 from edgesim.cli import output
 from edgesim.cli.problems import Problem
+from edgesim.readiness.rules import RULES
 from edgesim.scenario import Mutation, Outcome, Scenario
 from edgesim.scenario.run import Options, run
 from edgesim.scenario.sweep import shortcomings
@@ -17,12 +23,18 @@ from edgesim.scenario.verdict import Verdict
 SEED = 1
 
 
-def verify(scenarios: Sequence[Scenario], *, as_json: bool) -> int:
-    """Run every scenario and its mutations, print, and return the exit code: 0 if all is as it must be, else 1."""
+def verify(scenarios: Sequence[Scenario], *, as_json: bool, counted: Sequence[Shown] = ()) -> int:
+    """Run every scenario and its mutations, print, and return the exit code: 0 if all is as it must be, else 1.
+
+    ``counted`` are entries of the catalogue that these scenarios show: counted on those that hold alone, each must
+    stand as it does.
+    """
     if not scenarios:
         raise Problem("no scenario shows these rows")
     wrong = runs = 0
+    held: list[Scenario] = []
     for scenario in scenarios:
+        before = wrong
         mutations: list[Mutation | None] = [None, *scenario.mutations]
         for problem in shortcomings(scenario, []) if not scenario.mutations else ():
             wrong += 1
@@ -33,11 +45,33 @@ def verify(scenarios: Sequence[Scenario], *, as_json: bool) -> int:
             problem = _problem(scenario, mutation, verdict)
             wrong += bool(problem)
             _say(as_json, scenario, mutation, verdict, problem)
+        if wrong == before:
+            held.append(scenario)
+    for row, problem in false_counts(counted, held):
+        wrong += 1
+        _say_row(as_json, row, problem)
     if not as_json:
         output.say()
         text = f"{len(scenarios)} scenarios, {runs} runs, {wrong} not as they must be"
         output.say(text, bold=True, fg="red" if wrong else "green")
     return 1 if wrong else 0
+
+
+def false_counts(counted: Sequence[Shown], held: Sequence[Scenario]) -> Iterator[tuple[str, str]]:
+    """Yield each row that stands better in the catalogue than on the scenarios that hold, and why."""
+    catalogue = Catalogue.collect(held, RULES)
+    for entry in counted:
+        proved = catalogue.entry(entry.row.id)
+        if entry.standing is Standing.SHOWN and proved.standing is not Standing.SHOWN:
+            yield entry.row.id, f"counted as shown, and is {proved.standing.value}: lacks {'; '.join(proved.lacks)}"
+
+
+def _say_row(as_json: bool, row: str, problem: str) -> None:
+    if as_json:
+        value = {"row": row, "as_it_must_be": False, "problem": problem}
+        click.echo(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    else:
+        output.say(f"  WRONG  {row}: {problem}", fg="red")
 
 
 def _problem(scenario: Scenario, mutation: Mutation | None, verdict: Verdict) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from edgesim.deployment import Product, Release
 from edgesim.scenario.mutations import Mutation
 from edgesim.world import Capability
 
@@ -58,6 +59,13 @@ class Scenario:
         """The first line of the story's docstring, or its name in words."""
         doc = inspect.getdoc(self.play)
         return doc.splitlines()[0] if doc else self.name.replace("_", " ")
+
+    @property
+    def releases_shown(self) -> Mapping[Product, set[Release]]:
+        """The releases of each product on which it plays, its mutations included."""
+        from edgesim.scenario.sides import releases_of
+
+        return releases_of(self)
 
     @property
     def users(self) -> tuple[str, ...]:

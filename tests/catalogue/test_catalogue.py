@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import pytest
 
-from edgesim.catalogue import Catalogue, Kind, UnknownRow, groups, row, rows
+from edgesim.catalogue import Catalogue, Kind, Standing, UnknownRow, groups, row, rows
+from edgesim.cli.verification import false_counts
+from edgesim.deployment import Product, Release
 from edgesim.deployment.features import GATES
+from edgesim.scenario import Lab, Scenario, Setting, scenario
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,13 @@ def test_collect() -> None:
     assert len(Catalogue.collect().entries) == 104
 
 
+KEYS = ["id", "kind", "statement", "gate", "source", "standing", "scenarios", "rules", "lacks"]
+
+
 def test_json() -> None:
     found = Catalogue.collect([Story("dual_domain", ("NET-04",))]).as_json()
     assert len(found) == 104
-    assert all(list(each) == ["id", "kind", "statement", "gate", "source", "scenarios", "rules"] for each in found)
+    assert all(list(each) == KEYS for each in found)
     [entry] = [each for each in found if each["scenarios"]]
     assert entry["id"] == "NET-04"
     assert entry["kind"] == "B"
@@ -86,3 +93,90 @@ def test_json() -> None:
         {"feature": "no inside srv of the edge domain", "product": "Expressway", "since": "X12.5"},
     ]
     assert entry["scenarios"] == ["dual_domain"]
+
+
+@dataclass(frozen=True)
+class Played(Story):
+    releases_shown: Mapping[Product, set[Release]]
+
+
+def expressway(*releases: str) -> dict[Product, set[Release]]:
+    return {Product.EXPRESSWAY: {Release.parse(each, Product.EXPRESSWAY) for each in releases}}
+
+
+def test_a_requirement_needs_a_rule_and_a_scenario() -> None:
+    story, law = Story("story", ("NET-14",)), Story("law", ("NET-14",))
+    assert Catalogue.collect().entry("NET-14").standing is Standing.EMPTY
+    ruled = Catalogue.collect(rules=[law]).entry("NET-14")
+    assert ruled.standing is Standing.PARTLY and ruled.lacks == ("a scenario",)
+    told = Catalogue.collect([story]).entry("NET-14")
+    assert told.standing is Standing.PARTLY and told.lacks == ("a rule of the check",)
+    assert Catalogue.collect([story], [law]).entry("NET-14").standing is Standing.SHOWN
+
+
+def test_a_behaviour_is_not_shown_by_a_rule() -> None:
+    assert Catalogue.collect(rules=[Story("law", ("NET-03",))]).entry("NET-03").standing is Standing.PARTLY
+    assert Catalogue.collect([Story("story", ("NET-03",))]).entry("NET-03").standing is Standing.SHOWN
+
+
+@pytest.mark.parametrize(
+    ("stories", "standing"),
+    [
+        ([Played("after", ("NET-04",), expressway("X14.3"))], Standing.PARTLY),
+        ([Played("before", ("NET-04",), expressway("X12.4"))], Standing.PARTLY),
+        ([Played("both", ("NET-04",), expressway("X12.4", "X12.5"))], Standing.SHOWN),
+        (
+            [
+                Played("before", ("NET-04",), expressway("X12.4")),
+                Played("after", ("NET-04", "NET-05"), expressway("X12.5")),
+            ],
+            Standing.SHOWN,
+        ),
+        (
+            [
+                Played("before", ("NET-05",), expressway("X12.4")),
+                Played("after", ("NET-04",), expressway("X12.5")),
+            ],
+            Standing.PARTLY,
+        ),
+    ],
+)
+def test_a_gate_is_shown_on_both_sides(stories: list[Played], standing: Standing) -> None:
+    assert Catalogue.collect(stories).entry("NET-04").standing is standing
+
+
+def test_releases_of_a_scenario() -> None:
+    @scenario(
+        changes={"expressway_c.0.release": "X12.4", "clients": [{"name": "a", "firmware": "11.0(1)"}]},
+        mutations=[Setting("expressway_c.0.release", "X12.5"), Setting("unified_cm.0.release", "12.5(1)")],
+    )
+    async def story(lab: Lab) -> None: ...
+
+    def texts(product: Product) -> set[str]:
+        return {str(each) for each in story.releases_shown.get(product, ())}
+
+    assert texts(Product.EXPRESSWAY) == {"X12.4", "X12.5"}
+    assert texts(Product.UNIFIED_CM) == {"14SU3", "12.5(1)"}
+    assert texts(Product.PHONE) == {"11.0(1)"} and not texts(Product.ROOM_DEVICE)
+
+
+def test_a_false_count_is_found() -> None:
+    """A row that is counted on scenarios which do not hold is reported; one that others show as well is not."""
+
+    def declared(name: str, *shows: str) -> Scenario:
+        @scenario(shows=shows)
+        async def story(lab: Lab) -> None: ...
+
+        return replace(story, name=name)
+
+    one, two = declared("one", "NET-03", "NET-07"), declared("two", "NET-07")
+    counted = Catalogue.collect([one, two]).shown
+    assert not list(false_counts(counted, [one, two]))
+    assert [row_id for row_id, _ in false_counts(counted, [two])] == ["NET-03"]
+    assert [row_id for row_id, _ in false_counts(counted, [])] == ["NET-03", "NET-07"]
+
+
+def test_what_cannot_be_shown_is_said() -> None:
+    partly = {each.id: each.partly for each in rows() if each.partly}
+    assert set(partly) == {"CERT-10", "CERT-11", "EP-07", "EXP-07"}
+    assert all(len(text) > 40 and not text.endswith(".") for text in partly.values())

@@ -145,4 +145,7 @@ def test_verify_demands_that_mutations_turn_red(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(write(feeble, weak=weak))
     done = edgesim("catalogue", "--verify", "--json")
     assert done.exit_code == 1
-    assert [json.loads(line)["as_it_must_be"] for line in done.output.splitlines()] == [True, False]
+    run, mutated, row = (json.loads(line) for line in done.output.splitlines())
+    assert run["as_it_must_be"] and not mutated["as_it_must_be"]
+    assert row["row"] == "NET-03" and "counted as shown" in row["problem"]  # a false count
+    assert edgesim("catalogue", "--verify", "asks").exit_code == 1
