@@ -35,6 +35,13 @@ class SipLimits:
     datagram_peers: int = 10_000
 
 
+def fits(message: Request | Response, limits: SipLimits) -> bool:
+    """Say whether a peer with these limits takes a message: what we add on the way can make it too long for one."""
+    octets = bytes(message)
+    lines = octets.count(b"\r\n", 0, octets.index(b"\r\n\r\n"))
+    return len(octets) <= limits.message and lines <= limits.header_lines
+
+
 class KeepAlive(Enum):
     """A CRLF keep-alive: a double CRLF asks (ping), a single one answers (pong)."""
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from edgesim.sip.connection import Connection
 from edgesim.sip.errors import SipTransportError
+from edgesim.sip.framing import SipLimits, fits
 from edgesim.sip.message import Request, Response
-from edgesim.sip.proxy import Branches, Place, clamp_hops, push_via
+from edgesim.sip.proxy import Branches, Place, ProxyRefusal, clamp_hops, push_via
 from edgesim.sip.rewriting import Writer, as_received
 from edgesim.sip.values import Via
 from edgesim.world import Entropy
@@ -43,6 +44,7 @@ class Relay:
     """The requests that one proxy has sent on and whose answers it awaits. ``own`` are its sent-by values.
 
     ``write`` says how a message that goes on is written, ``trying`` makes the 100 for the sender of an INVITE.
+    ``message_limits`` is what the next hop takes.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Relay:
         trying: Callable[[Request], Response] | None = None,
         lifetime: float = LIFETIME,
         limit: int = LIMIT,
+        message_limits: SipLimits | None = None,
     ) -> None:
         self.own = frozenset(own)
         self._write = write
@@ -62,6 +65,7 @@ class Relay:
         self._entropy = entropy
         self._lifetime = lifetime
         self._limit = limit
+        self._message_limits = message_limits or SipLimits()
         self._waiting: OrderedDict[tuple[str, str], Forwarded] = OrderedDict()
 
     def __len__(self) -> int:
@@ -91,15 +95,20 @@ class Relay:
 
         ``via`` is the top Via as received, where the caller has it at hand.
 
-        Raises `ProxyRefusal` if it may go no further, `SipProtocolError` if it is unsound, `SipTransportError`.
+        Raises `ProxyRefusal` if it may go no further or got too long on the way here (the next hop would end the
+        connection, which others share), `SipProtocolError` if it is unsound, `SipTransportError`.
         """
         clamp_hops(request, hop_count)
         if request.method == "INVITE":
             ingress.send_now(self._trying(request))
         branch = self._branches.make(request, via=via, loop_hash=loop_hash)
         push_via(request, place, zone=zone, branch=branch, proxy_call_id=proxy_call_id)
+        written = self._write(request)
+        if not fits(written, self._message_limits):
+            request.pop_value("Via")
+            raise ProxyRefusal(513, "too long for the next hop")
         try:
-            egress.send_now(self._write(request))
+            egress.send_now(written)
         except SipTransportError:
             request.pop_value("Via")  # so that the caller can answer
             raise
@@ -126,9 +135,19 @@ class Relay:
         return found
 
     def back(self, forwarded: Forwarded, response: Response) -> None:
-        """Send an answer, from which our Via is gone, to whom the request came from, if he is there."""
-        if forwarded.ingress.open:
-            forwarded.ingress.send_now(self._write(response))
+        """Send an answer, from which our Via is gone, to whom the request came from, if he is there.
+
+        In place of one that is too long for him goes a 502; a provisional one is dropped.
+        """
+        if not forwarded.ingress.open:
+            return
+        written = self._write(response)
+        if not fits(written, self._message_limits):
+            if response.status < 200:
+                return
+            written = forwarded.request.response(502)
+            written.pop_value("Via")
+        forwarded.ingress.send_now(written)
 
     def lost(self, connection: Connection) -> list[Forwarded]:
         """Forget what a connection that ended had to do with; return the requests that it will answer no more."""

@@ -29,6 +29,8 @@ class Line:
         self.user = user
         self.password = password if password is not None else f"{user}-secret"
         self.requests: list[Request] = []
+        self.answers: tuple[tuple[str, str], ...] = ()
+        """Headers that its answers have beside those copied."""
         self.routes: tuple[str, ...] = (ROUTE,)
         self.target = PUB
         self.connection: Any = None
@@ -38,7 +40,10 @@ class Line:
     def _heard(self, request: Request, connection: Connection) -> None:
         self.requests.append(request)
         if request.method != "ACK":
-            connection.send(request.response(200, to_tag="phone"))
+            answer = request.response(200, to_tag="phone")
+            for name, value in self.answers:
+                answer.append(name, value)
+            connection.send(answer)
 
     async def signed_in(self, edge: str = EDGE) -> Line:
         """Let C learn the password, as by ``get_edge_config``."""

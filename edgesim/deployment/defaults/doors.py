@@ -10,6 +10,7 @@ from edgesim.deployment.defaults.known import (
     CONFIGURATION,
     MAINTENANCE,
     NETWORK,
+    REFERENCE,
     TROUBLESHOOTING,
     known,
 )
@@ -60,8 +61,22 @@ class DoorDefaults(Model):
 class ProtectionDefaults(Model):
     """Authorization rate control and automated intrusion protection."""
 
-    authorizations_per_period: int = known(8, "authorizations of one user before 429", tag="recalled", gap="D-19", ge=1)
-    rate_period_s: int = known(300, "the period of rate control, seconds", tag="recalled", gap="D-19", ge=1)
+    authorizations_per_period: int = known(
+        8,
+        "authorizations of one user in a period before 429, right passwords and wrong ones alike, so that a stranger "
+        "can use up a user's; 0 turns the control off; the printed example is 3",
+        tag="recalled",
+        gap="D-19",
+        ge=0,
+    )
+    rate_period_s: int = known(
+        300,
+        "the period of rate control, seconds, as printed in an example: it begins with the first authorization",
+        tag="doc",
+        source=REFERENCE,
+        gap="D-19",
+        ge=1,
+    )
     intrusion_protection_on_e: bool = known(True, "E's default", tag="doc", source=CONFIGURATION)
     intrusion_protection_on_c: bool = known(
         False, "switched off on C by the task flow", tag="doc", source=CONFIGURATION

@@ -204,6 +204,9 @@ class UdsDefaults(Model):
 
     realm: str = known("Cisco Web Services Realm", "the realm of UCM's own 401", tag="trace", source=TC_EXAMPLE)
     schema_version: str = known("10.0.0", "attribute version of UDS documents", tag="doc", source=UDS_REFERENCE)
+    user_id_limit: int = known(
+        128, "characters of the longest user id of Unified CM: a longer one is nobody's", tag="recalled", ge=1
+    )
     search_limit: int = known(64, "users returned by default", tag="doc", source=UDS_REFERENCE, ge=1)
     search_maximum: int = known(500, "users returned at most", tag="doc", source=UDS_REFERENCE, ge=1)
     private_users_status: int = known(

@@ -25,6 +25,7 @@ ZONES = 'Expressway Administrator Guide X14.3, "Zones and Neighbors"'
 CAPACITY = 'Expressway Administrator Guide X15.4, "Capacity and Sizing"'
 NETWORK = 'Expressway Administrator Guide X15.5, "Network and System Settings"'
 PROTOCOLS = 'Expressway Administrator Guide X15.3, "Protocols"'
+REFERENCE = 'Expressway Administrator Guide X15.5, "Reference Material"'
 CERTIFICATES = "Configure and Troubleshoot Collaboration Edge (MRA) Certificates (213872)"
 UPGRADE = "Upgrade Video Communication Server (VCS) / Expressway X14.x (217743)"
 FAILOVER = "How Phone Services Failover works for Jabber 14 over MRA (217244)"

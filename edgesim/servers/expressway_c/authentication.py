@@ -2,7 +2,8 @@
 
 A valid ``X-Auth`` cookie stands for an earlier sign-in. ``Authorization: Basic`` counts only where *Authorize by user
 credential* is on; C asks Unified CM unless it has accepted the same credentials lately. The answer to everything else
-is the edge's challenge, whatever the reason.
+is the edge's challenge, whatever the reason. A user id that is longer than any of Unified CM's is nobody's: C neither
+asks about it nor remembers it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from edgesim.node import Node
 from edgesim.servers.expressway_c.answers import too_many, unauthorized, unverified
 from edgesim.servers.expressway_c.credentials import Credentials
 from edgesim.servers.expressway_c.user_data import Account, Refused, Unavailable, Unverified, UserData
+
+SHOWN = 128
+"""Characters of a user id that the journal shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,8 @@ class Authenticator:
         access = self.node.deployment.mra.access
         if not access.user_credential or "UCM/LDAP" not in access.authentication_path:
             return self._refuse(request, basic.user, "basic", "Authorize by user credential is off")
+        if len(basic.user) > self.node.defaults.uds.user_id_limit:
+            return self._refuse(request, basic.user, "basic", "no user id is so long")
         if not self.credentials.within_rate(basic.user):
             self._tell(request, basic.user, "basic", False, "more authorizations than allowed in the period")
             return Verdict(refusal=too_many(self.node))
@@ -100,6 +106,7 @@ class Authenticator:
         return Verdict(refusal=unauthorized(self.node))
 
     def _tell(self, request: Request, user: str, how: str, granted: bool, detail: str) -> None:
+        user = user[:SHOWN]
         keys = [f"user:{user}"] if user else []
         if value := request.cookie(self._cookie):
             keys.append(f"cookie:{value}")

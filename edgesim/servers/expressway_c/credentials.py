@@ -2,14 +2,15 @@
 
 C keeps accepted credentials for the *credentials refresh interval* (480 minutes) without asking Unified CM again, and
 forgets them after the *credentials cleanup interval* (720 minutes). An ``X-Auth`` cookie lives for the refresh
-interval. *Maximum authorizations per period* counts each user, whatever the client. All times are those of the host's
-clock. Source: "MRA Deployment Guide X14.3, MRA Maintenance".
+interval. *Maximum authorizations per period* counts each user, whatever the client: the first authorization starts a
+period, and when that has ended the next one starts another. All times are those of the host's clock. Sources: "MRA
+Deployment Guide X14.3, MRA Maintenance"; "Expressway Administrator Guide X15.5, Reference Material" for the period.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import deque
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -55,7 +56,8 @@ class Credentials:
         self._sign_ins: dict[str, SignIn] = {}
         self._used: dict[str, float] = {}
         self._cookies: dict[str, Issued] = {}
-        self._asked: dict[str, deque[float]] = {}
+        self._asked: dict[str, tuple[float, int]] = {}
+        """When a user's period began, and how many authorizations were in it."""
         self._listeners: list[Callable[[SignIn | Issued], None]] = []
 
     # ---- passwords
@@ -67,7 +69,9 @@ class Credentials:
     def cached(self, user: str, password: str) -> Account | None:
         """Return the account if Unified CM accepted these credentials within the refresh interval."""
         found = self._sign_ins.get(user)
-        if found is None or found.password != password or self._clock.time() - found.at >= self._refresh:
+        if found is None or self._clock.time() - found.at >= self._refresh:
+            return None
+        if not hmac.compare_digest(found.password.encode(), password.encode()):
             return None
         # Asked for again: it serves on, though Unified CM was not asked. The table stays in the order of last use.
         self._sign_ins[user] = self._sign_ins.pop(user)
@@ -157,15 +161,17 @@ class Credentials:
 
     def within_rate(self, user: str) -> bool:
         """Count an authorization of a user and say whether it stays within the period's maximum."""
+        if not self._allowed:
+            return True
         now = self._clock.time()
-        asked = self._asked.setdefault(user, deque(maxlen=self._allowed))
+        begun, count = self._asked.get(user, (now, 0))
+        if not 0 <= now - begun < self._period:
+            begun, count = now, 0
+        if count >= self._allowed:
+            return False
+        self._asked[user] = (begun, count + 1)
         if len(self._asked) > MAX_USERS:
             del self._asked[next(iter(self._asked))]
-        while asked and now - asked[0] >= self._period:
-            asked.popleft()
-        if len(asked) >= self._allowed:
-            return False
-        asked.append(now)
         return True
 
     def _purge(self) -> None:

@@ -97,6 +97,7 @@ class SipSide:
         self._own_answers = Answers(self.agent, lambda: tags.token_hex(8), sessions=sip.session_of_answers)
         self._adds_adaptive = sip.ar_sk_inserted_by == "expressway_c"
         self._path = node.deployment.mra.sip_path_headers
+        limits = SipLimits(message=sip.max_message_bytes)
         self._endpoint = SipEndpoint(
             node.host,
             node.journal,
@@ -108,7 +109,7 @@ class SipSide:
             answer=self._own_answers.make,
             stun=node.deployment.mra.stun_keepalive,
             stateful=False,
-            limits=SipLimits(message=sip.max_message_bytes),
+            limits=limits,
             timers=Timers(t1=sip.t1_s, t2=sip.t2_s, t4=sip.t4_s),
             name="sip",
         )
@@ -120,6 +121,7 @@ class SipSide:
             write=Rewriter(sip.header_order, sip.headers_apart) if sip.forwarding == "rewritten" else as_received,
             trying=self._own_answers.trying,
             lifetime=sip.timer_c_s,
+            message_limits=limits,
         )
         self._service = ServiceServer(node, release, product.credentials.ha1)
         self._maintenance = False

@@ -4,6 +4,9 @@ First ``clusterUser`` finds the home cluster; there ``/user/<id>/devices`` check
 ``/user/<id>`` tell what the edge configuration needs ("Preferred Architecture for Cisco Collaboration 12.x Enterprise
 On-Premises, Collaboration Edge"). From X14.2 on a node that fails is replaced by another of its cluster, chosen at
 random, and is not asked again for a while ("MRA Deployment Guide X15.0, MRA Requirements and Prerequisites").
+
+A node has failed when no answer came, or one of 500 and above: only these say something of the node. Any other status
+is the node's judgement of the request, whose user name a stranger chose; it refuses that user and nothing else.
 """
 
 from __future__ import annotations
@@ -55,8 +58,12 @@ class Unverified(Unavailable):
     """No Unified CM node showed a certificate that C trusts."""
 
 
-class _NodeFailed(Exception):
-    """One node did not do its work; another may."""
+class _NodeUseless(Exception):
+    """One node gave an answer that C cannot use; another may do better. It counts as up."""
+
+
+class _NodeFailed(_NodeUseless):
+    """One node did not answer, or said that it cannot work."""
 
 
 class _NodeUnverified(_NodeFailed):
@@ -91,18 +98,18 @@ class UserData:
         return self._bad.get(host.lower(), 0.0) <= self.node.host.clock.time()
 
     async def _ask(self, places: Sequence[Place], ask: Callable[[Place], Awaitable[T]]) -> T:
-        """Ask the first node that is not known to be down; from X14.2 on, when it fails, others at random."""
+        """Ask the first node that is not known to be down; from X14.2 on, when it is of no use, others at random."""
         left = [place for place in places if self.usable(place.host)]
-        failures: list[_NodeFailed] = []
+        failures: list[_NodeUseless] = []
         while left:
             place = left.pop(0)
             try:
                 return await ask(place)
-            except _NodeFailed as failure:
+            except _NodeUseless as failure:
                 failures.append(failure)
                 if not self._retries:
                     break
-                if not isinstance(failure, _NodeUnverified):
+                if isinstance(failure, _NodeFailed) and not isinstance(failure, _NodeUnverified):
                     self.mark_failed(place.host, self.node.defaults.edge.failed_node_s)
                 self._choices.shuffle(left)
         if failures and all(isinstance(failure, _NodeUnverified) for failure in failures):
@@ -183,8 +190,7 @@ class _Call:
 
     async def read(self, place: Place) -> Account:
         devices = await self._get(place, uds.user_target(self._user, "devices"), self._authorization)
-        if devices.status != 200:
-            raise Refused(f"{place.host} answered {devices.status} to {uds.user_target(self._user, 'devices')}")
+        self._granted(place, devices)
         servers = self._read(place, await self._get(place, SERVERS), uds.Servers.parse)
         body = await self._get(place, uds.user_target(self._user), self._authorization)
         user = self._read(place, body, uds.User.parse)
@@ -200,13 +206,16 @@ class _Call:
             place, target, user=self._user, tracking=self._tracking, authorization=authorization
         )
 
-    def _read(self, place: Place, answer: Response, parse: Callable[[bytes], T]) -> T:
+    def _granted(self, place: Place, answer: Response) -> None:
         if answer.status != 200:
-            raise _NodeFailed(f"{place.host} answered {answer.status}")
+            raise Refused(f"{place.host} answered {answer.status}")
+
+    def _read(self, place: Place, answer: Response, parse: Callable[[bytes], T]) -> T:
+        self._granted(place, answer)
         try:
             return parse(answer.body)
         except uds.UdsError as error:
-            raise _NodeFailed(f"{place.host}: {error}") from None
+            raise _NodeUseless(f"{place.host}: {error}") from None
 
 
 SERVERS = "/cucm-uds/servers"

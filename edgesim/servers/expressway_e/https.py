@@ -27,6 +27,8 @@ from edgesim.servers.expressway_e.tunnel import Tunnel, TunnelServer
 
 CONTROL_RESOURCES = (edge_config.RESOURCE,)
 """What may follow an edge domain in a URL; E passes these on to C."""
+SHOWN = 128
+"""Characters of a user id that the journal shows."""
 COOKIES_KEPT = 50_000
 """How many edge cookies E remembers the C of."""
 
@@ -118,7 +120,7 @@ class EdgeProxy:
         for tunnel in self._choose(request):
             if tunnel.skewed and isinstance(first, Descriptor):
                 return self._own(403)
-            answer = await self._forward(request, tunnel, tracking)
+            answer = await self._forward(request, tunnel, tracking, own=isinstance(first, EdgeDomain))
             if answer is not None:
                 return answer
         return self.unreachable()
@@ -149,8 +151,11 @@ class EdgeProxy:
         turned = live[first:] + live[:first]
         return sorted(turned, key=lambda tunnel: tunnel.name != home)
 
-    async def _forward(self, request: Request, tunnel: Tunnel, tracking: str) -> Response | None:
-        """Return what C answered, or the refusal that follows from it; None where another C may be asked."""
+    async def _forward(self, request: Request, tunnel: Tunnel, tracking: str, *, own: bool) -> Response | None:
+        """Return what C answered, or the refusal that follows from it; None where another C may be asked.
+
+        ``own`` says that the answer is C's own, not that of a server behind it: only such a one says anything of C.
+        """
         headers = at_first_hop(request, tracking=tracking, hop=self._hop)
         try:
             answer = await tunnel.client.request(
@@ -170,7 +175,7 @@ class EdgeProxy:
         edge = self.node.defaults.edge
         if answer.status == edge.upstream_failure_status and answer.headers.get("Server") == edge.server_of_c:
             return self.unreachable()
-        if answer.headers.get("Server") == edge.server_of_configuration:
+        if own and answer.headers.get("Server") == edge.server_of_configuration:
             self._compare_clocks(tunnel, answer)
             if tunnel.skewed:
                 return self._own(403)
@@ -250,4 +255,4 @@ REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 def _user_keys(request: Request) -> tuple[str, ...]:
     credentials = request.basic()
-    return (f"user:{credentials.user}",) if credentials else ()
+    return (f"user:{credentials.user[:SHOWN]}",) if credentials else ()

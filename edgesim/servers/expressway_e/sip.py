@@ -28,7 +28,7 @@ from edgesim.sip.connection import Connection
 from edgesim.sip.digest import DigestCredentials, NonceStore, Verdict
 from edgesim.sip.endpoint import SipEndpoint
 from edgesim.sip.errors import SipError, SipTransportError
-from edgesim.sip.framing import SipLimits
+from edgesim.sip.framing import SipLimits, fits
 from edgesim.sip.message import Request, Response
 from edgesim.sip.proxy import Place, ProxyRefusal, check_loop, loop_hash, pop_route, record_route, stamp_via
 from edgesim.sip.relay import DIALOG_FORMING, Forwarded, Relay
@@ -40,6 +40,8 @@ from edgesim.world.api import Incarnation
 from edgesim.world.events import TlsFailed
 
 CALL_ID = "proxy-call-id="
+LONGEST_NAME = 255
+"""Octets of a host name (RFC 1035, section 2.3.4); a path to a longer one does not stand."""
 UNCHALLENGED = ("ACK", "CANCEL")
 """Requests that cannot be sent again with an answer (RFC 3261, 22.1): their connection must have proved itself."""
 Note = tuple[Client, Target]
@@ -113,12 +115,14 @@ class SipSide:
         )
         self._service = ServiceClient(node, self._side, self.agent)
         places = tuple(place.sent_by for place in (*self._sides.values(), self._outer))
+        limits = SipLimits(message=sip.max_message_bytes)
         self._relay = Relay(
             node.host.entropy("SIP branches"),
             places,
             write=Rewriter(sip.header_order, sip.headers_apart) if sip.forwarding == "rewritten" else as_received,
             trying=self._own_answers.trying,
             lifetime=sip.timer_c_s,
+            message_limits=limits,
         )
         asks, answers = {
             407: ("Proxy-Authenticate", "Proxy-Authorization"),
@@ -137,7 +141,7 @@ class SipSide:
             answer=self._own_answers.make,
             stun=node.deployment.mra.stun_keepalive,
             stateful=False,
-            limits=SipLimits(message=sip.max_message_bytes),
+            limits=limits,
             timers=Timers(t1=sip.t1_s, t2=sip.t2_s, t4=sip.t4_s),
             name="sip",
         )
@@ -248,9 +252,13 @@ class SipSide:
 
     async def _ask_path(self, message: stun.StunMessage, answer: stun.StunMessage, client: Client, link: Link) -> None:
         """Answer a client's keep-alive as C answers for the rest of the path; a C that is silent says no."""
-        path = ((stun.Attribute.REGISTERED_PATH, client.node.encode("utf-8", "surrogateescape")),)
+        named = client.node.encode("utf-8", "surrogateescape")
+        path = ((stun.Attribute.REGISTERED_PATH, named),)
         try:
-            up = (await link.connection.stun(self._sip.stun_timeout_s, path)).error is None
+            up = (
+                len(named) <= LONGEST_NAME
+                and (await link.connection.stun(self._sip.stun_timeout_s, path)).error is None
+            )
         except SipError:
             up = False
         if client.connection.open:
@@ -367,8 +375,10 @@ class SipSide:
             self._refuse(request, status, client.connection)
 
     async def _ask_core(self, method: str, credentials: DigestCredentials, host: str, link: Link) -> int:
-        """Send a SERVICE and return the status of its answer."""
+        """Send a SERVICE and return the status of its answer, or the one that refuses what no SERVICE can hold."""
         service = self._service.request(credentials, method=method, host=host, link=link)
+        if not fits(service, link.connection.endpoint.limits):
+            return 513
         try:
             return (await self._endpoint.request(service, link.connection)).status
         except SipError:
