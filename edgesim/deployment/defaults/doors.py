@@ -74,7 +74,6 @@ class ProtectionDefaults(Model):
         "the period of rate control, seconds, as printed in an example: it begins with the first authorization",
         tag="doc",
         source=REFERENCE,
-        gap="D-19",
         ge=1,
     )
     intrusion_protection_on_e: bool = known(True, "E's default", tag="doc", source=CONFIGURATION)
