@@ -154,11 +154,13 @@ def _names(lab: Deployment, authored: Authored) -> Iterator[Mistake]:
 def _clusters(lab: Deployment) -> Iterator[Mistake]:
     clusters = [each.name for each in lab.unified_cm]
     chats = [each.name for each in lab.im_presence]
+    cores = [each.name for each in lab.expressway_c]
     for index, cluster in enumerate(lab.unified_cm):
         path: Path = ("unified_cm", index)
         nodes = [node.name for node in cluster.nodes]
         yield from _among((*path, "call_manager_group"), cluster.call_manager_group, nodes, "node of this cluster")
         yield from _among((*path, "tftp"), cluster.tftp, nodes, "node of this cluster")
+        yield from _among((*path, "sip_trunks"), cluster.sip_trunks, cores, "Expressway-C")
         yield from _among((*path, "knows_clusters"), cluster.knows_clusters or (), clusters, "Unified CM cluster")
     for index, chat in enumerate(lab.im_presence):
         path = ("im_presence", index)

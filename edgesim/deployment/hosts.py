@@ -245,6 +245,9 @@ class UnifiedCmCluster(Model):
         default=False, description="OAuth with Refresh Login Flow; the product ships with it disabled"
     )
     sip_oauth: bool = Field(default=False, description="SIP OAuth mode")
+    sip_trunks: tuple[HostLabel, ...] = Field(
+        default=(), description="Expressway-Cs with a SIP trunk whose incoming port is that of the lines"
+    )
     saml_sso: bool = Field(default=False, description="SAML Single Sign-On is enabled")
     cloud_onboarding: bool = Field(default=False, description="the cluster is onboarded to the Cisco cloud")
     push_notifications: bool = Field(default=False, description="Push Notifications are enabled")

@@ -442,13 +442,14 @@ class Registered(Event):
 @kind("sip.unregistered")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unregistered(Event):
-    """A registration ended: ``expired``, ``removed by the client``, ``displaced`` ..."""
+    """A registration ended: ``expired``, ``removed by the client``, ``displaced`` ...; ``alarm`` is what was raised."""
 
     device: str
     reason: str
+    alarm: str = ""
 
     def summary(self) -> str:
-        return f"{self.device} unregistered: {self.reason}"
+        return f"{self.device} unregistered: {self.reason}{f' ({self.alarm})' if self.alarm else ''}"
 
 
 @kind("xmpp.session")

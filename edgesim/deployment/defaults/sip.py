@@ -20,6 +20,7 @@ from edgesim.deployment.defaults.known import (
     SOURCE_NAT,
     SYSTEM_GUIDE,
     TC_EXAMPLE,
+    UNREGISTERED,
     ZONES,
     known,
 )
@@ -227,6 +228,30 @@ class UnifiedCmDefaults(Model):
 
     keepalive_interval_s: int = known(
         120, "SIP Station KeepAlive Interval: Expires of every 200 to REGISTER", tag="doc", ge=1
+    )
+    expiry_grace_s: float = known(
+        10.0,
+        "how long after that a registration is kept: Unified CM waits 15 s for a refresh that is due after 115, about "
+        "130 s in all; the SIP line guide says 120",
+        tag="doc",
+        source=UNREGISTERED,
+        ge=0,
+    )
+    expiry_alarm: str = known(
+        "EndPointUnregistered Reason=13 LastSignalReceived=SIPStationDPrimaryLineTimeout",
+        "the alarm when a registration expired",
+        tag="doc",
+        source=UNREGISTERED,
+    )
+    fills_rport: bool = known(
+        False,
+        "whether an rport that asks is filled in, with received beside it (RFC 3581); captured answers leave it as it "
+        "came, and have received only where it differs from the Via",
+        tag="trace",
+        source=EDGE_ISSUES,
+    )
+    joins_vias: bool = known(
+        True, "whether an answer has all Vias in one line, separated by commas", tag="trace", source=EDGE_ISSUES
     )
     register_delta_s: int = known(5, "Timer Register Delta: refresh so much before expiry", tag="impl", source=SIPCC)
     keepalive_expires_s: int = known(120, "Timer Keep Alive Expires, towards a standby node", tag="impl", source=SIPCC)

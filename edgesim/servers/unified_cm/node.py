@@ -222,6 +222,8 @@ class UnifiedCm:
         policy = Policy(
             keepalive_interval=defaults.keepalive_interval_s,
             dual_mode_interval=defaults.register_expires_s,
+            grace=defaults.expiry_grace_s,
+            expiry_alarm=defaults.expiry_alarm,
             taken=Refusal(status=403, reason="Forbidden", warning=taken),
             oauth_mismatch=Refusal(
                 status=403,
@@ -235,6 +237,7 @@ class UnifiedCm:
             unknown_device=_refusal(defaults.unknown_device_status),
             unknown_line=_refusal(defaults.unknown_line_status),
             wrong_transport=_refusal(defaults.wrong_transport_status),
+            trunks=tuple(self.node.deployment.host(name).address for name in self.cluster.sip_trunks),
             trunk_conflict=_refusal(defaults.trunk_conflict_status, defaults.trunk_conflict_warning),
         )
         adds = self.node.defaults.sip.ar_sk_inserted_by == "unified_cm"
@@ -250,6 +253,8 @@ class UnifiedCm:
                 for name in (each.server_name, each.fqdn, each.name, each.address)
             ),
             mismatch_closes=defaults.certificate_name_mismatch == "close",
+            fills_rport=defaults.fills_rport,
+            joins_vias=defaults.joins_vias,
             san_limit=node.defaults.tls.san_limit_characters,
         )
         legs = {ports.sip: Leg.PLAIN, ports.sip_tls: Leg.SECURE}

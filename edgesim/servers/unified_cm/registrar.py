@@ -51,7 +51,8 @@ class Policy:
     """What the registrar may be told. Times in seconds.
 
     ``keepalive_interval`` is the service parameter SIP Station KeepAlive Interval, ``dual_mode_interval`` the SIP
-    profile's Timer Register Expires.
+    profile's Timer Register Expires. ``grace`` is how long after that a binding is still kept for a late refresh;
+    ``expiry_alarm`` is what Unified CM raises when it is gone.
     ``graceful_over_edge``: whether a probe through the edge is told that the device is taken; Cisco says that graceful
     registration is not supported there. ``find_by_line``: whether a Contact that names no device, as of a third-party
     client, is taken for a device that has the line: one of the user whom the edge names (``edge user``), the first one
@@ -60,6 +61,8 @@ class Policy:
 
     keepalive_interval: int = 120
     dual_mode_interval: int = 3600
+    grace: float = 0.0
+    expiry_alarm: str = ""
     graceful_over_edge: bool = False
     find_by_line: Literal["edge user", "anybody", "nobody"] = "edge user"
     trunks: tuple[str, ...] = ()
@@ -147,9 +150,9 @@ class Registrar:
 
     @property
     def deadline(self) -> float | None:
-        """When the next binding expires."""
+        """When the next binding goes: its time, and the grace, are over."""
         first = self._first()
-        return first.expires_at if first is not None else None
+        return first.expires_at + self.policy.grace if first is not None else None
 
     def _first(self) -> Binding | None:
         heads = [binding for queue in (self._queue, self._slow_queue) for binding in islice(queue, 1)]
@@ -161,7 +164,7 @@ class Registrar:
     def expire(self, now: float) -> list[events.Unregistered]:
         """Remove the bindings whose time has come."""
         gone: list[events.Unregistered] = []
-        while (binding := self._first()) is not None and binding.expires_at <= now:
+        while (binding := self._first()) is not None and binding.expires_at + self.policy.grace <= now:
             gone += self._remove(binding, "expired")
         return gone
 
@@ -228,6 +231,8 @@ class Registrar:
     def register(self, asked: Registration, phone: Phone, now: float) -> Outcome:
         """Carry out a REGISTER of a device that may register."""
         contact = asked.contact
+        if contact is not None and contact.keeps_alive and asked.expires == 0:
+            return Released()
         held = self._devices.get(phone.name)
         binding = held.get(asked.line) if held else None
         if binding is not None and binding.call_id == asked.call_id and asked.cseq <= binding.cseq:
@@ -310,7 +315,8 @@ class Registrar:
         if lines:
             return []
         del self._devices[binding.phone.name]
-        return [events.Unregistered(device=binding.phone.name, reason=reason)]
+        alarm = self.policy.expiry_alarm if reason == "expired" else ""
+        return [events.Unregistered(device=binding.phone.name, reason=reason, alarm=alarm)]
 
 
 def _is_other(held: Contact, contact: Contact) -> bool:

@@ -19,6 +19,7 @@ from edgesim.sip.values import NameAddr, SipUri, delta_seconds
 
 NO_INSTANCE = "000000000000"
 """The instance of a probe: it asks whether the device is free."""
+KEEP_ALIVE = "cisco-keep-alive"
 REMEMBERED = 4096
 
 _PORT = re.compile(r":[0-9]+$")
@@ -43,6 +44,8 @@ class Contact:
     rewritten: bool
     adaptive: bool
     expires: int | None
+    keeps_alive: bool = False
+    """A phone's sign of life to a node that it would fail over to: no binding changes."""
 
     @property
     def is_probe(self) -> bool:
@@ -74,6 +77,7 @@ class Contact:
             rewritten=original is not None,
             adaptive="AR_SK" in (parameters.get("x-cisco-mra-ha") or "").split(","),
             expires=None if expires is None else delta_seconds(expires),
+            keeps_alive=KEEP_ALIVE in parameters,
         )
 
 

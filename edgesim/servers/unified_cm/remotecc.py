@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element
 from edgesim.edge.markup import XmlLimits, leaf, read, tag
 
 CONTENT_TYPE = "application/x-cisco-remotecc-response+xml"
+RESPONSE = "x-cisco-remotecc-response"
 LIMITS = XmlLimits(octets=16 * 1024, depth=16, elements=500)
 REMEMBERED = 256
 
@@ -49,9 +50,8 @@ def _answer(body: bytes) -> bytes | None:
 
 
 def _confirmed(options: Element) -> str:
-    """Confirm, of what was asked, what Unified CM supports."""
-    notify = leaf("unot", None)
-    parts: list[str] = []
+    """Confirm, of what was asked, what Unified CM supports: an element a line, as captured."""
+    lines = [f"<{RESPONSE}>", "<response>", "<code>200</code>", "<optionsind>"]
     combine = options.find("combine")
     if combine is not None:
         inner = []
@@ -59,13 +59,15 @@ def _confirmed(options: Element) -> str:
             inner.append(tag("remotecc", leaf("status", None)))
         if combine.find("service-control") is not None:
             inner.append(leaf("service-control", None))
-        parts.append(tag("combine", *inner, attributes=(("max", (combine.get("max") or "6")[:4]),)))
+        within = "\n".join(["", *inner, ""])
+        lines.append(tag("combine", within, attributes=(("max", (combine.get("max") or "6")[:4]),)))
+    notify = leaf("unot", None)
     asked = {element.get("usage") for element in options.findall("dialog")}
-    parts += [tag("dialog", notify, attributes=(("usage", usage),)) for usage in _DIALOGS if usage in asked]
+    lines += [tag("dialog", notify, attributes=(("usage", usage),)) for usage in _DIALOGS if usage in asked]
     if any(element.get("usage") == "blf speed dial" for element in options.findall("presence")):
-        parts.append(tag("presence", notify, attributes=(("usage", "blf speed dial"),)))
+        lines.append(tag("presence", notify, attributes=(("usage", "blf speed dial"),)))
     if options.find("joinreq") is not None:
-        parts.append("<joinreq></joinreq>")
-    parts += [leaf(name, None) for name in ("ix", "bfcp") if options.find(name) is not None]
-    response = tag("response", leaf("code", 200), tag("optionsind", *parts))
-    return tag("x-cisco-remotecc-response", response)
+        lines.append("<joinreq></joinreq>")
+    lines += [leaf(name, None) for name in ("ix", "bfcp") if options.find(name) is not None]
+    lines += ["</optionsind>", "</response>", f"</{RESPONSE}>", "\r\n"]
+    return "\n".join(lines)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from edgesim.journal import Event, Recorder, events
 from edgesim.pki import check_names
-from edgesim.servers.unified_cm import remotecc
+from edgesim.servers.unified_cm import remotecc, vias
 from edgesim.servers.unified_cm.database import Database, Phone
 from edgesim.servers.unified_cm.registrar import Binding, Granted, Leg, Listed, Policy, Refusal, Registrar
 from edgesim.servers.unified_cm.registration import Registration
@@ -24,13 +24,13 @@ from edgesim.sip.digest import DigestCredentials, NonceStore, Verdict, secret_ha
 from edgesim.sip.errors import SipProtocolError
 from edgesim.sip.message import Request, Response
 from edgesim.sip.values import Authentication, SipUri, Via, quote
-from edgesim.world import Host
+from edgesim.world import Entropy, Host
 
 ALLOW = "INVITE, OPTIONS, INFO, BYE, CANCEL, ACK, PRACK, UPDATE, REFER, SUBSCRIBE, NOTIFY"
 """What Unified CM says it takes (as in its answers to INVITE)."""
 LINE_METHODS = ("REGISTER", "OPTIONS", "REFER", "ACK", "CANCEL", "BYE")
 KNOWN_METHODS = (*LINE_METHODS, "INVITE", "INFO", "PRACK", "UPDATE", "SUBSCRIBE", "NOTIFY", "MESSAGE", "PUBLISH")
-UNDERSTOOD = ("path", "gruu")
+UNDERSTOOD = ("path", "gruu", "norefersub")
 """Option tags that a request may require."""
 URIS_REMEMBERED = 1024
 ADAPTIVE = "X-cisco-supports-AR_SK"
@@ -47,7 +47,9 @@ class SipSettings:
     ``server`` is the value of Server; ``sis`` the version in ``X-cisco-sis-``; ``adaptive`` whether it confirms
     adaptive routing and STUN keep-alives to clients that announce them; ``names`` the hosts that a Request-URI may
     name; ``mismatch_closes`` whether a certificate without the profile's name ends the connection or gets a 403;
-    ``trying`` whether a 100 precedes the answer to a REGISTER; ``san_limit`` how many characters of a peer's SAN count.
+    ``trying`` whether a 100 precedes the answer to a REGISTER; ``fills_rport`` whether an ``rport`` that asks is
+    filled, ``joins_vias`` whether an answer has all Vias in one line; ``san_limit`` how many characters of a peer's SAN
+    count.
     """
 
     server: str
@@ -58,6 +60,8 @@ class SipSettings:
     names: frozenset[str]
     mismatch_closes: bool = True
     trying: bool = True
+    fills_rport: bool = False
+    joins_vias: bool = True
     san_limit: int | None = None
 
 
@@ -105,14 +109,17 @@ class LineService:
         """Answer a request. Raises `SipProtocolError`, which the endpoint answers."""
         if request.method == "ACK":
             return
-        _stamp(request, connection)
+        if self._settings.fills_rport:
+            _stamp(request, connection)
+        else:
+            vias.note_source(request, connection.peer[0])
         refusal = self._unfit(request)
         if refusal is not None:
             connection.send(refusal)
         elif request.method == "REGISTER":
             self._register(request, connection)
         else:
-            connection.send(self._other(request))
+            connection.send(self._other(request, connection))
 
     def _unfit(self, request: Request) -> Response | None:
         """Return the answer to a request that no method's own rules need to see (RFC 3261, 8.2)."""
@@ -135,13 +142,13 @@ class LineService:
                 return self._answer(request, 420, ("Unsupported", ",".join(unknown)))
         return None
 
-    def _other(self, request: Request) -> Response:
+    def _other(self, request: Request, connection: Connection) -> Response:
         if request.method == "OPTIONS":
             return self._answer(
                 request, 200, ("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", self._supported)
             )
         if request.method == "REFER":
-            return self._answer(request, 202)  # an alarm of a phone
+            return self._accepted(request, connection)
         return self._answer(request, 481)
 
     def _answer(
@@ -152,7 +159,7 @@ class LineService:
             reason,
             to_tag=str(self._tags.randrange(1, 2**31)),
             layout=(
-                "Via",
+                self._via(request),
                 "From",
                 "To",
                 ("Date", self._today()),
@@ -163,6 +170,27 @@ class LineService:
             ),
             body=body,
         )
+
+    def _accepted(self, request: Request, connection: Connection) -> Response:
+        """Return the answer to an alarm of a phone, which has a Contact and no Server (Cisco 214535)."""
+        address, port = connection.local
+        contact = f"<sip:{address}:{port};transport={connection.transport.lower()}>"
+        return request.response(
+            202,
+            to_tag=str(self._tags.randrange(1, 2**31)),
+            layout=(
+                self._via(request),
+                "From",
+                "To",
+                ("Date", self._today()),
+                "Call-ID",
+                "CSeq",
+                ("Contact", contact),
+            ),
+        )
+
+    def _via(self, request: Request) -> str | tuple[str, str]:
+        return vias.joined(request) if self._settings.joins_vias else "Via"
 
     def _today(self) -> str:
         """Return the value of Date, made once a second."""
@@ -212,7 +240,8 @@ class LineService:
         connection.send(self._answer(request, 200, ("Expires", "0"), ("Supported", self._supported)))
 
     def _trying(self, request: Request) -> Response:
-        return request.response(100, layout=("Via", "From", "To", ("Date", self._today()), "Call-ID", "CSeq"))
+        via = self._via(request)
+        return request.response(100, layout=(via, "From", "To", ("Date", self._today()), "Call-ID", "CSeq"))
 
     def _granted(self, request: Request, asked: Registration, outcome: Granted) -> Response:
         contact = outcome.binding.contact
@@ -225,7 +254,7 @@ class LineService:
         headers = [("Expires", str(outcome.expires)), ("Contact", value), ("Supported", supported)]
         session = request.get("Session-ID")
         if session is not None and (match := _SESSION.match(session)):
-            headers.append(("Session-ID", f"{self._sessions.token_hex(16)};remote={match.group()}"))
+            headers.append(("Session-ID", f"{_session(self._sessions)};remote={match.group()}"))
         body = remotecc.answer(request.body) if request.body else None
         if body is not None:
             headers.append(("Content-Type", remotecc.CONTENT_TYPE))
@@ -335,6 +364,12 @@ class LineService:
         for event in self.registrar.expire(max(self._loop.time(), deadline)):
             self._journal.emit(event, keys=(f"device:{event.device}",))
         self._arm()
+
+
+def _session(entropy: Entropy) -> str:
+    """Return Unified CM's half of a Session-ID: a UUID of version 5 without its hyphens (RFC 7989, 4.1)."""
+    digits = entropy.token_hex(16)
+    return f"{digits[:12]}5{digits[13:16]}{'89ab'[int(digits[16], 16) % 4]}{digits[17:]}"
 
 
 def _with_expires(contact: str, seconds: int) -> str:
