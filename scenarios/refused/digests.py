@@ -1,0 +1,93 @@
+"""Digests that nobody may get past the edge with: what is wrong is done on the way, to a Jabber that means well."""
+
+from __future__ import annotations
+
+from edgesim.clients.jabber import Jabber
+from edgesim.scenario import (
+    Authentication,
+    FaultFired,
+    HostDown,
+    Lab,
+    Registered,
+    Setting,
+    SipRequest,
+    SipResponse,
+    containing,
+    scenario,
+    seconds,
+)
+from edgesim.world.faults import Rewrite, Selector
+
+AT_E = Selector(target="expe", contains=b"REGISTER sip:")
+VERIFIED = "defaults.sip.service_identity_verified"
+NO_PASSWORDS = Setting("mra.access.user_credential", False)
+
+
+async def _without_a_phone(lab: Lab, alice: Jabber) -> None:
+    """Sign in, with chat and without a phone; bob, whose digest nobody touches, gets his."""
+    signed = await alice.sign_in()
+    lab.check(signed.chat and not signed.phone, "alice has chat and no phone")
+
+
+@scenario(mutations=[NO_PASSWORDS, HostDown("expe")])
+async def forged_digest(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+    """A digest that the password does not give: Expressway-C says so to Expressway-E, and no REGISTER goes on."""
+    lab.never(SipRequest(node="ucm-pub", method="REGISTER", key="user:alice"))
+    lab.never(Registered(device="CSFALICE"))
+    forge = Rewrite(name="another cnonce", where=AT_E, find=b'cnonce="', replace=b'cnonce="0')
+    async with lab.step("alice registers; her digest does not fit what it stands with"):
+        with lab.fault(forge):
+            await _without_a_phone(lab, alice)
+            await lab.expect(FaultFired(fault="another cnonce"))
+        await lab.expect(SipRequest(node="expc", peer="expe", method="SERVICE"))
+        await lab.expect(Authentication(node="expc", user="alice", how="digest", granted=False))
+        await lab.expect(SipResponse(node=alice.node.name, peer="expe", status=407, method="REGISTER"))
+    async with lab.step("bob's is good"):
+        await bob.sign_in()
+        await lab.expect(Registered(device="CSFBOB"))
+
+
+@scenario(mutations=[NO_PASSWORDS, HostDown("expe")])
+async def forged_nonce(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+    """A nonce that Expressway-E never gave out: it challenges again, and asks nobody whether the digest is good."""
+    lab.never(SipRequest(node="expc", method="SERVICE", key="user:alice"))
+    lab.never(Registered(device="CSFALICE"))
+    forge = Rewrite(name="another nonce", where=AT_E, find=b' nonce="', replace=b' nonce="f0')
+    async with lab.step("alice registers with a nonce of her own"):
+        with lab.fault(forge):
+            await _without_a_phone(lab, alice)
+            await lab.expect(FaultFired(fault="another nonce"))
+        challenged = SipResponse(node=alice.node.name, peer="expe", status=407, payload=containing("stale=FALSE"))
+        await lab.expect(challenged)
+    async with lab.step("bob's is one of Expressway-E's"):
+        await bob.sign_in()
+        await lab.expect(Registered(device="CSFBOB"))
+
+
+@scenario(changes={VERIFIED: True}, mutations=[Setting(VERIFIED, False), HostDown("expe")])
+async def service_with_another_signature(lab: Lab, alice: Jabber) -> None:
+    """SERVICE whose signature is not that of its text: Expressway-C answers no question about a password."""
+    lab.never(Authentication(node="expc", user="alice", how="digest", granted=True))
+    lab.never(Registered(device="CSFALICE"))
+    where = Selector(target="expc", contains=b"SERVICE sip:")
+    forge = Rewrite(name="another text", where=where, find=b"<caching-enabled>true", replace=b"<caching-enabled>TRUE")
+    async with lab.step("alice registers; what Expressway-E signed is changed on its way"):
+        with lab.fault(forge):
+            await _without_a_phone(lab, alice)
+            await lab.expect(FaultFired(fault="another text"))
+        unsigned = containing("Identity does not verify")
+        await lab.expect(Authentication(node="expc", user="alice", how="digest", granted=False, detail=unsigned))
+
+
+@scenario(mutations=[HostDown("expe")])
+async def zone_with_another_password(lab: Lab) -> None:
+    """OPTIONS of the traversal zone with a digest that its password does not give: Expressway-E's zone never stands."""
+    where = Selector(target="expe", port=7001, contains=b"OPTIONS sip:")
+    forge = Rewrite(name="another cnonce", where=where, find=b'cnonce="', replace=b'cnonce="0')
+    async with lab.step("Expressway-C restarts, and its digests are forged from now on"):
+        with lab.fault(forge):
+            await lab.restart("expc")
+            await lab.expect(FaultFired(fault="another cnonce"), within=seconds(20))
+            refused = SipResponse(node="expc", peer="expe", status=401, method="OPTIONS")
+            await lab.expect(refused, within=seconds(20))
+            lab.check(lab.match(SipResponse(node="expc", peer="expe", status=200, method="OPTIONS")) is None, "refused")
