@@ -92,7 +92,7 @@ def command(
             click.echo(encode(entry, secrets=secrets), nl=False)
     elif ladder is None:
         for entry in chosen:
-            output.say(line(entry))
+            output.say(line(entry, secrets=secrets))
             for text in payload_lines(entry, secrets=secrets) if details else ():
                 output.say(f"{'':14}{text}")
     else:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from edgesim.journal import Entry, Event
+from edgesim.journal.masking import present
 from edgesim.journal.rows import TAGS
 from edgesim.journal.visible import visible
 
 
-def line(entry: Entry[Event]) -> str:
-    """Return an entry on one line: lab time, who with whom, protocol, summary."""
+def line(entry: Entry[Event], *, secrets: bool = False) -> str:
+    """Return an entry on one line: lab time, who with whom, protocol, summary; secrets masked unless ``secrets``."""
+    entry = present(entry, secrets=secrets)
     arrow = {"in": "<-", "out": "->"}.get(entry.direction, "--")
     peer = f"{arrow} {visible(entry.peer)}" if entry.peer is not None else ""
     protocol = entry.kind.partition(".")[0]

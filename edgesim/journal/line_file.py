@@ -45,8 +45,8 @@ class LineFile:
         self._file = open(files.open_private(self.path), "w+b", buffering=0)  # noqa: SIM115 - closed by `close`
 
     def has_room(self, octets: int) -> bool:
-        """Say whether a line of that many octets may wait."""
-        return self._octets + octets <= self._held
+        """Say whether a line of that many octets may wait; the first one always may."""
+        return not self._waiting or self._octets + octets <= self._held
 
     def add(self, line: bytes) -> None:
         """Let a line wait to be written."""

@@ -16,6 +16,7 @@ from typing import Any
 from edgesim.journal import events
 from edgesim.journal.entry import Entry
 from edgesim.journal.events import Event
+from edgesim.journal.masking import present
 
 ENTRY_FIELDS = ("node", "peer", "direction", "payload", "key")
 
@@ -99,9 +100,10 @@ class Matcher:
         )
 
     def differences(self, entry: Entry[Event]) -> list[str]:
-        """Return, for an entry of the right kind, the fields that do not fit and what they hold."""
+        """Return, for an entry of the right kind, the fields that do not fit and what they hold, secrets masked."""
+        masked = present(entry)
         return [
-            f"{name} was {self._shown(entry, name)}"
+            f"{name} was {self._shown(masked, name)}"
             for name, value in self.wanted.items()
             if not self._fits(entry, name, value)
         ]

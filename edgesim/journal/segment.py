@@ -24,6 +24,7 @@ class Segment:
         self.nodes = array("I")
         self._offsets = array("Q")
         self._lines = len(header)
+        self._add = file.add
         file.add(header)
 
     def __len__(self) -> int:
@@ -41,7 +42,7 @@ class Segment:
         self.kinds.append(kind)
         self.nodes.append(node)
         self._lines += len(line)
-        self.file.add(line)
+        self._add(line)
 
     def read(self, first: int, last: int) -> list[Entry[Event]]:
         """Return the entries at positions ``first`` to ``last``, the latter excluded. Raises `OSError`."""

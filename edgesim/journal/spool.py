@@ -51,11 +51,12 @@ class Spool(Sequence[Entry[Event]]):
         self._missing_why = ""
         self._aliases = Aliases(bounds.aliases)
         self._names: dict[str, int] = {}
-        self._limit = buffer
+        self._buffered = min(buffer, bounds.held)
         self._trouble: str | None = None
         self._undropped: str | None = None
         self._is_stuck = False
         self._closed = False
+        self._room = 0
         self._segments: list[Segment] = []
         file = LineFile(self.path, held=bounds.held)
         file.open()
@@ -79,28 +80,50 @@ class Spool(Sequence[Entry[Event]]):
 
     def append(self, entry: Entry[Event]) -> bool:
         """Add an entry; return whether it was kept."""
+        line = encode(entry, secrets=self.header.secrets, aliases=self._aliases)
+        size = len(line)
+        if size > self._room and not self._make_room(size, entry.at_ns):
+            return False
+        self._room -= size
+        names = self._names
+        kind, node = entry.event.kind, entry.node
+        if kind not in names:
+            names[kind] = len(names)
+        if node not in names:
+            names[node] = len(names)
+        self._last.append(line, entry.at_ns, names[kind], names[node])
+        return True
+
+    def _make_room(self, size: int, at_ns: int) -> bool:
+        """Write, or begin the next part, so that there is room for a line; where there is none, count it as missing.
+
+        Everything that may have to be done at an entry is done here; `append` asks once the room that was left is full.
+        """
         if self._closed:
             raise ValueError(f"the spool {self.path} is closed")
-        line = encode(entry, secrets=self.header.secrets, aliases=self._aliases)
         part = self.bounds.part
-        if part is not None and len(self._last) and self._last.file.size + len(line) > part and not self._trouble:
+        if part is not None and len(self._last) and self._last.file.size + size > part and not self._trouble:
             self._turn()
-        last = self._last
-        file = last.file
-        if self.missing or not file.has_room(len(line)):
-            if not self.missing and self._write() and file.has_room(len(line)):
-                pass  # it was only much at once
-            else:
-                if not self.missing:
-                    self._missing_since_ns, self._missing_why = entry.at_ns, self.problem or ""
-                self.missing += 1
-                if self.missing % TRIES == 0:
-                    self._write()
-                return False
-        last.append(line, entry.at_ns, self._number(entry.event.kind), self._number(entry.node))
-        if file.waiting >= self._limit and not self._is_blocked:
+        elif not self._is_blocked and self._last.file.waiting + size > self._buffered:
             self._write()
+        # While lines are missing none is kept until all that waits is written: so they are missing in one place.
+        if self.missing or not self._last.file.has_room(size):
+            if not self.missing:
+                self._missing_since_ns, self._missing_why = at_ns, self.problem or ""
+            self.missing += 1
+            if self.missing % TRIES == 0:
+                self._write()
+            return False
+        self._room = self._free()
         return True
+
+    def _free(self) -> int:
+        """Return how many octets may come before there is anything to do; none while the file cannot be written."""
+        file, part = self._last.file, self.bounds.part
+        if self._is_blocked:
+            return 0
+        room = self._buffered - file.waiting
+        return room if part is None else min(room, part - file.size)
 
     def flush(self, now_ns: int | None = None) -> None:
         """Write what is buffered. ``now_ns`` lets what is too old by then go."""
@@ -120,6 +143,7 @@ class Spool(Sequence[Entry[Event]]):
         if not self._closed:
             self._write()
             self._closed = True
+            self._room = 0
             for segment in self._segments:
                 segment.file.release()
 
@@ -252,9 +276,6 @@ class Spool(Sequence[Entry[Event]]):
             if len(segment) and segment.at[-1] >= at_ns:
                 return segment.since(at_ns)
         return len(self)
-
-    def _number(self, name: str) -> int:
-        return self._names.setdefault(name, len(self._names))
 
     def _read(self, places: Sequence[int]) -> list[Entry[Event]]:
         """Read entries at ascending places, neighbours in one go; those that went meanwhile are left out."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgesim.journal import Entry, Event, Journal
+from edgesim.journal.masking import present
 from edgesim.journal.matchers import Matcher
 
 NEAR_MISSES = 5
@@ -144,7 +145,7 @@ class Expectations:
         self._endings.clear()
 
     def _came(self, matcher: Matcher, entry: Entry[Event], where: str) -> ExpectationError:
-        line = f"it came at {entry.at:.6f} s at {entry.node}: {entry.event.summary()}"
+        line = f"it came at {entry.at:.6f} s at {entry.node}: {present(entry).event.summary()}"
         return ExpectationError(f"never {matcher}", [line], entry.order, where)
 
     def _instead(self, matcher: Matcher, since: int) -> tuple[list[str], int]:
@@ -155,11 +156,11 @@ class Expectations:
             if not len(last):
                 return ["nothing came at all"], len(self.journal)
             lines = [f"no {matcher.event.kind} entry came at all; the last entries were"]
-            lines += [f"{entry.at:12.6f} s  {entry.node}: {entry.event.summary()}" for entry in last]
+            lines += [f"{entry.at:12.6f} s  {entry.node}: {present(entry).event.summary()}" for entry in last]
             return lines, len(self.journal)
         ranked = sorted(same, key=lambda entry: len(matcher.differences(entry)))[:NEAR_MISSES]
         lines = [f"{len(same)} {matcher.event.kind} entries came, none that fits; the nearest were"]
         for entry in sorted(ranked, key=lambda item: item.order):
-            lines.append(f"{entry.at:12.6f} s  {entry.node}: {entry.event.summary()}")
+            lines.append(f"{entry.at:12.6f} s  {entry.node}: {present(entry).event.summary()}")
             lines.append(f"{'':14}but {', '.join(matcher.differences(entry))}")
         return lines, ranked[0].order + 1

@@ -45,9 +45,11 @@ from edgesim.control import (
 )
 from edgesim.control.coding import command_from_json, command_to_json
 from edgesim.deployment import builtin, load_text
+from edgesim.journal import Bounds, Journal, events
 from edgesim.lab import Lab
 from edgesim.world.live import LiveWorld
 from edgesim.world.sim import SimWorld
+from tests.journal.disks import Disk
 from tests.live.lab import own_network
 
 Story = Callable[[Carrier, Lab], Awaitable[None]]
@@ -103,6 +105,53 @@ def test_looking(play: Callable[[Story], None]) -> None:
         assert load_text(text).user("alice").password == "alice-secret"
 
     play(story)
+
+
+def test_a_reply_holds_only_so_much_of_the_journal(play: Callable[[Story], None]) -> None:
+    async def story(ask: Carrier, lab: Lab) -> None:
+        start = len(lab.journal)
+        for _ in range(40):
+            lab.journal.record("scenario", events.Note(text="n"), payload=b"\n" * 60_000)
+        found: list[str] = []
+        replies, after = 0, start
+        while len(found) < 40:
+            reply = await ask.ask(Tail(after=after, limit=40 - len(found)))
+            assert sum(map(len, reply.lines)) < 1_200_000
+            found += reply.lines
+            after, replies = reply.next, replies + 1
+        assert [json.loads(line)["order"] for line in found] == list(range(start, start + 40))
+        assert replies == 5
+
+    play(story)
+
+
+def test_the_journal_cannot_be_written_and_the_lab_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk().install(monkeypatch)
+    world = SimWorld(1)
+    journal = Journal(world, spool="j", bounds=Bounds(held=1_000))
+    lab = Lab(world, builtin("small"), journal=journal)
+
+    async def main() -> None:
+        ask = InProcess(lab)
+        await lab.start()
+        zones = (await ask.ask(Zones())).zones
+        journal.flush()
+        disk.room = disk.used
+        await lab.crash("expc")
+        await lab.start_host("expc")
+        await lab.settle()
+        journal.flush()
+        status = await ask.ask(Status())
+        (problem,) = status.problems
+        assert problem.startswith("the journal cannot be written: No space left on device (j); ")
+        assert (await ask.ask(Zones())).zones == zones, "zones are known though the journal is not"
+        disk.room = 10**9
+        journal.flush()
+        assert (await ask.ask(Status())).problems == ()
+        assert len(journal.select(kind="journal.gap")) == 1
+        await lab.stop()
+
+    world.run(main())
 
 
 def test_the_journal_is_read_on_from_where_one_was(play: Callable[[Story], None]) -> None:
