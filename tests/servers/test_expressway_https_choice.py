@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from edgesim.clients.jabber import Jabber
 from edgesim.journal import events
 from tests.clients.desk import Desk, play
@@ -31,7 +33,14 @@ def test_requests_with_a_cookie_go_to_the_c_that_issued_it() -> None:
         for _ in range(4):
             before = len(desk.lab.journal)
             alice: Jabber = desk.jabber("alice")
-            assert (await alice.sign_in()).ok
+            bob: Jabber = desk.jabber("bob", where="jabber-2")
+
+            async def meanwhile(bob: Jabber = bob) -> None:
+                await asyncio.sleep(0.3)  # in the middle of alice's requests: the next in turn is another C now
+                assert (await bob.sign_in()).ok
+
+            signed, _ = await asyncio.gather(alice.sign_in(), meanwhile())
+            assert signed.ok
             asked = [e for e in desk.entries(events.HttpRequest) if e.order >= before and e.node.startswith("expc")]
             edges: dict[str, set[str]] = {}
             for entry in asked:
@@ -39,7 +48,7 @@ def test_requests_with_a_cookie_go_to_the_c_that_issued_it() -> None:
                     edges.setdefault(str(entry.peer), set()).add(entry.node)
             assert edges and all(len(nodes) == 1 for nodes in edges.values()), edges
             used.append({node for nodes in edges.values() for node in nodes})
-            await alice.sign_out()
+            await asyncio.gather(alice.sign_out(), bob.sign_out())
         assert set.union(*used) == {"expc1", "expc2"}  # both were in use
 
     play(story, deployment="pair")
