@@ -4,6 +4,11 @@ How the products provision the keys, and what they tell each other, is not publi
 testbed's own: the key pairs follow from the credentials of the Unified Communications traversal zone, so that wrong
 credentials break the tunnel too, which "MRA Deployment Guide X12.5, Troubleshooting" lists among its causes; and as
 the first request through a new tunnel, E posts a `Greeting` to C's `GREETING_TARGET`, and C answers with another.
+
+From X15.5 on, with its store for client certificates, a C whose client certificate lacks clientAuth gets no tunnel
+("Cisco Expressway Certificate Creation and Use Deployment Guide", X15.5). There the products authenticate by X.509
+inside SSH. Here such a C shows its certificate in its greeting, signed over E's challenge; E judges it, and posts its
+greeting once more when it takes the C, or disconnects with the reason.
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ GREETING_TARGET = "/.greeting"
 GREETING_TYPE = "application/json"
 MAX_GREETING = 16 * 1024
 MAX_DOMAINS = 500
+OPTIONAL = {"challenge", "certificate", "proof"}
 LOOPBACK = "127.0.0.1"
 KEY_EXCHANGES = ["curve25519-sha256"]
 CIPHERS = ["aes128-gcm@openssh.com"]
@@ -51,15 +57,29 @@ def key_pair(role: Role, *, user: str, password: str) -> tuple[bytes, bytes]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Greeting:
-    """Who is at this end: its FQDN, its own DNS domain, and, from C, the domains that it accepts."""
+    """Who is at this end: its FQDN, its own DNS domain, and, from C, the domains that it accepts.
+
+    ``challenge`` is E's, in hexadecimal; ``certificate`` (PEM) and ``proof`` (base64, over `proved_text`) are a C's that
+    shows its client certificate.
+    """
 
     fqdn: str
     domain: str
     domains: tuple[str, ...] = ()
+    challenge: str = ""
+    certificate: str = ""
+    proof: str = ""
 
     def encode(self) -> bytes:
-        """Return the body."""
-        return json.dumps({"fqdn": self.fqdn, "domain": self.domain, "domains": list(self.domains)}).encode()
+        """Return the body; members that are empty and may be left out are."""
+        body: dict[str, Any] = {"fqdn": self.fqdn, "domain": self.domain, "domains": list(self.domains)}
+        body |= {name: value for name in OPTIONAL if (value := getattr(self, name))}
+        return json.dumps(body).encode()
+
+
+def proved_text(challenge: str, fqdn: str) -> bytes:
+    """Return what a C signs with the key of its client certificate."""
+    return f"edgesim tunnel\0{challenge}\0{fqdn}".encode()
 
 
 def read_greeting(body: bytes) -> Greeting:
@@ -70,8 +90,11 @@ def read_greeting(body: bytes) -> Greeting:
         found: Any = json.loads(body)
     except (ValueError, RecursionError):
         raise TunnelError("the greeting is not JSON") from None
-    if not isinstance(found, dict) or set(found) != {"fqdn", "domain", "domains"}:
+    if not isinstance(found, dict) or set(found) - OPTIONAL != {"fqdn", "domain", "domains"}:
         raise TunnelError("the greeting has other members")
+    more = {name: found[name] for name in OPTIONAL if name in found}
+    if not all(isinstance(value, str) for value in more.values()):
+        raise TunnelError("a member is not text")
     fqdn, domain, domains = found["fqdn"], found["domain"], found["domains"]
     if not isinstance(fqdn, str) or not is_host(fqdn) or not isinstance(domain, str):
         raise TunnelError("the greeting names no host")
@@ -81,4 +104,4 @@ def read_greeting(body: bytes) -> Greeting:
         raise TunnelError("the domains are no list")
     if not all(isinstance(one, str) and is_domain(one) for one in domains):
         raise TunnelError("a domain is none")
-    return Greeting(fqdn=fqdn, domain=domain, domains=tuple(domains))
+    return Greeting(fqdn=fqdn, domain=domain, domains=tuple(domains), **more)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import asyncssh
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgesim.edge.tunnel import Greeting, Role, TunnelError, key_pair, read_greeting
+from edgesim.edge.tunnel import Greeting, Role, TunnelError, key_pair, proved_text, read_greeting
+from edgesim.pki import Usage, expressway_c, fixture_authorities
+from edgesim.pki.keys import sign_sha1
+from edgesim.servers.expressway_e.tunnel import unfit
+from edgesim.world.entropy import Entropy
 from tests.fuzz import fuzzed
 from tests.servers.expressway_lab import EdgeLab, run
 
@@ -264,3 +271,29 @@ def test_greetings_come_back_as_they_were() -> None:
 def test_only_the_readers_own_error_escapes(body: bytes) -> None:
     with contextlib.suppress(TunnelError):
         read_greeting(body)
+
+
+def shown(strip: tuple[Usage, ...] = ()) -> Greeting:
+    """Return the greeting of a C that shows a certificate, and proves that it is its own, to challenge c0ffee."""
+    authorities = fixture_authorities(Entropy(1, " ".join(each.value for each in strip)))
+    identity = authorities.signers()["enterprise"].issue(expressway_c("expc.inside.example.com"), strip=strip)
+    proof = sign_sha1(identity.key, proved_text("c0ffee", "expc.inside.example.com"))
+    return Greeting(
+        fqdn="expc.inside.example.com",
+        domain="inside.example.com",
+        certificate=identity.certificate.public_bytes(Encoding.PEM).decode(),
+        proof=base64.b64encode(proof).decode(),
+    )
+
+
+def test_the_certificate_of_a_c_is_its_own_and_for_clients() -> None:
+    good = shown()
+    assert unfit(good, "c0ffee") == ""
+    assert unfit(read_greeting(good.encode()), "c0ffee") == ""
+    assert unfit(shown((Usage.CLIENT,)), "c0ffee") == "the client certificate lacks clientAuth"
+    not_its_own = "the proof is not by the key of the client certificate"
+    assert unfit(good, "another challenge") == not_its_own
+    assert unfit(replace(good, fqdn="expc2.inside.example.com"), "c0ffee") == not_its_own
+    assert unfit(replace(good, certificate=shown((Usage.CLIENT,)).certificate), "c0ffee") == not_its_own
+    for broken in (replace(good, certificate="no PEM"), replace(good, proof="no base64 !")):
+        assert unfit(broken, "c0ffee") == "the client certificate cannot be read"

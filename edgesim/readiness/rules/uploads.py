@@ -132,7 +132,8 @@ def _client_side(lab: Deployment, core: ExpresswayC, port: int) -> Iterator[Matc
     elif not checking:
         yield ZoneState(node=core.name, zone=zone, state=lab.defaults.links.active)
     if _has("separate client certificate", core):
-        yield SshTunnel(node=core.name, state="failed", detail=containing(CLIENT_AUTH))
+        for node in (core.name, facts.edges(lab)):
+            yield SshTunnel(node=node, state="failed", detail=containing(CLIENT_AUTH))
         if len(lab.expressway_c) == 1:
             yield HttpResponse(node=facts.any_client(lab), peer=facts.edges(lab), status=502)
 

@@ -7,12 +7,14 @@ To E the tunnel is a forward of ``127.0.0.1:8443`` on C. A lost or refused tunne
 from __future__ import annotations
 
 import asyncio
+import base64
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import asyncssh
-from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from edgesim.deployment import hosts
 from edgesim.edge.descriptor import decoded_target
@@ -26,12 +28,13 @@ from edgesim.edge.tunnel import (
     Role,
     TunnelError,
     key_pair,
+    proved_text,
     read_greeting,
 )
 from edgesim.http import Headers, HttpLimits, HttpServer, Request, Response
 from edgesim.journal import events
 from edgesim.node import Node
-from edgesim.pki import Usage
+from edgesim.pki.keys import sign_sha1
 from edgesim.servers.expressway_c.connections import SourcePorts, has
 from edgesim.servers.expressway_c.tls import shown_as_client
 
@@ -84,8 +87,6 @@ class Link:
         if "_" in self.peer.partition(".")[0]:
             # The product's forwarding process fails on such a name (MRA Deployment Guide X12.5, Troubleshooting).
             raise OSError("host name with an underscore")
-        if self._tunnels.unfit:
-            raise OSError(self._tunnels.unfit)
         watch = _Watch()
         connection = self._connection = await self._tunnels.dial(self.peer, watch)
         try:
@@ -121,10 +122,14 @@ class Link:
                 peer=request.peer,
             )
             return Response(status=400)
-        self._enter("up", self.edge.fqdn)
-        self._tunnels.changed.set()
+        answer = self._tunnels.greeting
+        if self.edge.challenge:
+            answer = self._tunnels.shown(self.edge.challenge)
+        if not answer.certificate:  # from X15.5 on E looks at the certificate, and greets again if it takes it
+            self._enter("up", self.edge.fqdn)
+            self._tunnels.changed.set()
         headers = Headers([("Content-Type", GREETING_TYPE)])
-        return Response(status=200, headers=headers, body=self._tunnels.greeting.encode())
+        return Response(status=200, headers=headers, body=answer.encode())
 
     def _enter(self, state: str, detail: str) -> None:
         """Journal a state, once while it lasts."""
@@ -166,7 +171,6 @@ class Tunnels:
         _, host_key = key_pair(Role.HOST, user=zone.user, password=zone.password)
         self._user_key = asyncssh.import_private_key(user_key)
         self._host_key = asyncssh.import_public_key(host_key)
-        self.unfit = _unfit(node)
         self.links = tuple(Link(self, peer) for peer in deployment.traversal_zone.peer_addresses)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -187,6 +191,21 @@ class Tunnels:
             task.cancel()
         for link in self.links:
             await link.close()
+
+    def shown(self, challenge: str) -> Greeting:
+        """Return the greeting with the certificate that this C shows where it dials, from X15.5 on, and a proof that it
+        has the key."""
+        spec = self.node.spec.spec
+        assert isinstance(spec, hosts.ExpresswayC)
+        if not has("separate client certificate", spec.release):
+            return self.greeting
+        identity = shown_as_client(self.node)
+        proof = sign_sha1(identity.key, proved_text(challenge, self.greeting.fqdn))
+        return replace(
+            self.greeting,
+            certificate=identity.certificate.public_bytes(Encoding.PEM).decode(),
+            proof=base64.b64encode(proof).decode(),
+        )
 
     async def dial(self, peer: str, client: asyncssh.SSHClient) -> asyncssh.SSHClientConnection:
         """Open and authenticate an SSH connection. Raises `OSError` and `asyncssh.Error`."""
@@ -218,24 +237,6 @@ class Tunnels:
             ),
         )
         return connection
-
-
-def _unfit(node: Node) -> str:
-    """Why no tunnel can be built with this C's certificate, or an empty text.
-
-    From X15.5 on, with its store for client certificates, a certificate without clientAuth breaks the tunnels, whatever
-    E's checking mode ("Cisco Expressway Certificate Creation and Use Deployment Guide", X15.5).
-    """
-    spec = node.spec.spec
-    assert isinstance(spec, hosts.ExpresswayC)
-    if not has("separate client certificate", spec.release):
-        return ""
-    try:
-        extensions = shown_as_client(node).certificate.extensions
-        usages = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        return ""  # it is good for everything
-    return "" if Usage.CLIENT.oid in usages else "the client certificate lacks clientAuth"
 
 
 class _Watch(asyncssh.SSHClient):

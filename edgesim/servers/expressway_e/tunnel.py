@@ -8,12 +8,15 @@ Requirements and Prerequisites" (TCP 2222, dialled by C).
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import asyncssh
+from cryptography import x509
 
 from edgesim.edge.tunnel import (
     CIPHERS,
@@ -25,11 +28,14 @@ from edgesim.edge.tunnel import (
     Role,
     TunnelError,
     key_pair,
+    proved_text,
     read_greeting,
 )
 from edgesim.http import HttpClient, HttpError, HttpLimits
 from edgesim.journal import events
 from edgesim.node import Node
+from edgesim.pki import Usage
+from edgesim.pki.keys import signed_sha1
 from edgesim.servers.expressway_e.claims import Claims
 
 NEVER = 10**9
@@ -67,7 +73,18 @@ class Tunnel:
         return self.core.fqdn if self.core else self.peer[0]
 
     async def introduce(self, greeting: Greeting) -> None:
-        """Tell C who is at this end and learn who is at the other. Raises `HttpError` and `TunnelError`."""
+        """Tell C who is at this end and learn who is at the other; a C that shows its certificate hears once more if it
+        is taken. Raises `HttpError`, `TunnelError`, and `TunnelRefused` for a certificate that will not do."""
+        challenge = self._server.challenges.token_hex(16)
+        core = await self._greeted(replace(greeting, challenge=challenge))
+        if core.certificate:
+            refusal = unfit(core, challenge)
+            if refusal:
+                raise TunnelRefused(refusal)
+            await self._greeted(greeting)
+        self.core = core
+
+    async def _greeted(self, greeting: Greeting) -> Greeting:
         answer = await self.client.request(
             "POST",
             f"http://{LOOPBACK}:{self._server.port}{GREETING_TARGET}",
@@ -77,11 +94,14 @@ class Tunnel:
         )
         if answer.status != 200:
             raise TunnelError(f"greeting answered {answer.status}")
-        self.core = read_greeting(answer.body)
+        return read_greeting(answer.body)
 
-    def close(self) -> None:
-        """End the tunnel."""
-        self._connection.close()
+    def close(self, reason: str = "") -> None:
+        """End the tunnel; ``reason`` goes with SSH's disconnect."""
+        if reason:
+            self._connection.disconnect(asyncssh.DISC_HOST_NOT_ALLOWED_TO_CONNECT, reason)
+        else:
+            self._connection.close()
 
     async def _open(
         self,
@@ -102,6 +122,31 @@ class Tunnel:
         return channel, protocol
 
 
+class TunnelRefused(Exception):
+    """The certificate that a C shows will not do; the text says why."""
+
+
+def unfit(core: Greeting, challenge: str) -> str:
+    """Return why no tunnel is built with the certificate that a C shows, or an empty text.
+
+    The usage is asked for whatever E's checking mode is ("Cisco Expressway Certificate Creation and Use Deployment
+    Guide", X15.5).
+    """
+    try:
+        certificate = x509.load_pem_x509_certificate(core.certificate.encode())
+        proof = base64.b64decode(core.proof, validate=True)
+        extensions = certificate.extensions
+    except ValueError:
+        return "the client certificate cannot be read"
+    if not signed_sha1(certificate.public_key(), proof, proved_text(challenge, core.fqdn)):
+        return "the proof is not by the key of the client certificate"
+    try:
+        usages = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return ""  # it is good for everything
+    return "" if Usage.CLIENT.oid in usages else "the client certificate lacks clientAuth"
+
+
 class TunnelServer:
     """Takes tunnels from every C; ``live`` are those through which requests can go, oldest first."""
 
@@ -113,6 +158,7 @@ class TunnelServer:
         self.port = settings.loopback_port
         self.user = settings.user
         self.origins = itertools.count(1)
+        self.challenges = node.host.entropy("tunnel challenges")
         self.tunnels: dict[int, Tunnel] = {}
         self.domains: tuple[str, ...] = ()
         """The domains that C enabled, in lower case, as last heard: they outlive the tunnels."""
@@ -196,6 +242,10 @@ class TunnelServer:
             try:
                 await tunnel.introduce(self.greeting)
                 break
+            except TunnelRefused as error:
+                self.tell("failed", f"{tunnel.peer[0]}: {error}", tunnel.peer)
+                tunnel.close(str(error))
+                return
             except (HttpError, TunnelError) as error:
                 failure = str(error)
         else:
