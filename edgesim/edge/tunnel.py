@@ -59,8 +59,8 @@ def key_pair(role: Role, *, user: str, password: str) -> tuple[bytes, bytes]:
 class Greeting:
     """Who is at this end: its FQDN, its own DNS domain, and, from C, the domains that it accepts.
 
-    ``challenge`` is E's, in hexadecimal; ``certificate`` (PEM) and ``proof`` (base64, over `proved_text`) are a C's that
-    shows its client certificate.
+    ``challenge`` is E's, in hexadecimal; ``certificate`` (PEM) and ``proof`` (base64, over `proved_text`) come from a C
+    that shows its client certificate.
     """
 
     fqdn: str
