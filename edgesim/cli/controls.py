@@ -25,6 +25,7 @@ Examples:
   edgesim control partition expe expc
   edgesim control fault add reset-connection --target expe --port 5061 --times 3
   edgesim control fault add rewrite --target jabber-1 --find "200 OK" --replace "503 No"
+  edgesim control blocked
   edgesim control journal --follow
 
 \b
@@ -187,6 +188,35 @@ def list_faults(directory: Path | None) -> None:
     output.show(table)
 
 
+@command.command("blocked")
+@in_directory
+def blocked(directory: Path | None) -> None:
+    """List the addresses that automated intrusion protection blocks."""
+    from edgesim.cli import output
+    from edgesim.cli.asking import ask
+    from edgesim.control.commands import Blocked
+
+    rows = ask(directory, Blocked()).rows
+    if not rows:
+        output.say("no address is blocked")
+        return
+    table = output.table("host", "address", "for", "connections refused", "because of")
+    for row in rows:
+        table.add_row(row.host, row.address, f"{row.seconds:.0f} s", str(row.dropped), row.reason)
+    output.show(table)
+
+
+@command.command("unblock")
+@click.argument("address")
+@click.option("--host", metavar="HOST", help="Only the block of this host.")
+@in_directory
+def unblock(address: str, host: str | None, directory: Path | None) -> None:
+    """Lift the block of an address before its time is over."""
+    from edgesim.control.commands import Unblock
+
+    _told(directory, Unblock(address=address, host=host))
+
+
 @command.command("journal")
 @click.option("-n", "--lines", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many entries.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
@@ -203,7 +233,7 @@ async def _follow(directory: Path | None, lines: int, *, follow: bool, as_json: 
     from edgesim.cli.asking import carrier
     from edgesim.cli.lines import line
     from edgesim.cli.problems import Problem
-    from edgesim.control.carrier import LabGone
+    from edgesim.control.carrier import ControlError, LabGone
     from edgesim.control.commands import Tail
     from edgesim.journal.codec import decode
 
@@ -215,6 +245,8 @@ async def _follow(directory: Path | None, lines: int, *, follow: bool, as_json: 
             found = await lab.ask(Tail(after=after, limit=wanted if wanted else 1000))
         except LabGone as error:
             raise Problem(str(error), state.ADVICE) from None
+        except ControlError as error:
+            raise Problem(str(error)) from None
         if after is not None and found.first > after:
             click.echo(f"warning: {found.first - after} entries are no longer kept", err=True)
         for text in found.lines:

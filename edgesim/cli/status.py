@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgesim.cli.asking import in_directory
+
+if TYPE_CHECKING:
+    from edgesim.control.commands import LabStatus
 
 
 @click.command("status", short_help="Say what runs, and what does not.")
@@ -42,6 +46,16 @@ def command(directory: Path | None, as_json: bool) -> None:
         )
         output.say()
         output.show(table)
+        output.say()
+        output.say(f"  {_doors(status)}")
         for problem in status.problems:
             output.say(f"  {problem}", fg="red")
     click.get_current_context().exit(1 if status.problems else 0)
+
+
+def _doors(status: LabStatus) -> str:
+    """Say in a line how many connections there are, and what was kept out."""
+    told = [f"{status.connections} connections of clients", f"{status.refused} refused so far"]
+    if status.blocked:
+        told.append(f"{status.blocked} addresses are blocked (`edgesim control blocked`)")
+    return ", ".join(told)

@@ -90,7 +90,11 @@ class HostTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabStatus:
-    """A lab at a glance. ``seconds`` is lab time; ``problems`` says in words what does not run."""
+    """A lab at a glance. ``seconds`` is lab time; ``problems`` says in words what does not run.
+
+    ``connections`` are those of clients and strangers, ``refused`` how many were not taken so far, ``blocked`` the
+    addresses that intrusion protection keeps out now. ``errors`` counts what edgesim itself failed at.
+    """
 
     deployment: str
     world: str
@@ -99,6 +103,29 @@ class LabStatus:
     hosts_up: int
     hosts: int
     problems: tuple[str, ...]
+    connections: int = 0
+    refused: int = 0
+    blocked: int = 0
+    errors: int = 0
+    last_errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockRow:
+    """A blocked address: which host blocks it, why, for how many seconds more, and how many connections it refused."""
+
+    host: str
+    address: str
+    reason: str
+    seconds: float
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockTable:
+    """All blocked addresses, the oldest block first."""
+
+    rows: tuple[BlockRow, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +239,12 @@ class Netstat(Command[Sockets]):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Zones(Command[ZoneTable]):
     """The Expressway zones."""
+
+
+@_command("blocked", BlockTable)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked(Command[BlockTable]):
+    """The addresses that automated intrusion protection blocks."""
 
 
 @_command("tail", Lines)
@@ -337,6 +370,15 @@ class SkewClock(_OnHost):
     """Put a host's clock ahead of the lab's, or with a negative number behind; 0 sets it right."""
 
     seconds: Annotated[float, Field(ge=-MOST_SKEW, le=MOST_SKEW, allow_inf_nan=False)]
+
+
+@_command("unblock", Done)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unblock(Command[Done]):
+    """Lift the block of an address: that of one host, or all."""
+
+    address: Annotated[str, Field(max_length=64)]
+    host: str | None = None
 
 
 @_command("partition", Done)

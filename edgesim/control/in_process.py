@@ -20,6 +20,8 @@ R = TypeVar("R")
 DOWN = "is down"
 REPLY = 1024 * 1024
 """Octets of a reply with entries of the journal; whoever wants more asks again."""
+LAST_ERRORS = 5
+"""How many of the last errors a status tells."""
 
 
 class InProcess:
@@ -51,6 +53,10 @@ class InProcess:
         ]
         if self.lab.journal.problem is not None:
             problems.append(self.lab.journal.problem)
+        doors, errors = self.world.admission, self.world.unhandled
+        if errors:
+            several = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+            problems.append(f"{several} that nobody handled, the last: {list(errors)[-1]}")
         return commands.LabStatus(
             deployment=self.lab.deployment.name,
             world=self.world.kind,
@@ -59,6 +65,11 @@ class InProcess:
             hosts_up=sum(host.state is HostState.UP for host in hosts),
             hosts=len(hosts),
             problems=tuple(problems),
+            connections=doors.connections(),
+            refused=sum(doors.refused.values()),
+            blocked=len(doors.blocks()),
+            errors=len(errors),
+            last_errors=tuple(str(each) for each in errors)[-LAST_ERRORS:],
         )
 
     async def _hosts(self, _: commands.Hosts) -> commands.HostTable:
@@ -80,6 +91,29 @@ class InProcess:
         if command.host is not None:
             self._host(command.host)
         return commands.Sockets(rows=tuple(self.world.sockets(command.host)))
+
+    async def _blocked(self, _: commands.Blocked) -> commands.BlockTable:
+        now = self.world.now()
+        return commands.BlockTable(
+            rows=tuple(
+                commands.BlockRow(
+                    host=each.host,
+                    address=each.address,
+                    reason=each.reason,
+                    seconds=round((each.until_ns - now) / 1e9, 3),
+                    dropped=each.dropped,
+                )
+                for each in self.world.admission.blocks()
+            )
+        )
+
+    async def _unblock(self, command: commands.Unblock) -> commands.Done:
+        if command.host is not None:
+            self._host(command.host)
+        if not self.world.admission.unblock(command.host, command.address):
+            by = f" by {command.host}" if command.host is not None else ""
+            raise ControlError(f"{command.address} is not blocked{by}")
+        return commands.Done(text=f"{command.address} is no longer blocked")
 
     async def _zones(self, _: commands.Zones) -> commands.ZoneTable:
         return commands.ZoneTable(zones=tuple(self._zone_rows()))
@@ -267,6 +301,8 @@ _WORK: dict[type[Command[Any]], Callable[[InProcess, Any], Awaitable[Any]]] = {
     commands.Hosts: InProcess._hosts,
     commands.Netstat: InProcess._netstat,
     commands.Zones: InProcess._zones,
+    commands.Blocked: InProcess._blocked,
+    commands.Unblock: InProcess._unblock,
     commands.Tail: InProcess._tail,
     commands.Describe: InProcess._describe,
     commands.StartHost: InProcess._start,

@@ -38,8 +38,9 @@ class HttpServer:
     Every request is journalled as `events.HttpRequest` by this host, as its octets were (the body without its transfer
     coding); responses are journalled only towards strangers. ``refusal`` makes the answer to what cannot be read, from
     its status. ``decode`` turns a target into what the journal shows beside it, where a target wraps another address.
-    ``keys`` adds correlation keys to those found in the headers. A connection that breaks the protocol is answered and
-    closed, and touches no other. The server belongs to the host in whose context it is made.
+    ``keys`` adds correlation keys to those found in the headers. ``on_violation`` hears whose octets were no HTTP. A
+    connection that breaks the protocol is answered and closed, and touches no other. The server belongs to the host in
+    whose context it is made.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class HttpServer:
         refusal: Refusal = plain_refusal,
         decode: Decode | None = None,
         keys: Callable[[Request], tuple[str, ...]] | None = None,
+        on_violation: Callable[[Address | None], None] | None = None,
         host: Host | None = None,
         name: str = "http",
     ) -> None:
@@ -60,6 +62,7 @@ class HttpServer:
         self.refusal = refusal
         self.decode = decode
         self.keys = keys
+        self.on_violation = on_violation
         self.host = host or here()
         self.name = name
         self.connections: dict[Connection, None] = {}
@@ -317,6 +320,8 @@ class Connection(asyncio.Protocol):
             payload=remains,
             secrets=suspected(remains),
         )
+        if self.server.on_violation is not None and error.status != 408:
+            self.server.on_violation(self.peer)
         head, framed, _ = encode_response(self.server.refusal(error.status), request=None, close=True)
         if not self._write(head + framed):
             return

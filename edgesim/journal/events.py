@@ -124,6 +124,19 @@ class ConnectionsRefused(Event):
         return f"TCP :{self.port} refused {times}({self.reason})"
 
 
+@kind("error")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorUnhandled(Event):
+    """Code of this host raised an error that nobody handled: a mistake in edgesim, or in a story."""
+
+    message: str
+    error: str
+    where: str
+
+    def summary(self) -> str:
+        return f"unhandled: {self.error or self.message}"
+
+
 @kind("protection.blocked")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressBlocked(Event):

@@ -85,6 +85,7 @@ TAGS: Final = {
     "fault": "FAULT",
     "firewall": "FW",
     "protection": "BLOCK",
+    "error": "ERROR",
     "host": "HOST",
     "step": "STEP",
     "note": "NOTE",

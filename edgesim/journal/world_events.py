@@ -38,6 +38,7 @@ class WorldWatch:
             told.ConnectionsRefused: self._turned_away,
             told.AddressBlocked: self._address_blocked,
             told.AddressUnblocked: self._address_unblocked,
+            told.ErrorUnhandled: self._error,
         }
 
     def tell(self, event: told.WorldEvent) -> None:
@@ -145,6 +146,9 @@ class WorldWatch:
             events.AddressUnblocked(address=event.address, reason=event.reason, dropped=event.dropped),
             None,
         )
+
+    def _error(self, event: told.ErrorUnhandled) -> tuple[events.Event, Address | None]:
+        return events.ErrorUnhandled(message=event.message, error=event.error, where=event.where), None
 
 
 def _service_port(event: told.TlsEstablished | told.TlsFailed) -> int:

@@ -46,10 +46,12 @@ async def stop_and_look(lab: labs.Lab) -> list[str]:
 
 def unhandled(lab: labs.Lab) -> list[str]:
     """Return the errors that nobody handled, one text each."""
-    lines = []
-    for context in lab.world.errors():
-        error = context.get("exception")
-        lines.append(f"an error that nobody handled: {context.get('message')}{f': {explain(error)}' if error else ''}")
+    lines = [
+        f"an error that nobody handled: {each.message}{f': {explain(each.exception)}' if each.exception else ''}"
+        for each in lab.world.errors()
+    ]
+    if lab.world.unhandled.count > len(lines):
+        lines.insert(0, f"{lab.world.unhandled.count} errors that nobody handled, the last of which were:")
     return lines
 
 

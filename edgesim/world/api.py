@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from edgesim.world.faults import FaultTable
     from edgesim.world.netstat import SocketRow
     from edgesim.world.paths import Paths
+    from edgesim.world.unhandled import UnhandledError, UnhandledErrors
 
 T = TypeVar("T")
 SECOND = 1_000_000_000
@@ -223,6 +224,8 @@ class World(ABC):
     """The loop that everything of this world runs on; `run` closes it."""
     admission: Admission
     """Who may connect to the hosts, and how much of it each may have."""
+    unhandled: UnhandledErrors
+    """Errors of the loop, of tasks and of callbacks that nobody handled."""
 
     @abstractmethod
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -241,10 +244,10 @@ class World(ABC):
         """Call ``observer`` with every `WorldEvent` from now on."""
 
     @abstractmethod
-    def errors(self) -> list[dict[str, Any]]:
-        """Return what no code handled so far, as contexts of asyncio's exception handler: errors in callbacks, and the
-        exceptions of tasks and futures that were never retrieved. Garbage is collected first, so that the answer does
-        not depend on when the collector came by.
+    def errors(self) -> list[UnhandledError]:
+        """Return what no code handled so far, the last of it: errors in callbacks, and the exceptions of tasks and
+        futures that were never retrieved. Garbage is collected first, so that the answer does not depend on when the
+        collector came by.
         """
 
     @abstractmethod

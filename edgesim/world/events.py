@@ -151,3 +151,12 @@ class AddressUnblocked(WorldEvent):
     address: str
     reason: str
     dropped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorUnhandled(WorldEvent):
+    """Code of ``host`` (``lab`` where it is not known whose) raised an error that nobody handled: a mistake of ours."""
+
+    message: str
+    error: str
+    where: str

@@ -6,13 +6,15 @@ import asyncio
 import gc
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from functools import cache
 from typing import Any
 
 from edgesim.world.admission import Admission
-from edgesim.world.api import Capability, Host, HostFactory, HostState, Incarnation, Interface, World
+from edgesim.world.api import Capability, Host, HostFactory, HostState, Incarnation, Interface, World, _running
 from edgesim.world.entropy import Entropy
-from edgesim.world.events import HostChanged, WorldEvent
+from edgesim.world.events import ErrorUnhandled, HostChanged, WorldEvent
+from edgesim.world.unhandled import LONGEST, UnhandledError, UnhandledErrors
 
 UNWIND_ROUNDS = 100
 """How many turns of the loop the cancelled tasks of a dead host get to unwind."""
@@ -31,11 +33,14 @@ def spare_what_is_loaded() -> None:
 class Lives(World):
     """What both worlds do with hosts. A world adds its network by `_close_host`."""
 
+    tells_errors = False
+    """Whether observers hear of errors that nobody handled: when the collector finds one is no matter of the seed."""
+
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.hosts: dict[str, Host] = {}
         self.by_address: dict[str, Host] = {}
-        self.unhandled: list[dict[str, Any]] = []
+        self.unhandled = UnhandledErrors(self.now)
         self._observers: list[Callable[[WorldEvent], None]] = []
         self.admission = Admission(self.now, self._tell, silence=Capability.DROP_SILENTLY in self.capabilities)
 
@@ -54,9 +59,21 @@ class Lives(World):
             observer(event)
 
     def _unhandled(self, loop: Any, context: dict[str, Any]) -> None:
-        self.unhandled.append(context)
+        found = self.unhandled.add(context)
+        if not self.tells_errors:
+            return
+        host, error = _whose(context), found.exception
+        self._tell(
+            ErrorUnhandled(
+                at_ns=self.now(),
+                host=host.name if host is not None else "lab",
+                message=found.message[:LONGEST],
+                error=f"{type(error).__name__}: {error}"[:LONGEST] if error is not None else "",
+                where=found.where,
+            )
+        )
 
-    def errors(self) -> list[dict[str, Any]]:
+    def errors(self) -> list[UnhandledError]:
         # asyncio complains of an exception that was never retrieved when the collector finds its task or future. So it
         # has to come by now, or the answer depends on how much memory other code happened to use.
         gc.collect()
@@ -155,6 +172,17 @@ class Lives(World):
     def _enter(self, host: Host, state: HostState) -> None:
         host.state = state
         self._tell(HostChanged(at_ns=self.now(), host=host.name, state=state.value, incarnation=host.incarnation))
+
+
+def _whose(context: dict[str, Any]) -> Host | None:
+    """Return the host in whose context an error was raised, where the loop says so much."""
+    handle: Any = context.get("handle")
+    task: Any = context.get("task") or context.get("future")
+    there: Context | None = getattr(handle, "_context", None)
+    if there is None and hasattr(task, "get_context"):  # from Python 3.12
+        there = task.get_context()
+    life = there.get(_running) if there is not None else None
+    return life.host if life is not None else None
 
 
 async def _build(host: Host) -> Any:

@@ -337,6 +337,7 @@ def test_commands_survive_json() -> None:
         "skew": {"host": "x", "seconds": -65.5},
         "restart-service": {"host": "x", "service": "Cisco Tomcat"},
         "request": {"host": "x", "service": "client"},
+        "unblock": {"address": "192.0.2.66"},
         "sign": {"pem": "-----", "by": "private", "strip": ("client auth",)},
         "upload-certificate": {"host": "x", "pem": "-----"},
         "upload-trust": {"host": "x", "store": "trusted-ca", "ca": "private"},

@@ -138,11 +138,17 @@ class Wire(asyncio.Protocol):
 
 
 class Arena:
-    """The lab under attack."""
+    """The lab under attack. Unless ``protected``, nothing blocks an attacker: the parsers are alone with the input."""
 
-    def __init__(self, world: SimWorld) -> None:
+    def __init__(self, world: SimWorld, *, protected: bool = False, changes: dict[str, Any] | None = None) -> None:
         self.world = world
-        deployment = builtin("small").changed({"unified_cm.0.mixed_mode": True})
+        deployment = builtin("small").changed(
+            {
+                "unified_cm.0.mixed_mode": True,
+                "defaults.protection.intrusion_protection_on_e": protected,
+                **(changes or {}),
+            }
+        )
         self.lab = Lab(world, deployment)
         self.journal = self.lab.journal
         self.outsider = self._attacker("mallory", OUTSIDER, "internet")

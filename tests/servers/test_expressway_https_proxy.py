@@ -440,7 +440,7 @@ def test_any_target_gets_an_answer_of_e_or_c() -> None:
         assert len(lab.entries("http.request", "ucm-pub")) - forwarded < 100
         assert (await lab.proxied(VERSION, cookie)).status == 200
 
-    run(main)
+    run(main, changes={"defaults.protection.intrusion_protection_on_e": False})
 
 
 def two_of_each() -> dict[str, object]:

@@ -96,7 +96,7 @@ def play(kind: str, story: Callable[[Doors], Awaitable[None]]) -> None:
         await story(Doors(world, *made))
 
     world.run(main())
-    assert not world.unhandled, world.unhandled
+    assert not world.errors(), world.unhandled
 
 
 async def refused(work: Awaitable[Any]) -> None:

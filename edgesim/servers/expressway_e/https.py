@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ssl
 from email.utils import parsedate_to_datetime
-from typing import Protocol
+from functools import partial
 
 from edgesim.deployment.hosts import ExpresswayE
 from edgesim.edge import edge_config
@@ -23,6 +23,7 @@ from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import server_context
 from edgesim.servers.expressway_e.claims import WEB_PROXY, Claims
+from edgesim.servers.expressway_e.protection import Category, Protection
 from edgesim.servers.expressway_e.tunnel import Tunnel, TunnelServer
 
 CONTROL_RESOURCES = (edge_config.RESOURCE,)
@@ -33,34 +34,13 @@ COOKIES_KEPT = 50_000
 """How many edge cookies E remembers the C of."""
 
 
-AUTHORIZATION_FAILURE = "HTTP proxy authorization failure"
-RESOURCE_ACCESS_FAILURE = "HTTP proxy resource access failure"
-"""Categories of automated intrusion protection ("MRA Deployment Guide X14.3, MRA Maintenance")."""
-
-
-class Protection(Protocol):
-    """Automated intrusion protection, as the proxy needs it: somebody who counts E's own refusals."""
-
-    def count(self, category: str, address: str) -> None:
-        """Take note of a failure of a category, by a client at ``address``."""
-
-
-class NoProtection:
-    """Intrusion protection switched off."""
-
-    def count(self, category: str, address: str) -> None:
-        """Nothing is counted."""
-
-
 class EdgeProxy:
     """The HTTPS side of an Expressway-E."""
 
-    def __init__(
-        self, node: Node, tunnels: TunnelServer, claims: Claims, *, protection: Protection | None = None
-    ) -> None:
+    def __init__(self, node: Node, tunnels: TunnelServer, claims: Claims, protection: Protection) -> None:
         self.node = node
         self.tunnels = tunnels
-        self.protection: Protection = protection or NoProtection()
+        self.protection = protection
         self._uuids = node.host.entropy("http tracking")
         self._hop = Hop(scheme="https", uuid=node.deployment.pkid("expressway", node.name))
         self._turn = 0
@@ -74,6 +54,7 @@ class EdgeProxy:
             refusal=self._refusal,
             decode=decoded_target,
             keys=self._keys,
+            on_violation=partial(protection.count, Category.HTTP_PROTOCOL),
             name="https proxy",
         )
 
@@ -106,16 +87,15 @@ class EdgeProxy:
     async def handle(self, request: Request) -> Response:
         """Answer a client's request."""
         tracking = self._tracking.pop(id(request), None) or self._uuids.uuid()
-        client = request.peer[0] if request.peer else ""
         try:
             first, rest = split_target(request.target)
         except DescriptorError:
-            self.protection.count(RESOURCE_ACCESS_FAILURE, client)
+            self.protection.count(Category.HTTP_RESOURCE, request.peer)
             return self._own(404)
         refusal = self._judge(request, first, rest)
         if refusal is not None:
             if category := _CATEGORIES.get(refusal.status):
-                self.protection.count(category, client)
+                self.protection.count(category, request.peer)
             return refusal
         for tunnel in self._choose(request):
             if tunnel.skewed and isinstance(first, Descriptor):
@@ -180,6 +160,7 @@ class EdgeProxy:
             if tunnel.skewed:
                 return self._own(403)
             self._remember(tunnel, answer)
+        self._note_outcome(request, answer)
         keep_alive = "close" not in answer.headers.tokens("Connection")
         return Response(
             status=answer.status,
@@ -187,6 +168,20 @@ class EdgeProxy:
             headers=to_client(answer, keep_alive=keep_alive and "close" not in request.headers.tokens("Connection")),
             body=answer.body,
         )
+
+    def _note_outcome(self, request: Request, answer: Response) -> None:
+        """Count an authentication that C refused; a client whose credentials are good has shown who it is.
+
+        A 401 of the server behind, which has another realm, does not count ("MRA Deployment Guide X12.5").
+        """
+        edge = self.node.defaults.edge
+        shown = request.headers.get("Authorization") or request.cookie(edge.cookie_name)
+        of_edge = f'realm="{edge.realm}"' in (answer.headers.get("WWW-Authenticate") or "")
+        if answer.status == 401 and of_edge:
+            if shown or self.node.defaults.protection.http_challenges_count:
+                self.protection.count(Category.HTTP_AUTHORIZATION, request.peer)
+        elif shown and answer.status < 400 and request.peer is not None:
+            self.node.host.proved(self.node.defaults.ports.edge_https, request.peer)
 
     def _compare_clocks(self, tunnel: Tunnel, answer: Response) -> None:
         """Where the clocks of C and E differ, E refuses (MRA Deployment Guide X12.5, Troubleshooting: check NTP)."""
@@ -249,7 +244,7 @@ class EdgeProxy:
         return (f"tracking:{tracking}",)
 
 
-_CATEGORIES = {401: AUTHORIZATION_FAILURE, 404: RESOURCE_ACCESS_FAILURE}
+_CATEGORIES = {401: Category.HTTP_AUTHORIZATION, 404: Category.HTTP_RESOURCE}
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 

@@ -9,6 +9,7 @@ from edgesim.servers.expressway_e.claims import Claims
 from edgesim.servers.expressway_e.https import EdgeProxy
 from edgesim.servers.expressway_e.ipv6 import Ipv6Front
 from edgesim.servers.expressway_e.media import MediaSide
+from edgesim.servers.expressway_e.protection import Protection
 from edgesim.servers.expressway_e.sip import SipSide
 from edgesim.servers.expressway_e.tunnel import TunnelServer
 from edgesim.servers.expressway_e.web_proxy import WebProxy
@@ -23,9 +24,10 @@ class ExpresswayE:
         spec = node.spec.spec
         assert isinstance(spec, hosts.ExpresswayE)
         greeting = Greeting(fqdn=node.fqdn, domain=spec.cookie_domain)
+        self.protection = Protection(node)
         self.claims = Claims(node.host.disk, node.deployment)
-        self.tunnels = TunnelServer(node, greeting, self.claims)
-        self.https = EdgeProxy(node, self.tunnels, self.claims)
+        self.tunnels = TunnelServer(node, greeting, self.claims, self.protection)
+        self.https = EdgeProxy(node, self.tunnels, self.claims, self.protection)
         self.web_proxy = WebProxy(node, self.claims)
         self.ipv6 = Ipv6Front(node, self.https.unreachable)
         self._proxies = spec.ip_protocol != "IPv6"
@@ -43,6 +45,7 @@ class ExpresswayE:
         await self.ipv6.start(self.https.context)
         if not self._proxies:
             return
+        self.protection.start()
         await self.tunnels.start()
         await self.https.start()
         await self.web_proxy.start()

@@ -18,6 +18,7 @@ from edgesim.deployment import Product, closed, hosts
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import Policy, server_context
+from edgesim.servers.expressway_e.protection import Category, Protection
 from edgesim.servers.expressway_e.sip_balance import Balance
 from edgesim.servers.expressway_e.sip_clients import Client, Clients, Target
 from edgesim.servers.expressway_e.sip_service import ServiceClient
@@ -84,6 +85,7 @@ class SipSide:
         self.agent = node.defaults.agents.expressway.format(release=spec.release)
         tags = node.host.entropy("SIP tags")
         self._own_answers = Answers(self.agent, lambda: tags.token_hex(8), sessions=sip.session_of_answers)
+        self._protection: Protection = product.protection
         self.zone = TraversalServer(node, self._own_answers, self._links_changed)
         self.clients = Clients()
         zone = node.deployment.traversal_zone
@@ -364,12 +366,15 @@ class SipSide:
             if status != self._sip.service_unknown_status:
                 break
         if status == 200:
+            self.node.host.proved(self._outer.port, client.connection.peer)
             client.grant(credentials.username, self._loop.time() + self._sip.service_cache_s)
             try:
                 self._up_to_core(request, client, arrival, link=link if link.active else None)
             except ProxyRefusal as refusal:
                 self._refuse(request, refusal.status, client.connection, why=refusal.warning)
         elif status in (self._sip.service_wrong_status, self._sip.service_unknown_status):
+            if status == self._sip.service_wrong_status:  # a C that does not know the user says nothing of the digest
+                self._protection.count(Category.SIP_AUTHENTICATION, client.connection.peer)
             self._challenge(request, client)
         else:
             self._refuse(request, status, client.connection)

@@ -37,6 +37,7 @@ from edgesim.node import Node
 from edgesim.pki import Usage
 from edgesim.pki.keys import signed_sha1
 from edgesim.servers.expressway_e.claims import Claims
+from edgesim.servers.expressway_e.protection import Category, Protection
 
 NEVER = 10**9
 """Seconds: rekeying by time would follow the machine's clock, not the lab's."""
@@ -150,11 +151,12 @@ def unfit(core: Greeting, challenge: str) -> str:
 class TunnelServer:
     """Takes tunnels from every C; ``live`` are those through which requests can go, oldest first."""
 
-    def __init__(self, node: Node, greeting: Greeting, claims: Claims) -> None:
+    def __init__(self, node: Node, greeting: Greeting, claims: Claims, protection: Protection) -> None:
         settings = node.deployment.ssh_tunnel
         self.node = node
         self.greeting = greeting
         self.claims = claims
+        self.protection = protection
         self.port = settings.loopback_port
         self.user = settings.user
         self.origins = itertools.count(1)
@@ -286,7 +288,7 @@ class _Caller(asyncssh.SSHServer):
         if self._user == self._server.user:
             self._admitted = True
             return
-        self._refused("another user than the forwarding one")
+        self._refused("another user than the forwarding one", Category.SSH_AUTHORIZATION)
         connection.close()
 
     def server_requested(self, listen_host: str, listen_port: int) -> Any:
@@ -294,7 +296,7 @@ class _Caller(asyncssh.SSHServer):
         assert connection is not None
         wanted = (listen_host, listen_port) == (LOOPBACK, self._server.port)
         if not self._admitted or not wanted or self._number is not None:
-            self._refused(f"forward of {listen_host[:80]}:{listen_port}")
+            self._refused(f"forward of {listen_host[:80]}:{listen_port}", Category.SSH_PROTOCOL)
             return False
         self._number = self._server.forwarded(connection)
         return _Forward(connection)
@@ -303,14 +305,16 @@ class _Caller(asyncssh.SSHServer):
         if self._number is not None:
             self._server.lost(self._number, _reason(exc))
         elif self._user is None:
-            self._refused(_reason(exc))
+            self._refused(_reason(exc), Category.SSH_PROTOCOL if _is_violation(exc) else None)
         elif not self._admitted:
-            self._refused(f"no accepted key of {self._user[:80]!r}")
+            self._refused(f"no accepted key of {self._user[:80]!r}", Category.SSH_AUTHORIZATION)
 
-    def _refused(self, what: str) -> None:
+    def _refused(self, what: str, category: Category | None) -> None:
         if not self._told:
             self._told = not self._admitted
             self._server.tell("refused", what, self._peer)
+            if category is not None:
+                self._server.protection.count(category, self._peer)
 
 
 class _Forward(asyncssh.SSHListener):
@@ -353,6 +357,11 @@ class _Session(asyncssh.SSHTCPSession[bytes]):
 
     def resume_writing(self) -> None:
         self._protocol.resume_writing()
+
+
+def _is_violation(error: Exception | None) -> bool:
+    """Say whether a caller broke SSH's rules, rather than going away or being too slow."""
+    return isinstance(error, asyncssh.ProtocolError | asyncssh.ProtocolNotSupported | asyncssh.KeyExchangeFailed)
 
 
 def _reason(error: Exception | None) -> str:

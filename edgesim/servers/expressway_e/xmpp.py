@@ -13,11 +13,16 @@ from typing import Any
 from edgesim.deployment import Product, closed, hosts
 from edgesim.node import Node
 from edgesim.pki import server_context
+from edgesim.servers.expressway_e.protection import Category
 from edgesim.xmpp.connection import ClientConnection
 from edgesim.xmpp.front import EdgePhase, EdgeStream, SessionWanted, Upward
 from edgesim.xmpp.link import XcpConnection
 from edgesim.xmpp.session import Ended, SessionEvent
+from edgesim.xmpp.stream import OWN_DOING
 from edgesim.xmpp.xcp import DataArrived, LinkDown, LinkUp, SessionClosed, XcpEvent, XcpLink, realm_of
+from edgesim.xmpp.xml import SASL
+
+SASL_FAILURE = f"<failure xmlns='{SASL}'".encode()
 
 
 class _Client:
@@ -29,6 +34,7 @@ class _Client:
         self.link: XcpConnection | None = None
         self.session = ""
         self.patience: asyncio.TimerHandle | None = None
+        self.authenticated = False
 
 
 class XmppSide:
@@ -116,6 +122,8 @@ class XmppSide:
                 client.link.link.send(client.session, event.data)
                 client.link.flush()
             case Ended():
+                if event.condition is not None and event.condition not in OWN_DOING:
+                    self.product.protection.count(Category.XMPP_PROTOCOL, connection.peer)
                 self._forget(client, event.detail or "closed by the client")
 
     def _open_session(self, client: _Client, wanted: SessionWanted) -> None:
@@ -190,7 +198,9 @@ class XmppSide:
                 client = self._links[connection].get(event.session)
                 if client is not None:
                     if event.restart:  # authenticated: its time to get so far no longer runs
-                        client.connection.established()
+                        self._authenticated(client)
+                    elif not client.authenticated and SASL_FAILURE in event.data:
+                        self._refused(client)
                     client.stream.downward(event.data, restart=event.restart)
                     client.connection.flush()
                 connection.link.consumed(event.session, event.octets)
@@ -204,6 +214,17 @@ class XmppSide:
                     client.stream.close("remote-connection-failed", "the XCP link is down")
                     client.connection.flush()
                 self.changed.set()
+
+    def _authenticated(self, client: _Client) -> None:
+        client.authenticated = True
+        client.connection.established()
+        if client.connection.peer is not None:
+            self.node.host.proved(self.node.defaults.ports.edge_xmpp, client.connection.peer)
+
+    def _refused(self, client: _Client) -> None:
+        """IM and Presence refused a name, a password or a token."""
+        if self.node.defaults.protection.xmpp_authentication_failure:
+            self.product.protection.count(Category.XMPP_PROTOCOL, client.connection.peer)
 
     def _flush_link(self, client: _Client) -> None:
         if client.link is not None:

@@ -22,6 +22,7 @@ class LiveWorld(Lives):
     """A world on real sockets. Use `run` to execute a coroutine in it, or pass a running `LiveLoop`."""
 
     kind = "live"
+    tells_errors = True
     capabilities = frozenset(
         {Capability.CLOCK_SKEW, Capability.FAULTS, Capability.PARTITION, Capability.EXTERNAL_CLIENTS}
     )

@@ -15,6 +15,7 @@ from edgesim.world.sim.fabric import Fabric
 from edgesim.world.sim.loop import LivelockError, SimLoop
 from edgesim.world.sim.settings import NetworkSettings
 from edgesim.world.sim.tripwire import Tripwire
+from edgesim.world.unhandled import UnhandledError
 
 T = TypeVar("T")
 DEFAULT_EPOCH = 1_767_600_000 * SECOND
@@ -49,7 +50,7 @@ class SimWorld(Lives):
     def now(self) -> int:
         return self.loop.now_ns
 
-    def errors(self) -> list[dict[str, Any]]:
+    def errors(self) -> list[UnhandledError]:
         super().errors()
         for task in self.loop.unretrieved():  # also those that something still refers to
             error = task.exception()  # which retrieves it: the collector has nothing more to say
