@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edgesim.clients.common.line import Habits, Line, Path
+from edgesim.clients.common.habits import Habits, Path
+from edgesim.clients.common.line import Line
 from edgesim.clients.common.register import Registrant
 from edgesim.clients.common.stages import Result
 from edgesim.clients.jabber.registration import JabberRegistrant

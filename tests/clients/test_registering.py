@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edgesim.clients.common.line import Habits
+from edgesim.clients.common.habits import Habits
 from edgesim.clients.common.reactions import PATH_BROKEN, REACTIONS, Reaction, Unregistered, reaction_to
 from edgesim.journal import events
 from edgesim.sip import Response, parse_message
@@ -93,12 +93,26 @@ def test_refresh_comes_delta_before_expiry_with_the_same_call_id_and_no_reason()
         made = handset(desk.lab.node(PHONE), one.path(), habits=Habits(delta=5))
         await on(desk, made, made.phone.register())
         await asyncio.sleep(350)
-        (first_at, first), (second_at, second), (third_at, _third), *rest = one.requests
+        (first_at, first), (second_at, second), (third_at, third), *rest = one.requests
         assert round(second_at - first_at, 1) == round(third_at - second_at, 1) == 115.0
         assert header(first, "Call-ID") == header(second, "Call-ID")
         assert second.cseq.number == first.cseq.number + 1
         assert "Reason" in first and "Reason" not in second
+        assert first.body and first.from_.tag != second.from_.tag
+        assert second.body == third.body == b"" and "Content-Type" not in second
         assert len(rest) == 1
+        await closed(desk, made)
+
+    tell(story)
+
+
+def test_a_refresh_may_repeat_the_whole_registration() -> None:
+    async def story(desk: Desk, one: Registrar, _: Registrar) -> None:
+        made = handset(desk.lab.node(PHONE), one.path(), habits=Habits(short_refresh=False))
+        await on(desk, made, made.phone.register())
+        await asyncio.sleep(120)
+        (_, first), (_, second) = one.requests
+        assert (first.body, first.from_.tag) == (second.body, second.from_.tag)
         await closed(desk, made)
 
     tell(story)

@@ -23,7 +23,8 @@ from typing import ClassVar
 from edgesim.clients.common.device_access import DeviceAccess
 from edgesim.clients.common.discovery import discover
 from edgesim.clients.common.edge import EdgeSignIn, fetch_file, keep_signed_in
-from edgesim.clients.common.line import Habits, Line, Path
+from edgesim.clients.common.habits import Habits, Path
+from edgesim.clients.common.line import Line
 from edgesim.clients.common.register import Registrant
 from edgesim.clients.common.stages import Result, StageFailed
 from edgesim.deployment.people import Device, User
@@ -281,12 +282,7 @@ class EdgeDevice(ABC):
             user=self.user.id,
             password=self._password,
             tls=access.tls,
-            habits=Habits(
-                delta=config.timers.register_delta,
-                asked_expires=config.timers.register_expires,
-                least_refresh=self.node.defaults.client.least_refresh_s,
-                session=self.session,
-            ),
+            habits=self._habits(config),
             tell=self._heard,
             provision=self._provision_again,
         )
@@ -294,6 +290,17 @@ class EdgeDevice(ABC):
         path = self.line.path
         assert path is not None
         return Result.OK, f"{self.name} at {path.node} through {path.host}"
+
+    def _habits(self, config: DeviceConfig) -> Habits:
+        """Return how it registers, by its configuration file."""
+        client = self.node.defaults.client
+        return Habits(
+            delta=config.timers.register_delta,
+            asked_expires=config.timers.register_expires,
+            least_refresh=client.least_refresh_s,
+            session=self.session,
+            short_refresh=client.short_refresh,
+        )
 
     session: ClassVar[str | None] = None
     """The form of its ``Session-ID``."""

@@ -1,9 +1,9 @@
 """A line that registers, over the edge or directly: it refreshes before expiry, keeps alive, and registers again.
 
 "How Phone Services Failover works for Jabber 14 over MRA" (Cisco 217244) for what a client does when its path through
-the edge breaks; the published ancestor of the client's SIP stack (SIPCC) for what it does with answers and timers. The
-keep-alives that this stack sends to its standby node, and its return to a node that recovered, are not played: a client
-stays where it found a registrar.
+the edge breaks; the published ancestor of the client's SIP stack (SIPCC) for what it does with answers and timers, and
+for the signs of life that desk phones send to their standby node. The return of this stack to a node that recovered is
+not played: a client stays where it found a registrar.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from edgesim.clients.common import signs
+from edgesim.clients.common.habits import Habits, Path
 from edgesim.clients.common.reactions import (
     Loss,
     Reaction,
@@ -33,6 +35,7 @@ from edgesim.clients.common.register import (
     INITIALIZED,
     PROBE,
     Dialogue,
+    Identifiers,
     Registrant,
     granted_expires,
     register,
@@ -53,45 +56,6 @@ ALARMS = {
     Loss.REFRESH: DEVICE_RESET,
 }
 """What Reason says when a client registers again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Path:
-    """One way to a registrar: the SIP peer to connect to, the Route to preload, and the Unified CM node meant.
-
-    ``uri`` is the Request-URI where it says more than the node.
-    """
-
-    host: str
-    port: int
-    transport: str
-    node: str
-    routes: tuple[str, ...] = ()
-    uri: str | None = None
-
-    @property
-    def peer(self) -> tuple[str, int, str]:
-        """What a connection is made to."""
-        return self.host, self.port, self.transport
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Habits:
-    """How a client registers. Times in seconds.
-
-    ``delta`` is how long before expiry it refreshes, ``asked_expires`` what it asks for, ``least_refresh`` the shortest
-    interval that it takes. ``adaptive``: it announced adaptive routing. ``graceful``: it asks whether its device is
-    free before it takes it, and takes it anyway if ``take_over``. ``session`` is the form of its ``Session-ID``, None
-    for a client that sends none.
-    """
-
-    delta: int = 5
-    asked_expires: int = 3600
-    least_refresh: int = 60
-    adaptive: bool = False
-    graceful: bool = False
-    take_over: bool = True
-    session: str | None = None
 
 
 class _Redirected(Exception):
@@ -135,6 +99,7 @@ class Line:
         self._entropy = node.host.entropy(f"phone of {user}")
         self._endpoint = SipEndpoint(node.host, node.journal, name="phone", on_lost=self._connection_lost)
         self._connection: Connection | None = None
+        self._identifiers: Identifiers | None = None
         self._dialogue: Dialogue | None = None
         self._granted_s = 0
         self._adapts = False
@@ -143,6 +108,7 @@ class Line:
         self._overloaded = False
         self._keeper: asyncio.Task[None] | None = None
         self._pulse: asyncio.Task[None] | None = None
+        self._beside: dict[str, asyncio.Task[None]] = {}
 
     # ---- registering
 
@@ -192,14 +158,23 @@ class Line:
         except (Unregistered, _Redirected):
             connection.close()
             raise
+        self._speak_beside(who, connection, path)
 
     async def _connected(self, path: Path) -> Connection:
         """Return a connection to the path's peer: the present one if it leads there. Raises `Unregistered`."""
         present, current = self._connection, self.path
         if present is not None and present.open and current is not None and current.peer == path.peer:
             return present
+        connection = await self._open(path)
+        if present is not None:
+            present.close()
+        self._connection = connection
+        return connection
+
+    async def _open(self, path: Path) -> Connection:
+        """Return a new connection to the path's peer. Raises `Unregistered`."""
         try:
-            connection = await self._endpoint.connect(
+            return await self._endpoint.connect(
                 path.host,
                 path.port,
                 "tls" if path.transport == "tls" else "tcp",
@@ -211,25 +186,26 @@ class Line:
             raise Unregistered(f"certificate: {error.verify_message}", Reaction.NEXT_PATH) from error
         except (OSError, SipError) as error:
             raise Unregistered(str(error) or type(error).__name__, Reaction.NEXT_PATH) from error
-        if present is not None:
-            present.close()
-        self._connection = connection
-        return connection
 
     def _begin(self, who: Registrant, alarm: str | None) -> None:
         """Begin a new Call-ID."""
         assert self._connection is not None
         self._loss = None
         self._lost.clear()
-        self._dialogue = Dialogue.new(
+        self._dialogue = self._new_dialogue(who, self._connection)
+        self._dialogue.alarm = alarm
+
+    def _new_dialogue(self, who: Registrant, connection: Connection) -> Dialogue:
+        if self._identifiers is None:
+            self._identifiers = Identifiers(self._entropy, who.instance, self.habits.session)
+        return Dialogue.new(
             self._entropy,
             user=self._user,
             password=self._password,
             instance=who.instance,
-            address=self._connection.local[0],
-            session=self.habits.session,
+            address=connection.local[0],
+            identifiers=self._identifiers,
         )
-        self._dialogue.alarm = alarm
 
     async def _ask_whether_free(self, who: Registrant) -> None:
         """Send the probe of a graceful registration; the next REGISTER takes the device. Raises `Unregistered`."""
@@ -347,7 +323,9 @@ class Line:
             if self._loss is not None:
                 return self._loss, Unregistered(self._loss.value, Reaction.NEXT_PATH)
             try:
-                assert self.path is not None
+                assert self.path is not None and self._dialogue is not None
+                if habits.short_refresh:
+                    self._dialogue.refresh()
                 await self._exchange(self._who(self.path), habits.asked_expires)
             except (Unregistered, _Redirected) as error:
                 self.registered = False
@@ -438,6 +416,40 @@ class Line:
                 if answer.error is not None:
                     self._lose(connection, Loss.PATH)
 
+    # ---- beside the registration
+
+    def _speak_beside(self, who: Registrant, connection: Connection, path: Path) -> None:
+        """Begin what a desk phone sends once it has registered; nothing of it can end the registration."""
+        spawn, dialogue = self.node.host.spawn, self._dialogue
+        if self.habits.alarm and dialogue is not None and not self._is_speaking("alarm"):
+            telling = signs.tell_alarm(self._endpoint, connection, who, dialogue, path)
+            self._beside["alarm"] = spawn(_done(telling), name="phone: alarm")
+        if self.habits.standby_s is not None and not self._is_speaking("standby"):
+            self._beside["standby"] = spawn(self._show_life(self.habits.standby_s), name="phone: standby node")
+
+    def _is_speaking(self, what: str) -> bool:
+        return what in self._beside and not self._beside[what].done()
+
+    async def _show_life(self, interval: float) -> None:
+        """Send signs of life to the next node of the group, on a connection of their own, whatever it answers."""
+        connection: Connection | None = None
+        to: Path | None = None
+        while True:
+            await asyncio.sleep(interval)
+            standby = next((each for each in self.paths if self.path and each.node != self.path.node), None)
+            if connection is not None and (standby != to or not connection.open):
+                connection.close()
+                connection = None
+            to = standby
+            if standby is None or not self.registered:
+                continue
+            try:
+                connection = connection or await self._open(standby)
+            except Unregistered:
+                continue
+            who = self._who(standby)
+            await signs.show_life(self._endpoint, connection, who, self._new_dialogue(who, connection), standby)
+
     def _connection_lost(self, connection: Connection, _: Exception | None) -> None:
         self._lose(connection, Loss.CONNECTION)
 
@@ -466,8 +478,9 @@ class Line:
             self.registered = False
 
     async def _stop_tasks(self) -> None:
-        tasks = (self._keeper, self._pulse)
+        tasks = (self._keeper, self._pulse, *self._beside.values())
         self._keeper = self._pulse = None
+        self._beside.clear()
         for task in tasks:
             if task is not None:
                 task.cancel()
@@ -480,3 +493,7 @@ class Line:
         self.registered = False
         self._connection = None
         await self._endpoint.close()
+
+
+async def _done(work: Awaitable[object]) -> None:
+    await work

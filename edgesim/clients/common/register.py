@@ -2,7 +2,8 @@
 
 Sources: "How Phone Services Failover works for Jabber 14 over MRA" (Cisco 217244) for the message over the edge, "Cisco
 Jabber and SIP OAuth Mode" (Cisco 215572) for the order of the headers; "Troubleshoot Extension Mobility Cross Cluster"
-(Cisco 214535) for a 7821, whose order is the same.
+(Cisco 214535) for a 7821, whose order is the same; "Troubleshoot Cisco Phone 7800/8800 Series" (Cisco 200850) for its
+refresh; "Troubleshoot IP Phone Unregistration" (Cisco 200410) for the sign of life to a standby node.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ NO_SESSION = "0" * 32
 JABBER_SESSION = "{0}00255000a000{1}0000"
 PHONE_SESSION = "{0}00105000a000{instance}"
 """Forms of ``Session-ID`` (RFC 7989) as captured: eight random digits, a fixed part, eight more or the MAC address."""
+KEEP_ALIVE = ";expires=0;cisco-keep-alive"
+"""The end of Contact in a sign of life to a node that a phone would fail over to."""
 CHALLENGES = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
 
 
@@ -52,11 +55,39 @@ class Registrant:
     reg_id: str = "1"
 
 
+class Identifiers:
+    """Makes the tags and Call-IDs of one client: the digits of its instance and a number that counts, as captured.
+
+    ``session`` is its half of every ``Session-ID``, of the form `JABBER_SESSION` or `PHONE_SESSION`.
+    """
+
+    def __init__(self, entropy: Entropy, instance: str, session: str | None = None) -> None:
+        self.session = session and session.format(entropy.token_hex(4), entropy.token_hex(4), instance=instance)
+        self._entropy = entropy
+        self._instance = instance
+        self._tags = self._calls = 0
+
+    def tag(self) -> str:
+        """Return the next tag for From."""
+        self._tags = (self._tags + 1) % 0x10000
+        return f"{self._instance}{self._tags:04x}{self._entropy.token_hex(4)}-{self._entropy.token_hex(4)}"
+
+    def call_id(self, address: str) -> str:
+        """Return the next Call-ID."""
+        self._calls = (self._calls + 1) % 0x10000
+        start = f"{self._instance[:8]}-{self._instance[8:12]}{self._calls:04x}"
+        return f"{start}-{self._entropy.token_hex(4)}-{self._entropy.token_hex(4)}@{address}"
+
+
 @dataclass(slots=True, kw_only=True)
 class Dialogue:
-    """What stays the same from one REGISTER to the next, and what counts up."""
+    """What stays the same from one REGISTER to the next, and what counts up.
+
+    ``refreshing``: the registration stands, so that a REGISTER only renews it.
+    """
 
     entropy: Entropy
+    identifiers: Identifiers
     user: str
     password: str
     call_id: str
@@ -67,29 +98,45 @@ class Dialogue:
     uses: int = 0
     alarm: str | None = field(default=None)
     session: str | None = None
+    refreshing: bool = False
 
     @classmethod
     def new(
-        cls, entropy: Entropy, *, user: str, password: str, instance: str, address: str, session: str | None = None
+        cls,
+        entropy: Entropy,
+        *,
+        user: str,
+        password: str,
+        instance: str,
+        address: str,
+        session: str | None = None,
+        identifiers: Identifiers | None = None,
     ) -> Dialogue:
-        """Begin: the Call-ID and the tag start with the twelve digits of the instance, as captured.
+        """Begin. ``identifiers`` are the client's; without any it is a client of its own, with ``session``."""
+        own = identifiers or Identifiers(entropy, instance, session)
+        return cls(
+            entropy=entropy,
+            identifiers=own,
+            user=user,
+            password=password,
+            call_id=own.call_id(address),
+            tag=own.tag(),
+            session=own.session,
+        )
 
-        ``session`` is the form of ``Session-ID``, `JABBER_SESSION` or `PHONE_SESSION`.
-        """
-        last = entropy.token_hex(8)
-        call_id = f"{instance[:8]}-{instance[8:12]}{entropy.token_hex(2)}-{last[:8]}-{last[8:16]}@{address}"
-        tag = f"{instance}{entropy.token_hex(6)}-{entropy.token_hex(4)}"
-        own = session and session.format(entropy.token_hex(4), entropy.token_hex(4), instance=instance)
-        return cls(entropy=entropy, user=user, password=password, call_id=call_id, tag=tag, session=own)
+    def refresh(self) -> None:
+        """Begin a refresh, which has a tag of its own in From: so a 7821 does it."""
+        self.refreshing = True
+        self.tag = self.identifiers.tag()
 
-    def credentials(self, uri: str) -> str | None:
+    def credentials(self, uri: str, method: str = "REGISTER") -> str | None:
         """Return the answer to the last challenge for one more request, or None if nobody asked yet."""
         if self.challenge is None:
             return None
         self.uses += 1
         return digest.answer(
             self.challenge,
-            method="REGISTER",
+            method=method,
             uri=uri,
             username=self.user,
             password=self.password,
@@ -122,11 +169,12 @@ def register(
     routes: Sequence[str] = (),
     session: str | None = None,
     uri: str | None = None,
+    keep_alive: bool = False,
 ) -> Request:
     """Build the next REGISTER (or, with ``expires`` 0, the one that ends the registration).
 
     ``session`` replaces the dialogue's own; ``routes`` are the values of Route, in order; ``uri`` is the Request-URI,
-    which names the node alone when left out.
+    which names the node alone when left out. ``keep_alive`` makes it a sign of life to a standby node.
     """
     dialogue.sequence += 1
     session = session or dialogue.session
@@ -141,6 +189,8 @@ def register(
     contact += "".join(f";{trait}" for trait in who.traits)
     if who.mra:
         contact += f";x-cisco-mra-ha=AR_SK;x-cisco-reg-id={who.reg_id}"
+    if keep_alive:
+        contact += KEEP_ALIVE
     headers = [
         ("Via", f"SIP/2.0/{transport.upper()} {here};branch=z9hG4bK{dialogue.entropy.token_hex(4)}"),
         *(("Route", route) for route in routes),
@@ -159,6 +209,9 @@ def register(
     headers.append(("Supported", who.supported))
     if dialogue.alarm is not None and who.load is not None:
         headers.append(("Reason", reason(who, dialogue.alarm)))
+    if expires and dialogue.refreshing:
+        headers += [("Content-Length", "0"), ("Expires", str(expires))]
+        return Request.build("REGISTER", uri, headers)
     headers.append(("Expires", str(expires)))
     body = b""
     if expires:

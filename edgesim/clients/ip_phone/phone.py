@@ -11,10 +11,11 @@ Cluster" (Cisco 214535) for the REGISTER of a 7821.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import ClassVar
 
 from edgesim.clients.common.device import DeviceStage, EdgeDevice
-from edgesim.clients.common.line import Path
+from edgesim.clients.common.habits import Habits, Path
 from edgesim.clients.common.register import PHONE_SESSION, Registrant
 from edgesim.clients.common.stages import Result
 from edgesim.edge.config_files import DeviceConfig
@@ -66,6 +67,11 @@ class IpPhone(EdgeDevice):
 
     def _group(self, paths: list[list[Path]]) -> tuple[Path, ...]:
         return tuple(by_edge[index] for index, by_edge in enumerate(paths) if index < len(by_edge))
+
+    def _habits(self, config: DeviceConfig) -> Habits:
+        client = self.node.defaults.client
+        standby = float(config.timers.keep_alive_expires) if client.standby_keepalive else None
+        return replace(super()._habits(config), alarm=client.phone_alarm, standby_s=standby)
 
     def _registrant(self, path: Path, config: DeviceConfig) -> Registrant:
         line, agents = config.lines[0], self.node.defaults.agents

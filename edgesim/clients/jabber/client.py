@@ -12,7 +12,8 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 
 from edgesim.clients.common.edge import keep_signed_in
-from edgesim.clients.common.line import Habits, Line, Path
+from edgesim.clients.common.habits import Habits, Path
+from edgesim.clients.common.line import Line
 from edgesim.clients.common.reactions import Unregistered
 from edgesim.clients.common.register import JABBER_SESSION, Registrant
 from edgesim.clients.common.stages import Result, StageFailed
@@ -245,6 +246,7 @@ class Jabber:
                 graceful=client.graceful_registration and not self.outside,
                 take_over=self.take_over,
                 session=JABBER_SESSION if sends_session_id(self.release) else None,
+                short_refresh=client.short_refresh,
             ),
             tell=lambda result, detail: self._tell(Stage.PHONE, result, detail),
             provision=self._provision_again,

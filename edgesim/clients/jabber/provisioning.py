@@ -13,7 +13,7 @@ from typing import TypeVar
 from edgesim.clients.common.access import Access
 from edgesim.clients.common.discovery import discover
 from edgesim.clients.common.edge import EdgeSignIn, fetch_file
-from edgesim.clients.common.line import Path
+from edgesim.clients.common.habits import Path
 from edgesim.clients.common.stages import Result, StageFailed
 from edgesim.edge import config_files, edge_config, uds
 from edgesim.edge.edge_config import EdgeConfig

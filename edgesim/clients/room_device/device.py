@@ -14,7 +14,7 @@ from typing import ClassVar
 from cryptography import x509
 
 from edgesim.clients.common.device import DeviceStage, EdgeDevice
-from edgesim.clients.common.line import Path
+from edgesim.clients.common.habits import Path
 from edgesim.clients.common.register import Registrant
 from edgesim.clients.common.stages import Result, StageFailed
 from edgesim.deployment.device_models import Software

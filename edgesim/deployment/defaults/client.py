@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Literal
 
 from edgesim.deployment.base import Model
-from edgesim.deployment.defaults.known import DISCOVERY, FAILOVER, SIP_OAUTH, SIPCC, TC_EXAMPLE, TROUBLESHOOTING, known
+from edgesim.deployment.defaults.known import (
+    DISCOVERY,
+    EMCC,
+    FAILOVER,
+    PHONES,
+    SIP_OAUTH,
+    SIPCC,
+    TC_EXAMPLE,
+    TROUBLESHOOTING,
+    UNREGISTERED,
+    known,
+)
 
 
 class ClientDefaults(Model):
@@ -95,6 +106,24 @@ class ClientDefaults(Model):
     )
     service_retry_most_s: float = known(
         600.0, "it waits twice as long each time, but never longer than this", tag="proposed", gt=0
+    )
+    short_refresh: bool = known(
+        True,
+        "a refresh has a new tag in From, no body and no Reason, as a 7821's; other clients alike",
+        tag="trace",
+        source=PHONES,
+    )
+    phone_alarm: bool = known(
+        True,
+        "a desk phone tells Unified CM of its trust lists, by REFER, when it has registered",
+        tag="trace",
+        source=EMCC,
+    )
+    standby_keepalive: bool = known(
+        True,
+        "a desk phone shows the next node of its group that it lives, every Timer Keep Alive Expires",
+        tag="trace",
+        source=UNREGISTERED,
     )
     least_refresh_s: int = known(
         60,
