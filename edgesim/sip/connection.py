@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from edgesim.sip import journalling
-from edgesim.sip.errors import SipProtocolError, SipTimeout, SipTransportError
-from edgesim.sip.framing import Framer, KeepAlive, StunData
+from edgesim.sip.errors import SipCongestion, SipProtocolError, SipTimeout, SipTransportError
+from edgesim.sip.framing import Frame, Framer, KeepAlive, StunData
 from edgesim.sip.message import Request, Response, parse_message
 from edgesim.sip.stun import StunClass, StunMessage, binding
+from edgesim.world.pace import Pace
 
 if TYPE_CHECKING:
     from edgesim.sip.endpoint import SipEndpoint
@@ -26,11 +27,15 @@ class Connection(ABC):
     """A way to one peer, whatever the transport: a TCP or TLS stream, or a UDP flow.
 
     ``transport`` is ``tcp``, ``tls`` or ``udp``; ``accepted`` says whether the peer opened it; ``context`` is free for
-    the product: the zone, the device ...
+    the product: the zone, the device ... ``shared`` says that the peer speaks for many (a proxy): what one of them
+    sends or does not read must not end or stop the connection. ``tasks`` counts requests that are being worked on.
     """
 
     transport = "tcp"
     reliable = True
+    shared = False
+    pace: Pace | None = None
+    """When a stream is read; None for a UDP flow."""
 
     def __init__(self, endpoint: SipEndpoint, *, accepted: bool) -> None:
         self.endpoint = endpoint
@@ -38,6 +43,7 @@ class Connection(ABC):
         self.local: Address = ("", 0)
         self.peer: Address = ("", 0)
         self.context: Any = None
+        self.tasks = 0
         self._stranger = False
         self._pings: list[asyncio.Future[None]] = []
         self._stuns: dict[bytes, asyncio.Future[StunMessage]] = {}
@@ -45,6 +51,28 @@ class Connection(ABC):
     def __repr__(self) -> str:
         way = "<-" if self.accepted else "->"
         return f"<SIP {self.transport} {self.local[0]}:{self.local[1]} {way} {self.peer[0]}:{self.peer[1]}>"
+
+    # ---- pace
+
+    def hold(self, why: object) -> None:
+        """Read no more from the peer until `release`, unless it speaks for many."""
+        if self.pace is not None and not self.shared:
+            self.pace.hold(why)
+
+    def release(self, why: object) -> None:
+        """Take back a reason not to read."""
+        if self.pace is not None:
+            self.pace.release(why)
+
+    def follow(self, way: Connection) -> None:
+        """Read no more from the peer while the way by which its messages go on is congested."""
+        if self.pace is not None and way.pace is not None and not self.shared:
+            self.pace.follow(way.pace)
+
+    def allow_silence(self, seconds: float | None) -> None:
+        """Say how long the peer may say nothing before the connection is closed; None: any time."""
+        if self.pace is not None:
+            self.pace.idle = seconds
 
     @property
     @abstractmethod
@@ -167,6 +195,7 @@ class StreamConnection(Connection, asyncio.Protocol):
         self._framer = Framer(endpoint.limits, stun=endpoint.stun)
         self._wire: asyncio.Transport | None = None
         self._closing = False
+        self.pace = self._pace = endpoint.pace_of(self)
 
     # ---- asyncio's side
 
@@ -176,32 +205,70 @@ class StreamConnection(Connection, asyncio.Protocol):
         self.local = (transport.get_extra_info("sockname") or ("", 0))[:2]
         self.peer = (transport.get_extra_info("peername") or ("", 0))[:2]
         self._stranger = not self.endpoint.recorder.is_lab(self.peer)
+        self._pace.start(self._wire)
         self.endpoint.connection_made(self)
 
     def data_received(self, data: bytes) -> None:
         """Cut the stream and hand on what is whole."""
-        framer = self._framer
-        framer.receive(data)
+        self._framer.receive(data)
+        if not self._pace.held:
+            self.take()
+
+    def take(self) -> None:
+        """Hand on what is whole, as far as the pace allows."""
+        framer, pace, burst = self._framer, self._pace, self.endpoint.limits.burst
+        frames = 0
         try:
-            while not self._closing:
+            while not self._closing and not pace.held:
                 frame = framer.next_event()
                 if frame is None:
-                    return
-                if isinstance(frame, KeepAlive):
-                    self._got_keep_alive(frame)
-                elif isinstance(frame, StunData):
-                    self._got_stun(frame.data)
-                else:
-                    self.endpoint.got_message(frame, self)
+                    break
+                frames += 1
+                self._got(frame)
+                if frames >= burst and framer.buffered:
+                    pace.turn_over()
         except SipProtocolError as error:
             self.endpoint.got_garbage(error, self)
         except SipTransportError:
             self.abort()
+        if not self._closing:
+            pace.took(frames, partial=framer.buffered > 0)
+
+    def _got(self, frame: Frame) -> None:
+        try:
+            if isinstance(frame, KeepAlive):
+                self._got_keep_alive(frame)
+            elif isinstance(frame, StunData):
+                self._got_stun(frame.data)
+            else:
+                self.endpoint.got_message(frame, self)
+        except SipCongestion:
+            """An answer that is lost; whoever waits for it asks again."""
+
+    def out_of_time(self, why: str) -> None:
+        """A time bound was met: see `edgesim.world.pace`."""
+        if why == "unread":
+            self.endpoint.unread(self)
+            self.abort()
+        elif why == "idle":
+            self.endpoint.idle_too_long(self)
+            self.close()
+        else:
+            data, request = self._framer.partial()
+            error = SipProtocolError("the message did not arrive in time", status=408, request=request, data=data)
+            self.endpoint.got_garbage(error, self)
+
+    def pause_writing(self) -> None:
+        self._pace.pause_writing(shared=self.shared)
+
+    def resume_writing(self) -> None:
+        self._pace.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail whoever waits, and tell the endpoint."""
         self._closing = True
         self._wire = None
+        self._pace.stop()
         self._fail_waiters("connection lost")
         if not self.closed.done():
             self.closed.set_result(None)
@@ -222,9 +289,13 @@ class StreamConnection(Connection, asyncio.Protocol):
         wire = self._wire
         if wire is None or self._closing:
             raise SipTransportError(f"{self!r} is closed")
+        limit = self.endpoint.limits.write_buffer
+        if self.shared and wire.get_write_buffer_size() > limit:
+            raise SipCongestion(f"{self!r}: too much waits for the peer")
         wire.write(data)
-        if wire.get_write_buffer_size() > self.endpoint.limits.write_buffer:
+        if not self.shared and wire.get_write_buffer_size() > limit:
             # A peer that does not read must not fill the memory.
+            self.endpoint.unread(self)
             self.abort()
 
     def close(self) -> None:
@@ -232,6 +303,7 @@ class StreamConnection(Connection, asyncio.Protocol):
         self._closing = True
         if self._wire is not None:
             self._wire.close()
+            self._pace.closing()
 
     def abort(self) -> None:
         """Close at once."""

@@ -41,6 +41,7 @@ from edgesim.sip.transaction import (
     Transactions,
 )
 from edgesim.world import Host
+from edgesim.world.pace import Pace, PaceLimits
 
 Work = Coroutine[Any, Any, None] | None
 RequestHandler = Callable[[Request, Connection], Work]
@@ -121,6 +122,7 @@ class SipEndpoint:
         self._timer_at = 0.0
         self._context = host.context()
         self._loop = asyncio.get_running_loop()
+        self.transactions.limit = self.limits.transactions
         self._closed = False
         self._service = f"{name} #{len(host.services) + 1}"
         host.services[self._service] = self
@@ -338,6 +340,29 @@ class SipEndpoint:
 
     # ---- what connections report
 
+    def pace_of(self, connection: StreamConnection) -> Pace:
+        """Return the pace of a new stream."""
+        bounds = self.limits
+        limits = PaceLimits(
+            congested=bounds.congested, message_time=bounds.message_time, unread_time=bounds.unread_time
+        )
+        pace = Pace(limits, self._loop, self._context, go_on=connection.take, end=connection.out_of_time)
+        pace.idle = self.limits.idle if connection.accepted else None
+        return pace
+
+    def unread(self, connection: Connection) -> None:
+        """A peer does not read what it is sent: it is dropped."""
+        self.recorder.emit(events.Note(text="SIP: the peer does not read; connection dropped"), peer=connection.peer)
+
+    def idle_too_long(self, connection: Connection) -> None:
+        """A peer said nothing for too long: its connection is closed."""
+        (source, source_port), (local, local_port) = connection.peer, connection.local
+        text = (
+            f'Module="network.tcp" Src-ip="{source}" Src-port="{source_port}" Dst-ip="{local}" '
+            f'Dst-port="{local_port}" Detail="TCP Connection Closed" Reason="Idle countdown expired"'
+        )
+        self.recorder.emit(events.Note(text=text), peer=connection.peer)
+
     def connection_made(self, connection: StreamConnection) -> None:
         """A stream is up (after its TLS handshake)."""
         self._connections[id(connection)] = connection
@@ -383,6 +408,9 @@ class SipEndpoint:
             else:
                 self._call(self.on_response, message, connection)
         elif self.stateful:
+            if not self.transactions.room(message):
+                self._refuse_load(message, connection)
+                return
             transaction, outputs = self.transactions.incoming(
                 message, self._loop.time(), reliable=connection.reliable, user=connection
             )
@@ -494,17 +522,33 @@ class SipEndpoint:
             self._handler_failed(error, message, connection)
             return
         if work is not None:
+            if len(self._tasks) >= self.limits.all_tasks:
+                work.close()
+                self._refuse_load(message, connection)
+                return
             self._task_number += 1
             number = self._task_number
             task = self.host.spawn(work, name=f"{self.name} {message!r}")
             self._tasks[number] = task
+            connection.tasks += 1
+            if connection.tasks >= self.limits.tasks:
+                connection.hold(self)
 
             def done(task: asyncio.Task[None]) -> None:
                 del self._tasks[number]
+                connection.tasks -= 1
+                if connection.tasks < self.limits.tasks:
+                    connection.release(self)
                 if not task.cancelled() and (error := task.exception()) is not None:
                     self._handler_failed(error, message, connection)
 
             task.add_done_callback(done)
+
+    def _refuse_load(self, message: Request | Response, connection: Connection) -> None:
+        """Answer a request for which there is no room; nothing is remembered of it."""
+        if isinstance(message, Request) and message.method != "ACK":
+            with contextlib.suppress(SipTransportError):
+                connection.send_now(self.answer(message, 503))
 
     def _handler_failed(self, error: BaseException, message: Any, connection: Connection) -> None:
         """A handler raised: a protocol or transport error is the peer's doing, anything else our own mistake."""

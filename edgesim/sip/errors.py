@@ -34,5 +34,9 @@ class SipTransportError(SipError, ConnectionError):
     """The connection failed or was lost before an answer came (RFC 3261, 17.1.4)."""
 
 
+class SipCongestion(SipTransportError):
+    """Too much waits for a peer that many share: this message is not sent, and the connection stays."""
+
+
 class SipTimeout(SipError, TimeoutError):
     """No final answer in time (timer B or F of RFC 3261, or the caller's own limit)."""

@@ -22,9 +22,15 @@ _TOKEN_OCTETS = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]").match
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SipLimits:
-    """Bounds on what a peer may send, in octets unless said otherwise.
+    """Bounds on what a peer may send and keep us waiting for, in octets and seconds unless said otherwise.
 
-    ``message`` is Expressway's default maximum SIP message (Cisco Expressway Administrator Guide, "Protocols").
+    ``message`` is Expressway's default maximum SIP message (Cisco Expressway Administrator Guide, "Protocols"), of
+    which all must be there ``message_time`` after its first octet. ``idle`` ends an accepted stream on which no whole
+    message or keep-alive came for so long (None: never). ``congested`` octets that wait for a peer slow down whoever
+    sends to it; more than ``write_buffer`` end a client's connection, and are refused to one that many share. A peer
+    that took too little of them for ``unread_time`` is dropped. ``burst`` messages of one stream are handled in a turn;
+    a stream with ``tasks`` requests still being worked on is not read. Beyond ``transactions`` a stateful endpoint
+    forgets transactions that are answered, or answers 503.
     """
 
     message: int = 32768
@@ -33,6 +39,14 @@ class SipLimits:
     stun: int = 2048
     write_buffer: int = 1 << 20
     datagram_peers: int = 10_000
+    idle: float | None = None
+    message_time: float = 30.0
+    congested: int = 1 << 18
+    unread_time: float = 30.0
+    burst: int = 16
+    tasks: int = 16
+    all_tasks: int = 10_000
+    transactions: int = 20_000
 
 
 def fits(message: Request | Response, limits: SipLimits) -> bool:
@@ -79,6 +93,12 @@ class Framer:
     def buffered(self) -> int:
         """How many octets wait for more."""
         return len(self._buffer) - self._position
+
+    def partial(self) -> tuple[bytes, Request | None]:
+        """Return the octets of the message that is still coming, and the request that they begin, where that shows."""
+        data = self._slice(self._position, min(len(self._buffer), self._position + self.limits.message))
+        message = self._pending[0] if self._pending is not None else None
+        return data, message if isinstance(message, Request) else None
 
     def receive(self, data: bytes) -> None:
         """Add octets from the stream."""

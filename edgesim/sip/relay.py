@@ -7,6 +7,7 @@ twice.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ LIFETIME = 180.0
 """Seconds for which an answer is awaited: timer C (RFC 3261, 16.6, step 11)."""
 LIMIT = 100_000
 """How many requests may be without an answer."""
+OCTETS = 1 << 26
+"""Octets of all of them together; more are refused with 503."""
+WINDOW = 32
+"""How many requests of one connection may be without an answer; the next is not read before one is answered."""
 DIALOG_FORMING = frozenset(("INVITE", "SUBSCRIBE", "REFER"))
 """Requests into which a proxy that wants to stay in the path puts Record-Route (RFC 3261, 12.1; RFC 6665, 4.1)."""
 
@@ -38,6 +43,9 @@ class Forwarded:
     egress: Connection
     at: float
     note: Any = None
+    octets: int = 0
+    counted: bool = True
+    """Whether it counts against the window of the connection that it came from."""
 
 
 class Relay:
@@ -57,6 +65,8 @@ class Relay:
         lifetime: float = LIFETIME,
         limit: int = LIMIT,
         message_limits: SipLimits | None = None,
+        octets: int = OCTETS,
+        window: int = WINDOW,
     ) -> None:
         self.own = frozenset(own)
         self._write = write
@@ -66,7 +76,12 @@ class Relay:
         self._lifetime = lifetime
         self._limit = limit
         self._message_limits = message_limits or SipLimits()
+        self._octets = octets
+        self._window = window
         self._waiting: OrderedDict[tuple[str, str], Forwarded] = OrderedDict()
+        self._held = 0
+        self._open: dict[Connection, int] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -98,6 +113,9 @@ class Relay:
         Raises `ProxyRefusal` if it may go no further or got too long on the way here (the next hop would end the
         connection, which others share), `SipProtocolError` if it is unsound, `SipTransportError`.
         """
+        self._purge(now)
+        if len(self._waiting) >= self._limit or self._held >= self._octets:
+            raise ProxyRefusal(503, "too many requests without an answer")
         clamp_hops(request, hop_count)
         if request.method == "INVITE":
             ingress.send_now(self._trying(request))
@@ -113,8 +131,9 @@ class Relay:
             request.pop_value("Via")  # so that the caller can answer
             raise
         if request.method != "ACK":
-            self._purge(now)
-            self._waiting[branch, request.method] = Forwarded(request, ingress, egress, now, note)
+            octets = len(bytes(written))
+            self._await((branch, request.method), Forwarded(request, ingress, egress, now, note, octets))
+        ingress.follow(egress)
 
     def answered(self, response: Response, connection: Connection) -> Forwarded | None:
         """Take our Via off a response and return what it answers.
@@ -130,8 +149,10 @@ class Relay:
         response.pop_value("Via")
         if "Via" not in response:
             return None
-        if response.status >= 200 and not (found.request.method == "INVITE" and response.status < 300):
-            del self._waiting[key]
+        if response.status >= 200:
+            self._uncount(found)
+            if not (found.request.method == "INVITE" and response.status < 300):
+                self._drop(key)
         return found
 
     def back(self, forwarded: Forwarded, response: Response) -> None:
@@ -153,20 +174,58 @@ class Relay:
         """Forget what a connection that ended had to do with; return the requests that it will answer no more."""
         over = [(key, one) for key, one in self._waiting.items() if connection in (one.egress, one.ingress)]
         for key, _ in over:
-            del self._waiting[key]
+            self._drop(key)
         return [one for _, one in over if one.egress is connection and one.ingress.open]
 
     def clear(self) -> None:
         """Forget everything."""
-        self._waiting.clear()
+        while self._waiting:
+            self._drop(next(iter(self._waiting)))
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _await(self, key: tuple[str, str], forwarded: Forwarded) -> None:
+        self._held += forwarded.octets
+        self._waiting[key] = forwarded
+        count = self._open[forwarded.ingress] = self._open.get(forwarded.ingress, 0) + 1
+        if count >= self._window and not forwarded.ingress.shared:
+            forwarded.ingress.hold(self)
+            self._arm()
+
+    def _drop(self, key: tuple[str, str]) -> None:
+        forwarded = self._waiting.pop(key)
+        self._held -= forwarded.octets
+        self._uncount(forwarded)
+
+    def _uncount(self, forwarded: Forwarded) -> None:
+        if not forwarded.counted:
+            return
+        forwarded.counted = False
+        count = self._open[forwarded.ingress] = self._open[forwarded.ingress] - 1
+        if not count:
+            del self._open[forwarded.ingress]
+        if count < self._window:
+            forwarded.ingress.release(self)
 
     def _purge(self, now: float) -> None:
-        """Requests are in the order in which they were sent on."""
+        """Forget requests that nobody will answer any more; they are in the order in which they were sent on."""
         while self._waiting:
             oldest = next(iter(self._waiting))
-            if now - self._waiting[oldest].at < self._lifetime and len(self._waiting) < self._limit:
+            if now - self._waiting[oldest].at < self._lifetime:
                 return
-            del self._waiting[oldest]
+            self._drop(oldest)
+
+    def _arm(self) -> None:
+        """Purge in time, so that whoever waits for its window goes on even if nobody else sends anything."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._lifetime, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        self._purge(asyncio.get_running_loop().time())
+        if self._waiting:
+            self._arm()
 
 
 def _trying(request: Request) -> Response:

@@ -11,12 +11,17 @@ import heapq
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import islice
 from typing import Any
 
 from edgesim.sip.message import Request, Response
 from edgesim.sip.values import Via
 
 MAGIC = "z9hG4bK"
+SERVERS = 20_000
+"""How many requests a stateful element remembers at once."""
+SEARCHED = 64
+"""How many of the oldest are looked at for one that is answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,6 +348,7 @@ class Transactions:
 
     def __init__(self, timers: Timers | None = None) -> None:
         self.timers = timers or Timers()
+        self.limit = SERVERS
         self.clients: dict[Key, ClientTransaction] = {}
         self.servers: dict[Key, ServerTransaction] = {}
         self._heap: list[tuple[float, int, Transaction]] = []
@@ -400,6 +406,19 @@ class Transactions:
             outputs = transaction.receive(request, now)
         self._after(transaction)
         return transaction, outputs
+
+    def room(self, request: Request) -> bool:
+        """Say whether a request can be taken; for a new one, an old one that is answered may be forgotten.
+
+        A retransmission of a forgotten request is new, and gets its answer anew.
+        """
+        if len(self.servers) < self.limit or request.method == "ACK" or server_key(request) in self.servers:
+            return True
+        for old in islice(self.servers.values(), SEARCHED):
+            if old.state not in (State.TRYING, State.PROCEEDING):
+                self.forget(old)
+                return True
+        return False
 
     def cancelled(self, cancel: Request) -> ServerTransaction | None:
         """Return the transaction that a CANCEL means (RFC 3261, 9.2)."""

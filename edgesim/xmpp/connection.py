@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 
 from edgesim.journal import Recorder
 from edgesim.world import Host
+from edgesim.world.pace import Pace, PaceLimits
 from edgesim.xmpp.jid import Jid
 from edgesim.xmpp.journalling import Scribe
 from edgesim.xmpp.session import Decoded, Ended, SessionEvent, StartTls
@@ -18,6 +19,9 @@ from edgesim.xmpp.stream import OWN_DOING
 log = logging.getLogger(__name__)
 UNSENT = 1_048_576
 """Octets that may wait for a client that does not read; beyond, it is disconnected."""
+PACE = PaceLimits(congested=65_536)
+BURST = 32
+"""Events of one client that are dealt with in a turn."""
 HANDSHAKE_PATIENCE = 60.0
 """Seconds from connecting to `ClientConnection.established`, after which the server gives up."""
 
@@ -27,6 +31,11 @@ class Machine(Protocol):
 
     @property
     def closed(self) -> bool: ...
+
+    @property
+    def partial(self) -> bool:
+        """Whether a part of an element has come."""
+        ...
 
     def feed(self, data: bytes) -> None: ...
 
@@ -44,7 +53,8 @@ class ClientConnection(asyncio.Protocol):
 
     ``on_event`` hears of each event but `Decoded` and `StartTls`, which are dealt with here, and of exactly one
     `Ended`. Whoever changes the machine outside ``on_event`` calls `flush`. ``on_drained`` hears that a slow client
-    caught up.
+    caught up. ``limits`` bound its pace: a client that does not read is not read, and disconnected in time; half an
+    element must become a whole one in time.
     """
 
     def __init__(
@@ -57,11 +67,12 @@ class ClientConnection(asyncio.Protocol):
         on_event: Callable[[ClientConnection, SessionEvent], None],
         on_drained: Callable[[ClientConnection], None] | None = None,
         patience: float = HANDSHAKE_PATIENCE,
+        limits: PaceLimits = PACE,
+        idle: float | None = None,
     ) -> None:
         self.machine = machine
         self.host = host
         self.peer: tuple[str, int] | None = None
-        self.congested = False
         self.scribe = Scribe(recorder, None)
         self._tls = tls
         self._on_event = on_event
@@ -74,8 +85,37 @@ class ClientConnection(asyncio.Protocol):
         self._early = bytearray()
         self._ended = False
         self._busy = False
+        self._events = 0
+        self._after: list[Callable[[], None]] = []
+        self._idle = idle
+        self._pace = Pace(limits, asyncio.get_running_loop(), host.context(), go_on=self._go_on, end=self._out_of_time)
 
     # ---- for the server
+
+    @property
+    def congested(self) -> bool:
+        """Whether more waits for the client than should."""
+        return self._pace.congested
+
+    @property
+    def unsent(self) -> int:
+        """Octets that wait for the client."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    def hold(self, why: object) -> None:
+        """Read no more from the client until `release`."""
+        self._pace.hold(why)
+
+    def release(self, why: object) -> None:
+        """Take back a reason not to read."""
+        self._pace.release(why)
+
+    def after_written(self, then: Callable[[], None]) -> None:
+        """Call ``then`` once the client keeps up: at once, or when it has caught up or is gone."""
+        if self.congested:
+            self._after.append(then)
+        else:
+            then()
 
     @property
     def client(self) -> str:
@@ -87,6 +127,7 @@ class ClientConnection(asyncio.Protocol):
         if jid is not None:
             self.scribe.identify(jid)
         self._stop_timer()
+        self._pace.idle = self._idle
 
     def flush(self) -> None:
         """Deal with what the machine has to tell and write what it has to send."""
@@ -94,8 +135,13 @@ class ClientConnection(asyncio.Protocol):
             return
         self._busy = True
         try:
-            while (event := self.machine.next_event()) is not None:
+            while self.machine.closed or not self._pace.held:
+                if (event := self.machine.next_event()) is None:
+                    break
                 self._dispatch(event)
+                self._events += 1
+                if self._events % BURST == 0:
+                    self._pace.turn_over()
         finally:
             self._busy = False
         self._write()
@@ -114,13 +160,14 @@ class ClientConnection(asyncio.Protocol):
             self.peer = (str(peer[0]), int(peer[1])) if peer else None
             self.scribe.peer = self.peer
             self._timer = asyncio.get_running_loop().call_later(self._patience, self._too_slow)
+        self._pace.start(self._transport)
 
     def data_received(self, data: bytes) -> None:
         if self._upgrade is not None and not self._secure:
             self._early += data  # deciphered, but the handshake's awaiter has not run yet
             return
         self.machine.feed(data)
-        self.flush()
+        self._go_on()
 
     def eof_received(self) -> bool:
         return False
@@ -128,15 +175,41 @@ class ClientConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         self._transport = None
+        self._pace.stop()
+        self._written()
         self._end(Ended(detail="connection lost"))
 
     def pause_writing(self) -> None:
-        self.congested = True
+        self._pace.pause_writing(shared=False)
 
     def resume_writing(self) -> None:
-        self.congested = False
+        self._pace.resume_writing()
+        self._written()
         if self._on_drained is not None:
             self._on_drained(self)
+
+    # ---- pace
+
+    def _go_on(self) -> None:
+        before = self._events
+        self.flush()
+        self._pace.took(self._events - before, partial=self.machine.partial)
+
+    def _written(self) -> None:
+        after, self._after = self._after, []
+        for then in after:
+            then()
+
+    def _out_of_time(self, why: str) -> None:
+        if why == "unread":
+            self.scribe.malformed("resource-constraint", "the client does not read")
+            self.abort()
+        elif why == "idle":
+            self.machine.close("connection-timeout", "nothing was heard for too long")
+            self.flush()
+        else:
+            self.machine.close("connection-timeout", "an element did not arrive in time")
+            self.flush()
 
     # ---- small parts
 
@@ -170,6 +243,7 @@ class ClientConnection(asyncio.Protocol):
                 return
         if self.machine.closed:
             transport.close()
+            self._pace.closing()
 
     def _start_tls(self) -> None:
         assert self._transport is not None
@@ -191,6 +265,7 @@ class ClientConnection(asyncio.Protocol):
         if secured is None or self._ended:
             return
         self._transport = secured
+        self._pace.start(secured)
         self._secure = True
         self.machine.secured()
         self.machine.feed(bytes(self._early))

@@ -17,8 +17,11 @@ and features without mechanisms; the owner closes the connection after a while. 
             case SessionWanted():
                 client.machine.unavailable()            # then client.machine.close(), client.flush() 10 s later
             case Upward():
-                link.know(session_of[client], client.scribe.keys)
-                link.link.send(session_of[client], event.data)
+                session = session_of[client]
+                link.know(session, client.scribe.keys)
+                if not link.link.send(session, event.data):
+                    client.hold(link)                   # a fast sender waits for its own session's window
+                    link.after_written(session, lambda: client.release(link))
             case Ended():
                 link.close_session(session_of.pop(client), event.detail)
         link.flush()
@@ -31,8 +34,7 @@ and features without mechanisms; the owner closes the connection after a while. 
                 if event.restart:
                     client.established()                # signed in: no longer disconnected for being slow
                 client.flush()
-                if not client.congested:                # else later, from on_drained
-                    link.link.consumed(event.session, event.octets)
+                client.after_written(lambda: link.consumed(event.session, event.octets))
             case SessionClosed():
                 clients.pop(event.session).machine.closed_behind()  # or unavailable(), if the session never began
             case LinkDown():
@@ -110,6 +112,11 @@ class EdgeStream:
     def closed(self) -> bool:
         """Whether the stream is over: write what is due, then close."""
         return self.phase is EdgePhase.CLOSED
+
+    @property
+    def partial(self) -> bool:
+        """Whether a part of an element has come."""
+        return not self._parser.idle
 
     def feed(self, data: bytes) -> None:
         """Take octets from the client."""

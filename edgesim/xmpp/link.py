@@ -22,12 +22,14 @@ from edgesim.pki import peer_certificates
 from edgesim.world import Host
 from edgesim.xmpp.journalling import brief, claimed_in, keys_of, route_secrets
 from edgesim.xmpp.stream import OWN_DOING
-from edgesim.xmpp.xcp import DataArrived, LinkDown, LinkUp, SessionClosed, SessionOpened, XcpEvent, XcpLink
+from edgesim.xmpp.xcp import DataArrived, LinkDown, LinkUp, SessionClosed, SessionOpened, Writable, XcpEvent, XcpLink
 
 KEEPALIVE = 30.0
 """Seconds between pings."""
 PATIENCE = 10.0
 """Seconds from connecting to the handshake's end, and from a ping to any octet of the other side."""
+FULL = 262_144
+"""Octets that may wait for the other side before sessions wait too, each for its turn."""
 UNSENT = 8_388_608
 """Octets that may wait for the other side; beyond, the link is dropped."""
 
@@ -58,6 +60,7 @@ class XcpConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._domains: dict[str, str] = {}
         self._keys: dict[str, tuple[str, ...]] = {}
+        self._after: dict[str, list[Callable[[], None]]] = {}
         self._busy = False
         self._ended = False
 
@@ -114,7 +117,24 @@ class XcpConnection(asyncio.Protocol):
         self._domains.pop(session, None)
         self._keys.pop(session, None)
         self.link.close_session(session, reason)
+        self._written(session)
         self.flush()
+
+    def consumed(self, session: str, octets: int) -> None:
+        """Say that octets of a session have gone on."""
+        self.link.consumed(session, octets)
+        self.flush()
+
+    def after_written(self, session: str, then: Callable[[], None]) -> None:
+        """Call ``then`` once nothing of a session waits here: at once, or when it was written or the session ended."""
+        if self.link.waiting(session):
+            self._after.setdefault(session, []).append(then)
+        else:
+            then()
+
+    def _written(self, session: str) -> None:
+        for then in self._after.pop(session, ()):
+            then()
 
     # ---- called by the transport
 
@@ -122,6 +142,7 @@ class XcpConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
         peer = transport.get_extra_info("peername")
         self.peer = (str(peer[0]), int(peer[1])) if peer else None
+        self._transport.set_write_buffer_limits(high=FULL)
         self._arm(self._patience, self._gone)
         self._write()
 
@@ -138,17 +159,31 @@ class XcpConnection(asyncio.Protocol):
         self._transport = None
         self._end(LinkDown(detail="connection lost"))
 
+    def pause_writing(self) -> None:
+        self.link.cork()
+
+    def resume_writing(self) -> None:
+        more = self.link.uncork(FULL)
+        self.flush()
+        if more and self._transport is not None and self._transport.get_write_buffer_size() <= FULL:
+            asyncio.get_running_loop().call_soon(self.resume_writing)
+
     # ---- small parts
 
     def _dispatch(self, event: XcpEvent) -> None:
         if isinstance(event, LinkDown):
             self._end(event)
             return
+        if isinstance(event, Writable):
+            self._written(event.session)
+            return
         if isinstance(event, LinkUp):
             self._arm(self._keepalive, self._ping)
             self._recorder.emit(events.XcpLink(state="up", component=event.component), peer=self.peer)
         self._record(event)
         self._on_event(self, event)
+        if isinstance(event, SessionClosed):
+            self._written(event.session)
 
     def _record(self, event: XcpEvent) -> None:
         if isinstance(event, SessionOpened):
@@ -186,6 +221,8 @@ class XcpConnection(asyncio.Protocol):
         self._domains.clear()
         self._keys.clear()
         self._on_event(self, event)
+        for session in tuple(self._after):
+            self._written(session)
 
     def _write(self) -> None:
         transport = self._transport

@@ -269,6 +269,11 @@ class Session:
         """Whether the session is over: write what is due, then close."""
         return self.phase is Phase.CLOSED
 
+    @property
+    def partial(self) -> bool:
+        """Whether a part of an element has come."""
+        return not self._parser.idle
+
     def feed(self, data: bytes) -> None:
         """Take octets from the client; during the TLS handshake they are none of the stream's and are dropped."""
         if self.phase not in (Phase.TLS, Phase.CLOSED):

@@ -226,6 +226,10 @@ class _Route:
         self.received = 0
 
 
+def _ready(route: _Route) -> bool:
+    return bool(route.waiting) and route.waiting[0][1] <= route.credit
+
+
 # ---- the link
 
 
@@ -252,6 +256,8 @@ class XcpLink:
         self._asked: dict[str, None] = {}
         self._next = 0
         self._header_sent = False
+        self._corked = False
+        self._turn = 0
         if dialled:
             self._header(from_=name, to=peer)
             self.phase = LinkPhase.OPENING
@@ -357,6 +363,31 @@ class XcpLink:
         owed = route.received
         route.received = max(0, owed - octets)
         self._write(element("route", XCP, session=session, type="credit", octets=str(min(octets, owed))))
+
+    def waiting(self, session: str) -> int:
+        """Return how many octets of a session wait for the other side."""
+        route = self._routes.get(session)
+        return route.waiting_octets if route is not None else 0
+
+    def cork(self) -> None:
+        """Keep the octets of sessions here: the way to the other side is full."""
+        self._corked = True
+
+    def uncork(self, budget: int) -> bool:
+        """Let the sessions go on, in turn, for so many octets; return whether some must wait for the next call."""
+        self._corked = False
+        order = [(session, route) for session, route in self._routes.items() if route.waiting]
+        first = self._turn % len(order) if order else 0
+        order = order[first:] + order[:first]
+        while order and len(self._out) < budget:
+            for session, route in order:
+                self._turn += 1
+                self._step_out(session, route)
+                if not route.waiting:
+                    self._events.append(Writable(session=session))
+            order = [(session, route) for session, route in order if _ready(route)]
+        self._corked = bool(order)
+        return self._corked
 
     def close_session(self, session: str, reason: str = "") -> None:
         """End a session; what still waits for its window is dropped. Unknown sessions are ignored."""
@@ -540,13 +571,18 @@ class XcpLink:
         self._out += what.encode(COMPONENT)
 
     def _pump(self, session: str, route: _Route) -> None:
-        while route.waiting and route.waiting[0][1] <= route.credit:
-            text, octets, restart = route.waiting.popleft()
-            route.credit -= octets
-            route.waiting_octets -= octets
-            self._write(
-                element("route", XCP, text, session=session, type="data", restart="true" if restart else None),
-            )
+        while not self._corked and _ready(route):
+            self._step_out(session, route)
+
+    def _step_out(self, session: str, route: _Route) -> None:
+        if not _ready(route):
+            return
+        text, octets, restart = route.waiting.popleft()
+        route.credit -= octets
+        route.waiting_octets -= octets
+        self._write(
+            element("route", XCP, text, session=session, type="data", restart="true" if restart else None),
+        )
 
     def _fail(self, condition: str | None, text: str) -> None:
         if condition is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from edgesim.sip import Request, Response, SipTransportError
 from edgesim.sip.proxy import Place, ProxyRefusal
 from edgesim.sip.relay import Relay
 from edgesim.world.entropy import Entropy
+from tests.simrun import sim_run
 
 PLACE = Place(address="10.0.20.10", port=7001, transport="tls")
 
@@ -17,9 +19,21 @@ PLACE = Place(address="10.0.20.10", port=7001, transport="tls")
 class Wire:
     """Stands for a connection."""
 
-    def __init__(self, *, broken: bool = False) -> None:
+    def __init__(self, *, broken: bool = False, shared: bool = False) -> None:
         self.sent: list[Any] = []
         self.open = not broken
+        self.shared = shared
+        self.holds: set[object] = set()
+        self.ways: list[Any] = []
+
+    def hold(self, why: object) -> None:
+        self.holds.add(why)
+
+    def release(self, why: object) -> None:
+        self.holds.discard(why)
+
+    def follow(self, way: Any) -> None:
+        self.ways.append(way)
 
     def send_now(self, message: Any) -> None:
         if not self.open:
@@ -110,10 +124,68 @@ def test_a_lost_connection_gives_back_what_it_will_not_answer() -> None:
     assert len(one) == 0
 
 
-def test_it_forgets_the_oldest_and_the_overdue() -> None:
-    one, client, core = relay(lifetime=10.0, limit=3), Wire(), Wire()
-    for number in range(1, 6):
+def test_it_refuses_what_is_too_much_and_forgets_the_overdue() -> None:
+    one, client, core = relay(lifetime=10.0, limit=3), Wire(), Wire(shared=True)
+    for number in range(1, 4):
         send(one, request(number=number), client, core)
-    assert len(one) == 3
+    with pytest.raises(ProxyRefusal) as refused:
+        send(one, request(number=4), client, core)
+    assert refused.value.status == 503
+    assert (len(one), len(core.sent)) == (3, 3)
     send(one, request(number=9), client, core, now=11.0)
     assert len(one) == 1
+
+
+def test_octets_that_wait_for_an_answer_are_bounded() -> None:
+    one, client, core = relay(octets=1000), Wire(), Wire(shared=True)
+    sent = [send(one, request(number=number), client, core) for number in (1, 2, 3, 4)]
+    with pytest.raises(ProxyRefusal):
+        send(one, request(number=5), client, core)
+    assert one.answered(sent[0].response(200), core)  # type: ignore[arg-type]
+    send(one, request(number=6), client, core)
+
+
+def test_a_client_is_not_read_while_too_many_of_its_requests_await_an_answer() -> None:
+    async def main(_: Any) -> None:
+        one, greedy, modest, core = relay(window=3), Wire(), Wire(), Wire(shared=True)
+        sent = [send(one, request(number=number), greedy, core) for number in (1, 2, 3)]
+        send(one, request(number=4), modest, core)
+        assert (bool(greedy.holds), bool(modest.holds)) == (True, False)
+        assert one.answered(sent[1].response(180), core)  # type: ignore[arg-type]
+        assert greedy.holds
+        assert one.answered(sent[1].response(404), core)  # type: ignore[arg-type]
+        assert not greedy.holds
+        for number in range(10, 20):
+            send(one, request(number=number), core, greedy)
+        assert not core.holds  # who speaks for many is never held for one
+        one.clear()
+
+    sim_run(main)
+
+
+def test_whoever_awaits_answers_that_never_come_is_read_again_in_time() -> None:
+    async def main(_: Any) -> None:
+        one, client, core = relay(window=2, lifetime=10.0), Wire(), Wire(shared=True)
+        now = asyncio.get_running_loop().time()
+        for number in (1, 2):
+            send(one, request(number=number), client, core, now=now)
+        await asyncio.sleep(9)
+        assert client.holds
+        await asyncio.sleep(2)
+        assert not client.holds
+        one.clear()
+
+    sim_run(main)
+
+
+def test_an_accepted_invite_counts_no_more() -> None:
+    async def main(_: Any) -> None:
+        one, client, core = relay(window=1), Wire(), Wire(shared=True)
+        sent = send(one, request("INVITE"), client, core)
+        assert client.holds
+        assert one.answered(sent.response(200), core)  # type: ignore[arg-type]
+        assert not client.holds
+        assert one.answered(sent.response(200), core)  # type: ignore[arg-type]  # its retransmission goes on too
+        one.clear()
+
+    sim_run(main)

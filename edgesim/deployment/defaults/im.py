@@ -53,6 +53,18 @@ class ImDefaults(Model):
     handshake_patience_s: float = known(
         60.0, "a server gives a client so long from connecting to a session", tag="proposed", gt=0
     )
+    stanza_s: float = known(
+        30.0, "an element of a client's stream must have come whole so long after its first octet", tag="proposed", gt=0
+    )
+    unread_s: float = known(
+        30.0, "a client that does not read what it is sent is disconnected after so long", tag="proposed", gt=0
+    )
+    client_idle_s: float = known(
+        86_400.0,
+        "an authenticated client that said nothing for so long is disconnected; nothing says that clients must speak",
+        tag="proposed",
+        gt=0,
+    )
     auto_approve: bool = known(True, "users see each other's presence without being asked", tag="recalled")
     offline_message: Literal["error", "drop"] = known(
         "error", "a message for a user without an available client", tag="proposed"

@@ -189,6 +189,32 @@ class SipDefaults(Model):
     tls_handshake_timeout_s: float = known(5.0, "SIP TLS handshake timeout", tag="doc", source=PROTOCOLS, gt=0)
     session_refresh_s: int = known(1800, "session refresh interval", tag="doc", source=PROTOCOLS, ge=90)
     min_session_refresh_s: int = known(500, "minimum session refresh interval", tag="doc", source=PROTOCOLS, ge=90)
+    client_unproved_idle_s: float = known(
+        18.0,
+        "E closes a client's connection that said nothing for so long and has not proved who it is: "
+        'Reason="Idle countdown expired", seen once, on a connection that had sent nothing valid',
+        tag="one-source",
+        gt=0,
+    )
+    client_idle_s: float = known(
+        3900.0,
+        "E closes the connection of a client that proved who it is after so long without any message or keep-alive: "
+        "longer than the longest time between two refreshes of a registration",
+        tag="proposed",
+        gt=0,
+    )
+    message_s: float = known(
+        30.0, "a SIP message must have come whole so long after its first octet", tag="proposed", gt=0
+    )
+    unread_s: float = known(
+        30.0, "a peer that does not read what it is sent is dropped after so long", tag="proposed", gt=0
+    )
+    client_window: int = known(
+        32,
+        "requests of one client's connection that an Expressway awaits answers to; it reads no more of them meanwhile",
+        tag="proposed",
+        ge=1,
+    )
     max_message_bytes: int = known(32768, "the largest SIP message", tag="doc", source=PROTOCOLS, ge=1024)
     edge_zone: str = known(
         "CollaborationEdgeZone", "the zone of clients on E, as in ingress-zone", tag="trace", source=FAILOVER
@@ -302,6 +328,15 @@ class UnifiedCmDefaults(Model):
     )
     certificate_name_mismatch: Literal["close", "403"] = known(
         "close", "C's certificate lacks the security profile's name on the secure port", tag="trace", source=TC_EXAMPLE
+    )
+    first_message_s: float = known(
+        60.0, "a SIP connection that is no other server's must say something within so long", tag="proposed", gt=0
+    )
+    connection_idle_s: float = known(
+        3900.0,
+        "and is closed after so long without any message or keep-alive: longer than the longest registration",
+        tag="proposed",
+        gt=0,
     )
     throttle_kb_per_s: int = known(
         150,

@@ -97,7 +97,12 @@ class SipSide:
         self._own_answers = Answers(self.agent, lambda: tags.token_hex(8), sessions=sip.session_of_answers)
         self._adds_adaptive = sip.ar_sk_inserted_by == "expressway_c"
         self._path = node.deployment.mra.sip_path_headers
-        limits = SipLimits(message=sip.max_message_bytes)
+        limits = SipLimits(
+            message=sip.max_message_bytes,
+            message_time=sip.message_s,
+            unread_time=sip.unread_s,
+            idle=sip.client_unproved_idle_s,
+        )
         self._endpoint = SipEndpoint(
             node.host,
             node.journal,
@@ -227,6 +232,10 @@ class SipSide:
     def _on_connection(self, connection: Connection) -> None:
         if connection.accepted:
             connection.context = self.neighbours.of_address(connection.peer[0], connection.transport)
+            if connection.context is None:
+                return
+        connection.shared = True
+        connection.allow_silence(None)
 
     def _on_lost(self, connection: Connection, exc: Exception | None) -> None:
         for forwarded in self._relay.lost(connection):

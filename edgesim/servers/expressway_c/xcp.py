@@ -266,12 +266,14 @@ class XcpSide:
         match event:
             case DataArrived():
                 other = self._across.get((link, event.session))
-                if other is not None and other[0].connection is not None:
-                    other[0].connection.link.send(other[1], event.data, restart=event.restart)
-                    if link.connection is not None:
-                        other[0].connection.know(other[1], link.connection.keys(event.session))
-                        link.connection.link.consumed(event.session, event.octets)
-                    other[0].connection.flush()
+                onward, here = other[0].connection if other is not None else None, link.connection
+                if other is not None and onward is not None:
+                    onward.link.send(other[1], event.data, restart=event.restart)
+                    if here is not None:
+                        onward.know(other[1], here.keys(event.session))
+                        # Only what has gone on makes room for more: a slow receiver slows its sender, nobody else.
+                        onward.after_written(other[1], lambda: here.consumed(event.session, event.octets))
+                    onward.flush()
             case SessionClosed():
                 other = self._across.pop((link, event.session), None)
                 if other is not None:

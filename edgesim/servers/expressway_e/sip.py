@@ -117,7 +117,12 @@ class SipSide:
         )
         self._service = ServiceClient(node, self._side, self.agent)
         places = tuple(place.sent_by for place in (*self._sides.values(), self._outer))
-        limits = SipLimits(message=sip.max_message_bytes)
+        limits = SipLimits(
+            message=sip.max_message_bytes,
+            message_time=sip.message_s,
+            unread_time=sip.unread_s,
+            idle=sip.client_unproved_idle_s,
+        )
         self._relay = Relay(
             node.host.entropy("SIP branches"),
             places,
@@ -125,6 +130,7 @@ class SipSide:
             trying=self._own_answers.trying,
             lifetime=sip.timer_c_s,
             message_limits=limits,
+            window=sip.client_window,
         )
         asks, answers = {
             407: ("Proxy-Authenticate", "Proxy-Authorization"),
@@ -396,6 +402,7 @@ class SipSide:
 
         Raises `ProxyRefusal`.
         """
+        client.connection.allow_silence(self._sip.client_idle_s)
         link = link or self._route(request, client)
         call_id = self._relay.call_id()
         note: Note | None = None

@@ -11,9 +11,11 @@ import ssl
 from typing import Any
 
 from edgesim.deployment import Product, closed, hosts
+from edgesim.deployment.defaults import ImDefaults
 from edgesim.node import Node
 from edgesim.pki import server_context
 from edgesim.servers.expressway_e.protection import Category
+from edgesim.world.pace import PaceLimits
 from edgesim.xmpp.connection import ClientConnection
 from edgesim.xmpp.front import EdgePhase, EdgeStream, SessionWanted, Upward
 from edgesim.xmpp.link import XcpConnection
@@ -23,6 +25,11 @@ from edgesim.xmpp.xcp import DataArrived, LinkDown, LinkUp, SessionClosed, XcpEv
 from edgesim.xmpp.xml import SASL
 
 SASL_FAILURE = f"<failure xmlns='{SASL}'".encode()
+
+
+def pace_of(im: ImDefaults) -> PaceLimits:
+    """Return the pace of one client's stream."""
+    return PaceLimits(congested=65_536, message_time=im.stanza_s, unread_time=im.unread_s)
 
 
 class _Client:
@@ -104,8 +111,9 @@ class XmppSide:
             recorder=self.node.journal,
             tls=self._tls,
             on_event=self._from_client,
-            on_drained=lambda _: self._flush_link(client),
             patience=self.node.defaults.im.handshake_patience_s,
+            limits=pace_of(self.node.defaults.im),
+            idle=self.node.defaults.im.client_idle_s,
         )
         self._clients[client.connection] = client
         return client.connection
@@ -118,9 +126,12 @@ class XmppSide:
             case SessionWanted():
                 self._open_session(client, event)
             case Upward() if client.link is not None:
-                client.link.know(client.session, connection.scribe.keys)
-                client.link.link.send(client.session, event.data)
-                client.link.flush()
+                link = client.link
+                link.know(client.session, connection.scribe.keys)
+                if not link.link.send(client.session, event.data):
+                    connection.hold(link)  # a fast sender waits until its own session has room
+                    link.after_written(client.session, lambda: connection.release(link))
+                link.flush()
             case Ended():
                 if event.condition is not None and event.condition not in OWN_DOING:
                     self.product.protection.count(Category.XMPP_PROTOCOL, connection.peer)
@@ -203,7 +214,7 @@ class XmppSide:
                         self._refused(client)
                     client.stream.downward(event.data, restart=event.restart)
                     client.connection.flush()
-                connection.link.consumed(event.session, event.octets)
+                    client.connection.after_written(lambda: connection.consumed(event.session, event.octets))
             case SessionClosed():
                 client = self._links[connection].pop(event.session, None)
                 if client is not None:
@@ -225,7 +236,3 @@ class XmppSide:
         """IM and Presence refused a name, a password or a token."""
         if self.node.defaults.protection.xmpp_authentication_failure:
             self.product.protection.count(Category.XMPP_PROTOCOL, client.connection.peer)
-
-    def _flush_link(self, client: _Client) -> None:
-        if client.link is not None:
-            client.link.flush()

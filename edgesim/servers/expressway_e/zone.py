@@ -104,6 +104,7 @@ class TraversalServer:
             return
         link = Link(connection, self._loop.time())
         connection.context = link
+        connection.allow_silence(None)  # the probes of C are counted below
         self._watch(link)
 
     def refused(self, peer: tuple[str, int], local: tuple[str, int], detail: str) -> None:
@@ -156,7 +157,7 @@ class TraversalServer:
         except ResourceUsageError as error:
             raise SipProtocolError(str(error)) from None
         if not link.authenticated:
-            link.authenticated = True
+            link.authenticated = link.connection.shared = True
             old = self.links.pop(link.address, None)
             self.links[link.address] = link
             if old is not None:

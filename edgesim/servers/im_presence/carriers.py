@@ -40,7 +40,14 @@ class DirectCarrier:
         self._chat = chat
         machine = chat.machine()
         self.connection = ClientConnection(
-            machine, host=host, recorder=recorder, tls=tls, on_event=self._on_event, patience=chat.patience
+            machine,
+            host=host,
+            recorder=recorder,
+            tls=tls,
+            on_event=self._on_event,
+            patience=chat.patience,
+            limits=chat.pace,
+            idle=chat.idle,
         )
         self._session = chat.join(machine, self)
 
@@ -49,14 +56,25 @@ class DirectCarrier:
         """The client's ``address:port``."""
         return self.connection.client
 
+    @property
+    def waiting(self) -> int:
+        return self.connection.unsent
+
+    def after_written(self, then: Callable[[], None]) -> None:
+        self.connection.after_written(then)
+
     def flush(self) -> None:
         self.connection.flush()
 
     def identified(self, jid: Jid) -> None:
         self.connection.established(jid)
 
-    def _on_event(self, _: ClientConnection, event: SessionEvent) -> None:
+    def _on_event(self, connection: ClientConnection, event: SessionEvent) -> None:
         self._chat.handle(self._session, event)
+        handed = self._chat.handed(self._session)
+        if handed is not None and handed.waiting:
+            connection.hold(handed)
+            handed.after_written(lambda: connection.release(handed))
 
 
 class RoutedCarrier:
@@ -86,10 +104,22 @@ class RoutedCarrier:
         self._session: ChatSession = chat.join(self._machine, self)
         self._busy = False
 
-    def arrived(self, data: bytes) -> None:
-        """Take octets of the client's stream."""
+    @property
+    def waiting(self) -> int:
+        return self._connection.link.waiting(self._id)
+
+    def after_written(self, then: Callable[[], None]) -> None:
+        self._connection.after_written(self._id, then)
+
+    def arrived(self, data: bytes, then: Callable[[], None]) -> None:
+        """Take octets of the client's stream; ``then`` is called once they, and the answers to them, have gone on."""
         self._machine.feed(data)
         self.flush()
+        handed = self._chat.handed(self._session)
+        if handed is not None:
+            handed.after_written(then)
+        else:
+            self.after_written(then)
 
     def closed(self, reason: str) -> None:
         """Hear that the session is over on the other side."""
@@ -185,12 +215,16 @@ class LinkCarriers:
                     self._chat, connection, event, self._recorder, on_done=self._forget
                 )
             case DataArrived():
-                connection.link.consumed(event.session, event.octets)
                 routed, handed = self._routed.get(event.session), self._handed.get(event.session)
+
+                def gone_on() -> None:
+                    connection.consumed(event.session, event.octets)
+
                 if routed is not None:
-                    routed.arrived(event.data)
+                    routed.arrived(event.data, gone_on)
                 elif handed is not None:
                     handed.arrived(event.data, restart=event.restart)
+                    handed.chat.carrier.after_written(gone_on)
             case SessionClosed() if event.session in self._handed:
                 self._handed.pop(event.session).closed()
             case SessionClosed():

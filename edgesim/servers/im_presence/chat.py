@@ -9,10 +9,11 @@ from edgesim.journal import Recorder, events
 from edgesim.servers.im_presence.accounts import Account, Accounts, same
 from edgesim.servers.im_presence.messages import Messages
 from edgesim.servers.im_presence.presence import Presence
-from edgesim.servers.im_presence.router import Router
+from edgesim.servers.im_presence.router import Handed, Router
 from edgesim.servers.im_presence.sessions import Carrier, ChatSession, Sessions
 from edgesim.servers.im_presence.tickets import Tickets
 from edgesim.world import Entropy
+from edgesim.world.pace import PaceLimits
 from edgesim.xmpp import sasl, session, stanzas
 from edgesim.xmpp.jid import Jid, JidError
 from edgesim.xmpp.journalling import keys_of
@@ -50,11 +51,15 @@ class Chat:
         resource_digits: int,
         stream_management: bool,
         patience: float,
+        pace: PaceLimits | None = None,
+        idle: float | None = None,
     ) -> None:
         self.domain = domain
         self.mechanisms = mechanisms
         self.hostnames = hostnames
         self.patience = patience
+        self.pace = pace or PaceLimits()
+        self.idle = idle
         self.sessions = sessions
         self.intercluster_sync_broken = False
         self._recorder = recorder
@@ -90,6 +95,10 @@ class Chat:
         made = ChatSession(machine, carrier)
         self._all[id(made)] = made
         return made
+
+    def handed(self, chat: ChatSession) -> Handed | None:
+        """Return the way of a session to its user's home node, where that is another."""
+        return self.router.handed(chat) if self.router is not None else None
 
     @property
     def live(self) -> tuple[ChatSession, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from edgesim.servers.im_presence.accounts import Accounts
@@ -14,6 +15,8 @@ from edgesim.xmpp.xml import Element
 Offline = Literal["error", "drop"]
 """What becomes of a message for a user without an available client: an error to the sender, or nothing."""
 
+FULL = "resource-constraint"
+"""The condition where too much waits for the addressee already (RFC 6120, section 8.3.3.18)."""
 UNREACHABLE = "remote-server-timeout"
 """The condition where the home node of an addressee cannot be reached (RFC 6120, section 8.3.3.16)."""
 
@@ -40,7 +43,7 @@ class Messages:
         """Route a message."""
         condition = self._route_message(stanza, to)
         if condition is not None and stanza.get("type") != "error":
-            session.send(stanzas.error_reply(stanza, condition))
+            session.send(stanzas.error_reply(stanza if condition != FULL else replace(stanza, children=()), condition))
 
     def arrived(self, stanza: Element, sender: Jid, to: Jid) -> None:
         """Route what another node passed on: a message, or an iq to one resource."""
@@ -48,8 +51,8 @@ class Messages:
             condition = "service-unavailable" if self._elsewhere.elsewhere(to) else self._route_message(stanza, to)
         else:
             target = self._sessions.at(to) if to.resource else None
-            condition = "service-unavailable" if target is None else None
-            if target is not None:
+            condition = "service-unavailable" if target is None else FULL if target.full else None
+            if target is not None and condition is None:
                 target.send(stanza)
         if condition is not None and stanza.get("type") not in ("error", "result"):
             self._elsewhere.deliver(stanzas.error_reply(stanza, condition), sender)
@@ -57,14 +60,16 @@ class Messages:
     def send_iq(self, session: ChatSession, stanza: Element, to: Jid) -> None:
         """Route an iq to one resource; whatever else it is for gets an error."""
         target = self._sessions.at(to) if to.resource else None
-        if target is not None:
+        if target is not None and not target.full:
             target.send(stanza)
             return
         if to.resource and self._elsewhere.deliver(stanza, to):
             return
         if stanza.get("type") in ("result", "error"):
             return
-        if to.resource and self._elsewhere.elsewhere(to):
+        if target is not None:
+            condition = FULL
+        elif to.resource and self._elsewhere.elsewhere(to):
             condition = UNREACHABLE
         elif to.domain in self._domains:
             condition = "service-unavailable"
@@ -82,6 +87,8 @@ class Messages:
         kind = stanza.get("type") or "normal"
         exact = self._sessions.at(to) if to.resource else None
         if exact is not None:
+            if exact.full:
+                return FULL
             exact.send(stanza)
             return None
         if to.resource and kind in ("groupchat", "headline", "error"):
@@ -92,7 +99,10 @@ class Messages:
         if kind != "headline" and targets:
             best = max(each.priority for each in targets)
             targets = [each for each in targets if each.priority == best]
-        for target in targets:
+        ready = [each for each in targets if not each.full]
+        if targets and not ready:
+            return FULL
+        for target in ready:
             target.send(stanza)
         if targets or kind in ("headline", "error"):
             return None

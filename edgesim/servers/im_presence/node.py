@@ -28,6 +28,7 @@ from edgesim.servers.im_presence.sessions import Sessions
 from edgesim.servers.im_presence.soap_service import SoapService
 from edgesim.servers.im_presence.tickets import Tickets
 from edgesim.servers.im_presence.web import Axl, SingleSignOn, Web
+from edgesim.world.pace import PaceLimits
 from edgesim.xmpp.connection import ClientConnection
 from edgesim.xmpp.link import XcpConnection
 from edgesim.xmpp.xcp import XcpLink, realm_of
@@ -211,6 +212,8 @@ class ImPresence:
             resource_digits=defaults.resource_digits,
             stream_management=defaults.stream_management,
             patience=defaults.handshake_patience_s,
+            pace=PaceLimits(congested=65_536, message_time=defaults.stanza_s, unread_time=defaults.unread_s),
+            idle=defaults.client_idle_s,
         )
 
     def _configuration(self, account: Account) -> tuple[dict[str, str], dict[str, str]]:

@@ -245,7 +245,8 @@ class Presence:
         else:
             targets = self._sessions.available(to)
         for target in targets:
-            target.send(stanza.having(to=str(target.jid) if not to.resource else str(to)))
+            if not target.full:
+                target.send(stanza.having(to=str(target.jid) if not to.resource else str(to)))
 
 
 def _jid(session: ChatSession) -> Jid:

@@ -67,6 +67,15 @@ class Handed:
         self.link.connection.link.send(self.id, data)
         self.link.connection.flush()
 
+    @property
+    def waiting(self) -> int:
+        """Octets that wait for the home node."""
+        return self.link.connection.link.waiting(self.id)
+
+    def after_written(self, then: Callable[[], None]) -> None:
+        """Call ``then`` once nothing waits for the home node, or it is gone."""
+        self.link.connection.after_written(self.id, then)
+
     def arrived(self, data: bytes, *, restart: bool) -> None:
         """Take octets of the home node."""
         if restart:

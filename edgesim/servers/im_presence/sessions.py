@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from edgesim.xmpp.jid import Jid
@@ -10,12 +10,23 @@ from edgesim.xmpp.session import Session
 from edgesim.xmpp.stanzas import priority_of
 from edgesim.xmpp.xml import Element
 
+WAITING = 262_144
+"""Octets that may wait for a client before messages to it are refused and presence is left out."""
+
 
 class Carrier(Protocol):
     """What carries a session's octets: a connection on 5222, or a route of an XCP link."""
 
     @property
     def origin(self) -> str: ...
+
+    @property
+    def waiting(self) -> int:
+        """Octets that wait for the client."""
+        ...
+
+    def after_written(self, then: Callable[[], None]) -> None:
+        """Call ``then`` once the client keeps up, or is gone."""
 
     def flush(self) -> None:
         """Write what the session has to send."""
@@ -39,6 +50,11 @@ class ChatSession:
     def priority(self) -> int:
         """The priority of the presence, -128 to 127."""
         return priority_of(self.presence) if self.presence is not None else 0
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits for the client that nothing more is sent to it."""
+        return self.carrier.waiting > WAITING
 
     def send(self, stanza: Element) -> None:
         """Send a stanza to the client."""

@@ -26,7 +26,9 @@ from edgesim.servers.unified_cm.tomcat import Tomcat
 from edgesim.servers.unified_cm.uds import Settings, Uds
 from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint
+from edgesim.sip.framing import SipLimits
 from edgesim.sip.message import REASONS
+from edgesim.sip.message import Request as SipRequest
 from edgesim.sip.stun import StunMessage, respond
 from edgesim.sip.transaction import Timers
 
@@ -261,15 +263,30 @@ class UnifiedCm:
         return LineService(node.host, node.journal, self.database, policy, settings, legs)
 
     def _sip(self) -> SipEndpoint:
-        timers = self.node.defaults.sip
+        timers, own = self.node.defaults.sip, self.node.defaults.unified_cm
         return SipEndpoint(
             self.node.host,
             self.node.journal,
-            on_request=self.lines.on_request,
+            on_request=self._on_request,
+            on_connection=self._on_connection,
             on_stun=self._on_stun,
+            limits=SipLimits(message_time=timers.message_s, unread_time=timers.unread_s, idle=own.first_message_s),
             timers=Timers(t1=timers.t1_s, t2=timers.t2_s, t4=timers.t4_s),
             name="CallManager",
         )
+
+    def _on_connection(self, connection: Connection) -> None:
+        """Let another server say nothing for as long as it likes: its connection is for all its users."""
+        world = self.node.host.world
+        caller = world.peer(self.node.host, connection.peer)
+        if caller is not None and caller.name in world.admission.products:
+            connection.allow_silence(None)
+
+    def _on_request(self, request: SipRequest, connection: Connection) -> None:
+        pace = connection.pace
+        if pace is not None and pace.idle is not None:
+            connection.allow_silence(self.node.defaults.unified_cm.connection_idle_s)
+        self.lines.on_request(request, connection)
 
     def _on_stun(self, message: StunMessage, connection: Connection) -> StunMessage | None:
         """Answer STUN keep-alives, which older releases do not know."""
