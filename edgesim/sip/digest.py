@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import re
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -19,6 +20,9 @@ from edgesim.sip.values import Authentication, quote, unquote
 from edgesim.world import Entropy
 
 _COUNT = re.compile("[0-9a-fA-F]{8}").fullmatch
+CLIENT_ORDER = ("username", "realm", "nonce", "uri", "response", "opaque", "cnonce", "qop", "nc", "algorithm")
+EXPRESSWAY_ORDER = ("nonce", "realm", "opaque", "algorithm", "uri", "username", "response", "qop", "cnonce", "nc")
+"""The order in which an answer has its parameters: a client's, and an Expressway's as captured."""
 _HASHES = {"md5": "md5", "sha-256": "sha256"}
 
 
@@ -108,8 +112,9 @@ def answer(
     password: str,
     cnonce: str,
     count: int = 1,
+    order: Sequence[str] = CLIENT_ORDER,
 ) -> str:
-    """Return the Authorization value that answers a challenge.
+    """Return the Authorization value that answers a challenge, its parameters in ``order``.
 
     ``count`` is how many requests used this nonce, this one included. Raises `SipProtocolError` for a challenge
     that cannot be answered: another scheme, an unknown algorithm, no qop that is "auth".
@@ -150,6 +155,7 @@ def answer(
         items += [("cnonce", quote(cnonce)), ("qop", qop), ("nc", f"{count:08x}")]
     if challenge.get("algorithm") is not None:
         items.append(("algorithm", challenge.get("algorithm") or "MD5"))
+    items.sort(key=lambda item: order.index(item[0]))
     return str(Authentication(scheme="Digest", parameters=tuple(items)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -15,10 +16,30 @@ from tests.servers.expressway_lab import PUB, EdgeLab, run
 from tests.servers.sip_lab import Line, messages, notes, with_line, zone_states
 
 IDENTITY = "Peer's TLS certificate identity was unacceptable"
+REALM = {"defaults.sip.zone_realm": "traversal (cluster 1)"}
 CLUSTER_WITHOUT = ("imp-pub", "imp-sub", "phone-1", "inside-1")
 
 
 # ---- bringing the zone up
+
+
+@pytest.mark.parametrize(("changes", "realm"), [({}, "expe.example.com"), (REALM, "traversal (cluster 1)")])
+def test_the_options_of_c_are_the_captured_ones(changes: dict[str, Any], realm: str) -> None:
+    async def main(lab: EdgeLab) -> None:
+        asked, again = messages(lab, "expe", "OPTIONS")[:2]
+        assert asked.uri == "sip:10.0.20.10:7001;transport=tls"
+        assert (asked.get("From") or "").startswith("<sip:10.0.30.10>;tag=")
+        assert asked.get("To") == "<sip:10.0.20.10:7001>"
+        assert "Authorization" not in asked
+        assert re.fullmatch(
+            rf'Digest nonce="[0-9a-f]{{60}}", realm="{re.escape(realm)}", opaque="[^"]+", algorithm=MD5, '
+            r'uri="sip:10\.0\.20\.10:7001;transport=tls", username="[^"]+", response="[0-9a-f]{32}", qop=auth, '
+            r'cnonce="[0-9a-f]{60}", nc=00000001',
+            again.get("Authorization") or "",
+        )
+        assert zone_states(lab, "expc")[-1][0] == "TLS: Active"
+
+    run(main, changes=changes)
 
 
 def test_a_wrong_zone_password() -> None:

@@ -175,6 +175,12 @@ class SipDefaults(Model):
     no_route_status: int = known(
         403, "E's answer to a request without a Route of a zone that it has", tag="proposed", gap="S-02"
     )
+    zone_realm: str = known(
+        "{fqdn}",
+        "realm of E's challenge to a C, {fqdn} being E's own name; a capture has a text of its own there, "
+        '"traversal (cluster 1)"',
+        tag="proposed",
+    )
     zone_down_status: int = known(
         503, "E's answer when no C can be reached through the zone that the Route names", tag="proposed"
     )

@@ -213,6 +213,7 @@ class Peer:
                     username=zone.settings.user,
                     password=zone.settings.password,
                     cnonce=zone.entropy.token_hex(CNONCE_OCTETS),
+                    order=digest.EXPRESSWAY_ORDER,
                 )
                 response = await self._options(connection, call_id, tag, 2, credentials)
                 break
@@ -234,8 +235,8 @@ class Peer:
             ("Via", f"SIP/2.0/TLS {sent_by};branch={MAGIC}{draw.token_hex(16)}{draw.randrange(10**6, 10**7)};rport"),
             ("Call-ID", call_id),
             ("CSeq", f"{number} OPTIONS"),
-            ("From", f"<sip:{sent_by}>;tag={tag}"),
-            ("To", f"<{self._uri()}>"),
+            ("From", f"<sip:{address}>;tag={tag}"),
+            ("To", f"<sip:{self._address}:{zone.settings.port}>"),
             ("Max-Forwards", "0"),
             ("User-Agent", zone.agent),
             *([("Authorization", credentials)] if credentials else []),

@@ -70,7 +70,8 @@ class TraversalServer:
         self._texts = node.defaults.links
         self._nonces = NonceStore(node.host.entropy("traversal zone nonces"), octets=node.defaults.sip.nonce_octets)
         password = self.settings.server_password or self.settings.password
-        self._ha1 = secret_hash(self.settings.user, node.fqdn, password)
+        self._realm = node.defaults.sip.zone_realm.format(fqdn=node.fqdn)
+        self._ha1 = secret_hash(self.settings.user, self._realm, password)
         self._loop = asyncio.get_running_loop()
         self._watches: dict[Connection, asyncio.TimerHandle] = {}
         self._entered = (FAILED, "no connection")
@@ -169,7 +170,7 @@ class TraversalServer:
     def _verdict(self, request: Request) -> Verdict | None:
         """Judge the credentials in a request; None where there are none for this realm."""
         for header in request.authentication("Authorization"):
-            if header.scheme.lower() != "digest" or header.get("realm") != self.node.fqdn:
+            if header.scheme.lower() != "digest" or header.get("realm") != self._realm:
                 continue
             credentials = DigestCredentials.of(header)
             if credentials.username != self.settings.user:
@@ -181,7 +182,7 @@ class TraversalServer:
         return None
 
     def _challenge(self, request: Request) -> Response:
-        challenge = self._nonces.challenge(self.node.fqdn, self._loop.time())
+        challenge = self._nonces.challenge(self._realm, self._loop.time())
         return self._answers.make(request, 401, ("WWW-Authenticate", challenge))
 
     def _refused(self, link: Link) -> None:
