@@ -9,9 +9,10 @@ is not named fits anything. Besides the event's own fields every matcher takes `
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from edgesim.journal import events
 from edgesim.journal.entry import Entry
@@ -23,12 +24,13 @@ ENTRY_FIELDS = ("node", "peer", "direction", "payload", "key")
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """A condition on one value, with the words for it."""
+    """A condition on one value, with the words for it. ``values`` are what it compares with, where it compares."""
 
     __test__ = False  # not a test class, whatever pytest thinks of the name
 
     words: str
     holds: Callable[[Any], bool]
+    values: tuple[Any, ...] = ()
 
     def __str__(self) -> str:
         return self.words
@@ -36,7 +38,7 @@ class Test:
 
 def other_than(value: Any) -> Test:
     """Anything but ``value``."""
-    return Test(f"other than {value!r}", lambda found: bool(found != value))
+    return Test(f"other than {value!r}", lambda found: bool(found != value), (value,))
 
 
 def containing(part: str | bytes) -> Test:
@@ -66,12 +68,48 @@ def matching(pattern: str) -> Test:
 def one_of(*values: Any) -> Test:
     """One of several values."""
     words = repr(values[0]) if len(values) == 1 else f"one of {', '.join(map(repr, values)) or 'none'}"
-    return Test(words, lambda found: found in values)
+    return Test(words, lambda found: found in values, values)
 
 
 def at_least(least: float) -> Test:
     """A number not below ``least``."""
     return Test(f"at least {least}", lambda found: found is not None and found >= least)
+
+
+_TEXT: Mapping[str, tuple[type, ...]] = {
+    "node": (str,),
+    "peer": (str, NoneType),
+    "direction": (str,),
+    "payload": (bytes,),
+    "key": (str,),
+}
+
+
+_known: dict[str, Mapping[str, tuple[type, ...]]] = {}
+
+
+def _types(event: type[Event]) -> Mapping[str, tuple[type, ...]]:
+    """Return which classes the values of an event's fields are of; none for a field that may hold anything."""
+    if event.kind in _known:
+        return _known[event.kind]
+    found: dict[str, tuple[type, ...]] = dict(_TEXT)
+    for name, hint in get_type_hints(event).items():
+        parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+        classes = tuple(origin if isinstance(origin := get_origin(part) or part, type) else object for part in parts)
+        if float in classes:
+            classes += (int,)
+        found[name] = () if object in classes or Any in parts else classes
+    _known[event.kind] = found
+    return found
+
+
+def _demand_type(event: type[Event], name: str, value: Any) -> None:
+    """Refuse a value that no entry can hold in this field. Raises `TypeError`."""
+    classes = _types(event).get(name, ())
+    if not classes or (isinstance(value, classes) and (not isinstance(value, bool) or bool in classes)):
+        return
+    wanted = " or ".join("None" if each is NoneType else each.__name__ for each in classes)
+    raise TypeError(f"{event.__name__}: {name} is {wanted}, never {value!r} ({type(value).__name__})")
 
 
 class Matcher:
@@ -82,6 +120,9 @@ class Matcher:
         for name in wanted:
             if name not in known:
                 raise TypeError(f"{event.__name__} has no field {name!r}; there are {', '.join(known)}")
+        for name, value in wanted.items():
+            for each in value.values if isinstance(value, Test) else (value,):
+                _demand_type(event, name, each)
         self.event = event
         self.wanted = wanted
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from edgesim.journal import Entry, Event, Journal
 from edgesim.journal.masking import present
 from edgesim.journal.matchers import Matcher
+from edgesim.scenario.vocabulary import AnyName, Vocabulary
 
 NEAR_MISSES = 5
 """How many entries of the right kind that did not fit a failure lists."""
@@ -48,18 +49,21 @@ class Expectations:
         self.journal = journal
         self.asserted = 0
         self.violation: Exception | None = None
+        self.vocabulary: Vocabulary = AnyName()
         self._interrupt = interrupt
         self._endings: list[Callable[[], None]] = []
 
     def match(self, matcher: Matcher, *, since: int = 0) -> Entry[Event] | None:
-        """Return the first entry from position ``since`` on that fits, or None."""
+        """Return the first entry from position ``since`` on that fits, or None. Raises `UnknownName`."""
+        self.vocabulary.matcher(matcher)
         for entry in self.journal.select(kind=matcher.event.kind, start=since):
             if matcher.matches(entry):
                 return entry
         return None
 
     def matches(self, matcher: Matcher, *, since: int = 0) -> list[Entry[Event]]:
-        """Return all entries from position ``since`` on that fit."""
+        """Return all entries from position ``since`` on that fit. Raises `UnknownName`."""
+        self.vocabulary.matcher(matcher)
         return [entry for entry in self.journal.select(kind=matcher.event.kind, start=since) if matcher.matches(entry)]
 
     async def expect(self, matcher: Matcher, *, within: float, since: int = 0) -> Entry[Event]:

@@ -148,6 +148,9 @@ class Play:
             raise Cancelled("what the story waited for was cancelled, e.g. because the host that it ran on went down")
         if failure is not None:
             raise failure
+        unused = stage.never_entered()
+        if unused:
+            raise ExpectationError("every fault and partition to be in force", unused, len(self.journal))
         unread = stage.unread()
         if unread:
             raise ExpectationError("every message to a scripted host to be read", unread, len(self.journal))

@@ -17,6 +17,7 @@ from edgesim.scenario.places import came_from, explain, place, relative
 from edgesim.scenario.play import Cancelled, DidNotStart, LimitReached, Play
 from edgesim.scenario.stage import CannotRun
 from edgesim.scenario.verdict import Outcome, Verdict
+from edgesim.scenario.vocabulary import UnknownName, Vocabulary
 from edgesim.world import UnsupportedError, World
 from edgesim.world.sim import DeadlockError, LivelockError, SimWorld
 
@@ -102,6 +103,14 @@ def _ending(scenario: Scenario, options: Options, play: Play) -> _Ending:
     except Exception as error:
         play.world.loop.close()
         return _Ending(Outcome.COULD_NOT_RUN, str(error))
+    try:
+        names = Vocabulary(written)
+        names.made(*scenario.without)
+        if options.mutation is not None:
+            names.mutation(options.mutation)
+    except UnknownName as error:
+        play.world.loop.close()
+        return _Ending(Outcome.COULD_NOT_RUN, str(error))
     ending = _played(scenario, play, deployment, written)
     if options.mutation is not None and ending.outcome in (Outcome.PASSED, Outcome.FAILED):
         idle = _faults_that_never_fired(options.mutation, play.journal)
@@ -144,7 +153,7 @@ def _played(scenario: Scenario, play: Play, deployment: Deployment, written: Dep
         return _Ending(Outcome.FAILED, text, error, place(error.where) or came_from(error, home))
     except DidNotStart as error:
         return _Ending(Outcome.COULD_NOT_RUN, str(error))
-    except CannotRun as error:
+    except (CannotRun, UnknownName) as error:
         return _Ending(Outcome.COULD_NOT_RUN, str(error), where=came_from(error, home))
     except UnsupportedError as error:
         return _Ending(Outcome.UNSUPPORTED, str(error), where=came_from(error, home))

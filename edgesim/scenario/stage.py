@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,6 +18,8 @@ from edgesim.journal.matchers import Matcher
 from edgesim.scenario.actors import side_by_side
 from edgesim.scenario.declare import Client, Outside
 from edgesim.scenario.expect import Expectations
+from edgesim.scenario.guards import FaultGuard, Guard
+from edgesim.scenario.vocabulary import Vocabulary
 from edgesim.world import Host, HostState, World
 from edgesim.world.faults import Fault
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 D = TypeVar("D", "IpPhone", "RoomDevice")
+G = TypeVar("G", bound="Guard[Any]")
 DEVICES = ("phone", "room")
 """Platforms of machines that are devices themselves."""
 
@@ -68,6 +71,8 @@ class Lab:
         self._cleanups: list[Callable[[], Awaitable[Any]]] = []
         self._clients: dict[str, Jabber | IpPhone | RoomDevice] = {}
         self._busy: list[str] = []
+        self._guards: list[Guard[Any]] = []
+        self.expectations.vocabulary = Vocabulary(self.written)
 
     @property
     def world(self) -> World:
@@ -266,11 +271,12 @@ class Lab:
         """Put a host's clock ahead, or behind."""
         self.inner.skew(name, seconds)
 
-    @contextmanager
-    def partition(self, one: str, other: str, *, both_ways: bool = True) -> Iterator[None]:
-        """Cut the way between two hosts for the length of a ``with`` block."""
-        with self.world.paths.partitioned(one, other, both_ways=both_ways):
-            yield
+    def partition(self, one: str, other: str, *, both_ways: bool = True) -> AbstractContextManager[None]:
+        """Cut the way between two hosts for the length of a ``with`` block. Raises `UnknownName`."""
+        for name in (one, other):
+            self.expectations.vocabulary.host(name, "lab.partition")
+        cut = self.world.paths.partitioned(one, other, both_ways=both_ways)
+        return self._guarded(Guard(f"partition of {one} and {other}", cut))
 
     def close_ports(self, firewall: str, *ports: str) -> None:
         """Have a firewall close just these of its openings from now on, each as ``tcp 8443`` or ``udp 36002-59999``.
@@ -282,11 +288,22 @@ class Lab:
         self.world.paths.install(changed.topology)
         self.note(f"firewall {firewall}: {', '.join(ports) or 'nothing'} closed")
 
-    @contextmanager
-    def fault(self, fault: Fault) -> Iterator[int]:
-        """Keep a fault rule in force for the length of a ``with`` block."""
-        with self.world.faults.during(fault) as number:
-            yield number
+    def fault(self, fault: Fault, *, may_stay_idle: bool = False) -> AbstractContextManager[int]:
+        """Keep a fault rule in force for the length of a ``with`` block, in which it must fire.
+
+        ``may_stay_idle`` is for one that need not. Raises `UnknownName` for a host that the deployment does not have.
+        """
+        self.expectations.vocabulary.fault(fault)
+        rule = self.world.faults.during(fault)
+        return self._guarded(FaultGuard(fault, rule, self.inner.journal, may_stay_idle=may_stay_idle))
+
+    def _guarded(self, guard: G) -> G:
+        self._guards.append(guard)
+        return guard
+
+    def never_entered(self) -> list[str]:
+        """Return the faults and partitions that were made and never entered, one line each."""
+        return [f"{each.words} was never entered: with lab..." for each in self._guards if not each.entered]
 
     # ---- certificates of running hosts
 
@@ -371,6 +388,7 @@ class Lab:
         if platform == "phone" or platform == "room":
             raise CannotRun(f"Jabber does not run on a {platform}: lab.phone and lab.room return devices")
         who = self.deployment.user(user) if isinstance(user, str) else user
+        self.expectations.vocabulary.users.add(who.id)
         for spec in self._machines(seat) if machine is None else self._free(machine):
             if spec.platform not in DEVICES:
                 self._busy.append(spec.name)
