@@ -231,7 +231,7 @@ def test_what_is_put_away_is_no_leak() -> None:
         kept[2][0].close()
         task = lab.host("jabber-1").spawn(asyncio.sleep(1), name="short")
         await task
-        with lab.fault(DropDatagram(name="for a while")):
+        with lab.fault(DropDatagram(name="for a while"), may_stay_idle=True):
             pass
 
     verdict = judged(story)
