@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lab": GROUND | PROTOCOLS | FIRST,
     # floor 3
     "control": SECOND,
-    "readiness": {"deployment", "pki", "dns", "journal"},
+    "readiness": {"deployment", "pki", "journal", "dns", "edge", "xmpp"},
     # floor 4
     "scenario": SECOND | {"control", "readiness"},
     "catalogue": SECOND | {"control", "readiness"},

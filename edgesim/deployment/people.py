@@ -10,8 +10,9 @@ from edgesim.deployment.base import HostLabel, Model, Secret, Text
 from edgesim.deployment.device_models import DeviceKind, DeviceType, device_type
 from edgesim.deployment.releases import ReleaseError
 
-UserId = Annotated[str, Field(pattern=r"^[^\s/:@\"<>&]{1,128}$")]
-"""An end user's id, case-sensitive."""
+UserId = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f-\x9f\ufffe\uffff/:\"<>&]{1,128}$")]
+"""An end user's id, case-sensitive; a mail address where LDAP gives one as the user id. Left out is what Basic
+credentials (RFC 7617), paths and XML cannot carry; what is documented is less, see `edgesim.readiness`."""
 DirectoryNumber = Annotated[str, Field(pattern=r"^\+?[0-9*#]{1,24}$")]
 DeviceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,50}$")]
 

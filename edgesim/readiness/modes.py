@@ -17,6 +17,8 @@ JABBER_OF = {
     "ios": Product.JABBER_IOS,
     "android": Product.JABBER_ANDROID,
 }
+PREFIX_OF = {"windows": "CSF", "mac": "CSF", "ios": "TCT", "android": "BOT"}
+"""How the names of Jabber's devices begin, by platform."""
 MOBILE_DEVICES = ("iphone", "android", "tablet")
 """Types of devices that are Jabber on a mobile system."""
 

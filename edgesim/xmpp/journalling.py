@@ -59,7 +59,7 @@ class Scribe:
 
 def keys_of(jid: Jid) -> tuple[str, ...]:
     """Return the correlation keys of a user's address."""
-    return (f"jid:{jid.bare}", f"user:{jid.local}") if jid.local else ()
+    return (f"jid:{jid.bare}", f"user:{jid.user_id}") if jid.local else ()
 
 
 def claimed(auth: Element, domain: str | None) -> Jid | None:

@@ -39,6 +39,15 @@ CASES = [
         for host, service in SERVERS
     ),
     Case(changes=certificate("expe", "server", names=["EXPE.example.com", "example.com"])),
+    # Unified CM is verified by the name under which System > Server lists it
+    Case(changes={"unified_cm.cucm.publisher.known_as": "address"}, rule=NAME),
+    Case(changes={"unified_cm.cucm.publisher.known_as": "host name"}, rule=NAME),
+    Case(changes={"unified_cm.cucm.subscribers.ucm-sub.known_as": "address"}, rule=NAME),
+    Case(changes={"unified_cm.cucm.publisher.known_as": "address", "certificates": [
+        {"host": "ucm-pub", "service": service, "extra_names": ["IP:10.0.40.11"]}
+        for service in ("tomcat", "callmanager")]}),
+    Case(changes={"unified_cm.cucm.publisher.known_as": "address", "mra.tls_verify_unified_cm": False,
+                  "mra.verify_origin_server": False, "clients": [{"name": "jabber-1", "address": "198.51.100.25"}]}),
     Case(changes={"dns.split": False, "expressway_e.expe.inner_name": "expe-inner",
                   **certificate("expe", "server", without_names=["expe-inner.example.com"])}, rule=NAME),
 ]  # fmt: skip

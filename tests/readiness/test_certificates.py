@@ -143,6 +143,12 @@ CASES = [
          rule="CERT-08.same-subject", advice=ADVICE),
     Case(changes=signed("self-signed", "imp-pub/tomcat", "imp-pub/cup-xmpp"),
          rule="CERT-08.same-subject", advice=ADVICE),
+    # wildcards
+    Case(changes=signed("public", "expe/server", names=["*.example.com", "example.com"]), rule="CERT-16.wildcard",
+         at="certificates[0]"),
+    Case(changes={"certificates": [{"host": "expc", "service": "server", "extra_names": ["*.inside.example.com"]}]},
+         rule="CERT-16.wildcard"),
+    Case(changes={"certificates": [{"host": "ucm-pub", "service": "tomcat", "extra_names": ["*.inside.example.com"]}]}),
     # names in C's certificate
     Case(changes=SECURE),
     Case(changes=SECURE | without("expc", PROFILE), rule="CERT-10.profile-name", at="certificates[0]"),

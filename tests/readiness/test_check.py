@@ -52,6 +52,7 @@ def test_a_finding_names_the_line_of_the_file() -> None:
             "expressway_e: [{name: expe, outer: 203.0.113.10, inner: 10.0.20.10}]",
             "expressway_c: [{name: expc, address: 10.0.30.10}]",
             "unified_cm: [{publisher: {name: ucm, address: 10.0.40.11}}]",
+            "mra: {access: {user_credential: true}}",
         ]
     )
     (found,) = check(load_text(text, "lab.yaml")).reported

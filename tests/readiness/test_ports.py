@@ -79,6 +79,15 @@ CASES = [
     Case(deployment="pair", changes={"traversal_zone.peer_addresses": ["expe1.example.com", "expe3.example.com"]},
          rule="NET-18.peer-address", at="traversal_zone.peer_addresses[1]"),
     Case(changes={"traversal_zone.peer_addresses": ["expe.example.com"]}),
+    # names with an underscore, written or derived
+    Case(changes={"traversal_zone.peer_addresses": ["edge_1.example.com"],
+                  "dns.extra": [{**ALIAS, "name": "edge_1.example.com"}],
+                  "certificates": [{"host": "expe", "service": "server", "extra_names": ["edge_1.example.com"]}]},
+         rule="NET-18.underscore", at="traversal_zone.peer_addresses[0]"),
+    Case(changes={"expressway_e.0.name": "exp_e"}, rule="NET-18.underscore", at="expressway_e[0].name"),
+    Case(changes={"dns.split": False, "expressway_e.0.inner_name": "inner_e"}, rule="NET-18.underscore",
+         at="expressway_e[0].inner_name"),
+    Case(changes={"expressway_c.0.name": "exp_c"}),
     # an address that is right, and no name of the certificate
     Case(changes={"traversal_zone.peer_addresses": ["10.0.20.10"]}, rule="NET-18.peer-name",
          at="traversal_zone.peer_addresses[0]"),

@@ -17,6 +17,7 @@ from edgesim.clients.jabber.chat import Chat
 from edgesim.clients.jabber.soap_login import SoapClient, SoapSession
 from edgesim.node import Node
 from edgesim.world import Entropy
+from edgesim.xmpp.jid import Jid, JidError
 
 
 class ChatState(Enum):
@@ -167,7 +168,11 @@ class ChatService:
         password, self._password = self._password, None
         if password is None:  # the first attempt used it up
             password = await self._soap.one_time_password(session)
-        stream = self.stream = self._make_stream(f"{self._user}@{session.domain}", password)
+        try:
+            address = str(Jid.of_user(self._user, session.domain))
+        except JidError as error:
+            raise StageFailed(f"{self._user!r} has no address in {session.domain}: {error}") from None
+        stream = self.stream = self._make_stream(address, password)
         host, port = peers[position]
         await stream.open(host, port, self.node.defaults.client.xmpp_timeout_s)
 

@@ -14,6 +14,7 @@ from edgesim.readiness.rules import (
     ice,
     ip_protocol,
     names,
+    people,
     ports,
     releases,
     unified_cm,
@@ -35,6 +36,7 @@ BOOKS: tuple[Book, ...] = (
     certificate_dates.book,
     ip_protocol.book,
     endpoints.book,
+    people.book,
 )
 RULES: tuple[Rule, ...] = tuple(rule for book in BOOKS for rule in book.rules)
 

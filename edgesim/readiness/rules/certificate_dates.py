@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgesim.deployment import Deployment
+from edgesim.deployment.hosts import UnifiedCmNode
 from edgesim.deployment.presenting import Presentation, presentations
 from edgesim.deployment.security import Certificate
 from edgesim.journal.matchers import TlsRefused, containing, one_of
@@ -92,6 +93,9 @@ def _wanted(lab: Deployment, certificate: Certificate, legs: tuple[Presentation,
     """Yield the host names by which those who verify a server's certificate reach it."""
     host = lab.host(certificate.host)
     if not any(leg.side == "server" for leg in legs):
+        return
+    if isinstance(host.spec, UnifiedCmNode):
+        yield host.spec.server_name  # as System > Server lists it: so Expressway-C and clients dial it
         return
     if host.kind != "expressway_e":
         yield host.fqdn

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgesim.deployment import Deployment
+from edgesim.deployment.hosts import Expressway
 from edgesim.deployment.security import Certificate
 from edgesim.journal.matchers import Matcher, Note, TcpClosed, Test, TlsRefused, TlsUp, ZoneState, containing, one_of
 from edgesim.pki.names import first_match, qualified, within
@@ -236,6 +237,27 @@ def system_trust(deployment: Deployment) -> Iterator[Finding]:
                 )
             ),
         )
+
+
+@book.rule(
+    "CERT-16.wildcard",
+    severity=Severity.WARNING,
+    requires="the certificates of Expressways have no wildcard names, which Expressway does not support",
+)
+def wildcard(deployment: Deployment) -> Iterator[Finding]:
+    """What products do with them is not public; here they match as RFC 6125 allows."""
+    for certificate in deployment.certificates:
+        if not isinstance(deployment.host(certificate.host).spec, Expressway):
+            continue
+        wild = tuple(name for name in certificate.names or () if name.removeprefix("DNS:").startswith("*."))
+        if wild:
+            yield Finding(
+                at=deployment.place_of_certificate(certificate.host, certificate.service),
+                what=f"{words(itself(certificate))} has the wildcard {facts.verb(wild, 'name', 'names')} "
+                f"{facts.listed(wild)}",
+                sees="not known: Expressway does not support wildcard certificates; here they work",
+                mend=f"have a certificate signed with the names of {certificate.host} one by one",
+            )
 
 
 @book.rule(

@@ -12,7 +12,7 @@ from edgesim.deployment import Deployment
 from edgesim.deployment.flows import Ports, kind, ports_text
 from edgesim.deployment.hosts import ExpresswayE
 from edgesim.deployment.reach import ALL, Flow, Judge, Shut, openings, resolved
-from edgesim.journal.matchers import Matcher, Note, SipResponse, ZoneState, containing
+from edgesim.journal.matchers import Matcher, Note, SipResponse, SshTunnel, ZoneState, containing
 from edgesim.pki.names import first_match, qualified
 from edgesim.readiness import facts, port_matrix
 from edgesim.readiness.port_matrix import Scene, Service
@@ -180,6 +180,33 @@ def peer_address(deployment: Deployment) -> Iterator[Finding]:
             )
             if alone
             else None,
+        )
+
+
+@book.rule(
+    "NET-18.underscore", requires="the host names by which C's traversal zone dials Expressway-E have no underscore"
+)
+def underscore(deployment: Deployment) -> Iterator[Finding]:
+    """The traversal zone gets on with it; what forwards HTTPS does not (MRA Deployment Guide, Troubleshooting)."""
+    peers = deployment.traversal_zone.peer_addresses
+    wrong = [(index, peer) for index, peer in enumerate(peers) if "_" in peer.partition(".")[0]]
+    for index, peer in wrong:
+        edge = next((each for each in deployment.expressway_e if peer.lower() in (each.fqdn, each.inner_fqdn)), None)
+        failed = SshTunnel(node=facts.cores(deployment), state="failed", detail=containing(f"{peer}: host name with"))
+        refused = facts.next_hop_failed(deployment, facts.any_client(deployment))
+        yield Finding(
+            at=("traversal_zone", "peer_addresses", index)
+            if edge is None or "peer_addresses" in deployment.traversal_zone.model_fields_set
+            else (*deployment.place_of(edge.name), "inner_name" if edge.inner_name else "name"),
+            what=f"C dials Expressway-E as {peer}, a host name with an underscore",
+            sees="the traversal zone comes up, the SSH tunnel does not: "
+            + (
+                "every HTTPS request gets 502 Next Hop Connection Failed"
+                if len(wrong) == len(peers)
+                else "clients that meet this Expressway-E get 502 Next Hop Connection Failed"
+            ),
+            mend="give it a host name of letters, digits and hyphens, in DNS and certificate too",
+            prediction=Prediction(awaits=(failed, *((refused,) if len(wrong) == len(peers) else ()))),
         )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from edgesim.deployment import Deployment
 from edgesim.deployment.hosts import ImPresenceCluster
-from edgesim.xmpp.jid import Jid
+from edgesim.deployment.people import User
+from edgesim.xmpp.jid import Jid, JidError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,16 +36,7 @@ class Accounts:
         """Return the accounts of a deployment's users. They chat under the cluster's first presence domain."""
         nodes = {node.name for node in cluster.nodes}
         domain = cluster.presence_domains[0]
-        return cls(
-            Account(
-                user_id=user.id,
-                password=user.password,
-                name=user.display_name,
-                jid=address_of(user.id, domain),
-                node=user.im_presence_node if user.im_presence and user.im_presence_node in nodes else None,
-            )
-            for user in deployment.users
-        )
+        return cls(_account(user, domain, nodes) for user in deployment.users)
 
     def __iter__(self) -> Iterator[Account]:
         return iter(self._by_id.values())
@@ -58,14 +51,28 @@ class Accounts:
 
     def named(self, user: str, domain: str) -> Account | None:
         """Return the assigned account that a SASL user name means: an address, or a user id in ``domain``."""
-        local, at, given = user.rpartition("@")
-        wanted = address_of(local, given) if at else address_of(user, domain)
-        return self._by_jid.get(wanted)
+        with contextlib.suppress(JidError):
+            if "@" in user and (found := self._by_jid.get(Jid.parse(user).bare)) is not None:
+                return found
+        with contextlib.suppress(JidError):
+            return self._by_jid.get(Jid.of_user(user, domain))
+        return None
 
 
-def address_of(user_id: str, domain: str) -> Jid:
-    """Return the address of a user id in a domain; what a local part cannot hold is escaped as XEP-0106 says."""
-    return Jid(local=user_id.lower().replace("'", "\\27"), domain=domain.lower())
+def _account(user: User, domain: str, nodes: Collection[str]) -> Account:
+    """Return a user's account; one whose id no address can hold is not assigned."""
+    try:
+        jid = Jid.of_user(user.id, domain)
+    except JidError:
+        jid = Jid(local="", domain=domain.lower())
+    assigned = user.im_presence and user.im_presence_node in nodes and jid.local
+    return Account(
+        user_id=user.id,
+        password=user.password,
+        name=user.display_name,
+        jid=jid,
+        node=user.im_presence_node if assigned else None,
+    )
 
 
 def same(given: str, known: str) -> bool:

@@ -231,7 +231,7 @@ class Uds:
         if user is not None and cluster is not None:
             host = cluster.publisher.server_name
             base = self._base_of(host)
-            home = uds.HomeCluster(host=host, servers_uri=f"{base}/servers", user_uri=f"{base}/user/{user.id}")
+            home = uds.HomeCluster(host=host, servers_uri=f"{base}/servers", user_uri=f"{base}{_below(user)}")
         return self._document(uds.ClusterUser(uri=call.uri, home=home, version=self._settings.schema))
 
     def _users(self, call: Call) -> Response:
@@ -255,7 +255,7 @@ class Uds:
 
     def _person(self, user: User) -> uds.Person:
         return uds.Person(
-            uri=f"{self._base}/user/{user.id}",
+            uri=self._user_uri(user),
             id=self._database.pkid("enduser", user.id),
             user_name=user.id,
             first_name=user.first_name,
@@ -307,7 +307,7 @@ class Uds:
         return None
 
     def _user_uri(self, user: User) -> str:
-        return f"{self._base}/user/{user.id}"
+        return f"{self._base}{_below(user)}"
 
     def _devices(self, call: Call) -> Response:
         wanted = call.request.parameter("model")
@@ -396,6 +396,11 @@ class Uds:
             raise Refused(415, str(error)) from None
         self._database.set_credentials(call.owner.id, password=new.password, pin=new.pin)
         return self._tomcat.nothing()
+
+
+def _below(user: User) -> str:
+    """Return the path of a user below the root of UDS, its id encoded as in the targets of requests."""
+    return uds.user_target(user.id)[len(uds.ROOT) :]
 
 
 def _count(value: str | None, default: int) -> int:

@@ -1,0 +1,142 @@
+"""Rules about users: their ids, where they are homed, and whether there is any way for them to sign in.
+
+Sources: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites"; "Planning Guide for Cisco Jabber 12.6", User
+Management (the characters of a user id); RFC 7622 and XEP-0106 for addresses of chat.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from edgesim.deployment import Deployment
+from edgesim.deployment.people import User
+from edgesim.edge.allow_list import plain_path
+from edgesim.edge.uds import user_target
+from edgesim.journal.matchers import HttpResponse, containing
+from edgesim.readiness import facts, modes
+from edgesim.readiness.rule import Book, Finding, Prediction, Severity
+from edgesim.xmpp.jid import Jid, JidError
+
+book = Book()
+DOCUMENTED = re.compile(r"[A-Za-z0-9._~#-]+")
+UNAUTHORIZED = containing('realm="Cisco-Edge"')
+
+
+def _address(lab: Deployment, user: User) -> Jid | None:
+    """Return where a user chats, None where the id has no place in an address."""
+    domain = lab.im_presence_cluster_of(user.im_presence_node or "").presence_domains[0]
+    try:
+        return Jid.of_user(user.id, domain)
+    except JidError:
+        return None
+
+
+@book.rule(
+    "UC-04.user-id",
+    requires="user ids consist of letters, digits and . - _ ~ #, which is what is documented for Jabber",
+    severity=Severity.WARNING,
+)
+def user_id(deployment: Deployment) -> Iterator[Finding]:
+    """Other ids work as far as paths, SIP and addresses of chat can carry them, here; of products nothing is said."""
+    for index, user in enumerate(deployment.users):
+        dots = user.id.strip(".") == ""
+        if DOCUMENTED.fullmatch(user.id) and not dots:
+            continue
+        refused = plain_path(user_target(user.id, "devices")) is None
+        prediction = None
+        if refused:
+            sees = "403 Forbidden for each of the user's resources: such a path is refused by Expressway-C's allow list"
+            prediction = _forbidden(deployment, user)
+        elif user.im_presence_node is not None and _address(deployment, user) is None:
+            sees = "phone service without chat: no address of chat (RFC 7622) can hold the id"
+        else:
+            sees = "nothing in this lab, where the id is escaped; products are documented for the other characters only"
+        yield Finding(
+            at=("users", index, "id"),
+            what=f"the user id {user.id!r} "
+            + ("consists of dots" if dots else f"has {facts.listed(_foreign(user.id))} in it"),
+            sees=sees,
+            mend="choose an id of letters, digits and . - _ ~ #",
+            prediction=prediction,
+        )
+
+
+def _foreign(user: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(repr(each) for each in user if not DOCUMENTED.fullmatch(each)))
+
+
+def _forbidden(lab: Deployment, user: User) -> Prediction | None:
+    """Predict that the edge refuses what is asked about a user; None where nobody asks from outside."""
+    if not facts.jabbers(lab) or not _signs_in(lab, user):
+        return None
+    status = lab.defaults.edge.allow_list_status
+    refusal = HttpResponse(node=facts.any_client(lab), peer=facts.edges(lab), status=status, key=f"user:{user.id}")
+    return Prediction(awaits=(refusal,))
+
+
+def _signs_in(lab: Deployment, user: User) -> bool:
+    """Say whether a user has something to sign in to from a Jabber outside."""
+    prefixes = {modes.PREFIX_OF[each.platform] for each in lab.clients if each.name in facts.jabbers(lab)}
+    return user.im_presence_node is not None or any(name[:3] in prefixes for name in user.devices or ())
+
+
+@book.rule("UC-04.one-address", requires="no two users have one address of chat")
+def one_address(deployment: Deployment) -> Iterator[Finding]:
+    """Addresses of chat do not tell small letters from capital ones, ids do."""
+    holders: dict[Jid, str] = {}
+    for index, user in enumerate(deployment.users):
+        if user.im_presence_node is None:
+            continue
+        address = _address(deployment, user)
+        if address is not None and holders.setdefault(address, user.id) != user.id:
+            yield Finding(
+                at=("users", index, "id"),
+                what=f"{user.id} and {holders[address]} have one address of chat, {address}",
+                sees="one of the two has no chat, or gets the other's messages",
+                mend="give one of them an id that differs by more than capital letters",
+            )
+
+
+@book.rule("UC-04.homed", requires="every user is homed at exactly one Unified CM cluster")
+def homed(deployment: Deployment) -> Iterator[Finding]:
+    """Home Cluster in End User Configuration: ticked nowhere, a user is turned away; ticked twice, now and then."""
+    known = deployment.mra.unified_cm_clusters or ()
+    for index, user in enumerate(deployment.users):
+        homes = ((user.home_cluster,) if user.homed else ()) + user.also_homed_at
+        if len(homes) == 1:
+            continue
+        edges, key = facts.edges(deployment), f"user:{user.id}"
+        refused = HttpResponse(node=facts.any_client(deployment), peer=edges, status=401, payload=UNAUTHORIZED, key=key)
+        here = bool(facts.jabbers(deployment)) and _signs_in(deployment, user) and known
+        yield Finding(
+            at=("users", index, "also_homed_at" if homes else "homed"),
+            what=f"{user.id} is homed at {facts.listed(tuple(map(str, homes)))}" if homes else f"{user.id} is homed "
+            "nowhere",
+            sees="the edge takes the one or the other cluster for the user's" if homes else "401 from the edge, "
+            "whatever the password",
+            mend=f"tick Home Cluster for {user.id} on one cluster, and on no other",
+            prediction=Prediction(awaits=(refused,)) if not homes and here else None,
+        )  # fmt: skip
+
+
+@book.rule("UC-08.no-way", requires="MRA access control and Unified CM agree on at least one way to sign in")
+def no_way(deployment: Deployment) -> Iterator[Finding]:
+    """Passwords, OAuth with refresh (on Unified CM too), or the older single sign-on."""
+    for index, cluster in modes.served(deployment):
+        if set(modes.SIGN_IN).intersection(modes.of(deployment, cluster)):
+            continue
+        access = deployment.mra.access
+        half = access.oauth_refresh and not cluster.oauth_refresh
+        clients, edges = facts.any_client(deployment), facts.edges(deployment)
+        refused = HttpResponse(node=clients, peer=edges, status=401, payload=UNAUTHORIZED)
+        at = ("mra", "access", "user_credential" if "UCM/LDAP" in access.authentication_path else "authentication_path")
+        yield Finding(
+            at=at,
+            what=f"authentication path {access.authentication_path}, and with {cluster.name} no way to sign in is on"
+            + (": OAuth with refresh is on at Expressway-C only" if half else ""),
+            sees="nobody signs in: the edge answers 401, whatever the password",
+            mend="set Authorize by user credential on Expressway-C; or Authorize by OAuth token with refresh there and "
+            f"OAuth with Refresh Login Flow on {cluster.name} ({deployment.unified_cm[index].publisher.name})",
+            prediction=Prediction(awaits=(refused,)) if facts.jabbers(deployment) else None,
+        )
