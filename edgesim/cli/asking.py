@@ -13,6 +13,7 @@ from edgesim.cli import places, state
 from edgesim.cli.problems import Problem
 from edgesim.control.carrier import ControlError, LabGone
 from edgesim.control.client import HttpCarrier
+from edgesim.control.coding import command_from_json, command_to_json
 from edgesim.control.commands import Command
 
 R = TypeVar("R")
@@ -37,7 +38,13 @@ def carrier(directory: Path | None) -> HttpCarrier:
 
 
 def ask(directory: Path | None, command: Command[R]) -> R:
-    """Ask the running lab. Raises `Problem`."""
+    """Ask the running lab. Raises `Problem`, also for values that no command has: the lab is not asked then."""
+    try:
+        command_from_json(command_to_json(command))
+    except ControlError as error:
+        raise Problem(str(error)) from None
+    except ValueError as error:  # octets that are no text
+        raise Problem(f"{command.name}: {str(error).splitlines()[0]}") from None
     try:
         return asyncio.run(carrier(directory).ask(command))
     except LabGone as error:

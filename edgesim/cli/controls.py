@@ -112,7 +112,7 @@ def fault() -> None:
 
 
 def _octets(_: click.Context, __: click.Parameter, value: str | None) -> bytes | None:
-    return None if value is None else value.encode()
+    return None if value is None else value.encode("utf-8", "surrogateescape")
 
 
 KINDS = (

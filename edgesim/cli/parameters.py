@@ -70,3 +70,28 @@ def network(_: click.Context, __: click.Parameter, value: str) -> str:
     if found is None or int(found[1]) > 255:
         raise click.BadParameter(f"{value!r} is no half of a loopback address; write 127.0 to 127.255.")
     return value
+
+
+def user_at_domain(_: click.Context, __: click.Parameter, value: str) -> tuple[str, str]:
+    """Read ``USER@DOMAIN`` as deployments have users and domains; the last ``@`` counts, for a user id may be a mail
+    address. Raises `click.BadParameter`."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from edgesim.deployment.base import DomainName
+    from edgesim.deployment.people import UserId
+
+    user, at, domain = value.rpartition("@")
+    if not (user and at and "." in domain):
+        raise click.BadParameter(f"{value!r} is no USER@DOMAIN; write for example alice@example.com.")
+    parts: tuple[tuple[str, TypeAdapter[str]], ...] = (
+        (user, TypeAdapter(UserId)),
+        (domain, TypeAdapter(DomainName)),
+    )
+    for part, model in parts:
+        try:
+            model.validate_python(part)
+        except ValidationError as error:
+            found = error.errors()[0]
+            wanted = found.get("ctx", {}).get("error") or found["msg"]
+            raise click.BadParameter(f"{part!r} in {value!r}: expected {wanted}.") from None
+    return user, domain

@@ -22,7 +22,7 @@ Examples:
 
 
 @click.command("sign-in", epilog=EPILOG, short_help="Sign a simulated Jabber in to the running lab.")
-@click.argument("who", metavar="USER@DOMAIN")
+@click.argument("who", metavar="USER@DOMAIN", callback=parameters.user_at_domain)
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking for it.")
 @click.option(
     "--resolver",
@@ -50,7 +50,7 @@ Examples:
 @in_directory
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON at the end, and nothing else.")
 def command(
-    who: str,
+    who: tuple[str, str],
     password_stdin: bool,
     resolver: tuple[str, int] | None,
     ca: Path | None,
@@ -67,10 +67,7 @@ def command(
     It is a client of its own, in a process of its own. It finds the running lab's name server and CAs by the lab's
     state directory; --resolver and --ca name others. It signs out at the end.
     """
-    user, _, domain = who.rpartition("@")
-    if not user or "." not in domain:
-        raise click.UsageError(f"{who!r} is no USER@DOMAIN; write for example alice@example.com.")
-
+    user, domain = who
     from edgesim.cli.diagnosis import Diagnosis
 
     diagnosis = Diagnosis.prepare(
@@ -86,7 +83,7 @@ def command(
     diagnosis.accept_untrusted = accept_untrusted
     diagnosis.stay = stay
     diagnosis.as_json = as_json
-    diagnosis.password = _password(who, from_stdin=password_stdin)
+    diagnosis.password = _password(f"{user}@{domain}", from_stdin=password_stdin)
     click.get_current_context().exit(0 if diagnosis.run() else 1)
 
 
@@ -94,10 +91,23 @@ def _password(who: str, *, from_stdin: bool) -> str:
     from edgesim.cli.problems import Problem
 
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
+        return _judged(sys.stdin.readline().rstrip("\r\n"))
     if not sys.stdin.isatty():
         raise Problem(
             "there is no terminal to ask for the password", "Give it on standard input, with --password-stdin."
         )
     answer: str = click.prompt(f"Password of {who}", hide_input=True, err=True)
-    return answer
+    return _judged(answer)
+
+
+def _judged(password: str) -> str:
+    """Return a password that a user of a deployment can have. Raises `Problem`, which does not show it."""
+    from pydantic import ValidationError
+
+    from edgesim.cli.problems import Problem
+    from edgesim.deployment.people import User
+
+    try:
+        return User(id="somebody", password=password).password
+    except ValidationError as error:
+        raise Problem(f"no such password can be: {error.errors()[0]['msg'].lower()}") from None

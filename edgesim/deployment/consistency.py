@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from edgesim.deployment.people import Device
 
 Path = tuple[str | int, ...]
+LONGEST_NAME = 253
+"""Characters of a DNS name in text (RFC 1035, section 2.3.4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,8 @@ def _hosts(lab: Deployment) -> Iterator[Mistake]:
         if key in names:
             yield _wrong((*path, "name"), machine.name, "another host has this name")
         names[key] = machine.name
+        if len(machine.fqdn) > LONGEST_NAME:
+            yield _wrong((*path, "name"), machine.name, f"with its domain it has more than {LONGEST_NAME} characters")
         newer = "outer_ipv6" if hasattr(machine, "outer_ipv6") else "ipv6"
         address = getattr(machine, newer, None)
         if address is not None and ":" not in address:
@@ -134,6 +138,11 @@ def _hosts(lab: Deployment) -> Iterator[Mistake]:
 
 
 def _names(lab: Deployment, authored: Authored) -> Iterator[Mistake]:
+    for index, domain in enumerate(lab.domains.enabled):
+        service = f"_collab-edge._tls.{domain.name}"
+        if len(service) > LONGEST_NAME:
+            told = f"_collab-edge._tls before it makes more than {LONGEST_NAME} characters"
+            yield _wrong(("domains", "enabled", index, "name"), domain.name, told)
     yield from _twice(("domains", "enabled"), "name", (each.name.lower() for each in lab.domains.enabled), "domain")
     yield from _twice(("unified_cm",), "name", (each.name for each in lab.unified_cm), "Unified CM cluster")
     yield from _twice(("im_presence",), "name", (each.name for each in lab.im_presence), "IM and Presence cluster")

@@ -202,7 +202,7 @@ class _Filler:
             users.append(full)
             for name in full.devices or ():
                 if name not in devices and (kind := _kind_of(name)):
-                    devices[name] = Device(name=name, type=kind)
+                    devices[name] = Device.model_construct(name=name, type=kind)
         self._set("users", tuple(users))
         owners = {name: user for user in users for name in user.devices or ()}
         self._set("devices", tuple(self._device(device, owners) for device in devices.values()))

@@ -64,6 +64,8 @@ def load_file(path: FilePath) -> Deployment:
         raise NoDeployment(str(path), f"cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise NoDeployment(str(path), "is no text: neither UTF-8 nor UTF-16") from None
+    except ValueError as error:  # a name that no file can have
+        raise NoDeployment(str(path), f"cannot be read: {error}") from None
     return load_text(text, source=str(path))
 
 

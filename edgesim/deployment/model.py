@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
 from edgesim.deployment import filling
 from edgesim.deployment.base import Model, Text
 from edgesim.deployment.consistency import Authored, Inconsistent, Path, machine_paths, mistakes_in
 from edgesim.deployment.defaults import Defaults
+from edgesim.deployment.derived import AGAIN, derived_mistakes
 from edgesim.deployment.hosts import (
     ClientHost,
     ExpresswayC,
@@ -115,10 +116,12 @@ class Deployment(Model):
     _authored: Authored = PrivateAttr(default=Authored(devices=(), certificates=(), trust=()))
 
     @model_validator(mode="after")
-    def _complete(self) -> Deployment:
+    def _complete(self, info: ValidationInfo) -> Deployment:
         authored = Authored(devices=self.devices, certificates=self.certificates, trust=self.trust)
         filling.fill(self)
         mistakes = (*mistakes_in(self, authored), *network_mistakes(self))
+        if not mistakes and AGAIN not in (info.context or {}):
+            mistakes = derived_mistakes(self, authored)
         if mistakes:
             raise Inconsistent(mistakes)
         self._authored = authored

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from edgesim.deployment.base import HostLabel, Model, Secret, Text
 from edgesim.deployment.device_models import DeviceKind, DeviceType, device_type
 from edgesim.deployment.releases import ReleaseError
 
-UserId = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f-\x9f\ufffe\uffff/:\"<>&]{1,128}$")]
+_USER_ID = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff/:\"<>&]{1,128}")
+
+
+def _user_id(text: str) -> str:
+    if not _USER_ID.fullmatch(text):
+        raise ValueError('a user id of 1 to 128 characters, without white space, control characters and / : " < > &')
+    return text
+
+
+UserId = Annotated[str, AfterValidator(_user_id)]
 """An end user's id, case-sensitive; a mail address where LDAP gives one as the user id. Left out is what Basic
 credentials (RFC 7617), paths and XML cannot carry; what is documented is less, see `edgesim.readiness`."""
 DirectoryNumber = Annotated[str, Field(pattern=r"^\+?[0-9*#]{1,24}$")]

@@ -265,10 +265,12 @@ def _told(path: Path, error: Any) -> Mistake:
         shown = None
     if shown is not None and len(shown) > 60:
         shown = shown[:57] + "..."
-    return Mistake(path=path, value=shown, reason=_reason(kind, path, error))
+    return Mistake(path=path, value=shown, reason=reason_of(path, error))
 
 
-def _reason(kind: str, path: Path, error: Any) -> str:
+def reason_of(path: Path, error: Any) -> str:
+    """Return what would be right, for one of pydantic's errors at a path."""
+    kind: str = error["type"]
     context, value = error.get("ctx", {}), error.get("input")
     if _secret(path):
         value = None

@@ -1,0 +1,85 @@
+"""Values that are filled in: as valid as written ones, and what is wrong with them is told of what they follow from."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from edgesim.deployment import Deployment, DeploymentError, as_yaml, load, load_text, names
+from edgesim.scenario.discover import find
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted(ROOT.glob("docs/examples/*.yaml"))
+BASE: dict[str, Any] = yaml.safe_load("""
+name: d
+dns:
+  inside: {name: dns-inside, address: 10.0.40.53}
+  outside: {name: dns-outside, address: 203.0.113.53, zone: internet}
+expressway_e: [{name: expe, outer: 203.0.113.10, inner: 10.0.20.10}]
+expressway_c: [{name: expc, address: 10.0.30.10}]
+unified_cm: [{publisher: {name: ucm, address: 10.0.40.11}}]
+im_presence: [{publisher: {name: imp, address: 10.0.40.21}}]
+users: [{id: alice, password: alice-secret}]
+""")
+
+
+def again(deployment: Deployment) -> Deployment:
+    """Return what is read of a deployment that was written out in full, as a running lab is asked for it."""
+    return load_text(as_yaml(deployment, full=True, reveal=True))
+
+
+@pytest.mark.parametrize("source", [*names(), *map(str, EXAMPLES)])
+def test_a_filled_deployment_reads_as_itself(source: str) -> None:
+    deployment = load(source)
+    assert again(deployment) == deployment
+
+
+def test_the_deployments_of_scenarios_read_as_themselves() -> None:
+    seen: set[str] = set()
+    for scenario in find([], home=ROOT / "scenarios"):
+        key = f"{scenario.deployment} {scenario.changes}"
+        if key in seen:
+            continue
+        seen.add(key)
+        deployment = load(scenario.deployment).changed(scenario.changes or {})
+        assert again(deployment) == deployment, scenario.name
+    assert len(seen) > 50
+
+
+def mistakes(**changes: Any) -> list[tuple[str, int | None, str]]:
+    """Return field, line and text of what is wrong with a changed deployment file."""
+    text = yaml.safe_dump({**copy.deepcopy(BASE), **changes}, sort_keys=False, allow_unicode=True)
+    with pytest.raises(DeploymentError) as told:
+        load_text(text, "lab.yaml")
+    lines = text.splitlines()
+    found = [(each.field, each.line, str(each)) for each in told.value.mistakes]
+    for field, line, _ in found:
+        assert line is not None and field.rpartition(".")[2].split("[")[0] in lines[line - 1], (field, line)
+    return found
+
+
+@pytest.mark.parametrize("user_id", ["o'brien", "alice@example.com", "müller", "x" * 60])
+def test_a_device_that_no_id_can_give_is_told_of_the_id(user_id: str) -> None:
+    ((field, _, text),) = mistakes(users=[{"id": "bob", "password": "b"}, {"id": user_id, "password": "a-secret"}])
+    assert field == "users[1].id"
+    assert f"CSF{user_id.upper()}" in text and text.endswith("; write devices") and "secret" not in text
+
+
+@pytest.mark.parametrize("given", [{}, {"devices": ["CSFBOB"]}])
+def test_a_device_that_nobody_wrote_needs_its_profile_too(given: dict[str, Any]) -> None:
+    cluster = {**BASE["unified_cm"][0], "security_profiles": [{"name": "With Digest", "digest": True}]}
+    devices = [{"name": "CSFALICE", "security_profile": "With Digest"}]
+    users = [*BASE["users"], {"id": "bob", "password": "bob-secret", **given}]
+    ((field, _, text),) = mistakes(unified_cm=[cluster], devices=devices, users=users)
+    assert field == ("users[1].devices" if given else "users[1].id")
+    assert "CSFBOB" in text and "there is With Digest" in text
+
+
+def test_names_that_become_too_long_are_told_of_where_they_come_from() -> None:
+    with pytest.raises(DeploymentError, match="characters") as told:
+        load_text(yaml.safe_dump({**BASE, "domains": {"edge": ".".join(["x" * 60] * 4)}}), "lab.yaml")
+    assert {each.field for each in told.value.mistakes} >= {"expressway_e[0].name", "domains.enabled[0].name"}
