@@ -32,6 +32,10 @@ ADDRESSES = {
     "unified_cm.cucm.publisher.known_as": "address",
     "unified_cm.cucm.subscribers.ucm-sub.known_as": "address",
     "mra.tls_verify_unified_cm": False,
+    "certificates": [  # nobody verifies it here; clients inside would
+        {"host": host, "service": "tomcat", "extra_names": [address]}
+        for host, address in (("ucm-pub", "10.0.40.11"), ("ucm-sub", "10.0.40.12"))
+    ],
     **GATE,
 }
 

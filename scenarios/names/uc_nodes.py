@@ -25,6 +25,10 @@ ADDRESSES: dict[str, Any] = {
     "mra.tls_verify_unified_cm": False,
     "expressway_e.expe.release": "X12.5",
     "expressway_c.expc.release": "X12.5",
+    "certificates": [  # for clients inside, who verify it
+        {"host": host, "service": "tomcat", "extra_names": [address]}
+        for host, address in (("ucm-pub", "10.0.40.11"), ("ucm-sub", "10.0.40.12"))
+    ],
 }
 NO_A = {"view": "inside", "name": "ucm-sub.inside.example.com", "type": "A"}
 NO_A_OF_CHAT = {"view": "inside", "name": "imp-pub.inside.example.com", "type": "A"}

@@ -82,4 +82,4 @@ def test_a_device_that_nobody_wrote_needs_its_profile_too(given: dict[str, Any])
 def test_names_that_become_too_long_are_told_of_where_they_come_from() -> None:
     with pytest.raises(DeploymentError, match="characters") as told:
         load_text(yaml.safe_dump({**BASE, "domains": {"edge": ".".join(["x" * 60] * 4)}}), "lab.yaml")
-    assert {each.field for each in told.value.mistakes} >= {"expressway_e[0].name", "domains.enabled[0].name"}
+    assert {each.field for each in told.value.mistakes} >= {"unified_cm[0].publisher.name", "domains.enabled[0].name"}

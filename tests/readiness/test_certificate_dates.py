@@ -35,6 +35,12 @@ CASES = [
     ),
     Case(changes=certificate("expe", "server", expires_after_s=3600)),
     *(
+        Case(changes=certificate(host, service, server_auth=False), rule="CERT-16.server-auth", at="certificates[0]")
+        for host, service in SERVERS[1:]
+    ),
+    Case(changes=certificate("ucm-pub", "tomcat", strips=["server auth"]), rule="CERT-16.server-auth"),
+    Case(changes=certificate("ucm-pub", "tomcat", client_auth=False)),
+    *(
         Case(changes=certificate(host, service, names=OTHER_NAMES.get(host, ["elsewhere.example.com"])), rule=NAME)
         for host, service in SERVERS
     ),

@@ -79,7 +79,8 @@ CASES = [
     Case(changes={**MIXED, **lacks("ucm-pub", "tomcat-trust", "expc/server")}, rule="CERT-01.tomcat-trust"),
     Case(changes={**MIXED, **lacks("ucm-pub", "tomcat-trust", "enterprise", "enterprise-issuing")}),
     Case(changes=MIXED),
-    Case(changes={**lacks("ucm-pub", "tomcat-trust", "enterprise"), "mra.unified_cm_clusters": []}),
+    Case(changes={**lacks("ucm-pub", "tomcat-trust", "enterprise"), "mra.unified_cm_clusters": []},
+         rule="UC-03.added"),
     Case(changes=signed("private", "expc/server") | {"trust": [
         {"host": host, "store": store, "adds": ["private"]}
         for host, store in (("expe", "trusted-ca"), ("ucm-pub", "tomcat-trust"), ("ucm-pub", "callmanager-trust"),
@@ -97,7 +98,8 @@ CASES = [
     Case(changes=lacks("imp-pub", "cup-xmpp-trust", "enterprise-issuing"), rule="CERT-03.cup-xmpp-trust"),
     Case(changes=lacks("imp-pub", "tomcat-trust", "enterprise"), rule="CERT-03.tomcat-trust"),
     Case(changes=lacks("imp-pub", "tomcat-trust", "public")),
-    Case(changes={**lacks("imp-pub", "tomcat-trust", "enterprise"), "mra.im_presence_clusters": []}),
+    Case(changes={**lacks("imp-pub", "tomcat-trust", "enterprise"), "mra.im_presence_clusters": []},
+         rule="UC-03.chat-added"),
     # C trusts the servers
     Case(changes=signed("private", "ucm-pub/tomcat"), rule="CERT-04.unified-cm", at="expressway_c[0]"),
     Case(changes=signed("private", "ucm-sub/callmanager"), rule="CERT-04.unified-cm"),

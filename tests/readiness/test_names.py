@@ -27,6 +27,11 @@ def instead(left_out: tuple[str, str, str], *records: dict[str, Any]) -> dict[st
     return {**no(*left_out), "dns.extra": list(records)}
 
 
+def moved(name: str, address: str) -> dict[str, Any]:
+    """Return the settings that give a name another address inside."""
+    return instead(("inside", name, "A"), {"view": "inside", "name": name, "type": "A", "value": address})
+
+
 EDGE = "_collab-edge._tls.example.com"
 
 
@@ -52,6 +57,10 @@ BY_ADDRESS = {
     "mra.tls_verify_unified_cm": False,
     "expressway_e.expe.release": "X12.5",
     "expressway_c.expc.release": "X12.5",
+    "certificates": [
+        {"host": host, "service": "tomcat", "extra_names": [address]}
+        for host, address in (("ucm-pub", "10.0.40.11"), ("ucm-sub", "10.0.40.12"))
+    ],
 }
 ALWAYS_MRA = {**NO_UDS, "dns.collab_edge_inside": True}
 TWO_DOMAINS = {"domains.enabled": [{"name": "example.com"}, {"name": "example.net"}]}
@@ -211,6 +220,9 @@ CASES = [
         changes=no("inside", "ucm-sub.inside.example.com", "A"), rule="NET-13.forward", at="dns.without[0]"
     ),
     Case(changes=no("inside", "imp-pub.inside.example.com", "A"), rule="NET-13.forward", at="dns.without[0]"),
+    Case(changes=moved("ucm-pub.inside.example.com", "10.0.40.99"), rule="NET-13.forward", at="dns.without[0]"),
+    Case(changes=moved("imp-pub.inside.example.com", "10.0.40.11"), rule="NET-13.forward"),
+    Case(changes=moved("ucm-sub.inside.example.com", "10.0.40.99"), rule="NET-13.forward"),
     Case(changes={**BY_ADDRESS, **no("inside", "ucm-sub.inside.example.com", "A")}, rule="NET-13.forward"),
     Case(changes=no("outside", "ucm-sub.inside.example.com", "A")),
     Case(

@@ -47,6 +47,10 @@ CASES = [
         at="users[0].also_homed_at",
     ),
     Case(changes={**TWO_CLUSTERS, **called("alice", homed=False, also_homed_at=["two"]), "im_presence": []}),
+    Case(changes={"mra.unified_cm_clusters": []}, rule="UC-03.added", at="mra.unified_cm_clusters"),
+    Case(changes={"mra.unified_cm_clusters": [], "users": []}),
+    Case(changes={"mra.im_presence_clusters": []}, rule="UC-03.chat-added", at="mra.im_presence_clusters"),
+    Case(changes={"mra.im_presence_clusters": [], "im_presence": []}),
     Case(changes={"mra.access.user_credential": False}, rule="UC-08.no-way", at="mra.access.user_credential"),
     Case(
         changes={"mra.access.authentication_path": "none"}, rule="UC-08.no-way", at="mra.access.authentication_path"

@@ -111,7 +111,7 @@ CASES = [
     Case(changes={"unified_cm.0.release": "9.1(2)", **WITHOUT_PUSH}, rule="UC-01.unified-cm-release"),
     Case(changes={"im_presence.0.release": "11.5(1)SU2"}, rule="UC-01.im-presence-release"),
     Case(changes={"im_presence.0.release": "11.5(1)SU3"}),
-    Case(changes={"im_presence.0.release": "9.1(1)", "mra.im_presence_clusters": []}),
+    Case(changes={"im_presence.0.release": "9.1(1)", "mra.im_presence_clusters": []}, rule="UC-03.chat-added"),
     # Unity Connection: MRA, then single sign-on in each of its three forms
     Case(changes=_voicemail("9.1(2)"), rule="UC-01.unity-connection-release", at="unity_connection[0].release"),
     Case(changes=_voicemail("10.0")),

@@ -34,7 +34,7 @@ CASES = [
         rule="UC-02.ipv4",
         at="im_presence[0].publisher.address",
     ),
-    Case(changes={**SUB_BY_IPV6, "mra.unified_cm_clusters": []}),
+    Case(changes={**SUB_BY_IPV6, "mra.unified_cm_clusters": []}, rule="UC-03.added"),
     Case(changes={"unified_cm.cucm.subscribers.ucm-sub.address": "10.0.40.99"}),
     Case(changes={"unified_cm.cucm.publisher.axl": False}, rule="UC-03.axl", at="unified_cm[0].publisher.axl"),
     Case(changes={"im_presence.imp.publisher.axl": False}, rule="UC-03.axl", at="im_presence[0].publisher.axl"),

@@ -89,6 +89,26 @@ def validity(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
+@book.rule("CERT-16.server-auth", requires="the certificates of servers may be used by a TLS server")
+def server_auth(deployment: Deployment) -> Iterator[Finding]:
+    """Of Expressways' that is CERT-12; other products show what they were given."""
+    for certificate, legs in _verified(deployment):
+        kind = deployment.host(certificate.host).kind
+        serving = tuple(leg for leg in legs if leg.side == "server")
+        if certificate.server_auth or not serving or kind in ("expressway_e", "expressway_c"):
+            continue
+        readers = tuple(dict.fromkeys(leg.to for leg in serving))
+        valid = certificate.validity == "valid"
+        yield Finding(
+            at=deployment.place_of_certificate(certificate.host, certificate.service),
+            what=f"the certificate {certificate.service} of {certificate.host} has no extended key usage for a TLS "
+            f"server: {facts.listed(readers)} {facts.verb(readers, 'refuses', 'refuse')} it",
+            sees=EFFECTS[kind, certificate.service],
+            mend="have it signed anew with the usage server authentication",
+            prediction=_refusals(deployment, serving, "unsuitable certificate purpose") if valid else None,
+        )
+
+
 def _wanted(lab: Deployment, certificate: Certificate, legs: tuple[Presentation, ...]) -> Iterator[str]:
     """Yield the host names by which those who verify a server's certificate reach it."""
     host = lab.host(certificate.host)

@@ -16,7 +16,6 @@ from edgesim.journal.matchers import (
     Matcher,
     TcpOpened,
     XcpLink,
-    XmppSession,
     XmppStream,
     ZoneState,
     containing,
@@ -217,14 +216,16 @@ def reverse_dns(deployment: Deployment) -> Iterator[Finding]:
             mend=f"create {reverse_name(address)} PTR {name} in the inside DNS",
             prediction=Prediction(
                 awaits=tuple(awaits),
-                never=(XmppSession(key=containing("user:")),) if len(broken) == len(deployment.expressway_e) else (),
+                never=(XmppStream(node=facts.any_client(deployment), element="success"),)
+                if len(broken) == len(deployment.expressway_e)
+                else (),
             ),
         )
 
 
 @book.rule("NET-13.forward", requires="inside, the FQDN of every UC node has its address")
 def forward_of_nodes(deployment: Deployment) -> Iterator[Finding]:
-    """What Expressway-C does not find it does not use."""
+    """What Expressway-C does not find it does not use; what it finds elsewhere does not answer."""
     texts = deployment.defaults.edge
     broken = [
         node
@@ -244,6 +245,24 @@ def forward_of_nodes(deployment: Deployment) -> Iterator[Finding]:
             sees=sees,
             mend=f"create {fqdn} A {address} in the inside DNS, then Refresh servers on Expressway-C",
             prediction=prediction,
+        )
+    yield from _astray(deployment)
+
+
+def _astray(deployment: Deployment) -> Iterator[Finding]:
+    """Yield the nodes whose names lead to an address that is not theirs."""
+    for node in facts.uc_nodes(deployment):
+        answer = asked.ask(deployment, "inside", node.spec.fqdn, "A")
+        if not answer.values or set(answer.values) <= {node.spec.address}:
+            continue
+        others = facts.listed(tuple(str(each) for each in answer.values if each != node.spec.address))
+        asks = DnsAnswer(node=facts.cores(deployment), name=node.listed, qtype="A", answers=answer.texts)
+        yield Finding(
+            at=asked.field_of(deployment, "inside", node.spec.fqdn, "A"),
+            what=f"{node.spec.fqdn} leads to {others} inside, and its address is {node.spec.address}",
+            sees=f"Expressway-C asks the wrong machine: {facts.sees_undiscovered(node)}",
+            mend=f"let {node.spec.fqdn} lead to {node.spec.address} alone, then Refresh servers on Expressway-C",
+            prediction=Prediction(awaits=(asks,)) if node.publisher and node.known_as == "fqdn" else None,
         )
 
 

@@ -120,6 +120,61 @@ def homed(deployment: Deployment) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+@book.rule("UC-03.added", requires="the Unified CM clusters of all users are added on Expressway-C")
+def added(deployment: Deployment) -> Iterator[Finding]:
+    """What was not added is not discovered, so nobody can be looked for there."""
+    known = deployment.mra.unified_cm_clusters or ()
+    for cluster in deployment.unified_cm:
+        users = tuple(each for each in deployment.users if each.home_cluster == cluster.name and each.homed)
+        if cluster.name in known or not users:
+            continue
+        coming = tuple(each for each in users if _signs_in(deployment, each)) if facts.jabbers(deployment) else ()
+        refused = tuple(
+            HttpResponse(
+                node=facts.any_client(deployment),
+                peer=facts.edges(deployment),
+                status=401,
+                payload=UNAUTHORIZED,
+                key=f"user:{user.id}",
+            )
+            for user in coming[:1]
+        )
+        yield Finding(
+            at=("mra", "unified_cm_clusters"),
+            what=f"{cluster.name}, where {facts.listed(tuple(each.id for each in users))} "
+            f"{facts.verb([each.id for each in users], 'is', 'are')} homed, is not added on Expressway-C",
+            sees="its users get 401 from the edge, whatever their password",
+            mend=f"add {cluster.publisher.server_name} to the Unified CM servers of Expressway-C",
+            prediction=Prediction(awaits=refused) if refused else None,
+        )
+
+
+@book.rule(
+    "UC-03.chat-added",
+    requires="the IM and Presence clusters of all users are added on Expressway-C",
+    severity=Severity.WARNING,
+)
+def chat_added(deployment: Deployment) -> Iterator[Finding]:
+    """Chat over MRA is left out on purpose by some; users with IM and Presence miss it all the same."""
+    known = deployment.mra.im_presence_clusters or ()
+    for cluster in deployment.im_presence:
+        nodes = {node.name for node in cluster.nodes}
+        users = tuple(each.id for each in deployment.users if each.im_presence_node in nodes)
+        if cluster.name in known or not users:
+            continue
+        asked = not known and facts.jabbers(deployment) and deployment.mra.unified_cm_clusters
+        yield Finding(
+            at=("mra", "im_presence_clusters"),
+            what=f"{cluster.name}, where {facts.listed(users)} {facts.verb(users, 'has', 'have')} chat, is not added "
+            "on Expressway-C",
+            sees="phone service works, chat does not: the edge refuses the login, 403",
+            mend=f"add {cluster.publisher.fqdn} to the IM and Presence Service nodes of Expressway-C",
+            prediction=Prediction(awaits=(facts.login_refused(deployment, facts.any_client(deployment)),))
+            if asked
+            else None,
+        )
+
+
 @book.rule("UC-08.no-way", requires="MRA access control and Unified CM agree on at least one way to sign in")
 def no_way(deployment: Deployment) -> Iterator[Finding]:
     """Passwords, OAuth with refresh (on Unified CM too), or the older single sign-on."""
