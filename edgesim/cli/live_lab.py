@@ -13,17 +13,21 @@ from pathlib import Path
 import click
 
 from edgesim.cli import places, state
+from edgesim.cli.drawn_secrets import with_own_secrets
 from edgesim.cli.problems import Problem
 from edgesim.control import ControlServer, InProcess
 from edgesim.deployment import Deployment
 from edgesim.deployment.subject_names import has_form_of_fqdn
 from edgesim.journal import Bounds, Journal
 from edgesim.journal.bounds import SECOND
+from edgesim.journal.visible import visible
 from edgesim.lab import Lab
+from edgesim.lab.doors import affordable
 from edgesim.pki import Authorities, PkiError
 from edgesim.pki.installation import installation_authorities, validity_from
-from edgesim.world import machine
+from edgesim.world import files, machine
 from edgesim.world.live import LiveWorld
+from edgesim.world.unhandled import UnhandledError
 
 JOURNAL = "journal.jsonl"
 DEPLOYMENT = "deployment.yaml"
@@ -32,6 +36,8 @@ SETTLE = 10.0
 """Seconds that the links between the servers get to come up before the lab counts as ready without them."""
 STOP = 1.5
 """Seconds that hosts get to shut down; what is not done by then ends with the process."""
+COMPLAINT = 1.0
+"""Seconds between two errors that are printed."""
 FLUSH = 1.0
 """Seconds that an entry may take to the journal's file."""
 
@@ -63,8 +69,15 @@ class LiveLab:
     def run(self, ready: Callable[[Ready], None]) -> None:
         """Start the lab, call ``ready`` once it is up, and return after it was stopped. Raises `Problem`."""
         began = machine.stopwatch()
-        self._claim()
+        with self._claim():
+            self._run(ready, began)
+
+    def _run(self, ready: Callable[[Ready], None], began: float) -> None:
+        self.deployment = with_own_secrets(self.deployment, self.directory)
+        self._see_to_descriptors()
         try:
+            if self._keylog is not None:
+                files.keep_private(str(self._keylog))
             authorities = self._authorities()
             world = LiveWorld(self._seed)
             journal = Journal(world, spool=self.directory / JOURNAL, bounds=_bounds(self.deployment))
@@ -78,6 +91,7 @@ class LiveLab:
             validity=validity_from(machine.today()),
             keylog=str(self._keylog) if self._keylog else None,
         )
+        world.unhandled.listen(Complaints(machine.stopwatch))
         try:
             world.run(self._live(lab, ready, began))
         finally:
@@ -86,18 +100,36 @@ class LiveLab:
             if journal.problem is not None:
                 _warn(journal.problem)
 
-    def _claim(self) -> None:
-        """Make the directory, and see that no other lab lives in it."""
+    def _claim(self) -> contextlib.ExitStack:
+        """Make the directory, and hold it against other labs until the stack is closed. Raises `Problem`."""
+        held = contextlib.ExitStack()
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            held.enter_context(state.claimed(self.directory))
         except OSError as error:
-            raise Problem(f"{error.filename or self.directory}: {error.strerror}", _DIRECTORY) from None
-        other = state.read(self.directory)
-        if other is not None and other.process != os.getpid() and state.lives(other):
+            raise Problem(f"{error.filename or self.directory}: {error.strerror or error}", _DIRECTORY) from None
+        except state.Claimed:
+            other = state.read(self.directory)
+            who = f"{other.deployment}, process {other.process}, " if other is not None else ""
             raise Problem(
-                f"a lab runs already: {other.deployment}, process {other.process}, in {self.directory}",
+                f"a lab runs already: {who}in {self.directory}",
                 "Stop it (Ctrl-C where it runs), or start this one with a --dir and a --network of its own.",
-            )
+            ) from None
+        return held
+
+    def _see_to_descriptors(self) -> None:
+        """Take as many descriptors as the system allows; say so where they are few, and refuse where too few."""
+        machine.raise_descriptors()
+        connections, doors = affordable(self.deployment), self.deployment.defaults.doors
+        if connections is None or connections >= doors.few_connections:
+            return
+        limit = (machine.descriptors() or (0, 0))[0]
+        if connections < doors.least_connections:
+            raise Problem(f"this process may open {limit} files and connections: too few for this lab", _DESCRIPTORS)
+        _warn(
+            f"this process may open {limit} files and connections: "
+            f"the lab takes {connections} connections of clients at a time. {_DESCRIPTORS}"
+        )
 
     def _authorities(self) -> Authorities:
         deployment = self.deployment
@@ -143,7 +175,7 @@ class LiveLab:
         """Write what other commands, and people, need; return it."""
         deployment = self.deployment
         ca_file = self.directory / CA_FILE
-        ca_file.write_bytes(lab.authorities.trust().plus(lab.authorities.enterprise).pem())
+        files.replace(str(ca_file), lab.authorities.trust().plus(lab.authorities.enterprise).pem(), mode=0o644)
         port = deployment.defaults.ports.dns
         running = state.Running(
             process=os.getpid(),
@@ -190,6 +222,25 @@ def _bounds(deployment: Deployment) -> Bounds:
     )
 
 
+class Complaints:
+    """Prints errors that nobody handled, as they come, but one a second at most."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last: float | None = None
+        self._unsaid = 0
+
+    def __call__(self, error: UnhandledError) -> None:
+        now = self._clock()
+        if self._last is not None and now - self._last < COMPLAINT:
+            self._unsaid += 1
+            return
+        more = f" ({self._unsaid} more since the last)" if self._unsaid else ""
+        self._last, self._unsaid = now, 0
+        _warn(f"an error that nobody handled: {visible(str(error))}{more}")
+
+
+_DESCRIPTORS = "Raise the limit with `ulimit -n`, for example `ulimit -n 65536`."
 _DIRECTORY = "Name a directory that you may write with --dir."
 _ADDRESSES = (
     "A lab may have other addresses (--network 127.N) and another port of DNS (--dns-port). docs/live.md tells more, "

@@ -8,14 +8,24 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from edgesim.cli.problems import Problem
+from edgesim.world import files
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 FILE = "running.json"
+LOCK = "lab.lock"
+"""The file whose lock a running lab holds."""
 ADVICE = "Start one with `edgesim up`, or name its state directory with --dir."
 
 
@@ -37,11 +47,7 @@ class Running:
 def write(directory: Path, running: Running) -> Path:
     """Write the file; return its path."""
     path = directory / FILE
-    draft = directory / f".{FILE}.{os.getpid()}"
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        json.dump(asdict(running), file, indent=2)
-        file.write("\n")
-    os.replace(draft, path)
+    files.replace(str(path), json.dumps(asdict(running), indent=2).encode() + b"\n")
     return path
 
 
@@ -60,17 +66,47 @@ def read(directory: Path) -> Running | None:
         return None
 
 
-def lives(running: Running) -> bool:
-    """Say whether the process of a lab still runs; where asking would end it (Windows), it is taken to."""
-    if sys.platform == "win32":
+def lives(directory: Path, running: Running) -> bool:
+    """Say whether the lab of a state directory still runs.
+
+    It holds a lock on a file there for as long as it lives, so that a process which happens to have its old number is
+    not taken for it. Where there are no such locks (Windows), it is taken to run.
+    """
+    if fcntl is None:
         return True
     try:
-        os.kill(running.process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
+        with claimed(directory):
+            return False
+    except Claimed:
         return True
-    return True
+    except OSError:  # the lock cannot be asked: go by the process
+        try:
+            os.kill(running.process, 0)
+        except ProcessLookupError:
+            return False
+        except OSError:
+            return True
+        return True
+
+
+class Claimed(Exception):
+    """Another lab holds the lock of a state directory."""
+
+
+@contextlib.contextmanager
+def claimed(directory: Path) -> Iterator[None]:
+    """Hold the lock of a state directory. Raises `Claimed` where another lab does, and `OSError`."""
+    path = str(directory / LOCK)
+    descriptor = files.open_private(path)
+    try:
+        if fcntl is not None:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Claimed(path) from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def found(directory: Path) -> Running:
@@ -78,6 +114,6 @@ def found(directory: Path) -> Running:
     running = read(directory)
     if running is None:
         raise Problem(f"no lab runs (nothing says so in {directory})", ADVICE)
-    if not lives(running):
+    if not lives(directory, running):
         raise Problem(f"no lab runs: the last one, process {running.process}, has ended", ADVICE)
     return running

@@ -1,5 +1,6 @@
 """The HTTP carrier's side at the lab: ``POST /v1/command`` with a bearer token, on a loopback port of its own.
 
+A browser may be led here by a page of some other site: what names another host or origin is refused unread.
 The server is no host of the lab: nothing of it shows in the lab's journal or sockets, and no crash reaches it.
 """
 
@@ -54,6 +55,8 @@ class ControlServer:
         await self._http.close()
 
     async def _handle(self, request: Request) -> Response:
+        if (foreign := self._foreign(request)) is not None:
+            return _json(403, {"error": f"no request with this {foreign} is answered here"})
         given = (request.headers.get("Authorization") or "").encode("latin-1", "replace")
         if not hmac.compare_digest(given, BEARER.encode() + self._token):
             return _json(401, {"error": "the token of the lab is needed"}, ("WWW-Authenticate", "Bearer"))
@@ -66,6 +69,16 @@ class ControlServer:
         except ControlError as error:
             return _json(400, {"error": str(error)})
         return _response(200, reply_to_json(reply))
+
+    def _foreign(self, request: Request) -> str | None:
+        """Return the header that shows a request to come from a page of another site, by rebinding of names or not."""
+        own = {f"{name}:{self.port}" for name in (ADDRESS, "localhost")}
+        if (request.headers.get("Host") or "").lower() not in own:
+            return "Host"
+        origin = request.headers.get("Origin")
+        if origin is not None and origin.lower() not in {f"http://{name}" for name in own}:
+            return "Origin"
+        return None
 
 
 class _Silent(Recorder):

@@ -25,6 +25,7 @@ from edgesim.pki.authority import Authority, Constraints, Validity
 from edgesim.pki.identity import PkiError
 from edgesim.pki.keys import Randomness
 from edgesim.pki.trust import TrustStore
+from edgesim.world import files
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 CA_DAYS = 3650
@@ -134,12 +135,14 @@ def _kept(
         _write_new(secret, TrustStore.of("", made).pem() + made.key_pem())
         authority = _load(secret, randomness, above)  # that of whoever was first, should two start at once
     pem = TrustStore.of("", authority).pem()
-    if not public.exists() or public.read_bytes() != pem:
-        public.write_bytes(pem)
+    if public.is_symlink() or not public.exists() or public.read_bytes() != pem:
+        files.replace(str(public), pem, mode=0o644)
     return authority
 
 
 def _load(path: Path, randomness: Randomness, above: tuple[x509.Certificate, ...]) -> Authority:
+    if path.is_symlink():
+        raise PkiError(f"{path}: a symbolic link stands where a CA's key belongs; remove it")
     if sys.platform != "win32" and stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise PkiError(f"{path}: others can read this CA's key; remove the file, and trust its certificate no longer")
     content = path.read_bytes()
@@ -151,11 +154,9 @@ def _load(path: Path, randomness: Randomness, above: tuple[x509.Certificate, ...
 
 def _write_new(path: Path, content: bytes) -> None:
     """Write a private file that appears whole or not at all; one that is there already stays."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
+    draft = files.make_draft(str(path), content)
     try:
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
     finally:
-        draft.unlink()
+        files.remove(draft)

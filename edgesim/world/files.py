@@ -17,6 +17,25 @@ def open_private(path: str) -> int:
 
     Raises `OSError`: also where the name is a symbolic link, a further hard link of some file, or somebody else's.
     """
+    descriptor = _open(path)
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.ftruncate(descriptor, 0)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def keep_private(path: str) -> None:
+    """See that a file is there that only its owner may read, whatever it holds already; others append to it.
+
+    Raises `OSError` as `open_private` does.
+    """
+    os.close(_open(path))
+
+
+def _open(path: str) -> int:
     if os.path.islink(path):  # also where the system has no flag for it
         raise OSError(errno.ELOOP, "this is a symbolic link, and is not followed", path)
     descriptor = os.open(path, _FLAGS, 0o600)
@@ -24,17 +43,40 @@ def open_private(path: str) -> int:
         found = os.fstat(descriptor)
         if stat.S_ISREG(found.st_mode):
             if found.st_nlink > 1:
-                raise OSError(errno.EMLINK, "this file has other names as well, and is not emptied", path)
+                raise OSError(errno.EMLINK, "this file has other names as well, and is not written", path)
             if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
-                raise PermissionError(errno.EPERM, "this file is somebody else's, and is not emptied", path)
+                raise PermissionError(errno.EPERM, "this file is somebody else's, and is not written", path)
             if stat.S_IMODE(found.st_mode) != 0o600:
                 with contextlib.suppress(OSError, AttributeError):  # a file system without modes
                     os.fchmod(descriptor, 0o600)
-            os.ftruncate(descriptor, 0)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def replace(path: str, content: bytes, *, mode: int = 0o600) -> None:
+    """Write a file that appears whole, in place of whatever has the name: a symbolic link goes, its target stays.
+
+    Raises `OSError`.
+    """
+    draft = make_draft(path, content, mode=mode)
+    try:
+        os.replace(draft, path)
+    except BaseException:
+        remove(draft)
+        raise
+
+
+def make_draft(path: str, content: bytes, *, mode: int = 0o600) -> str:
+    """Write a new file beside ``path`` and return its name. Raises `OSError`."""
+    folder, name = os.path.split(path)
+    draft = os.path.join(folder, f".{name}.{os.getpid()}")
+    remove(draft)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(draft, flags, mode), "wb") as file:
+        file.write(content)
+    return draft
 
 
 def rename(path: str, other: str) -> None:

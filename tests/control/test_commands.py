@@ -400,18 +400,49 @@ def test_only_the_token_opens_the_door() -> None:
 
 
 @pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:{port}"}, 200),
+        ({"Origin": "http://127.0.0.1:{port}"}, 200),
+        ({"Host": "lab.example.com:{port}"}, 403),
+        ({"Host": "127.0.0.1"}, 403),
+        ({"Origin": "http://lab.example.com:{port}"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Authorization": "Bearer another"}, 401),
+    ],
+)
+def test_a_page_of_another_site_is_refused_though_it_knows_the_token(headers: dict[str, str], status: int) -> None:
+    """What a browser sends after a name was rebound to 127.0.0.1: the other site's Host and Origin."""
+
+    async def talk(server: ControlServer) -> None:
+        sent = {"Host": "127.0.0.1:{port}", "Authorization": "Bearer the-token", "Content-Length": "20", **headers}
+        head = "".join(f"{name}: {value.format(port=server.port)}\r\n" for name, value in sent.items())
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(f'POST /v1/command HTTP/1.1\r\n{head}\r\n{{"command":"status"}}'.encode())
+        assert (await reader.readline()).split(b" ")[1] == str(status).encode()
+        writer.close()
+
+    served(talk)
+
+
+@pytest.mark.parametrize(
     ("request_", "status"),
     [
-        (b"GET /v1/command HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer the-token\r\n\r\n", b"405"),
-        (b"POST /other HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer the-token\r\nContent-Length: 0\r\n\r\n", b"404"),
-        (b"POST /v1/command HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", b"401"),
+        (b"GET /v1/command HTTP/1.1\r\nHost: localhost:%d\r\nAuthorization: Bearer the-token\r\n\r\n", b"405"),
+        (
+            b"POST /other HTTP/1.1\r\nHost: localhost:%d\r\nAuthorization: Bearer the-token\r\n"
+            b"Content-Length: 0\r\n\r\n",
+            b"404",
+        ),
+        (b"POST /v1/command HTTP/1.1\r\nHost: localhost:%d\r\nContent-Length: 2\r\n\r\n{}", b"401"),
         (b"nonsense\r\n\r\n", b"400"),
     ],
 )
 def test_what_the_server_refuses(request_: bytes, status: bytes) -> None:
     async def talk(server: ControlServer) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(request_)
+        writer.write(request_ % server.port if b"%d" in request_ else request_)
         assert (await reader.readline()).split(b" ")[1] == status
         writer.close()
 

@@ -53,6 +53,9 @@ class DoorDefaults(Model):
         tag="proposed",
         ge=1,
     )
+    few_connections: int = known(
+        1000, "a live lab that can take fewer connections of clients than this says so at its start", tag="proposed"
+    )
     least_connections: int = known(
         16, "a live lab that could not take so many connections of clients does not start", tag="proposed", ge=1
     )

@@ -1,0 +1,60 @@
+"""The secrets that the servers of a live lab share: drawn once for an installation, unknown to other local programs.
+
+The built-in values are public, and derived keys follow from them (`edgesim.edge.tunnel`): whoever knows them could take
+the place of an Expressway-C. What a deployment's author wrote stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgesim.cli.problems import Problem
+from edgesim.deployment import Deployment
+from edgesim.world import files, machine
+
+FILE = "secrets.json"
+OCTETS = 24
+LONGEST = 1 << 20
+
+
+def with_own_secrets(deployment: Deployment, directory: Path) -> Deployment:
+    """Return the deployment with this installation's secrets where its author wrote none. Raises `Problem`."""
+    path = directory / FILE
+    try:
+        known = _read(path)
+        wanted = list(_left_out(deployment))
+        new = {place: machine.token(OCTETS) for place in wanted if place not in known}
+        if new:
+            known |= new
+            files.replace(str(path), json.dumps(known, indent=2).encode() + b"\n")
+    except OSError as error:
+        raise Problem(f"{path}: {error.strerror or error}") from None
+    return deployment.changed({place: known[place] for place in wanted})
+
+
+def _read(path: Path) -> dict[str, str]:
+    if not path.is_symlink() and not path.exists():
+        return {}
+    files.keep_private(str(path))
+    try:
+        with path.open("rb") as file:
+            found = json.loads(file.read(LONGEST))
+        if not isinstance(found, dict) or not all(isinstance(each, str) and each for each in found.values()):
+            raise ValueError
+    except ValueError:
+        raise Problem(f"{path} does not hold an installation's secrets", "Remove it: new ones are drawn.") from None
+    return found
+
+
+def _left_out(deployment: Deployment) -> Iterator[str]:
+    """Yield the paths of the shared secrets that the author of a deployment did not write."""
+    for section, field in (("traversal_zone", "password"), ("xcp_link", "secret")):
+        model = getattr(deployment, section)
+        if section not in deployment.model_fields_set or field not in model.model_fields_set:
+            yield f"{section}.{field}"
+    for section in ("unified_cm", "im_presence"):
+        for cluster in getattr(deployment, section):
+            if "axl_account" not in cluster.model_fields_set:
+                yield f"{section}.{cluster.name}.axl_account.password"

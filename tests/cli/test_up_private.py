@@ -1,0 +1,215 @@
+"""What ``edgesim up`` keeps to itself: its secrets, its files, its state directory, its descriptors."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import pytest
+
+from edgesim.cli import drawn_secrets, state
+from edgesim.cli.drawn_secrets import with_own_secrets
+from edgesim.cli.problems import Problem
+from edgesim.deployment import builtin, load_text
+from edgesim.edge.tunnel import CIPHERS, KEY_EXCHANGES, Role, key_pair
+from tests.cli.command import ROOT, edgesim, process
+from tests.cli.test_up import finish, lines
+from tests.live.lab import own_network
+
+
+def start(directory: Path, network: str, *more: str, before: Callable[[], None] | None = None) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "edgesim", "up", "--dir", str(directory), "--network", network, "--json", *more]
+    return subprocess.Popen(
+        command,
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=before,
+    )
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[str]:
+    with own_network(builtin("small")) as claimed:
+        yield ".".join(claimed.host("expe").address.split(".")[:2])
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def descriptors(number: int) -> Callable[[], None]:
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (number, number))
+
+
+async def knock(network: str, password: str) -> bool:
+    """Take Expressway-C's address and try its key to the SSH tunnel, as it follows from a password of the zone."""
+    deployment = builtin("small")
+    private, _ = key_pair(Role.USER, user=deployment.traversal_zone.user, password=password)
+    try:
+        connection = await asyncssh.connect(
+            f"{network}.20.10",
+            deployment.ssh_tunnel.port,
+            local_addr=(f"{network}.30.10", 0),
+            username=deployment.ssh_tunnel.user,
+            client_keys=[asyncssh.import_private_key(private)],
+            known_hosts=None,
+            kex_algs=KEY_EXCHANGES,
+            encryption_algs=CIPHERS,
+            config=None,
+        )
+    except asyncssh.PermissionDenied:
+        return False
+    connection.abort()
+    return True
+
+
+def test_secrets_are_drawn_once_and_files_are_private(network: str, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    home = tmp_path / "state"
+    home.mkdir()
+    for name in ("ca.pem", f".{state.FILE}.1", state.FILE):
+        (home / name).symlink_to(victim)
+    keylog = tmp_path / "keys.log"
+    keylog.write_text("")
+    keylog.chmod(0o644)
+    running = start(home, network, "--keylog", str(keylog))
+    told = json.loads(lines(running, "}"))
+    try:
+        assert told["complete"] is True
+        secrets = json.loads((home / drawn_secrets.FILE).read_text())
+        assert set(secrets) == {
+            "traversal_zone.password",
+            "xcp_link.secret",
+            "unified_cm.cucm.axl_account.password",
+            "im_presence.imp.axl_account.password",
+        }
+        assert len({*secrets.values()}) == 4 and min(map(len, secrets.values())) >= 32
+        assert not asyncio.run(knock(network, builtin("small").traversal_zone.password))
+        assert asyncio.run(knock(network, secrets["traversal_zone.password"]))
+        private = [home / name for name in (drawn_secrets.FILE, state.FILE, "journal.jsonl")] + [keylog]
+        private += sorted((home / "ca").glob("*.key.pem"))
+        assert {path.name: oct(mode(path)) for path in private} == {path.name: "0o600" for path in private}
+        assert not any(path.is_symlink() for path in home.iterdir() if path.name != f".{state.FILE}.1")
+        assert "CLIENT" in keylog.read_text()
+    finally:
+        _, errors = finish(running)
+    assert (running.returncode, errors) == (0, "")
+    assert victim.read_text() == "precious"
+    again = start(home, network)
+    lines(again, "}")
+    finish(again)
+    assert json.loads((home / drawn_secrets.FILE).read_text()) == secrets
+
+
+@pytest.mark.parametrize("name", [drawn_secrets.FILE, state.LOCK, "journal.jsonl"])
+def test_a_planted_link_is_not_followed(network: str, tmp_path: Path, name: str) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    home = tmp_path / "state"
+    home.mkdir()
+    (home / name).symlink_to(victim)
+    done = process("up", "--dir", str(home), "--network", network, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "symbolic link" in done.stderr and "Traceback" not in done.stderr
+    assert victim.read_text() == "precious"
+
+
+def test_a_key_log_through_a_link_is_refused(network: str, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / "keys.log").symlink_to(victim)
+    done = process(
+        "up", "--dir", str(tmp_path), "--network", network, "--keylog", str(tmp_path / "keys.log"), cwd=tmp_path
+    )
+    assert done.returncode == 2 and "symbolic link" in done.stderr
+    assert victim.read_text() == "precious"
+
+
+def test_a_lab_that_died_does_not_block_the_next_whoever_has_its_number_now(network: str, tmp_path: Path) -> None:
+    dead = state.Running(
+        process=os.getpid(),  # of a program that runs, and is no lab
+        deployment="small",
+        domain="example.com",
+        control="http://127.0.0.1:1/v1/command",
+        token="t",
+        ca_file="",
+        resolver="127.0.0.1:53",
+        inside_resolver="127.0.0.1:53",
+        journal="",
+    )
+    state.write(tmp_path, dead)
+    told = edgesim("status", "--dir", str(tmp_path))
+    assert told.exit_code == 2 and f"the last one, process {os.getpid()}, has ended" in told.stderr
+    running = start(tmp_path, network)
+    lines(running, "}")
+    _, errors = finish(running)
+    assert (running.returncode, errors) == (0, "")
+
+
+def test_too_few_descriptors_are_refused_and_few_are_said(network: str, tmp_path: Path) -> None:
+    running = start(tmp_path, network, before=descriptors(64))
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 2
+    assert "may open 64 files and connections: too few for this lab" in errors and "ulimit -n" in errors
+
+
+def test_silent_connections_keep_nobody_out_where_descriptors_are_few(network: str, tmp_path: Path) -> None:
+    """More silent TLS connections than this lab has descriptors for, from three addresses; then a good client comes."""
+    running = start(tmp_path, network, before=descriptors(400))
+    lines(running, "}")
+    crowd: list[socket.socket] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        for number in range(420):
+            made = socket.socket()
+            made.settimeout(10)
+            made.bind((f"{network}.200.{1 + number % 3}", 0))
+            made.connect((f"{network}.113.10", 5061))
+            crowd.append(context.wrap_socket(made))
+        there = ("--dir", str(tmp_path))
+        status = edgesim("status", *there)
+        assert status.exit_code == 0, status.output
+        done = process("sign-in", "alice@example.com", "--password-stdin", *there, cwd=tmp_path, stdin="alice-secret\n")
+        assert done.returncode == 0 and "with phone and chat" in done.stdout, done.stdout + done.stderr
+        told: dict[str, Any] = json.loads(edgesim("status", "--json", *there).stdout)
+        assert told["connections"] < 400 / 3 and told["refused"] > 100 and told["problems"] == []
+        journal = edgesim("control", "journal", "-n", "5000", "--json", *there).stdout
+        assert 1 <= journal.count('"kind":"tcp.refused"') < 20
+    finally:
+        for each in crowd:
+            each.close()
+        _, errors = finish(running)
+    assert running.returncode == 0
+    assert "this process may open 400 files and connections" in errors and errors.count("\n") <= 2
+
+
+def test_what_the_author_wrote_is_kept(tmp_path: Path) -> None:
+    written = load_text(
+        (ROOT / "edgesim" / "deployment" / "library" / "small.yaml").read_text()
+        + "\nxcp_link:\n  secret: mine\ntraversal_zone:\n  user: someone\n"
+    )
+    drawn = with_own_secrets(written, tmp_path)
+    assert drawn.xcp_link.secret == "mine"
+    assert (drawn.traversal_zone.user, len(drawn.traversal_zone.password)) == ("someone", 48)
+    assert with_own_secrets(written, tmp_path) == drawn
+    other = with_own_secrets(written, tmp_path.parent)
+    assert other.traversal_zone.password != drawn.traversal_zone.password
+    (tmp_path / drawn_secrets.FILE).write_text("[1")
+    with pytest.raises(Problem, match="does not hold an installation's secrets"):
+        with_own_secrets(written, tmp_path)
