@@ -47,6 +47,10 @@ class DnsLimits:
     """The most labels in all names of an answer that a resolver reads, those reached by compression included."""
     tcp_idle: float = 10.0
     """How long a TCP connection may stay idle (RFC 7766, section 6.2.3)."""
+    tcp_message: float = 10.0
+    """How long a query over TCP may take from its first octet to its last, and answers may wait to be read."""
+    tcp_unsent: int = 65536
+    """Octets of answers that may wait for a client over TCP before no more of its queries are read."""
     tcp_connections: int = 128
     """How many TCP connections a server holds; the next is closed at once."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from edgesim.dns.message import DEFAULT, BadQuery, DnsLimits, Verdict, read_quer
 from edgesim.dns.records import from_rdata, plain
 from edgesim.dns.zone import View, Views
 from edgesim.journal import Recorder, events
+from edgesim.world.pace import Pace, PaceLimits
 
 Address = tuple[str, int]
 ChooseView = Callable[[Address], str]
@@ -202,6 +204,10 @@ class DnsServer:
         self._recorder.received(event, peer=peer, payload=payload)
 
 
+BURST = 16
+"""Queries of one connection that are answered in a turn."""
+
+
 class _Datagrams(asyncio.DatagramProtocol):
     def __init__(self, server: DnsServer, view: str | None) -> None:
         self.server = server
@@ -225,8 +231,16 @@ class _Stream(asyncio.Protocol):
         self.view = view
         self.buffer = bytearray()
         self.peer: Address = ("", 0)
-        self.idle: asyncio.TimerHandle | None = None
         self.transport: Any = None
+        limits = server.limits
+        self.pace = Pace(
+            PaceLimits(congested=limits.tcp_unsent, message_time=limits.tcp_message, unread_time=limits.tcp_message),
+            asyncio.get_running_loop(),
+            contextvars.copy_context(),
+            go_on=self.take,
+            end=self._out_of_time,
+        )
+        self.pace.idle = limits.tcp_idle
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -236,47 +250,60 @@ class _Stream(asyncio.Protocol):
             self.transport.abort()
             return
         self.server.connections[id(self)] = self
-        self._rest()
+        self.pace.start(self.transport)
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
-        self._rest()
-        while len(self.buffer) >= 2:
+        if not self.pace.held:
+            self.take()
+
+    def take(self) -> None:
+        """Answer what is whole."""
+        queries = self._answer()
+        self.pace.took(queries, partial=len(self.buffer) > 0)
+
+    def _answer(self) -> int:
+        queries = 0
+        while len(self.buffer) >= 2 and not self.pace.held:
             size = int.from_bytes(self.buffer[:2], "big")
             if size < 12 or size > self.server.limits.query:
                 event = events.Malformed(protocol="dns", reason=f"a message of {size} octets", answer="closed")
                 self.server.note(event, self.peer, bytes(self.buffer))
                 self.buffer.clear()
                 self.end()
-                return
+                return queries
             if len(self.buffer) < 2 + size:
-                return
+                return queries
+            queries += 1
             query = bytes(self.buffer[2 : 2 + size])
             del self.buffer[: 2 + size]
             octets = self.server.handle(query, self.peer, "tcp", self.view)
             if octets is not None and not self.transport.is_closing():
                 self.transport.write(len(octets).to_bytes(2, "big") + octets)
+            if queries % BURST == 0:
+                self.pace.turn_over()
+        return queries
 
     def pause_writing(self) -> None:
-        # A client that does not read its answers may ask no more.
-        self.transport.pause_reading()
+        self.pace.pause_writing(shared=False)
 
     def resume_writing(self) -> None:
-        self.transport.resume_reading()
+        self.pace.resume_writing()
 
     def eof_received(self) -> bool:
         return False
 
     def connection_lost(self, _: Exception | None) -> None:
         self.server.connections.pop(id(self), None)
-        if self.idle is not None:
-            self.idle.cancel()
+        self.pace.stop()
 
     def end(self) -> None:
         """Close the connection in good order."""
         self.transport.close()
+        self.pace.closing()
 
-    def _rest(self) -> None:
-        if self.idle is not None:
-            self.idle.cancel()
-        self.idle = asyncio.get_running_loop().call_later(self.server.limits.tcp_idle, self.end)
+    def _out_of_time(self, why: str) -> None:
+        if why == "unread":
+            self.transport.abort()
+        else:
+            self.end()

@@ -182,8 +182,10 @@ class HttpClient:
 
     def _forget(self, connection: _Connection) -> None:
         self._open.pop(connection, None)
-        for kept in self._idle.values():
+        for pool, kept in tuple(self._idle.items()):
             kept.pop(connection, None)
+            if not kept:
+                del self._idle[pool]
 
     async def _on(
         self,

@@ -14,7 +14,8 @@ class HttpLimits:
     ``linger`` is how long a server reads and drops what still arrives after a refusal, so that the answer is not lost
     to a reset (RFC 9112, section 9.6). A server reads no further while it handles a request and ``header_block`` octets
     wait behind it, and handles none while more than ``unsent`` octets of answers wait for the peer; a peer that takes
-    less than so many of them in ``write`` seconds is dropped.
+    less than so many of them in ``write`` seconds is dropped. While incomplete requests and those behind others have
+    more than ``waiting`` octets in all, a request that has grown beyond ``modest`` is answered 503.
     """
 
     start_line: int = 8 * 1024
@@ -28,6 +29,8 @@ class HttpLimits:
     unsent: int = 64 * 1024
     write: float = 30.0
     connections: int = 20_000
+    waiting: int = 128 * 1024 * 1024
+    modest: int = 64 * 1024
     keep_alive: bool = True
 
 

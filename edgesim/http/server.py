@@ -66,6 +66,8 @@ class HttpServer:
         self.host = host or here()
         self.name = name
         self.connections: dict[Connection, None] = {}
+        self.waiting = 0
+        """Octets that were received and not yet handed to the handler, of all connections."""
         self._listeners: list[asyncio.AbstractServer] = []
 
     async def listen(self, address: str, port: int, ssl: ssl.SSLContext | None = None) -> asyncio.AbstractServer:
@@ -103,6 +105,7 @@ class Connection(asyncio.Protocol):
         self._writable.set()
         self._stalled: asyncio.TimerHandle | None = None
         self._reading = True
+        self._size = 0
         self._closing = False
         self._secure = False
         self._certificate: bytes | None = None
@@ -135,7 +138,19 @@ class Connection(asyncio.Protocol):
         self._reader.feed(data)
         if self._task is None:
             self._advance()
+        self._weigh()
+        limits = self.server.limits
+        if self.server.waiting > limits.waiting and self._size > limits.modest and self._task is None:
+            if not self._closing:
+                self._refuse(MalformedHttp("too much waits already", 503))
+            return
         self._control_reading()
+
+    def _weigh(self) -> None:
+        """Count what this connection holds among what all hold."""
+        size = 0 if self._closing else self._reader.size
+        self.server.waiting += size - self._size
+        self._size = size
 
     def eof_received(self) -> bool:
         self._reader.end()
@@ -145,6 +160,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._closing = True
+        self._weigh()
         self._stop_timer()
         self._not_stalled()
         self._writable.set()
@@ -278,6 +294,7 @@ class Connection(asyncio.Protocol):
             self._close()
             return
         self._advance()
+        self._weigh()
         self._control_reading()
 
     def _write(self, octets: bytes) -> bool:

@@ -95,6 +95,11 @@ class Reader:
         return bool(self._buffer) or self._judged
 
     @property
+    def size(self) -> int:
+        """Octets that are here and have not been given out."""
+        return len(self._buffer) + len(self._body)
+
+    @property
     def buffered(self) -> int:
         """Octets that wait for an earlier message to be dealt with."""
         return len(self._buffer)

@@ -521,28 +521,35 @@ class SipEndpoint:
         except Exception as error:
             self._handler_failed(error, message, connection)
             return
-        if work is not None:
-            if len(self._tasks) >= self.limits.all_tasks:
-                work.close()
-                self._refuse_load(message, connection)
-                return
-            self._task_number += 1
-            number = self._task_number
-            task = self.host.spawn(work, name=f"{self.name} {message!r}")
-            self._tasks[number] = task
-            connection.tasks += 1
-            if connection.tasks >= self.limits.tasks:
-                connection.hold(self)
+        if work is not None and not self.work(work, message, connection):
+            self._refuse_load(message, connection)
 
-            def done(task: asyncio.Task[None]) -> None:
-                del self._tasks[number]
-                connection.tasks -= 1
-                if connection.tasks < self.limits.tasks:
-                    connection.release(self)
-                if not task.cancelled() and (error := task.exception()) is not None:
-                    self._handler_failed(error, message, connection)
+    def work(self, work: Coroutine[Any, Any, None], message: Any, connection: Connection) -> bool:
+        """Run what a message asks for as a task; False where too much is under way.
 
-            task.add_done_callback(done)
+        A client's connection with enough of it is not read meanwhile.
+        """
+        if len(self._tasks) >= self.limits.all_tasks:
+            work.close()
+            return False
+        self._task_number += 1
+        number = self._task_number
+        task = self.host.spawn(work, name=f"{self.name} {message!r}")
+        self._tasks[number] = task
+        connection.tasks += 1
+        if connection.tasks >= self.limits.tasks:
+            connection.hold(self)
+
+        def done(task: asyncio.Task[None]) -> None:
+            del self._tasks[number]
+            connection.tasks -= 1
+            if connection.tasks < self.limits.tasks:
+                connection.release(self)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self._handler_failed(error, message, connection)
+
+        task.add_done_callback(done)
+        return True
 
     def _refuse_load(self, message: Request | Response, connection: Connection) -> None:
         """Answer a request for which there is no room; nothing is remembered of it."""

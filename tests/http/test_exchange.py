@@ -711,3 +711,24 @@ def test_a_peer_that_reads_slowly_gets_its_whole_answer() -> None:
         writer.close()
 
     play(scene, handler=handler)
+
+
+def test_bodies_that_are_still_coming_are_bounded_in_all() -> None:
+    async def scene(lab: Lab) -> None:
+        head = b"POST / HTTP/1.1\r\nHost: e\r\nContent-Length: 100000\r\n\r\n"
+        half = [await asyncio.open_connection(E, 8443) for _ in range(4)]
+        for _, writer in half:
+            writer.write(head + bytes(30_000))
+        await asyncio.sleep(1)
+        assert 90_000 < lab.server.waiting < 130_000
+        refused = [reader for reader, _ in half if lab.server.waiting and reader._buffer]  # type: ignore[attr-defined]
+        assert len(refused) == 1
+        assert (await refused[0].readuntil(b"\r\n")).startswith(b"HTTP/1.1 503 ")
+        small = await lab.client.request("POST", f"http://{E}:8443/", body=bytes(5_000))
+        assert small.status == 200
+        for _, writer in half:
+            writer.close()
+        await asyncio.sleep(1)
+        assert lab.server.waiting == 0
+
+    play(scene, limits=HttpLimits(waiting=100_000, modest=10_000))

@@ -236,6 +236,12 @@ class XcpSide:
             self._relay(edge, event)
 
     def _from_server(self, server: Dialled, event: XcpEvent) -> None:
+        if isinstance(event, LinkDown):
+            for question in [one for one in self._queries if one[0] is server]:
+                edge, query = self._queries.pop(question)
+                if edge.connection is not None:
+                    edge.connection.link.refuse(query, "recipient-unavailable")
+                    edge.connection.flush()
         if isinstance(event, (MechanismsAnswered, QueryFailed)):
             asked = self._queries.pop((server, event.query), None)
             if asked is None or asked[0].connection is None:

@@ -255,7 +255,8 @@ class SipSide:
             return message.failure(self._sip.stun_error)
         if link is None or not self._sip.stun_registered_path:
             return answer
-        self.node.host.spawn(self._ask_path(message, answer, client, link), name="keep-alive of a registered path")
+        if not self._endpoint.work(self._ask_path(message, answer, client, link), message, connection):
+            return message.failure(self._sip.stun_error)
         return None
 
     async def _ask_path(self, message: stun.StunMessage, answer: stun.StunMessage, client: Client, link: Link) -> None:
