@@ -27,6 +27,7 @@ TOLERANCE = 60.0
 _BOUNDARY = re.compile(r";\s*boundary=(?:\"([^\"\\]{1,70})\"|([^\s;\",]{1,70}))", re.IGNORECASE)
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\r?\n(?:[A-Za-z0-9+/=]+\r?\n)+-----END CERTIFICATE-----")
+_HASH = re.compile("[0-9a-f]{32}").fullmatch
 _DATE = re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), ([0-9]{2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9:]{8}) GMT")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -115,6 +116,26 @@ def build(question: DigestAuth, boundary: str, *, proper: bool = False) -> bytes
         "",
     ]
     return "\r\n".join(lines).encode()
+
+
+def build_answer(interim: str, *, element: str, msgid: str) -> bytes:
+    """Return the body of a 200: the interim hash of the user, as the parameter ``element``."""
+    document = tag("methodResponse", tag("params", leaf(element, interim)), leaf("msgid", msgid))
+    return (DECLARATION + document).encode()
+
+
+def parse_answer(body: bytes, *, element: str) -> str | None:
+    """Return the interim hash that a 200 brings, None where it brings none. Raises `ServiceError`."""
+    if not body:
+        return None
+    try:
+        root = read(body.strip(), LIMITS)
+    except ValueError as error:
+        raise ServiceError(str(error)) from None
+    found = [each for params in root if local(params.tag) == "params" for each in params if local(each.tag) == element]
+    if local(root.tag) != "methodResponse" or len(found) != 1 or not _HASH(_text(found[0])):
+        raise ServiceError("the document is no methodResponse with one hash")
+    return _text(found[0])
 
 
 def parse(body: bytes, content_type: str) -> DigestAuth:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from edgesim.sip import journalling
 from edgesim.sip.errors import SipCongestion, SipProtocolError, SipTimeout, SipTransportError
 from edgesim.sip.framing import Frame, Framer, KeepAlive, StunData
-from edgesim.sip.message import Request, Response, parse_message
+from edgesim.sip.message import Request, Response
+from edgesim.sip.parsing import parse_message
 from edgesim.sip.stun import StunClass, StunMessage, binding
 from edgesim.world.pace import Pace
 
@@ -219,20 +220,25 @@ class StreamConnection(Connection, asyncio.Protocol):
         framer, pace, burst = self._framer, self._pace, self.endpoint.limits.burst
         frames = 0
         try:
-            while not self._closing and not pace.held:
-                frame = framer.next_event()
-                if frame is None:
-                    break
+            while not self._closing and not pace.held and self._take():
                 frames += 1
-                self._got(frame)
                 if frames >= burst and framer.buffered:
                     pace.turn_over()
-        except SipProtocolError as error:
-            self.endpoint.got_garbage(error, self)
         except SipTransportError:
             self.abort()
         if not self._closing:
-            pace.took(frames, partial=framer.buffered > 0)
+            pace.took(frames, partial=framer.waits)
+
+    def _take(self) -> bool:
+        """Take the next whole thing off the stream; false once there is none, or the framing is lost."""
+        try:
+            frame = self._framer.next_event()
+            if frame is not None:
+                self._got(frame)
+        except SipProtocolError as error:
+            self.endpoint.got_garbage(error, self)
+            return error.framed
+        return frame is not None
 
     def _got(self, frame: Frame) -> None:
         try:

@@ -23,6 +23,13 @@ _COUNT = re.compile("[0-9a-fA-F]{8}").fullmatch
 CLIENT_ORDER = ("username", "realm", "nonce", "uri", "response", "opaque", "cnonce", "qop", "nc", "algorithm")
 EXPRESSWAY_ORDER = ("nonce", "realm", "opaque", "algorithm", "uri", "username", "response", "qop", "cnonce", "nc")
 """The order in which an answer has its parameters: a client's, and an Expressway's as captured."""
+_HEX = re.compile("[0-9a-f]+").fullmatch
+_TIME_OCTETS = 6
+_STAMP_OCTETS = 10
+"""Octets of a nonce that hold its time, in milliseconds, and chance."""
+KEY_OCTETS = 16
+MIN_NONCE_OCTETS = 16
+"""The shortest nonce: what it holds, and a signature of six octets."""
 _HASHES = {"md5": "md5", "sha-256": "sha256"}
 
 
@@ -95,7 +102,7 @@ class DigestCredentials:
         return _hash(self.algorithm, f"{ha1}:{middle}:{ha2}")
 
     def judge(self, method: str, ha1: str) -> Verdict:
-        """Say whether the answer is that of the holder of ``ha1``; nonces are judged by `NonceStore`."""
+        """Say whether the answer is that of the holder of ``ha1``; nonces are judged by `Nonces`."""
         if self.algorithm not in _HASHES or self.qop not in (None, "auth"):
             return Verdict.INCOMPLETE
         expected = self.expected(method, ha1).encode()
@@ -159,35 +166,47 @@ def answer(
     return str(Authentication(scheme="Digest", parameters=tuple(items)))
 
 
-@dataclass(slots=True)
-class _Nonce:
-    made: float
-    count: int = 0
+class Nonces:
+    """The nonces of one server. Each carries when it was made and a signature, so that none has to be remembered.
 
+    What is remembered is how often a nonce was used, of at most ``limit`` nonces; one that had to be forgotten counts
+    as stale, never as fresh. ``lifetime`` is in seconds of whatever clock gives ``now``; ``uses`` is the highest nonce
+    count, ``uncounted_uses`` how often a nonce serves without a count (RFC 2617, 3.2.1, leaves it to the server).
+    ``key`` signs them: whoever keeps it knows its nonces again after a restart.
+    """
 
-class NonceStore:
-    """The nonces that one server gave out, bounded in number and in age (seconds of whatever clock gives ``now``)."""
-
-    def __init__(self, entropy: Entropy, *, lifetime: float = 300.0, limit: int = 20_000, octets: int = 30) -> None:
+    def __init__(
+        self,
+        entropy: Entropy,
+        *,
+        key: bytes | None = None,
+        lifetime: float = 300.0,
+        uses: int = 128,
+        uncounted_uses: int = 1,
+        octets: int = 30,
+        limit: int = 10_000,
+    ) -> None:
+        if octets < MIN_NONCE_OCTETS:
+            raise ValueError(f"a nonce of fewer than {MIN_NONCE_OCTETS} octets has no room for its signature")
         self._entropy = entropy
+        self._key = key if key is not None else entropy.randbytes(KEY_OCTETS)
         self._lifetime = lifetime
+        self._uses = uses
+        self._uncounted_uses = uncounted_uses
+        self._signature = octets - _STAMP_OCTETS
         self._limit = limit
-        self._octets = octets
-        self._nonces: OrderedDict[str, _Nonce] = OrderedDict()
+        self._used: OrderedDict[str, int] = OrderedDict()
+        self._forgotten = -1.0
 
     def __len__(self) -> int:
-        return len(self._nonces)
+        """Return of how many nonces the use is remembered."""
+        return len(self._used)
 
     def make(self, now: float) -> str:
-        """Return a fresh nonce: ``2 * octets`` hexadecimal characters."""
-        while self._nonces:
-            oldest = next(iter(self._nonces.values()))
-            if len(self._nonces) < self._limit and now - oldest.made <= 2 * self._lifetime:
-                break
-            self._nonces.popitem(last=False)
-        nonce = self._entropy.token_hex(self._octets)
-        self._nonces[nonce] = _Nonce(now)
-        return nonce
+        """Return a fresh nonce: ``2 * octets`` hexadecimal characters that show nothing of what they hold."""
+        stamp = int(now * 1000).to_bytes(_TIME_OCTETS) + self._entropy.randbytes(_STAMP_OCTETS - _TIME_OCTETS)
+        signature = self._hash(stamp, self._signature)
+        return (_xor(stamp, self._hash(signature, _STAMP_OCTETS)) + signature).hex()
 
     def challenge(self, realm: str, now: float, *, stale: bool = False) -> str:
         """Return a challenge's value: realm, a fresh nonce, opaque, qop "auth", stale, MD5."""
@@ -199,15 +218,51 @@ class NonceStore:
 
     def judge(self, credentials: DigestCredentials, now: float) -> Verdict:
         """Judge the nonce and its count; a granted use is remembered, so that the same count is a replay later."""
-        nonce = self._nonces.get(credentials.nonce)
-        if nonce is None:
+        nonce = credentials.nonce
+        made = self._made(nonce)
+        if made is None:
             return Verdict.UNKNOWN_NONCE
-        if now - nonce.made > self._lifetime:
+        used = self._used.get(nonce)
+        if not 0 <= now - made <= self._lifetime or (used is None and made <= self._forgotten):
             return Verdict.STALE
-        count = int(credentials.nc, 16) if credentials.nc is not None else nonce.count + 1
-        if count <= nonce.count:
-            return Verdict.REPLAYED
-        if credentials.nc is None and nonce.count:
-            return Verdict.STALE  # Without a count a nonce serves once (RFC 2617, 3.2.1, leaves it to the server).
-        nonce.count = count
+        if credentials.nc is None:
+            count = (used or 0) + 1
+            if count > self._uncounted_uses:
+                return Verdict.STALE
+        else:
+            count = int(credentials.nc, 16)
+            if count <= (used or 0):
+                return Verdict.REPLAYED
+            if count > self._uses:
+                return Verdict.STALE
+        self._used[nonce] = count
+        self._forget(now)
         return Verdict.GRANTED
+
+    def _made(self, nonce: str) -> float | None:
+        """Return when a nonce was made, or None for one that is not ours."""
+        if len(nonce) != 2 * (_STAMP_OCTETS + self._signature) or not _HEX(nonce):
+            return None
+        octets = bytes.fromhex(nonce)
+        masked, signature = octets[:_STAMP_OCTETS], octets[_STAMP_OCTETS:]
+        stamp = _xor(masked, self._hash(signature, _STAMP_OCTETS))
+        if not hmac.compare_digest(self._hash(stamp, self._signature), signature):
+            return None
+        return int.from_bytes(stamp[:_TIME_OCTETS]) / 1000
+
+    def _hash(self, data: bytes, size: int) -> bytes:
+        return hashlib.blake2b(data, digest_size=size, key=self._key).digest()
+
+    def _forget(self, now: float) -> None:
+        """Forget the nonces that were used first: those that are over, and those beyond the limit."""
+        while self._used:
+            first = next(iter(self._used))
+            made = self._made(first) or 0.0
+            if now - made <= self._lifetime and len(self._used) <= self._limit:
+                return
+            del self._used[first]
+            self._forgotten = max(self._forgotten, made)
+
+
+def _xor(data: bytes, pad: bytes) -> bytes:
+    return bytes(one ^ other for one, other in zip(data, pad, strict=True))

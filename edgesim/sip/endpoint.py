@@ -429,12 +429,13 @@ class SipEndpoint:
             connection.send_now(answer)
 
     def got_garbage(self, error: SipProtocolError, connection: Connection) -> None:
-        """Octets that are no message: answer if anything can be, and close a stream."""
+        """Octets that are no message: answer if anything can be, and close a stream whose framing is lost."""
         answer = None
         if error.request is not None and error.status is not None:
             answer = self.answer(error.request, error.status)
         done = [f"answered {answer.status}"] if answer else []
-        if connection.reliable:
+        closes = connection.reliable and not error.framed
+        if closes:
             done.append("closed the connection")
         self._malformed(error, error.data, connection, ", ".join(done) or "ignored")
         try:
@@ -442,7 +443,7 @@ class SipEndpoint:
                 connection.send_now(answer)
         except SipTransportError:
             pass
-        if connection.reliable:
+        if closes:
             connection.close()
 
     def _malformed(self, error: SipProtocolError, data: bytes, connection: Connection, answer: str) -> None:

@@ -3,7 +3,8 @@
 Feed octets with `Framer.receive`, take events with `Framer.next_event` until it returns None. A message needs
 Content-Length on a stream (RFC 3261, 18.3); between messages may stand CRLF keep-alives (RFC 5626, 4.4.1) and, where
 both sides agreed, STUN messages, told apart by their first two bits and the magic cookie (RFC 5389, 6). After an
-error the framer is dead, as the place where the next message begins is unknown.
+error the framer is dead, as the place where the next message begins is unknown; but for a message whose start line
+alone is at fault (``framed``): it is passed over, up to the end that its Content-Length gives.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from edgesim.sip.errors import SipProtocolError
-from edgesim.sip.message import Request, Response, attach, content_length, parse_head, parse_start, salvage
+from edgesim.sip.message import Request, Response
+from edgesim.sip.parsing import attach, content_length, is_sip, parse_head, salvage
 
 MAGIC_COOKIE = b"\x21\x12\xa4\x42"
 STUN_HEADER = 20
@@ -76,7 +78,18 @@ Frame = Request | Response | KeepAlive | StunData
 class Framer:
     """One direction of a stream. ``stun`` says whether STUN messages are expected; without, they are garbage."""
 
-    __slots__ = ("_buffer", "_error", "_lone_crlf", "_pending", "_position", "_scanned", "_started", "limits", "stun")
+    __slots__ = (
+        "_buffer",
+        "_error",
+        "_lone_crlf",
+        "_passing_over",
+        "_pending",
+        "_position",
+        "_scanned",
+        "_started",
+        "limits",
+        "stun",
+    )
 
     def __init__(self, limits: SipLimits | None = None, *, stun: bool = True) -> None:
         self.limits = limits or SipLimits()
@@ -86,6 +99,7 @@ class Framer:
         self._scanned = 0
         self._started = False
         self._lone_crlf = False
+        self._passing_over = 0
         self._pending: tuple[Request | Response, int, int] | None = None
         self._error: SipProtocolError | None = None
 
@@ -93,6 +107,11 @@ class Framer:
     def buffered(self) -> int:
         """How many octets wait for more."""
         return len(self._buffer) - self._position
+
+    @property
+    def waits(self) -> bool:
+        """Whether part of a message has come, and the rest has not."""
+        return self.buffered > 0 or self._passing_over > 0
 
     def partial(self) -> tuple[bytes, Request | None]:
         """Return the octets of the message that is still coming, and the request that they begin, where that shows."""
@@ -123,6 +142,8 @@ class Framer:
         try:
             return self._next()
         except SipProtocolError as error:
+            if error.framed:
+                raise
             self._error = error
             if not error.data:
                 error.data = self._slice(self._position, min(len(self._buffer), self._position + self.limits.message))
@@ -134,6 +155,8 @@ class Framer:
         return buffer[start:end] if isinstance(buffer, bytes) else bytes(memoryview(buffer)[start:end])
 
     def _next(self) -> Frame | None:
+        if self._passing_over:
+            self._pass_over()
         buffer, position = self._buffer, self._position
         if position >= len(buffer):
             return None
@@ -194,8 +217,8 @@ class Framer:
         buffer, position, limits = self._buffer, self._position, self.limits
         line_end = buffer.find(b"\r\n", position, position + limits.start_line + 2)
         if line_end >= 0:
-            if self._scanned <= line_end:
-                parse_start(self._slice(position, line_end))
+            if self._scanned <= line_end and not is_sip(self._slice(position, line_end)):
+                raise SipProtocolError("not a SIP message", status=None)
         elif len(buffer) - position > limits.start_line:
             raise SipProtocolError("start line without an end", status=None)
         bare = buffer.find(b"\n", max(position, self._scanned))
@@ -224,8 +247,31 @@ class Framer:
                 raise SipProtocolError("body longer than the limit", status=413)
         except SipProtocolError as error:
             error.request = salvage(head)
+            self._find_end(error, head)
             raise
         return self._complete(message, len(head) + 4, len(head) + 4 + length)
+
+    def _find_end(self, error: SipProtocolError, head: bytes) -> None:
+        """Pass over a message whose start line alone is at fault, if its Content-Length tells where it ends."""
+        if error.head is None:
+            return
+        try:
+            length = content_length(error.head)
+        except SipProtocolError:
+            return
+        if length is None or len(head) + 4 + length > self.limits.message:
+            return
+        error.framed, error.data = True, head
+        self._passing_over = len(head) + 4 + length
+        self._pass_over()
+
+    def _pass_over(self) -> None:
+        """Skip what has arrived of a message that is not wanted."""
+        skipped = min(self._passing_over, len(self._buffer) - self._position)
+        self._passing_over -= skipped
+        self._position += skipped
+        self._scanned = self._position
+        self._started = False
 
     def _complete(self, message: Request | Response, body: int, total: int) -> Request | Response | None:
         """Return the message once all ``total`` octets are here; the head is parsed once however the body trickles."""

@@ -15,6 +15,8 @@ _SCHEME = re.compile(rb":[ \t\r\n]*([^ \t\r\n]+)[ \t\r\n]+").search
 _DIGEST_SECRET = re.compile(rb'\bresponse\s*=\s*"?([^",\s]+)', re.IGNORECASE).finditer
 _BEARER_SECRET = re.compile(rb'\btoken\s*=\s*"?([^",\s]+)', re.IGNORECASE).finditer
 _SERVICE_SECRET = re.compile(rb"<response>([^<]*)</response>").finditer
+_SERVICE_HASH = re.compile(rb">([0-9a-f]{32})<").finditer
+"""H(A1) in the answer to a SERVICE: as good as the password."""
 _SERVICE_USER = re.compile(rb"<username>([^<]{1,128})</username>").search
 _CREDENTIALS = ("authorization", "proxy-authorization")
 
@@ -87,6 +89,9 @@ def secrets_of(message: Message) -> tuple[tuple[int, int], ...]:
     if isinstance(message, Request) and message.method == "SERVICE":
         offset = len(bytes(message)) - len(message.body)
         spans += [(offset + match.start(1), offset + match.end(1)) for match in _SERVICE_SECRET(message.body)]
+    elif isinstance(message, Response) and message.body and (message.get("CSeq") or "").endswith("SERVICE"):
+        offset = len(bytes(message)) - len(message.body)
+        spans += [(offset + match.start(1), offset + match.end(1)) for match in _SERVICE_HASH(message.body)]
     return tuple(spans)
 
 

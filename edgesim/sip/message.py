@@ -8,7 +8,6 @@ survive being read and written.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -105,7 +104,6 @@ REASONS = {
 RFC_LAYOUT = ("Via", "From", "To", "Call-ID", "CSeq")
 """What every response copies from its request (RFC 3261, 8.2.6.2), in the order of the RFC's examples."""
 
-_TOKEN = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]+").fullmatch
 _COMMON_TEXT = (
     "Accept Allow Allow-Events Authorization Call-ID Call-Info Contact Content-Disposition Content-Length Content-Type "
     "CSeq Date Event Expires From Identity Max-Forwards Mime-Version Min-Expires Min-SE P-Asserted-Identity Path "
@@ -128,17 +126,20 @@ _keys: dict[str, str] = {
 }
 """Canonical names by spelling, known from the start so that strange names cannot crowd out the usual ones."""
 _SPELLED = {COMPACT.get(name.lower(), name.lower()): name for name in (*_COMMON, *_LONG)}
-_names: dict[bytes, str] = {name.encode(): key for name, key in _keys.items()}
+remembered_name: dict[bytes, str] = {name.encode(): key for name, key in _keys.items()}
+"""Canonical names by raw spelling, white space before the colon included."""
 
 
-def canonical(name: str) -> str:
-    """Return a header name in lower case with its compact form expanded."""
+def canonical(name: str, raw: bytes | None = None) -> str:
+    """Return a header name in lower case with its compact form expanded; ``raw`` is its spelling, to be remembered."""
     key = _keys.get(name)
     if key is None:
         lower = name.lower()
         key = COMPACT.get(lower, lower)
         if len(_keys) < MAX_REMEMBERED_NAMES and len(name) <= MAX_REMEMBERED_NAME:
             _keys[name] = key
+    if raw is not None and len(remembered_name) < MAX_REMEMBERED_NAMES and len(raw) <= MAX_REMEMBERED_NAME:
+        remembered_name[raw] = key
     return key
 
 
@@ -150,17 +151,6 @@ def unfolded(text: str) -> str:
 def spelled(name: str) -> str | None:
     """Return the usual spelling of a canonical name, or None for one that is not usual."""
     return _SPELLED.get(name)
-
-
-def _name_of(raw: bytes) -> str:
-    """Return the canonical name of a raw header name, white space before the colon included."""
-    token = raw.rstrip(b" \t")
-    if not _TOKEN(token):
-        raise SipProtocolError("header line without a valid name")
-    name = canonical(token.decode("ascii"))
-    if len(_names) < MAX_REMEMBERED_NAMES and len(raw) <= MAX_REMEMBERED_NAME:
-        _names[raw] = name
-    return name
 
 
 def _encode(text: str) -> bytes:
@@ -177,7 +167,7 @@ HeaderList = Iterable[tuple[str, str]]
 
 
 class Message:
-    """What requests and responses share. Use `parse_message`, `Request.build` or `Request.response`."""
+    """What requests and responses share. Use `edgesim.sip.parse_message`, `Request.build` or `Request.response`."""
 
     __slots__ = ("_body", "_lines", "_names", "_parsed", "_raw", "_start", "_texts")
 
@@ -568,138 +558,3 @@ class Response(Message):
         copied._parsed = self._parsed.copy()
         copied._texts = self._texts.copy()
         return copied
-
-
-def parse_head(head: bytes, *, max_lines: int = 256) -> Request | Response:
-    """Parse a start line and header lines, without the empty line that ends them.
-
-    Folds and octets that are not UTF-8 are kept. Raises `SipProtocolError` for a bare CR or LF, a NUL, a header line
-    without a name, a start line that is not SIP/2.0's, or more than ``max_lines`` lines.
-    """
-    lines = head.split(CRLF)
-    ends = len(lines) - 1
-    if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
-        raise SipProtocolError("bare CR, LF or NUL in a header")
-    if ends > max_lines:
-        raise SipProtocolError("too many header lines", status=513)
-    message = parse_start(lines.pop(0))
-    try:
-        # No known name begins with white space: a fold takes the other way too.
-        message._names = [_names[line[: line.index(b":")]] for line in lines]
-    except (KeyError, ValueError):
-        lines = _unfolded(lines)
-        message._names = [_slow_name(line) for line in lines]
-    message._lines = lines
-    return message
-
-
-def _slow_name(line: bytes) -> str:
-    colon = line.find(b":")
-    if colon < 1:
-        raise SipProtocolError("header line without a name")
-    raw = line[:colon]
-    return _names.get(raw) or _name_of(raw)
-
-
-def parse_start(start: bytes) -> Request | Response:
-    """Parse a start line alone into a message without headers."""
-    if start.startswith(b"SIP/"):
-        version, _, rest = start.partition(b" ")
-        code, _, reason = rest.partition(b" ")
-        if version != b"SIP/2.0" or len(code) != 3 or not code.isdigit() or not b"100" <= code <= b"699":
-            raise SipProtocolError("malformed status line", status=None)
-        return Response(int(code), reason.decode("utf-8", "surrogateescape"), start, [], [])
-    parts = start.split(b" ")
-    if len(parts) != 3 or not _TOKEN(parts[0]) or not parts[1]:
-        raise SipProtocolError("malformed request line")
-    if parts[2] != b"SIP/2.0":
-        if not parts[2].upper().startswith(b"SIP/"):
-            raise SipProtocolError("not a SIP message", status=None)
-        if parts[2].upper() != b"SIP/2.0":
-            raise SipProtocolError("SIP version other than 2.0", status=505)
-    return Request(parts[0].decode("ascii"), parts[1].decode("utf-8", "surrogateescape"), start, [], [])
-
-
-def _unfolded(lines: list[bytes]) -> list[bytes]:
-    """Join continuation lines to the header line that they continue."""
-    joined: list[bytes] = []
-    for line in lines:
-        if line[:1] not in (b" ", b"\t"):
-            joined.append(line)
-        elif joined:
-            joined[-1] += CRLF + line
-        else:
-            raise SipProtocolError("continuation line without a header line")
-    return joined
-
-
-def content_length(message: Message) -> int | None:
-    """Return the Content-Length, None where there is none. Raises `SipProtocolError` if it is bad or contradictory."""
-    if message._names.count("content-length") == 1:
-        lengths = [message._value(message._names.index("content-length"))]
-    else:
-        lengths = message.get_all("content-length")
-    if not lengths:
-        return None
-    for text in lengths:
-        if not text.isdecimal() or not text.isascii() or len(text) > 10:
-            raise SipProtocolError("malformed Content-Length")
-    if len({int(text) for text in lengths}) > 1:
-        raise SipProtocolError("two differing Content-Lengths")
-    return int(lengths[0])
-
-
-def attach(message: Request | Response, body: bytes, raw: bytes) -> None:
-    """Give a parsed head its body and remember the octets of the whole, as a framer does."""
-    message._body = body
-    message._raw = raw
-
-
-def parse_message(data: bytes, *, max_lines: int = 256) -> Request | Response:
-    """Parse one whole message, as in a datagram (RFC 3261, 18.3): what exceeds Content-Length is cut off.
-
-    Raises `SipProtocolError`; its ``request`` is set where a request can be answered.
-    """
-    start = len(data) - len(data.lstrip(CRLF))
-    end = data.find(b"\r\n\r\n", start)
-    if end < 0:
-        raise SipProtocolError("headers without an end", data=data, request=salvage(data[start:]))
-    head = data[start:end]
-    try:
-        message = parse_head(head, max_lines=max_lines)
-        length = content_length(message)
-    except SipProtocolError as error:
-        error.request, error.data = salvage(head), data
-        raise
-    body = data[end + 4 :]
-    if length is not None:
-        if len(body) < length:
-            raise SipProtocolError("body shorter than Content-Length", data=data, request=salvage(head))
-        body = body[:length]
-    attach(message, body, data[start : end + 4 + len(body)])
-    return message
-
-
-def salvage(head: bytes) -> Request | None:
-    """Return what an answer needs of a broken request, or None where nothing can be answered.
-
-    ACK gets no answer, nor does a response, nor a request whose Via, From, To, Call-ID or CSeq is missing.
-    """
-    start, *lines = head[:65536].split(CRLF)
-    method, _, rest = start.partition(b" ")
-    if not _TOKEN(method) or method == b"ACK" or not rest.upper().rpartition(b" ")[2].startswith(b"SIP/"):
-        return None
-    request = Request(method.decode("ascii"), "", start, [], [])
-    for line in lines[:256]:
-        name, colon, _ = line.partition(b":")
-        if not colon or b"\n" in line or b"\r" in line or b"\0" in line or not _TOKEN(name.rstrip(b" \t")):
-            continue
-        request._lines.append(line)
-        request._names.append(canonical(name.rstrip(b" \t").decode("ascii")))
-    try:
-        Via.parse(split(request._required("Via"), ",")[0])
-        for wanted in ("From", "To", "Call-ID", "CSeq"):
-            request._required(wanted)
-    except SipProtocolError:
-        return None
-    return request

@@ -14,7 +14,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from edgesim.sip.errors import SipError, SipProtocolError
+from edgesim.sip.admission import ProxyRefusal, hops_left
+from edgesim.sip.errors import SipProtocolError
 from edgesim.sip.message import Message, Request, Response
 from edgesim.sip.values import MAX_REMEMBERED, REMEMBERED, NameAddr, Parameters, SipUri, Via, quote, split
 from edgesim.world import Entropy
@@ -22,20 +23,12 @@ from edgesim.world import Entropy
 MAGIC = "z9hG4bK"
 USER_PARAMETER = "+u.sip!userid.ccm.cisco.com"
 ORIGINAL = "orig-hostport"
+ABILITIES = "x-cisco-mra-ha"
+ADAPTIVE = "X-cisco-supports-AR_SK"
+"""The option tag of adaptive routing with STUN keep-alives."""
+_OWN_WORD = ("received", "ingress-zone", "ingress-zone-id")
+"""Parameters of Via that only the hop that received a request may write."""
 _ROUTING = ("route", "proxy-require")
-
-
-class ProxyRefusal(SipError):
-    """The request must not be forwarded; ``status`` says how to answer it (482, 483).
-
-    ``warning`` is the code and the text of a Warning that says why, None where the status alone decides.
-    """
-
-    def __init__(self, status: int, reason: str, warning: tuple[int, str] | None = None) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
-        self.warning = warning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,16 +86,6 @@ def loop_hash(request: Request) -> str:
     return hashlib.md5(text, usedforsecurity=False).hexdigest()
 
 
-def check_loop(request: Request, own: Collection[str], loop: str) -> None:
-    """Raise `ProxyRefusal` (482) if a Via of ours (``own``: sent-by values) carries this very hash."""
-    for value in request.values("Via"):
-        if f".{loop}" not in value:
-            continue
-        via = Via.parse(value)
-        if via.sent_by in own and (via.branch or "").endswith(f".{loop}"):
-            raise ProxyRefusal(482, "loop detected")
-
-
 def push_via(request: Request, place: Place, *, zone: str, branch: str, proxy_call_id: str) -> None:
     """Put this hop's Via on top: ``egress-zone``, ``branch``, ``proxy-call-id``, ``rport``."""
     request.prepend(
@@ -117,31 +100,29 @@ def stamp_via(
 ) -> None:
     """Note in the top Via where the request came from: ``received``, ``rport``, ``ingress-zone``, ``ingress-zone-id``.
 
-    The parameters go to the end; an ``rport`` that asks is filled where it stands, unless it stands last. ``unasked``:
-    whether a Via without ``rport`` gets one, as a client's does and Unified CM's does not.
+    The parameters go to the end; an ``rport`` that the sender wrote is filled where it stands, unless it stands last.
+    What the sender wrote into the others is dropped: they are this hop's word. ``unasked``: whether a Via without
+    ``rport`` gets one, as a client's does and Unified CM's does not.
     """
     address, port = source
     first, *others = split(request.get("Via") or "", ",")
-    value = first.strip()
-    via = request.top_via
-    stamps = f";received={address}"
-    asks = "rport" in via.parameters
-    if not asks:
-        stamps += f";rport={port}" if unasked else ""
-    elif via.parameters.raw("rport") is None:
-        names = [name.lower() for name, _ in via.parameters]
-        if names[-1] == "rport":
-            value = value[: value.rindex(";")].rstrip()
-            stamps += f";rport={port}"
-        else:
-            head, parameters = value.split(";", 1)
-            pieces = split(parameters, ";")
-            pieces[names.index("rport")] = f"rport={port}"
-            value = f"{head};{';'.join(pieces)}"
-    stamps += f";ingress-zone={zone_token(zone)}"
+    head, *pieces = split(first.strip(), ";")
+    pieces = [piece for piece in pieces if _name_of(piece) not in _OWN_WORD]
+    stamps = [f"received={address}", f"ingress-zone={zone_token(zone)}"]
     if zone_id is not None:
-        stamps += f";ingress-zone-id={zone_id}"
-    request.replace("Via", ",".join([value + stamps, *others]))
+        stamps.append(f"ingress-zone-id={zone_id}")
+    asked = [at for at, piece in enumerate(pieces) if _name_of(piece) == "rport"]
+    if asked and asked[0] < len(pieces) - 1:
+        pieces[asked[0]] = f"rport={port}"
+    elif asked or unasked:
+        if asked:
+            pieces.pop()
+        stamps.insert(1, f"rport={port}")
+    request.replace("Via", ",".join([";".join([head.rstrip(), *pieces, *stamps]), *others]))
+
+
+def _name_of(parameter: str) -> str:
+    return parameter.partition("=")[0].strip().lower()
 
 
 def pop_via(response: Response, own: Collection[str]) -> Via:
@@ -167,15 +148,13 @@ def clamp_hops(request: Request, hop_count: int) -> int:
 
     Raises `ProxyRefusal` (483) at zero, `SipProtocolError` for a value that is no number.
     """
-    text = request.get("Max-Forwards")
-    if text is None:
+    left = hops_left(request)
+    if left is None:
         request.insert_after("Via", "Max-Forwards", str(hop_count))
         return hop_count
-    if not (text.isascii() and text.isdecimal()) or len(text) > 3 or int(text) > 255:
-        raise SipProtocolError("malformed Max-Forwards")
-    if int(text) == 0:
+    if left == 0:
         raise ProxyRefusal(483, "too many hops")
-    hops = min(int(text) - 1, hop_count)
+    hops = min(left - 1, hop_count)
     request.replace("Max-Forwards", str(hops))
     return hops
 
@@ -214,13 +193,13 @@ def record_route(request: Request, *, egress: Place, ingress: Place, proxy_call_
             request.insert_after("Via", "Record-Route", value)
 
 
-def add_path(request: Request, place: Place) -> None:
-    """Put this hop's address on top of Path (RFC 3327)."""
-    value = f"<sip:{place.sent_by};transport={place.transport};lr>"
-    if "Path" in request:
-        request.prepend("Path", value)
+def add_path(message: Message, place: Place, form: str) -> None:
+    """Put this hop's address on top of Path (RFC 3327); ``form`` has places for address, port and transport."""
+    value = form.format(address=place.address, port=place.port, transport=place.transport)
+    if "Path" in message:
+        message.prepend("Path", value)
     else:
-        request.insert_after("Via", "Path", value)
+        message.insert_after("Via", "Path", value)
 
 
 # ---- Contact
@@ -229,7 +208,8 @@ def add_path(request: Request, place: Place) -> None:
 def rewrite_contacts(message: Message, place: Place, *, user: str | None = None) -> None:
     """Put this hop's address into every Contact and keep the client's in ``orig-hostport`` (SIP Path headers off).
 
-    ``user`` is added as a parameter of the header unless one is there. ``Contact: *`` is left alone.
+    ``user`` becomes a parameter of the header; what the client itself says of its user is dropped. ``Contact: *`` is
+    left alone.
     """
     for nth, text in enumerate(message.get_all("Contact")):
         if text == "*":
@@ -241,16 +221,26 @@ def rewrite_contacts(message: Message, place: Place, *, user: str | None = None)
         message.replace("Contact", ", ".join(rewritten), nth)
 
 
-def add_user(message: Message, user: str) -> None:
-    """Add the user as a parameter of every Contact (SIP Path headers on: all that changes in Contact)."""
+def assert_user(message: Message, user: str | None) -> None:
+    """Make the user a parameter of every Contact, in place of what the client says (SIP Path headers on).
+
+    Every other parameter stays as spelled.
+    """
     for nth, text in enumerate(message.get_all("Contact")):
         if text != "*":
-            values = [value.strip() + _user_parameter(NameAddr.parse(value), user) for value in split(text, ",")]
+            values = [_with_user(value.strip(), user) for value in split(text, ",")]
             message.replace("Contact", ", ".join(values), nth)
 
 
-def _user_parameter(contact: NameAddr, user: str | None) -> str:
-    return f";{USER_PARAMETER}={quote(user)}" if user is not None and USER_PARAMETER not in contact.parameters else ""
+def _with_user(value: str, user: str | None) -> str:
+    if USER_PARAMETER not in NameAddr.parse(value).parameters:
+        return value + _user_parameter(user)
+    head, *pieces = split(value, ";")
+    return ";".join([head, *(piece for piece in pieces if _name_of(piece) != USER_PARAMETER)]) + _user_parameter(user)
+
+
+def _user_parameter(user: str | None) -> str:
+    return f";{USER_PARAMETER}={quote(user)}" if user is not None else ""
 
 
 def _rewritten(value: str, place: Place, user: str | None) -> str:
@@ -259,10 +249,17 @@ def _rewritten(value: str, place: Place, user: str | None) -> str:
     parameters = uri.parameters.without(ORIGINAL).with_("transport", place.transport)
     target = replace(uri, host=place.address, port=place.port, parameters=parameters.with_(ORIGINAL, uri.hostport))
     display = f"{contact.display} " if contact.display else ""
-    return f"{display}<{target}>{contact.parameters}{_user_parameter(contact, user)}"
+    return f"{display}<{target}>{contact.parameters.without(USER_PARAMETER)}{_user_parameter(user)}"
 
 
 _remembered = lru_cache(REMEMBERED)(_rewritten)
+
+
+def announces_adaptive(request: Request) -> bool:
+    """Say whether a client can change its path: ``AR_SK`` in ``x-cisco-mra-ha`` of a Contact, or in Supported."""
+    if any(tag.lower() == ADAPTIVE.lower() for tag in request.values("Supported")):
+        return True
+    return any("AR_SK" in (contact.parameters.get(ABILITIES) or "").split(",") for contact in request.contacts)
 
 
 def original_target(uri: SipUri) -> tuple[str, int | None] | None:

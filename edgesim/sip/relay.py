@@ -13,11 +13,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
+from edgesim.sip.admission import ProxyRefusal
 from edgesim.sip.connection import Connection
 from edgesim.sip.errors import SipTransportError
 from edgesim.sip.framing import SipLimits, fits
 from edgesim.sip.message import Request, Response
-from edgesim.sip.proxy import Branches, Place, ProxyRefusal, clamp_hops, push_via
+from edgesim.sip.proxy import Branches, Place, clamp_hops, push_via
 from edgesim.sip.rewriting import Writer, as_received
 from edgesim.sip.values import Via
 from edgesim.world import Entropy

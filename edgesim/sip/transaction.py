@@ -17,7 +17,6 @@ from typing import Any
 from edgesim.sip.message import Request, Response
 from edgesim.sip.values import Via
 
-MAGIC = "z9hG4bK"
 SERVERS = 20_000
 """How many requests a stateful element remembers at once."""
 SEARCHED = 64
@@ -332,15 +331,15 @@ def client_key(via: Via, method: str) -> Key:
 
 
 def server_key(message: Request | Response, method: str | None = None) -> Key:
-    """Return what a request, or the response to it, is matched by (RFC 3261, 17.2.3); ACK finds its INVITE."""
+    """Return what a request, or the response to it, is matched by (RFC 3261, 17.2.3); ACK finds its INVITE.
+
+    Call-ID, CSeq and the tag in From count beside the branch: a branch may say nothing (that of RFC 2543, or the magic
+    cookie alone), and what it cannot tell apart is no retransmission.
+    """
     via = message.top_via
     cseq = message.cseq
     method = method or ("INVITE" if cseq.method == "ACK" else cseq.method)
-    branch = via.branch or ""
-    if branch.startswith(MAGIC):
-        return (branch, via.sent_by, method)
-    # A peer of RFC 2543: its branch is not unique.
-    return (branch, via.sent_by, method, message.call_id, str(cseq.number), message.from_.tag or "")
+    return (via.branch or "", via.sent_by, method, message.call_id, str(cseq.number), message.from_.tag or "")
 
 
 class Transactions:

@@ -22,11 +22,14 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _SEPARATORS = {
     separator: re.compile(rf'"(?:[^"\\]|\\.)*"|<[^>]*>|[{separator}"<]', re.DOTALL) for separator in (",", ";")
 }
+_SEPARATOR = re.compile(r'[()<>@,;:\\"/\[\]?={}]').search
 _SPACE = re.compile(r"\s").search
 _IS_TOKEN = re.compile(_TOKEN).fullmatch
-_HOSTPORT = re.compile(rf"({_HOST})(?:\s*:\s*([0-9]{{1,5}}))?").fullmatch
-_VIA = re.compile(rf"SIP\s*/\s*2\.0\s*/\s*({_TOKEN})\s+({_HOST})(?:\s*:\s*([0-9]{{1,5}}))?\s*", re.IGNORECASE).match
-_CSEQ = re.compile(rf"([0-9]{{1,10}})\s+({_TOKEN})").fullmatch
+_HOSTPORT = re.compile(rf"({_HOST})(?:\s*:\s*([0-9]+))?").fullmatch
+_VIA = re.compile(rf"SIP\s*/\s*2\.0\s*/\s*({_TOKEN})\s+({_HOST})(?:\s*:\s*([0-9]+))?\s*", re.IGNORECASE).match
+_CSEQ = re.compile(rf"([0-9]+)\s+({_TOKEN})").fullmatch
+_DELTA = re.compile(r"\s*([0-9]+)(?=[\s;(]|$)").match
+_ESCAPED = re.compile(r"((?:%[0-9A-Fa-f]{2})+)").sub
 _AUTH = re.compile(rf'\s*({_TOKEN})\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]+)\s*(,|$)', re.DOTALL).match
 _AUTH_ITEM = rf'\s*{_TOKEN}\s*=\s*(?:"[^"\\]*"|[^\s,"]+)\s*'
 _PLAIN_AUTH = re.compile(f"(?:{_AUTH_ITEM},)*{_AUTH_ITEM}").fullmatch
@@ -38,6 +41,7 @@ _DATE = re.compile(
 ).fullmatch
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MAX_DELTA = 2**32 - 1
+_MAX_CSEQ = 2**31 - 1
 REMEMBERED = 4096
 """How many addresses, URIs, Via and CSeq values are remembered, each."""
 MAX_REMEMBERED = 512
@@ -79,6 +83,37 @@ def unquote(text: str) -> str:
         return text
     inner = text[1:-1]
     return re.sub(r"\\(.)", r"\1", inner, flags=re.DOTALL) if "\\" in inner else inner
+
+
+def number(text: str, limit: int, what: str) -> int:
+    """Return a number of ASCII digits by its value: leading zeros do not count (RFC 3261, 25.1: ``1*DIGIT``).
+
+    Raises `SipProtocolError` where ``text`` is no such number, or one above ``limit``; ``what`` names the field.
+    """
+    if not (text.isascii() and text.isdecimal()):
+        raise SipProtocolError(f"malformed {what}")
+    digits = text.lstrip("0") or "0"
+    if len(digits) > len(str(limit)) or int(digits) > limit:
+        raise SipProtocolError(f"{what} out of range")
+    return int(digits)
+
+
+def same_host(host: str) -> str:
+    """Return the form in which host names are compared: in lower case, without the final dot of a rooted name.
+
+    What is passed on keeps its spelling (RFC 3261, 19.1.4 and 25.1).
+    """
+    return host.lower().removesuffix(".") or host
+
+
+def same_user(user: str) -> str:
+    """Return the form in which user parts are compared: every escape taken off (RFC 3261, 10.3, step 5; 19.1.4).
+
+    The case of a user part counts. Octets that are not UTF-8 become surrogate escapes; what is no escape stays.
+    """
+    if "%" not in user:
+        return user
+    return _ESCAPED(lambda found: bytes.fromhex(found[1].replace("%", "")).decode("utf-8", "surrogateescape"), user)
 
 
 class Parameters:
@@ -167,9 +202,9 @@ _NO_PARAMETERS = Parameters()
 def _port(text: str | None) -> int | None:
     if text is None:
         return None
-    port = int(text)
-    if not 0 < port < 65536:
-        raise SipProtocolError(f"port {port} is out of range")
+    port = number(text, 65535, "port")
+    if port == 0:
+        raise SipProtocolError("port 0 is out of range")
     return port
 
 
@@ -281,16 +316,18 @@ class NameAddr:
             if opening < 0 or ";" in before or ":" in before or '"' in before:
                 uri, semicolon, parameters = text.partition(";")
                 uri = uri.rstrip()
-                if not uri or any(character in uri for character in ' \t"<>,'):
-                    raise SipProtocolError("not an address")
+                if not uri or any(character in uri for character in ' \t"<>,?'):
+                    raise SipProtocolError("not an address")  # one with a question mark needs brackets
                 return cls(uri=uri, parameters=Parameters.parse(semicolon + parameters), brackets=False)
             display = before.strip()
+            if _SEPARATOR(display):
+                raise SipProtocolError("display name of more than tokens without quotes")
         closing = text.find(">", opening)
         if closing < 0:
             raise SipProtocolError("address without a closing bracket")
         uri = text[opening + 1 : closing]
-        if not uri.strip():
-            raise SipProtocolError("empty address")
+        if not uri or uri != uri.strip():
+            raise SipProtocolError("empty address, or one with white space around it")
         return cls(uri=uri, display=display, parameters=Parameters.parse(text[closing + 1 :]))
 
     @property
@@ -350,9 +387,10 @@ class Via:
     def rport(self) -> int | None:
         """The value of ``rport``: the port the request came from; None without one."""
         value = self.parameters.raw("rport")
-        if value is None or not value.isascii() or not value.isdecimal() or len(value) > 5:
+        try:
+            return _port(value)
+        except SipProtocolError:
             return None
-        return int(value) if 0 < int(value) < 65536 else None
 
     @property
     def sent_by(self) -> str:
@@ -379,9 +417,9 @@ class CSeq:
     @classmethod
     def _parse(cls, text: str) -> CSeq:
         match = _CSEQ(text.strip())
-        if match is None or int(match[1]) >= 2**31:
+        if match is None:
             raise SipProtocolError("not a CSeq value")
-        return cls(number=int(match[1]), method=match[2])
+        return cls(number=number(match[1], _MAX_CSEQ, "CSeq value"), method=match[2])
 
     def __str__(self) -> str:
         return f"{self.number} {self.method}"
@@ -402,7 +440,7 @@ class Authentication:
     @classmethod
     def parse(cls, text: str) -> Authentication:
         """Parse one header's value."""
-        scheme, _, rest = text.strip().partition(" ")
+        scheme, rest = (*text.split(maxsplit=1), "", "")[:2]
         rest = rest.strip()
         if not _IS_TOKEN(scheme) or not rest:
             raise SipProtocolError("authentication without a scheme or without parameters")
@@ -469,10 +507,11 @@ def delta_seconds(text: str) -> int:
 
     What follows (a comment, parameters) is left out.
     """
-    match = re.match(r"\s*([0-9]{1,20})(?=[\s;(]|$)", text)
+    match = _DELTA(text)
     if match is None:
         raise SipProtocolError("not a number of seconds")
-    return min(int(match[1]), _MAX_DELTA)
+    digits = match[1].lstrip("0")
+    return min(int(digits or "0"), _MAX_DELTA) if len(digits) <= len(str(_MAX_DELTA)) else _MAX_DELTA
 
 
 def sip_date(text: str) -> int:

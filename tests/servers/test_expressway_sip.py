@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 
 import pytest
@@ -84,11 +85,16 @@ def test_service_is_the_captured_one() -> None:
         assert question.sipdomain == PUB
         assert question.certificate == lab.node("expe").identities["server"].pem()
         [answer] = messages(lab, "expe", "SERVICE", 200)
-        assert list(answer.names) == ["via", "via", "call-id", "cseq", "from", "to", "server", "content-length"]
+        assert list(answer.names) == [
+            *("via", "via", "call-id", "cseq", "from", "to", "server", "content-type", "content-length")
+        ]
         assert answer.get_all("Via")[0].endswith(
             ";received=10.0.20.10;rport=7001;ingress-zone=UCTraversal;ingress-zone-id=4"
         )
-        assert answer.get("Content-Length") == "0"
+        interim = hashlib.md5(b"alice:expe.example.com:alice-secret").hexdigest()  # H(A1) of RFC 2617, 3.2.2.2
+        assert f"<interim-hash>{interim}</interim-hash>".encode() in answer.body
+        [entry] = [one for one in lab.entries("sip.response", "expe") if interim.encode() in one.payload]
+        assert [entry.payload[start:end].decode() for start, end in entry.secrets] == [interim]
 
     run(with_line(story))
 
@@ -106,7 +112,7 @@ def test_the_200_is_the_captured_one() -> None:
             f"<sip:{UUID}@10.0.30.10:5060;transport=tcp;orig-hostport={client}>"
             ';+sip.instance="<urn:uuid:00000000-0000-0000-0000-00005e005301>"'
             ';+u.sip!devicename.ccm.cisco.com="CSFALICE";+u.sip!model.ccm.cisco.com="503";video'
-            ';x-cisco-mra-ha=AR_SK;x-cisco-reg-id=1;+u.sip!userid.ccm.cisco.com="alice";x-cisco-newreg'
+            ';x-cisco-mra-ha=AR_SK;x-cisco-reg-id=1;+u.sip!userid.ccm.cisco.com="alice";expires=120;x-cisco-newreg'
         )
         assert len(answer.get_all("Via")) == 1
         assert "X-cisco-supports-AR_SK" in (answer.get("Supported") or "")
@@ -290,17 +296,57 @@ def test_a_refresh_on_the_same_connection_asks_no_c() -> None:
     run(with_line(story))
 
 
-def test_the_answer_of_c_is_cached_for_one_connection_and_not_for_ever() -> None:
+def test_the_hash_that_c_gave_serves_on_every_connection_for_ten_minutes() -> None:
     async def story(lab: EdgeLab, line: Line) -> None:
         assert (await line.register()).status == 200
-        await asyncio.sleep(601)
-        assert (await line.register()).status == 200
-        assert len(messages(lab, "expc", "SERVICE")) == 2
+        await asyncio.sleep(595)
         await line.connect()
         assert (await line.register()).status == 200
-        assert len(messages(lab, "expc", "SERVICE")) == 3
+        assert len(messages(lab, "expc", "SERVICE")) == 1
+        await asyncio.sleep(10)
+        assert (await line.register()).status == 200
+        assert len(messages(lab, "expc", "SERVICE")) == 2
 
-    run(with_line(story), changes={"defaults.sip.service_cache_s": 600})
+    run(with_line(story))
+
+
+def test_without_the_cache_c_judges_every_request() -> None:
+    async def story(lab: EdgeLab, line: Line) -> None:
+        for asked in (1, 2, 3):
+            assert (await line.register()).status == 200
+            assert len(messages(lab, "expc", "SERVICE")) == asked
+        assert [answer.body for answer in messages(lab, "expe", "SERVICE", 200)] == [b""] * 3
+
+    run(with_line(story), changes={"defaults.sip.digest_cache": False})
+
+
+def test_a_nonce_serves_128_requests_and_then_is_stale() -> None:
+    async def story(lab: EdgeLab, line: Line) -> None:
+        assert (await line.register()).status == 200
+        for _ in range(127):
+            assert (await line.ask(line.build())).status == 200
+        answer = await line.ask(line.build())
+        assert (answer.status, "stale=TRUE" in (answer.get("Proxy-Authenticate") or "")) == (407, True)
+        assert line.dialogue.challenged(answer)
+        assert (await line.ask(line.build())).status == 200
+
+    run(with_line(story))
+
+
+@pytest.mark.parametrize("away", [20, 2000])
+def test_a_nonce_is_stale_and_not_wrong_after_a_restart_of_e(away: int) -> None:
+    async def story(lab: EdgeLab, line: Line) -> None:
+        assert (await line.register()).status == 200
+        dialogue = line.dialogue
+        await asyncio.sleep(290)
+        await lab.restart("expe")
+        await asyncio.sleep(away)
+        await line.connect()
+        line.dialogue = dialogue
+        answer = await line.ask(line.build())
+        assert (answer.status, "stale=TRUE" in (answer.get("Proxy-Authenticate") or "")) == (407, True)
+
+    run(with_line(story))
 
 
 def test_with_path_headers_contact_stays_and_path_names_c() -> None:
@@ -311,12 +357,25 @@ def test_with_path_headers_contact_stays_and_path_names_c() -> None:
         contact = sent.get("Contact")
         assert (await line.ask(sent)).status == 200
         [got] = messages(lab, "ucm-pub", "REGISTER")
-        assert got.get("Contact") == contact
+        assert got.get("Contact") == f'{contact};+u.sip!userid.ccm.cisco.com="alice"'
         assert got.get("Path") == "<sip:10.0.30.10:5060;transport=tcp;lr>"
+        [granted] = messages(lab, "expe", "REGISTER", 200)
+        assert granted.get("Path") == "<sip:10.0.30.10:5060;transport=tcp;lr>"
         [registered] = lab.entries("sip.registered", "ucm-pub")
         assert registered.event.as_json()["via"] == "expc"
 
     run(with_line(story), changes={"mra.sip_path_headers": True})
+
+
+def test_path_headers_may_leave_the_contact_as_it_is_and_the_response_alone() -> None:
+    async def story(lab: EdgeLab, line: Line) -> None:
+        assert (await line.register()).status == 200
+        [got] = messages(lab, "ucm-pub", "REGISTER")
+        assert "userid" not in (got.get("Contact") or "")
+        assert "Path" not in messages(lab, "expe", "REGISTER", 200)[0]
+
+    defaults = {"defaults.sip.path_adds_user": False, "defaults.sip.path_in_response": False}
+    run(with_line(story), changes={"mra.sip_path_headers": True, **defaults})
 
 
 def test_a_challenge_as_of_a_registrar() -> None:

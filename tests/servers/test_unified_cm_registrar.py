@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,8 @@ from edgesim.servers.unified_cm.database import Phone
 from edgesim.servers.unified_cm.registrar import Granted, Leg, Listed, Outcome, Policy, Refusal, Registrar, Released
 from edgesim.servers.unified_cm.registration import Registration
 from edgesim.sip.errors import SipProtocolError
-from edgesim.sip.message import Request, parse_message
+from edgesim.sip.message import Request
+from edgesim.sip.parsing import parse_message
 from tests.fuzz import fuzzed
 
 ALICE, BOB = "00005e005301", "00005e005302"
@@ -192,7 +195,7 @@ def test_expires_zero_unregisters_its_own_client_only_and_serves_a_standby() -> 
 
 
 def test_a_star_removes_everything_and_nothing_asks() -> None:
-    registrar = Registrar(PHONES, Policy())
+    registrar = Registrar(PHONES, Policy(removes_everything=True))
     granted(registrar, register())
     listed = ask(registrar, register(contact="", cseq=102))
     assert isinstance(listed, Listed)
@@ -247,6 +250,25 @@ def test_without_a_device_only_the_user_whom_the_edge_names_gets_the_line() -> N
         assert isinstance(judge(user, policy), Refusal)
 
 
+def test_the_owner_and_whoever_is_associated_may_register_a_device() -> None:
+    device = replace(phone("CSFALICE", "10001"), owner="alice", users=("bob",))
+    registrar = Registrar(Phones(device), Policy())
+
+    def why(*users: str) -> str | None:
+        named = "".join(f';+u.sip!userid.ccm.cisco.com="{user}"' for user in users)
+        return registrar.authorizes(Registration.of(register(contact=f"<sip:x@10.0.30.10>{named}")), device)
+
+    assert [why(), why("alice"), why("bob")] == [None, None, None]
+    assert "carol" in (why("carol") or "")
+    assert "Alice" in (why("Alice") or "")
+    for users in (("alice", "bob"), ("alice", "alice")):
+        assert why(*users) == "more than one user"
+    split = (
+        '<sip:x@10.0.30.10>;+u.sip!userid.ccm.cisco.com="alice", <sip:y@10.0.30.10>;+u.sip!userid.ccm.cisco.com="bob"'
+    )
+    assert registrar.authorizes(Registration.of(register(contact=split)), device) == "more than one user"
+
+
 def test_path_names_the_expressway_and_leaves_contact_alone() -> None:
     request = register(over=None, headers=(("Path", "<sip:10.0.30.10:5060;transport=tcp;lr>"),))
     outcome = granted(Registrar(PHONES, Policy()), request)
@@ -280,15 +302,28 @@ def test_ports_and_profiles_must_fit() -> None:
 
 
 @pytest.mark.parametrize(
+    ("contact", "expires", "lifetime"),
+    [
+        ('<sip:a@b>;expires="soon"', "0", 3600),
+        ("<sip:a@b>", "in a while", 3600),
+        ("<sip:a@b>;expires=7", "in a while", 7),
+        ("<sip:a@b>;expires=99999999999999999999", "0", 2**32 - 1),
+        ("<sip:a@b>;expires=" + "0" * 50 + "60", "0", 60),
+    ],
+)
+def test_a_lifetime_that_is_no_number_counts_as_an_hour(contact: str, expires: str, lifetime: int) -> None:
+    asked = Registration.of(register(contact=contact, expires=None, headers=(("Expires", expires),)))
+    assert asked.expires == lifetime
+
+
+@pytest.mark.parametrize(
     "request_",
     [
         register(contact="*"),
-        register(contact="<sip:a@b>, <sip:c@d>"),
+        register(contact="*, <sip:c@d>", expires=0),
         register(contact="<sip:a@b"),
         register(contact="<mailto:a@b>"),
-        register(contact='<sip:a@b>;expires="soon"'),
         register(headers=(("Path", "nonsense nonsense"),)),
-        register(expires=None, headers=(("Expires", "in a while"),)),
         register(line="").build(
             "REGISTER", "sip:u", [("To", "<sip:ucm-pub>"), ("Call-ID", "1"), ("CSeq", "1 REGISTER")]
         ),

@@ -179,13 +179,13 @@ def test_the_200_has_the_captured_headers_in_order() -> None:
         assert first.get_all("Via") == [",".join(register().get_all("Via"))]  # in one line, rport as it came
         assert first.get("Server") == "Cisco-CUCM14.0"
         assert first.get("Expires") == "120"
-        assert first.get("Contact") == ha + ";x-cisco-newreg"
+        assert first.get("Contact") == ha + ";expires=120;x-cisco-newreg"
         assert first.get("Supported") == "X-cisco-srtp-fallback,X-cisco-sis-10.0.0,X-cisco-supports-AR_SK"
         own, _, remote = (first.get("Session-ID") or "").partition(";")
         assert (uuid.UUID(own).version, remote) == (5, "remote=c31f584200255000a00000ddda3c0000")
         assert (first.to.tag or "").isdigit()
         again = await line.ask(register(102))
-        assert again.get("Contact") == contact()
+        assert again.get("Contact") == contact() + ";expires=120"
         assert again.get("Supported") == "X-cisco-srtp-fallback,X-cisco-sis-10.0.0"
         (trying, _) = line.provisional
         assert names(trying) == ["Via", "From", "To", "Date", "Call-ID", "CSeq", "Content-Length"]
@@ -390,8 +390,8 @@ def test_the_second_client_of_a_device() -> None:
         (register(line="9999"), 404, None),
         (register(value="*"), 400, None),
         (register(value="<sip:a@b"), 400, None),
-        (register(value="<sip:a@b>, <sip:c@d>"), 400, None),
-        (register(expires="soon"), 400, None),
+        (register(value="*", expires="0"), 400, None),
+        (register(value="*, <sip:a@b>", expires="0"), 400, None),
         (register(uri="sip:elsewhere.example.org"), 404, None),
         (register(uri="tel:+1234"), 416, None),
         (register(uri="sip:@@"), 400, None),
@@ -413,7 +413,7 @@ def test_everything_else_gets_its_proper_answer(request_: Request, status: int, 
         assert response.status == status
         if header is not None:
             assert (response.get(header[0]) or "").startswith(header[1])
-        if status == 400:
+        if status == 400 and request_.get("Expires") != "0":
             assert lab.entries("malformed")
         assert (await line.ask(register(500, call_id="fine"))).status == 200
         await line.close()
@@ -474,11 +474,240 @@ def test_a_digest_profile_challenges_the_line() -> None:
 
         granted = await line.ask(with_password(102, "alice-secret"))
         assert granted.status == 200
-        assert (await line.ask(with_password(103, "alice-secret"))).status == 401  # without a count it serves once
+        assert (await line.ask(with_password(103, "alice-secret"))).status == 200  # a refresh with the nonce it has
+        wrong = await line.ask(with_password(104, "other"))
+        assert wrong.status == 401
+        assert "stale" not in (wrong.get("WWW-Authenticate") or "")
+        for later in (301, 600):  # too old, and long forgotten
+            await asyncio.sleep(later)
+            old = await line.ask(with_password(105, "alice-secret"))
+            assert old.status == 401
+            assert old.authentication("WWW-Authenticate")[0].get("stale") == "TRUE"
+        wrong = await line.ask(with_password(106, "other"))
+        assert "stale" not in (wrong.get("WWW-Authenticate") or "")
         await line.close()
 
     digest = {"name": "Standard SIP Non-Secure Profile", "digest": True}
     run(main, changes={"unified_cm.0.security_profiles": [digest]})
+
+
+def at(address: str, *more: str, device: str = "CSFALICE") -> str:
+    """Return the Contact of a third-party client that was told the device's name, as pjsua or linphone has it."""
+    return ";".join([f"<sip:1001@{address};transport=tcp>", f'+u.sip!devicename.ccm.cisco.com="{device}"', *more])
+
+
+@pytest.mark.parametrize(
+    ("value", "returned"),
+    [
+        (at("10.0.30.10:1"), at("10.0.30.10:1", "expires=120")),
+        (at("10.0.30.10:1", "expires=600", "q=1"), at("10.0.30.10:1", "expires=120", "q=1")),
+        (at("10.0.30.10:1", 'expires="600"'), at("10.0.30.10:1", "expires=120")),
+        (at("10.0.30.10:1", "EXPIRES=0000600"), at("10.0.30.10:1", "EXPIRES=120")),
+        (at("10.0.30.10:1", "expires=soon"), at("10.0.30.10:1", "expires=120")),
+        (
+            'sip:1001@10.0.30.10;expires=9;+sip.instance="<urn:uuid:00000000-0000-0000-0000-00005e005301>"'
+            ';+u.sip!devicename.ccm.cisco.com="CSFALICE"',
+            'sip:1001@10.0.30.10;expires=120;+sip.instance="<urn:uuid:00000000-0000-0000-0000-00005e005301>"'
+            ';+u.sip!devicename.ccm.cisco.com="CSFALICE"',
+        ),
+        (
+            '"a;expires=1>" <sip:1001@10.0.30.10;expires=5;x-cisco-newreg>;+u.sip!devicename.ccm.cisco.com="CSFALICE"',
+            '"a;expires=1>" <sip:1001@10.0.30.10;expires=5;x-cisco-newreg>;+u.sip!devicename.ccm.cisco.com="CSFALICE"'
+            ";expires=120",
+        ),
+    ],
+)
+def test_the_contact_of_the_200_says_how_long_it_lasts(value: str, returned: str) -> None:
+    async def main(lab: Lab) -> None:
+        line = await Line(lab).connect()
+        first = await line.ask(register(value=value))
+        assert first.get("Expires") == "120"
+        assert first.get("Contact") == returned + ";x-cisco-newreg"
+        await line.close()
+
+    run(main)
+
+
+def test_the_lifetime_may_stand_where_the_client_wrote_it() -> None:
+    async def main(lab: Lab) -> None:
+        line = await Line(lab).connect()
+        assert (await line.ask(register())).get("Contact") == contact() + ";x-cisco-newreg"
+        asked = await line.ask(register(102, value=contact(more=";expires=7")))
+        assert asked.get("Contact") == contact(more=";expires=120")
+        await line.close()
+
+    run(main, changes={"defaults.unified_cm.expires_in_contact": "as asked"})
+
+
+@pytest.mark.parametrize("separate", [False, True])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_client_that_moved_sends_its_new_contact_and_ends_the_old_one(separate: bool, order: int) -> None:
+    async def main(lab: Lab) -> None:
+        line = await Line(lab).connect()
+        old, new = at("10.0.30.10:5060"), at("10.0.30.77:5060", "expires=300")
+        assert (await line.ask(register(value=old))).status == 200
+        both = [new, "<sip:1001@10.0.30.10:5060;transport=tcp>;expires=0"][::order]
+        if separate:
+            moved = register(102, value=both[0], headers=(("Contact", both[1]),))
+        else:
+            moved = register(102, value=", ".join(both))
+        answer = await line.ask(moved)
+        assert answer.status == 200
+        [left] = answer.contacts
+        assert left.address.host == "10.0.30.77"
+        assert left.parameters.get("expires") == "120"
+        [binding] = lab.ucm.lines.registrar
+        assert binding.contact.host == "10.0.30.77"
+        several = await line.ask(register(103, value=f"{at('10.0.30.77:5060')}, {at('10.0.30.78:5060')}"))
+        assert several.status == 400
+        await line.close()
+
+    run(main)
+
+
+def test_a_star_of_a_restarted_client_ends_its_registration_where_it_is_taken() -> None:
+    async def main(lab: Lab) -> None:
+        line = await Line(lab).connect()
+        assert (await line.ask(register(value=at("10.0.30.10:5060")))).status == 200
+        stale = await line.ask(register(101, value="*", expires="0"))
+        assert stale.status == 500  # no later than what it would remove
+        star = await line.ask(register(1, value="*", expires="0", call_id="after a restart"))
+        assert (star.status, star.contacts) == (200, [])
+        assert len(lab.ucm.lines.registrar) == 0
+        await line.close()
+
+    run(main, changes={"defaults.unified_cm.contact_star": "removes"})
+
+
+def test_a_query_is_told_the_client_s_own_bindings_whatever_its_call() -> None:
+    async def main(lab: Lab) -> None:
+        line = await Line(lab).connect()
+        assert (await line.ask(register(value=at("10.0.30.10:5060")))).status == 200
+        await asyncio.sleep(20)
+        own = await line.ask(register(1, value="", call_id="another call"))
+        assert own.status == 200
+        [left] = own.contacts
+        assert 99 <= int(left.parameters.get("expires") or "0") <= 100
+        assert (await line.ask(register(102, value=at("10.0.99.9:5060")))).status == 200
+        assert (await line.ask(register(2, value="", call_id="another call"))).contacts == []
+        assert len((await line.ask(register(103, value=""))).contacts) == 1
+        assert (await line.ask(register(1, value="", line="9999"))).status == 404
+        await line.close()
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("supported", "confirmed"),
+    [
+        (["replaces, X-cisco-supports-AR_SK"], True),
+        (["replaces", "X-cisco-supports-AR_SK"], True),
+        (["replaces", "x-cisco-supports-ar_sk,gruu"], True),
+        (["replaces", "X-cisco-supports-AR_SK-not"], False),
+    ],
+)
+def test_a_list_may_stand_in_several_lines(supported: list[str], confirmed: bool) -> None:
+    async def main(lab: Lab) -> None:
+        line = await Line(lab).connect()
+        request = register()
+        request.remove("Supported")
+        for value in supported:
+            request.append("Supported", value)
+        answer = await line.ask(request)
+        assert ("X-cisco-supports-AR_SK" in answer.values("Supported")) is confirmed
+        await line.close()
+
+    run(main)
+
+
+@pytest.mark.parametrize(("number", "status"), [("1001", 200), ("%31001", 200), ("%31%30%30%31", 200), ("%32001", 404)])
+def test_escapes_are_taken_off_the_line(number: str, status: int) -> None:
+    async def main(lab: Lab) -> None:
+        line = await Line(lab).connect()
+        answer = await line.ask(register(line=number))
+        assert answer.status == status
+        assert answer.to.uri == f"sip:{number}@{PUB}"  # as spelled
+        await line.close()
+
+    run(main)
+
+
+@pytest.mark.parametrize("uri", [f"sip:{PUB}.", f"sip:{PUB.upper()}", f"SIP:{PUB}.:05060"])
+def test_a_host_may_be_rooted(uri: str) -> None:
+    async def main(lab: Lab) -> None:
+        line = await Line(lab).connect()
+        assert (await line.ask(register(uri=uri))).status == 200
+        await line.close()
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("via", "returned"),
+    [
+        (';x="q"', ';x="q";branch=z9hG4bK1;received=10.0.30.10;rport=%d'),
+        (";received=192.0.2.1;rport=9", ";received=10.0.30.10;rport=%d;branch=z9hG4bK1"),
+        (" ; RPORT ", ";received=10.0.30.10;rport=%d;branch=z9hG4bK1"),
+    ],
+)
+def test_received_and_rport_are_what_is_seen(via: str, returned: str) -> None:
+    async def main(lab: Lab) -> None:
+        line = await Line(lab).connect()
+        request = register()
+        more = ";rport" if "port" not in via.lower() else ""
+        request.replace("Via", f"SIP/2.0/TCP 192.0.2.7:25000{via};branch=z9hG4bK1{more}")
+        answer = await line.ask(request)
+        assert answer.get_all("Via")[0] == "SIP/2.0/TCP 192.0.2.7:25000" + returned % line.connection.local[1]
+        await line.close()
+
+    run(main, changes={"defaults.unified_cm.fills_rport": True, "defaults.unified_cm.joins_vias": False})
+
+
+def test_received_is_what_is_seen_even_where_it_need_not_be_said() -> None:
+    async def main(lab: Lab) -> None:
+        line = await Line(lab).connect()
+        request = register()
+        request.replace("Via", "SIP/2.0/TCP 10.0.30.10:25000;received=192.0.2.1;branch=z9hG4bK1;rport")
+        answer = await line.ask(request)
+        assert answer.values("Via")[0] == "SIP/2.0/TCP 10.0.30.10:25000;branch=z9hG4bK1;rport"
+        await line.close()
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("users", "status"),
+    [
+        ([], 200),
+        (["alice"], 200),
+        (["bob"], 403),
+        (["alice", "bob"], 403),
+        (["alice", "alice"], 403),
+    ],
+)
+def test_only_its_own_user_registers_a_device(users: list[str], status: int) -> None:
+    async def main(lab: Lab) -> None:
+        line = await Line(lab).connect()
+        named = "".join(f';+u.sip!userid.ccm.cisco.com="{user}"' for user in users)
+        answer = await line.ask(register(value=at("10.0.30.10") + named))
+        assert answer.status == status
+        if status != 200:
+            assert lab.entries("sip.registered") == []
+            [note] = lab.entries("note")
+            assert "DeviceName=CSFALICE Reason=35 (AuthorizationError)" in note.event.summary()
+        await line.close()
+
+    run(main)
+
+
+def test_whether_the_user_counts_is_a_setting() -> None:
+    async def main(lab: Lab) -> None:
+        line = await Line(lab).connect()
+        named = at("10.0.30.10", '+u.sip!userid.ccm.cisco.com="bob"')
+        assert (await line.ask(register(value=named))).status == 200
+        await line.close()
+
+    run(main, changes={"defaults.unified_cm.authorizes_user": False})
 
 
 SECURE = {

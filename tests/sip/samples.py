@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgesim.sip.message import Request, Response, parse_head
+from edgesim.sip.message import Request, Response
+from edgesim.sip.parsing import parse_head
 
 FOLDER = Path(__file__).parent / "wire"
 

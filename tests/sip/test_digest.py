@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from edgesim.sip import Authentication, SipProtocolError
-from edgesim.sip.digest import DigestCredentials, NonceStore, Verdict, answer, secret_hash
+from edgesim.sip.digest import DigestCredentials, Nonces, Verdict, answer, secret_hash
 from edgesim.world import Entropy
 
 REALM = "expe.example.com"
 
 
-def store(**options: int) -> NonceStore:
-    return NonceStore(Entropy(1, "nonces"), **options)
+def store(**options: Any) -> Nonces:
+    return Nonces(Entropy(1, "nonces"), **options)
 
 
 def answered(
@@ -83,19 +85,61 @@ def test_nonces_expire_and_are_not_replayed() -> None:
     assert nonces.judge(answered(challenge), 2.0) is Verdict.REPLAYED
     assert nonces.judge(answered(challenge, count=3), 3.0) is Verdict.GRANTED
     assert nonces.judge(answered(challenge, count=2), 4.0) is Verdict.REPLAYED
-    assert nonces.judge(answered(challenge, count=4), 301.0) is Verdict.STALE
-    assert nonces.judge(answered(challenge.replace('nonce="', 'nonce="x')), 1.0) is Verdict.UNKNOWN_NONCE
-    nonces.make(700.0)
-    assert len(nonces) == 1
+    for late in (301.0, 601.0, 1e6):
+        assert nonces.judge(answered(challenge, count=4), late) is Verdict.STALE
 
 
-def test_nonces_are_bounded() -> None:
+def test_a_nonce_serves_as_often_as_is_allowed() -> None:
+    nonces = store(uses=128)
+    challenge = nonces.challenge(REALM, 0.0)
+    verdicts = [nonces.judge(answered(challenge, count=count), 1.0) for count in range(1, 131)]
+    assert verdicts == [Verdict.GRANTED] * 128 + [Verdict.STALE] * 2
+
+
+@pytest.mark.parametrize("octets", [16, 30, 60])
+def test_nothing_but_a_nonce_of_ours_is_one(octets: int) -> None:
+    nonces, others = store(octets=octets), Nonces(Entropy(2, "nonces"), octets=octets)
+    nonce = nonces.make(5.0)
+    assert len(nonce) == 2 * octets
+
+    def judge(text: str) -> Verdict:
+        return nonces.judge(answered(f'Digest realm="{REALM}", nonce="{text}", qop="auth"'), 6.0)
+
+    for place in range(len(nonce)):
+        forged = nonce[:place] + format(int(nonce[place], 16) ^ 1, "x") + nonce[place + 1 :]
+        assert judge(forged) is Verdict.UNKNOWN_NONCE
+    for forged in (
+        "",
+        nonce[:-1],
+        nonce + "0",
+        nonce.upper(),
+        "g" * len(nonce),
+        others.make(5.0),
+        "\u00e9" * len(nonce),
+    ):
+        assert judge(forged) is Verdict.UNKNOWN_NONCE
+    assert judge(nonce) is Verdict.GRANTED
+
+
+def test_whoever_keeps_the_key_knows_its_nonces_after_a_restart() -> None:
+    key = bytes(range(16))
+    challenge = store(key=key).challenge(REALM, 0.0)
+    restarted = Nonces(Entropy(7, "nonces"), key=key)
+    assert restarted.judge(answered(challenge), 301.0) is Verdict.STALE
+    assert restarted.judge(answered(challenge), 10.0) is Verdict.GRANTED
+
+
+def test_what_is_remembered_is_bounded_and_what_is_forgotten_is_stale() -> None:
     nonces = store(limit=10)
-    first = nonces.challenge(REALM, 0.0)
-    for _ in range(50):
-        nonces.make(0.0)
+    challenges = [nonces.challenge(REALM, second) for second in range(50)]
+    assert len(nonces) == 0
+    for challenge in challenges:
+        assert nonces.judge(answered(challenge), 50.0) is Verdict.GRANTED
     assert len(nonces) == 10
-    assert nonces.judge(answered(first), 0.0) is Verdict.UNKNOWN_NONCE
+    assert nonces.judge(answered(challenges[0]), 50.0) is Verdict.STALE
+    assert nonces.judge(answered(challenges[-1]), 50.0) is Verdict.REPLAYED
+    assert nonces.judge(answered(nonces.challenge(REALM, 400.0)), 400.0) is Verdict.GRANTED
+    assert len(nonces) == 1
 
 
 def test_without_qop_a_nonce_serves_once() -> None:
@@ -106,6 +150,9 @@ def test_without_qop_a_nonce_serves_once() -> None:
     assert credentials.judge("REGISTER", secret_hash("jdoe", REALM, "secret")) is Verdict.GRANTED
     assert nonces.judge(credentials, 1.0) is Verdict.GRANTED
     assert nonces.judge(credentials, 1.0) is Verdict.STALE
+    several = store(uncounted_uses=3)
+    credentials = answered(f'Digest realm="{REALM}", nonce="{several.make(0.0)}"')
+    assert [several.judge(credentials, 1.0) for _ in range(4)] == [Verdict.GRANTED] * 3 + [Verdict.STALE]
 
 
 @pytest.mark.parametrize(

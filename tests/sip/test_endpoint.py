@@ -367,8 +367,56 @@ HOSTILE = [
     (phone_register().replace(b"Content-Length: 1313\r\n", b""), 400),
     (phone_register().replace(b"Content-Length: 1313", b"Content-Length: 99999"), 413),
     (phone_register().replace(b"Expires: 3600", b"Expires: " + b"9" * 40_000), 513),
-    (phone_register().replace(b"sip:10.0.40.11 SIP/2.0", b"sip:10.0.40.11 SIP/3.0", 1), 505),
 ]
+FAULTY_START = [
+    (b"REGISTER sip:10.0.40.11 SIP/3.0", 505),
+    (b"REGISTER sip:10.0.40.11 SIP/2.0 ", 400),
+    (b"REGISTER  sip:10.0.40.11 SIP/2.0", 400),
+    (b"REGISTER sip:10.0.40.11; lr SIP/2.0", 400),
+    (b"REGISTER sip:10.0.40.11 SIP/two", 400),
+    (b"SIP/2.0 1000 Beyond", None),
+    (b"SIP/7.0 200 OK", None),
+]
+"""Start lines that are wrong, above header lines that are sound, and how the request is answered."""
+
+
+@pytest.mark.parametrize(("start", "status"), FAULTY_START)
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_a_faulty_start_line_costs_its_message_and_not_the_connection(
+    start: bytes, status: int | None, transport: Any
+) -> None:
+    async def main(lab: Lab) -> None:
+        connection = await lab.phone.connect(UCM, 5060, transport)
+        version = start.rpartition(b" ")[2]
+        data = phone_register().replace(b"REGISTER sip:10.0.40.11 SIP/2.0", start, 1)
+        if version.startswith(b"SIP/3"):
+            data = data.replace(b"Via: SIP/2.0", b"Via: SIP/3.0", 1)  # such a client writes it there as well
+        connection.send_raw(data)
+        if transport == "tcp":
+            connection.send_raw(data[:-5])
+            await asyncio.sleep(0.1)
+            connection.send_raw(data[-5:])
+        await asyncio.sleep(1)
+        done = [entry.event.answer for entry in lab.entries(events.Malformed) if entry.node == "ucm-pub"]
+        assert done == [f"answered {status}" if status else "ignored"] * (2 if transport == "tcp" else 1)
+        if transport == "tcp" and b"SIP/3" not in start:
+            assert [item.status for item in lab.stray] == [status] * (2 if status else 0)
+        assert (await lab.phone.request(lab.ask(transport=transport.upper()), connection)).status == 200
+        assert len(lab.seen) == 1
+
+    lab_run(main)
+
+
+def test_a_quoted_nul_is_read_and_a_bare_one_is_not() -> None:
+    async def main(lab: Lab) -> None:
+        connection = await lab.phone.connect(UCM, 5060)
+        good = lab.ask(Subject='"a\\\0b"')
+        assert (await lab.phone.request(good, connection)).status == 200
+        connection.send_raw(bytes(lab.ask(Subject="a\0b")))
+        await connection.wait_closed()
+        assert [item.status for item in lab.stray] == [400]
+
+    lab_run(main)
 
 
 @pytest.mark.parametrize(("data", "status"), HOSTILE)

@@ -92,7 +92,8 @@ HEAD = (
         (HEAD + b"x: y\r\n" * 300 + b"l: 0\r\n\r\n", "too many", 513, True),
         (HEAD.replace(b"\r\n", b"\n") + b"\n", "bare LF", 400, False),
         (HEAD + b"Subject: a\nb", "bare LF", 400, True),
-        (HEAD.replace(b"SIP/2.0\r\nVia", b"SIP/4.0\r\nVia") + b"l: 0\r\n\r\n", "version", 505, True),
+        (HEAD.replace(b"SIP/2.0\r\nVia", b"SIP/4.0\r\nVia") + b"\r\n", "version", 505, True),
+        (HEAD.replace(b"SIP/2.0\r\nVia", b"SIP/4.0\r\nVia") + b"l: 40000\r\n\r\n", "version", 505, True),
         (b"GET / HTTP/1.1\r\nHost: x", "not a SIP message", None, False),
         (b"\x16\x03\x01\x02\x00\x01\x00", "not SIP", None, False),
         (b"\x80\x90\xff", "not SIP", None, False),
@@ -138,3 +139,26 @@ def test_limits_are_settings() -> None:
     with pytest.raises(SipProtocolError) as caught:
         framer.next_event()
     assert caught.value.status == 413
+
+
+@pytest.mark.parametrize("step", [1, 7, 100, 100_000])
+def test_a_message_with_a_faulty_start_line_is_passed_over(step: int) -> None:
+    faulty = HEAD.replace(b"SIP/2.0\r\nVia", b"SIP/4.0\r\nVia") + b"l: 12\r\n\r\nOPTIONS x\r\n\r"
+    faulty = faulty.replace(b"l: 12", b"l: 012")
+    framer, events = Framer(), []
+    stream = phone_register() + faulty + phone_register()
+    for start in range(0, len(stream), step):
+        framer.receive(stream[start : start + step])
+        while True:
+            try:
+                event = framer.next_event()
+            except SipProtocolError as error:
+                event = error  # type: ignore[assignment]  # kept beside the messages
+            if event is None:
+                break
+            events.append(event)
+    first, error, last = events
+    assert isinstance(error, SipProtocolError)
+    assert (error.status, error.framed) == (505, True)
+    assert bytes(first) == bytes(last) == phone_register()  # type: ignore[call-overload]  # messages
+    assert framer.buffered == 0

@@ -24,10 +24,11 @@ from edgesim.sip import (
     WarningValue,
     parse_message,
 )
+from edgesim.sip.admission import ProxyRefusal
 from edgesim.sip.digest import DigestCredentials
 from edgesim.sip.journalling import event_of, keys_of, secrets_of
-from edgesim.sip.message import salvage
-from edgesim.sip.proxy import Place, ProxyRefusal, clamp_hops, loop_hash, rewrite_contacts, stamp_via
+from edgesim.sip.parsing import salvage
+from edgesim.sip.proxy import Place, clamp_hops, loop_hash, rewrite_contacts, stamp_via
 from edgesim.sip.remotecc import MULTIPART_TYPE, announced_options, register_body, response_code, split_parts
 from edgesim.sip.stun import StunMessage, binding
 from edgesim.sip.values import delta_seconds, sip_date, split

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edgesim.sip import Request, Response, SipProtocolError, parse_message
-from edgesim.sip.message import canonical, content_length, parse_head, salvage
+from edgesim.sip.message import canonical
+from edgesim.sip.parsing import content_length, parse_head, salvage
 from tests.sip import samples
 
 ALL = sorted(path.stem for path in samples.FOLDER.glob("*.sip"))
@@ -181,7 +182,8 @@ def test_bad_content_lengths(lengths: str) -> None:
 
 
 def test_equal_content_lengths_are_one() -> None:
-    assert content_length(parse_head(b"OPTIONS sip:a SIP/2.0\r\nl: 3\r\nContent-Length: 03")) == 3
+    zeros = b"0" * 4300
+    assert content_length(parse_head(b"OPTIONS sip:a SIP/2.0\r\nl: 3\r\nContent-Length: " + zeros + b"3")) == 3
 
 
 def test_a_datagram_is_cut_to_its_content_length() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from edgesim.sip import NameAddr, Request, SipProtocolError, SipUri, Via, parse_message
+from edgesim.sip.admission import Passage, ProxyRefusal, admit
 from edgesim.sip.proxy import (
+    USER_PARAMETER,
     Branches,
     Place,
-    ProxyRefusal,
     add_path,
-    add_user,
-    check_loop,
+    assert_user,
     clamp_hops,
     loop_hash,
     original_target,
@@ -31,6 +31,7 @@ from tests.sip.test_framing import phone_register
 
 E = Place(address="203.0.113.10", port=7003, transport="tls")
 C = Place(address="10.0.30.10", port=5060, transport="tcp")
+FORM = "<sip:{address}:{port};transport={transport};lr>"
 CALL = "06e8fff6-d275-412c-8277-62a5fcb12f98"
 
 ODD_LINES = [
@@ -105,7 +106,7 @@ def test_the_contact_without_path_is_as_captured() -> None:
     assert original_target(uri) == ("192.0.2.10", 58980)
     assert str(restored(uri, "tls")) == samples.request("mra_register").contacts[0].uri
     rewrite_contacts(request, C, user="other")
-    assert request.contacts[0].parameters.get("+u.sip!userid.ccm.cisco.com") == "jdoe"
+    assert request.contacts[0].parameters.get("+u.sip!userid.ccm.cisco.com") == "other"
 
 
 def test_contact_star_and_lists() -> None:
@@ -126,9 +127,9 @@ def test_contact_star_and_lists() -> None:
 def test_path_leaves_the_contact_alone_but_for_the_user() -> None:
     request = samples.request("mra_register")
     before = request.get("Contact")
-    add_user(request, "jdoe")
-    add_path(request, C)
-    add_path(request, E)
+    assert_user(request, "jdoe")
+    add_path(request, C, FORM)
+    add_path(request, E, FORM)
     assert request.get("Contact") == f'{before};+u.sip!userid.ccm.cisco.com="jdoe"'
     assert request.get_all("Path") == [
         "<sip:203.0.113.10:7003;transport=tls;lr>",
@@ -211,18 +212,115 @@ def test_branches_follow_the_request() -> None:
 
 
 def test_a_loop_is_found_and_a_spiral_is_not() -> None:
+    def judge(own: set[str], loop: str) -> int | None:
+        try:
+            admit(request, Passage(own=own, loop=loop))
+        except ProxyRefusal as refusal:
+            return refusal.status
+        return None
+
     request = odd_register()
-    own = {C.sent_by}
     loop = loop_hash(request)
-    check_loop(request, own, loop)
+    assert judge({C.sent_by}, loop) is None
     push_via(request, C, zone="CEtcp-ucm", branch=f"z9hG4bK1.{loop}", proxy_call_id=CALL)
     assert loop_hash(request) == loop
-    with pytest.raises(ProxyRefusal) as caught:
-        check_loop(request, own, loop_hash(request))
-    assert caught.value.status == 482
-    check_loop(request, {E.sent_by}, loop)
+    assert judge({C.sent_by}, loop_hash(request)) == 482
+    assert judge({E.sent_by}, loop) is None
     request.uri = "sip:elsewhere@10.0.40.12"
-    check_loop(request, own, loop_hash(request))
+    assert judge({C.sent_by}, loop_hash(request)) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({}, None),
+        ({"uri": "foo:bar"}, 416),
+        ({"uri": "soap.beep://192.0.2.103:3002"}, 416),
+        ({"uri": "nonsense"}, 400),
+        ({"uri": "<sip:a@b>"}, 400),
+        ({"uri": "sip:a@b:0x50"}, 400),
+        ({"uri": "foo:<bar>"}, 400),
+        ({"Max-Forwards": "0"}, 483),
+        ({"Max-Forwards": "000070"}, None),
+        ({"Max-Forwards": "0000000"}, 483),
+        ({"Max-Forwards": "256"}, 400),
+        ({"Route": "sip:10.0.30.10:5061;lr"}, 400),
+        ({"Route": "<sip:10.0.30.10:5061"}, 400),
+        ({"Proxy-Require": "one, two"}, 420),
+        # the order of the RFC: what comes first is what is answered
+        ({"Proxy-Require": "one", "Max-Forwards": "0"}, 483),
+        ({"Proxy-Require": "one", "Max-Forwards": "0", "uri": "foo:bar"}, 416),
+        ({"Max-Forwards": "x", "uri": "foo:bar"}, 400),
+    ],
+)
+def test_what_a_proxy_looks_at_before_it_forwards(change: dict[str, str], status: int | None) -> None:
+    request = odd_register()
+    for name, value in change.items():
+        if name == "uri":
+            request.uri = value
+        else:
+            request.set(name, value)
+    passage = Passage(own={C.sent_by}, loop=loop_hash(request))
+    if status is None:
+        admit(request, passage)
+        return
+    with pytest.raises(ProxyRefusal) as caught:
+        admit(request, passage)
+    assert caught.value.status == status
+    if status == 420:
+        assert caught.value.headers == (("Unsupported", "one,two"),)
+
+
+def test_nothing_can_be_required_of_an_ack() -> None:
+    request = odd_register()
+    request.set("Proxy-Require", "one")
+    request.method = "ACK"
+    admit(request, Passage(own={C.sent_by}, loop=loop_hash(request)))
+
+
+@pytest.mark.parametrize(
+    ("sent", "stamped"),
+    [
+        ("SIP/2.0/TLS a;branch=1", "SIP/2.0/TLS a;branch=1;received=192.0.2.9;rport=7;ingress-zone=Z"),
+        ("SIP/2.0/TLS a;rport=1;branch=1", "SIP/2.0/TLS a;rport=7;branch=1;received=192.0.2.9;ingress-zone=Z"),
+        ("SIP/2.0/TLS a;branch=1;rport=99", "SIP/2.0/TLS a;branch=1;received=192.0.2.9;rport=7;ingress-zone=Z"),
+        (
+            "SIP/2.0/TLS a;Received=10.0.0.1;branch=1;ingress-zone=Other;ingress-zone-id=4",
+            "SIP/2.0/TLS a;branch=1;received=192.0.2.9;rport=7;ingress-zone=Z",
+        ),
+        (
+            'SIP/2.0/TLS a ; x="received=;rport" ; rport;branch=1',
+            'SIP/2.0/TLS a; x="received=;rport" ;rport=7;branch=1;received=192.0.2.9;ingress-zone=Z',
+        ),
+    ],
+)
+def test_the_stamp_is_this_hops_word_whatever_the_sender_wrote(sent: str, stamped: str) -> None:
+    request = odd_register()
+    request.replace("Via", sent)
+    stamp_via(request, ("192.0.2.9", 7), zone="Z")
+    assert request.get("Via") == stamped
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        ';+u.sip!userid.ccm.cisco.com="bob"',
+        ';+U.SIP!USERID.ccm.cisco.com="bob";+u.sip!userid.ccm.cisco.com=carol',
+        ' ; +u.sip!userid.ccm.cisco.com = "bob"',
+    ],
+)
+def test_the_user_is_the_edges_word_whatever_the_client_says(claim: str) -> None:
+    for by in ("path", "rewriting"):
+        request = odd_register()
+        request.set("Contact", f"<sip:a@192.0.2.1>{claim};video")
+        if by == "path":
+            assert_user(request, "alice")
+        else:
+            rewrite_contacts(request, C, user="alice")
+        [contact] = request.contacts
+        assert [value for name, value in contact.parameters if name.lower() == USER_PARAMETER] == ['"alice"']
+        assert "video" in contact.parameters
+        assert "bob" not in (request.get("Contact") or "")
 
 
 def test_own_vias_are_taken_off_responses() -> None:

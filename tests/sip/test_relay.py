@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from edgesim.sip import Request, Response, SipTransportError
-from edgesim.sip.proxy import Place, ProxyRefusal
+from edgesim.sip.admission import ProxyRefusal
+from edgesim.sip.proxy import Place
 from edgesim.sip.relay import Relay
 from edgesim.world.entropy import Entropy
 from tests.simrun import sim_run

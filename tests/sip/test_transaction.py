@@ -245,3 +245,26 @@ def test_an_event_outside_the_table_changes_nothing() -> None:
     transaction: Transaction = ServerTransaction(("k",), ask("REGISTER"), reliable=True, timers=Timers())
     assert transaction.transport_failed(0.0) == []
     assert transaction.terminated
+
+
+@pytest.mark.parametrize("branch", ["z9hG4bK", "Z9HG4BK", "z9hG4bKsame", "1", ""])
+@pytest.mark.parametrize("other", [{"Call-ID": "another"}, {"CSeq": "2 OPTIONS"}, {"From": "<sip:a@b>;tag=another"}])
+def test_a_branch_that_tells_nothing_apart_joins_nothing(branch: str, other: dict[str, str]) -> None:
+    def options(**changed: str) -> Request:
+        headers = {
+            "Via": "SIP/2.0/UDP 192.0.2.1" + (f";branch={branch}" if branch else ""),
+            "From": "<sip:a@b>;tag=1",
+            "To": "<sip:c@d>",
+            "Call-ID": "one",
+            "CSeq": "1 OPTIONS",
+        }
+        return Request.build("OPTIONS", "sip:c@d", (headers | changed).items())
+
+    transactions = Transactions()
+    first, second = options(), options(**other)
+    assert delivers(transactions.incoming(first, 0.0, reliable=False)[1]) == [first]
+    assert delivers(transactions.incoming(second, 0.1, reliable=False)[1]) == [second]
+    transactions.respond(first.response(200, to_tag="1"), 0.2)
+    transactions.respond(second.response(404, to_tag="2"), 0.2)
+    repeated = [transactions.incoming(each, 1.0, reliable=False)[1] for each in (options(), options(**other))]
+    assert [each.message.status for outputs in repeated for each in outputs] == [200, 404]

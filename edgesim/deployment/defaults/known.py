@@ -39,6 +39,8 @@ REDUNDANCY = (
     'Configuration and Administration of the IM and Presence Service 12.5(1), "Redundancy and High Availability"'
 )
 SYSTEM_GUIDE = "System Configuration Guide for Cisco Unified Communications Manager 12.5(1)"
+ALARMS = "System Error Messages for Cisco Unified Communications Manager 15"
+LINE_GUIDE = "SIP Line Messaging Guide (Standard) for Cisco Unified Communications Manager 12.0(1)"
 UDS_REFERENCE = "UDS API reference"
 ADFS = "Configure SAML SSO on Cisco Unified Communications Manager with ADFS 3.0 (216948)"
 HYBRID = "Troubleshooting Guide for Cisco Webex Hybrid Call Service Connect (212475)"

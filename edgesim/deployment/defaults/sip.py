@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from edgesim.deployment.base import Model, Status
 from edgesim.deployment.defaults.known import (
+    ALARMS,
     ANDROID,
     EDGE_ISSUES,
     EMCC,
@@ -13,7 +14,9 @@ from edgesim.deployment.defaults.known import (
     FAILOVER,
     HYBRID,
     INSTALL,
+    LINE_GUIDE,
     PROTOCOLS,
+    REFERENCE,
     REQUIREMENTS,
     SIP_OAUTH,
     SIPCC,
@@ -102,20 +105,66 @@ class SipDefaults(Model):
         tag="proposed",
         gap="S-03",
     )
-    nonce_octets: int = known(30, "E's nonce: 60 hexadecimal characters", tag="proposed", gap="S-03", ge=8)
-    nonce_lifetime_s: float = known(300.0, "a nonce older than this is stale", tag="proposed", gap="S-03", gt=0)
+    nonce_octets: int = known(30, "E's nonce: 60 hexadecimal characters", tag="doc", source=REFERENCE, ge=16, le=64)
+    nonce_lifetime_s: float = known(300.0, "a nonce older than this is stale", tag="doc", source=REFERENCE, gt=0)
+    nonce_uses: int = known(128, "a nonce serves at most so many requests", tag="doc", source=REFERENCE, ge=1)
+    nonces_remembered: int = known(
+        10_000, "of how many nonces E remembers how often they were used; one that it forgot is stale", tag="proposed"
+    )
+    challenges: int = known(
+        3,
+        "so often E challenges a client whose answers are wrong, then it answers 403",
+        tag="doc",
+        source=REFERENCE,
+        ge=1,
+    )
     digest_secret: Literal["edge password"] = known(
         "edge password",
         "C checks the digest with the password of the user's last Basic get_edge_config, or the access token",
         tag="proposed",
         gap="S-04",
     )
-    service_cache_s: float = known(7200.0, "E remembers a 200 to SERVICE so long", tag="proposed", gap="S-05", ge=0)
+    digest_cache: bool = known(
+        True,
+        "E keeps the interim hash, H(A1), that comes with the 200 to SERVICE, and judges further answers by it",
+        tag="doc",
+        source=REFERENCE,
+    )
+    digest_cache_s: float = known(
+        600.0,
+        "lifetime of such a hash; 7200 is advised with pre-routed headers alone",
+        tag="doc",
+        source=REFERENCE,
+        ge=0,
+    )
+    digest_cache_check_s: float = known(
+        600.0, "how often E drops the hashes that are over", tag="doc", source=REFERENCE, gt=0
+    )
+    digest_cache_entries: int = known(10_000, "how many hashes E keeps", tag="doc", source=REFERENCE, ge=1)
+    service_hash_element: str = known(
+        "interim-hash",
+        "the parameter with the hash in the body of C's 200 to SERVICE, a methodResponse in the form of the question",
+        tag="proposed",
+        gap="S-05",
+        pattern="^[a-z][a-z-]{0,31}$",
+    )
     service_identity_verified: bool = known(
         False,
         "C verifies Identity: base64 RSA-SHA1 over From, To, Call-ID, CSeq, Date and body",
         tag="proposed",
         gap="S-05",
+    )
+    service_from_outside_status: int = known(
+        403, "E's answer to a SERVICE of a client: only E itself asks a C about digests", tag="proposed"
+    )
+    contact_taken_status: int = known(
+        403,
+        "answer of E and C to a REGISTER for a contact that another user's registration holds: requests for a contact "
+        "go to whoever registered it",
+        tag="proposed",
+    )
+    two_users_status: int = known(
+        403, "C's answer to a request with proofs of two different users: it vouches for one", tag="proposed"
     )
     service_max_skew_s: float = known(60.0, "C refuses a SERVICE dated further off than this", tag="doc", gt=0)
     service_timeout_s: float = known(
@@ -126,6 +175,15 @@ class SipDefaults(Model):
         "E removes its own hop and routes by zone-id; C drops the Route and goes by the Request-URI's host",
         tag="inferred",
         gap="S-02",
+    )
+    path_adds_user: bool = known(
+        True,
+        "with SIP Path headers C adds the user to Contact all the same, as Unified CM authorizes the device by it",
+        tag="inferred",
+        gap="S-06",
+    )
+    path_in_response: bool = known(
+        True, "C puts its address into Path of the 200 to REGISTER, too", tag="doc", source=REFERENCE
     )
     path_form: str = known(
         "<sip:{address}:{port};transport={transport};lr>", "C's Path header", tag="inferred", gap="S-06"
@@ -315,6 +373,50 @@ class UnifiedCmDefaults(Model):
         "edge user",
         "a Contact that names no device, as of a third-party client, is taken for the line's device: that of the user "
         "whom the edge authenticated, that of anybody, or never",
+        tag="proposed",
+    )
+    authorizes_user: bool = known(
+        True,
+        "the user in Contact, whom the edge names, has to be the device's owner or associated with it, and one alone: "
+        "otherwise EndPointTransientConnection with reason 35, AuthorizationError",
+        tag="doc",
+        source=ALARMS,
+    )
+    authorization_error_status: int = known(403, "answer to a REGISTER with that error", tag="inferred", source=ALARMS)
+    contact_star: Literal["refused", "removes"] = known(
+        "refused",
+        "Contact: * is not taken; the other value is RFC 3261, 10.3, step 6, for the client's own bindings",
+        tag="doc",
+        source=LINE_GUIDE,
+    )
+    contact_star_status: int = known(400, "answer to a REGISTER with Contact: *", tag="inferred", source=LINE_GUIDE)
+    register_lists: Literal["own", "line"] = known(
+        "own",
+        "a 200 lists the client's own binding, known by Call-ID or address; RFC 3261 would list all of the line",
+        tag="doc",
+        source=LINE_GUIDE,
+    )
+    several_contacts_status: int = known(
+        400,
+        "answer to a REGISTER that would bind several Contacts: a device has one; one beside others that end is taken",
+        tag="proposed",
+    )
+    expires_in_contact: Literal["always", "as asked"] = known(
+        "always",
+        "the Contact of a 200 says how long it lasts, as RFC 3261, 10.3, step 8, wants and clients expect; the one "
+        "capture of a 200 to Jabber, which did not use the parameter, has it in Expires alone",
+        tag="proposed",
+    )
+    nonce_lifetime_s: float = known(300.0, "a nonce for a line older than this is stale", tag="proposed", gt=0)
+    nonce_uses: int = known(
+        128,
+        "how often a nonce for a line serves: the challenge has no qop, so that clients cannot count and reuse it",
+        tag="proposed",
+        ge=1,
+    )
+    says_stale: bool = known(
+        True,
+        "stale=TRUE in the challenge after a right answer to an old nonce; the captured, first, challenge has none",
         tag="proposed",
     )
     graceful_over_edge: bool = known(

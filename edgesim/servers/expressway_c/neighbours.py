@@ -26,7 +26,7 @@ from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint, TransportName
 from edgesim.sip.errors import SipError
 from edgesim.sip.proxy import Place
-from edgesim.sip.values import SipUri
+from edgesim.sip.values import SipUri, same_host
 
 LONG_NAME = 50
 """A node name above this many characters makes the search rule's pattern a regular expression."""
@@ -215,7 +215,7 @@ class Neighbours:
         self._hosts = {}
         for zone in wanted.values():
             for host in zone.node.names:
-                self._hosts.setdefault(host.lower(), {}).setdefault(zone.transport, zone)
+                self._hosts.setdefault(same_host(host), {}).setdefault(zone.transport, zone)
 
     async def keep(self) -> None:
         """Try zones that failed again and again, every so often."""
@@ -244,7 +244,7 @@ class Neighbours:
 
     def find(self, uri: SipUri) -> Neighbour | None:
         """Return the zone for a Request-URI's host: over TLS where the URI asks for it, else over TCP."""
-        zones = self._hosts.get(uri.host.lower())
+        zones = self._hosts.get(same_host(uri.host))
         if zones is None:
             return None
         secure = uri.transport == "tls" or uri.port == self.node.defaults.ports.sip_tls
@@ -252,7 +252,7 @@ class Neighbours:
 
     def of_host(self, host: str) -> Neighbour | None:
         """Return a zone of the Unified CM node with this name or address: one with a connection, if there is one."""
-        zones = list(self._hosts.get(host.lower(), {}).values())
+        zones = list(self._hosts.get(same_host(host), {}).values())
         return next((zone for zone in zones if zone.open), zones[0] if zones else None)
 
     def of_address(self, address: str, transport: str) -> Neighbour | None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgesim.deployment import Release
+from edgesim.edge import service
 from edgesim.edge.resource_usage import ResourceUsage
 from edgesim.journal import events
 from edgesim.node import Node
@@ -25,6 +26,7 @@ from edgesim.servers.expressway_c.sip_service import ServiceServer
 from edgesim.servers.expressway_c.tls import FIRST_MATCH, checks_usage, sends_chain
 from edgesim.servers.expressway_c.zone import Peer, TraversalClient
 from edgesim.sip import stun
+from edgesim.sip.admission import Passage, ProxyRefusal, admit
 from edgesim.sip.answering import Answers, warning_of
 from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint, TransportName
@@ -32,10 +34,11 @@ from edgesim.sip.errors import SipTransportError
 from edgesim.sip.framing import SipLimits
 from edgesim.sip.message import Request, Response
 from edgesim.sip.proxy import (
+    ADAPTIVE,
     Place,
-    ProxyRefusal,
     add_path,
-    check_loop,
+    announces_adaptive,
+    assert_user,
     loop_hash,
     pop_route,
     record_route,
@@ -46,18 +49,34 @@ from edgesim.sip.proxy import (
 from edgesim.sip.relay import DIALOG_FORMING, Forwarded, Relay
 from edgesim.sip.rewriting import Rewriter, as_received
 from edgesim.sip.transaction import Timers
-from edgesim.sip.values import NameAddr, SipUri, Via, delta_seconds
+from edgesim.sip.values import NameAddr, SipUri, Via, delta_seconds, same_host, same_user, split
 
 CALL_ID = "proxy-call-id="
 ALLOW = "INVITE,ACK,BYE,CANCEL,INFO,OPTIONS,REFER,SUBSCRIBE,NOTIFY"
 """What C's B2BUA takes: no UPDATE, no PRACK (Cisco 212475)."""
-ADAPTIVE = "X-cisco-supports-AR_SK"
+SERVICE_TYPE = ("Content-Type", service.CALL_TYPE)
 CONTACTS = 100_000
 DIALOGS = 50_000
 Target = tuple[str, str]
 """The user part and ``host:port`` of a client's own contact."""
-Note = tuple[Target, Peer]
-"""What C keeps beside a REGISTER that it forwarded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A contact that a user registered by way of a peer; ``until`` is the loop's time at which that ends."""
+
+    peer: Peer
+    user: str | None
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What C keeps beside a REGISTER that it forwarded."""
+
+    targets: tuple[Target, ...]
+    peer: Peer
+    user: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +149,7 @@ class SipSide:
         )
         self._service = ServiceServer(node, release, product.credentials.ha1)
         self._maintenance = False
-        self._contacts: OrderedDict[Target, tuple[Peer, float]] = OrderedDict()
+        self._contacts: OrderedDict[Target, Registered] = OrderedDict()
         self._dialogs: OrderedDict[str, Peer] = OrderedDict()
         self._tried: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -219,7 +238,7 @@ class SipSide:
         links, now = self.node.defaults.links, self._loop.time()
         if self._maintenance:
             return ResourceUsage(traversal_calls=0, non_traversal_calls=0, registrations=0)
-        while self._contacts and next(iter(self._contacts.values()))[1] <= now:
+        while self._contacts and next(iter(self._contacts.values())).until <= now:
             self._contacts.popitem(last=False)
         return ResourceUsage(
             traversal_calls=links.traversal_calls_available,
@@ -243,7 +262,7 @@ class SipSide:
         context = connection.context
         if isinstance(context, Peer):
             context.connection_lost(connection, exc)
-            for target in [target for target, (peer, _) in self._contacts.items() if peer is context]:
+            for target in [target for target, held in self._contacts.items() if held.peer is context]:
                 del self._contacts[target]
         elif isinstance(context, Neighbour):
             context.lost(connection, exc)
@@ -268,12 +287,20 @@ class SipSide:
         forwarded.ingress.send_now(answer)
 
     def _refuse(
-        self, request: Request, status: int, connection: Connection, why: tuple[int, str] | None = None
+        self,
+        request: Request,
+        status: int,
+        connection: Connection,
+        *headers: tuple[str, str],
+        why: tuple[int, str] | None = None,
     ) -> None:
         """Answer a request that goes no further; ``why`` is the Warning, where not that of the status."""
         if request.method != "ACK":
             warning = warning_of(status, why, self._places["tls"], self._sip.warnings)
-            connection.send_now(self._own_answers.make(request, status, warning=warning))
+            connection.send_now(self._own_answers.make(request, status, *headers, warning=warning))
+
+    def _refuse_as(self, refusal: ProxyRefusal, request: Request, connection: Connection) -> None:
+        self._refuse(request, refusal.status, connection, *refusal.headers, why=refusal.warning)
 
     def _on_request(self, request: Request, connection: Connection) -> Coroutine[Any, Any, None] | None:
         context = connection.context
@@ -288,7 +315,7 @@ class SipSide:
                 stamp_via(request, connection.peer, zone="DefaultZone")
                 self._refuse(request, 403, connection)
         except ProxyRefusal as refusal:
-            self._refuse(request, refusal.status, connection, refusal.warning)
+            self._refuse_as(refusal, request, connection)
         return None
 
     def _refuse_update(self, request: Request, connection: Connection) -> None:
@@ -305,7 +332,7 @@ class SipSide:
         stamp_via(request, connection.peer, zone=self._zone_name, zone_id=self._sip.zone_index_on_c)
         if request.method == "SERVICE":
             return self._serve(request, connection)
-        check_loop(request, self._sent_by, received_hash)
+        admit(request, Passage(own=self._sent_by, loop=received_hash))
         in_dialog = "tag" in request.to.parameters
         target = self._drop_routes(request)
         if self._maintenance and not in_dialog and request.method not in ("ACK", "CANCEL"):
@@ -322,8 +349,13 @@ class SipSide:
     def _serve(self, request: Request, connection: Connection) -> Coroutine[Any, Any, None] | None:
         if self._service.apparent(request) != connection.local:
             return self._serve_nowhere(request, connection)
-        found = self._service.judge(request, connection.peer)
-        self._refuse(request, found.status, connection)
+        found = self._service.judge(request, connection.peer, connection.peer_certificate)
+        if found.body:
+            answer = self._own_answers.make(request, found.status, SERVICE_TYPE)
+            answer.set_body(found.body)
+            connection.send_now(answer)
+        else:
+            self._refuse(request, found.status, connection)
         return None
 
     async def _serve_nowhere(self, request: Request, connection: Connection) -> None:
@@ -338,7 +370,7 @@ class SipSide:
         self._refuse(request, 408, connection)
 
     def _is_own(self, uri: SipUri) -> bool:
-        return (uri.host, uri.port or self._ports.sip_tls) in self._own
+        return (same_host(uri.host), uri.port or self._ports.sip_tls) in self._own
 
     def _drop_routes(self, request: Request) -> SipUri:
         """Drop what Routes the edge put there and return the URI by which to go on."""
@@ -352,16 +384,22 @@ class SipSide:
         return SipUri.parse(request.uri)
 
     def _consume_credentials(self, request: Request) -> str | None:
-        """Remove the answer to the edge's own challenge and return its user; Unified CM's own stay."""
+        """Remove the answers to the edge's own challenges and return their user; Unified CM's own stay.
+
+        E vouches for one answer, and cannot show which. Raises `ProxyRefusal` where they are of different users.
+        """
         realm = self.node.defaults.unified_cm.realm
+        users: dict[str, None] = {}
         for name in ("Proxy-Authorization", "Authorization"):
             if name not in request:
                 continue
-            for nth, header in enumerate(request.authentication(name)):
+            for nth, header in reversed([*enumerate(request.authentication(name))]):
                 if header.scheme.lower() == "digest" and header.get("realm") != realm:
                     request.remove(name, nth)
-                    return header.get("username")
-        return None
+                    users[header.get("username") or ""] = None
+        if len(users) > 1:
+            raise ProxyRefusal(self._sip.two_users_status, "answers of two users")
+        return next(iter(users), None)
 
     async def _up_later(self, request: Request, neighbour: Neighbour, arrival: Arrival) -> None:
         """Open the neighbour's connection, then forward."""
@@ -371,7 +409,7 @@ class SipSide:
         except OSError:
             self._refuse(request, self._sip.neighbour_down_status, arrival.connection)
         except ProxyRefusal as refusal:
-            self._refuse(request, refusal.status, arrival.connection, refusal.warning)
+            self._refuse_as(refusal, request, arrival.connection)
 
     def _up(self, request: Request, neighbour: Neighbour, arrival: Arrival) -> None:
         """Forward a request to a Unified CM node. Raises `ProxyRefusal`."""
@@ -381,13 +419,16 @@ class SipSide:
         note: Note | None = None
         place = neighbour.place
         if request.method == "REGISTER":
-            contacts = request.contacts
-            if contacts:
-                note = (_target(contacts[0].address), arrival.peer)
-            if self._path:
-                add_path(request, place)
-            else:
+            targets = tuple(_target(contact.address) for contact in request.contacts)
+            if any(self._is_taken(target, arrival.user) for target in targets):
+                raise ProxyRefusal(self._sip.contact_taken_status, "the contact is another user's")
+            note = Note(targets, arrival.peer, arrival.user)
+            if not self._path:
                 rewrite_contacts(request, place, user=arrival.user)
+            else:
+                add_path(request, place, self._sip.path_form)
+                if self._sip.path_adds_user:
+                    assert_user(request, arrival.user)
         elif request.method in DIALOG_FORMING:
             record_route(request, egress=place, ingress=self._places["tls"], proxy_call_id=call_id)
             self._join(call_id, arrival.peer)
@@ -408,12 +449,16 @@ class SipSide:
         except SipTransportError:
             raise ProxyRefusal(self._sip.neighbour_down_status, "the neighbour is gone") from None
 
+    def _is_taken(self, target: Target, user: str | None) -> bool:
+        held = self._contacts.get(target)
+        return held is not None and held.user != user and held.until > self._loop.time()
+
     # ---- from Unified CM
 
     def _from_neighbour(self, request: Request, neighbour: Neighbour, connection: Connection) -> None:
         """Send a request of Unified CM down to the E that the client is connected to. Raises `ProxyRefusal`."""
         via, received_hash = request.top_via, loop_hash(request)
-        check_loop(request, self._sent_by, received_hash)
+        admit(request, Passage(own=self._sent_by, loop=received_hash))
         stamp_via(request, connection.peer, zone=neighbour.name, unasked=False)
         dialog = None
         while (route := pop_route(request, self._is_own)) is not None:
@@ -424,7 +469,8 @@ class SipSide:
             request.uri = str(uri)
         peer = self._dialogs.get(dialog) if dialog else None
         if peer is None:
-            peer = self._contacts.get(_target(uri), (None, 0.0))[0]
+            held = self._contacts.get(_target(uri))
+            peer = held.peer if held is not None else None
         if peer is None or peer.connection is None:
             raise ProxyRefusal(self._sip.unknown_target_status, "nobody registered this contact through here")
         call_id = self._relay.call_id()
@@ -458,44 +504,55 @@ class SipSide:
         forwarded = self._relay.answered(response, connection)
         if forwarded is None:
             return
-        if forwarded.note is not None and 200 <= response.status < 300:
-            target, peer = forwarded.note
-            self._contacts.pop(target, None)
-            expires = delta_seconds(response.get("Expires") or "0")
-            if expires:
-                self._contacts[target] = (peer, self._loop.time() + expires)
-                if len(self._contacts) > CONTACTS:
-                    self._contacts.popitem(last=False)
-            if self._adds_adaptive and _announces_adaptive(forwarded.request):
+        if isinstance(forwarded.note, Note) and 200 <= response.status < 300:
+            self._registered(response, forwarded.note)
+            if self._path and self._sip.path_in_response and "Path" not in response:
+                add_path(response, self._place_of(connection), self._sip.path_form)
+            if self._adds_adaptive and announces_adaptive(forwarded.request):
                 _add_supported(response, ADAPTIVE)
             if not self.node.deployment.mra.stun_keepalive:
                 _remove_supported(response, ADAPTIVE)  # nobody here would answer the keep-alives that it allows
         self._relay.back(forwarded, response)
+
+    def _place_of(self, connection: Connection) -> Place:
+        return connection.context.place if isinstance(connection.context, Neighbour) else self._places["tcp"]
+
+    def _registered(self, response: Response, note: Note) -> None:
+        """Note which contacts are whose, and until when, after a 200 to REGISTER."""
+        until = self._loop.time() + delta_seconds(response.get("Expires") or "0")
+        granted = {_target(restored(contact.address, "tls")) for contact in response.contacts}
+        for target in note.targets:
+            if self._is_taken(target, note.user):
+                continue
+            self._contacts.pop(target, None)
+            if until > self._loop.time() and target in granted:
+                self._contacts[target] = Registered(note.peer, note.user, until)
+                if len(self._contacts) > CONTACTS:
+                    self._contacts.popitem(last=False)
 
 
 def _zone_of(connection: Connection, traversal: str) -> str:
     return connection.context.name if isinstance(connection.context, Neighbour) else traversal
 
 
-def _announces_adaptive(request: Request) -> bool:
-    return any(b"AR_SK" in (request.raw_line(name) or b"") for name in ("Contact", "Supported"))
-
-
 def _add_supported(response: Response, tag: str) -> None:
-    supported = response.get("Supported")
-    if supported is None:
+    supported = response.values("Supported")
+    if not supported:
         response.append("Supported", tag)
     elif tag not in supported:
-        response.replace("Supported", f"{supported},{tag}")
+        response.replace("Supported", f"{response.get('Supported')},{tag}")
 
 
 def _remove_supported(response: Response, tag: str) -> None:
-    supported = response.get("Supported")
-    if supported is not None and tag in supported:
-        left = [each for each in supported.split(",") if each.strip() != tag]
-        response.replace("Supported", ",".join(left))
+    for nth, line in reversed([*enumerate(response.get_all("Supported"))]):
+        left = [each for each in split(line, ",") if each.strip() != tag]
+        if not left:
+            response.remove("Supported", nth)
+        elif len(left) < len(split(line, ",")):
+            response.replace("Supported", ",".join(left), nth)
 
 
 def _target(uri: SipUri) -> Target:
     """Return what tells one contact from another."""
-    return uri.user or "", uri.hostport.lower()
+    host = same_host(uri.host)
+    return same_user(uri.user or ""), host if uri.port is None else f"{host}:{uri.port}"

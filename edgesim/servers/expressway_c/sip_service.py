@@ -1,9 +1,11 @@
 """SERVICE as C answers it: is this client's digest right?
 
-C takes the question only from E, through its own connection, with a fresh date and, before X15.4, with a certificate
-of E that is good for both sides of TLS. Sources: "Mobile and Remote Access phone services failing due to source IP
-translation" (Cisco 212347); "MRA Deployment Guide X12.5, Troubleshooting"; for the extended key usages the Expressway
-release notes X15.4.
+C takes the question only from E, through its own connection, with a fresh date and the certificate by which E proved
+itself on that connection, which, before X15.4, has to be good for both sides of TLS. With a 200 goes the interim hash
+of the user, H(A1), so that E can judge further answers itself.
+
+Sources: "Mobile and Remote Access phone services failing due to source IP translation" (Cisco 212347); "MRA Deployment
+Guide X12.5, Troubleshooting"; for the extended key usages the Expressway release notes X15.4.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from edgesim.deployment import Product, Release, closed
 from edgesim.edge import service
@@ -29,11 +32,12 @@ from edgesim.sip.values import SipUri
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """The status of the answer to a SERVICE, and why."""
+    """The status of the answer to a SERVICE, and why; ``body`` is that of a 200."""
 
     status: int
     reason: str
     user: str = ""
+    body: bytes = b""
 
 
 class ServiceServer:
@@ -51,9 +55,12 @@ class ServiceServer:
             return None
         return _address(uri)
 
-    def judge(self, request: Request, peer: Address) -> Judgement:
-        """Judge a SERVICE that came from ``peer`` and write into the journal what was found."""
-        found = self._judge(request)
+    def judge(self, request: Request, peer: Address, shown: bytes | None) -> Judgement:
+        """Judge a SERVICE that came from ``peer`` and write into the journal what was found.
+
+        ``shown`` is the certificate, in DER, that the peer proved to be its own on this connection.
+        """
+        found = self._judge(request, shown)
         user = found.user[:128]
         self._node.journal.emit(
             events.Authentication(
@@ -64,7 +71,7 @@ class ServiceServer:
         )
         return found
 
-    def _judge(self, request: Request) -> Judgement:
+    def _judge(self, request: Request, shown: bytes | None) -> Judgement:
         sip = self._node.defaults.sip
         stale = service.refusal_of_timestamp(
             request.get("Date"), self._node.host.clock.time(), tolerance=sip.service_max_skew_s
@@ -77,7 +84,9 @@ class ServiceServer:
         except ValueError as error:
             return Judgement(status=400, reason=str(error))
         user = asked.username
-        refusal = self._refusal_of_certificate(certificate)
+        refusal: str | None = "the certificate is not that of the peer"
+        if shown is not None and certificate.public_bytes(Encoding.DER) == shown:
+            refusal = self._refusal_of_certificate(certificate)
         if refusal is None and sip.service_identity_verified and not _signed(request, certificate):
             refusal = "Identity does not verify"
         if refusal is not None:
@@ -96,8 +105,12 @@ class ServiceServer:
             nc=asked.nc or None,
         )
         verdict = credentials.judge(asked.method, ha1)
-        status = 200 if verdict is Verdict.GRANTED else sip.service_wrong_status
-        return Judgement(status=status, reason=verdict.value, user=user)
+        if verdict is not Verdict.GRANTED:
+            return Judgement(status=sip.service_wrong_status, reason=verdict.value, user=user)
+        body = b""
+        if sip.digest_cache:
+            body = service.build_answer(ha1, element=sip.service_hash_element, msgid=asked.msgid)
+        return Judgement(status=200, reason=verdict.value, user=user, body=body)
 
     def _refusal_of_certificate(self, certificate: x509.Certificate) -> str | None:
         """Say why E's certificate will not do, None if it will: both usages, before X15.4."""

@@ -15,27 +15,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgesim.deployment import Product, closed, hosts
+from edgesim.edge import service
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import Policy, server_context
 from edgesim.servers.expressway_e.protection import Category, Protection
 from edgesim.servers.expressway_e.sip_balance import Balance
-from edgesim.servers.expressway_e.sip_clients import Client, Clients, Target
+from edgesim.servers.expressway_e.sip_clients import Client, Clients, Wish
+from edgesim.servers.expressway_e.sip_digests import DigestCache
 from edgesim.servers.expressway_e.sip_service import ServiceClient
 from edgesim.servers.expressway_e.zone import Link, TraversalServer
 from edgesim.sip import stun
+from edgesim.sip.admission import Passage, ProxyRefusal, admit
 from edgesim.sip.answering import Answers, warning_of
 from edgesim.sip.connection import Connection
-from edgesim.sip.digest import DigestCredentials, NonceStore, Verdict
+from edgesim.sip.digest import KEY_OCTETS, DigestCredentials, Nonces, Verdict
 from edgesim.sip.endpoint import SipEndpoint
 from edgesim.sip.errors import SipError, SipTransportError
 from edgesim.sip.framing import SipLimits, fits
 from edgesim.sip.message import Request, Response
-from edgesim.sip.proxy import Place, ProxyRefusal, check_loop, loop_hash, pop_route, record_route, stamp_via
+from edgesim.sip.proxy import Place, announces_adaptive, loop_hash, pop_route, record_route, stamp_via
 from edgesim.sip.relay import DIALOG_FORMING, Forwarded, Relay
 from edgesim.sip.rewriting import Rewriter, as_received
 from edgesim.sip.transaction import Timers
-from edgesim.sip.values import NameAddr, SipUri, Via
+from edgesim.sip.values import NameAddr, SipUri, Via, delta_seconds, same_host
 from edgesim.world import WorldEvent
 from edgesim.world.api import Incarnation
 from edgesim.world.events import TlsFailed
@@ -43,10 +46,10 @@ from edgesim.world.events import TlsFailed
 CALL_ID = "proxy-call-id="
 LONGEST_NAME = 255
 """Octets of a host name (RFC 1035, section 2.3.4); a path to a longer one does not stand."""
+INTERNAL = ("SERVICE",)
+"""Requests that only the Expressways send to each other."""
 UNCHALLENGED = ("ACK", "CANCEL")
 """Requests that cannot be sent again with an answer (RFC 3261, 22.1): their connection must have proved itself."""
-Note = tuple[Client, Target]
-"""What E keeps beside a REGISTER that it forwarded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ class SipSide:
         self._own = {(place.address, place.port) for place in (self._outer, *self._sides.values())}
         self._own.update(self._listens)
         names = (node.fqdn, node.deployment.mra.expressway_e_cluster)  # as in the Route of a client that was told names
-        self._own |= {(name.lower(), self._outer.port) for name in names if name}
+        self._own |= {(same_host(name), self._outer.port) for name in names if name}
         self._adaptive = not closed("adaptive routing", {Product.EXPRESSWAY: spec.release})
         # SIP TLS Certificate ExtendedKeyUsage Checking Mode ("Navigate Client EKU Sunset with Expressway x15.5")
         self._checks_usage = spec.eku_checking or bool(
@@ -112,11 +115,17 @@ class SipSide:
         self._balance = Balance(node.defaults) if balances else None
         self.maintenance = False
         """Maintenance mode: no new traffic is taken; requests within dialogs go on."""
-        self._nonces = NonceStore(
-            node.host.entropy("SIP nonces"), lifetime=sip.nonce_lifetime_s, octets=sip.nonce_octets
+        entropy = node.host.entropy("SIP nonces")
+        self._nonces = Nonces(
+            entropy,
+            key=node.host.disk.setdefault("sip nonce key", entropy.randbytes(KEY_OCTETS)),
+            lifetime=sip.nonce_lifetime_s,
+            uses=sip.nonce_uses,
+            octets=sip.nonce_octets,
+            limit=sip.nonces_remembered,
         )
+        self._digests = DigestCache(sip)
         self._service = ServiceClient(node, self._side, self.agent)
-        places = tuple(place.sent_by for place in (*self._sides.values(), self._outer))
         limits = SipLimits(
             message=sip.max_message_bytes,
             message_time=sip.message_s,
@@ -125,7 +134,7 @@ class SipSide:
         )
         self._relay = Relay(
             node.host.entropy("SIP branches"),
-            places,
+            tuple(place.sent_by for place in (*self._sides.values(), self._outer)),
             write=Rewriter(sip.header_order, sip.headers_apart) if sip.forwarding == "rewritten" else as_received,
             trying=self._own_answers.trying,
             lifetime=sip.timer_c_s,
@@ -281,7 +290,7 @@ class SipSide:
             if isinstance(context, Link):
                 self._from_core(request, context)
         except ProxyRefusal as refusal:
-            self._refuse(request, refusal.status, connection, why=refusal.warning)
+            self._refuse_as(refusal, request, connection)
         return None
 
     def _refuse(
@@ -299,6 +308,9 @@ class SipSide:
         warning = warning_of(status, why, place, self._sip.warnings)
         connection.send_now(self._own_answers.make(request, status, *headers, warning=warning))
 
+    def _refuse_as(self, refusal: ProxyRefusal, request: Request, connection: Connection) -> None:
+        self._refuse(request, refusal.status, connection, *refusal.headers, why=refusal.warning)
+
     def _place_of(self, connection: Connection) -> Place:
         """Return the interface at which a connection arrived."""
         outer = connection.local[1] == self._outer.port
@@ -307,36 +319,39 @@ class SipSide:
     # ---- from a client: who is it?
 
     def _from_client(self, request: Request, client: Client) -> Coroutine[Any, Any, None] | None:
-        arrival = self._arrived(request)
+        arrival = Arrival(request.top_via, loop_hash(request))
         stamp_via(request, client.connection.peer, zone=self._sip.edge_zone)
+        self._admit(request, arrival)
+        if request.method in INTERNAL:
+            raise ProxyRefusal(self._sip.service_from_outside_status, "no request of a client")
         if request.method in UNCHALLENGED:
-            if client.granted:
+            if client.proved:
                 self._up_to_core(request, client, arrival)
             else:
                 self._refuse(request, 403, client.connection)
             return None
         credentials = self._credentials(request)
         if credentials is None:
+            client.challenges = 0
             self._challenge(request, client)
             return None
         now = self._loop.time()
         verdict = self._nonces.judge(credentials, now)
-        if verdict is not Verdict.GRANTED:
-            if verdict is not Verdict.STALE:
-                self._judged(credentials, False, verdict.value, client)
-            self._challenge(request, client, stale=verdict is Verdict.STALE)
-            return None
-        until = client.granted.get(credentials.username)
-        if until is not None and until > now:
-            self._up_to_core(request, client, arrival)
-            return None
-        return self._ask(request, credentials, client, arrival)
+        if verdict is Verdict.STALE:
+            self._challenge(request, client, stale=True)
+        elif verdict is not Verdict.GRANTED:
+            self._judged(credentials, False, verdict.value, client)
+            self._challenge_again(request, client)
+        elif self._digests.proves(credentials, request.method, now):
+            self._granted(credentials.username, client)
+            self._up_to_core(request, client, arrival, user=credentials.username)
+        else:
+            return self._ask(request, credentials, client, arrival)
+        return None
 
-    def _arrived(self, request: Request) -> Arrival:
-        """Return what a request is known by. Raises `ProxyRefusal` for one that comes round again."""
-        arrival = Arrival(request.top_via, loop_hash(request))
-        check_loop(request, self._relay.own, arrival.loop_hash)
-        return arrival
+    def _admit(self, request: Request, arrival: Arrival) -> None:
+        """Look at what RFC 3261, 16.3, has a proxy look at. Raises `ProxyRefusal`."""
+        admit(request, Passage(own=self._relay.own, loop=arrival.loop_hash))
 
     def _credentials(self, request: Request) -> DigestCredentials | None:
         """Return the answer to a challenge of ours. Raises `SipProtocolError` for one that is incomplete."""
@@ -348,8 +363,21 @@ class SipSide:
         return None
 
     def _challenge(self, request: Request, client: Client, *, stale: bool = False) -> None:
+        client.challenges += not stale
         challenge = self._nonces.challenge(self.node.fqdn, self._loop.time(), stale=stale)
         self._refuse(request, self._sip.challenge, client.connection, (self._asks, challenge))
+
+    def _challenge_again(self, request: Request, client: Client) -> None:
+        """Challenge a client whose answer was wrong, unless that was its last chance."""
+        if client.challenges >= self._sip.challenges:
+            self._refuse(request, 403, client.connection)
+        else:
+            self._challenge(request, client)
+
+    def _granted(self, user: str, client: Client) -> None:
+        """A user has proved to be who it is, and with it the address of the client."""
+        self.node.host.proved(self._outer.port, client.connection.peer)
+        client.grant(user)
 
     def _judged(self, credentials: DigestCredentials, granted: bool, detail: str, client: Client) -> None:
         user = credentials.username[:128]
@@ -361,44 +389,62 @@ class SipSide:
 
     async def _ask(self, request: Request, credentials: DigestCredentials, client: Client, arrival: Arrival) -> None:
         """Have a C judge the credentials, then forward the request or answer it."""
+        user = credentials.username
         try:
             link = self._route(request, client)
+            status = await self._judgement(request, credentials, link)
+            if status == 200:
+                self._granted(user, client)
+                self._up_to_core(request, client, arrival, link=link if link.active else None, user=user)
+            elif status in (self._sip.service_wrong_status, self._sip.service_unknown_status):
+                # A C that does not know the user says nothing of the digest.
+                if status == self._sip.service_wrong_status:
+                    self._protection.count(Category.SIP_AUTHENTICATION, client.connection.peer)
+                self._challenge_again(request, client)
+            else:
+                self._refuse(request, status, client.connection)
         except ProxyRefusal as refusal:
-            self._refuse(request, refusal.status, client.connection, why=refusal.warning)
-            return
+            self._refuse_as(refusal, request, client.connection)
+
+    async def _judgement(self, request: Request, credentials: DigestCredentials, link: Link) -> int:
+        """Ask the C of ``link``, and, where the user is unknown there, the others; return the status of the answer."""
         host = SipUri.parse(request.uri).host
         status = 0
         for each in (link, *(other for other in self.zone.live() if other is not link)):
             status = await self._ask_core(request.method, credentials, host, each)
             if status != self._sip.service_unknown_status:
                 break
-        if status == 200:
-            self.node.host.proved(self._outer.port, client.connection.peer)
-            client.grant(credentials.username, self._loop.time() + self._sip.service_cache_s)
-            try:
-                self._up_to_core(request, client, arrival, link=link if link.active else None)
-            except ProxyRefusal as refusal:
-                self._refuse(request, refusal.status, client.connection, why=refusal.warning)
-        elif status in (self._sip.service_wrong_status, self._sip.service_unknown_status):
-            if status == self._sip.service_wrong_status:  # a C that does not know the user says nothing of the digest
-                self._protection.count(Category.SIP_AUTHENTICATION, client.connection.peer)
-            self._challenge(request, client)
-        else:
-            self._refuse(request, status, client.connection)
+        return status
 
     async def _ask_core(self, method: str, credentials: DigestCredentials, host: str, link: Link) -> int:
-        """Send a SERVICE and return the status of its answer, or the one that refuses what no SERVICE can hold."""
-        service = self._service.request(credentials, method=method, host=host, link=link)
-        if not fits(service, link.connection.endpoint.limits):
+        """Send a SERVICE, remember the hash that a 200 brings, and return the status of the answer.
+
+        What no SERVICE can hold is refused without asking.
+        """
+        asked = self._service.request(credentials, method=method, host=host, link=link)
+        if not fits(asked, link.connection.endpoint.limits):
             return 513
         try:
-            return (await self._endpoint.request(service, link.connection)).status
-        except SipError:
+            answer = await self._endpoint.request(asked, link.connection)
+            if answer.status == 200:
+                interim = service.parse_answer(answer.body, element=self._sip.service_hash_element)
+                if interim is not None:
+                    self._digests.learn(credentials.username, interim, self._loop.time())
+        except (SipError, service.ServiceError):
             return self._sip.service_lost_status
+        return answer.status
 
     # ---- from a client: where to?
 
-    def _up_to_core(self, request: Request, client: Client, arrival: Arrival, *, link: Link | None = None) -> None:
+    def _up_to_core(
+        self,
+        request: Request,
+        client: Client,
+        arrival: Arrival,
+        *,
+        link: Link | None = None,
+        user: str | None = None,
+    ) -> None:
         """Forward a request of a client that proved itself, through ``link`` if its way is known already.
 
         Raises `ProxyRefusal`.
@@ -406,12 +452,13 @@ class SipSide:
         client.connection.allow_silence(self._sip.client_idle_s)
         link = link or self._route(request, client)
         call_id = self._relay.call_id()
-        note: Note | None = None
-        if request.method == "REGISTER":
-            target = client.contact_of(request)
+        wish: Wish | None = None
+        if request.method == "REGISTER" and user is not None:
+            request.remove("Path")  # no client has a proxy of its own behind it
+            wish = Wish.of(request, client, user)
+            if self.clients.refuses(wish):
+                raise ProxyRefusal(self._sip.contact_taken_status, "the contact is another user's")
             client.link, client.node = link, SipUri.parse(request.uri).host
-            if target is not None:
-                note = (client, target)
         elif request.method in DIALOG_FORMING:
             record_route(request, egress=self._side(link), ingress=self._outer, proxy_call_id=call_id)
             self.clients.joined(client, call_id)
@@ -427,13 +474,13 @@ class SipSide:
                 now=self._loop.time(),
                 via=arrival.via,
                 loop_hash=arrival.loop_hash if self._hashes else None,
-                note=note,
+                note=wish,
             )
         except SipTransportError:
             raise ProxyRefusal(self._sip.zone_down_status, "the connection to C is gone") from None
 
     def _is_own(self, uri: SipUri) -> bool:
-        return (uri.host.lower(), uri.port or self._outer.port) in self._own
+        return (same_host(uri.host), uri.port or self._outer.port) in self._own
 
     def _route(self, request: Request, client: Client) -> Link:
         """Remove E's own Routes and return the way to the C that the next one names, or to a better one.
@@ -456,7 +503,7 @@ class SipSide:
         if self.maintenance:
             raise ProxyRefusal(self._sip.maintenance_status, "maintenance mode", self._sip.maintenance_warning)
         others = len(self.zone.links) - (link is not None)
-        if others and self._adaptive and _announces_adaptive(request):
+        if others and self._adaptive and announces_adaptive(request):
             link = self._adapted(link, uri.host, client)
         return self._or_refuse(link)
 
@@ -482,7 +529,7 @@ class SipSide:
 
     def _from_core(self, request: Request, link: Link) -> None:
         link.heard = self._loop.time()
-        arrival = self._arrived(request)
+        arrival = Arrival(request.top_via, loop_hash(request))
         stamp_via(request, link.connection.peer, zone=self._zone_name, zone_id=int(self._zone_id))
         if request.method == "OPTIONS" and self._is_own(SipUri.parse(request.uri)):
             link.connection.send_now(self.zone.options(request, link))
@@ -496,6 +543,7 @@ class SipSide:
 
     def _down_to_client(self, request: Request, link: Link, arrival: Arrival) -> None:
         """Deliver a request to the connection of the client it is for. Raises `ProxyRefusal`."""
+        self._admit(request, arrival)
         dialog = None
         while (route := pop_route(request, self._is_own)) is not None:
             dialog = (route.address.user or "").removeprefix(CALL_ID)
@@ -532,14 +580,14 @@ class SipSide:
         if forwarded is None:
             return
         if forwarded.note is not None and 200 <= response.status < 300:
-            client, target = forwarded.note
-            if response.get("Expires") == "0":
-                self.clients.unregistered(client, target)
+            if _grants_nothing(response):
+                self.clients.unregistered(forwarded.note)
             else:
-                self.clients.registered_at(client, target)
+                self.clients.registered_at(forwarded.note)
         self._relay.back(forwarded, response)
 
 
-def _announces_adaptive(request: Request) -> bool:
-    """Say whether a client can change its path: AR in Contact, or in Supported."""
-    return any(b"AR_SK" in (request.raw_line(name) or b"") for name in ("Contact", "Supported"))
+def _grants_nothing(response: Response) -> bool:
+    """Say whether a 200 to REGISTER leaves the client without a registration."""
+    expires = response.get("Expires")
+    return expires is not None and delta_seconds(expires) == 0

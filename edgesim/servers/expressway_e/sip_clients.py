@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from edgesim.servers.expressway_e.zone import Link
 from edgesim.sip.connection import Connection
 from edgesim.sip.message import Request
-from edgesim.sip.values import SipUri
+from edgesim.sip.values import SipUri, same_host, same_user
 
 USERS_PER_CLIENT = 16
 CONTACTS_PER_CLIENT = 64
@@ -22,47 +22,66 @@ Target = tuple[str, str]
 class Client:
     """One TLS connection from outside.
 
-    ``granted`` are the users that C vouched for and until when (loop time) E believes it; ``link`` is the C by which
-    the client last registered, ``named`` the C that its Route then named, ``node`` the Unified CM node.
+    ``proved`` are the users whose digests were right on it; ``challenges`` is how often in a row it was challenged.
+    ``link`` is the C by which the client last registered, ``named`` the C that its Route then named, ``node`` the
+    Unified CM node.
     """
 
     connection: Connection
-    granted: dict[str, float] = field(default_factory=dict)
+    proved: dict[str, None] = field(default_factory=dict)
+    challenges: int = 0
     link: Link | None = None
     named: str = ""
     node: str = ""
     contacts: dict[Target, None] = field(default_factory=dict)
-    contact_line: bytes = b""
-    contact: Target | None = None
 
-    def grant(self, user: str, until: float) -> None:
-        """Remember that a C vouched for ``user``."""
-        while len(self.granted) >= USERS_PER_CLIENT:
-            del self.granted[next(iter(self.granted))]
-        self.granted[user] = until
+    def grant(self, user: str) -> None:
+        """Remember that ``user`` proved to be who it is."""
+        self.challenges = 0
+        self.proved.pop(user, None)
+        while len(self.proved) >= USERS_PER_CLIENT:
+            del self.proved[next(iter(self.proved))]
+        self.proved[user] = None
 
-    def contact_of(self, request: Request) -> Target | None:
-        """Return where the first Contact of a REGISTER points to; a refresh repeats it to the octet."""
-        line = request.raw_line("Contact")
-        if line is None:
-            return None
-        if line != self.contact_line:
-            contacts = request.contacts
-            self.contact = target_of(contacts[0].address) if contacts else None
-            self.contact_line = line
-        return self.contact
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a REGISTER that was sent on asks for: which contacts ``user`` takes, and which it gives up."""
+
+    client: Client
+    user: str
+    takes: tuple[Target, ...]
+    leaves: tuple[Target, ...]
+
+    @classmethod
+    def of(cls, request: Request, client: Client, user: str) -> Wish:
+        """Read the Contacts of a REGISTER. Raises `SipProtocolError`."""
+        takes: list[Target] = []
+        leaves: list[Target] = []
+        leaving = _is_zero(request.get("Expires"))
+        for contact in request.contacts:
+            own = contact.parameters.get("expires")
+            zero = leaving if own is None else _is_zero(own)
+            (leaves if zero else takes).append(target_of(contact.address))
+        return cls(client=client, user=user, takes=tuple(takes), leaves=tuple(leaves))
+
+
+def _is_zero(expires: str | None) -> bool:
+    """Say whether a lifetime is nought; what is no number counts as some (RFC 3261, 20.10)."""
+    return expires is not None and expires.isascii() and expires.isdecimal() and not expires.strip("0")
 
 
 def target_of(uri: SipUri) -> Target:
     """Return what tells one contact from another."""
-    return uri.user or "", uri.hostport.lower()
+    host = same_host(uri.host)
+    return same_user(uri.user or ""), host if uri.port is None else f"{host}:{uri.port}"
 
 
 class Clients:
-    """All connected clients."""
+    """All connected clients. A contact belongs to the user who registered it while the connection stands."""
 
     def __init__(self) -> None:
-        self._contacts: dict[Target, Client] = {}
+        self._contacts: dict[Target, tuple[Client, str]] = {}
         self._dialogs: OrderedDict[str, Client] = OrderedDict()
 
     @property
@@ -70,18 +89,39 @@ class Clients:
         """How many contacts are registered through connections that stand."""
         return len(self._contacts)
 
-    def registered_at(self, client: Client, target: Target) -> None:
-        """A registration was granted: requests for ``target`` go to ``client`` from now on."""
-        client.contacts[target] = None
-        self._contacts[target] = client
-        if len(client.contacts) > CONTACTS_PER_CLIENT:
-            self.unregistered(client, next(iter(client.contacts)))
+    def refuses(self, wish: Wish) -> bool:
+        """Say whether a contact that is wanted, or given up, is another user's."""
+        held = [self._contacts.get(target) for target in (*wish.takes, *wish.leaves)]
+        return any(each is not None and each[1] != wish.user for each in held)
 
-    def unregistered(self, client: Client, target: Target) -> None:
+    def registered_at(self, wish: Wish) -> None:
+        """A registration was granted: requests for its contacts go to its client from now on.
+
+        One that another user registered in the meantime stays that user's.
+        """
+        for target in wish.leaves:
+            self._drop(target, wish.user)
+        for target in wish.takes:
+            holder = self._contacts.get(target)
+            if holder is not None and holder[1] != wish.user:
+                continue
+            self._drop(target, wish.user)
+            wish.client.contacts[target] = None
+            self._contacts[target] = (wish.client, wish.user)
+            if len(wish.client.contacts) > CONTACTS_PER_CLIENT:
+                first = next(iter(wish.client.contacts))
+                self._drop(first, self._contacts[first][1])
+
+    def unregistered(self, wish: Wish) -> None:
         """A registration ended."""
-        client.contacts.pop(target, None)
-        if self._contacts.get(target) is client:
+        for target in (*wish.takes, *wish.leaves):
+            self._drop(target, wish.user)
+
+    def _drop(self, target: Target, user: str) -> None:
+        holder = self._contacts.get(target)
+        if holder is not None and holder[1] == user:
             del self._contacts[target]
+            holder[0].contacts.pop(target, None)
 
     def joined(self, client: Client, proxy_call_id: str) -> None:
         """A request that may begin a dialog was sent for, or to, ``client``."""
@@ -95,12 +135,16 @@ class Clients:
 
     def at(self, uri: SipUri) -> Client | None:
         """Return the client that registered the contact ``uri``."""
-        return self._contacts.get(target_of(uri))
+        holder = self._contacts.get(target_of(uri))
+        return holder[0] if holder is not None else None
 
     def lost(self, client: Client) -> None:
         """A connection ended, and with it every way to its client."""
         for target in list(client.contacts):
-            self.unregistered(client, target)
+            holder = self._contacts.get(target)
+            if holder is not None and holder[0] is client:
+                del self._contacts[target]
+        client.contacts.clear()
         for dialog in [dialog for dialog, owner in self._dialogs.items() if owner is client]:
             del self._dialogs[dialog]
 

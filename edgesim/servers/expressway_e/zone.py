@@ -19,7 +19,7 @@ from edgesim.node import Node
 from edgesim.pki import check_names
 from edgesim.sip.answering import Answers
 from edgesim.sip.connection import Connection
-from edgesim.sip.digest import DigestCredentials, NonceStore, Verdict, secret_hash
+from edgesim.sip.digest import KEY_OCTETS, DigestCredentials, Nonces, Verdict, secret_hash
 from edgesim.sip.errors import SipProtocolError
 from edgesim.sip.message import Request, Response
 
@@ -68,7 +68,9 @@ class TraversalServer:
         self._answers = answers
         self._changed = changed
         self._texts = node.defaults.links
-        self._nonces = NonceStore(node.host.entropy("traversal zone nonces"), octets=node.defaults.sip.nonce_octets)
+        entropy = node.host.entropy("traversal zone nonces")
+        key = node.host.disk.setdefault("zone nonce key", entropy.randbytes(KEY_OCTETS))
+        self._nonces = Nonces(entropy, key=key, octets=node.defaults.sip.nonce_octets)
         password = self.settings.server_password or self.settings.password
         self._realm = node.defaults.sip.zone_realm.format(fqdn=node.fqdn)
         self._ha1 = secret_hash(self.settings.user, self._realm, password)

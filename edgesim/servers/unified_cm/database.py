@@ -20,7 +20,7 @@ LOGINS_KEPT = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phone:
-    """What registration needs to know of a device."""
+    """What registration needs to know of a device. ``users`` are those with whom it is associated."""
 
     name: str
     lines: tuple[str, ...]
@@ -31,6 +31,7 @@ class Phone:
     oauth: bool
     digest: bool
     transports: tuple[str, ...]
+    users: tuple[str, ...] = ()
     dual_mode: bool = False
 
 
@@ -53,7 +54,14 @@ class Database:
         devices = [device for device in deployment.devices if device.cluster == cluster.name]
         self.devices: dict[str, Device] = {device.name: device for device in devices}
         profiles = {profile.name: profile for profile in cluster.security_profiles}
-        self._phones = {device.name: _phone(device, profiles.get(device.security_profile)) for device in devices}
+        associated: dict[str, tuple[str, ...]] = {}
+        for user in deployment.users:
+            for name in user.devices or ():
+                associated[name] = (*associated.get(name, ()), user.id)
+        self._phones = {
+            device.name: _phone(device, profiles.get(device.security_profile), associated.get(device.name, ()))
+            for device in devices
+        }
         self._by_line: dict[str, tuple[Phone, ...]] = {}
         for phone in self._phones.values():
             for line in phone.lines:
@@ -147,13 +155,14 @@ def _is_known(user: User, cluster: UnifiedCmCluster) -> bool:
     return cluster.name == user.home_cluster or cluster.name in user.also_homed_at
 
 
-def _phone(device: Device, profile: SecurityProfile | None) -> Phone:
+def _phone(device: Device, profile: SecurityProfile | None, users: tuple[str, ...]) -> Phone:
     profile = profile or SecurityProfile()
     secure = profile.mode != "non secure"
     return Phone(
         name=device.name,
         lines=() if device.line is None else (device.line,),
         owner=device.owner or "",
+        users=users,
         model=device.model,
         profile=profile.name,
         secure=secure,

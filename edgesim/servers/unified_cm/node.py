@@ -31,6 +31,7 @@ from edgesim.sip.message import REASONS
 from edgesim.sip.message import Request as SipRequest
 from edgesim.sip.stun import StunMessage, respond
 from edgesim.sip.transaction import Timers
+from edgesim.sip.values import same_host
 
 TOMCAT, CALLMANAGER = "tomcat", "callmanager"
 TOMCAT_TRUST, CALLMANAGER_TRUST = "tomcat-trust", "callmanager-trust"
@@ -236,6 +237,12 @@ class UnifiedCm:
             name_mismatch=Refusal(status=403, reason="Forbidden", warning=failure, close=True),
             find_by_line=defaults.find_by_line,
             graceful_over_edge=defaults.graceful_over_edge,
+            authorizes=defaults.authorizes_user,
+            unauthorized=_refusal(defaults.authorization_error_status),
+            removes_everything=defaults.contact_star == "removes",
+            everything=_refusal(defaults.contact_star_status),
+            several_contacts=_refusal(defaults.several_contacts_status),
+            lists=defaults.register_lists,
             unknown_device=_refusal(defaults.unknown_device_status),
             unknown_line=_refusal(defaults.unknown_line_status),
             wrong_transport=_refusal(defaults.wrong_transport_status),
@@ -250,13 +257,17 @@ class UnifiedCm:
             realm=defaults.realm,
             name=self.machine.server_name,
             names=frozenset(
-                name.lower()
+                same_host(name)
                 for each in self.cluster.nodes
                 for name in (each.server_name, each.fqdn, each.name, each.address)
             ),
             mismatch_closes=defaults.certificate_name_mismatch == "close",
             fills_rport=defaults.fills_rport,
             joins_vias=defaults.joins_vias,
+            always_tells_expires=defaults.expires_in_contact == "always",
+            nonce_lifetime=defaults.nonce_lifetime_s,
+            nonce_uses=defaults.nonce_uses,
+            says_stale=defaults.says_stale,
             san_limit=node.defaults.tls.san_limit_characters,
         )
         legs = {ports.sip: Leg.PLAIN, ports.sip_tls: Leg.SECURE}

@@ -56,7 +56,8 @@ class Policy:
     ``graceful_over_edge``: whether a probe through the edge is told that the device is taken; Cisco says that graceful
     registration is not supported there. ``find_by_line``: whether a Contact that names no device, as of a third-party
     client, is taken for a device that has the line: one of the user whom the edge names (``edge user``), the first one
-    (``anybody``), or none (``nobody``).
+    (``anybody``), or none (``nobody``). ``authorizes``: whether the user in Contact has to be one of the device's.
+    ``removes_everything``: whether ``Contact: *`` is carried out; ``lists``: which bindings a query is told.
     """
 
     keepalive_interval: int = 120
@@ -65,11 +66,17 @@ class Policy:
     expiry_alarm: str = ""
     graceful_over_edge: bool = False
     find_by_line: Literal["edge user", "anybody", "nobody"] = "edge user"
+    authorizes: bool = True
+    removes_everything: bool = False
+    lists: Literal["own", "line"] = "own"
     trunks: tuple[str, ...] = ()
     unknown_device: Refusal = Refusal(status=404, reason="Not Found")
     unknown_line: Refusal = Refusal(status=404, reason="Not Found")
     wrong_transport: Refusal = Refusal(status=403, reason="Forbidden")
     out_of_order: Refusal = Refusal(status=500, reason="Server Internal Error")
+    unauthorized: Refusal = Refusal(status=403, reason="Forbidden")
+    several_contacts: Refusal = Refusal(status=400, reason="Bad Request")
+    everything: Refusal = Refusal(status=400, reason="Bad Request")
     taken: Refusal = Refusal(status=403, reason="Forbidden", warning="Registration is active for another client")
     oauth_mismatch: Refusal = Refusal(
         status=403, reason="Forbidden", warning="SIP OAuth Registration port Mismatch", retry_after=35
@@ -173,7 +180,7 @@ class Registrar:
         contact = asked.contact
         phone = None
         if contact is None:
-            phone = self._by_call(asked)
+            phone = self._without_contact(asked)
         elif contact.device is not None:
             phone = self._phones.phone(contact.device)
         else:
@@ -185,13 +192,35 @@ class Registrar:
             return self.policy.unknown_device
         return phone if asked.line in phone.lines else self.policy.unknown_line
 
-    def _by_call(self, asked: Registration) -> Phone | None:
-        """Return the device that a REGISTER without a Contact means: the one that registered with this Call-ID."""
-        for phone in self._phones.phones_with(asked.line):
-            binding = self._devices.get(phone.name, {}).get(asked.line)
-            if binding is not None and binding.call_id == asked.call_id:
-                return phone
-        return None
+    def _bindings(self, line: str) -> Iterator[Binding]:
+        """Return the bindings of a line, of every device that has it."""
+        for phone in self._phones.phones_with(line):
+            binding = self._devices.get(phone.name, {}).get(line)
+            if binding is not None:
+                yield binding
+
+    def _own(self, asked: Registration) -> Iterator[Binding]:
+        """Return the bindings of a line that are the asking client's own: by its Call-ID, or by its address."""
+        for binding in self._bindings(asked.line):
+            if binding.call_id == asked.call_id or binding.contact.client_host == asked.source:
+                yield binding
+
+    def _without_contact(self, asked: Registration) -> Phone | None:
+        """Return the device that a REGISTER without a Contact means: its own, else any that has the line."""
+        own = next(self._own(asked), None)
+        return own.phone if own is not None else next(iter(self._phones.phones_with(asked.line)), None)
+
+    def authorizes(self, asked: Registration, phone: Phone) -> str | None:
+        """Return why the user in Contact may not register a device, None if the user may: AuthorizationError.
+
+        The user has to be the device's owner or one who is associated with it; more than one is taken for an attack.
+        """
+        users = asked.users
+        if not self.policy.authorizes or not users:
+            return None
+        if len(users) > 1 or any(len(each.users) > 1 for each in (*asked.contacts, *asked.leaving)):
+            return "more than one user"
+        return None if users[0] in (phone.owner, *phone.users) else f"{users[0][:128]} is no user of the device"
 
     def _by_line(self, line: str, user: str | None) -> Phone | None:
         if self.policy.find_by_line == "nobody" or (self.policy.find_by_line == "edge user" and user is None):
@@ -237,12 +266,18 @@ class Registrar:
         binding = held.get(asked.line) if held else None
         if binding is not None and binding.call_id == asked.call_id and asked.cseq <= binding.cseq:
             return self.policy.out_of_order
+        if asked.everything and not self.policy.removes_everything:
+            return self.policy.everything
         if contact is None:
+            own = tuple(self._own(asked))
             if asked.everything:
-                return Released(events=tuple(self._remove(binding, "removed by the client")) if binding else ())
-            return Listed(bindings=(binding,) if binding else ())
+                gone = [self._remove(each, "removed by the client") for each in own if _follows(asked, each)]
+                return Released(events=tuple(event for group in gone for event in group))
+            return Listed(bindings=own if self.policy.lists == "own" else tuple(self._bindings(asked.line)))
+        if len(asked.contacts) > 1:
+            return self.policy.several_contacts
         if asked.expires == 0:
-            if binding is None or _is_other(binding.contact, contact):
+            if binding is None or all(_is_other(binding.contact, each) for each in asked.leaving):
                 return Released()
             return Released(events=tuple(self._remove(binding, "removed by the client")))
         displaced: list[events.Event] = []
@@ -326,6 +361,11 @@ def _is_other(held: Contact, contact: Contact) -> bool:
     if held.is_probe or contact.is_probe:
         return held.client != contact.client
     return held.instance != contact.instance
+
+
+def _follows(asked: Registration, binding: Binding) -> bool:
+    """Say whether a request is later than the one that made a binding (RFC 3261, 10.3, step 6)."""
+    return binding.call_id != asked.call_id or asked.cseq > binding.cseq
 
 
 def _named(names: tuple[str, ...], phone: Phone) -> bool:

@@ -12,15 +12,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from edgesim.sip.errors import SipProtocolError
 from edgesim.sip.message import Request
-from edgesim.sip.values import NameAddr, SipUri, delta_seconds
+from edgesim.sip.proxy import ABILITIES, USER_PARAMETER, announces_adaptive
+from edgesim.sip.values import MAX_REMEMBERED, NameAddr, SipUri, delta_seconds, same_user, unquote
 
 NO_INSTANCE = "000000000000"
 """The instance of a probe: it asks whether the device is free."""
 KEEP_ALIVE = "cisco-keep-alive"
 REMEMBERED = 4096
+MALFORMED_EXPIRES = 3600
 
 _PORT = re.compile(r":[0-9]+$")
 _INSTANCE = re.compile(r"<urn:uuid:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-([0-9a-fA-F]{12})>")
@@ -31,7 +34,8 @@ class Contact:
     """One Contact: its text, and what Unified CM takes from it.
 
     ``client`` is the client's own host and port, ``host`` the one that the URI names (Expressway-C's, if C rewrote it).
-    ``instance`` is the twelve digits, or None. ``expires`` is the parameter of that name.
+    ``instance`` is the twelve digits, or None. ``expires`` is the parameter of that name, in seconds. ``users`` are all
+    users that the Contact names; the edge names one.
     """
 
     value: str
@@ -40,12 +44,17 @@ class Contact:
     device: str | None
     instance: str | None
     model: str | None
-    user: str | None
+    users: tuple[str, ...]
     rewritten: bool
     adaptive: bool
     expires: int | None
     keeps_alive: bool = False
     """A phone's sign of life to a node that it would fail over to: no binding changes."""
+
+    @property
+    def user(self) -> str | None:
+        """The user that the edge names, or None."""
+        return self.users[0] if self.users else None
 
     @property
     def is_probe(self) -> bool:
@@ -73,37 +82,35 @@ class Contact:
             device=parameters.get("+u.sip!devicename.ccm.cisco.com"),
             instance=instance[1].lower() if instance else None,
             model=parameters.get("+u.sip!model.ccm.cisco.com"),
-            user=parameters.get("+u.sip!userid.ccm.cisco.com"),
+            users=tuple(unquote(text or "") for name, text in parameters if name.lower() == USER_PARAMETER),
             rewritten=original is not None,
-            adaptive="AR_SK" in (parameters.get("x-cisco-mra-ha") or "").split(","),
-            expires=None if expires is None else delta_seconds(expires),
+            adaptive="AR_SK" in (parameters.get(ABILITIES) or "").split(","),
+            expires=None if expires is None else _lifetime(expires),
             keeps_alive=KEEP_ALIVE in parameters,
         )
 
 
-# A refresh repeats To and Contact of the one before it to the octet: what was read of them is remembered.
-_contacts: dict[str, Contact] = {}
-_lines: dict[bytes, str] = {}
+def _lifetime(text: str) -> int:
+    """Return seconds; what is no number counts as an hour (RFC 3261, 20.10)."""
+    try:
+        return delta_seconds(text)
+    except SipProtocolError:
+        return MALFORMED_EXPIRES
+
+
+# A refresh repeats its Contact to the octet: what was read of it is remembered.
+_remembered = lru_cache(REMEMBERED)(Contact.of)
 
 
 def _contact(value: str) -> Contact:
-    known = Contact.of(value)
-    if len(_contacts) >= REMEMBERED:
-        _contacts.clear()
-    _contacts[value] = known
-    return known
+    return _remembered(value) if len(value) <= MAX_REMEMBERED else Contact.of(value)
 
 
 def _line(request: Request) -> str:
-    raw = request.raw_line("To") or b""
-    line = _lines.get(raw)
-    if line is None:
-        line = request.to.address.user or ""
-        if not line:
-            raise SipProtocolError("To without a directory number")
-        if len(_lines) >= REMEMBERED:
-            _lines.clear()
-        _lines[raw] = line
+    """Return the directory number in To, escapes taken off (RFC 3261, 10.3, step 5)."""
+    line = same_user(request.to.address.user or "")
+    if not line:
+        raise SipProtocolError("To without a directory number")
     return line
 
 
@@ -111,18 +118,32 @@ def _line(request: Request) -> str:
 class Registration:
     """What a REGISTER asks for.
 
-    ``contact`` is None for a request that only asks which bindings there are, and for ``Contact: *`` (``everything``).
-    ``expires`` is in seconds, None where the client leaves it to the registrar. ``path`` is the host that Path names.
+    ``contacts`` are those to be bound, ``leaving`` those whose binding shall end; both are empty for a request that
+    only asks which bindings there are, and for ``Contact: *`` (``everything``). ``expires`` is in seconds, None where
+    the client leaves it to the registrar. ``path`` is the host that Path names, ``source`` the address the request came
+    from.
     """
 
     line: str
-    contact: Contact | None
+    contacts: tuple[Contact, ...]
     everything: bool
     expires: int | None
     call_id: str
     cseq: int
+    leaving: tuple[Contact, ...] = ()
     path: str | None = None
     adaptive: bool = False
+    source: str = ""
+
+    @property
+    def contact(self) -> Contact | None:
+        """The Contact that the request is about: the one to be bound, else the one to be removed."""
+        return next(iter((*self.contacts, *self.leaving)), None)
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        """The users whom the Contacts name, each once."""
+        return tuple(dict.fromkeys(user for each in (*self.contacts, *self.leaving) for user in each.users))
 
     @property
     def over_edge(self) -> bool:
@@ -135,36 +156,34 @@ class Registration:
         return self.path or (self.contact.host if self.contact else "")
 
     @classmethod
-    def of(cls, request: Request) -> Registration:
+    def of(cls, request: Request, source: str = "") -> Registration:
         """Read a REGISTER. Raises `SipProtocolError` where it breaks RFC 3261, sections 10.2 and 10.3."""
-        line = _line(request)
         header = request.get("Expires")
-        expires = None if header is None else delta_seconds(header)
-        lines = request.get_all("Contact")
-        contact = _contacts.get(lines[0]) if len(lines) == 1 else None
-        everything = False
-        if contact is None and lines:
-            values = request.values("Contact")
-            everything = values == ["*"]
-            if everything and expires != 0:
-                raise SipProtocolError("Contact * with an Expires other than 0")
-            if not everything:
-                if len(values) > 1:
-                    raise SipProtocolError("more than one Contact")
-                contact = _contact(values[0])
-        if contact is not None and contact.expires is not None:
-            expires = contact.expires
+        expires = None if header is None else _lifetime(header)
+        values = request.values("Contact")
+        everything = values == ["*"]
+        if "*" in values and (not everything or expires != 0):
+            raise SipProtocolError("Contact * with another Contact, or with an Expires other than 0")
+        contacts: list[Contact] = []
+        leaving: list[Contact] = []
+        for contact in () if everything else map(_contact, values):
+            (leaving if (expires if contact.expires is None else contact.expires) == 0 else contacts).append(contact)
+        if contacts:
+            expires = contacts[0].expires if contacts[0].expires is not None else expires
+        elif leaving:
+            expires = 0
         paths = request.values("Path") if "Path" in request else []
-        supported = request.get("Supported")
         return cls(
-            line=line,
-            contact=contact,
+            line=_line(request),
+            contacts=tuple(contacts),
+            leaving=tuple(leaving),
             everything=everything,
             expires=expires,
             call_id=request.call_id,
             cseq=request.cseq.number,
             path=_path_host(paths[0]) if paths else None,
-            adaptive=(contact is not None and contact.adaptive) or (supported is not None and "AR_SK" in supported),
+            adaptive=announces_adaptive(request),
+            source=source,
         )
 
 

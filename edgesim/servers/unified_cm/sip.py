@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgesim.journal import Event, Recorder, events
 from edgesim.pki import check_names
 from edgesim.servers.unified_cm import remotecc, vias
 from edgesim.servers.unified_cm.database import Database, Phone
 from edgesim.servers.unified_cm.registrar import Binding, Granted, Leg, Listed, Policy, Refusal, Registrar
-from edgesim.servers.unified_cm.registration import Registration
+from edgesim.servers.unified_cm.registration import Contact, Registration
+from edgesim.sip.admission import judge_uri
 from edgesim.sip.connection import Connection
-from edgesim.sip.digest import DigestCredentials, NonceStore, Verdict, secret_hash
+from edgesim.sip.digest import KEY_OCTETS, DigestCredentials, Nonces, Verdict, secret_hash
 from edgesim.sip.errors import SipProtocolError
 from edgesim.sip.message import Request, Response
-from edgesim.sip.values import Authentication, SipUri, Via, quote
+from edgesim.sip.proxy import ADAPTIVE
+from edgesim.sip.values import Authentication, NameAddr, SipUri, quote, same_host
 from edgesim.world import Entropy, Host
 
 ALLOW = "INVITE, OPTIONS, INFO, BYE, CANCEL, ACK, PRACK, UPDATE, REFER, SUBSCRIBE, NOTIFY"
@@ -33,10 +35,10 @@ KNOWN_METHODS = (*LINE_METHODS, "INVITE", "INFO", "PRACK", "UPDATE", "SUBSCRIBE"
 UNDERSTOOD = ("path", "gruu", "norefersub")
 """Option tags that a request may require."""
 URIS_REMEMBERED = 1024
-ADAPTIVE = "X-cisco-supports-AR_SK"
+NONCE_OCTETS = 16
+SCHEMES = ("sip", "sips")
+NEW = "x-cisco-newreg"
 
-_RPORT = re.compile(r"^([^,\"]*?);[ \t]*rport[ \t]*(?=[;,]|$)", re.IGNORECASE)
-_EXPIRES = re.compile(r"(;[ \t]*expires[ \t]*=[ \t]*)[0-9]+", re.IGNORECASE)
 _SESSION = re.compile(r"[0-9a-f]{32}(?=$|[;\s])")
 
 
@@ -48,8 +50,9 @@ class SipSettings:
     adaptive routing and STUN keep-alives to clients that announce them; ``names`` the hosts that a Request-URI may
     name; ``mismatch_closes`` whether a certificate without the profile's name ends the connection or gets a 403;
     ``trying`` whether a 100 precedes the answer to a REGISTER; ``fills_rport`` whether an ``rport`` that asks is
-    filled, ``joins_vias`` whether an answer has all Vias in one line; ``san_limit`` how many characters of a peer's SAN
-    count.
+    filled, ``joins_vias`` whether an answer has all Vias in one line; ``always_tells_expires`` whether every Contact in
+    a 200 says how long it lasts; ``nonce_lifetime`` (seconds), ``nonce_uses`` and ``says_stale`` are about challenges;
+    ``san_limit`` how many characters of a peer's SAN count.
     """
 
     server: str
@@ -62,6 +65,10 @@ class SipSettings:
     trying: bool = True
     fills_rport: bool = False
     joins_vias: bool = True
+    always_tells_expires: bool = True
+    nonce_lifetime: float = 300.0
+    nonce_uses: int = 128
+    says_stale: bool = True
     san_limit: int | None = None
 
 
@@ -85,7 +92,14 @@ class LineService:
         self._legs = legs
         self._tags = host.entropy("SIP tags")
         self._sessions = host.entropy("SIP session ids")
-        self._nonces = NonceStore(host.entropy("SIP nonces"), octets=16)
+        entropy = host.entropy("SIP nonces")
+        self._nonces = Nonces(
+            entropy,
+            key=host.disk.setdefault("sip nonce key", entropy.randbytes(KEY_OCTETS)),
+            octets=NONCE_OCTETS,
+            lifetime=settings.nonce_lifetime,
+            uncounted_uses=settings.nonce_uses,
+        )
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._own: set[str] = set()
@@ -110,7 +124,7 @@ class LineService:
         if request.method == "ACK":
             return
         if self._settings.fills_rport:
-            _stamp(request, connection)
+            vias.fill_source(request, connection.peer)
         else:
             vias.note_source(request, connection.peer[0])
         refusal = self._unfit(request)
@@ -129,11 +143,13 @@ class LineService:
         if method not in LINE_METHODS:
             return self._answer(request, 405, ("Allow", ALLOW))
         if request.uri not in self._own:
-            uri = SipUri.parse(request.uri) if request.uri[:4].lower() in ("sip:", "sips") else None
-            if uri is None:
-                return self._answer(request, 416)
-            if uri.host.lower() not in self._settings.names:
-                return self._answer(request, 404)
+            fault = judge_uri(request.uri, SCHEMES)
+            if fault is None and same_host(SipUri.parse(request.uri).host) not in self._settings.names:
+                fault = 404
+            if fault == 400:
+                raise SipProtocolError("malformed Request-URI")
+            if fault is not None:
+                return self._answer(request, fault)
             if len(self._own) < URIS_REMEMBERED:
                 self._own.add(request.uri)
         if "Require" in request:
@@ -203,7 +219,7 @@ class LineService:
     # ---- REGISTER
 
     def _register(self, request: Request, connection: Connection) -> None:
-        asked = Registration.of(request)
+        asked = Registration.of(request, connection.peer[0])
         phone = self.registrar.identify(asked)
         if isinstance(phone, Refusal):
             self._refuse(phone, request, connection)
@@ -211,6 +227,13 @@ class LineService:
         refusal = self._admission(phone, request, connection)
         if refusal is not None:
             self._refuse(refusal, request, connection, phone)
+            return
+        why = self.registrar.authorizes(asked, phone)
+        if why is not None:
+            self._note(
+                f"EndPointTransientConnection DeviceName={phone.name} Reason=35 (AuthorizationError): {why}", connection
+            )
+            self._refuse(self.registrar.policy.unauthorized, request, connection, phone)
             return
         challenge = self._challenge(phone, request) if phone.digest else None
         if challenge is not None:
@@ -231,8 +254,7 @@ class LineService:
             return
         if isinstance(outcome, Listed):
             contacts = [
-                ("Contact", f"{each.contact.value};expires={max(0, int(each.expires_at - self._loop.time()))}")
-                for each in outcome.bindings
+                ("Contact", _with(each.contact, int(each.expires_at - self._loop.time()))) for each in outcome.bindings
             ]
             connection.send(self._answer(request, 200, *contacts, ("Supported", self._supported)))
             return
@@ -245,9 +267,8 @@ class LineService:
 
     def _granted(self, request: Request, asked: Registration, outcome: Granted) -> Response:
         contact = outcome.binding.contact
-        value = contact.value if contact.expires is None else _with_expires(contact.value, outcome.expires)
-        if outcome.new_registration and ";x-cisco-newreg" not in value:
-            value += ";x-cisco-newreg"
+        tells = self._settings.always_tells_expires or contact.expires is not None
+        value = _with(contact, outcome.expires if tells else None, fresh=outcome.new_registration)
         supported = self._supported
         if self._settings.adaptive and asked.adaptive:
             supported += f",{ADAPTIVE}"
@@ -272,7 +293,7 @@ class LineService:
             source=connection.peer[0],
             peer_names=names,
             has_token="Proxy-Authorization" in request
-            and (request.get("Proxy-Authorization") or "").lower().startswith("bearer"),
+            and any(each.scheme.lower() == "bearer" for each in request.authentication("Proxy-Authorization")),
         )
 
     def _names_of(self, connection: Connection, phone: Phone) -> tuple[str, ...]:
@@ -293,9 +314,13 @@ class LineService:
         return known[phone.name]
 
     def _challenge(self, phone: Phone, request: Request) -> str | None:
-        """Return the challenge to a device whose profile has digest authentication; None once it has answered."""
+        """Return the challenge to a device whose profile has digest authentication; None once it has answered.
+
+        A right answer to a nonce that has served its time is not wrong, and the challenge says so (RFC 2617, 3.2.1).
+        """
         settings, now = self._settings, self._loop.time()
         user = self._database.user(phone.owner)
+        stale = False
         for header in request.authentication("Authorization"):
             try:
                 credentials = DigestCredentials.of(header)
@@ -303,21 +328,26 @@ class LineService:
                 continue
             if credentials.realm != settings.realm or user is None:
                 continue
-            verdict = self._nonces.judge(credentials, now)
-            if verdict is Verdict.GRANTED:
-                secret = secret_hash(credentials.username, settings.realm, user.password)
-                verdict = credentials.judge("REGISTER", secret)
-            granted = verdict is Verdict.GRANTED and credentials.username == user.id
+            secret = secret_hash(credentials.username, settings.realm, user.password)
+            right = credentials.username == user.id and credentials.judge("REGISTER", secret) is Verdict.GRANTED
+            verdict = self._nonces.judge(credentials, now) if right else Verdict.WRONG
             self._journal.emit(
                 events.Authentication(
-                    user=credentials.username[:128], how="digest", granted=granted, detail=phone.name
+                    user=credentials.username[:128],
+                    how="digest",
+                    granted=verdict is Verdict.GRANTED,
+                    detail=phone.name,
                 ),
                 keys=(f"user:{credentials.username[:128]}", f"device:{phone.name}"),
             )
-            if granted:
+            if verdict is Verdict.GRANTED:
                 return None
-        challenge = (("realm", quote(settings.realm)), ("nonce", quote(self._nonces.make(now))), ("algorithm", "MD5"))
-        return str(Authentication(scheme="Digest", parameters=challenge))
+            stale = stale or verdict is Verdict.STALE
+        challenge = [("realm", quote(settings.realm)), ("nonce", quote(self._nonces.make(now)))]
+        if stale and settings.says_stale:
+            challenge.append(("stale", "TRUE"))
+        challenge.append(("algorithm", "MD5"))
+        return str(Authentication(scheme="Digest", parameters=tuple(challenge)))
 
     def _refuse(self, refusal: Refusal, request: Request, connection: Connection, phone: Phone | None = None) -> None:
         if refusal.close and self._settings.mismatch_closes:
@@ -372,22 +402,12 @@ def _session(entropy: Entropy) -> str:
     return f"{digits[:12]}5{digits[13:16]}{'89ab'[int(digits[16], 16) % 4]}{digits[17:]}"
 
 
-def _with_expires(contact: str, seconds: int) -> str:
-    """Return a Contact with what was granted in place of what it asked for (RFC 3261, section 10.3, step 8)."""
-    uri, bracket, parameters = contact.partition(">")
-    if not bracket:
-        uri, parameters = "", contact
-    return uri + bracket + _EXPIRES.sub(rf"\g<1>{seconds}", parameters, count=1)
-
-
-def _stamp(request: Request, connection: Connection) -> None:
-    """Note in the top Via where the request came from (RFC 3261, 18.2.1; RFC 3581, 4)."""
-    address, port = connection.peer
-    value = request.get("Via") or ""
-    stamped = _RPORT.sub(rf"\1;received={address};rport={port}", value, count=1)
-    if stamped != value:
-        request.replace("Via", stamped)
-    elif address not in value:
-        first, comma, rest = value.partition(",")
-        if Via.parse(first).received is None:
-            request.replace("Via", f"{first.rstrip()};received={address}{comma}{rest}")
+def _with(contact: Contact, seconds: int | None, *, fresh: bool = False) -> str:
+    """Return a Contact as a 200 repeats it: with what was granted as its own parameter (RFC 3261, 10.3, step 8)."""
+    address = NameAddr.parse(contact.value)
+    parameters = address.parameters
+    if seconds is not None:
+        parameters = parameters.with_("expires", str(max(0, seconds)))
+    if fresh and NEW not in parameters:
+        parameters = parameters.with_(NEW)
+    return str(replace(address, parameters=parameters)) if parameters is not address.parameters else contact.value

@@ -12,15 +12,38 @@ from edgesim.sip.values import split
 
 def note_source(request: Request, address: str) -> None:
     """Note in the top Via the address that a request came from, where the Via says another (RFC 3261, 18.2.1)."""
-    via = request.top_via
-    if via.host == address:
-        return
     first, *others = split(request.get("Via") or "", ",")
     head, *parameters = split(first.strip(), ";")
     kept = [each for each in parameters if each.partition("=")[0].strip().lower() != "received"]
-    request.replace("Via", ",".join([";".join([head, *kept, f"received={address}"]), *others]))
+    if request.top_via.host != address:
+        kept.append(f"received={address}")
+    if kept != parameters:
+        request.replace("Via", ",".join([";".join([head, *kept]), *others]))
 
 
 def joined(request: Request) -> tuple[str, str]:
     """Return the Via of an answer: the values of all lines in one."""
     return ("Via", ",".join(request.values("Via")))
+
+
+def fill_source(request: Request, source: tuple[str, int]) -> None:
+    """Note in the top Via the address, and where ``rport`` asks the port, that a request came from (RFC 3581, 4).
+
+    Whatever the sender wrote into either is dropped.
+    """
+    address, port = source
+    first, *others = split(request.get("Via") or "", ",")
+    head, *parameters = split(first, ";")
+    kept: list[str] = []
+    asks = False
+    for each in parameters:
+        name = each.partition("=")[0].strip().lower()
+        if name == "rport" and not asks:
+            asks = True
+            kept += [f"received={address}", f"rport={port}"]
+        elif name not in ("rport", "received"):
+            kept.append(each)
+    if not asks and request.top_via.host != address:
+        kept.append(f"received={address}")
+    if kept != parameters:
+        request.replace("Via", ",".join([";".join([head.rstrip(), *kept]), *others]))

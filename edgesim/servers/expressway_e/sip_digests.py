@@ -1,0 +1,58 @@
+"""The remote digest cache of E: interim hashes that a C gave with its answer to SERVICE.
+
+With H(A1) of a user E judges every further answer of a client itself, by its own nonce, method and URI, and asks no C.
+Source: Expressway Administrator Guide X15.5, command reference, ``Authentication Remote Digest Cache``.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from edgesim.deployment.defaults import SipDefaults
+from edgesim.sip.digest import DigestCredentials, Verdict
+
+
+class DigestCache:
+    """Interim hashes by user, for the realm of one E. Times are seconds of any steady clock."""
+
+    def __init__(self, sip: SipDefaults) -> None:
+        self._on = sip.digest_cache
+        self._lifetime = sip.digest_cache_s
+        self._limit = sip.digest_cache_entries
+        self._interval = sip.digest_cache_check_s
+        self._hashes: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._checked = 0.0
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def learn(self, user: str, interim: str, now: float) -> None:
+        """Remember what a C gave; the hash that was learnt first gives way beyond the limit."""
+        if not self._on:
+            return
+        self._hashes.pop(user, None)
+        self._hashes[user] = (interim, now + self._lifetime)
+        if len(self._hashes) > self._limit:
+            self._hashes.popitem(last=False)
+
+    def proves(self, credentials: DigestCredentials, method: str, now: float) -> bool:
+        """Say whether an answer is right by what is remembered; false means that a C has to be asked.
+
+        A hash by which an answer is wrong may be that of an old password: it is forgotten.
+        """
+        self._check(now)
+        interim, until = self._hashes.get(credentials.username, ("", 0.0))
+        if until <= now:
+            return False
+        if credentials.judge(method, interim) is Verdict.GRANTED:
+            return True
+        del self._hashes[credentials.username]
+        return False
+
+    def _check(self, now: float) -> None:
+        """Drop what is over, every so often; hashes stand in the order in which they end."""
+        if now - self._checked < self._interval:
+            return
+        self._checked = now
+        while self._hashes and next(iter(self._hashes.values()))[1] <= now:
+            self._hashes.popitem(last=False)

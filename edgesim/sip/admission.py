@@ -1,0 +1,131 @@
+"""What a proxy looks at before it forwards a request, and before it asks who sent it (RFC 3261, 16.3).
+
+The checks stand in one table, in the order of the RFC: syntax, scheme of the Request-URI, Max-Forwards, loops,
+Proxy-Require. Both Expressways go through it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from edgesim.sip.errors import SipError, SipProtocolError
+from edgesim.sip.message import Request
+from edgesim.sip.values import NameAddr, SipUri, Via, number
+
+MAX_HOPS = 255
+SCHEMES = ("sip", "sips", "tel")
+"""The schemes of Request-URIs that an Expressway knows the way for."""
+
+_SCHEME = re.compile("[A-Za-z][A-Za-z0-9+.-]*").fullmatch
+_FORBIDDEN = re.compile(r'[\s<>"\x00-\x20\x7f]').search
+"""What no URI of any scheme may hold (RFC 3986, 2)."""
+_UNASKED = ("ACK", "CANCEL")
+"""Requests in which no extension may be required (RFC 3261, 8.2.2.3)."""
+
+
+class ProxyRefusal(SipError):
+    """The request must not be forwarded; ``status`` says how to answer it.
+
+    ``warning`` is the code and the text of a Warning that says why, None where the status alone decides; ``headers``
+    are what such an answer has to name besides.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        warning: tuple[int, str] | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.warning = warning
+        self.headers = headers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """How a request passes through a proxy: ``own`` are the proxy's sent-by values, ``loop`` the request's hash."""
+
+    own: Collection[str]
+    loop: str
+
+
+def check_syntax(request: Request, passage: Passage) -> None:
+    """Refuse what a proxy has to read and cannot: the Request-URI, Max-Forwards, the Routes."""
+    if judge_uri(request.uri, SCHEMES) == 400:
+        raise ProxyRefusal(400, "malformed Request-URI")
+    try:
+        hops_left(request)
+        for route in request.values("Route"):
+            if not NameAddr.parse(route).brackets:
+                raise ProxyRefusal(400, "Route without brackets")
+    except SipProtocolError as error:
+        raise ProxyRefusal(error.status or 400, error.reason) from None
+
+
+def check_scheme(request: Request, passage: Passage) -> None:
+    """Refuse a Request-URI of a scheme that no proxy here can route by."""
+    if judge_uri(request.uri, SCHEMES) == 416:
+        raise ProxyRefusal(416, "unsupported scheme")
+
+
+def check_hops(request: Request, passage: Passage) -> None:
+    """Refuse a request that may go no further."""
+    if hops_left(request) == 0:
+        raise ProxyRefusal(483, "too many hops")
+
+
+def check_loop(request: Request, passage: Passage) -> None:
+    """Refuse a request in which a Via of ours carries this very hash."""
+    for value in request.values("Via"):
+        if f".{passage.loop}" not in value:
+            continue
+        via = Via.parse(value)
+        if via.sent_by in passage.own and (via.branch or "").endswith(f".{passage.loop}"):
+            raise ProxyRefusal(482, "loop detected")
+
+
+def check_requirements(request: Request, passage: Passage) -> None:
+    """Refuse what asks a proxy for an extension: an Expressway has none that a Proxy-Require could name."""
+    unknown = request.values("Proxy-Require") if request.method not in _UNASKED else []
+    if unknown:
+        raise ProxyRefusal(420, "bad extension", headers=(("Unsupported", ",".join(unknown)),))
+
+
+CHECKS: tuple[Callable[[Request, Passage], None], ...] = (
+    check_syntax,
+    check_scheme,
+    check_hops,
+    check_loop,
+    check_requirements,
+)
+
+
+def admit(request: Request, passage: Passage) -> None:
+    """Go through all checks. Raises `ProxyRefusal`."""
+    for check in CHECKS:
+        check(request, passage)
+
+
+def judge_uri(uri: str, schemes: Collection[str]) -> int | None:
+    """Return how a Request-URI is refused: 400 if malformed, 416 if of no scheme in ``schemes``, None if sound."""
+    scheme, colon, _ = uri.partition(":")
+    if not colon or not _SCHEME(scheme) or _FORBIDDEN(uri):
+        return 400
+    if scheme.lower() not in schemes:
+        return 416
+    try:
+        # No Request-URI carries headers (RFC 3261, 19.1.1).
+        return 400 if SipUri.parse(uri).headers is not None else None
+    except SipProtocolError:
+        return 400
+
+
+def hops_left(request: Request) -> int | None:
+    """Return Max-Forwards, None where there is none. Raises `SipProtocolError` for what is no number up to 255."""
+    text = request.get("Max-Forwards")
+    return None if text is None else number(text, MAX_HOPS, "Max-Forwards")
