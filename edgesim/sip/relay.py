@@ -31,6 +31,8 @@ OCTETS = 1 << 26
 """Octets of all of them together; more are refused with 503."""
 WINDOW = 32
 """How many requests of one connection may be without an answer; the next is not read before one is answered."""
+CALL_TAG = "X-TAATag"
+"""The header in which the first Expressway that a call comes to names it."""
 DIALOG_FORMING = frozenset(("INVITE", "SUBSCRIBE", "REFER"))
 """Requests into which a proxy that wants to stay in the path puts Record-Route (RFC 3261, 12.1; RFC 6665, 4.1)."""
 
@@ -52,8 +54,8 @@ class Forwarded:
 class Relay:
     """The requests that one proxy has sent on and whose answers it awaits. ``own`` are its sent-by values.
 
-    ``write`` says how a message that goes on is written, ``trying`` makes the 100 for the sender of an INVITE.
-    ``message_limits`` is what the next hop takes.
+    ``write`` says how a message that goes on is written, ``trying`` makes the 100 for the sender of an INVITE, and
+    ``tags_calls`` says whether an INVITE without a name gets one. ``message_limits`` is what the next hop takes.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Relay:
         *,
         write: Writer = as_received,
         trying: Callable[[Request], Response] | None = None,
+        tags_calls: bool = False,
         lifetime: float = LIFETIME,
         limit: int = LIMIT,
         message_limits: SipLimits | None = None,
@@ -72,6 +75,7 @@ class Relay:
         self.own = frozenset(own)
         self._write = write
         self._trying = trying or _trying
+        self._tags_calls = tags_calls
         self._branches = Branches(entropy)
         self._entropy = entropy
         self._lifetime = lifetime
@@ -120,6 +124,8 @@ class Relay:
         clamp_hops(request, hop_count)
         if request.method == "INVITE":
             ingress.send_now(self._trying(request))
+            if self._tags_calls and CALL_TAG not in request:
+                request.append(CALL_TAG, self.call_id())
         branch = self._branches.make(request, via=via, loop_hash=loop_hash)
         push_via(request, place, zone=zone, branch=branch, proxy_call_id=proxy_call_id)
         written = self._write(request)

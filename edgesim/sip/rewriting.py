@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Protocol, TypeVar
 
 from edgesim.sip.message import Request, Response, canonical, spelled, unfolded
@@ -61,7 +62,7 @@ class Rewriter:
     def __init__(self, order: Sequence[str], apart: Sequence[str]) -> None:
         self._places = {canonical(name): place for place, name in enumerate(order)}
         self._others = self._places.get(OTHERS, len(order))
-        self._spelled = {canonical(name): name for name in order if name != OTHERS}
+        self._starts = {canonical(name): f"{name}: ".encode() for name in order if name != OTHERS}
         self._apart = frozenset(canonical(name) for name in apart)
 
     def __call__(self, message: M) -> M:
@@ -69,37 +70,30 @@ class Rewriter:
         found: dict[str, list[bytes]] = {}
         for name, line in zip(message.names, message.lines, strict=True):
             found.setdefault(name, []).append(line)
-        written: list[tuple[int, int, str, bytes]] = []
-        for at, (name, line) in enumerate(zip(message.names, message.lines, strict=True)):
-            lines = found[name]
+        written: list[tuple[int, str, bytes]] = []
+        for name, line in zip(message.names, message.lines, strict=True):
+            place = self._places.get(name, self._others)
+            start = self._starts.get(name) or self._start(name, line)
             if name in LISTS:
-                values = self._values(name, lines) if lines else []
-                lines.clear()
-            elif name == LENGTH:
-                values = [_even(name, line)] if lines else []
-                lines.clear()
-            else:
-                values = [_even(name, line)]
-            start = self._start(name, line)
-            written += [(self._places.get(name, self._others), at, name, start + value) for value in values]
-        written.sort(key=_by_place)
+                written += [(place, name, start + value) for value in self._values(name, found.pop(name, ()))]
+            elif name != LENGTH or found.pop(name, []):
+                written.append((place, name, start + _even(name, line)))
+        written.sort(key=itemgetter(0))
         copy = message.copy()
-        copy.rearrange([line for *_, line in written], [name for _, _, name, _ in written])
+        copy.rearrange([line for _, _, line in written], [name for _, name, _ in written])
         return copy
 
-    def _values(self, name: str, lines: list[bytes]) -> list[bytes]:
-        """Return the values of a list, one for each line in which it is written."""
+    def _values(self, name: str, lines: Sequence[bytes]) -> list[bytes]:
+        """Return the values of a list, one for each line in which it is written; none for no lines."""
+        if not lines:
+            return []
         text = b",".join(filter(None, (_even(name, line) for line in lines)))
         return _separate(text) if name in self._apart else [text]
 
     def _start(self, name: str, line: bytes) -> bytes:
         """Return how a header line begins: a known name in its usual spelling, any other as it came."""
-        known = self._spelled.get(name) or spelled(name)
+        known = spelled(name)
         return (known.encode() if known else line[: line.index(b":")].rstrip()) + b": "
-
-
-def _by_place(item: tuple[int, int, str, bytes]) -> tuple[int, int]:
-    return item[:2]
 
 
 def _even(name: str, line: bytes) -> bytes:

@@ -278,6 +278,20 @@ def test_a_message_through_both_boxes(form: str) -> None:
     run(with_line(story), changes={"defaults.sip.forwarding": form})
 
 
+def test_a_branch_may_go_without_its_hash_into_the_traversal_zone() -> None:
+    async def story(lab: EdgeLab, line: Line) -> None:
+        assert (await line.register()).status == 200
+        branches = {}
+        for node in ("expc", "ucm-pub"):
+            via = messages(lab, node, "REGISTER")[-1].get_all("Via")[0]
+            branches[node] = re.sub(
+                "[0-9a-f]{32}", "*", re.sub(r"\*[0-9]+", "*", via.split("branch=")[1].split(";")[0])
+            )
+        assert branches["expc"].count("*") == 1 and branches["ucm-pub"].endswith(".*")
+
+    run(with_line(story), changes={"defaults.sip.branch_hash": "not into the traversal zone"})
+
+
 def test_a_refresh_on_the_same_connection_asks_no_c() -> None:
     async def story(lab: EdgeLab, line: Line) -> None:
         for _ in range(3):

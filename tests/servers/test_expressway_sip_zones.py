@@ -594,6 +594,10 @@ def test_a_dialog_stays_on_its_path_in_both_directions() -> None:
         ids = [one.split("@")[0].removeprefix("<sip:proxy-call-id=") for one in recorded]
         assert ids[0] == ids[1] != ids[2] == ids[3]
         [got] = callee.requests
+        [at_c] = messages(lab, "expc", "INVITE")
+        assert re.fullmatch("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", at_c.get("X-TAATag") or "")
+        assert got.get_all("X-TAATag") == at_c.get_all("X-TAATag")  # the first box names the call
+        assert provisional[0].names == ("via", "call-id", "cseq", "from", "to", "server", "content-length")
         assert [via.split("proxy-call-id=")[1].split(";")[0] for via in got.get_all("Via")[:2]] == ids[1:3]
 
         line.routes = tuple(reversed(recorded))

@@ -93,6 +93,9 @@ class SipDefaults(Model):
         tag="trace",
         source=HYBRID,
     )
+    tags_calls: bool = known(
+        True, "the first Expressway that a call comes to names it by a UUID in X-TAATag", tag="trace", source=HYBRID
+    )
     warnings: tuple[tuple[int, str], ...] = known(
         ((403, "Policy Response"), (404, "Policy Response"), (408, "Request Timeout")),
         "text of Warning 399 in E's and C's own refusals, by status: 404 and 408 as captured, 403 like 404",

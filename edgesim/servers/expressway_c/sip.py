@@ -144,6 +144,7 @@ class SipSide:
             self._sent_by,
             write=Rewriter(sip.header_order, sip.headers_apart) if sip.forwarding == "rewritten" else as_received,
             trying=self._own_answers.trying,
+            tags_calls=sip.tags_calls,
             lifetime=sip.timer_c_s,
             message_limits=limits,
         )

@@ -137,6 +137,7 @@ class SipSide:
             tuple(place.sent_by for place in (*self._sides.values(), self._outer)),
             write=Rewriter(sip.header_order, sip.headers_apart) if sip.forwarding == "rewritten" else as_received,
             trying=self._own_answers.trying,
+            tags_calls=sip.tags_calls,
             lifetime=sip.timer_c_s,
             message_limits=limits,
             window=sip.client_window,
