@@ -64,9 +64,15 @@ async def expressway_c_restarts(lab: Lab, alice: Jabber) -> None:
         await lab.expect(Registered(device="CSFALICE", fresh=False), within=seconds(120))
 
 
-@scenario(mutations=[Setting("defaults.client.phone_retry_s", NEVER)])
+@scenario(
+    changes={"defaults.sip.digest_cache": False},
+    mutations=[Setting("defaults.client.phone_retry_s", NEVER), Setting("defaults.sip.digest_cache", True)],
+)
 async def expressway_c_comes_back_knowing_nobody(lab: Lab, alice: Jabber) -> None:
-    """Expressway-C is away for a minute and forgets all passwords: the client is rejected, provisions and registers."""
+    """Expressway-C is away for a minute and forgets all passwords: the client is rejected, provisions and registers.
+
+    So it is where Expressway-E keeps no hashes; one that does asks C again after ten minutes.
+    """
     me = alice.node.name
     await signed_in(lab, alice)
     await lab.expect(XmppSession(node="imp-pub", state="bound"))

@@ -138,18 +138,18 @@ class LineService:
     def _unfit(self, request: Request) -> Response | None:
         """Return the answer to a request that no method's own rules need to see (RFC 3261, 8.2)."""
         method = request.method
+        fault = judge_uri(request.uri, SCHEMES) if request.uri not in self._own else None
+        if fault == 400:
+            raise SipProtocolError("malformed Request-URI")
         if method not in KNOWN_METHODS:
             return self._answer(request, 501)
         if method not in LINE_METHODS:
             return self._answer(request, 405, ("Allow", ALLOW))
+        if fault is not None:
+            return self._answer(request, fault)
         if request.uri not in self._own:
-            fault = judge_uri(request.uri, SCHEMES)
-            if fault is None and same_host(SipUri.parse(request.uri).host) not in self._settings.names:
-                fault = 404
-            if fault == 400:
-                raise SipProtocolError("malformed Request-URI")
-            if fault is not None:
-                return self._answer(request, fault)
+            if same_host(SipUri.parse(request.uri).host) not in self._settings.names:
+                return self._answer(request, 404)
             if len(self._own) < URIS_REMEMBERED:
                 self._own.add(request.uri)
         if "Require" in request:
