@@ -101,5 +101,5 @@ def _response(status: int, body: bytes, *headers: tuple[str, str]) -> Response:
     return Response(status=status, headers=Headers([*described, ("Content-Length", str(len(body)))]), body=body)
 
 
-def _refusal(status: int) -> Response:
-    return _json(status, {"error": "this is no request that can be read"}, ("Connection", "close"))
+def _refusal(status: int, cause: str) -> Response:
+    return _json(status, {"error": f"this is no request that can be read: {cause}"}, ("Connection", "close"))

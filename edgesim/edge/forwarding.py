@@ -112,3 +112,8 @@ def to_client(response: Response, *, keep_alive: bool = True) -> Headers:
     if "Content-Length" not in headers and response.status not in (204, 304):
         headers = headers.added("Transfer-Encoding", "chunked")
     return headers.added("Connection", "keep-alive" if keep_alive else "close")
+
+
+def connection_after(request: Request) -> str:
+    """Return the ``Connection`` of an error: after a request with a body the proxy software ends the connection."""
+    return "close" if request.body or "close" in request.headers.tokens("Connection") else "keep-alive"

@@ -7,13 +7,14 @@ from edgesim.http.errors import (
     HttpReset,
     HttpTimedOut,
     HttpTlsFailed,
+    HttpTooSlow,
     HttpUnreachable,
     HttpUnresolved,
     MalformedHttp,
 )
 from edgesim.http.limits import DEFAULT_LIMITS, HttpLimits
 from edgesim.http.message import Credentials, Headers, Request, Response, basic_authorization, basic_credentials
-from edgesim.http.server import Handler, HttpServer, plain_refusal
+from edgesim.http.server import Handler, HttpServer, cause_text, plain_refusal
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -30,6 +31,7 @@ __all__ = [
     "HttpServer",
     "HttpTimedOut",
     "HttpTlsFailed",
+    "HttpTooSlow",
     "HttpUnreachable",
     "HttpUnresolved",
     "MalformedHttp",
@@ -38,6 +40,7 @@ __all__ = [
     "Url",
     "basic_authorization",
     "basic_credentials",
+    "cause_text",
     "direct",
     "parse_url",
     "plain_refusal",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from edgesim.http.ends import peer_of
-from edgesim.http.errors import HttpError, HttpReset, HttpTimedOut, MalformedHttp, from_os_error
+from edgesim.http.errors import HttpError, HttpReset, HttpTimedOut, HttpTooSlow, MalformedHttp, from_os_error
 from edgesim.http.journalling import marked, merged, request_event, request_keys, response_event, response_keys
 from edgesim.http.limits import DEFAULT_LIMITS, HttpLimits
 from edgesim.http.message import Address, Headers, Items, Request, Response
@@ -118,22 +118,29 @@ class HttpClient:
         timeout: float | None = DEFAULT_TIMEOUT,
         keys: Sequence[str] = (),
         address: str | None = None,
+        absolute: str = "",
     ) -> Response:
         """Send a request and return its response, whatever its status; redirects are not followed.
 
         Headers are written as given, after ``Host`` if they have none; ``Content-Length`` is appended where a body
         needs it. ``timeout`` (seconds of lab time) covers connecting, sending and receiving. ``keys`` correlate the
-        journal's entries. ``address`` is dialled instead of the URL's host. A request that may be repeated is sent
-        again, once, if a kept connection ended before its response began (RFC 9110, section 9.2.2). Raises `HttpError`
-        (its subclasses tell what failed) and `ValueError` for a URL or header that cannot be sent.
+        journal's entries. ``address`` is dialled instead of the URL's host. ``absolute``, scheme and
+        authority, stands before the target in the request line, as towards a proxy. A request that may be repeated is
+        sent again, once, if a kept connection ended before its response began (RFC 9110, section 9.2.2). Raises
+        `HttpError` (its subclasses tell what failed) and `ValueError` for a URL or header that cannot be sent.
         """
         where = parse_url(url)
-        request = Request(method=method, target=where.target, headers=_framed(method, where, headers, body), body=body)
+        request = Request(
+            method=method, target=absolute + where.target, headers=_framed(method, where, headers, body), body=body
+        )
         octets = encode_request(request)
+        used: list[_Connection] = []
         try:
             async with asyncio.timeout(timeout):
-                return await self._exchange(where, request, octets, tuple(keys), address)
+                return await self._exchange(where, request, octets, tuple(keys), address, used)
         except TimeoutError:
+            if any(connection.answered for connection in used):
+                raise HttpTooSlow(f"{where.authority}: no complete response within {timeout:g} s") from None
             raise HttpTimedOut(f"{where.authority}: no response within {timeout:g} s") from None
 
     async def close(self) -> None:
@@ -143,17 +150,26 @@ class HttpClient:
         self._idle.clear()
 
     async def _exchange(
-        self, where: Url, request: Request, octets: bytes, keys: tuple[str, ...], address: str | None
+        self,
+        where: Url,
+        request: Request,
+        octets: bytes,
+        keys: tuple[str, ...],
+        address: str | None,
+        used: list[_Connection],
     ) -> Response:
+        """Send and receive; ``used`` gets the connections on which the request went."""
         pool = (where.scheme, address or where.host, where.port)
         connection = self._kept(pool)
         if connection is not None:
+            used.append(connection)
             try:
                 return await self._on(connection, pool, request, octets, keys)
             except HttpReset:
                 if connection.answered or request.method not in _SAFE_TO_REPEAT:
                     raise
         connection = await self._dial(where, address)
+        used[:] = [connection]
         return await self._on(connection, pool, request, octets, keys)
 
     async def _dial(self, where: Url, address: str | None) -> _Connection:

@@ -51,6 +51,12 @@ class HttpTimedOut(HttpError):
     kind = "timed out"
 
 
+class HttpTooSlow(HttpTimedOut):
+    """The response had begun, and was not complete in time."""
+
+    kind = "too slow"
+
+
 class HttpReset(HttpError):
     """The peer closed or reset the connection before its response was complete."""
 

@@ -116,9 +116,11 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A request with its whole body (transfer coding removed). ``target`` is as written, ``raw`` the head as received.
+    """A request with its whole body (transfer coding removed). ``raw`` is the head as received.
 
-    ``peer`` and ``local`` are the connection's ends; ``peer_certificate`` is DER, where the client presented one.
+    ``target`` is as written; of one in absolute form it is the path and query, and its host stands in ``Host``. ``id``
+    is what the server that took the request calls it, where it gives its requests names. ``peer`` and ``local`` are the
+    connection's ends; ``peer_certificate`` is DER, where the client presented one.
     """
 
     method: str
@@ -131,6 +133,7 @@ class Request:
     secure: bool = False
     peer_certificate: bytes | None = None
     raw: bytes = b""
+    id: str = ""
 
     @property
     def path(self) -> str:

@@ -21,15 +21,26 @@ from edgesim.world import Host, here
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Request], Awaitable[Response]]
-Refusal = Callable[[int], Response]
+Refusal = Callable[[int, str], Response]
+"""Makes the answer to what cannot be served from its status and its cause, one line for people."""
 Decode = Callable[[str], str | None]
 
+CAUSE = 200
+"""Characters of a cause that an answer shows."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-def plain_refusal(status: int) -> Response:
-    """Return the default answer to a request that could not be read, or whose handler failed."""
-    return Response(status=status, headers=Headers([("Connection", "close"), ("Content-Length", "0")]))
+def plain_refusal(status: int, cause: str = "") -> Response:
+    """Return the default answer to a request that could not be read, or whose handler failed; its body is the cause."""
+    body = cause_text(cause)
+    kind = [("Content-Type", "text/plain")] if body else []
+    headers = Headers([("Connection", "close"), *kind, ("Content-Length", str(len(body)))])
+    return Response(status=status, headers=headers, body=body)
+
+
+def cause_text(cause: str) -> bytes:
+    """Return a cause as the body of an answer in plain text."""
+    return f"{cause[:CAUSE]}\n".encode("ascii", "backslashreplace") if cause else b""
 
 
 class HttpServer:
@@ -37,10 +48,10 @@ class HttpServer:
 
     Every request is journalled as `events.HttpRequest` by this host, as its octets were (the body without its transfer
     coding); responses are journalled only towards strangers. ``refusal`` makes the answer to what cannot be read, from
-    its status. ``decode`` turns a target into what the journal shows beside it, where a target wraps another address.
-    ``keys`` adds correlation keys to those found in the headers. ``on_violation`` hears whose octets were no HTTP. A
-    connection that breaks the protocol is answered and closed, and touches no other. The server belongs to the host in
-    whose context it is made.
+    its status and cause. ``identify`` gives each request its ``id``. ``decode`` turns a target into what the journal
+    shows beside it, where a target wraps another address. ``keys`` adds correlation keys to those found in the headers.
+    ``on_violation`` hears whose octets were no HTTP. A connection that breaks the protocol is answered and closed, and
+    touches no other. The server belongs to the host in whose context it is made.
     """
 
     def __init__(
@@ -53,6 +64,7 @@ class HttpServer:
         decode: Decode | None = None,
         keys: Callable[[Request], tuple[str, ...]] | None = None,
         on_violation: Callable[[Address | None], None] | None = None,
+        identify: Callable[[], str] | None = None,
         host: Host | None = None,
         name: str = "http",
     ) -> None:
@@ -63,6 +75,7 @@ class HttpServer:
         self.decode = decode
         self.keys = keys
         self.on_violation = on_violation
+        self.identify = identify
         self.host = host or here()
         self.name = name
         self.connections: dict[Connection, None] = {}
@@ -258,6 +271,7 @@ class Connection(asyncio.Protocol):
             secure=self._secure,
             peer_certificate=self._certificate,
             raw=message.head,
+            id=self.server.identify() if self.server.identify else "",
         )
 
     def _journal(self, request: Request) -> None:
@@ -278,7 +292,7 @@ class Connection(asyncio.Protocol):
             head, framed, close = encode_response(response, request=request, close=not keep_alive)
         except Exception:
             log.exception("%s: the handler failed on %s %s", server.name, request.method, request.target)
-            response = server.refusal(500)
+            response = server.refusal(500, "")
             head, framed, close = encode_response(response, request=request, close=True)
         if self._closing:
             self._task = None
@@ -339,7 +353,7 @@ class Connection(asyncio.Protocol):
         )
         if self.server.on_violation is not None and error.status != 408:
             self.server.on_violation(self.peer)
-        head, framed, _ = encode_response(self.server.refusal(error.status), request=None, close=True)
+        head, framed, _ = encode_response(self.server.refusal(error.status, error.reason), request=None, close=True)
         if not self._write(head + framed):
             return
         if self._reader.ended:

@@ -26,6 +26,8 @@ _STATUS_LINE = re.compile(r"HTTP/(1\.[01]) ([1-9][0-9]{2})(?: (.*))?", re.DOTALL
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _SUSPECT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n|\n[ \t]")
 _LENGTH = re.compile(r"[0-9]{1,18}")
+_ABSOLUTE = re.compile(r"https?://([^/?#@]+)((?:[/?].*)?)", re.IGNORECASE | re.DOTALL)
+_LAST_CHUNK = re.compile(rb"(?:^|\n)0+[ \t]*(?:;[^\r\n]*)?")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[-A-Za-z0-9._~!$&'()*+,;=%]{0,255})(?::[0-9]{0,5})?")
 
 
@@ -38,11 +40,15 @@ SHOWN = 4096
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A start line: of a request with ``status`` 0, or of a response with neither ``method`` nor ``target``."""
+    """A start line: of a request with ``status`` 0, or of a response with neither ``method`` nor ``target``.
+
+    ``authority`` is that of a target in absolute form, of which ``target`` is the rest.
+    """
 
     version: str
     method: str = ""
     target: str = ""
+    authority: str = ""
     status: int = 0
     reason: str = ""
 
@@ -230,11 +236,18 @@ class Reader:
             raise MalformedHttp(f"version HTTP/{major}", 505)
         if method == "CONNECT":
             raise MalformedHttp("CONNECT is not served", 501)
+        authority = ""
+        if (absolute := _ABSOLUTE.fullmatch(target)) is not None:
+            authority, target = absolute[1], absolute[2]
+            if not _HOST.fullmatch(authority):
+                raise MalformedHttp("the target's host is not a host")
+            if not target.startswith("/"):  # RFC 9112, section 3.2.4: no path means the server itself in OPTIONS
+                target = "*" if method == "OPTIONS" and not target else "/" + target
         if not (target.startswith("/") or (target == "*" and method == "OPTIONS")):
-            raise MalformedHttp("the target is not in origin form")
+            raise MalformedHttp("the target is neither a path nor an http or https URL")
         if "#" in target:
             raise MalformedHttp("a fragment in the target")
-        self._start = Start(f"{major}.{minor}", method, target)
+        self._start = Start(f"{major}.{minor}", method, target, authority)
 
     def _judge_head(self) -> None:
         start, *lines = self._lines
@@ -267,6 +280,9 @@ class Reader:
             raise MalformedHttp("one Host is needed")
         if hosts and not _HOST.fullmatch(hosts[0]):
             raise MalformedHttp("Host is not a host")
+        assert self._start is not None
+        if self._start.authority:  # RFC 9112, section 3.2.2: it counts in the place of Host
+            self._headers = headers.replaced("Host", self._start.authority)
         expect = headers.get("Expect")
         if expect is not None and expect.lower() != "100-continue":
             raise MalformedHttp("an expectation other than 100-continue", 417)
@@ -345,7 +361,7 @@ class Reader:
         piece = bytes(self._buffer[:PIECE])
         if piece:
             del self._buffer[: len(piece)]
-            self._tail = self._tail[-3:] + piece
+            self._tail = (self._tail + piece)[-self.limits.trailer - PIECE :]
             connection.receive_data(piece)
             return True
         if self.ended and not self._told:
@@ -365,11 +381,31 @@ class Reader:
     def _finish(self, connection: h11.Connection, event: h11.EndOfMessage) -> None:
         rest = bytes(connection.trailing_data[0])
         if "Transfer-Encoding" in self._headers:
-            # h11 would take a bare LF as the end of the trailers, and folded lines in them.
-            tail = self._tail[: len(self._tail) - len(rest)]
-            if event.headers or not tail.endswith(b"\r\n\r\n"):
-                raise MalformedHttp("trailer fields are not taken")
+            self._judge_trailer(self._tail[: len(self._tail) - len(rest)], len(event.headers))
         self._buffer[:0] = rest
+
+    def _judge_trailer(self, tail: bytes, fields: int) -> None:
+        """Judge what stood behind a chunked body, then drop it (RFC 9112, section 7.1.2).
+
+        h11 would take a bare LF as its end, and folded lines in it: so each line is looked at. ``tail`` are the last
+        octets of the message.
+        """
+        if not tail.endswith(b"\r\n\r\n"):
+            raise MalformedHttp("a line ends in a bare LF")
+        if fields > self.limits.header_count:
+            raise MalformedHttp("too many trailer fields", 431)
+        before, *lines = tail[:-4].rsplit(b"\r\n", fields)
+        if sum(map(len, lines)) > self.limits.trailer:
+            raise MalformedHttp("the trailer fields are too long", 431)
+        for line in lines:
+            text = line.decode("latin-1")
+            field = _HEADER.fullmatch(text)
+            if field is None or _CONTROL.search(text):
+                raise MalformedHttp("not a trailer field")
+            if field[1].lower() in ("content-length", "transfer-encoding"):
+                raise MalformedHttp("a trailer field about the length of the message")
+        if not _LAST_CHUNK.fullmatch(before[before.rfind(b"\n") + 1 :]):
+            raise MalformedHttp("not a trailer field")
 
 
 _TOKEN_OCTET = [re.fullmatch(_TOKEN, chr(octet)) is not None for octet in range(256)]

@@ -212,7 +212,7 @@ class EdgeStream:
                 self.domain = Jid.parse(header.to).domain
         except JidError:
             raise StreamError("improper-addressing", "bad to") from None
-        if (header.version or "0").partition(".")[0] != "1":
+        if header.major < 1:
             raise StreamError("unsupported-version", "XMPP 1.0 is needed")
         if self.phase is EdgePhase.NEW:
             self._out += server_header(self.domain, self.stream_id) + STARTTLS_REQUIRED.encode()

@@ -20,6 +20,7 @@ from edgesim.xmpp.xml import CLIENT, STREAM_ERRORS, STREAMS, TLS, XML, Element, 
 _CHUNK = 4096
 _SEPARATOR = "\x1f"
 _TAG = re.compile(rb"""<(?:[^<>"']|"[^"]*"|'[^']*')*>""")
+_VERSION = re.compile("[0-9]{1,9}")
 _WHITESPACE = b" \t\r\n"
 _UTF_16 = re.compile(rb"\xfe\xff|\xff\xfe|<\0|\0<")
 _CONDITION_OF = {
@@ -89,6 +90,15 @@ class StreamOpened(StreamEvent):
         """The XMPP version, as sent."""
         return self.attributes.get("version")
 
+    @property
+    def major(self) -> int:
+        """The major version: 0 where none is sent, or none that can be read (RFC 6120, section 4.7.5).
+
+        To a higher one the server answers with its own, 1.0, and the peer decides.
+        """
+        number, _, minor = (self.version or "").partition(".")
+        return int(number) if _VERSION.fullmatch(number) and (not minor or _VERSION.fullmatch(minor)) else 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StanzaRead(StreamEvent):
@@ -105,9 +115,9 @@ class StreamClosed(StreamEvent):
 class StreamParser:
     """Reads one direction of a connection: feed octets, then take events until None.
 
-    ``namespace`` is the default namespace that the peer's header must declare. After TLS or SASL call `restart`: it
-    drops what is unread and expects a new header. An error is raised by `next` once all events before it were taken,
-    and again on each later call.
+    ``namespace`` is the default namespace that the peer's header declares, unless it declares that of streams. After
+    TLS or SASL call `restart`: it drops what is unread and expects a new header. An error is raised by `next` once all
+    events before it were taken, and again on each later call.
     """
 
     def __init__(self, *, limits: XmppLimits | None = None, namespace: str = CLIENT) -> None:
@@ -252,7 +262,8 @@ class StreamParser:
             raise StreamError("invalid-namespace", namespace[:80])
         if local != "stream":
             raise StreamError("bad-format", local[:80])
-        if self._default != self._namespace:
+        # Content-free of prefixes, or the streams themselves: then each stanza declares its own (RFC 6120, 4.8.2).
+        if self._default not in (self._namespace, STREAMS):
             raise StreamError("invalid-namespace", (self._default or "")[:80])
         end = self._end_of_tag(here)
         if end - self._base > self._limits.header:

@@ -442,8 +442,10 @@ def test_hostile_input_is_answered_closed_journalled_and_bothers_nobody_else(oct
         await asyncio.sleep(1)
         answer = await lab.raw(octets)
         assert answer.startswith(b"HTTP/1.1 %d " % status)
-        assert answer.endswith(b"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
         (malformed,) = lab.of(events.Malformed)
+        cause = f"{malformed.event.reason}\n".encode()
+        about = b"\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(cause)
+        assert answer.endswith(about + cause)
         assert malformed.event.protocol == "http"
         assert str(status) in malformed.event.answer
         assert malformed.payload == octets[: len(malformed.payload)]

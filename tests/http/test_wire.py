@@ -139,7 +139,16 @@ def test_pipelined_requests_in_pieces_of_any_size(step: int) -> None:
         (GET + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\n", 400),
         (GET + b"Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 5\r\n\r\n", 400),
         (GET + b"Expect: 200-ok\r\n\r\n", 417),
-        (b"GET http://inside/ HTTP/1.1\r\nHost: e\r\n\r\n", 400),
+        (b"GET ftp://inside/ HTTP/1.1\r\nHost: e\r\n\r\n", 400),
+        (b"GET http://user@inside/ HTTP/1.1\r\nHost: e\r\n\r\n", 400),
+        (b"GET http:/// HTTP/1.1\r\nHost: e\r\n\r\n", 400),
+        (b"GET http://e/#x HTTP/1.1\r\nHost: e\r\n\r\n", 400),
+        (GET + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: y\n\r\n", 400),
+        (GET + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n z\r\n\r\n", 400),
+        (GET + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: y\x01\r\n\r\n", 400),
+        (GET + b"Transfer-Encoding: chunked\r\n\r\n0\r\nno field\r\n\r\n", 400),
+        (GET + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * 101 + b"\r\n", 431),
+        (GET + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: " + b"y" * 9_000 + b"\r\n\r\n", 431),
         (b"GET inside:443 HTTP/1.1\r\nHost: e\r\n\r\n", 400),
         (b"GET * HTTP/1.1\r\nHost: e\r\n\r\n", 400),
         (b"GET /a#b HTTP/1.1\r\nHost: e\r\n\r\n", 400),
@@ -395,3 +404,45 @@ def test_octet_by_octet_costs_the_same_for_every_octet(name: str) -> None:
 
     small = min(cost(2000) for _ in range(3))
     assert cost(16000) < 8 * 6 * small + 0.05
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "host"),
+    [
+        ("http://Other.Example:8443/a?b", "/a?b", "Other.Example:8443"),
+        ("HTTPS://other/", "/", "other"),
+        ("http://other", "/", "other"),
+        ("http://other?x", "/?x", "other"),
+        ("http://[2001:db8::1]:8443/a", "/a", "[2001:db8::1]:8443"),
+    ],
+)
+def test_a_target_in_absolute_form_names_the_host(target: str, path: str, host: str) -> None:
+    reader = Reader(HttpLimits())
+    reader.feed(f"GET {target} HTTP/1.1\r\nHost: mine\r\nX: y\r\n\r\n".encode())
+    message = reader.next()
+    assert message is not None
+    assert message.start.target == path
+    assert message.headers.items == (("Host", host), ("X", "y"))
+    assert target.encode() in message.head
+
+
+def test_options_without_a_path_asks_the_server_itself() -> None:
+    reader = Reader(HttpLimits())
+    reader.feed(b"OPTIONS http://other HTTP/1.1\r\nHost: other\r\n\r\n")
+    message = reader.next()
+    assert message is not None
+    assert message.start.target == "*"
+
+
+@pytest.mark.parametrize("step", [1, 7, 10_000])
+@pytest.mark.parametrize("trailer", [b"X-Sum: 1\r\n", b"A: b\r\n" * 100, b"X: " + b"y" * 8_000 + b"\r\n"])
+def test_trailer_fields_are_read_and_dropped(trailer: bytes, step: int) -> None:
+    reader = Reader(HttpLimits())
+    octets = b"POST / HTTP/1.1\r\nHost: e\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0;x=y\r\n" + trailer + b"\r\n"
+    octets += b"GET /next HTTP/1.1\r\nHost: e\r\n\r\n"
+    found = []
+    for start in range(0, len(octets), step):
+        reader.feed(octets[start : start + step])
+        while (message := reader.next()) is not None:
+            found.append((message.start.target, message.body, len(message.headers)))
+    assert found == [("/", b"hi", 2), ("/next", b"", 1)]

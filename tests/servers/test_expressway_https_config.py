@@ -144,8 +144,9 @@ def test_without_a_tunnel_nothing_can_be_asked() -> None:
         assert answer.raw == (
             b"HTTP/1.1 502 Next Hop Connection Failed\r\n"
             b"Date: Mon, 05 Jan 2026 08:00:%02d GMT\r\n"
-            b"Connection: close\r\n"
+            b"Connection: keep-alive\r\n"
             b"Server: CE_E\r\n"
+            b"Cache-Control: no-store\r\n"
             b"Content-Length: 0\r\n\r\n" % at(answer.raw)
         )
         assert (await lab.config(domain="other.example.net")).status == 403

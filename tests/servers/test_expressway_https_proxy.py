@@ -18,6 +18,7 @@ from edgesim.pki import client_context
 from edgesim.servers.expressway_c.cluster import ClusterError, read_records, write_records
 from edgesim.servers.expressway_c.credentials import Issued, SignIn
 from edgesim.servers.expressway_c.user_data import Account, Place
+from edgesim.world import Service
 from tests.fuzz import fuzzed
 from tests.servers.expressway_lab import ALICE, EDGE, PUB, SUB, EdgeLab, Stub, plain, run, stub
 
@@ -134,9 +135,10 @@ def test_without_any_credentials_e_refuses() -> None:
         date = answer.headers.get("Date")
         assert answer.raw.decode() == (
             "HTTP/1.1 401 Unauthorized\r\n"
-            'WWW-Authenticate: Basic realm="Cisco-Edge"\r\n'
-            "Server: CE_E\r\n"
             f"Date: {date}\r\n"
+            "Connection: close\r\n"
+            "Server: CE_E\r\n"
+            'WWW-Authenticate: Basic realm="Cisco-Edge"\r\n'
             "Content-Length: 0\r\n\r\n"
         )
         assert len(lab.asked("expc")) == before
@@ -261,19 +263,107 @@ def test_discovered_servers_are_allowed_by_name_and_address() -> None:
     run(main)
 
 
-def test_a_server_that_is_down_is_a_502_of_e() -> None:
+def failing(host: str) -> tuple[str, list[str]]:
+    return f"https://{host}:8443/cucm-uds/version", ["Server", "Date", "Content-Length", "Cache-Control", "Age"]
+
+
+def test_what_fails_behind_c_is_told_apart() -> None:
     async def main(lab: EdgeLab) -> None:
         cookie = await lab.cookie()
+        url, names = failing(SUB)
         await lab.crash("ucm-sub")
-        answer = await lab.proxied(f"https://{SUB}:8443/cucm-uds/version", cookie)
-        assert (answer.status, answer.reason) == (502, "Next Hop Connection Failed")
-        assert [name for name, _ in answer.headers] == ["Date", "Connection", "Server", "Content-Length"]
-        assert answer.headers.get("Server") == "CE_E"
+        answer = await lab.proxied(url, cookie)
+        assert (answer.status, answer.reason) == (502, "connect failed")
+        assert [name for name, _ in answer.headers] == [*names, "Connection"]
+        assert answer.headers.get("Server") == "CE_C"
+        assert answer.headers.get("Cache-Control") == "no-store"
+        assert answer.headers.get("Connection") == "keep-alive"
+        posted = await lab.proxied(url, cookie, method="POST", body=b"x")
+        assert (posted.status, posted.headers.get("Connection")) == (502, "close")
         await lab.power_off("ucm-pub")
-        assert (await lab.proxied(VERSION, cookie)).status == 502
+        silent = await lab.proxied(VERSION, cookie, timeout=100)
+        assert (silent.status, silent.reason) == (504, "Connection Timed Out")
         assert (await lab.config()).status == 200
 
     run(main)
+
+
+@pytest.mark.parametrize(
+    ("octets", "status", "reason"),
+    [
+        (b"", 502, "Server Hangup"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhel", 502, "Server Hangup"),
+        (b"SIP/2.0 200 OK\r\n\r\n", 502, "Invalid HTTP Response"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", 502, "Invalid HTTP Response"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhel...", 504, "Maximum Transaction Time Exceeded"),
+        (b"...", 504, "Connection Timed Out"),
+    ],
+)
+def test_a_server_that_answers_badly(octets: bytes, status: int, reason: str) -> None:
+    class Raw:
+        def __init__(self, node: Node) -> None:
+            self.node = node
+
+        async def start(self) -> Raw:
+            self.server = await asyncio.start_server(self._serve, self.node.host.address(), 8080)
+            return self
+
+        async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            hangs = octets.endswith(b"...")
+            writer.write(octets.removesuffix(b"..."))
+            if hangs:
+                await asyncio.sleep(3600)
+            writer.close()
+
+        async def stop(self) -> None:
+            self.server.close()
+
+    async def build(node: Node) -> Service:
+        return await Raw(node).start()
+
+    async def main(lab: EdgeLab) -> None:
+        cookie = await lab.cookie()
+        answer = await lab.proxied(OWN, cookie, method="POST", timeout=100)
+        assert (answer.status, answer.reason) == (status, reason)
+
+    run(main, changes=with_photos(), builds={"ucm-sub": build})
+
+
+def test_a_name_that_c_cannot_resolve() -> None:
+    async def main(lab: EdgeLab) -> None:
+        answer = await lab.proxied("http://nowhere.inside.example.com:8080/", await lab.cookie())
+        assert (answer.status, answer.reason) == (500, "Cannot find server.")
+
+    run(main, changes={"mra.allow_list": ({"url": "http://nowhere.inside.example.com:8080/"},)})
+
+
+def test_a_c_that_is_silent_is_a_504_of_e() -> None:
+    async def main(lab: EdgeLab) -> None:
+        cookie = await lab.cookie()
+        await lab.freeze("expc")
+        answer = await lab.proxied(VERSION, cookie, timeout=100)
+        assert (answer.status, answer.reason) == (504, "Next Hop Timeout")
+        assert answer.headers.get("Server") == "CE_E"
+
+    changes = {"defaults.edge.next_hop_timeout_s": 2.0}
+    run(main, changes=changes)
+
+
+def test_the_inner_request_is_in_absolute_form() -> None:
+    async def main(lab: EdgeLab) -> None:
+        await lab.config()
+        heads = [entry.payload for entry in lab.entries("http.request", "expc")]
+        assert heads[-1].startswith(b"GET http://vcs_control.inside.example.com:8443/ZXhhbXBsZS5jb20/get_edge_config?")
+
+    run(main)
+    plainly = {"defaults.edge.inner_request": "origin form"}
+
+    async def other(lab: EdgeLab) -> None:
+        await lab.config()
+        assert lab.entries("http.request", "expc")[-1].payload.startswith(b"GET /ZXhhbXBsZS5jb20/")
+
+    run(other, changes=plainly)
 
 
 def test_a_servers_own_502_is_not_ours() -> None:
@@ -306,7 +396,11 @@ def test_c_verifies_the_servers_behind_it_in_tls_verify_mode_and_from_x14_2_on_w
         answer = await lab.proxied(f"https://{SUB}:6972/CSFALICE.cnf.xml", cookie)
         assert answer.status == status
         if status == 502:
+            assert answer.reason == "connect failed"
             assert "SSL connection failed" in lab.entries("note", "expc")[-1].event.as_json()["text"]
+            tries = [entry.at_ns for entry in lab.entries("tls.failed", "expc")]
+            assert len(tries) == 2
+            assert 0.01 <= (tries[1] - tries[0]) / 1e9 < 0.02
 
     run(
         main,
@@ -371,14 +465,14 @@ class Slow(Stub):
         return await super()._handle(request)
 
 
-def test_a_slow_server_is_a_502_in_time() -> None:
+def test_a_slow_server_is_a_504_in_time() -> None:
     async def slow(node: Node) -> Stub:
         return await Slow(node, lambda _: plain(), (8443,)).start()
 
     async def main(lab: EdgeLab) -> None:
         cookie = await lab.cookie()
         begun = lab.world.now()
-        assert (await lab.proxied(f"https://{SUB}:8443/cucm-uds/version", cookie, timeout=100)).status == 502
+        assert (await lab.proxied(f"https://{SUB}:8443/cucm-uds/version", cookie, timeout=100)).status == 504
         assert (lab.world.now() - begun) / 1e9 < 31
 
     run(main, builds={"ucm-sub": slow})

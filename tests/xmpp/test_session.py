@@ -56,6 +56,46 @@ def bound() -> Session:
     return subject
 
 
+@pytest.mark.parametrize("version", ["1.1", "1.99", "2.0", "10.0", "2"])
+def test_a_higher_version_is_answered_with_ours(version: str) -> None:
+    subject = fresh()
+    assert feed(subject, HEADER.replace(b"version='1.0'", f"version='{version}'".encode())) == []
+    assert subject.data_to_send().startswith(SERVER_HEADER + b"<stream:features><starttls")
+
+
+@pytest.mark.parametrize("version", ["0.9", "0", "", "x", "1.x", "-1.0", "\u0661.0"])
+def test_a_lower_version_or_none_is_not_supported(version: str) -> None:
+    subject = fresh()
+    feed(subject, HEADER.replace(b"version='1.0'", f"version='{version}'".encode()))
+    assert b"<unsupported-version " in subject.data_to_send()
+    assert subject.closed
+
+
+def test_a_stream_free_of_prefixes_declares_the_namespace_on_each_stanza() -> None:
+    header = b"<stream to='example.com' xmlns='http://etherx.jabber.org/streams' version='1.0'>"
+    subject = fresh(secure=True)
+    feed(subject, header)
+    (asked,) = feed(subject, sasl.auth("PLAIN", sasl.encode_plain("alice", "secret")))
+    assert isinstance(asked, session.Authenticate)
+    subject.grant(ALICE)
+    feed(subject, header)
+    bind = b"<iq xmlns='jabber:client' type='set' id='1'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
+    (wanted,) = feed(subject, bind)
+    assert isinstance(wanted, session.BindRequested)
+    subject.bind("r")
+    (sent,) = feed(subject, b"<message xmlns='jabber:client' to='bob@example.com'><body>hi</body></message>")
+    assert isinstance(sent, session.MessageSent)
+    assert feed(subject, b"</stream>") == [session.Ended()]
+    assert subject.data_to_send().endswith(END)
+
+
+def test_without_a_namespace_of_its_own_a_stanza_is_none() -> None:
+    subject = fresh(secure=True)
+    feed(subject, b"<stream to='example.com' xmlns='http://etherx.jabber.org/streams' version='1.0'>")
+    feed(subject, b"<message to='bob@example.com'/>")
+    assert subject.closed
+
+
 def test_a_wrong_password_octet_by_octet_as_captured() -> None:
     subject = fresh()
     assert feed(subject, b"<?xml version='1.0' ?>" + HEADER) == []

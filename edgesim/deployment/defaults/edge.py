@@ -8,8 +8,11 @@ from edgesim.deployment.base import Model, Port, Status
 from edgesim.deployment.defaults.known import (
     MAINTENANCE,
     MULTI_DOMAIN,
+    ORIGIN,
     REQUIREMENTS,
     TC_EXAMPLE,
+    TRAFFIC_SERVER,
+    TROUBLESHOOTING,
     UDS_REFERENCE,
     known,
 )
@@ -84,9 +87,39 @@ class EdgeDefaults(Model):
         403, "refusal by the allow list, decided by C, the same for host, path and method", tag="proposed", gap="D-09"
     )
     upstream_failure_status: int = known(
-        502, "every upstream failure and timeout; a 504 was never seen", tag="proposed", gap="D-10"
+        502, "E's answer where no C can be reached, or the tunnel breaks", tag="doc", source=TROUBLESHOOTING
     )
-    upstream_failure_reason: str = known("Next Hop Connection Failed", "reason phrase of the 502", tag="impl")
+    upstream_failure_reason: str = known(
+        "Next Hop Connection Failed", "reason phrase of that", tag="doc", source=TROUBLESHOOTING
+    )
+    upstream_timeout_status: int = known(504, "E's answer where C is silent", tag="impl", source=TRAFFIC_SERVER)
+    upstream_timeout_reason: str = known("Next Hop Timeout", "reason phrase of that", tag="impl", source=TRAFFIC_SERVER)
+    server_failures: tuple[tuple[str, int, str], ...] = known(
+        (
+            ("refused", 502, "connect failed"),
+            ("unreachable", 502, "connect failed"),
+            ("reset", 502, "Server Hangup"),
+            ("malformed", 502, "Invalid HTTP Response"),
+            ("timed out", 504, "Connection Timed Out"),
+            ("too slow", 504, "Maximum Transaction Time Exceeded"),
+            ("unresolved", 500, "Cannot find server."),
+            ("failed", 502, "connect failed"),
+        ),
+        "C's answer where a server behind it fails: how it fails, status and reason. The phrases are those of the "
+        "proxy software; the product may show the text of the system's error for a connection that is refused",
+        tag="impl",
+        source=TRAFFIC_SERVER,
+    )
+    server_tls_attempts: int = known(
+        2, "how often C dials a server whose certificate it refuses", tag="trace", source=ORIGIN, ge=1
+    )
+    server_tls_pause_s: float = known(0.01, "between these attempts, seconds", tag="trace", source=ORIGIN, ge=0)
+    inner_request: Literal["absolute form", "origin form"] = known(
+        "absolute form",
+        "the request line from E to C: http://vcs_control.<C's domain>:8443 before the target",
+        tag="trace",
+        source=ORIGIN,
+    )
     retry_after_s: int | None = known(
         None, "Retry-After of 429, 502 and 503: none was ever seen", tag="proposed", gap="D-10"
     )
@@ -134,8 +167,12 @@ class EdgeDefaults(Model):
         "C that started while Unified CM was down: X15.5.1 was seen to refuse every login until restarted",
         tag="proposed",
     )
-    proxy_timeout_s: float = known(
-        30.0, "C or E waits so long for the next hop's answer, seconds", tag="proposed", gt=0
+    proxy_timeout_s: float = known(30.0, "C waits so long for a server's answer, seconds", tag="proposed", gt=0)
+    next_hop_timeout_s: float = known(
+        45.0,
+        "E waits so long for C's answer, seconds: longer than C, whose word on a server it passes on",
+        tag="proposed",
+        gt=0,
     )
     client_idle_s: float = known(115.0, "E closes an idle client connection after this", tag="proposed", gt=0)
     message_s: float = known(60.0, "an HTTP message must be complete within this, seconds", tag="proposed", gt=0)

@@ -10,6 +10,7 @@ from edgesim.deployment.defaults.known import (
     CERTIFICATES,
     CODE_GRANT,
     CONFIGURATION,
+    ORIGIN,
     REQUIREMENTS,
     SYSTEM_GUIDE,
     UPGRADE,
@@ -126,11 +127,12 @@ class TlsDefaults(Model):
         ge=1,
     )
     verify_origin_command: str = known(
-        "xConfiguration EdgeConfigServer VerifyOriginServer", "the setting's name", tag="recalled", gap="I-16"
+        "xConfiguration EdgeConfigServer VerifyOriginServer", "the setting's name", tag="doc", source=ORIGIN
     )
     unverified_server_status: int = known(
-        502, "what a client gets when C cannot verify a server", tag="one-source", gap="I-17"
+        502, "what a client gets when C cannot verify a server", tag="trace", source=ORIGIN
     )
+    unverified_server_reason: str = known("connect failed", "reason phrase of that", tag="trace", source=ORIGIN)
     certificate_days: int = known(730, "validity of the lab's leaf certificates, days", tag="proposed", ge=1)
     restarted_for_unified_cm: tuple[tuple[str, tuple[str, ...]], ...] = known(
         (

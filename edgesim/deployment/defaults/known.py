@@ -50,6 +50,8 @@ ENDPOINTS = "Configure Endpoint Registration on Expressway (223293)"
 PHONES = "Troubleshoot Cisco Phone 7800/8800 Series (200850)"
 UNREGISTERED = "Troubleshoot IP Phone Unregistration (200410)"
 LOGIN_ISSUES = "Troubleshoot Jabber Log in - Common Issues (221845)"
+TRAFFIC_SERVER = "Apache Traffic Server, the proxy software that the products' Via names"
+ORIGIN = "Understand Origin Server Verification and Expressway Traffic Server Certificates (218018)"
 SIPCC = "SIPCC as published in Mozilla trees"
 DISCOVERY = 'Planning Guide for Cisco Jabber 11.6, "Service Discovery"'
 

@@ -26,8 +26,8 @@ EFFECTS = {
     ("expressway_c", "server"): "the traversal zone fails (TLS): REGISTER is answered 503, there is no chat, and "
     "configuration files end in 502",
     ("unified_cm", "tomcat"): "Expressway-C does not discover the node; of a publisher, nobody signs in (401)",
-    ("unified_cm", "callmanager"): "users sign in, but the configuration files on 6972 end in 502 Next Hop Connection "
-    "Failed; in mixed mode the zone to 5061 stays down",
+    ("unified_cm", "callmanager"): "users sign in, but the configuration files on 6972 end in 502 "
+    "connect failed; in mixed mode the zone to 5061 stays down",
     ("im_presence", "tomcat"): "Expressway-C does not discover the node: no chat",
     ("im_presence", "cup-xmpp"): "Expressway-C's XMPP link to the node stays down: no chat",
 }

@@ -72,10 +72,13 @@ def _failed(lab: Deployment, cores: Cores, zone: str) -> Matcher:
 
 def _unverified(lab: Deployment) -> Matcher:
     """What a client gets where C's proxy cannot verify a server."""
-    status = lab.defaults.tls.unverified_server_status
-    if status == lab.defaults.edge.upstream_failure_status:
-        return facts.next_hop_failed(lab, facts.any_client(lab))
-    return HttpResponse(node=facts.any_client(lab), peer=facts.edges(lab), status=status)
+    tls = lab.defaults.tls
+    return HttpResponse(
+        node=facts.any_client(lab),
+        peer=facts.edges(lab),
+        status=tls.unverified_server_status,
+        reason=tls.unverified_server_reason,
+    )
 
 
 def _no_chat(lab: Deployment, cores: Cores) -> tuple[Matcher, ...]:
@@ -110,7 +113,7 @@ def _refused_by_unified_cm(
     showing = tuple(core for core in cores if _has("proxy presents its certificate", core))
     if node.name == cluster.tftp[0] and showing:
         awaits += _server_refuses(node.name, _any(showing), ports.configuration_https)
-        awaits.append(facts.next_hop_failed(lab, facts.any_client(lab)))
+        awaits.append(_unverified(lab))
     return _predict(*awaits)
 
 
@@ -303,9 +306,9 @@ def _refused(lab: Deployment, spec: HostSpec, cores: Cores, service: str) -> Pre
 
 EFFECTS = {
     ("unified_cm", "tomcat"): "C cannot discover the cluster and nobody signs in (401), or, where only its proxy "
-    "verifies, every request to it ends in 502 Next Hop Connection Failed",
-    ("unified_cm", "callmanager"): "users sign in, but the configuration files on 6972 end in 502 Next Hop Connection "
-    "Failed; in mixed mode the zone to 5061 stays down",
+    "verifies, every request to it ends in 502 connect failed",
+    ("unified_cm", "callmanager"): "users sign in, but the configuration files on 6972 end in 502 "
+    "connect failed; in mixed mode the zone to 5061 stays down",
     ("im_presence", "tomcat"): "C cannot discover the cluster: chat is refused with 403, or, where only its proxy "
     "verifies, with 502",
     ("im_presence", "cup-xmpp"): "C's XMPP link to the node stays down: no chat",

@@ -6,7 +6,8 @@ added by E's proxy on the way to the client.
 
 from __future__ import annotations
 
-from edgesim.http import Headers, Response
+from edgesim.edge.forwarding import connection_after
+from edgesim.http import Headers, HttpError, HttpTlsFailed, Request, Response, cause_text
 from edgesim.node import Node
 
 
@@ -36,23 +37,39 @@ def too_many(node: Node) -> Response:
     return Response(status=429, headers=Headers(headers))
 
 
-def refused(node: Node, status: int, reason: str | None = None, *, server: str | None = None) -> Response:
-    """Return an empty answer of C's proxy, or of ``server``."""
+def refused(
+    node: Node, status: int, reason: str | None = None, *, server: str | None = None, cause: str = ""
+) -> Response:
+    """Return an answer of C's proxy, or of ``server``; its body is the cause, where there is one to name."""
+    body = cause_text(cause)
     headers = (
         ("Server", server or node.defaults.edge.server_of_c),
         ("Date", node.host.clock.http_date()),
-        ("Content-Length", "0"),
+        *((("Content-Type", "text/plain"),) if body else ()),
+        ("Content-Length", str(len(body))),
     )
-    return Response(status=status, reason=reason, headers=Headers(headers))
+    return Response(status=status, reason=reason, headers=Headers(headers), body=body)
 
 
-def unreachable(node: Node) -> Response:
-    """Return what tells E that C could not reach or verify the inside server."""
-    edge = node.defaults.edge
-    return refused(node, edge.upstream_failure_status, edge.upstream_failure_reason)
+def failed(node: Node, request: Request, error: Exception) -> Response:
+    """Return the answer where the server behind C failed, by how it failed."""
+    kind = error.kind if isinstance(error, HttpError) else HttpError.kind
+    if isinstance(error, HttpTlsFailed):
+        return unverified(node, request)
+    table = {name: (status, reason) for name, status, reason in node.defaults.edge.server_failures}
+    return _error(node, request, *(table.get(kind) or table[HttpError.kind]))
 
 
-def unverified(node: Node) -> Response:
+def unverified(node: Node, request: Request) -> Response:
     """Return the answer where C does not trust the certificate of an inside server."""
-    status = node.defaults.tls.unverified_server_status
-    return unreachable(node) if status == node.defaults.edge.upstream_failure_status else refused(node, status)
+    tls = node.defaults.tls
+    return _error(node, request, tls.unverified_server_status, tls.unverified_server_reason)
+
+
+def _error(node: Node, request: Request, status: int, reason: str) -> Response:
+    """Return an error as the proxy software makes it."""
+    answer = refused(node, status, reason)
+    headers = answer.headers.added("Cache-Control", "no-store")
+    if connection_after(request) == "close":
+        headers = headers.added("Connection", "close")
+    return Response(status=status, reason=reason, headers=headers)

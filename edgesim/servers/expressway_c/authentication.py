@@ -94,7 +94,7 @@ class Authenticator:
             account: Account = await self._users.sign_in(basic.user, basic.password, tracking=tracking)
         except Unverified as error:
             self._tell(request, basic.user, "basic", False, str(error))
-            return Verdict(refusal=unverified(self.node))
+            return Verdict(refusal=unverified(self.node, request))
         except (Refused, Unavailable) as error:
             return self._refuse(request, basic.user, "basic", str(error))
         self.credentials.accept(account, basic.password)

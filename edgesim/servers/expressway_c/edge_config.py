@@ -8,6 +8,7 @@ Example" (Cisco 211304), "Configure MRA through Expressway/VCS in a Multi-Domain
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from edgesim.deployment import Release
@@ -60,11 +61,12 @@ class EdgeConfigService:
         """Answer a request for ``domain`` that came through ``edge``."""
         defaults = self.node.defaults.edge
         if request.method != "GET":
-            return refused(self.node, 405, server=defaults.server_of_configuration)
+            answer = refused(self.node, 405, server=defaults.server_of_configuration)
+            return replace(answer, headers=answer.headers.added("Allow", "GET"))
         try:
             names = requested_services(request.query)
-        except EdgeConfigError:
-            return refused(self.node, 400, server=defaults.server_of_configuration)
+        except EdgeConfigError as error:
+            return refused(self.node, 400, server=defaults.server_of_configuration, cause=str(error))
         verdict = await self._authenticator.sign_in(request)
         credentials = self._authenticator.credentials
         account = credentials.account(verdict.user) if verdict.refusal is None else None

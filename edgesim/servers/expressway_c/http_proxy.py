@@ -3,12 +3,14 @@
 It hands ``get_edge_config`` to the edge configuration service. A wrapped inside URL it forwards when the request is
 authenticated and the allow list has it, over a connection of its own from a source port of 30000 to 35999. The inside
 server's own answer, a 401 of its own too, passes; where the server cannot be reached or (from X14.2 on) its certificate
-not be verified, E tells the client 502. Sources: "Understand MRA Certificate Requirements and Apache Traffic Server
-History" (Cisco 225476), "MRA Deployment Guide X12.6, Configure MRA", "Expressway IP Port Usage Configuration Guide".
+not be verified, C answers in its place, by what failed (`defaults.edge.server_failures`). Sources: "Understand MRA
+Certificate Requirements and Apache Traffic Server History" (Cisco 225476), "MRA Deployment Guide X12.6, Configure MRA",
+"Expressway IP Port Usage Configuration Guide".
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from edgesim.edge import edge_config
@@ -17,10 +19,10 @@ from edgesim.edge.allow_list import rule as own_rule
 from edgesim.edge.descriptor import Descriptor, DescriptorError, decoded_target, split_target
 from edgesim.edge.forwarding import Hop, at_second_hop, from_server
 from edgesim.edge.tunnel import LOOPBACK
-from edgesim.http import HttpClient, HttpError, HttpTlsFailed, Request, Response
+from edgesim.http import Headers, HttpClient, HttpError, HttpTlsFailed, Request, Response
 from edgesim.journal import events
 from edgesim.node import Node
-from edgesim.servers.expressway_c.answers import refused, unreachable, unverified
+from edgesim.servers.expressway_c.answers import failed, refused
 from edgesim.servers.expressway_c.authentication import Authenticator
 from edgesim.servers.expressway_c.edge_config import EdgeConfigService
 from edgesim.servers.expressway_c.tunnel import Link
@@ -104,26 +106,40 @@ class HttpProxy:
         if edge.edge_auth_header:
             headers = headers.without(edge.edge_auth_header)
         try:
-            answer = await self._client_for(target.host).request(
-                request.method,
-                target.url(rest if rest[0] == "/" else "/" + rest),
-                headers=headers,
-                body=request.body,
-                timeout=edge.proxy_timeout_s,
-                keys=keys,
-            )
+            answer = await self._exchange(request, target, rest, headers, keys)
         except (HttpError, ValueError) as error:
-            if not isinstance(error, HttpTlsFailed):
-                self._note(request, str(error), keys)
-                return unreachable(self.node)
-            self._note(request, f"SSL connection failed for '{target.host}':{error}", keys)
-            return unverified(self.node)
+            refused_by_tls = isinstance(error, HttpTlsFailed)
+            text = f"SSL connection failed for '{target.host}':{error}" if refused_by_tls else str(error)
+            self._note(request, text, keys)
+            return failed(self.node, request, error)
         return Response(
             status=answer.status,
             reason=answer.reason,
             headers=from_server(answer, head=request.method == "HEAD"),
             body=answer.body,
         )
+
+    async def _exchange(
+        self, request: Request, target: Descriptor, rest: str, headers: Headers, keys: tuple[str, ...]
+    ) -> Response:
+        """Ask a server; one whose certificate C refuses, or that refuses C's, again. Raises `HttpError`."""
+        edge = self.node.defaults.edge
+        client = self._client_for(target.host)
+        for left in reversed(range(edge.server_tls_attempts)):
+            try:
+                return await client.request(
+                    request.method,
+                    target.url(rest if rest[0] == "/" else "/" + rest),
+                    headers=headers,
+                    body=request.body,
+                    timeout=edge.proxy_timeout_s,
+                    keys=keys,
+                )
+            except HttpTlsFailed:
+                if not left:
+                    raise
+                await asyncio.sleep(edge.server_tls_pause_s)
+        raise AssertionError("at least one attempt is made")
 
     def _note(self, request: Request, text: str, keys: tuple[str, ...]) -> None:
         tracking = request.headers.get("TrackingID")

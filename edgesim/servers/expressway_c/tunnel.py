@@ -42,6 +42,8 @@ NEVER = 10**9
 """Seconds: rekeying by time would follow the machine's clock, not the lab's."""
 NEVER_BYTES = 2**60
 
+ADDED = 1024
+"""Octets by which a request line or header block may be longer than a client's: what E adds to them."""
 Handler = Callable[[Request, "Link"], Awaitable[Response]]
 
 
@@ -62,7 +64,11 @@ class Link:
         self.server = HttpServer(
             node.journal,
             self._handle,
-            limits=HttpLimits(message=node.defaults.edge.message_s),
+            limits=HttpLimits(
+                message=node.defaults.edge.message_s,
+                start_line=HttpLimits().start_line + ADDED,
+                header_block=HttpLimits().header_block + ADDED,
+            ),
             decode=decoded_target,
             keys=tunnels.keys,
             name="https proxy",

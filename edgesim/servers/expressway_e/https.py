@@ -2,7 +2,8 @@
 
 E knows nothing of users or servers. It refuses what is no edge URL (404), a domain that C did not enable or that the
 Web Proxy took first (403), and a proxied request that carries no credentials at all (401); everything else is C's to
-judge. Where no C can be asked, the client gets ``502 Next Hop Connection Failed``. Sources: "Configure MRA through
+judge. Where no C can be asked, the client gets ``502 Next Hop Connection Failed``; where C answers too late, ``504 Next
+Hop Timeout``. What fails behind C is C's to say. Sources: "Configure MRA through
 Expressway/VCS in a Multi-Domain Deployment" (Cisco 117811) for the 403; "MRA Deployment Guide X12.5, Troubleshooting"
 for 404 and 502.
 """
@@ -16,9 +17,19 @@ from functools import partial
 from edgesim.deployment.hosts import ExpresswayE
 from edgesim.edge import edge_config
 from edgesim.edge.descriptor import Descriptor, DescriptorError, EdgeDomain, decoded_target, split_target
-from edgesim.edge.forwarding import Hop, at_first_hop, to_client
+from edgesim.edge.forwarding import Hop, at_first_hop, connection_after, to_client
 from edgesim.edge.tunnel import LOOPBACK
-from edgesim.http import Headers, HttpError, HttpLimits, HttpReset, HttpServer, Request, Response
+from edgesim.http import (
+    Headers,
+    HttpError,
+    HttpLimits,
+    HttpReset,
+    HttpServer,
+    HttpTimedOut,
+    Request,
+    Response,
+    cause_text,
+)
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import server_context
@@ -44,7 +55,6 @@ class EdgeProxy:
         self._uuids = node.host.entropy("http tracking")
         self._hop = Hop(scheme="https", uuid=node.deployment.pkid("expressway", node.name))
         self._turn = 0
-        self._tracking: dict[int, str] = {}
         self._homes: dict[str, str] = {}
         self.claims = claims
         self._server = HttpServer(
@@ -53,8 +63,9 @@ class EdgeProxy:
             limits=HttpLimits(idle=node.defaults.edge.client_idle_s, message=node.defaults.edge.message_s),
             refusal=self._refusal,
             decode=decoded_target,
-            keys=self._keys,
             on_violation=partial(protection.count, Category.HTTP_PROTOCOL),
+            keys=_tracking,
+            identify=self._uuids.uuid,
             name="https proxy",
         )
 
@@ -86,7 +97,6 @@ class EdgeProxy:
 
     async def handle(self, request: Request) -> Response:
         """Answer a client's request."""
-        tracking = self._tracking.pop(id(request), None) or self._uuids.uuid()
         try:
             first, rest = split_target(request.target)
         except DescriptorError:
@@ -100,10 +110,10 @@ class EdgeProxy:
         for tunnel in self._choose(request):
             if tunnel.skewed and isinstance(first, Descriptor):
                 return self._own(403)
-            answer = await self._forward(request, tunnel, tracking, own=isinstance(first, EdgeDomain))
+            answer = await self._forward(request, tunnel, own=isinstance(first, EdgeDomain))
             if answer is not None:
                 return answer
-        return self.unreachable()
+        return self.unreachable(request)
 
     def _judge(self, request: Request, first: EdgeDomain | Descriptor, rest: str) -> Response | None:
         """Return E's own refusal, or None where the request is for C."""
@@ -131,30 +141,32 @@ class EdgeProxy:
         turned = live[first:] + live[:first]
         return sorted(turned, key=lambda tunnel: tunnel.name != home)
 
-    async def _forward(self, request: Request, tunnel: Tunnel, tracking: str, *, own: bool) -> Response | None:
+    async def _forward(self, request: Request, tunnel: Tunnel, *, own: bool) -> Response | None:
         """Return what C answered, or the refusal that follows from it; None where another C may be asked.
 
         ``own`` says that the answer is C's own, not that of a server behind it: only such a one says anything of C.
         """
-        headers = at_first_hop(request, tracking=tracking, hop=self._hop)
+        edge = self.node.defaults.edge
         try:
             answer = await tunnel.client.request(
                 request.method,
                 f"http://{LOOPBACK}:{self.tunnels.port}{request.target}",
-                headers=headers,
+                headers=at_first_hop(request, tracking=request.id, hop=self._hop),
                 body=request.body,
-                timeout=self.node.defaults.edge.proxy_timeout_s,
+                timeout=edge.next_hop_timeout_s,
                 keys=_user_keys(request),
+                absolute=f"http://{tunnel.control}:{self.tunnels.port}"
+                if edge.inner_request == "absolute form"
+                else "",
             )
         except (HttpError, ValueError) as error:
             note = f"{request.method} {decoded_target(request.target)}: {error}"
-            self.node.journal.emit(events.Note(text=note), keys=(f"tracking:{tracking}", *_user_keys(request)))
+            self.node.journal.emit(events.Note(text=note), keys=(*_tracking(request), *_user_keys(request)))
+            if isinstance(error, HttpTimedOut):
+                return self._failed(request, edge.upstream_timeout_status, edge.upstream_timeout_reason)
             # A tunnel that breaks may have carried the request: only what may be repeated is (RFC 9110, section 9.2.2).
             broken = isinstance(error, HttpReset) and request.method in REPEATABLE
-            return None if broken else self.unreachable()
-        edge = self.node.defaults.edge
-        if answer.status == edge.upstream_failure_status and answer.headers.get("Server") == edge.server_of_c:
-            return self.unreachable()
+            return None if broken else self.unreachable(request)
         if own and answer.headers.get("Server") == edge.server_of_configuration:
             self._compare_clocks(tunnel, answer)
             if tunnel.skewed:
@@ -203,45 +215,50 @@ class EdgeProxy:
 
     # ---- E's own answers
 
-    def _own(self, status: int, reason: str | None = None) -> Response:
-        """Return an error of E's own, its lines in the traced order."""
-        edge = self.node.defaults.edge
+    def _own(self, status: int, *more: tuple[str, str], body: bytes = b"") -> Response:
+        """Return a refusal of E's own, its lines in the traced order."""
         headers = [
             ("Date", self.node.host.clock.http_date()),
             ("Connection", "close"),
+            ("Server", self.node.defaults.edge.server_of_e),
+            *more,
+            *((("Content-Type", "text/plain"),) if body else ()),
+            ("Content-Length", str(len(body))),
+        ]
+        return Response(status=status, headers=Headers(headers), body=body)
+
+    def _failed(self, request: Request, status: int, reason: str) -> Response:
+        """Return E's answer where the next hop failed, as its proxy software makes errors."""
+        edge = self.node.defaults.edge
+        headers = [
+            ("Date", self.node.host.clock.http_date()),
+            ("Connection", connection_after(request)),
             ("Server", edge.server_of_e),
+            ("Cache-Control", "no-store"),
             ("Content-Length", "0"),
         ]
-        if edge.retry_after_s is not None and status in (edge.upstream_failure_status, 503):
+        if edge.retry_after_s is not None:
             headers.append(("Retry-After", str(edge.retry_after_s)))
         return Response(status=status, reason=reason, headers=Headers(headers))
 
-    def unreachable(self) -> Response:
-        """Return E's answer where nothing inside can be reached."""
+    def unreachable(self, request: Request) -> Response:
+        """Return E's answer where no C can be reached."""
         edge = self.node.defaults.edge
-        return self._own(edge.upstream_failure_status, edge.upstream_failure_reason)
+        return self._failed(request, edge.upstream_failure_status, edge.upstream_failure_reason)
 
     def _unauthenticated(self) -> Response:
         edge = self.node.defaults.edge
         if edge.unauthenticated_status != 401:
             return self._own(edge.unauthenticated_status)
-        headers = (
-            ("WWW-Authenticate", f'Basic realm="{edge.realm}"'),
-            ("Server", edge.server_of_e),
-            ("Date", self.node.host.clock.http_date()),
-            ("Content-Length", "0"),
-        )
-        return Response(status=401, headers=Headers(headers))
+        return self._own(401, ("WWW-Authenticate", f'Basic realm="{edge.realm}"'))
 
-    def _refusal(self, status: int) -> Response:
-        return self._own(status)
+    def _refusal(self, status: int, cause: str) -> Response:
+        return self._own(status, body=cause_text(cause))
 
-    # ---- the journal
 
-    def _keys(self, request: Request) -> tuple[str, ...]:
-        """Give the request its TrackingID as soon as it is journalled."""
-        tracking = self._tracking[id(request)] = self._uuids.uuid()
-        return (f"tracking:{tracking}",)
+def _tracking(request: Request) -> tuple[str, ...]:
+    """Return the key of a request's TrackingID, which it has from the moment at which it is journalled."""
+    return (f"tracking:{request.id}",)
 
 
 _CATEGORIES = {401: Category.HTTP_AUTHORIZATION, 404: Category.HTTP_RESOURCE}

@@ -18,7 +18,7 @@ from edgesim.node import Node
 class Ipv6Front:
     """The HTTPS port on the IPv6 address of the outer interface, if it has one. ``answer`` is E's own refusal."""
 
-    def __init__(self, node: Node, answer: Callable[[], Response]) -> None:
+    def __init__(self, node: Node, answer: Callable[[Request], Response]) -> None:
         self.node = node
         spec = node.spec.spec
         assert isinstance(spec, hosts.ExpresswayE)
@@ -44,7 +44,7 @@ class Ipv6Front:
             self._closing.close()
 
     async def _handle(self, request: Request) -> Response:
-        return self._answer()
+        return self._answer(request)
 
 
 class _Closing(asyncio.Protocol):

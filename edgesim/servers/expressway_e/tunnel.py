@@ -73,6 +73,12 @@ class Tunnel:
         """The FQDN of the C, or its address while it has not introduced itself."""
         return self.core.fqdn if self.core else self.peer[0]
 
+    @property
+    def control(self) -> str:
+        """The host to which E's proxy addresses what it sends through the tunnel."""
+        domain = self.core.domain if self.core else ""
+        return f"vcs_control.{domain}" if domain else "vcs_control"
+
     async def introduce(self, greeting: Greeting) -> None:
         """Tell C who is at this end and learn who is at the other; a C that shows its certificate hears once more if it
         is taken. Raises `HttpError`, `TunnelError`, and `TunnelRefused` for a certificate that will not do."""

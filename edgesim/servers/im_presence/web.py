@@ -55,7 +55,7 @@ class SingleSignOn:
     def handle(self, request: Request) -> Response:
         """Answer the probe."""
         if request.method not in ("GET", "HEAD"):
-            return error_page(405, ("Allow", "GET"))
+            return error_page(405, ("Allow", "GET, HEAD"))
         return Response(status=200, headers=Headers([("Content-Type", "application/xml")]), body=self._body)
 
 

@@ -151,8 +151,8 @@ class UnifiedCm:
     async def _serve_file(self, request: Request) -> Response:
         return self.tftp.handle(request)
 
-    def _refuse(self, status: int) -> Response:
-        response = self.tomcat.error(status, "The request cannot be processed.")
+    def _refuse(self, status: int, cause: str) -> Response:
+        response = self.tomcat.error(status, f"The request cannot be processed: {cause}")
         headers = response.headers.added("Connection", "close")
         return Response(status=status, headers=headers, body=response.body)
 

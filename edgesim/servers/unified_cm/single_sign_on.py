@@ -28,7 +28,7 @@ class SingleSignOn:
         if request.path != PATH:
             return self._tomcat.error(404, "The requested resource is not available.")
         if request.method not in ("GET", "HEAD"):
-            return self._tomcat.error(405, "The probe takes GET.", allow=("GET",))
+            return self._tomcat.error(405, "The probe takes GET.", allow=("GET", "HEAD"))
         status = leaf("Status", None, ("enabled", "true" if self.enabled else "false"))
         answer = tag("Response", tag("SingleSignOn", status, attributes=(("version", self._version),)))
         body = DECLARATION + tag(self._root, answer, attributes=(("version", "1.0"),))

@@ -9,12 +9,16 @@ Source: "Collaboration Edge TC-based Endpoints Configuration Example" (Cisco 211
 
 from __future__ import annotations
 
+from html import escape
+
 from edgesim.http import Headers, Response
 from edgesim.http.message import standard_reason
 from edgesim.world import HostClock
 
 EPOCH = "Thu, 01 Jan 1970 00:00:00 GMT"
 HTML = "text/html;charset=utf-8"
+SHOWN = 200
+"""Characters of a message that an error page shows."""
 
 
 class Tomcat:
@@ -73,7 +77,8 @@ class Tomcat:
 
 
 def page(status: int, message: str) -> bytes:
-    """Return the HTML of an error page; ``message`` is ours, never the caller's."""
+    """Return the HTML of an error page."""
+    message = escape(message[:SHOWN])
     title = f"HTTP Status {status} - {standard_reason(status)}"
     return (
         f"<html><head><title>{title}</title></head><body><h1>{title}</h1><hr/>"

@@ -9,7 +9,7 @@ Source: User Data Services API reference and developer guide (developer.cisco.co
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -148,7 +148,7 @@ class Uds:
             user = verdict
         answer = methods.get("GET" if request.method == "HEAD" else request.method)
         if answer is None:
-            return self._failure(uri, 405, f"{request.method[:20]} is not supported here", allow=tuple(methods))
+            return self._failure(uri, 405, f"{request.method[:20]} is not supported here", allow=_allowed(methods))
         try:
             return answer(Call(request=request, uri=uri, parts=parts, user=user))
         except Refused as refused:
@@ -401,6 +401,11 @@ class Uds:
 def _below(user: User) -> str:
     """Return the path of a user below the root of UDS, its id encoded as in the targets of requests."""
     return uds.user_target(user.id)[len(uds.ROOT) :]
+
+
+def _allowed(methods: Iterable[str]) -> tuple[str, ...]:
+    """Return the methods that a resource takes: where it takes GET, HEAD too."""
+    return tuple(each for method in methods for each in ((method, "HEAD") if method == "GET" else (method,)))
 
 
 def _count(value: str | None, default: int) -> int:
