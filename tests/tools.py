@@ -22,6 +22,9 @@ PACKAGES = {
     "baresip": "baresip-core",
     "sipp": "sip-tester",
     "tshark": "tshark",
+    "linphonec": "linphone-cli",
+    "profanity": "profanity",
+    "go-sendxmpp": "go-sendxmpp",
 }
 """The Debian package that has each program."""
 

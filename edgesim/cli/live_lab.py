@@ -56,14 +56,29 @@ class Ready:
     directory: str = ""
 
 
+PLAIN = (
+    "--plain-roots: these roots have no name constraints, so that whoever has their keys can certify any name. "
+    "Give them to the client under test alone, never to a system's or a browser's store"
+)
+
+
 class LiveLab:
     """One lab, from start to stop."""
 
-    def __init__(self, deployment: Deployment, directory: Path, *, seed: int | None, keylog: Path | None) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        directory: Path,
+        *,
+        seed: int | None,
+        keylog: Path | None,
+        plain_roots: bool = False,
+    ) -> None:
         self.deployment = deployment
         self.directory = directory
         self._seed = seed
         self._keylog = keylog
+        self._plain_roots = plain_roots
         self._stop = asyncio.Event()
 
     def run(self, ready: Callable[[Ready], None]) -> None:
@@ -73,6 +88,8 @@ class LiveLab:
             self._run(ready, began)
 
     def _run(self, ready: Callable[[Ready], None], began: float) -> None:
+        if self._plain_roots:
+            _warn(PLAIN)
         self.deployment = with_own_secrets(self.deployment, self.directory)
         self._see_to_descriptors()
         try:
@@ -140,6 +157,7 @@ class LiveLab:
                 domains=[domain for domain in dict.fromkeys(domains) if domain],
                 randomness=machine.randomness(),
                 now=machine.today(),
+                plain=self._plain_roots,
             )
         except PkiError as error:
             raise Problem(str(error)) from None

@@ -46,6 +46,11 @@ In another terminal: edgesim sign-in, status, netstat, zones, control."""
 @click.option(
     "--journal-days", type=click.FloatRange(0), metavar="DAYS", help="Keep it so long. [default: 7; 0: always]"
 )
+@click.option(
+    "--plain-roots",
+    is_flag=True,
+    help="Roots without name constraints, for clients that refuse them (mbedTLS). Never trust these system-wide.",
+)
 @click.option("--seed", type=click.IntRange(0), help="What tags, nonces and the like derive from. [default: random]")
 def command(
     deployment: str,
@@ -57,6 +62,7 @@ def command(
     keylog: Path | None,
     journal_size: int | None,
     journal_days: float | None,
+    plain_roots: bool,
     seed: int | None,
 ) -> None:
     """Start a lab on loopback addresses of this machine, and keep it until Ctrl-C.
@@ -85,7 +91,7 @@ def command(
         return
     chosen = {"defaults.journal.mebibytes": journal_size, "defaults.journal.days": journal_days}
     moved = moved.changed({name: value for name, value in chosen.items() if value is not None})
-    lab = LiveLab(moved, places.state_directory(directory), seed=seed, keylog=keylog)
+    lab = LiveLab(moved, places.state_directory(directory), seed=seed, keylog=keylog, plain_roots=plain_roots)
     lab.run(lab_views.print_json if as_json else lab_views.print_tables)
     if not as_json:
         click.echo("\nstopped")

@@ -49,12 +49,14 @@ def installation_root(
     now: datetime,
     networks: Sequence[str] = LOOPBACK,
     role: str = "root",
+    plain: bool = False,
 ) -> Authority:
     """Return this installation's private root for these domains: the one kept in ``directory``, else a new one.
 
-    ``randomness`` must be unpredictable (``random.SystemRandom()``): keys of the root, and later of the leaves, are
-    drawn from it. ``now`` is the real date in UTC. Raises `PkiError` if the key's file is readable by others or is no
-    CA, and `OSError` if the directory cannot be written.
+    ``plain`` leaves the name constraints out, for clients whose TLS library refuses critical ones: such a root is good
+    for every name there is. ``randomness`` must be unpredictable (``random.SystemRandom()``): keys of the root, and
+    later of the leaves, are drawn from it. ``now`` is the real date in UTC. Raises `PkiError` if the key's file is
+    readable by others or is no CA, and `OSError` if the directory cannot be written.
     """
     constraints = Constraints(domains=tuple(sorted(set(domains))), networks=tuple(networks))
 
@@ -62,9 +64,9 @@ def installation_root(
         name = f"edgesim private {role} for {constraints.domains[0] if constraints.domains else 'loopback'}"
         validity = validity_from(now, CA_DAYS)
         return Authority.root(name, randomness, organization=f"edgesim on this machine ({role})", validity=validity,
-                              constraints=constraints)  # fmt: skip
+                              constraints=None if plain else constraints)  # fmt: skip
 
-    return _kept(directory / _stem(role, constraints), randomness, now, (), make)
+    return _kept(directory / _stem(f"plain-{role}" if plain else role, constraints), randomness, now, (), make)
 
 
 def installation_authorities(
@@ -74,6 +76,7 @@ def installation_authorities(
     randomness: Randomness,
     now: datetime,
     networks: Sequence[str] = LOOPBACK,
+    plain: bool = False,
 ) -> Authorities:
     """Return this installation's private CAs: roots in the parts of a public CA, of the company, of a CA that nobody
     trusts and of the phones' maker, and an issuing CA below each of the first two.
@@ -83,7 +86,7 @@ def installation_authorities(
 
     def root(role: str) -> Authority:
         return installation_root(
-            directory, domains=domains, randomness=randomness, now=now, networks=networks, role=role
+            directory, domains=domains, randomness=randomness, now=now, networks=networks, role=role, plain=plain
         )
 
     def issuing(above: Authority, stem: str, name: str) -> Authority:

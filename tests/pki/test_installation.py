@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from edgesim.cli.live_lab import _more_domains
 from edgesim.deployment import builtin
@@ -125,3 +126,15 @@ def test_live_labs_certify_what_products_derive_and_nothing_that_is_written() ->
         "conference-1.example.org",
         "secure.phones.example.net",
     ]
+
+
+def test_plain_roots_are_others_and_certify_anything(tmp_path: Path) -> None:
+    """For clients whose TLS library refuses critical name constraints; a lab without the option keeps its own."""
+    usual = installation_authorities(tmp_path, domains=["example.com"], randomness=Entropy(1, "r"), now=NOW)
+    plain = installation_authorities(tmp_path, domains=["example.com"], randomness=Entropy(2, "r"), now=NOW, plain=True)
+    for cas, constrained in ((usual, True), (plain, False)):
+        found = [each.certificate.extensions for each in (cas.public, cas.enterprise_root, cas.private)]
+        assert all(any(one.oid == x509.NameConstraints.oid for one in each) is constrained for each in found)
+    assert not set(usual.trusted().values()) & set(plain.trusted().values())
+    again = installation_authorities(tmp_path, domains=["example.com"], randomness=Entropy(3, "r"), now=NOW)
+    assert again.trusted() == usual.trusted()
