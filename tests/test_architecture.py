@@ -245,6 +245,7 @@ def test_nobody_above_the_world_calls_what_breaks_determinism() -> None:
 def test_below_the_command_line_sockets_and_the_system_are_used_for_names_only() -> None:
     """Constants and errors of `socket` and `os` are welcome; opening real ones is the world's business."""
     allowed = {
+        "lab/networks.py": "claims loopback addresses that no other lab has, for a live lab",
         "lab/loopback.py": "asks whether a port may be bound, for a live lab",
         "pki/installation.py": "keeps an installation's private keys in files that only their owner can read",
     }

@@ -9,7 +9,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,9 @@ from click.testing import CliRunner
 
 from edgesim.cli import output
 from edgesim.cli.group import cli
+from edgesim.deployment import builtin
 from edgesim.deployment.features import GATES
+from edgesim.lab import free_network
 from edgesim.scenario import Mutation, Outcome, Scenario, Verdict
 from edgesim.scenario.discover import scenarios_in
 from edgesim.scenario.run import Options, run
@@ -28,7 +29,6 @@ from tests.tools import tool
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 FIRST_SCREEN = "\n".join(README.splitlines()[:20])
-COULD_NOT_RUN = 2
 EDGESIM = [sys.executable, "-m", "edgesim"]
 
 
@@ -50,13 +50,7 @@ def _edgesim(command: str, cwd: Path, environment: dict[str, str], given: str = 
 
 
 def _live(scenario: Scenario, mutation: Mutation | None = None) -> Verdict:
-    """Run a scenario in the live world; wait where another run on this machine has the addresses."""
-    for _ in range(20):
-        verdict = run(scenario, Options(seed=1, live=True, mutation=mutation)).verdict
-        if verdict.outcome is not Outcome.COULD_NOT_RUN:
-            break
-        time.sleep(2)
-    return verdict
+    return run(scenario, Options(seed=1, live=True, mutation=mutation)).verdict
 
 
 @pytest.fixture
@@ -207,11 +201,6 @@ def test_runs(command: str, tmp_path: Path, environment: dict[str, str]) -> None
     scenario = _snippet("phone_moves_to_the_other_expressway", tmp_path)
     scenario.path.rename(tmp_path / "phone_moves.py")
     done = _edgesim(command, tmp_path, environment)
-    for _ in range(20 if "--live" in command else 0):
-        if done.returncode != COULD_NOT_RUN:
-            break
-        time.sleep(2)  # another run on this machine has the addresses
-        done = _edgesim(command, tmp_path, environment)
     assert done.returncode == 0, done.stdout + done.stderr
     if "--junit" in command:
         assert (tmp_path / "runs.xml").read_text(encoding="utf-8").count("<testcase ") == 8
@@ -220,20 +209,21 @@ def test_runs(command: str, tmp_path: Path, environment: dict[str, str]) -> None
 @pytest.fixture
 def running(tmp_path: Path, environment: dict[str, str]) -> Iterator[dict[str, object]]:
     """A lab that `edgesim up` started, on a loopback network of its own; stopped by Ctrl-C."""
-    process = subprocess.Popen(
-        [*EDGESIM, "up", "--json", "--network", f"127.{10 + os.getpid() % 50}"],
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if line:
-        yield json.loads(line)
-        process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    with free_network(builtin("small")) as network:
+        process = subprocess.Popen(
+            [*EDGESIM, "up", "--json", "--network", network],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if line:
+            yield json.loads(line)
+            process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
 

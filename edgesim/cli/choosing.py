@@ -10,30 +10,45 @@ from pathlib import Path
 from edgesim.cli import places
 from edgesim.cli.problems import Problem
 from edgesim.scenario import Scenario
-from edgesim.scenario.discover import NotFoundError, find
+from edgesim.scenario.declare import DeclarationError
+from edgesim.scenario.discover import AmbiguousError, NotFoundError, find
+
+FEW = 12
+"""So many names are listed in an error."""
+PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
-def chosen(wanted: Sequence[str]) -> list[Scenario]:
-    """Return the scenarios meant, or all. Raises `Problem` where something matches none, or a file is broken."""
+def chosen(wanted: Sequence[str], *, own: bool = False) -> list[Scenario]:
+    """Return the scenarios meant, or all: the user's own and those that come with edgesim.
+
+    With ``own`` all means the user's own where there are any. Raises `Problem` where something matches none or is
+    ambiguous, or a file is broken.
+    """
     paths_only = bool(wanted) and all(Path(item.partition("::")[0]).exists() for item in wanted)
-    home = Path() if paths_only else places.scenarios()
+    home = [Path()] if paths_only else places.scenarios()
+    if own and not wanted:
+        home = home[:1]
     try:
         return find(wanted, home=home)
+    except AmbiguousError as error:
+        raise Problem(str(error)) from None
     except NotFoundError as error:
         text = str(error).partition(";")[0]
         if paths_only:
             raise Problem(text, "A scenario is an async function below @scenario, in a Python file.") from None
         names = [each.name for each in _all(home)]
-        near = [name for item in wanted for name in difflib.get_close_matches(item, names, n=3)]
+        folders = {name for each in _all(home) for name in each.path.parts[-3:-1]}
+        near = [name for item in wanted for name in difflib.get_close_matches(item, [*names, *folders], n=3)]
         advice = f"Did you mean {' or '.join(dict.fromkeys(near))}? " if near else ""
-        few = len(names) <= 12
-        listing = f"There are: {', '.join(names)}" if few else f"`edgesim list` has all {len(names)} of them."
+        own = [each.name for each in _all(home[:1])]
+        listing = f"There are: {', '.join(own)}. " if 0 < len(own) <= FEW else ""
+        listing += f"`edgesim list` has all {len(names)} of them." if len(names) > FEW else ""
         raise Problem(text, advice + listing if names else "") from None
     except Exception as error:
         raise Problem(f"a scenario's file cannot be loaded: {_explained(error)}") from None
 
 
-def _all(home: Path) -> list[Scenario]:
+def _all(home: Sequence[Path]) -> list[Scenario]:
     try:
         return find([], home=home)
     except NotFoundError:
@@ -44,6 +59,6 @@ def _explained(error: Exception) -> str:
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}: {error.msg}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
-    own = [frame for frame in frames if "/edgesim/" not in frame.filename.replace("\\", "/")] or frames
+    own = [frame for frame in frames if not frame.filename.startswith(PACKAGE)] or frames
     where = f"{own[-1].filename}:{own[-1].lineno}: " if own else ""
-    return f"{where}{type(error).__name__}: {error}"
+    return where + (str(error) if isinstance(error, DeclarationError) else f"{type(error).__name__}: {error}")

@@ -64,8 +64,10 @@ def endpoint(_: click.Context, __: click.Parameter, value: str | None) -> tuple[
     return host, int(port or DNS_PORT)
 
 
-def network(_: click.Context, __: click.Parameter, value: str) -> str:
+def network(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     """Read the first two octets of loopback addresses, such as ``127.7``. Raises `click.BadParameter`."""
+    if value is None:
+        return None
     found = re.fullmatch(r"127\.(\d{1,3})", value)
     if found is None or int(found[1]) > 255:
         raise click.BadParameter(f"{value!r} is no half of a loopback address; write 127.0 to 127.255.")

@@ -12,15 +12,18 @@ RUNS = Path(".edgesim") / "runs"
 """Where runs leave their journals, below the current directory."""
 
 
-def scenarios() -> Path:
-    """Return the folder of scenarios: ``scenarios`` below the current directory, else those that come with edgesim."""
-    own = Path("scenarios")
-    if own.is_dir():
-        return own
+def scenarios() -> list[Path]:
+    """Return the folders of scenarios: ``scenarios`` below the current directory, and those that come with edgesim.
+
+    Raises `Problem` where there is neither.
+    """
+    found = [Path("scenarios")] if Path("scenarios").is_dir() else []
     package = Path(__file__).resolve().parents[1]
     for folder in (package / "scenarios", package.parent / "scenarios"):
         if folder.is_dir():
-            return folder
+            return found if found and found[0].resolve() == folder else [*found, folder]
+    if found:
+        return found
     raise Problem(
         "there are no scenarios: no folder `scenarios` here, and none came with this edgesim",
         "Name a file or a folder, or change to a directory that has `scenarios/`.",

@@ -29,11 +29,9 @@ Examples:
 @click.option("--live", is_flag=True, help="Use real sockets on loopback addresses instead of the simulated network.")
 @click.option(
     "--network",
-    default="127.0",
-    show_default=True,
     metavar="127.N",
     callback=parameters.network,
-    help="With --live: the half of the loopback addresses that the lab gets.",
+    help="With --live: the half of the loopback addresses that the lab gets. [default: one that is free]",
 )
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="What all randomness derives from.")
 @click.option(
@@ -69,7 +67,7 @@ Examples:
 def command(
     wanted: tuple[str, ...],
     live: bool,
-    network: str,
+    network: str | None,
     seed: int,
     seeds: range | None,
     releases: list[dict[str, str]],
@@ -84,8 +82,9 @@ def command(
 ) -> None:
     """Run scenarios, by file, folder or name, or all there are, and judge them.
 
-    Scenarios are looked for in `scenarios/` of the current directory, else among those that come with edgesim. One run
-    tells its story as it goes; of several, each gets a line, and failures are told in full.
+    Names are looked for in `scenarios/` of the current directory and among the scenarios that come with edgesim;
+    without any name, all below `scenarios/` are run, or those of edgesim where there is no such folder. One run tells
+    its story as it goes; of several, each gets a line, and failures are told in full.
     """
     if live and jobs > 1:
         raise click.UsageError("--live uses the machine's own addresses, so runs follow each other: leave out -j.")
@@ -99,7 +98,7 @@ def command(
 
     settings = Settings(
         live=live,
-        network=network,
+        network=network or "",
         jobs=jobs,
         junit=junit,
         journal=journal,

@@ -14,7 +14,7 @@ from edgesim.cli.choosing import chosen
 from edgesim.cli.problems import Problem
 from edgesim.cli.progress import Progress
 from edgesim.cli.story import Story
-from edgesim.deployment import Deployment, DeploymentError, load
+from edgesim.deployment import Deployment, DeploymentError
 from edgesim.journal import Entry, Event, Journal
 from edgesim.journal.reading import Reader
 from edgesim.scenario import Outcome, Scenario, Verdict
@@ -35,7 +35,7 @@ class Settings:
     """The options of ``edgesim run``."""
 
     live: bool = False
-    network: str = "127.0"
+    network: str = ""
     jobs: int = 1
     junit: Path | None = None
     journal: Path | None = None
@@ -66,7 +66,7 @@ class Runner:
     ) -> None:
         """Find the scenarios, each at each combination of ``releases``, and take one part of the runs where they are
         divided. Raises `Problem`."""
-        self._scenarios = [each.at(some) if some else each for each in chosen(wanted) for some in releases]
+        self._scenarios = [each.at(some) if some else each for each in chosen(wanted, own=True) for some in releases]
         self._seeds, self._shard = seeds, shard or (1, 1)
         index, count = self._shard
         self._pairs = [(scenario, seed) for scenario in self._scenarios for seed in seeds][index - 1 :: count]
@@ -297,6 +297,6 @@ def _kept(name: str) -> Path | None:
 def _deployment(scenario: Scenario) -> Deployment | None:
     """Return the deployment, for names and roles; None where it is wrong, which the verdict tells."""
     try:
-        return load(scenario.deployment)
+        return scenario.load()
     except DeploymentError:
         return None

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
+import functools
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec, TypeVar
 
-from edgesim.deployment import Product, Release
+from edgesim.deployment import Deployment, NoDeployment, Product, Release, load, names
 from edgesim.scenario.mutations import Mutation
 from edgesim.world import Capability
 
 WorldName = Literal["sim", "live"]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,22 @@ class Scenario:
         doc = inspect.getdoc(self.play)
         return doc.splitlines()[0] if doc else self.name.replace("_", " ")
 
+    def load(self) -> Deployment:
+        """Return the deployment as its author wrote it, without changes. Raises `DeploymentError`.
+
+        A file is looked for beside the scenario, then in the current folder.
+        """
+        beside = self.path.parent / self.deployment
+        try:
+            if "\n" not in self.deployment and self.deployment not in names() and beside.is_file():
+                return load(beside)
+            return load(self.deployment)
+        except NoDeployment as error:
+            if beside.suffix not in (".yaml", ".yml"):
+                raise
+            reason = f"{error.mistakes[0].reason}; looked for in {self.path.parent} and in the current folder"
+            raise NoDeployment(self.deployment, reason) from None
+
     @property
     def releases_shown(self) -> Mapping[Product, set[Release]]:
         """The releases of each product on which it plays, its mutations included."""
@@ -77,6 +97,27 @@ class DeclarationError(TypeError):
     """A scenario is declared in a way that cannot work."""
 
 
+def _with_its_own_mistakes(function: Callable[P, T]) -> Callable[P, T]:
+    """Raise `DeclarationError` for arguments that a function does not have, with the name that comes nearest."""
+    known = tuple(inspect.signature(function).parameters)
+
+    @functools.wraps(function)
+    def checked(*arguments: P.args, **named: P.kwargs) -> T:
+        if arguments and inspect.isfunction(arguments[0]):
+            raise DeclarationError(f"{arguments[0].__qualname__}: write @scenario() with its parentheses")
+        if arguments:
+            raise DeclarationError(f"@scenario takes named arguments only, such as deployment={arguments[0]!r}")
+        for name in named:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+                raise DeclarationError(f"@scenario has no argument {name!r}; {hint}")
+        return function(*arguments, **named)
+
+    return checked
+
+
+@_with_its_own_mistakes
 def scenario(
     *,
     shows: str | Sequence[str] = (),

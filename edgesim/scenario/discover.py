@@ -21,17 +21,25 @@ def scenarios_in(path: Path) -> list[Scenario]:
     return [value for value in vars(module).values() if isinstance(value, Scenario) and value.path == path.resolve()]
 
 
-def find(wanted: Sequence[str], *, home: Path) -> list[Scenario]:
+class AmbiguousError(LookupError):
+    """A name means scenarios of more than one home."""
+
+
+def find(wanted: Sequence[str], *, home: Path | Sequence[Path]) -> list[Scenario]:
     """Return the scenarios meant by paths, ``path::name`` or names; all below ``home`` if nothing is named.
 
-    Raises `NotFoundError` where something named matches no scenario, or where there is none at all.
+    A name is that of a scenario, of its file or of a folder around it, or a tag. Of several homes each is looked
+    through. Raises `NotFoundError` where something named matches no scenario, or where there is none at all,
+    `AmbiguousError` where it is a scenario's name in one home and in another.
     """
+    homes = (home,) if isinstance(home, Path) else tuple(home)
+    below = " or ".join(map(str, homes))
     if not wanted:
-        found = _below(home)
+        found = [each for folder in homes for each in _below(folder)]
         if not found:
-            raise NotFoundError(f"no scenario below {home}")
+            raise NotFoundError(f"no scenario below {below}")
         return found
-    everything: list[Scenario] | None = None
+    everything: list[list[Scenario]] | None = None
     chosen: dict[tuple[str, str], Scenario] = {}
     for item in wanted:
         text, _, name = item.partition("::")
@@ -41,15 +49,29 @@ def find(wanted: Sequence[str], *, home: Path) -> list[Scenario]:
         elif path.is_file():
             found = scenarios_in(path)
         else:
-            everything = _below(home) if everything is None else everything
-            found = [each for each in everything if each.name == text or each.path.stem == text or text in each.tags]
+            everything = [_below(folder) for folder in homes] if everything is None else everything
+            found = _named(text, homes, everything)
         if name:
             found = [each for each in found if each.name == name]
         if not found:
-            raise NotFoundError(f"no scenario matches {item!r}; `edgesim list` shows those below {home}")
+            raise NotFoundError(f"no scenario matches {item!r}; `edgesim list` shows those below {below}")
         for each in found:
             chosen[(str(each.path), each.name)] = each
     return list(chosen.values())
+
+
+def _named(text: str, homes: Sequence[Path], everything: Sequence[Sequence[Scenario]]) -> list[Scenario]:
+    """Return the scenarios of each home that a word means. Raises `AmbiguousError`."""
+    same = [[each for each in scenarios if each.name == text] for scenarios in everything]
+    if sum(map(bool, same)) > 1:
+        files = [f"{each.path}::{each.name}" for scenarios in same for each in scenarios]
+        raise AmbiguousError(f"{text!r} is the name of several scenarios; choose one by its file: {', '.join(files)}")
+    return [
+        each
+        for folder, scenarios in zip(homes, everything, strict=True)
+        for each in scenarios
+        if text in (each.name, each.path.stem, *each.tags) or text in each.path.relative_to(folder.resolve()).parts[:-1]
+    ]
 
 
 def shard(scenarios: Sequence[Scenario], index: int, count: int) -> list[Scenario]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgesim import lab as labs
-from edgesim.deployment import Deployment, load
+from edgesim.deployment import Deployment
 from edgesim.journal import Entry, Event, Journal, events
 from edgesim.scenario.declare import Scenario
 from edgesim.scenario.expect import ExpectationError
@@ -27,13 +28,13 @@ class Options:
     """How to run. ``live`` uses real sockets; ``journal`` is a file for the entries; ``keylog`` one for TLS secrets.
 
     ``releases`` are pairs of product and release, as of `Deployment.at_releases`. ``watch`` is called with every entry
-    as it is written. ``network`` is the half of the loopback addresses that a live lab gets: two labs on one machine
-    need two.
+    as it is written. ``network`` is the half of the loopback addresses that a live lab gets, such as ``127.7``; without
+    it the lab takes one that no other has.
     """
 
     seed: int = 1
     live: bool = False
-    network: str = "127.0"
+    network: str = ""
     journal: Path | None = None
     secrets: bool = False
     keylog: str | None = None
@@ -66,7 +67,8 @@ def run(scenario: Scenario, options: Options) -> Run:
         skews=mutation.skews() if mutation else {},
         keylog=options.keylog,
     )
-    ending = _ending(scenario, options, play)
+    with contextlib.ExitStack() as held:
+        ending = _ending(scenario, options, play, held)
     journal.flush()
     return Run(verdict=_verdict(scenario, options, play, ending), journal=journal)
 
@@ -87,7 +89,7 @@ class _Ending:
     where: str = ""
 
 
-def _ending(scenario: Scenario, options: Options, play: Play) -> _Ending:
+def _ending(scenario: Scenario, options: Options, play: Play, held: contextlib.ExitStack) -> _Ending:
     missing = scenario.needs | (options.mutation.needs if options.mutation else frozenset())
     missing -= play.world.capabilities
     if play.world.kind not in scenario.worlds or missing:
@@ -95,8 +97,11 @@ def _ending(scenario: Scenario, options: Options, play: Play) -> _Ending:
         play.world.loop.close()
         return _Ending(Outcome.UNSUPPORTED, f"unsupported: {why}")
     try:
-        written = _deployment(scenario, options, play.world, mutated=False)
-        deployment = _deployment(scenario, options, play.world) if options.mutation else written
+        network = ""
+        if options.live:
+            network = options.network or held.enter_context(labs.free_network(scenario.load()))
+        written = _deployment(scenario, options, network, mutated=False)
+        deployment = _deployment(scenario, options, network) if options.mutation else written
     except UnsupportedError as error:
         play.world.loop.close()
         return _Ending(Outcome.UNSUPPORTED, f"unsupported: {error}")
@@ -169,8 +174,8 @@ def _faults_that_never_fired(mutation: Mutation, journal: Journal) -> list[str]:
     return [fault.name for fault in mutation.faults() if fault.name not in fired]
 
 
-def _deployment(scenario: Scenario, options: Options, world: World, *, mutated: bool = True) -> Deployment:
-    deployment = load(scenario.deployment)
+def _deployment(scenario: Scenario, options: Options, network: str, *, mutated: bool = True) -> Deployment:
+    deployment = scenario.load()
     changes = dict(scenario.changes)
     if options.mutation is not None and mutated:
         changes.update(options.mutation.changes())
@@ -179,7 +184,7 @@ def _deployment(scenario: Scenario, options: Options, world: World, *, mutated: 
     releases = dict(options.releases or scenario.releases)
     if releases:
         deployment = deployment.at_releases(releases)
-    return labs.on_loopback(deployment, network=options.network) if world.kind == "live" else deployment
+    return labs.on_loopback(deployment, network=network) if network else deployment
 
 
 def _verdict(scenario: Scenario, options: Options, play: Play, ending: _Ending) -> Verdict:

@@ -190,6 +190,63 @@ def test_scenarios_of_the_package_are_found_from_anywhere(tmp_path: Path, monkey
     assert "first_sign_in" in names
 
 
+def test_own_scenarios_do_not_hide_those_of_the_package(here: Path) -> None:
+    names = [each["name"] for each in json.loads(edgesim("list", "--json").stdout)["scenarios"]]
+    assert names.index("asks") < names.index("first_sign_in")
+    assert edgesim("run", "needs_programs", "first_sign_in", "--json").exit_code == 0
+    everything = edgesim("run", "--json")
+    ran = {json.loads(line)["scenario"] for line in everything.stdout.splitlines()}
+    assert ran == {"asks", "never_registers", "needs_programs"}, "without a name, one's own"
+
+
+def test_a_name_of_two_scenarios_is_ambiguous(here: Path) -> None:
+    write(here, twin=GOOD.replace("asks", "first_sign_in"))
+    done = edgesim("run", "first_sign_in")
+    assert done.exit_code == 2 and done.stdout == ""
+    assert "scenarios/twin.py::first_sign_in" in done.stderr and "first_sign_in.py::first_sign_in" in done.stderr
+    assert edgesim("run", "scenarios/twin.py::first_sign_in", "--json").exit_code == 0
+
+
+def test_a_folders_name_means_what_lies_in_it(here: Path) -> None:
+    (here / "scenarios" / "odd").mkdir()
+    (here / "scenarios" / "good.py").rename(here / "scenarios" / "odd" / "good.py")
+    for word, names in (("odd", ["asks"]), ("recovery", ["expressway_c_restarts"])):
+        listed = json.loads(edgesim("list", word, "--json").stdout)["scenarios"]
+        assert [each["name"] for each in listed][:1] == names
+        assert {Path(each["file"]).parent.name for each in listed} == {word}
+
+
+def test_a_deployment_is_found_beside_its_scenario_and_then_here(here: Path) -> None:
+    text = edgesim("show", "small", "--full").stdout
+    folder = here / "scenarios" / "odd"
+    folder.mkdir()
+    (folder / "good.py").write_text(GOOD.replace("@scenario(", '@scenario(deployment="lab.yaml", '), encoding="utf-8")
+    missing = edgesim("run", "scenarios/odd/good.py")
+    assert missing.exit_code == 2
+    assert f"looked for in {folder} and in the current folder" in " ".join(missing.output.split())
+    (here / "lab.yaml").write_text(text, encoding="utf-8")
+    assert edgesim("run", "scenarios/odd/good.py").exit_code == 0
+    (folder / "lab.yaml").write_text("nonsense", encoding="utf-8")
+    nearer = edgesim("run", "scenarios/odd/good.py")
+    assert nearer.exit_code == 2 and str(folder / "lab.yaml") in nearer.output
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        ("@scenario", "asks: write @scenario() with its parentheses"),
+        ("@scenario(deploymnt='small')", "@scenario has no argument 'deploymnt'; did you mean deployment?"),
+        ("@scenario('small')", "@scenario takes named arguments only, such as deployment='small'"),
+    ],
+)
+def test_a_declaration_that_is_wrong_says_what_to_write(here: Path, head: str, told: str) -> None:
+    text = GOOD.replace('@scenario(shows="NET-03", mutations=[Setting("dns.collab_edge", False)])', head)
+    (here / "wrong.py").write_text(text, encoding="utf-8")
+    done = edgesim("run", "wrong.py")
+    assert done.exit_code == 2
+    assert f"wrong.py:5: {told}" in done.stderr
+
+
 def test_a_name_that_is_nearly_right_is_told() -> None:
     done = edgesim("run", "frist_sign_in")
     assert done.exit_code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 
 from edgesim.dns import DnsServer, Resolver, Status
@@ -13,7 +14,9 @@ from tests.dns.lab import views
 from tests.simrun import idle
 from tests.tools import tool
 
-SERVER, CLIENT, PORT = "127.77.10.53", "127.77.10.5", 15353
+_PLACE = f"127.{1 + os.getpid() % 63}.77"
+SERVER, CLIENT, PORT = f"{_PLACE}.53", f"{_PLACE}.5", 15353
+"""Addresses of this process's own, so that suites may run side by side."""
 
 
 def play(story: Callable[[Resolver, Journal], Awaitable[None]]) -> None:

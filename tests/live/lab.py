@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 import threading
 import time
@@ -14,14 +13,12 @@ from typing import Any, TypeVar
 
 from edgesim.deployment import Deployment, builtin
 from edgesim.journal import Entry, Event
-from edgesim.lab import Lab, on_loopback
+from edgesim.lab import Lab, free_network, on_loopback
 from edgesim.scenario.leaks import stop_and_look
 from edgesim.world.live import LiveWorld
 from tests.tools import tool
 
 T = TypeVar("T")
-CLAIM = 40_000
-"""The port by whose possession a run claims a loopback network for itself."""
 PATIENCE = 10.0
 MANY = "_many._tcp.example.com"
 MANY_RECORDS = [
@@ -33,18 +30,9 @@ MANY_RECORDS = [
 
 @contextmanager
 def own_network(deployment: Deployment) -> Iterator[Deployment]:
-    """Move a deployment to 127.N.0.0/16 with an N that no other run has: several may go on side by side."""
-    for number in range(64, 255):
-        with socket.socket() as claim:
-            try:
-                claim.bind((f"127.{number}.255.254", CLAIM))
-            except OSError:
-                continue
-            moved = on_loopback(deployment)
-            addresses = [each.address for spec in moved.host_specs() for each in spec.interfaces]
-            yield moved.relocated({old: old.replace("127.0.", f"127.{number}.", 1) for old in addresses})
-            return
-    raise OSError("every loopback network is taken by another run")
+    """Move a deployment to loopback addresses that no other lab has: several may go on side by side."""
+    with free_network(deployment) as network:
+        yield on_loopback(deployment, network=network)
 
 
 class LiveLab:

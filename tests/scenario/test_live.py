@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
+import socket
 from pathlib import Path
 
 import pytest
 
+from edgesim.deployment import builtin
+from edgesim.journal import events
+from edgesim.lab.loopback import loopback_address
+from edgesim.lab.networks import free_network, is_free
 from edgesim.scenario import Lab, Note, Outcome, Verdict
 from edgesim.scenario.discover import find
 from edgesim.scenario.run import Options, run
@@ -18,9 +22,7 @@ from tests.scenario.test_scripted import refused
 
 HOME = Path(__file__).parents[2]
 
-
-OWN = Options(live=True, network=f"127.{2 + os.getpid() % 250}")
-"""Addresses of this process' own: other live labs may run on this machine."""
+OWN = Options(live=True)
 
 
 def live(play: object, **options: object) -> Verdict:
@@ -33,6 +35,21 @@ def test_a_sign_in_on_the_companys_network() -> None:
     assert done.verdict.outcome is Outcome.PASSED, done.verdict.reason
     assert done.verdict.world == "live" and done.verdict.replay.endswith("--seed=1 --live")
     assert done.verdict.lab_seconds < 30
+
+
+def test_it_goes_where_no_other_lab_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = builtin("small")
+    with free_network(small) as taken, free_network(small) as other:
+        assert taken != other, "a claimed network is nobody else's"
+    monkeypatch.setattr("edgesim.lab.networks.NETWORKS", (taken, other))
+    asked = loopback_address(small.host("ucm-sub").address, taken)
+    with socket.create_server((asked, small.defaults.ports.sip)):
+        assert not is_free(small, taken) and is_free(small, other)
+        [scenario] = find(["sign_in_inside"], home=HOME / "scenarios")
+        done = run(scenario, OWN)
+    assert done.verdict.outcome is Outcome.PASSED, done.verdict.reason
+    opened = [entry.event.remote for entry in done.journal if isinstance(entry.event, events.TcpOpened)]
+    assert opened and {address.rsplit(".", 2)[0] for address in opened} == {other}
 
 
 def test_a_scripted_node_refuses_there_too() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +23,10 @@ from edgesim.xmpp.xml import Element
 from tests.simrun import host, sim_run
 
 FQDN = "imp-pub.inside.example.com"
-ADDRESS, LIVE_ADDRESS = "10.0.40.21", "127.0.79.1"
+ADDRESS = "10.0.40.21"
+_PLACE = f"127.{1 + os.getpid() % 63}.79"
+LIVE_ADDRESS, LIVE_C, LIVE_INSIDE = (f"{_PLACE}.{number}" for number in (1, 2, 3))
+"""Addresses of this process's own, beside those of whole labs."""
 SERVICE = f"https://{FQDN}:8443/EPASSoap/service/v80"
 
 
@@ -234,8 +238,8 @@ def run(
 
         address = deployment.host("imp-pub").address
         await host(world, "imp-pub", address, factory=factory)
-        c = await host(world, "expc", "127.0.79.2" if live else "10.0.30.10")
-        inside = await host(world, "inside-1", "127.0.79.3" if live else "10.0.50.10")
+        c = await host(world, "expc", LIVE_C if live else "10.0.30.10")
+        inside = await host(world, "inside-1", LIVE_INSIDE if live else "10.0.50.10")
 
         async def work() -> None:
             http = HttpClient(journal.recorder(inside), ssl=client_context(held))
