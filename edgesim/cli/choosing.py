@@ -40,8 +40,8 @@ def chosen(wanted: Sequence[str], *, own: bool = False) -> list[Scenario]:
         folders = {name for each in _all(home) for name in each.path.parts[-3:-1]}
         near = [name for item in wanted for name in difflib.get_close_matches(item, [*names, *folders], n=3)]
         advice = f"Did you mean {' or '.join(dict.fromkeys(near))}? " if near else ""
-        own = [each.name for each in _all(home[:1])]
-        listing = f"There are: {', '.join(own)}. " if 0 < len(own) <= FEW else ""
+        nearest = [each.name for each in _all(home[:1])]
+        listing = f"There are: {', '.join(nearest)}. " if 0 < len(nearest) <= FEW else ""
         listing += f"`edgesim list` has all {len(names)} of them." if len(names) > FEW else ""
         raise Problem(text, advice + listing if names else "") from None
     except Exception as error:
