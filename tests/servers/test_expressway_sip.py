@@ -112,7 +112,7 @@ def test_the_200_is_the_captured_one() -> None:
             f"<sip:{UUID}@10.0.30.10:5060;transport=tcp;orig-hostport={client}>"
             ';+sip.instance="<urn:uuid:00000000-0000-0000-0000-00005e005301>"'
             ';+u.sip!devicename.ccm.cisco.com="CSFALICE";+u.sip!model.ccm.cisco.com="503";video'
-            ';x-cisco-mra-ha=AR_SK;x-cisco-reg-id=1;+u.sip!userid.ccm.cisco.com="alice";expires=120;x-cisco-newreg'
+            ';x-cisco-mra-ha=AR_SK;x-cisco-reg-id=1;+u.sip!userid.ccm.cisco.com="alice";x-cisco-newreg'
         )
         assert len(answer.get_all("Via")) == 1
         assert "X-cisco-supports-AR_SK" in (answer.get("Supported") or "")

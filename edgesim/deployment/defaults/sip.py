@@ -405,10 +405,11 @@ class UnifiedCmDefaults(Model):
         tag="proposed",
     )
     expires_in_contact: Literal["always", "as asked"] = known(
-        "always",
-        "the Contact of a 200 says how long it lasts, as RFC 3261, 10.3, step 8, wants and clients expect; the one "
-        "capture of a 200 to Jabber, which did not use the parameter, has it in Expires alone",
-        tag="proposed",
+        "as asked",
+        "the Contact of a 200 says how long it lasts where the client's own has expires: Unified CM 12.5 was captured "
+        "answering Jabber with the header Expires alone; or always, as RFC 3261, 10.3, step 8, wants",
+        tag="trace",
+        source=SIP_OAUTH,
     )
     nonce_lifetime_s: float = known(300.0, "a nonce for a line older than this is stale", tag="proposed", gt=0)
     nonce_uses: int = known(
