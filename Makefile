@@ -5,7 +5,7 @@ BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
 
-.PHONY: help setup demo test lint soak bench lock clean
+.PHONY: help setup demo test lint soak bench storm lock clean
 
 help:
 	@echo "make demo    one sign-in through the edge, step by step, with its ladder"
@@ -13,6 +13,7 @@ help:
 	@echo "make lint    ruff and mypy"
 	@echo "make soak    the parsers' tests with a million generated inputs each (SOAK=N for another number)"
 	@echo "make bench   the benchmarks"
+	@echo "make storm   a live lab under every kind of attack at once, 17 minutes (STORM='--seconds 20': shorter)"
 	@echo "make setup   what the above need: .venv with the locked dependencies and tools"
 	@echo "make lock    renew the lock files from pyproject.toml"
 
@@ -50,6 +51,10 @@ soak: $(DEV)
 
 bench: $(DEV)
 	$(BIN)/python -m benchmarks
+
+STORM ?=
+storm: $(DEV)
+	$(BIN)/python -m benchmarks.storm $(STORM)
 
 # No index, link or host is written into the lock files: pip's own configuration says where packages come from.
 LOCK := $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links \

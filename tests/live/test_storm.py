@@ -1,0 +1,20 @@
+"""A short storm: people sign in, stay registered and talk while every kind of attack goes on at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.storm.attacks import RATES
+from benchmarks.storm.weather import Weather
+
+
+@pytest.mark.parametrize("protection", [True, False], ids=["protected", "unprotected"])
+def test_nobody_is_harmed_in_a_storm(protection: bool) -> None:
+    # Others may have most of the processor: what is held against the clock gets more time, and fewer attacks come.
+    patient = {"defaults.sip.tls_handshake_timeout_s": 30, "defaults.links.zone_tls_timeout_s": 30}
+    weather = Weather(protection=protection, seconds=10, settle=5, storms=1, scale=0.3, visitors=1, changes=patient)
+    outcome = weather.run()
+    assert not outcome.problems()
+    assert outcome.stormy
+    tried = {name.partition(":")[0] for name in (*outcome.attacks, *outcome.resisted)}
+    assert tried == set(RATES)
