@@ -75,6 +75,19 @@ def restart(host: str, service: str | None, directory: Path | None) -> None:
     _told(directory, RestartHost(host=host) if service is None else RestartService(host=host, service=service))
 
 
+@command.command("retry")
+@click.argument("host", required=False)
+@in_directory
+def retry(host: str | None, directory: Path | None) -> None:
+    """Have an Expressway-C (all, if none is named) try its links now: zones, SSH tunnels, XCP.
+
+    By itself it waits for its retry interval, up to two minutes for a traversal zone; `edgesim zones` shows how long.
+    """
+    from edgesim.control.commands import Retry
+
+    _told(directory, Retry(host=host))
+
+
 for _certificates in (controls_certs.csr, controls_certs.sign, controls_certs.upload):
     command.add_command(_certificates)
 

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from edgesim.cli import drawing, guide, output, services
+from edgesim.cli import drawing, guide, output, services, standing
 from edgesim.cli.live_lab import Ready
 
 
@@ -59,7 +59,9 @@ def print_tables(ready: Ready) -> None:
     deployment, running = ready.lab.deployment, ready.running
     output.say(f"The lab `{deployment.name}` is up, in {ready.seconds:.2f} s. Ctrl-C stops it.", bold=True)
     if not ready.complete:
-        output.say("Not every link stands: see `edgesim status`.", fg="yellow")
+        output.say("Not every link stands (`edgesim status`, `edgesim zones`):", fg="yellow")
+        for line in standing.down(ready.lab):
+            output.say(f"  {line}", fg="yellow")
     output.say()
     hosts = output.table("host", "role", "address", "zone", "port", "service")
     listening = services.listening(deployment, ready.lab.world.sockets())

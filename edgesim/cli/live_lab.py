@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from edgesim.cli import places, state
+from edgesim.cli import places, standing, state
 from edgesim.cli.drawn_secrets import with_own_secrets
 from edgesim.cli.problems import Problem
 from edgesim.control import ControlServer, InProcess
@@ -33,6 +33,8 @@ JOURNAL = "journal.jsonl"
 DEPLOYMENT = "deployment.yaml"
 CA_FILE = "ca.pem"
 SETTLE = 10.0
+SLOW = 2.0
+"""Seconds after which whoever waits for the lab hears what it waits for."""
 """Seconds that the links between the servers get to come up before the lab counts as ready without them."""
 STOP = 1.5
 """Seconds that hosts get to shut down; what is not done by then ends with the process."""
@@ -172,11 +174,13 @@ class LiveLab:
         except OSError as error:
             raise Problem(str(error.args[1] if len(error.args) > 1 else error), _ADDRESSES) from None
         settling = loop.create_task(lab.settle(SETTLE))
+        waiting = loop.call_later(SLOW, _say_slow, lab)
         stopping = loop.create_task(self._stop.wait())
         stopping.add_done_callback(lambda _: settling.cancel())
         control = ControlServer(lab.world, InProcess(lab), machine.token())
         with contextlib.suppress(asyncio.CancelledError):
             complete = await settling
+            waiting.cancel()
             await control.start()
             running = self._written(lab, control)
             seconds = machine.stopwatch() - began
@@ -288,3 +292,12 @@ def _more_domains(deployment: Deployment) -> list[str]:
     # Only what no domain covers: another set of domains means another root, which people would have to trust anew.
     covering = [*found, deployment.domains.edge, deployment.domains.inside or deployment.domains.edge]
     return found + [name for name in derived if not any(name == each or name.endswith(f".{each}") for each in covering)]
+
+
+def _say_slow(lab: Lab) -> None:
+    """Say what keeps the lab from being ready: on standard error, so that JSON stays alone."""
+    links = standing.down(lab)
+    if links:
+        click.echo(f"Waiting for links that do not stand yet, at most {SETTLE:.0f} s:", err=True)
+        for line in links:
+            click.echo(f"  {line}", err=True)

@@ -25,12 +25,14 @@ def command(directory: Path | None, as_json: bool) -> None:
     """
     from edgesim.cli import output
     from edgesim.cli.asking import ask
-    from edgesim.control.commands import Hosts, Status
+    from edgesim.control.commands import Hosts, Links, Status
 
     status = ask(directory, Status())
     hosts = ask(directory, Hosts()).hosts
     if as_json:
+        links = ask(directory, Links()).links
         value = dataclasses.asdict(status) | {"hosts": [dataclasses.asdict(host) for host in hosts]}
+        value["links"] = [dataclasses.asdict(link) for link in links]
         click.echo(json.dumps(value, separators=(",", ":")))
     else:
         table = output.table("host", "state", "life", "address", "zone")

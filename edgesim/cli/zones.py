@@ -15,12 +15,15 @@ from edgesim.cli.asking import in_directory
 @in_directory
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 def command(directory: Path | None, as_json: bool) -> None:
-    """Show every zone of the running lab's Expressways, with its state and the reason for it."""
+    """Show every zone of the running lab's Expressways, and the SSH tunnels and XCP links that Expressway-C keeps up.
+
+    Each has its state and the reason for it; where Expressway-C waits, also when it tries again (`control retry`: now).
+    """
     from edgesim.cli import output
     from edgesim.cli.asking import ask
-    from edgesim.control.commands import Zones
+    from edgesim.control.commands import Links, Zones
 
-    zones = ask(directory, Zones()).zones
+    zones, links = ask(directory, Zones()).zones, ask(directory, Links()).links
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(zone) for zone in zones], separators=(",", ":")))
         return
@@ -30,4 +33,12 @@ def command(directory: Path | None, as_json: bool) -> None:
     for zone in zones:
         style = "green" if "Active" in zone.state else "red"
         table.add_row(zone.host, zone.zone, Text(zone.state, style), zone.reason)
+    output.show(table)
+    output.say()
+    table = output.table("host", "link", "to", "state", "why", "tried again")
+    for link in links:
+        if not link.what.startswith("zone "):
+            again = "" if link.again_s is None else f"in {link.again_s:.0f} s"
+            state = Text(link.state, "green" if link.stands else "red")
+            table.add_row(link.host, link.what, link.peer, state, link.reason, again)
     output.show(table)

@@ -136,6 +136,26 @@ class Sockets:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkRow:
+    """A link as the host that dials it sees it; ``again_s`` is in how many seconds it is tried again, if it waits."""
+
+    host: str
+    what: str
+    peer: str
+    state: str
+    stands: bool
+    reason: str
+    again_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkTable:
+    """The links that Expressways keep up."""
+
+    links: tuple[LinkRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneRow:
     """The last known state of an Expressway zone."""
 
@@ -241,6 +261,12 @@ class Zones(Command[ZoneTable]):
     """The Expressway zones."""
 
 
+@_command("links", LinkTable)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links(Command[LinkTable]):
+    """The links that Expressways keep up: traversal zones, SSH tunnels, XCP."""
+
+
 @_command("blocked", BlockTable)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocked(Command[BlockTable]):
@@ -310,6 +336,14 @@ class Freeze(_OnHost):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thaw(_OnHost):
     """Let a frozen host go on. Simulated world only."""
+
+
+@_command("retry", Done)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry(Command[Done]):
+    """Have an Expressway-C, or all, try the links now that wait for their next attempt."""
+
+    host: str | None = None
 
 
 @_command("restart-service", Done)

@@ -24,6 +24,16 @@ LAST_ERRORS = 5
 """How many of the last errors a status tells."""
 
 
+def _again(seconds: float | None) -> str:
+    return "" if seconds is None else f"; tried again in {seconds:.0f} s"
+
+
+def _words(link: commands.LinkRow) -> str:
+    """A link that does not stand, in a line."""
+    why = f" ({link.reason})" if link.reason and link.reason not in link.state else ""
+    return f"{link.host}: {link.what} to {link.peer}: {link.state}{why}{_again(link.again_s)}"
+
+
 class InProcess:
     """Carries commands to a lab by calling it."""
 
@@ -50,6 +60,9 @@ class InProcess:
             f"{zone.host}: zone {zone.zone}: {zone.state}{f' ({zone.reason})' if zone.reason else ''}"
             for zone in self._zone_rows()
             if "Active" not in zone.state
+        ]
+        problems += [
+            _words(each) for each in self._link_rows() if not each.stands and not each.what.startswith("zone ")
         ]
         if self.lab.journal.problem is not None:
             problems.append(self.lab.journal.problem)
@@ -118,9 +131,47 @@ class InProcess:
     async def _zones(self, _: commands.Zones) -> commands.ZoneTable:
         return commands.ZoneTable(zones=tuple(self._zone_rows()))
 
-    def _zone_rows(self) -> list[commands.ZoneRow]:
+    async def _links(self, _: commands.Links) -> commands.LinkTable:
+        return commands.LinkTable(links=tuple(self._link_rows()))
+
+    def _link_rows(self) -> list[commands.LinkRow]:
         return [
-            commands.ZoneRow(host=host, zone=zone, state=state, reason=reason)
+            commands.LinkRow(
+                host=host,
+                what=link.what,
+                peer=link.peer,
+                state=link.state,
+                stands=link.stands,
+                reason=link.reason,
+                again_s=None if link.again_s is None else round(link.again_s, 1),
+            )
+            for host, link in self.lab.links()
+        ]
+
+    async def _retry(self, command: commands.Retry) -> commands.Done:
+        if command.host is not None:
+            self._host(command.host)
+        try:
+            waited = self.lab.retry_links(command.host)
+        except LookupError as error:
+            raise ControlError(str(error)) from None
+        if not waited:
+            return commands.Done(text="no link waits for its next attempt")
+        return commands.Done(text="1 link is tried now" if waited == 1 else f"{waited} links are tried now")
+
+    def _zone_rows(self) -> list[commands.ZoneRow]:
+        again = {
+            (host, link.what.removeprefix("zone ")): link.again_s
+            for host, link in self.lab.links()
+            if link.again_s is not None
+        }
+        return [
+            commands.ZoneRow(
+                host=host,
+                zone=zone,
+                state=state,
+                reason=f"{'' if reason in state else reason}{_again(again.get((host, zone)))}".removeprefix("; "),
+            )
             if self.world.hosts[host].state is HostState.UP
             else commands.ZoneRow(host=host, zone=zone, state="unknown", reason=f"{host} {DOWN}")
             for host, zone, state, reason in self.lab.zones()
@@ -165,7 +216,15 @@ class InProcess:
             await self.lab.start_host(command.host)
         except OSError as error:
             raise ControlError(f"{command.host} did not start: {error}") from None
-        return self._now(command.host)
+        now, fqdn = self._now(command.host), self.lab.node(command.host).fqdn
+        later = [
+            f"{each.host} tries its {each.what}{_again(each.again_s).removeprefix('; tried')}"
+            for each in self._link_rows()
+            if each.again_s is not None and each.peer.lower() in (fqdn.lower(), command.host)
+        ]
+        if later:
+            return commands.Done(text=f"{now.text}; {', '.join(later)} (now: edgesim control retry)")
+        return now
 
     async def _stop(self, command: commands.StopHost) -> commands.Done:
         self._state(command.host, up=True)
@@ -309,6 +368,8 @@ _WORK: dict[type[Command[Any]], Callable[[InProcess, Any], Awaitable[Any]]] = {
     commands.StopHost: InProcess._stop,
     commands.RestartHost: InProcess._restart,
     commands.RestartService: InProcess._restart_service,
+    commands.Links: InProcess._links,
+    commands.Retry: InProcess._retry,
     commands.MakeRequest: InProcess._request,
     commands.SignRequest: InProcess._sign,
     commands.UploadCertificate: InProcess._upload_certificate,

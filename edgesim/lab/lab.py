@@ -11,6 +11,7 @@ from cryptography.x509 import Certificate
 from edgesim.deployment import Deployment, HostSpec
 from edgesim.deployment.network import translates
 from edgesim.dns import Resolver, ResolverOptions
+from edgesim.edge.link_state import LinkState
 from edgesim.journal import Entry, Event, Journal, events
 from edgesim.journal.world_events import watch_world
 from edgesim.lab import administration, doors
@@ -22,6 +23,9 @@ from edgesim.pki import Authorities, Validity, fixture_authorities
 from edgesim.pki.installation import validity_from
 from edgesim.world import SECOND, Capability, Host, HostState, Service, UnsupportedError, World
 from edgesim.world.api import HostFactory
+
+NOT_YET = ("Failed", "no connection since the host was started")
+"""State and reason of a zone of which a started host has said nothing yet."""
 
 
 class Lab:
@@ -49,7 +53,7 @@ class Lab:
         watch_world(self.journal)
         recording = deployment.defaults.journal
         self.journal.record_payloads(whole=recording.whole_bytes, beginning=recording.beginning_bytes)
-        self._zones: dict[tuple[str, str], tuple[str, str]] = {}
+        self._zones: dict[tuple[str, str], tuple[int, str, str]] = {}
         self.journal.listen(self._hear)
         minting = world.entropy("pki")
         self.authorities = authorities or fixture_authorities(minting)
@@ -207,14 +211,40 @@ class Lab:
     # ---- views
 
     def zones(self) -> list[tuple[str, str, str, str]]:
-        """Return the last known state of every Expressway zone: host, zone, state, reason."""
-        return [(host, zone, *state) for (host, zone), state in self._zones.items()]
+        """Return the last known state of every Expressway zone: host, zone, state, reason.
+
+        A host that was started anew has said nothing of a zone until a link comes up; its former life's word is over.
+        """
+        return [
+            (host, zone, *((state, reason) if life == self.world.hosts[host].incarnation else NOT_YET))
+            for (host, zone), (life, state, reason) in self._zones.items()
+        ]
+
+    def links(self) -> list[tuple[str, LinkState]]:
+        """Return the links that Expressways keep up, with the host that dials: zones, SSH tunnels, XCP."""
+        found: list[tuple[str, LinkState]] = []
+        for name in self._edges():
+            service = self.world.hosts[name].service
+            links = getattr(service, "links", None)
+            if links is not None and self.world.hosts[name].state is HostState.UP:
+                found += [(name, each) for each in self.world.hosts[name].context().run(links)]
+        return found
+
+    def retry_links(self, name: str | None = None) -> int:
+        """Have an Expressway-C, or all, try its links now in place of waiting; return how many waited."""
+        waited = 0
+        for each in [name] if name is not None else self._edges():
+            retry = getattr(self.node(each).host.service, "retry_links", None)
+            if retry is None and name is not None:
+                raise LookupError(f"{name} dials no links: Expressway-C does")
+            waited += retry() if retry is not None else 0
+        return waited
 
     def _hear(self, entry: Entry[Event]) -> None:
         """Remember the states of zones: the journal need not keep every entry."""
         event = entry.event
         if type(event) is events.ZoneState:
-            self._zones[entry.node, event.zone] = (event.state, event.reason)
+            self._zones[entry.node, event.zone] = (entry.incarnation, event.state, event.reason)
 
 
 def _search(spec: HostSpec) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from edgesim.deployment import hosts
 from edgesim.edge.allow_list import automatic_rules
+from edgesim.edge.link_state import LinkState
 from edgesim.edge.tunnel import Greeting
 from edgesim.http import HttpClient
 from edgesim.node import Node
@@ -19,6 +20,7 @@ from edgesim.servers.expressway_c.discovery import IM_PRESENCE, UNIFIED_CM, Disc
 from edgesim.servers.expressway_c.edge_config import EdgeConfigService
 from edgesim.servers.expressway_c.http_proxy import HttpProxy, mra_domains
 from edgesim.servers.expressway_c.media import MediaSide
+from edgesim.servers.expressway_c.retries import Retries
 from edgesim.servers.expressway_c.sip import SipSide
 from edgesim.servers.expressway_c.tunnel import Tunnels
 from edgesim.servers.expressway_c.user_data import UserData
@@ -58,7 +60,15 @@ class ExpresswayC:
             domain=spec.domain or "",
             domains=mra_domains(node),
         )
-        self.tunnels = Tunnels(node, greeting, self.proxy.handle, ports=self.source_ports, keys=self.authenticator.keys)
+        self.retries = Retries(node)
+        self.tunnels = Tunnels(
+            node,
+            greeting,
+            self.proxy.handle,
+            ports=self.source_ports,
+            retries=self.retries,
+            keys=self.authenticator.keys,
+        )
         self.sip = SipSide(self)
         self.xmpp = XcpSide(self)
         self.media = MediaSide(self)
@@ -83,6 +93,16 @@ class ExpresswayC:
         await self.tunnels.ready()
         await self.sip.ready()
         await self.xmpp.ready()
+
+    def links(self) -> tuple[LinkState, ...]:
+        """Return every link that this C keeps up: the traversal zone's, the tunnels, XCP to Es and to chat servers."""
+        tunnels = (each.state_now for each in self.tunnels.links)
+        routes = (each.state_now for each in (*self.xmpp.edges, *self.xmpp.servers.values()))
+        return (*self.sip.zone.links(), *tunnels, *routes)
+
+    def retry_links(self) -> int:
+        """Try every link that waits for its next attempt now; return how many."""
+        return self.retries.now()
 
     async def stop(self) -> None:
         """End every link."""

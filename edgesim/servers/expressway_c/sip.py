@@ -137,7 +137,7 @@ class SipSide:
             timers=Timers(t1=sip.t1_s, t2=sip.t2_s, t4=sip.t4_s),
             name="sip",
         )
-        self.zone = TraversalClient(node, self._endpoint, self.agent, self._usage, lambda: None)
+        self.zone = TraversalClient(node, self._endpoint, self.agent, self._usage, lambda: None, product.retries)
         self.neighbours = Neighbours(node, self._endpoint, self._places, release)
         self._relay = Relay(
             node.host.entropy("SIP branches"),

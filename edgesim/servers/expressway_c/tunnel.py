@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from edgesim.deployment import hosts
 from edgesim.edge.descriptor import decoded_target
+from edgesim.edge.link_state import LinkState
 from edgesim.edge.tunnel import (
     CIPHERS,
     GREETING_TARGET,
@@ -36,6 +37,7 @@ from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki.keys import sign_sha1
 from edgesim.servers.expressway_c.connections import SourcePorts, has
+from edgesim.servers.expressway_c.retries import Retries
 from edgesim.servers.expressway_c.tls import shown_as_client
 
 NEVER = 10**9
@@ -87,7 +89,20 @@ class Link:
                 await self._hold()
             except (OSError, asyncssh.Error, asyncssh.ChannelListenError) as error:
                 self._enter("failed", _reason(error))
-            await asyncio.sleep(retry)
+            await self._tunnels.retries.wait(self, retry)
+
+    @property
+    def state_now(self) -> LinkState:
+        """The tunnel as it is."""
+        stands = self.edge is not None
+        return LinkState(
+            what="SSH tunnel",
+            peer=self.name,
+            state=self.state or "not tried yet",
+            stands=stands,
+            reason="" if stands else self._detail,
+            again_s=self._tunnels.retries.due(self),
+        )
 
     async def _hold(self) -> None:
         if "_" in self.peer.partition(".")[0]:
@@ -162,6 +177,7 @@ class Tunnels:
         handler: Handler,
         *,
         ports: SourcePorts,
+        retries: Retries,
         keys: Callable[[Request], tuple[str, ...]] | None = None,
     ) -> None:
         deployment = node.deployment
@@ -171,6 +187,7 @@ class Tunnels:
         self.keys = keys
         self.port = deployment.ssh_tunnel.loopback_port
         self.changed = asyncio.Event()
+        self.retries = retries
         self._ports = ports
         zone = deployment.traversal_zone
         user_key, _ = key_pair(Role.USER, user=zone.user, password=zone.password)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from edgesim.dns import DnsError
+from edgesim.edge.link_state import LinkState
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import client_context
@@ -58,6 +59,7 @@ class Dialled:
         self._on_event = on_event
         self._down = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._problem = ""
 
     def begin(self) -> None:
         """Keep the link up from now on."""
@@ -77,11 +79,22 @@ class Dialled:
                 await self._dial()
             except (OSError, DnsError) as error:
                 reason = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else str(error)
-                self._tell("failed", reason or type(error).__name__)
+                if isinstance(error, TimeoutError):
+                    reason = reason or "timed out"
+                self._problem = reason or type(error).__name__
+                self._tell("failed", self._problem)
             else:
                 await self._down.wait()
             self.attempted.set()
-            await asyncio.sleep(self.side.node.defaults.links.xcp_retry_s)
+            await self.side.product.retries.wait(self, self.side.node.defaults.links.xcp_retry_s)
+
+    @property
+    def state_now(self) -> LinkState:
+        """The link as it is."""
+        up = self.connection is not None and self.connection.up
+        reason, due = "" if up else self._problem, self.side.product.retries.due(self)
+        state = "up" if up else "down"
+        return LinkState(what="XCP", peer=self.peer, state=state, stands=up, reason=reason, again_s=due)
 
     async def _dial(self) -> None:
         node = self.side.node
@@ -123,6 +136,7 @@ class Dialled:
             self.attempted.set()
         elif isinstance(event, LinkDown):
             self.up.clear()
+            self._problem = event.detail or "closed"
             self._down.set()
         self._on_event(self, event)
 

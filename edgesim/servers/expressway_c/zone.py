@@ -14,10 +14,12 @@ import ssl
 from collections.abc import Callable
 
 from edgesim.edge import resource_usage
+from edgesim.edge.link_state import LinkState
 from edgesim.edge.resource_usage import ResourceUsage
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import client_context
+from edgesim.servers.expressway_c.retries import Retries
 from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain, shown_as_client
 from edgesim.sip import digest
 from edgesim.sip.connection import Connection
@@ -88,7 +90,7 @@ class Peer:
             except ZoneFailed as failure:
                 self._enter(failure.state, failure.reason)
             self.tried.set()
-            await asyncio.sleep(retry)
+            await self._zone.retries.wait(self, retry)
 
     async def _hold(self) -> None:
         """Dial, prove, stay. Raises `ZoneFailed` when a connection cannot be brought up."""
@@ -112,7 +114,7 @@ class Peer:
                 now, retry = asyncio.get_running_loop().time(), self._zone.texts.zone_retry_s
                 again, self._lost_at = now < self._lost_at + retry, now
                 if again:
-                    await asyncio.sleep(retry)
+                    await self._zone.retries.wait(self, retry)
 
     # ---- dialling
 
@@ -264,8 +266,10 @@ class TraversalClient:
         agent: str,
         usage: Callable[[], ResourceUsage],
         on_change: Callable[[], None],
+        retries: Retries,
     ) -> None:
         self.node = node
+        self.retries = retries
         self.endpoint = endpoint
         self.agent = agent
         self.usage = usage
@@ -288,6 +292,21 @@ class TraversalClient:
         """Begin to dial."""
         for peer in self.peers:
             self._tasks.append(self.node.host.spawn(peer.run(), name=f"traversal zone to {peer.name}"))
+
+    def links(self) -> tuple[LinkState, ...]:
+        """Return the zone's connection to each E."""
+        what = f"zone {self.settings.name}"
+        return tuple(
+            LinkState(
+                what=what,
+                peer=each.name,
+                state=each.state or "not tried yet",
+                stands=each.active,
+                reason=each.reason,
+                again_s=self.retries.due(each),
+            )
+            for each in self.peers
+        )
 
     def stop(self) -> None:
         """Dial no more; the endpoint closes the connections."""
