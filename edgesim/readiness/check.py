@@ -8,6 +8,7 @@ from typing import Any
 
 from edgesim.deployment import Deployment
 from edgesim.readiness.rule import Finding, Rule, Severity
+from edgesim.readiness.together import together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +79,11 @@ def check(deployment: Deployment, rules: Iterable[Rule] | None = None) -> Report
     from edgesim.readiness.rules import RULES
 
     chosen = tuple(RULES if rules is None else rules)
+    pairs = [(rule, finding) for rule in chosen for finding in rule.findings(deployment)]
+    findings = together(deployment, [finding for _, finding in pairs])
     found = [
         Reported(rule=rule, finding=finding, line=deployment.line_of(finding.at))
-        for rule in chosen
-        for finding in rule.findings(deployment)
+        for (rule, _), finding in zip(pairs, findings, strict=True)
     ]
     order = list(Severity)
     found.sort(key=lambda each: order.index(each.rule.severity))

@@ -21,7 +21,7 @@ from edgesim.journal.matchers import (
     one_of,
 )
 from edgesim.readiness import asked
-from edgesim.readiness.rule import Path, Prediction
+from edgesim.readiness.rule import Path, Prediction, Stop
 
 
 def clients(deployment: Deployment, *, outside: bool) -> tuple[HostSpec, ...]:
@@ -247,7 +247,8 @@ def undiscovered(deployment: Deployment, node: UcNode, problem: str, among: Sequ
         state="failed",
         detail=containing(problem),
     )
-    return Prediction(awaits=(discovery, *_without(deployment, node)))
+    stop = Stop.REFUSED if node.alone and node.product == "Unified CM" else None
+    return Prediction(awaits=(discovery, *_without(deployment, node)), stops=stop)
 
 
 def _without(deployment: Deployment, node: UcNode) -> tuple[Matcher, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
 
 from edgesim.deployment import Deployment
 from edgesim.journal.matchers import Matcher
@@ -22,18 +22,39 @@ class Severity(Enum):
     ADVICE = "advice"
 
 
+class Stop(IntEnum):
+    """Where sign-ins from outside end, in the order in which a client comes there."""
+
+    NO_RECORD = 1
+    """Discovery finds no edge."""
+    NO_ADDRESS = 2
+    """No Expressway-E has an address that is one."""
+    NO_CONNECTION = 3
+    """No connection to Expressway-E's HTTPS comes up."""
+    CERTIFICATE = 4
+    """Clients refuse the certificate."""
+    NO_WAY_TO_C = 5
+    """Expressway-E has no tunnel to an Expressway-C."""
+    REFUSED = 6
+    """Expressway-C gives no edge configuration."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
     """What the journal will show once a client tries.
 
     Each of ``awaits`` must come within ``within`` seconds of lab time, and none of ``never`` may. A scenario of the
     broken deployment awaits these very matchers (`edgesim.scenario.Lab.symptom`), so that what the check says and what
-    the simulation does cannot drift apart.
+    the simulation does cannot drift apart. ``stops`` is where every sign-in from outside ends because of it, None where
+    some go on; ``undialled`` are ports of Expressway-E to which Expressway-C opens no connection any more. What would
+    come after is not promised by other findings (`edgesim.readiness.together`).
     """
 
     awaits: tuple[Matcher, ...]
     never: tuple[Matcher, ...] = ()
     within: float = 60.0
+    stops: Stop | None = None
+    undialled: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

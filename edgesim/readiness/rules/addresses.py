@@ -24,7 +24,7 @@ from edgesim.journal.matchers import (
     one_of,
 )
 from edgesim.readiness import asked, facts
-from edgesim.readiness.rule import Book, Finding, Path, Prediction
+from edgesim.readiness.rule import Book, Finding, Path, Prediction, Stop
 
 book = Book()
 NOTHING = (
@@ -101,7 +101,8 @@ class _Place:
         lab, cores = self.deployment, one_of(*self.cores)
         refused = facts.next_hop_failed(lab, facts.any_client(lab))
         up = ZoneState(node=cores, zone=lab.traversal_zone.name, state=lab.defaults.links.active)
-        return Prediction(awaits=(blocked, _zone_fails(lab, cores), refused), never=(up,), within=30)
+        awaits = (blocked, _zone_fails(lab, cores), refused)
+        return Prediction(awaits=awaits, never=(up,), within=30, stops=Stop.NO_WAY_TO_C)
 
     def blocked(self) -> Matcher:
         """Predict what firewalls say of C's connections to the addresses that it dials."""

@@ -16,7 +16,7 @@ from edgesim.journal.matchers import TlsRefused, containing, one_of
 from edgesim.pki.names import first_match, qualified, within
 from edgesim.readiness import facts
 from edgesim.readiness.chains import chain
-from edgesim.readiness.rule import Book, Finding, Prediction
+from edgesim.readiness.rule import Book, Finding, Prediction, Stop
 
 book = Book()
 EFFECTS = {
@@ -67,7 +67,11 @@ def _refusals(lab: Deployment, legs: tuple[Presentation, ...], reason: str) -> P
     if not met:
         return None
     readers = one_of(*dict.fromkeys(leg.to for leg in met))
-    return Prediction(awaits=(TlsRefused(node=readers, peer=met[0].host, reason=containing(reason)),))
+    alone = len(lab.expressway_e) == 1 and met[0].host == lab.expressway_e[0].name
+    clients = {spec.name for spec in facts.clients(lab, outside=True)}
+    everybody = alone and clients <= {leg.to for leg in met}
+    awaits = (TlsRefused(node=readers, peer=met[0].host, reason=containing(reason)),)
+    return Prediction(awaits=awaits, stops=Stop.CERTIFICATE if everybody else None)
 
 
 @book.rule("CERT-16.validity", requires="certificates that are shown for MRA are valid today")

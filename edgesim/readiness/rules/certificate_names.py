@@ -15,7 +15,7 @@ from edgesim.journal.matchers import Matcher, Note, TcpClosed, Test, TlsRefused,
 from edgesim.pki.names import first_match, qualified, within
 from edgesim.readiness import facts
 from edgesim.readiness.chains import chain, itself, shown_by, words
-from edgesim.readiness.rule import Book, Finding, Prediction, Severity
+from edgesim.readiness.rule import Book, Finding, Prediction, Severity, Stop
 
 book = Book()
 
@@ -234,7 +234,10 @@ def system_trust(deployment: Deployment) -> Iterator[Finding]:
                         reason=containing("certificate verify failed"),
                     ),
                     TlsRefused(node=edge.name, peer=one_of(*strangers), port=port, alert="unknown ca"),
-                )
+                ),
+                stops=Stop.CERTIFICATE
+                if len(deployment.expressway_e) == 1 and len(strangers) == len(facts.clients(deployment, outside=True))
+                else None,
             ),
         )
 

@@ -16,7 +16,7 @@ from edgesim.journal.matchers import DnsAnswer, HttpResponse, Matcher, TcpOpened
 from edgesim.pki.names import first_match, qualified, within
 from edgesim.readiness import asked, facts
 from edgesim.readiness.chains import chain
-from edgesim.readiness.rule import Book, Finding, Path, Prediction, Severity
+from edgesim.readiness.rule import Book, Finding, Path, Prediction, Severity, Stop
 
 book = Book()
 VIEWS: tuple[View, ...] = ("outside", "inside")
@@ -80,6 +80,11 @@ def _unmet(lab: Deployment) -> tuple[Matcher, ...]:
     return tuple(TcpOpened(node=facts.any_client(lab), peer=edge.name, port=port) for edge in lab.expressway_e)
 
 
+def _stop(lab: Deployment, lead: Lead) -> Stop | None:
+    """Return where the clients end whom a record leads astray: all of them, where it is of the domain that they say."""
+    return Stop.NO_ADDRESS if lead.name == f"_collab-edge._tls.{lab.domains.edge}" else None
+
+
 def _field(lab: Deployment, lead: Lead) -> Path:
     """Return the field that a record comes from."""
     for index, each in enumerate(lab.dns.extra):
@@ -107,7 +112,10 @@ def collab_edge(deployment: Deployment) -> Iterator[Finding]:
             what=f"{name} resolves nowhere",
             sees=f"Jabber with an address in {domain.name} finds no service outside and asks for manual settings",
             mend=f"publish {name}: priority 10, weight 10, port 8443, one for each Expressway-E",
-            prediction=Prediction(awaits=(DnsAnswer(node=clients, name=name, qtype="SRV", answers=()),)),
+            prediction=Prediction(
+                awaits=(DnsAnswer(node=clients, name=name, qtype="SRV", answers=()),),
+                stops=Stop.NO_RECORD if domain.name == deployment.domains.edge else None,
+            ),
         )
 
 
@@ -155,6 +163,7 @@ def edge_address_outside(deployment: Deployment) -> Iterator[Finding]:
             prediction=Prediction(
                 awaits=(DnsAnswer(node=clients, name=edge.fqdn, qtype="A", answers=answer.texts),),
                 never=(TcpOpened(node=clients, peer=edge.name, port=deployment.defaults.ports.edge_https),),
+                stops=Stop.NO_ADDRESS,
             )
             if wanted == {edge.fqdn.lower(): None}
             else None,
@@ -184,7 +193,9 @@ def collab_edge_port(deployment: Deployment) -> Iterator[Finding]:
                 sees=f"clients try {target}:{port} and get no edge configuration (HOST_UNREACHABLE_ERROR)"
                 + ("" if len(wrong) == len(leads) else ", then the next record"),
                 mend=f"publish {lead.name} SRV 10 10 {right} {target}",
-                prediction=Prediction(awaits=(_asks(deployment, lead),), never=_unmet(deployment))
+                prediction=Prediction(
+                    awaits=(_asks(deployment, lead),), never=_unmet(deployment), stops=_stop(deployment, lead)
+                )
                 if predicted
                 else None,
             )
@@ -209,7 +220,11 @@ def collab_edge_target(deployment: Deployment) -> Iterator[Finding]:
                 sees=f"clients do not reach the edge by {lead.target}"
                 + (": the sign-in fails" if len(astray) == len(leads) else ", and try the next record"),
                 mend=f"put the FQDN of an Expressway-E in place of {lead.target}",
-                prediction=Prediction(awaits=(_asks(deployment, lead), resolved), never=_unmet(deployment))
+                prediction=Prediction(
+                    awaits=(_asks(deployment, lead), resolved),
+                    never=_unmet(deployment),
+                    stops=_stop(deployment, lead),
+                )
                 if lead.view == "outside" and len(astray) == len(leads) == 1
                 else None,
             )
@@ -253,7 +268,8 @@ def _mismatch(lab: Deployment, lead: Lead) -> Prediction | None:
         return None
     clients = one_of(*knowing)
     refused = TlsRefused(node=clients, peer=lead.edge.name, port=lead.record.port, reason=containing("mismatch"))
-    return Prediction(awaits=(refused,))
+    everybody = len(knowing) == len(facts.clients(lab, outside=True))
+    return Prediction(awaits=(refused,), stops=Stop.CERTIFICATE if everybody else None)
 
 
 @book.rule(

@@ -11,7 +11,7 @@ from edgesim.deployment import Deployment
 from edgesim.deployment.hosts import ClientHost, ExpresswayE
 from edgesim.journal.matchers import DnsAnswer, TcpClosed, TcpOpened, ZoneState, containing, one_of
 from edgesim.readiness import asked, facts
-from edgesim.readiness.rule import Book, Finding, Prediction, Severity
+from edgesim.readiness.rule import Book, Finding, Prediction, Severity, Stop
 
 book = Book()
 
@@ -49,7 +49,7 @@ def ipv6_only(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _unlinked(deployment: Deployment) -> Prediction:
-    return Prediction(awaits=(facts.next_hop_failed(deployment, facts.anybody(deployment)),))
+    return Prediction(awaits=(facts.next_hop_failed(deployment, facts.anybody(deployment)),), stops=Stop.NO_WAY_TO_C)
 
 
 @book.rule(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from edgesim.deployment import Deployment
 from edgesim.deployment.hosts import ExpresswayE
+from edgesim.deployment.network import links
 from edgesim.deployment.records import reverse_name
 from edgesim.journal.matchers import (
     DnsAnswer,
@@ -23,7 +24,7 @@ from edgesim.journal.matchers import (
     one_of,
 )
 from edgesim.readiness import asked, facts
-from edgesim.readiness.rule import Book, Finding, Prediction, Severity
+from edgesim.readiness.rule import Book, Finding, Prediction, Severity, Stop
 
 book = Book()
 NO_INSIDE_SRV = "no inside srv of the edge domain"
@@ -57,6 +58,7 @@ def cisco_uds_outside(deployment: Deployment) -> Iterator[Finding]:
                     TcpOpened(node=clients, peer=edge.name, port=deployment.defaults.ports.edge_https)
                     for edge in deployment.expressway_e
                 ),
+                stops=Stop.NO_RECORD,
             )
             if facts.jabbers(deployment) and domain.name == deployment.domains.edge
             else None,
@@ -177,7 +179,13 @@ def edge_address_inside(deployment: Deployment) -> Iterator[Finding]:
             what=f"{name} has no address in the inside view",
             sees=f"no traversal zone, SSH tunnel or XCP link to {edge.name}: 502 Next Hop Connection Failed",
             mend=f"create {name} A {edge.inner_address} in the inside DNS",
-            prediction=Prediction(awaits=tuple(awaits)),
+            prediction=Prediction(
+                awaits=tuple(awaits),
+                stops=Stop.NO_WAY_TO_C if len(unresolved) == len(deployment.expressway_e) else None,
+                undialled=tuple(port for port, _ in links(deployment))
+                if len(unresolved) == len(deployment.expressway_e)
+                else (),
+            ),
         )
 
 
@@ -219,6 +227,7 @@ def reverse_dns(deployment: Deployment) -> Iterator[Finding]:
                 never=(XmppStream(node=facts.any_client(deployment), element="success"),)
                 if len(broken) == len(deployment.expressway_e)
                 else (),
+                undialled=(deployment.xcp_link.port,) if len(broken) == len(deployment.expressway_e) else (),
             ),
         )
 
@@ -262,7 +271,11 @@ def _astray(deployment: Deployment) -> Iterator[Finding]:
             what=f"{node.spec.fqdn} leads to {others} inside, and its address is {node.spec.address}",
             sees=f"Expressway-C asks the wrong machine: {facts.sees_undiscovered(node)}",
             mend=f"let {node.spec.fqdn} lead to {node.spec.address} alone, then Refresh servers on Expressway-C",
-            prediction=Prediction(awaits=(asks,)) if node.publisher and node.known_as == "fqdn" else None,
+            prediction=Prediction(
+                awaits=(asks,), stops=Stop.REFUSED if node.alone and node.product == "Unified CM" else None
+            )
+            if node.publisher and node.known_as == "fqdn"
+            else None,
         )
 
 

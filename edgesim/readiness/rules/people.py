@@ -15,7 +15,7 @@ from edgesim.edge.allow_list import plain_path
 from edgesim.edge.uds import user_target
 from edgesim.journal.matchers import HttpResponse, containing
 from edgesim.readiness import facts, modes
-from edgesim.readiness.rule import Book, Finding, Prediction, Severity
+from edgesim.readiness.rule import Book, Finding, Prediction, Severity, Stop
 from edgesim.xmpp.jid import Jid, JidError
 
 book = Book()
@@ -145,7 +145,7 @@ def added(deployment: Deployment) -> Iterator[Finding]:
             f"{facts.verb([each.id for each in users], 'is', 'are')} homed, is not added on Expressway-C",
             sees="its users get 401 from the edge, whatever their password",
             mend=f"add {cluster.publisher.server_name} to the Unified CM servers of Expressway-C",
-            prediction=Prediction(awaits=refused) if refused else None,
+            prediction=Prediction(awaits=refused, stops=None if known else Stop.REFUSED) if refused else None,
         )
 
 
@@ -193,5 +193,9 @@ def no_way(deployment: Deployment) -> Iterator[Finding]:
             sees="nobody signs in: the edge answers 401, whatever the password",
             mend="set Authorize by user credential on Expressway-C; or Authorize by OAuth token with refresh there and "
             f"OAuth with Refresh Login Flow on {cluster.name} ({deployment.unified_cm[index].publisher.name})",
-            prediction=Prediction(awaits=(refused,)) if facts.jabbers(deployment) else None,
+            prediction=Prediction(
+                awaits=(refused,), stops=Stop.REFUSED if len(deployment.mra.unified_cm_clusters or ()) == 1 else None
+            )
+            if facts.jabbers(deployment)
+            else None,
         )

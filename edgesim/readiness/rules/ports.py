@@ -16,7 +16,7 @@ from edgesim.journal.matchers import Matcher, Note, SipResponse, SshTunnel, Zone
 from edgesim.pki.names import first_match, qualified
 from edgesim.readiness import facts, port_matrix
 from edgesim.readiness.port_matrix import Scene, Service
-from edgesim.readiness.rule import Book, Finding, Path, Prediction, Severity
+from edgesim.readiness.rule import Book, Finding, Path, Prediction, Severity, Stop
 
 book = Book()
 WITHIN = 90.0
@@ -32,6 +32,8 @@ NAMES = {
     "traversal-media": "NET-15.media",
 }
 """The rule that belongs to each row of the matrix."""
+STOPS = {"edge-https": Stop.NO_CONNECTION, "ssh-tunnel": Stop.NO_WAY_TO_C}
+"""Where a closed port ends every sign-in."""
 
 
 def _closed(flow: str) -> None:
@@ -103,7 +105,7 @@ def _prediction(
     scene = Scene.of(deployment, firewall)
     if row.cell(Service.MEDIA).works is False and deployment.mra.media_probe is None:
         return None
-    return Prediction(awaits=row.symptoms(scene), never=row.stopped(scene), within=WITHIN)
+    return Prediction(awaits=row.symptoms(scene), never=row.stopped(scene), within=WITHIN, stops=STOPS.get(row.flow))
 
 
 def _size(ports: Ports) -> int:
@@ -177,6 +179,7 @@ def peer_address(deployment: Deployment) -> Iterator[Finding]:
                 awaits=awaits,
                 never=(ZoneState(node=facts.cores(deployment), zone=zone.name, state=links.active),),
                 within=WITHIN,
+                stops=Stop.NO_WAY_TO_C,
             )
             if alone
             else None,
@@ -206,7 +209,11 @@ def underscore(deployment: Deployment) -> Iterator[Finding]:
                 else "clients that meet this Expressway-E get 502 Next Hop Connection Failed"
             ),
             mend="give it a host name of letters, digits and hyphens, in DNS and certificate too",
-            prediction=Prediction(awaits=(failed, *((refused,) if len(wrong) == len(peers) else ()))),
+            prediction=Prediction(
+                awaits=(failed, *((refused,) if len(wrong) == len(peers) else ())),
+                stops=Stop.NO_WAY_TO_C if len(wrong) == len(peers) else None,
+                undialled=(deployment.ssh_tunnel.port,) if len(wrong) == len(peers) else (),
+            ),
         )
 
 
