@@ -14,8 +14,10 @@ from edgesim.clients.jabber.platforms import PLATFORMS, Platform
 from edgesim.deployment import Deployment
 from edgesim.deployment.hosts import ClientHost
 from edgesim.deployment.people import User
+from edgesim.http import HttpClient, HttpError
 from edgesim.journal import Entry, Event, Journal
 from edgesim.journal.matchers import Matcher
+from edgesim.pki import client_context
 from edgesim.readiness import Report, Reported, facts
 from edgesim.scenario.declare import Client
 from edgesim.scenario.play import Play
@@ -111,17 +113,17 @@ class Simulated:
         return not self.failed
 
 
-def simulate(deployment: Deployment, report: Report, *, seed: int = 1) -> Simulated:
+def simulate(deployment: Deployment, report: Report, *, seed: int = 1, everybody: bool = True) -> Simulated:
     """Put a deployment into a simulated world, let every user sign in from every client, and look for what ``report``
     predicts. Raises `edgesim.scenario.play.DidNotStart` where the lab does not start.
 
     First every machine gets a user; they stay, one beside the other. Then the other users have their turns at the
-    machines, `MOST` at most; beyond, those alone who had none.
+    machines, `MOST` at most; beyond, those alone who had none. Without ``everybody`` it ends with the first of that.
     """
     world = SimWorld(seed)
     journal = Journal(world)
     play = Play(world, journal, limit=None)
-    attempts = world.run(play.perform(deployment, _Stage(deployment).story))
+    attempts = world.run(play.perform(deployment, _Stage(deployment, everybody=everybody).story))
     return Simulated(
         attempts=tuple(attempts),
         proofs=tuple(_proof(each, journal) for each in report.reported if each.finding.prediction),
@@ -132,9 +134,11 @@ def simulate(deployment: Deployment, report: Report, *, seed: int = 1) -> Simula
 class _Stage:
     """Who signs in where, in which order."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, *, everybody: bool) -> None:
         self.deployment = deployment
+        self.everybody = everybody
         self.jabbers = tuple(each for each in deployment.clients if each.platform not in DEVICES)
+        self.served = {each.name for each in facts.mra_domains(deployment)}
         self.turns: dict[str, int] = {}
 
     async def story(self, lab: Lab) -> list[Attempt]:
@@ -155,13 +159,41 @@ class _Stage:
         await lab.wait(PATIENCE)
         for user, machine, domain in self._others(done):
             client = Jabber(lab.inner.node(machine.name), user, platform=_platform(machine), domain=domain or None)
+            if domain and domain not in self.served:
+                client.accept_untrusted = True  # the edge's certificate does not name such a domain
             if machine.name in seated:
                 await seated.pop(machine.name).close()
             try:
                 came.append(await self._sign_in(lab, client, machine, domain))
             finally:
                 await client.close()
+        await self._guest(lab)
         return came
+
+    async def _guest(self, lab: Lab) -> None:
+        """Open the guests' page of the Web Proxy for Meeting Server, where there is one."""
+        web_proxy, outside = self.deployment.cms_web_proxy, self._outside()
+        if web_proxy is None or outside is None:
+            return
+        name, node = web_proxy.guest_account_client_uri, lab.inner.node(outside.name)
+
+        async def visit() -> None:
+            web = HttpClient(node.journal, ssl=client_context(node.trusts["system"], keylog=node.keylog))
+            try:
+                for address in (await node.resolver.lookup(name))[:1]:
+                    headers = [("Host", name)]
+                    await web.request("GET", f"https://{name}/", headers=headers, address=address, timeout=PATIENCE)
+            except (OSError, HttpError):
+                pass  # what there is of it stands in the journal
+            finally:
+                await web.close()
+
+        async with lab.step(f"a guest opens the page of {name} from {outside.name}"):
+            await node.host.spawn(visit(), name="a guest")
+
+    def _outside(self) -> ClientHost | None:
+        """Return the first machine outside at which somebody can sit."""
+        return next((each for each in self.jabbers if each.view == "outside" and self._users(each)), None)
 
     def _users(self, machine: ClientHost) -> tuple[User, ...]:
         """Return those who have something to sign in to on this machine."""
@@ -183,7 +215,7 @@ class _Stage:
             (user, machine)
             for machine in self.jabbers
             for user in self._users(machine)
-            if (user.id, machine.name) not in done
+            if (user.id, machine.name) not in done and self.everybody
         ]
         if len(pairs) > MOST:
             seen = {user for user, _ in done}
@@ -191,7 +223,7 @@ class _Stage:
                      if pair[0].id not in seen][:MOST]  # fmt: skip
         for user, machine in pairs:
             yield user, machine, ""
-        outside = next((each for each in self.jabbers if each.view == "outside" and self._users(each)), None)
+        outside = self._outside()
         for domain in facts.sign_in_domains(self.deployment) if outside is not None else ():
             if domain != self.deployment.domains.edge and outside is not None:
                 yield self._users(outside)[0], outside, domain

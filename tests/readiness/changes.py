@@ -58,6 +58,8 @@ LEFT_OUT: dict[str, str] = {
     r"certificates\.\d+\.(host|service)|trust\.\d+\.(host|store)": "which certificate or store the entry is about",
     r"(unified_cm|im_presence)\.\d+\.(axl_account|name).*": "both sides read the same setting: it has no other side to "
     "differ from",
+    r"certificates\.\d+\.expires_after_s": "what expires during a run is sound when it is checked",
+    r"trust\.desk/system": "what a client on premises trusts is no matter of MRA, whose requirements are checked",
     r"traversal_zone\.(user|password)|xcp_link\.secret|ssh_tunnel\.user": "as above",
 }
 """Fields whose change makes no finding, by a pattern of their paths, with the reason."""
@@ -100,6 +102,15 @@ def _below(path: Path, value: Any, annotation: Any) -> Iterator[tuple[Path, Any,
 
 def dotted(path: Path) -> str:
     return ".".join(map(str, path))
+
+
+def written(lab: Deployment, path: Path) -> str:
+    """Return a path as the table of what is left out has it: trust stores by host and store."""
+    if path[0] == "trust":
+        store = lab.trust[int(path[1])]
+        if lab.host(store.host).kind == "client" and lab.host(store.host).view == "inside":
+            return f"trust.{store.host}/{store.store}"
+    return dotted(path)
 
 
 def left_out(path: str) -> bool:
@@ -184,7 +195,7 @@ def _other_text(value: str, path: Path, draw: random.Random) -> Any:
 def of_fields(base: str, draw: random.Random) -> Change | None:
     """Draw a change of one field as it is written or filled in."""
     lab = sound(base)
-    path, value, annotation = draw.choice([each for each in leaves(lab) if not left_out(dotted(each[0]))])
+    path, value, annotation = draw.choice([each for each in leaves(lab) if not left_out(written(lab, each[0]))])
     if path[0] in ("certificates", "trust"):
         return _of_security(base, lab, path, value, annotation, draw)
     changed = other(value, annotation, path, draw)

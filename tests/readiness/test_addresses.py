@@ -52,7 +52,7 @@ CASES = [
     Case(changes={"dns.split": False, "expressway_e.expe.inner_name": "expe-inner"}),
     Case(changes={**TWO, "dns.split": False}, rule="NET-19.inner-name", at="dns.split"),
     Case(changes={**APART, "network.zones": MANAGEMENT, "dns.split": False}, rule="LIM-02.xcp-interface",
-         at="expressway_e[0].inner_zone"),
+         at="dns.split"),
     Case(changes={**APART, "network.zones": MANAGEMENT, "dns.split": False, "im_presence": []}),
 ]  # fmt: skip
 

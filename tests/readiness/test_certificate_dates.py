@@ -41,6 +41,11 @@ CASES = [
     Case(changes=certificate("ucm-pub", "tomcat", strips=["server auth"]), rule="CERT-16.server-auth"),
     Case(changes=certificate("ucm-pub", "tomcat", client_auth=False)),
     *(
+        Case(changes=certificate(host, service, key="rsa-1024"), rule="CERT-16.key", at="certificates[0]")
+        for host, service in [*SERVERS, ("expc", "server")]
+    ),
+    Case(changes=certificate("expe", "server", key="rsa-2048")),
+    *(
         Case(changes=certificate(host, service, names=OTHER_NAMES.get(host, ["elsewhere.example.com"])), rule=NAME)
         for host, service in SERVERS
     ),

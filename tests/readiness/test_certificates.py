@@ -155,7 +155,7 @@ CASES = [
     Case(changes=SECURE),
     Case(changes=SECURE | without("expc", PROFILE), rule="CERT-10.profile-name", at="certificates[0]"),
     Case(changes={**SECURE, "devices": []} | without("expc", PROFILE)),
-    Case(changes={**SECURE, "unified_cm.0.mixed_mode": False} | without("expc", PROFILE)),
+    Case(changes={**SECURE, "unified_cm.0.mixed_mode": False} | without("expc", PROFILE), rule="CERT-10.profile-fits"),
     Case(changes=without("expc1", CLUSTER), rule="CERT-10.cluster-name", deployment="pair"),
     Case(changes=without("expc1", "expc1.inside.example.com"), deployment="pair"),
     Case(changes={"traversal_zone.tls_verify_subject_name": "expc.example.com"}, rule="CERT-10.cluster-name"),

@@ -17,7 +17,8 @@ from tests.readiness.cases import Case
 ALL_CASES = [
     case
     for module in pkgutil.iter_modules(tests.readiness.__path__)
-    if module.name.startswith("test_") and module.name not in ("test_check", "test_scenarios")
+    if module.name.startswith("test_")
+    and module.name not in ("test_check", "test_scenarios", "test_predictions", "test_changes")
     for case in importlib.import_module(f"tests.readiness.{module.name}").CASES
 ]
 

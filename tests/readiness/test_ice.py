@@ -64,6 +64,8 @@ def _two_dmzs(second: str) -> dict[str, Any]:
     }
 
 
+UNFIT = ("CERT-10.profile-fits",)
+"""What a secure profile without mixed mode comes to besides: the device does not register at all."""
 CASES = [
     # EXP-18: physical devices need mixed mode; Jabber may use SIP OAuth instead
     Case(changes=_ice("phone", SECURE, mixed=True, oauth=False)),
@@ -72,20 +74,24 @@ CASES = [
         changes=_ice("phone", SECURE, mixed=False, oauth=True),
         rule="EXP-18.mixed-mode",
         at="unified_cm[0].mixed_mode",
+        advice=UNFIT,
     ),
-    Case(changes=_ice("phone", SECURE, mixed=False, oauth=False), rule="EXP-18.mixed-mode"),
+    Case(changes=_ice("phone", SECURE, mixed=False, oauth=False), rule="EXP-18.mixed-mode", advice=UNFIT),
     Case(changes=_ice("Jabber", SECURE, mixed=True, oauth=False)),
     Case(changes=_ice("Jabber", SECURE, mixed=True, oauth=True)),
     Case(changes=SOUND),
     Case(
-        changes=_ice("Jabber", SECURE, mixed=False, oauth=False), rule="EXP-18.sip-oauth", at="unified_cm[0].sip_oauth"
+        changes=_ice("Jabber", SECURE, mixed=False, oauth=False),
+        rule="EXP-18.sip-oauth",
+        at="unified_cm[0].sip_oauth",
+        advice=UNFIT,
     ),
     Case(
         changes=_ice("Jabber", "plain", mixed=True, oauth=True),
         rule="EXP-18.security-profile",
         at="unified_cm[0].security_profiles[0]",
     ),
-    Case(changes=_ice("Jabber", SECURE, mixed=False, oauth=True), rule="EXP-18.security-profile"),
+    Case(changes=_ice("Jabber", SECURE, mixed=False, oauth=True), rule="EXP-18.security-profile", advice=UNFIT),
     Case(changes=_ice("phone", "plain", mixed=True, oauth=False), rule="EXP-18.security-profile"),
     Case(changes={**_ice("phone", "plain", mixed=False, oauth=False), "mra.ice_passthrough": False}),
     # who may not come through the edge does not matter

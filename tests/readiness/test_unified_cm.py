@@ -28,6 +28,23 @@ ALIASES = [
 ]
 
 CASES = [
+    # phone security profiles
+    *(
+        Case(
+            changes={f"unified_cm.0.security_profiles.0.{field}": value},
+            rule="CERT-10.profile-fits",
+            at="unified_cm[0].security_profiles[0]",
+        )
+        for field, value in (
+            ("mode", "authenticated"),
+            ("mode", "encrypted"),
+            ("oauth", True),
+            ("transport", "UDP"),
+            ("transport", "TLS"),
+        )
+    ),
+    Case(changes={"unified_cm.0.security_profiles.0.transport": "TCP"}),
+    Case(changes={"unified_cm.0.security_profiles": [{}, {"name": "Unused", "mode": "encrypted"}]}),
     Case(changes=SUB_BY_IPV6, rule="UC-02.ipv4", at="unified_cm[0].subscribers[0].address"),
     Case(
         changes={"im_presence.imp.publisher.address": "2001:db8:40::21"},

@@ -62,6 +62,11 @@ CASES = [
     Case(changes=_pending("ucm-pub", "callmanager-trust", "enterprise"), rule=UNIFIED_CM),
     Case(changes=_pending("ucm-pub", "callmanager-trust", "private")),
     Case(changes=_pending("imp-pub", "cup-xmpp-trust", "enterprise"), rule="CERT-03.not-restarted"),
+    Case(
+        changes=_pending("room-1", "ca-list", "public"), rule="EP-06.not-restarted", at="trust[0]", deployment="devices"
+    ),
+    Case(changes=_pending("jabber-1", "system", "public"), rule="EP-06.not-restarted", at="trust[0]"),
+    Case(changes=_pending("room-1", "ca-list", "private"), deployment="devices"),
     # aliases of chat nodes
     Case(changes=FEDERATED),
     Case(changes={**FEDERATED, **XMPP_FORM}, rule="CERT-13.alias-form"),

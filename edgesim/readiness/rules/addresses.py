@@ -18,7 +18,7 @@ from edgesim.journal.matchers import (
     SipResponse,
     TcpFailed,
     Test,
-    XmppSession,
+    XmppStream,
     ZoneState,
     containing,
     one_of,
@@ -260,10 +260,10 @@ def xcp_interface(deployment: Deployment) -> Iterator[Finding]:
         for index, edge, core, address in _pairs(deployment) if deployment.im_presence else ():
             passage = deployment.ways.to_zone(core.name, address)
             if edge.inner is not None and address != edge.inner and passage.verdict == "accept":
-                yield ("expressway_e", index, "inner_zone"), edge, core, address
+                by_dns = not deployment.dns.split and edge.inner_name is None
+                yield ("dns", "split") if by_dns else ("expressway_e", index, "inner_zone"), edge, core, address
 
     links, port = deployment.defaults.links, deployment.xcp_link.port
-    sessions = XmppSession(node=one_of(*(each.name for each in deployment.im_presence_nodes)))
     for place in _by_place(deployment, external()):
         edge, cores = place.pairs[0][0], one_of(*place.cores)
         alone = len(deployment.expressway_e) == 1
@@ -272,14 +272,15 @@ def xcp_interface(deployment: Deployment) -> Iterator[Finding]:
             what=f"{facts.listed(place.cores)} {facts.verb(place.cores, 'reaches', 'reach')} {edge.name} by its "
             f"external interface, and XCP only uses the internal one ({edge.inner} in zone {edge.inner_zone})",
             sees="phone service works, chat does not",
-            mend=f"let the traversal zone of {facts.listed(place.cores)} use the internal interface",
+            mend=f"let the traversal zone of {facts.listed(place.cores)} use the internal interface: by split DNS, "
+            f"by a name of its own (inner_name of {facts.listed(place.edges)}), and by a way to {edge.inner_zone}",
             prediction=Prediction(
                 awaits=(
                     ZoneState(node=cores, zone=deployment.traversal_zone.name, state=links.active),
                     TcpFailed(node=cores, port=port),
                     *(facts.no_mechanisms(deployment, facts.any_client(deployment)) if alone else ()),
                 ),
-                never=(sessions,) if alone else (),
+                never=(XmppStream(node=facts.any_client(deployment), element="success"),) if alone else (),
                 within=60,
             ),
         )

@@ -33,6 +33,8 @@ EFFECTS = {
 }
 EFFECTS["expressway_c", "client"] = EFFECTS["expressway_c", "server"]
 """What a client sees where a certificate is refused, by the kind of host and the service."""
+WEAK = ("rsa-1024",)
+"""Keys below the security level that OpenSSL demands (level 2: 112 bits)."""
 WORDS = {"expired": "has expired", "not yet valid": "is not yet valid"}
 
 
@@ -110,6 +112,24 @@ def server_auth(deployment: Deployment) -> Iterator[Finding]:
             sees=EFFECTS[kind, certificate.service],
             mend="have it signed anew with the usage server authentication",
             prediction=_refusals(deployment, serving, "unsuitable certificate purpose") if valid else None,
+        )
+
+
+@book.rule("CERT-16.key", requires="the keys of certificates that are shown for MRA are strong enough to be accepted")
+def key(deployment: Deployment) -> Iterator[Finding]:
+    """RSA keys of 1024 bits are refused by current TLS libraries, whoever signed them."""
+    for certificate, legs in _verified(deployment):
+        if certificate.key not in WEAK or certificate.validity != "valid":
+            continue
+        readers = tuple(dict.fromkeys(leg.to for leg in legs))
+        kind = deployment.host(certificate.host).kind
+        yield Finding(
+            at=deployment.place_of_certificate(certificate.host, certificate.service),
+            what=f"the key of the certificate {certificate.service} of {certificate.host} is {certificate.key}: "
+            f"{facts.listed(readers)} {facts.verb(readers, 'refuses', 'refuse')} it",
+            sees=EFFECTS[kind, certificate.service],
+            mend="make a new request with an RSA key of 2048 bits or more, and have it signed",
+            prediction=_refusals(deployment, legs, "key too weak"),
         )
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from edgesim.deployment import Deployment
-from edgesim.deployment.hosts import ExpresswayC
-from edgesim.journal.matchers import HttpRequest, HttpResponse
-from edgesim.readiness import asked, facts
+from edgesim.deployment.hosts import ExpresswayC, SecurityProfile, UnifiedCmCluster
+from edgesim.journal.matchers import HttpRequest, HttpResponse, SipResponse
+from edgesim.readiness import asked, facts, modes
 from edgesim.readiness.rule import Book, Finding, Prediction
 
 book = Book()
@@ -84,3 +84,49 @@ def _strangers(deployment: Deployment, node: facts.UcNode) -> tuple[ExpresswayC,
         for core in deployment.expressway_c
         if core.domain != node.spec.domain and not asked.addresses(deployment, "inside", f"{node.listed}.{core.domain}")
     )
+
+
+@book.rule(
+    "CERT-10.profile-fits",
+    requires="the phone security profiles of devices over MRA fit their cluster: secure ones need mixed mode, those "
+    "for OAuth need SIP OAuth mode, all others TCP",
+)
+def profile_fits(deployment: Deployment) -> Iterator[Finding]:
+    """A device is told its profile by its configuration file, and registers by the port and transport of that."""
+    for index, cluster in modes.served(deployment):
+        for place, profile in enumerate(cluster.security_profiles):
+            devices = tuple(
+                each.name
+                for each in modes.devices(deployment, cluster)
+                if each.security_profile == profile.name
+            )  # fmt: skip
+            lacking = _lacking(cluster, profile)
+            if not devices or lacking is None:
+                continue
+            refused = SipResponse(
+                node=facts.any_client(deployment), peer=facts.edges(deployment), method="REGISTER", status=403
+            )
+            yield Finding(
+                at=("unified_cm", index, "security_profiles", place),
+                what=f"the profile {profile.name} of {facts.listed(devices)} {lacking}",
+                sees="users sign in, and the phone does not register: 403 Forbidden to REGISTER",
+                mend=f"change the profile, or give {facts.listed(devices)} one that fits {cluster.name}",
+                prediction=Prediction(awaits=(refused,)) if _registers(deployment, devices) else None,
+            )
+
+
+def _lacking(cluster: UnifiedCmCluster, profile: SecurityProfile) -> str | None:
+    """Return what a profile and its cluster lack; None where they fit."""
+    if profile.oauth:
+        return None if cluster.sip_oauth else f"is for OAuth, and {cluster.name} has no SIP OAuth mode"
+    if profile.mode != "non secure":
+        return None if cluster.mixed_mode else f"is {profile.mode}, and {cluster.name} is not in mixed mode"
+    return None if "TCP" in profile.transport.split("+") else f"has the transport {profile.transport}, not TCP"
+
+
+def _registers(lab: Deployment, devices: Sequence[str]) -> bool:
+    """Say whether one of these devices registers from outside: a phone or room device, or that of a Jabber."""
+    outside = {spec.name for spec in facts.clients(lab, outside=True)}
+    machines = [each for each in lab.clients if each.name in outside]
+    prefixes = {modes.PREFIX_OF[each.platform] for each in machines if each.platform in modes.PREFIX_OF}
+    return any(each.device in devices for each in machines) or any(name[:3] in prefixes for name in devices)

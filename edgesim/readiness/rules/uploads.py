@@ -24,7 +24,7 @@ from edgesim.journal.matchers import (
 from edgesim.readiness import facts
 from edgesim.readiness.chains import shown_by, words
 from edgesim.readiness.rule import Book, Finding, Prediction, Severity
-from edgesim.readiness.rules import certificates, endpoints
+from edgesim.readiness.rules import certificate_names, certificates, endpoints
 
 book = Book()
 
@@ -194,7 +194,8 @@ def _pending(lab: Deployment, kinds: Kinds, mend: Callable[[str], str]) -> Itera
 
 
 def _found(lab: Deployment) -> dict[tuple[str, str], Finding]:
-    finds = (*(rule.find for rule in certificates.book.rules), endpoints.client_certificate)
+    others = (endpoints.client_certificate, endpoints.ca_list, certificate_names.system_trust)
+    finds = (*(rule.find for rule in certificates.book.rules), *others)
     return {(find.__name__, each.what): each for find in finds for each in find(lab)}
 
 
@@ -223,3 +224,9 @@ def im_presence_not_restarted(deployment: Deployment) -> Iterator[Finding]:
     yield from _pending(
         deployment, ("im_presence",), lambda host: f"restart Cisco XCP Router and Cisco Tomcat on {host}"
     )
+
+
+@book.rule("EP-06.not-restarted", requires="a client is restarted after a CA was added to its list")
+def client_not_restarted(deployment: Deployment) -> Iterator[Finding]:
+    """CAs that wait for the restart of a room device, or of Jabber's machine."""
+    yield from _pending(deployment, ("client",), lambda host: f"restart {host}")
