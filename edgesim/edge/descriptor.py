@@ -116,8 +116,12 @@ def decode(element: str) -> EdgeDomain | Descriptor:
 
 
 def parse(text: str) -> EdgeDomain | Descriptor:
-    """Judge a decoded text: one part is a domain, four a descriptor. Raises `DescriptorError`."""
+    """Judge a decoded text: one part is a domain, four a descriptor. Raises `DescriptorError`.
+
+    A rooted name, with its final dot, is the same name: the dot goes here, before anything compares names.
+    """
     parts = text.split("/")
+    parts[0] = _unrooted(parts[0])
     if not is_domain(parts[0]):
         raise DescriptorError("the edge domain is not a domain")
     if len(parts) == 1:
@@ -125,6 +129,7 @@ def parse(text: str) -> EdgeDomain | Descriptor:
     if len(parts) != 4:
         raise DescriptorError(f"{len(parts)} parts, not one or four")
     domain, scheme, host, port = parts
+    host = _unrooted(host)
     if scheme not in _PORTS:
         raise DescriptorError("the scheme is neither http nor https")
     if not is_host(host):
@@ -132,6 +137,10 @@ def parse(text: str) -> EdgeDomain | Descriptor:
     if not _PORT.fullmatch(port) or int(port) > 65535:
         raise DescriptorError("the port is not one")
     return Descriptor(domain=domain, scheme=scheme, host=host, port=int(port))
+
+
+def _unrooted(name: str) -> str:
+    return name.removesuffix(".") if len(name) > 1 else name
 
 
 def split_target(target: str) -> tuple[EdgeDomain | Descriptor, str]:

@@ -49,6 +49,12 @@ def test_vectors_in_both_directions(text: str, element: str) -> None:
     assert decode(padded.replace("=", "%3D")) == found
 
 
+def test_a_rooted_name_is_the_same_name() -> None:
+    assert parse("example.com.") == EdgeDomain(domain="example.com")
+    rooted = parse("example.com./https/ucm-pub.inside.example.com./8443")
+    assert rooted == parse("example.com/https/ucm-pub.inside.example.com/8443")
+
+
 def test_a_url_is_wrapped_and_unwrapped() -> None:
     url = wrap("http://10.0.40.11:6970/jabber-config.xml?a=b/c", domain="example.com", edge="expe.example.com")
     assert url == ("https://expe.example.com:8443/ZXhhbXBsZS5jb20vaHR0cC8xMC4wLjQwLjExLzY5NzA/jabber-config.xml?a=b/c")
@@ -100,7 +106,8 @@ def test_control_resources() -> None:
         "example.com/https/a b/443",
         "example.com/https/a..b/443",
         "example.com/https/-a/443",
-        "example.com/https/a./443",
+        "example.com/https/a../443",
+        "example.com./https/./443",
         "example.com/https/[::1]/443",
         "example.com/https/010.0.40.11/443",
         "example.com/https/0x7f.0.0.1/443",

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgesim.deployment import builtin
-from edgesim.edge.descriptor import wrap
+from edgesim.edge.descriptor import encode, wrap
 from edgesim.http import Headers, HttpClient, HttpError, Request, Response, basic_authorization
 from edgesim.node import Node
 from edgesim.pki import client_context
@@ -660,3 +660,17 @@ def test_records_come_back_as_they_were_and_nothing_else_does(found: bytes | str
     assert read_records(write_records(RECORDS)) == RECORDS
     with contextlib.suppress(ClusterError):
         read_records(found.encode() if isinstance(found, str) else found)
+
+
+def test_names_with_their_final_dot_are_the_same_names() -> None:
+    async def main(lab: EdgeLab) -> None:
+        host = ("Host", f"{EDGE}:8443")
+        rooted = f"https://{EDGE}:8443/{encode('example.com.')}/get_edge_config?service_name=_cisco-uds"
+        answer = await lab.request(rooted, headers=[host, ("Authorization", ALICE)])
+        assert answer.status == 200
+        cookie = ("Cookie", (answer.headers.get("Set-Cookie") or "").partition(";")[0])
+        server = encode(f"example.com./https/{PUB}./8443")
+        inside = await lab.request(f"https://{EDGE}:8443/{server}/cucm-uds/servers", headers=[host, cookie])
+        assert inside.status == 200
+
+    run(main)
