@@ -404,11 +404,12 @@ class UnifiedCmDefaults(Model):
         "answer to a REGISTER that would bind several Contacts: a device has one; one beside others that end is taken",
         tag="proposed",
     )
-    expires_in_contact: Literal["always", "as asked"] = known(
-        "as asked",
-        "the Contact of a 200 says how long it lasts where the client's own has expires: Unified CM 12.5 was captured "
-        "answering Jabber with the header Expires alone; or always, as RFC 3261, 10.3, step 8, wants",
-        tag="trace",
+    expires_in_contact: Literal["always", "as asked", "to standard clients"] = known(
+        "to standard clients",
+        "in which Contacts of a 200 stands how long they last: in those that asked for a lifetime, and, as RFC 3261, "
+        "10.3, step 8, wants, in those of clients that speak no X-cisco-sis; Jabber, which does, was captured being "
+        "answered with the header Expires alone",
+        tag="inferred",
         source=SIP_OAUTH,
     )
     nonce_lifetime_s: float = known(300.0, "a nonce for a line older than this is stale", tag="proposed", gt=0)

@@ -264,7 +264,7 @@ class UnifiedCm:
             mismatch_closes=defaults.certificate_name_mismatch == "close",
             fills_rport=defaults.fills_rport,
             joins_vias=defaults.joins_vias,
-            always_tells_expires=defaults.expires_in_contact == "always",
+            tells_expires=defaults.expires_in_contact,
             nonce_lifetime=defaults.nonce_lifetime_s,
             nonce_uses=defaults.nonce_uses,
             says_stale=defaults.says_stale,

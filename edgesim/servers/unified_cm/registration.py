@@ -24,6 +24,7 @@ NO_INSTANCE = "000000000000"
 KEEP_ALIVE = "cisco-keep-alive"
 REMEMBERED = 4096
 MALFORMED_EXPIRES = 3600
+EXTENDED = "x-cisco-sis"
 
 _PORT = re.compile(r":[0-9]+$")
 _INSTANCE = re.compile(r"<urn:uuid:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-([0-9a-fA-F]{12})>")
@@ -121,7 +122,7 @@ class Registration:
     ``contacts`` are those to be bound, ``leaving`` those whose binding shall end; both are empty for a request that
     only asks which bindings there are, and for ``Contact: *`` (``everything``). ``expires`` is in seconds, None where
     the client leaves it to the registrar. ``path`` is the host that Path names, ``source`` the address the request came
-    from.
+    from. ``extended``: whether the client speaks Cisco's own interface for lines (``X-cisco-sis-`` in Supported).
     """
 
     line: str
@@ -133,6 +134,7 @@ class Registration:
     leaving: tuple[Contact, ...] = ()
     path: str | None = None
     adaptive: bool = False
+    extended: bool = False
     source: str = ""
 
     @property
@@ -183,6 +185,7 @@ class Registration:
             cseq=request.cseq.number,
             path=_path_host(paths[0]) if paths else None,
             adaptive=announces_adaptive(request),
+            extended=any(tag.lower().startswith(EXTENDED) for tag in request.values("Supported")),
             source=source,
         )
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from edgesim.journal import Event, Recorder, events
 from edgesim.pki import check_names
@@ -50,9 +51,9 @@ class SipSettings:
     adaptive routing and STUN keep-alives to clients that announce them; ``names`` the hosts that a Request-URI may
     name; ``mismatch_closes`` whether a certificate without the profile's name ends the connection or gets a 403;
     ``trying`` whether a 100 precedes the answer to a REGISTER; ``fills_rport`` whether an ``rport`` that asks is
-    filled, ``joins_vias`` whether an answer has all Vias in one line; ``always_tells_expires`` whether every Contact in
-    a 200 says how long it lasts; ``nonce_lifetime`` (seconds), ``nonce_uses`` and ``says_stale`` are about challenges;
-    ``san_limit`` how many characters of a peer's SAN count.
+    filled, ``joins_vias`` whether an answer has all Vias in one line; ``tells_expires`` in which
+    Contacts of a 200 stands how long they last; ``nonce_lifetime`` (seconds), ``nonce_uses`` and ``says_stale`` are
+    about challenges; ``san_limit`` how many characters of a peer's SAN count.
     """
 
     server: str
@@ -65,7 +66,7 @@ class SipSettings:
     trying: bool = True
     fills_rport: bool = False
     joins_vias: bool = True
-    always_tells_expires: bool = True
+    tells_expires: Literal["always", "as asked", "to standard clients"] = "to standard clients"
     nonce_lifetime: float = 300.0
     nonce_uses: int = 128
     says_stale: bool = True
@@ -267,7 +268,7 @@ class LineService:
 
     def _granted(self, request: Request, asked: Registration, outcome: Granted) -> Response:
         contact = outcome.binding.contact
-        tells = self._settings.always_tells_expires or contact.expires is not None
+        tells = contact.expires is not None or self._tells_expires(asked)
         value = _with(contact, outcome.expires if tells else None, fresh=outcome.new_registration)
         supported = self._supported
         if self._settings.adaptive and asked.adaptive:
@@ -280,6 +281,11 @@ class LineService:
         if body is not None:
             headers.append(("Content-Type", remotecc.CONTENT_TYPE))
         return self._answer(request, 200, *headers, body=body or b"")
+
+    def _tells_expires(self, asked: Registration) -> bool:
+        """Say whether a Contact that did not ask for a lifetime says how long it lasts all the same."""
+        whom = self._settings.tells_expires
+        return whom == "always" or (whom == "to standard clients" and not asked.extended)
 
     def _admission(self, phone: Phone, request: Request, connection: Connection) -> Refusal | None:
         leg = self._legs.get(connection.local[1], Leg.PLAIN)
