@@ -59,5 +59,6 @@ def _doors(status: LabStatus) -> str:
     """Say in a line how many connections there are, and what was kept out."""
     told = [f"{status.connections} connections of clients", f"{status.refused} refused so far"]
     if status.blocked:
-        told.append(f"{status.blocked} addresses are blocked (`edgesim control blocked`)")
+        blocked = "1 address is" if status.blocked == 1 else f"{status.blocked} addresses are"
+        told.append(f"{blocked} blocked (`edgesim control blocked`)")
     return ", ".join(told)

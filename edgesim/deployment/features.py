@@ -84,9 +84,13 @@ GATES: tuple[Gate, ...] = (
     *_gates("CERT-12", "separate client certificate", expressway="X15.5"),
     *_gates("LIM-08", "adaptive routing", expressway="X12.7", jabber="12.9"),
     *_gates("LIM-08", "stun keep-alive", expressway="X14.0", unified_cm="14", jabber="14.0"),
-    *_gates("LIM-26", "connection rate limit", expressway="X14.2"),
     *_gates("LIM-26", "load balancing", expressway="X14.1", jabber="14.0"),
 )  # fmt: skip
+
+
+CONNECTION_RATE_SINCE = Release.parse("X14.2", Product.EXPRESSWAY)
+"""Expressway limits the rate of new connections from here on. No documented behaviour of MRA speaks of it, so it is no
+gate of one ("Expressway Administrator Guide X15.5, Network and System Settings")."""
 
 
 MODES: Mapping[str, tuple[str, ...]] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -17,8 +16,6 @@ from edgesim.http.wire import Incoming, Reader, encode_response
 from edgesim.journal import Recorder, events
 from edgesim.journal.suspects import suspected
 from edgesim.world import Host, here
-
-log = logging.getLogger(__name__)
 
 Handler = Callable[[Request], Awaitable[Response]]
 Refusal = Callable[[int, str], Response]
@@ -290,8 +287,9 @@ class Connection(asyncio.Protocol):
         try:
             response = await server.handler(request)
             head, framed, close = encode_response(response, request=request, close=not keep_alive)
-        except Exception:
-            log.exception("%s: the handler failed on %s %s", server.name, request.method, request.target)
+        except Exception as error:
+            failed = {"message": f"{server.name}: the handler failed on {request.method}", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(failed)
             response = server.refusal(500, "")
             head, framed, close = encode_response(response, request=request, close=True)
         if self._closing:

@@ -48,6 +48,11 @@ class UnhandledErrors:
     def __repr__(self) -> str:
         return f"<{self.count} unhandled errors{''.join(f'; {each}' for each in self._last)}>"
 
+    def clear(self) -> None:
+        """Forget them all: for stories that make one on purpose."""
+        self.count = 0
+        self._last.clear()
+
     def listen(self, listener: Callable[[UnhandledError], None]) -> None:
         """Call ``listener`` with every later error."""
         self._listeners.append(listener)

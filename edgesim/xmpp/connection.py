@@ -73,6 +73,7 @@ class ClientConnection(asyncio.Protocol):
         self.machine = machine
         self.host = host
         self.peer: tuple[str, int] | None = None
+        self._port = 0
         self.scribe = Scribe(recorder, None)
         self._tls = tls
         self._on_event = on_event
@@ -126,6 +127,8 @@ class ClientConnection(asyncio.Protocol):
         """Say that the client is who it claims to be (``jid``, where known): its time to get so far no longer runs."""
         if jid is not None:
             self.scribe.identify(jid)
+        if self.peer is not None:
+            self.host.proved(self._port, self.peer)
         self._stop_timer()
         self._pace.idle = self._idle
 
@@ -158,6 +161,8 @@ class ClientConnection(asyncio.Protocol):
         if self.peer is None:
             peer = transport.get_extra_info("peername")
             self.peer = (str(peer[0]), int(peer[1])) if peer else None
+            own = transport.get_extra_info("sockname")
+            self._port = int(own[1]) if own else 0
             self.scribe.peer = self.peer
             self._timer = asyncio.get_running_loop().call_later(self._patience, self._too_slow)
         self._pace.start(self._transport)

@@ -18,11 +18,14 @@ from typing import Any
 import asyncssh
 import pytest
 
-from edgesim.cli import drawn_secrets, state
+from edgesim.cli import asking, drawn_secrets, state
 from edgesim.cli.drawn_secrets import with_own_secrets
+from edgesim.cli.live_lab import Complaints
 from edgesim.cli.problems import Problem
+from edgesim.control import ControlError
 from edgesim.deployment import builtin, load_text
 from edgesim.edge.tunnel import CIPHERS, KEY_EXCHANGES, Role, key_pair
+from edgesim.world.unhandled import UnhandledErrors
 from tests.cli.command import ROOT, edgesim, process
 from tests.cli.test_up import finish, lines
 from tests.live.lab import own_network
@@ -213,3 +216,27 @@ def test_what_the_author_wrote_is_kept(tmp_path: Path) -> None:
     (tmp_path / drawn_secrets.FILE).write_text("[1")
     with pytest.raises(Problem, match="does not hold an installation's secrets"):
         with_own_secrets(written, tmp_path)
+
+
+def test_errors_that_nobody_handled_are_printed_but_one_a_second(capsys: pytest.CaptureFixture[str]) -> None:
+    now = 0.0
+    errors = UnhandledErrors(lambda: 0)
+    errors.listen(Complaints(lambda: now))
+    for number in range(250):
+        now = number / 100
+        errors.add({"message": f"number {number}\x1b[31m", "exception": ValueError("no")})
+    printed = capsys.readouterr().err.splitlines()
+    assert [line.split("number ")[1].split("\\")[0] for line in printed] == ["0", "100", "200"]
+    assert printed[1].endswith("ValueError: no (99 more since the last)") and "\x1b[31m" not in "".join(printed)
+
+
+def test_a_lab_that_answers_with_an_error_gets_a_line_and_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: Any) -> Any:
+        raise ControlError("the lab answered 500")
+
+    monkeypatch.setattr(asking, "carrier", lambda _: type("Broken", (), {"ask": broken})())
+    for command in (("control", "journal"), ("status",)):
+        done = edgesim(*command, "--dir", str(tmp_path))
+        assert (done.exit_code, done.stderr) == (2, "error: the lab answered 500\n")

@@ -374,6 +374,18 @@ def test_what_is_no_command_is_told_by_field(body: bytes, told: str) -> None:
         command_from_json(body)
 
 
+def test_a_status_counts_errors_of_edgesim_itself() -> None:
+    async def story(carrier: Carrier, lab: Lab) -> None:
+        for number in range(20):
+            lab.world.unhandled.add({"message": f"callback {number}", "exception": KeyError("gone")})
+        status = await carrier.ask(Status())
+        assert status.errors == 20
+        assert status.last_errors == tuple(f"callback {number}: KeyError: 'gone'" for number in range(15, 20))
+        assert "20 errors that nobody handled, the last: callback 19: KeyError: 'gone'" in status.problems
+
+    in_process(story)
+
+
 def served(talk: Callable[[ControlServer], Coroutine[Any, Any, None]]) -> None:
     """Let something talk to a control server whose lab never started."""
     world = LiveWorld(1)

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import asyncssh
@@ -18,6 +19,7 @@ from edgesim.edge.descriptor import control_url
 from edgesim.http import HttpClient, HttpError, basic_authorization
 from edgesim.pki import client_context
 from edgesim.servers.expressway_e.protection import Category, Protection
+from edgesim.world.admission import Limits, Refusal
 from edgesim.world.sim import SimWorld
 from tests.hostile.lab import DOORS, HEADER, OUTSIDER, Arena, Door
 
@@ -336,5 +338,51 @@ def test_eight_wrong_passwords_from_elsewhere_lock_a_user_out() -> None:
         assert not result.ok
         assert [each.event.as_json()["status"] for each in arena.entries("http.response")][-1] == 429
         await carol.sign_out()
+
+    play(story)
+
+
+@pytest.mark.parametrize(("release", "limited"), [("X14.1", False), ("X14.2", True), ("X14.3", True)])
+def test_a_crowd_of_newcomers_waits_from_x14_2_on(release: str, limited: bool) -> None:
+    """Thirty connections at once: twenty are taken, the SYNs of the others are sent again a second later."""
+
+    async def story(arena: Arena) -> None:
+        began = asyncio.get_running_loop().time()
+        await asyncio.sleep(1)
+        crowd = await asyncio.gather(*(arena.open(door(8443), raw=True) for _ in range(30)))
+        took = asyncio.get_running_loop().time() - began - 1
+        assert (1 <= took < 1.5) if limited else took < 0.5
+        told = [each.event.as_json() for each in arena.entries("tcp.refused")]
+        assert [each["count"] for each in told] == ([1] if limited else [])
+        assert sum(arena.world.admission.refused.values()) == (10 if limited else 0)
+        for wire in crowd:
+            wire.hang_up()
+
+    play(story, {"expressway_e.0.release": release, "expressway_c.0.release": release})
+
+
+def test_the_rate_can_be_switched_off() -> None:
+    async def story(arena: Arena) -> None:
+        for wire in await asyncio.gather(*(arena.open(door(5061), raw=True) for _ in range(30))):
+            wire.hang_up()
+        assert not arena.entries("tcp.refused")
+
+    play(story, {"defaults.protection.connection_rate_mode": "off"})
+
+
+def test_who_is_signed_in_gives_way_to_no_stranger() -> None:
+    """Ports that take one connection: those of alice outside, and of bob on the company's network, stay theirs."""
+
+    async def story(arena: Arena) -> None:
+        bob = Jabber(arena.lab.node("inside-1"), arena.lab.deployment.user("bob"))
+        assert (await bob.sign_in()).ok
+        arena.world.admission.limits = replace(arena.world.admission.limits, per_port=1)
+        taken = [door(5061), door(5222), door(5060, "10.0.40.11"), door(5222, "10.0.40.21")]
+        for each in taken:
+            with pytest.raises(ConnectionRefusedError):
+                await arena.open(each, raw=True)
+        assert {reason for _, _, reason in arena.world.admission.refused} == {Refusal.PORT}
+        arena.world.admission.limits = Limits()
+        await bob.sign_out()
 
     play(story)

@@ -14,7 +14,8 @@ import ipaddress
 from collections import deque
 from enum import Enum
 
-from edgesim.deployment import Product, closed, hosts
+from edgesim.deployment import hosts
+from edgesim.deployment.features import CONNECTION_RATE_SINCE
 from edgesim.node import Node
 
 
@@ -59,9 +60,7 @@ class Protection:
         settings, node = self._settings, self.node
         spec = node.spec.spec
         assert isinstance(spec, hosts.ExpresswayE)
-        if settings.connection_rate_mode == "off" or closed(
-            "connection rate limit", {Product.EXPRESSWAY: spec.release}
-        ):
+        if settings.connection_rate_mode == "off" or spec.release < CONNECTION_RATE_SINCE:
             return
         for ports in (settings.rated_sip_ports, settings.rated_edge_ports):
             node.host.world.admission.throttle(

@@ -229,8 +229,6 @@ class XmppSide:
     def _authenticated(self, client: _Client) -> None:
         client.authenticated = True
         client.connection.established()
-        if client.connection.peer is not None:
-            self.node.host.proved(self.node.defaults.ports.edge_xmpp, client.connection.peer)
 
     def _refused(self, client: _Client) -> None:
         """IM and Presence refused a name, a password or a token."""

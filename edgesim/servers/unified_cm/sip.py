@@ -384,6 +384,7 @@ class LineService:
                 keys.append(f"device:{event.device}")
             if isinstance(event, events.Registered):
                 keys.append(f"user:{event.user}")
+                self._host.proved(connection.local[1], connection.peer)
             self._journal.emit(event, peer=connection.peer, keys=keys)
 
     def _note(self, text: str, connection: Connection) -> None:
