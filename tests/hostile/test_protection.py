@@ -128,7 +128,8 @@ async def digests(arena: Arena, passwords: list[str], user: str = "alice") -> li
             ha2 = hashlib.md5(f"REGISTER:{uri}".encode()).hexdigest()
             text = f"{ha1}:{nonce[1].decode()}:00000001:c0ffee:auth:{ha2}"
             answer = (
-                f'Proxy-Authorization: Digest username="{user}",realm="{realm}",nonce="{nonce[1].decode()}",uri="{uri}",'
+                f'Proxy-Authorization: Digest username="{user}",realm="{realm}",uri="{uri}",'
+                f'nonce="{nonce[1].decode()}",'
                 f'response="{hashlib.md5(text.encode()).hexdigest()}",qop=auth,nc=00000001,cnonce="c0ffee"\r\n'
             )
         wire.heard.clear()
