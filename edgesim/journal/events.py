@@ -298,7 +298,7 @@ class HttpResponse(Event):
 
     def summary(self) -> str:
         tail = self.target.partition("?")[0].rpartition("/")[2]
-        return f"{self.status} {self.reason} ({self.method} {tail or '/'})"
+        return f"{f'{self.status} {self.reason}'.rstrip()} ({self.method} {tail or '/'})"
 
 
 @kind("sip.request")

@@ -115,7 +115,7 @@ def test_a_proxied_request_with_the_cookie(lab: LiveLab) -> None:
     cookie = signed_in(lab)
     since = lab.mark()
     output = curl(lab, wrap(VERSION, domain="example.com", edge=EDGE), *cookie)
-    assert head(output)[0] == "HTTP/1.1 200 OK"
+    assert head(output)[0] == "HTTP/1.1 200 "
     assert '<versionInformation uri="https://ucm-pub.inside.example.com:8443/cucm-uds/version"' in body(output)
     assert "14.0.1" in body(output)
     lab.expect("auth", "expc", since=since, user="alice", how="cookie", granted=True)
@@ -127,7 +127,7 @@ def test_a_proxied_request_with_the_cookie(lab: LiveLab) -> None:
     user = wrap("https://ucm-pub.inside.example.com:8443/cucm-uds/user/alice", domain="example.com", edge=EDGE)
     assert "401" in head(curl(lab, user, *cookie))[0], "Unified CM's own challenge passes through"
     whole = curl(lab, user, *cookie, "--user", "alice:alice-secret")
-    assert head(whole)[0] == "HTTP/1.1 200 OK" and "<userName>alice</userName>" in body(whole)
+    assert head(whole)[0] == "HTTP/1.1 200 " and "<userName>alice</userName>" in body(whole)
 
 
 def test_a_proxied_request_without_credentials(lab: LiveLab) -> None:

@@ -78,7 +78,7 @@ def test_the_golden_copy_of_a_forwarded_request() -> None:
             "X-Odd: two   blanks\t, \xe9\r\n"
             "X-Odd:\r\n"
             "Authorization: Basic Og==\r\n"
-            'Cookie: a=1; b="2 2"\r\n'
+            f'Cookie: a=1; {cookie}; b="2 2"\r\n'
             f"TrackingID: {tracking}\r\n"
             "Client-ip: 198.51.100.25\r\n"
             "X-Forwarded-For: 198.51.100.25, 127.0.0.1\r\n"

@@ -495,3 +495,23 @@ users:
   - {id: bob, password: b-secret, home_cluster: west}
   - {id: carol, password: c-secret, homed: false}
 """)
+
+
+@pytest.mark.parametrize(
+    ("release", "line", "version"),
+    [
+        ("14SU3", b"HTTP/1.1 %d \r\n", b'version="14.0.1"'),
+        ("15", b"HTTP/1.1 %d \r\n", b'version="15.0.1"'),
+        ("12.5(1)SU4", b"HTTP/1.1 %d ", b'version="12.5.1"'),
+        ("10.5(2)", b"HTTP/1.1 %d ", b'version="10.5.2"'),
+    ],
+)
+def test_status_lines_and_uds_follow_the_release(release: str, line: bytes, version: bytes) -> None:
+    async def main(lab: Lab) -> None:
+        for target, status in (("/cucm-uds/servers", 200), ("/cucm-uds/user/alice", 401), ("/nothing", 404)):
+            answer = await lab.get(target)
+            assert answer.raw.startswith(line % status)
+            assert answer.raw.startswith(b"HTTP/1.1 %d \r\n" % status) is line.endswith(b"\r\n")
+        assert version in (await lab.get("/cucm-uds/servers")).body
+
+    run(main, changes={"unified_cm.0.release": release})

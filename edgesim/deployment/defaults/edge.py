@@ -9,6 +9,7 @@ from edgesim.deployment.defaults.known import (
     MAINTENANCE,
     MULTI_DOMAIN,
     ORIGIN,
+    RENEWAL,
     REQUIREMENTS,
     TC_EXAMPLE,
     TRAFFIC_SERVER,
@@ -133,10 +134,17 @@ class EdgeDefaults(Model):
         "", "name of a header that authenticates to the edge alone; empty: not accepted", tag="proposed", gap="D-11"
     )
     edge_cookie_stripped: bool = known(
-        True, "X-Auth does not reach the inside server; other cookies do", tag="proposed", gap="D-12"
+        False,
+        "whether C takes X-Auth out of Cookie: the whole line was seen at the inside server",
+        tag="trace",
+        source=RENEWAL,
     )
     automatic_rules: tuple[AutomaticRule, ...] = known(
-        AUTOMATIC_RULES, "the allow list that C makes for discovered servers", tag="proposed", gap="D-13"
+        AUTOMATIC_RULES,
+        "the allow list that C makes for discovered servers; of the product's own one rule is known, the prefix "
+        "/cucm-uds/user/ on 8443, which is within these",
+        tag="proposed",
+        gap="D-13",
     )
     bearer_sets_cookie: bool = known(
         True, "a sign-in by token also gets X-Auth, until the token expires", tag="proposed", gap="D-23"
@@ -221,7 +229,8 @@ class EdgeDefaults(Model):
             "updateExpresswayCConfiguration",
             "listExpresswayCConfiguration",
         ),
-        "the AXL requests that C makes",
+        "the AXL requests that C makes here. Documented are getCallManager, listCallManager, listProcessNode, "
+        "listProcessNodeService, getCCMVersion, then executeSQLQuery for CallManager-trust and tomcat-trust (118798)",
         tag="proposed",
         gap="D-18",
     )
@@ -240,7 +249,19 @@ class UdsDefaults(Model):
     """User Data Services and configuration files of Unified CM."""
 
     realm: str = known("Cisco Web Services Realm", "the realm of UCM's own 401", tag="trace", source=TC_EXAMPLE)
-    schema_version: str = known("10.0.0", "attribute version of UDS documents", tag="doc", source=UDS_REFERENCE)
+    schema_version: str = known(
+        "",
+        "attribute version of UDS documents; empty: the release, as captured at 10.5 and 12.5",
+        tag="trace",
+        source=TC_EXAMPLE,
+    )
+    reason_phrases_before: str = known(
+        "14",
+        "Tomcat of older releases writes reason phrases; from this release on the status line ends after the status "
+        "and a blank, also through the edge",
+        tag="trace",
+        source=ORIGIN,
+    )
     user_id_limit: int = known(
         128, "characters of the longest user id of Unified CM: a longer one is nobody's", tag="recalled", ge=1
     )

@@ -52,6 +52,7 @@ UNREGISTERED = "Troubleshoot IP Phone Unregistration (200410)"
 LOGIN_ISSUES = "Troubleshoot Jabber Log in - Common Issues (221845)"
 TRAFFIC_SERVER = "Apache Traffic Server, the proxy software that the products' Via names"
 ORIGIN = "Understand Origin Server Verification and Expressway Traffic Server Certificates (218018)"
+RENEWAL = "Troubleshoot Common Issues with Certificate Renewal in CUCM (225746)"
 SIPCC = "SIPCC as published in Mozilla trees"
 DISCOVERY = 'Planning Guide for Cisco Jabber 11.6, "Service Discovery"'
 

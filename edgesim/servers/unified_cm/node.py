@@ -63,7 +63,8 @@ class UnifiedCm:
         self.is_publisher = self.cluster.publisher.name == node.name
         self.database = Database(node.deployment, self.cluster, node.host.disk)
         self.release = self.cluster.release
-        self.tomcat = Tomcat(node.host.clock, node.defaults.uds.realm)
+        older = Release.parse(node.defaults.uds.reason_phrases_before, Product.UNIFIED_CM)
+        self.tomcat = Tomcat(node.host.clock, node.defaults.uds.realm, phrases=self.release < older)
         self.uds = self._uds()
         self.axl = self._axl()
         self.single_sign_on = SingleSignOn(
@@ -154,7 +155,7 @@ class UnifiedCm:
     def _refuse(self, status: int, cause: str) -> Response:
         response = self.tomcat.error(status, f"The request cannot be processed: {cause}")
         headers = response.headers.added("Connection", "close")
-        return Response(status=status, headers=headers, body=response.body)
+        return Response(status=status, reason=response.reason, headers=headers, body=response.body)
 
     # ---- building
 
@@ -169,7 +170,7 @@ class UnifiedCm:
     def _uds(self) -> Uds:
         node, defaults = self.node, self.node.defaults
         settings = Settings(
-            schema=defaults.uds.schema_version,
+            schema=defaults.uds.schema_version or product(self.release),
             product=product(self.release),
             port=defaults.ports.uds,
             search_limit=defaults.uds.search_limit,

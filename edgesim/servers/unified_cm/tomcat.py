@@ -22,10 +22,11 @@ SHOWN = 200
 
 
 class Tomcat:
-    """Makes responses of one node."""
+    """Makes responses of one node; without ``phrases`` their status lines have no reason phrase."""
 
-    def __init__(self, clock: HostClock, realm: str) -> None:
+    def __init__(self, clock: HostClock, realm: str, *, phrases: bool = True) -> None:
         self._clock = clock
+        self._reason = None if phrases else ""
         self.realm = realm
 
     def document(self, body: bytes, content_type: str = "application/xml", status: int = 200) -> Response:
@@ -39,7 +40,7 @@ class Tomcat:
             ("Date", self._clock.http_date()),
             ("Server", ""),
         ]
-        return Response(status=status, headers=Headers(headers), body=body)
+        return Response(status=status, reason=self._reason, headers=Headers(headers), body=body)
 
     def nothing(self) -> Response:
         """Return a 204."""
@@ -50,7 +51,7 @@ class Tomcat:
             ("Date", self._clock.http_date()),
             ("Server", ""),
         ]
-        return Response(status=204, headers=Headers(headers))
+        return Response(status=204, reason=self._reason, headers=Headers(headers))
 
     def unauthorized(self, *, challenge: bool = True) -> Response:
         """Return a 401, with the challenge or, for somebody who is known but asks for another's data, without."""
@@ -64,13 +65,18 @@ class Tomcat:
             *([("WWW-Authenticate", f'Basic realm="{self.realm}"')] if challenge else []),
             ("Content-Length", str(len(body))),
         ]
-        return Response(status=401, headers=Headers(headers), body=body)
+        return Response(status=401, reason=self._reason, headers=Headers(headers), body=body)
 
     def error(self, status: int, message: str, *, allow: tuple[str, ...] = ()) -> Response:
         """Return an error page of Tomcat itself; ``allow`` goes with a 405."""
         response = self.document(page(status, message), HTML, status)
         return (
-            Response(status=status, headers=response.headers.added("Allow", ", ".join(allow)), body=response.body)
+            Response(
+                status=status,
+                reason=self._reason,
+                headers=response.headers.added("Allow", ", ".join(allow)),
+                body=response.body,
+            )
             if allow
             else response
         )

@@ -165,7 +165,7 @@ class Uds:
         response = self._tomcat.document(body, uds.CONTENT_TYPE, status)
         if allow:
             headers = response.headers.added("Allow", ", ".join(allow))
-            return Response(status=status, headers=headers, body=body)
+            return Response(status=status, reason=response.reason, headers=headers, body=body)
         return response
 
     def _authenticate(self, request: Request, parts: tuple[str, ...]) -> User | Response:
