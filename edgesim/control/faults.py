@@ -52,7 +52,7 @@ def fault(wanted: AddFault, world: World) -> Fault:
     if cls is Delay:
         if wanted.delay_ms is None:
             raise ControlError("delay needs delay_ms: how much longer, in milliseconds")
-        return Delay(by_ns=round(wanted.delay_ms * 1e6), **common)  # type: ignore[arg-type]  # fields of every fault
+        return Delay(seconds=wanted.delay_ms / 1000, **common)  # type: ignore[arg-type]  # fields of every fault
     if cls is Rewrite:
         if not wanted.find or wanted.replace is None:
             raise ControlError("rewrite needs find and replace: which octets become which")

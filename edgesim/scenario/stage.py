@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +13,7 @@ from edgesim import lab as labs
 from edgesim.deployment import Deployment, closed
 from edgesim.deployment.hosts import ClientHost
 from edgesim.deployment.people import User
+from edgesim.dns import Failure
 from edgesim.journal import Entry, Event, events
 from edgesim.journal.matchers import Matcher
 from edgesim.scenario.actors import side_by_side
@@ -296,6 +297,37 @@ class Lab:
         self.expectations.vocabulary.fault(fault)
         rule = self.world.faults.during(fault)
         return self._guarded(FaultGuard(fault, rule, self.inner.journal, may_stay_idle=may_stay_idle))
+
+    def dns_failure(
+        self,
+        server: str,
+        name: str | None = None,
+        type: str | None = None,
+        *,
+        rcode: str | None = "SERVFAIL",
+        times: int | None = None,
+    ) -> AbstractContextManager[None]:
+        """Have a name server fail for the length of a ``with`` block: questions for ``name`` (``*.example.com``: all
+        below; None: all), of ``type`` (``SRV``; None: all), at most ``times``. ``rcode`` None is silence.
+
+        Raises `UnknownName` for a host that the deployment does not have, `CannotRun` for one that is no name server.
+        """
+        self.expectations.vocabulary.host(server, "lab.dns_failure")
+        views = getattr(self.host(server).service, "views", None)
+        if views is None:
+            raise CannotRun(f"{server} is no name server")
+        failure = Failure(name=name, type=type, rcode=rcode, times=times)
+
+        @contextmanager
+        def failing() -> Iterator[None]:
+            lift = views.fail(failure)
+            try:
+                yield
+            finally:
+                lift()
+
+        what = f"{rcode or 'silence'} of {server} for {name or 'any name'} {type or ''}".rstrip()
+        return self._guarded(Guard(what, failing()))
 
     def _guarded(self, guard: G) -> G:
         self._guards.append(guard)

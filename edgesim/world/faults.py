@@ -15,6 +15,8 @@ from typing import ClassVar
 from edgesim.world.entropy import Entropy
 from edgesim.world.events import Address
 
+SECOND = 1_000_000_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
@@ -80,10 +82,15 @@ class BlackHole(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delay(Fault):
-    """What is sent takes ``by_ns`` longer; order within a connection is kept."""
+    """What is sent takes so many ``seconds`` longer; order within a connection is kept."""
 
     place: ClassVar[str] = "wire"
-    by_ns: int
+    seconds: float
+
+    @property
+    def by_ns(self) -> int:
+        """The delay in nanoseconds."""
+        return round(self.seconds * SECOND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

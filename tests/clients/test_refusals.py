@@ -13,7 +13,6 @@ from edgesim.clients.jabber import SignIn
 from edgesim.deployment.people import User
 from edgesim.dns import Failure
 from edgesim.journal import events
-from edgesim.world import SECOND
 from edgesim.world.faults import (
     BlackHole,
     Delay,
@@ -365,7 +364,7 @@ def test_soap_request_that_nobody_understands() -> None:
 
 def test_soap_session_key_too_old() -> None:
     outcome = attempt(
-        Delay(name="slow", where=Selector(source="imp-pub", port=8443), by_ns=2 * SECOND),
+        Delay(name="slow", where=Selector(source="imp-pub", port=8443), seconds=2),
         changes={"defaults.im.session_key_lifetime_s": 1},
     )
     assert not outcome.chat and outcome.reason == "LERR_CUP_INTERNAL_ERROR: Invalid request"
@@ -378,7 +377,7 @@ def test_im_and_presence_down() -> None:
 
 def test_one_time_password_too_old() -> None:
     outcome = attempt(
-        Delay(name="slow", where=Selector(target="imp-pub", port=5222), by_ns=2 * SECOND),
+        Delay(name="slow", where=Selector(target="imp-pub", port=5222), seconds=2),
         where=INSIDE,
         changes={"defaults.im.one_time_password_s": 1},
         check=lambda desk: _xmpp(desk, b"<not-authorized/>"),

@@ -135,7 +135,7 @@ def test_a_reset_ends_the_connection_when_its_octets_come(kind: str, secure: boo
 def test_a_delay_keeps_the_order() -> None:
     async def story(world: World, near: Host, far: Host) -> tuple[bytes, int]:
         client, server, _ = await connect(near, far)
-        world.faults.add(Delay(where=Selector(contains=b"slow"), by_ns=5 * SECOND))
+        world.faults.add(Delay(where=Selector(contains=b"slow"), seconds=5))
         began = world.now()
         client.transport.write(b"slow,")
         client.transport.write(b"fast")
