@@ -116,7 +116,7 @@ def test_a_user_whom_nobody_knows_is_known_once_he_has_a_client() -> None:
         ({"payload": "text"}, "payload is bytes"),
         ({"stauts": 200}, "no field 'stauts'"),
     ],
-    ids=str,
+    ids=["text", "truth", "one of them", "node", "payload", "field"],
 )
 def test_a_value_that_no_entry_can_hold_is_refused_when_it_is_written(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(TypeError, match=words.replace("(", r"\(").replace(")", r"\)")):
