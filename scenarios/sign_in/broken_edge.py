@@ -144,6 +144,7 @@ async def unified_cm_down_before_sign_in(lab: Lab, alice: Jabber) -> None:
 
 @scenario(
     changes={"expressway_e.expe.dns_domain": "other.example"},
+    breaks="NET-09.cookie-domain",
     mutations=[Setting("expressway_e.expe.dns_domain", "example.com")],
 )
 async def cookie_of_another_domain(lab: Lab, alice: Jabber) -> None:
@@ -154,5 +155,6 @@ async def cookie_of_another_domain(lab: Lab, alice: Jabber) -> None:
     async with lab.step("alice signs in"):
         await alice.sign_in()
         answer = await lab.expect(HttpResponse(node=me, peer="expe", status=200))
+        await lab.symptom("NET-09.cookie-domain")
         lab.check(b"Domain=.other.example" in answer.payload, "E sets the cookie for its own DNS domain")
         await lab.expect(ClientState(node=me, outcome="failed", detail=containing(EXPIRY_UNUSABLE)))

@@ -50,7 +50,7 @@ LEFT_OUT: dict[str, str] = {
     r"clients\.\d+\.release": "the simulated Jabber does what its release allows, and that has its rules and tests",
     r"network\.zones.*|.*\.(zone|outer_zone|inner_zone|between\.\d+)": "another network: what it lets through is asked "
     "by the rules about ports, whose own tests close and open every one",
-    r"network\.firewalls\.\d+\.(rules|nat)(\.\d+)?": "as above; a rule taken out is tried as a port closed",
+    r"network\.firewalls\.\d+\.(rules|nat)(\.\d+)?": "another network, too; a rule taken out is tried as a port closed",
     r"(dns\.(inside|outside)|load_balancer).*\.(name|address|domain|view)": "the name servers and what asks them move "
     "together",
     r".*\.(domain|view)": "moves a host with its names and certificates, which are derived anew",
@@ -60,7 +60,7 @@ LEFT_OUT: dict[str, str] = {
     "differ from",
     r"certificates\.\d+\.expires_after_s": "what expires during a run is sound when it is checked",
     r"trust\.desk/system": "what a client on premises trusts is no matter of MRA, whose requirements are checked",
-    r"traversal_zone\.(user|password)|xcp_link\.secret|ssh_tunnel\.user": "as above",
+    r"traversal_zone\.(user|password)|xcp_link\.secret|ssh_tunnel\.user": "both sides read this one, too",
 }
 """Fields whose change makes no finding, by a pattern of their paths, with the reason."""
 

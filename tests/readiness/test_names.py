@@ -177,6 +177,12 @@ CASES = [
          rule="NET-09.collab-edge-name"),
     Case(deployment="pair", changes=edge_srv("10 10 8443 expe1.example.com", srv("outside", EDGE, "gone.example.com")),
          rule="NET-09.collab-edge-target", at="dns.extra[1]", advice=("NET-10.one-record-each",)),
+    # the edge cookie
+    Case(changes={"expressway_e.expe.dns_domain": "elsewhere.example"}, rule="NET-09.cookie-domain",
+         at="expressway_e[0].dns_domain"),
+    Case(changes={"expressway_e.expe.dns_domain": "EXAMPLE.com"}),
+    Case(changes={"expressway_e.expe1.dns_domain": "elsewhere.example"}, rule="NET-09.cookie-domain",
+         deployment="pair"),
     # aliases and wildcards, as the lab's DNS serves them
     Case(
         changes=instead(

@@ -79,6 +79,10 @@ CASES = [
     Case(deployment="pair", changes={"traversal_zone.peer_addresses": ["expe1.example.com", "expe3.example.com"]},
          rule="NET-18.peer-address", at="traversal_zone.peer_addresses[1]"),
     Case(changes={"traversal_zone.peer_addresses": ["expe.example.com"]}),
+    # credentials of the zone
+    Case(changes={"traversal_zone.server_password": "another"}, rule="NET-18.credentials",
+         at="traversal_zone.server_password"),
+    Case(changes={"traversal_zone.server_password": "traversal-password"}),
     # names with an underscore, written or derived
     Case(changes={"traversal_zone.peer_addresses": ["edge_1.example.com"],
                   "dns.extra": [{**ALIAS, "name": "edge_1.example.com"}],

@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from edgesim.deployment import Deployment
 from edgesim.deployment.hosts import ExpresswayE, View
 from edgesim.dns import Srv
-from edgesim.journal.matchers import DnsAnswer, HttpResponse, Matcher, TcpOpened, TlsRefused, containing, one_of
+from edgesim.edge.cookie import domain_matches
+from edgesim.journal.matchers import (
+    ClientState,
+    DnsAnswer,
+    HttpResponse,
+    Matcher,
+    TcpOpened,
+    TlsRefused,
+    containing,
+    one_of,
+)
 from edgesim.pki.names import first_match, qualified, within
 from edgesim.readiness import asked, facts
 from edgesim.readiness.chains import chain
@@ -288,6 +298,31 @@ def collab_edge_alias(deployment: Deployment) -> Iterator[Finding]:
                     sees="nothing, with clients that follow it: SRV records must not lead to an alias",
                     mend=f"put {lead.edge.fqdn} in place of {lead.target}",
                 )
+
+
+@book.rule(
+    "NET-09.cookie-domain", requires="the DNS domain of each Expressway-E covers the names by which clients reach it"
+)
+def cookie_domain(deployment: Deployment) -> Iterator[Finding]:
+    """The edge cookie is for System > DNS > Domain name; clients take no cookie for a domain that they did not ask."""
+    asked_for = [lead for leads in _leads(deployment) for lead in leads]
+    for index, edge in enumerate(deployment.expressway_e):
+        names = dict.fromkeys(each.target for each in asked_for if each.edge is edge) or {edge.fqdn.lower(): None}
+        strange = tuple(name for name in names if not domain_matches(name, edge.cookie_domain))
+        if not strange:
+            continue
+        clients = facts.any_client(deployment)
+        domain = containing(f"Domain=.{edge.cookie_domain}")
+        given = HttpResponse(node=clients, peer=edge.name, status=200, payload=domain)
+        failed = ClientState(node=clients, outcome="failed", detail=containing("Failed to retrieve EdgeConfig"))
+        alone = len(deployment.expressway_e) == 1 and len(strange) == len(names)
+        yield Finding(
+            at=("expressway_e", index, "dns_domain" if edge.dns_domain else "name"),
+            what=f"{edge.name} sets its cookie for {edge.cookie_domain}; clients reach it as {facts.listed(strange)}",
+            sees="the edge configuration comes with 200, and the sign-in ends there: no cookie that a client can use",
+            mend=f"set System > DNS > Domain name of {edge.name} to {edge.domain}",
+            prediction=Prediction(awaits=(given, failed), stops=Stop.REFUSED) if alone else None,
+        )
 
 
 @book.rule(

@@ -12,7 +12,7 @@ from edgesim.deployment import Deployment
 from edgesim.deployment.flows import Ports, kind, ports_text
 from edgesim.deployment.hosts import ExpresswayE
 from edgesim.deployment.reach import ALL, Flow, Judge, Shut, openings, resolved
-from edgesim.journal.matchers import Matcher, Note, SipResponse, SshTunnel, ZoneState, containing
+from edgesim.journal.matchers import Matcher, Note, SipResponse, SshTunnel, ZoneState, containing, matching
 from edgesim.pki.names import first_match, qualified
 from edgesim.readiness import facts, port_matrix
 from edgesim.readiness.port_matrix import Scene, Service
@@ -184,6 +184,24 @@ def peer_address(deployment: Deployment) -> Iterator[Finding]:
             if alone
             else None,
         )
+
+
+@book.rule("NET-18.credentials", requires="Expressway-E knows the password by which C's traversal zone signs in")
+def credentials(deployment: Deployment) -> Iterator[Finding]:
+    """The user in E's local database; the keys of the SSH tunnel follow from it here."""
+    zone, links = deployment.traversal_zone, deployment.defaults.links
+    if zone.server_password in (None, zone.password):
+        return
+    told = ZoneState(node=facts.cores(deployment), zone=zone.name, state=matching("authentication"))
+    refused = facts.next_hop_failed(deployment, facts.any_client(deployment))
+    up = ZoneState(node=facts.cores(deployment), zone=zone.name, state=links.active)
+    yield Finding(
+        at=("traversal_zone", "server_password"),
+        what=f"the password of {zone.user} on Expressway-E is not the one that C's traversal zone {zone.name} has",
+        sees="the zone shows an authentication failure, and every HTTPS request gets 502 Next Hop Connection Failed",
+        mend=f"set the password of {zone.user} in the local database of Expressway-E and in the zone of C to the same",
+        prediction=Prediction(awaits=(told, refused), never=(up,), stops=Stop.NO_WAY_TO_C),
+    )
 
 
 @book.rule(
