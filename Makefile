@@ -5,11 +5,12 @@ BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
 
-.PHONY: help setup demo test lint soak bench storm lock clean
+.PHONY: help setup demo test sweep lint soak bench storm lock clean
 
 help:
 	@echo "make demo    one sign-in through the edge, step by step, with its ladder"
 	@echo "make test    the whole suite"
+	@echo "make sweep   every scenario under 50 seeds (SEEDS=A..B, JOBS=N, ONLY='names or paths' for others)"
 	@echo "make lint    ruff and mypy"
 	@echo "make soak    the parsers' tests with a million generated inputs each (SOAK=N for another number)"
 	@echo "make bench   the benchmarks"
@@ -39,6 +40,12 @@ demo: $(RUNTIME)
 
 test: $(DEV)
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+SEEDS ?= 1..50
+JOBS ?= 1
+ONLY ?= scenarios
+sweep: $(RUNTIME)
+	$(BIN)/edgesim run $(ONLY) --seeds $(SEEDS) -j $(JOBS)
 
 lint: $(DEV)
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import secrets
@@ -12,12 +13,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edgesim.scenario import Outcome
+from edgesim.scenario import Outcome, Verdict
 from edgesim.scenario.discover import find
 from edgesim.scenario.run import Options, run
 from edgesim.world.sim import SimWorld
@@ -101,11 +103,40 @@ def test_under_other_hash_seeds(hash_seed: str, first: dict[str, bytes], tmp_pat
         assert difference(first[name], (tmp_path / f"{name}.jsonl").read_bytes()) == "", name
 
 
-@pytest.mark.parametrize("name", ["first_sign_in"])
-def test_two_seeds_differ(name: str, first: dict[str, bytes], tmp_path: Path) -> None:
+def kinds(journal: bytes) -> list[tuple[str, str]]:
+    """Return who did what kind of thing, in order."""
+    entries = [json.loads(line) for line in journal.splitlines()[1:]]
+    return [(entry["node"], entry["kind"]) for entry in entries]
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_two_seeds_differ_in_what_happens_when(name: str, first: dict[str, bytes], tmp_path: Path) -> None:
     other = journal_of(name, tmp_path, seed=2)
-    lines = first[name].splitlines()[1:], other.splitlines()[1:]  # the first line names the seed itself
-    assert lines[0] != lines[1]
+    one, two = kinds(first[name]), kinds(other)
+    assert one != two, "not in identifiers and moments alone"
+
+
+def changed(name: str, seed: int, **more: Any) -> Verdict:
+    """Run a scenario with other settings of its deployment."""
+    [scenario] = find([name], home=SCENARIOS)
+    return run(replace(scenario, changes={**scenario.changes, **more}), Options(seed=seed)).verdict
+
+
+def test_a_story_of_two_people_goes_its_own_way_under_most_seeds() -> None:
+    courses = {changed("two_users_chat", seed).course for seed in range(1, 9)}
+    assert len(courses) >= 7
+
+
+def test_what_is_pinned_is_the_same_under_every_seed() -> None:
+    everything = ["latency", "jitter", "order", "timers", "start", "srv", "actors"]
+    verdicts = [changed("two_users_chat", seed, **{"network.pinned": everything}) for seed in (1, 2)]
+    assert [each.outcome for each in verdicts] == [Outcome.PASSED] * 2
+    assert verdicts[0].course == verdicts[1].course
+    assert verdicts[0].lab_seconds == verdicts[1].lab_seconds
+    for pin in ("start", "latency", "jitter"):
+        others = [each for each in everything if each != pin]
+        seconds = [changed("two_users_chat", seed, **{"network.pinned": others}).lab_seconds for seed in (1, 2)]
+        assert seconds[0] != seconds[1], f"{pin} alone is drawn"
 
 
 # ---- the tripwire

@@ -11,6 +11,7 @@ import click
 
 from edgesim.cli import determinism, drawing, output, places, verdicts
 from edgesim.cli.choosing import chosen
+from edgesim.cli.courses import Courses
 from edgesim.cli.problems import Problem
 from edgesim.cli.progress import Progress
 from edgesim.cli.story import Story
@@ -186,12 +187,14 @@ class Runner:
         brief = total > LINES
         progress = Progress(total, shown=not settings.as_json)
         failed: list[tuple[Verdict, Journal | None]] = []
+        courses = Courses()
         try:
             for verdict, journal in self._each():
                 self._verdicts.append(verdict)
+                count = courses.add(verdict)
                 bad = verdict.outcome in (Outcome.FAILED, Outcome.COULD_NOT_RUN)
                 if settings.as_json:
-                    verdicts.json_line(verdict)
+                    verdicts.json_line(verdict, courses=count)
                 elif bad or not brief:
                     progress.clear()
                     verdicts.line(verdict)
@@ -216,6 +219,7 @@ class Runner:
                 output.say(f"  {verdict.replay}")
         output.say()
         verdicts.summary(self._verdicts, stopwatch() - began)
+        courses.told()
 
     def _each(self) -> Iterator[tuple[Verdict, Journal | None]]:
         settings = self.settings

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from edgesim.cli import drawing, output
+from edgesim.cli.courses import Courses
 from edgesim.cli.problems import Problem
 from edgesim.deployment import Deployment
 from edgesim.journal import Entry, Event, Journal, Selection, junit
@@ -37,7 +38,7 @@ def line(verdict: Verdict, *, seconds: float | None = None) -> None:
     )
 
 
-def json_line(verdict: Verdict, **more: str) -> None:
+def json_line(verdict: Verdict, **more: str | int) -> None:
     """Print a verdict as a line of JSON."""
     values = verdict.as_json() | {name: value for name, value in more.items() if value}
     click.echo(json.dumps(values, ensure_ascii=False, separators=(",", ":")))
@@ -74,6 +75,7 @@ def around(verdict: Verdict, journal: Journal | Sequence[Entry[Event]], deployme
 
 def write_junit(path: Path, verdicts: Iterable[Verdict], folders: dict[str, str]) -> None:
     """Write the JUnit file; ``folders`` gives each scenario's group. Its times are lab time."""
+    courses = Courses()
     records = [
         junit.Verdict(
             name=f"{each.label}[{each.world}-{each.seed}]",
@@ -89,6 +91,8 @@ def write_junit(path: Path, verdicts: Iterable[Verdict], folders: dict[str, str]
                     ("seed", each.seed),
                     ("world", each.world),
                     ("journal", each.journal),
+                    ("course", each.course),
+                    ("courses", courses.add(each) or ""),
                     *each.reports.items(),
                 )
                 if value != ""

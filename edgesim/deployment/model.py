@@ -35,8 +35,10 @@ from edgesim.deployment.people import Device, User
 from edgesim.deployment.records import Record, zone_records
 from edgesim.deployment.releases import Product, Release
 from edgesim.deployment.security import Certificate, TrustStore
+from edgesim.deployment.wires import wires
 from edgesim.world import Interface
 from edgesim.world.firewall import Network
+from edgesim.world.wires import Wires
 
 if TYPE_CHECKING:
     from edgesim.deployment.ways import Ways
@@ -198,6 +200,11 @@ class Deployment(Model):
     def topology(self) -> Network:
         """The zones and firewalls, ready for a world: `NetworkPlan` as its author wrote it and as it was filled in."""
         return topology(self)
+
+    @cached_property
+    def wires(self) -> Wires:
+        """How long the ways between the hosts take, ready for a simulated world."""
+        return wires(self)
 
     @cached_property
     def ways(self) -> Ways:

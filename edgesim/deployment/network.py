@@ -107,11 +107,23 @@ class FirewallPlan(Model):
     idle_udp_s: float | None = Field(default=None, gt=0, description="defaults.network.firewall_idle_udp_s")
 
 
+Pin = Literal["latency", "jitter", "order", "timers", "start", "srv", "actors"]
+"""What a seed otherwise decides about a simulated network."""
+
+
 class NetworkPlan(Model):
-    """Zones and the firewalls between them."""
+    """Zones and the firewalls between them, and what no seed decides about the wires."""
 
     zones: tuple[ZonePlan, ...] = Field(default=(), max_length=64)
     firewalls: tuple[FirewallPlan, ...] | None = Field(default=None, max_length=64)
+    pinned: tuple[Pin, ...] = Field(
+        default=(),
+        max_length=7,
+        description="what is the same under every seed: the latency of each way as described (latency), packets without"
+        " jitter (jitter), hosts in one order at one instant (order), timers that fire when due (timers), hosts that"
+        " start one after the other in the order of the deployment (start), SRV targets by falling weight (srv),"
+        " actors of a story who begin together at one instant (actors)",
+    )
 
 
 ZONES = (INTERNET, OUTER_DMZ, DMZ, INSIDE)

@@ -83,6 +83,11 @@ def order(records: Iterable[Srv], entropy: Draw) -> tuple[Srv, ...]:
     return tuple(ordered)
 
 
+def by_weight(records: Iterable[Srv]) -> tuple[Srv, ...]:
+    """Return SRV records by priority and, within one, by falling weight: an order in which nothing is drawn."""
+    return tuple(sorted(records, key=lambda record: (record.priority, -record.weight)))
+
+
 def absolute(name: str) -> dns.name.Name:
     """Return a name as `dnspython` holds it. Raises `ValueError` for what is no domain name."""
     try:

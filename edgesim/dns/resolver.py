@@ -16,9 +16,9 @@ import dns.rdatatype
 
 from edgesim.dns.answers import Answer, NoData, Status, belongs, final_name, interpret
 from edgesim.dns.message import DEFAULT, DnsLimits, MalformedDns, Received, read_answer, write
-from edgesim.dns.records import Srv, absolute, order, plain, reverse_name
+from edgesim.dns.records import Srv, absolute, by_weight, order, plain, reverse_name
 from edgesim.journal import Recorder, events
-from edgesim.world import SECOND, Host
+from edgesim.world import SECOND, Entropy, Host
 
 Address = tuple[str, int]
 FIRST_PORT, LAST_PORT = 49152, 65535
@@ -27,6 +27,8 @@ PORT_DRAWS = 8
 """How often a source port is drawn before the system chooses."""
 CACHE_SIZE = 1024
 """How many answers a cache holds; the oldest goes first."""
+SERVICES = 256
+"""For how many services a resolver keeps the stream that orders their targets; the oldest goes first."""
 MAX_ALIASES = 8
 """How many times an alias makes the resolver ask again."""
 
@@ -49,6 +51,8 @@ class ResolverOptions:
     """How often a lookup tells IPv6 addresses before the IPv4 ones of a name that has both; 0: IPv4 alone is asked."""
     search: tuple[str, ...] = ()
     """Domains that are tried after a name without a dot."""
+    weighted: bool = True
+    """Whether SRV targets of one priority are drawn by their weights (RFC 2782); else they come by falling weight."""
 
 
 class Resolver:
@@ -74,7 +78,7 @@ class Resolver:
         self.servers: tuple[Address, ...] = tuple((one, 53) if isinstance(one, str) else one for one in servers)
         self._recorder = recorder
         self._ids = host.entropy("dns/query")
-        self._weights = host.entropy("dns/srv")
+        self._weights: dict[str, Entropy] = {}
         self._families = host.entropy("dns/families")
         self._cache: dict[tuple[str, str], tuple[int, Answer]] = {}
 
@@ -103,7 +107,13 @@ class Resolver:
         services = answer.services
         if len(services) == 1 and not services[0].target:
             raise NoData(replace(answer, status=Status.NODATA))
-        return order(services, self._weights)
+        if not self.options.weighted:
+            return by_weight(services)
+        stream = self._weights.pop(answer.name, None) or self.host.entropy(f"dns/srv {answer.name}")
+        self._weights[answer.name] = stream
+        if len(self._weights) > SERVICES:
+            del self._weights[next(iter(self._weights))]
+        return order(services, stream)
 
     async def lookup(self, name: str) -> tuple[str, ...]:
         """Return a name's addresses, through aliases and the search list. An address stands for itself.

@@ -65,6 +65,7 @@ class Lab:
         if translates(deployment) and Capability.NAT not in world.capabilities:
             raise UnsupportedError(Capability.NAT)
         world.paths.install(deployment.topology)
+        world.lay(deployment.wires)
         doors.install(world, deployment)
         for spec in deployment.host_specs():
             self._add(spec)
@@ -79,6 +80,7 @@ class Lab:
             attempts=dns.attempts,
             negative_ttl=dns.negative_ttl,
             search=_search(spec),
+            weighted="srv" not in self.deployment.network.pinned,
             ipv6_share=self.deployment.defaults.client.ipv6_share if _is_dual(spec) else 0.0,
         )
         servers = [(server, port) for server in self.deployment.dns_servers(spec.name)]
@@ -110,11 +112,25 @@ class Lab:
     # ---- the whole
 
     async def start(self, *, without: Sequence[str] = (), settle: float = 10.0) -> None:
-        """Start every host but those in ``without``, and wait for the links between the Expressways and the servers."""
-        for spec in self.deployment.host_specs():
-            if spec.name not in without:
-                await self.world.start(spec.name)
+        """Start every host but those in ``without``, and wait for the links between the Expressways and the servers.
+
+        In virtual time each host starts at a moment of its own, as the machines of a rack do; the seed draws it, and so
+        the order, unless the deployment pins that.
+        """
+        began = self.world.now()
+        for moment, name in self._moments():
+            if name not in without:
+                await asyncio.sleep((began + moment - self.world.now()) / SECOND)
+                await self.world.start(name)
         await self.settle(settle)
+
+    def _moments(self) -> list[tuple[int, str]]:
+        """Return when each host starts, in nanoseconds from now, and its name, in that order."""
+        names = [spec.name for spec in self.deployment.host_specs()]
+        if "start" in self.deployment.network.pinned or Capability.VIRTUAL_TIME not in self.world.capabilities:
+            return [(0, name) for name in names]
+        spread = self.deployment.defaults.network.start_spread_s * SECOND
+        return sorted((round(self.world.entropy(f"start {name}").random() * spread), name) for name in names)
 
     async def settle(self, within: float = 10.0) -> bool:
         """Wait until every Expressway says that its links stand; return False after ``within`` seconds of lab time."""

@@ -11,8 +11,8 @@ PATIENCE = 30.0
 """Seconds of lab time that actors get to unwind once one of them failed."""
 
 
-async def side_by_side(actors: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run coroutines as tasks and return their results in order.
+async def side_by_side(actors: Sequence[Coroutine[Any, Any, T]], delays: Sequence[float] = ()) -> list[T]:
+    """Run coroutines as tasks, each after its delay in seconds where there are any, and return their results in order.
 
     The failure that came first in time is raised, once every other actor has been cancelled and has unwound; what else
     failed meanwhile is added to it as notes. A cancellation from outside ends all of them likewise.
@@ -27,7 +27,10 @@ async def side_by_side(actors: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         if (failed or len(ended) == len(tasks)) and not decided.done():
             decided.set_result(None)
 
-    tasks = [loop.create_task(actor, name=f"actor {_name(actor)}") for actor in actors]
+    tasks = [
+        loop.create_task(_later(actor, delay), name=f"actor {_name(actor)}")
+        for actor, delay in zip(actors, [*delays, *[0.0] * len(actors)], strict=False)
+    ]
     for task in tasks:
         task.add_done_callback(note)
     try:
@@ -49,6 +52,16 @@ async def side_by_side(actors: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         if not task.done():
             failure.add_note(f"{task.get_name()} did not end within {PATIENCE:g} s of its cancellation")
     raise failure
+
+
+async def _later(actor: Coroutine[Any, Any, T], delay: float) -> T:
+    if delay:
+        try:
+            await asyncio.sleep(delay)
+        except BaseException:
+            actor.close()
+            raise
+    return await actor
 
 
 async def _unwind(tasks: Sequence[asyncio.Task[Any]]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from edgesim.deployment import Deployment, NoDeployment, Product, Release, load, names
+from edgesim.deployment.network import Pin
 from edgesim.scenario.mutations import Mutation
 from edgesim.world import Capability
 
@@ -132,6 +133,7 @@ def scenario(
     strict: bool = True,
     tags: Sequence[str] = (),
     breaks: str | Sequence[str] = (),
+    pins: Sequence[Pin] = (),
 ) -> Callable[[Callable[..., Awaitable[None]]], Scenario]:
     """Declare a scenario.
 
@@ -140,7 +142,8 @@ def scenario(
     otherwise). ``mutations`` are changes under which the scenario must turn red. ``without`` are hosts that are not
     started. ``breaks`` are the readiness rules that `edgesim check` reports for this deployment, all of them; the story
     awaits each one's prediction with `Lab.symptom`. ``limit`` is the longest it may take, in seconds of lab time.
-    ``strict`` false allows errors that nobody handled.
+    ``strict`` false allows errors that nobody handled. ``pins`` are what seeds do not decide in this scenario, see
+    `edgesim.deployment.NetworkPlan.pinned`: for a story about that very latency, order or choice.
     """
 
     def declare(play: Callable[..., Awaitable[None]]) -> Scenario:
@@ -159,7 +162,7 @@ def scenario(
             path=Path(inspect.getfile(play)),
             shows=(shows,) if isinstance(shows, str) else tuple(shows),
             deployment=deployment,
-            changes=dict(changes or {}),
+            changes=with_pins(changes or {}, pins),
             clients=dict(clients or {}),
             mutations=tuple(mutations),
             needs=frozenset(needs),
@@ -172,6 +175,11 @@ def scenario(
         )
 
     return declare
+
+
+def with_pins(changes: Mapping[str, Any], pins: Sequence[Pin]) -> dict[str, Any]:
+    """Return changes of a deployment that also pin what seeds shall not decide."""
+    return {**changes, "network.pinned": list(pins)} if pins else dict(changes)
 
 
 def seconds(number: float) -> float:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from edgesim import lab as labs
 from edgesim.deployment import Deployment
 from edgesim.journal import Journal
+from edgesim.scenario.course import Course
 from edgesim.scenario.declare import Client, Outside
 from edgesim.scenario.expect import ExpectationError, Expectations
 from edgesim.scenario.leaks import stop_and_look, unfinished, unhandled
@@ -45,7 +46,8 @@ class Cancelled(Exception):
 class Play:
     """One story in one world. ``limit`` is the longest it may take, in seconds of lab time; None lets a simulated
     world find out by itself that nothing goes on. ``ended_at`` is when it ended, in seconds of lab time, and
-    ``entries`` how many there were then."""
+    ``entries`` how many there were then. ``course`` is the
+    story's, see `edgesim.scenario.course`."""
 
     def __init__(
         self,
@@ -69,6 +71,7 @@ class Play:
         self.expectations = Expectations(journal, self._interrupt)
         self.ended_at = 0.0
         self.entries = 0
+        self.course = ""
         self.left: list[str] = []
         self.unhandled: list[str] = []
         self._task: asyncio.Task[Any] | None = None
@@ -125,6 +128,8 @@ class Play:
         self._task = task
         task.add_done_callback(lambda _: self._give_up())
         timers = [] if self.limit is None else [loop.call_later(self.limit, self._expire)]
+        course = Course()
+        ends = self.journal.listen(course)
         try:
             await ended
         except asyncio.CancelledError:  # the world ends
@@ -134,6 +139,8 @@ class Play:
             for timer in timers:
                 timer.cancel()
             self.expectations.close()
+            ends()
+            self.course = str(course)
             self.ended_at = stage.now
             self.entries = len(self.journal)
         violation = self.expectations.violation

@@ -38,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
     config.addinivalue_line(
         "markers",
-        "edgesim(deployment='small', changes={}, seed=1, without=[], limit=600.0): what `lab` is built from",
+        "edgesim(deployment='small', changes={}, seed=1, without=[], limit=600.0, pins=[]): what `lab` is built from",
     )
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from edgesim.deployment import load
+from edgesim.deployment.network import Pin
 from edgesim.journal import Journal
+from edgesim.scenario.declare import with_pins
 from edgesim.scenario.expect import ExpectationError
 from edgesim.scenario.play import Play
 from edgesim.scenario.report import around
@@ -26,6 +28,7 @@ class Wanted:
     seed: int = 1
     without: Sequence[str] = ()
     limit: float | None = 600.0
+    pins: Sequence[Pin] = ()
 
 
 class TestLab:
@@ -52,8 +55,9 @@ class TestLab:
         wanted = self.wanted
         self._failed_at = None
         deployment = load(wanted.deployment)
-        if wanted.changes:
-            deployment = deployment.changed(wanted.changes)
+        changes = with_pins(wanted.changes, wanted.pins)
+        if changes:
+            deployment = deployment.changed(changes)
         world = SimWorld(wanted.seed)
         self.journal = Journal(world)
         play = Play(world, self.journal, limit=wanted.limit, without=wanted.without)

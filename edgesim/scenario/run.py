@@ -206,6 +206,7 @@ def _verdict(scenario: Scenario, options: Options, play: Play, ending: _Ending) 
         steps=tuple(stage.steps) if stage else (),
         reports=dict(stage.reports) if stage else {},
         entries=len(play.journal),
+        course=play.course,
         lab_seconds=play.ended_at or play.world.now() / 1e9,
         journal=str(options.journal or ""),
         mutation=options.mutation.name if options.mutation else "",

@@ -21,7 +21,7 @@ from edgesim.scenario.declare import Client, Outside
 from edgesim.scenario.expect import Expectations
 from edgesim.scenario.guards import FaultGuard, Guard
 from edgesim.scenario.vocabulary import Vocabulary
-from edgesim.world import Host, HostState, World
+from edgesim.world import Capability, Host, HostState, World
 from edgesim.world.faults import Fault
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 D = TypeVar("D", "IpPhone", "RoomDevice")
 G = TypeVar("G", bound="Guard[Any]")
+POLL = 0.1
+"""Seconds between two looks at what a verb waits for."""
 DEVICES = ("phone", "room")
 """Platforms of machines that are devices themselves."""
 
@@ -74,6 +76,7 @@ class Lab:
         self._busy: list[str] = []
         self._guards: list[Guard[Any]] = []
         self.expectations.vocabulary = Vocabulary(self.written)
+        self._together = 0
 
     @property
     def world(self) -> World:
@@ -203,9 +206,15 @@ class Lab:
     async def together(self, *actors: Coroutine[Any, Any, T]) -> list[T]:
         """Run actors side by side and return their results in order.
 
-        The first failure ends the others and is raised; what else failed stands in its notes.
+        In virtual time each begins a moment after another, which the seed draws: no two people press a key at the same
+        instant. The first failure ends the others and is raised; what else failed stands in its notes.
         """
-        return await side_by_side(actors)
+        self._together += 1
+        spread = self.deployment.defaults.client.together_spread_s
+        if Capability.VIRTUAL_TIME not in self.world.capabilities or "actors" in self.deployment.network.pinned:
+            spread = 0.0
+        names = (f"actor {number} of {self._together}" for number in range(len(actors)))
+        return await side_by_side(actors, [self.world.entropy(name).random() * spread for name in names])
 
     def barrier(self, parties: int) -> asyncio.Barrier:
         """Return a barrier at which so many actors wait for each other."""
@@ -382,6 +391,7 @@ class Lab:
     async def media_path(self, client: str | Jabber) -> MediaPath:
         """Open both ends of the deployment's ``mra.media_probe``: on a client's machine, and on the inside host.
 
+        C opens the way to E when it starts, and again a little later where E was not there yet: that much it gets.
         Raises `CannotRun` where the deployment has none.
         """
         from edgesim.scenario.media_path import MediaPath
@@ -389,9 +399,20 @@ class Lab:
         if self.deployment.mra.media_probe is None:
             raise CannotRun(f"deployment {self.deployment.name!r} has no mra.media_probe")
         node = self.inner.node(client if isinstance(client, str) else client.node.name)
+        await self._opened()
         path = await MediaPath.open(self.inner, node)
         self.cleanup(path.close)
         return path
+
+    async def _opened(self) -> None:
+        """Wait until C's way to E is open, for no longer than C's second attempt takes: it may never be."""
+        from edgesim.journal.matchers import MediaFlow
+
+        opened = MediaFlow(leg="multiplexed", state="open")
+        patience = 2 * self.deployment.defaults.links.probe_retry_s
+        while patience > 0 and self.expectations.match(opened, since=0) is None:
+            await asyncio.sleep(POLL)
+            patience -= POLL
 
     # ---- scripts and clients
 

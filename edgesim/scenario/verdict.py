@@ -27,6 +27,7 @@ class Verdict:
 
     ``expected`` and ``instead`` are set when an expectation was not met, ``around`` is the position in the journal to
     look at, and ``where`` the line of the scenario. ``lab_seconds`` is the lab time at the story's end.
+    ``course`` is a digest of who did what kind of thing during the story, see `edgesim.scenario.course`.
     """
 
     scenario: str
@@ -42,6 +43,7 @@ class Verdict:
     steps: tuple[str, ...] = ()
     reports: dict[str, Any] = field(default_factory=dict)
     entries: int = 0
+    course: str = ""
     lab_seconds: float = 0.0
     journal: str = ""
     mutation: str = ""
@@ -69,6 +71,7 @@ class Verdict:
             "steps": list(self.steps),
             "reports": self.reports,
             "entries": self.entries,
+            "course": self.course,
             "lab_seconds": round(self.lab_seconds, 6),
             "journal": self.journal,
             "mutation": self.mutation,

@@ -15,6 +15,7 @@ from edgesim.world.api import (
 )
 from edgesim.world.entropy import Entropy
 from edgesim.world.events import WorldEvent
+from edgesim.world.wires import Wires
 
 __all__ = [
     "SECOND",
@@ -27,6 +28,7 @@ __all__ = [
     "NoRunningHost",
     "Service",
     "UnsupportedError",
+    "Wires",
     "World",
     "WorldEvent",
     "here",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from edgesim.world.netstat import SocketRow
     from edgesim.world.paths import Paths
     from edgesim.world.unhandled import UnhandledError, UnhandledErrors
+    from edgesim.world.wires import Wires
 
 T = TypeVar("T")
 SECOND = 1_000_000_000
@@ -271,6 +272,10 @@ class World(ABC):
     @abstractmethod
     def paths(self) -> Paths:
         """Links, partitions and the policy between zones."""
+
+    @abstractmethod
+    def lay(self, wires: Wires) -> None:
+        """Lay the wires between hosts, before any of them starts. In the live world they are there already."""
 
     @abstractmethod
     def sockets(self, host: str | None = None) -> list[SocketRow]:

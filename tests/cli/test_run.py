@@ -79,9 +79,31 @@ def test_a_broken_file_is_told_by_its_line(here: Path, text: str, told: str) -> 
 def test_a_sweep_gives_a_line_for_each_run_and_a_junit_file(here: Path) -> None:
     done = edgesim("run", "asks", "--seeds", "1..3", "--json", "--junit", "out/runs.xml")
     assert done.exit_code == 0
-    assert [json.loads(line)["seed"] for line in done.stdout.splitlines()] == [1, 2, 3]
+    verdicts = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["seed"] for each in verdicts] == [1, 2, 3]
+    courses = [each["course"] for each in verdicts]
+    assert [each["courses"] for each in verdicts] == [len(set(courses[:number])) for number in (1, 2, 3)]
     suite = ElementTree.parse(here / "out" / "runs.xml").getroot()
     assert [case.get("name") for case in suite.iter("testcase")] == ["asks[sim-1]", "asks[sim-2]", "asks[sim-3]"]
+
+
+def test_a_sweep_says_how_many_journals_differ(here: Path) -> None:
+    (here / "scenarios" / "courses.py").write_text(
+        "from edgesim.scenario import Lab, scenario\n\n\n"
+        "def story(name):\n"
+        "    async def play(lab: Lab) -> None:\n"
+        "        lab.check(True, 'an assertion')\n"
+        "        for number in range(lab.world.entropy('story').randrange(1, 1000) if name == 'draws' else 1):\n"
+        "            lab.note(str(number))\n"
+        "    play.__name__ = name\n"
+        "    return scenario(without=['expe', 'expc', 'ucm-pub', 'ucm-sub', 'imp-pub'])(play)\n\n\n"
+        "draws, fixed = story('draws'), story('fixed')\n"
+    )
+    told = "journals that differ in the sequence of (node, kind): "
+    assert f"{told}4 of 4\n" in edgesim("run", "draws", "--seeds", "1..4").stdout
+    assert f"{told}1 of 4\n" in edgesim("run", "fixed", "--seeds", "1..4").stdout
+    both = edgesim("run", "draws", "fixed", "--seeds", "1..4").stdout
+    assert f"{told}5 of 8; fewest: fixed 1 of 4, draws 4 of 4\n" in both
 
 
 def test_a_sweep_tells_its_failures_with_their_ladders(here: Path) -> None:

@@ -57,9 +57,10 @@ def test_a_deployment_overrides_one_default_and_keeps_the_others() -> None:
 
 def test_latency_between_zones() -> None:
     network = Defaults().network
-    assert network.latency_ms("inside", "dmz") == network.latency_ms("dmz", "inside") == 1.0
+    assert network.latency_ms("inside", "dmz") == network.latency_ms("dmz", "inside") == 0.5
     assert network.latency_ms("inside", "inside") == network.same_zone_ms
-    assert network.latency_ms("inside", "branch") == 20.0
+    assert network.latency_ms("inside", "branch") == network.other_zone_ms
+    assert network.latency_ms("internet", "internet") == 20.0, "two homes"
 
 
 def test_infinite_timers_are_refused() -> None:

@@ -136,7 +136,9 @@ import asyncio
 import pytest
 from edgesim.scenario import Lab, DnsQuery, Note
 
-pytestmark = pytest.mark.edgesim(without=["expe", "expc", "ucm-pub", "ucm-sub", "imp-pub"])
+pytestmark = pytest.mark.edgesim(
+    without=["expe", "expc", "ucm-pub", "ucm-sub", "imp-pub"], pins=["start", "timers", "actors"]
+)
 
 
 @pytest.fixture
@@ -266,7 +268,9 @@ import asyncio
 import pytest
 from edgesim.scenario import Note
 
-pytestmark = pytest.mark.edgesim(without=["expe", "expc", "ucm-pub", "ucm-sub", "imp-pub"])
+pytestmark = pytest.mark.edgesim(
+    without=["expe", "expc", "ucm-pub", "ucm-sub", "imp-pub"], pins=["start", "timers", "actors"]
+)
 
 
 async def test_expectation(lab):

@@ -22,6 +22,13 @@ from edgesim.deployment.defaults.known import (
 class ClientDefaults(Model):
     """Jabber, the Webex app, phones and room devices."""
 
+    together_spread_s: float = known(
+        0.5,
+        "in a story, people who do something together begin within so much of each other, each at a moment that a seed"
+        " draws: no two press a key at the same instant; about as long as a sign-in through the edge takes",
+        tag="proposed",
+        ge=0,
+    )
     recheck_s: float = known(
         60.0,
         "outside, the SRV queries are repeated every so often and on each network change",

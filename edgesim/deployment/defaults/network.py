@@ -26,13 +26,49 @@ class NetworkDefaults(Model):
 
     latencies: tuple[Latency, ...] = known(
         (
+            Latency(zone="internet", other="internet", ms=20.0),
             Latency(zone="internet", other="outer-dmz", ms=20.0),
             Latency(zone="internet", other="dmz", ms=20.0),
-            Latency(zone="internet", other="inside", ms=20.0),
-            Latency(zone="dmz", other="inside", ms=1.0),
+            Latency(zone="internet", other="inside", ms=21.0),
+            Latency(zone="outer-dmz", other="dmz", ms=0.2),
+            Latency(zone="outer-dmz", other="inside", ms=0.5),
+            Latency(zone="dmz", other="inside", ms=0.5),
         ),
-        "a home connection to the company, and a firewall between DMZ and inside; one way, milliseconds",
+        "a home connection to the company, and firewalls around the DMZ; one way, milliseconds",
         tag="proposed",
+    )
+    other_zone_ms: float = known(
+        1.0, "one-way delay between two zones that no latency names, milliseconds", tag="proposed", ge=0
+    )
+    latency_spread: float = known(
+        0.25,
+        "the share below and above its latency from which a seed draws that of each pair of hosts: no two homes, and"
+        " no two switches, lie equally far",
+        tag="proposed",
+        ge=0,
+        lt=1,
+    )
+    jitter_share: float = known(
+        0.1,
+        "each packet takes up to this share of its latency longer, drawn anew, behind those sent before it on its"
+        " connection: queues that fill and empty, 2 ms of 20 on the internet",
+        tag="proposed",
+        ge=0,
+        le=1,
+    )
+    timer_tick_ms: float = known(
+        1.0,
+        "a host's timers fire at ticks so far apart, at a phase that a seed draws for each host: programs that wait by"
+        " epoll round up to its millisecond",
+        tag="proposed",
+        ge=0,
+    )
+    start_spread_s: float = known(
+        2.0,
+        "within this time the hosts of a lab start, each at a moment that a seed draws: as the machines of a rack do;"
+        " short of what their neighbours wait for each other",
+        tag="proposed",
+        ge=0,
     )
     same_zone_ms: float = known(0.2, "one-way delay within a zone, milliseconds: a LAN", tag="proposed", ge=0)
     loss: float = known(0.0, "share of UDP datagrams lost; faults raise it", tag="proposed", ge=0, le=1)
@@ -44,6 +80,15 @@ class NetworkDefaults(Model):
     )
     tcp_initial_rto_s: float = known(
         1.0, "the first retransmission timeout of TCP, seconds", tag="doc", source="RFC 6298, section 2", gt=0
+    )
+    tcp_rto_min_s: float = known(
+        0.2, "the first retransmission on a connection that stands, seconds: Linux's TCP_RTO_MIN", tag="impl", gt=0
+    )
+    tcp_rto_max_s: float = known(
+        120.0, "retransmissions are at most so far apart, seconds: Linux's TCP_RTO_MAX", tag="impl", gt=0
+    )
+    tcp_window_bytes: int = known(
+        262144, "what one end of a connection may have in flight: a usual receive buffer", tag="proposed", ge=1024
     )
     tcp_user_timeout_s: float = known(
         924.6,
@@ -64,12 +109,10 @@ class NetworkDefaults(Model):
 
     def latency_ms(self, zone: str, other: str) -> float:
         """Return the one-way delay between two zones, in milliseconds."""
-        if zone == other:
-            return self.same_zone_ms
         for each in self.latencies:
             if {each.zone, each.other} == {zone, other}:
                 return each.ms
-        return max((each.ms for each in self.latencies), default=self.same_zone_ms)
+        return self.same_zone_ms if zone == other else self.other_zone_ms
 
 
 class DnsDefaults(Model):

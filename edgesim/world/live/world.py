@@ -14,6 +14,7 @@ from edgesim.world.live.network import LiveNetwork
 from edgesim.world.lives import Lives, spare_what_is_loaded
 from edgesim.world.netstat import SocketRow
 from edgesim.world.paths import Paths
+from edgesim.world.wires import Wires
 
 T = TypeVar("T")
 
@@ -51,6 +52,9 @@ class LiveWorld(Lives):
     def paths(self) -> Paths:
         """Zones, firewalls and partitions; they concern new connections."""
         return self.network.paths
+
+    def lay(self, wires: Wires) -> None:
+        """Do nothing: the machine's own network is there already."""
 
     def sockets(self, host: str | None = None) -> list[SocketRow]:
         return self.network.sockets(host)

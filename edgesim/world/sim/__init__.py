@@ -1,8 +1,7 @@
 """The simulated world."""
 
 from edgesim.world.sim.loop import DeadlockError, LivelockError
-from edgesim.world.sim.settings import NetworkSettings
 from edgesim.world.sim.tripwire import TripwireError
 from edgesim.world.sim.world import SimWorld
 
-__all__ = ["DeadlockError", "LivelockError", "NetworkSettings", "SimWorld", "TripwireError"]
+__all__ = ["DeadlockError", "LivelockError", "SimWorld", "TripwireError"]

@@ -39,6 +39,7 @@ class Datagrams:
         self.fabric = fabric
         self.sockets: dict[tuple[str, str, int], UdpTransport] = {}
         self._flows: dict[Key, Known] = {}
+        self._arrivals: dict[Key, int] = {}
         self._blocked: dict[tuple[Key, str], None] = {}
 
     def bind(self, host: Host, local: Address | None, remote: Address | None, protocol: Any) -> UdpTransport:
@@ -83,6 +84,12 @@ class Datagrams:
         if known.state is not None:
             self._note(key, known, known.state)
         when = self.fabric.loop.now_ns + latency
+        if passage.host is not host:
+            when += self.fabric.chance.datagram(host.name, passage.host.name, latency)
+            when = max(when, self._arrivals.pop(key, 0))  # within a flow, what was sent first arrives first
+            self._arrivals[key] = when
+            if len(self._arrivals) > FLOWS:
+                del self._arrivals[next(iter(self._arrivals))]
         self.fabric.loop.at_ns(when, self._arrives, sender, passage, remote, data, latency, context=ON_ITS_WAY)
 
     def _known(self, host: Host, key: Key) -> Known:
@@ -115,7 +122,7 @@ class Datagrams:
     ) -> tuple[str | None, int]:
         target = passage.host
         if target is None:
-            latency = self.fabric.settings.default_latency
+            latency = self.fabric.wires.other_zone
             return ("unreachable" if passage.blocked is None else self._stopped(host, passage, local, remote)), latency
         latency = self.fabric.path_latency(host, local[0], target, passage.target[0])
         flow = Flow(source=host.name, target=target.name, local=local, remote=remote, protocol="udp")
@@ -126,7 +133,7 @@ class Datagrams:
             return None, latency + extra
         if self.fabric.paths.cut(host.name, target.name):
             return "partition", 0
-        if self.fabric.lost(host.name, target.name):
+        if self.fabric.lost(host.name, target.name, otherwise=self.fabric.wires.loss):
             return "loss", 0
         if passage.blocked is not None:
             return self._stopped(host, passage, local, remote), latency

@@ -21,15 +21,20 @@ from edgesim.world.faults import Fault, FaultTable, Flow
 from edgesim.world.firewall import End
 from edgesim.world.netstat import SocketRow
 from edgesim.world.paths import Blocked, FlowState, Passage, Paths
+from edgesim.world.sim.chance import Chance
 from edgesim.world.sim.datagrams import Datagrams
 from edgesim.world.sim.loop import SimLoop
-from edgesim.world.sim.settings import NetworkSettings
 from edgesim.world.sim.sockets import FakeSocket
 from edgesim.world.sim.tcp import TcpTransport
 from edgesim.world.tls import TlsProtocol, tls_event
+from edgesim.world.wires import Wires
 
 ANY = "0.0.0.0"
 LOOPBACK = "127.0.0.1"
+FIRST_EPHEMERAL = 49152
+"""The first port that a host takes by itself (RFC 6335, section 6)."""
+ZONES = ("internet", "dmz", "inside")
+"""From the outermost to the innermost: until a network is installed, connections are opened outward or within one."""
 
 
 class Listener:
@@ -92,7 +97,7 @@ class Fabric:
     def __init__(
         self,
         loop: SimLoop,
-        settings: NetworkSettings,
+        wires: Wires,
         entropy: Callable[[str], Entropy],
         hosts: dict[str, Host],
         observer: Callable[[WorldEvent], None],
@@ -100,17 +105,26 @@ class Fabric:
     ) -> None:
         self.loop = loop
         self.admission = admission
-        self.settings = settings
         self.hosts = hosts
         self.listeners: dict[tuple[str, str, int], Listener] = {}
         self.datagrams = Datagrams(self)
         self.transports: dict[int, TcpTransport] = {}
-        self.paths = Paths(settings.zones, hosts)
+        self.paths = Paths(ZONES, hosts)
         self.faults = FaultTable(entropy("faults"), lambda: loop.now_ns, self._fault_fired)
-        self._loss = entropy("loss")
+        self.chance = Chance(entropy, wires)
+        self._latencies: dict[tuple[str, str, str, str], int] = {}
+        self.lay(wires)
         self._observer = observer
         self._connections = 0
         self._ports: dict[str, int] = {}
+
+    def lay(self, wires: Wires) -> None:
+        """Go by these wires from now on."""
+        self.wires = wires
+        self.chance.lay(wires)
+        self.loop.ticks = self.chance if wires.tick else None
+        self.loop.turns = self.chance if wires.shuffled else None
+        self._latencies.clear()
 
     def tell(self, event: type[WorldEvent], host: Host | None, /, **fields: Any) -> None:
         """Tell the observers of something at ``host``."""
@@ -155,17 +169,22 @@ class Fabric:
 
     def ephemeral(self, host: Host) -> int:
         """Return the next free ephemeral port of a host."""
-        port = self._ports.get(host.name, self.settings.first_ephemeral_port)
-        self._ports[host.name] = port + 1 if port < 65535 else self.settings.first_ephemeral_port
+        port = self._ports.get(host.name, FIRST_EPHEMERAL)
+        self._ports[host.name] = port + 1 if port < 65535 else FIRST_EPHEMERAL
         return port
 
     def path_latency(self, source: Host, local: str, target: Host, remote: str) -> int:
         if source is target:
-            return self.settings.loopback
+            return self.wires.loopback
         link = self.paths.link(source.name, target.name)
         if link is not None and link.latency_ns is not None:
             return link.latency_ns
-        return self.settings.latency(_zone(source, local), _zone(target, remote))
+        key = (source.name, local, target.name, remote)
+        latency = self._latencies.get(key)
+        if latency is None:
+            nominal = self.wires.latency(_zone(source, local), _zone(target, remote))
+            latency = self._latencies[key] = self.chance.latency(source.name, target.name, nominal)
+        return latency
 
     # ---- TCP
 
@@ -201,18 +220,20 @@ class Fabric:
         if local and local[1] and any(t.local == here and t.remote == remote for t in self.transports.values()):
             raise OSError(errno.EADDRINUSE, f"{here} to {remote} is in use")
         told: Blocked | None = None
-        for wait in self.settings.syn_waits:
+        jitter = self.chance.connection(host.name, remote)
+        for wait in self.wires.syn_waits:
             passage = self.judge(host, "tcp", here, remote)
             verdict, latency, stopped = self._judge_syn(host, passage, here, remote)
             if stopped is not None and stopped != told:
                 told = stopped
                 self.blocked(host, "tcp", remote, stopped)
             target = passage.host
+            span = 0 if target is host else int(latency * self.wires.jitter)
             if verdict == "accept" and target is not None:
-                await self._sleep(latency)
+                await self._sleep(latency + _drawn(jitter, span))
                 verdict = self._syn_arrives(target, passage, host)
             if verdict == "refuse":
-                await self._sleep(latency)
+                await self._sleep(latency + _drawn(jitter, span))
                 self._failed(host, here, remote, "refused")
                 raise ConnectionRefusedError(errno.ECONNREFUSED, f"connection to {remote[0]}:{remote[1]} refused")
             if verdict == "reject":
@@ -220,7 +241,7 @@ class Fabric:
                 self._failed(host, here, remote, "unreachable")
                 raise OSError(errno.EHOSTUNREACH, f"no route to {remote[0]}")
             if verdict == "accept" and target is not None:
-                return await self._established(host, life, passage, here, remote, latency)
+                return await self._established(host, life, passage, here, remote, latency, jitter)
             await self._sleep(wait)
         self._failed(host, here, remote, "timed out")
         raise TimeoutError(errno.ETIMEDOUT, f"connection to {remote[0]}:{remote[1]} timed out")
@@ -235,12 +256,12 @@ class Fabric:
         )
         fault = self.faults.on_connect(flow)
         if fault == "refuse":
-            return "refuse", self.settings.default_latency, None
+            return "refuse", self.wires.other_zone, None
         if fault == "drop":
             return "drop", 0, None
         if target is None:
             verdict = "drop" if passage.blocked is None else passage.verdict
-            return verdict, self.settings.default_latency, passage.blocked
+            return verdict, self.wires.other_zone, passage.blocked
         latency = self.path_latency(host, local[0], target, passage.target[0])
         if self.paths.cut(host.name, target.name) or self.paths.cut(target.name, host.name):
             return "drop", latency, None
@@ -268,7 +289,14 @@ class Fabric:
         return "accept" if refusal is None else "refuse"
 
     async def _established(
-        self, host: Host, life: Incarnation, passage: Passage, local: Address, remote: Address, latency: int
+        self,
+        host: Host,
+        life: Incarnation,
+        passage: Passage,
+        local: Address,
+        remote: Address,
+        latency: int,
+        jitter: Entropy | None,
     ) -> TcpTransport:
         target = passage.host
         assert target is not None
@@ -279,6 +307,10 @@ class Fabric:
         near = TcpTransport(self, life, host.context(), local, remote, name, latency)
         far = TcpTransport(self, listener.life, target.context(), passage.target, passage.source, name, latency)
         near.peer, far.peer = far, near
+        span = 0 if target is host else int(latency * self.wires.jitter)
+        if jitter is not None and span:
+            near.jitter = far.jitter = jitter.random
+            near.span = far.span = span
         if target is not host:
             port, source = passage.target[1], passage.source
             far.visit = self.admission.enter(target.name, port, source, caller=host.name, end=far.abort)
@@ -288,7 +320,7 @@ class Fabric:
         self.transports[id(far)] = far
         self.loop.call_soon(self._accept, listener, far, context=far.context)
         try:
-            await self._sleep(latency)
+            await self._sleep(latency + _drawn(jitter, span))
         except BaseException:
             near.abort()
             raise
@@ -327,7 +359,7 @@ class Fabric:
                 return None
         extra = 0
         if self.paths.lossy and self.lost(source.name, target.name):
-            extra += self.settings.rto
+            extra += self.wires.rto
         if len(self.faults) and data:
             extra += self.faults.on_wire(self._flow(sender, outgoing=True), data) or 0
         return extra
@@ -349,9 +381,10 @@ class Fabric:
         self.loop.at_ns(self.loop.now_ns + 2 * sender.latency, sender.got_reset, context=sender.context)
         return True
 
-    def lost(self, source: str, target: str) -> bool:
+    def lost(self, source: str, target: str, *, otherwise: float = 0.0) -> bool:
+        """Say whether a packet gets lost: by the loss of the link, or ``otherwise`` where it has none of its own."""
         link = self.paths.link(source, target)
-        return link is not None and link.loss > 0 and self._loss.random() < link.loss
+        return self.chance.lost(source, target, otherwise if link is None else link.loss)
 
     def _flow(self, transport: TcpTransport, *, outgoing: bool) -> Flow:
         cached = transport._flow_out if outgoing else transport._flow_in
@@ -466,6 +499,11 @@ def _zone(host: Host, address: str) -> str:
         if interface.address == address:
             return interface.zone
     return host.interfaces[0].zone if host.interfaces else ""
+
+
+def _drawn(jitter: Entropy | None, span: int) -> int:
+    """Return how much longer than its latency a packet takes."""
+    return 0 if jitter is None or not span else int(jitter.random() * span)
 
 
 def _wake(waiter: Any) -> None:

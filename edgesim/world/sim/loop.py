@@ -23,6 +23,7 @@ from edgesim.world.sim.rubbish import Rubbish
 from edgesim.world.tls import TlsLoop
 
 if TYPE_CHECKING:
+    from edgesim.world.sim.chance import Chance
     from edgesim.world.sim.fabric import Fabric
 
 T = TypeVar("T")
@@ -45,12 +46,16 @@ class SimLoop(TlsLoop, _Base):  # type: ignore[misc]  # asyncio's loop is typed 
     """asyncio's event loop under virtual time. The fabric is set by the world before anything connects."""
 
     fabric: Fabric
+    ticks: Chance | None
+    turns: Chance | None
+    """What draws the phases of timers, and whose turn it is; None where that is not drawn."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now_ns = 0
         self._clock_resolution = 1e-6
-        self._heap: list[tuple[int, int, Any]] = []
+        self.ticks = self.turns = None
+        self._heap: list[tuple[int, int, int, Any]] = []
         self._sequence = 0
         self._cancelled = 0
         self._at_this_instant = 0
@@ -66,18 +71,29 @@ class SimLoop(TlsLoop, _Base):  # type: ignore[misc]  # asyncio's loop is typed 
         return self.now_ns / SECOND
 
     def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> Any:
-        return self.at_ns(round(when * SECOND), callback, *args, context=context)
+        return self._timer(round(when * SECOND), callback, args, context)
 
     def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> Any:
-        return self.at_ns(self.now_ns + max(0, round(delay * SECOND)), callback, *args, context=context)
+        return self._timer(self.now_ns + max(0, round(delay * SECOND)), callback, args, context)
+
+    def _timer(self, when: int, callback: Callable[..., Any], args: tuple[Any, ...], context: Context | None) -> Any:
+        """Set a timer of the host that runs: it fires at that host's next tick, those due earlier first."""
+        life = context.get(_running) if context is not None else _running.get(None)
+        due = when if self.ticks is None or life is None else self.ticks.due(life.host.name, when)
+        return self._schedule(due, when, callback, args, context)
 
     def at_ns(self, when_ns: int, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> Any:
         """Call back at a time in nanoseconds; equal times run in the order of these calls."""
+        return self._schedule(when_ns, when_ns, callback, args, context)
+
+    def _schedule(
+        self, due: int, when: int, callback: Callable[..., Any], args: tuple[Any, ...], context: Context | None
+    ) -> Any:
         self._check_closed()
-        handle: Any = events.TimerHandle(when_ns / SECOND, callback, args, self, context)
+        handle: Any = events.TimerHandle(when / SECOND, callback, args, self, context)
         handle._scheduled = True
         self._sequence += 1
-        heapq.heappush(self._heap, (when_ns, self._sequence, handle))
+        heapq.heappush(self._heap, (due, when, self._sequence, handle))
         return handle
 
     def _timer_handle_cancelled(self, handle: events.TimerHandle) -> None:
@@ -97,10 +113,10 @@ class SimLoop(TlsLoop, _Base):  # type: ignore[misc]  # asyncio's loop is typed 
         heap = self._heap
         if not ready:
             if self._cancelled > 1000 and self._cancelled > len(heap) // 2:
-                self._heap = heap = [item for item in heap if not item[2]._cancelled]
+                self._heap = heap = [item for item in heap if not item[3]._cancelled]
                 heapq.heapify(heap)
                 self._cancelled = 0
-            while heap and heap[0][2]._cancelled:
+            while heap and heap[0][3]._cancelled:
                 heapq.heappop(heap)
                 self._cancelled -= 1
             if not heap:
@@ -112,7 +128,7 @@ class SimLoop(TlsLoop, _Base):  # type: ignore[misc]  # asyncio's loop is typed 
                 self.now_ns = when
                 self._at_this_instant = 0
             while heap and heap[0][0] <= self.now_ns:
-                handle: Any = heapq.heappop(heap)[2]
+                handle: Any = heapq.heappop(heap)[3]
                 if not handle._cancelled:
                     handle._scheduled = False
                     ready.append(handle)
@@ -126,18 +142,48 @@ class SimLoop(TlsLoop, _Base):  # type: ignore[misc]  # asyncio's loop is typed 
             common = Counter(_name_of(handle) for handle in ready).most_common(5)
             names = ", ".join(f"{name} ({number})" for name, number in common)
             raise LivelockError(f"more than {LIVELOCK} callbacks at {self.time():.9f} s: {names}")
-        for _ in range(count):
-            handle = ready.popleft()
-            if handle._cancelled:
-                continue
-            life = handle._context.get(_running)
-            if life is not None and (life.fenced or life.frozen):
-                if life.frozen:
-                    self.stashed.setdefault(id(life), []).append(handle)
-                    continue
-                if not life.unwinding:
-                    continue
-            handle._run()
+        if count == 1 or self.turns is None:
+            for _ in range(count):
+                handle = ready.popleft()
+                self._run_one(handle, handle._context.get(_running))
+            return
+        batch = [ready.popleft() for _ in range(count)]
+        lives = [handle._context.get(_running) for handle in batch]
+        if len({id(life) for life in lives}) > 1:
+            batch, lives = self._in_drawn_order(batch, lives)
+        for handle, life in zip(batch, lives, strict=True):
+            self._run_one(handle, life)
+
+    def _run_one(self, handle: Any, life: Incarnation | None) -> None:
+        if handle._cancelled:
+            return
+        if life is not None and (life.fenced or life.frozen):
+            if life.frozen:
+                self.stashed.setdefault(id(life), []).append(handle)
+                return
+            if not life.unwinding:
+                return
+        handle._run()
+
+    def _in_drawn_order(
+        self, batch: list[Any], lives: list[Incarnation | None]
+    ) -> tuple[list[Any], list[Incarnation | None]]:
+        """Return what is ready at this instant with the hosts in a drawn order, each one's callbacks in theirs.
+
+        Machines share no clock: which of them comes first at one instant is nothing to rely on. Within a host the order
+        is what asyncio promises.
+        """
+        assert self.turns is not None
+        turns: dict[str, int] = {}
+        keys = []
+        for life in lives:
+            name = "" if life is None else life.host.name
+            turn = turns.get(name)
+            if turn is None:
+                turn = turns[name] = self.turns.turn(name, self.now_ns, self._at_this_instant)
+            keys.append(turn)
+        order = sorted(range(len(batch)), key=keys.__getitem__)
+        return [batch[number] for number in order], [lives[number] for number in order]
 
     def thaw(self, life: Incarnation) -> None:
         """Let the callbacks of a frozen incarnation run, in their order."""
@@ -151,12 +197,12 @@ class SimLoop(TlsLoop, _Base):  # type: ignore[misc]  # asyncio's loop is typed 
     @property
     def idle(self) -> bool:
         """Whether nothing else is ready or scheduled: only what runs now goes on."""
-        return not self._ready and all(item[2]._cancelled for item in self._heap)
+        return not self._ready and all(item[3]._cancelled for item in self._heap)
 
     def timers(self, life: Incarnation) -> list[tuple[float, str]]:
         """Return the running timers of an incarnation: when each is due, in seconds, and what it calls."""
-        mine = [item for item in self._heap if not item[2]._cancelled and item[2]._context.get(_running) is life]
-        return [(when / SECOND, _name_of(handle)) for when, _, handle in sorted(mine, key=lambda item: item[:2])]
+        mine = [item for item in self._heap if not item[3]._cancelled and item[3]._context.get(_running) is life]
+        return [(due / SECOND, _name_of(handle)) for due, _, _, handle in sorted(mine, key=lambda item: item[:3])]
 
     def who_waits(self) -> str:
         """Return a text that names each unfinished task and what it awaits."""

@@ -6,6 +6,7 @@ import asyncio
 import errno
 from asyncio import events
 from collections import deque
+from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 FIN = b""
 """What stands in a queue for the end of a stream."""
+HIGH_WATER = 64 * 1024
+"""Octets in a write buffer above which the protocol is asked to pause: asyncio's own."""
 
 
 class TcpTransport(asyncio.Transport):
@@ -46,6 +49,9 @@ class TcpTransport(asyncio.Transport):
         self.remote = remote
         self.name = name
         self.latency = latency
+        self.jitter: Callable[[], float] | None = None
+        self.span = 0
+        """How much longer than its latency a segment may take: as much as `jitter`, from 0 to 1, says of it."""
         self.peer: TcpTransport
         self.state: FlowState | None = None
         """What the firewalls on the way remember of the connection; None where there are none."""
@@ -63,7 +69,7 @@ class TcpTransport(asyncio.Transport):
         self._last_arrival = 0
         self._paused = False
         self._writing_paused = False
-        self._high = fabric.settings.high_water
+        self._high = HIGH_WATER
         self._low = self._high // 4
         self._fin_queued = False
         self._heard_fin = False
@@ -124,7 +130,7 @@ class TcpTransport(asyncio.Transport):
                 self.loop.call_soon(self._drain, context=self.context)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        self._high = self.fabric.settings.high_water if high is None else high
+        self._high = HIGH_WATER if high is None else high
         self._low = self._high // 4 if low is None else low
         self._control_writing()
 
@@ -143,7 +149,7 @@ class TcpTransport(asyncio.Transport):
         if self.closing or not data:
             return
         data = bytes(data)
-        room = self.fabric.settings.window - self.in_flight
+        room = self.fabric.wires.window - self.in_flight
         if not self.backlog and self._retry is None and len(data) <= room and (self._transmit(data) or self.closed):
             return
         self.backlog.append(data)
@@ -188,7 +194,7 @@ class TcpTransport(asyncio.Transport):
     # ---- sending
 
     def _pump(self) -> None:
-        window = self.fabric.settings.window
+        window = self.fabric.wires.window
         while self.backlog and self.in_flight < window and self._retry is None:
             room = window - self.in_flight
             if len(self.backlog[0]) > room:
@@ -209,7 +215,10 @@ class TcpTransport(asyncio.Transport):
             return False
         self._stalled_since = None
         self._retry_wait = 0
-        arrival = max(self._last_arrival, self.loop.now_ns + self.latency + extra)
+        arrival = self.loop.now_ns + self.latency + extra
+        if self.jitter is not None:
+            arrival += int(self.jitter() * self.span)
+        arrival = max(self._last_arrival, arrival)  # what was sent first arrives first
         self._last_arrival = arrival
         self.in_flight += len(data)
         self.loop.at_ns(arrival, self.peer._arrive, data, context=self.peer.context)
@@ -218,13 +227,13 @@ class TcpTransport(asyncio.Transport):
     def _stall(self) -> None:
         """Wait for the path to come back, as retransmission does; give up after the user timeout."""
         now = self.loop.now_ns
-        settings = self.fabric.settings
+        wires = self.fabric.wires
         if self._stalled_since is None:
             self._stalled_since = now
-        elif now - self._stalled_since >= settings.user_timeout:
+        elif now - self._stalled_since >= wires.user_timeout:
             self._lose(TimeoutError(errno.ETIMEDOUT, "connection timed out"), how="timed out")
             return
-        self._retry_wait = min(self._retry_wait * 2 or settings.rto, settings.rto_max)
+        self._retry_wait = min(self._retry_wait * 2 or wires.rto, wires.rto_max)
         self._retry = self.loop.at_ns(now + self._retry_wait, self._retransmit, context=self.context)
 
     def _retransmit(self) -> None:
@@ -262,8 +271,7 @@ class TcpTransport(asyncio.Transport):
     def _arrive(self, data: bytes) -> None:
         if self.closed:
             if data:  # nobody is there any more: a reset answers
-                peer = self.peer
-                self.loop.at_ns(self.loop.now_ns + self.latency, peer.got_reset, context=peer.context)
+                self._send_reset()
             return
         if self.closing:
             self.peer._acknowledged(len(data))
@@ -332,10 +340,12 @@ class TcpTransport(asyncio.Transport):
     # ---- the end
 
     def _reset_peer(self) -> None:
-        if self.fabric.segment_delay(self, b"") is None:
-            return
+        if self.fabric.segment_delay(self, b"") is not None:
+            self._send_reset()
+
+    def _send_reset(self) -> None:
         peer = self.peer
-        arrival = max(self._last_arrival, self.loop.now_ns + self.latency)
+        arrival = max(self._last_arrival, self.loop.now_ns + self.latency)  # behind what was sent before
         self.loop.at_ns(arrival, peer.got_reset, context=peer.context)
 
     def _lose(self, exc: BaseException | None, *, how: str | None = None) -> None:

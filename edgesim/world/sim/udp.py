@@ -56,6 +56,9 @@ class UdpTransport(asyncio.DatagramTransport):
         target = addr if addr is not None else self.remote
         if target is None:
             raise ValueError("no address to send to")
+        if len(data) > self.network.fabric.wires.datagram:
+            self.protocol.error_received(OSError(errno.EMSGSIZE, "message too long"))
+            return
         self.network.send(self, bytes(data), (str(target[0]), int(target[1])))
 
     def close(self) -> None:

@@ -13,9 +13,9 @@ from edgesim.world.netstat import SocketRow
 from edgesim.world.paths import Paths
 from edgesim.world.sim.fabric import Fabric
 from edgesim.world.sim.loop import LivelockError, SimLoop
-from edgesim.world.sim.settings import NetworkSettings
 from edgesim.world.sim.tripwire import Tripwire
 from edgesim.world.unhandled import UnhandledError
+from edgesim.world.wires import Wires
 
 T = TypeVar("T")
 DEFAULT_EPOCH = 1_767_600_000 * SECOND
@@ -32,16 +32,14 @@ class SimWorld(Lives):
         self,
         seed: int = 0,
         *,
-        network: NetworkSettings | None = None,
+        wires: Wires | None = None,
         epoch_ns: int = DEFAULT_EPOCH,
         tripwire: bool = True,
     ) -> None:
         super().__init__(seed)
         self.epoch_ns = epoch_ns
         self.loop: SimLoop = SimLoop()
-        self.fabric = Fabric(
-            self.loop, network or NetworkSettings(), self.entropy, self.hosts, self._tell, self.admission
-        )
+        self.fabric = Fabric(self.loop, wires or Wires(), self.entropy, self.hosts, self._tell, self.admission)
         self.loop.fabric = self.fabric
         self.loop.tls_observer, self.loop.tls_tap = self.fabric.tls_ended, self.fabric.tap_tls
         self.loop.set_exception_handler(self._unhandled)
@@ -58,6 +56,9 @@ class SimWorld(Lives):
                 self.loop, {"message": f"no code asked for the error of {task.get_name()}", "exception": error}
             )
         return list(self.unhandled)
+
+    def lay(self, wires: Wires) -> None:
+        self.fabric.lay(wires)
 
     @property
     def faults(self) -> FaultTable:

@@ -1,0 +1,27 @@
+"""The course of a story: who did what kind of thing, one after the other, whatever the octets and the instants."""
+
+from __future__ import annotations
+
+import hashlib
+
+from edgesim.journal import Entry, Event
+
+LENGTH = 16
+"""Hexadecimal digits of a course."""
+
+
+class Course:
+    """A digest of the sequence of (node, kind) of a journal's entries: give it to the journal as a listener.
+
+    Two runs of one course differ in identifiers and moments alone.
+    """
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def __call__(self, entry: Entry[Event]) -> None:
+        """Add an entry."""
+        self._digest.update(f"{entry.node}\0{entry.event.kind}\n".encode())
+
+    def __str__(self) -> str:
+        return self._digest.hexdigest()[:LENGTH]
