@@ -28,6 +28,7 @@ class Refusal(Enum):
     PORT = "more connections than the port takes"
     ADDRESS = "more connections than one address may have"
     DESCRIPTORS = "more connections than this process has descriptors for"
+    FIREWALL = "no firewall lets strangers in there"
     GAVE_WAY = "gave way to another: the oldest that had not proved itself"
 
 
@@ -95,7 +96,7 @@ class Admission:
         self._doors: dict[tuple[str, int], _Crowd] = {}
         self._visits: dict[tuple[str, int, Address], Visit] = {}
         self._blocks: dict[tuple[str, str], Block] = {}
-        self._rates: dict[tuple[str, int], _Rates] = {}
+        self._rates: dict[tuple[str, int], Rates] = {}
         self._told: dict[tuple[str, int, Refusal], tuple[int, int]] = {}
 
     # ---- connections
@@ -190,7 +191,7 @@ class Admission:
 
         The rate is that of all addresses together, or of each.
         """
-        rate = _Rates(per_second, burst, each_address=each_address, most=self.limits.blocks)
+        rate = Rates(per_second, burst, each_address=each_address, most=self.limits.blocks)
         for port in ports:
             self._rates[host, port] = rate
 
@@ -269,6 +270,10 @@ class Admission:
 
     # ---- telling
 
+    def turned_away(self, host: str, port: int, source: Address) -> None:
+        """Count a stranger's connection that a firewall would have stopped and that is not told by itself."""
+        self._refuse(host, port, source, Refusal.FIREWALL)
+
     def _refuse(self, host: str, port: int, source: Address, why: Refusal) -> None:
         """Count a refusal; tell of the first, and then of how many there were, every now and then."""
         key, now = (host, port, why), self._now()
@@ -283,7 +288,7 @@ class Admission:
         )
 
 
-class _Rates:
+class Rates:
     """Buckets of tokens, one for all addresses or one for each: full at the start, and refilled evenly."""
 
     def __init__(self, per_second: float, burst: int, *, each_address: bool, most: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import ssl
 from collections.abc import Awaitable, Callable
@@ -13,8 +14,9 @@ import pytest
 
 from edgesim.world import Host, Interface, World
 from edgesim.world.admission import Admission, Limits, Refusal
-from edgesim.world.events import AddressBlocked, AddressUnblocked, ConnectionsRefused, WorldEvent
+from edgesim.world.events import AddressBlocked, AddressUnblocked, ConnectionsRefused, FirewallBlocked, WorldEvent
 from edgesim.world.live import LiveWorld
+from edgesim.world.live.network import TOLD_AT_ONCE
 from edgesim.world.sim import SimWorld
 from tests.simrun import idle
 from tests.world.test_contract import Talk, until
@@ -342,3 +344,24 @@ def test_a_crowd_comes_and_goes_without_a_trace() -> None:
         made.leave(visit)
     assert made.connections() == made.connections("expe") == 0
     assert not made._doors and not made._visits and not made._all._levels and not made._all._unproved
+
+
+def test_strangers_at_a_closed_door_are_told_one_by_one_only_so_often() -> None:
+    """An inside port of a live lab: no firewall lets the internet in there, and the kernel takes whoever comes."""
+    world = LiveWorld(1)
+    stopped: list[WorldEvent] = []
+    world.observe(lambda event: stopped.append(event) if isinstance(event, FirewallBlocked) else None)
+
+    async def main() -> None:
+        far = world.add_host("far", [Interface(name="lan1", address=FAR, zone="inside")], idle)
+        await world.start("far")
+        await far.run(asyncio.get_running_loop().create_server(Talk, FAR, PORT))
+        for _ in range(TOLD_AT_ONCE + 30):
+            with contextlib.suppress(ConnectionError):
+                reader, writer = await asyncio.open_connection(FAR, PORT)
+                assert await reader.read() == b""
+                writer.close()
+
+    world.run(main())
+    assert TOLD_AT_ONCE <= len(stopped) < TOLD_AT_ONCE + 15
+    assert world.admission.refused["far", PORT, Refusal.FIREWALL] == TOLD_AT_ONCE + 30 - len(stopped)

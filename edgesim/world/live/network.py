@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from edgesim.world.admission import Admission, Visit
+from edgesim.world.admission import Admission, Rates, Visit
 from edgesim.world.api import Host, Incarnation
 from edgesim.world.entropy import Entropy
 from edgesim.world.events import (
@@ -39,6 +39,11 @@ CONNECT_TIMEOUT = 127.0
 FLOWS = 4096
 """UDP flows that are remembered: blocked ones, so that each is told once, and others, so that answers come back. The
 oldest goes first."""
+
+
+TOLD_AT_ONCE = 50
+TOLD_A_SECOND = 1
+"""Strangers' connections to a port that firewalls stop and that are told one by one; of others only the number is."""
 
 
 class AddressInUseError(OSError):
@@ -74,6 +79,8 @@ class LiveNetwork:
         self._transports: dict[int, tuple[Incarnation, Any]] = {}
         self.visits: dict[int, Visit] = {}
         """What the connections that were let in count as, by their transports' identity."""
+        self._tellings: dict[Address, Rates] = {}
+        """How many strangers each port may still tell of one by one."""
         self._held: dict[int, tuple[Incarnation, Any]] = {}
         """Connections that wait for the rate of their ports."""
         self._servers: dict[int, tuple[Incarnation, Any]] = {}
@@ -173,19 +180,27 @@ class LiveNetwork:
         peer, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         if peer is None or life.fenced:
             return False, None
-        verdict, where = self.judge(peer[:2], local[:2], "tcp")
-        if where is not None:
-            self._blocked(peer[:2], local[:2], "tcp", where)
-        if verdict != "accept":
-            return False, None
         source, name, port = peer[:2], life.host.name, local[1]
         caller = self.caller(source)
+        verdict, where = self.judge(source, local[:2], "tcp")
+        if where is not None:
+            self._stopped(name, source, local[:2], caller, where)
+        if verdict != "accept":
+            return False, None
         if caller == name:
             return True, None
         if self.admission.judge(name, port, source, caller=caller) is not None:
             return False, None
         end = partial(_reset, transport)
         return True, self.admission.enter(name, port, source, caller=caller, end=end)
+
+    def _stopped(self, host: str, source: Address, local: Address, caller: str | None, where: Blocked) -> None:
+        """Tell of a connection that a firewall would have stopped; of strangers' only so many, and how many more."""
+        telling = self._tellings.setdefault(local, Rates(TOLD_A_SECOND, TOLD_AT_ONCE, each_address=False, most=1))
+        if caller is not None or telling.take(source[0], self.now()):
+            self._blocked(source, local, "tcp", where)
+        else:
+            self.admission.turned_away(host, local[1], source)
 
     def caller(self, source: Address) -> str | None:
         """Return the name of the lab host that an address belongs to, None for a stranger's."""
