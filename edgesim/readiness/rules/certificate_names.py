@@ -130,9 +130,12 @@ def registration_domain(deployment: Deployment) -> Iterator[Finding]:
         if devices and domain.name == deployment.domains.edge:
             continue
         forms = [form.format(domain=domain.name) for form in deployment.defaults.client.edge_names]
-        for edge in deployment.expressway_e:
-            if _has(deployment, deployment.certificate(edge.name, "server"), *forms):
-                continue
+        lacking = tuple(
+            edge
+            for edge in deployment.expressway_e
+            if not _has(deployment, deployment.certificate(edge.name, "server"), *forms)
+        )
+        for edge in lacking:
             yield Finding(
                 at=deployment.place_of_certificate(edge.name, "server"),
                 what=f"the certificate of {edge.name} lacks the domain {domain.name}",
@@ -144,7 +147,7 @@ def registration_domain(deployment: Deployment) -> Iterator[Finding]:
                         TlsRefused(node=edge.name, peer=clients, port=port, alert="bad certificate"),
                     )
                 )
-                if domain.name == deployment.domains.edge
+                if domain.name == deployment.domains.edge and len(lacking) == len(deployment.expressway_e)
                 else None,
             )
 

@@ -7,6 +7,7 @@ Server History" (Cisco 225476); "Configure and Troubleshoot Collaboration Edge (
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from edgesim.deployment import Deployment, HostSpec, Product, closed
 from edgesim.deployment.hosts import ExpresswayC, UnifiedCmCluster, UnifiedCmNode
@@ -25,7 +26,7 @@ from edgesim.journal.matchers import (
 )
 from edgesim.readiness import facts
 from edgesim.readiness.chains import Chain, chain, held, itself, shown_by, words
-from edgesim.readiness.rule import Book, Finding, Prediction
+from edgesim.readiness.rule import Book, Finding, Prediction, Stop
 
 book = Book()
 
@@ -241,11 +242,13 @@ def _unified_cm_refused(lab: Deployment, node: HostSpec, cores: Cores, service: 
             return None
         if not verify:
             return _predict(*_caller_refuses(caller, node.name, ports.uds), failure)
-        return _predict(
+        told = _predict(
             *_caller_refuses(caller, node.name, ports.uds),
             Discovery(node=caller, server=name, state="failed", detail=NOT_VERIFIED),
             HttpResponse(node=facts.any_client(lab), status=401, payload=containing('realm="Cisco-Edge"')),
         )
+        everywhere = len(lab.mra.unified_cm_clusters or ()) == 1 and len(cores) == len(lab.expressway_c)
+        return replace(told, stops=Stop.REFUSED) if told and everywhere else told
     if not _trusts(lab, cores, publisher, "tomcat"):
         return None  # nobody comes so far
     awaits: list[Matcher] = []
@@ -412,13 +415,15 @@ def _zone(lab: Deployment, *, on_c: bool, wrong: Judge) -> Iterator[Finding]:
         others = tuple(other for other, _ in met)
         cores = tuple(dict.fromkeys(core for _, core in met))
         refuses = (_caller_refuses if on_c else _server_refuses)(owner, one_of(*others), port)
+        # Of several peers the zone shows the state of one.
+        whole = len(others if on_c else (owner,)) == len(lab.expressway_e)
         yield Finding(
             at=lab.place_of_trust_store(owner, "trusted-ca"),
             what=f"{owner} does not trust {lacking}, needed for the "
             f"{facts.verb(others, 'certificate', 'certificates')} of {facts.listed(others)}",
             sees=f"the zone {zone} is {lab.defaults.links.failed_tls}: REGISTER is answered 503, there is no chat",
             mend=f"append it to the trusted CA list of {owner}, and restart it",
-            prediction=_predict(*refuses, _failed(lab, cores, zone), *unserved),
+            prediction=_predict(*refuses, *((_failed(lab, cores, zone),) if whole else ()), *unserved),
         )
 
 

@@ -31,7 +31,7 @@ from edgesim.journal.matchers import (
     one_of,
 )
 from edgesim.pki.names import first_match, qualified
-from edgesim.readiness import facts
+from edgesim.readiness import asked, facts
 from edgesim.readiness.chains import Chain, chain, held, words
 from edgesim.readiness.rule import Book, Finding, Path, Prediction, Severity
 
@@ -295,6 +295,7 @@ def trusted_by_e(deployment: Deployment) -> Iterator[Finding]:
 def edge_domain(deployment: Deployment) -> Iterator[Finding]:
     """Unified CM registration domains, which Expressway's CSR page offers as DNS or as CollabEdgeDNS."""
     devices, domain = _hopeful(deployment), deployment.domains.edge
+    found = asked.targets(deployment, "outside", f"_collab-edge._tls.{domain}")
     for edge in deployment.expressway_e if devices else ():
         if _named(deployment, edge):
             continue
@@ -308,7 +309,7 @@ def edge_domain(deployment: Deployment) -> Iterator[Finding]:
             f"{NO_PROVISIONING}. Jabber asks its user",
             mend=f"have {edge.name} make a new CSR with {domain} among the Unified CM registration domains, and get it "
             "signed",
-            prediction=_refuses(deployment, edge, known, "bad certificate") if known and valid else None,
+            prediction=_refuses(deployment, edge, known, "bad certificate") if known and valid and found else None,
         )
 
 
