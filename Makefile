@@ -10,7 +10,8 @@ DEV := .venv/.dev
 help:
 	@echo "make demo    one sign-in through the edge, step by step, with its ladder"
 	@echo "make test    the whole suite"
-	@echo "make sweep   every scenario under 50 seeds (SEEDS=A..B, JOBS=N, ONLY='names or paths' for others)"
+	@echo "make sweep   every scenario under 50 seeds (SEEDS=A..B, JOBS=N, ONLY='names or paths' for others);"
+	@echo "             then one node of a pair fails during a sign-in: every EVERY-th case of where, how and when"
 	@echo "make lint    ruff and mypy"
 	@echo "make soak    the parsers' tests with a million generated inputs each (SOAK=N for another number)"
 	@echo "make bench   the benchmarks"
@@ -44,8 +45,10 @@ test: $(DEV)
 SEEDS ?= 1..50
 JOBS ?= 1
 ONLY ?= scenarios
-sweep: $(RUNTIME)
+EVERY ?= 7
+sweep: $(DEV)
 	$(BIN)/edgesim run $(ONLY) --seeds $(SEEDS) -j $(JOBS)
+	$(BIN)/python -m tests.exploration --every $(EVERY)
 
 lint: $(DEV)
 	$(BIN)/ruff check .

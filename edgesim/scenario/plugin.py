@@ -20,12 +20,18 @@ if TYPE_CHECKING:
 FOLDER = "scenarios"
 """Files below a folder of this name are looked at for scenarios, unless the ini option says otherwise."""
 INI = "edgesim_scenarios"
+SEEDS = "edgesim_seeds"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("edgesim", "edgesim: simulated labs")
-    group.addoption("--edgesim-seed", type=int, default=1, metavar="N", help="seed of scenarios and labs (default: 1)")
+    group.addoption(
+        "--edgesim-seed", type=int, default=None, metavar="N", help="the one seed of scenarios and labs (default: 1)"
+    )
+    parser.addini(
+        SEEDS, type="args", default=[], help="seeds under which each scenario file's scenarios run (default: 1)"
+    )
     parser.addini(
         INI,
         type="args",
@@ -76,6 +82,17 @@ def _mentions_scenarios(path: Path) -> bool:
     return b"edgesim" in text and b"@scenario" in text
 
 
+def seeds(config: pytest.Config) -> list[int]:
+    """Return the seeds of scenario files: the option's one, or those of the ini file. The first is that of labs."""
+    given = config.getoption("--edgesim-seed")
+    if given is not None:
+        return [given]
+    try:
+        return [int(each) for each in config.getini(SEEDS)] or [1]
+    except ValueError:
+        raise pytest.UsageError(f"{SEEDS}: numbers, such as 1 2") from None
+
+
 # ---- the fixture
 
 
@@ -91,7 +108,7 @@ def lab(request: pytest.FixtureRequest) -> Iterator[TestLab]:
 
     marker = request.node.get_closest_marker("edgesim")
     try:
-        wanted = Wanted(**{"seed": request.config.getoption("--edgesim-seed"), **(marker.kwargs if marker else {})})
+        wanted = Wanted(**{"seed": seeds(request.config)[0], **(marker.kwargs if marker else {})})
         if marker and marker.args:
             raise TypeError("it takes keywords only")
     except TypeError as error:

@@ -9,6 +9,7 @@ import pytest
 
 from edgesim.scenario.declare import Scenario
 from edgesim.scenario.discover import scenarios_in
+from edgesim.scenario.plugin import seeds
 from edgesim.scenario.report import failure
 from edgesim.scenario.run import Options, Run, run
 from edgesim.scenario.verdict import Outcome
@@ -18,9 +19,13 @@ class ScenarioFile(pytest.File):
     """A file that declares scenarios."""
 
     def collect(self) -> Iterator[ScenarioItem]:
-        """Yield an item for each scenario, in the order of the file."""
+        """Yield an item for each scenario and seed, in the order of the file; the first seed keeps the plain name."""
+        first, *others = seeds(self.config)
         for scenario in scenarios_in(self.path):
-            yield ScenarioItem.from_parent(self, name=scenario.name, scenario=scenario)
+            yield ScenarioItem.from_parent(self, name=scenario.name, scenario=scenario, seed=first)
+            for seed in others:
+                name = f"{scenario.name}[{seed}]"
+                yield ScenarioItem.from_parent(self, name=name, scenario=scenario, seed=seed)
 
 
 class ScenarioItem(pytest.Item):
@@ -30,15 +35,16 @@ class ScenarioItem(pytest.Item):
     scenario that could not run shall be. A failed scenario fails the call.
     """
 
-    def __init__(self, *, scenario: Scenario, **others: Any) -> None:
+    def __init__(self, *, scenario: Scenario, seed: int, **others: Any) -> None:
         super().__init__(**others)
         self.scenario = scenario
+        self.seed = seed
         self.done: Run | None = None
         self.extra_keyword_matches.update(scenario.tags)  # no marks: those would have to be registered
 
     def setup(self) -> None:
         """Run the scenario."""
-        seed = self.config.getoption("--edgesim-seed")
+        seed = self.seed
         self.done = run(self.scenario, Options(seed=seed))
         verdict = self.done.verdict
         self.user_properties += [("seed", seed), ("replay", verdict.replay), *verdict.reports.items()]

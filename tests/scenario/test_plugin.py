@@ -347,3 +347,14 @@ def test_help_names_the_options(suite: Suite) -> None:
     done = suite({}, "--help")
     assert "--edgesim-seed" in done.stdout and "edgesim_scenarios" in done.stdout
     assert "@pytest.mark.edgesim(deployment='small'" in suite({}, "--markers").stdout
+
+
+def test_scenario_files_run_under_each_seed_of_the_ini_file(suite: Suite) -> None:
+    text = HEAD + "@scenario(without=SERVERS)\nasync def asks(lab: Lab) -> None:\n    lab.check(True, 'it ran')\n"
+    files = {"scenarios/one.py": text, "pytest.ini": "[pytest]\nedgesim_seeds = 1 7\n"}
+    both = suite(files).stdout
+    assert "PASSED scenarios/one.py::asks\n" in both and "PASSED scenarios/one.py::asks[7]\n" in both
+    assert "2 passed" in both
+    assert "1 passed" in suite(files, "--edgesim-seed=3").stdout
+    wrong = suite({**files, "pytest.ini": "[pytest]\nedgesim_seeds = few\n"})
+    assert "edgesim_seeds: numbers" in wrong.stdout + wrong.stderr
