@@ -63,6 +63,31 @@ def test_a_fast_sender_of_messages_is_slowed_and_a_receiver_that_does_not_read_i
     under_attack(story)
 
 
+def test_a_sender_waits_while_nobody_takes_what_it_sends() -> None:
+    """IM and Presence stands still for a while: nothing is lost, and nobody is disconnected for it."""
+    count = 100
+
+    async def story(arena: Arena) -> None:
+        sender, address = await signed_in(arena, CLIENTS, "carol")
+        start = len(arena.journal)
+        await arena.world.freeze("imp-pub")
+        for _ in range(count):
+            sender.send(message(address))
+        await asyncio.sleep(5)
+        [link] = [each for each in arena.world.hosts["expe"].service.xmpp._links if each.up]  # type: ignore[attr-defined]
+        waiting = [link.link.waiting(session) for session in link.link.sessions_open]
+        assert 0 < sum(waiting) < 1 << 18  # of three megabytes most are still the sender's
+        await arena.world.thaw("imp-pub")
+        await sender.quiet()
+        assert not sender.closed.is_set()
+        assert bytes(sender.heard).count(BODY) == count
+        assert len(arena.entries("xmpp.stanza", start)) >= count
+        sender.hang_up()
+        await asyncio.sleep(1)
+
+    under_attack(story)
+
+
 @pytest.mark.parametrize("door", [CLIENTS, INSIDE], ids=str)
 def test_half_a_stanza_has_its_time(door: Door) -> None:
     async def story(arena: Arena) -> None:

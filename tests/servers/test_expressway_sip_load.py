@@ -34,9 +34,7 @@ def test_bursts_are_taken_piece_by_piece_and_the_zone_stands() -> None:
             await each.connect()
             assert each.dialogue.challenged(await each.ask(each.build()))
         # Each sends what one path holds at a time; all of it, 8 MB, is more than the link between E and C takes.
-        burst = [
-            asyncio.ensure_future(each.ask(request)) for each in lines for request in options(each, BIG, count=30)
-        ]
+        burst = [asyncio.ensure_future(each.ask(request)) for each in lines for request in options(each, BIG, count=30)]
         other = await Line(lab, "jabber-2", "bob").signed_in()
         await other.connect()
         assert (await other.register()).status == 200
