@@ -225,8 +225,8 @@ def unusable(deployment: Deployment, node: UcNode, problem: str) -> Prediction:
         state="unusable",
         detail=containing(problem),
     )
-    failed = deployment.defaults.links.failed_dns
-    zone = ZoneState(node=cores(deployment), zone=f"CEtcp-{node.listed}", state=failed)
+    failed = deployment.defaults.links.failed
+    zone = ZoneState(node=cores(deployment), zone=f"CEtcp-{node.listed}", state=failed, reason=containing(problem))
     return Prediction(awaits=(discovery, zone) if node.product == "Unified CM" else (discovery,))
 
 

@@ -140,7 +140,7 @@ def _zone_down(scene: Scene) -> tuple[Matcher, ...]:
     lab = scene.lab
     return (
         _blocked(scene, scene.cores, lab.traversal_zone.port),
-        ZoneState(node=scene.cores, zone=lab.traversal_zone.name, state=lab.defaults.links.failed_refused),
+        ZoneState(node=scene.cores, zone=lab.traversal_zone.name, state=lab.defaults.links.failed),
     )
 
 

@@ -22,7 +22,7 @@ from edgesim.scenario import (
 from edgesim.world.faults import ResetConnection, Selector
 
 CUT = ResetConnection(name="7001 cut", where=Selector(target="expe", port=7001), times=1)
-FAILED, ACTIVE = containing("Failed (TLS)"), containing("Active")
+FAILED, ACTIVE = containing("Failed"), containing("Active")
 BOTH_STORES = [
     {"host": "ucm-pub", "store": store, "pending": ["enterprise-issuing"]}
     for store in ("tomcat-trust", "callmanager-trust")

@@ -11,7 +11,7 @@ from edgesim.deployment.defaults import Defaults, grounds
 from edgesim.deployment.defaults.known import Tag
 from edgesim.deployment.loading import load_data
 
-CLOSED = ("D-12", "D-20", "I-16", "I-17", "S-15", "S-16", "S-17")
+CLOSED = ("D-12", "D-20", "I-16", "I-17", "S-10", "S-15", "S-16", "S-17")
 """Gaps that a public document has filled since."""
 NUMBERED = {"D": 24, "S": 22, "I": 21}
 GAPS = [gap for part, last in NUMBERED.items() for n in range(1, last + 1) if (gap := f"{part}-{n:02}") not in CLOSED]

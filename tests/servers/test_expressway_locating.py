@@ -76,7 +76,7 @@ def test_a_node_that_cannot_be_found_is_told_once_and_left_alone(
             assert (await lab.proxied(f"https://{listed}:8443/cucm-uds/version", cookie)).status == 403
         assert not lab.asked("ucm-sub")
         zones = {zone: (state, reason) for host, zone, state, reason in lab.zones() if host == "expc"}
-        assert zones[f"CEtcp-{listed}"] == ("Failed (DNS)", f"{listed} {problem}")
+        assert zones[f"CEtcp-{listed}"] == ("Failed", f"{listed} {problem}")
 
     run(main, changes=changes)
 

@@ -45,8 +45,8 @@ def test_the_options_of_c_are_the_captured_ones(changes: dict[str, Any], realm: 
 
 def test_a_wrong_zone_password() -> None:
     async def story(lab: EdgeLab, line: Line) -> None:
-        assert [state for state, _ in zone_states(lab, "expc")] == ["Failed (authentication)"]
-        assert [state for state, _ in zone_states(lab, "expe")] == ["Failed (authentication)"]
+        assert [state for state, _ in zone_states(lab, "expc")] == ["Failed"]
+        assert [state for state, _ in zone_states(lab, "expe")] == ["Failed"]
         assert notes(lab, "expe")[0].startswith('Event="Authentication Failed" Service="SIP" Src-ip="10.0.30.10"')
         assert (
             'Detail="Incorrect authentication credential for user" Protocol="TLS" Method="OPTIONS"'
@@ -65,20 +65,20 @@ def test_a_wrong_zone_password() -> None:
 
 def test_a_wrong_subject_name() -> None:
     async def main(lab: EdgeLab) -> None:
-        assert zone_states(lab, "expe")[0][0] == "Failed (TLS)"
+        assert zone_states(lab, "expe")[0][0] == "Failed"
         assert IDENTITY in zone_states(lab, "expe")[0][1]
         assert notes(lab, "expe")[0].startswith(
             'Event="Inbound TLS Negotiation Error" Service="SIP" Src-ip="10.0.30.10"'
         )
         assert f'Detail="{IDENTITY}"' in notes(lab, "expe")[0]
-        assert zone_states(lab, "expc")[0][0] == "Failed (TLS)"
+        assert zone_states(lab, "expc")[0][0] == "Failed"
 
     run(main, changes={"traversal_zone.tls_verify_subject_name": "cluster-c.inside.example.com"})
 
 
 def test_the_common_name_of_c_does_not_count() -> None:
     async def main(lab: EdgeLab) -> None:
-        assert zone_states(lab, "expe")[0][0] == "Failed (TLS)"
+        assert zone_states(lab, "expe")[0][0] == "Failed"
 
     changes = {"certificates": [{"host": "expc", "service": "server", "names": ["something-else.inside.example.com"]}]}
     run(main, changes=changes)
@@ -86,7 +86,7 @@ def test_the_common_name_of_c_does_not_count() -> None:
 
 def test_e_lacks_the_name_by_which_c_dials_it() -> None:
     async def main(lab: EdgeLab) -> None:
-        assert zone_states(lab, "expc") == [("Failed (TLS)", IDENTITY)]
+        assert zone_states(lab, "expc") == [("Failed", IDENTITY)]
         [note] = notes(lab, "expc")
         assert note.startswith('Event="Outbound TLS Negotiation Error" Service="SIP" Src-ip="10.0.30.10"')
         assert 'Dst-port="7001"' in note
@@ -98,7 +98,7 @@ def test_e_lacks_the_name_by_which_c_dials_it() -> None:
 def test_c_does_not_trust_the_authority_of_e() -> None:
     async def main(lab: EdgeLab) -> None:
         [(state, reason)] = zone_states(lab, "expc")
-        assert state == "Failed (TLS)"
+        assert state == "Failed"
         assert "issuer certificate" in reason
 
     run(
@@ -110,9 +110,9 @@ def test_c_does_not_trust_the_authority_of_e() -> None:
 def test_e_does_not_trust_the_authority_of_c() -> None:
     async def main(lab: EdgeLab) -> None:
         [(state, reason)] = zone_states(lab, "expc")
-        assert state == "Failed (TLS)"
+        assert state == "Failed"
         assert "E refused the certificate" in reason
-        assert zone_states(lab, "expe") == [("Failed (TLS)", "unable to get local issuer certificate")]
+        assert zone_states(lab, "expe") == [("Failed", "unable to get local issuer certificate")]
         assert 'Event="Inbound TLS Negotiation Error"' in lab.entries("note", "expe")[-1].event.as_json()["text"]
 
     run(main, changes={"trust": [{"host": "expe", "store": "trusted-ca", "holds": ["public"]}]})
@@ -120,7 +120,7 @@ def test_e_does_not_trust_the_authority_of_c() -> None:
 
 def test_a_peer_address_that_does_not_resolve() -> None:
     async def main(lab: EdgeLab) -> None:
-        assert zone_states(lab, "expc") == [("Failed (DNS)", "nowhere.example.com does not resolve")]
+        assert zone_states(lab, "expc") == [("Failed", "nowhere.example.com does not resolve")]
 
     run(main, changes={"traversal_zone.peer_addresses": ["nowhere.example.com"]})
 
@@ -128,7 +128,7 @@ def test_a_peer_address_that_does_not_resolve() -> None:
 def test_e_is_not_there_and_is_tried_again() -> None:
     async def main(lab: EdgeLab) -> None:
         await asyncio.sleep(11)  # silence: 10 s for TCP
-        assert zone_states(lab, "expc") == [("Failed (connection refused)", "connection timed out")]
+        assert zone_states(lab, "expc") == [("Failed", "connection timed out")]
         await lab.start_host("expe")
         await asyncio.sleep(105)
         assert len(zone_states(lab, "expc")) == 1
@@ -173,8 +173,8 @@ def test_e_restarts() -> None:
         await asyncio.sleep(1)
         assert not line.connection.open
         assert zone_states(lab, "expc")[1:] == [
-            ("Failed (connection refused)", "connection lost"),
-            ("Failed (connection refused)", "connection refused"),
+            ("Failed", "connection lost"),
+            ("Failed", "connection refused"),
         ]
         await lab.start_host("expe")
         await asyncio.sleep(121)
@@ -230,7 +230,7 @@ def test_an_e_that_falls_silent_is_noticed() -> None:
     async def main(lab: EdgeLab) -> None:
         await lab.freeze("expe")
         await asyncio.sleep(33)
-        assert zone_states(lab, "expc")[-1] == ("Failed (connection refused)", "connection lost")
+        assert zone_states(lab, "expc")[-1] == ("Failed", "connection lost")
 
     run(main)
 
@@ -244,15 +244,16 @@ def test_a_mesh_is_up_until_its_last_peer_is_gone() -> None:
             state, reason = zone_states(lab, c)[-1]
             assert state == "TLS: Active"
             assert reason == "expe1.example.com: TLS: Active; expe2.example.com: TLS: Active"
-        assert [link.address for link in lab.service("expe2").sip.zone.live()] == ["10.0.30.10", "10.0.30.11"]
+        assert {link.address for link in lab.service("expe2").sip.zone.live()} == {"10.0.30.10", "10.0.30.11"}
         await lab.crash("expe1")
         await asyncio.sleep(1)
         state, reason = zone_states(lab, "expc1")[-1]
-        assert state == "TLS: Active"
+        assert state == "Active (1 of 2)"
         assert "expe1.example.com: Failed" in reason
+        assert zone_states(lab, "expe2")[-1][0] == "TLS: Active"
         await lab.crash("expe2")
         await asyncio.sleep(1)
-        assert zone_states(lab, "expc1")[-1][0] == "Failed (connection refused)"
+        assert zone_states(lab, "expc1")[-1][0] == "Failed"
 
     run(main, deployment=builtin("cluster"), without=CLUSTER_WITHOUT)
 
@@ -420,7 +421,7 @@ def test_a_unified_cm_node_that_is_down() -> None:
         assert zone_states(lab, "expc", zone) == [("TCP: Active", "")]
         await lab.crash("ucm-sub")
         await asyncio.sleep(1)
-        assert zone_states(lab, "expc", zone)[-1] == ("Failed (connection refused)", "connection lost")
+        assert zone_states(lab, "expc", zone)[-1] == ("Failed", "connection lost")
         assert (await line.register()).status == 503
         await lab.start_host("ucm-sub")
         await asyncio.sleep(1)
@@ -477,13 +478,13 @@ def test_a_unified_cm_that_answers_no_stun() -> None:
         await asyncio.sleep(40)
         zone = f"CEtcp-{PUB}"
         state, reason = zone_states(lab, "expc", zone)[-1]
-        assert state == "Failed (connection refused)"
+        assert state == "Failed"
         assert "no STUN answer within 3.0 s" in reason
         assert (await line.register()).status == 200  # until the next keep-alive: it flaps
         await asyncio.sleep(40)
         assert [one[0] for one in zone_states(lab, "expc", zone)][-4:] == [
             "TCP: Active",
-            "Failed (connection refused)",
+            "Failed",
         ] * 2
 
     run(with_line(story))
@@ -528,7 +529,7 @@ def test_which_zone_of_a_node(uri: str, transport: str) -> None:
 def test_a_neighbour_whose_certificate_does_not_verify() -> None:
     async def main(lab: EdgeLab) -> None:
         state, reason = zone_states(lab, "expc", f"CEtls-{PUB}")[-1]
-        assert state == "Failed (TLS)"
+        assert state == "Failed"
         assert reason == f"Failed to establish SSL connection: {IDENTITY}"
         assert zone_states(lab, "expc", f"CEtcp-{PUB}")[-1][0] == "TCP: Active"
 

@@ -24,6 +24,7 @@ PORTS = 'Expressway IP Port Usage Configuration Guide (X14.3/X15.0), "Mobile and
 ZONES = 'Expressway Administrator Guide X14.3, "Zones and Neighbors"'
 CAPACITY = 'Expressway Administrator Guide X15.4, "Capacity and Sizing"'
 NETWORK = 'Expressway Administrator Guide X15.5, "Network and System Settings"'
+STATUS = 'Expressway Administrator Guide X15.5, "Status and System Information"'
 PROTOCOLS = 'Expressway Administrator Guide X15.3, "Protocols"'
 REFERENCE = 'Expressway Administrator Guide X15.5, "Reference Material"'
 CERTIFICATES = "Configure and Troubleshoot Collaboration Edge (MRA) Certificates (213872)"

@@ -8,6 +8,7 @@ from edgesim.deployment.defaults.known import (
     PORTS,
     PROTOCOLS,
     REQUIREMENTS,
+    STATUS,
     ZONES,
     known,
 )
@@ -209,11 +210,25 @@ class LinkDefaults(Model):
     probe_retry_s: float = known(2.0, "interval of repeated probes", tag="trace", source=HYBRID, gt=0)
     zone_connect_timeout_s: float = known(10.0, "global SIP TCP connect timeout", tag="doc", source=PROTOCOLS, gt=0)
     zone_tls_timeout_s: float = known(5.0, "global SIP TLS handshake timeout", tag="doc", source=PROTOCOLS, gt=0)
-    failed_refused: str = known("Failed (connection refused)", "zone state text", tag="proposed", gap="S-10")
-    failed_dns: str = known("Failed (DNS)", "zone state text", tag="proposed", gap="S-10")
-    failed_authentication: str = known("Failed (authentication)", "zone state text", tag="proposed", gap="S-10")
-    failed_tls: str = known("Failed (TLS)", "zone state text", tag="proposed", gap="S-10")
-    active: str = known("TLS: Active", "zone state text", tag="trace")
+    failed: str = known(
+        "Failed",
+        "state of a zone without a connection: the documented states have no reason, which the journal has beside it",
+        tag="doc",
+        source=STATUS,
+    )
+    checking: str = known("Checking", "state of a zone's connection before its first result", tag="doc", source=STATUS)
+    active: str = known(
+        "TLS: Active",
+        "state of a zone with all its connections, as logged; the documented list has Active without the transport",
+        tag="trace",
+    )
+    active_tcp: str = known("TCP: Active", "the same of a zone over TCP, after the one over TLS", tag="inferred")
+    active_partly: str = known(
+        "Active ({active} of {connections})",
+        "state of a zone some of whose connections failed: a count is documented, its form is not",
+        tag="inferred",
+        source=STATUS,
+    )
     calls_available: int = known(
         750, "non-traversal calls that C reports as free in its resource usage", tag="one-source", ge=0
     )

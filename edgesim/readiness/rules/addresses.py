@@ -61,7 +61,7 @@ def _translating(deployment: Deployment, address: str) -> Path:
 
 
 def _zone_fails(deployment: Deployment, cores: Test) -> Matcher:
-    return ZoneState(node=cores, zone=deployment.traversal_zone.name, state=deployment.defaults.links.failed_refused)
+    return ZoneState(node=cores, zone=deployment.traversal_zone.name, state=deployment.defaults.links.failed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def cluster_name(deployment: Deployment) -> Iterator[Finding]:
     for core in deployment.expressway_c:
         if _has(deployment, deployment.certificate(*shown_by(deployment, core.name)), wanted):
             continue
-        failed = deployment.defaults.links.failed_tls
+        failed = deployment.defaults.links.failed
         yield Finding(
             at=deployment.place_of_certificate(*shown_by(deployment, core.name)),
             what=f"the certificate of {core.name} lacks {wanted}, the TLS verify subject name of the zone {zone.name}",

@@ -68,7 +68,7 @@ def _caller_refuses(caller: Name, server: Name, port: int) -> tuple[Matcher, ...
 
 
 def _failed(lab: Deployment, cores: Cores, zone: str) -> Matcher:
-    return ZoneState(node=_any(cores), zone=zone, state=lab.defaults.links.failed_tls)
+    return ZoneState(node=_any(cores), zone=zone, state=lab.defaults.links.failed)
 
 
 def _unverified(lab: Deployment) -> Matcher:
@@ -421,7 +421,7 @@ def _zone(lab: Deployment, *, on_c: bool, wrong: Judge) -> Iterator[Finding]:
             at=lab.place_of_trust_store(owner, "trusted-ca"),
             what=f"{owner} does not trust {lacking}, needed for the "
             f"{facts.verb(others, 'certificate', 'certificates')} of {facts.listed(others)}",
-            sees=f"the zone {zone} is {lab.defaults.links.failed_tls}: REGISTER is answered 503, there is no chat",
+            sees=f"the zone {zone} is {lab.defaults.links.failed}: REGISTER is answered 503, there is no chat",
             mend=f"append it to the trusted CA list of {owner}, and restart it",
             prediction=_predict(*refuses, *((_failed(lab, cores, zone),) if whole else ()), *unserved),
         )

@@ -19,7 +19,7 @@ book = Book()
 @book.rule("EXP-07.ipv6-only", requires="the Expressways have IPv4, which is all that MRA uses")
 def ipv6_only(deployment: Deployment) -> Iterator[Finding]:
     """With IPv6 alone none of the links between the Expressways, and none of a client's, can be."""
-    failed = deployment.defaults.links.failed_dns
+    failed = deployment.defaults.links.failed
     for index, edge in enumerate(deployment.expressway_e):
         if edge.ip_protocol == "IPv6":
             clients = facts.any_client(deployment)

@@ -167,7 +167,7 @@ def edge_address_inside(deployment: Deployment) -> Iterator[Finding]:
     unresolved = [edge for edge in _edges_by_name(deployment) if not _inside(deployment, edge)]
     for edge in unresolved:
         name = _peer_name(deployment, edge)
-        failed = deployment.defaults.links.failed_dns
+        failed = deployment.defaults.links.failed
         zone = f"{name} does not resolve"
         # The zone's reason tells every peer's, and its state is not that of one among several.
         state = failed if len(deployment.expressway_e) == 1 else matching(".")

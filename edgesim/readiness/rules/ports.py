@@ -12,7 +12,7 @@ from edgesim.deployment import Deployment
 from edgesim.deployment.flows import Ports, kind, ports_text
 from edgesim.deployment.hosts import ExpresswayE
 from edgesim.deployment.reach import ALL, Flow, Judge, Shut, openings, resolved
-from edgesim.journal.matchers import Matcher, Note, SipResponse, SshTunnel, ZoneState, containing, matching
+from edgesim.journal.matchers import Matcher, Note, SipResponse, SshTunnel, ZoneState, containing
 from edgesim.pki.names import first_match, qualified
 from edgesim.readiness import facts, port_matrix
 from edgesim.readiness.port_matrix import Scene, Service
@@ -154,21 +154,21 @@ def peer_address(deployment: Deployment) -> Iterator[Finding]:
     for index, peer in enumerate(zone.peer_addresses):
         address = resolved(deployment, peer)
         if address is None and not any(peer.lower() in (e.fqdn, e.inner_fqdn) for e in deployment.expressway_e):
-            wrong.append((index, peer, f"{peer} does not resolve inside", links.failed_dns))
+            wrong.append((index, peer, f"{peer} does not resolve inside", "does not resolve"))
         elif address is not None and address not in own:
             there = next((spec for spec in deployment.host_specs() if spec.address == address), None)
             owner = f"which is {there.name}" if there else "where no machine is"
-            wrong.append((index, peer, f"{peer} leads to {address}, {owner}", links.failed_refused))
+            wrong.append((index, peer, f"{peer} leads to {address}, {owner}", ""))
     alone = len(wrong) == len(zone.peer_addresses)
-    for index, peer, what, state in wrong:
+    for index, peer, what, reason in wrong:
         awaits: tuple[Matcher, ...] = (
-            ZoneState(node=facts.cores(deployment), zone=zone.name, state=state),
+            ZoneState(node=facts.cores(deployment), zone=zone.name, state=links.failed, reason=containing(reason)),
             facts.next_hop_failed(deployment, facts.any_client(deployment)),
         )
         yield Finding(
             at=("traversal_zone", "peer_addresses", index),
             what=what,
-            sees=f"the zone shows {state}; "
+            sees=f"the zone shows {links.failed}; "
             + (
                 "nothing works through this edge: every HTTPS request gets 502 Next Hop Connection Failed"
                 if alone
@@ -192,7 +192,9 @@ def credentials(deployment: Deployment) -> Iterator[Finding]:
     zone, links = deployment.traversal_zone, deployment.defaults.links
     if zone.server_password in (None, zone.password):
         return
-    told = ZoneState(node=facts.cores(deployment), zone=zone.name, state=matching("authentication"))
+    told = ZoneState(
+        node=facts.cores(deployment), zone=zone.name, state=links.failed, reason=containing("E answered 401")
+    )
     refused = facts.next_hop_failed(deployment, facts.any_client(deployment))
     up = ZoneState(node=facts.cores(deployment), zone=zone.name, state=links.active)
     yield Finding(
@@ -259,13 +261,12 @@ def peer_name(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(
             at=("traversal_zone", "peer_addresses", index),
             what=f"C reaches {edge.name} as {peer}, which is not in its certificate",
-            sees=f"the zone shows {links.failed_tls}: clients sign in, but REGISTER is answered 503, and there is no "
-            "chat",
+            sees=f"the zone shows {links.failed}: clients sign in, but REGISTER is answered 503, and there is no chat",
             mend=f"put {edge.inner_fqdn} in place of {peer}",
             prediction=Prediction(
                 awaits=(
                     Note(node=facts.cores(deployment), text=containing("identity was unacceptable")),
-                    ZoneState(node=facts.cores(deployment), zone=zone.name, state=links.failed_tls),
+                    ZoneState(node=facts.cores(deployment), zone=zone.name, state=links.failed),
                     SipResponse(
                         node=clients,
                         peer=facts.edges(deployment),

@@ -128,7 +128,7 @@ def _client_side(lab: Deployment, core: ExpresswayC, port: int) -> Iterator[Matc
         yield TlsRefused(node=core.name, peer=edge.name, port=port, alert="unsupported certificate")
     zone = lab.traversal_zone.name
     if len(checking) == len(lab.expressway_e):
-        yield ZoneState(node=core.name, zone=zone, state=lab.defaults.links.failed_tls)
+        yield ZoneState(node=core.name, zone=zone, state=lab.defaults.links.failed)
     elif not checking:
         yield ZoneState(node=core.name, zone=zone, state=lab.defaults.links.active)
     if _has("separate client certificate", core):

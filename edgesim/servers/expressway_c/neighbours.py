@@ -85,12 +85,12 @@ class Neighbour:
         texts, sip, ports = defaults.links, defaults.sip, defaults.ports
         tls = self.transport == "tls"
         if self.node.problem:
-            self.enter(texts.failed_dns, f"{self.node.name} {self.node.problem}")
+            self.enter(texts.failed, f"{self.node.name} {self.node.problem}")
             raise OSError(f"{self.node.name} {self.node.problem}")
         try:
             address = self.node.address or (await node.resolver.lookup(self.node.name))[0]
         except (OSError, IndexError) as error:
-            self.enter(texts.failed_dns, f"{self.node.name} does not resolve")
+            self.enter(texts.failed, f"{self.node.name} does not resolve")
             raise OSError(f"{self.node.name} does not resolve") from error
         try:
             connection = await self._neighbours.endpoint.connect(
@@ -106,18 +106,18 @@ class Neighbour:
             )
         except ssl.SSLCertVerificationError as error:
             detail = IDENTITY if error.verify_code in WRONG_NAME else error.verify_message
-            self.enter(texts.failed_tls, f"Failed to establish SSL connection: {detail}")
+            self.enter(texts.failed, f"Failed to establish SSL connection: {detail}")
             raise
         except ssl.SSLError as error:
-            self.enter(texts.failed_tls, f"Failed to establish SSL connection: {error.reason}")
+            self.enter(texts.failed, f"Failed to establish SSL connection: {error.reason}")
             raise
         except OSError as error:
             refused = isinstance(error, ConnectionRefusedError)
-            self.enter(texts.failed_refused, "connection refused" if refused else error.strerror or "timed out")
+            self.enter(texts.failed, "connection refused" if refused else error.strerror or "timed out")
             raise
         connection.context = self
         self.connection = connection
-        self.enter(texts.active if tls else "TCP: Active", "")
+        self.enter(texts.active if tls else texts.active_tcp, "")
         if self._neighbours.keeps_alive(self.cluster):
             self._keeper = node.host.spawn(self._keep_alive(connection), name=f"STUN keep-alive of {self.name}")
         return connection
@@ -131,11 +131,11 @@ class Neighbour:
                 answer = await connection.stun(sip.stun_timeout_s)
             except SipError as error:
                 if connection.open:
-                    self.enter(self._neighbours.node.defaults.links.failed_refused, f"STUN keep-alive: {error}")
+                    self.enter(self._neighbours.node.defaults.links.failed, f"STUN keep-alive: {error}")
                 connection.close()
                 return
             if answer.error is not None:
-                self.enter(self._neighbours.node.defaults.links.failed_refused, f"STUN keep-alive: {answer.error}")
+                self.enter(self._neighbours.node.defaults.links.failed, f"STUN keep-alive: {answer.error}")
                 connection.close()
                 return
 
@@ -155,9 +155,9 @@ class Neighbour:
             self._keeper = None
         texts = self._neighbours.node.defaults.links
         if isinstance(why, ssl.SSLError):
-            self.enter(texts.failed_tls, f"Failed to establish SSL connection: {why.reason}")
-        elif self.state != texts.failed_refused:
-            self.enter(texts.failed_refused, "connection lost")
+            self.enter(texts.failed, f"Failed to establish SSL connection: {why.reason}")
+        elif self.state != texts.failed:
+            self.enter(texts.failed, "connection lost")
 
     def enter(self, state: str, reason: str) -> None:
         """Journal a state, once while it lasts."""

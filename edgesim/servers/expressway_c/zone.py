@@ -35,12 +35,7 @@ CNONCE_OCTETS = 30
 
 
 class ZoneFailed(Exception):
-    """A peer cannot be used: the state to show, and the reason in detail."""
-
-    def __init__(self, state: str, reason: str) -> None:
-        super().__init__(reason)
-        self.state = state
-        self.reason = reason
+    """A peer cannot be used: the reason in detail."""
 
 
 class Peer:
@@ -88,7 +83,7 @@ class Peer:
             try:
                 await self._hold()
             except ZoneFailed as failure:
-                self._enter(failure.state, failure.reason)
+                self._enter(self._zone.texts.failed, str(failure))
             self.tried.set()
             await self._zone.retries.wait(self, retry)
 
@@ -110,7 +105,7 @@ class Peer:
                 was_active, self.connection = self.connection is not None, None
                 connection.abort()
             if was_active:
-                self._enter(self._zone.texts.failed_refused, "connection lost")
+                self._enter(self._zone.texts.failed, "connection lost")
                 now, retry = asyncio.get_running_loop().time(), self._zone.texts.zone_retry_s
                 again, self._lost_at = now < self._lost_at + retry, now
                 if again:
@@ -124,7 +119,7 @@ class Peer:
         try:
             self._address = (await node.resolver.lookup(self.name))[0]
         except (OSError, IndexError):
-            raise ZoneFailed(texts.failed_dns, f"{self.name} does not resolve") from None
+            raise ZoneFailed(f"{self.name} does not resolve") from None
         self._lost = False
         self._why = None
         try:
@@ -142,12 +137,12 @@ class Peer:
         except ssl.SSLCertVerificationError as error:
             detail = IDENTITY if error.verify_code in WRONG_NAME else error.verify_message
             self._negotiation_error(detail)
-            raise ZoneFailed(texts.failed_tls, detail) from None
+            raise ZoneFailed(detail) from None
         except ssl.SSLError as error:
             self._negotiation_error(error.reason or str(error))
-            raise ZoneFailed(texts.failed_tls, error.reason or str(error)) from None
+            raise ZoneFailed(error.reason or str(error)) from None
         except OSError as error:
-            raise ZoneFailed(texts.failed_refused, _words(error)) from None
+            raise ZoneFailed(_words(error)) from None
 
     def _negotiation_error(self, detail: str) -> None:
         node, port = self._zone.node, self._zone.settings.port
@@ -159,14 +154,13 @@ class Peer:
 
     def _ended(self, error: SipError) -> ZoneFailed:
         """Say why a fresh connection ended before E answered."""
-        texts = self._zone.texts
         if isinstance(self._why, ssl.SSLError):
             # In TLS 1.3 E's verdict on C's certificate comes after C's side of the handshake.
             self._negotiation_error(self._why.reason or str(self._why))
-            return ZoneFailed(texts.failed_tls, f"E refused the certificate: {self._why.reason or self._why}")
+            return ZoneFailed(f"E refused the certificate: {self._why.reason or self._why}")
         if isinstance(error, SipTimeout):
-            return ZoneFailed(texts.failed_refused, "no answer to OPTIONS")
-        return ZoneFailed(texts.failed_tls, "E closed the connection before it answered OPTIONS")
+            return ZoneFailed("no answer to OPTIONS")
+        return ZoneFailed("E closed the connection before it answered OPTIONS")
 
     # ---- OPTIONS
 
@@ -220,9 +214,9 @@ class Peer:
                 response = await self._options(connection, call_id, tag, 2, credentials)
                 break
         if response.status in (401, 403, 407):
-            raise ZoneFailed(zone.texts.failed_authentication, f"E answered {response.status} {response.reason}")
+            raise ZoneFailed(f"E answered {response.status} {response.reason}")
         if response.status != 200:
-            raise ZoneFailed(zone.texts.failed_refused, f"E answered {response.status} {response.reason}")
+            raise ZoneFailed(f"E answered {response.status} {response.reason}")
 
     def _uri(self) -> str:
         return f"sip:{self._address}:{self._zone.settings.port};transport=tls"
@@ -300,7 +294,7 @@ class TraversalClient:
             LinkState(
                 what=what,
                 peer=each.name,
-                state=each.state or "not tried yet",
+                state=each.state or self.texts.checking,
                 stands=each.active,
                 reason=each.reason,
                 again_s=self.retries.due(each),
@@ -327,19 +321,23 @@ class TraversalClient:
 
     @property
     def state(self) -> tuple[str, str]:
-        """The zone's state and the reason: it is up until its last peer is gone."""
+        """The zone's state and the reason: it is up until its last peer is gone, and counts those that failed."""
         active = [peer for peer in self.peers if peer.active]
+        failed = [peer for peer in self.peers if peer.state and not peer.active]
         shown = active[0] if active else self.peers[0] if self.peers else None
         if shown is None:
-            return ("Failed", "no peer address")
+            return (self.texts.failed, "no peer address")
         if len(self.peers) == 1:
             return (shown.state, shown.reason or shown.name)
+        state = shown.state or self.texts.checking
+        if active and failed:
+            state = self.texts.active_partly.format(active=len(active), connections=len(self.peers))
         reason = "; ".join(
             f"{peer.name}: {peer.state}{f' ({peer.reason})' if peer.reason else ''}"
             for peer in self.peers
             if peer.state
         )
-        return (shown.state, reason)
+        return (state, reason)
 
     def changed(self) -> None:
         """A peer's state changed: show the zone's."""

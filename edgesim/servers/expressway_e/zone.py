@@ -23,8 +23,6 @@ from edgesim.sip.digest import KEY_OCTETS, DigestCredentials, Nonces, Verdict, s
 from edgesim.sip.errors import SipProtocolError
 from edgesim.sip.message import Request, Response
 
-FAILED = "Failed"
-"""The zone's state while no C is connected and no other reason is known."""
 IDENTITY = "Peer's TLS certificate identity was unacceptable"
 
 
@@ -76,7 +74,7 @@ class TraversalServer:
         self._ha1 = secret_hash(self.settings.user, self._realm, password)
         self._loop = asyncio.get_running_loop()
         self._watches: dict[Connection, asyncio.TimerHandle] = {}
-        self._entered = (FAILED, "no connection")
+        self._entered = (self._texts.failed, "no connection")
 
     @property
     def silence(self) -> float:
@@ -102,7 +100,7 @@ class TraversalServer:
         if not check:
             self._negotiation_error(connection.peer, connection.local, IDENTITY)
             if not self.links:
-                self._enter(self._texts.failed_tls, f"{IDENTITY}: {check.explain()}")
+                self._enter(self._texts.failed, f"{IDENTITY}: {check.explain()}")
             connection.close()
             return
         link = Link(connection, self._loop.time())
@@ -114,7 +112,7 @@ class TraversalServer:
         """A handshake failed at the zone's port: C's certificate does not verify, or E's does not in C's eyes."""
         self._negotiation_error(peer, local, detail)
         if not self.links:
-            self._enter(self._texts.failed_tls, detail)
+            self._enter(self._texts.failed, detail)
 
     def lost(self, link: Link) -> None:
         """A connection ended."""
@@ -200,7 +198,7 @@ class TraversalServer:
             'Protocol="TLS" Method="OPTIONS" Level="1"',
         )
         if not self.links:
-            self._enter(self._texts.failed_authentication, detail)
+            self._enter(self._texts.failed, detail)
 
     # ---- the journal
 
@@ -210,7 +208,7 @@ class TraversalServer:
             names = ", ".join(link.address for link in self.links.values())
             self._enter(self._texts.active, names)
         else:
-            self._enter(FAILED, "no connection")
+            self._enter(self._texts.failed, "no connection")
 
     def _enter(self, state: str, reason: str) -> None:
         if (state, reason) != self._entered:
