@@ -85,6 +85,11 @@ def sign_in_domains(deployment: Deployment) -> tuple[str, ...]:
     own = {edge.fqdn.lower() for edge in deployment.expressway_e}
     found = [each.name for each in mra_domains(deployment)]
     known = {name.lower() for name in found}
+    # What an alias of a configured domain leads to is a name of records, not one with which people sign in.
+    for domain in tuple(known):
+        for text in asked.ask(deployment, "outside", f"_collab-edge._tls.{domain}", "SRV").texts:
+            if text.startswith("CNAME "):
+                known.add(text.lower().partition("._tls.")[2])
     services = (each.name for each in deployment.zone_records("outside") if each.type in ("SRV", "CNAME"))
     for name in dict.fromkeys(services):
         label, _, domain = name.partition("._tls.")

@@ -190,7 +190,6 @@ CASES = [
             {"view": "outside", "name": EDGE, "type": "CNAME", "value": "_collab-edge._tls.example.net"},
             srv("outside", "_collab-edge._tls.example.net", "expe.example.com"),
         ),
-        rule="NET-09.domain-on-c",
     ),
     Case(
         changes=instead(
