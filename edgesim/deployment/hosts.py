@@ -359,6 +359,10 @@ class ClientHost(SingleHomed):
     device: DeviceName | None = Field(
         default=None, description="the phone or room device that it is, by its name in devices"
     )
+    dhcp_tftp_option: Literal[66, 150] | None = Field(
+        default=None,
+        description="the DHCP option by which the network of a phone names a TFTP server, which keeps it from MRA",
+    )
     provisioning_mode: ProvisioningMode = Field(
         default="Edge", description="of a room device; Edge is what its menus call Cisco UCM via Expressway"
     )

@@ -43,6 +43,11 @@ class Device(Model):
         description="release of a phone or room device, such as 12.8(1), 10.2.5(207) (DX with Android), TC7.3.21 or "
         "CE9.15.3; a current one when left out",
     )
+    activation_code_via_mra: bool = Field(
+        default=True,
+        description="Allow Activation Code via MRA; phones of the 7800 and 8800 series use MRA only with it, from "
+        "Expressway X14.0 on",
+    )
     enrolled: bool = Field(
         default=False, description="holds a locally significant certificate (CAPF enrolment on premises)"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,8 @@ from edgesim.world.faults import RefuseConnection, Selector
 from tests.clients.desk import Desk, play
 
 PHONE = "SEP00005E005302"
+NETWORK = {"clients.phone-1.dhcp_tftp_option": 150}
+UNCHECKED = {"devices.SEP00005E005301.activation_code_via_mra": False}
 PRIVATE = {"certificates": [{"host": "expe", "service": "server", "signed_by": "private"}]}
 
 
@@ -94,10 +97,54 @@ def test_it_looks_for_tftp_before_it_asks_for_a_domain() -> None:
         phone = desk.phone()
         began = desk.now
         await phone.boot()
-        assert desk.now - began == pytest.approx(60)
+        assert desk.now - began == pytest.approx(60, abs=0.01)
         assert "service domain, user name and password" in desk.states("phone-1")[0][2]
 
+    play(story, deployment="devices", changes={"defaults.client.phone_mra_mode": "TFTP timeout", **NETWORK})
+
+
+def test_it_asks_for_a_domain_at_once_where_dhcp_names_no_tftp_server() -> None:
+    async def story(desk: Desk) -> None:
+        phone = desk.phone()
+        began = desk.now
+        await phone.boot()
+        assert desk.now == began
+        assert "service domain, user name and password" in desk.states("phone-1")[0][2]
+        assert (await phone.sign_in()).ok
+
     play(story, deployment="devices")
+
+
+@pytest.mark.parametrize(
+    ("changes", "release", "why"),
+    [
+        (NETWORK, "X12.7", "DHCP option 150 names a TFTP server"),
+        (UNCHECKED, "X14.0", "Allow Activation Code via MRA is not checked"),
+        (UNCHECKED, "X12.7.1", None),
+    ],
+)
+def test_what_keeps_a_phone_from_mra(changes: dict[str, Any], release: str, why: str | None) -> None:
+    async def story(desk: Desk) -> None:
+        phone = desk.phone()
+        await phone.boot()
+        attempt = await phone.sign_in()
+        if why is None:
+            assert attempt.ok
+            return
+        assert attempt.stage is DeviceStage.START and attempt.reason == why
+        assert phone.stage is DeviceStage.NO_MRA
+        assert {state[2] for state in desk.states("phone-1")} == {why}
+        assert not desk.entries(events.DnsQuery, "phone-1") and not desk.entries(events.TcpOpened, "phone-1")
+
+    older = {"expressway_e.expe.release": release, "expressway_c.expc.release": release}
+    play(story, deployment="devices", changes={**changes, **older})
+
+
+def test_a_dx_does_not_ask_for_the_checkbox() -> None:
+    async def story(desk: Desk) -> None:
+        assert (await desk.phone("dx-1").sign_in()).ok
+
+    play(story, deployment="devices", changes={"devices.SEP00005E005303.activation_code_via_mra": False})
 
 
 def test_a_ca_that_is_not_built_in_means_silence_for_ever() -> None:

@@ -16,6 +16,7 @@ from tests.readiness.cases import Case
 
 PHONES, ROOMS = ("phone-1", "phone-2", "dx-1"), ("room-1", "room-2")
 ONBOARDING = {"mra.access.activation_code_onboarding": True}
+MRA_MODE = "EP-04.mra-mode"
 LEAST_RELEASE, MODE, UDS = "EP-04.minimum-release", "EP-05.provisioning-mode", "EP-05.uds-server"
 CA_LIST, BUILT_IN, BY_E = "EP-06.ca-list", "EP-08.built-in-list", "EP-08.trusted-by-e"
 DOMAIN, CLIENT, UNASKED = "CERT-11.edge-domain", "CERT-15.client-certificate", "CERT-15.without-onboarding"
@@ -124,6 +125,11 @@ CASES = [
     case({**ONBOARDING, **own("phone-1", "manufacturing")}),
     case({**ONBOARDING, **own("phone-1", "manufacturing"), **trust("expe", "activation-code", holds=[])},
          CLIENT),
+    case({"clients.phone-1.dhcp_tftp_option": 66}, MRA_MODE, "clients[1].dhcp_tftp_option"),
+    case({"devices.SEP00005E005302.activation_code_via_mra": False}, MRA_MODE, "devices[1].activation_code_via_mra"),
+    case({"devices.SEP00005E005302.activation_code_via_mra": False, "expressway_e.expe.release": "X12.7",
+          "expressway_c.expc.release": "X12.7"}),
+    case({"devices.SEP00005E005303.activation_code_via_mra": False, "clients.dx-1.dhcp_tftp_option": 66}),
     case(own("room-1", "private"), UNASKED, "certificates[0]"),
     case(trust("expe", "activation-code", adds=["private"]), UNASKED, "trust[0]"),
     case({**ONBOARDING, **trust("expe", "activation-code", adds=["private"])}),

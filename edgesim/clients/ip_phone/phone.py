@@ -18,6 +18,8 @@ from edgesim.clients.common.device import DeviceStage, EdgeDevice
 from edgesim.clients.common.habits import Habits, Path
 from edgesim.clients.common.register import PHONE_SESSION, Registrant
 from edgesim.clients.common.stages import Result
+from edgesim.deployment.hosts import ClientHost
+from edgesim.deployment.phone_mode import stays_inside
 from edgesim.edge.config_files import DeviceConfig
 from edgesim.sip import remotecc
 
@@ -55,15 +57,25 @@ class IpPhone(EdgeDevice):
         return self.release.text.replace("(", ".").replace(")", "")
 
     async def boot(self) -> None:
-        """Look for a TFTP server in vain, as a phone does that is outside; then it asks for a service domain."""
-        wait = self.node.defaults.client.phone_tftp_wait_s
+        """Start, as a phone does that is outside: it asks for a service domain, unless it stays with a TFTP server."""
+        client = self.node.defaults.client
 
         async def look() -> None:
-            await asyncio.sleep(wait)
-            prompt = f"no TFTP server within {wait:g} s: asks for service domain, user name and password"
-            self._tell(DeviceStage.OFF, Result.OK, prompt)
+            if (why := self._ready()) is not None:
+                self._tell(DeviceStage.OFF, Result.NONE, why)
+                return
+            reason = "no TFTP server by DHCP option 150 or 66"
+            if client.phone_mra_mode == "TFTP timeout":
+                await asyncio.sleep(client.phone_tftp_wait_s)
+                reason = f"no TFTP server within {client.phone_tftp_wait_s:g} s"
+            self._tell(DeviceStage.OFF, Result.OK, f"{reason}: asks for service domain, user name and password")
 
         await self.node.host.run(look(), name=f"boot of {self.name}")
+
+    def _ready(self) -> str | None:
+        machine = self.node.spec.spec
+        assert isinstance(machine, ClientHost)
+        return super()._ready() or stays_inside(self.node.deployment, machine, self.device)
 
     def _group(self, paths: list[list[Path]]) -> tuple[Path, ...]:
         return tuple(by_edge[index] for index, by_edge in enumerate(paths) if index < len(by_edge))

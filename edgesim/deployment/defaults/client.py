@@ -9,6 +9,7 @@ from edgesim.deployment.defaults.known import (
     DISCOVERY,
     EMCC,
     FAILOVER,
+    PHONE_MRA,
     PHONES,
     SIP_OAUTH,
     SIPCC,
@@ -76,8 +77,20 @@ class ClientDefaults(Model):
     room_retry_s: float = known(
         15.0, "a room device repeats its provisioning after this", tag="trace", source=TC_EXAMPLE, gt=0
     )
+    phone_mra_mode: Literal["network and checkbox", "TFTP timeout"] = known(
+        "network and checkbox",
+        "what makes a phone of the 7800 and 8800 series ask for its service domain: that DHCP names no TFTP server "
+        "(options 150 and 66) and, from Expressway X14.0 on, that Allow Activation Code via MRA is checked; or no TFTP "
+        "answer for phone_tftp_wait_s, and no condition",
+        tag="doc",
+        source=PHONE_MRA,
+    )
     phone_tftp_wait_s: float = known(
-        60.0, "a phone that gets no TFTP answer on boot for so long prompts for MRA", tag="proposed", gap="D-16", gt=0
+        60.0,
+        "with phone_mra_mode TFTP timeout: a phone without a TFTP answer on boot for so long prompts for MRA",
+        tag="proposed",
+        gap="D-16",
+        gt=0,
     )
     phone_retry_s: float = known(15.0, "a phone repeats its sign-in after this, as TC does", tag="proposed", gap="D-17")
     unfit_device: Literal["no MRA", "tries"] = known(

@@ -15,6 +15,7 @@ from edgesim.deployment.device_models import DeviceType
 from edgesim.deployment.features import gate
 from edgesim.deployment.hosts import ClientHost, ExpresswayE
 from edgesim.deployment.people import Device
+from edgesim.deployment.phone_mode import named_tftp, stays_inside, unchecked
 from edgesim.deployment.security import STORES
 from edgesim.journal.matchers import (
     ClientState,
@@ -78,7 +79,8 @@ def _hopeful(lab: Deployment) -> tuple[Endpoint, ...]:
 
 
 def _fit(lab: Deployment, endpoint: Endpoint) -> bool:
-    return endpoint.device.unfit is None or lab.defaults.client.unfit_device == "tries"
+    fit = endpoint.device.unfit is None or lab.defaults.client.unfit_device == "tries"
+    return fit and stays_inside(lab, endpoint.machine, endpoint.device) is None
 
 
 def _mode(endpoint: Endpoint) -> str | None:
@@ -133,6 +135,31 @@ def minimum_release(deployment: Deployment) -> Iterator[Finding]:
             else f"let {device.owner or 'its user'} have another model: no release helps",
             prediction=None if tries else _knows_nothing(endpoint, device.unfit),
         )
+
+
+@book.rule("EP-04.mra-mode", requires="nothing keeps phones of the 7800 and 8800 series outside from turning to MRA")
+def mra_mode(deployment: Deployment) -> Iterator[Finding]:
+    """A TFTP server that DHCP names, and from X14.0 on *Allow Activation Code via MRA* that is not checked."""
+    places = {each.name: index for index, each in enumerate(deployment.devices)}
+    for endpoint in _endpoints(deployment):
+        device, machine = endpoint.device, endpoint.machine
+        told, forbidden = named_tftp(deployment, machine, device), unchecked(deployment, device)
+        if told:
+            yield Finding(
+                at=("clients", endpoint.index, "dhcp_tftp_option"),
+                what=f"{endpoint.words}: {told}",
+                sees="the phone looks for that server, and does not offer a sign-in by way of Expressway",
+                mend=f"take the option out of the DHCP server where {endpoint.name} is",
+                prediction=None if device.unfit else _knows_nothing(endpoint, told),
+            )
+        if forbidden:
+            yield Finding(
+                at=("devices", places[device.name], "activation_code_via_mra"),
+                what=f"{endpoint.words} is {device.name}: {forbidden}",
+                sees="the phone does not switch to MRA mode",
+                mend=f"check Allow Activation Code via MRA on {device.name}",
+                prediction=None if device.unfit or told else _knows_nothing(endpoint, forbidden),
+            )
 
 
 @book.rule("EP-05.provisioning-mode", requires='room devices outside have provisioning mode "Cisco UCM via Expressway"')
