@@ -19,6 +19,7 @@ from edgesim.deployment import Deployment, DeploymentError
 from edgesim.journal import Entry, Event, Journal
 from edgesim.journal.reading import Reader
 from edgesim.scenario import Outcome, Scenario, Verdict
+from edgesim.scenario.discover import file_names
 from edgesim.scenario.run import Options, Run
 from edgesim.scenario.run import run as run_once
 from edgesim.scenario.sweep import sweep
@@ -55,6 +56,7 @@ class Runner:
         self._seeds = range(1, 2)
         self._shard = (1, 1)
         self._pairs: list[tuple[Scenario, int]] = []
+        self._names: dict[str, str] = {}
         self._verdicts: list[Verdict] = []
         self._different = 0
 
@@ -68,6 +70,7 @@ class Runner:
         """Find the scenarios, each at each combination of ``releases``, and take one part of the runs where they are
         divided. Raises `Problem`."""
         self._scenarios = [each.at(some) if some else each for each in chosen(wanted, own=True) for some in releases]
+        self._names = file_names(self._scenarios)
         self._seeds, self._shard = seeds, shard or (1, 1)
         index, count = self._shard
         self._pairs = [(scenario, seed) for scenario in self._scenarios for seed in seeds][index - 1 :: count]
@@ -85,15 +88,19 @@ class Runner:
     def run(self) -> int:
         """Run everything; return the exit code."""
         began = stopwatch()
-        if len(self._pairs) == 1:
-            self._one(*self._pairs[0])
-        else:
-            self._many(began)
-        settings = self.settings
-        if settings.junit is not None:
-            folders = {each.name: each.path.parent.name for each in self._scenarios}
-            verdicts.write_junit(settings.junit, self._verdicts, folders)
+        try:
+            if len(self._pairs) == 1:
+                self._one(*self._pairs[0])
+            else:
+                self._many(began)
+        finally:
+            if self.settings.junit is not None:
+                verdicts.write_junit(self.settings.junit, self._verdicts)
         return exit_code(self._verdicts) or (1 if self._different else 0)
+
+    def _file(self, scenario: Scenario) -> str:
+        """Return the scenario's part of a file's name."""
+        return "-".join([self._names[scenario.id], *(release for _, release in scenario.releases)])
 
     # ---- one run
 
@@ -105,7 +112,7 @@ class Runner:
             output.say(f"{scenario.name}: {scenario.title}", bold=True)
             output.say(f"{world}, deployment {scenario.deployment}, seed {seed}")
             output.say()
-        path = settings.journal or _kept(f"{_file(scenario)}-{'live' if settings.live else 'seed'}-{seed}")
+        path = settings.journal or _kept(f"{self._file(scenario)}-{'live' if settings.live else 'seed'}-{seed}")
         began = stopwatch()
         done = self._play(scenario, seed, path, story=not settings.as_json)
         seconds = stopwatch() - began
@@ -193,17 +200,20 @@ class Runner:
                 self._verdicts.append(verdict)
                 count = courses.add(verdict)
                 bad = verdict.outcome in (Outcome.FAILED, Outcome.COULD_NOT_RUN)
+                if bad:
+                    failed.append((verdict, journal))
                 if settings.as_json:
                     verdicts.json_line(verdict, courses=count)
                 elif bad or not brief:
                     progress.clear()
                     verdicts.line(verdict)
-                if bad:
-                    failed.append((verdict, journal))
                 progress.step(failed=bad)
         except KeyboardInterrupt:
             progress.clear()
             click.echo(f"interrupted after {len(self._verdicts)} of {total} runs", err=True)
+            if not settings.as_json:
+                self._listed(failed)
+                verdicts.summary(self._verdicts, stopwatch() - began)
             raise
         progress.clear()
         if settings.as_json:
@@ -215,11 +225,14 @@ class Runner:
         if len(failed) > TOLD:
             output.say()
             output.say(f"and {len(failed) - TOLD} more:")
-            for verdict, _ in failed[TOLD:]:
-                output.say(f"  {verdict.replay}")
+            self._listed(failed[TOLD:])
         output.say()
         verdicts.summary(self._verdicts, stopwatch() - began)
         courses.told()
+
+    def _listed(self, failed: Sequence[tuple[Verdict, Journal | None]]) -> None:
+        for verdict, _ in failed:
+            output.say(f"  {verdict.replay}")
 
     def _each(self) -> Iterator[tuple[Verdict, Journal | None]]:
         settings = self.settings
@@ -236,10 +249,10 @@ class Runner:
                 yield verdict, None
             return
         for scenario, seed in self._pairs:
-            path = _kept(f"{_file(scenario)}-seed-{seed}")
+            path = _kept(f"{self._file(scenario)}-seed-{seed}")
             if settings.journal is not None:
                 stem, suffix = settings.journal.stem, settings.journal.suffix
-                path = settings.journal.with_name(f"{stem}-{_file(scenario)}-{seed}{suffix}")
+                path = settings.journal.with_name(f"{stem}-{self._file(scenario)}-{seed}{suffix}")
             done = self._play(scenario, seed, path)
             verdict = done.verdict
             deployment = _deployment(scenario)
@@ -254,14 +267,16 @@ class Runner:
     def _told(self, verdict: Verdict, journal: Journal | None) -> None:
         """Tell a failure in full; what ran without a journal runs once more, which gives the same."""
         scenario = next(
-            each for each in self._scenarios if (each.name, dict(each.releases)) == (verdict.scenario, verdict.releases)
+            each
+            for each in self._scenarios
+            if (str(each.path), each.name, dict(each.releases)) == (verdict.file, verdict.scenario, verdict.releases)
         )
         path = Path(verdict.journal) if verdict.journal else None
         entries: Sequence[Entry[Event]] | Journal | None = journal
         if entries is None and path is not None:
             entries = list(Reader(path))
         elif entries is None and verdict.outcome is Outcome.FAILED and not self.settings.live:
-            path = _kept(f"{_file(scenario)}-seed-{verdict.seed}")
+            path = _kept(f"{self._file(scenario)}-seed-{verdict.seed}")
             done = self._play(scenario, verdict.seed, path)
             verdict, entries = done.verdict, done.journal
         verdicts.failure(verdict, entries, _deployment(scenario))
@@ -278,11 +293,6 @@ def _writable(path: Path | None) -> None:
         path.open("ab").close()
     except OSError as error:
         raise Problem(f"{error.filename or path}: {error.strerror or error}") from None
-
-
-def _file(scenario: Scenario) -> str:
-    """Return the scenario's part of a file's name."""
-    return "-".join([scenario.name, *(release for _, release in scenario.releases)])
 
 
 def _text(path: Path | None) -> str | None:

@@ -54,7 +54,9 @@ def failure(verdict: Verdict, journal: Journal | Sequence[Entry[Event]] | None, 
     else:
         for number, text in enumerate(verdict.reason.splitlines() or ["no reason was given"]):
             output.say(f"  {'because' if not number else '':<9} {text}")
-    if journal is not None and len(journal) and verdict.outcome is Outcome.FAILED:
+    for number, text in enumerate(verdict.stages):
+        output.say(f"  {'clients' if not number else '':<9} {text}")
+    if journal is not None and len(journal) and verdict.outcome is Outcome.FAILED and verdict.ladder:
         output.say()
         around(verdict, journal, deployment)
     output.say()
@@ -73,15 +75,15 @@ def around(verdict: Verdict, journal: Journal | Sequence[Entry[Event]], deployme
     drawing.show(drawn, indent="  ")
 
 
-def write_junit(path: Path, verdicts: Iterable[Verdict], folders: dict[str, str]) -> None:
-    """Write the JUnit file; ``folders`` gives each scenario's group. Its times are lab time."""
+def write_junit(path: Path, verdicts: Iterable[Verdict]) -> None:
+    """Write the JUnit file, grouped by the scenarios' folders. Its times are what the runs took on this machine."""
     courses = Courses()
     records = [
         junit.Verdict(
             name=f"{each.label}[{each.world}-{each.seed}]",
-            group=folders.get(each.scenario, "scenarios"),
+            group=Path(each.file).parent.name or "scenarios",
             outcome=FORMS[each.outcome],
-            seconds=each.lab_seconds,
+            seconds=each.seconds,
             message=(f"expected {each.expected}" if each.expected else each.reason.partition("\n")[0]),
             detail=each.reason,
             output=f"replay: {each.replay}" if each.outcome is not Outcome.PASSED else "",
@@ -90,6 +92,7 @@ def write_junit(path: Path, verdicts: Iterable[Verdict], folders: dict[str, str]
                 for name, value in (
                     ("seed", each.seed),
                     ("world", each.world),
+                    ("lab_seconds", f"{each.lab_seconds:.6f}"),
                     ("journal", each.journal),
                     ("course", each.course),
                     ("courses", courses.add(each) or ""),

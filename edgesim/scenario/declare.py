@@ -60,6 +60,11 @@ class Scenario:
         return replace(self, releases=tuple(releases.items()))
 
     @property
+    def id(self) -> str:
+        """The file and the name, which no other scenario has."""
+        return f"{self.path}::{self.name}"
+
+    @property
     def title(self) -> str:
         """The first line of the story's docstring, or its name in words."""
         doc = inspect.getdoc(self.play)

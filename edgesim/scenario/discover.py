@@ -74,6 +74,25 @@ def _named(text: str, homes: Sequence[Path], everything: Sequence[Sequence[Scena
     ]
 
 
+def file_names(scenarios: Sequence[Scenario]) -> dict[str, str]:
+    """Return, by `Scenario.id`, a name for files of each: its own, after as much of its path as sets it apart."""
+    files = {each.id: each for each in scenarios}
+    return {
+        id: _apart(each, [other for other in files.values() if other.name == each.name]) for id, each in files.items()
+    }
+
+
+def _apart(scenario: Scenario, same: Sequence[Scenario]) -> str:
+    parts = 0
+    while sum(_tail(each, parts) == _tail(scenario, parts) for each in same) > 1:
+        parts += 1
+    return "-".join([*_tail(scenario, parts), scenario.name])
+
+
+def _tail(scenario: Scenario, parts: int) -> tuple[str, ...]:
+    return scenario.path.with_suffix("").parts[-parts:] if parts else ()
+
+
 def shard(scenarios: Sequence[Scenario], index: int, count: int) -> list[Scenario]:
     """Return every ``count``-th scenario, starting with the ``index``-th (from 1)."""
     return [each for place, each in enumerate(scenarios) if place % count == index - 1]

@@ -13,7 +13,8 @@ from edgesim.journal.matchers import Matcher
 from edgesim.scenario.vocabulary import AnyName, Vocabulary
 
 NEAR_MISSES = 5
-"""How many entries of the right kind that did not fit a failure lists."""
+"""How many entries of the right kind that did not fit a failure lists: those with the fewest fields that differ, of
+these the latest."""
 
 
 OWN_FILES = str(Path(__file__).parent)
@@ -162,9 +163,9 @@ class Expectations:
             lines = [f"no {matcher.event.kind} entry came at all; the last entries were"]
             lines += [f"{entry.at:12.6f} s  {entry.node}: {present(entry).event.summary()}" for entry in last]
             return lines, len(self.journal)
-        ranked = sorted(same, key=lambda entry: len(matcher.differences(entry)))[:NEAR_MISSES]
+        ranked = sorted(same, key=lambda entry: (len(matcher.differences(entry)), -entry.order))[:NEAR_MISSES]
         lines = [f"{len(same)} {matcher.event.kind} entries came, none that fits; the nearest were"]
-        for entry in sorted(ranked, key=lambda item: item.order):
+        for entry in ranked:
             lines.append(f"{entry.at:12.6f} s  {entry.node}: {present(entry).event.summary()}")
             lines.append(f"{'':14}but {', '.join(matcher.differences(entry))}")
         return lines, ranked[0].order + 1

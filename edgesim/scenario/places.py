@@ -44,6 +44,12 @@ def explain(error: BaseException, home: Path | None = None) -> str:
     return "\n".join([text, *getattr(error, "__notes__", ())])
 
 
+def source(error: BaseException, home: Path) -> list[str]:
+    """Return the line of ``home`` that an error came from, as it is written there; nothing where there is none."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(home)]
+    return [f"    {own[-1].line}"] if own and own[-1].line else []
+
+
 def waits_at(task: asyncio.Task[Any]) -> str:
     """Return ``file:line in function`` of the innermost code outside edgesim that a task waits in."""
     own = str(Path(__file__).parents[1])

@@ -6,7 +6,7 @@ Nothing here judges. Whatever goes wrong with the story is raised as it is; what
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from edgesim import lab as labs
@@ -16,14 +16,19 @@ from edgesim.scenario.course import Course
 from edgesim.scenario.declare import Client, Outside
 from edgesim.scenario.expect import ExpectationError, Expectations
 from edgesim.scenario.leaks import stop_and_look, unfinished, unhandled
-from edgesim.scenario.places import explain, waits_at
+from edgesim.scenario.places import came_from, explain, waits_at
 from edgesim.scenario.stage import CannotRun, Lab
 from edgesim.world import World
 from edgesim.world.faults import Fault
+from edgesim.world.watchdog import Stuck, Watchdog
 
 T = TypeVar("T")
 SETTLE = 10.0
 """Seconds of lab time that the servers get to bring their links up before the story begins."""
+PATIENCE = 60.0
+"""Seconds of the machine's time that one callback may keep all others waiting."""
+BEAT = 1.0
+"""Seconds between the signs of life that a live world gives."""
 UNWIND = 60.0
 """Seconds of lab time that a story gets to unwind after it was interrupted, and its clean-up to end."""
 
@@ -45,9 +50,10 @@ class Cancelled(Exception):
 
 class Play:
     """One story in one world. ``limit`` is the longest it may take, in seconds of lab time; None lets a simulated
-    world find out by itself that nothing goes on. ``ended_at`` is when it ended, in seconds of lab time, and
-    ``entries`` how many there were then. ``course`` is the
-    story's, see `edgesim.scenario.course`."""
+    world find out by itself that nothing goes on; ``patience`` is how many seconds of the machine's time it may keep
+    everything waiting. ``ended_at`` is when it ended, in seconds of lab time, and
+    ``entries`` how many there were then. ``course`` is the story's, see
+    `edgesim.scenario.course`."""
 
     def __init__(
         self,
@@ -59,9 +65,11 @@ class Play:
         faults: Sequence[Fault] = (),
         skews: Mapping[str, float] | None = None,
         keylog: str | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         self.world = world
         self.journal = journal
+        self.patience = patience
         self.limit = limit
         self.without = tuple(without)
         self.faults = tuple(faults)
@@ -77,6 +85,31 @@ class Play:
         self._task: asyncio.Task[Any] | None = None
         self._expired = ""
         self._ended: asyncio.Future[None] | None = None
+        self._beats = 0
+        self._beating: asyncio.TimerHandle | None = None
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine, such as `perform`, in the world, which a watchdog looks at meanwhile.
+
+        Raises what the coroutine raises, and `LimitReached` where something other than the story never gives way.
+        """
+        try:
+            with Watchdog(self._sign_of_life, self.patience):
+                return self.world.run(work)
+        except Stuck as error:
+            raise LimitReached(self._stuck(error)) from None
+
+    def _sign_of_life(self) -> object:
+        return self._beats, len(self.journal), 0 if self.world.kind == "live" else self.world.now()
+
+    def _beat(self) -> None:
+        """Give a sign of life in a world whose time goes by itself."""
+        self._beats += 1
+        self._beating = self.world.loop.call_later(BEAT, self._beat)
+
+    def _stuck(self, error: BaseException) -> str:
+        at = came_from(error)
+        return f"nothing went on for {self.patience:g} s of the machine's time: {at} never gives way to anything else"
 
     async def perform(
         self,
@@ -130,6 +163,8 @@ class Play:
         timers = [] if self.limit is None else [loop.call_later(self.limit, self._expire)]
         course = Course()
         ends = self.journal.listen(course)
+        if self.world.kind == "live":
+            self._beat()
         try:
             await ended
         except asyncio.CancelledError:  # the world ends
@@ -145,6 +180,8 @@ class Play:
             self.entries = len(self.journal)
         violation = self.expectations.violation
         failure = None if not task.done() or task.cancelled() else task.exception()
+        if isinstance(failure, Stuck):
+            raise LimitReached(self._stuck(failure))
         if violation is not None and violation is not failure:
             raise violation from failure
         if self._expired:
@@ -197,6 +234,8 @@ class Play:
             self.left.append(f"the clean-up did not end within {UNWIND:g} s of lab time")
         self.left += await stop_and_look(lab)
         self.unhandled = unhandled(lab)
+        if self._beating is not None:
+            self._beating.cancel()
         self.journal.close()
 
 

@@ -23,7 +23,8 @@ def failure(verdict: Verdict, journal: Journal, *, width: int = 120) -> str:
         lines += [f"{'' if number else 'because':<9} {text}" for number, text in enumerate(reasons)]
     if verdict.steps:
         lines.append(f"{'step':<9} {verdict.steps[-1].strip()}")
-    if verdict.outcome is Outcome.FAILED:
+    lines += [f"{'' if number else 'clients':<9} {text}" for number, text in enumerate(verdict.stages)]
+    if verdict.outcome is Outcome.FAILED and verdict.ladder:
         at = verdict.around if verdict.expected.startswith("never") else verdict.around - 1
         lines += around(journal, at, width=width)
     return "\n".join([*lines, "", f"{'replay':<9} {verdict.replay}"])

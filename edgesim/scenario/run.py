@@ -5,22 +5,39 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgesim import lab as labs
 from edgesim.deployment import Deployment
 from edgesim.journal import Entry, Event, Journal, events
+from edgesim.journal.masking import present
 from edgesim.scenario.declare import Scenario
 from edgesim.scenario.expect import ExpectationError
 from edgesim.scenario.mutations import Mutation
-from edgesim.scenario.places import came_from, explain, place, relative
-from edgesim.scenario.play import Cancelled, DidNotStart, LimitReached, Play
+from edgesim.scenario.places import came_from, explain, place, relative, source
+from edgesim.scenario.play import PATIENCE, Cancelled, DidNotStart, LimitReached, Play
 from edgesim.scenario.stage import CannotRun
 from edgesim.scenario.verdict import Outcome, Verdict
 from edgesim.scenario.vocabulary import UnknownName, Vocabulary
 from edgesim.world import UnsupportedError, World
+from edgesim.world.machine import stopwatch
 from edgesim.world.sim import DeadlockError, LivelockError, SimWorld
+
+MISTAKES = (
+    TypeError,
+    AttributeError,
+    NameError,
+    LookupError,
+    ValueError,
+    ArithmeticError,
+    ImportError,
+    NotImplementedError,
+    RecursionError,
+)
+"""What Python raises for mistakes in code: the scenario is to be mended, and no message of the lab says how."""
+STAGES = 5
+"""How many failed stages of clients a verdict names: the last ones."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,7 +45,8 @@ class Options:
     """How to run. ``live`` uses real sockets; ``journal`` is a file for the entries; ``keylog`` one for TLS secrets.
 
     ``releases`` are pairs of product and release, as of `Deployment.at_releases`. ``watch`` is called with every entry
-    as it is written. ``network`` is the half of the loopback addresses that a live lab gets, such as ``127.7``; without
+    as it is written. ``patience`` is how many seconds of the machine's time one callback may keep all others waiting.
+    ``network`` is the half of the loopback addresses that a live lab gets, such as ``127.7``; without
     it the lab takes one that no other has.
     """
 
@@ -41,6 +59,7 @@ class Options:
     mutation: Mutation | None = None
     releases: tuple[tuple[str, str], ...] = ()
     watch: Callable[[Entry[Event]], None] | None = None
+    patience: float = PATIENCE
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,6 +72,7 @@ class Run:
 
 def run(scenario: Scenario, options: Options) -> Run:
     """Run a scenario once and judge it. Whatever the scenario does wrong ends up in the verdict."""
+    began = stopwatch()
     world = _live(options.seed) if options.live else SimWorld(options.seed)
     journal = Journal(world, spool=options.journal, secrets=options.secrets)
     if options.watch is not None:
@@ -66,11 +86,13 @@ def run(scenario: Scenario, options: Options) -> Run:
         faults=mutation.faults() if mutation else (),
         skews=mutation.skews() if mutation else {},
         keylog=options.keylog,
+        patience=options.patience,
     )
     with contextlib.ExitStack() as held:
         ending = _ending(scenario, options, play, held)
     journal.flush()
-    return Run(verdict=_verdict(scenario, options, play, ending), journal=journal)
+    verdict = _verdict(scenario, options, play, ending)
+    return Run(verdict=replace(verdict, seconds=stopwatch() - began), journal=journal)
 
 
 def _live(seed: int) -> World:
@@ -87,6 +109,7 @@ class _Ending:
     reason: str = ""
     failure: ExpectationError | None = None
     where: str = ""
+    mistake: bool = False
 
 
 def _ending(scenario: Scenario, options: Options, play: Play, held: contextlib.ExitStack) -> _Ending:
@@ -150,9 +173,7 @@ def _predicts(rule: str, deployment: Deployment) -> bool:
 def _played(scenario: Scenario, play: Play, deployment: Deployment, written: Deployment) -> _Ending:
     home = scenario.path
     try:
-        play.world.run(
-            play.perform(deployment, scenario.play, users=scenario.users, seats=scenario.clients, written=written)
-        )
+        play.run(play.perform(deployment, scenario.play, users=scenario.users, seats=scenario.clients, written=written))
     except ExpectationError as error:
         text = "\n".join([str(error), *getattr(error, "__notes__", ())])
         return _Ending(Outcome.FAILED, text, error, place(error.where) or came_from(error, home))
@@ -165,13 +186,25 @@ def _played(scenario: Scenario, play: Play, deployment: Deployment, written: Dep
     except (LimitReached, Cancelled, DeadlockError, LivelockError) as error:
         return _Ending(Outcome.FAILED, str(error))
     except Exception as error:
-        return _Ending(Outcome.FAILED, explain(error, home), where=came_from(error, home))
+        text = "\n".join([explain(error, home), *source(error, home)])
+        return _Ending(Outcome.FAILED, text, where=came_from(error, home), mistake=isinstance(error, MISTAKES))
     return _Ending(Outcome.PASSED)
 
 
 def _faults_that_never_fired(mutation: Mutation, journal: Journal) -> list[str]:
     fired = {entry.event.fault for entry in journal.select(kind=events.FaultFired.kind)}  # type: ignore[attr-defined]  # of that kind
     return [fault.name for fault in mutation.faults() if fault.name not in fired]
+
+
+def _failed_stages(play: Play) -> tuple[str, ...]:
+    """Return what the clients said of their own failures while the story went on, a line each."""
+    lines = []
+    for entry in play.journal.select(kind=events.ClientState.kind):
+        event = present(entry).event
+        ended = play.ended_at and entry.at > play.ended_at
+        if isinstance(event, events.ClientState) and event.outcome == "failed" and not ended:
+            lines.append(f"{entry.at:.3f} s  {event.user}, {event.summary()}")
+    return tuple(lines[-STAGES:])
 
 
 def _deployment(scenario: Scenario, options: Options, network: str, *, mutated: bool = True) -> Deployment:
@@ -194,6 +227,7 @@ def _verdict(scenario: Scenario, options: Options, play: Play, ending: _Ending) 
     replay += [f"--release={product}={release}" for product, release in releases]
     return Verdict(
         scenario=scenario.name,
+        file=str(scenario.path),
         title=scenario.title,
         world=play.world.kind,
         seed=options.seed,
@@ -203,6 +237,8 @@ def _verdict(scenario: Scenario, options: Options, play: Play, ending: _Ending) 
         instead=tuple(failure.instead) if failure else (),
         around=failure.around if failure else play.entries or len(play.journal),
         where=ending.where,
+        ladder=not ending.mistake,
+        stages=_failed_stages(play) if ending.outcome is Outcome.FAILED else (),
         steps=tuple(stage.steps) if stage else (),
         reports=dict(stage.reports) if stage else {},
         entries=len(play.journal),

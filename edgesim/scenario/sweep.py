@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterable, Iterator, Sequence
+import signal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgesim.scenario.declare import Scenario
-from edgesim.scenario.discover import scenarios_in
+from edgesim.scenario.discover import file_names, scenarios_in
 from edgesim.scenario.mutations import Mutation
 from edgesim.scenario.run import Options, run
 from edgesim.scenario.verdict import Outcome, Verdict
@@ -47,14 +48,19 @@ def sweep(
         raise ValueError(f"shard {index} of {count}: the first number runs from 1 to the second")
     if jobs > 1 and given.watch is not None:
         raise ValueError("a listener cannot cross into another process")
-    pairs = [(scenario, seed) for scenario in scenarios for seed in seeds]
+    listed = list(scenarios)
+    names = file_names(listed)
+    pairs = [(scenario, seed) for scenario in listed for seed in seeds]
     several = len(pairs) > 1
     chosen = pairs[index - 1 :: count]
     work = [
         (
             scenario,
             replace(
-                given, seed=seed, journal=_journal(given, scenario, seed, several), releases=_releases(given, scenario)
+                given,
+                seed=seed,
+                journal=_journal(given, scenario, names, seed, several),
+                releases=_releases(given, scenario),
             ),
         )
         for scenario, seed in chosen
@@ -68,12 +74,17 @@ def _releases(options: Options, scenario: Scenario) -> tuple[tuple[str, str], ..
     return options.releases or scenario.releases
 
 
-def _journal(options: Options, scenario: Scenario, seed: int, several: bool) -> Path | None:
+def _journal(options: Options, scenario: Scenario, names: Mapping[str, str], seed: int, several: bool) -> Path | None:
     file = options.journal
     if file is None or not several:
         return file
     releases = "".join(f"-{release}" for _, release in scenario.releases)
-    return file.with_name(f"{file.stem}-{scenario.name}{releases}-{seed}{file.suffix}")
+    return file.with_name(f"{file.stem}-{names[scenario.id]}{releases}-{seed}{file.suffix}")
+
+
+def _end_silently() -> None:
+    """Let Ctrl-C, which every process of a terminal gets, end this one without a word: the first one speaks."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class _Lane:
@@ -84,7 +95,9 @@ class _Lane:
 
     def submit(self, job: Job) -> Future[Verdict]:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+            self._pool = ProcessPoolExecutor(
+                1, mp_context=multiprocessing.get_context("spawn"), initializer=_end_silently
+            )
         return self._pool.submit(work, job)
 
     def close(self) -> None:
@@ -134,6 +147,7 @@ def _collected(future: Future[Verdict], scenario: Scenario, options: Options) ->
         reason = f"it could not be run in another process: {type(error).__name__}: {error}"
     return Verdict(
         scenario=scenario.name,
+        file=str(scenario.path),
         title=scenario.title,
         world="live" if options.live else "sim",
         seed=options.seed,

@@ -26,11 +26,14 @@ class Verdict:
     """The outcome of one scenario under one seed, with what one needs to understand and to repeat it.
 
     ``expected`` and ``instead`` are set when an expectation was not met, ``around`` is the position in the journal to
-    look at, and ``where`` the line of the scenario. ``lab_seconds`` is the lab time at the story's end.
+    look at, and ``where`` the line of the scenario; ``ladder`` is false where no message of the lab explains the
+    failure. ``stages`` are the clients' own failed stages. ``lab_seconds`` is the lab time at the story's end,
+    ``seconds`` what the run took on this machine, which differs from run to run.
     ``course`` is a digest of who did what kind of thing during the story, see `edgesim.scenario.course`.
     """
 
     scenario: str
+    file: str = ""
     title: str
     world: str
     seed: int
@@ -40,11 +43,14 @@ class Verdict:
     instead: tuple[str, ...] = ()
     around: int = 0
     where: str = ""
+    ladder: bool = True
+    stages: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
     reports: dict[str, Any] = field(default_factory=dict)
     entries: int = 0
     course: str = ""
     lab_seconds: float = 0.0
+    seconds: float = field(default=0.0, compare=False, repr=False)
     journal: str = ""
     mutation: str = ""
     releases: dict[str, str] = field(default_factory=dict)
@@ -68,6 +74,7 @@ class Verdict:
             "expected": self.expected,
             "instead": list(self.instead),
             "where": self.where,
+            "stages": list(self.stages),
             "steps": list(self.steps),
             "reports": self.reports,
             "entries": self.entries,

@@ -60,6 +60,26 @@ async def unsteady(lab: Lab) -> None:
     lab.check(True, "it ran")
 '''
 
+SLOW_IN_THE_LAB = """
+from edgesim.scenario import Lab, scenario
+
+
+@scenario()
+async def waits(lab: Lab) -> None:
+    await lab.wait(400)
+    lab.check(True, "it waited")
+"""
+
+ENDLESS = """
+from edgesim.scenario import Lab, scenario
+
+
+@scenario()
+async def endless(lab: Lab) -> None:
+    while True:
+        lab.check(True, "it goes on")
+"""
+
 CANNOT = '''
 from edgesim.scenario import Lab, scenario
 

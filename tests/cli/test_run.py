@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import edgesim, process
-from tests.cli.stories import BAD, CANNOT, GATED, GOOD, UNSTEADY, UNSUPPORTED, write
+from tests.cli.command import ROOT, edgesim, process
+from tests.cli.stories import BAD, CANNOT, ENDLESS, GATED, GOOD, SLOW_IN_THE_LAB, UNSTEADY, UNSUPPORTED, write
 
 
 @pytest.fixture
@@ -84,7 +88,51 @@ def test_a_sweep_gives_a_line_for_each_run_and_a_junit_file(here: Path) -> None:
     courses = [each["course"] for each in verdicts]
     assert [each["courses"] for each in verdicts] == [len(set(courses[:number])) for number in (1, 2, 3)]
     suite = ElementTree.parse(here / "out" / "runs.xml").getroot()
-    assert [case.get("name") for case in suite.iter("testcase")] == ["asks[sim-1]", "asks[sim-2]", "asks[sim-3]"]
+    cases = list(suite.iter("testcase"))
+    assert [case.get("name") for case in cases] == ["asks[sim-1]", "asks[sim-2]", "asks[sim-3]"]
+    assert {case.get("classname") for case in cases} == {"scenarios"}
+
+
+def test_the_time_in_a_junit_file_is_the_machines(here: Path) -> None:
+    write(here, slow=SLOW_IN_THE_LAB)
+    assert edgesim("run", "waits", "--junit", "runs.xml").exit_code == 0
+    (case,) = ElementTree.parse(here / "runs.xml").getroot().iter("testcase")
+    assert 0 < float(case.get("time", "0")) < 100
+    (told,) = [each.get("value") for each in case.iter("property") if each.get("name") == "lab_seconds"]
+    assert float(told or "0") > 400
+
+
+@pytest.mark.parametrize("more", [(), ("-j", "2")])
+def test_ctrl_c_sums_up_what_ran(here: Path, more: tuple[str, ...]) -> None:
+    write(here, endless=ENDLESS)
+    command = [
+        sys.executable,
+        "-m",
+        "edgesim",
+        "run",
+        "scenarios/bad.py",
+        "scenarios/endless.py",
+        "--junit",
+        "runs.xml",
+    ]
+    running = subprocess.Popen(
+        [*command, *more],
+        cwd=here,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert running.stdout is not None
+    told = running.stdout.readline()
+    os.killpg(running.pid, signal.SIGINT)
+    output, errors = running.communicate(timeout=60)
+    assert "FAILED" in told
+    assert "1 run in" in output and "1 failed" in output
+    assert "edgesim run scenarios/bad.py::never_registers --seed=1" in output
+    assert "interrupted after 1 of 2 runs" in errors and "Traceback" not in errors
+    assert len(list(ElementTree.parse(here / "runs.xml").getroot().iter("testcase"))) == 1
 
 
 def test_a_sweep_says_how_many_journals_differ(here: Path) -> None:

@@ -43,6 +43,17 @@ async def fails(lab: Lab) -> None:
 '''
 
 
+STUCK = """
+from edgesim.scenario import Lab, scenario
+
+@scenario(without=("expe", "expc", "ucm-pub", "ucm-sub", "imp-pub"))
+async def stuck(lab: Lab) -> None:
+    lab.check(True, "an assertion")
+    while True:
+        pass
+"""
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "three.py"
@@ -92,6 +103,28 @@ def test_shards_divide_the_runs_and_lose_none(file: Path) -> None:
 def test_the_journal_of_a_single_run_keeps_its_name(file: Path, tmp_path: Path) -> None:
     [one] = sweep(named(file, "draws"), [1], Options(journal=tmp_path / "run.jsonl"))
     assert one.journal == str(tmp_path / "run.jsonl")
+
+
+def test_scenarios_of_one_name_have_journals_of_their_own(tmp_path: Path) -> None:
+    files = [tmp_path / place for place in ("a/same.py", "b/same.py", "b/other.py")]
+    for each in files:
+        each.parent.mkdir(exist_ok=True)
+        each.write_text(FILE, encoding="utf-8")
+    scenarios = [each for path in files for each in named(path, "draws")]
+    verdicts = list(sweep(scenarios, [1], Options(journal=tmp_path / "run.jsonl")))
+    assert [Path(each.journal).name for each in verdicts] == [
+        "run-a-same-draws-1.jsonl",
+        "run-b-same-draws-1.jsonl",
+        "run-other-draws-1.jsonl",
+    ]
+
+
+def test_processes_end_a_story_that_never_gives_way(tmp_path: Path) -> None:
+    file = tmp_path / "stuck.py"
+    file.write_text(STUCK, encoding="utf-8")
+    verdicts = list(sweep(scenarios_in(file), [1, 2], Options(patience=0.5), jobs=2))
+    assert [each.outcome for each in verdicts] == [Outcome.FAILED] * 2
+    assert all("nothing went on for 0.5 s" in each.reason and "stuck.py:" in each.reason for each in verdicts)
 
 
 def test_a_listener_stays_in_its_process(file: Path) -> None:

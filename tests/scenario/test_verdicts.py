@@ -19,6 +19,7 @@ from edgesim.scenario import (
     Mutation,
     Note,
     Outcome,
+    Registered,
     Setting,
     Test,
     Verdict,
@@ -26,10 +27,12 @@ from edgesim.scenario import (
     containing,
 )
 from edgesim.scenario.declare import DeclarationError, scenario
+from edgesim.scenario.report import failure
+from edgesim.scenario.run import Options, run
 from edgesim.scenario.verdict import exit_code
 from edgesim.world import Capability, UnsupportedError
 from edgesim.world.faults import DropDatagram, Selector
-from tests.scenario.stories import judged, line, played
+from tests.scenario.stories import declared, judged, line, played
 
 HERE = "tests/scenario/test_verdicts.py"
 
@@ -90,10 +93,23 @@ def test_near_misses_are_ranked_and_say_what_differs() -> None:
 
     run = played(story)
     verdict = run.verdict
-    assert run.journal[verdict.around - 1].event.summary() == "number 0", "the ladder is drawn around the nearest"
+    assert run.journal[verdict.around - 1].event.summary() == "number 8", "the ladder is drawn around the nearest"
     assert verdict.instead[0] == "9 note entries came, none that fits; the nearest were"
     assert len(verdict.instead) == 1 + 2 * 5
-    assert verdict.instead[2].strip() == "but text was 'number 0'"
+    assert verdict.instead[2].strip() == "but text was 'number 8'", "of those that differ as much, the latest"
+
+
+def test_what_differs_least_is_nearest_however_long_ago_it_came() -> None:
+    async def story(lab: Lab) -> None:
+        await lab.crash("jabber-1")
+        await lab.crash("jabber-2")
+        await lab.wait(1)
+        await lab.crash("dns-inside")
+        await lab.expect(HostStateChanged(node="jabber-1", state="frozen"), within=1)
+
+    differing = [text.strip() for text in judged(story).instead if text.strip().startswith("but ")]
+    assert differing[:2] == ["but state was 'crashed'", "but state was 'up'"]
+    assert differing[2:4] == [f"but node was '{host}', state was 'crashed'" for host in ("dns-inside", "jabber-2")]
 
 
 def test_what_comes_at_the_very_deadline_is_in_time() -> None:
@@ -291,6 +307,69 @@ def test_callbacks_without_end_at_one_instant_are_a_livelock() -> None:
 
 
 # ---- errors of the story
+
+
+@pytest.mark.parametrize("kind", ["story", "actor", "callback"])
+def test_a_story_that_never_gives_way_is_ended_by_the_machines_clock(kind: str) -> None:
+    where = ""
+
+    def spin() -> None:
+        nonlocal where
+        where = line(2)
+        while True:
+            try:
+                pass
+            except Exception:
+                continue
+
+    async def actor() -> None:
+        spin()
+
+    async def story(lab: Lab) -> None:
+        lab.check(True, "an assertion")
+        if kind == "story":
+            spin()
+        elif kind == "actor":
+            await lab.together(actor(), lab.wait(1))
+        else:
+            asyncio.get_running_loop().call_later(1, spin)
+            await lab.wait(2)
+
+    verdict = run(declared(story), Options(patience=0.3)).verdict
+    assert verdict.outcome is Outcome.FAILED
+    if kind == "callback":
+        assert "Stuck" in verdict.reason and f"{HERE}:" in verdict.reason
+    else:
+        assert verdict.reason.startswith(
+            "nothing went on for 0.3 s of the machine's time: tests/scenario/test_verdicts"
+        )
+        assert verdict.reason.endswith("never gives way to anything else")
+
+
+def test_a_mistake_in_the_code_is_shown_with_its_line_and_without_a_ladder() -> None:
+    async def story(lab: Lab) -> None:
+        lab.note("something that a ladder would show")
+        lab.expct(Note(text="x"))  # type: ignore[attr-defined]  # the mistake under test
+
+    done = played(story)
+    assert done.verdict.outcome is Outcome.FAILED
+    head, code = done.verdict.reason.splitlines()
+    assert head.startswith(f"AttributeError: 'Lab' object has no attribute 'expct' ({HERE}:")
+    assert code.strip().startswith('lab.expct(Note(text="x"))')
+    told = failure(done.verdict, done.journal)
+    assert "lab.expct" in told and "ladder" not in told
+    assert len(told.splitlines()) < 10
+
+
+def test_what_a_client_says_of_its_own_failure_is_told() -> None:
+    async def story(lab: Lab, alice: Jabber) -> None:
+        await alice.sign_in()
+        await lab.expect(Registered(device="CSFALICE"), within=5)
+
+    done = run(scenario(changes={"dns.collab_edge": False})(story), Options())
+    assert done.verdict.outcome is Outcome.FAILED
+    assert done.verdict.stages and "alice, service discovery: failed" in done.verdict.stages[0]
+    assert f"clients   {done.verdict.stages[0]}" in failure(done.verdict, done.journal)
 
 
 def test_an_unexpected_error_names_the_scenarios_line_and_the_innermost() -> None:
