@@ -69,6 +69,7 @@ def build(
     secrets: bool = False,
     title: str = "",
     marks: Sequence[str] = (),
+    startup: int = 0,
 ) -> ladder.Ladder:
     """Return the ladder of entries, with the columns of a deployment where it is known."""
     return ladder.build(
@@ -79,7 +80,21 @@ def build(
         secrets=secrets,
         title=title,
         marks=marks,
+        startup=startup,
     )
+
+
+def beginning(entries: Sequence[Entry[Event]], deployment: Deployment | None) -> int:
+    """Return how many entries come before the story: before its first step, or the first doing of a client's.
+
+    Where there is neither, everything is the story.
+    """
+    clients = {spec.name for spec in deployment.host_specs() if spec.kind == "client"} if deployment else set()
+    for place, entry in enumerate(entries):
+        acts = entry.kind != events.HostStateChanged.kind and clients & {entry.node, entry.peer}
+        if isinstance(entry.event, events.Step) or acts:
+            return place
+    return 0
 
 
 def story(entries: Iterable[Entry[Event]], deployment: Deployment | None = None) -> list[Entry[Event]]:

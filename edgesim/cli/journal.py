@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ Examples:
   edgesim journal run.jsonl --ladder text --user alice
   edgesim journal run.jsonl --ladder svg > run.svg
   edgesim journal run.jsonl --kind sip --kind http --host expe
+  edgesim journal run.jsonl --around 0.225           at 0.225 s of lab time; --details shows the entries' ids
   edgesim journal run.jsonl --around expe#1/42 --details"""
 
 
@@ -24,7 +26,8 @@ Examples:
 @click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only this kind or protocol, e.g. sip, dns.query.")
 @click.option("--without", multiple=True, metavar="KIND", help="Leave this kind or protocol out.")
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only with this host at either end.")
-@click.option("--around", metavar="ID", help="Only around an entry, e.g. expe#1/42.")
+@click.option("--around", metavar="ID|SECONDS", help="Only around an entry, e.g. expe#1/42, or a time of the lab's.")
+@click.option("--startup", is_flag=True, help="With --ladder: draw what comes before the story too.")
 @click.option("--details", is_flag=True, help="Show payloads as they were decoded.")
 @click.option("--width", type=click.IntRange(40, 1000), help="Draw for so many columns. [default: the terminal's]")
 @click.option(
@@ -43,6 +46,7 @@ def command(
     without: tuple[str, ...],
     hosts: tuple[str, ...],
     around: str | None,
+    startup: bool,
     details: bool,
     width: int | None,
     deployment: str | None,
@@ -82,6 +86,9 @@ def command(
         around=around,
     )
     try:
+        if around is not None and "#" not in around:
+            around = _nearest(replace(select, around=None).apply(entries), around)
+            select = replace(select, around=around)
         chosen = select.apply(entries)
     except LookupError as error:
         raise Problem(str(error)) from None
@@ -97,11 +104,25 @@ def command(
                 output.say(f"{'':14}{text}")
     else:
         shown = drawing.story(entries, loaded) if chosen == entries else chosen
-        drawn = drawing.build(shown, loaded, secrets=secrets, marks=[around] if around else ())
+        before = 0 if startup or chosen != entries else drawing.beginning(shown, loaded)
+        drawn = drawing.build(shown, loaded, secrets=secrets, marks=[around] if around else (), startup=before)
         if ladder == "text":
             drawing.show(drawn, width=width, details=details)
         else:
             click.echo(drawing.render(drawn, ladder), nl=False)
+
+
+def _nearest(entries: list[Any], around: str) -> str:
+    """Return the id of the entry nearest to a time in seconds, as the story and ladders show it. Raises `Problem`."""
+    from edgesim.cli.problems import Problem
+
+    try:
+        seconds = float(around.removesuffix("s"))
+    except ValueError:
+        raise Problem(f"--around {around}: neither an id, such as expe#1/42, nor seconds, such as 0.225") from None
+    if not entries:
+        raise Problem("none of the entries is chosen")
+    return str(min(entries, key=lambda entry: abs(entry.at - seconds)).id)
 
 
 def _there_is(entries: list[Any]) -> str:

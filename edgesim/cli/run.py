@@ -62,6 +62,7 @@ Examples:
     type=click.Choice(["text", "svg", "mermaid"]),
     help="Draw the ladder: here as text, or as a file beside the journal.",
 )
+@click.option("--startup", is_flag=True, help="Draw what comes before the story too, instead of one line for it.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each run, and nothing else.")
 @click.option("--check-determinism", is_flag=True, help="Run everything twice and compare the journals by octets.")
 def command(
@@ -77,6 +78,7 @@ def command(
     journal: Path | None,
     keylog: Path | None,
     ladder: str | None,
+    startup: bool,
     as_json: bool,
     check_determinism: bool,
 ) -> None:
@@ -107,6 +109,7 @@ def command(
         journal=journal,
         keylog=keylog,
         ladder=ladder,
+        startup=startup,
         as_json=as_json,
         check_determinism=check_determinism,
     )

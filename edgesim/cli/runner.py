@@ -43,6 +43,7 @@ class Settings:
     journal: Path | None = None
     keylog: Path | None = None
     ladder: str | None = None
+    startup: bool = False
     as_json: bool = False
     check_determinism: bool = False
 
@@ -150,13 +151,17 @@ class Runner:
             done = run_once(scenario, options)
         except OSError as error:
             raise Problem(f"{error.filename or path}: {error.strerror or error}") from None
+        if watch is not None:
+            watch.finish()
         return done
 
     def _picture(self, scenario: Scenario, done: Run, deployment: Deployment | None, path: Path | None) -> str:
         form = self.settings.ladder
         if form is None or not len(done.journal):
             return ""
-        drawn = drawing.build(drawing.story(done.journal, deployment), deployment, title=scenario.title)
+        entries = drawing.story(done.journal, deployment)
+        before = 0 if self.settings.startup else drawing.beginning(entries, deployment)
+        drawn = drawing.build(entries, deployment, title=scenario.title, startup=before)
         if form == "text":
             if not self.settings.as_json:
                 output.say()

@@ -21,6 +21,7 @@ class Story:
     def __init__(self) -> None:
         self._signs = _ASCII if output.is_ascii() else _UNICODE
         self._begun = False
+        self._repeated: dict[str, int] = {}
 
     def __call__(self, entry: Entry[Event]) -> None:
         """Print an entry, if it is of the story."""
@@ -33,13 +34,28 @@ class Story:
             word = click.style(f"{event.outcome:<8}", fg=_COLOURS.get(event.outcome))
             self._line(entry, f"{event.user:<8} {event.stage:<20} {word}{detail}")
         elif isinstance(event, events.FaultFired):
-            self._line(entry, event.summary(), fg="magenta")
+            self._fault(entry, event)
         elif isinstance(event, events.Note) and entry.node == "scenario":
             self._line(entry, event.text)
         elif isinstance(event, events.HostStateChanged) and self._begun and event.state in WORTH_TELLING:
             self._line(entry, f"{entry.node} {event.state}", fg="yellow")
 
+    def finish(self) -> None:
+        """Print what was held back: how often faults acted after their first time."""
+        for name, times in self._repeated.items():
+            if times:
+                output.say(f"{'':16}fault {name}: {times} more {'time' if times == 1 else 'times'}", fg="magenta")
+        self._repeated.clear()
+
+    def _fault(self, entry: Entry[Event], event: events.FaultFired) -> None:
+        if event.fault in self._repeated:
+            self._repeated[event.fault] += 1
+            return
+        self._repeated[event.fault] = 0
+        self._line(entry, event.summary(), fg="magenta")
+
     def _step(self, entry: Entry[Event], event: events.Step) -> None:
+        self.finish()
         sign = self._signs.get(event.state, "")
         where = f"{entry.at:10.3f} s  {'  ' * event.depth}{sign}"
         if event.state == BEGAN:

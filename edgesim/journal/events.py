@@ -254,8 +254,11 @@ class DnsAnswer(Event):
     transport: str
 
     def summary(self) -> str:
-        text = "; ".join(self.answers) if self.answers else self.rcode
-        return f"DNS {self.qtype} {text}"
+        return f"DNS {self.qtype} {self.name}: {self.told()}"
+
+    def told(self) -> str:
+        """Return the records without the type that was asked for, or the code where there are none."""
+        return "; ".join(answer.removeprefix(f"{self.qtype} ") for answer in self.answers) or self.rcode
 
 
 @kind("dns.failed")

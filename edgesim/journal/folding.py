@@ -174,7 +174,7 @@ def fold_dns(rows: list[Row]) -> list[Row]:
         elif isinstance(event, events.DnsAnswer) and row.target is not None:
             place = waiting.pop((row.target, row.source, event.name, event.qtype, event.transport), None)
             if place is not None:
-                label = f"{event.qtype} {event.name} → {'; '.join(event.answers) or event.rcode}"
+                label = f"{event.qtype} {event.name} → {event.told()}"
                 if event.truncated:
                     label += " (truncated)"
                 out[place] = replace(

@@ -14,7 +14,7 @@ from edgesim.journal.entry import Entry
 from edgesim.journal.events import Event
 from edgesim.journal.folding import fold
 from edgesim.journal.masking import present
-from edgesim.journal.rows import Row, Shape, milliseconds, row_of
+from edgesim.journal.rows import Row, Shape, row_of, seconds
 from edgesim.journal.selection import Selection
 from edgesim.journal.visible import payload_lines, visible
 
@@ -53,7 +53,7 @@ class Ladder:
         lines: list[str] = []
         for entry in row.entries:
             peer = f" {_TO_OR_FROM[entry.direction]} {visible(entry.peer)}" if entry.peer is not None else ""
-            lines.append(f"{visible(entry.id)} {milliseconds(entry.at_ns)} ms {visible(entry.kind)}{peer}")
+            lines.append(f"{visible(entry.id)} {seconds(entry.at_ns)} s {visible(entry.kind)}{peer}")
             lines += payload_lines(entry, secrets=self.secrets, limit=limit)
         return lines
 
@@ -71,17 +71,24 @@ def build(
     secrets: bool = False,
     title: str = "",
     marks: Iterable[str] = (),
+    startup: int = 0,
 ) -> Ladder:
     """Return the ladder of entries.
 
     ``roles`` are shown below hosts' names; ``order`` puts hosts first that occur, the others follow as they appear.
+    So many entries as ``startup`` says, the first ones, are one line that counts them.
     Raises `LookupError` as `Selection.apply` does.
     """
     everything = list(entries)
+    before, everything = everything[:startup], everything[startup:]
     chosen = everything if select is None else select.apply(everything)
     rows = [row_of(present(entry, secrets=secrets)) for entry in chosen]
     if folding:
         rows = fold(rows)
+    if before:
+        hosts = len({entry.node for entry in before if entry.incarnation})
+        text = f"start-up: {hosts} hosts, {len(before)} entries"
+        rows.insert(0, Row(shape=Shape.STEP, source="", target=None, tag="STEP", label=text, entries=(before[0],)))
     seen: dict[str, None] = {}
     for row in rows:
         if row.shape is not Shape.STEP:

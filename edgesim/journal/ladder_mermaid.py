@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from edgesim.journal.ladder import Column, Ladder
-from edgesim.journal.rows import Row, Shape, milliseconds
+from edgesim.journal.rows import Row, Shape, seconds
 from edgesim.journal.visible import fit, visible
 
 LABEL_CELLS: Final = 120
@@ -28,7 +28,7 @@ _HARMLESS: Final = frozenset(" ._/(),?-:=@+×→")
 
 
 def render(ladder: Ladder, *, times: bool = True) -> str:
-    """Return the diagram's source, ended by a line feed. ``times`` puts lab time in milliseconds before labels."""
+    """Return the diagram's source, ended by a line feed. ``times`` puts lab time in seconds before labels."""
     names = {column.name: f"p{number}" for number, column in enumerate(ladder.columns, 1)}
     lines = ["sequenceDiagram"]
     if ladder.title:
@@ -74,5 +74,5 @@ def _heading(column: Column) -> str:
 
 
 def _label(row: Row, times: bool, *, tag: bool = True) -> str:
-    time = f"{milliseconds(row.at_ns)} " if times else ""
+    time = f"{seconds(row.at_ns)} " if times else ""
     return time + escape(fit(f"{row.tag} {row.text}" if tag else row.text, LABEL_CELLS))

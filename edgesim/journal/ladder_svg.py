@@ -11,7 +11,7 @@ from typing import Final
 from rich.cells import cell_len
 
 from edgesim.journal.ladder import Ladder
-from edgesim.journal.rows import Row, Shape, milliseconds
+from edgesim.journal.rows import Row, Shape, seconds
 from edgesim.journal.visible import fit, visible, wrap
 
 CELL: Final = 6.7
@@ -75,7 +75,7 @@ class _Picture:
         self.parts: list[str] = []
         self.place = {column.name: place for place, column in enumerate(ladder.columns)}
         last = max((row.at_ns for row in ladder.rows), default=0)
-        self.left = 28 + cell_len(milliseconds(last)) * 6.1
+        self.left = 28 + cell_len(seconds(last)) * 6.1
         self.names = [fit(visible(column.name), 24) for column in ladder.columns]
         self.roles = [wrap(visible(column.role), 20, 2) if column.role else [] for column in ladder.columns]
         self.boxes = [
@@ -235,7 +235,7 @@ class _Picture:
 
     def time(self, row: Row, y: float) -> None:
         where = f'x="{self.left - 14:.1f}" y="{y:.1f}" text-anchor="end"'
-        self.add(f'<text class="time" {where}>{milliseconds(row.at_ns)}</text>')
+        self.add(f'<text class="time" {where}>{seconds(row.at_ns)}</text>')
 
     def text(self, x: float, y: float, style: str, text: str, *, middle: bool = False) -> None:
         anchor = ' text-anchor="middle"' if middle else ""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from rich.cells import cell_len
 
 from edgesim.journal.ladder import Ladder
-from edgesim.journal.rows import Row, Shape, milliseconds
+from edgesim.journal.rows import Row, Shape, seconds
 from edgesim.journal.visible import ascii_only, fit, visible, wrap
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class _Drawing:
         self.details = details
         self.wraps = wraps
         last = max((row.at_ns for row in ladder.rows), default=0)
-        self.time_cells = max(len(milliseconds(last)), 7)
+        self.time_cells = max(len(seconds(last)), 8)
         self.tag_cells = max((cell_len(row.tag) for row in ladder.rows), default=4)
         self.names = [self.shown(visible(column.name)) for column in ladder.columns]
         self.roles = [self.shown(visible(column.role)) for column in ladder.columns]
@@ -229,7 +229,7 @@ class _Drawing:
             wrap(role, cells - 1, 3, self.pen.ellipsis) if role and roles else []
             for role, cells in zip(self.roles, self.cells, strict=True)
         ]
-        heading = "ms".rjust(self.time_cells)
+        heading = "s".rjust(self.time_cells)
         for blocks, style in ((name_lines, "name"), (role_lines, "role")):
             for number in range(max(map(len, blocks), default=0)):
                 texts = [
@@ -252,14 +252,14 @@ class _Drawing:
         return [("".join(cells), "life")]
 
     def step(self, row: Row) -> Iterator[list[Piece]]:
-        time = milliseconds(row.at_ns).rjust(self.time_cells)
+        time = seconds(row.at_ns).rjust(self.time_cells)
         text = fit(self.shown(row.text), self.width - self.time_cells - 9, self.pen.ellipsis)
         rule = self.pen.rule
         rest = self.width - self.time_cells - 7 - cell_len(text)
         yield [(self.marker(row), "mark"), (f"{time}  ", "time"), (f"{rule * 2} {text} {rule * max(rest, 0)}", "step")]
 
     def wide_row(self, row: Row) -> Iterator[list[Piece]]:
-        time = milliseconds(row.at_ns).rjust(self.time_cells)
+        time = seconds(row.at_ns).rjust(self.time_cells)
         labels = wrap(self.shown(row.text), max(self.label_cells, 8), self.wraps, self.pen.ellipsis)
         style = "lost" if row.shape is Shape.LOST else row.tag
         tag = row.tag + " " * (self.tag_cells - cell_len(row.tag))
@@ -329,7 +329,7 @@ class _Drawing:
             if row.shape is Shape.STEP:
                 yield from self.step(row)
                 continue
-            time = milliseconds(row.at_ns).rjust(self.time_cells)
+            time = seconds(row.at_ns).rjust(self.time_cells)
             style = "lost" if row.shape is Shape.LOST else row.tag
             label = "lost" if row.shape is Shape.LOST else "label"
             start: list[Piece] = [(self.marker(row), "mark"), (f"{time}  ", "time")]

@@ -60,12 +60,12 @@ class Row:
         """The label, with how often it came."""
         if self.count == 1 or self.last_ns is None:
             return self.label
-        return f"{self.count}× {self.label} (until {milliseconds(self.last_ns)})"
+        return f"{self.count}× {self.label} (until {seconds(self.last_ns)})"
 
 
-def milliseconds(at_ns: int) -> str:
-    """Return a lab time in milliseconds, to the microsecond."""
-    return f"{at_ns // 1_000_000}.{at_ns // 1_000 % 1_000:03d}"
+def seconds(at_ns: int) -> str:
+    """Return a lab time in seconds, to the microsecond."""
+    return f"{at_ns // 1_000_000_000}.{at_ns // 1_000 % 1_000_000:06d}"
 
 
 TAGS: Final = {

@@ -8,10 +8,12 @@ from typing import Final
 
 from edgesim.journal.correlate import Correlator
 from edgesim.journal.entry import Entry
-from edgesim.journal.events import Event
+from edgesim.journal.events import Event, HostStateChanged
 
 CONTEXT: Final = ("step", "host", "fault", "journal")
-"""Kinds that a story keeps though they belong to nobody: without them one cannot see why it went as it did."""
+"""Kinds that a story keeps though they belong to nobody: without them one cannot see why it went as it did.
+
+Of hosts it keeps those that take part in it, and only what became of them after it began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +46,18 @@ class Selection:
             for entry in all_entries:
                 correlator.feed(entry)
             places = set(correlator.places_of(*self.stories))
+            own = [all_entries[place] for place in places]
+            hosts = {name for entry in own for name in (entry.node, entry.peer)}
+            began = min(places, default=0)
             chosen = [
                 entry
                 for place, entry in enumerate(all_entries)
-                if place in places or (self.context and is_of(entry.kind, CONTEXT))
+                if place in places
+                or (
+                    self.context
+                    and is_of(entry.kind, CONTEXT)
+                    and (entry.kind != HostStateChanged.kind or (entry.node in hosts and place > began))
+                )
             ]
         chosen = [entry for entry in chosen if self._keeps(entry)]
         if self.around is None:

@@ -70,6 +70,20 @@ async def waits(lab: Lab) -> None:
     lab.check(True, "it waited")
 """
 
+DELAYED = """
+from edgesim.scenario import Lab, scenario
+from edgesim.world.faults import Delay, Selector
+
+
+@scenario()
+async def delayed(lab: Lab, alice) -> None:
+    async with lab.step("five questions"):
+        with lab.fault(Delay(name="slow", where=Selector(target="dns-outside"), by_ns=1_000_000)):
+            for number in range(5):
+                await alice.node.host.run(alice.node.resolver.query(f"host{number}.example.com", "A"))
+    lab.check(True, "it waited")
+"""
+
 ENDLESS = """
 from edgesim.scenario import Lab, scenario
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import ROOT, edgesim, process
-from tests.cli.stories import BAD, CANNOT, ENDLESS, GATED, GOOD, SLOW_IN_THE_LAB, UNSTEADY, UNSUPPORTED, write
+from tests.cli.stories import BAD, CANNOT, DELAYED, ENDLESS, GATED, GOOD, SLOW_IN_THE_LAB, UNSTEADY, UNSUPPORTED, write
 
 
 @pytest.fixture
@@ -231,6 +231,23 @@ def test_the_text_ladder_has_a_column_for_each_host_that_took_part(here: Path) -
     assert "jabber-1" in head and "expe" in head
     assert "jabber-2" not in done.output
     assert "DNS   SRV _collab-edge" in done.output
+
+
+def test_the_ladder_begins_with_the_story_unless_asked(here: Path) -> None:
+    done = edgesim("run", "asks", "--ladder", "text")
+    lines = done.output[done.output.rindex("Expressway-E") :].splitlines()
+    start = next(number for number, line in enumerate(lines) if "start-up: " in line)
+    assert "the question" in lines[start + 1]
+    assert "connect :7001" not in done.output
+    assert "connect :7001" in edgesim("run", "asks", "--ladder", "text", "--startup").output
+
+
+def test_a_fault_that_acts_again_and_again_is_counted(here: Path) -> None:
+    write(here, slow=DELAYED)
+    done = edgesim("run", "delayed")
+    assert done.exit_code == 0
+    told = [line for line in done.output.splitlines() if "fault slow" in line]
+    assert len(told) == 2 and told[1].strip() == "fault slow: 4 more times"
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,15 @@ def test_a_journal_is_chosen_from_and_given_on_as_it_is(journal: Path) -> None:
     assert "hosts dns-inside, dns-outside" in none.stderr
 
 
+def test_a_journal_around_a_time_of_the_story(journal: Path) -> None:
+    lines = edgesim("journal", str(journal)).output.splitlines()
+    at = lines[40].split()[0]
+    around = edgesim("journal", str(journal), "--around", at).output.splitlines()
+    assert lines[40] in around and len(around) <= 31
+    assert around == lines[lines.index(around[0]) :][: len(around)]
+    assert edgesim("journal", str(journal), "--around", "soon").exit_code == 2
+
+
 def test_what_is_no_journal_is_told(tmp_path: Path, journal: Path) -> None:
     other = tmp_path / "other"
     other.write_text("something else\n")

@@ -131,7 +131,7 @@ def test_repeated_routine_is_counted_until_something_happens() -> None:
     row = rows_of("sip.request", drawn())
     options = [r for r in row if "OPTIONS" in r.label]
     assert [r.count for r in options] == [1, 3]
-    assert options[1].text == "3× OPTIONS sip:198.51.100.4:7001;transport=tls (until 181010.150)"
+    assert options[1].text == "3× OPTIONS sip:198.51.100.4:7001;transport=tls (until 181.010150)"
     assert len(options[1].entries) == 3
 
 
@@ -193,6 +193,55 @@ def test_no_entry_is_lost_by_folding() -> None:
 def test_selection(selection: Selection, kinds: set[str]) -> None:
     chosen = selection.apply(sample.sign_in())
     assert {entry.kind for entry in chosen} == kinds
+
+
+def test_a_users_story_has_no_hosts_that_take_no_part_and_no_start_up() -> None:
+    entries = sample.sign_in()
+    chosen = Selection(stories=("user:alice",)).apply(entries)
+    own = Selection(stories=("user:alice",), context=False).apply(entries)
+    part = {name for entry in own for name in (entry.node, entry.peer)}
+    assert not [entry for entry in chosen if entry.kind == "host.state" and entry.node not in part]
+    assert not [entry for entry in chosen if entry.kind == "host.state" and entry.order < own[0].order]
+    first = own[0]
+    crash = Entry(
+        **{name: getattr(first, name) for name in ("incarnation", "sequence", "at_ns", "host_ns")},
+        node=first.node,
+        event=events.HostStateChanged(state="crashed"),
+        direction="-",
+        peer=None,
+        payload=b"",
+        keys=(),
+        secrets=(),
+        order=len(entries),
+    )
+    assert crash in Selection(stories=("user:alice",)).apply([*entries, crash]), "what became of it meanwhile belongs"
+
+
+def test_the_start_up_is_one_line_that_counts_it() -> None:
+    entries = sample.sign_in()
+    made = ladder.build(entries, startup=7)
+    whole = ladder.build(entries)
+    assert made.rows[0].shape is Shape.STEP
+    assert (
+        made.rows[0].label
+        == f"start-up: {len({each.node for each in entries[:7] if each.incarnation})} hosts, 7 entries"
+    )
+    assert len(made.rows) < len(whole.rows)
+    assert made.rows[1].entries[0] is entries[7]
+
+
+def test_an_answer_is_told_with_its_name_and_without_its_type_twice() -> None:
+    answer = events.DnsAnswer(
+        name="_collab-edge._tls.example.com",
+        qtype="SRV",
+        rcode="NOERROR",
+        answers=("SRV 10 10 8443 expe.example.com",),
+        truncated=False,
+        transport="udp",
+    )
+    assert answer.summary() == "DNS SRV _collab-edge._tls.example.com: 10 10 8443 expe.example.com"
+    row = row_of(entry_of(answer, direction="in", peer="dns"))
+    assert row.label == "SRV _collab-edge._tls.example.com: 10 10 8443 expe.example.com"
 
 
 def test_selection_around_an_entry() -> None:
