@@ -162,6 +162,36 @@ def test_another_instance_displaces_the_client_that_holds_the_device() -> None:
     assert back.events[0] == events.Unregistered(device="CSFALICE", reason="displaced by another client")
 
 
+def leaves(last: str) -> tuple[tuple[str, str], ...]:
+    text = f"cisco-alarm:23 Name=SEP00005E005302 ActiveLoad=a.loads InactiveLoad=b.loads Last={last}"
+    return (("Reason", f'SIP;cause=200;text="{text}"'),)
+
+
+CAUSES = Policy(alarms={"removed": "10", "reset": "8", "displaced": "29", "moved": "23", "expired": "13"})
+
+
+def test_every_cause_of_an_end_has_its_alarm() -> None:
+    registrar = Registrar(PHONES, CAUSES)
+
+    def raised(asked: Request) -> list[str]:
+        outcome = ask(registrar, asked)
+        assert isinstance(outcome, (Granted, Released))
+        return [each.alarm for each in outcome.events if isinstance(each, events.Unregistered)]
+
+    assert raised(register()) == []
+    assert raised(register(instance=BOB, client="192.0.2.20:5", call_id="other")) == ["29"]
+    assert raised(register(instance=None, client="192.0.2.21:5", call_id="third")) == ["23"]
+    assert raised(register(instance=None, client="192.0.2.21:5", call_id="third", cseq=102, expires=0)) == ["10"]
+    assert raised(register(cseq=103)) == []
+    assert raised(register(cseq=104, expires=0, headers=leaves("reset-reset"))) == ["8"]
+    assert raised(register(cseq=105)) == []
+    assert raised(register(cseq=106, expires=0, headers=leaves("reset-restart"))) == ["8"]
+    assert raised(register(cseq=107)) == []
+    assert raised(register(cseq=108, expires=0, headers=leaves("initialized"))) == ["10"]
+    assert raised(register(cseq=109)) == []
+    assert [each.alarm for each in registrar.expire(1e6)] == ["13"]
+
+
 def test_a_probe_is_told_that_the_device_is_taken_except_over_the_edge() -> None:
     registrar = Registrar(PHONES, Policy())
     granted(registrar, register(over=None))

@@ -274,7 +274,11 @@ def test_unregister_and_standby_keepalive() -> None:
         await line.ask(register())
         assert (await line.ask(register(102, expires="0"))).status == 200
         assert [entry.event for entry in lab.entries("sip.unregistered")] == [
-            events.Unregistered(device="CSFALICE", reason="removed by the client")
+            events.Unregistered(
+                device="CSFALICE",
+                reason="removed by the client",
+                alarm="EndPointUnregistered Reason=10 (DeviceUnregistered)",
+            )
         ]
         await asyncio.sleep(300)
         assert len(lab.entries("sip.unregistered")) == 1
@@ -370,7 +374,8 @@ def test_the_second_client_of_a_device() -> None:
         taken = await line.ask(register(1, value=other, call_id="other"))
         assert (taken.get("Contact") or "").endswith(";x-cisco-newreg")
         (gone,) = lab.entries("sip.unregistered")
-        assert gone.event == events.Unregistered(device="CSFALICE", reason="displaced by another client")
+        alarm = "EndPointUnregistered Reason=29 (DeviceSwitch)"
+        assert gone.event == events.Unregistered(device="CSFALICE", reason="displaced by another client", alarm=alarm)
         probe = (
             '<sip:x@10.0.50.9:5070>;+sip.instance="<urn:uuid:00000000-0000-0000-0000-000000000000>"'
             ';+u.sip!devicename.ccm.cisco.com="CSFALICE"'

@@ -48,6 +48,7 @@ HYBRID = "Troubleshooting Guide for Cisco Webex Hybrid Call Service Connect (212
 ANDROID = "Configure Jabber for Android to Register (201013)"
 EDGE_ISSUES = "Troubleshoot Most Common Issues of Collaboration Edge (118798)"
 ENDPOINTS = "Configure Endpoint Registration on Expressway (223293)"
+MANAGED = "Managed Services Guide for Cisco Unified Communications Manager 12.5(1)"
 PHONE_MRA = 'IP Phone 8800 Administration Guide, "Mobile and Remote Access Through Expressway"'
 PHONES = "Troubleshoot Cisco Phone 7800/8800 Series (200850)"
 UNREGISTERED = "Troubleshoot IP Phone Unregistration (200410)"

@@ -15,6 +15,7 @@ from edgesim.deployment.defaults.known import (
     HYBRID,
     INSTALL,
     LINE_GUIDE,
+    MANAGED,
     PROTOCOLS,
     REFERENCE,
     REQUIREMENTS,
@@ -335,6 +336,30 @@ class UnifiedCmDefaults(Model):
         "the alarm when a registration expired",
         tag="doc",
         source=UNREGISTERED,
+    )
+    removal_alarm: str = known(
+        "EndPointUnregistered Reason=10 (DeviceUnregistered)",
+        "the alarm when a client removed its registration: the number is documented, not when it is used",
+        tag="inferred",
+        source=MANAGED,
+    )
+    reset_alarm: str = known(
+        "EndPointUnregistered Reason=8 (DeviceInitiatedReset)",
+        "the alarm when it did so for a reset or restart, as the Reason of its REGISTER says",
+        tag="inferred",
+        source=MANAGED,
+    )
+    displaced_alarm: str = known(
+        "EndPointUnregistered Reason=29 (DeviceSwitch)",
+        "the alarm when a second client of the same device took over",
+        tag="doc",
+        source=MANAGED,
+    )
+    moved_alarm: str = known(
+        "EndPointUnregistered Reason=23 (SourceIPAddrChanged)",
+        "the alarm when a client that shows no instance registered from another address",
+        tag="inferred",
+        source=MANAGED,
     )
     fills_rport: bool = known(
         False,

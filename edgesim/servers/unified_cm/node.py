@@ -227,7 +227,13 @@ class UnifiedCm:
             keepalive_interval=defaults.keepalive_interval_s,
             dual_mode_interval=defaults.register_expires_s,
             grace=defaults.expiry_grace_s,
-            expiry_alarm=defaults.expiry_alarm,
+            alarms={
+                "expired": defaults.expiry_alarm,
+                "removed": defaults.removal_alarm,
+                "reset": defaults.reset_alarm,
+                "displaced": defaults.displaced_alarm,
+                "moved": defaults.moved_alarm,
+            },
             taken=Refusal(status=403, reason="Forbidden", warning=taken),
             oauth_mismatch=Refusal(
                 status=403,

@@ -12,15 +12,15 @@ Guide for Cisco Unified Communications Manager 12.5(1)", chapter "Configure Cisc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
 from typing import Literal, Protocol
 
 from edgesim.journal import events
 from edgesim.servers.unified_cm.database import Phone
-from edgesim.servers.unified_cm.registration import Contact, Registration
+from edgesim.servers.unified_cm.registration import Cause, Contact, Registration
 
 
 class Leg(Enum):
@@ -52,7 +52,7 @@ class Policy:
 
     ``keepalive_interval`` is the service parameter SIP Station KeepAlive Interval, ``dual_mode_interval`` the SIP
     profile's Timer Register Expires. ``grace`` is how long after that a binding is still kept for a late refresh;
-    ``expiry_alarm`` is what Unified CM raises when it is gone.
+    ``alarms`` are what Unified CM raises when a device is gone, by cause.
     ``graceful_over_edge``: whether a probe through the edge is told that the device is taken; Cisco says that graceful
     registration is not supported there. ``find_by_line``: whether a Contact that names no device, as of a third-party
     client, is taken for a device that has the line: one of the user whom the edge names (``edge user``), the first one
@@ -63,7 +63,7 @@ class Policy:
     keepalive_interval: int = 120
     dual_mode_interval: int = 3600
     grace: float = 0.0
-    expiry_alarm: str = ""
+    alarms: Mapping[Cause, str] = field(default_factory=dict)
     graceful_over_edge: bool = False
     find_by_line: Literal["edge user", "anybody", "nobody"] = "edge user"
     authorizes: bool = True
@@ -172,7 +172,7 @@ class Registrar:
         """Remove the bindings whose time has come."""
         gone: list[events.Unregistered] = []
         while (binding := self._first()) is not None and binding.expires_at + self.policy.grace <= now:
-            gone += self._remove(binding, "expired")
+            gone += self._remove(binding, "expired", "expired")
         return gone
 
     def identify(self, asked: Registration) -> Phone | Refusal:
@@ -271,7 +271,9 @@ class Registrar:
         if contact is None:
             own = tuple(self._own(asked))
             if asked.everything:
-                gone = [self._remove(each, "removed by the client") for each in own if _follows(asked, each)]
+                gone = [
+                    self._remove(each, "removed by the client", asked.cause) for each in own if _follows(asked, each)
+                ]
                 return Released(events=tuple(event for group in gone for event in group))
             return Listed(bindings=own if self.policy.lists == "own" else tuple(self._bindings(asked.line)))
         if len(asked.contacts) > 1:
@@ -279,14 +281,15 @@ class Registrar:
         if asked.expires == 0:
             if binding is None or all(_is_other(binding.contact, each) for each in asked.leaving):
                 return Released()
-            return Released(events=tuple(self._remove(binding, "removed by the client")))
+            return Released(events=tuple(self._remove(binding, "removed by the client", asked.cause)))
         displaced: list[events.Event] = []
         if held is not None and (binding is None or binding.contact is not contact):
             others = [each for each in held.values() if _is_other(each.contact, contact)]
             if others and contact.is_probe and (self.policy.graceful_over_edge or not asked.over_edge):
                 return self.policy.taken
             for other in others:
-                displaced += self._remove(other, "displaced by another client")
+                shown = other.contact.instance is not None and contact.instance is not None
+                displaced += self._remove(other, "displaced by another client", "displaced" if shown else "moved")
             binding = held.get(asked.line) if held else None
         return self._grant(asked, contact, phone, binding, displaced, now)
 
@@ -342,7 +345,7 @@ class Registrar:
             events=(*displaced, registered),
         )
 
-    def _remove(self, binding: Binding, reason: Reason) -> list[events.Unregistered]:
+    def _remove(self, binding: Binding, reason: Reason, cause: Cause) -> list[events.Unregistered]:
         """Remove a binding; the device counts as unregistered when its last one goes."""
         del self._queue_of(binding.phone)[binding]
         lines = self._devices[binding.phone.name]
@@ -350,7 +353,7 @@ class Registrar:
         if lines:
             return []
         del self._devices[binding.phone.name]
-        alarm = self.policy.expiry_alarm if reason == "expired" else ""
+        alarm = self.policy.alarms.get(cause, "")
         return [events.Unregistered(device=binding.phone.name, reason=reason, alarm=alarm)]
 
 

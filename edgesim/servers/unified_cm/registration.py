@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 from edgesim.sip.errors import SipProtocolError
 from edgesim.sip.message import Request
@@ -115,6 +116,12 @@ def _line(request: Request) -> str:
     return line
 
 
+Cause = Literal["expired", "removed", "reset", "displaced", "moved"]
+"""Why a registration ends: ``reset`` where a client leaves to start anew, ``moved`` where it has another address."""
+RESET = " Last=reset-"
+"""In the Reason of a REGISTER by which a phone leaves for a reset (reset-reset) or a restart (reset-restart)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
     """What a REGISTER asks for.
@@ -122,7 +129,8 @@ class Registration:
     ``contacts`` are those to be bound, ``leaving`` those whose binding shall end; both are empty for a request that
     only asks which bindings there are, and for ``Contact: *`` (``everything``). ``expires`` is in seconds, None where
     the client leaves it to the registrar. ``path`` is the host that Path names, ``source`` the address the request came
-    from. ``extended``: whether the client speaks Cisco's own interface for lines (``X-cisco-sis-`` in Supported).
+    from. ``cause`` is why a client leaves, ``reset`` where its Reason says so. ``extended``: whether the client speaks
+    Cisco's own interface for lines (``X-cisco-sis-`` in Supported).
     """
 
     line: str
@@ -136,6 +144,7 @@ class Registration:
     adaptive: bool = False
     extended: bool = False
     source: str = ""
+    cause: Cause = "removed"
 
     @property
     def contact(self) -> Contact | None:
@@ -187,6 +196,7 @@ class Registration:
             adaptive=announces_adaptive(request),
             extended=any(tag.lower().startswith(EXTENDED) for tag in request.values("Supported")),
             source=source,
+            cause="reset" if RESET in (request.get("Reason") or "") else "removed",
         )
 
 
