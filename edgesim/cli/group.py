@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from dataclasses import dataclass
 
 import click
@@ -98,3 +99,5 @@ def cli() -> None:
     Expressway-E and -C, Unified CM, IM and Presence, DNS and the certificate authorities, in a simulated network or on
     real sockets of this machine.
     """
+    if os.environ.get("NO_COLOR"):
+        click.get_current_context().color = False

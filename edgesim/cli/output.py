@@ -22,7 +22,10 @@ def is_terminal() -> bool:
 
 
 def width() -> int:
-    """Return the width to draw for, in columns."""
+    """Return the width to draw for, in columns: that of ``COLUMNS`` where it is set."""
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
     return shutil.get_terminal_size((100, 24)).columns if is_terminal() else PLAIN_WIDTH
 
 

@@ -11,7 +11,9 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from edgesim.cli.group import cli
 from tests.cli.command import ROOT, edgesim, process
 from tests.cli.stories import BAD, CANNOT, DELAYED, ENDLESS, GATED, GOOD, SLOW_IN_THE_LAB, UNSTEADY, UNSUPPORTED, write
 
@@ -231,6 +233,16 @@ def test_the_text_ladder_has_a_column_for_each_host_that_took_part(here: Path) -
     assert "jabber-1" in head and "expe" in head
     assert "jabber-2" not in done.output
     assert "DNS   SRV _collab-edge" in done.output
+
+
+def test_the_environment_says_how_wide_and_whether_in_colours(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "90")
+    done = edgesim("run", "asks", "--ladder", "text")
+    rules = [line for line in done.output.splitlines() if "start-up: " in line]
+    assert [len(line) for line in rules] == [90]
+    assert "\x1b[" in CliRunner().invoke(cli, ["run", "asks"], color=True).output
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in CliRunner().invoke(cli, ["run", "asks"], color=True).output
 
 
 def test_the_ladder_begins_with_the_story_unless_asked(here: Path) -> None:
