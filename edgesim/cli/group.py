@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import os
 from dataclasses import dataclass
 
 import click
 
 from edgesim import __version__
+from edgesim.cli import output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,5 +99,5 @@ def cli() -> None:
     Expressway-E and -C, Unified CM, IM and Presence, DNS and the certificate authorities, in a simulated network or on
     real sockets of this machine.
     """
-    if os.environ.get("NO_COLOR"):
+    if output.is_plain():
         click.get_current_context().color = False

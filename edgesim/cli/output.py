@@ -29,6 +29,11 @@ def width() -> int:
     return shutil.get_terminal_size((100, 24)).columns if is_terminal() else PLAIN_WIDTH
 
 
+def is_plain() -> bool:
+    """Say whether colours are not wanted, terminal or not: https://no-color.org/."""
+    return bool(os.environ.get("NO_COLOR"))
+
+
 def is_ascii() -> bool:
     """Say whether standard output takes nothing but ASCII."""
     try:
