@@ -115,6 +115,20 @@ class XcpLink(Model):
 
     port: Port = 7400
     secret: Secret = "xcp-secret"
+    enable_cvs: bool = Field(default=True, description="XCP TLS Certificate CVS EnableCvs: C verifies certificates")
+    verify_hostname: bool = Field(
+        default=True, description="XCP TLS Certificate CVS VerifyHostname: they must hold the peer's name"
+    )
+    convert_ip_to_hostname: bool = Field(
+        default=True,
+        description="XCP TLS Certificate CVS ConvertIpToHostname: that name is the one that the peer's address has in "
+        "reverse DNS",
+    )
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether C looks the address of a peer up in reverse DNS."""
+        return self.enable_cvs and self.verify_hostname and self.convert_ip_to_hostname
 
 
 class AccessControl(Model):

@@ -85,7 +85,8 @@ class _Legs:
 
     def _zone(self, core: HostSpec, edge: HostSpec) -> Iterator[Presentation]:
         for port, protocol in ((self.lab.traversal_zone.port, "SIP"), (self.lab.xcp_link.port, "XCP")):
-            yield self._leg(edge.name, "server", edge.name, port, protocol, core.name, "trusted-ca")
+            store = "trusted-ca" if protocol == "SIP" or self.lab.xcp_link.enable_cvs else None
+            yield self._leg(edge.name, "server", edge.name, port, protocol, core.name, store)
             yield self._leg(core.name, self._own(core), edge.name, port, protocol, edge.name, "trusted-ca")
 
     def _unified_cm(self, core: HostSpec) -> Iterator[Presentation]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgesim.deployment.base import Model, Port
 from edgesim.deployment.defaults.known import (
+    EDGE_ISSUES,
     HYBRID,
     PORTS,
     PROTOCOLS,
@@ -210,6 +211,21 @@ class LinkDefaults(Model):
     probe_retry_s: float = known(2.0, "interval of repeated probes", tag="trace", source=HYBRID, gt=0)
     zone_connect_timeout_s: float = known(10.0, "global SIP TCP connect timeout", tag="doc", source=PROTOCOLS, gt=0)
     zone_tls_timeout_s: float = known(5.0, "global SIP TLS handshake timeout", tag="doc", source=PROTOCOLS, gt=0)
+    cvs_refused: str = known(
+        "Certificate verification failed for host={host}, additional info: {why}",
+        "what C says where the certificate of a peer of its XMPP side does not verify",
+        tag="trace",
+        source=EDGE_ISSUES,
+    )
+    cvs_wrong_name: str = known(
+        "Invalid Hostname", "the additional information where it lacks the name", tag="trace", source=EDGE_ISSUES
+    )
+    cvs_lookup_failed: str = known(
+        "caught exception: exception in reverseDNSLookup: reverse DNS lookup failed for address={address}",
+        "what C says where reverse DNS has no name of the peer",
+        tag="trace",
+        source=EDGE_ISSUES,
+    )
     failed: str = known(
         "Failed",
         "state of a zone without a connection: the documented states have no reason, which the journal has beside it",

@@ -401,7 +401,8 @@ def _zone(lab: Deployment, *, on_c: bool, wrong: Judge) -> Iterator[Finding]:
     clients = facts.any_client(lab)
     refused = SipResponse(node=clients, status=lab.defaults.sip.zone_down_status, method="REGISTER")
     alone = len(lab.expressway_c) == len(lab.expressway_e) == 1
-    unserved = (refused, *(facts.no_mechanisms(lab, clients) if lab.im_presence else ())) if alone else ()
+    no_chat = lab.im_presence and (lab.xcp_link.enable_cvs or not on_c)
+    unserved = (refused, *(facts.no_mechanisms(lab, clients) if no_chat else ())) if alone else ()
     # One finding for each store and what it lacks, however many peers show a certificate that needs it.
     stores: dict[tuple[str, str], list[tuple[str, ExpresswayC]]] = {}
     for edge in lab.expressway_e:

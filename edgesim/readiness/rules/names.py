@@ -200,7 +200,11 @@ def edge_address_inside(deployment: Deployment) -> Iterator[Finding]:
 def reverse_dns(deployment: Deployment) -> Iterator[Finding]:
     """C verifies E's certificate on the XCP link by the name that belongs to E's address."""
     chat = any(each.im_and_presence for each in deployment.domains.enabled) and deployment.mra.im_presence_clusters
-    if not chat or len(facts.cores_without(deployment, OVER_TLS)) == len(deployment.expressway_c):
+    if (
+        not chat
+        or not deployment.xcp_link.looks_back
+        or len(facts.cores_without(deployment, OVER_TLS)) == len(deployment.expressway_c)
+    ):
         return
     broken: dict[str, tuple[ExpresswayE, str, tuple[str, ...]]] = {}
     for edge in _edges_by_name(deployment):

@@ -256,12 +256,14 @@ def peer_name(deployment: Deployment) -> Iterator[Finding]:
                 continue  # its own name: the certificate is to be mended, CERT-16.host-name
             if first_match([qualified(peer)], [qualified(name) for name in names]) is None:
                 wrong.append((index, peer, edge))
+    by_name = deployment.xcp_link.enable_cvs and deployment.xcp_link.verify_hostname
     for index, peer, edge in wrong:
         clients = facts.any_client(deployment)
         yield Finding(
             at=("traversal_zone", "peer_addresses", index),
             what=f"C reaches {edge.name} as {peer}, which is not in its certificate",
-            sees=f"the zone shows {links.failed}: clients sign in, but REGISTER is answered 503, and there is no chat",
+            sees=f"the zone shows {links.failed}: clients sign in, but REGISTER is answered 503"
+            + (", and there is no chat" if by_name else ""),
             mend=f"put {edge.inner_fqdn} in place of {peer}",
             prediction=Prediction(
                 awaits=(
@@ -273,7 +275,7 @@ def peer_name(deployment: Deployment) -> Iterator[Finding]:
                         status=deployment.defaults.sip.zone_down_status,
                         method="REGISTER",
                     ),
-                    *(facts.no_mechanisms(deployment, clients) if deployment.im_presence else ()),
+                    *(facts.no_mechanisms(deployment, clients) if deployment.im_presence and by_name else ()),
                 ),
                 never=(ZoneState(node=facts.cores(deployment), zone=zone.name, state=links.active),),
                 within=WITHIN,

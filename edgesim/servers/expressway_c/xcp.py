@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from edgesim.dns import DnsError
 from edgesim.edge.link_state import LinkState
@@ -18,6 +18,7 @@ from edgesim.node import Node
 from edgesim.pki import client_context
 from edgesim.servers.expressway_c.connections import has
 from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain, shown_as_client
+from edgesim.servers.expressway_c.zone import WRONG_NAME
 from edgesim.xmpp.link import XcpConnection
 from edgesim.xmpp.xcp import (
     DataArrived,
@@ -78,7 +79,7 @@ class Dialled:
             try:
                 await self._dial()
             except (OSError, DnsError) as error:
-                reason = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else str(error)
+                reason = self._verdict(error) if isinstance(error, ssl.SSLCertVerificationError) else str(error)
                 if isinstance(error, TimeoutError):
                     reason = reason or "timed out"
                 self._problem = reason or type(error).__name__
@@ -125,10 +126,21 @@ class Dialled:
         self.connection = connection
 
     async def _reverse(self, address: str) -> None:
-        resolver: Any = self.side.node.resolver
-        names = [name.lower() for name in await resolver.reverse(address)]
-        if self.peer.lower() not in names:
-            raise OSError(f"{address} is {', '.join(names)} in reverse DNS, not {self.peer}")
+        """Have reverse DNS name an address, as the name that the certificate is verified by. Raises `OSError`."""
+        texts, resolver = self.side.node.defaults.links, cast(Any, self.side.node.resolver)
+        try:
+            names = await resolver.reverse(address)
+        except DnsError as error:
+            raise OSError(texts.cvs_lookup_failed.format(address=address)) from error
+        if self.peer.lower() not in (name.lower() for name in names):
+            raise OSError(texts.cvs_refused.format(host=names[0], why=texts.cvs_wrong_name))
+
+    def _verdict(self, error: ssl.SSLCertVerificationError) -> str:
+        texts = self.side.node.defaults.links
+        wrong_name = error.verify_code in WRONG_NAME
+        return texts.cvs_refused.format(
+            host=self.peer, why=texts.cvs_wrong_name if wrong_name else error.verify_message
+        )
 
     def _heard(self, connection: XcpConnection, event: XcpEvent) -> None:
         if isinstance(event, LinkUp):
@@ -168,22 +180,24 @@ class XcpSide:
     async def start(self) -> None:
         """Begin to dial; nothing is waited for."""
         node = self.node
-        self.tls = self._context(verify=True)
+        link = node.deployment.xcp_link
+        self.tls = self._context(verify=link.enable_cvs, names=link.verify_hostname)
         self.tls_inside = self._context(verify=node.deployment.mra.tls_verify_im_presence)
         for peer in node.deployment.traversal_zone.peer_addresses:
             port = node.deployment.xcp_link.port
             # Before X8.8 this link has no TLS, and nobody asks whose address it is.
             modern = has("xcp over tls", self.product.release)
             tls = self.tls if modern else None
-            edge = Dialled(self, peer, port, tls=tls, both_ways=modern, on_event=self._from_edge)
+            edge = Dialled(self, peer, port, tls=tls, both_ways=modern and link.looks_back, on_event=self._from_edge)
             self.edges.append(edge)
             edge.begin()
         self.product.on_discovery(lambda found: self._discovered(found.im_presence))
 
-    def _context(self, *, verify: bool) -> ssl.SSLContext:
+    def _context(self, *, verify: bool, names: bool = True) -> ssl.SSLContext:
         node = self.node
         return client_context(
             node.trusts["trusted-ca"] if verify else None,
+            check_hostname=names,
             identity=shown_as_client(node),
             send_chain=sends_chain(node, dialling=True),
             options=FIRST_MATCH,
