@@ -47,8 +47,10 @@ class ResolverOptions:
     """Whether it remembers answers, for as long as their TTL allows on lab time."""
     negative_ttl: int = 60
     """For how long it remembers that something is not there, at most."""
-    ipv6_share: float = 0.0
-    """How often a lookup tells IPv6 addresses before the IPv4 ones of a name that has both; 0: IPv4 alone is asked."""
+    ipv6: bool = False
+    """Whether a lookup asks for IPv6 addresses beside the IPv4 ones, and tells those first whose answer came first."""
+    resolution_delay: float = 0.0
+    """By how much later than the IPv4 answer the IPv6 one may come and still be first (RFC 8305, section 3)."""
     search: tuple[str, ...] = ()
     """Domains that are tried after a name without a dot."""
     weighted: bool = True
@@ -79,7 +81,6 @@ class Resolver:
         self._recorder = recorder
         self._ids = host.entropy("dns/query")
         self._weights: dict[str, Entropy] = {}
-        self._families = host.entropy("dns/families")
         self._cache: dict[tuple[str, str], tuple[int, Answer]] = {}
 
     # ---- what a host asks
@@ -118,24 +119,21 @@ class Resolver:
     async def lookup(self, name: str) -> tuple[str, ...]:
         """Return a name's addresses, through aliases and the search list. An address stands for itself.
 
-        They are IPv4 addresses, unless the host asks for IPv6 too (`ResolverOptions.ipv6_share`). Raises `DnsError`
-        where there is none.
+        They are IPv4 addresses, unless the host asks for IPv6 too (`ResolverOptions.ipv6`): then it asks for both kinds
+        side by side, and those lead whose answer comes first; the others are what is left if they cannot be reached.
+        Raises `DnsError` where there is none.
         """
         try:
             return (str(ipaddress.ip_address(name)),)
         except ValueError:
             pass
-        answer = await self._address(name)
+        answer, found = await self._addresses(name)
         if "." not in name.rstrip("."):
             for domain in self.options.search:
-                if answer:
+                if found:
                     break
-                answer = await self._address(f"{name.rstrip('.')}.{domain}")
-        if not self.options.ipv6_share:
-            return answer.check().values
-        newer = (await self.query(answer.name, "AAAA")).values
-        older = answer.values if newer else answer.check().values
-        return (*newer, *older) if self._families.random() < self.options.ipv6_share else (*older, *newer)
+                answer, found = await self._addresses(f"{name.rstrip('.')}.{domain}")
+        return found or answer.check().values
 
     async def reverse(self, address: str) -> tuple[str, ...]:
         """Return an address's names. Raises `DnsError` where there is none, `ValueError` for what is no address."""
@@ -145,12 +143,34 @@ class Resolver:
         """Forget all answers."""
         self._cache.clear()
 
-    async def _address(self, name: str) -> Answer:
-        answer = await self.query(name, "A")
+    async def _addresses(self, name: str) -> tuple[Answer, tuple[str, ...]]:
+        """Return the answer to the question for IPv4, and all addresses in the order in which to try them."""
+        if not self.options.ipv6:
+            older = await self._address(name, "A")
+            return older, older.values
+        absolute(name)  # what is no name is refused before anything is asked
+        # RFC 8305, section 3: AAAA first, A immediately after it.
+        asking = self.host.spawn(self._timed(name, "AAAA"), name=f"AAAA of {name}")
+        try:
+            await asyncio.sleep(0)  # the question for AAAA is on its way
+            older, older_at = await self._timed(name, "A")
+            newer, newer_at = await asking
+        finally:
+            asking.cancel()
+        if newer_at <= older_at + self.options.resolution_delay:
+            return older, (*newer.values, *older.values)
+        return older, (*older.values, *newer.values)
+
+    async def _timed(self, name: str, qtype: str) -> tuple[Answer, float]:
+        answer = await self._address(name, qtype)
+        return answer, asyncio.get_running_loop().time()
+
+    async def _address(self, name: str, qtype: str) -> Answer:
+        answer = await self.query(name, qtype)
         for _ in range(MAX_ALIASES):
             if answer.status is not Status.NODATA or not answer.aliases:
                 break
-            answer = await self.query(final_name(answer), "A")
+            answer = await self.query(final_name(answer), qtype)
         return answer
 
     # ---- memory

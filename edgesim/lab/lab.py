@@ -81,7 +81,8 @@ class Lab:
             negative_ttl=dns.negative_ttl,
             search=_search(spec),
             weighted="srv" not in self.deployment.network.pinned,
-            ipv6_share=self.deployment.defaults.client.ipv6_share if _is_dual(spec) else 0.0,
+            ipv6=_is_dual(spec),
+            resolution_delay=self.deployment.defaults.client.resolution_delay_s,
         )
         servers = [(server, port) for server in self.deployment.dns_servers(spec.name)]
         resolver = Resolver(host, recorder, servers, options=options)

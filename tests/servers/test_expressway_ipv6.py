@@ -15,7 +15,7 @@ from tests.servers.expressway_lab import ALICE, EdgeLab, run
 SIX = "2001:db8:10::10"
 CLIENT = "2001:db8:25::25"
 BOTH = {"expressway_e.0.ip_protocol": "Both", "expressway_e.0.outer_ipv6": SIX}
-ALWAYS: dict[str, Any] = {**BOTH, "clients.jabber-1.ipv6": CLIENT, "defaults.client.ipv6_share": 1.0}
+ALWAYS: dict[str, Any] = {**BOTH, "clients.jabber-1.ipv6": CLIENT, "defaults.client.resolution_delay_s": 1.0}
 
 
 def dialled(lab: EdgeLab, node: str) -> list[str]:
