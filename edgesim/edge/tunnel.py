@@ -14,6 +14,7 @@ greeting once more when it takes the C, or disconnects with the reason.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 from dataclasses import dataclass
 from enum import Enum
@@ -29,7 +30,7 @@ GREETING_TARGET = "/.greeting"
 GREETING_TYPE = "application/json"
 MAX_GREETING = 16 * 1024
 MAX_DOMAINS = 500
-OPTIONAL = {"challenge", "certificate", "proof"}
+OPTIONAL = ("address", "challenge", "certificate", "proof")
 LOOPBACK = "127.0.0.1"
 KEY_EXCHANGES = ["curve25519-sha256"]
 CIPHERS = ["aes128-gcm@openssh.com"]
@@ -59,13 +60,15 @@ def key_pair(role: Role, *, user: str, password: str) -> tuple[bytes, bytes]:
 class Greeting:
     """Who is at this end: its FQDN, its own DNS domain, and, from C, the domains that it accepts.
 
-    ``challenge`` is E's, in hexadecimal; ``certificate`` (PEM) and ``proof`` (base64, over `proved_text`) come from a C
-    that shows its client certificate.
+    ``address`` is the one by which clients outside reach E: behind a static NAT the public one; E writes it where it
+    proxies by IPv4. ``challenge`` is E's, in hexadecimal; ``certificate`` (PEM) and ``proof`` (base64, over
+    `proved_text`) come from a C that shows its client certificate.
     """
 
     fqdn: str
     domain: str
     domains: tuple[str, ...] = ()
+    address: str = ""
     challenge: str = ""
     certificate: str = ""
     proof: str = ""
@@ -90,11 +93,13 @@ def read_greeting(body: bytes) -> Greeting:
         found: Any = json.loads(body)
     except (ValueError, RecursionError):
         raise TunnelError("the greeting is not JSON") from None
-    if not isinstance(found, dict) or set(found) - OPTIONAL != {"fqdn", "domain", "domains"}:
+    if not isinstance(found, dict) or set(found) - set(OPTIONAL) != {"fqdn", "domain", "domains"}:
         raise TunnelError("the greeting has other members")
     more = {name: found[name] for name in OPTIONAL if name in found}
     if not all(isinstance(value, str) for value in more.values()):
         raise TunnelError("a member is not text")
+    if more.get("address") and not _is_address(more["address"]):
+        raise TunnelError("the address is none")
     fqdn, domain, domains = found["fqdn"], found["domain"], found["domains"]
     if not isinstance(fqdn, str) or not is_host(fqdn) or not isinstance(domain, str):
         raise TunnelError("the greeting names no host")
@@ -105,3 +110,11 @@ def read_greeting(body: bytes) -> Greeting:
     if not all(isinstance(one, str) and is_domain(one) for one in domains):
         raise TunnelError("a domain is none")
     return Greeting(fqdn=fqdn, domain=domain, domains=tuple(domains), **more)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -105,7 +105,7 @@ class HttpClient:
         self.limits = limits
         self._tls = ssl
         self._connect: Connect = connect or direct
-        self._idle: dict[tuple[str, str, int], dict[_Connection, None]] = {}
+        self._idle: dict[tuple[str, str, int, str], dict[_Connection, None]] = {}
         self._open: dict[_Connection, None] = {}
 
     async def request(
@@ -119,15 +119,17 @@ class HttpClient:
         keys: Sequence[str] = (),
         address: str | None = None,
         absolute: str = "",
+        server_name: str | None = None,
     ) -> Response:
         """Send a request and return its response, whatever its status; redirects are not followed.
 
         Headers are written as given, after ``Host`` if they have none; ``Content-Length`` is appended where a body
         needs it. ``timeout`` (seconds of lab time) covers connecting, sending and receiving. ``keys`` correlate the
-        journal's entries. ``address`` is dialled instead of the URL's host. ``absolute``, scheme and
-        authority, stands before the target in the request line, as towards a proxy. A request that may be repeated is
-        sent again, once, if a kept connection ended before its response began (RFC 9110, section 9.2.2). Raises
-        `HttpError` (its subclasses tell what failed) and `ValueError` for a URL or header that cannot be sent.
+        journal's entries. ``address`` is dialled instead of the URL's host, TLS asks for ``server_name`` instead of it.
+        ``absolute``, scheme and authority, stands before the target in the request line, as towards a proxy. A request
+        that may be repeated is sent again, once, if a kept connection ended before its response began (RFC 9110,
+        section 9.2.2). Raises `HttpError` (its subclasses tell what failed) and `ValueError` for a URL or header that
+        cannot be sent.
         """
         where = parse_url(url)
         request = Request(
@@ -137,7 +139,7 @@ class HttpClient:
         used: list[_Connection] = []
         try:
             async with asyncio.timeout(timeout):
-                return await self._exchange(where, request, octets, tuple(keys), address, used)
+                return await self._exchange(where, request, octets, tuple(keys), address, server_name, used)
         except TimeoutError:
             if any(connection.answered for connection in used):
                 raise HttpTooSlow(f"{where.authority}: no complete response within {timeout:g} s") from None
@@ -156,10 +158,12 @@ class HttpClient:
         octets: bytes,
         keys: tuple[str, ...],
         address: str | None,
+        server_name: str | None,
         used: list[_Connection],
     ) -> Response:
         """Send and receive; ``used`` gets the connections on which the request went."""
-        pool = (where.scheme, address or where.host, where.port)
+        name = where.host if server_name is None else server_name
+        pool = (where.scheme, address or where.host, where.port, name)
         connection = self._kept(pool)
         if connection is not None:
             used.append(connection)
@@ -168,18 +172,18 @@ class HttpClient:
             except HttpReset:
                 if connection.answered or request.method not in _SAFE_TO_REPEAT:
                     raise
-        connection = await self._dial(where, address)
+        connection = await self._dial(where, address, name)
         used[:] = [connection]
         return await self._on(connection, pool, request, octets, keys)
 
-    async def _dial(self, where: Url, address: str | None) -> _Connection:
+    async def _dial(self, where: Url, address: str | None, name: str) -> _Connection:
         tls = self._tls if where.scheme == "https" else None
         if where.scheme == "https" and tls is None:
             raise ValueError("an https URL, but the client has no TLS context")
         dialled = address or where.host
         try:
             _, protocol = await self._connect(
-                lambda: _Connection(self), dialled, where.port, tls=tls, server_name=where.host if tls else None
+                lambda: _Connection(self), dialled, where.port, tls=tls, server_name=name if tls else None
             )
         except (OSError, ssl.SSLError) as error:
             raise from_os_error(error, where.authority) from error
@@ -187,7 +191,7 @@ class HttpClient:
         protocol.peer = protocol.peer or (dialled, where.port)
         return protocol
 
-    def _kept(self, pool: tuple[str, str, int]) -> _Connection | None:
+    def _kept(self, pool: tuple[str, str, int, str]) -> _Connection | None:
         kept = self._idle.get(pool, {})
         while kept:
             connection, _ = kept.popitem()
@@ -206,7 +210,7 @@ class HttpClient:
     async def _on(
         self,
         connection: _Connection,
-        pool: tuple[str, str, int],
+        pool: tuple[str, str, int, str],
         request: Request,
         octets: bytes,
         keys: tuple[str, ...],

@@ -138,7 +138,9 @@ class JudgedContext(_Context):
         if server_side is not self.setup.server:
             raise ValueError(f"a context for a {'server' if self.setup.server else 'client'}")
         name = server_hostname.decode("ascii") if isinstance(server_hostname, bytes) else server_hostname
-        names = self.policy.names
+        names, accepted = self.policy.names, self.policy.accepted
+        if names is None and accepted is not None and self.checks_hostname and name is not None:
+            names = accepted(name)
         if names is None:
             if self.checks_hostname and not name:
                 raise ValueError("check_hostname requires server_hostname")

@@ -49,14 +49,15 @@ class Policy:
 
     ``clock`` is whose dates count (None: the machine's). ``names`` are those of which one must be in the SAN, with any
     kind that `edgesim.pki.names` knows (None: the server name that a client connects to, where its context checks
-    names). ``besides`` are others of which one must be there too. ``usage`` False lets the peer's certificate lack the
-    extended key usage for its part. ``verify`` False asks for a certificate and takes any. ``judge`` decides in place
-    of all this.
+    names); ``accepted`` gives them for that server name instead. ``besides`` are others of which one must be there too.
+    ``usage`` False lets the peer's certificate lack the extended key usage for its part. ``verify`` False asks for a
+    certificate and takes any. ``judge`` decides in place of all this.
     """
 
     clock: Clock | None = None
     names: tuple[str, ...] | None = None
     besides: tuple[str, ...] = ()
+    accepted: Callable[[str], tuple[str, ...]] | None = None
     usage: bool = True
     verify: bool = True
     judge: Judge | None = None

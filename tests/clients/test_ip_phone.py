@@ -201,8 +201,8 @@ def test_groups_are_static_first_edge_to_first_node() -> None:
         phone = desk.phone()
         assert (await phone.sign_in()).ok and phone.line is not None
         assert [(path.host, path.node) for path in phone.line.paths] == [
-            ("expe1.example.com", "ucm-pub.inside.example.com"),
-            ("expe2.example.com", "ucm-sub.inside.example.com"),
+            ("203.0.113.10", "ucm-pub.inside.example.com"),
+            ("203.0.113.11", "ucm-sub.inside.example.com"),
         ]
         room = desk.room()
         assert (await room.sign_in()).ok and room.line is not None

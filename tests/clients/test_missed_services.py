@@ -117,7 +117,7 @@ def test_an_expressway_c_loses_power_during_the_chat_login() -> None:
         alice = desk.jabber("alice")
 
         async def failing() -> None:
-            await asyncio.sleep(0.75)
+            await asyncio.sleep(0.8)
             await desk.lab.world.power_off("expc1")
 
         signed, _ = await asyncio.gather(alice.sign_in(), failing())

@@ -130,7 +130,10 @@ def test_the_check_reports_exactly_what_is_meant(case: Case) -> None:
 
 def test_a_load_balancer_breaks_what_its_affinity_and_the_certificates_leave() -> None:
     told = []
-    for affinity, changes in (("none", {}), ("none", NAMED), ("source address", NAMED)):
+    older = {f"expressway_c.{peer}.release": "X14.0.9" for peer in (0, 1)}
+    older |= {f"expressway_e.{peer}.release": "X14.0.9" for peer in (0, 1)}
+    stories = (("none", {}), ("none", {**NAMED, **older}), ("source address", NAMED), ("none", NAMED))
+    for affinity, changes in stories:
         deployment = load("pair").changed({"load_balancer": {**BALANCER, "affinity": affinity}, **changes})
         (reported,) = check(deployment, [rule(BALANCED)]).reported
         assert reported.finding.prediction is not None
@@ -138,3 +141,4 @@ def test_a_load_balancer_breaks_what_its_affinity_and_the_certificates_leave() -
     assert "TlsRefused" in told[0] and "port=8443" in told[0]
     assert "TlsRefused" in told[1] and "port" not in told[1]
     assert "HttpRequest" in told[2] and "peer='balancer'" in told[2]
+    assert told[3] == told[2]  # clients come past it by the addresses of E

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,25 @@ FIRST_UDS = [
 def at(raw: bytes) -> int:
     """The second of the answer's Date."""
     return int(raw.partition(b"08:00:")[2][:2])
+
+
+@pytest.mark.parametrize(
+    ("changes", "address"),
+    [
+        ({"expressway_c.expc.release": "X14.0.9"}, EDGE),
+        ({"expressway_c.expc.release": "X14.1"}, "203.0.113.10"),
+        ({"expressway_e.expe.static_nat": "203.0.113.77"}, "203.0.113.77"),
+        ({"defaults.edge.addressed_servers": ()}, EDGE),
+    ],
+)
+def test_how_edge_servers_are_called(changes: dict[str, Any], address: str) -> None:
+    async def main(lab: EdgeLab) -> None:
+        found = edge_config.parse((await lab.config()).body)
+        for servers in (found.sip, found.xmpp, found.http, found.turn):
+            assert [one.address for one in servers] == [address]
+        assert found.uds_address == PUB
+
+    run(main, changes={"defaults.edge.turn_server": "filled", **changes})
 
 
 def test_a_sign_in_by_password() -> None:
@@ -64,7 +84,7 @@ def test_a_sign_in_by_password() -> None:
         assert found.tftp == (PUB,)
         assert found.routes == ("<sip:10.0.30.10:5061;transport=tls;zone-id=3;directed;lr>",)
         for servers, port in ((found.sip, 5061), (found.xmpp, 5222), (found.http, 8443)):
-            assert [(one.address, one.port) for one in servers] == [(EDGE, port)]
+            assert [(one.address, one.port) for one in servers] == [("203.0.113.10", port)]
         assert found.uds_address == PUB
         assert lab.asked("ucm-pub") == FIRST_UDS
         granted = lab.entries("auth", "expc")[-1]

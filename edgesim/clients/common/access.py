@@ -9,11 +9,12 @@ from __future__ import annotations
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 
+from edgesim.clients.common.edge_hosts import Edge
 from edgesim.clients.common.stages import StageFailed
 from edgesim.edge import cookie, descriptor
 from edgesim.http import HttpError, HttpTlsFailed, Response
+from edgesim.http.client import parse_url
 from edgesim.http.message import basic_authorization
 from edgesim.journal import events
 from edgesim.node import Node
@@ -32,14 +33,6 @@ _NAMES = {
 }
 """Jabber's own words for how a request failed."""
 CERTIFICATE_ERROR = "CERTIFICATE_VALIDATION_ERROR"
-
-
-@dataclass(slots=True, kw_only=True)
-class Edge:
-    """The edge through which a client outside goes: the domain of its descriptors and the E hosts, best first."""
-
-    domain: str
-    hosts: list[tuple[str, int]] = field(default_factory=list)
 
 
 class Access(ABC):
@@ -120,6 +113,7 @@ class Access(ABC):
     async def _send(self, method: str, url: str, *, authenticate: bool, headers: Headers, body: bytes) -> Response:
         authority = url.split("/", 3)[2]
         host = authority.rsplit(":", 1)[0]
+        host = self.edge.cookie_host(host) if self.edge is not None else host
         cookies = self.cookies.header(host=host, secure=url.startswith("https:"))
         own = self._headers(authority, self._authorization if authenticate else None, cookies)
         try:
@@ -132,6 +126,10 @@ class Access(ABC):
             raise StageFailed(f"ERROR: {error}") from error
         self.cookies.take(response.headers.get_all("Set-Cookie"), host=host)
         return response
+
+    def _server_name(self, url: str) -> str | None:
+        """Return what TLS asks the URL's host for; None for the host itself."""
+        return self.edge.server_name(parse_url(url).host) if self.edge is not None else None
 
     def _untrusted(self, error: HttpTlsFailed) -> str:
         """Return the client's own words for a handshake that failed."""

@@ -322,7 +322,14 @@ class EdgeDevice(ABC):
         return self._group(
             [
                 [
-                    Path(host=one.address, port=one.port, transport="tls", node=node.process_node, routes=route)
+                    Path(
+                        host=one.address,
+                        port=one.port,
+                        transport="tls",
+                        node=node.process_node,
+                        routes=route,
+                        server_name=self._edge.server_name(one.address),
+                    )
                     for one in edge.sip
                 ]
                 for node in nodes

@@ -75,7 +75,10 @@ class DeviceAccess(Access):
 
     async def _transmit(self, method: str, url: str, headers: Headers, body: bytes) -> Response:
         timeout = self.node.defaults.client.request_timeout_s
-        return await self._http.request(method, url, headers=headers, body=body, timeout=timeout, keys=self.keys)
+        name = self._server_name(url)
+        return await self._http.request(
+            method, url, headers=headers, body=body, timeout=timeout, keys=self.keys, server_name=name
+        )
 
     def _untrusted(self, error: HttpTlsFailed) -> str:
         refused = error.__cause__

@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from edgesim.clients.common.access import Access, Edge
+from edgesim.clients.common.access import Access
+from edgesim.clients.common.edge_hosts import Edge
 from edgesim.clients.common.stages import StageFailed
+from edgesim.dns import DnsError
 from edgesim.edge import cookie, edge_config
 from edgesim.edge.edge_config import EdgeConfig
 from edgesim.http import Response
 from edgesim.node import Node
+from edgesim.pki.policy import is_address
 
 CONFIGURATION_PORT = 6972
 """HTTPS port of configuration files on Unified CM 11 and later."""
@@ -28,13 +31,16 @@ class EdgeSignIn:
         self.domain = domain
         self.resource = resource
         self.config: EdgeConfig | None = None
+        self._targets: tuple[str, ...] = ()
 
     async def begin(self, targets: Sequence[tuple[str, int]]) -> str:
         """Ask one Expressway-E after the other for the edge configuration; return who answered.
 
         A refusal counts for all of them. Raises `StageFailed`.
         """
-        self.access.edge = Edge(domain=self.domain, hosts=list(targets))
+        self._targets = tuple(dict.fromkeys(host for host, _ in targets))
+        form = self.access.node.defaults.client.sni
+        self.access.edge = Edge(domain=self.domain, hosts=list(targets), form=form, known=self._targets)
         return await self._ask(targets)
 
     async def renew(self) -> None:
@@ -55,18 +61,52 @@ class EdgeSignIn:
                 reasons.append(f"{host}: {response.status} {response.phrase}")
                 continue
             self.config = self._judged(response, host)
+            await self._learn(self.config, host)
+            edge = self.access.edge
+            assert edge is not None
             servers = [(server.address, server.port) for server in self.config.http if server.address]
-            ordered = [(host, port), *(server for server in servers if server[0] != host)]
-            self.access.edge = Edge(domain=self.domain, hosts=ordered)
+            others = (one for one in servers if host not in (one[0], edge.name_of(one[0])))
+            edge.hosts = [(host, port), *others]
             return host
         raise StageFailed("; ".join(reasons) or "no Expressway-E is known")
+
+    async def _learn(self, config: EdgeConfig, host: str) -> None:
+        """Take in which names there are, and which is behind each address."""
+        edge = self.access.edge
+        assert edge is not None
+        edge.signed_in = edge.cookie_host(host)
+        given = {one.address: None for one in (*config.http, *config.sip, *config.xmpp) if one.address}
+        addresses = [one for one in given if is_address(one)]
+        edge.known = tuple(dict.fromkeys((*self._targets, *(one for one in given if not is_address(one)))))
+        names = dict.fromkeys(addresses, "")
+        if self.access.node.defaults.client.address_names == "signed in":
+            names = dict.fromkeys(addresses, edge.signed_in)
+        for target in dict.fromkeys((edge.signed_in, *self._targets)):
+            if all(names.values()):
+                break
+            for address in await self._addresses(target):
+                if names.get(address) == "":
+                    names[address] = target
+        edge.names = names
+
+    async def _addresses(self, name: str) -> tuple[str, ...]:
+        try:
+            return tuple(await self.access.node.resolver.lookup(name))
+        except DnsError:
+            return ()
+
+    def server_name(self, host: str) -> str:
+        """Return what TLS asks an edge server for."""
+        edge = self.access.edge
+        return host if edge is None else edge.server_name(host)
 
     def _judged(self, response: Response, host: str) -> EdgeConfig:
         if response.status != 200:
             realm = response.headers.get("WWW-Authenticate") or response.headers.get("Server") or ""
             raise StageFailed(f"get_edge_config: {response.status} {response.phrase} {realm}".rstrip())
         try:
-            self.access.cookies.edge_cookie(host)
+            edge = self.access.edge
+            self.access.cookies.edge_cookie(host if edge is None else edge.cookie_host(host))
             return edge_config.parse(response.body)
         except cookie.EdgeCookieUnusable as error:
             raise StageFailed(f"{error} {cookie.EDGE_CONFIG_FAILED}") from error
@@ -79,7 +119,7 @@ class EdgeSignIn:
         if edge is None or not edge.hosts:
             return None
         try:
-            return self.access.cookies.edge_cookie(edge.hosts[0][0]).expires
+            return self.access.cookies.edge_cookie(edge.cookie_host(edge.hosts[0][0])).expires
         except cookie.EdgeCookieUnusable:
             return None
 

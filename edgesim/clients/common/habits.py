@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Path:
     """One way to a registrar: the SIP peer to connect to, the Route to preload, and the Unified CM node meant.
 
-    ``uri`` is the Request-URI where it says more than the node.
+    ``uri`` is the Request-URI where it says more than the node; ``server_name`` is what TLS asks the peer for, where
+    that is not its host.
     """
 
     host: str
@@ -18,6 +19,7 @@ class Path:
     node: str
     routes: tuple[str, ...] = ()
     uri: str | None = None
+    server_name: str | None = None
 
     @property
     def peer(self) -> tuple[str, int, str]:

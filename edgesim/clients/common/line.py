@@ -173,13 +173,14 @@ class Line:
 
     async def _open(self, path: Path) -> Connection:
         """Return a new connection to the path's peer. Raises `Unregistered`."""
+        name = path.host if path.server_name is None else path.server_name
         try:
             return await self._endpoint.connect(
                 path.host,
                 path.port,
                 "tls" if path.transport == "tls" else "tcp",
                 ssl=self._tls if path.transport == "tls" else None,
-                server_hostname=path.host if path.transport == "tls" else None,
+                server_hostname=name if path.transport == "tls" else None,
                 connect_timeout=self.node.defaults.client.connect_timeout_s,
             )
         except ssl.SSLCertVerificationError as error:
@@ -241,7 +242,8 @@ class Line:
                     assert self.path is not None
                     transport = target.parameters.get("transport") or self.path.transport
                     port = target.port or (5061 if transport == "tls" else 5060)
-                    raise _Redirected(replace(self.path, host=target.host, port=port, transport=transport.lower()))
+                    other = replace(self.path, host=target.host, port=port, transport=transport.lower())
+                    raise _Redirected(replace(other, server_name=None))
                 case Reaction.WAIT:
                     raise Unregistered(refusal(response), Reaction.WAIT, after=retry_after(response))
                 case Reaction.NEXT_PATH:

@@ -38,11 +38,13 @@ class JabberAccess(Access):
 
     def chat_tls(self, domain: str, servers: Sequence[str]) -> ssl.SSLContext:
         """Return the context for XMPP: the certificate is for the presence domain (RFC 6120, section 13.7.2), or for
-        the server that was connected to.
+        the server that was connected to, or, where its address is all that is known of it, for the edge domain.
         """
         if self._accepted:
             return self._lenient
-        policy = Policy(names=(domain, *servers))
+        edge = self.edge
+        known = tuple(servers) if edge is None else edge.chat_names(servers, self._edge_names)
+        policy = Policy(names=(domain, *known))
         return client_context(self.node.trusts["system"], identity=self._own, policy=policy, keylog=self.node.keylog)
 
     @property
@@ -50,13 +52,24 @@ class JabberAccess(Access):
         """The context that verifies, and a client with it: inside by host name, outside by the edge domain as well."""
         domain = self.edge.domain if self.edge is not None else None
         if domain not in self._verifying:
-            forms = self.node.defaults.client.edge_names if domain is not None else ()
-            policy = Policy(besides=tuple(form.format(domain=domain) for form in forms))
+            policy = Policy(besides=self._edge_names, accepted=self._accepted_for if domain is not None else None)
             context = client_context(
                 self.node.trusts["system"], identity=self._own, policy=policy, keylog=self.node.keylog
             )
             self._verifying[domain] = context, HttpClient(self.node.journal, ssl=context)
         return self._verifying[domain]
+
+    @property
+    def _edge_names(self) -> tuple[str, ...]:
+        """The forms of the edge domain, of which one must be in a certificate; none inside."""
+        if self.edge is None:
+            return ()
+        return tuple(form.format(domain=self.edge.domain) for form in self.node.defaults.client.edge_names)
+
+    def _accepted_for(self, server_name: str) -> tuple[str, ...]:
+        found = self.edge.accepted(server_name) if self.edge is not None else ()
+        # An address without a name is for the edge domain to cover; where that is not looked for, nothing would be.
+        return found if found or self._edge_names else (server_name,)
 
     def _headers(self, authority: str, authorization: str | None, cookies: str | None) -> list[tuple[str, str]]:
         headers = [("Host", authority), ("Accept", "*/*"), ("User-Agent", JABBER_AGENT)]
@@ -68,14 +81,19 @@ class JabberAccess(Access):
 
     async def _transmit(self, method: str, url: str, headers: Headers, body: bytes) -> Response:
         timeout = self.node.defaults.client.request_timeout_s
+        name = self._server_name(url)
         try:
             http = self._judging[1]
-            return await http.request(method, url, headers=headers, body=body, timeout=timeout, keys=self.keys)
+            return await http.request(
+                method, url, headers=headers, body=body, timeout=timeout, keys=self.keys, server_name=name
+            )
         except HttpTlsFailed:
             if not self._asks_user:
                 raise
         self._accepted = True
-        return await self._despite.request(method, url, headers=headers, body=body, timeout=timeout, keys=self.keys)
+        return await self._despite.request(
+            method, url, headers=headers, body=body, timeout=timeout, keys=self.keys, server_name=name
+        )
 
     async def close(self) -> None:
         await super().close()

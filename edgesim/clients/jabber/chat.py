@@ -75,6 +75,7 @@ class Chat(slixmpp.ClientXMPP):
         self.ended = asyncio.Event()
         self.problem = ""
         self._negotiating = False
+        self._server_name: str | None = None
         self._timeouts: dict[str, Callable[[], None]] = {}
         self.contacts: dict[str, str] = {}
         self.presences: dict[str, dict[str, str]] = {}
@@ -106,8 +107,12 @@ class Chat(slixmpp.ClientXMPP):
 
     # ---- beginning and end
 
-    async def open(self, host: str, port: int, within: float) -> None:
-        """Connect, authenticate, bind, fetch the roster and send presence. Raises `StageFailed`."""
+    async def open(self, host: str, port: int, within: float, server_name: str | None = None) -> None:
+        """Connect, authenticate, bind, fetch the roster and send presence. Raises `StageFailed`.
+
+        ``server_name`` is what TLS asks for; None: the domain of the JID.
+        """
+        self._server_name = server_name
         self.connect(host, port)
         try:
             async with asyncio.timeout(within):
@@ -204,9 +209,13 @@ class Chat(slixmpp.ClientXMPP):
     async def start_tls(self) -> bool:
         """Negotiate TLS; why it failed is known only after the connection has ended."""
         self._negotiating = True
+        domain = self.default_domain
+        if self._server_name is not None:
+            self.default_domain = self._server_name  # what slixmpp asks for in TLS
         try:
             return await super().start_tls()
         finally:
+            self.default_domain = domain
             self._negotiating = False
             if self.ended.is_set():
                 self._end(f"{UNREACHABLE}: the stream ended")

@@ -62,7 +62,8 @@ Peers = Callable[[SoapSession], Sequence[tuple[str, int]]]
 class ChatService:
     """Keeps one user's chat alive. ``nodes`` are IM and Presence servers, the user's own first.
 
-    ``open_stream`` makes a `Chat` for a JID and a one-time password. ``tell`` hears of what happens after sign-in.
+    ``server_name`` says what TLS asks a peer for. ``make_stream`` makes a `Chat` for a JID and a one-time password.
+    ``tell`` hears of what happens after sign-in.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class ChatService:
         nodes: Sequence[str],
         *,
         peers: Peers,
+        server_name: Callable[[str], str | None],
         make_stream: Callable[[str, str], Chat],
         user: str,
         entropy: Entropy,
@@ -84,6 +86,7 @@ class ChatService:
         self.stream: Chat | None = None
         self._soap = soap
         self._peers = peers
+        self._server_name = server_name
         self._make_stream = make_stream
         self._user = user
         self._entropy = entropy
@@ -174,7 +177,7 @@ class ChatService:
             raise StageFailed(f"{self._user!r} has no address in {session.domain}: {error}") from None
         stream = self.stream = self._make_stream(address, password)
         host, port = peers[position]
-        await stream.open(host, port, self.node.defaults.client.xmpp_timeout_s)
+        await stream.open(host, port, self.node.defaults.client.xmpp_timeout_s, self._server_name(host))
 
     async def _keep(self) -> None:
         """Keep the stream alive, and connect again when it is lost."""

@@ -296,6 +296,7 @@ class Jabber:
             SoapClient(self._http, self.user.id, self._password, client_type=kind, path=path),
             servers,
             peers=self._xmpp_peers,
+            server_name=lambda host: self._found.edge_server_name(host) if self.outside else None,
             make_stream=lambda jid, once: Chat(
                 self.node,
                 jid,

@@ -88,6 +88,10 @@ class Provisioning:
         """The edge configuration, once there is one."""
         return self._edge.config
 
+    def edge_server_name(self, host: str) -> str:
+        """Return what TLS asks an edge server for."""
+        return self._edge.server_name(host)
+
     # ---- UDS
 
     async def home_cluster(self) -> Step:
@@ -210,6 +214,7 @@ class Provisioning:
                     host=edge.address,
                     port=edge.port,
                     transport="tls",
+                    server_name=self.edge_server_name(edge.address),
                     node=node.process_node,
                     routes=(route,) if route else (),
                     uri=form and form.format(node=node.process_node, port=node.secured_sip_port),

@@ -7,6 +7,7 @@ from typing import Literal
 from edgesim.deployment.base import Model
 from edgesim.deployment.defaults.known import (
     DISCOVERY,
+    EDGE_SNI,
     EMCC,
     FAILOVER,
     PHONE_MRA,
@@ -56,8 +57,20 @@ class ClientDefaults(Model):
         tag="doc",
         source='Deployment and Installation Guide for Cisco Jabber 10.5, "Requirements"',
     )
-    sni: Literal["edge fqdn", "none"] = known(
-        "edge fqdn", "what a client sends as server name on 8443", tag="inferred", gap="D-02"
+    sni: Literal["service domain", "target", "none"] = known(
+        "service domain",
+        "the server name that a client asks an Expressway-E for: the SRV target where it is within the user's service "
+        "domain, otherwise the target's first label before that domain; or the target as it is; or none",
+        tag="doc",
+        source=EDGE_SNI,
+    )
+    address_names: Literal["resolved target", "signed in"] = known(
+        "resolved target",
+        "what a client takes an edge server for that it knows by address alone, for server name, certificate and "
+        "cookies: the SRV target that leads to the address, where none does an unnamed peer of the one it signed in "
+        "to, whose certificate must still hold the edge domain; or always the one that it signed in to",
+        tag="proposed",
+        gap="D-02",
     )
     asked_services: tuple[str, ...] = known(
         ("_cisco-uds", "_cuplogin"),

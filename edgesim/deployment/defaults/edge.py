@@ -9,6 +9,7 @@ from edgesim.deployment.defaults.known import (
     MAINTENANCE,
     MULTI_DOMAIN,
     ORIGIN,
+    RELEASE_NOTES,
     RENEWAL,
     REQUIREMENTS,
     TC_EXAMPLE,
@@ -60,9 +61,6 @@ class EdgeDefaults(Model):
     server_of_configuration: str = known("CE_C ECS", "Server of C's edge configuration", tag="trace", source=TC_EXAMPLE)
     server_of_e: str = known("CE_E", "Server of E's own answers", tag="trace", source=MULTI_DOMAIN)
     server_of_c: str = known("CE_C", "Server of C's proxy where it refuses", tag="proposed", gap="D-09")
-    sni: Literal["any", "own names"] = known(
-        "any", "which SNI E takes on 8443: any or none, as nothing says that it looks", tag="inferred", gap="D-02"
-    )
     bearer: Literal["plain", "base64"] = known(
         "plain", "a token stands in Authorization as it is, as it does for UDS", tag="inferred", gap="D-03"
     )
@@ -77,6 +75,20 @@ class EdgeDefaults(Model):
     )
     servers: Literal["all, answering first", "answering"] = known(
         "all, answering first", "E peers listed under sip-, xmpp- and httpEdgeServer", tag="inferred", gap="D-06"
+    )
+    addressed_from: str = known(
+        "X14.1",
+        "from this release on get_edge_config has IP addresses in place of FQDNs",
+        tag="doc",
+        source=RELEASE_NOTES,
+    )
+    addressed_servers: tuple[Literal["sip", "xmpp", "http", "turn"], ...] = known(
+        ("sip", "xmpp", "http", "turn"),
+        "which elements hold E's address, the public one, in place of its FQDN: sipEdgeServer, xmppEdgeServer, "
+        "httpEdgeServer, turnEdgeServer; the note does not say which. Empty: FQDNs, as before. Routes always hold an "
+        "address; servers inside are named as Unified CM and DNS list them",
+        tag="inferred",
+        source=RELEASE_NOTES,
     )
     turn_server: Literal["empty", "filled"] = known(
         "empty", "turnEdgeServer was only ever seen empty", tag="inferred", gap="D-07"

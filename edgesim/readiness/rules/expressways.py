@@ -253,6 +253,7 @@ def has_host(name: str) -> Test:
 def load_balancer(deployment: Deployment) -> Iterator[Finding]:
     """Whatever it does: its name is in no certificate of E's, or the names of E lead to another E, or E sees it alone.
 
+    From X14.1 on clients learn the addresses of E and come past it, but for HTTPS.
     Load is spread by SRV records with equal priorities, or by GeoDNS.
     """
     balancer = deployment.load_balancer
@@ -269,8 +270,10 @@ def load_balancer(deployment: Deployment) -> Iterator[Finding]:
         sees = f"Jabber asks about the certificate, as {balancer.fqdn} is not in that of {', '.join(nameless)}; "
         sees += "phones and room devices do not connect"
         awaits = TlsRefused(node=clients, peer=balancer.name, port=port, reason=containing(mistaken))
-    elif balancer.affinity == "none" and any(
-        other.fqdn.lower() not in names for names in held.values() for other in deployment.expressway_e
+    elif (
+        balancer.affinity == "none"
+        and _named_by_fqdn(deployment)
+        and any(other.fqdn.lower() not in names for names in held.values() for other in deployment.expressway_e)
     ):
         sees = "users sign in, and lose service after service: a connection to one Expressway-E reaches another one, "
         sees += "whose certificate has another name"
@@ -286,3 +289,10 @@ def load_balancer(deployment: Deployment) -> Iterator[Finding]:
         mend="take it out: publish an SRV record of equal priority for each Expressway-E",
         prediction=Prediction(awaits=(awaits,)),
     )
+
+
+def _named_by_fqdn(deployment: Deployment) -> bool:
+    """Whether the edge configuration names E for SIP by FQDN."""
+    edge = deployment.defaults.edge
+    first = Release.parse(edge.addressed_from, Product.EXPRESSWAY)
+    return "sip" not in edge.addressed_servers or any(each.release < first for each in deployment.expressway_c)

@@ -1,8 +1,9 @@
 """Expressway-C's edge configuration service: the answer to ``get_edge_config``.
 
-It tells an authenticated client which services the inside DNS knows for the domain of its request, and by which
-addresses of the edge it reaches SIP, XMPP and HTTPS. Sources: "Collaboration Edge TC-based Endpoints Configuration
-Example" (Cisco 211304), "Configure MRA through Expressway/VCS in a Multi-Domain Deployment" (Cisco 117811).
+It tells an authenticated client which services the inside DNS knows for the domain of its request, and where at the
+edge it reaches SIP, XMPP and HTTPS: by FQDN, from X14.1 on by address. Sources: "Collaboration Edge TC-based Endpoints
+Configuration Example" (Cisco 211304), "Configure MRA through Expressway/VCS in a Multi-Domain Deployment" (Cisco
+117811).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from edgesim.deployment import Release
+from edgesim.deployment import Product, Release
 from edgesim.edge.descriptor import is_domain
 from edgesim.edge.edge_config import (
     DEFAULT_SERVICES,
@@ -56,6 +57,9 @@ class EdgeConfigService:
         self._edges = edges
         # From X12.5 on _cisco-uds need not resolve inside: the discovered nodes take its place, if known by FQDN.
         self._nodes_stand_in = has("no inside srv of the edge domain", release)
+        edge = node.defaults.edge
+        by_address = release >= Release.parse(edge.addressed_from, Product.EXPRESSWAY)
+        self._addressed = frozenset(edge.addressed_servers if by_address else ())
 
     async def handle(self, request: Request, domain: str, edge: Greeting) -> Response:
         """Answer a request for ``domain`` that came through ``edge``."""
@@ -87,17 +91,23 @@ class EdgeConfigService:
         if self.node.defaults.edge.servers == "answering":
             peers = peers[:1]
         uds = account.home.host if account.served else ""
-        turn = (EdgeServer(address=edge.fqdn, port=ports.turn),)
         return EdgeConfig(
             services=tuple([await self._service(name, domain) for name in names]),
             tftp=self._tftp(account),
-            sip=tuple(EdgeServer(address=one.fqdn, port=ports.edge_sip) for one in peers),
+            sip=self._servers("sip", peers, ports.edge_sip),
             routes=self._routes(edge),
-            xmpp=tuple(EdgeServer(address=one.fqdn, port=ports.edge_xmpp) for one in peers),
-            http=tuple(EdgeServer(address=one.fqdn, port=ports.edge_https) for one in peers),
-            turn=turn if self.node.defaults.edge.turn_server == "filled" else (),
+            xmpp=self._servers("xmpp", peers, ports.edge_xmpp),
+            http=self._servers("http", peers, ports.edge_https),
+            turn=self._servers(
+                "turn", peers[:1] if self.node.defaults.edge.turn_server == "filled" else (), ports.turn
+            ),
             user_uds=(EdgeServer(address=uds, port=account.home.port),),
         )
+
+    def _servers(self, element: str, peers: Sequence[Greeting], port: int) -> tuple[EdgeServer, ...]:
+        """Return the servers of one element; a peer that never said its address is named by FQDN."""
+        addressed = element in self._addressed
+        return tuple(EdgeServer(address=(addressed and one.address) or one.fqdn, port=port) for one in peers)
 
     async def _service(self, name: str, domain: str) -> Service:
         if name in SERVICES:

@@ -23,7 +23,8 @@ class ExpresswayE:
         self.node = node
         spec = node.spec.spec
         assert isinstance(spec, hosts.ExpresswayE)
-        greeting = Greeting(fqdn=node.fqdn, domain=spec.cookie_domain)
+        address = "" if spec.ip_protocol == "IPv6" else spec.public_address
+        greeting = Greeting(fqdn=node.fqdn, domain=spec.cookie_domain, address=address)
         self.protection = Protection(node)
         self.claims = Claims(node.host.disk, node.deployment)
         self.tunnels = TunnelServer(node, greeting, self.claims, self.protection)

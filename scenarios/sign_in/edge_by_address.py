@@ -1,0 +1,43 @@
+"""What the edge configuration calls an Expressway-E: its address, at older releases its FQDN."""
+
+from __future__ import annotations
+
+from edgesim.clients.jabber import Jabber
+from edgesim.scenario import HttpResponse, Lab, Registered, Setting, TlsUp, XmppSession, containing, scenario, seconds
+
+BEFORE = {"expressway_e.expe.release": "X14.0.9", "expressway_c.expc.release": "X14.0.9"}
+FROM_THEN_ON = {"expressway_e.expe.release": "X14.1", "expressway_c.expc.release": "X14.1"}
+BY_ADDRESS = b"<server><address>203.0.113.10</address><tlsPort>%d</tlsPort></server>"
+BY_NAME = b"<server><address>expe.example.com</address><tlsPort>%d</tlsPort></server>"
+
+
+async def signs_in(lab: Lab, alice: Jabber, server: bytes) -> None:
+    """Sign in, and see how the edge configuration calls E's services, and that TLS asks for its name all the same."""
+    me = alice.node.name
+    async with lab.step("alice signs in from the internet"):
+        await alice.sign_in()
+        for port in (5061, 5222, 8443):
+            await lab.expect(HttpResponse(node=me, peer="expe", status=200, payload=containing(server % port)))
+        await lab.expect(Registered(device="CSFALICE", peer="expc"), within=seconds(10))
+        await lab.expect(XmppSession(jid=containing("alice@example.com/"), state="bound"), within=seconds(10))
+        for port in (8443, 5061, 5222):
+            await lab.expect(TlsUp(node=me, peer="expe", role="client", port=port, server_name="expe.example.com"))
+
+
+@scenario(
+    changes=FROM_THEN_ON,
+    mutations=[
+        Setting("expressway_c.expc.release", "X14.0.9"),
+        Setting("defaults.edge.addressed_servers", []),
+        Setting("defaults.client.sni", "none"),
+    ],
+)
+async def edge_servers_by_address(lab: Lab, alice: Jabber) -> None:
+    """From X14.1 on the edge configuration has E's address; the client knows its name by the record that led to it."""
+    await signs_in(lab, alice, BY_ADDRESS)
+
+
+@scenario(changes=BEFORE, mutations=[Setting("expressway_c.expc.release", "X14.1")])
+async def edge_servers_by_name(lab: Lab, alice: Jabber) -> None:
+    """Before X14.1 it has E's FQDN, which the client resolves for each service."""
+    await signs_in(lab, alice, BY_NAME)
