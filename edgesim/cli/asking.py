@@ -18,16 +18,26 @@ from edgesim.control.commands import Command
 
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
+DIRECTORY = "edgesim.directory"
+"""Where click keeps the state directory for the commands below a group."""
 
 
 def in_directory(function: F) -> F:
-    """Add the option ``--dir``."""
+    """Add the option ``--dir``; what a group of commands was given counts where the command itself was given none."""
+
+    def given(context: click.Context, _: click.Parameter, value: Path | None) -> Path | None:
+        if value is not None:
+            context.meta[DIRECTORY] = value
+        found: Path | None = context.meta.get(DIRECTORY)
+        return found
+
     return click.option(
         "--dir",
         "directory",
         type=click.Path(file_okay=False, path_type=Path),
         metavar="STATE",
         help="The state directory of the lab. [default: this user's]",
+        callback=given,
     )(function)
 
 

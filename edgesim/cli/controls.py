@@ -34,7 +34,8 @@ The same commands go over HTTP; `edgesim up --json` shows the address and the to
 
 
 @click.group("control", epilog=EPILOG, short_help="Act on the running lab.")
-def command() -> None:
+@in_directory
+def command(directory: Path | None) -> None:
     """Act on the running lab: crash and start hosts, upload certificates, cut paths, put faults in force, follow the
     journal.
     """

@@ -138,7 +138,11 @@ class ReleaseOf:
                 return value
             if not isinstance(value, str):
                 raise ValueError(f"a release of {self.product.value}, as text")
-            return Release.parse(value, self.product)
+            release = Release.parse(value, self.product)
+            newest = NEWEST.get(self.product)
+            if newest is not None and release.key[0] > newest:
+                raise ValueError(f"a release of {self.product.value} up to {newest}: nothing is known of a later one")
+            return release
 
         return core_schema.no_info_plain_validator_function(read, serialization=core_schema.to_string_ser_schema())
 
@@ -146,6 +150,15 @@ class ReleaseOf:
         form, examples = _FORMS[self.product.family]
         return {"type": "string", "pattern": f"^{form.pattern}$", "description": f"Such as {examples}"}
 
+
+NEWEST: dict[Product, int] = {
+    Product.EXPRESSWAY: 15,
+    Product.UNIFIED_CM: 15,
+    Product.IM_PRESENCE: 15,
+    Product.UNITY_CONNECTION: 15,
+    Product.JABBER_WINDOWS: 15,
+}
+"""The newest major release of each product that the documents behind this project speak of."""
 
 ExpresswayRelease = Annotated[Release, ReleaseOf(Product.EXPRESSWAY)]
 UnifiedCmRelease = Annotated[Release, ReleaseOf(Product.UNIFIED_CM)]

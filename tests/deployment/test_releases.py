@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgesim.deployment import Product, Release
+from edgesim.deployment import DeploymentError, Product, Release, builtin
 from edgesim.deployment.features import GATES, closed, gate, gates
 from edgesim.deployment.releases import JABBER, ReleaseError
 from tests.fuzz import fuzzed
@@ -111,3 +111,10 @@ def test_gates_are_one_a_feature_and_product() -> None:
     assert {each.product for each in gates("oauth refresh")} >= set(JABBER)
     with pytest.raises(LookupError):
         gates("teleportation")
+
+
+def test_a_release_that_nothing_is_known_of_is_refused() -> None:
+    for changes, last in (({"expressway": "X99"}, "up to 15"), ({"unified_cm": "16"}, "up to 15")):
+        with pytest.raises(DeploymentError, match=last):
+            builtin("small").at_releases(changes)
+    assert builtin("small").at_releases({"expressway": "X15.9"})  # a later minor release behaves like the last known
