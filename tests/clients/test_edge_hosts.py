@@ -87,3 +87,18 @@ def test_a_peer_that_no_record_names_needs_the_edge_domain_in_its_certificate() 
     record = {"view": "outside", "name": "_collab-edge._tls.example.com", "type": "SRV"}
     one = {**record, "value": "10 10 8443 expe1.example.com"}
     play(story, deployment="pair", changes={"dns.collab_edge": False, "dns.extra": [one]})
+
+
+def test_the_session_cookie_of_unified_cm_comes_back_to_it() -> None:
+    async def story(desk: Desk) -> None:
+        assert (await desk.jabber().sign_in()).ok
+        (given,) = {
+            value.partition(b"=")[2].partition(b";")[0]
+            for entry in desk.entries(events.HttpResponse, OUTSIDE)
+            for value in entry.payload.split(b"\r\n")
+            if value.startswith(b"Set-Cookie: JSESSIONIDSSO=")
+        }
+        asked = [entry for entry in desk.entries(events.HttpRequest, "ucm-pub") if given in entry.payload]
+        assert any(entry.event.target == "/cucm-uds/user/alice/devices?max=100" for entry in asked)
+
+    play(story)

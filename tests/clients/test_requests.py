@@ -196,7 +196,8 @@ def test_requests_of_a_sign_in_outside() -> None:
     )
     targets = [line.split(b" ")[1].rpartition(b"/")[2] for line in sent]
     assert targets[2:9] == [
-        b"version", b"servers", b"alice", b"devices", b"SPDefault.cnf.xml", b"jabber-config.xml", b"CSFALICE.cnf.xml",
+        b"version", b"servers", b"alice", b"devices?max=100", b"SPDefault.cnf.xml",
+        b"jabber-config.xml", b"CSFALICE.cnf.xml",
     ]  # fmt: skip
     with_password = [b"\r\nAuthorization: Basic " in request for request in sent]
     assert with_password == [True, False, False, False, True, True, *[False] * (len(sent) - 6)]

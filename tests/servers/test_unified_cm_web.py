@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 from hypothesis import given
@@ -515,3 +516,16 @@ def test_status_lines_and_uds_follow_the_release(release: str, line: bytes, vers
         assert version in (await lab.get("/cucm-uds/servers")).body
 
     run(main, changes={"unified_cm.0.release": release})
+
+
+def test_good_credentials_bring_the_session_cookie_once() -> None:
+    async def main(lab: Lab) -> None:
+        target = "/cucm-uds/user/alice/devices"
+        first = (await lab.get(target, *ALICE)).headers
+        name, _, rest = (first.get("Set-Cookie") or "").partition("=")
+        assert name == "JSESSIONIDSSO"
+        assert re.fullmatch(r"[0-9A-F]{32}; Path=/; Secure; HttpOnly", rest)
+        assert (await lab.get(target, "alice", "wrong")).headers.get("Set-Cookie") is None
+        assert (await lab.get("/cucm-uds/version")).headers.get("Set-Cookie") is None
+
+    run(main)

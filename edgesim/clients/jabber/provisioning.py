@@ -138,7 +138,7 @@ class Provisioning:
 
     async def devices(self) -> Step:
         """Choose the device of this platform among the user's."""
-        target = uds.user_target(self.user_id, "devices")
+        target = f"{uds.user_target(self.user_id, 'devices')}?max={self.node.defaults.client.devices_asked}"
         response = self._expect(await self._ask_uds(target, authenticate=True))
         devices = self._parsed(uds.Devices.parse, response).devices
         self.device = next((one for one in devices if one.name.startswith(self.prefix)), None)

@@ -10,6 +10,7 @@ from edgesim.deployment.defaults.known import (
     EDGE_SNI,
     EMCC,
     FAILOVER,
+    ORIGIN,
     PHONE_MRA,
     PHONES,
     SIP_OAUTH,
@@ -72,6 +73,7 @@ class ClientDefaults(Model):
         tag="proposed",
         gap="D-02",
     )
+    devices_asked: int = known(100, "max of Jabber's question for the user's devices", tag="trace", source=ORIGIN, ge=1)
     asked_services: tuple[str, ...] = known(
         ("_cisco-uds", "_cuplogin"),
         "service_name of Jabber's get_edge_config",

@@ -274,6 +274,14 @@ class UdsDefaults(Model):
         tag="trace",
         source=ORIGIN,
     )
+    session_cookie: str = known(
+        "JSESSIONIDSSO",
+        "cookie that UCM's Tomcat sets with the answer to good credentials where the request has none: a client was "
+        "seen to hold it, its value 32 hexadecimal digits, through the edge. Nothing hangs on it: credentials are "
+        "asked for each time. Empty: none",
+        tag="trace",
+        source=TC_EXAMPLE,
+    )
     user_id_limit: int = known(
         128, "characters of the longest user id of Unified CM: a longer one is nobody's", tag="recalled", ge=1
     )

@@ -64,7 +64,13 @@ class UnifiedCm:
         self.database = Database(node.deployment, self.cluster, node.host.disk)
         self.release = self.cluster.release
         older = Release.parse(node.defaults.uds.reason_phrases_before, Product.UNIFIED_CM)
-        self.tomcat = Tomcat(node.host.clock, node.defaults.uds.realm, phrases=self.release < older)
+        self.tomcat = Tomcat(
+            node.host.clock,
+            node.defaults.uds.realm,
+            phrases=self.release < older,
+            cookie=node.defaults.uds.session_cookie,
+            entropy=node.host.entropy("tomcat sessions"),
+        )
         self.uds = self._uds()
         self.axl = self._axl()
         self.single_sign_on = SingleSignOn(

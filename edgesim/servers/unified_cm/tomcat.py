@@ -9,11 +9,12 @@ Source: "Collaboration Edge TC-based Endpoints Configuration Example" (Cisco 211
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 
-from edgesim.http import Headers, Response
+from edgesim.http import Headers, Request, Response
 from edgesim.http.message import standard_reason
-from edgesim.world import HostClock
+from edgesim.world import Entropy, HostClock
 
 EPOCH = "Thu, 01 Jan 1970 00:00:00 GMT"
 HTML = "text/html;charset=utf-8"
@@ -22,9 +23,16 @@ SHOWN = 200
 
 
 class Tomcat:
-    """Makes responses of one node; without ``phrases`` their status lines have no reason phrase."""
+    """Makes responses of one node; without ``phrases`` their status lines have no reason phrase.
 
-    def __init__(self, clock: HostClock, realm: str, *, phrases: bool = True) -> None:
+    ``cookie`` is the name of the single sign-on cookie, empty for none; its values come from ``entropy``.
+    """
+
+    def __init__(
+        self, clock: HostClock, realm: str, *, phrases: bool = True, cookie: str = "", entropy: Entropy | None = None
+    ) -> None:
+        self._cookie = cookie
+        self._entropy = entropy
         self._clock = clock
         self._reason = None if phrases else ""
         self.realm = realm
@@ -41,6 +49,18 @@ class Tomcat:
             ("Server", ""),
         ]
         return Response(status=status, reason=self._reason, headers=Headers(headers), body=body)
+
+    def signed_in(self, request: Request, response: Response) -> Response:
+        """Return the response to a request whose credentials were good: with the cookie, unless it brought one.
+
+        Tomcat's authenticator writes its fields first: Cache-Control, Expires, then the cookie.
+        """
+        if not self._cookie or self._entropy is None or request.cookie(self._cookie) is not None:
+            return response
+        value = f"{self._cookie}={self._entropy.token_hex(16).upper()}; Path=/; Secure; HttpOnly"
+        fields = list(response.headers)
+        at = next((number for number, (name, _) in enumerate(fields, 1) if name == "Expires"), 0)
+        return replace(response, headers=Headers([*fields[:at], ("Set-Cookie", value), *fields[at:]]))
 
     def nothing(self) -> Response:
         """Return a 204."""

@@ -150,9 +150,10 @@ class Uds:
         if answer is None:
             return self._failure(uri, 405, f"{request.method[:20]} is not supported here", allow=_allowed(methods))
         try:
-            return answer(Call(request=request, uri=uri, parts=parts, user=user))
+            response = answer(Call(request=request, uri=uri, parts=parts, user=user))
         except Refused as refused:
-            return self._failure(uri, refused.status, refused.message)
+            response = self._failure(uri, refused.status, refused.message)
+        return self._tomcat.signed_in(request, response) if needs_user else response
 
     def _find(self, path: list[str]) -> tuple[tuple[bool, dict[str, Answer]], tuple[str, ...]] | None:
         for pattern, resource in self._resources.items():
