@@ -171,6 +171,12 @@ def zone_states(lab: EdgeLab, node: str, zone: str = "UCTraversal") -> list[tupl
     return [(e["state"], e["reason"]) for e in (entry.event.as_json() for entry in found) if e["zone"] == zone]
 
 
+def zone_times(lab: EdgeLab, node: str, zone: str = "UCTraversal") -> list[float]:
+    """Return when, in seconds of lab time, a zone entered the states of `zone_states`."""
+    found = lab.entries("zone.state", node)
+    return [entry.at_ns / 1e9 for entry in found if entry.event.as_json()["zone"] == zone]
+
+
 def notes(lab: EdgeLab, node: str) -> list[str]:
     """Return what a node noted."""
     return [entry.event.summary() for entry in lab.entries("note", node)]
