@@ -59,10 +59,10 @@ def test_edge_configuration_with_name_and_password(lab: LiveLab) -> None:
     for part in (
         "<name>_cisco-uds</name><server><priority>10</priority>",
         "<address>ucm-pub.inside.example.com</address>",
-        f"<sipEdgeServer><server><address>{EDGE}</address><tlsPort>5061</tlsPort>",
+        f"<sipEdgeServer><server><address>{lab.edge}</address><tlsPort>5061</tlsPort>",
         f"&lt;sip:{lab.address('expc')}:5061;transport=tls;zone-id=3;directed;lr&gt;",
-        f"<xmppEdgeServer><server><address>{EDGE}</address><tlsPort>5222</tlsPort>",
-        f"<httpEdgeServer><server><address>{EDGE}</address><tlsPort>8443</tlsPort>",
+        f"<xmppEdgeServer><server><address>{lab.edge}</address><tlsPort>5222</tlsPort>",
+        f"<httpEdgeServer><server><address>{lab.edge}</address><tlsPort>8443</tlsPort>",
     ):
         assert part in document, part
     kept = next(line.split("\t") for line in jar.read_text().splitlines() if "X-Auth" in line)
