@@ -12,6 +12,10 @@ from edgesim.world.faults import RefuseConnection, Rewrite, Selector
 from tests.clients.desk import INSIDE, OUTSIDE, Desk, play
 
 HOUR = 3600.0
+CLIENTS_OWN = (
+    b"/cucm-uds/user/alice HTTP/1.1\r\nHost: ucm-pub.inside.example.com:8443\r\nAccept: */*\r\nUser-Agent: Jabber\r\n"
+)
+"""What a client asks through the edge. Expressway-C asks for the same resource, without a User-Agent, to sign it in."""
 
 
 async def signed_in(desk: Desk, where: str = OUTSIDE) -> Jabber:
@@ -89,7 +93,7 @@ def test_a_401_of_a_server_behind_the_edge_does_not() -> None:
         desk.fault(
             Rewrite(
                 name="x",
-                where=Selector(target="ucm-pub", contains=b"/cucm-uds/user/alice HTTP"),
+                where=Selector(target="ucm-pub", contains=CLIENTS_OWN),
                 find=b"Basic YWxpY2U6YWxpY2Utc2VjcmV0",
                 replace=b"Basic YWxpY2U6YWxpY2Utc2VjcmV1",
             )
