@@ -85,8 +85,8 @@ Text = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 def _number(value: Any) -> Any:
-    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{3}", value) else value
+    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,3}", value) else value
 
 
-Status = BeforeValidator(_number)
-"""For a choice of status codes, which a file gives as text."""
+Numeric = BeforeValidator(_number)
+"""For a choice of numbers of at most three digits, such as status codes, which a file gives as text."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field
 
 from edgesim.deployment import releases
-from edgesim.deployment.base import Address, DomainName, HostLabel, Model, Secret, Text
+from edgesim.deployment.base import Address, DomainName, HostLabel, Model, Numeric, Secret, Text
 from edgesim.deployment.people import DeviceName
 from edgesim.deployment.releases import (
     ExpresswayRelease,
@@ -359,7 +359,7 @@ class ClientHost(SingleHomed):
     device: DeviceName | None = Field(
         default=None, description="the phone or room device that it is, by its name in devices"
     )
-    dhcp_tftp_option: Literal[66, 150] | None = Field(
+    dhcp_tftp_option: Annotated[Literal[66, 150] | None, Numeric] = Field(
         default=None,
         description="the DHCP option by which the network of a phone names a TFTP server, which keeps it from MRA",
     )

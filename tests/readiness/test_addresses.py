@@ -68,7 +68,7 @@ def test_the_check_reports_exactly_what_is_meant(case: Case) -> None:
         (behind("source inside -> dmz as 10.0.20.99"), 1),
         ({f"expressway_e.expe{n}.{key}": value for n in (1, 2) for key, value in
           (("inner", None), ("outer", f"10.0.10.{n}"), ("static_nat", f"203.0.113.{n}"))}, 1),
-        ({"dns.split": False}, 2),  # the inner interface of each
+        ({"dns.split": False}, 1),  # the one setting that hides the inner interface of each
     ],
     ids=["translation", "reflection", "split"],
 )  # fmt: skip

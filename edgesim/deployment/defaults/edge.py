@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from edgesim.deployment.base import Model, Port, Status
+from edgesim.deployment.base import Model, Numeric, Port
 from edgesim.deployment.defaults.known import (
     MAINTENANCE,
     MULTI_DOMAIN,
@@ -93,7 +93,7 @@ class EdgeDefaults(Model):
     turn_server: Literal["empty", "filled"] = known(
         "empty", "turnEdgeServer was only ever seen empty", tag="inferred", gap="D-07"
     )
-    unauthenticated_status: Annotated[Literal[401, 403], Status] = known(
+    unauthenticated_status: Annotated[Literal[401, 403], Numeric] = known(
         401, "E's answer to a proxied request without cookie or token", tag="proposed", gap="D-08"
     )
     allow_list_status: int = known(

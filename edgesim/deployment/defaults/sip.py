@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from edgesim.deployment.base import Model, Status
+from edgesim.deployment.base import Model, Numeric
 from edgesim.deployment.defaults.known import (
     ALARMS,
     ANDROID,
@@ -103,7 +103,7 @@ class SipDefaults(Model):
         tag="trace",
         source=HYBRID,
     )
-    challenge: Annotated[Literal[407, 401], Status] = known(
+    challenge: Annotated[Literal[407, 401], Numeric] = known(
         407,
         "E challenges a REGISTER as a proxy; 401 with WWW-Authenticate is the other form",
         tag="proposed",
