@@ -78,7 +78,7 @@ async def every_connection_goes_elsewhere(lab: Lab, alice: Jabber) -> None:
     deployment="pair",
     changes={"load_balancer": BALANCER, "certificates": ITS_NAME_TOO},
     breaks=RULE,
-    mutations=[NO_BALANCER, Setting("load_balancer", WITHOUT_AFFINITY)],
+    mutations=[NO_BALANCER],
 )
 async def everybody_has_one_address(lab: Lab, alice: Jabber, bob: Jabber) -> None:
     """With affinity, and its name in the certificates, users sign in; Expressway-E takes all of them for one."""
