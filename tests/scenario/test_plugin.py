@@ -136,9 +136,10 @@ import asyncio
 import pytest
 from edgesim.scenario import Lab, DnsQuery, Note
 
-pytestmark = pytest.mark.edgesim(
+CLIENTS_ONLY = pytest.mark.edgesim(
     without=["expe", "expc", "ucm-pub", "ucm-sub", "imp-pub"], pins=["start", "timers", "actors"]
 )
+pytestmark = CLIENTS_ONLY
 
 
 @pytest.fixture
@@ -248,7 +249,7 @@ def test_labs_in_sync_and_async_tests(suite: Suite, mode: str) -> None:
     files = {"test_lab.py": LAB_TESTS, "test_mine.py": MINE}
     count = 9
     if mode != "absent":
-        marked = LAB_TESTS.replace("pytestmark = ", "pytestmark = pytest.mark.asyncio\n# ")
+        marked = LAB_TESTS.replace("pytestmark = CLIENTS_ONLY", "pytestmark = [pytest.mark.asyncio, CLIENTS_ONLY]")
         marked = marked.replace("async def test_expects", "@pytest.mark.asyncio\nasync def test_expects")
         async_only = "\n\n\n".join(
             part
@@ -313,7 +314,7 @@ async def test_misspelt(lab):
     assert "seed 5: pytest --edgesim-seed=5 test_lab.py::test_assert" in out
     assert "expected never Note(text='forbidden')" in out and "not reached" not in out.replace('RuntimeError("not', "")
     assert "the test left something behind in its lab:\njabber-1 left a task: jabber-1: forgotten" in out
-    assert "no end after 30 s of lab time; the story waits at test_lab.py:32 in test_limit" in out
+    assert "no end after 30 s of lab time; the story waits at test_lab.py:34 in test_limit" in out
     assert "marker edgesim: " in out and "deplyoment" in out
 
 
