@@ -78,7 +78,7 @@ from edgesim.world.faults import Delay, Selector
 @scenario()
 async def delayed(lab: Lab, alice) -> None:
     async with lab.step("five questions"):
-        with lab.fault(Delay(name="slow", where=Selector(target="dns-outside"), by_ns=1_000_000)):
+        with lab.fault(Delay(name="slow", where=Selector(target="dns-outside"), seconds=0.001)):
             for number in range(5):
                 await alice.node.host.run(alice.node.resolver.query(f"host{number}.example.com", "A"))
     lab.check(True, "it waited")

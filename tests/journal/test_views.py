@@ -220,7 +220,7 @@ def test_names_in_mermaid_are_short_and_headed_by_name_and_role() -> None:
     lines = ladder_mermaid.render(_sample()).split("\n")
     assert lines[1] == "    title Sign-in of alice"
     assert "    participant p3 as expe<br/>Expressway-E" in lines
-    assert "    p3->>p4: 1103.780 HTTP GET /example.com/get_edge_config?service_name=_cisco-uds" in lines
+    assert "    p3->>p4: 1.103780 HTTP GET /example.com/get_edge_config?service_name=_cisco-uds" in lines
 
 
 def test_an_empty_ladder_is_drawn_too() -> None:
