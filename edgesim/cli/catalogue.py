@@ -37,7 +37,7 @@ def command(wanted: tuple[str, ...], shown: bool, verify: bool, as_json: bool) -
         wanted = tuple(each for each in wanted if each not in named)
         if not wanted:
             click.get_current_context().exit(verification.verify(stories, as_json=as_json))
-    scenarios = chosen(())
+    scenarios = chosen((), own=True)
     rows = catalogue_views.selected(scenarios, wanted, shown=shown)
     if not rows:
         raise Problem("no row of the catalogue is chosen", "Rows are called NET-01, EP-02 ..., groups NET, EP ...")

@@ -129,7 +129,7 @@ def test_the_catalogue_lists_every_row(tmp_path: Path, monkeypatch: pytest.Monke
     listed = json.loads(edgesim("catalogue", "--json").output)
     assert [each["id"] for each in listed] == [row.id for row in rows()]
     assert set(listed[0]) >= {"id", "kind", "statement", "scenarios", "rules"}
-    assert "asks" in next(each for each in listed if each["id"] == "NET-03")["scenarios"]
+    assert next(each for each in listed if each["id"] == "NET-03")["scenarios"] == ["asks"]
     assert " of 104 rows are shown" in edgesim("catalogue").output
     assert edgesim("catalogue", "NET-03").output.count("shown by asks") == 1
     assert edgesim("catalogue", "NET-99").exit_code == 2
