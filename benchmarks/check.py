@@ -57,6 +57,7 @@ def large(users: int) -> Deployment:
             "im_presence.0.subscribers": chats[1:],
             "users": people,
             "devices": [],
+            "clients.2.device": None,
         }
     )
 
