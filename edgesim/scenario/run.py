@@ -35,7 +35,7 @@ MISTAKES = (
     NotImplementedError,
     RecursionError,
 )
-"""What Python raises for mistakes in code: the scenario is to be mended, and no message of the lab says how."""
+"""What Python raises for mistakes in code: the scenario needs a fix, and no message of the lab says which."""
 STAGES = 5
 """How many failed stages of clients a verdict names: the last ones."""
 
