@@ -14,14 +14,17 @@ HOME = "ucm-pub.inside.example.com"
 
 
 class Account(pj.Account):
+    state = None
+
     def onRegState(self, state):
-        word = "active" if self.getInfo().regIsActive else "gone"
-        print("registration", state.code, word, flush=True)
+        self.state = "active" if self.getInfo().regIsActive else "gone"
+        print("registration", state.code, self.state, flush=True)
 
 
 endpoint = pj.Endpoint()
 endpoint.libCreate()
 settings = pj.EpConfig()
+settings.uaConfig.threadCnt, settings.uaConfig.mainThreadOnly = 0, True  # callbacks come from libHandleEvents alone
 settings.logConfig.level = settings.logConfig.consoleLevel = 0
 transport, account = pj.TransportConfig(), pj.AccountConfig()
 transport.port = 0
@@ -48,15 +51,14 @@ phone = Account()
 phone.create(account)
 
 
-def until(account, active):
+def until(state):
     end = time.monotonic() + 10
-    while time.monotonic() < end and account.getInfo().regIsActive is not active:
+    while time.monotonic() < end and phone.state != state:
         endpoint.libHandleEvents(50)
 
 
-until(phone, True)
+until("active")
 phone.setRegistration(False)
-until(phone, False)
-endpoint.libHandleEvents(200)  # the callback of what has just ended
+until("gone")
 del phone
 endpoint.libDestroy()
