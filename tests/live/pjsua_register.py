@@ -51,14 +51,14 @@ phone = Account()
 phone.create(account)
 
 
-def until(state):
+def until(account, state):
     end = time.monotonic() + 10
-    while time.monotonic() < end and phone.state != state:
+    while time.monotonic() < end and account.state != state:
         endpoint.libHandleEvents(50)
 
 
-until("active")
+until(phone, "active")
 phone.setRegistration(False)
-until("gone")
+until(phone, "gone")
 del phone
 endpoint.libDestroy()
