@@ -5,13 +5,14 @@ BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
 
-.PHONY: help setup demo test sweep lint soak bench storm lock clean
+.PHONY: help setup demo test digests sweep lint soak bench storm lock clean
 
 help:
 	@echo "make demo    one sign-in through the edge, step by step, with its ladder"
 	@echo "make test    the whole suite"
 	@echo "make sweep   every scenario under 50 seeds (SEEDS=A..B, JOBS=N, ONLY='names or paths' for others);"
 	@echo "             then one node of a pair fails during a sign-in: every EVERY-th case of where, how and when"
+	@echo "make digests whether any scenario's journal differs from the committed digests, and in what (WRITE=1 replaces them)"
 	@echo "make lint    ruff and mypy"
 	@echo "make soak    the parsers' tests with a million generated inputs each (SOAK=N for another number)"
 	@echo "make bench   the benchmarks"
@@ -54,6 +55,10 @@ lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+WRITE ?=
+digests: $(DEV)
+	$(BIN)/python -m tests.journal_digests $(if $(WRITE),--write)
 
 SOAK ?= 1000000
 soak: $(DEV)
