@@ -1,9 +1,10 @@
-"""TLS over any transport of either world: asyncio's own protocol with four changes.
+"""TLS over any transport of either world: asyncio's own protocol with five changes.
 
 * 16 KiB of buffer a side in place of 256 KiB: a lab has hundreds of connections and hardly a long message.
 * A failed handshake sends its alert before the connection closes, as products do; asyncio drops it.
 * An application that pauses reading gets no more than one piece of what was decrypted already.
 * Handshakes that end, well or badly, are told to the world, so that the journal shows them for every library.
+* A transport may be closed more than once; asyncio's raises from its methods after the second time, and cannot abort.
 
 The methods with a leading underscore belong to `asyncio.sslproto`; they are the same in Python 3.11 to 3.13.
 """
@@ -28,9 +29,19 @@ TlsTap = Callable[["TlsProtocol", bytes], bytes | None]
 
 
 _Base: Any = sslproto.SSLProtocol
+_BaseTransport: Any = sslproto._SSLProtocolTransport
 _WRAPPED = sslproto.SSLProtocolState.WRAPPED
 PIECE = 64 * 1024
 """Decrypted octets after which an application may say that it has enough for now."""
+
+
+class TlsTransport(_BaseTransport):  # type: ignore[misc]  # the same
+    """What the application writes to."""
+
+    def close(self) -> None:
+        """Close once what was written is on its way. Whoever closes late finds it closed already, by the peer or us."""
+        if not self._closed:
+            super().close()
 
 
 class TlsProtocol(_Base):  # type: ignore[misc]  # asyncio's protocol is typed for callers, not for those who derive from it
@@ -45,6 +56,12 @@ class TlsProtocol(_Base):  # type: ignore[misc]  # asyncio's protocol is typed f
     lost: Callable[[TlsProtocol, BaseException | None], None] | None = None
     connection = ""
     _told = False
+
+    def _get_app_transport(self) -> Any:
+        if self._app_transport is None and not self._app_transport_created:
+            self._app_transport: Any = TlsTransport(self._loop, self)
+            self._app_transport_created: bool = True
+        return super()._get_app_transport()
 
     def connection_made(self, transport: Any) -> None:
         if self.made is not None and not self.made(self, transport):

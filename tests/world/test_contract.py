@@ -157,6 +157,25 @@ def test_an_abort_is_seen_as_the_end_of_the_connection(kind: str, secure: bool) 
 
 @both
 @layered
+def test_who_closes_twice_can_still_ask_and_abort(kind: str, secure: bool) -> None:
+    async def story(world: World, near: Host, far: Host) -> None:
+        client, server, _ = await connect(near, far, secure)
+        server.transport.pause_reading()
+        client.transport.write(bytes(16 * 1024 * 1024))
+        for _ in range(3):
+            client.transport.close()
+        assert client.transport.is_closing()
+        assert client.transport.get_write_buffer_size() > 0
+        client.transport.abort()
+        await asyncio.wait_for(client.lost, 10)
+        server.transport.resume_reading()
+        await asyncio.wait_for(server.lost, 10)
+
+    play(kind, story)
+
+
+@both
+@layered
 def test_a_reader_that_pauses_makes_the_writer_pause(kind: str, secure: bool) -> None:
     async def story(world: World, near: Host, far: Host) -> None:
         client, server, _ = await connect(near, far, secure)
