@@ -76,7 +76,7 @@ def finish(running: subprocess.Popen[str], number: int = signal.SIGINT) -> tuple
     if running.poll() is None:
         running.send_signal(number)
     try:
-        return running.communicate(timeout=20)
+        return running.communicate(timeout=60)
     finally:
         running.kill()
 

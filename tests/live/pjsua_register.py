@@ -52,7 +52,7 @@ phone.create(account)
 
 
 def until(account, state):
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while time.monotonic() < end and account.state != state:
         endpoint.libHandleEvents(50)
 

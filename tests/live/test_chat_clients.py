@@ -13,24 +13,23 @@ from tests.live.lab import LiveLab, has
 from tests.tools import tool
 
 
+def send(
+    lab: LiveLab, text: str, password: str = "bob-secret", **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Send a message from Bob to Alice with ``go-sendxmpp``."""
+    way = ["-j", f"{lab.edge}:5222", "alice@example.com"]
+    return subprocess.run(
+        [tool("go-sendxmpp"), "-u", "bob@example.com", "-p", password, *way],
+        input=text.encode(),
+        env={**os.environ, **environment},
+        capture_output=True,
+        timeout=60,
+    )
+
+
 def test_go_sendxmpp_sends_a_message(lab: LiveLab) -> None:
     since = lab.mark()
-    done = subprocess.run(
-        [
-            tool("go-sendxmpp"),
-            "-u",
-            "bob@example.com",
-            "-p",
-            "bob-secret",
-            "-j",
-            f"{lab.edge}:5222",
-            "alice@example.com",
-        ],
-        input=b"hello from go-sendxmpp",
-        env={**os.environ, "SSL_CERT_FILE": str(lab.ca_file)},
-        capture_output=True,
-        timeout=20,
-    )
+    done = send(lab, "hello from go-sendxmpp", SSL_CERT_FILE=str(lab.ca_file))
     assert done.returncode == 0, done.stderr
     bound = lab.expect("xmpp.session", "imp-pub", since=since, jid=has("bob@example.com/go-sendxmpp"), state="bound")
     assert bound.peer is not None
@@ -40,35 +39,15 @@ def test_go_sendxmpp_sends_a_message(lab: LiveLab) -> None:
 
 def test_go_sendxmpp_with_a_wrong_password(lab: LiveLab) -> None:
     since = lab.mark()
-    done = subprocess.run(
-        [tool("go-sendxmpp"), "-u", "bob@example.com", "-p", "guess", "-j", f"{lab.edge}:5222", "alice@example.com"],
-        input=b"hello",
-        env={**os.environ, "SSL_CERT_FILE": str(lab.ca_file)},
-        capture_output=True,
-        timeout=20,
-    )
+    done = send(lab, "hello", "guess", SSL_CERT_FILE=str(lab.ca_file))
     assert done.returncode != 0
     lab.expect("auth", "imp-pub", since=since, user="bob", granted=False)
-    assert not lab.seen("xmpp.session", "imp-pub", since=since)
+    assert not lab.seen("xmpp.session", "imp-pub", since=since, state="bound")
 
 
 def test_go_sendxmpp_does_not_trust_a_stranger(lab: LiveLab) -> None:
     since = lab.mark()
-    done = subprocess.run(
-        [
-            tool("go-sendxmpp"),
-            "-u",
-            "bob@example.com",
-            "-p",
-            "bob-secret",
-            "-j",
-            f"{lab.edge}:5222",
-            "alice@example.com",
-        ],
-        input=b"hello",
-        capture_output=True,
-        timeout=20,
-    )
+    done = send(lab, "hello")
     assert done.returncode != 0 and b"certificate" in done.stderr
     assert not lab.seen("auth", "imp-pub", since=since)
 
@@ -78,15 +57,22 @@ class Terminal:
 
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self.printed = b""
-        self.process, self._end = pty.fork()
-        if self.process == 0:
-            os.execvpe(command[0], command, {**os.environ, **environment})
+        self._end, end = pty.openpty()
+        self.process = subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            stdin=end,
+            stdout=end,
+            stderr=end,
+            start_new_session=True,
+        )
+        os.close(end)
 
     def type(self, line: str) -> None:
         """Type a line."""
         os.write(self._end, line.encode() + b"\r")
 
-    def wait(self, done: Callable[[], object], seconds: float = 10.0) -> None:
+    def wait(self, done: Callable[[], object], seconds: float = 30.0) -> None:
         """Read what it prints until something is so."""
         deadline = time.monotonic() + seconds
         while not done():
@@ -96,9 +82,9 @@ class Terminal:
 
     def close(self) -> None:
         """End it."""
+        self.process.kill()
+        self.process.wait()
         os.close(self._end)
-        os.kill(self.process, 9)
-        os.waitpid(self.process, 0)
 
 
 def test_profanity_chats(lab: LiveLab) -> None:
@@ -115,11 +101,12 @@ def test_profanity_chats(lab: LiveLab) -> None:
         program.type(f"/connect carol@example.com server {lab.edge} port 5222 tls force")
         program.wait(lambda: b"password" in program.printed)
         program.type("carol-secret")
-        program.wait(lambda: lab.seen("xmpp.session", "imp-pub", since=since, jid=has("carol@"), state="bound"))
+        program.wait(lambda: b"logged in successfully" in program.printed)
+        assert lab.seen("xmpp.session", "imp-pub", since=since, jid=has("carol@"), state="bound")
         program.type("/msg bob@example.com hello from profanity")
         program.wait(lambda: lab.seen("xmpp.stanza", "imp-pub", since=since, name="message", to="bob@example.com"))
         program.type("/quit")
-        program.wait(lambda: lab.seen("xmpp.session", "imp-pub", since=since, state=has("ended")))
+        program.wait(lambda: lab.seen("xmpp.session", "imp-pub", since=since, jid=has("carol@"), state=has("ended")))
     finally:
         program.close()
     sent = lab.seen("xmpp.stanza", "imp-pub", since=since, name="message", to="bob@example.com")

@@ -127,7 +127,7 @@ def _openssl(*arguments: str) -> subprocess.Popen[bytes]:
 
 def _finished(program: subprocess.Popen[bytes]) -> str:
     try:
-        return program.communicate(b"", timeout=20)[0].decode("utf-8", "replace")
+        return program.communicate(b"", timeout=60)[0].decode("utf-8", "replace")
     finally:
         program.kill()
 

@@ -46,7 +46,7 @@ def pjsua(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def register(own: str, *arguments: str) -> list[str]:
     """Register and unregister; return what happened to the registration, a line each."""
-    done = subprocess.run([own, str(PROGRAM), *arguments], capture_output=True, text=True, timeout=40)
+    done = subprocess.run([own, str(PROGRAM), *arguments], capture_output=True, text=True, timeout=90)
     assert done.returncode == 0, done.stdout + done.stderr
     return [line for line in done.stdout.splitlines() if line.startswith("registration")]
 
