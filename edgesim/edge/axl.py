@@ -1,29 +1,52 @@
 """The part of AXL, Unified CM's administrative SOAP interface, that Expressway-C uses to discover a cluster.
 
-Requests and responses are frozen classes; `write_request` and `write_response` put them into a SOAP 1.1 envelope,
-`read_request` and `read_response` take them out again. A fault is the exception `AxlFault` on both sides.
+Requests and responses are the classes of `edgesim.edge.axl_messages`; `write_request` and `write_response` put them into
+a SOAP 1.1 envelope, `read_request` and `read_response` take them out again. A fault is the exception `AxlFault` on both
+sides.
 
-Sources: AXL schema and AXL developer guide (developer.cisco.com). Which methods Expressway-C calls is not documented;
-the set here is what it needs to know: release, nodes, the cluster's parameters, and its own entry under *Device >
-Expressway-C*.
+Sources: AXL schema and AXL developer guide (developer.cisco.com).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from xml.etree.ElementTree import Element
 
+from edgesim.edge.axl_messages import (
+    METHODS,
+    AddExpresswayC,
+    CallManager,
+    CallManagers,
+    CcmVersion,
+    ExecuteSQLQuery,
+    ExpresswayC,
+    ExpresswayCs,
+    GetCallManager,
+    GetCCMVersion,
+    ListCallManager,
+    ListExpresswayC,
+    ListProcessNode,
+    ListProcessNodeService,
+    ProcessNode,
+    ProcessNodes,
+    ProcessNodeService,
+    ProcessNodeServices,
+    RemoveExpresswayC,
+    Request,
+    Response,
+    Rows,
+    Stored,
+    UpdateExpresswayC,
+)
 from edgesim.edge.markup import LIMITS, XmlLimits, leaf, local, read, tag, text
 
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 NAMESPACE = "http://www.cisco.com/AXL/API/"
 CONTENT_TYPE = "text/xml;charset=UTF-8"
 TARGET = "/axl/"
-ENTERPRISE_WIDE_DATA = "EnterpriseWideData"
-"""The row of the table of nodes that is no node; `listProcessNode` returns it, `ProcessNodes.servers` leaves it out."""
+R = TypeVar("R", bound=Response)
 
 
 class AxlError(Exception):
@@ -52,180 +75,6 @@ class AxlFault(Exception):
         self.message = message
         self.request = request
         self.side = side
-
-
-CLUSTER_SECURITY_MODE = "ClusterSecurityMode"
-"""Enterprise parameter: 1 in mixed mode, else 0."""
-SIP_OAUTH_MODE = "ClusterSipOAuthMode"
-"""Enterprise parameter: 1 where SIP OAuth mode is on, else 0."""
-OAUTH_REFRESH = "OAuthRefreshLoginFlow"
-"""Enterprise parameter: 1 where OAuth with Refresh Login Flow is enabled, else 0."""
-PARAMETERS_QUERY = (
-    "select paramname, paramvalue from processconfig where paramname in "
-    f"('{CLUSTER_SECURITY_MODE}', '{SIP_OAUTH_MODE}', '{OAUTH_REFRESH}')"
-)
-"""Asks for the cluster's parameters that concern the edge."""
-TFTP_QUERY = (
-    "select pn.name from processnode pn inner join processnodeservice pns on pns.fkprocessnode = pn.pkid "
-    "where pns.servername = 'Cisco Tftp' and pns.enable = 't' order by pns.pkid"
-)
-"""Asks for the nodes that run TFTP, in the order in which clients should use them."""
-
-
-# ---- requests
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GetCCMVersion:
-    """Asks for the release of a node, or of the one that answers."""
-
-    process_node: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListProcessNode:
-    """Asks for the nodes whose name is like ``name`` (``%`` stands for anything)."""
-
-    name: str = "%"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecuteSQLQuery:
-    """Asks for rows of the configuration database."""
-
-    sql: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddExpresswayC:
-    """Adds an entry under *Device > Expressway-C*; ``subject`` is the certificate's subject or alternative names."""
-
-    host: str
-    description: str = ""
-    subject: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateExpresswayC:
-    """Changes the entry of ``host``; None leaves a value as it is."""
-
-    host: str
-    new_host: str | None = None
-    description: str | None = None
-    subject: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveExpresswayC:
-    """Removes the entry of ``host``."""
-
-    host: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListExpresswayC:
-    """Asks for the entries whose host is like ``host``."""
-
-    host: str = "%"
-
-
-Request = (
-    GetCCMVersion
-    | ListProcessNode
-    | ExecuteSQLQuery
-    | AddExpresswayC
-    | UpdateExpresswayC
-    | RemoveExpresswayC
-    | ListExpresswayC
-)
-
-METHODS: dict[type[Any], str] = {
-    GetCCMVersion: "getCCMVersion",
-    ListProcessNode: "listProcessNode",
-    ExecuteSQLQuery: "executeSQLQuery",
-    AddExpresswayC: "addExpresswayCConfiguration",
-    UpdateExpresswayC: "updateExpresswayCConfiguration",
-    RemoveExpresswayC: "removeExpresswayCConfiguration",
-    ListExpresswayC: "listExpresswayCConfiguration",
-}
-"""The name of each method by the class of its request."""
-
-
-# ---- responses
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CcmVersion:
-    """The release in full, e.g. ``14.0.1.11900-132``."""
-
-    version: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessNode:
-    """A node of the cluster: ``usage`` is ``Publisher`` or ``Subscriber``, ``role`` what runs there."""
-
-    name: str
-    description: str = ""
-    usage: str = "Subscriber"
-    role: str = "CUCM Voice/Video"
-    uuid: str = ""
-
-    @property
-    def is_call_processing(self) -> bool:
-        """Say whether the node is a Unified CM and not an IM and Presence node."""
-        return self.role == "CUCM Voice/Video"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessNodes:
-    """The rows of the table of nodes."""
-
-    nodes: tuple[ProcessNode, ...]
-
-    @property
-    def servers(self) -> tuple[ProcessNode, ...]:
-        """The rows that are nodes."""
-        return tuple(node for node in self.nodes if node.name != ENTERPRISE_WIDE_DATA)
-
-
-Row = tuple[tuple[str, str], ...]
-"""Columns of a row in order: name and value, both text."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """The rows that a query found."""
-
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """The UUID, in braces, of the entry that was added, changed or removed."""
-
-    uuid: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpresswayC:
-    """An entry under *Device > Expressway-C*."""
-
-    host: str
-    description: str = ""
-    subject: str = ""
-    uuid: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpresswayCs:
-    """The entries under *Device > Expressway-C* that matched."""
-
-    entries: tuple[ExpresswayC, ...] = field(default=())
-
-
-Response = CcmVersion | ProcessNodes | Rows | Stored | ExpresswayCs
-R = TypeVar("R", bound=Response)
 
 
 # ---- what is written
@@ -282,6 +131,8 @@ def _answer(inner: str) -> bytes:
     return ("<?xml version='1.0' encoding='UTF-8'?>" + envelope).encode()
 
 
+_CALL_MANAGER_TAGS = ("name", "description", "processNodeName")
+_SERVICE_TAGS = ("processNodeName", "service", "enable", "isActive")
 _NODE_TAGS = ("name", "description", "nodeUsage", "processNodeRole")
 _EXPRESSWAY_TAGS = ("HostNameOrIP", "description", "X509SubjectNameorSubjectAlternateName")
 
@@ -299,6 +150,12 @@ def _given(**values: str | None) -> list[str]:
 
 def _request_fields(request: Request) -> list[str]:
     match request:
+        case GetCallManager(name=name):
+            return [leaf("name", name)]
+        case ListCallManager(name=name):
+            return _search("name", name, _CALL_MANAGER_TAGS)
+        case ListProcessNodeService(node=name):
+            return _search("processNodeName", name, _SERVICE_TAGS)
         case GetCCMVersion(process_node=node):
             return _given(processNodeName=node)
         case ListProcessNode(name=name):
@@ -326,6 +183,22 @@ def _expressway(host: str, description: str, subject: str) -> list[str]:
 
 def _response_fields(response: Response) -> list[str]:
     match response:
+        case CallManager():
+            return [_call_manager(response)]
+        case CallManagers(call_managers=found):
+            return [_call_manager(each) for each in found]
+        case ProcessNodeServices(services=services):
+            return [
+                tag(
+                    "processNodeService",
+                    leaf("processNodeName", each.node),
+                    leaf("service", each.service),
+                    leaf("enable", str(each.enabled).lower()),
+                    leaf("isActive", str(each.active).lower()),
+                    attributes=(("uuid", each.uuid),),
+                )
+                for each in services
+            ]
         case CcmVersion(version=version):
             return [tag("componentVersion", leaf("version", version))]
         case ProcessNodes(nodes=nodes):
@@ -353,6 +226,25 @@ def _response_fields(response: Response) -> list[str]:
                 )
                 for entry in entries
             ]
+
+
+def _call_manager(one: CallManager) -> str:
+    ports: tuple[str, ...] = ()
+    if one.sip_port is not None:
+        sip = _given(sipPhonePort=_text(one.sip_port), sipPhoneSecurePort=_text(one.secure_sip_port))
+        ports = (tag("ports", *_given(ethernetPhonePort=_text(one.phone_port)), tag("sipPorts", *sip)),)
+    return tag(
+        "callManager",
+        leaf("name", one.name),
+        leaf("description", one.description),
+        *ports,
+        leaf("processNodeName", one.node),
+        attributes=(("uuid", one.uuid),),
+    )
+
+
+def _text(number: int | None) -> str | None:
+    return None if number is None else str(number)
 
 
 # ---- what is read
@@ -447,6 +339,9 @@ def _update(element: Element) -> UpdateExpresswayC:
 
 
 _REQUESTS: dict[str, Callable[[Element], Request]] = {
+    "getCallManager": lambda e: GetCallManager(name=_needed(e, "name")),
+    "listCallManager": lambda e: ListCallManager(name=_needed(e, "searchCriteria/name")),
+    "listProcessNodeService": lambda e: ListProcessNodeService(node=_needed(e, "searchCriteria/processNodeName")),
     "getCCMVersion": lambda e: GetCCMVersion(process_node=_optional(e, "processNodeName") or None),
     "listProcessNode": lambda e: ListProcessNode(name=_needed(e, "searchCriteria/name")),
     "executeSQLQuery": lambda e: ExecuteSQLQuery(sql=_needed(e, "sql")),
@@ -455,6 +350,48 @@ _REQUESTS: dict[str, Callable[[Element], Request]] = {
     "removeExpresswayCConfiguration": lambda e: RemoveExpresswayC(host=_needed(e, "HostNameOrIP")),
     "listExpresswayCConfiguration": lambda e: ListExpresswayC(host=_needed(e, "searchCriteria/HostNameOrIP")),
 }
+
+
+def _port(element: Element, path: str) -> int | None:
+    value = text(element, path)
+    return int(value) if re.fullmatch("[0-9]{1,5}", value) and 0 < int(value) < 65536 else None
+
+
+def _one_call_manager(item: Element) -> CallManager:
+    return CallManager(
+        name=_needed(item, "name"),
+        node=_needed(item, "processNodeName"),
+        description=text(item, "description"),
+        phone_port=_port(item, "ports/ethernetPhonePort"),
+        sip_port=_port(item, "ports/sipPorts/sipPhonePort"),
+        secure_sip_port=_port(item, "ports/sipPorts/sipPhoneSecurePort"),
+        uuid=item.get("uuid", ""),
+    )
+
+
+def _call_managers(answer: Element) -> CallManagers:
+    return CallManagers(call_managers=tuple(_one_call_manager(item) for item in answer.findall("callManager")))
+
+
+def _first_call_manager(answer: Element) -> CallManager:
+    item = answer.find("callManager")
+    if item is None:
+        raise AxlError("<return> without callManager")
+    return _one_call_manager(item)
+
+
+def _services(answer: Element) -> ProcessNodeServices:
+    found = (
+        ProcessNodeService(
+            node=_needed(item, "processNodeName"),
+            service=_needed(item, "service"),
+            enabled=text(item, "enable") in ("true", "t"),
+            active=text(item, "isActive") in ("true", "t"),
+            uuid=item.get("uuid", ""),
+        )
+        for item in answer.findall("processNodeService")
+    )
+    return ProcessNodeServices(services=tuple(found))
 
 
 def _nodes(answer: Element) -> ProcessNodes:
@@ -490,6 +427,9 @@ def _expressways(answer: Element) -> ExpresswayCs:
 
 
 _RESPONSES: dict[type[Any], Callable[[Element], Response]] = {
+    CallManager: _first_call_manager,
+    CallManagers: _call_managers,
+    ProcessNodeServices: _services,
     CcmVersion: lambda answer: CcmVersion(version=_needed(answer, "componentVersion/version")),
     ProcessNodes: _nodes,
     Rows: _rows,

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from base64 import b64decode
+from collections.abc import Iterator
+
+import pytest
+from cryptography import x509
 
 from edgesim.http import basic_authorization
 from edgesim.servers.expressway_c.discovery import Discovered
@@ -29,6 +35,61 @@ def test_what_is_learnt_of_a_cluster() -> None:
         assert entry == ("expc.inside.example.com", "expc.inside.example.com")
 
     run(main, changes={"unified_cm.0.mixed_mode": True})
+
+
+DOCUMENTED = ("getCallManager", "listCallManager", "listProcessNode", "listProcessNodeService", "getCCMVersion")
+STORES = {"CallManager-trust": "callmanager-trust", "tomcat-trust": "tomcat-trust"}
+
+
+def conversation(lab: EdgeLab, publisher: str, c: str = "expc") -> Iterator[tuple[str, str, str]]:
+    """Yield method, request and answer of every AXL exchange, all as they were on the wire."""
+    asked = [entry for entry in lab.entries("http.request", publisher) if entry.event.as_json()["target"] == "/axl/"]
+    told = [entry for entry in lab.entries("http.response", c) if entry.event.as_json()["target"] == "/axl/"]
+    told = [entry for entry in told if entry.peer == publisher]
+    for request, response in zip(asked, told, strict=True):
+        sent = (request.payload or b"").decode()
+        found = re.search(r'SOAPAction: "CUCM:DB ver=10.0 (\w+)"', sent)
+        assert found is not None, sent
+        yield found[1], sent, (response.payload or b"").decode()
+
+
+def test_axl_is_asked_in_the_documented_order() -> None:
+    async def main(lab: EdgeLab) -> None:
+        talk = list(conversation(lab, "ucm-pub"))
+        methods = [method for method, _, _ in talk]
+        assert tuple(methods[:5]) == DOCUMENTED
+        assert methods[5:8] == ["executeSQLQuery"] * 3
+        assert [store in sent for (_, sent, _), store in zip(talk[5:7], STORES, strict=True)] == [True, True]
+        assert methods[8:] == ["listExpresswayCConfiguration", "addExpresswayCConfiguration"]
+        told = talk[0][2]
+        assert "<sipPhonePort>5070</sipPhonePort><sipPhoneSecurePort>5061</sipPhoneSecurePort>" in told
+        assert f"<processNodeName>{PUB}</processNodeName>" in told
+        assert [SUB in answer for _, _, answer in talk[1:4]] == [True, True, True]
+
+    run(main, changes={"defaults.ports.sip": 5070})
+
+
+@pytest.mark.parametrize("lacks", STORES.values())
+def test_axl_tells_the_certificates_of_the_trust_stores(lacks: str) -> None:
+    async def main(lab: EdgeLab) -> None:
+        answers = [answer for method, _, answer in conversation(lab, "ucm-pub") if method == "executeSQLQuery"]
+        for store, answer in zip(STORES.values(), answers, strict=False):
+            found = re.findall("-----BEGIN CERTIFICATE-----([^-]+)-----END", answer)
+            names = {x509.load_der_x509_certificate(b64decode(one)).subject.rfc4514_string() for one in found}
+            issuing = {one.subject.rfc4514_string() for one in lab.node("ucm-pub").trusts[store]}
+            assert names == issuing
+            assert any("Enterprise" in name for name in names) == (store != lacks)
+
+    run(main, changes={"trust": ({"host": "ucm-pub", "store": lacks, "holds": ("public",)},)})
+
+
+def test_an_order_of_ones_own() -> None:
+    async def main(lab: EdgeLab) -> None:
+        assert [method for method, _, _ in conversation(lab, "ucm-pub")] == ["getCCMVersion", "listProcessNode"]
+        (cluster,) = lab.service("expc").discovered.unified_cm
+        assert (cluster.tftp, cluster.sip_port, cluster.mixed_mode) == ((PUB,), None, False)
+
+    run(main, changes={"defaults.edge.axl_methods": ("getCCMVersion", "listProcessNode")})
 
 
 def test_refresh_servers_tells_those_who_listen() -> None:

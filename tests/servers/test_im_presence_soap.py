@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from edgesim.edge import axl
+from edgesim.edge import axl_messages as messages
 from edgesim.http import basic_authorization
 from edgesim.journal import events
 from edgesim.xmpp import soap
@@ -153,12 +154,12 @@ def test_other_methods_and_the_single_sign_on_probe() -> None:
 
 def test_axl_names_the_nodes_to_its_account_only() -> None:
     async def main(lab: Lab) -> None:
-        body = axl.write_request(axl.ListProcessNode(), "12.5")
+        body = axl.write_request(messages.ListProcessNode(), "12.5")
         url = f"https://{FQDN}:8443/axl/"
         assert (await lab.http.request("POST", url, body=body, address=ADDRESS)).status == 401
         headers = [("Authorization", basic_authorization("axl", "axl-password"))]
         good = await lab.http.request("POST", url, headers=headers, body=body, address=ADDRESS)
-        nodes = axl.read_response(good.body, axl.ProcessNodes)
+        nodes = axl.read_response(good.body, messages.ProcessNodes)
         assert [(node.name, node.role) for node in nodes.servers] == [(FQDN, "CUCM IM and Presence")]
 
     run(main)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from edgesim.deployment import load_text
 from edgesim.edge import axl, uds
+from edgesim.edge import axl_messages as messages
 from edgesim.edge.config_files import DeviceConfig, GlobalSettings, JabberConfig, ServiceProfile
 from edgesim.edge.uds import cluster_user_target, user_target
 from edgesim.http import Headers, HttpClient, HttpError, Request, basic_authorization
@@ -210,7 +211,7 @@ def test_bad_input_is_answered_and_leaves_other_connections_alone() -> None:
 # ---- AXL
 
 
-async def ask(lab: Lab, wanted: axl.Request, version: str = "14.0", user: str = "axl") -> bytes:
+async def ask(lab: Lab, wanted: messages.Request, version: str = "14.0", user: str = "axl") -> bytes:
     headers = [("Content-Type", axl.CONTENT_TYPE), ("SOAPAction", f'"{axl.soap_action(wanted, version)}"')]
     body = axl.write_request(wanted, version)
     response = await lab.get(axl.TARGET, user, "axl-password", method="POST", body=body, headers=headers)
@@ -221,22 +222,34 @@ async def ask(lab: Lab, wanted: axl.Request, version: str = "14.0", user: str = 
 
 def test_axl_tells_release_nodes_and_parameters() -> None:
     async def main(lab: Lab) -> None:
-        version = axl.read_response(await ask(lab, axl.GetCCMVersion()), axl.CcmVersion)
+        version = axl.read_response(await ask(lab, messages.GetCCMVersion()), messages.CcmVersion)
         assert version.version == "14.0.1.13900-1"
-        nodes = axl.read_response(await ask(lab, axl.ListProcessNode()), axl.ProcessNodes)
+        nodes = axl.read_response(await ask(lab, messages.ListProcessNode()), messages.ProcessNodes)
         assert [(node.name, node.usage, node.is_call_processing) for node in nodes.servers] == [
             (PUB, "Publisher", True),
             ("ucm-sub.inside.example.com", "Subscriber", True),
             ("imp-pub.inside.example.com", "Publisher", False),
         ]
-        like = axl.read_response(await ask(lab, axl.ListProcessNode(name="ucm-s%")), axl.ProcessNodes)
+        like = axl.read_response(await ask(lab, messages.ListProcessNode(name="ucm-s%")), messages.ProcessNodes)
         assert [node.name for node in like.nodes] == ["ucm-sub.inside.example.com"]
-        rows = axl.read_response(await ask(lab, axl.ExecuteSQLQuery(sql=axl.PARAMETERS_QUERY)), axl.Rows)
-        assert {dict(row)["paramname"]: dict(row)["paramvalue"] for row in rows.rows}[axl.CLUSTER_SECURITY_MODE] == "1"
-        tftp = axl.read_response(await ask(lab, axl.ExecuteSQLQuery(sql=axl.TFTP_QUERY)), axl.Rows)
-        assert tftp.rows == ((("name", PUB),),)
+        rows = axl.read_response(await ask(lab, messages.ExecuteSQLQuery(sql=messages.PARAMETERS_QUERY)), messages.Rows)
+        assert {dict(row)["paramname"]: dict(row)["paramvalue"] for row in rows.rows}[
+            messages.CLUSTER_SECURITY_MODE
+        ] == "1"
+        services = axl.read_response(await ask(lab, messages.ListProcessNodeService()), messages.ProcessNodeServices)
+        assert services.nodes_with("Cisco Tftp") == (PUB,)
+        assert services.nodes_with("Cisco CallManager") == (PUB, "ucm-sub.inside.example.com")
+        one = axl.read_response(await ask(lab, messages.GetCallManager(name="CM_ucm-pub")), messages.CallManager)
+        assert (one.node, one.sip_port, one.secure_sip_port) == (PUB, 5060, 5061)
+        listed = axl.read_response(await ask(lab, messages.ListCallManager(name="CM_ucm-%")), messages.CallManagers)
+        assert [(each.name, each.sip_port) for each in listed.call_managers] == [
+            ("CM_ucm-pub", None),
+            ("CM_ucm-sub", None),
+        ]
+        with pytest.raises(axl.AxlFault, match="was not found"):
+            axl.read_response(await ask(lab, messages.GetCallManager(name="CM_other")), messages.CallManager)
         traced = "SELECT count(*) from processnode WHERE systemnode='f' and tknodeusage= 0"
-        count = axl.read_response(await ask(lab, axl.ExecuteSQLQuery(sql=traced)), axl.Rows)
+        count = axl.read_response(await ask(lab, messages.ExecuteSQLQuery(sql=traced)), messages.Rows)
         assert count.rows == ((("count", "2"),),)
 
     run(main, changes={"unified_cm.0.mixed_mode": True})
@@ -245,22 +258,22 @@ def test_axl_tells_release_nodes_and_parameters() -> None:
 def test_axl_keeps_expressway_c_entries_over_a_crash() -> None:
     async def main(lab: Lab) -> None:
         stored = axl.read_response(
-            await ask(lab, axl.AddExpresswayC(host="expc", description="C", subject="expc.inside.example.com")),
-            axl.Stored,
+            await ask(lab, messages.AddExpresswayC(host="expc", description="C", subject="expc.inside.example.com")),
+            messages.Stored,
         )
         assert stored.uuid.startswith("{")
         with pytest.raises(axl.AxlFault) as duplicate:
-            axl.read_response(await ask(lab, axl.AddExpresswayC(host="expc")), axl.Stored)
+            axl.read_response(await ask(lab, messages.AddExpresswayC(host="expc")), messages.Stored)
         assert duplicate.value.code == -239
-        axl.read_response(await ask(lab, axl.UpdateExpresswayC(host="expc", subject="other")), axl.Stored)
+        axl.read_response(await ask(lab, messages.UpdateExpresswayC(host="expc", subject="other")), messages.Stored)
         await lab.world.crash("ucm-pub")
         await lab.world.start("ucm-pub")
         await asyncio.sleep(1)  # the pool learns that its connection was reset
-        entries = axl.read_response(await ask(lab, axl.ListExpresswayC()), axl.ExpresswayCs).entries
+        entries = axl.read_response(await ask(lab, messages.ListExpresswayC()), messages.ExpresswayCs).entries
         assert [(entry.host, entry.description, entry.subject) for entry in entries] == [("expc", "C", "other")]
-        axl.read_response(await ask(lab, axl.RemoveExpresswayC(host="expc")), axl.Stored)
+        axl.read_response(await ask(lab, messages.RemoveExpresswayC(host="expc")), messages.Stored)
         with pytest.raises(axl.AxlFault) as missing:
-            axl.read_response(await ask(lab, axl.UpdateExpresswayC(host="expc")), axl.Stored)
+            axl.read_response(await ask(lab, messages.UpdateExpresswayC(host="expc")), messages.Stored)
         assert missing.value.code == 5003
 
     run(main)
@@ -290,7 +303,7 @@ def test_axl_keeps_expressway_c_entries_over_a_crash() -> None:
 def test_sql_that_is_wrong_forbidden_or_endless_is_a_fault(query: str) -> None:
     async def main(lab: Lab) -> None:
         with pytest.raises(axl.AxlFault) as caught:
-            axl.read_response(await ask(lab, axl.ExecuteSQLQuery(sql=query)), axl.Rows)
+            axl.read_response(await ask(lab, messages.ExecuteSQLQuery(sql=query)), messages.Rows)
         assert caught.value.code == 201
 
     run(main)
@@ -298,17 +311,17 @@ def test_sql_that_is_wrong_forbidden_or_endless_is_a_fault(query: str) -> None:
 
 def test_axl_refuses_strangers_methods_and_versions() -> None:
     async def main(lab: Lab) -> None:
-        body = axl.write_request(axl.GetCCMVersion(), "14.0")
+        body = axl.write_request(messages.GetCCMVersion(), "14.0")
         assert (await lab.get(axl.TARGET, method="POST", body=body)).status == 401
         assert (await lab.get(axl.TARGET, *ALICE, method="POST", body=body)).status == 401
         assert (await lab.get(axl.TARGET, "axl", "axl-password")).status == 405
-        later = axl.write_request(axl.GetCCMVersion(), "99.0")
+        later = axl.write_request(messages.GetCCMVersion(), "99.0")
         assert (await lab.get(axl.TARGET, "axl", "axl-password", method="POST", body=later)).status == 599
         for wrong in (b"", b"<a/>", body.replace(b"getCCMVersion", b"removeUser")):
             answer = await lab.get(axl.TARGET, "axl", "axl-password", method="POST", body=wrong)
             assert answer.status == 500
             with pytest.raises(axl.AxlFault):
-                axl.read_response(answer.body, axl.CcmVersion)
+                axl.read_response(answer.body, messages.CcmVersion)
 
     run(main)
 
@@ -410,7 +423,7 @@ def test_one_seed_gives_one_journal() -> None:
     async def main(lab: Lab) -> None:
         await lab.get(user_target("alice", "devices"), *ALICE)
         await lab.get("/cucm-uds/users?name=a")
-        await ask(lab, axl.ExecuteSQLQuery(sql=axl.PARAMETERS_QUERY))
+        await ask(lab, messages.ExecuteSQLQuery(sql=messages.PARAMETERS_QUERY))
         written.append([repr(entry) for entry in lab.journal])
 
     written: list[list[str]] = []

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from edgesim.deployment.base import Model, Numeric, Port
 from edgesim.deployment.defaults.known import (
+    EDGE_ISSUES,
     MAINTENANCE,
     MULTI_DOMAIN,
     ORIGIN,
@@ -20,6 +21,18 @@ from edgesim.deployment.defaults.known import (
 )
 
 Method = Literal["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"]
+
+
+AxlMethod = Literal[
+    "getCallManager",
+    "listCallManager",
+    "listProcessNode",
+    "listProcessNodeService",
+    "getCCMVersion",
+    "executeSQLQuery",
+    "listExpresswayCConfiguration",
+]
+"""The methods of AXL with which Expressway-C discovers a cluster."""
 
 
 class AutomaticRule(Model):
@@ -232,18 +245,35 @@ class EdgeDefaults(Model):
     discovery_s: float = known(
         0.0, "how long Refresh servers takes; the guide says 5 to 10 s, up to 45", tag="proposed", ge=0
     )
-    axl_methods: tuple[str, ...] = known(
+    axl_methods: tuple[AxlMethod, ...] = known(
         (
-            "getCCMVersion",
+            "getCallManager",
+            "listCallManager",
             "listProcessNode",
+            "listProcessNodeService",
+            "getCCMVersion",
             "executeSQLQuery",
-            "addExpresswayCConfiguration",
-            "updateExpresswayCConfiguration",
             "listExpresswayCConfiguration",
         ),
-        "the AXL requests that C makes here. Documented are getCallManager, listCallManager, listProcessNode, "
-        "listProcessNodeService, getCCMVersion, then executeSQLQuery for CallManager-trust and tomcat-trust (118798)",
+        "the AXL requests by which C discovers Unified CM, in this order. The first five are documented as examples of "
+        "what it gets and lists, in the order in which they are named; then come the queries for CallManager-trust and "
+        "tomcat-trust. That the cluster's parameters are queried with those, and that C's own entry is listed, added "
+        "or updated last, is this testbed's",
+        tag="inferred",
+        gap="D-18",
+        source=EDGE_ISSUES,
+    )
+    axl_methods_of_im_presence: tuple[Literal["listProcessNode", "getCCMVersion"], ...] = known(
+        ("listProcessNode", "getCCMVersion"),
+        "the same for IM and Presence, as far as its AXL goes here: C is known to look for certificates there, too",
         tag="proposed",
+        gap="D-18",
+    )
+    call_manager_name: str = known(
+        "CM_{host}",
+        "how Unified CM names the Cisco CallManager of a node, by the first label of its name: C asks for that of the "
+        "publisher, to learn the ports of lines",
+        tag="recalled",
         gap="D-18",
     )
     activation_path: str = known(

@@ -3,17 +3,21 @@
 The administrator gives the publisher of each cluster and an account with Standard AXL API Access; nodes, releases and
 the cluster security mode are read from it, and C enters itself under *Device > Expressway-C*. What was found is
 configuration: it survives a restart. Sources: "MRA Deployment Guide X12.6, Install MRA" and "Configure MRA"; "MRA
-Deployment Guide X14.3, MRA Maintenance".
+Deployment Guide X14.3, MRA Maintenance"; for the AXL methods "Troubleshoot Most Common Issues of Collaboration Edge"
+(Cisco 118798).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeVar
 
+from edgesim.deployment.defaults.edge import AxlMethod
 from edgesim.edge import axl
+from edgesim.edge import axl_messages as messages
 from edgesim.edge.allow_list import DiscoveredServer
 from edgesim.http import Headers, HttpClient, HttpError, basic_authorization
 from edgesim.journal import events
@@ -25,7 +29,7 @@ SCHEMA = "10.0"
 """The AXL schema that C speaks: the least release of Unified CM that MRA takes."""
 UNIFIED_CM = "Unified CM"
 IM_PRESENCE = "IM and Presence"
-R = TypeVar("R", axl.CcmVersion, axl.ProcessNodes, axl.Rows, axl.Stored, axl.ExpresswayCs)
+R = TypeVar("R", bound=messages.Response)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +55,7 @@ class ServerNode:
 class Cluster:
     """A discovered cluster. ``name`` is C's own name for it, ``version`` the release in full.
 
-    The last four belong to Unified CM.
+    What follows the nodes belongs to Unified CM; the ports are those of SIP lines, None where C was not told.
     """
 
     product: str
@@ -63,6 +67,8 @@ class Cluster:
     sip_oauth: bool = False
     oauth_refresh: bool = False
     tftp: tuple[str, ...] = ()
+    sip_port: int | None = None
+    secure_sip_port: int | None = None
 
     @property
     def usable(self) -> tuple[ServerNode, ...]:
@@ -243,46 +249,81 @@ def _sources(node: Node) -> list[Source]:
 
 @dataclass(slots=True)
 class _Conversation:
-    """One discovery of one cluster."""
+    """One discovery of one cluster: the methods that the defaults name, in that order, and what they told."""
 
     node: Node
     client: HttpClient
     source: Source
+    version: str = ""
+    nodes: tuple[ServerNode, ...] = ()
+    call_manager: messages.CallManager | None = None
+    services: messages.ProcessNodeServices | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     async def discover(self) -> Cluster:
-        source = self.source
+        source, edge = self.source, self.node.defaults.edge
         where = await locate(self.node, source.publisher)
         if where.address is None:
             raise DiscoveryFailed(f"{source.publisher} {where.problem}")
-        version = await self._ask(axl.GetCCMVersion(), axl.CcmVersion)
-        listed = await self._ask(axl.ListProcessNode(), axl.ProcessNodes)
-        wanted = source.product == UNIFIED_CM
-        rows = [row for row in listed.servers if row.is_call_processing == wanted]
-        if not rows:
+        unified_cm = source.product == UNIFIED_CM
+        for method in edge.axl_methods if unified_cm else edge.axl_methods_of_im_presence:
+            await _STEPS[method](self)
+        if not self.nodes:
             raise DiscoveryFailed(f"{source.publisher} lists no {source.product} node")
-        nodes = tuple([await self._node(row) for row in rows])
-        cluster = Cluster(
+        # The publisher has TFTP where the cluster does not say.
+        served = None if self.services is None else self.services.nodes_with(messages.TFTP_SERVICE)
+        tftp = (self.nodes[0].name,) if served is None else served
+        return Cluster(
             product=source.product,
             name=source.name,
             publisher=source.publisher,
-            version=version.version,
-            nodes=tuple(sorted(nodes, key=lambda node: not node.publisher)),
-        )
-        if not wanted:
-            return cluster
-        answer = await self._ask(axl.ExecuteSQLQuery(sql=axl.PARAMETERS_QUERY), axl.Rows)
-        tftp = await self._tftp(cluster)
-        await self._enter_expressway()
-        parameters = {row.get("paramname", ""): row.get("paramvalue", "") for row in map(dict, answer.rows)}
-        return replace(
-            cluster,
-            mixed_mode=parameters.get(axl.CLUSTER_SECURITY_MODE, "0") != "0",
-            sip_oauth=parameters.get(axl.SIP_OAUTH_MODE, "0") != "0",
-            oauth_refresh=parameters.get(axl.OAUTH_REFRESH, "0") != "0",
-            tftp=tftp,
+            version=self.version,
+            nodes=self.nodes,
+            mixed_mode=self._is_on(messages.CLUSTER_SECURITY_MODE),
+            sip_oauth=self._is_on(messages.SIP_OAUTH_MODE),
+            oauth_refresh=self._is_on(messages.OAUTH_REFRESH),
+            tftp=tftp if unified_cm else (),
+            sip_port=self.call_manager.sip_port if self.call_manager else None,
+            secure_sip_port=self.call_manager.secure_sip_port if self.call_manager else None,
         )
 
-    async def _node(self, row: axl.ProcessNode) -> ServerNode:
+    def _is_on(self, parameter: str) -> bool:
+        return self.parameters.get(parameter, "0") != "0"
+
+    async def _get_call_manager(self) -> None:
+        """Ask for the publisher's Cisco CallManager by its usual name: one of another name has the usual ports."""
+        host = self.source.publisher.partition(".")[0]
+        wanted = messages.GetCallManager(name=self.node.defaults.edge.call_manager_name.format(host=host))
+        with contextlib.suppress(_Fault):
+            self.call_manager = await self._ask(wanted, messages.CallManager)
+
+    async def _list_call_managers(self) -> None:
+        await self._ask(messages.ListCallManager(), messages.CallManagers)
+
+    async def _list_nodes(self) -> None:
+        source = self.source
+        listed = await self._ask(messages.ListProcessNode(), messages.ProcessNodes)
+        rows = [row for row in listed.servers if row.is_call_processing == (source.product == UNIFIED_CM)]
+        if not rows:
+            raise DiscoveryFailed(f"{source.publisher} lists no {source.product} node")
+        nodes = [await self._node(row) for row in rows]
+        self.nodes = tuple(sorted(nodes, key=lambda node: not node.publisher))
+
+    async def _list_services(self) -> None:
+        with contextlib.suppress(_Fault):
+            self.services = await self._ask(messages.ListProcessNodeService(), messages.ProcessNodeServices)
+
+    async def _get_version(self) -> None:
+        self.version = (await self._ask(messages.GetCCMVersion(), messages.CcmVersion)).version
+
+    async def _query(self) -> None:
+        """Ask for the certificates of both trust stores, of which C keeps nothing, and for the cluster's parameters."""
+        for store in (messages.CALLMANAGER_TRUST, messages.TOMCAT_TRUST):
+            await self._ask(messages.ExecuteSQLQuery(sql=messages.trust_query(store)), messages.Rows)
+        answer = await self._ask(messages.ExecuteSQLQuery(sql=messages.PARAMETERS_QUERY), messages.Rows)
+        self.parameters = {row.get("paramname", ""): row.get("paramvalue", "") for row in map(dict, answer.rows)}
+
+    async def _node(self, row: messages.ProcessNode) -> ServerNode:
         where = await locate(self.node, row.name)
         return ServerNode(
             name=row.name,
@@ -292,29 +333,23 @@ class _Conversation:
             problem=where.problem,
         )
 
-    async def _tftp(self, cluster: Cluster) -> tuple[str, ...]:
-        """The nodes on which TFTP runs; the publisher, where the cluster does not say."""
-        try:
-            rows = await self._ask(axl.ExecuteSQLQuery(sql=axl.TFTP_QUERY), axl.Rows)
-        except _Fault:
-            return (cluster.nodes[0].name,)
-        return tuple(dict(row).get("name", "") for row in rows.rows)
-
     async def _enter_expressway(self) -> None:
         """Add this C under *Device > Expressway-C*: its host name alone, and the names of the certificate it shows."""
         name = self.node.spec.name
         identity = self.node.identities.get("client") or self.node.identities.get("server")
         names = names_of(identity.certificate) if identity is not None else ()
         subject = ",".join(one.partition(":")[2] for one in names)
-        listed = await self._ask(axl.ListExpresswayC(host=name), axl.ExpresswayCs)
+        listed = await self._ask(messages.ListExpresswayC(host=name), messages.ExpresswayCs)
         mine = [entry for entry in listed.entries if entry.host == name]
         if not mine:
-            await self._ask(axl.AddExpresswayC(host=name, description=self.node.fqdn, subject=subject), axl.Stored)
+            await self._ask(
+                messages.AddExpresswayC(host=name, description=self.node.fqdn, subject=subject), messages.Stored
+            )
         elif mine[0].subject != subject:
-            await self._ask(axl.UpdateExpresswayC(host=name, subject=subject), axl.Stored)
+            await self._ask(messages.UpdateExpresswayC(host=name, subject=subject), messages.Stored)
 
-    async def _ask(self, request: axl.Request, expected: type[R]) -> R:
-        source, method = self.source, axl.METHODS[type(request)]
+    async def _ask(self, request: messages.Request, expected: type[R]) -> R:
+        source, method = self.source, messages.METHODS[type(request)]
         where = f"{source.publisher}:{source.port}"
         headers = (
             ("Host", where),
@@ -346,3 +381,15 @@ class _Conversation:
 
 class _Fault(DiscoveryFailed):
     """AXL answered with a fault."""
+
+
+_STEPS: Mapping[AxlMethod, Callable[[_Conversation], Awaitable[None]]] = {
+    "getCallManager": _Conversation._get_call_manager,
+    "listCallManager": _Conversation._list_call_managers,
+    "listProcessNode": _Conversation._list_nodes,
+    "listProcessNodeService": _Conversation._list_services,
+    "getCCMVersion": _Conversation._get_version,
+    "executeSQLQuery": _Conversation._query,
+    "listExpresswayCConfiguration": _Conversation._enter_expressway,
+}
+"""What a discovery does with each method; C's own entry is added or updated by what its list says."""

@@ -95,7 +95,7 @@ class Neighbour:
         try:
             connection = await self._neighbours.endpoint.connect(
                 address,
-                ports.sip_tls if tls else ports.sip,
+                self.cluster.secure_sip_port or ports.sip_tls if tls else self.cluster.sip_port or ports.sip,
                 self.transport,
                 ssl=self._neighbours.context if tls else None,
                 server_hostname=self.node.name if tls else None,

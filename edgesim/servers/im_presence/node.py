@@ -13,7 +13,7 @@ import ssl
 from collections.abc import Sequence
 
 from edgesim.deployment.hosts import ImPresenceCluster, ImPresenceNode
-from edgesim.edge import axl
+from edgesim.edge import axl_messages as messages
 from edgesim.http import HttpServer
 from edgesim.node import Node
 from edgesim.pki import TlsOptions, TrustStore, client_context, server_context
@@ -232,7 +232,7 @@ class ImPresence:
         service: Axl | None = None
         if self.is_publisher and self.machine.axl:
             nodes = tuple(
-                axl.ProcessNode(
+                messages.ProcessNode(
                     name=each.fqdn,
                     description=each.name,
                     usage="Subscriber" if position else "Publisher",

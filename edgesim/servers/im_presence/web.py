@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from edgesim.deployment.hosts import Account as AxlAccount
 from edgesim.edge import axl
+from edgesim.edge import axl_messages as messages
 from edgesim.edge.markup import leaf, tag
 from edgesim.http import Headers, Request, Response
 from edgesim.http.message import standard_reason
@@ -63,7 +64,7 @@ class Axl:
     """The Cisco AXL Web Service of the database publisher, as far as a discovery goes: the release and the nodes."""
 
     def __init__(
-        self, recorder: Recorder, account: AxlAccount, *, release: str, nodes: tuple[axl.ProcessNode, ...]
+        self, recorder: Recorder, account: AxlAccount, *, release: str, nodes: tuple[messages.ProcessNode, ...]
     ) -> None:
         self._recorder = recorder
         self._account = account
@@ -87,13 +88,13 @@ class Axl:
             self._recorder.received(broken, peer=request.peer)
             return _axl(axl.write_fault(axl.AxlFault(-1, str(error), "", "Client")), 500)
         match wanted:
-            case axl.GetCCMVersion():
-                return _axl(axl.write_response(wanted, axl.CcmVersion(version=self._release), version))
-            case axl.ListProcessNode(name=like):
+            case messages.GetCCMVersion():
+                return _axl(axl.write_response(wanted, messages.CcmVersion(version=self._release), version))
+            case messages.ListProcessNode(name=like):
                 found = tuple(node for node in self._nodes if like in ("%", node.name))
-                return _axl(axl.write_response(wanted, axl.ProcessNodes(nodes=found), version))
+                return _axl(axl.write_response(wanted, messages.ProcessNodes(nodes=found), version))
             case _:
-                name = axl.METHODS[type(wanted)]
+                name = messages.METHODS[type(wanted)]
                 return _axl(axl.write_fault(axl.AxlFault(-1, "not on IM and Presence", name, "Client")), 500)
 
     def _is_admitted(self, request: Request) -> bool:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Callable, Mapping
 
+from edgesim.deployment.defaults import Defaults
 from edgesim.deployment.hosts import Account
 from edgesim.edge import axl
+from edgesim.edge import axl_messages as messages
 from edgesim.http import Request, Response
 from edgesim.journal import Recorder, events
+from edgesim.pki import TrustStore
 from edgesim.servers.unified_cm import sql
 from edgesim.servers.unified_cm.database import Database
 from edgesim.servers.unified_cm.tomcat import Tomcat, page
@@ -23,7 +27,10 @@ MAX_EXPRESSWAYS = 500
 
 
 class Axl:
-    """The service of one publisher. ``release`` is the whole build, ``schema`` its newest version, e.g. (14, 0)."""
+    """The service of one publisher. ``release`` is the whole build, ``schema`` its newest version, e.g. (14, 0).
+
+    ``trusts`` gives the node's trust stores with all that was uploaded, in effect or not: the database has it at once.
+    """
 
     def __init__(
         self,
@@ -34,8 +41,12 @@ class Axl:
         schema: tuple[int, int],
         tomcat: Tomcat,
         journal: Recorder,
+        defaults: Defaults,
+        trusts: Callable[[], Mapping[str, TrustStore]],
     ) -> None:
         self._database = database
+        self._defaults = defaults
+        self._trusts = trusts
         self._account = account
         self._release = release
         self._schema = schema
@@ -88,40 +99,81 @@ class Axl:
     def _fault(self, fault: axl.AxlFault) -> Response:
         return self._tomcat.document(axl.write_fault(fault), axl.CONTENT_TYPE, 500)
 
-    def _answer(self, wanted: axl.Request) -> axl.Response:
+    def _answer(self, wanted: messages.Request) -> messages.Response:
         match wanted:
-            case axl.GetCCMVersion(process_node=node):
+            case messages.GetCallManager(name=name):
+                found = [each for each in self._call_managers(ports=True) if each.name.lower() == name.lower()]
+                if not found:
+                    raise axl.AxlFault(5007, "Item not valid: The specified Call Manager was not found", _name(wanted))
+                return found[0]
+            case messages.ListCallManager(name=like):
+                listed = self._call_managers(ports=False)
+                return messages.CallManagers(call_managers=tuple(one for one in listed if _is_like(one.name, like)))
+            case messages.ListProcessNodeService(node=like):
+                services = tuple(each for each in self._services() if _is_like(each.node, like))
+                return messages.ProcessNodeServices(services=services)
+            case messages.GetCCMVersion(process_node=node):
                 names = [each.server_name for each in self._database.cluster.nodes]
                 if node is not None and node not in names:
                     raise axl.AxlFault(5007, "Item not valid: The specified process node was not found", _name(wanted))
-                return axl.CcmVersion(version=self._release)
-            case axl.ListProcessNode(name=like):
+                return messages.CcmVersion(version=self._release)
+            case messages.ListProcessNode(name=like):
                 nodes = tuple(node for node in self._nodes() if _is_like(node.name, like))
-                return axl.ProcessNodes(nodes=nodes)
-            case axl.ExecuteSQLQuery(sql=query):
+                return messages.ProcessNodes(nodes=nodes)
+            case messages.ExecuteSQLQuery(sql=query):
                 try:
-                    return axl.Rows(rows=sql.execute(self._database, query))
+                    return messages.Rows(rows=sql.execute(self._database, query, trusts=self._trusts()))
                 except sql.SqlError as error:
                     raise axl.AxlFault(201, f"A syntax error has occurred: {error}", _name(wanted)) from None
-            case axl.AddExpresswayC():
+            case messages.AddExpresswayC():
                 return self._add(wanted)
-            case axl.UpdateExpresswayC():
+            case messages.UpdateExpresswayC():
                 return self._update(wanted)
-            case axl.RemoveExpresswayC(host=host):
+            case messages.RemoveExpresswayC(host=host):
                 if self._database.expressways.pop(host, None) is None:
                     raise axl.AxlFault(5007, _NOT_FOUND, _name(wanted))
                 return self._stored(host)
-            case axl.ListExpresswayC(host=like):
+            case messages.ListExpresswayC(host=like):
                 entries = (
-                    axl.ExpresswayC(host=host, description=about, subject=subject, uuid=self._stored(host).uuid)
+                    messages.ExpresswayC(host=host, description=about, subject=subject, uuid=self._stored(host).uuid)
                     for host, (about, subject) in self._database.expressways.items()
                     if _is_like(host, like)
                 )
-                return axl.ExpresswayCs(entries=tuple(entries))
+                return messages.ExpresswayCs(entries=tuple(entries))
 
-    def _nodes(self) -> list[axl.ProcessNode]:
+    def _call_managers(self, *, ports: bool) -> list[messages.CallManager]:
+        """Return the Cisco CallManager of every node; a list of them has no ports (AXL schema, LCallManager)."""
+        numbers, form = self._defaults.ports, self._defaults.edge.call_manager_name
+        return [
+            messages.CallManager(
+                name=form.format(host=node.name),
+                node=node.server_name,
+                description=node.name,
+                phone_port=messages.SKINNY_PORT if ports else None,
+                sip_port=numbers.sip if ports else None,
+                secure_sip_port=numbers.sip_tls if ports else None,
+                uuid=self._uuid("callmanager", node.name),
+            )
+            for node in self._database.cluster.nodes
+        ]
+
+    def _services(self) -> list[messages.ProcessNodeService]:
+        """Return what runs where; the nodes with TFTP in the order in which clients should use them."""
+        cluster = self._database.cluster
+        names = {node.name: node.server_name for node in cluster.nodes}
+        found = [(messages.CALL_MANAGER_SERVICE, name) for name in names]
+        found += [(messages.TFTP_SERVICE, name) for name in cluster.tftp]
+        found += [(messages.AXL_SERVICE, node.name) for node in cluster.nodes if node.axl]
+        return [
+            messages.ProcessNodeService(
+                node=names[name], service=service, uuid=self._uuid("processnodeservice", f"{name}/{service}")
+            )
+            for service, name in found
+        ]
+
+    def _nodes(self) -> list[messages.ProcessNode]:
         database = self._database
-        found = [axl.ProcessNode(name=axl.ENTERPRISE_WIDE_DATA, usage="Subscriber")]
+        found = [messages.ProcessNode(name=messages.ENTERPRISE_WIDE_DATA, usage="Subscriber")]
         for position, node in enumerate(database.cluster.nodes):
             usage = "Subscriber" if position else "Publisher"
             found.append(self._node(node.server_name, node.name, usage, "CUCM Voice/Video"))
@@ -132,14 +184,17 @@ class Axl:
                     found.append(self._node(each.fqdn, each.name, usage, "CUCM IM and Presence"))
         return found
 
-    def _node(self, name: str, label: str, usage: str, role: str) -> axl.ProcessNode:
-        key = self._database.pkid("processnode", label).upper()
-        return axl.ProcessNode(name=name, description=label, usage=usage, role=role, uuid=f"{{{key}}}")
+    def _node(self, name: str, label: str, usage: str, role: str) -> messages.ProcessNode:
+        key = self._uuid("processnode", label)
+        return messages.ProcessNode(name=name, description=label, usage=usage, role=role, uuid=key)
 
-    def _stored(self, host: str) -> axl.Stored:
-        return axl.Stored(uuid=f"{{{self._database.pkid('expresswaycconfiguration', host).upper()}}}")
+    def _stored(self, host: str) -> messages.Stored:
+        return messages.Stored(uuid=self._uuid("expresswaycconfiguration", host))
 
-    def _add(self, wanted: axl.AddExpresswayC) -> axl.Stored:
+    def _uuid(self, kind: str, name: str) -> str:
+        return f"{{{self._database.pkid(kind, name).upper()}}}"
+
+    def _add(self, wanted: messages.AddExpresswayC) -> messages.Stored:
         entries = self._database.expressways
         if wanted.host in entries:
             message = "Could not insert new row - duplicate value in a UNIQUE INDEX column (Unique Index:)."
@@ -149,7 +204,7 @@ class Axl:
         entries[wanted.host] = (wanted.description, wanted.subject)
         return self._stored(wanted.host)
 
-    def _update(self, wanted: axl.UpdateExpresswayC) -> axl.Stored:
+    def _update(self, wanted: messages.UpdateExpresswayC) -> messages.Stored:
         entries = self._database.expressways
         if wanted.host not in entries:
             raise axl.AxlFault(5003, _NOT_FOUND, _name(wanted))
@@ -167,8 +222,8 @@ class Axl:
 _NOT_FOUND = "Item not valid: The specified Expressway-C was not found"
 
 
-def _name(wanted: axl.Request) -> str:
-    return axl.METHODS[type(wanted)]
+def _name(wanted: messages.Request) -> str:
+    return messages.METHODS[type(wanted)]
 
 
 def _is_like(value: str, pattern: str) -> bool:

@@ -9,6 +9,7 @@ from cryptography import x509
 
 from edgesim.deployment.hosts import UnifiedCmNode
 from edgesim.deployment.releases import Product, Release
+from edgesim.edge import axl_messages as messages
 from edgesim.edge.config_files import SipTimers
 from edgesim.edge.uds import ROOT
 from edgesim.http import HttpServer, Request, Response
@@ -205,7 +206,17 @@ class UnifiedCm:
             schema=self.release.key[:2],  # type: ignore[arg-type] # two numbers of a release of this family
             tomcat=self.tomcat,
             journal=self.node.journal,
+            defaults=self.node.defaults,
+            trusts=self._uploaded,
         )
+
+    def _uploaded(self) -> dict[str, TrustStore]:
+        """Return the trust stores as the database has them, which is before the services have taken them up."""
+        installed = self.node.installed
+        return {
+            messages.TOMCAT_TRUST: installed.after_restart(TOMCAT_TRUST),
+            messages.CALLMANAGER_TRUST: installed.after_restart(CALLMANAGER_TRUST),
+        }
 
     def _tftp(self) -> Tftp:
         ports, timers = self.node.defaults.ports, self.node.defaults.unified_cm

@@ -3,22 +3,36 @@
 Tables and columns have Unified CM's names; booleans are ``t`` and ``f``. Only what the lab configures is there. A query
 may read and nothing else, and is cut off when it works too long.
 
-Source: Unified CM Data Dictionary (Cisco).
+Sources: Unified CM Data Dictionary (Cisco); for certificates "CUCM Certificate Management and Change Notification"
+(Cisco 210541), which has the numbers of `CERTIFICATE_SERVICES`.
 """
 
 from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Mapping
 
-from edgesim.edge.axl import CLUSTER_SECURITY_MODE, ENTERPRISE_WIDE_DATA, OAUTH_REFRESH, SIP_OAUTH_MODE, Row
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from edgesim.edge.axl_messages import (
+    CALLMANAGER_TRUST,
+    CLUSTER_SECURITY_MODE,
+    ENTERPRISE_WIDE_DATA,
+    OAUTH_REFRESH,
+    SIP_OAUTH_MODE,
+    TFTP_SERVICE,
+    TOMCAT_TRUST,
+    Row,
+)
+from edgesim.pki import TrustStore
 from edgesim.servers.unified_cm.database import Database
 
 MAX_LENGTH = 4096
 MAX_ROWS = 5_000
 MAX_RESULT = 512 * 1024
 """Characters of all rows together."""
-MAX_VALUE = 2048
+MAX_VALUE = 8192
 """Octets of one value."""
 MAX_STEPS = 200
 """Times a thousand instructions of SQLite's machine: some 10 ms."""
@@ -32,8 +46,13 @@ create table device (pkid, name, description, tkmodel, fkenduser);
 create table numplan (pkid, dnorpattern);
 create table devicenumplanmap (fkdevice, fknumplan, numplanindex);
 create table enduserdevicemap (fkenduser, fkdevice);
+create table certificate (pkid, servername, subjectname, issuername, serialnumber, certificate);
+create table certificateservicecertificatemap (pkid, fkcertificate, tkcertificateservice);
+create table typecertificateservice (enum, name);
 create table expresswaycconfiguration (hostnameorip, description, x509subjectnameorsubjectalternatename);
 """
+CERTIFICATE_SERVICES = {CALLMANAGER_TRUST: 4, TOMCAT_TRUST: 6}
+"""The stores that have rows here, by their number in ``typecertificateservice``."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _CALL = re.compile(r"\(.*\)$", re.DOTALL)
 _ALLOWED = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ)
@@ -44,13 +63,14 @@ class SqlError(Exception):
     """The query is wrong, forbidden, or too much work."""
 
 
-def execute(database: Database, query: str) -> tuple[Row, ...]:
-    """Run a query and return its rows, all values as text. Raises `SqlError`."""
+def execute(database: Database, query: str, *, trusts: Mapping[str, TrustStore]) -> tuple[Row, ...]:
+    """Run a query and return its rows, all values as text; ``trusts`` are the trust stores. Raises `SqlError`."""
     if len(query) > MAX_LENGTH:
         raise SqlError("the statement is too long")
     connection = sqlite3.connect(":memory:")
     try:
         _fill(connection, database)
+        _fill_trusts(connection, database, trusts)
         return _run(connection, query)
     except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
         raise SqlError(str(error)) from None
@@ -108,7 +128,7 @@ def _fill(connection: sqlite3.Connection, database: Database) -> None:
                 key = pkid("processnode", each.name)
                 insert("processnode", (key, each.fqdn, each.name, 2, min(position, 1), "f"))
     for position, name in enumerate(cluster.tftp):
-        insert("processnodeservice", (f"{position:02d}", pkid("processnode", name), "Cisco Tftp", "t"))
+        insert("processnodeservice", (f"{position:02d}", pkid("processnode", name), TFTP_SERVICE, "t"))
     insert(
         "processconfig",
         (CLUSTER_SECURITY_MODE, str(int(cluster.mixed_mode))),
@@ -132,3 +152,22 @@ def _fill(connection: sqlite3.Connection, database: Database) -> None:
             insert("enduserdevicemap", (owner, key))
     insert("numplan", *((pkid("numplan", line), line) for line in lines))
     insert("expresswaycconfiguration", *((host, *rest) for host, rest in database.expressways.items()))
+
+
+def _fill_trusts(connection: sqlite3.Connection, database: Database, trusts: Mapping[str, TrustStore]) -> None:
+    """Fill the tables of certificates: one row a certificate, and one for each store that holds it."""
+    rows: dict[str, tuple[str, ...]] = {}
+    held: list[tuple[str, str, int]] = []
+    for store, number in CERTIFICATE_SERVICES.items():
+        for one in trusts[store]:
+            pem = one.public_bytes(Encoding.PEM).decode()
+            key = database.pkid("certificate", pem)
+            subject, issuer = one.subject.rfc4514_string(), one.issuer.rfc4514_string()
+            rows[key] = (key, "", subject, issuer, f"{one.serial_number:x}", pem)
+            held.append((database.pkid("certificateservicecertificatemap", f"{number}/{key}"), key, number))
+    connection.executemany("insert into certificate values (?, ?, ?, ?, ?, ?)", rows.values())
+    connection.executemany("insert into certificateservicecertificatemap values (?, ?, ?)", held)
+    connection.executemany(
+        "insert into typecertificateservice values (?, ?)",
+        [(number, store) for store, number in CERTIFICATE_SERVICES.items()],
+    )
