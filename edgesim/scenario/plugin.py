@@ -176,11 +176,19 @@ def _asks_for_lab(item: pytest.Function) -> bool:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show the ladder, and the line that replays it, with the failure of a test that used a lab."""
-    report = yield
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show a failed test's own lines, the ladder, and the line that replays it, where the test used a lab."""
     made: Any = getattr(item, "funcargs", {}).get("lab")
-    if report.when == "call" and report.failed and type(made).__module__ == "edgesim.scenario.pytest_lab":
+    ours = type(made).__module__ == "edgesim.scenario.pytest_lab"
+    if ours and call.excinfo is not None and not item.config.getoption("fulltrace"):
+        from edgesim.scenario.pytest_lab import leave_out_own_frames
+
+        leave_out_own_frames(call.excinfo.value, item.path)
+        call.excinfo = pytest.ExceptionInfo.from_exception(call.excinfo.value)
+    report = yield
+    if ours and report.when == "call" and report.failed:
         text = made.explain()
         if text:
             report.sections.append(("edgesim", text))

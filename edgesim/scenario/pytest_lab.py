@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
 from typing import Any, TypeVar
 
 from edgesim.deployment import load
@@ -17,6 +20,43 @@ from edgesim.scenario.stage import Lab
 from edgesim.world.sim import SimWorld
 
 T = TypeVar("T")
+
+OWN = Path(__file__).parents[1]
+ASYNCIO = Path(asyncio.__file__).parent
+"""Where the files of edgesim are, and those of asyncio."""
+
+
+def leave_out_own_frames(error: BaseException, test: Path) -> None:
+    """Take edgesim's frames, and those of asyncio that edgesim runs, out of an error's traceback and its causes'.
+
+    An error that never came through the file ``test`` keeps its frames, as one that comes before the test's code does.
+    """
+    each: BaseException | None = error
+    done: set[int] = set()
+    while each is not None and id(each) not in done:
+        done.add(id(each))
+        kept = _foreign(each.__traceback__)
+        if any(step.tb_frame.f_code.co_filename == str(test) for step in kept):
+            each.__traceback__ = _linked(kept)
+        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+
+
+def _foreign(step: TracebackType | None) -> list[TracebackType]:
+    kept, own = [], False
+    while step is not None:
+        file = Path(step.tb_frame.f_code.co_filename)
+        own = file.is_relative_to(OWN) or (own and file.is_relative_to(ASYNCIO))
+        if not own:
+            kept.append(step)
+        step = step.tb_next
+    return kept
+
+
+def _linked(steps: Sequence[TracebackType]) -> TracebackType | None:
+    first: TracebackType | None = None
+    for step in reversed(steps):
+        first = TracebackType(first, step.tb_frame, step.tb_lasti, step.tb_lineno)
+    return first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

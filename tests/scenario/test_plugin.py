@@ -318,6 +318,61 @@ async def test_misspelt(lab):
     assert "marker edgesim: " in out and "deplyoment" in out
 
 
+FAILING = """
+import pytest
+from edgesim.scenario import Note
+
+pytestmark = pytest.mark.edgesim(without=["expe", "expc", "ucm-pub", "ucm-sub", "imp-pub"])
+
+
+async def helper(lab):
+    assert lab.now == 17, "of the helper"
+
+
+async def test_expectation(lab):
+    await lab.expect(Note(text="another"), within=1)  # line 13
+
+
+async def test_of_a_wrong_name(lab):
+    lab.host("nosuch")  # line 17
+
+
+async def test_in_a_helper(lab):
+    await helper(lab)  # line 21
+
+
+def test_sync(lab):
+    lab.run(helper)  # line 25
+
+
+async def test_with_a_cause(lab):
+    try:
+        lab.host("nosuch")
+    except LookupError as error:
+        raise RuntimeError("after it") from error  # line 32
+"""
+
+
+@pytest.mark.parametrize("style", ["auto", "short", "native"])
+def test_a_traceback_ends_in_the_tests_own_code(suite: Suite, style: str) -> None:
+    out = suite({"test_lab.py": FAILING}, f"--tb={style}").stdout
+    assert out.count("seed 1: pytest --edgesim-seed=1 test_lab.py::") == 5, out
+    assert [line for line in out.splitlines() if "edgesim/" in line or "asyncio/" in line] == []
+    for number in (9, 13, 17, 21, 25, 32):
+        assert f"test_lab.py:{number}: " in out or f'test_lab.py", line {number}, in' in out, out
+
+
+def test_the_full_trace_shows_every_frame(suite: Suite) -> None:
+    out = suite({"test_lab.py": FAILING}, "--full-trace", "-k", "test_expectation").stdout
+    assert "edgesim/scenario/expect.py:" in out and "edgesim/world/sim/world.py:" in out
+
+
+def test_an_error_before_the_tests_own_code_keeps_its_frames(suite: Suite) -> None:
+    text = FAILING.replace("without=", "changes={'clients.0.nosuch': 1}, without=")
+    out = suite({"test_lab.py": text}, "-k", "test_expectation").stdout
+    assert "1 failed" in out and "edgesim/scenario/pytest_lab.py:" in out, out
+
+
 # ---- unused
 
 
