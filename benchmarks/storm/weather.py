@@ -24,6 +24,7 @@ from edgesim.lab import Lab, on_loopback
 from edgesim.sip.connection import StreamConnection
 from edgesim.sip.relay import Forwarded
 from edgesim.sip.transaction import ClientTransaction, ServerTransaction
+from edgesim.world.background import Background
 from edgesim.world.live import LiveWorld
 from edgesim.world.machine import stopwatch
 from edgesim.world.tls import TlsProtocol
@@ -135,7 +136,9 @@ class Weather:
             }
         )
         world = LiveWorld(1)
-        journal = Journal(world, spool=folder / "journal.jsonl", bounds=Bounds(octets=JOURNAL))
+        journal = Journal(
+            world, spool=folder / "journal.jsonl", bounds=Bounds(octets=JOURNAL), writer=Background("journal")
+        )
         self.lab = Lab(world, on_loopback(deployment, network=network), journal=journal)
         self.network = network
         attacker = self.lab.deployment.users[self._count]

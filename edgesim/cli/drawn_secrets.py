@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgesim.cli.problems import Problem
+from edgesim.cli.problems import Problem, unwritten
 from edgesim.deployment import Deployment
 from edgesim.world import files, machine
 
@@ -30,7 +30,7 @@ def with_own_secrets(deployment: Deployment, directory: Path) -> Deployment:
             known |= new
             files.replace(str(path), json.dumps(known, indent=2).encode() + b"\n")
     except OSError as error:
-        raise Problem(f"{path}: {error.strerror or error}") from None
+        raise unwritten(error, path) from None
     return deployment.changed({place: known[place] for place in wanted})
 
 

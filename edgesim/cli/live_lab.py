@@ -14,18 +14,20 @@ import click
 
 from edgesim.cli import places, standing, state
 from edgesim.cli.drawn_secrets import with_own_secrets
-from edgesim.cli.problems import Problem
+from edgesim.cli.problems import Problem, unwritten
 from edgesim.control import ControlServer, InProcess
 from edgesim.deployment import Deployment
 from edgesim.deployment.subject_names import has_form_of_fqdn
 from edgesim.journal import Bounds, Journal
 from edgesim.journal.bounds import SECOND
+from edgesim.journal.spool import PATIENCE
 from edgesim.journal.visible import visible
 from edgesim.lab import Lab
 from edgesim.lab.doors import affordable
 from edgesim.pki import Authorities, PkiError
 from edgesim.pki.installation import installation_authorities, validity_from
 from edgesim.world import files, machine
+from edgesim.world.background import Background, end_within
 from edgesim.world.live import LiveWorld
 from edgesim.world.unhandled import UnhandledError
 
@@ -33,11 +35,15 @@ JOURNAL = "journal.jsonl"
 DEPLOYMENT = "deployment.yaml"
 CA_FILE = "ca.pem"
 SETTLE = 10.0
+"""Seconds that the links between the servers get to come up before the lab counts as ready without them."""
 SLOW = 2.0
 """Seconds after which whoever waits for the lab hears what it waits for."""
-"""Seconds that the links between the servers get to come up before the lab counts as ready without them."""
 STOP = 1.5
 """Seconds that hosts get to shut down; what is not done by then ends with the process."""
+END = 1.9
+"""Seconds after Ctrl-C at which the process ends whatever it waits for: also a disk that does not answer."""
+LAST = 0.3
+"""Seconds that the journal gets at least to write what waits, and standard error to take what is said."""
 COMPLAINT = 1.0
 """Seconds between two errors that are printed."""
 FLUSH = 1.0
@@ -82,6 +88,10 @@ class LiveLab:
         self._keylog = keylog
         self._plain_roots = plain_roots
         self._stop = asyncio.Event()
+        self._disk = Background("journal")
+        self._voice = Background("messages")
+        self._stopped_at: float | None = None
+        self._ended = False
 
     def run(self, ready: Callable[[Ready], None]) -> None:
         """Start the lab, call ``ready`` once it is up, and return after it was stopped. Raises `Problem`."""
@@ -99,9 +109,10 @@ class LiveLab:
                 files.keep_private(str(self._keylog))
             authorities = self._authorities()
             world = LiveWorld(self._seed)
-            journal = Journal(world, spool=self.directory / JOURNAL, bounds=_bounds(self.deployment))
+            path, bounds = self.directory / JOURNAL, _bounds(self.deployment)
+            journal = Journal(world, spool=path, bounds=bounds, writer=self._disk)
         except OSError as error:
-            raise Problem(f"{error.filename or self.directory}: {error.strerror or error}", _DIRECTORY) from None
+            raise unwritten(error, self.directory) from None
         lab = Lab(
             world,
             self.deployment,
@@ -110,14 +121,40 @@ class LiveLab:
             validity=validity_from(machine.today()),
             keylog=str(self._keylog) if self._keylog else None,
         )
-        world.unhandled.listen(Complaints(machine.stopwatch))
+        world.unhandled.listen(Complaints(machine.stopwatch, self._say))
         try:
             world.run(self._live(lab, ready, began))
         finally:
             state.remove(self.directory)
-            journal.close()
+            journal.close(self._left())
             if journal.problem is not None:
-                _warn(journal.problem)
+                self._say(journal.problem)
+            said = self._voice.do(lambda: None)
+            if said is not None:
+                said.wait(LAST)
+            self._ended = True
+
+    # ---- what may block
+
+    def _say(self, text: str) -> None:
+        """Warn on standard error, which may be a pipe that nobody reads; what is too much for it is not said."""
+        self._voice.do(lambda: _warn(text))
+
+    def _end(self) -> None:
+        """End the lab, and the process in any case."""
+        if self._stopped_at is None:
+            self._stopped_at = machine.stopwatch()
+            end_within(END, self._last_words, unless=lambda: self._ended)
+        self._stop.set()
+
+    def _last_words(self) -> None:
+        _warn("the lab was ended before it had written all and closed all")
+
+    def _left(self) -> float:
+        """Return the seconds that the journal gets to write what waits."""
+        if self._stopped_at is None:
+            return PATIENCE
+        return max(LAST, self._stopped_at + END - 2 * LAST - machine.stopwatch())
 
     def _claim(self) -> contextlib.ExitStack:
         """Make the directory, and hold it against other labs until the stack is closed. Raises `Problem`."""
@@ -126,7 +163,7 @@ class LiveLab:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             held.enter_context(state.claimed(self.directory))
         except OSError as error:
-            raise Problem(f"{error.filename or self.directory}: {error.strerror or error}", _DIRECTORY) from None
+            raise unwritten(error, self.directory) from None
         except state.Claimed:
             other = state.read(self.directory)
             who = f"{other.deployment}, process {other.process}, " if other is not None else ""
@@ -168,7 +205,7 @@ class LiveLab:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):
-                loop.add_signal_handler(number, self._stop.set)
+                loop.add_signal_handler(number, self._end)
         try:
             await lab.start(settle=0)
         except OSError as error:
@@ -182,11 +219,14 @@ class LiveLab:
             complete = await settling
             waiting.cancel()
             await control.start()
-            running = self._written(lab, control)
+            try:
+                running = self._written(lab, control)
+            except OSError as error:
+                raise unwritten(error, self.directory) from None
             seconds = machine.stopwatch() - began
             where = "" if self.directory == places.state_directory(None) else str(self.directory)
             ready(Ready(lab=lab, running=running, seconds=seconds, complete=complete, directory=where))
-            flushing = loop.create_task(_flush(lab.journal))
+            flushing = loop.create_task(_flush(lab.journal, self._say))
             await stopping
             flushing.cancel()
         await control.close()
@@ -214,7 +254,7 @@ class LiveLab:
         return running
 
 
-async def _flush(journal: Journal) -> None:
+async def _flush(journal: Journal, say: Callable[[str], None]) -> None:
     """Bring the journal's file up to date every now and then, for whoever reads it meanwhile.
 
     That it cannot be written is said once, and once more when it can.
@@ -225,9 +265,9 @@ async def _flush(journal: Journal) -> None:
         journal.flush()
         problem = journal.problem
         if problem is not None and not failing:
-            _warn(f"{problem}; the lab goes on")
+            say(f"{problem}; the lab goes on")
         elif problem is None and failing:
-            _warn("the journal is written again; an entry says what is missing, if anything is")
+            say("the journal is written again; an entry says what is missing, if anything is")
         failing = problem is not None
 
 
@@ -247,8 +287,9 @@ def _bounds(deployment: Deployment) -> Bounds:
 class Complaints:
     """Prints errors that nobody handled, as they come, but one a second at most."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], say: Callable[[str], None]) -> None:
         self._clock = clock
+        self._say = say
         self._last: float | None = None
         self._unsaid = 0
 
@@ -259,11 +300,10 @@ class Complaints:
             return
         more = f" ({self._unsaid} more since the last)" if self._unsaid else ""
         self._last, self._unsaid = now, 0
-        _warn(f"an error that nobody handled: {visible(str(error))}{more}")
+        self._say(f"an error that nobody handled: {visible(str(error))}{more}")
 
 
 _DESCRIPTORS = "Raise the limit with `ulimit -n`, for example `ulimit -n 65536`."
-_DIRECTORY = "Name a directory that you may write with --dir."
 _ADDRESSES = (
     "A lab may have other addresses (--network 127.N) and another port of DNS (--dns-port). docs/live.md tells more, "
     "also about systems that have 127.0.0.1 only."

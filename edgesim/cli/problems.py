@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any
 
 import click
@@ -26,6 +28,16 @@ class Problem(click.ClickException):
         click.echo(f"{click.style('error:', fg='red', bold=True)} {self.message}", err=True, file=file)
         if self.advice:
             click.echo(f"  {self.advice}", err=True, file=file)
+
+
+def unwritten(error: OSError, directory: Path) -> Problem:
+    """Return how to say that a file of a lab's state directory cannot be read or written."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return Problem(f"{error.filename or directory}: {error.strerror or error}", _FULL if full else _DIRECTORY)
+
+
+_DIRECTORY = "Name a directory that you may write with --dir."
+_FULL = "Free some space there, or name a directory on another disk with --dir."
 
 
 @contextlib.contextmanager

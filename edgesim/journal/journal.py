@@ -10,9 +10,10 @@ from edgesim.journal.codec import Header
 from edgesim.journal.cutting import beginning
 from edgesim.journal.entry import Direction, Entry, Whole
 from edgesim.journal.events import Event, JournalGap
-from edgesim.journal.spool import Path, Spool
+from edgesim.journal.spool import PATIENCE, Path, Spool
 from edgesim.journal.strangers import Strangers
 from edgesim.world import Host, World
+from edgesim.world.background import Background
 
 Listener = Callable[[Entry[Event]], None]
 
@@ -26,18 +27,27 @@ class Journal:
     They stay in memory, or go to a file, ``spool``, of which memory holds only an index. Listeners hear of entries as
     they were emitted; what is read back from a spool has its secrets masked, unless ``secrets``. ``bounds`` say how
     much of it all is kept. A file that cannot be written stops nothing: entries wait for it, then are counted, and a
-    `JournalGap` says how many are missing once it can be written again. Raises `OSError` where the file cannot be made.
+    `JournalGap` says how many are missing once it can be written again. With a ``writer`` that is done in the
+    background, so that a system which does not answer stops nothing either. Raises `OSError` where the file cannot be
+    made.
     """
 
     def __init__(
-        self, world: World, *, spool: Path | None = None, secrets: bool = False, bounds: Bounds = EVERYTHING
+        self,
+        world: World,
+        *,
+        spool: Path | None = None,
+        secrets: bool = False,
+        bounds: Bounds = EVERYTHING,
+        writer: Background | None = None,
     ) -> None:
         self.world = world
         self.bounds = bounds
         self._entries: list[Entry[Event]] | Spool = []
         self._spool: Spool | None = None
         if spool is not None:
-            self._entries = self._spool = Spool(spool, self.header(secrets=secrets), bounds=bounds)
+            header = self.header(secrets=secrets)
+            self._entries = self._spool = Spool(spool, header, bounds=bounds, writer=writer)
         self._strangers = Strangers(bounds)
         self._listeners: list[Listener] = []
         self._sequences: dict[tuple[str, int], int] = {}
@@ -97,14 +107,17 @@ class Journal:
             self._spool.flush(self.world.now())
         self._tell_gaps()
 
-    def close(self) -> None:
-        """End the journal: it can still be read, but what happens later (hosts that are shut down) is not of it."""
+    def close(self, patience: float = PATIENCE) -> None:
+        """End the journal: it can still be read, but what happens later (hosts that are shut down) is not of it.
+
+        What its system has not written after ``patience`` seconds is missing from the file.
+        """
         if not self._closed:
             self.flush()
             self._tell_gaps(final=True)
             self._closed = True
             if self._spool is not None:
-                self._spool.close()
+                self._spool.close(patience)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` with every later entry; return a function that ends it."""
@@ -180,7 +193,7 @@ class Journal:
     def _tell_gaps(self, *, final: bool = False) -> None:
         """Say how many entries are missing, and why, where that is over, or where this is the ``final`` word."""
         spool = self._spool
-        if spool is not None and spool.missing and spool.problem is None:
+        if spool is not None and spool.missing and spool.problem is None and spool.is_written:
             missing, since_ns, why = spool.taken_missing()
             self.record(SELF, JournalGap(missing=missing, reason=why, since_ns=since_ns))
         missing, since_ns = self._strangers.omitted(self.world.now(), final=final)

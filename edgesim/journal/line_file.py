@@ -1,15 +1,31 @@
-"""A growing file of whole lines. What cannot be written waits in memory, up to a bound, and nothing is raised."""
+"""A growing file of whole lines. What cannot be written waits in memory, and nothing is raised."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import BinaryIO, Final
 
 from edgesim.world import files
+from edgesim.world.background import Background, Job
 
 WRITE: Final = 256 * 1024
 """Octets that are written at once."""
+LATE: Final = 2.0
+"""Seconds after which a system that has not taken what it was given counts as one that does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What came of writing: how many lines went whole, their octets, what the file is called now, and what failed."""
+
+    lines: int
+    octets: int
+    path: str
+    problem: str | None
 
 
 class LineFile:
@@ -17,17 +33,22 @@ class LineFile:
 
     A write that fails, or ends in the middle, is undone to the last whole line, and what it had to write is written by
     the next `flush` that succeeds. ``problem`` says why the last one failed; it is None while all is well. ``written``
-    are the octets that stand in the file, ``size`` these with those that wait.
+    are the octets that stand in the file, ``size`` these with those that wait. With a ``writer``, writing goes on in
+    the background, one piece of work at a time, and `flush` notes what was done since it was called last.
     """
 
-    def __init__(self, path: str, *, held: int) -> None:
+    def __init__(self, path: str, *, writer: Background | None = None) -> None:
         self.path = path
-        self.problem: str | None = None
         self.written = 0
-        self._held = held
+        self._writer = writer
+        self._target: str | None = None
+        self._job: Job[_Done] | None = None
+        self._problem: str | None = None
         self._waiting: deque[bytes] = deque()
         self._octets = 0
         self._file: BinaryIO | None = None
+        self._readable: BinaryIO | None = None
+        """What is read from while the background writes: with a place of its own, and whatever the name is by now."""
         self._closed = False
 
     @property
@@ -37,76 +58,117 @@ class LineFile:
 
     @property
     def waiting(self) -> int:
-        """Octets that are not written yet."""
+        """Octets that are not written yet, or not known to be."""
         return self._octets
+
+    @property
+    def problem(self) -> str | None:
+        """Why what waits is not written, in words."""
+        if self._job is not None and not self._job.done and (self._closed or self._job.age > LATE):
+            return f"the system does not answer ({self.path})"
+        return self._problem
+
+    @property
+    def _is_due(self) -> bool:
+        return bool(self._waiting) or (self._target is not None and self.path != self._target)
 
     def open(self) -> None:
         """Make the file, or empty it. Raises `OSError`."""
-        self._file = open(files.open_private(self.path), "w+b", buffering=0)  # noqa: SIM115 - closed by `close`
-
-    def has_room(self, octets: int) -> bool:
-        """Say whether a line of that many octets may wait; the first one always may."""
-        return not self._waiting or self._octets + octets <= self._held
+        self._file = open(files.open_private(self.path), "w+b", buffering=0)  # noqa: SIM115 - closed by `release`
+        if self._writer is not None:
+            self._readable = open(self.path, "rb", buffering=0)  # noqa: SIM115 - closed by `release`
 
     def add(self, line: bytes) -> None:
         """Let a line wait to be written."""
         self._waiting.append(line)
         self._octets += len(line)
 
+    def seal(self, path: str) -> None:
+        """End the file: once all that waits is written, `flush` gives it its last name."""
+        self._target = path
+
     def flush(self) -> bool:
-        """Write what waits; return whether nothing waits any more."""
+        """Write what waits, or have it written; return whether nothing is left to do."""
         if self._closed:
             return not self._waiting
+        if self._job is not None:
+            if not self._job.done:
+                return False
+            self._note(self._job.result)
+            self._job = None
+            if self._problem is not None:
+                return False
+        if self._is_due:
+            work = partial(self._work, tuple(self._waiting), self._target)
+            if self._writer is None:
+                self._note(work())
+                return self._problem is None
+            self._job = self._writer.do(work)
+            return False
+        return True
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for what is being written; return whether it is, after so many seconds at most."""
+        return self._job is None or self._job.wait(seconds)
+
+    def _note(self, done: _Done) -> None:
+        for _ in range(done.lines):
+            self._waiting.popleft()
+        self.written += done.octets
+        self._octets -= done.octets
+        self.path = done.path
+        self._problem = done.problem
+
+    # ---- in the background, where there is one
+
+    def _work(self, lines: Sequence[bytes], target: str | None) -> _Done:
+        """Write lines, as many as go, and take the last name. Only `_note` changes what others look at."""
+        path, place, count = self.path, self.written, 0
         try:
             if self._file is None:
                 self.open()
-            while self._waiting:
-                self._write(self._batch())
+            while count < len(lines):
+                batch = _batch(lines, count)
+                whole, octets, error = self._write(batch, place)
+                count, place = count + whole, place + octets
+                if error is not None:
+                    raise error
+            if target is not None and path != target:
+                files.rename(path, target)
+                path = target
         except OSError as error:
-            self.problem = f"{error.strerror or error} ({self.path})"
-            return False
-        self.problem = None
-        return True
+            return _Done(count, place - self.written, path, f"{error.strerror or error} ({path})")
+        return _Done(count, place - self.written, path, None)
 
-    def _batch(self) -> list[bytes]:
-        """Return the first lines that wait, about `WRITE` octets of them."""
-        if self._octets <= WRITE:
-            return list(self._waiting)
-        size = count = 0
-        for line in self._waiting:
-            size += len(line)
-            count += 1
-            if size >= WRITE:
-                break
-        return list(islice(self._waiting, count))
-
-    def _write(self, lines: list[bytes]) -> None:
-        """Write lines behind those that stand there. Raises `OSError`, with as many of them written as went whole."""
+    def _write(self, lines: list[bytes], place: int) -> tuple[int, int, OSError | None]:
+        """Write lines at a place; return how many went whole, their octets, and what kept the others."""
         assert self._file is not None
         data = memoryview(b"".join(lines))
-        done = 0
+        done, failed = 0, None
         try:
-            self._file.seek(self.written)
+            self._file.seek(place)
             while done < len(data):
                 count = self._file.write(data[done:])
                 if not count:
                     raise OSError("the system took nothing of it")
                 done += count
-        finally:
-            whole = 0
-            for line in lines:
-                if whole + len(line) > done:
-                    break
-                whole += len(line)
-                self._waiting.popleft()
-            self.written += whole
-            self._octets -= whole
-            if whole < done:
-                # Where even this fails, the next write begins at the same place and covers what stands there.
-                try:
-                    self._file.truncate(self.written)
-                except OSError as error:
-                    self.problem = str(error)
+        except OSError as error:
+            failed = error
+        whole = octets = 0
+        for line in lines:
+            if octets + len(line) > done:
+                break
+            whole += 1
+            octets += len(line)
+        if octets < done:
+            # Where even this fails, the next write begins at the same place and covers what stands there.
+            try:
+                self._file.truncate(place + octets)
+            except OSError as error:
+                failed = error
+        return whole, octets, failed
+
+    # ---- reading, and the end
 
     def read(self, start: int, end: int) -> bytes:
         """Return octets of the file, those included that are still to be written. Raises `OSError`."""
@@ -125,29 +187,34 @@ class LineFile:
         return data
 
     def _from_disk(self, start: int, end: int) -> bytes:
-        if self._file is None:
-            with open(self.path, "rb") as file:
-                file.seek(start)
-                return file.read(end - start)
-        self._file.seek(start)
-        found = self._file.read(end - start)
-        while len(found) < end - start and (more := self._file.read(end - start - len(found))):
+        file = self._readable or self._file
+        if file is None:
+            with open(self.path, "rb") as again:
+                again.seek(start)
+                return again.read(end - start)
+        file.seek(start)
+        found = file.read(end - start)
+        while len(found) < end - start and (more := file.read(end - start - len(found))):
             found += more
         return found
-
-    def rename(self, path: str) -> None:
-        """Give the file another name; one that somebody removed only counts as having it. Raises `OSError`."""
-        files.rename(self.path, path)
-        self.path = path
-
-    def close(self) -> None:
-        """Write what waits, if it can be, and let go of the file."""
-        self.flush()
-        self.release()
 
     def release(self) -> None:
         """Let go of the file as it is: nothing more is written, and reading opens it again."""
         self._closed = True
-        if self._file is not None:
-            file, self._file = self._file, None
-            file.close()
+        if self._file is not None and (self._job is None or self._job.done):
+            self._file.close()
+            self._file = None
+        if self._readable is not None:
+            self._readable.close()
+            self._readable = None
+
+
+def _batch(lines: Sequence[bytes], start: int) -> list[bytes]:
+    """Return lines from one on, about `WRITE` octets of them."""
+    size = count = 0
+    for line in islice(lines, start, None):
+        size += len(line)
+        count += 1
+        if size >= WRITE:
+            break
+    return list(islice(lines, start, start + count))

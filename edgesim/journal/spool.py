@@ -10,9 +10,11 @@ next begins. The oldest parts go, with their index. Positions of entries go on o
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from os import fspath
 from os import path as paths
 from typing import Final, overload
@@ -26,12 +28,17 @@ from edgesim.journal.masking import Aliases
 from edgesim.journal.reading import Path, Reader, part_path, parts_beside, read
 from edgesim.journal.segment import Segment
 from edgesim.world import files
+from edgesim.world.background import Background, Job
+from edgesim.world.machine import stopwatch
 
 __all__ = ["BUFFER_OCTETS", "Path", "Reader", "Spool", "Window", "read", "write"]
 
 BUFFER_OCTETS: Final = 256 * 1024
 TRIES: Final = 1000
 """While the file cannot be written, a flush is tried after so many entries that were not kept."""
+PATIENCE: Final = 10.0
+"""Seconds that the system gets to take what waits when a spool is closed."""
+SLOW: Final = "entries came faster than the system wrote them"
 _BLOCK = 256
 
 
@@ -39,10 +46,19 @@ class Spool(Sequence[Entry[Event]]):
     """A growing file of entries. ``append`` writes through a buffer; reading sees what is still in it too.
 
     What cannot be written waits in memory, up to a bound; ``problem`` says why. What does not fit into the bound is
-    not kept: ``missing`` counts it. Raises `OSError` where the file cannot be made.
+    not kept: ``missing`` counts it. With a ``writer``, files are written, renamed and removed in the background, in
+    the same order. Raises `OSError` where the file cannot be made.
     """
 
-    def __init__(self, path: Path, header: Header, *, buffer: int = BUFFER_OCTETS, bounds: Bounds = EVERYTHING) -> None:
+    def __init__(
+        self,
+        path: Path,
+        header: Header,
+        *,
+        buffer: int = BUFFER_OCTETS,
+        bounds: Bounds = EVERYTHING,
+        writer: Background | None = None,
+    ) -> None:
         self.path = fspath(path)
         self.header = header
         self.bounds = bounds
@@ -52,13 +68,15 @@ class Spool(Sequence[Entry[Event]]):
         self._aliases = Aliases(bounds.aliases)
         self._names: dict[str, int] = {}
         self._buffered = min(buffer, bounds.held)
-        self._trouble: str | None = None
+        self._writer = writer
         self._undropped: str | None = None
-        self._is_stuck = False
+        self._removal: Job[str | None] | None = None
         self._closed = False
         self._room = 0
         self._segments: list[Segment] = []
-        file = LineFile(self.path, held=bounds.held)
+        self._sealed: deque[Segment] = deque()
+        """Parts that have ended and are not all written, or do not have their last name yet."""
+        file = LineFile(self.path, writer=writer)
         file.open()
         if not bounds.is_kept_whole:
             self._remove_leftovers()
@@ -67,11 +85,19 @@ class Spool(Sequence[Entry[Event]]):
     @property
     def problem(self) -> str | None:
         """Why the file cannot be written at present, in words."""
-        return self._trouble or self._last.file.problem or self._undropped
+        return self._obstacle or self._undropped
 
     @property
-    def _is_blocked(self) -> bool:
-        return self._trouble is not None or self._last.file.problem is not None
+    def _obstacle(self) -> str | None:
+        for each in self._sealed:
+            if each.file.problem is not None:
+                return each.file.problem
+        return self._last.file.problem
+
+    @property
+    def is_written(self) -> bool:
+        """Whether every entry is on disk, so that nothing waits."""
+        return not self._sealed and not self._last.file.waiting
 
     @property
     def first(self) -> int:
@@ -102,25 +128,30 @@ class Spool(Sequence[Entry[Event]]):
         if self._closed:
             raise ValueError(f"the spool {self.path} is closed")
         part = self.bounds.part
-        if part is not None and len(self._last) and self._last.file.size + size > part and not self._trouble:
+        if part is not None and len(self._last) and self._last.file.size + size > part:
             self._turn()
-        elif not self._is_blocked and self._last.file.waiting + size > self._buffered:
+        elif self._obstacle is None and self._last.file.waiting + size > self._buffered:
             self._write()
         # While lines are missing none is kept until all that waits is written: so they are missing in one place.
-        if self.missing or not self._last.file.has_room(size):
+        if self.missing or not self._may_wait(size):
             if not self.missing:
-                self._missing_since_ns, self._missing_why = at_ns, self.problem or ""
+                self._missing_since_ns, self._missing_why = at_ns, self.problem or SLOW
             self.missing += 1
-            if self.missing % TRIES == 0:
+            if self.missing % TRIES == 0 or self._obstacle is None:
                 self._write()
             return False
         self._room = self._free()
         return True
 
+    def _may_wait(self, size: int) -> bool:
+        """Say whether a line of that many octets may wait in memory; the first one always may."""
+        waiting = self._last.file.waiting + sum(each.file.waiting for each in self._sealed)
+        return not waiting or waiting + size <= self.bounds.held
+
     def _free(self) -> int:
         """Return how many octets may come before there is anything to do; none while the file cannot be written."""
         file, part = self._last.file, self.bounds.part
-        if self._is_blocked:
+        if self._obstacle is not None:
             return 0
         room = self._buffered - file.waiting
         return room if part is None else min(room, part - file.size)
@@ -128,8 +159,6 @@ class Spool(Sequence[Entry[Event]]):
     def flush(self, now_ns: int | None = None) -> None:
         """Write what is buffered. ``now_ns`` lets what is too old by then go."""
         self._write()
-        if self._undropped:
-            self._drop_for_size()
         if now_ns is not None and self.bounds.age_ns is not None and not self._closed:
             self._age(now_ns)
 
@@ -138,14 +167,25 @@ class Spool(Sequence[Entry[Event]]):
         found, self.missing = self.missing, 0
         return found, self._missing_since_ns, self._missing_why
 
-    def close(self) -> None:
-        """Write what is buffered and let go of the file. Reading opens it again."""
-        if not self._closed:
-            self._write()
-            self._closed = True
-            self._room = 0
-            for segment in self._segments:
-                segment.file.release()
+    def close(self, patience: float = PATIENCE) -> None:
+        """Write what is buffered and let go of the file. Reading opens it again.
+
+        What the system has not taken after ``patience`` seconds is missing from the file.
+        """
+        if self._closed:
+            return
+        until = stopwatch() + patience
+        while not self._write():
+            file = self._sealed[0].file if self._sealed else self._last.file
+            if self._obstacle is not None or not file.wait(until - stopwatch()):
+                break
+        while self._removal is not None and self._removal.wait(until - stopwatch()):
+            self._drop()
+            self._drop_for_size()
+        self._closed = True
+        self._room = 0
+        for segment in self._segments:
+            segment.file.release()
 
     # ---- parts
 
@@ -158,35 +198,23 @@ class Spool(Sequence[Entry[Event]]):
         return segment
 
     def _write(self) -> bool:
-        """Write everything, and begin the next part where one is due; return whether nothing waits."""
+        """Write everything, part after part, and let go what is too much; return whether nothing waits."""
         if self._closed:
             return False
-        if self._trouble is None:
-            return self._last.file.flush()
-        return self._turn()
-
-    def _turn(self) -> bool:
-        """Begin the next part; return whether that worked. Where it did not, the present one waits in memory."""
-        file, path = self._last.file, part_path(self.path, self._last.number)
-        if not self._is_stuck and not file.flush():
-            self._trouble = file.problem
-            return False
-        try:
-            self._is_stuck = True  # a part that keeps its name must not grow on
-            if file.path != path:
-                file.rename(path)
-            self._is_stuck = False
-        except OSError as error:
-            self._trouble = f"{error.strerror or error} ({self.path})"
-            return False
-        if not file.flush():
-            self._trouble = file.problem
-            return False
-        self._trouble = None
-        file = LineFile(self.path, held=self.bounds.held)
-        self._last = self._begin(file)
+        while self._sealed:
+            if not self._sealed[0].file.flush():
+                return False
+            self._sealed.popleft()
+        written = self._last.file.flush()
         self._drop_for_size()
-        return file.flush()
+        return written
+
+    def _turn(self) -> None:
+        """Begin the next part. The file of that name is made once the present part has gone to its own."""
+        self._last.file.seal(part_path(self.path, self._last.number))
+        self._sealed.append(self._last)
+        self._last = self._begin(LineFile(self.path, writer=self._writer))
+        self._write()
 
     def _drop_for_size(self) -> None:
         octets, part = self.bounds.octets, self.bounds.part
@@ -199,21 +227,26 @@ class Spool(Sequence[Entry[Event]]):
         """Let parts go of which every entry is too old, and begin the next one where the present one is old enough."""
         age, part = self.bounds.age_ns, self.bounds.part_ns
         assert age is not None and part is not None
-        if len(self._last) and self._last.at[0] <= now_ns - part and not self._trouble:
+        if len(self._last) and self._last.at[0] <= now_ns - part:
             self._turn()
         while len(self._segments) > 1 and self._segments[0].at[-1] < now_ns - age:
             if not self._drop():
                 return
 
     def _drop(self) -> bool:
-        """Remove the oldest part; return whether that worked."""
+        """Remove the oldest part; return whether that worked, and is done."""
         oldest = self._segments[0]
-        try:
-            files.remove(oldest.file.path)
-        except OSError as error:
-            self._undropped = f"{error.strerror or error} ({oldest.file.path})"
+        if self._sealed and self._sealed[0] is oldest:
             return False
-        self._undropped = None
+        if self._writer is None:
+            self._undropped = _removed(oldest.file.path)
+        else:
+            job = self._removal = self._removal or self._writer.do(partial(_removed, oldest.file.path))
+            if job is None or not job.done:
+                return False
+            self._undropped, self._removal = job.result, None
+        if self._undropped is not None:
+            return False
         oldest.file.release()
         del self._segments[0]
         return True
@@ -279,7 +312,7 @@ class Spool(Sequence[Entry[Event]]):
 
     def _read(self, places: Sequence[int]) -> list[Entry[Event]]:
         """Read entries at ascending places, neighbours in one go; those that went meanwhile are left out."""
-        if self._last.file.waiting and not self._is_blocked:
+        if not self.is_written and self._obstacle is None:
             self._write()
         entries: list[Entry[Event]] = []
         done = 0
@@ -298,6 +331,15 @@ class Spool(Sequence[Entry[Event]]):
 
 def _first(segment: Segment) -> int:
     return segment.first
+
+
+def _removed(path: str) -> str | None:
+    """Remove a file; return why that failed, if it did."""
+    try:
+        files.remove(path)
+    except OSError as error:
+        return f"{error.strerror or error} ({path})"
+    return None
 
 
 class Window(Sequence[Entry[Event]]):

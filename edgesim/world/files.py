@@ -41,6 +41,8 @@ def _open(path: str) -> int:
     descriptor = os.open(path, _FLAGS, 0o600)
     try:
         found = os.fstat(descriptor)
+        if stat.S_ISFIFO(found.st_mode):
+            raise OSError(errno.ESPIPE, "this is a pipe, and is not written: it would block", path)
         if stat.S_ISREG(found.st_mode):
             if found.st_nlink > 1:
                 raise OSError(errno.EMLINK, "this file has other names as well, and is not written", path)
@@ -74,8 +76,14 @@ def make_draft(path: str, content: bytes, *, mode: int = 0o600) -> str:
     draft = os.path.join(folder, f".{name}.{os.getpid()}")
     remove(draft)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    with open(os.open(draft, flags, mode), "wb") as file:
-        file.write(content)
+    try:
+        with open(os.open(draft, flags, mode), "wb") as file:
+            file.write(content)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            remove(draft)
+        error.filename = error.filename or path  # a write that fails does not say where
+        raise
     return draft
 
 

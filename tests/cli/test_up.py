@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,14 @@ class Up:
         return str(found["addresses"][0]["address"])
 
 
-def start(directory: Path, network: str, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "edgesim", "up", "--dir", str(directory), "--network", network, *more]
+def start(
+    directory: Path,
+    network: str,
+    *more: str,
+    program: tuple[str, ...] = ("-m", "edgesim"),
+    before: Callable[[], None] | None = None,
+) -> subprocess.Popen[str]:
+    command = [sys.executable, *program, "up", "--dir", str(directory), "--network", network, *more]
     return subprocess.Popen(
         command,
         cwd=directory,
@@ -51,6 +57,7 @@ def start(directory: Path, network: str, *more: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=before,
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import resource
 import time
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from edgesim.cli.problems import unwritten
 from edgesim.deployment import builtin
 from edgesim.journal.reading import Reader
 from tests.cli.command import process
@@ -80,3 +83,80 @@ def test_it_ends_while_its_journal_cannot_be_written(up: Up) -> None:
     assert time.monotonic() - began < 2
     assert up.process.returncode == 0 and "cannot be written" in errors
     assert path.read_bytes().endswith(b"}\n")
+
+
+HANGS = """
+import sys
+from pathlib import Path
+from edgesim.journal.line_file import LineFile
+from edgesim.cli import main
+
+sign, opened = Path(sys.argv.pop(1)), LineFile.open
+
+class Hanging:
+    def __init__(self, file):
+        self.file = file
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+    def write(self, data):
+        while sign.exists():
+            sign.with_suffix(".pipe").read_bytes()
+        return self.file.write(data)
+
+def open_here(file):
+    opened(file)
+    file._file = Hanging(file._file)
+
+LineFile.open = open_here
+main()
+"""
+"""``edgesim`` whose journal is on a disk that hangs while a file is there: writes wait in the kernel, for a pipe."""
+
+
+def test_a_disk_that_hangs_stops_neither_the_lab_nor_its_end(tmp_path: Path) -> None:
+    sign, where = tmp_path / "hangs", ("--dir", str(tmp_path))
+    os.mkfifo(sign.with_suffix(".pipe"))
+    with own_network(builtin("small")) as claimed:
+        network = ".".join(claimed.host("expe").address.split(".")[:2])
+        running = start(tmp_path, network, "--json", program=("-c", HANGS, str(sign)))
+        try:
+            up = Up(running, json.loads(lines(running, "}")), tmp_path, network)
+            until(up, 0)
+            sign.touch()
+            assert "the journal cannot be written: the system does not answer" in until(up, 1)
+            done = process(
+                "sign-in", "alice@example.com", "--password-stdin", *where, cwd=tmp_path, stdin="alice-secret\n"
+            )
+            assert done.returncode == 0, done.stdout
+            began = time.monotonic()
+            _, errors = finish(running)
+            assert time.monotonic() - began < 2
+            assert running.returncode == 0
+            assert "the system does not answer" in errors
+        finally:
+            sign.unlink(missing_ok=True)
+            finish(running)
+
+
+def test_a_start_that_cannot_write_its_files_says_which_and_what_to_do(tmp_path: Path) -> None:
+    with own_network(builtin("small")) as claimed:
+        network = ".".join(claimed.host("expe").address.split(".")[:2])
+        first = start(tmp_path, network, "--json")
+        lines(first, "}")
+        finish(first)
+        second = start(
+            tmp_path, network, "--json", before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (500, NEVER))
+        )
+        try:
+            _, errors = second.communicate(timeout=60)
+        finally:
+            second.kill()
+    assert second.returncode == 2
+    assert f"error: {tmp_path / 'ca.pem'}: File too large\n  Name a directory" in errors
+    assert "Traceback" not in errors
+    assert not list(tmp_path.glob(".*")), "and no half file is left"
+
+
+def test_what_to_do_about_a_full_disk() -> None:
+    told = unwritten(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/there/running.json"), Path("/there"))
+    assert (told.message, told.advice[:10]) == ("/there/running.json: No space left on device", "Free some ")

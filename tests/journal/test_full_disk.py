@@ -183,10 +183,11 @@ def test_a_partial_line_that_cannot_be_cut_off_is_written_over(disk: Disk, monke
 
 
 def test_a_closed_file_takes_nothing_more(tmp_path: Path) -> None:
-    file = LineFile(str(tmp_path / "f"), held=100)
+    file = LineFile(str(tmp_path / "f"))
     file.open()
     file.add(b"a\n")
-    file.close()
+    assert file.flush()
+    file.release()
     file.add(b"b\n")
     assert not file.flush()
     assert (tmp_path / "f").read_bytes() == b"a\n"
