@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from edgesim.cli.problems import Problem
+from edgesim.world import files
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_OCTETS = 1 << 20
@@ -47,9 +48,9 @@ def written(path: Path, text: bytes, *, private: bool = False) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if private:
-            path.touch(mode=0o600)
-            path.chmod(0o600)
-        path.write_bytes(text)
+            files.write_private(str(path), text)
+        else:
+            path.write_bytes(text)
     except OSError as error:
         raise Problem(f"{path}: {error.strerror or error}", "Name a file that you may write.") from None
 

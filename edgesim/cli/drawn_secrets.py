@@ -37,10 +37,9 @@ def with_own_secrets(deployment: Deployment, directory: Path) -> Deployment:
 def _read(path: Path) -> dict[str, str]:
     if not path.is_symlink() and not path.exists():
         return {}
-    files.keep_private(str(path))
+    content = files.read_private(str(path), LONGEST)
     try:
-        with path.open("rb") as file:
-            found = json.loads(file.read(LONGEST))
+        found = json.loads(content)
         if not isinstance(found, dict) or not all(isinstance(each, str) and each for each in found.values()):
             raise ValueError
     except ValueError:

@@ -162,6 +162,8 @@ class LiveLab:
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             held.enter_context(state.claimed(self.directory))
+            if (others := files.who_else_writes(str(self.directory))) is not None:
+                _warn(f"{self.directory} can be written by {others}, who could swap this lab's keys and secrets")
         except OSError as error:
             raise unwritten(error, self.directory) from None
         except state.Claimed:

@@ -24,6 +24,7 @@ from edgesim.scenario.run import Options, Run
 from edgesim.scenario.run import run as run_once
 from edgesim.scenario.sweep import sweep
 from edgesim.scenario.verdict import exit_code
+from edgesim.world import files
 from edgesim.world.machine import stopwatch
 
 LINES = 50
@@ -83,8 +84,9 @@ class Runner:
                 f"--ladder text is for one run, and these are {len(self._pairs)}",
                 "Choose one scenario and one seed, or --ladder svg or mermaid: a file for each.",
             )
-        for path in (settings.journal, settings.keylog, settings.junit):
+        for path in (settings.journal, settings.junit):
             _writable(path)
+        _writable(settings.keylog, private=True)
 
     def run(self) -> int:
         """Run everything; return the exit code."""
@@ -289,13 +291,16 @@ class Runner:
             output.say(f"  {'journal':<9} {path}")
 
 
-def _writable(path: Path | None) -> None:
-    """Make the folder of a file, and see that the file can be written. Raises `Problem`."""
+def _writable(path: Path | None, *, private: bool = False) -> None:
+    """Make the folder of a file, and see that the file can be written, and read by others or not. Raises `Problem`."""
     if path is None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.open("ab").close()
+        if private:
+            files.keep_private(str(path))
+        else:
+            path.open("ab").close()
     except OSError as error:
         raise Problem(f"{error.filename or path}: {error.strerror or error}") from None
 

@@ -56,7 +56,7 @@ def installation_root(
     ``plain`` leaves the name constraints out, for clients whose TLS library refuses critical ones: such a root is good
     for every name there is. ``randomness`` must be unpredictable (``random.SystemRandom()``): keys of the root, and
     later of the leaves, are drawn from it. ``now`` is the real date in UTC. Raises `PkiError` if the key's file is
-    readable by others or is no CA, and `OSError` if the directory cannot be written.
+    another user's, readable by others or no CA, and `OSError` if the directory is, is a link or cannot be written.
     """
     constraints = Constraints(domains=tuple(sorted(set(domains))), networks=tuple(networks))
 
@@ -128,7 +128,7 @@ def _kept(
     make: Callable[[], Authority],
 ) -> Authority:
     secret, public = stem.with_name(f"{stem.name}.key.pem"), stem.with_name(f"{stem.name}.pem")
-    stem.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    files.private_folder(str(stem.parent))
     if secret.exists():
         authority = _load(secret, randomness, above)
         if authority.certificate.not_valid_after_utc < now + timedelta(days=RENEW_DAYS):
@@ -148,6 +148,8 @@ def _load(path: Path, randomness: Randomness, above: tuple[x509.Certificate, ...
         raise PkiError(f"{path}: a symbolic link stands where a CA's key belongs; remove it")
     if sys.platform != "win32" and stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise PkiError(f"{path}: others can read this CA's key; remove the file, and trust its certificate no longer")
+    if files.is_others(str(path)):
+        raise PkiError(f"{path}: this CA's key is somebody else's; remove the file")
     content = path.read_bytes()
     try:
         return Authority.load(content, content, randomness, above=above)

@@ -1,4 +1,4 @@
-"""Files of this machine that only their owner may read, never made or emptied through a name that somebody planted."""
+"""Files and folders of this machine that only their owner may read, never reached by a name that somebody planted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _FLAGS = (
 def open_private(path: str) -> int:
     """Return the descriptor of an empty file with mode 0600, to read and write.
 
-    Raises `OSError`: also where the name is a symbolic link, a further hard link of some file, or somebody else's.
+    Raises `OSError`: also where the name is a symbolic link, a further hard link of some file, a pipe, which would
+    keep us waiting for its other end, or somebody else's.
     """
     descriptor = _open(path)
     try:
@@ -35,9 +36,61 @@ def keep_private(path: str) -> None:
     os.close(_open(path))
 
 
-def _open(path: str) -> int:
+def read_private(path: str, most: int) -> bytes:
+    """Return what a file holds that only its owner may read, at most ``most`` octets; an empty one is made if need be.
+
+    Raises `OSError` as `open_private` does.
+    """
+    with open(_open(path), "rb") as file:
+        return file.read(most)
+
+
+def private_folder(path: str) -> None:
+    """See that a folder is there that only its owner may enter.
+
+    Raises `OSError`: also where the name is a symbolic link, or the folder somebody else's, who could swap its files.
+    """
+    _no_link(path)
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    found = os.stat(path, follow_symlinks=False)
+    if _is_foreign(found):
+        raise PermissionError(errno.EPERM, "this folder is somebody else's, and nothing private goes there", path)
+    if stat.S_IMODE(found.st_mode) != 0o700:
+        with contextlib.suppress(OSError):  # a file system without modes
+            os.chmod(path, 0o700)
+
+
+def who_else_writes(path: str) -> str | None:
+    """Say who beside this user can swap files of a folder: ``its owner``, ``its group``, ``everybody``, or nobody.
+
+    In a folder such as /tmp, which is sticky, nobody can swap what is another's. Raises `OSError`.
+    """
+    found = os.stat(path)
+    if _is_foreign(found) and found.st_uid != 0:
+        return "its owner"
+    if found.st_mode & stat.S_ISVTX or not hasattr(os, "geteuid"):
+        return None
+    if found.st_mode & stat.S_IWOTH:
+        return "everybody"
+    return "its group" if found.st_mode & stat.S_IWGRP else None
+
+
+def is_others(path: str) -> bool:
+    """Say whether a file belongs to another user. Raises `OSError`."""
+    return _is_foreign(os.stat(path, follow_symlinks=False))
+
+
+def _is_foreign(found: os.stat_result) -> bool:
+    return hasattr(os, "geteuid") and found.st_uid != os.geteuid()
+
+
+def _no_link(path: str) -> None:
     if os.path.islink(path):  # also where the system has no flag for it
         raise OSError(errno.ELOOP, "this is a symbolic link, and is not followed", path)
+
+
+def _open(path: str) -> int:
+    _no_link(path)
     descriptor = os.open(path, _FLAGS, 0o600)
     try:
         found = os.fstat(descriptor)
@@ -46,7 +99,7 @@ def _open(path: str) -> int:
         if stat.S_ISREG(found.st_mode):
             if found.st_nlink > 1:
                 raise OSError(errno.EMLINK, "this file has other names as well, and is not written", path)
-            if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
+            if _is_foreign(found):
                 raise PermissionError(errno.EPERM, "this file is somebody else's, and is not written", path)
             if stat.S_IMODE(found.st_mode) != 0o600:
                 with contextlib.suppress(OSError, AttributeError):  # a file system without modes
@@ -55,6 +108,12 @@ def _open(path: str) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def write_private(path: str, content: bytes) -> None:
+    """Write a file that only its owner may read. Raises `OSError` as `open_private` does."""
+    with open(open_private(path), "wb") as file:
+        file.write(content)
 
 
 def replace(path: str, content: bytes, *, mode: int = 0o600) -> None:

@@ -79,6 +79,15 @@ def test_csr_writes_request_and_key(at: Path) -> None:
     )
 
 
+def test_a_key_is_not_written_through_a_planted_link(at: Path) -> None:
+    victim = at / "victim"
+    victim.write_text("precious")
+    (at / "imp.key.pem").symlink_to(victim)
+    done = edgesim("certs", "csr", "small", "imp-pub", "cup-xmpp", "--out", "imp.csr")
+    assert done.exit_code == 2 and "symbolic link" in done.stderr
+    assert victim.read_text() == "precious"
+
+
 def test_csr_before_and_after_discovery(at: Path) -> None:
     old = "inside: inside.example.com}"
     new = "inside: inside.example.com, enabled: [{name: example.com, xmpp_federation: true}]}"

@@ -35,6 +35,13 @@ def test_one_run_tells_its_story_and_where_its_journal_is(here: Path) -> None:
     assert json.loads(journal.read_text().splitlines()[0])["seed"] == 7
 
 
+def test_the_secrets_of_tls_are_their_owners_alone(here: Path) -> None:
+    keys = here / "keys.log"
+    keys.touch(mode=0o644)
+    assert edgesim("run", "asks", "--keylog", str(keys)).exit_code == 0
+    assert keys.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_failure_says_what_came_instead_and_how_to_replay(here: Path) -> None:
     done = edgesim("run", "never_registers")
     assert done.exit_code == 1

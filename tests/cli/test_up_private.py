@@ -25,6 +25,7 @@ from edgesim.cli.problems import Problem
 from edgesim.control import ControlError
 from edgesim.deployment import builtin, load_text
 from edgesim.edge.tunnel import CIPHERS, KEY_EXCHANGES, Role, key_pair
+from edgesim.world.files import who_else_writes
 from edgesim.world.unhandled import UnhandledErrors
 from tests.cli.command import ROOT, edgesim, process
 from tests.cli.test_up import finish, lines
@@ -130,6 +131,31 @@ def test_a_planted_link_is_not_followed(network: str, tmp_path: Path, name: str)
     assert done.returncode == 2
     assert "symbolic link" in done.stderr and "Traceback" not in done.stderr
     assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", [drawn_secrets.FILE, state.LOCK, "journal.jsonl"])
+def test_a_planted_pipe_keeps_nobody_waiting(network: str, tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    done = process("up", "--dir", str(tmp_path), "--network", network, cwd=tmp_path)
+    assert done.returncode == 2 and "this is a pipe" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("mode", "who"), [(0o777, "everybody"), (0o770, "its group"), (0o1777, None), (0o755, None), (0o700, None)]
+)
+def test_who_else_may_swap_the_files_of_a_state_directory(tmp_path: Path, mode: int, who: str | None) -> None:
+    tmp_path.chmod(mode)
+    assert who_else_writes(str(tmp_path)) == who
+
+
+def test_a_state_directory_open_to_others_is_said_at_the_start(network: str, tmp_path: Path) -> None:
+    home = tmp_path / "state"
+    home.mkdir()
+    home.chmod(0o777)
+    running = start(home, network)
+    lines(running, "}")
+    _, errors = finish(running)
+    assert f"{home} can be written by everybody" in errors
 
 
 def test_a_key_log_through_a_link_is_refused(network: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,6 +43,33 @@ def test_key_is_its_owners_alone(tmp_path: Path) -> None:
     assert not any(b"PRIVATE" in path.read_bytes() for path in (tmp_path / "ca").iterdir() if path != key)
     key.chmod(0o644)
     with pytest.raises(PkiError, match="others can read"):
+        root(tmp_path / "ca")
+
+
+def test_a_planted_folder_is_not_filled(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "ca").symlink_to(elsewhere)
+    with pytest.raises(OSError, match="symbolic link"):
+        root(tmp_path / "ca")
+    assert not any(elsewhere.iterdir())
+
+
+def test_the_folder_of_keys_is_its_owners_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "ca"
+    folder.mkdir()
+    folder.chmod(0o777)
+    root(folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize(("given", "says"), [("folder", "folder is somebody"), ("key", "key is somebody")])
+def test_what_another_user_put_there_is_not_taken(tmp_path: Path, given: str, says: str) -> None:
+    root(tmp_path / "ca")
+    (key,) = (tmp_path / "ca").glob("*.key.pem")
+    os.chown(key if given == "key" else key.parent, 65534, -1)
+    with pytest.raises((OSError, PkiError), match=says):
         root(tmp_path / "ca")
 
 
