@@ -1,7 +1,9 @@
 """The HTTP allow list of Expressway-C: which inside URLs a client may reach through the edge, and by which methods.
 
 Automatic rules come from the servers that C discovered and cannot be edited; an administrator adds his own, by hand or
-from CSV. Sources: MRA Deployment Guide X12.6, "Configure MRA"; X14.0.2, "HTTP Allow List Formats".
+from CSV. Sources: MRA Deployment Guide X12.6, "Configure MRA"; X14.0.2, "HTTP Allow List Formats"; for what is logged
+of a request that is allowed "Understand Origin Server Verification and Expressway Traffic Server Certificates" (Cisco
+218018).
 
 A path is judged after one percent-decoding and with doubled slashes taken as one. Paths that two servers may read in
 two ways (dot segments, encoded slashes, double encoding, path parameters on dots) are refused before any rule is asked.
@@ -12,7 +14,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 from urllib.parse import unquote
@@ -41,7 +43,10 @@ class AllowListError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule. ``automatic`` ones were made by discovery. An empty ``deployment`` holds for all deployments."""
+    """One rule. ``automatic`` ones were made by discovery. An empty ``deployment`` holds for all deployments.
+
+    ``type`` is what the log says of how the rule came to be.
+    """
 
     scheme: str
     host: str
@@ -52,6 +57,7 @@ class Rule:
     automatic: bool = False
     deployment: str = ""
     description: str = ""
+    type: str = ""
 
     def covers(self, path: str) -> bool:
         """Say whether a plain path falls under the rule."""
@@ -90,8 +96,13 @@ class DiscoveredServer:
     names: tuple[str, ...]
 
 
-def automatic_rules(servers: Iterable[DiscoveredServer], table: Sequence[RuleTemplate]) -> tuple[Rule, ...]:
-    """Return the rules for discovered servers: every row of the table for every name of a server of its product."""
+def automatic_rules(
+    servers: Iterable[DiscoveredServer], table: Sequence[RuleTemplate], types: Mapping[str, str]
+) -> tuple[Rule, ...]:
+    """Return the rules for discovered servers: every row of the table for every name of a server of its product.
+
+    ``types`` says how the log calls the rules of a product.
+    """
     return tuple(
         Rule(
             scheme=row.scheme,
@@ -100,7 +111,7 @@ def automatic_rules(servers: Iterable[DiscoveredServer], table: Sequence[RuleTem
             path=row.path,
             methods=tuple(row.methods),
             automatic=True,
-            description=f"automatic: {server.product}",
+            type=types.get(server.product, ""),
         )
         for server in servers
         for name in dict.fromkeys(server.names)
@@ -117,6 +128,7 @@ def rule(
     deployment: str = "",
     description: str = "",
     default_methods: Sequence[str] = DEFAULT_METHODS,
+    type: str = "",
 ) -> Rule:
     """Make an administrator's rule from ``protocol://host[:port][/path]``. Raises `AllowListError`."""
     scheme, host, port, path, query = _split(url)
@@ -144,6 +156,17 @@ def rule(
         methods=tuple(dict.fromkeys(methods)) or tuple(default_methods),
         deployment=deployment,
         description=description,
+        type=type,
+    )
+
+
+def permit_line(rule: Rule, *, user: str, method: str, port: int, target: str, deployment: str) -> str:
+    """Return the line that the proxy logs of a request for ``target`` that a rule allows; it has the path alone."""
+    server = f"{rule.scheme}://{rule.host}:{port}"
+    return (
+        f'Event="Request Allowed" Detail="Access allowed" Reason="In allow list" Username="{user}" '
+        f'Deployment="{deployment}" Method="{method}" Request="{server}{target.partition("?")[0]}" '
+        f'Rule="{server}{rule.path}" Match="{rule.match}" Type="{rule.type}"'
     )
 
 

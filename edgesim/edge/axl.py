@@ -1,8 +1,8 @@
 """The part of AXL, Unified CM's administrative SOAP interface, that Expressway-C uses to discover a cluster.
 
-Requests and responses are the classes of `edgesim.edge.axl_messages`; `write_request` and `write_response` put them into
-a SOAP 1.1 envelope, `read_request` and `read_response` take them out again. A fault is the exception `AxlFault` on both
-sides.
+Requests and responses are the classes of `edgesim.edge.axl_messages`; `write_request` and `write_response` put them
+into a SOAP 1.1 envelope, `read_request` and `read_response` take them out again. A fault is the exception `AxlFault` on
+both sides.
 
 Sources: AXL schema and AXL developer guide (developer.cisco.com).
 """

@@ -2,6 +2,7 @@
 
 * A TCP connection, its TLS handshake and the other side's view of it are one row; so are the two ends of its close.
 * A DNS question and its answer are one row.
+* Credentials that were accepted and the rule that allows what is asked for with them are one row.
 * Hosts that come to the same state one after the other are one row.
 * Routine that repeats without anything else in between (OPTIONS, a registration refreshed) is one row with a count.
 
@@ -29,7 +30,7 @@ Pair = tuple[str, str]
 def fold(rows: Iterable[Row]) -> list[Row]:
     """Return the rows with links, DNS exchanges and repeated routine folded."""
     folded = list(rows)
-    for step in (fold_states, fold_links, fold_closes, fold_dns, fold_routine):
+    for step in (fold_states, fold_links, fold_closes, fold_dns, fold_permits, fold_routine):
         folded = step(folded)
     return folded
 
@@ -54,6 +55,20 @@ def fold_states(rows: list[Row]) -> list[Row]:
         run.clear()
         if row is not None:
             out.append(row)
+    return out
+
+
+def fold_permits(rows: list[Row]) -> list[Row]:
+    """Fold what a proxy logs of a request that its allow list has with the credentials that it was just shown."""
+    out: list[Row] = []
+    for row in rows:
+        event = row.entries[0].event
+        if isinstance(event, events.Note) and event.text.startswith('Event="Request Allowed"') and out:
+            before = out[-1]
+            if before.kind == events.Authentication.kind and before.entries[0].node == row.entries[0].node:
+                out[-1] = replace(before, entries=before.entries + row.entries)
+                continue
+        out.append(row)
     return out
 
 

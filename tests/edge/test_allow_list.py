@@ -41,7 +41,7 @@ def automatic() -> AllowList:
         DiscoveredServer(product="unified_cm", names=(UCM, "10.0.40.11")),
         DiscoveredServer(product="im_presence", names=("imp-pub.inside.example.com",)),
     ]
-    return AllowList(automatic_rules(servers, AUTOMATIC_RULES))
+    return AllowList(automatic_rules(servers, AUTOMATIC_RULES, {}))
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,8 @@ def test_discovered_servers_are_open_for_what_clients_need(automatic: AllowList,
         ("POST", f"https://{UCM}:8443/axl/", "path"),
         ("GET", f"https://{UCM}:8443/cucm-uds", "path"),
         ("GET", f"https://{UCM}:8443/CUCM-UDS/version", "path"),
+        ("GET", f"https://{UCM}:8443/cucm-uds/other", "path"),
+        ("POST", f"https://{UCM}:8443/cucm-uds/user/jdoe/devices", "method"),
         ("POST", f"https://{UCM}:6972/x.cnf.xml", "method"),
         ("TRACE", f"https://{UCM}:8443/cucm-uds/version", "method"),
         ("PUT", "https://imp-pub.inside.example.com:7336/file", "port"),

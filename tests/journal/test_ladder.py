@@ -111,6 +111,19 @@ def test_a_question_and_its_answer_are_one_row() -> None:
     assert rows_of("dns.query", drawn())[0].label.endswith("→ NXDOMAIN")
 
 
+def test_credentials_and_the_rule_that_allows_the_request_are_one_row() -> None:
+    granted = events.Authentication(user="alice", how="cookie", granted=True)
+    permit = events.Note(text='Event="Request Allowed" Detail="Access allowed"')
+    entries = [
+        entry_of(granted, node="expc", number=1),
+        entry_of(permit, node="expc", number=2),
+        entry_of(permit, node="expc", number=3),
+        entry_of(granted, node="expe", number=4),
+        entry_of(permit, node="expc", number=5),
+    ]
+    assert [len(row.entries) for row in ladder.build(entries).rows] == [3, 1, 1]
+
+
 def test_a_question_asked_twice_and_answered_once_keeps_one_open() -> None:
     query = events.DnsQuery(name="a", qtype="A", transport="udp")
     answer = events.DnsAnswer(name="a", qtype="A", rcode="NOERROR", answers=("1",), truncated=True, transport="udp")

@@ -224,6 +224,9 @@ def test_the_servers_own_challenge_passes() -> None:
         (f"https://{PUB}:8443/cucm-uds/../axl/", "POST"),
         (f"https://{PUB}:8443/cucm-uds/%2e%2e/axl/", "POST"),
         (f"https://{PUB}:8443/cucm-uds/version", "PATCH"),
+        (f"https://{PUB}:8443/cucm-uds/version", "PUT"),
+        (f"https://{PUB}:8443/cucm-uds/other", "GET"),
+        (f"https://{PUB}:8443/cucm-uds/user/alice/devices", "POST"),
         (f"http://{PUB}:6970/CSFALICE.cnf.xml", "DELETE"),
         ("https://127.0.0.1:8443/cucm-uds/version", "GET"),
         ("http://127.0.0.1:8443/.greeting", "POST"),
@@ -245,6 +248,36 @@ def test_what_the_allow_list_lacks_is_refused_by_c(url: str, method: str) -> Non
         assert "allow list" in lab.entries("note", "expc")[-1].event.as_json()["text"]
 
     run(main)
+
+
+def permits(lab: EdgeLab) -> list[str]:
+    texts = [entry.event.as_json()["text"] for entry in lab.entries("note", "expc")]
+    return [text for text in texts if text.startswith('Event="Request Allowed"')]
+
+
+def test_c_logs_the_rule_that_allows_a_request() -> None:
+    async def main(lab: EdgeLab) -> None:
+        cookie = await lab.cookie()
+        assert permits(lab) == []
+        url = f"https://{PUB}:8443/cucm-uds/user/alice/devices?max=100"
+        assert (await lab.proxied(url, cookie, headers=[("Authorization", ALICE)])).status == 200
+        assert permits(lab) == [
+            'Event="Request Allowed" Detail="Access allowed" Reason="In allow list" Username="alice" Deployment="1" '
+            f'Method="GET" Request="https://{PUB}:8443/cucm-uds/user/alice/devices" '
+            f'Rule="https://{PUB}:8443/cucm-uds/user/" Match="prefix" '
+            'Type="Automatically generated rule for CUCM server"'
+        ]
+        logged, received = lab.entries("note", "expc")[-1], lab.entries("http.request", "ucm-pub")[-1]
+        assert "user:alice" in logged.keys
+        tracking = [key for key in logged.keys if key.startswith("tracking:")]
+        assert set(tracking) <= set(received.keys)
+        assert logged.order < received.order
+        assert (await lab.proxied(f"https://{PUB}:8443/ccmadmin/", cookie)).status == 403
+        assert len(permits(lab)) == 1
+        await lab.proxied(OWN, cookie)
+        assert f'Rule="{OWN}" Match="prefix" Type="Manually added rule"' in permits(lab)[-1]
+
+    run(main, changes=PHOTO)
 
 
 def test_discovered_servers_are_allowed_by_name_and_address() -> None:
@@ -279,7 +312,7 @@ def test_what_fails_behind_c_is_told_apart() -> None:
         assert answer.headers.get("Server") == "CE_C"
         assert answer.headers.get("Cache-Control") == "no-store"
         assert answer.headers.get("Connection") == "keep-alive"
-        posted = await lab.proxied(url, cookie, method="POST", body=b"x")
+        posted = await lab.proxied(f"https://{SUB}:8443/cucm-uds/private/users", cookie, method="POST", body=b"x")
         assert (posted.status, posted.headers.get("Connection")) == (502, "close")
         await lab.power_off("ucm-pub")
         silent = await lab.proxied(VERSION, cookie, timeout=100)

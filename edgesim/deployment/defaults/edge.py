@@ -46,9 +46,23 @@ class AutomaticRule(Model):
 
 
 _ALL: tuple[Method, ...] = ("GET", "PUT", "POST", "DELETE")
+_UDS: tuple[tuple[str, tuple[Method, ...]], ...] = (
+    ("/cucm-uds/user/", ("GET", "PUT", "DELETE")),
+    ("/cucm-uds/private/", ("GET", "POST")),
+    ("/cucm-uds/version", ("GET",)),
+    ("/cucm-uds/servers", ("GET",)),
+    ("/cucm-uds/clusterUser", ("GET",)),
+    ("/cucm-uds/users", ("GET",)),
+    ("/cucm-uds/options/", ("GET",)),
+    ("/cucm-uds/phoneServices", ("GET",)),
+)
+"""The resources of UDS that have a rule each."""
 
 AUTOMATIC_RULES = (
-    AutomaticRule(product="unified_cm", scheme="https", ports=(8443, 443), path="/cucm-uds/", methods=_ALL),
+    *(
+        AutomaticRule(product="unified_cm", scheme="https", ports=(8443, 443), path=path, methods=methods)
+        for path, methods in _UDS
+    ),
     AutomaticRule(product="unified_cm", scheme="http", ports=(6970,), path="/", methods=("GET",)),
     AutomaticRule(product="unified_cm", scheme="https", ports=(6972,), path="/", methods=("GET",)),
     AutomaticRule(product="unified_cm", scheme="https", ports=(6971, 443), path="/headset/", methods=("GET",)),
@@ -166,10 +180,27 @@ class EdgeDefaults(Model):
     )
     automatic_rules: tuple[AutomaticRule, ...] = known(
         AUTOMATIC_RULES,
-        "the allow list that C makes for discovered servers; of the product's own one rule is known, the prefix "
-        "/cucm-uds/user/ on 8443, which is within these",
+        "the allow list that C makes for discovered servers, a rule for each resource, as the log has it: the prefix "
+        "/cucm-uds/user/ on 8443 was traced (218018), its methods and /cucm-uds/version, /cucm-uds/private/user/, "
+        "/headset/ on 443 and all of 6970 were seen once, clientAutoProv/createDevice is documented; the other "
+        "resources are those that clients ask UDS for, the other ports those of the port guide",
         tag="proposed",
         gap="D-13",
+    )
+    rule_types: tuple[tuple[Literal["unified_cm", "im_presence", "unity_connection", "own"], str], ...] = known(
+        (
+            ("unified_cm", "Automatically generated rule for CUCM server"),
+            ("im_presence", "Automatically generated rule for IM and Presence server"),
+            ("unity_connection", "Automatically generated rule for Unity Connection server"),
+            ("own", "Manually added rule"),
+        ),
+        "Type in the line that C logs of a request that a rule allows, by what the rule is for: that for Unified CM is "
+        "captured, the others follow it",
+        tag="inferred",
+        source=ORIGIN,
+    )
+    deployment_number: str = known(
+        "1", "Deployment in that line: the number of the only deployment", tag="trace", source=ORIGIN
     )
     bearer_sets_cookie: bool = known(
         True, "a sign-in by token also gets X-Auth, until the token expires", tag="proposed", gap="D-23"

@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from edgesim.edge import edge_config
-from edgesim.edge.allow_list import AllowList, Rule
+from edgesim.edge.allow_list import AllowList, Rule, permit_line
 from edgesim.edge.allow_list import rule as own_rule
 from edgesim.edge.descriptor import Descriptor, DescriptorError, decoded_target, split_target
 from edgesim.edge.forwarding import Hop, at_second_hop, from_server
@@ -23,15 +23,16 @@ from edgesim.http import Headers, HttpClient, HttpError, HttpTlsFailed, Request,
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.servers.expressway_c.answers import failed, refused
-from edgesim.servers.expressway_c.authentication import Authenticator
+from edgesim.servers.expressway_c.authentication import SHOWN, Authenticator
 from edgesim.servers.expressway_c.edge_config import EdgeConfigService
 from edgesim.servers.expressway_c.tunnel import Link
 
 
 def own_rules(node: Node) -> tuple[Rule, ...]:
     """Return the rules that the administrator wrote."""
+    kind = dict(node.defaults.edge.rule_types)["own"]
     return tuple(
-        own_rule(each.url, methods=each.methods, match=each.match, description=each.description)
+        own_rule(each.url, methods=each.methods, match=each.match, description=each.description, type=kind)
         for each in node.deployment.mra.allow_list
     )
 
@@ -89,9 +90,18 @@ class HttpProxy:
             return verdict.refusal
         keys = (f"user:{verdict.user}",)
         decision = self.allow_list.decide(request.method, target.scheme, target.host, target.port, rest or "/")
-        if not decision.allowed:
+        if decision.rule is None:
             self._note(request, f"allow list: {decision.reason}", keys)
             return refused(self.node, self.node.defaults.edge.allow_list_status)
+        line = permit_line(
+            decision.rule,
+            user=verdict.user[:SHOWN],
+            method=request.method,
+            port=target.port,
+            target=rest or "/",
+            deployment=self.node.defaults.edge.deployment_number,
+        )
+        self.node.journal.emit(events.Note(text=line), keys=self._keys(request, keys))
         return await self._forward(request, target, rest or "/", keys)
 
     async def _forward(self, request: Request, target: Descriptor, rest: str, keys: tuple[str, ...]) -> Response:
@@ -142,7 +152,9 @@ class HttpProxy:
         raise AssertionError("at least one attempt is made")
 
     def _note(self, request: Request, text: str, keys: tuple[str, ...]) -> None:
-        tracking = request.headers.get("TrackingID")
-        found = (*keys, f"tracking:{tracking}") if tracking else keys
         note = f"{request.method} {decoded_target(request.target)}: {text}"
-        self.node.journal.emit(events.Note(text=note), keys=found)
+        self.node.journal.emit(events.Note(text=note), keys=self._keys(request, keys))
+
+    def _keys(self, request: Request, keys: tuple[str, ...]) -> tuple[str, ...]:
+        tracking = request.headers.get("TrackingID")
+        return (*keys, f"tracking:{tracking}") if tracking else keys

@@ -152,8 +152,8 @@ class ExpresswayC:
             listener(self.discovered)
 
     def _rewrite_allow_list(self) -> None:
-        table = self.node.defaults.edge.automatic_rules
-        self.proxy.rewrite(automatic_rules(self.discovered.servers, table))
+        edge = self.node.defaults.edge
+        self.proxy.rewrite(automatic_rules(self.discovered.servers, edge.automatic_rules, dict(edge.rule_types)))
 
     def _clusters(self) -> list[list[str]]:
         if self.discovery.rewriting:
