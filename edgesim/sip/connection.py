@@ -96,7 +96,7 @@ class Connection(ABC):
 
         Raises `SipTransportError` if the connection is gone.
         """
-        if isinstance(message, Response) and self.endpoint.answer_by_transaction(message):
+        if isinstance(message, Response) and self.endpoint.respond(message):
             return
         self.send_now(message)
 

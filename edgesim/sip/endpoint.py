@@ -1,9 +1,10 @@
 """A SIP endpoint over asyncio: listens, connects, matches answers to requests, journals what arrives.
 
-A *stateful* endpoint (a user agent: Unified CM, a phone) runs every request it receives through a server transaction;
-a stateless one (a proxy: the Expressways) gets each message as it came and forwards it itself. In both, requests of its
-own (`SipEndpoint.request`) run in client transactions. Handlers are called in order of arrival, in the context of
-the host; one that returns a coroutine has it run as a task of the host.
+A *stateful* endpoint (a user agent: Unified CM, a phone) runs every request it receives through a server transaction,
+one for ``"INVITE"`` (a proxy whose connections are all reliable: the Expressways) those that calls begin with, a
+stateless one none: it gets each message as it came. In all, requests of its own (`SipEndpoint.request`) run in client
+transactions. Handlers are called in order of arrival, in the context of the host; one that returns a coroutine has it
+run as a task of the host. An answer may come at any time later, by `Connection.send`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import contextlib
 import errno
 import ssl as ssl_module
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from edgesim.journal import Recorder, events
@@ -28,39 +28,59 @@ from edgesim.sip.connection import (
 )
 from edgesim.sip.errors import SipProtocolError, SipTimeout, SipTransportError
 from edgesim.sip.framing import SipLimits
+from edgesim.sip.layer import TransactionLayer
+from edgesim.sip.matching import Transactions, client_key
 from edgesim.sip.message import Request, Response
-from edgesim.sip.transaction import (
-    ClientTransaction,
-    Deliver,
-    Output,
-    Send,
-    State,
-    TimedOut,
-    Timers,
-    Transaction,
-    Transactions,
-)
+from edgesim.sip.transaction import ServerTransaction, State, Timers
 from edgesim.world import Host
 from edgesim.world.pace import Pace, PaceLimits
 
 Work = Coroutine[Any, Any, None] | None
 RequestHandler = Callable[[Request, Connection], Work]
 ResponseHandler = Callable[[Response, Connection], Work]
+CancelHandler = Callable[[Request, Connection], None]
 ConnectionHandler = Callable[[Connection], None]
 LossHandler = Callable[[Connection, Exception | None], None]
 TransportName = Literal["tcp", "tls", "udp"]
 
+CALLING = ("INVITE", "ACK")
+"""What a proxy whose connections are all reliable runs through transactions."""
 PORT_ATTEMPTS = 64
 """How many ports of a range are tried before the last error is given to the caller."""
 
 
-@dataclass(slots=True)
 class _Asker:
     """Who waits for the answer to a request."""
 
-    connection: Connection
-    answer: asyncio.Future[Response]
-    provisional: Callable[[Response], None] | None
+    def __init__(
+        self,
+        endpoint: SipEndpoint,
+        connection: Connection,
+        provisional: Callable[[Response], None] | None,
+    ) -> None:
+        self.connection = connection
+        self.answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self._endpoint = endpoint
+        self._provisional = provisional
+
+    def answered(self, response: Response) -> None:
+        if self.answer.done():
+            # Another 2xx of a forked INVITE, or a retransmission of one: the user acknowledges each.
+            self._endpoint.stray(response, self.connection)
+        elif response.status >= 200:
+            self.answer.set_result(response)
+        elif self._provisional is not None:
+            self._provisional(response)
+
+    def timed_out(self) -> None:
+        self._fail(SipTimeout("no final response"))
+
+    def failed(self) -> None:
+        self._fail(SipTransportError("connection lost"))
+
+    def _fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
 
 
 def _answer_stun(message: stun.StunMessage, connection: Connection) -> stun.StunMessage | None:
@@ -72,7 +92,8 @@ class SipEndpoint:
 
     ``on_request`` and ``on_response`` get what no transaction absorbs: new requests (ACK to a 2xx too), and responses
     that answer none of this endpoint's own requests. ``on_stun`` answers STUN requests (None: silence); ``stun=False``
-    makes STUN octets garbage. ``answer`` makes answers, from a request and a status, where no handler does.
+    makes STUN octets garbage. ``on_cancel`` hears of an INVITE that was cancelled before it was answered, and may
+    answer it: else it gets a 487. ``answer`` makes answers, from a request and a status, where no handler does.
     Attributes may be changed at any time; limits and ``stun`` act on later connections.
     """
 
@@ -83,13 +104,14 @@ class SipEndpoint:
         *,
         on_request: RequestHandler | None = None,
         on_response: ResponseHandler | None = None,
+        on_cancel: CancelHandler | None = None,
         on_connection: ConnectionHandler | None = None,
         on_lost: LossHandler | None = None,
         on_stun: StunHook = _answer_stun,
         answer: Callable[[Request, int], Response] | None = None,
         answer_crlf: bool = True,
         stun: bool = True,
-        stateful: bool = True,
+        stateful: bool | Literal["INVITE"] = True,
         journal_keepalives: bool = True,
         limits: SipLimits | None = None,
         timers: Timers | None = None,
@@ -99,6 +121,7 @@ class SipEndpoint:
         self.recorder = recorder
         self.on_request = on_request
         self.on_response = on_response
+        self.on_cancel = on_cancel
         self.on_connection = on_connection
         self.on_lost = on_lost
         self.on_stun = on_stun
@@ -109,7 +132,6 @@ class SipEndpoint:
         self.journal_keepalives = journal_keepalives
         self.limits = limits or SipLimits()
         self.name = name
-        self.transactions = Transactions(timers)
         self.stun_entropy = host.entropy(f"{name} stun")
         self._tags = host.entropy(f"{name} tags")
         self._servers: list[asyncio.Server] = []
@@ -118,11 +140,15 @@ class SipEndpoint:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._task_number = 0
         self._next_port = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
         self._context = host.context()
         self._loop = asyncio.get_running_loop()
-        self.transactions.limit = self.limits.transactions
+        self.layer = TransactionLayer(
+            timers,
+            limit=self.limits.transactions,
+            context=self._context,
+            deliver=self._delivered,
+            answer=lambda request, status: self.answer(request, status),
+        )
         self._closed = False
         self._service = f"{name} #{len(host.services) + 1}"
         host.services[self._service] = self
@@ -276,17 +302,16 @@ class SipEndpoint:
             await socket.closed
         self._servers.clear()
         self._sockets.clear()
-        for transaction in [*self.transactions.clients.values(), *self.transactions.servers.values()]:
-            self._carry(transaction, self.transactions.failed(transaction, self._loop.time()))
-            self.transactions.forget(transaction)
-        self._arm()
+        self.layer.close()
+
+    @property
+    def transactions(self) -> Transactions:
+        """The transactions of this endpoint."""
+        return self.layer.transactions
 
     def unfinished(self) -> list[str]:
         """Return the requests received that had no final response yet, one line each."""
-        waiting = [
-            each for each in self.transactions.servers.values() if each.state in (State.TRYING, State.PROCEEDING)
-        ]
-        return [f"a request that nobody answered: {each.request!r}" for each in waiting]
+        return [f"a request that nobody answered: {request!r}" for request in self.layer.unanswered()]
 
     # ---- asking
 
@@ -303,16 +328,10 @@ class SipEndpoint:
         ``provisional`` is called with each 1xx. ``timeout``, in seconds, is a limit of the caller's own besides timer
         B or F. Raises `SipTimeout`, `SipTransportError`; `ValueError` if the branch is in use.
         """
-        answer: asyncio.Future[Response] = self._loop.create_future()
-        transaction, outputs = self.transactions.request(
-            request,
-            self._loop.time(),
-            reliable=connection.reliable,
-            user=_Asker(connection, answer, provisional),
-        )
+        asker = _Asker(self, connection, provisional)
+        answer = asker.answer
+        transaction = self.layer.request(request, asker)
         try:
-            self._carry(transaction, outputs)
-            self._arm()
             if timeout is None:
                 return await answer
             try:
@@ -324,19 +343,27 @@ class SipEndpoint:
                 raise SipTimeout(f"no final response to {request.method} within {timeout} s") from error
         finally:
             if not answer.done() or answer.cancelled() or answer.exception() is not None:
-                self.transactions.forget(transaction)
-                self._arm()
+                self.layer.forget(transaction)
 
-    def answer_by_transaction(self, response: Response) -> bool:
-        """Send a response by the server transaction it belongs to; false where there is none."""
-        if not self.transactions.servers:
-            return False
-        found = self.transactions.respond(response, self._loop.time())
-        if found is None:
-            return False
-        self._carry(*found)
-        self._arm()
-        return True
+    def cancel(self, invite: Request) -> None:
+        """Cancel an INVITE that `request` sent: its final response, as a rule 487, ends the wait (RFC 3261, 9.1)."""
+        transaction = self.transactions.clients.get(client_key(invite.top_via, invite.method))
+        if transaction is not None:
+            self.layer.cancel(transaction)
+
+    def respond(self, response: Response) -> bool:
+        """Send a response by its server transaction; false where such requests have none.
+
+        One that comes after its transaction is over goes nowhere: the other side has its answer.
+        """
+        return self.layer.respond(response) or self._serves(response.cseq.method)
+
+    def _serves(self, method: str) -> bool:
+        return self.stateful is True or (self.stateful == "INVITE" and method in CALLING)
+
+    def stray(self, response: Response, connection: Connection) -> None:
+        """Give ``on_response`` what answers nothing that is still awaited."""
+        self._call(self.on_response, response, connection)
 
     # ---- what connections report
 
@@ -374,15 +401,7 @@ class SipEndpoint:
     def connection_lost(self, connection: Connection, exc: Exception | None) -> None:
         """A stream ended, or a flow was forgotten: its transactions fail."""
         self._connections.pop(id(connection), None)
-        now = self._loop.time()
-        for client in [*self.transactions.clients.values()]:
-            if client.user.connection is connection:
-                self._carry(client, self.transactions.failed(client, now))
-                self.transactions.forget(client)
-        for server in [*self.transactions.servers.values()]:
-            if server.user is connection:
-                self.transactions.forget(server)
-        self._arm()
+        self.layer.connection_lost(connection)
         if self.on_lost is not None:
             self.on_lost(connection, exc)
 
@@ -401,23 +420,40 @@ class SipEndpoint:
             secrets=journalling.secrets_of(message),
         )
         if isinstance(message, Response):
-            found = self.transactions.response(message, self._loop.time()) if self.transactions.clients else None
-            if found is not None:
-                self._carry(*found)
-                self._arm()
-            else:
-                self._call(self.on_response, message, connection)
-        elif self.stateful:
-            if not self.transactions.room(message):
+            if not self.layer.response(message, connection):
+                self.stray(message, connection)
+        elif self._serves(message.method):
+            if not self.layer.incoming(message, connection):
                 self._refuse_load(message, connection)
-                return
-            transaction, outputs = self.transactions.incoming(
-                message, self._loop.time(), reliable=connection.reliable, user=connection
-            )
-            self._carry(transaction, outputs, connection)
-            self._arm()
         else:
-            self._call(self.on_request, message, connection)
+            self._delivered(message, connection)
+
+    def _delivered(self, request: Request, connection: Connection) -> None:
+        """A request is new to the user."""
+        if request.method == "CANCEL" and self.stateful is True:
+            invite = self.transactions.cancelled(request)
+            if invite is not None and (invite.user is connection or not connection.reliable):
+                self._cancelled(request, invite, connection)
+                return
+        self._call(self.on_request, request, connection)
+
+    def _cancelled(self, cancel: Request, invite: ServerTransaction, connection: Connection) -> None:
+        """Answer a CANCEL, and the INVITE that it ends if that has no answer yet (RFC 3261, 9.2).
+
+        Whoever still works on the INVITE may answer it all the same: that is too late and changes nothing.
+        """
+        answer = self.answer(cancel, 200)
+        earlier = invite.last
+        if isinstance(earlier, Response) and earlier.to.tag is not None:
+            answer.replace("To", earlier.get("To") or "")
+        connection.send(answer)
+        if invite.state is State.PROCEEDING:
+            if self.on_cancel is not None:
+                self.on_cancel(invite.request, connection)
+            if invite.state is State.PROCEEDING:
+                ended = self.answer(invite.request, 487)
+                ended.replace("To", answer.get("To") or "")
+                connection.send(ended)
 
     def _got_unsound(self, error: SipProtocolError, message: Request | Response, connection: Connection) -> None:
         """A message that is framed well but lacks what every message has: answer 400, go on."""
@@ -477,43 +513,6 @@ class SipEndpoint:
     def _plain_answer(self, request: Request, status: int) -> Response:
         return request.response(status, to_tag=self.tag())
 
-    def _carry(
-        self, transaction: Transaction | None, outputs: list[Output], connection: Connection | None = None
-    ) -> None:
-        """Do what a transaction puts out."""
-        asker = transaction.user if isinstance(transaction, ClientTransaction) else None
-        for output in outputs:
-            if isinstance(output, Send):
-                assert transaction is not None
-                carrier: Connection = asker.connection if asker is not None else transaction.user
-                try:
-                    carrier.send_now(output.message)
-                except SipTransportError:
-                    self._carry(transaction, self.transactions.failed(transaction, self._loop.time()), connection)
-                    return
-            elif isinstance(output, Deliver):
-                message = output.message
-                if isinstance(message, Request):
-                    carrier = connection if connection is not None else transaction.user  # type: ignore[union-attr]  # an ACK without a transaction comes with its connection
-                    self._call(self.on_request, message, carrier)
-                else:
-                    assert asker is not None
-                    self._answered(message, asker)
-            elif asker is not None and not asker.answer.done():
-                if isinstance(output, TimedOut):
-                    asker.answer.set_exception(SipTimeout("no final response"))
-                else:
-                    asker.answer.set_exception(SipTransportError("connection lost"))
-
-    def _answered(self, response: Response, asker: _Asker) -> None:
-        if asker.answer.done():
-            # Another 2xx of a forked INVITE, or a retransmission of one: the user acknowledges each.
-            self._call(self.on_response, response, asker.connection)
-        elif response.status >= 200:
-            asker.answer.set_result(response)
-        elif asker.provisional is not None:
-            asker.provisional(response)
-
     def _call(self, handler: Callable[[Any, Connection], Work] | None, message: Any, connection: Connection) -> None:
         if handler is None:
             return
@@ -570,25 +569,3 @@ class SipEndpoint:
         if isinstance(message, Request) and message.method != "ACK":
             with contextlib.suppress(SipTransportError):
                 connection.send(self.answer(message, status))
-
-    def _arm(self) -> None:
-        """Keep one timer at the earliest deadline."""
-        deadline = self.transactions.deadline
-        timer = self._timer
-        if deadline is None:
-            if timer is not None:
-                timer.cancel()
-                self._timer = None
-        elif timer is None or deadline < self._timer_at:
-            if timer is not None:
-                timer.cancel()
-            self._timer_at = deadline
-            self._timer = self._loop.call_at(deadline, self._expire, context=self._context)
-
-    def _expire(self) -> None:
-        self._timer = None
-        # Rounding must not make a deadline that was reached look like one to come.
-        now = max(self._loop.time(), self._timer_at)
-        for transaction, outputs in self.transactions.expire(now):
-            self._carry(transaction, outputs)
-        self._arm()

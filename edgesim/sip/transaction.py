@@ -1,26 +1,30 @@
 """The four transactions of RFC 3261, section 17, with the corrections of RFC 6026, without IO.
 
 A transaction takes messages and the time, and gives outputs: messages to send, messages for its user, its end. The
-behaviour is the four tables at the end of the file: (state, event) to (next state, actions). A pair that is not in a
-table is an event that changes nothing. Times are seconds of any steady clock.
+behaviour is the four tables at the end of the file: (state, event) to (next state, actions), or to `IGNORED` for an
+event that changes nothing there. A pair that is in no table is a mistake of ours, and raises. Times are seconds of any
+steady clock.
 """
 
 from __future__ import annotations
 
-import heapq
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import islice
 from typing import Any
 
+from edgesim.sip.errors import SipError
 from edgesim.sip.message import Request, Response
-from edgesim.sip.values import Via
 
-SERVERS = 20_000
-"""How many requests a stateful element remembers at once."""
-SEARCHED = 64
-"""How many of the oldest are looked at for one that is answered."""
+TRYING_AFTER = 0.2
+"""Seconds after which an INVITE that its user has not answered gets a 100 (RFC 3261, 17.2.1)."""
+
+Message = Request | Response
+
+
+class TransactionMisuse(SipError):
+    """A transaction was asked for what its state does not allow: a mistake of the code that uses it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,43 +57,47 @@ class On(Enum):
     FAILURE = auto()
     REQUEST = auto()
     ACK = auto()
-    RESEND_TIMER = auto()
-    """A, E or G: retransmit."""
-    GIVE_UP_TIMER = auto()
-    """B, F or H: nobody answers."""
+    CANCEL = auto()
+    """The user of a client transaction wants no answer any more."""
     LINGER_TIMER = auto()
     """D, I, J, K, L or M: late retransmissions have died out."""
+    GIVE_UP_TIMER = auto()
+    """B, F or H: nobody answers; also 64*T1 after a CANCEL (RFC 3261, 9.1)."""
+    RESEND_TIMER = auto()
+    """A, E or G: retransmit."""
+    TRYING_TIMER = auto()
+    """The user of a server transaction has not answered an INVITE for `TRYING_AFTER`."""
     TRANSPORT_ERROR = auto()
 
 
-class Do(Enum):
-    """What a transaction does about it."""
-
-    SEND = "_send"
-    """(Re)send the request, or the last response."""
-    ACK = "_ack"
-    DELIVER = "_deliver"
-    RESEND_LATER = "_resend_later"
-    SLOW_DOWN = "_slow_down"
-    STOP = "_stop"
-    LINGER = "_linger"
-    GIVE_UP_LATER = "_give_up_later"
-    TIMED_OUT = "_timed_out"
-    FAILED = "_failed"
+_TIMERS = (On.LINGER_TIMER, On.GIVE_UP_TIMER, On.RESEND_TIMER, On.TRYING_TIMER)
+"""In the order in which they fire when they are due together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
     """Put this message on the wire."""
 
-    message: Request | Response
+    message: Message
 
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
     """Give this message to the transaction's user."""
 
-    message: Request | Response
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Begin a client transaction for this CANCEL."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Trying:
+    """Answer the request with a 100."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +110,7 @@ class TransportFailed:
     """The transport could not carry a message."""
 
 
-Output = Send | Deliver | TimedOut | TransportFailed
-Table = dict[tuple[State, On], tuple[State, tuple[Do, ...]]]
+Output = Send | Deliver | Cancel | Trying | TimedOut | TransportFailed
 Key = tuple[str, ...]
 
 
@@ -111,18 +118,14 @@ class Transaction(ABC):
     """One transaction. ``user`` is for whoever uses it; it means nothing here."""
 
     __slots__ = (
-        "_ack_message",
-        "_give_up",
-        "_interval",
-        "_invite",
-        "_linger_until",
-        "_now",
-        "_out",
-        "_resend",
         "_table",
+        "_timers",
+        "interval",
         "invite",
         "key",
         "last",
+        "now",
+        "out",
         "reliable",
         "request",
         "state",
@@ -137,15 +140,13 @@ class Transaction(ABC):
         self.timers = timers
         self.user = user
         self.invite = request.method == "INVITE"
-        self.last: Request | Response | None = None
-        self._ack_message: Request | None = None
-        self._interval = timers.t1
-        self._resend: float | None = None
-        self._give_up: float | None = None
-        self._linger_until: float | None = None
-        self._now = 0.0
-        self._out: list[Output] = []
+        self.last: Message | None = None
+        """What is sent again: the request, or the last response."""
+        self.interval = timers.t1
+        self.now = 0.0
+        self.out: list[Output] = []
         self.state = State.TERMINATED
+        self._timers: dict[On, float] = {}
         self._table: Table = {}
 
     @property
@@ -156,120 +157,101 @@ class Transaction(ABC):
     @property
     def deadline(self) -> float | None:
         """When `expire` wants to be called next, or None."""
-        if self.state is State.TERMINATED:
-            return None
-        return min((at for at in (self._resend, self._give_up, self._linger_until) if at is not None), default=None)
+        return min(self._timers.values()) if self._timers else None
 
     def expire(self, now: float) -> list[Output]:
         """Let the timers that are due fire."""
         out: list[Output] = []
-        while self.state is not State.TERMINATED:
-            deadline = self.deadline
-            if deadline is None or deadline > now:
-                break
-            if deadline == self._linger_until:
-                self._linger_until = None
-                out += self._on(On.LINGER_TIMER, now)
-            elif deadline == self._give_up:
-                self._give_up = None
-                out += self._on(On.GIVE_UP_TIMER, now)
-            else:
-                self._resend = None
-                out += self._on(On.RESEND_TIMER, now)
+        while self._timers and (deadline := min(self._timers.values())) <= now:
+            timer = next(timer for timer in _TIMERS if self._timers.get(timer) == deadline)
+            del self._timers[timer]
+            out += self._on(timer, now)
         return out
 
     def transport_failed(self, now: float) -> list[Output]:
         """Say that a message could not be carried."""
         return self._on(On.TRANSPORT_ERROR, now)
 
-    def _on(self, event: On, now: float, message: Request | Response | None = None) -> list[Output]:
-        step = self._table.get((self.state, event))
-        if step is None:
-            return []
-        self._now = now
-        out: list[Output] = []
-        self._out = out
-        self.state, actions = step
-        for action in actions:
-            getattr(self, action.value)(message)
-        self._out = []
-        return out
+    def end(self) -> None:
+        """End it at once."""
+        self.state = State.TERMINATED
+        self._timers.clear()
 
-    # ---- actions
+    def arm(self, timer: On, seconds: float) -> None:
+        """Let a timer fire ``seconds`` from now."""
+        self._timers[timer] = self.now + seconds
 
-    def _send(self, message: Request | Response | None) -> None:
-        if self.last is not None:
-            self._out.append(Send(self.last))
-
-    def _deliver(self, message: Request | Response | None) -> None:
-        if message is not None:
-            self._out.append(Deliver(message))
-
-    def _resend_later(self, message: Request | Response | None) -> None:
-        """Arm A, E or G and double it; A alone has no ceiling (RFC 3261, 17.1.1.2)."""
-        if self.reliable:
-            return
-        self._resend = self._now + self._interval
-        self._interval *= 2
-        if not (self.invite and isinstance(self, ClientTransaction)):
-            self._interval = min(self._interval, self.timers.t2)
-
-    def _slow_down(self, message: Request | Response | None) -> None:
-        """Timer E runs at T2 once a provisional response came (RFC 3261, 17.1.2.2)."""
-        self._interval = self.timers.t2
-
-    def _give_up_later(self, message: Request | Response | None) -> None:
-        self._give_up = self._now + 64 * self.timers.t1
-
-    def _stop(self, message: Request | Response | None) -> None:
-        self._resend = self._give_up = None
-
-    def _linger(self, message: Request | Response | None) -> None:
-        wait = self._linger_time()
-        if wait > 0:
-            self._linger_until = self._now + wait
-        else:
-            self.state = State.TERMINATED
+    def disarm(self, timer: On) -> None:
+        """Stop a timer, if it runs."""
+        self._timers.pop(timer, None)
 
     @abstractmethod
-    def _linger_time(self) -> float:
+    def linger_time(self) -> float:
         """Return how long it lingers once it has ended, in seconds."""
 
-    def _timed_out(self, message: Request | Response | None) -> None:
-        self._out.append(TimedOut())
+    @property
+    def most_interval(self) -> float | None:
+        """The ceiling of retransmission intervals, in seconds, or None."""
+        return self.timers.t2
 
-    def _failed(self, message: Request | Response | None) -> None:
-        self._out.append(TransportFailed())
-
-    def _ack(self, message: Request | Response | None) -> None:
-        """Acknowledge a final response that is no success (RFC 3261, 17.1.1.3)."""
-        if isinstance(message, Response):
-            self._ack_message = ack_for(self.request, message)
-        if self._ack_message is not None:
-            self._out.append(Send(self._ack_message))
+    def _on(self, event: On, now: float, message: Message | None = None) -> list[Output]:
+        try:
+            step = self._table[self.state, event]
+        except KeyError:
+            raise TransactionMisuse(
+                f"{type(self).__name__} of {self.request.method}: {event.name} while {self.state.name}"
+            ) from None
+        if step is None:
+            return []
+        self.now = now
+        out: list[Output] = []
+        self.out = out
+        self.state, actions = step
+        for action in actions:
+            action(self, message)
+        if self.state is State.TERMINATED:
+            self._timers.clear()
+        self.out = []
+        return out
 
 
 class ClientTransaction(Transaction):
     """A transaction of the side that asks."""
 
-    __slots__ = ()
+    __slots__ = ("ack", "cancelling")
+
+    def __init__(self, key: Key, request: Request, *, reliable: bool, timers: Timers, user: Any = None) -> None:
+        super().__init__(key, request, reliable=reliable, timers=timers, user=user)
+        self.ack: Request | None = None
+        """The ACK to a final response that is no success."""
+        self.cancelling = False
+        """Whether its user wants no answer any more."""
 
     def start(self, now: float) -> list[Output]:
         """Send the request and arm the timers (A and B, or E and F)."""
         self._table = CLIENT_INVITE if self.invite else CLIENT_OTHER
         self.state = State.CALLING if self.invite else State.TRYING
         self.last = self.request
-        self._now = now
-        self._give_up_later(None)
-        self._resend_later(None)
+        self.now = now
+        give_up_later(self, None)
+        resend_later(self, None)
         return [Send(self.request)]
 
     def receive(self, response: Response, now: float) -> list[Output]:
         """Take a response that matches this transaction."""
-        event = On.PROVISIONAL if response.status < 200 else On.SUCCESS if response.status < 300 else On.FAILURE
-        return self._on(event, now, response)
+        return self._on(_event_of(response), now, response)
 
-    def _linger_time(self) -> float:
+    def cancel(self, now: float) -> list[Output]:
+        """Ask for the end of an INVITE (RFC 3261, 9.1): not before the other side has said that it is there."""
+        return self._on(On.CANCEL, now)
+
+    @property
+    def most_interval(self) -> float | None:
+        """Timer A alone has no ceiling (RFC 3261, 17.1.1.2)."""
+        return None if self.invite else self.timers.t2
+
+    def linger_time(self) -> float:
+        """Timer D, K or M."""
         if not self.invite:
             return 0.0 if self.reliable else self.timers.t4
         if self.state is State.ACCEPTED:
@@ -280,13 +262,20 @@ class ClientTransaction(Transaction):
 class ServerTransaction(Transaction):
     """A transaction of the side that answers."""
 
-    __slots__ = ()
+    __slots__ = ("context",)
+
+    def __init__(self, key: Key, request: Request, *, reliable: bool, timers: Timers, user: Any = None) -> None:
+        super().__init__(key, request, reliable=reliable, timers=timers, user=user)
+        self.context: Any = None
+        """Free for whoever answers."""
 
     def start(self, now: float) -> list[Output]:
         """Take the request that makes the transaction; it is for the user to deliver."""
         self._table = SERVER_INVITE if self.invite else SERVER_OTHER
         self.state = State.PROCEEDING if self.invite else State.TRYING
-        self._now = now
+        self.now = now
+        if self.invite:
+            self.arm(On.TRYING_TIMER, TRYING_AFTER)
         return [Deliver(self.request)]
 
     def receive(self, request: Request, now: float) -> list[Output]:
@@ -294,13 +283,11 @@ class ServerTransaction(Transaction):
         return self._on(On.ACK if request.method == "ACK" else On.REQUEST, now, request)
 
     def respond(self, response: Response, now: float) -> list[Output]:
-        """Send a response. One that the state does not allow (a second final one) is not sent."""
-        event = On.PROVISIONAL if response.status < 200 else On.SUCCESS if response.status < 300 else On.FAILURE
-        if (self.state, event) in self._table:
-            self.last = response
-        return self._on(event, now, response)
+        """Send a response. A second final one, where the state allows none, is not sent."""
+        return self._on(_event_of(response), now, response)
 
-    def _linger_time(self) -> float:
+    def linger_time(self) -> float:
+        """Timer I, J or L."""
         if self.state is State.ACCEPTED:
             return 64 * self.timers.t1
         if self.reliable:
@@ -308,230 +295,254 @@ class ServerTransaction(Transaction):
         return self.timers.t4 if self.invite else 64 * self.timers.t1
 
 
+def _event_of(response: Response) -> On:
+    return On.PROVISIONAL if response.status < 200 else On.SUCCESS if response.status < 300 else On.FAILURE
+
+
+# ---- actions
+
+
+def resend(transaction: Transaction, message: Message | None) -> None:
+    """Send the request, or the last response, again."""
+    if transaction.last is not None:
+        transaction.out.append(Send(transaction.last))
+
+
+def answer(transaction: Transaction, message: Message | None) -> None:
+    """Send a response of the user, and keep it for retransmissions of the request."""
+    assert message is not None
+    transaction.last = message
+    transaction.disarm(On.TRYING_TIMER)
+    transaction.out.append(Send(message))
+
+
+def deliver(transaction: Transaction, message: Message | None) -> None:
+    """Give the message to the user."""
+    assert message is not None
+    transaction.out.append(Deliver(message))
+
+
+def acknowledge(transaction: Transaction, message: Message | None) -> None:
+    """Acknowledge a final response that is no success (RFC 3261, 17.1.1.3); each time with the same ACK."""
+    assert isinstance(transaction, ClientTransaction) and isinstance(message, Response)
+    if transaction.ack is None:
+        transaction.ack = ack_for(transaction.request, message)
+    transaction.out.append(Send(transaction.ack))
+
+
+def resend_later(transaction: Transaction, message: Message | None) -> None:
+    """Arm A, E or G, and double it up to its ceiling; a reliable transport needs none of them."""
+    if transaction.reliable:
+        return
+    transaction.arm(On.RESEND_TIMER, transaction.interval)
+    most = transaction.most_interval
+    transaction.interval *= 2
+    if most is not None:
+        transaction.interval = min(transaction.interval, most)
+
+
+def slow_down(transaction: Transaction, message: Message | None) -> None:
+    """Timer E runs at T2 once a provisional response came (RFC 3261, 17.1.2.2)."""
+    transaction.interval = transaction.timers.t2
+
+
+def give_up_later(transaction: Transaction, message: Message | None) -> None:
+    """Arm B, F or H."""
+    transaction.arm(On.GIVE_UP_TIMER, 64 * transaction.timers.t1)
+
+
+def stop(transaction: Transaction, message: Message | None) -> None:
+    """Stop retransmitting and waiting."""
+    transaction.disarm(On.RESEND_TIMER)
+    transaction.disarm(On.GIVE_UP_TIMER)
+
+
+def linger(transaction: Transaction, message: Message | None) -> None:
+    """Arm D, I, J, K, L or M; one of no length ends the transaction at once."""
+    wait = transaction.linger_time()
+    if wait > 0:
+        transaction.arm(On.LINGER_TIMER, wait)
+    else:
+        transaction.state = State.TERMINATED
+
+
+def try_(transaction: Transaction, message: Message | None) -> None:
+    """Have the INVITE answered with a 100."""
+    transaction.out.append(Trying())
+
+
+def want_cancel(transaction: Transaction, message: Message | None) -> None:
+    """Remember that there is something to cancel once the other side has answered (RFC 3261, 9.1)."""
+    assert isinstance(transaction, ClientTransaction)
+    transaction.cancelling = True
+
+
+def cancel(transaction: Transaction, message: Message | None) -> None:
+    """Send the CANCEL, once, and wait no longer than 64*T1 for the final response (RFC 3261, 9.1)."""
+    assert isinstance(transaction, ClientTransaction)
+    if not transaction.cancelling:
+        transaction.cancelling = True
+        _cancel_now(transaction)
+
+
+def cancel_if_wanted(transaction: Transaction, message: Message | None) -> None:
+    """Send the CANCEL that was held back."""
+    assert isinstance(transaction, ClientTransaction)
+    if transaction.cancelling:
+        _cancel_now(transaction)
+
+
+def _cancel_now(transaction: ClientTransaction) -> None:
+    transaction.out.append(Cancel(cancel_for(transaction.request)))
+    give_up_later(transaction, None)
+
+
+def time_out(transaction: Transaction, message: Message | None) -> None:
+    """Tell the user that nobody answered."""
+    transaction.out.append(TimedOut())
+
+
+def fail(transaction: Transaction, message: Message | None) -> None:
+    """Tell the user that the transport failed."""
+    transaction.out.append(TransportFailed())
+
+
 def ack_for(request: Request, response: Response) -> Request:
     """Return the ACK to a response from 300 up: the INVITE's URI, top Via, Route; To from the response."""
+    return _beside(request, "ACK", response.get("To") or request.get("To") or "")
+
+
+def cancel_for(request: Request) -> Request:
+    """Return the CANCEL of a request: its URI, top Via, Route, From, To, Call-ID (RFC 3261, 9.1)."""
+    return _beside(request, "CANCEL", request.get("To") or "")
+
+
+def _beside(request: Request, method: str, to: str) -> Request:
     return Request.build(
-        "ACK",
+        method,
         request.uri,
         [
             ("Via", str(request.top_via)),
             *((("Max-Forwards", "70"),) if "Max-Forwards" in request else ()),
             *(("Route", route) for route in request.get_all("Route")),
             ("From", request.get("From") or ""),
-            ("To", response.get("To") or request.get("To") or ""),
+            ("To", to),
             ("Call-ID", request.call_id),
-            ("CSeq", f"{request.cseq.number} ACK"),
+            ("CSeq", f"{request.cseq.number} {method}"),
         ],
     )
 
 
-def client_key(via: Via, method: str) -> Key:
-    """Return what a response is matched by (RFC 3261, 17.1.3)."""
-    return (via.branch or "", method)
+# ---- the tables
 
-
-def server_key(message: Request | Response, method: str | None = None) -> Key:
-    """Return what a request, or the response to it, is matched by (RFC 3261, 17.2.3); ACK finds its INVITE.
-
-    Call-ID, CSeq and the tag in From count beside the branch: a branch may say nothing (that of RFC 2543, or the magic
-    cookie alone), and what it cannot tell apart is no retransmission.
-    """
-    via = message.top_via
-    cseq = message.cseq
-    method = method or ("INVITE" if cseq.method == "ACK" else cseq.method)
-    return (via.branch or "", via.sent_by, method, message.call_id, str(cseq.number), message.from_.tag or "")
-
-
-class Transactions:
-    """All transactions of one element, matched by key, with one next deadline for all."""
-
-    def __init__(self, timers: Timers | None = None) -> None:
-        self.timers = timers or Timers()
-        self.limit = SERVERS
-        self.clients: dict[Key, ClientTransaction] = {}
-        self.servers: dict[Key, ServerTransaction] = {}
-        self._heap: list[tuple[float, int, Transaction]] = []
-        self._sequence = 0
-
-    def __len__(self) -> int:
-        return len(self.clients) + len(self.servers)
-
-    @property
-    def deadline(self) -> float | None:
-        """When `expire` wants to be called next, or None."""
-        heap = self._heap
-        while heap and heap[0][2].deadline != heap[0][0]:
-            heapq.heappop(heap)
-        return heap[0][0] if heap else None
-
-    def request(
-        self, request: Request, now: float, *, reliable: bool, user: Any = None
-    ) -> tuple[ClientTransaction, list[Output]]:
-        """Begin a client transaction. Raises `ValueError` if its key is in use, `SipProtocolError` without a Via."""
-        key = client_key(request.top_via, request.method)
-        if key in self.clients:
-            raise ValueError("a transaction with this branch and method is under way")
-        transaction = ClientTransaction(key, request, reliable=reliable, timers=self.timers, user=user)
-        outputs = transaction.start(now)
-        self.clients[key] = transaction
-        self._after(transaction)
-        return transaction, outputs
-
-    def response(self, response: Response, now: float) -> tuple[ClientTransaction, list[Output]] | None:
-        """Take a response from the wire; None where it belongs to no transaction."""
-        transaction = self.clients.get(client_key(response.top_via, response.cseq.method))
-        if transaction is None:
-            return None
-        outputs = transaction.receive(response, now)
-        self._after(transaction)
-        return transaction, outputs
-
-    def incoming(
-        self, request: Request, now: float, *, reliable: bool, user: Any = None
-    ) -> tuple[ServerTransaction | None, list[Output]]:
-        """Take a request from the wire. A `Deliver` among the outputs is new to the user.
-
-        The transaction is None for an ACK that matches none: that of a 2xx, which is the user's.
-        """
-        key = server_key(request)
-        transaction = self.servers.get(key)
-        if transaction is None:
-            if request.method == "ACK":
-                return None, [Deliver(request)]
-            transaction = ServerTransaction(key, request, reliable=reliable, timers=self.timers, user=user)
-            outputs = transaction.start(now)
-            self.servers[key] = transaction
-        else:
-            outputs = transaction.receive(request, now)
-        self._after(transaction)
-        return transaction, outputs
-
-    def room(self, request: Request) -> bool:
-        """Say whether a request can be taken; for a new one, an old one that is answered may be forgotten.
-
-        A retransmission of a forgotten request is new, and gets its answer anew.
-        """
-        if len(self.servers) < self.limit or request.method == "ACK" or server_key(request) in self.servers:
-            return True
-        for old in islice(self.servers.values(), SEARCHED):
-            if old.state not in (State.TRYING, State.PROCEEDING):
-                self.forget(old)
-                return True
-        return False
-
-    def cancelled(self, cancel: Request) -> ServerTransaction | None:
-        """Return the transaction that a CANCEL means (RFC 3261, 9.2)."""
-        return self.servers.get(server_key(cancel, "INVITE"))
-
-    def respond(self, response: Response, now: float) -> tuple[ServerTransaction, list[Output]] | None:
-        """Answer by the transaction that a response belongs to; None where there is none."""
-        transaction = self.servers.get(server_key(response))
-        if transaction is None:
-            return None
-        outputs = transaction.respond(response, now)
-        self._after(transaction)
-        return transaction, outputs
-
-    def failed(self, transaction: Transaction, now: float) -> list[Output]:
-        """Say that a transaction's transport failed."""
-        outputs = transaction.transport_failed(now)
-        self._after(transaction)
-        return outputs
-
-    def forget(self, transaction: Transaction) -> None:
-        """Drop a transaction whose user has gone."""
-        transaction.state = State.TERMINATED
-        self._after(transaction)
-
-    def expire(self, now: float) -> list[tuple[Transaction, list[Output]]]:
-        """Let every timer that is due fire, in the order in which they are due."""
-        fired: list[tuple[Transaction, list[Output]]] = []
-        while (deadline := self.deadline) is not None and deadline <= now:
-            transaction = heapq.heappop(self._heap)[2]
-            fired.append((transaction, transaction.expire(now)))
-            self._after(transaction)
-        return fired
-
-    def _after(self, transaction: Transaction) -> None:
-        deadline = transaction.deadline
-        if transaction.terminated:
-            table: dict[Key, Any] = self.clients if isinstance(transaction, ClientTransaction) else self.servers
-            if table.get(transaction.key) is transaction:
-                del table[transaction.key]
-        elif deadline is not None:
-            self._sequence += 1
-            heapq.heappush(self._heap, (deadline, self._sequence, transaction))
-        if len(self._heap) > 64 and len(self._heap) > 4 * len(self):
-            self._heap = [entry for entry in self._heap if entry[2].deadline == entry[0]]
-            heapq.heapify(self._heap)
-
+Action = Callable[[Transaction, Message | None], None]
+Step = tuple[State, tuple[Action, ...]]
+Table = dict[tuple[State, On], Step | None]
+IGNORED: Step | None = None
 
 CLIENT_INVITE: Table = {
-    (State.CALLING, On.RESEND_TIMER): (State.CALLING, (Do.SEND, Do.RESEND_LATER)),
-    (State.CALLING, On.GIVE_UP_TIMER): (State.TERMINATED, (Do.TIMED_OUT,)),
-    (State.CALLING, On.TRANSPORT_ERROR): (State.TERMINATED, (Do.FAILED,)),
-    (State.CALLING, On.PROVISIONAL): (State.PROCEEDING, (Do.STOP, Do.DELIVER)),
-    (State.CALLING, On.SUCCESS): (State.ACCEPTED, (Do.STOP, Do.DELIVER, Do.LINGER)),
-    (State.CALLING, On.FAILURE): (State.COMPLETED, (Do.STOP, Do.ACK, Do.DELIVER, Do.LINGER)),
-    (State.PROCEEDING, On.PROVISIONAL): (State.PROCEEDING, (Do.DELIVER,)),
-    (State.PROCEEDING, On.SUCCESS): (State.ACCEPTED, (Do.DELIVER, Do.LINGER)),
-    (State.PROCEEDING, On.FAILURE): (State.COMPLETED, (Do.ACK, Do.DELIVER, Do.LINGER)),
-    (State.PROCEEDING, On.TRANSPORT_ERROR): (State.TERMINATED, (Do.FAILED,)),
-    (State.COMPLETED, On.FAILURE): (State.COMPLETED, (Do.ACK,)),
-    (State.COMPLETED, On.TRANSPORT_ERROR): (State.TERMINATED, (Do.FAILED,)),
+    (State.CALLING, On.RESEND_TIMER): (State.CALLING, (resend, resend_later)),
+    (State.CALLING, On.GIVE_UP_TIMER): (State.TERMINATED, (time_out,)),
+    (State.CALLING, On.TRANSPORT_ERROR): (State.TERMINATED, (fail,)),
+    (State.CALLING, On.CANCEL): (State.CALLING, (want_cancel,)),
+    (State.CALLING, On.PROVISIONAL): (State.PROCEEDING, (stop, deliver, cancel_if_wanted)),
+    (State.CALLING, On.SUCCESS): (State.ACCEPTED, (stop, deliver, linger)),
+    (State.CALLING, On.FAILURE): (State.COMPLETED, (stop, acknowledge, deliver, linger)),
+    (State.PROCEEDING, On.PROVISIONAL): (State.PROCEEDING, (deliver,)),
+    (State.PROCEEDING, On.CANCEL): (State.PROCEEDING, (cancel,)),
+    (State.PROCEEDING, On.GIVE_UP_TIMER): (State.TERMINATED, (time_out,)),
+    (State.PROCEEDING, On.SUCCESS): (State.ACCEPTED, (stop, deliver, linger)),
+    (State.PROCEEDING, On.FAILURE): (State.COMPLETED, (stop, acknowledge, deliver, linger)),
+    (State.PROCEEDING, On.TRANSPORT_ERROR): (State.TERMINATED, (fail,)),
+    (State.COMPLETED, On.PROVISIONAL): IGNORED,
+    (State.COMPLETED, On.SUCCESS): IGNORED,
+    (State.COMPLETED, On.FAILURE): (State.COMPLETED, (acknowledge,)),
+    (State.COMPLETED, On.CANCEL): IGNORED,
+    (State.COMPLETED, On.TRANSPORT_ERROR): (State.TERMINATED, (fail,)),
     (State.COMPLETED, On.LINGER_TIMER): (State.TERMINATED, ()),
-    (State.ACCEPTED, On.SUCCESS): (State.ACCEPTED, (Do.DELIVER,)),
+    (State.ACCEPTED, On.PROVISIONAL): IGNORED,
+    (State.ACCEPTED, On.SUCCESS): (State.ACCEPTED, (deliver,)),
+    (State.ACCEPTED, On.FAILURE): IGNORED,
+    (State.ACCEPTED, On.CANCEL): IGNORED,
+    (State.ACCEPTED, On.TRANSPORT_ERROR): IGNORED,
     (State.ACCEPTED, On.LINGER_TIMER): (State.TERMINATED, ()),
+    (State.TERMINATED, On.CANCEL): IGNORED,
+    (State.TERMINATED, On.TRANSPORT_ERROR): IGNORED,
 }
-"""RFC 3261, figure 5, with RFC 6026, figure 5."""
+"""RFC 3261, figure 5, with RFC 6026, figure 5, and CANCEL as in RFC 3261, 9.1."""
 
 CLIENT_OTHER: Table = {
-    (State.TRYING, On.RESEND_TIMER): (State.TRYING, (Do.SEND, Do.RESEND_LATER)),
-    (State.TRYING, On.GIVE_UP_TIMER): (State.TERMINATED, (Do.TIMED_OUT,)),
-    (State.TRYING, On.TRANSPORT_ERROR): (State.TERMINATED, (Do.FAILED,)),
-    (State.TRYING, On.PROVISIONAL): (State.PROCEEDING, (Do.SLOW_DOWN, Do.DELIVER)),
-    (State.TRYING, On.SUCCESS): (State.COMPLETED, (Do.STOP, Do.DELIVER, Do.LINGER)),
-    (State.TRYING, On.FAILURE): (State.COMPLETED, (Do.STOP, Do.DELIVER, Do.LINGER)),
-    (State.PROCEEDING, On.RESEND_TIMER): (State.PROCEEDING, (Do.SEND, Do.RESEND_LATER)),
-    (State.PROCEEDING, On.GIVE_UP_TIMER): (State.TERMINATED, (Do.TIMED_OUT,)),
-    (State.PROCEEDING, On.TRANSPORT_ERROR): (State.TERMINATED, (Do.FAILED,)),
-    (State.PROCEEDING, On.PROVISIONAL): (State.PROCEEDING, (Do.DELIVER,)),
-    (State.PROCEEDING, On.SUCCESS): (State.COMPLETED, (Do.STOP, Do.DELIVER, Do.LINGER)),
-    (State.PROCEEDING, On.FAILURE): (State.COMPLETED, (Do.STOP, Do.DELIVER, Do.LINGER)),
+    (State.TRYING, On.RESEND_TIMER): (State.TRYING, (resend, resend_later)),
+    (State.TRYING, On.GIVE_UP_TIMER): (State.TERMINATED, (time_out,)),
+    (State.TRYING, On.TRANSPORT_ERROR): (State.TERMINATED, (fail,)),
+    (State.TRYING, On.PROVISIONAL): (State.PROCEEDING, (slow_down, deliver)),
+    (State.TRYING, On.SUCCESS): (State.COMPLETED, (stop, deliver, linger)),
+    (State.TRYING, On.FAILURE): (State.COMPLETED, (stop, deliver, linger)),
+    (State.PROCEEDING, On.RESEND_TIMER): (State.PROCEEDING, (resend, resend_later)),
+    (State.PROCEEDING, On.GIVE_UP_TIMER): (State.TERMINATED, (time_out,)),
+    (State.PROCEEDING, On.TRANSPORT_ERROR): (State.TERMINATED, (fail,)),
+    (State.PROCEEDING, On.PROVISIONAL): (State.PROCEEDING, (deliver,)),
+    (State.PROCEEDING, On.SUCCESS): (State.COMPLETED, (stop, deliver, linger)),
+    (State.PROCEEDING, On.FAILURE): (State.COMPLETED, (stop, deliver, linger)),
+    (State.COMPLETED, On.PROVISIONAL): IGNORED,
+    (State.COMPLETED, On.SUCCESS): IGNORED,
+    (State.COMPLETED, On.FAILURE): IGNORED,
+    (State.COMPLETED, On.TRANSPORT_ERROR): IGNORED,
     (State.COMPLETED, On.LINGER_TIMER): (State.TERMINATED, ()),
+    (State.TERMINATED, On.TRANSPORT_ERROR): IGNORED,
 }
 """RFC 3261, figure 6."""
 
 SERVER_INVITE: Table = {
-    (State.PROCEEDING, On.REQUEST): (State.PROCEEDING, (Do.SEND,)),
-    (State.PROCEEDING, On.PROVISIONAL): (State.PROCEEDING, (Do.SEND,)),
-    (State.PROCEEDING, On.SUCCESS): (State.ACCEPTED, (Do.SEND, Do.LINGER)),
-    (State.PROCEEDING, On.FAILURE): (State.COMPLETED, (Do.SEND, Do.RESEND_LATER, Do.GIVE_UP_LATER)),
-    (State.PROCEEDING, On.TRANSPORT_ERROR): (State.TERMINATED, (Do.FAILED,)),
-    (State.COMPLETED, On.REQUEST): (State.COMPLETED, (Do.SEND,)),
-    (State.COMPLETED, On.RESEND_TIMER): (State.COMPLETED, (Do.SEND, Do.RESEND_LATER)),
-    (State.COMPLETED, On.GIVE_UP_TIMER): (State.TERMINATED, (Do.TIMED_OUT,)),
-    (State.COMPLETED, On.TRANSPORT_ERROR): (State.TERMINATED, (Do.FAILED,)),
-    (State.COMPLETED, On.ACK): (State.CONFIRMED, (Do.STOP, Do.LINGER)),
+    (State.PROCEEDING, On.REQUEST): (State.PROCEEDING, (resend,)),
+    (State.PROCEEDING, On.ACK): IGNORED,
+    (State.PROCEEDING, On.TRYING_TIMER): (State.PROCEEDING, (try_,)),
+    (State.PROCEEDING, On.PROVISIONAL): (State.PROCEEDING, (answer,)),
+    (State.PROCEEDING, On.SUCCESS): (State.ACCEPTED, (answer, linger)),
+    (State.PROCEEDING, On.FAILURE): (State.COMPLETED, (answer, resend_later, give_up_later)),
+    (State.PROCEEDING, On.TRANSPORT_ERROR): (State.PROCEEDING, (fail,)),
+    (State.COMPLETED, On.REQUEST): (State.COMPLETED, (resend,)),
+    (State.COMPLETED, On.SUCCESS): IGNORED,
+    (State.COMPLETED, On.FAILURE): IGNORED,
+    (State.COMPLETED, On.RESEND_TIMER): (State.COMPLETED, (resend, resend_later)),
+    (State.COMPLETED, On.GIVE_UP_TIMER): (State.TERMINATED, (time_out,)),
+    (State.COMPLETED, On.TRANSPORT_ERROR): (State.COMPLETED, (fail,)),
+    (State.COMPLETED, On.ACK): (State.CONFIRMED, (stop, linger)),
+    (State.CONFIRMED, On.REQUEST): IGNORED,
+    (State.CONFIRMED, On.ACK): IGNORED,
+    (State.CONFIRMED, On.SUCCESS): IGNORED,
+    (State.CONFIRMED, On.FAILURE): IGNORED,
+    (State.CONFIRMED, On.TRANSPORT_ERROR): IGNORED,
     (State.CONFIRMED, On.LINGER_TIMER): (State.TERMINATED, ()),
-    (State.ACCEPTED, On.SUCCESS): (State.ACCEPTED, (Do.SEND,)),
-    (State.ACCEPTED, On.ACK): (State.ACCEPTED, (Do.DELIVER,)),
+    (State.ACCEPTED, On.REQUEST): IGNORED,
+    (State.ACCEPTED, On.SUCCESS): (State.ACCEPTED, (answer,)),
+    (State.ACCEPTED, On.FAILURE): IGNORED,
+    (State.ACCEPTED, On.ACK): (State.ACCEPTED, (deliver,)),
+    (State.ACCEPTED, On.TRANSPORT_ERROR): (State.ACCEPTED, (fail,)),
     (State.ACCEPTED, On.LINGER_TIMER): (State.TERMINATED, ()),
+    (State.TERMINATED, On.TRANSPORT_ERROR): IGNORED,
 }
-"""RFC 3261, figure 7, with RFC 6026, figure 7."""
+"""RFC 3261, figure 7, with RFC 6026, figure 7. A second final response of the user is ignored: whoever fails after it
+answered answers once more."""
 
 SERVER_OTHER: Table = {
-    (State.TRYING, On.PROVISIONAL): (State.PROCEEDING, (Do.SEND,)),
-    (State.TRYING, On.SUCCESS): (State.COMPLETED, (Do.SEND, Do.LINGER)),
-    (State.TRYING, On.FAILURE): (State.COMPLETED, (Do.SEND, Do.LINGER)),
-    (State.TRYING, On.TRANSPORT_ERROR): (State.TERMINATED, (Do.FAILED,)),
-    (State.PROCEEDING, On.REQUEST): (State.PROCEEDING, (Do.SEND,)),
-    (State.PROCEEDING, On.PROVISIONAL): (State.PROCEEDING, (Do.SEND,)),
-    (State.PROCEEDING, On.SUCCESS): (State.COMPLETED, (Do.SEND, Do.LINGER)),
-    (State.PROCEEDING, On.FAILURE): (State.COMPLETED, (Do.SEND, Do.LINGER)),
-    (State.PROCEEDING, On.TRANSPORT_ERROR): (State.TERMINATED, (Do.FAILED,)),
-    (State.COMPLETED, On.REQUEST): (State.COMPLETED, (Do.SEND,)),
-    (State.COMPLETED, On.TRANSPORT_ERROR): (State.TERMINATED, (Do.FAILED,)),
+    (State.TRYING, On.REQUEST): IGNORED,
+    (State.TRYING, On.PROVISIONAL): (State.PROCEEDING, (answer,)),
+    (State.TRYING, On.SUCCESS): (State.COMPLETED, (answer, linger)),
+    (State.TRYING, On.FAILURE): (State.COMPLETED, (answer, linger)),
+    (State.TRYING, On.TRANSPORT_ERROR): (State.TERMINATED, (fail,)),
+    (State.PROCEEDING, On.REQUEST): (State.PROCEEDING, (resend,)),
+    (State.PROCEEDING, On.PROVISIONAL): (State.PROCEEDING, (answer,)),
+    (State.PROCEEDING, On.SUCCESS): (State.COMPLETED, (answer, linger)),
+    (State.PROCEEDING, On.FAILURE): (State.COMPLETED, (answer, linger)),
+    (State.PROCEEDING, On.TRANSPORT_ERROR): (State.TERMINATED, (fail,)),
+    (State.COMPLETED, On.REQUEST): (State.COMPLETED, (resend,)),
+    (State.COMPLETED, On.SUCCESS): IGNORED,
+    (State.COMPLETED, On.FAILURE): IGNORED,
+    (State.COMPLETED, On.TRANSPORT_ERROR): (State.TERMINATED, (fail,)),
     (State.COMPLETED, On.LINGER_TIMER): (State.TERMINATED, ()),
+    (State.TERMINATED, On.SUCCESS): IGNORED,
+    (State.TERMINATED, On.FAILURE): IGNORED,
+    (State.TERMINATED, On.TRANSPORT_ERROR): IGNORED,
 }
-"""RFC 3261, figure 8."""
+"""RFC 3261, figure 8; a second final response of the user is ignored, as in `SERVER_INVITE`."""

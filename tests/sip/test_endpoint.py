@@ -20,7 +20,7 @@ from edgesim.sip import (
     SipTransportError,
 )
 from edgesim.sip import stun as stun_codec
-from edgesim.sip.transaction import State
+from edgesim.sip.transaction import State, cancel_for
 from edgesim.world import Host
 from edgesim.world.sim import SimWorld
 from tests.simrun import host, sim_run
@@ -94,7 +94,7 @@ class Lab:
         assert self.world.fabric.sockets() == []
         for endpoint in (self.phone, self.ucm):
             assert len(endpoint.transactions) == 0
-            assert endpoint._timer is None
+            assert endpoint.layer._timer is None
             assert not endpoint._tasks
 
 
@@ -220,36 +220,69 @@ def test_the_callers_own_limit() -> None:
     lab_run(main)
 
 
-def test_invite_its_refusal_and_its_cancel() -> None:
+def test_an_invite_is_answered_later_and_cancelled_meanwhile() -> None:
     async def main(lab: Lab) -> None:
-        waiting: list[Request] = []
+        cancelled: list[Request] = []
 
-        def answer(request: Request, connection: Connection) -> None:
+        async def answer(request: Request, connection: Connection) -> None:
             lab.seen.append(request)
-            if request.method == "INVITE":
-                waiting.append(request)
-                connection.send(request.response(180, to_tag="5"))
-            elif request.method == "CANCEL":
-                connection.send(request.response(200, to_tag="5"))
-                found = lab.ucm.transactions.cancelled(request)
-                assert found is not None
-                assert found.request is waiting[0]
-                connection.send(found.request.response(487, to_tag="5"))
+            await asyncio.sleep(1)
+            connection.send(request.response(180, to_tag="5"))
+            await asyncio.sleep(5)
+            connection.send(request.response(200, to_tag="5"))
 
         lab.ucm.on_request = answer
+        lab.ucm.on_cancel = lambda request, _: cancelled.append(request)
+        connection = await lab.phone.connect(UCM, 5060)
+        first, second = lab.ask("INVITE"), lab.ask("INVITE")
+        heard: list[int] = []
+        accepted = await lab.phone.request(first, connection, provisional=lambda item: heard.append(item.status))
+        assert accepted.status == 200
+        assert heard == [100, 180]  # the 100 after 200 ms, since nobody answered by then (RFC 3261, 17.2.1)
+        pending = asyncio.create_task(lab.phone.request(second, connection))
+        await asyncio.sleep(3)
+        lab.phone.cancel(second)
+        refusal = await pending
+        assert (refusal.status, refusal.to.tag) == (487, "5")
+        await asyncio.sleep(10)
+        assert [bytes(item) for item in cancelled] == [bytes(second)]
+        assert [item.method for item in lab.seen] == ["INVITE", "INVITE"]
+        assert [entry.event.method for entry in lab.entries(events.SipRequest)] == ["INVITE", "INVITE", "CANCEL", "ACK"]
+        answers = [(entry.event.method, entry.event.status) for entry in lab.entries(events.SipResponse)]
+        assert answers[-2:] == [("CANCEL", 200), ("INVITE", 487)]  # and the 200 that came too late went nowhere
+        assert lab.stray == []
+
+    lab_run(main)
+
+
+def test_a_cancel_waits_for_a_sign_of_life() -> None:
+    async def main(lab: Lab) -> None:
+        lab.ucm.on_request = lambda request, connection: lab.seen.append(request)
         connection = await lab.phone.connect(UCM, 5060)
         invite = lab.ask("INVITE")
         pending = asyncio.create_task(lab.phone.request(invite, connection))
-        await asyncio.sleep(1)
-        cancel = invite.copy()
-        cancel.method = "CANCEL"
-        cancel.uri = invite.uri
-        cancel.set("CSeq", "1 CANCEL")
-        assert (await lab.phone.request(cancel, connection)).status == 200
+        await asyncio.sleep(0)
+        lab.phone.cancel(invite)
         assert (await pending).status == 487
+        arrivals = [(entry.event.method, round(float(entry.at), 1)) for entry in lab.entries(events.SipRequest)]
+        begun = arrivals[0][1]
+        assert arrivals == [("INVITE", begun), ("CANCEL", pytest.approx(begun + 0.2, abs=0.05))]
+
+    lab_run(main)
+
+
+def test_a_cancel_by_another_connection_ends_nothing() -> None:
+    async def main(lab: Lab) -> None:
+        lab.ucm.on_request = lambda request, connection: lab.seen.append(request)
+        connection, other = await lab.phone.connect(UCM, 5060), await lab.phone.connect(UCM, 5060)
+        invite = lab.ask("INVITE")
+        waiting = asyncio.create_task(lab.phone.request(invite, connection))
+        await asyncio.sleep(1)
+        other.send(cancel_for(invite))
         await asyncio.sleep(1)
         assert [item.method for item in lab.seen] == ["INVITE", "CANCEL"]
-        assert [entry.event.method for entry in lab.entries(events.SipRequest)] == ["INVITE", "CANCEL", "ACK"]
+        assert not waiting.done()
+        waiting.cancel()
 
     lab_run(main)
 

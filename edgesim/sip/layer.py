@@ -1,0 +1,240 @@
+"""The transaction layer of one endpoint: it carries out what its transactions put out, and keeps their one timer.
+
+It stands between the connections and the transaction users (RFC 3261, 5): whoever asks is a `ClientUser`, whoever
+answers gets requests through ``deliver`` and answers through `TransactionLayer.respond`, now or later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from edgesim.sip.connection import Connection
+from edgesim.sip.errors import SipTransportError
+from edgesim.sip.matching import Transactions
+from edgesim.sip.message import Request, Response
+from edgesim.sip.transaction import (
+    Cancel,
+    ClientTransaction,
+    Deliver,
+    Output,
+    Send,
+    ServerTransaction,
+    State,
+    TimedOut,
+    Timers,
+    Transaction,
+    TransportFailed,
+    Trying,
+)
+
+
+class ClientUser(Protocol):
+    """Who sent a request: it hears of the answers, or that there will be none."""
+
+    @property
+    def connection(self) -> Connection:
+        """Where the request went."""
+
+    def answered(self, response: Response) -> None:
+        """A response came: provisional, final, or a further 2xx to an INVITE."""
+
+    def timed_out(self) -> None:
+        """Nobody answered within timer B or F, or in time after a CANCEL."""
+
+    def failed(self) -> None:
+        """The request could not be sent, or its connection was lost."""
+
+
+class _Canceller:
+    """Who sent a CANCEL: what the INVITE is answered is all that counts."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def answered(self, response: Response) -> None:
+        """Nothing: a 200 says only that the CANCEL arrived."""
+
+    def timed_out(self) -> None:
+        """Nothing: the INVITE has a time limit of its own."""
+
+    def failed(self) -> None:
+        """Nothing: the INVITE fails, too."""
+
+
+class TransactionLayer:
+    """``deliver`` gets each new request, and the ACK to a 2xx; ``answer`` makes the 100 to an INVITE that waits."""
+
+    def __init__(
+        self,
+        timers: Timers | None,
+        *,
+        limit: int,
+        context: contextvars.Context,
+        deliver: Callable[[Request, Connection], None],
+        answer: Callable[[Request, int], Response],
+    ) -> None:
+        self.transactions = Transactions(timers)
+        self.transactions.limit = limit
+        self._deliver = deliver
+        self._answer = answer
+        self._context = context
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+
+    # ---- asking
+
+    def request(self, request: Request, user: ClientUser) -> ClientTransaction:
+        """Send a request in a client transaction. Raises `ValueError` if its branch is in use."""
+        transaction, outputs = self.transactions.request(
+            request, self._loop.time(), reliable=user.connection.reliable, user=user
+        )
+        self._carry(transaction, outputs)
+        self._arm()
+        return transaction
+
+    def cancel(self, transaction: ClientTransaction) -> None:
+        """Ask for the end of an INVITE (RFC 3261, 9.1); one that is answered already stays as it is."""
+        if transaction.invite:
+            self._carry(transaction, self.transactions.cancel(transaction, self._loop.time()))
+            self._arm()
+
+    def forget(self, transaction: Transaction) -> None:
+        """Drop a transaction whose user has gone."""
+        self.transactions.forget(transaction)
+        self._arm()
+
+    # ---- answering
+
+    def respond(self, response: Response) -> bool:
+        """Send a response by the server transaction it belongs to; false where there is none."""
+        if not self.transactions.servers:
+            return False
+        found = self.transactions.respond(response, self._loop.time())
+        if found is None:
+            return False
+        self._carry(*found)
+        self._arm()
+        return True
+
+    def unanswered(self) -> list[Request]:
+        """Return the requests received that had no final response yet."""
+        waiting = (State.TRYING, State.PROCEEDING)
+        return [each.request for each in self.transactions.servers.values() if each.state in waiting]
+
+    # ---- what connections report
+
+    def incoming(self, request: Request, connection: Connection) -> bool:
+        """Take a request from the wire; false where there is no room for it."""
+        if not self.transactions.room(request):
+            return False
+        transaction, outputs = self.transactions.incoming(
+            request, self._loop.time(), reliable=connection.reliable, user=connection
+        )
+        if transaction is None:
+            self._deliver(request, connection)
+        else:
+            self._carry(transaction, outputs, connection)
+        self._arm()
+        return True
+
+    def response(self, response: Response, connection: Connection) -> bool:
+        """Take a response from the wire; false where it belongs to no transaction of this connection.
+
+        Whoever is at the other end of another stream was not asked.
+        """
+        if not self.transactions.clients:
+            return False
+        transaction = self.transactions.asked(response)
+        if transaction is None or (connection.reliable and transaction.user.connection is not connection):
+            return False
+        self._carry(transaction, self.transactions.response(transaction, response, self._loop.time()))
+        self._arm()
+        return True
+
+    def connection_lost(self, connection: Connection) -> None:
+        """A connection ended: what was asked by it fails, what it asked needs no answer."""
+        now = self._loop.time()
+        for client in [*self.transactions.clients.values()]:
+            if client.user.connection is connection:
+                self._carry(client, self.transactions.failed(client, now))
+                self.transactions.forget(client)
+        for server in [*self.transactions.servers.values()]:
+            if server.user is connection:
+                self.transactions.forget(server)
+        self._arm()
+
+    def close(self) -> None:
+        """End everything; who waits for an answer hears that there will be none."""
+        for transaction in [*self.transactions.clients.values(), *self.transactions.servers.values()]:
+            self._carry(transaction, self.transactions.failed(transaction, self._loop.time()))
+            self.transactions.forget(transaction)
+        self._arm()
+
+    # ---- inside
+
+    def _carry(self, transaction: Transaction, outputs: list[Output], source: Connection | None = None) -> None:
+        """Do what a transaction puts out; ``source`` is where the message came from that made it do so."""
+        if isinstance(transaction, ClientTransaction):
+            self._carry_for(transaction, transaction.user, outputs)
+        elif isinstance(transaction, ServerTransaction):
+            connection: Connection = transaction.user
+            for output in outputs:
+                match output:
+                    case Send(message):
+                        if not self._sent(transaction, message, connection):
+                            return
+                    case Deliver(message):
+                        assert isinstance(message, Request)
+                        self._deliver(message, source or connection)
+                    case Trying():
+                        self.respond(self._answer(transaction.request, 100))
+
+    def _carry_for(self, transaction: ClientTransaction, user: ClientUser, outputs: list[Output]) -> None:
+        for output in outputs:
+            match output:
+                case Send(message):
+                    if not self._sent(transaction, message, user.connection):
+                        return
+                case Deliver(message):
+                    assert isinstance(message, Response)
+                    user.answered(message)
+                case Cancel(request):
+                    self.request(request, _Canceller(user.connection))
+                case TimedOut():
+                    user.timed_out()
+                case TransportFailed():
+                    user.failed()
+
+    def _sent(self, transaction: Transaction, message: Any, connection: Connection) -> bool:
+        try:
+            connection.send_now(message)
+        except SipTransportError:
+            self._carry(transaction, self.transactions.failed(transaction, self._loop.time()))
+            return False
+        return True
+
+    def _arm(self) -> None:
+        """Keep one timer at the earliest deadline."""
+        deadline = self.transactions.deadline
+        timer = self._timer
+        if deadline is None:
+            if timer is not None:
+                timer.cancel()
+                self._timer = None
+        elif timer is None or deadline < self._timer_at:
+            if timer is not None:
+                timer.cancel()
+            self._timer_at = deadline
+            self._timer = self._loop.call_at(deadline, self._expire, context=self._context)
+
+    def _expire(self) -> None:
+        self._timer = None
+        # Rounding must not make a deadline that was reached look like one to come.
+        now = max(self._loop.time(), self._timer_at)
+        for transaction, outputs in self.transactions.expire(now):
+            self._carry(transaction, outputs)
+        self._arm()
