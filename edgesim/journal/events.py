@@ -163,6 +163,21 @@ class AddressUnblocked(Event):
         return f"{self.address} unblocked: {self.reason}"
 
 
+@kind("alarm")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm(Event):
+    """A product raised or lowered an alarm (``state``); ``id``, title and description are those of its list."""
+
+    id: str
+    state: str
+    severity: str
+    title: str
+    description: str
+
+    def summary(self) -> str:
+        return f"alarm {self.id} {self.state}: {self.title}: {self.description}"
+
+
 @kind("tls.established")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsUp(Event):

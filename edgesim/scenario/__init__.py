@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from edgesim.journal.matchers import (
         AddressBlocked,
         AddressUnblocked,
+        Alarm,
         Authentication,
         CertificateUpload,
         ClientState,
@@ -73,6 +74,7 @@ _HOME = {
     "ExpectationError": "edgesim.scenario.expect",
     "AddressBlocked": "edgesim.journal.matchers",
     "AddressUnblocked": "edgesim.journal.matchers",
+    "Alarm": "edgesim.journal.matchers",
     "ConnectionsRefused": "edgesim.journal.matchers",
     "Authentication": "edgesim.journal.matchers",
     "CertificateUpload": "edgesim.journal.matchers",
@@ -141,6 +143,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "AddressBlocked",
     "AddressUnblocked",
+    "Alarm",
     "Authentication",
     "CertificateUpload",
     "Client",

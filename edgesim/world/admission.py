@@ -97,6 +97,9 @@ class Admission:
         self._visits: dict[tuple[str, int, Address], Visit] = {}
         self._blocks: dict[tuple[str, str], Block] = {}
         self._rates: dict[tuple[str, int], Rates] = {}
+        self._watchers: dict[str, list[Callable[[Block], None]]] = {}
+        self.on_block: Callable[[Block], None] = lambda _: None
+        """What a world does with a connection that stands when its peer is blocked without silence."""
         self._told: dict[tuple[str, int, Refusal], tuple[int, int]] = {}
 
     # ---- connections
@@ -215,7 +218,22 @@ class Admission:
         if not silent:
             for visit in [each for each in self._visits.values() if (each.host, each.address) == (host, address)]:
                 visit.end()
+            self.on_block(made)
+        self._changed(made)
         return made
+
+    def watch(self, host: str, told: Callable[[Block], None]) -> None:
+        """Have ``told`` called with each block of a host that begins or ends, until its life does."""
+        self._watchers.setdefault(host, []).append(told)
+
+    def unwatch(self, host: str, told: Callable[[Block], None]) -> None:
+        """Call it no more."""
+        if told in self._watchers.get(host, ()):
+            self._watchers[host].remove(told)
+
+    def _changed(self, block: Block) -> None:
+        for told in tuple(self._watchers.get(block.host, ())):
+            told(block)
 
     def unblock(self, host: str | None, address: str) -> int:
         """Lift the blocks of an address, by one host or by all; return how many there were."""
@@ -253,11 +271,14 @@ class Admission:
             self._lift(key, "its time is over")
 
     def _lift(self, key: tuple[str, str], why: str) -> None:
-        block = self._blocks.pop(key)
+        block = self._blocks.pop(key, None)
+        if block is None:
+            return  # whoever was told of another's end asked for the blocks in force
         told = AddressUnblocked(
             at_ns=self._now(), host=block.host, address=block.address, reason=why, dropped=block.dropped
         )
         self._tell(told)
+        self._changed(block)
 
     # ---- the end of a host's life
 
@@ -267,6 +288,7 @@ class Admission:
             del self._blocks[key]
         for door in [door for door in self._rates if door[0] == host]:
             del self._rates[door]
+        self._watchers.pop(host, None)
 
     # ---- telling
 

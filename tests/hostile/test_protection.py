@@ -16,9 +16,9 @@ import pytest
 from edgesim.clients.jabber import Jabber
 from edgesim.control import Blocked, InProcess, Status, Unblock
 from edgesim.edge.descriptor import control_url
+from edgesim.edge.protection import Category, Protection
 from edgesim.http import HttpClient, HttpError, basic_authorization
 from edgesim.pki import client_context
-from edgesim.servers.expressway_e.protection import Category, Protection
 from edgesim.world.admission import Limits, Refusal
 from edgesim.world.sim import SimWorld
 from tests.hostile.lab import DOORS, HEADER, OUTSIDER, Arena, Door
@@ -392,3 +392,115 @@ def test_who_is_signed_in_gives_way_to_no_stranger() -> None:
         await bob.sign_out()
 
     play(story)
+
+
+INNER = "10.0.20.10"
+ON_C = {"defaults.protection.intrusion_protection_on_c": True, "defaults.protection.intrusion_protection_on_e": False}
+
+
+@pytest.mark.parametrize(
+    ("changes", "blocked"),
+    [
+        (ON_C, True),
+        ({"defaults.protection.intrusion_protection_on_e": False}, False),
+        (ON_C | {"defaults.protection.exempt": [f"{INNER}/32"]}, False),
+        (ON_C | {"defaults.protection.sip_authentication_failure": False}, False),
+        (ON_C | {"expressway_c.0.release": "X12.7", "expressway_e.0.release": "X12.7"}, False),
+    ],
+    ids=["on", "off by default", "exempt", "category off", "before X14.0"],
+)
+def test_protection_on_c_blocks_e_with_everybody_behind_it(changes: dict[str, Any], blocked: bool) -> None:
+    """Expressway Administrator Guide X15.5, "Automated Protection in MRA Deployments"."""
+
+    async def story(arena: Arena) -> None:
+        assert len(await digests(arena, [f"guess-{number}" for number in range(TOLERATED)])) == TOLERATED + 2
+        assert blocks(arena) == []
+        await digests(arena, ["another guess"])
+        await asyncio.sleep(1)
+        assert blocks(arena) == ([("expc", INNER, "SIP authentication failure")] if blocked else [])
+        signs_in = await configuration(arena, basic_authorization("carol", "carol-secret"))
+        assert signs_in == (None if blocked else 200)
+        await asyncio.sleep(120)
+        states = [each.event.as_json()["state"] for each in arena.entries("zone.state") if each.node == "expc"]
+        failed = [each for each in states if each == "Failed"]
+        assert bool(failed) == blocked
+        if blocked:
+            assert await configuration(arena, basic_authorization("carol", "carol-secret")) == 502
+            await asyncio.sleep(BLOCK_S)
+            assert blocks(arena) == []
+            await arena.lab.settle(150)
+        assert await configuration(arena, basic_authorization("carol", "carol-secret")) == 200
+
+    play(story, changes)
+
+
+def alarms(arena: Arena) -> list[tuple[str, str, str]]:
+    found = [(each.node, each.event.as_json()) for each in arena.entries("alarm")]
+    return [(node, event["state"], event["description"]) for node, event in found]
+
+
+X15 = {"expressway_e.0.release": "X15.0", "expressway_c.0.release": "X15.0"}
+
+
+def test_an_alarm_stands_while_addresses_are_blocked() -> None:
+    async def story(arena: Arena) -> None:
+        began = asyncio.get_running_loop().time()
+        for number in range(TOLERATED + 1):
+            assert alarms(arena) == []
+            await configuration(arena, wrong(number))
+        await asyncio.sleep(1)
+        text = f"HTTP proxy authorization failure Access to Expressway is blocked for new IP addresses - {OUTSIDER}"
+        raised = ("expe", "raised", text)
+        assert alarms(arena) == [raised]
+        assert arena.entries("alarm")[0].event.as_json() | {"description": ""} == {
+            "id": "40056",
+            "state": "raised",
+            "severity": "warning",
+            "title": "fail2ban banned any IP address",
+            "description": "",
+        }
+        protection: Protection = arena.world.hosts["expe"].service.protection  # type: ignore[union-attr]  # an E
+
+        async def another() -> None:
+            for _ in range(TOLERATED + 1):
+                protection.count(Category.HTTP_PROTOCOL, ("192.0.2.77", 4000))
+
+        await asyncio.sleep(100)
+        await arena.lab.node("expe").host.run(another())
+        await asyncio.sleep(1)
+        assert len(blocks(arena)) == 2
+        assert alarms(arena) == [raised]
+        await asyncio.sleep(BLOCK_S - 50)
+        assert [each[1] for each in blocks(arena)] == ["192.0.2.77"]
+        assert alarms(arena) == [raised]
+        await asyncio.sleep(100)
+        assert alarms(arena) == [raised, ("expe", "lowered", text)]
+        lowered = arena.entries("alarm")[-1].at_ns / 1e9
+        assert BLOCK_S + 100 < lowered - began < BLOCK_S + 110
+
+    play(story, X15)
+
+
+def test_an_alarm_is_lowered_when_the_block_is_lifted_by_hand_and_raised_again() -> None:
+    async def story(arena: Arena) -> None:
+        for user in ("carol", "dora"):
+            for number in range(TOLERATED + 1):
+                await configuration(arena, wrong(number, user))
+            await asyncio.sleep(1)
+            await InProcess(arena.lab).ask(Unblock(address=OUTSIDER))
+        assert [state for _, state, _ in alarms(arena)] == ["raised", "lowered"] * 2
+
+    play(story, X15)
+
+
+@pytest.mark.parametrize(
+    ("changes", "states"), [({}, []), (X15 | {"defaults.protection.alarm_lowered": "never"}, ["raised"])]
+)
+def test_the_alarm_before_x15_and_where_it_stays(changes: dict[str, Any], states: list[str]) -> None:
+    async def story(arena: Arena) -> None:
+        for number in range(TOLERATED + 1):
+            await configuration(arena, wrong(number))
+        await InProcess(arena.lab).ask(Unblock(address=OUTSIDER))
+        assert [state for _, state, _ in alarms(arena)] == states
+
+    play(story, changes)

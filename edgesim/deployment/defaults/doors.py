@@ -81,7 +81,11 @@ class ProtectionDefaults(Model):
     )
     intrusion_protection_on_e: bool = known(True, "E's default", tag="doc", source=CONFIGURATION)
     intrusion_protection_on_c: bool = known(
-        False, "switched off on C by the task flow", tag="doc", source=CONFIGURATION
+        False,
+        "switched off on C by the task flow. Where it is on, C counts the digests that it refuses as failures of the E "
+        "that asked, and exempts no server by itself; requests in the tunnel come from C's loopback and do not count",
+        tag="doc",
+        source=CONFIGURATION,
     )
     trigger_level: int = known(
         5,
@@ -120,8 +124,11 @@ class ProtectionDefaults(Model):
         tag="doc",
         source=TROUBLESHOOTING,
     )
-    sip_authentication_failure: bool = known(
-        True, "SIP authentication failure is on: the category is documented, its default is not", tag="proposed"
+    sip_authentication_failure: bool | None = known(
+        None,
+        "SIP authentication failure is on; empty: as the release comes, where it is from X14.0 on",
+        tag="doc",
+        source=NETWORK,
     )
     xmpp_authentication_failure: bool = known(
         True,
@@ -145,8 +152,16 @@ class ProtectionDefaults(Model):
     )
     exempt_servers: bool = known(
         True,
-        "the servers of the deployment are never blocked, so that a C with wrong credentials goes on to show that",
+        "E never blocks the servers of the deployment, so that a C with wrong credentials goes on to show that; the "
+        "product exempts nobody by itself, and here C does not either",
         tag="proposed",
+    )
+    alarm_lowered: Literal["with the last block", "never"] = known(
+        "with the last block",
+        "when alarm 40056, raised with the first blocked address (X15.0 and later), is lowered: an alarm is when its "
+        "issue has been resolved, which for this one is not spelt out",
+        tag="inferred",
+        source=REFERENCE,
     )
     connection_rate: int = known(
         100, "new connections a second to the SIP ports of E, and to its HTTPS ports", tag="doc", source=NETWORK, ge=1

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from edgesim.deployment import hosts
 from edgesim.edge.allow_list import automatic_rules
 from edgesim.edge.link_state import LinkState
+from edgesim.edge.protection import Protection
 from edgesim.edge.tunnel import Greeting
 from edgesim.http import HttpClient
 from edgesim.node import Node
@@ -69,6 +70,14 @@ class ExpresswayC:
             retries=self.retries,
             keys=self.authenticator.keys,
         )
+        # "The Expressway does not automatically create exemptions" here: whoever switches it on writes those himself.
+        self.protection = Protection(
+            node.host,
+            node.journal,
+            node.deployment,
+            self.release,
+            on=node.defaults.protection.intrusion_protection_on_c,
+        )
         self.sip = SipSide(self)
         self.xmpp = XcpSide(self)
         self.media = MediaSide(self)
@@ -80,6 +89,7 @@ class ExpresswayC:
         if not self._works:
             return
         self._rewrite_allow_list()
+        self.protection.start()
         await self.cluster.start()
         await self.tunnels.start()
         await self.sip.start()
@@ -108,6 +118,7 @@ class ExpresswayC:
         """End every link."""
         if not self._works:
             return
+        self.protection.stop()
         self._discovering.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._discovering

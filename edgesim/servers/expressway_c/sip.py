@@ -17,6 +17,7 @@ from typing import Any
 
 from edgesim.deployment import Release
 from edgesim.edge import service
+from edgesim.edge.protection import Category
 from edgesim.edge.resource_usage import ResourceUsage
 from edgesim.journal import events
 from edgesim.node import Node
@@ -351,6 +352,9 @@ class SipSide:
         if self._service.apparent(request) != connection.local:
             return self._serve_nowhere(request, connection)
         found = self._service.judge(request, connection.peer, connection.peer_certificate)
+        if found.status == self._sip.service_wrong_status:
+            # C's log names the host that the failure came from, which is E, whoever the client was.
+            self._product.protection.count(Category.SIP_AUTHENTICATION, connection.peer)
         if found.body:
             answer = self._own_answers.make(request, found.status, SERVICE_TYPE)
             answer.set_body(found.body)

@@ -18,6 +18,7 @@ from edgesim.deployment.hosts import ExpresswayE
 from edgesim.edge import edge_config
 from edgesim.edge.descriptor import Descriptor, DescriptorError, EdgeDomain, decoded_target, split_target
 from edgesim.edge.forwarding import Hop, at_first_hop, connection_after, to_client
+from edgesim.edge.protection import Category, Protection
 from edgesim.edge.tunnel import LOOPBACK
 from edgesim.http import (
     Headers,
@@ -34,7 +35,6 @@ from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import server_context
 from edgesim.servers.expressway_e.claims import WEB_PROXY, Claims
-from edgesim.servers.expressway_e.protection import Category, Protection
 from edgesim.servers.expressway_e.tunnel import Tunnel, TunnelServer
 
 CONTROL_RESOURCES = (edge_config.RESOURCE,)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from edgesim.deployment import hosts
+from edgesim.edge.protection import SERVERS, Protection
 from edgesim.edge.tunnel import Greeting
 from edgesim.node import Node
 from edgesim.servers.expressway_e.claims import Claims
 from edgesim.servers.expressway_e.https import EdgeProxy
 from edgesim.servers.expressway_e.ipv6 import Ipv6Front
 from edgesim.servers.expressway_e.media import MediaSide
-from edgesim.servers.expressway_e.protection import Protection
+from edgesim.servers.expressway_e.rates import limit_rates
 from edgesim.servers.expressway_e.sip import SipSide
 from edgesim.servers.expressway_e.tunnel import TunnelServer
 from edgesim.servers.expressway_e.web_proxy import WebProxy
@@ -25,7 +26,16 @@ class ExpresswayE:
         assert isinstance(spec, hosts.ExpresswayE)
         address = "" if spec.ip_protocol == "IPv6" else spec.public_address
         greeting = Greeting(fqdn=node.fqdn, domain=spec.cookie_domain, address=address)
-        self.protection = Protection(node)
+        protection = node.defaults.protection
+        self.release = spec.release
+        self.protection = Protection(
+            node.host,
+            node.journal,
+            node.deployment,
+            self.release,
+            on=protection.intrusion_protection_on_e,
+            spares=SERVERS if protection.exempt_servers else (),
+        )
         self.claims = Claims(node.host.disk, node.deployment)
         self.tunnels = TunnelServer(node, greeting, self.claims, self.protection)
         self.https = EdgeProxy(node, self.tunnels, self.claims, self.protection)
@@ -46,6 +56,7 @@ class ExpresswayE:
         await self.ipv6.start(self.https.context)
         if not self._proxies:
             return
+        limit_rates(self.node, self.release)
         self.protection.start()
         await self.tunnels.start()
         await self.https.start()
@@ -70,6 +81,7 @@ class ExpresswayE:
 
     async def stop(self) -> None:
         """Close every port and link."""
+        self.protection.stop()
         await self.media.stop()
         await self.xmpp.stop()
         await self.sip.stop()

@@ -16,10 +16,10 @@ from typing import Any
 
 from edgesim.deployment import Product, closed, hosts
 from edgesim.edge import service
+from edgesim.edge.protection import Category, Protection
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import Policy, server_context
-from edgesim.servers.expressway_e.protection import Category, Protection
 from edgesim.servers.expressway_e.sip_balance import Balance
 from edgesim.servers.expressway_e.sip_clients import Client, Clients, Wish
 from edgesim.servers.expressway_e.sip_digests import DigestCache

@@ -18,6 +18,7 @@ from typing import Any
 import asyncssh
 from cryptography import x509
 
+from edgesim.edge.protection import Category, Protection
 from edgesim.edge.tunnel import (
     CIPHERS,
     GREETING_TARGET,
@@ -37,7 +38,6 @@ from edgesim.node import Node
 from edgesim.pki import Usage
 from edgesim.pki.keys import signed_sha1
 from edgesim.servers.expressway_e.claims import Claims
-from edgesim.servers.expressway_e.protection import Category, Protection
 
 NEVER = 10**9
 """Seconds: rekeying by time would follow the machine's clock, not the lab's."""

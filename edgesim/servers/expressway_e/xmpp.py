@@ -12,9 +12,9 @@ from typing import Any
 
 from edgesim.deployment import Product, closed, hosts
 from edgesim.deployment.defaults import ImDefaults
+from edgesim.edge.protection import Category
 from edgesim.node import Node
 from edgesim.pki import server_context
-from edgesim.servers.expressway_e.protection import Category
 from edgesim.world.pace import PaceLimits
 from edgesim.xmpp.connection import ClientConnection
 from edgesim.xmpp.front import EdgePhase, EdgeStream, SessionWanted, Upward

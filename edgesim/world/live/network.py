@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from edgesim.world.admission import Admission, Rates, Visit
+from edgesim.world.admission import Admission, Block, Rates, Visit
 from edgesim.world.api import Host, Incarnation
 from edgesim.world.entropy import Entropy
 from edgesim.world.events import (
@@ -72,6 +72,7 @@ class LiveNetwork:
         self.paths = Paths(zones, hosts)
         self.faults = FaultTable(entropy("faults"), now, self._fault_fired)
         self._observer = observer
+        admission.on_block = self._cut
         self._told: dict[tuple[Address, Address], None] = {}
         self._flows: dict[tuple[Address, Address], FlowState] = {}
         self._names: dict[int, str] = {}
@@ -159,11 +160,20 @@ class LiveNetwork:
         if verdict == "reject":
             self._failed(life, source, remote, "unreachable")
             raise OSError(errno.EHOSTUNREACH, f"no route to {remote[0]}")
-        if verdict == "drop":
+        if verdict == "drop" or self.admission.blocked(life.host.name, remote[0]):
             await asyncio.sleep(CONNECT_TIMEOUT)
             self._failed(life, source, remote, "timed out")
             raise TimeoutError(errno.ETIMEDOUT, f"connection to {remote[0]}:{remote[1]} timed out")
         return source
+
+    def _cut(self, block: Block) -> None:
+        """Reset the connections that a host itself opened to an address that it blocks."""
+        for life, transport in tuple(self._transports.values()):
+            if life.host.name != block.host or id(transport) in self.visits:
+                continue
+            peer = transport.get_extra_info("peername")
+            if peer is not None and peer[0] == block.address:
+                _reset(transport)
 
     def _failed(self, life: Incarnation, local: Address, remote: Address, reason: str) -> None:
         self._tell(ConnectionFailed, life.host, local=local, remote=remote, reason=reason)

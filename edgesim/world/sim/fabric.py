@@ -267,6 +267,8 @@ class Fabric:
             return "drop", latency, None
         if self.lost(host.name, target.name):
             return "drop", latency, None
+        if self.admission.silenced(host.name, remote[0]):
+            return "drop", latency, None  # the SYN arrives; its answer does not
         if passage.astray is not None and passage.blocked is None:
             return "drop", latency, passage.astray  # the SYN arrives; its answer goes elsewhere
         return passage.verdict, latency, passage.blocked
