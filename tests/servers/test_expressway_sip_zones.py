@@ -17,14 +17,19 @@ from tests.servers.expressway_lab import PUB, EdgeLab, run
 from tests.servers.sip_lab import Line, messages, notes, with_line, zone_states, zone_times
 
 IDENTITY = "Peer's TLS certificate identity was unacceptable"
-REALM = {"defaults.sip.zone_realm": "traversal (cluster 1)"}
 CLUSTER_WITHOUT = ("imp-pub", "imp-sub", "phone-1", "inside-1")
 
 
 # ---- bringing the zone up
 
 
-@pytest.mark.parametrize(("changes", "realm"), [({}, "expe.example.com"), (REALM, "traversal (cluster 1)")])
+@pytest.mark.parametrize(
+    ("changes", "realm"),
+    [
+        ({"traversal_zone.name": "traversal (cluster 1)"}, "traversal (cluster 1)"),
+        ({"defaults.sip.zone_realm": "{fqdn}"}, "expe.example.com"),
+    ],
+)
 def test_the_options_of_c_are_the_captured_ones(changes: dict[str, Any], realm: str) -> None:
     async def main(lab: EdgeLab) -> None:
         asked, again = messages(lab, "expe", "OPTIONS")[:2]
@@ -38,7 +43,7 @@ def test_the_options_of_c_are_the_captured_ones(changes: dict[str, Any], realm: 
             r'cnonce="[0-9a-f]{60}", nc=00000001',
             again.get("Authorization") or "",
         )
-        assert zone_states(lab, "expc")[-1][0] == "TLS: Active"
+        assert zone_states(lab, "expc", lab.deployment.traversal_zone.name)[-1][0] == "TLS: Active"
 
     run(main, changes=changes)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from edgesim.world import Host, Interface, World
-from edgesim.world.admission import Admission, Limits, Refusal
+from edgesim.world.admission import Admission, Block, Limits, Refusal
 from edgesim.world.events import AddressBlocked, AddressUnblocked, ConnectionsRefused, FirewallBlocked, WorldEvent
 from edgesim.world.live import LiveWorld
 from edgesim.world.live.network import TOLD_AT_ONCE
@@ -257,6 +257,53 @@ def test_a_blocked_address_gets_nothing_through(kind: str, secure: bool) -> None
         blocked, unblocked = [each for each in lab.told if isinstance(each, AddressBlocked | AddressUnblocked)]
         assert isinstance(unblocked, AddressUnblocked) and unblocked.address == NEAR and unblocked.dropped >= 1
         assert isinstance(blocked, AddressBlocked) and blocked.host == "far"
+
+    play(kind, story)
+
+
+@both
+@layered
+def test_a_host_hears_nothing_from_an_address_that_it_blocks_and_dialled(kind: str, secure: bool) -> None:
+    async def story(lab: Doors) -> None:
+        await lab.listen(secure=secure)
+        caller = await lab.dial()
+        lab.doors.block("near", FAR, seconds=600, reason="guessing")
+        if kind == "live":
+            await until(caller.lost.done)
+        else:
+            lab.accepted[0].transport.write(b"more")
+            await asyncio.sleep(100)
+            assert not caller.lost.done()
+            assert bytes(caller.received) == b""
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5 if kind == "live" else 100):
+                await lab.dial()
+        assert len(lab.accepted) == 1
+        await lab.dial(lab.other)
+        lab.doors.unblock("near", FAR)
+        await lab.dial()
+
+    play(kind, story)
+
+
+@both
+def test_watchers_hear_of_each_block_of_their_host(kind: str) -> None:
+    async def story(lab: Doors) -> None:
+        heard: list[tuple[str, int]] = []
+
+        def told(block: Block) -> None:
+            heard.append((block.address, len(lab.doors.blocks())))
+
+        lab.doors.watch("far", told)
+        for address, seconds in ((NEAR, 0.2), ("192.0.2.9", 0.2), ("192.0.2.10", 600.0)):
+            lab.doors.block("far", address, seconds=seconds, reason="x")
+        lab.doors.block("other", NEAR, seconds=600, reason="x")
+        await asyncio.sleep(0.3)
+        assert len(lab.doors.blocks()) == 2
+        assert [address for address, _ in heard] == [NEAR, "192.0.2.9", "192.0.2.10", "192.0.2.9", NEAR]
+        lab.doors.unwatch("far", told)
+        lab.doors.unblock("far", "192.0.2.10")
+        assert len(heard) == 5
 
     play(kind, story)
 

@@ -238,10 +238,11 @@ class SipDefaults(Model):
         403, "E's answer to a request without a Route of a zone that it has", tag="proposed", gap="S-02"
     )
     zone_realm: str = known(
-        "{fqdn}",
-        "realm of E's challenge to a C, {fqdn} being E's own name; a capture has a text of its own there, "
-        '"traversal (cluster 1)"',
-        tag="proposed",
+        "{zone}",
+        "realm of E's challenge to a C. One log of X7.2.1 shows a text that its administrator gave, 'traversal (cluster "
+        "1)' beside the user name 'traversal': taken for the name of the zone. {fqdn} is E's own name, the realm that "
+        "clients meet",
+        tag="inferred",
     )
     zone_down_status: int = known(
         503, "E's answer when no C can be reached through the zone that the Route names", tag="proposed"
