@@ -10,7 +10,7 @@ from edgesim.journal import Recorder, events
 _CREDENTIALS = re.compile(
     rb"^(?:Proxy-)?Authorization:[ \t]*(?:[A-Za-z]+[ \t]+)?([^\r\n]+)", re.IGNORECASE | re.MULTILINE
 )
-_COOKIE = re.compile(rb"^Cookie:[^\r\n]*", re.IGNORECASE | re.MULTILINE)
+_COOKIE = re.compile(rb"^Cookie:[ \t]*([^\r\n]*[^\r\n \t]|)", re.IGNORECASE | re.MULTILINE)
 _SET_COOKIE = re.compile(rb"^Set-Cookie:[^=;\r\n]*=([^;\r\n]+)", re.IGNORECASE | re.MULTILINE)
 _COOKIE_VALUE = re.compile(rb"=([^;]+)")
 _SECRET_NAME = (
@@ -35,7 +35,7 @@ _X_AUTH = re.compile(r"^\s*X-Auth=([^;\s]+)")
 SEARCHED = 256 * 1024
 """Octets of a body that are searched for secrets; what lies beyond does not show at all."""
 SECRETS = 100
-"""Secrets of a body that are marked one by one; a body with more of them does not show at all."""
+"""Secrets of a body, or cookies of a line, that are marked one by one; with more of them it does not show at all."""
 
 
 def marked(recorder: Recorder, head: bytes, body: bytes) -> tuple[bytes, tuple[tuple[int, int], ...]]:
@@ -56,7 +56,8 @@ def secret_spans(head: bytes, body: bytes) -> tuple[tuple[int, int], ...]:
     if b"cookie:" in lower:
         spans += [match.span(1) for match in _SET_COOKIE.finditer(head)]
         for line in _COOKIE.finditer(head):
-            spans += [match.span(1) for match in _COOKIE_VALUE.finditer(head, line.start(), line.end())]
+            values = [match.span(1) for match in _COOKIE_VALUE.finditer(head, line.start(1), line.end(1))]
+            spans += values if len(values) <= SECRETS else [line.span(1)]
     start_line = head[: head.find(b"\r\n") + 1]
     spans += [match.span(1) for match in _IN_QUERY.finditer(start_line)]
     spans += [(start + len(head), end + len(head)) for start, end in _in_body(body)]

@@ -121,11 +121,8 @@ def present(entry: Entry[Event], *, secrets: bool = False, aliases: Aliases | No
     if not hidden and not spans:
         return entry
     payload, moved = _present_payload(entry, spans, hidden)
-    texts: list[tuple[str, str]] = []
-    for start, end in spans:
-        secret = entry.payload[start:end]
-        if secret != SECRET.encode():
-            texts += ((text, SECRET) for text in _texts(secret))
+    found = dict.fromkeys(entry.payload[start:end] for start, end in spans)
+    texts = [(text, SECRET) for secret in found if secret != SECRET.encode() for text in _texts(secret)]
     event = _present_event(entry.event, sorted(texts, key=_longest_first) + hidden)
     return replace(entry, payload=payload, secrets=moved, keys=keys, event=event)
 
@@ -221,9 +218,12 @@ def _present_value(value: Any, replacements: Sequence[tuple[str, str]]) -> Any:
 
 
 def _replaced(text: str, secret: str, placeholder: str) -> str:
-    for start in reversed(_places(text, secret)):
-        text = text[:start] + placeholder + text[start + len(secret) :]
-    return text
+    parts: list[str] = []
+    done = 0
+    for start in _places(text, secret):
+        parts += text[done:start], placeholder
+        done = start + len(secret)
+    return "".join((*parts, text[done:]))
 
 
 def _places(text: AnyStr, secret: AnyStr) -> list[int]:

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgesim.http import Headers, Request
-from edgesim.http.journalling import request_keys, response_keys, secret_spans
+from edgesim.http.journalling import SECRETS, request_event, request_keys, response_keys, secret_spans
+from edgesim.journal import Entry, events
+from edgesim.journal.masking import present
 from tests.fuzz import cheap, fuzzed
 
 
@@ -34,6 +36,29 @@ def secrets(head: bytes, body: bytes = b"") -> list[bytes]:
 )
 def test_secrets_are_found(head: bytes, body: bytes, found: list[bytes]) -> None:
     assert secrets(head, body) == found
+
+
+@pytest.mark.parametrize("each", ["v{0}=secret{0}; ", "v=s; "], ids=["all different", "all the same"])
+@pytest.mark.parametrize("count", [SECRETS, SECRETS + 1, 2000])
+def test_a_line_of_many_cookies_costs_little_and_shows_nothing(count: int, each: str) -> None:
+    line = "".join(map(each.format, range(count)))
+    headers = Headers([("Host", "expe"), ("Cookie", line.strip())])
+    request = Request(method="GET", target="/", headers=headers)
+    head = f"GET / HTTP/1.1\r\nHost: expe\r\nCookie: {line}\r\n\r\n".encode()
+
+    def shown() -> Entry[events.HttpRequest]:
+        event = request_event(request)
+        entry = Entry(
+            node="expe", incarnation=1, sequence=1, at_ns=0, host_ns=0, direction="in", peer=None, event=event,
+            payload=head, secrets=secret_spans(head, b""),
+        )  # fmt: skip
+        return present(entry)
+
+    seen = cheap(shown)
+    value = dict(seen.event.headers)["Cookie"]
+    for text in (value, seen.payload.decode()):
+        assert "secret0" not in text and "=s;" not in text and "<secret>" in text
+    assert value.count("<secret>") == (count if count <= SECRETS else 1)
 
 
 def test_keys() -> None:
