@@ -1,4 +1,4 @@
-"""Chains of certificates as a deployment describes them: who signed what, what is sent, what a verifier lacks.
+"""Certificates as a deployment describes them: who signed what, what is sent, what a verifier lacks, which names.
 
 A peer sends its own certificate alone unless told otherwise, so that whoever verifies it needs the CAs between it and a
 root in a store of its own. Source: Cisco, "Configure and Troubleshoot Collaboration Edge (MRA) Certificates (213872)".
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from edgesim.deployment import Deployment
 from edgesim.deployment.security import Certificate, TrustStore
+from edgesim.pki.names import first_match, qualified, within
 
 SIGNED_BY = {"enterprise": "enterprise-issuing", "enterprise-root": "enterprise"}
 """The CA that signs, by the name that stores hold it under, where that differs from the signer's name."""
@@ -72,6 +73,13 @@ def words(name: str) -> str:
 def itself(certificate: Certificate) -> str:
     """Return the name under which stores hold the certificate itself."""
     return f"{certificate.host}/{certificate.service}"
+
+
+def has(deployment: Deployment, certificate: Certificate, *wanted: str) -> bool:
+    """Say whether one of the names is in a certificate, as far as a product reads its SAN."""
+    limit = deployment.defaults.tls.san_limit_characters
+    names = within((qualified(name) for name in certificate.names or ()), limit)
+    return first_match([qualified(name) for name in wanted], names) is not None
 
 
 def above(certificate: Certificate) -> tuple[str, ...]:

@@ -32,12 +32,14 @@ IMP_TOMCAT = [signed("imp-pub", "tomcat")]
 CUP_XMPP = [signed("imp-pub", "cup-xmpp")]
 PHONES = Registered(node="ucm-pub", device="CSFALICE", via="expc")
 CHATS = XmppSession(node="imp-pub", jid=containing("alice@"), state="bound")
+INSIDE = {"trust": [{"host": f"inside-{n}", "store": "system", "adds": ["private"]} for n in (1, 2)]}
+"""Clients inside trust the private CA: these stories are about Expressway-C."""
 TRUSTED = Setting("trust", [{"host": "expc", "store": "trusted-ca", "adds": ["private"]}])
 
 
 @scenario(
     shows="CERT-04",
-    changes={**ONE_CM, "certificates": TOMCAT},
+    changes={**ONE_CM, "certificates": TOMCAT, **INSIDE},
     breaks="CERT-04.unified-cm",
     mutations=[TRUSTED, Setting("certificates", [])],
 )
@@ -88,7 +90,7 @@ async def root_of_callmanager_not_trusted_for_secure_sip(lab: Lab, alice: Jabber
 
 @scenario(
     shows="CERT-04",
-    changes={**ONE_CM, "certificates": TOMCAT, "mra.tls_verify_unified_cm": False},
+    changes={**ONE_CM, "certificates": TOMCAT, **INSIDE, "mra.tls_verify_unified_cm": False},
     breaks="CERT-04.unified-cm",
     mutations=[TRUSTED, Setting("mra.verify_origin_server", False), Setting("expressway_c.expc.release", "X14.0.2")],
 )
@@ -106,6 +108,7 @@ async def proxy_verifies_whatever_the_mode(lab: Lab, alice: Jabber) -> None:
     changes={
         **ONE_CM,
         "certificates": TOMCAT,
+        **INSIDE,
         "mra.tls_verify_unified_cm": False,
         "mra.verify_origin_server": False,
     },
@@ -124,6 +127,7 @@ async def verify_origin_server_off(lab: Lab, alice: Jabber) -> None:
     changes={
         **ONE_CM,
         "certificates": TOMCAT,
+        **INSIDE,
         "mra.tls_verify_unified_cm": False,
         "expressway_c.expc.release": "X14.0.2",
         "expressway_e.expe.release": "X14.0.2",
@@ -140,7 +144,7 @@ async def older_proxy_verifies_nothing(lab: Lab, alice: Jabber) -> None:
 
 @scenario(
     shows="CERT-04",
-    changes={"certificates": IMP_TOMCAT},
+    changes={"certificates": IMP_TOMCAT, **INSIDE},
     breaks="CERT-04.im-presence",
     mutations=[TRUSTED, Setting("certificates", [])],
 )
@@ -155,7 +159,7 @@ async def root_of_im_presence_not_trusted(lab: Lab, alice: Jabber) -> None:
 
 @scenario(
     shows="CERT-04",
-    changes={"certificates": CUP_XMPP},
+    changes={"certificates": CUP_XMPP, **INSIDE},
     breaks="CERT-04.im-presence",
     mutations=[TRUSTED, Setting("certificates", [])],
 )
@@ -170,8 +174,12 @@ async def root_of_cup_xmpp_not_trusted(lab: Lab, alice: Jabber) -> None:
 
 @scenario(
     shows="CERT-04",
-    changes={"certificates": [*TOMCAT, *CALLMANAGER, *IMP_TOMCAT, *CUP_XMPP], "trust": [TRUSTED.value[0]], **ONE_CM},
-    mutations=[Setting("trust", [])],
+    changes={
+        "certificates": [*TOMCAT, *CALLMANAGER, *IMP_TOMCAT, *CUP_XMPP],
+        "trust": [*TRUSTED.value, *INSIDE["trust"]],
+        **ONE_CM,
+    },
+    mutations=[Setting("trust", INSIDE["trust"])],
 )
 async def roots_of_the_servers_trusted(lab: Lab, alice: Jabber) -> None:
     """Any CA will do, as long as C trusts its root."""

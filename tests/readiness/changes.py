@@ -7,16 +7,20 @@ import re
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
 
 from edgesim.deployment import Deployment, DeploymentError, load
+from edgesim.deployment.hosts import View
+from edgesim.deployment.records import Record
 from edgesim.deployment.releases import Release
 from edgesim.readiness import Finding, Report, check
 from edgesim.scenario.proof import Attempt, Simulated, simulate
 
 Path = tuple[str | int, ...]
+VIEWS: tuple[View, ...] = ("inside", "outside")
 
 BASES: dict[str, dict[str, Any]] = {
     "small": {
@@ -59,7 +63,6 @@ LEFT_OUT: dict[str, str] = {
     r"(unified_cm|im_presence)\.\d+\.(axl_account|name).*": "both sides read the same setting: it has no other side to "
     "differ from",
     r"certificates\.\d+\.expires_after_s": "what expires during a run is sound when it is checked",
-    r"trust\.desk/system": "what a client on premises trusts is no matter of MRA, whose requirements are checked",
     r"traversal_zone\.(user|password)|xcp_link\.secret|ssh_tunnel\.user": "both sides read this one, too",
 }
 """Fields whose change makes no finding, by a pattern of their paths, with the reason."""
@@ -78,9 +81,29 @@ class Change:
         return f"{self.base}: {self.path} = {self.value!r}"
 
 
+@cache
 def sound(base: str) -> Deployment:
     """Return a base deployment."""
     return load(base).changed(BASES[base])
+
+
+@cache
+def signed_in(base: str) -> Simulated:
+    """Return what a base deployment comes to."""
+    deployment = sound(base)
+    return simulate(deployment, check(deployment))
+
+
+@cache
+def fields(base: str) -> tuple[tuple[Path, Any, Any], ...]:
+    """Return the fields of a base of which one is changed."""
+    return tuple(each for each in leaves(sound(base)) if not left_out(dotted(each[0])))
+
+
+@cache
+def records(base: str, view: View) -> tuple[Record, ...]:
+    """Return the DNS records of a base in one view."""
+    return tuple(sound(base).zone_records(view))
 
 
 def leaves(model: Any, path: Path = ()) -> Iterator[tuple[Path, Any, Any]]:
@@ -102,15 +125,6 @@ def _below(path: Path, value: Any, annotation: Any) -> Iterator[tuple[Path, Any,
 
 def dotted(path: Path) -> str:
     return ".".join(map(str, path))
-
-
-def written(lab: Deployment, path: Path) -> str:
-    """Return a path as the table of what is left out has it: trust stores by host and store."""
-    if path[0] == "trust":
-        store = lab.trust[int(path[1])]
-        if lab.host(store.host).kind == "client" and lab.host(store.host).view == "inside":
-            return f"trust.{store.host}/{store.store}"
-    return dotted(path)
 
 
 def left_out(path: str) -> bool:
@@ -195,7 +209,7 @@ def _other_text(value: str, path: Path, draw: random.Random) -> Any:
 def of_fields(base: str, draw: random.Random) -> Change | None:
     """Draw a change of one field as it is written or filled in."""
     lab = sound(base)
-    path, value, annotation = draw.choice([each for each in leaves(lab) if not left_out(written(lab, each[0]))])
+    path, value, annotation = draw.choice(fields(base))
     if path[0] in ("certificates", "trust"):
         return _of_security(base, lab, path, value, annotation, draw)
     changed = other(value, annotation, path, draw)
@@ -215,11 +229,10 @@ def _of_security(base: str, lab: Deployment, path: Path, value: Any, annotation:
 
 def of_records(base: str, draw: random.Random) -> Change:
     """Draw a derived DNS record that is left out, or has another value in one of its fields."""
-    lab = sound(base)
-    view = draw.choice(("inside", "outside"))
-    record = draw.choice(lab.zone_records(view))  # type: ignore[arg-type]  # one of the two literals
+    view = draw.choice(VIEWS)
+    record = draw.choice(records(base, view))
     without = [{"view": view, "name": record.name, "type": record.type}]
-    same = [each for each in lab.zone_records(view) if (each.name, each.type) == (record.name, record.type)]  # type: ignore[arg-type]
+    same = [each for each in records(base, view) if (each.name, each.type) == (record.name, record.type)]
     extra = [{"view": view, "name": each.name, "type": each.type, "value": each.text.partition(" ")[2]}
              for each in same if each != record]  # fmt: skip
     if draw.random() < 0.6:
@@ -294,20 +307,30 @@ def names_it(change: Change, report: Report, findings: list[Finding]) -> bool:
     return False
 
 
-def judge(change: Change, sounds: dict[str, Simulated]) -> str:
-    """Return what is wrong with what the check says of a change; nothing where the change does no harm."""
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What came of a change: whether it made another deployment, whether the check reported anything, what is wrong."""
+
+    applied: bool
+    reported: bool = False
+    wrong: str = ""
+
+
+def verdict(change: Change) -> Verdict:
+    """Check a changed deployment, let everybody sign in, and hold the one against the other."""
     changed = apply(change)
     if changed is None:
-        return ""
+        return Verdict(applied=False)
     report = check(changed)
-    if change.base not in sounds:
-        lab = sound(change.base)
-        sounds[change.base] = simulate(lab, check(lab))
-        assert not sounds[change.base].failed, sounds[change.base].sign_ins
+    return Verdict(applied=True, reported=bool(report.reported), wrong=_wrong(change, changed, report))
+
+
+def _wrong(change: Change, changed: Deployment, report: Report) -> str:
+    """Return what is wrong with what the check says of a change; nothing where the change does no harm."""
     after = simulate(changed, report)
     unseen = [(each.reported.rule.name, [str(m) for m, entry in each.seen if entry is None], each.broken)
               for each in after.proofs if not each.shown]  # fmt: skip
-    worse = lost(sounds[change.base], after)
+    worse = lost(signed_in(change.base), after)
     new = [each.finding for each in report.reported]
     if worse and not names_it(change, report, new):
         told = "; ".join(each.what for each in new)
@@ -315,6 +338,13 @@ def judge(change: Change, sounds: dict[str, Simulated]) -> str:
     if unseen:
         return f"{change}\n  predicted and not seen: {unseen}\n  came: {after.sign_ins}"
     return ""
+
+
+@cache
+def tried(seed: int) -> tuple[Change | None, Verdict]:
+    """Return the change of a seed, and what came of it."""
+    change = drawn(seed)
+    return change, verdict(change) if change is not None else Verdict(applied=False)
 
 
 def drawn(seed: int) -> Change | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,10 +18,11 @@ def lacks(host: str, store: str, *names: str) -> dict[str, Any]:
     return {"trust": [{"host": host, "store": store, "lacks": names}]}
 
 
-def signed(by: str, *services: str, **more: Any) -> dict[str, Any]:
-    """Certificates ``host/service`` signed by somebody."""
+def signed(by: str, *services: str, trust: Sequence[dict[str, Any]] = (), **more: Any) -> dict[str, Any]:
+    """Certificates ``host/service`` signed by one authority, and who else has another trust store."""
     written = [dict(zip(("host", "service"), each.split("/"), strict=True)) for each in services]
-    return {"certificates": [{**each, "signed_by": by, **more} for each in written]}
+    made = {"certificates": [{**each, "signed_by": by, **more} for each in written]}
+    return {**made, "trust": list(trust)} if trust else made
 
 
 def without(host: str, *names: str) -> dict[str, Any]:
@@ -33,6 +35,8 @@ def form(name: str) -> dict[str, Any]:
 
 MIXED: dict[str, Any] = {"unified_cm.0.mixed_mode": True}
 OLD = {"expressway_c.0.release": "X14.0.2", "expressway_e.0.release": "X14.0.2"}
+DESKS = [{"host": f"inside-{n}", "store": "system", "adds": ["private"]} for n in (1, 2)]
+"""Clients inside trust the private CA too."""
 TRUSTING = {"trust": [{"host": "expc", "store": "trusted-ca", "adds": ["private"]}]}
 UNVERIFIED = {"mra.tls_verify_unified_cm": False}
 CLIENTS = [{"host": f"jabber-{n}", "store": "system", "adds": ["public-issuing"]} for n in (1, 2, 3)]
@@ -101,16 +105,16 @@ CASES = [
     Case(changes={**lacks("imp-pub", "tomcat-trust", "enterprise"), "mra.im_presence_clusters": []},
          rule="UC-03.chat-added"),
     # C trusts the servers
-    Case(changes=signed("private", "ucm-pub/tomcat"), rule="CERT-04.unified-cm", at="expressway_c[0]"),
+    Case(changes=signed("private", "ucm-pub/tomcat", trust=DESKS), rule="CERT-04.unified-cm", at="expressway_c[0]"),
     Case(changes=signed("private", "ucm-sub/callmanager"), rule="CERT-04.unified-cm"),
-    Case(changes=signed("private", "ucm-pub/tomcat") | TRUSTING),
-    Case(changes=signed("private", "ucm-pub/tomcat") | UNVERIFIED, rule="CERT-04.unified-cm"),
-    Case(changes=signed("private", "ucm-pub/tomcat") | UNVERIFIED | {"mra.verify_origin_server": False}),
-    Case(changes=signed("private", "ucm-pub/tomcat") | UNVERIFIED | OLD),
-    Case(changes=signed("private", "ucm-pub/tomcat") | OLD, rule="CERT-04.unified-cm"),
-    Case(changes=signed("private", "imp-pub/tomcat"), rule="CERT-04.im-presence"),
-    Case(changes=signed("private", "imp-pub/cup-xmpp"), rule="CERT-04.im-presence"),
-    Case(changes=signed("private", "imp-pub/cup-xmpp") | {"mra.tls_verify_im_presence": False}),
+    Case(changes=signed("private", "ucm-pub/tomcat") | {"trust": [*TRUSTING["trust"], *DESKS]}),
+    Case(changes=signed("private", "ucm-pub/tomcat", trust=DESKS) | UNVERIFIED, rule="CERT-04.unified-cm"),
+    Case(changes=signed("private", "ucm-pub/tomcat", trust=DESKS) | UNVERIFIED | {"mra.verify_origin_server": False}),
+    Case(changes=signed("private", "ucm-pub/tomcat", trust=DESKS) | UNVERIFIED | OLD),
+    Case(changes=signed("private", "ucm-pub/tomcat", trust=DESKS) | OLD, rule="CERT-04.unified-cm"),
+    Case(changes=signed("private", "imp-pub/tomcat", trust=DESKS), rule="CERT-04.im-presence"),
+    Case(changes=signed("private", "imp-pub/cup-xmpp", trust=DESKS), rule="CERT-04.im-presence"),
+    Case(changes=signed("private", "imp-pub/cup-xmpp", trust=DESKS) | {"mra.tls_verify_im_presence": False}),
     # the traversal zone
     Case(changes=lacks("expc", "trusted-ca", "public"), rule="CERT-04.expressway-e"),
     Case(changes=lacks("expc", "trusted-ca", "public-issuing")),
@@ -131,6 +135,13 @@ CASES = [
     Case(changes=lacks("inside-1", "system", "public")),
     Case(changes=signed("public-issuing", "expe/server"), rule="EP-02.system-trust"),
     Case(changes=signed("public-issuing", "expe/server", sends="chain")),
+    # ... and inside the servers themselves
+    Case(changes=lacks("inside-1", "system", "enterprise"), rule="EP-02.system-trust-inside", at="trust[0]"),
+    Case(changes=lacks("inside-2", "system", "enterprise-issuing"), rule="EP-02.system-trust-inside"),
+    Case(changes={**lacks("inside-1", "system", "enterprise"), "dns.cisco_uds": False}, rule="NET-11.cisco-uds-inside"),
+    Case(changes=signed("private", "ucm-sub/tomcat") | TRUSTING, rule="EP-02.system-trust-inside"),
+    Case(changes=signed("private", "imp-pub/cup-xmpp") | TRUSTING, rule="EP-02.system-trust-inside"),
+    Case(changes=signed("self-signed", "imp-pub/cup-xmpp"), rule="CERT-16.ca-signed"),
     # self-signed
     Case(changes=signed("self-signed", "ucm-pub/tomcat"), rule="CERT-16.ca-signed", at="certificates[0]"),
     Case(changes=signed("self-signed", "expe/server") | {"trust": [

@@ -105,6 +105,12 @@ CASES = [
         at="dns.without[0]",
     ),
     Case(changes=TWO_DOMAINS),
+    Case(changes={"domains.enabled": [{"name": "example.net"}]}, rule="NET-09.edge-domain", at="domains.enabled"),
+    Case(
+        changes={"domains.enabled": [{"name": "example.net"}], "dns.extra": [srv("outside", EDGE)]},
+        rule="NET-09.domain-on-c",
+        at="domains.enabled",
+    ),
     Case(changes={"dns.collab_edge": False, "dns.collab_edge_inside": True}),
     Case(
         changes={"dns.extra": [srv("outside", "_collab-edge._tls.example.net")]},

@@ -7,23 +7,17 @@ Certificates" (Cisco 213872).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from edgesim.deployment import Deployment
 from edgesim.deployment.hosts import Expressway
-from edgesim.deployment.security import Certificate
 from edgesim.journal.matchers import Matcher, Note, TcpClosed, Test, TlsRefused, TlsUp, ZoneState, containing, one_of
-from edgesim.pki.names import first_match, qualified, within
-from edgesim.readiness import facts
-from edgesim.readiness.chains import chain, itself, shown_by, words
+from edgesim.pki.names import first_match, qualified
+from edgesim.readiness import asked, facts
+from edgesim.readiness.chains import chain, has, itself, shown_by, words
 from edgesim.readiness.rule import Book, Finding, Prediction, Severity, Stop
 
 book = Book()
-
-
-def _has(lab: Deployment, certificate: Certificate, *wanted: str) -> bool:
-    """Say whether one of the names is in a certificate, as far as a product reads its SAN."""
-    names = within((qualified(name) for name in certificate.names or ()), lab.defaults.tls.san_limit_characters)
-    return first_match([qualified(name) for name in wanted], names) is not None
 
 
 def _aliases(lab: Deployment) -> tuple[str, ...]:
@@ -57,7 +51,7 @@ def profile_name(deployment: Deployment) -> Iterator[Finding]:
             cores = [
                 core.name
                 for core in deployment.expressway_c
-                if not _has(deployment, deployment.certificate(*shown_by(deployment, core.name)), profile.name)
+                if not has(deployment, deployment.certificate(*shown_by(deployment, core.name)), profile.name)
             ]
             if not cores:
                 continue
@@ -84,7 +78,7 @@ def cluster_name(deployment: Deployment) -> Iterator[Finding]:
     """The *TLS verify subject name*: of a clustered Expressway-C the name of the cluster."""
     zone, wanted = deployment.traversal_zone, deployment.traversal_zone.tls_verify_subject_name or ""
     for core in deployment.expressway_c:
-        if _has(deployment, deployment.certificate(*shown_by(deployment, core.name)), wanted):
+        if has(deployment, deployment.certificate(*shown_by(deployment, core.name)), wanted):
             continue
         failed = deployment.defaults.links.failed
         yield Finding(
@@ -133,7 +127,7 @@ def registration_domain(deployment: Deployment) -> Iterator[Finding]:
         lacking = tuple(
             edge
             for edge in deployment.expressway_e
-            if not _has(deployment, deployment.certificate(edge.name, "server"), *forms)
+            if not has(deployment, deployment.certificate(edge.name, "server"), *forms)
         )
         for edge in lacking:
             yield Finding(
@@ -159,7 +153,7 @@ def federation_domain(deployment: Deployment) -> Iterator[Finding]:
         if not domain.xmpp_federation:
             continue
         for edge in deployment.expressway_e:
-            if not _has(deployment, deployment.certificate(edge.name, "server"), domain.name, f"XMPP:{domain.name}"):
+            if not has(deployment, deployment.certificate(edge.name, "server"), domain.name, f"XMPP:{domain.name}"):
                 yield Finding(
                     at=deployment.place_of_certificate(edge.name, "server"),
                     what=f"the certificate of {edge.name} lacks the federation domain {domain.name}",
@@ -179,7 +173,7 @@ def chat_alias_of_e(deployment: Deployment) -> Iterator[Finding]:
 
 def _missing_aliases(lab: Deployment, host: str) -> Iterator[Finding]:
     certificate = lab.certificate(host, "server")
-    missing = [alias for alias in _aliases(lab) if not _has(lab, certificate, alias, f"XMPP:{alias}")]
+    missing = [alias for alias in _aliases(lab) if not has(lab, certificate, alias, f"XMPP:{alias}")]
     if missing:
         yield Finding(
             at=lab.place_of_certificate(host, "server"),
@@ -243,6 +237,72 @@ def system_trust(deployment: Deployment) -> Iterator[Finding]:
                 else None,
             ),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meeting:
+    """A kind of certificate that Jabber inside meets, in the order in which it does: whose it is, and at which port."""
+
+    service: str
+    nodes: tuple[str, ...]
+    port: int
+    sees: str
+
+
+def _met_inside(lab: Deployment) -> tuple[Meeting, ...]:
+    ports = lab.defaults.ports
+    managers, presence = (tuple(each.name for each in nodes) for nodes in (lab.unified_cm_nodes, lab.im_presence_nodes))
+    return (
+        Meeting(service="tomcat", nodes=managers, port=ports.uds, sees="the sign-in inside ends there"),
+        Meeting(service="tomcat", nodes=presence, port=ports.soap, sees="no chat inside"),
+        Meeting(service="cup-xmpp", nodes=presence, port=ports.im_presence_client, sees="no chat inside"),
+    )
+
+
+@book.rule(
+    "EP-02.system-trust-inside",
+    requires="the operating system of every Jabber inside trusts the CAs of Unified CM and IM and Presence",
+)
+def system_trust_inside(deployment: Deployment) -> Iterator[Finding]:
+    """On premises Jabber verifies the servers themselves, with the same trust store.
+
+    Certificates that are self-signed are the subject of `ca_signed`.
+    """
+    going = facts.jabbers(deployment, outside=False)
+    if not asked.targets(deployment, "inside", f"_cisco-uds._tcp.{deployment.domains.edge}"):
+        going = ()  # it does not come to the servers directly
+    for met in _met_inside(deployment):
+        chains = {
+            (machine, node): found
+            for machine in going
+            for node in met.nodes
+            if not (found := chain(deployment, (node, met.service), (machine, "system"))).good and not found.self_signed
+        }
+        if not chains:
+            continue
+        strangers, nodes = (tuple(dict.fromkeys(names)) for names in zip(*chains, strict=True))
+        stopped = tuple(name for name in strangers if all((name, node) in chains for node in met.nodes))
+        lacking = dict.fromkeys(found.words for found in chains.values())
+        yield Finding(
+            at=deployment.place_of_trust_store(strangers[0], "system"),
+            what=f"the trust store of {facts.listed(strangers)} lacks {facts.listed(tuple(lacking))}, needed for the "
+            f"{facts.verb(nodes, 'certificate', 'certificates')} {met.service} of {facts.listed(nodes)}",
+            sees=f"Jabber asks the user about the certificate, or refuses it where policy says so: {met.sees}"
+            + ("" if stopped else ", unless another node is asked first"),
+            mend="install it there, as by a policy for all machines",
+            prediction=_refused_inside(met, stopped) if stopped else None,
+        )
+        going = tuple(name for name in going if name not in stopped)
+
+
+def _refused_inside(met: Meeting, machines: tuple[str, ...]) -> Prediction:
+    clients, servers = one_of(*machines), one_of(*met.nodes)
+    return Prediction(
+        awaits=(
+            TlsRefused(node=clients, peer=servers, port=met.port, reason=containing("certificate verify failed")),
+            TlsRefused(node=servers, peer=clients, port=met.port, alert="unknown ca"),
+        )
+    )
 
 
 @book.rule(

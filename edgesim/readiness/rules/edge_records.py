@@ -25,7 +25,7 @@ from edgesim.journal.matchers import (
 )
 from edgesim.pki.names import first_match, qualified, within
 from edgesim.readiness import asked, facts
-from edgesim.readiness.chains import chain
+from edgesim.readiness.chains import chain, has
 from edgesim.readiness.rule import Book, Finding, Path, Prediction, Severity, Stop
 
 book = Book()
@@ -107,6 +107,30 @@ def _field(lab: Deployment, lead: Lead) -> Path:
 # ---- each domain
 
 
+@book.rule("NET-09.edge-domain", requires="the domain with which people sign in is configured on Expressway-C")
+def edge_domain(deployment: Deployment) -> Iterator[Finding]:
+    """Records are published for domains that Expressway-C has, so a sign-in to another one does not find the edge.
+
+    Where ``_collab-edge`` of it resolves all the same, it is `domain_on_c` that says so.
+    """
+    domain = deployment.domains.edge
+    name = f"_collab-edge._tls.{domain}"
+    known = {each.name.lower() for each in facts.mra_domains(deployment)}
+    if domain.lower() in known or asked.targets(deployment, "outside", name):
+        return
+    yield Finding(
+        at=("domains", "enabled"),
+        what=f"people sign in with addresses in {domain}, which is not configured on Expressway-C, and {name} does not "
+        "resolve outside",
+        sees=f"Jabber with an address in {domain} finds no service outside and asks for manual settings",
+        mend=f"add {domain} under Configuration > Domains on Expressway-C, and publish {name}",
+        prediction=Prediction(
+            awaits=(DnsAnswer(node=facts.any_client(deployment), name=name, qtype="SRV", answers=()),),
+            stops=Stop.NO_RECORD,
+        ),
+    )
+
+
 @book.rule("NET-09.collab-edge", requires="each MRA domain has _collab-edge._tls", rows=("NET-09", "NET-06"))
 def collab_edge(deployment: Deployment) -> Iterator[Finding]:
     """Without it nobody finds the edge; published inside only, it serves those on premises."""
@@ -137,15 +161,35 @@ def domain_on_c(deployment: Deployment) -> Iterator[Finding]:
         if domain in known:
             continue
         name = f"_collab-edge._tls.{domain}"
-        refusal = containing(f"Server: {deployment.defaults.edge.server_of_e}\r\n")
-        clients, edges = facts.any_client(deployment), facts.edges(deployment)
         yield Finding(
             at=("domains", "enabled"),
             what=f"{name} leads to this edge, but {domain} is not configured on Expressway-C",
-            sees="403 Forbidden from Expressway-E itself: the sign-in ends there",
+            sees="403 Forbidden from Expressway-E itself, or a certificate that does not name the domain: the sign-in "
+            "ends there",
             mend=f"add {domain} under Configuration > Domains on Expressway-C, or remove {name}",
-            prediction=Prediction(awaits=(HttpResponse(node=clients, peer=edges, status=403, payload=refusal),)),
+            prediction=_not_served(deployment, domain),
         )
+
+
+def _not_served(lab: Deployment, domain: str) -> Prediction | None:
+    """Predict what meets a client that signs in with a domain that Expressway-C does not have."""
+    clients, edges = facts.any_client(lab), facts.edges(lab)
+    refusal = containing(f"Server: {lab.defaults.edge.server_of_e}\r\n")
+    if domain == lab.domains.edge:
+        forms = [form.format(domain=domain) for form in lab.defaults.client.edge_names]
+        naming = [has(lab, lab.certificate(edge.name, "server"), *forms) for edge in lab.expressway_e]
+        if not any(naming):  # the clients refuse the certificate before they hear of it
+            port = lab.defaults.ports.edge_https
+            return Prediction(
+                awaits=(
+                    TlsRefused(node=clients, peer=edges, port=port, reason=containing("mismatch")),
+                    TlsRefused(node=edges, peer=clients, port=port, alert="bad certificate"),
+                ),
+                stops=Stop.CERTIFICATE,
+            )
+        if not all(naming):
+            return None
+    return Prediction(awaits=(HttpResponse(node=clients, peer=edges, status=403, payload=refusal),))
 
 
 @book.rule("NET-09.edge-address-outside", requires="outside, the FQDN of each Expressway-E has its public address")
