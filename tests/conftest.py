@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 
 import pytest
@@ -20,9 +19,3 @@ def pytest_configure(config: pytest.Config) -> None:
     wanted = config.getoption("--fuzz-examples")
     if wanted:
         fuzz.EXAMPLES = wanted
-
-
-def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over what is imported by now: it runs at the end of every simulated world."""
-    gc.collect()
-    gc.freeze()

@@ -57,6 +57,26 @@ CASES = [
 ]  # fmt: skip
 
 
+APART_TWICE = {
+    "network.zones": MANAGEMENT,
+    "dns.split": False,
+    "expressway_e": [
+        {"name": f"expe{n}", "outer": f"203.0.113.{9 + n}", "inner": f"10.0.99.{9 + n}", "inner_zone": "management"}
+        for n in (1, 2)
+    ],
+}
+
+
+def test_every_expressway_e_of_one_cause_is_named() -> None:
+    (reported,) = Case(changes=APART_TWICE, deployment="pair").report().reported
+    assert reported.rule.name == "LIM-02.xcp-interface"
+    assert reported.finding.what == (
+        "expc1 and expc2 reach expe1 and expe2 by the external interfaces, and XCP only uses the internal ones "
+        "(10.0.99.10 in zone management and 10.0.99.11 in zone management)"
+    )
+    assert "inner_name of expe1 and expe2" in reported.finding.mend
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_check_reports_exactly_what_is_meant(case: Case) -> None:
     case.verify()

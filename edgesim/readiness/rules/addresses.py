@@ -265,15 +265,18 @@ def xcp_interface(deployment: Deployment) -> Iterator[Finding]:
 
     links, port = deployment.defaults.links, deployment.xcp_link.port
     for place in _by_place(deployment, external()):
-        edge, cores = place.pairs[0][0], one_of(*place.cores)
-        alone = len(deployment.expressway_e) == 1
+        edges, cores = tuple(dict.fromkeys(edge for edge, _, _ in place.pairs)), one_of(*place.cores)
+        inner = facts.listed([f"{edge.inner} in zone {edge.inner_zone}" for edge in edges])
+        alone = len(edges) == len(deployment.expressway_e)
         yield Finding(
             at=place.at,
-            what=f"{facts.listed(place.cores)} {facts.verb(place.cores, 'reaches', 'reach')} {edge.name} by its "
-            f"external interface, and XCP only uses the internal one ({edge.inner} in zone {edge.inner_zone})",
+            what=f"{facts.listed(place.cores)} {facts.verb(place.cores, 'reaches', 'reach')} "
+            f"{facts.listed(place.edges)} by the external {facts.verb(place.edges, 'interface', 'interfaces')}, and "
+            f"XCP only uses the internal {facts.verb(place.edges, 'one', 'ones')} ({inner})",
             sees="phone service works, chat does not",
             mend=f"let the traversal zone of {facts.listed(place.cores)} use the internal interface: by split DNS, "
-            f"by a name of its own (inner_name of {facts.listed(place.edges)}), and by a way to {edge.inner_zone}",
+            f"by a name of its own (inner_name of {facts.listed(place.edges)}), and by a way to "
+            f"{facts.listed(list(dict.fromkeys(str(edge.inner_zone) for edge in edges)))}",
             prediction=Prediction(
                 awaits=(
                     ZoneState(node=cores, zone=deployment.traversal_zone.name, state=links.active),
