@@ -31,6 +31,14 @@ SCENARIOS = HOME / "scenarios"
 ONE_OF_EACH = ["first_sign_in", "two_users_chat", "tunnel_down", "first_target_down"]
 """Between them they touch every product, a fault, a crash and a deployment with peers."""
 
+SHORT = [
+    "client_certificate_of_a_computer",
+    "edge_domain_missing_in_san",
+    "expressway_e_by_ipv6_only",
+    "records_inside_only",
+]
+"""Where two or more clients take part, and one of them at least has little to say."""
+
 AGAIN = """
 import sys
 from pathlib import Path
@@ -125,6 +133,13 @@ def changed(name: str, seed: int, **more: Any) -> Verdict:
 def test_a_story_of_two_people_goes_its_own_way_under_most_seeds() -> None:
     courses = {changed("two_users_chat", seed).course for seed in range(1, 9)}
     assert len(courses) >= 7
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_so_does_the_shortest(name: str) -> None:
+    verdicts = [changed(name, seed) for seed in range(1, 11)]
+    assert {each.outcome for each in verdicts} == {Outcome.PASSED}
+    assert len({each.course for each in verdicts}) >= 9
 
 
 def test_what_is_pinned_is_the_same_under_every_seed() -> None:

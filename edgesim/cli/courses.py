@@ -1,6 +1,12 @@
-"""How many different courses the runs of a scenario took under several seeds."""
+"""How many different courses the runs of a scenario took under several seeds.
+
+A story of one client after another is one chain of causes, and may have one course: the count that matters is that of
+the scenarios in which two clients or more take part.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from edgesim.cli import output
 from edgesim.scenario import Verdict
@@ -15,12 +21,14 @@ class Courses:
     def __init__(self) -> None:
         self._runs: dict[str, int] = {}
         self._courses: dict[str, set[str]] = {}
+        self._actors: dict[str, int] = {}
 
     def add(self, verdict: Verdict) -> int:
         """Count a run; return how many different courses its scenario has taken so far."""
         found = self._courses.setdefault(verdict.label, set())
         if verdict.course:
             self._runs[verdict.label] = self._runs.get(verdict.label, 0) + 1
+            self._actors[verdict.label] = max(self._actors.get(verdict.label, 0), verdict.actors)
             found.add(verdict.course)
         return len(found)
 
@@ -34,6 +42,12 @@ class Courses:
             differ, runs, _ = rows[0]
             output.say(f"{what}: {differ} of {runs}")
             return
-        differ, runs = sum(row[0] for row in rows), sum(row[1] for row in rows)
-        fewest = ", ".join(f"{name} {differ} of {runs}" for differ, runs, name in rows[:FEWEST])
-        output.say(f"{what}: {differ} of {runs}; fewest: {fewest}")
+        told, together = _sum(rows), [row for row in rows if self._actors[row[2]] > 1]
+        if together and len(together) < len(rows):
+            told += f"; of two clients and more: {_sum(together)}"
+        fewest = ", ".join(f"{name} {differ} of {runs}" for differ, runs, name in (together or rows)[:FEWEST])
+        output.say(f"{what}: {told}; fewest: {fewest}")
+
+
+def _sum(rows: Sequence[tuple[int, int, str]]) -> str:
+    return f"{sum(row[0] for row in rows)} of {sum(row[1] for row in rows)}"

@@ -95,6 +95,7 @@ def write_junit(path: Path, verdicts: Iterable[Verdict]) -> None:
                     ("lab_seconds", f"{each.lab_seconds:.6f}"),
                     ("journal", each.journal),
                     ("course", each.course),
+                    ("actors", each.actors),
                     ("courses", courses.add(each) or ""),
                     *each.reports.items(),
                 )

@@ -119,10 +119,10 @@ class NetworkPlan(Model):
     pinned: tuple[Pin, ...] = Field(
         default=(),
         max_length=7,
-        description="what is the same under every seed: the latency of each way as described (latency), packets without"
-        " jitter (jitter), hosts in one order at one instant (order), timers that fire when due (timers), hosts that"
-        " start one after the other in the order of the deployment (start), SRV targets by falling weight (srv),"
-        " actors of a story who begin together at one instant (actors)",
+        description="what is the same under every seed: the latency of each way as described (latency), packets that"
+        " neither vary nor wait (jitter), hosts in one order at one instant (order), timers that fire when due"
+        " (timers), hosts that start one after the other in the order of the deployment (start), SRV targets by falling"
+        " weight (srv), actors of a story who begin together at one instant (actors)",
     )
 
 

@@ -20,6 +20,7 @@ def wires(lab: Deployment) -> Wires:
         other_zone=round(network.other_zone_ms * MILLISECOND),
         spread=0.0 if "latency" in pinned else network.latency_spread,
         jitter=0.0 if "jitter" in pinned else network.jitter_share,
+        wake=0 if "jitter" in pinned else round(network.wake_ms * MILLISECOND),
         tick=0 if "timers" in pinned else round(network.timer_tick_ms * MILLISECOND),
         shuffled="order" not in pinned,
         loss=network.loss,

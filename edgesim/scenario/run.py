@@ -243,6 +243,7 @@ def _verdict(scenario: Scenario, options: Options, play: Play, ending: _Ending) 
         reports=dict(stage.reports) if stage else {},
         entries=len(play.journal),
         course=play.course,
+        actors=stage.actors if stage else 0,
         lab_seconds=play.ended_at or play.world.now() / 1e9,
         journal=str(options.journal or ""),
         mutation=options.mutation.name if options.mutation else "",

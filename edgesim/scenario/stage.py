@@ -39,6 +39,8 @@ D = TypeVar("D", "IpPhone", "RoomDevice")
 G = TypeVar("G", bound="Guard[Any]")
 POLL = 0.1
 """Seconds between two looks at what a verb waits for."""
+MAGNITUDES = 2
+"""By how many orders of magnitude the moments at which actors begin differ."""
 DEVICES = ("phone", "room")
 """Platforms of machines that are devices themselves."""
 
@@ -94,6 +96,11 @@ class Lab:
         A story that runs on both sides of a gate asks this, and expects accordingly.
         """
         return not closed(feature, self.deployment.releases())
+
+    @property
+    def actors(self) -> int:
+        """How many clients take part: Jabbers, phones and room devices."""
+        return len(self._clients)
 
     @property
     def now(self) -> float:
@@ -207,14 +214,17 @@ class Lab:
         """Run actors side by side and return their results in order.
 
         In virtual time each begins a moment after another, which the seed draws: no two people press a key at the same
-        instant. The first failure ends the others and is raised; what else failed stands in its notes.
+        instant. A moment is as likely of one order of magnitude as of another, so that one may be a packet ahead, or a
+        whole exchange. The first failure ends the others and is raised; what else failed stands in its
+        notes.
         """
         self._together += 1
         spread = self.deployment.defaults.client.together_spread_s
         if Capability.VIRTUAL_TIME not in self.world.capabilities or "actors" in self.deployment.network.pinned:
             spread = 0.0
         names = (f"actor {number} of {self._together}" for number in range(len(actors)))
-        return await side_by_side(actors, [self.world.entropy(name).random() * spread for name in names])
+        delays = [spread * 10 ** -self.world.entropy(name).uniform(0, MAGNITUDES) for name in names]
+        return await side_by_side(actors, delays)
 
     def barrier(self, parties: int) -> asyncio.Barrier:
         """Return a barrier at which so many actors wait for each other."""

@@ -29,7 +29,8 @@ class Verdict:
     look at, and ``where`` the line of the scenario; ``ladder`` is false where no message of the lab explains the
     failure. ``stages`` are the clients' own failed stages. ``lab_seconds`` is the lab time at the story's end,
     ``seconds`` what the run took on this machine, which differs from run to run.
-    ``course`` is a digest of who did what kind of thing during the story, see `edgesim.scenario.course`.
+    ``course`` is a digest of who did what kind of thing during the story, see `edgesim.scenario.course`; ``actors`` is
+    how many clients took part in it.
     """
 
     scenario: str
@@ -49,6 +50,7 @@ class Verdict:
     reports: dict[str, Any] = field(default_factory=dict)
     entries: int = 0
     course: str = ""
+    actors: int = 0
     lab_seconds: float = 0.0
     seconds: float = field(default=0.0, compare=False, repr=False)
     journal: str = ""
@@ -79,6 +81,7 @@ class Verdict:
             "reports": self.reports,
             "entries": self.entries,
             "course": self.course,
+            "actors": self.actors,
             "lab_seconds": round(self.lab_seconds, 6),
             "journal": self.journal,
             "mutation": self.mutation,

@@ -22,9 +22,10 @@ class Wires:
 
     ``latencies`` are by pairs of zones, in either order. With ``spread`` each pair of hosts draws its latency once,
     from so large a share below to so large a share above; with ``jitter`` each packet takes up to so large a share of
-    it longer. ``tick`` is how finely a host's timers fire, at a phase that each host draws; 0 fires them when they are
-    due. ``shuffled`` draws the order in which hosts come that have something to do at the same instant. ``loss`` is
-    the share of datagrams that get lost on any way between hosts.
+    it longer, and with ``wake`` up to so much more until the program that it is for gets to it. ``tick`` is how finely
+    a host's timers fire, at a phase that each host draws; 0 fires them when they are due. ``shuffled`` draws the order
+    in which hosts come that have something to do at the same instant. ``loss`` is the share of datagrams that get lost
+    on any way between hosts.
 
     ``syn_waits`` are the pauses between attempts to connect (RFC 6298: 1 s, then doubled); ``rto`` and ``rto_max``
     bound those between retransmissions; ``user_timeout`` ends a connection whose data is not acknowledged (RFC 9293,
@@ -37,6 +38,7 @@ class Wires:
     loopback: int = 10 * MICROSECOND
     spread: float = 0.0
     jitter: float = 0.0
+    wake: int = 0
     tick: int = 0
     shuffled: bool = False
     loss: float = 0.0
@@ -46,6 +48,10 @@ class Wires:
     user_timeout: int = 900 * SECOND
     syn_waits: tuple[int, ...] = tuple(s * SECOND for s in (1, 2, 4, 8, 16, 32, 64))
     datagram: int = 65507
+
+    def longest_delay(self, latency: int) -> int:
+        """Return by how much a packet may at most be later than ``latency``."""
+        return int(latency * self.jitter) + self.wake
 
     def latency(self, one: str, other: str) -> int:
         """Return the one-way latency between two zones, before anything is drawn."""

@@ -57,8 +57,7 @@ async def certificate_on_each_port(lab: Lab, alice: Jabber, bob: Jabber) -> None
     """CallManager and Tomcat, cup-xmpp and Tomcat, and each Expressway its own: port by port."""
     lab.never(TlsUp(port=8443, role="server", peer_subject=other_than(None)))  # nobody is asked for one there
     async with lab.step("alice signs in outside, bob inside"):
-        await alice.sign_in()
-        await bob.sign_in()
+        await lab.together(alice.sign_in(), bob.sign_in())
     for seen_by, shown_by, port, service in SHOWN:
         subject = f"{service} of {shown_by}"
         await lab.expect(TlsUp(node=seen_by, peer=shown_by, port=port, peer_subject=subject))

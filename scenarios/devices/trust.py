@@ -40,19 +40,24 @@ PHONE_SEAT, ROOM_SEAT = Client(platform="phone"), Client(platform="room")
 )
 async def public_ca(lab: Lab, alice: IpPhone, dave: RoomDevice) -> None:
     """A public CA signed Expressway-E's certificate: phone and codec have it in their lists, and register."""
-    async with lab.step("the phone signs in"):
-        await alice.sign_in()
-        await lab.expect(TlsUp(node="phone-1", role="client", port=8443))
-        agent = containing("User-Agent: Cisco-CP8845/12.8.1\r\n")
-        await lab.expect(HttpRequest(node="expe", peer="phone-1", payload=agent))
-        await lab.expect(HttpRequest(node="ucm-pub", target=f"/{PHONE}.cnf.xml"))
-        await lab.expect(Registered(device=PHONE, user="alice", via="expc"))
 
-    async with lab.step("the codec signs in"):
-        await dave.sign_in()
-        await lab.expect(HttpRequest(node="expe", peer="room-1", payload=containing("User-Agent: Cisco/TC\r\n")))
-        await lab.expect(HttpRequest(node="ucm-pub", target=f"/{CODEC}.cnf.xml"))
-        await lab.expect(Registered(device=CODEC, user="dave", via="expc"))
+    async def phone() -> None:
+        async with lab.step("the phone signs in"):
+            await alice.sign_in()
+            await lab.expect(TlsUp(node="phone-1", role="client", port=8443))
+            agent = containing("User-Agent: Cisco-CP8845/12.8.1\r\n")
+            await lab.expect(HttpRequest(node="expe", peer="phone-1", payload=agent))
+            await lab.expect(HttpRequest(node="ucm-pub", target=f"/{PHONE}.cnf.xml"))
+            await lab.expect(Registered(device=PHONE, user="alice", via="expc"))
+
+    async def codec() -> None:
+        async with lab.step("the codec signs in"):
+            await dave.sign_in()
+            await lab.expect(HttpRequest(node="expe", peer="room-1", payload=containing("User-Agent: Cisco/TC\r\n")))
+            await lab.expect(HttpRequest(node="ucm-pub", target=f"/{CODEC}.cnf.xml"))
+            await lab.expect(Registered(device=CODEC, user="dave", via="expc"))
+
+    await lab.together(phone(), codec())
 
 
 @scenario(
@@ -100,19 +105,24 @@ async def private_ca(lab: Lab, alice: IpPhone, carol: IpPhone, erin: RoomDevice)
     for phone in ("phone-1", "dx-1"):
         lab.never(TlsUp(node="expe", peer=phone))
 
-    async with lab.step("a phone of the 8800 series and a DX with Android end the handshake, and say nothing"):
-        await lab.together(alice.sign_in(), carol.sign_in())
-        await lab.symptom("EP-08.built-in-list")
-        for phone in ("phone-1", "dx-1"):
-            await lab.expect(TlsRefused(node="expe", peer=phone, port=8443, alert="unknown ca"))
+    async def strangers() -> None:
+        async with lab.step("a phone of the 8800 series and a DX with Android end the handshake, and say nothing"):
+            await lab.together(alice.sign_in(), carol.sign_in())
+            await lab.symptom("EP-08.built-in-list")
+            for phone in ("phone-1", "dx-1"):
+                await lab.expect(TlsRefused(node="expe", peer=phone, port=8443, alert="unknown ca"))
 
-    async with lab.step("a DX70 on CE, to whose list the CA was added, registers"):
-        await erin.sign_in()
-        await lab.expect(Registered(device=DX_ON_CE, user="erin"))
+    async def given() -> None:
+        async with lab.step("a DX70 on CE, to whose list the CA was added, registers"):
+            await erin.sign_in()
+            await lab.expect(Registered(device=DX_ON_CE, user="erin"))
 
-    async with lab.step("so does Jabber, whose computer trusts the enterprise's CA"):
-        await jabber.sign_in()
-        await lab.expect(Registered(device="CSFALICE"))
+    async def trusting() -> None:
+        async with lab.step("so does Jabber, whose computer trusts the enterprise's CA"):
+            await jabber.sign_in()
+            await lab.expect(Registered(device="CSFALICE"))
+
+    await lab.together(strangers(), given(), trusting())
 
     async with lab.step("the phones go on in vain"):
         await lab.none(Registered(device=one_of(PHONE, DX)), during=seconds(20))
@@ -129,15 +139,20 @@ async def private_ca(lab: Lab, alice: IpPhone, carol: IpPhone, erin: RoomDevice)
 )
 async def edge_domain_missing_in_san(lab: Lab, alice: IpPhone, dave: RoomDevice) -> None:
     """Expressway-E's SAN lacks the edge domain: devices refuse the certificate, although they know the CA."""
-    async with lab.step("the phone ends the handshake"):
-        await alice.sign_in()
-        await lab.symptom("CERT-11.edge-domain")
 
-    async with lab.step("the codec does, and logs why"):
-        await dave.sign_in()
-        await lab.expect(TlsRefused(node="expe", peer="room-1", port=8443, alert="bad certificate"))
-        why = "Edge domain 'example.com' and corresponding SRVName '_collab-edge._tls.example.com' not found"
-        await lab.expect(ClientState(node="room-1", outcome="failed", detail=containing(why)))
+    async def phone() -> None:
+        async with lab.step("the phone ends the handshake"):
+            await alice.sign_in()
+            await lab.symptom("CERT-11.edge-domain")
+
+    async def codec() -> None:
+        async with lab.step("the codec does, and logs why"):
+            await dave.sign_in()
+            await lab.expect(TlsRefused(node="expe", peer="room-1", port=8443, alert="bad certificate"))
+            why = "Edge domain 'example.com' and corresponding SRVName '_collab-edge._tls.example.com' not found"
+            await lab.expect(ClientState(node="room-1", outcome="failed", detail=containing(why)))
+
+    await lab.together(phone(), codec())
 
     async with lab.step("neither ever registers"):
         await lab.none(Registered(device=one_of(PHONE, CODEC)), during=seconds(20))

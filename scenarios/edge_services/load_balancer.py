@@ -84,8 +84,7 @@ async def everybody_has_one_address(lab: Lab, alice: Jabber, bob: Jabber) -> Non
     """With affinity, and its name in the certificates, users sign in; Expressway-E takes all of them for one."""
     lab.never(HttpRequest(node=EDGES, peer=other_than("balancer")))
     async with lab.step("alice and bob sign in"):
-        await alice.sign_in()
-        await bob.sign_in()
+        await lab.together(alice.sign_in(), bob.sign_in())
         await lab.symptom(RULE)
         for who, device in ((alice, "CSFALICE"), (bob, "CSFBOB")):
             await lab.expect(Registered(device=device))
@@ -101,8 +100,7 @@ async def everybody_has_one_address(lab: Lab, alice: Jabber, bob: Jabber) -> Non
 async def records_of_equal_priority(lab: Lab, alice: Jabber, bob: Jabber) -> None:
     """Without a load balancer SRV records spread the clients, and each Expressway-E knows who is who."""
     async with lab.step("alice and bob sign in"):
-        await alice.sign_in()
-        await bob.sign_in()
+        await lab.together(alice.sign_in(), bob.sign_in())
         for who, device in ((alice, "CSFALICE"), (bob, "CSFBOB")):
             await lab.expect(TcpOpened(node=who.node.name, peer=EDGES, port=8443))
             await lab.expect(HttpRequest(node=EDGES, peer=who.node.name))

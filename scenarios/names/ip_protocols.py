@@ -30,14 +30,16 @@ TRIES = 24
     breaks="EXP-07.ipv6-only",
     mutations=[Setting("expressway_e.expe.ip_protocol", "IPv4"), Setting("expressway_e.expe.ip_protocol", "Both")],
 )
-async def expressway_e_by_ipv6_only(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+async def expressway_e_by_ipv6_only(lab: Lab, alice: Jabber, bob: Jabber, carol: Jabber) -> None:
     """Expressway-E with IPv6 alone: C finds no address, and no client signs in, be it by IPv6."""
     lab.never(HttpRequest(node="expc", peer="expe"))
-    async with lab.step("alice, whose machine has IPv6, and bob, whose has not, sign in"):
-        await lab.together(alice.sign_in(), bob.sign_in())
+    async with lab.step("alice, whose machine has IPv6, and bob and carol, whose have not, sign in"):
+        await lab.together(alice.sign_in(), bob.sign_in(), carol.sign_in())
         await lab.expect(TcpOpened(node=alice.node.name, peer="expe", port=8443, remote=containing(SIX)))
         await lab.expect(HttpResponse(node=alice.node.name, peer="expe", status=502))
-        lab.check(lab.match(TcpOpened(node=bob.node.name, peer="expe")) is None, "bob's client finds no address")
+        for client in (bob, carol):
+            opened = lab.match(TcpOpened(node=client.node.name, peer="expe"))
+            lab.check(opened is None, f"{client.user.id}'s client finds no address")
     await lab.symptom("EXP-07.ipv6-only")
 
 

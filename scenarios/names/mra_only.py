@@ -47,16 +47,20 @@ async def on_premises_through_the_edge(lab: Lab, alice: Jabber, bob: Jabber) -> 
     for client in (alice, bob):
         lab.never(TcpOpened(node=client.node.name, peer=SERVERS))
 
-    async with lab.step("alice signs in on the company's network"):
-        await alice.sign_in()
-        await lab.expect(DnsAnswer(node=me, name=EDGE, answers=containing("expe.example.com")))
-        await lab.expect(HttpRequest(node="expe", peer=me, target=containing("/get_edge_config")))
-        await lab.expect(Registered(device="CSFALICE", peer="expc"), within=seconds(10))
-        await lab.expect(XmppSession(jid=containing("alice@example.com/"), state="bound"), within=seconds(10))
+    async def on_premises() -> None:
+        async with lab.step("alice signs in on the company's network"):
+            await alice.sign_in()
+            await lab.expect(DnsAnswer(node=me, name=EDGE, answers=containing("expe.example.com")))
+            await lab.expect(HttpRequest(node="expe", peer=me, target=containing("/get_edge_config")))
+            await lab.expect(Registered(device="CSFALICE", peer="expc"), within=seconds(10))
+            await lab.expect(XmppSession(jid=containing("alice@example.com/"), state="bound"), within=seconds(10))
 
-    async with lab.step("bob signs in from the internet"):
-        await bob.sign_in()
-        await lab.expect(Registered(device="CSFBOB", peer="expc"), within=seconds(10))
+    async def at_home() -> None:
+        async with lab.step("bob signs in from the internet"):
+            await bob.sign_in()
+            await lab.expect(Registered(device="CSFBOB", peer="expc"), within=seconds(10))
+
+    await lab.together(on_premises(), at_home())
 
 
 @scenario(
@@ -68,16 +72,21 @@ async def on_premises_through_the_edge(lab: Lab, alice: Jabber, bob: Jabber) -> 
 async def records_inside_only(lab: Lab, alice: Jabber, bob: Jabber) -> None:
     """Users who may not use MRA off premises: _collab-edge is inside only, and at home nobody finds the edge."""
     me, home = alice.node.name, bob.node.name
-    async with lab.step("alice signs in on the company's network"):
-        await alice.sign_in()
-        await lab.expect(HttpRequest(node="expe", peer=me, target=containing("/get_edge_config")))
-        await lab.expect(Registered(device="CSFALICE", peer="expc"), within=seconds(10))
-
     lab.never(TcpOpened(node=home))
-    async with lab.step("bob tries at home"):
-        await bob.sign_in()
-        await lab.expect(DnsAnswer(node=home, name=EDGE, rcode="NXDOMAIN"))
-        await lab.expect(ClientState(node=home, user="bob", stage="service discovery", outcome="failed"))
+
+    async def on_premises() -> None:
+        async with lab.step("alice signs in on the company's network"):
+            await alice.sign_in()
+            await lab.expect(HttpRequest(node="expe", peer=me, target=containing("/get_edge_config")))
+            await lab.expect(Registered(device="CSFALICE", peer="expc"), within=seconds(10))
+
+    async def at_home() -> None:
+        async with lab.step("bob tries at home"):
+            await bob.sign_in()
+            await lab.expect(DnsAnswer(node=home, name=EDGE, rcode="NXDOMAIN"))
+            await lab.expect(ClientState(node=home, user="bob", stage="service discovery", outcome="failed"))
+
+    await lab.together(on_premises(), at_home())
 
 
 @scenario(

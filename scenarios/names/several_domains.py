@@ -41,7 +41,8 @@ def missing(view: str, name: str, kind: str) -> dict[str, Any]:
 )
 async def three_domains(lab: Lab, alice: Jabber, bob: Jabber, carol: Jabber) -> None:
     """Three users of three domains: each asks for her own _collab-edge, and C for the _cisco-uds of that domain."""
-    for client, domain in zip((alice, bob, carol), DOMAINS, strict=True):
+
+    async def signs_in(client: Jabber, domain: str) -> None:
         client.domain = domain
         me, user = client.node.name, client.user.id
         async with lab.step(f"{user} signs in as {user}@{domain}"):
@@ -53,6 +54,8 @@ async def three_domains(lab: Lab, alice: Jabber, bob: Jabber, carol: Jabber) -> 
             await lab.expect(DnsAnswer(node="expc", name=uds, answers=containing("ucm-pub.inside.example.com")))
             await lab.expect(Registered(device=f"CSF{user.upper()}", peer="expc"), within=seconds(10))
             await lab.expect(XmppSession(key=f"user:{user}", state="bound"), within=seconds(10))
+
+    await lab.together(*(signs_in(*each) for each in zip((alice, bob, carol), DOMAINS, strict=True)))
 
 
 async def _others_sign_in(lab: Lab, alice: Jabber) -> None:
@@ -70,10 +73,13 @@ async def _others_sign_in(lab: Lab, alice: Jabber) -> None:
 async def one_domain_without_collab_edge(lab: Lab, alice: Jabber, bob: Jabber) -> None:
     """The SRV record of one domain is missing: its users find no service, those of the others sign in."""
     bob.domain = "example.net"
-    async with lab.step("bob signs in as bob@example.net"):
-        await bob.sign_in()
-        await lab.symptom("NET-09.collab-edge")
-    await _others_sign_in(lab, alice)
+
+    async def in_vain() -> None:
+        async with lab.step("bob signs in as bob@example.net"):
+            await bob.sign_in()
+            await lab.symptom("NET-09.collab-edge")
+
+    await lab.together(in_vain(), _others_sign_in(lab, alice))
 
 
 @scenario(
@@ -96,14 +102,16 @@ async def one_domain_not_on_c(lab: Lab, alice: Jabber, bob: Jabber) -> None:
     """A domain that is published but not configured on Expressway-C: 403 from Expressway-E."""
     bob.domain = "example.net"
     bob.accept_untrusted = True  # E's certificate does not name the domain either
-    refused = lab.never(HttpRequest(node="expc", key="user:bob"))
-    async with lab.step("bob signs in as bob@example.net"):
-        await bob.sign_in()
-        (answer,) = await lab.symptom("NET-09.domain-on-c")
-        for line in (b"Connection: close\r\n", b"Content-Length: 0\r\n"):
-            lab.check(line in answer.payload, f"E's own answer has {line!r}")
-    refused()
-    await _others_sign_in(lab, alice)
+    lab.never(HttpRequest(node="expc", key="user:bob"))
+
+    async def in_vain() -> None:
+        async with lab.step("bob signs in as bob@example.net"):
+            await bob.sign_in()
+            (answer,) = await lab.symptom("NET-09.domain-on-c")
+            for line in (b"Connection: close\r\n", b"Content-Length: 0\r\n"):
+                lab.check(line in answer.payload, f"E's own answer has {line!r}")
+
+    await lab.together(in_vain(), _others_sign_in(lab, alice))
 
 
 @scenario(
@@ -116,10 +124,13 @@ async def one_domain_without_cisco_uds(lab: Lab, alice: Jabber, bob: Jabber) -> 
     """Before X12.5, _cisco-uds of one domain is missing inside: its users get a configuration without Unified CM."""
     bob.domain = "example.net"
     lab.never(Registered(device="CSFBOB"))
-    async with lab.step("bob signs in as bob@example.net"):
-        await bob.sign_in()
-        await lab.symptom("NET-04.cisco-uds-before-x12.5")
-    await _others_sign_in(lab, alice)
+
+    async def in_vain() -> None:
+        async with lab.step("bob signs in as bob@example.net"):
+            await bob.sign_in()
+            await lab.symptom("NET-04.cisco-uds-before-x12.5")
+
+    await lab.together(in_vain(), _others_sign_in(lab, alice))
 
 
 @scenario(

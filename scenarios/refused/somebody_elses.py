@@ -96,8 +96,7 @@ async def a_message_reaches_each_session_once(lab: Lab, alice: Jabber, bob: Jabb
     """Bob is signed in twice: a message to one session is for that one, one to him for each, and each comes once."""
     again = lab.client("bob")
     async with lab.step("alice, and bob on two machines"):
-        for client in (alice, bob, again):
-            signed = await client.sign_in()
+        for signed in await lab.together(alice.sign_in(), bob.sign_in(), again.sign_in()):
             lab.check(signed.chat, "chat")
     assert bob.chat is not None and again.chat is not None
     async with lab.step("to one of his sessions"):

@@ -72,18 +72,22 @@ async def each_machine_has_its_own_store(lab: Lab, alice: Jabber, bob: Jabber, c
     """A Mac's keychain and an iPhone's trust store lack the CA, an Android's has it: each is asked for itself."""
     for client in (alice, bob):
         lab.never(HttpRequest(node="expe", peer=client.node.name))
-    async with lab.step("alice on a Mac and bob on an iPhone sign in, and decline"):
-        await lab.together(alice.sign_in(), bob.sign_in())
-        await lab.symptom("EP-02.system-trust")
-        for client in (alice, bob):
-            await lab.expect(TlsRefused(node="expe", peer=client.node.name, port=8443, alert="unknown ca"))
 
-    async with lab.step("carol on an Android signs in"):
-        await carol.sign_in()
-        await lab.expect(TlsUp(node=carol.node.name, peer="expe", port=8443, role="client"))
-        await lab.expect(
-            HttpResponse(node=carol.node.name, peer="expe", status=200, payload=containing("getEdgeConfigResponse"))
-        )
+    async def untrusting() -> None:
+        async with lab.step("alice on a Mac and bob on an iPhone sign in, and decline"):
+            await lab.together(alice.sign_in(), bob.sign_in())
+            await lab.symptom("EP-02.system-trust")
+            for client in (alice, bob):
+                await lab.expect(TlsRefused(node="expe", peer=client.node.name, port=8443, alert="unknown ca"))
+
+    async def trusting() -> None:
+        me, granted = carol.node.name, containing("getEdgeConfigResponse")
+        async with lab.step("carol on an Android signs in"):
+            await carol.sign_in()
+            await lab.expect(TlsUp(node=me, peer="expe", port=8443, role="client"))
+            await lab.expect(HttpResponse(node=me, peer="expe", status=200, payload=granted))
+
+    await lab.together(untrusting(), trusting())
 
 
 @scenario(

@@ -19,15 +19,20 @@ BEFORE = {"expressway_e.expe.release": "X12.4", "expressway_c.expc.release": "X1
 async def not_needed_from_x12_5(lab: Lab, alice: Jabber, bob: Jabber) -> None:
     """Nothing answers to _cisco-uds inside: MRA does without. It is recommended for those who are inside."""
     me = alice.node.name
-    async with lab.step("alice signs in through an edge that has no _cisco-uds"):
-        await alice.sign_in()
-        server = containing("<address>ucm-pub.inside.example.com</address>")
-        await lab.expect(HttpResponse(node=me, peer="expe", status=200, payload=server))
-        await lab.expect(Registered(device="CSFALICE"), within=seconds(10))
 
-    async with lab.step("bob, on the company's network, finds no service"):
-        await bob.sign_in()
-        await lab.symptom("NET-11.cisco-uds-inside")
+    async def outside() -> None:
+        async with lab.step("alice signs in through an edge that has no _cisco-uds"):
+            await alice.sign_in()
+            server = containing("<address>ucm-pub.inside.example.com</address>")
+            await lab.expect(HttpResponse(node=me, peer="expe", status=200, payload=server))
+            await lab.expect(Registered(device="CSFALICE"), within=seconds(10))
+
+    async def inside() -> None:
+        async with lab.step("bob, on the company's network, finds no service"):
+            await bob.sign_in()
+            await lab.symptom("NET-11.cisco-uds-inside")
+
+    await lab.together(outside(), inside())
 
 
 @scenario(

@@ -150,17 +150,21 @@ def test_a_sweep_says_how_many_journals_differ(here: Path) -> None:
         "def story(name):\n"
         "    async def play(lab: Lab) -> None:\n"
         "        lab.check(True, 'an assertion')\n"
-        "        for number in range(lab.world.entropy('story').randrange(1, 1000) if name == 'draws' else 1):\n"
+        "        for user in ('alice', 'bob') if name == 'company' else ():\n"
+        "            lab.client(user)\n"
+        "        for number in range(lab.world.entropy('story').randrange(1, 1000) if name != 'fixed' else 1):\n"
         "            lab.note(str(number))\n"
         "    play.__name__ = name\n"
         "    return scenario(without=['expe', 'expc', 'ucm-pub', 'ucm-sub', 'imp-pub'])(play)\n\n\n"
-        "draws, fixed = story('draws'), story('fixed')\n"
+        "draws, fixed, company = story('draws'), story('fixed'), story('company')\n"
     )
     told = "journals that differ in the sequence of (node, kind): "
     assert f"{told}4 of 4\n" in edgesim("run", "draws", "--seeds", "1..4").stdout
     assert f"{told}1 of 4\n" in edgesim("run", "fixed", "--seeds", "1..4").stdout
     both = edgesim("run", "draws", "fixed", "--seeds", "1..4").stdout
     assert f"{told}5 of 8; fewest: fixed 1 of 4, draws 4 of 4\n" in both
+    three = edgesim("run", "draws", "fixed", "company", "--seeds", "1..4").stdout
+    assert f"{told}9 of 12; of two clients and more: 4 of 4; fewest: company 4 of 4\n" in three
 
 
 def test_a_sweep_tells_its_failures_with_their_ladders(here: Path) -> None:

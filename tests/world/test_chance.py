@@ -118,6 +118,20 @@ def test_between_connections_the_order_varies_with_the_seed_and_not_between_two_
     assert len({tuple(arrivals(seed, calm, connections=2, segments=5)) for seed in range(5)}) == 1
 
 
+def test_a_program_gets_to_a_packet_up_to_so_much_later_on_however_short_a_way() -> None:
+    waking = Wires(same_zone=0, wake=10 * MILLISECOND)
+    delays = [drawn(wake=10 * MILLISECOND).datagram("a", "b", latency) for latency in (0, SECOND)]
+    assert delays[0] == delays[1] and 0 < delays[0] <= 10 * MILLISECOND, "whatever the latency"
+    seen = {seed: arrivals(seed, waking, connections=2, segments=5) for seed in range(10)}
+    assert all(data == bytes(range(5)) for each in seen.values() for data in both(each)), "each in its order"
+    assert len({tuple(number for number, _ in each) for each in seen.values()}) >= 5, "and between them not"
+
+
+def both(seen: list[tuple[int, bytes]]) -> list[bytes]:
+    """Return what came over each of two connections."""
+    return [b"".join(data for number, data in seen if number == wanted) for wanted in (0, 1)]
+
+
 def test_a_reset_does_not_overtake_what_was_sent_before_it() -> None:
     async def main(world: SimWorld) -> None:
         near, far = await host(world, "near", A), await host(world, "far", B)

@@ -26,9 +26,10 @@ class ClientDefaults(Model):
     """Jabber, the Webex app, phones and room devices."""
 
     together_spread_s: float = known(
-        0.5,
+        0.1,
         "in a story, people who do something together begin within so much of each other, each at a moment that a seed"
-        " draws: no two press a key at the same instant; about as long as a sign-in through the edge takes",
+        " draws, as likely a few milliseconds as a few dozen: no two press a key at the same instant, and what they do"
+        " overlaps, as short as it may be",
         tag="proposed",
         ge=0,
     )

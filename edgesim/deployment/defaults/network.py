@@ -58,6 +58,13 @@ class NetworkDefaults(Model):
         ge=0,
         le=1,
     )
+    wake_ms: float = known(
+        10.0,
+        "each packet waits up to so long at its host, drawn anew, until the program that it is for gets to it:"
+        " machines do other things, too; a tick of their scheduler, at least",
+        tag="proposed",
+        ge=0,
+    )
     timer_tick_ms: float = known(
         1.0,
         "a host's timers fire at ticks so far apart, at a phase that a seed draws for each host: programs that wait by"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from edgesim.world.entropy import Entropy
 from edgesim.world.events import Address
-from edgesim.world.wires import Wires
+from edgesim.world.wires import SECOND, Wires
 
 MOST = 4096
 """Of how many pairs of a host and an address the number of connections is remembered; the oldest goes first."""
@@ -44,8 +44,8 @@ class Chance:
         return round(nominal * factor)
 
     def connection(self, host: str, remote: Address) -> Entropy | None:
-        """Return the stream for the jitter of a new connection of ``host``; None where there is none."""
-        if not self.wires.jitter:
+        """Return the stream for what delays the segments of a new connection of ``host``; None where nothing does."""
+        if not self.wires.longest_delay(SECOND):
             return None
         key = (host, remote)
         number = self._connections.pop(key, 0) + 1
@@ -55,13 +55,14 @@ class Chance:
         return self._entropy(f"jitter {host} {remote[0]}:{remote[1]} {number}")
 
     def datagram(self, source: str, target: str, latency: int) -> int:
-        """Return how much longer than ``latency`` a datagram takes."""
-        if not self.wires.jitter:
+        """Return how much later than ``latency`` a datagram is."""
+        longest = self.wires.longest_delay(latency)
+        if not longest:
             return 0
         stream = self._datagrams.get((source, target))
         if stream is None:
             stream = self._datagrams[source, target] = self._entropy(f"jitter of datagrams {source} {target}")
-        return int(stream.random() * self.wires.jitter * latency)
+        return int(stream.random() * longest)
 
     def lost(self, source: str, target: str, share: float) -> bool:
         """Say whether a packet is one of the ``share`` that get lost on a way."""

@@ -228,7 +228,7 @@ class Fabric:
                 told = stopped
                 self.blocked(host, "tcp", remote, stopped)
             target = passage.host
-            span = 0 if target is host else int(latency * self.wires.jitter)
+            span = 0 if target is host else self.wires.longest_delay(latency)
             if verdict == "accept" and target is not None:
                 await self._sleep(latency + _drawn(jitter, span))
                 verdict = self._syn_arrives(target, passage, host)
@@ -309,7 +309,7 @@ class Fabric:
         near = TcpTransport(self, life, host.context(), local, remote, name, latency)
         far = TcpTransport(self, listener.life, target.context(), passage.target, passage.source, name, latency)
         near.peer, far.peer = far, near
-        span = 0 if target is host else int(latency * self.wires.jitter)
+        span = 0 if target is host else self.wires.longest_delay(latency)
         if jitter is not None and span:
             near.jitter = far.jitter = jitter.random
             near.span = far.span = span

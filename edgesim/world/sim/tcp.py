@@ -51,7 +51,7 @@ class TcpTransport(asyncio.Transport):
         self.latency = latency
         self.jitter: Callable[[], float] | None = None
         self.span = 0
-        """How much longer than its latency a segment may take: as much as `jitter`, from 0 to 1, says of it."""
+        """How much later than its latency a segment may be: as much as `jitter`, from 0 to 1, says of it."""
         self.peer: TcpTransport
         self.state: FlowState | None = None
         """What the firewalls on the way remember of the connection; None where there are none."""
