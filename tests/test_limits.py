@@ -48,7 +48,17 @@ def test_no_bound_of_a_connection_is_left_out() -> None:
     from edgesim.xmpp.xcp import XcpLimits
 
     told = {name.rsplit(".", 1)[1] for name, _ in ROWS}
-    explained = {"start_line", "header_count", "linger", "connections", "modest", "element", "keep_alive", "unsent"}
+    explained = {
+        "start_line",
+        "header_count",
+        "linger",
+        "connections",
+        "modest",
+        "element",
+        "keep_alive",
+        "unsent",
+        "per_second",
+    }
     for limits in (HttpLimits, XcpLimits):
         left = {each.name for each in dataclasses.fields(limits)} - told - explained
         assert not left, left

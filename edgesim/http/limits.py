@@ -16,7 +16,8 @@ class HttpLimits:
     handles a request and ``header_block`` octets wait behind it, and handles none while more than ``unsent`` octets of
     answers wait for the peer; a peer that takes less than so many of them in ``write`` seconds is dropped. While
     incomplete requests and those behind others have more than ``waiting`` octets in all, a request that has grown
-    beyond ``modest`` is answered 503.
+    beyond ``modest`` is answered 503. One connection may ask ``requests`` times at once, and ``per_second`` times a
+    second after that (None: as often as it likes); what comes faster waits, and so does whoever sends it.
     """
 
     start_line: int = 8 * 1024
@@ -34,6 +35,8 @@ class HttpLimits:
     waiting: int = 128 * 1024 * 1024
     modest: int = 64 * 1024
     keep_alive: bool = True
+    requests: int = 100
+    per_second: float | None = None
 
 
 DEFAULT_LIMITS = HttpLimits()

@@ -119,6 +119,9 @@ class Connection(asyncio.Protocol):
         self._closing = False
         self._secure = False
         self._certificate: bytes | None = None
+        self._requests = float(server.limits.requests)
+        self._counted = 0.0
+        self._next: asyncio.TimerHandle | None = None
 
     # ---- called by the transport
 
@@ -146,7 +149,7 @@ class Connection(asyncio.Protocol):
         if self._closing:
             return
         self._reader.feed(data)
-        if self._task is None:
+        if self._task is None and self._next is None:
             self._advance()
         self._weigh()
         limits = self.server.limits
@@ -156,6 +159,26 @@ class Connection(asyncio.Protocol):
             return
         self._control_reading()
 
+    def _is_within_rate(self) -> bool:
+        """Count a request; return whether it is within the rate. Where it is not, the connection goes on later."""
+        limits, loop = self.server.limits, asyncio.get_running_loop()
+        if limits.per_second is None:
+            return True
+        now = loop.time()
+        left = min(float(limits.requests), self._requests + (now - self._counted) * limits.per_second) - 1
+        self._requests, self._counted = left, now
+        if left >= 0:
+            return True
+        self._next = loop.call_later(-left / limits.per_second, self._in_turn)
+        return False
+
+    def _in_turn(self) -> None:
+        self._next = None
+        if not self._closing:
+            self._advance()
+            self._weigh()
+            self._control_reading()
+
     def _weigh(self) -> None:
         """Count what this connection holds among what all hold."""
         size = 0 if self._closing else self._reader.size
@@ -164,7 +187,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._reader.end()
-        if self._task is None and not self._closing:
+        if self._task is None and self._next is None and not self._closing:
             self._advance()
         return self._task is not None and not self._secure
 
@@ -174,6 +197,8 @@ class Connection(asyncio.Protocol):
         self._stop_timer()
         self._not_stalled()
         self._writable.set()
+        if self._next is not None:
+            self._next.cancel()
         self.server.connections.pop(self, None)
 
     def pause_writing(self) -> None:
@@ -224,7 +249,9 @@ class Connection(asyncio.Protocol):
         """Read no further while a request is handled and enough waits behind it."""
         if self._closing:
             return
-        full = self._task is not None and self._reader.buffered > self.server.limits.header_block
+        full = (
+            self._task is not None or self._next is not None
+        ) and self._reader.buffered > self.server.limits.header_block
         if full and self._reading:
             self._reading = False
             self._transport.pause_reading()
@@ -305,7 +332,8 @@ class Connection(asyncio.Protocol):
             self._closing = True
             self._close()
             return
-        self._advance()
+        if self._is_within_rate():
+            self._advance()
         self._weigh()
         self._control_reading()
 

@@ -212,6 +212,8 @@ class StreamConnection(Connection, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Cut the stream and hand on what is whole."""
         self._framer.receive(data)
+        if not self.shared:
+            self._pace.spend(len(data))
         if not self._pace.held:
             self.take()
 
@@ -227,6 +229,8 @@ class StreamConnection(Connection, asyncio.Protocol):
         except SipTransportError:
             self.abort()
         if not self._closing:
+            if not self.shared:
+                pace.spend(0, frames)
             pace.took(frames, partial=framer.waits)
 
     def _take(self) -> bool:

@@ -371,7 +371,11 @@ class SipEndpoint:
         """Return the pace of a new stream."""
         bounds = self.limits
         limits = PaceLimits(
-            congested=bounds.congested, message_time=bounds.message_time, unread_time=bounds.unread_time
+            congested=bounds.congested,
+            message_time=bounds.message_time,
+            unread_time=bounds.unread_time,
+            rate=bounds.rate if connection.accepted else None,
+            burst=bounds.rate_burst,
         )
         pace = Pace(limits, self._loop, self._context, go_on=connection.take, end=connection.out_of_time)
         pace.idle = self.limits.idle if connection.accepted else None

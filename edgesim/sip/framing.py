@@ -31,8 +31,9 @@ class SipLimits:
     message or keep-alive came for so long (None: never). ``congested`` octets that wait for a peer slow down whoever
     sends to it; more than ``write_buffer`` end a client's connection, and are refused to one that many share. A peer
     that took too little of them for ``unread_time`` is dropped. ``burst`` messages of one stream are handled in a turn;
-    a stream with ``tasks`` requests still being worked on is not read. Beyond ``transactions`` a stateful endpoint
-    forgets transactions that are answered, or answers 503.
+    of an accepted one no more than ``rate_burst`` octets are read at once, and then ``rate`` a second (None: as many as
+    come), as `edgesim.world.pace` counts them; a stream with ``tasks`` requests still being worked on is not read.
+    Beyond ``transactions`` a stateful endpoint forgets transactions that are answered, or answers 503.
     """
 
     message: int = 32768
@@ -46,6 +47,8 @@ class SipLimits:
     congested: int = 1 << 18
     unread_time: float = 30.0
     burst: int = 16
+    rate: float | None = None
+    rate_burst: int = 1 << 18
     tasks: int = 16
     all_tasks: int = 10_000
     transactions: int = 20_000

@@ -17,6 +17,8 @@ TURN = "turn"
 """Held for the rest of this turn of the loop: others come first."""
 UNREAD = "unread"
 """Held because the peer does not read what it was sent."""
+RATE = "rate"
+"""Held because the peer sends faster than it may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +26,16 @@ class PaceLimits:
     """Bounds of one stream: octets that may wait for the peer before it counts as congested, and seconds.
 
     ``message_time`` is from the first octet of a message to its last, ``unread_time`` how long a peer may stay
-    congested.
+    congested. A peer may send ``rate`` octets a second (None: as many as it likes), and ``burst`` of them at once; each
+    message counts for ``each`` octets more.
     """
 
     congested: int = 1 << 18
     message_time: float = 30.0
     unread_time: float = 30.0
+    rate: float | None = None
+    burst: int = 1 << 18
+    each: int = 1024
 
 
 class Pace:
@@ -66,6 +72,9 @@ class Pace:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._stall: asyncio.TimerHandle | None = None
+        self._credit = float(limits.burst)
+        self._counted = loop.time()
+        self._waits: asyncio.TimerHandle | None = None
 
     @property
     def held(self) -> bool:
@@ -92,7 +101,8 @@ class Pace:
         self._wire = None
         self._stop(self._timer)
         self._stop(self._stall)
-        self._timer = self._stall = None
+        self._stop(self._waits)
+        self._timer = self._stall = self._waits = None
         self._holds.clear()
         self.congested = False
         self._let_go()
@@ -121,6 +131,26 @@ class Pace:
         """Let others have their turn before more is taken."""
         self.hold(TURN)
         self._later()
+
+    def spend(self, octets: int, messages: int = 0) -> None:
+        """Count what the peer sent; where that is more than its rate allows, it is not read until it would be within.
+
+        So who sends much pays with its own time: the share of the others stays.
+        """
+        limits = self.limits
+        if limits.rate is None:
+            return
+        now = self._loop.time()
+        credit = min(float(limits.burst), self._credit + (now - self._counted) * limits.rate)
+        self._credit = credit - octets - messages * limits.each
+        self._counted = now
+        if self._credit < 0 and self._waits is None:
+            self.hold(RATE)
+            self._waits = self._loop.call_later(-self._credit / limits.rate, self._paid, context=self._context)
+
+    def _paid(self) -> None:
+        self._waits = None
+        self.release(RATE)
 
     def took(self, frames: int, *, partial: bool) -> None:
         """Note that so many whole messages were taken, and whether a part of the next is there."""

@@ -171,6 +171,7 @@ class ClientConnection(asyncio.Protocol):
         if self._upgrade is not None and not self._secure:
             self._early += data  # deciphered, but the handshake's awaiter has not run yet
             return
+        self._pace.spend(len(data))
         self.machine.feed(data)
         self._go_on()
 
@@ -198,6 +199,7 @@ class ClientConnection(asyncio.Protocol):
     def _go_on(self) -> None:
         before = self._events
         self.flush()
+        self._pace.spend(0, self._events - before)
         self._pace.took(self._events - before, partial=self.machine.partial)
 
     def _written(self) -> None:

@@ -674,6 +674,38 @@ def test_a_flood_of_pipelined_requests_waits_in_the_sender(secure: bool) -> None
     assert max(held) <= 4096 + 256 * 1024  # one reading of the transport beyond; 640 KB were sent
 
 
+def test_a_connection_that_asks_too_often_waits_and_nobody_else_does() -> None:
+    async def handler(request: Request) -> Response:
+        return Response(status=200, headers=Headers([("Content-Length", "0"), ("X-Path", request.path)]))
+
+    async def scene(lab: Lab) -> None:
+        loop = asyncio.get_running_loop()
+        reader, writer = await asyncio.open_connection(E, 8443)
+        writer.write(b"".join(PIPELINED % number for number in range(30)))
+        began, took = loop.time(), []
+        for number in range(30):
+            assert b"X-Path: /%04d\r\n" % number in await reader.readuntil(b"\r\n\r\n")
+            took.append(loop.time() - began)
+            if number == 20:
+                asked = loop.time()
+                other, another = await asyncio.open_connection(E, 8443)
+                another.write(PIPELINED % 1)
+                await other.readuntil(b"\r\n\r\n")
+                assert loop.time() - asked < 0.5
+                another.transport.abort()
+        assert took[9] < 0.5
+        assert [round(later - earlier, 1) for earlier, later in zip(took[10:], took[11:], strict=False)] == [0.5] * 19
+        await asyncio.sleep(20)
+        began = loop.time()
+        writer.write(b"".join(PIPELINED % number for number in range(10)))
+        for _ in range(10):
+            await reader.readuntil(b"\r\n\r\n")
+        assert loop.time() - began < 0.5, "what was not asked for is saved"
+        writer.transport.abort()
+
+    play(scene, handler=handler, limits=HttpLimits(requests=10, per_second=2))
+
+
 def test_a_peer_that_does_not_read_its_answers_is_dropped() -> None:
     async def handler(request: Request) -> Response:
         return Response(status=200, headers=Headers([("Content-Length", "1000000")]), body=bytes(1_000_000))

@@ -72,7 +72,7 @@ def test_a_client_that_does_not_read_is_dropped_alone() -> None:
         deaf.connection.hold("asleep")
         for request in options(deaf, count=3000):
             deaf.connection.send_raw(bytes(request))
-        await asyncio.sleep(60)
+        await asyncio.sleep(120)
         assert (await line.register()).status == 200
         assert [each for each in notes(lab, "expe") if "does not read" in each]
         assert (zone_states(lab, "expe"), zone_states(lab, "expc")) == before

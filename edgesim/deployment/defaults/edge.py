@@ -239,6 +239,14 @@ class EdgeDefaults(Model):
         gt=0,
     )
     client_idle_s: float = known(115.0, "E closes an idle client connection after this", tag="proposed", gt=0)
+    client_requests_per_s: float = known(
+        5.0,
+        "requests a second that E takes from one client connection after a burst: one that pipelines more waits, and "
+        "nobody else does",
+        tag="proposed",
+        gt=0,
+    )
+    client_requests_burst: int = known(100, "requests that it takes at once", tag="proposed", ge=1)
     message_s: float = known(60.0, "an HTTP message must be complete within this, seconds", tag="proposed", gt=0)
     clock_tolerance_s: float = known(
         60.0,

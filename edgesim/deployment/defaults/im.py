@@ -59,6 +59,14 @@ class ImDefaults(Model):
     unread_s: float = known(
         30.0, "a client that does not read what it is sent is disconnected after so long", tag="proposed", gt=0
     )
+    client_octets_per_s: float = known(
+        65_536.0,
+        "octets a second that a client may send after a burst, a stanza counting for 1024 more; one that sends faster "
+        "is read more slowly, as servers of this family do (they call it karma)",
+        tag="proposed",
+        gt=0,
+    )
+    client_octets_burst: int = known(262_144, "octets that it may send at once", tag="proposed", ge=1)
     client_idle_s: float = known(
         86_400.0,
         "an authenticated client that said nothing for so long is disconnected; nothing says that clients must speak",

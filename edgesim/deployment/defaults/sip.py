@@ -278,6 +278,14 @@ class SipDefaults(Model):
     unread_s: float = known(
         30.0, "a peer that does not read what it is sent is dropped after so long", tag="proposed", gt=0
     )
+    client_octets_per_s: float = known(
+        65_536.0,
+        "octets a second that E reads from one client's connection after a burst, a message counting for 1024 more: a "
+        "client that floods waits, and does not use up what Unified CM takes from C",
+        tag="proposed",
+        gt=0,
+    )
+    client_octets_burst: int = known(65_536, "octets that it reads at once", tag="proposed", ge=1)
     client_window: int = known(
         32,
         "requests of one client's connection that an Expressway awaits answers to; it reads no more of them meanwhile",

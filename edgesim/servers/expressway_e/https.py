@@ -60,7 +60,12 @@ class EdgeProxy:
         self._server = HttpServer(
             node.journal,
             self.handle,
-            limits=HttpLimits(idle=node.defaults.edge.client_idle_s, message=node.defaults.edge.message_s),
+            limits=HttpLimits(
+                idle=node.defaults.edge.client_idle_s,
+                message=node.defaults.edge.message_s,
+                requests=node.defaults.edge.client_requests_burst,
+                per_second=node.defaults.edge.client_requests_per_s,
+            ),
             refusal=self._refusal,
             decode=decoded_target,
             on_violation=partial(protection.count, Category.HTTP_PROTOCOL),

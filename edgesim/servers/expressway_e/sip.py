@@ -131,6 +131,8 @@ class SipSide:
             message_time=sip.message_s,
             unread_time=sip.unread_s,
             idle=sip.client_unproved_idle_s,
+            rate=sip.client_octets_per_s,
+            rate_burst=sip.client_octets_burst,
         )
         self._relay = Relay(
             node.host.entropy("SIP branches"),

@@ -29,7 +29,13 @@ SASL_FAILURE = f"<failure xmlns='{SASL}'".encode()
 
 def pace_of(im: ImDefaults) -> PaceLimits:
     """Return the pace of one client's stream."""
-    return PaceLimits(congested=65_536, message_time=im.stanza_s, unread_time=im.unread_s)
+    return PaceLimits(
+        congested=65_536,
+        message_time=im.stanza_s,
+        unread_time=im.unread_s,
+        rate=im.client_octets_per_s,
+        burst=im.client_octets_burst,
+    )
 
 
 class _Client:

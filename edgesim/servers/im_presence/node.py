@@ -212,7 +212,13 @@ class ImPresence:
             resource_digits=defaults.resource_digits,
             stream_management=defaults.stream_management,
             patience=defaults.handshake_patience_s,
-            pace=PaceLimits(congested=65_536, message_time=defaults.stanza_s, unread_time=defaults.unread_s),
+            pace=PaceLimits(
+                congested=65_536,
+                message_time=defaults.stanza_s,
+                unread_time=defaults.unread_s,
+                rate=defaults.client_octets_per_s,
+                burst=defaults.client_octets_burst,
+            ),
             idle=defaults.client_idle_s,
         )
 
