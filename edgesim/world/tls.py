@@ -1,10 +1,11 @@
-"""TLS over any transport of either world: asyncio's own protocol with five changes.
+"""TLS over any transport of either world: asyncio's own protocol with six changes.
 
 * 16 KiB of buffer a side in place of 256 KiB: a lab has hundreds of connections and hardly a long message.
 * A failed handshake sends its alert before the connection closes, as products do; asyncio drops it.
 * An application that pauses reading gets no more than one piece of what was decrypted already.
 * Handshakes that end, well or badly, are told to the world, so that the journal shows them for every library.
 * A transport may be closed more than once; asyncio's raises from its methods after the second time, and cannot abort.
+* What is written to a connection that is over is dropped in silence; asyncio says so on standard error, again and again.
 
 The methods with a leading underscore belong to `asyncio.sslproto`; they are the same in Python 3.11 to 3.13.
 """
@@ -31,6 +32,11 @@ TlsTap = Callable[["TlsProtocol", bytes], bytes | None]
 _Base: Any = sslproto.SSLProtocol
 _BaseTransport: Any = sslproto._SSLProtocolTransport
 _WRAPPED = sslproto.SSLProtocolState.WRAPPED
+_OVER = (
+    sslproto.SSLProtocolState.FLUSHING,
+    sslproto.SSLProtocolState.SHUTDOWN,
+    sslproto.SSLProtocolState.UNWRAPPED,
+)
 PIECE = 64 * 1024
 """Decrypted octets after which an application may say that it has enough for now."""
 
@@ -113,6 +119,8 @@ class TlsProtocol(_Base):  # type: ignore[misc]  # asyncio's protocol is typed f
             self._fatal_error(error, "Fatal error on SSL protocol")
 
     def _write_appdata(self, list_of_data: Any) -> None:
+        if self._state in _OVER:
+            return
         usual = self._state is _WRAPPED and not self._write_backlog and not self._ssl_writing_paused
         if not usual or type(list_of_data) is not tuple or len(list_of_data) != 1:
             super()._write_appdata(list_of_data)

@@ -175,6 +175,21 @@ def test_who_closes_twice_can_still_ask_and_abort(kind: str, secure: bool) -> No
 
 
 @both
+def test_what_is_written_to_a_connection_that_is_over_is_no_news(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def story(world: World, near: Host, far: Host) -> None:
+        client, server, _ = await connect(near, far, secure=True)
+        client.transport.abort()
+        await asyncio.wait_for(server.lost, 10)
+        for _ in range(20):
+            server.transport.write(b"x")
+            client.transport.write(b"x")
+        assert client.transport.get_write_buffer_size() == server.transport.get_write_buffer_size() == 0
+
+    play(kind, story)
+    assert caplog.records == []
+
+
+@both
 @layered
 def test_a_reader_that_pauses_makes_the_writer_pause(kind: str, secure: bool) -> None:
     async def story(world: World, near: Host, far: Host) -> None:
