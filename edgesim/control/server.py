@@ -19,7 +19,7 @@ from edgesim.world import Host, Interface, Service, World
 
 PATH = "/v1/command"
 ADDRESS = "127.0.0.1"
-BEARER = "Bearer "
+BEARER = "bearer"
 
 
 class ControlServer:
@@ -57,8 +57,9 @@ class ControlServer:
     async def _handle(self, request: Request) -> Response:
         if (foreign := self._foreign(request)) is not None:
             return _json(403, {"error": f"no request with this {foreign} is answered here"})
-        given = (request.headers.get("Authorization") or "").encode("latin-1", "replace")
-        if not hmac.compare_digest(given, BEARER.encode() + self._token):
+        scheme, _, given = (request.headers.get("Authorization") or "").partition(" ")
+        right = hmac.compare_digest(given.strip(" ").encode("latin-1", "replace"), self._token)
+        if scheme.lower() != BEARER or not right:
             return _json(401, {"error": "the token of the lab is needed"}, ("WWW-Authenticate", "Bearer"))
         if request.target != PATH:
             return _json(404, {"error": f"commands go to {PATH}"})

@@ -5,7 +5,7 @@
 * An application that pauses reading gets no more than one piece of what was decrypted already.
 * Handshakes that end, well or badly, are told to the world, so that the journal shows them for every library.
 * A transport may be closed more than once; asyncio's raises from its methods after the second time, and cannot abort.
-* What is written to a connection that is over is dropped in silence; asyncio says so on standard error, again and again.
+* What is written to a connection that is over is dropped in silence; asyncio complains of it on standard error.
 
 The methods with a leading underscore belong to `asyncio.sslproto`; they are the same in Python 3.11 to 3.13.
 """

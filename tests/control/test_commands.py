@@ -422,6 +422,8 @@ def test_only_the_token_opens_the_door() -> None:
         ({"Origin": "http://lab.example.com:{port}"}, 403),
         ({"Origin": "null"}, 403),
         ({"Authorization": "Bearer another"}, 401),
+        ({"Authorization": "Basic the-token"}, 401),
+        ({"Authorization": "bearer  the-token"}, 200),
     ],
 )
 def test_a_page_of_another_site_is_refused_though_it_knows_the_token(headers: dict[str, str], status: int) -> None:

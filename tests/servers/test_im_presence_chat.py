@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from edgesim.journal import events
+from edgesim.servers.im_presence.roster import OCTETS
 from edgesim.xmpp import sasl, stanzas
+from edgesim.xmpp.jid import Jid
 from edgesim.xmpp.stanzas import RosterItem
 from edgesim.xmpp.stream import client_header
+from edgesim.xmpp.xcp import XcpLimits
 from edgesim.xmpp.xml import Element, element
 from tests.servers.im_presence_lab import ADDRESS, Lab, run
 
@@ -185,6 +188,34 @@ def test_two_users_become_contacts_see_each_other_and_chat() -> None:
         assert (gone.get("type"), gone.get("from")) == ("unavailable", "bob@example.com/b")
         sent = next(each for each in lab.entries("xmpp.stanza") if each.event.name == "message")  # type: ignore[attr-defined]  # XmppStanza
         assert sent.payload == stanzas.message("bob@example.com", "hello", id="m1").encode()
+        await alice.end()
+
+    run(main)
+
+
+@pytest.mark.parametrize("part", ["name", "group"])
+def test_a_roster_never_grows_beyond_what_its_owner_can_be_sent(part: str) -> None:
+    async def main(lab: Lab) -> None:
+        alice = await lab.sign_in("alice", "jabber_1")
+        long = "&" * 4000  # five octets each on the wire
+
+        def contact(number: int, text: str) -> Element:
+            item = RosterItem(jid=f"u{number}@example.com", **{"name": text} if part == "name" else {"groups": (text,)})
+            return stanzas.roster_set(f"s{number}", item)
+
+        taken = 0
+        while (answer := await alice.ask(contact(taken, long))).get("type") == "result":
+            taken += 1
+        assert error_of(answer) == "resource-constraint" and taken < 30
+        roster = stanzas.roster_result(stanzas.roster_request("r"), lab.service.rosters.listed(Jid.parse(alice.jid)))
+        assert roster.encode().count(b"<item ") == taken
+        assert 0.9 * OCTETS < len(roster.encode()) < XcpLimits().backlog
+        assert (await alice.ask(contact(0, "short"))).get("type") == "result", "a contact may get shorter"
+        assert (await alice.ask(contact(taken, long))).get("type") == "result", "and then another fits"
+        gone = RosterItem(jid="u1@example.com", subscription="remove")
+        assert (await alice.ask(stanzas.roster_set("x", gone))).get("type") == "result"
+        assert (await alice.ask(contact(taken + 1, long))).get("type") == "result"
+        assert (await alice.ask(contact(taken + 2, long))).get("type") == "error"
         await alice.end()
 
     run(main)

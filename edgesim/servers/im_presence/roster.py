@@ -8,9 +8,12 @@ from typing import Any
 
 from edgesim.xmpp.jid import Jid
 from edgesim.xmpp.stanzas import RosterItem
+from edgesim.xmpp.xml import ROSTER
 
 CONTACTS = 1_000
 """Contacts of one roster; more are refused."""
+OCTETS = 512 * 1024
+"""Octets of a roster as clients get it; more are refused. An answer must fit into what may wait for a session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +91,7 @@ class Rosters:
 
     def __init__(self, disk: MutableMapping[str, Any]) -> None:
         self._stored: dict[str, dict[str, dict[str, Any]]] = disk.setdefault("rosters", {})
+        self._octets: dict[str, int] = {}
 
     def entry(self, owner: Jid, contact: Jid) -> Entry:
         """Return the entry of a contact, or a blank one."""
@@ -108,6 +112,11 @@ class Rosters:
         roster = self._stored.setdefault(str(owner.bare), {})
         if entry.contact not in roster and len(roster) >= CONTACTS:
             return False
+        before = self._size(self.entry(owner, Jid.parse(entry.contact))) if entry.contact in roster else 0
+        octets = self._octets_of(owner) - before + self._size(entry)
+        if octets > OCTETS and self._size(entry) > before:
+            return False
+        self._octets[str(owner.bare)] = octets
         roster[entry.contact] = {
             "name": entry.name,
             "groups": entry.groups,
@@ -121,4 +130,17 @@ class Rosters:
 
     def remove(self, owner: Jid, contact: Jid) -> None:
         """Forget a contact."""
-        self._stored.get(str(owner.bare), {}).pop(str(contact.bare), None)
+        octets = self._octets_of(owner)
+        if self._stored.get(str(owner.bare), {}).get(str(contact.bare)) is not None:
+            self._octets[str(owner.bare)] = octets - self._size(self.entry(owner, contact))
+            del self._stored[str(owner.bare)][str(contact.bare)]
+
+    def _octets_of(self, owner: Jid) -> int:
+        known = self._octets.get(str(owner.bare))
+        if known is None:
+            known = self._octets[str(owner.bare)] = sum(map(self._size, self.entries(owner)))
+        return known
+
+    @staticmethod
+    def _size(entry: Entry) -> int:
+        return len(entry.as_item().as_element().encode(ROSTER))
