@@ -239,8 +239,8 @@ class SipDefaults(Model):
     )
     zone_realm: str = known(
         "{zone}",
-        "realm of E's challenge to a C. One log of X7.2.1 shows a text that its administrator gave, 'traversal (cluster "
-        "1)' beside the user name 'traversal': taken for the name of the zone. {fqdn} is E's own name, the realm that "
+        "realm of E's challenge to a C. One log of X7.2.1 shows a text that its administrator gave, 'traversal (cluster"
+        " 1)' beside the user name 'traversal': taken for the name of the zone. {fqdn} is E's own name, the realm that "
         "clients meet",
         tag="inferred",
     )
