@@ -33,8 +33,7 @@ MAX_DOMAINS = 500
 OPTIONAL = ("address", "challenge", "certificate", "proof")
 LOOPBACK = "127.0.0.1"
 KEY_EXCHANGES = ["curve25519-sha256"]
-CIPHERS = ["aes128-gcm@openssh.com"]
-"""What both ends offer: the products' own choice is not public, and these cost the least where Python runs SSH."""
+"""What both ends offer: the products' own choice is not public, and this costs the least where Python runs SSH."""
 
 
 class TunnelError(ValueError):

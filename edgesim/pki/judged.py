@@ -156,8 +156,8 @@ class JudgedObject(_Object):
     """One side of a connection over two memory BIOs, with the interface of `ssl.SSLObject`."""
 
     __slots__ = (
-        "__weakref__", "_connection", "_context", "_from_openssl", "_incoming", "_into_openssl", "_names", "_outgoing",
-        "_parameters", "_problem", "_refusal", "_server_hostname",
+        "__weakref__", "_connection", "_context", "_depth", "_from_openssl", "_incoming", "_into_openssl", "_names",
+        "_outgoing", "_parameters", "_problem", "_refusal", "_server_hostname",
     )  # fmt: skip
 
     def __init__(
@@ -172,6 +172,7 @@ class JudgedObject(_Object):
         self._incoming, self._outgoing = incoming, outgoing
         self._server_hostname, self._names = server_hostname, names
         self._refusal: Refusal | None = None
+        self._depth = 0
         self._problem: Exception | None = None
         connection = self._connection = SSL.Connection(context.openssl, None)
         self._into_openssl, self._from_openssl = connection._into_ssl, connection._from_ssl
@@ -259,6 +260,7 @@ class JudgedObject(_Object):
             )
             assert isinstance(failed, ssl.SSLCertVerificationError)
             failed.verify_code, failed.verify_message = refusal.code, text
+            failed.verify_depth = self._depth  # type: ignore[attr-defined]  # where in the chain: Python tells it not
             return failed
         return _error(ssl.SSLError, ssl.SSL_ERROR_SSL, reason)
 
@@ -349,7 +351,7 @@ def _verify(ok: int, verification: Any) -> int:
         refusal = session._judged(crypto.X509._from_raw_x509_ptr(pointer), error, depth)
     except Exception as problem:
         session._problem, refusal = problem, Refusal(policies.REJECTED)
-    session._refusal = refusal
+    session._refusal, session._depth = refusal, depth
     _lib.X509_STORE_CTX_set_error(verification, refusal.code if refusal else policies.OK)
     return 0 if refusal else 1
 

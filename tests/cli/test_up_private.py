@@ -24,7 +24,7 @@ from edgesim.cli.live_lab import Complaints
 from edgesim.cli.problems import Problem
 from edgesim.control import ControlError
 from edgesim.deployment import builtin, load_text
-from edgesim.edge.tunnel import CIPHERS, KEY_EXCHANGES, Role, key_pair
+from edgesim.edge.tunnel import KEY_EXCHANGES, Role, key_pair
 from edgesim.world.files import who_else_writes
 from edgesim.world.unhandled import UnhandledErrors
 from tests.cli.command import ROOT, edgesim, process
@@ -72,7 +72,7 @@ async def knock(network: str, password: str) -> bool:
             client_keys=[asyncssh.import_private_key(private)],
             known_hosts=None,
             kex_algs=KEY_EXCHANGES,
-            encryption_algs=CIPHERS,
+            encryption_algs=deployment.defaults.links.ssh_ciphers,
             config=None,
         )
     except asyncssh.PermissionDenied:

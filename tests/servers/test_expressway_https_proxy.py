@@ -448,6 +448,34 @@ def test_c_verifies_the_servers_behind_it_in_tls_verify_mode_and_from_x14_2_on_w
     )
 
 
+TRUSTED = ("enterprise", "enterprise-issuing", "public", "public-issuing")
+CORE = f"WARNING: Core server certificate verification failed for ({SUB}). Action=Terminate Error="
+
+
+@pytest.mark.parametrize(
+    ("certificate", "warning"),
+    [
+        ({"names": ("other.inside.example.com",)}, f"WARNING: SNI ({SUB}) not in certificate. Action=Terminate "),
+        ({"signed_by": "self-signed"}, CORE + "self signed certificate "),
+        ({"signed_by": "private"}, CORE + "unable to get local issuer certificate "),
+    ],
+)
+def test_c_logs_what_it_does_not_accept_of_a_server(certificate: dict[str, object], warning: str) -> None:
+    async def main(lab: EdgeLab) -> None:
+        answer = await lab.proxied(f"https://{SUB}:6972/CSFALICE.cnf.xml", await lab.cookie())
+        assert (answer.status, answer.reason) == (502, "connect failed")
+        told, then = [entry.event.as_json()["text"] for entry in lab.entries("note", "expc")[-2:]]
+        end = "" if "SNI" in warning else " depth=0"
+        assert told == f"{warning}server={SUB}(10.0.40.12){end}"
+        assert f"SSL connection failed for '{SUB}'" in then
+
+    changes = {
+        "certificates": ({"host": "ucm-sub", "service": "tomcat", **certificate},),
+        "trust": ({"host": "expc", "store": "trusted-ca", "holds": TRUSTED},),
+    }
+    run(main, changes=changes, builds={"ucm-sub": stub(lambda _: plain(), 6972)})
+
+
 @pytest.mark.parametrize(("release", "shown"), [("X14.0.2", True), ("X12.7", False)])
 def test_c_shows_its_certificate_where_a_server_asks(release: str, shown: bool) -> None:
     async def main(lab: EdgeLab) -> None:

@@ -8,6 +8,7 @@ from edgesim.deployment.defaults.known import (
     HYBRID,
     PORTS,
     PROTOCOLS,
+    REFERENCE,
     REQUIREMENTS,
     STATUS,
     ZONES,
@@ -206,6 +207,9 @@ class PortDefaults(Model):
 class LinkDefaults(Model):
     """The three links that C opens to E."""
 
+    ssh_ciphers: tuple[str, ...] = known(
+        ("aes256-ctr",), "xConfiguration Ciphers sshd_pfwd_ciphers: what the tunnel offers", tag="doc", source=REFERENCE
+    )
     options_interval_s: float = known(
         60.0, "C sends OPTIONS through the traversal zone every so often", tag="proposed", gap="S-09", gt=0
     )

@@ -5,12 +5,14 @@ authenticated and the allow list has it, over a connection of its own from a sou
 server's own answer, a 401 of its own too, passes; where the server cannot be reached or (from X14.2 on) its certificate
 not be verified, C answers in its place, by what failed (`defaults.edge.server_failures`). Sources: "Understand MRA
 Certificate Requirements and Apache Traffic Server History" (Cisco 225476), "MRA Deployment Guide X12.6, Configure MRA",
-"Expressway IP Port Usage Configuration Guide".
+"Expressway IP Port Usage Configuration Guide"; for its log lines "Understand Origin Server Verification and Expressway
+Traffic Server Certificates" (Cisco 218018).
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Sequence
 
 from edgesim.edge import edge_config
@@ -25,7 +27,9 @@ from edgesim.node import Node
 from edgesim.servers.expressway_c.answers import failed, refused
 from edgesim.servers.expressway_c.authentication import SHOWN, Authenticator
 from edgesim.servers.expressway_c.edge_config import EdgeConfigService
+from edgesim.servers.expressway_c.locating import locate
 from edgesim.servers.expressway_c.tunnel import Link
+from edgesim.servers.expressway_c.zone import WRONG_NAME
 
 
 def own_rules(node: Node) -> tuple[Rule, ...]:
@@ -118,9 +122,10 @@ class HttpProxy:
         try:
             answer = await self._exchange(request, target, rest, headers, keys)
         except (HttpError, ValueError) as error:
-            refused_by_tls = isinstance(error, HttpTlsFailed)
-            text = f"SSL connection failed for '{target.host}':{error}" if refused_by_tls else str(error)
-            self._note(request, text, keys)
+            if isinstance(error, HttpTlsFailed):
+                await self._tell_of_tls(request, target.host, error, keys)
+            else:
+                self._note(request, str(error), keys)
             return failed(self.node, request, error)
         return Response(
             status=answer.status,
@@ -150,6 +155,24 @@ class HttpProxy:
                     raise
                 await asyncio.sleep(edge.server_tls_pause_s)
         raise AssertionError("at least one attempt is made")
+
+    async def _tell_of_tls(self, request: Request, host: str, error: HttpTlsFailed, keys: tuple[str, ...]) -> None:
+        """Log why TLS with a server failed, as the traffic server does: first what C itself did not accept."""
+        cause = error.__cause__
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            address = (await locate(self.node, host)).address or host
+            where = f"server={host}({address})"
+            if cause.verify_code in WRONG_NAME:
+                warning = f"SNI ({host}) not in certificate. Action=Terminate {where}"
+            else:
+                depth = getattr(cause, "verify_depth", 0)
+                problem = cause.verify_message.replace("self-signed", "self signed")  # the spelling of OpenSSL 1.1
+                warning = (
+                    f"Core server certificate verification failed for ({host}). Action=Terminate "
+                    f"Error={problem} {where} depth={depth}"
+                )
+            self.node.journal.emit(events.Note(text=f"WARNING: {warning}"), keys=self._keys(request, keys))
+        self._note(request, f"SSL connection failed for '{host}':{error}", keys)
 
     def _note(self, request: Request, text: str, keys: tuple[str, ...]) -> None:
         note = f"{request.method} {decoded_target(request.target)}: {text}"

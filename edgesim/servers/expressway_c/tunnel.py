@@ -20,7 +20,6 @@ from edgesim.deployment import hosts
 from edgesim.edge.descriptor import decoded_target
 from edgesim.edge.link_state import LinkState
 from edgesim.edge.tunnel import (
-    CIPHERS,
     GREETING_TARGET,
     GREETING_TYPE,
     KEY_EXCHANGES,
@@ -250,7 +249,7 @@ class Tunnels:
                 gss_host=None,
                 compression_algs=None,
                 kex_algs=KEY_EXCHANGES,
-                encryption_algs=CIPHERS,
+                encryption_algs=self.node.defaults.links.ssh_ciphers,
                 rekey_seconds=NEVER,
                 rekey_bytes=NEVER_BYTES,
                 connect_timeout=links.connect_timeout_s,

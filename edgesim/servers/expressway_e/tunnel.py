@@ -20,7 +20,6 @@ from cryptography import x509
 
 from edgesim.edge.protection import Category, Protection
 from edgesim.edge.tunnel import (
-    CIPHERS,
     GREETING_TARGET,
     GREETING_TYPE,
     KEY_EXCHANGES,
@@ -205,7 +204,7 @@ class TunnelServer:
                 x11_forwarding=False,
                 compression_algs=None,
                 kex_algs=KEY_EXCHANGES,
-                encryption_algs=CIPHERS,
+                encryption_algs=self.node.defaults.links.ssh_ciphers,
                 rekey_seconds=NEVER,
                 rekey_bytes=NEVER_BYTES,
                 login_timeout=links.tunnel_login_timeout_s,
