@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from tests import fuzz
@@ -14,8 +12,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
-        os.environ.pop(name, None)  # tests of what is printed set the width and the colours that they are about
     wanted = config.getoption("--fuzz-examples")
     if wanted:
         fuzz.EXAMPLES = wanted

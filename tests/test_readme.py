@@ -24,6 +24,7 @@ from edgesim.lab import free_network
 from edgesim.scenario import Mutation, Outcome, Scenario, Verdict
 from edgesim.scenario.discover import scenarios_in
 from edgesim.scenario.run import Options, run
+from tests.cli.command import PLAIN, plain
 from tests.documents import REPOSITORY, Block, blocks, commands, links, table
 from tests.tools import tool
 
@@ -57,7 +58,7 @@ def _live(scenario: Scenario, mutation: Mutation | None = None) -> Verdict:
 def environment(tmp_path: Path) -> dict[str, str]:
     """The environment of commands: this checkout's edgesim, and a data directory of their own."""
     paths = [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]
-    return os.environ | {
+    return plain() | {
         "PYTHONPATH": os.pathsep.join(path for path in paths if path),
         "XDG_DATA_HOME": str(tmp_path / "data"),
         "PYTHONIOENCODING": "utf-8",
@@ -169,10 +170,10 @@ def test_the_broken_edge_is_checked_as_printed(monkeypatch: pytest.MonkeyPatch) 
     (block,) = [each.text for each in blocks(README, "console") if "edgesim check" in each.text]
     command, *printed = block.splitlines()
     *printed, simulated = printed
-    done = CliRunner().invoke(cli, shlex.split(command)[2:])
+    done = CliRunner().invoke(cli, shlex.split(command)[2:], env=PLAIN)
     assert done.exit_code == 1
     assert _uncounted(done.output.rstrip()) == _uncounted("\n".join(printed))
-    done = CliRunner().invoke(cli, shlex.split(simulated)[2:])
+    done = CliRunner().invoke(cli, shlex.split(simulated)[2:], env=PLAIN)
     assert done.exit_code == 1
     assert "not show it" not in done.output and "all the same" not in done.output
     assert done.output.count("(seen at ") == sum(line.startswith("  predicted") for line in printed)

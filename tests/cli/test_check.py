@@ -24,6 +24,8 @@ users: [{id: alice, password: alice-secret}]
 mra: {access: {user_credential: true}}
 """
 RULE = "NET-14.cisco-uds-outside"
+PINNED = "network: {pinned: [start, timers, actors, jitter, latency, order]}\n"
+"""No seed decides when something happens."""
 
 
 @pytest.fixture
@@ -94,9 +96,11 @@ def test_rules_are_listed_with_what_they_require() -> None:
 
 
 def test_the_simulation_shows_what_the_check_predicts(leak: str) -> None:
+    Path(leak).write_text(LEAK + PINNED)
     done = edgesim("check", leak, "--simulate", "--ladder")
     assert done.exit_code == 1
-    assert re.search(r"\(seen at [0-9]+\.[0-9]+ s", done.output) and "not show it" not in done.output
+    assert re.findall(r"\(seen at ([0-9.]+ s), jabber-1\)", done.output) == ["0.060 s", "0.100 s"]
+    assert "not show it" not in done.output
     assert "» " in done.output, "the symptom is marked on the ladder"
     assert "alice from jabber-1: failed: UNRESOLVED_HOST_ERROR" in done.output
     (finding,) = json.loads(edgesim("check", leak, "--simulate", "--json").output)["simulated"]["findings"]

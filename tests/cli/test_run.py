@@ -11,10 +11,8 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from edgesim.cli.group import cli
-from tests.cli.command import ROOT, edgesim, process
+from tests.cli.command import edgesim, environment, process
 from tests.cli.stories import BAD, CANNOT, DELAYED, ENDLESS, GATED, GOOD, SLOW_IN_THE_LAB, UNSTEADY, UNSUPPORTED, write
 
 
@@ -127,7 +125,7 @@ def test_ctrl_c_sums_up_what_ran(here: Path, more: tuple[str, ...]) -> None:
     running = subprocess.Popen(
         [*command, *more],
         cwd=here,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -246,14 +244,12 @@ def test_the_text_ladder_has_a_column_for_each_host_that_took_part(here: Path) -
     assert "DNS   SRV _collab-edge" in done.output
 
 
-def test_the_environment_says_how_wide_and_whether_in_colours(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "90")
-    done = edgesim("run", "asks", "--ladder", "text")
+def test_the_environment_says_how_wide_and_whether_in_colours(here: Path) -> None:
+    done = edgesim("run", "asks", "--ladder", "text", COLUMNS="90")
     rules = [line for line in done.output.splitlines() if "start-up: " in line]
     assert [len(line) for line in rules] == [90]
-    assert "\x1b[" in CliRunner().invoke(cli, ["run", "asks"], color=True).output
-    monkeypatch.setenv("NO_COLOR", "1")
-    assert "\x1b[" not in CliRunner().invoke(cli, ["run", "asks"], color=True).output
+    assert "\x1b[" in edgesim("run", "asks", color=True).output
+    assert "\x1b[" not in edgesim("run", "asks", color=True, NO_COLOR="1").output
 
 
 def test_the_ladder_begins_with_the_story_unless_asked(here: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from edgesim.cli import state
 from edgesim.deployment import builtin
-from tests.cli.command import ROOT, edgesim, process
+from tests.cli.command import ROOT, edgesim, environment, process
 from tests.live.lab import own_network
 from tests.tools import tool
 
@@ -53,7 +53,7 @@ def start(
     return subprocess.Popen(
         command,
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -27,7 +27,7 @@ from edgesim.deployment import builtin, load_text
 from edgesim.edge.tunnel import KEY_EXCHANGES, Role, key_pair
 from edgesim.world.files import who_else_writes
 from edgesim.world.unhandled import UnhandledErrors
-from tests.cli.command import ROOT, edgesim, process
+from tests.cli.command import ROOT, edgesim, environment, process
 from tests.cli.test_up import finish, lines
 from tests.live.lab import own_network
 
@@ -37,7 +37,7 @@ def start(directory: Path, network: str, *more: str, before: Callable[[], None] 
     return subprocess.Popen(
         command,
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

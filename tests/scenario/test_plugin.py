@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -10,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.cli.command import plain
 
 SCOPE = ["-o", "asyncio_default_fixture_loop_scope=function"]
 MODES = {
@@ -31,7 +32,7 @@ def suite(tmp_path: Path) -> Suite:
             path.write_text(text)
         command = [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "-rA"]
         command += options if any("asyncio" in option for option in options) else [*MODES["strict"], *options]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+        environment = {name: value for name, value in plain().items() if not name.startswith("PYTEST")}
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
 
     return run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
@@ -14,6 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 from edgesim.cli.group import cli
+from tests.cli.command import PLAIN, plain
 from tests.documents import REPOSITORY, Block, blocks
 
 TUTORIAL = (REPOSITORY / "docs" / "tutorial-first-scenario.md").read_text(encoding="utf-8")
@@ -28,13 +28,13 @@ def matches(said: str, happened: str) -> bool:
     A line ``...`` stands for any lines, ``...`` within a line for any text; blanks and numbers may differ.
     """
 
-    def plain(line: str) -> str:
+    def bare(line: str) -> str:
         return " ".join(_NUMBER.sub("0", line).split())
 
-    lines = [plain(line) for line in happened.splitlines()]
+    lines = [bare(line) for line in happened.splitlines()]
     lines = [line for line in lines if line]
     pattern = ""
-    for line in filter(None, map(plain, said.splitlines())):
+    for line in filter(None, map(bare, said.splitlines())):
         if line == "...":
             pattern += r"(?:[^\n]*\n)*?"
         else:
@@ -48,12 +48,12 @@ def matches(said: str, happened: str) -> bool:
 def run(command: str, folder: Path) -> tuple[str, int]:
     """Run a command in a folder; return what it printed and its exit code. edgesim runs in this process."""
     words = shlex.split(command)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "EDGESIM"))}
+    environment = {name: value for name, value in plain().items() if not name.startswith(("PYTEST", "EDGESIM"))}
     environment |= {"PYTHONIOENCODING": "utf-8", "COLUMNS": "160"}
     if words[0] == "edgesim":
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
-            done = CliRunner().invoke(cli, words[1:], env=environment, prog_name="edgesim")
+            done = CliRunner().invoke(cli, words[1:], env={**PLAIN, **environment}, prog_name="edgesim")
         return done.output, done.exit_code
     assert words[0] == "pytest", command
     finished = subprocess.run(
