@@ -82,11 +82,33 @@ def test_another_spelling_of_a_contact_is_the_same_contact(spelling: Any) -> Non
 def test_a_contact_is_free_again_once_its_owner_has_left_it() -> None:
     async def main(lab: EdgeLab) -> None:
         alice, bob = await two(lab)
-        uri = alice.build().contacts[0].uri
-        taken = (bob.build().get("Contact") or "").replace(bob.build().contacts[0].uri, uri)
-        assert (await alice.register(expires=0)).status == 200
+        named = "<sip:a@pc.example.com:5061;transport=tls>;+u.sip!devicename.ccm.cisco.com="
+        hers, his = f'{named}"CSFALICE"', f'{named}"CSFBOB"'
+        assert (await proved(alice, with_contact(alice, hers))).status == 200
+        assert (await proved(bob, with_contact(bob, his))).status == 403
+        assert (await proved(alice, with_contact(alice, f"{hers};expires=0"))).status == 200
+        assert (await proved(bob, with_contact(bob, his))).status == 200
+        assert (await proved(alice, with_contact(alice, hers))).status == 403
+        for line in (alice, bob):
+            await line.close()
+
+    run(main, without=PHONES)
+
+
+def test_nobody_can_take_the_address_that_another_will_connect_from() -> None:
+    async def main(lab: EdgeLab) -> None:
+        alice, bob = Line(lab), Line(lab, "jabber-2", user="bob")
+        for line in (alice, bob):
+            await line.signed_in()
+            await line.connect()
+        contact = alice.build().contacts[0]
+        assert (contact.address.host, contact.address.port) == alice.connection.local
+        taken = (bob.build().get("Contact") or "").replace(bob.build().contacts[0].uri, contact.uri)
         assert (await proved(bob, with_contact(bob, taken))).status == 200
-        assert (await alice.register()).status == 403
+        target = (await alice.register()).contacts[0].uri
+        assert (await notify(lab, target)).status == 200
+        assert (len(alice.requests), len(bob.requests)) == (1, 0)
+        assert (await proved(bob, with_contact(bob, taken))).status == 403
         for line in (alice, bob):
             await line.close()
 

@@ -78,6 +78,7 @@ class Note:
     targets: tuple[Target, ...]
     peer: Peer
     user: str | None
+    source: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,9 +426,10 @@ class SipSide:
         place = neighbour.place
         if request.method == "REGISTER":
             targets = tuple(_target(contact.address) for contact in request.contacts)
-            if any(self._is_taken(target, arrival.user) for target in targets):
+            source = _seen_at(request)
+            if any(self._is_taken(target, arrival.user, source) for target in targets):
                 raise ProxyRefusal(self._sip.contact_taken_status, "the contact is another user's")
-            note = Note(targets, arrival.peer, arrival.user)
+            note = Note(targets, arrival.peer, arrival.user, source)
             if not self._path:
                 rewrite_contacts(request, place, user=arrival.user)
             else:
@@ -454,9 +456,10 @@ class SipSide:
         except SipTransportError:
             raise ProxyRefusal(self._sip.neighbour_down_status, "the neighbour is gone") from None
 
-    def _is_taken(self, target: Target, user: str | None) -> bool:
+    def _is_taken(self, target: Target, user: str | None, source: str | None) -> bool:
+        """Say whether a contact is another user's. Nobody can take the address that a client is seen to come from."""
         held = self._contacts.get(target)
-        return held is not None and held.user != user and held.until > self._loop.time()
+        return held is not None and held.user != user and held.until > self._loop.time() and target[1] != source
 
     # ---- from Unified CM
 
@@ -527,7 +530,7 @@ class SipSide:
         until = self._loop.time() + delta_seconds(response.get("Expires") or "0")
         granted = {_target(restored(contact.address, "tls")) for contact in response.contacts}
         for target in note.targets:
-            if self._is_taken(target, note.user):
+            if self._is_taken(target, note.user, note.source):
                 continue
             self._contacts.pop(target, None)
             if until > self._loop.time() and target in granted:
@@ -555,6 +558,16 @@ def _remove_supported(response: Response, tag: str) -> None:
             response.remove("Supported", nth)
         elif len(left) < len(split(line, ",")):
             response.replace("Supported", ",".join(left), nth)
+
+
+def _seen_at(request: Request) -> str | None:
+    """Return the address and port at which E saw a client, which it wrote into the client's Via, below its own."""
+    vias = request.values("Via")
+    if len(vias) < 2:
+        return None
+    via = Via.parse(vias[1])
+    host, port = via.parameters.get("received"), via.parameters.get("rport")
+    return f"{same_host(host)}:{port}" if host and port else None
 
 
 def _target(uri: SipUri) -> Target:

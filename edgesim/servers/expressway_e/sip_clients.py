@@ -35,6 +35,11 @@ class Client:
     node: str = ""
     contacts: dict[Target, None] = field(default_factory=dict)
 
+    def sends_from(self, target: Target) -> bool:
+        """Say whether a contact is the very address and port from which this client is connected."""
+        host, port = self.connection.peer
+        return target[1] == f"{same_host(host)}:{port}"
+
     def grant(self, user: str) -> None:
         """Remember that ``user`` proved to be who it is."""
         self.challenges = 0
@@ -78,7 +83,10 @@ def target_of(uri: SipUri) -> Target:
 
 
 class Clients:
-    """All connected clients. A contact belongs to the user who registered it while the connection stands."""
+    """All connected clients. A contact belongs to the user who registered it while the connection stands.
+
+    Whoever is connected from the very address that a contact names has the better claim: nobody can take it beforehand.
+    """
 
     def __init__(self) -> None:
         self._contacts: dict[Target, tuple[Client, str]] = {}
@@ -91,8 +99,11 @@ class Clients:
 
     def refuses(self, wish: Wish) -> bool:
         """Say whether a contact that is wanted, or given up, is another user's."""
-        held = [self._contacts.get(target) for target in (*wish.takes, *wish.leaves)]
-        return any(each is not None and each[1] != wish.user for each in held)
+        return any(self._is_anothers(target, wish) for target in (*wish.takes, *wish.leaves))
+
+    def _is_anothers(self, target: Target, wish: Wish) -> bool:
+        holder = self._contacts.get(target)
+        return holder is not None and holder[1] != wish.user and not wish.client.sends_from(target)
 
     def registered_at(self, wish: Wish) -> None:
         """A registration was granted: requests for its contacts go to its client from now on.
@@ -102,10 +113,11 @@ class Clients:
         for target in wish.leaves:
             self._drop(target, wish.user)
         for target in wish.takes:
-            holder = self._contacts.get(target)
-            if holder is not None and holder[1] != wish.user:
+            if self._is_anothers(target, wish):
                 continue
-            self._drop(target, wish.user)
+            holder = self._contacts.get(target)
+            if holder is not None:
+                self._drop(target, holder[1])
             wish.client.contacts[target] = None
             self._contacts[target] = (wish.client, wish.user)
             if len(wish.client.contacts) > CONTACTS_PER_CLIENT:
