@@ -1,4 +1,4 @@
-"""A client's XMPP connection over asyncio: runs a `Session` or an `EdgeStream`, upgrades to TLS, writes the journal."""
+"""A client's XMPP connection over asyncio: runs a stream, upgrades to TLS, keeps the pace, writes the journal."""
 
 from __future__ import annotations
 
@@ -6,78 +6,72 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import Any, Generic, TypeVar, cast
 
+from edgesim.deployment.defaults import ImDefaults
 from edgesim.journal import Recorder
 from edgesim.world import Host
 from edgesim.world.pace import Pace, PaceLimits
 from edgesim.xmpp.jid import Jid
 from edgesim.xmpp.journalling import Scribe
-from edgesim.xmpp.session import Decoded, Ended, SessionEvent, StartTls
+from edgesim.xmpp.link import XcpConnection
+from edgesim.xmpp.server_stream import ServerStream
+from edgesim.xmpp.session_events import Decoded, Ended, SessionEvent, StartTls
 from edgesim.xmpp.stream import OWN_DOING
 
 log = logging.getLogger(__name__)
 UNSENT = 1_048_576
 """Octets that may wait for a client that does not read; beyond, it is disconnected."""
-PACE = PaceLimits(congested=65_536)
+CONGESTED = 65_536
+"""Octets that may wait for a client before it is not read, and before more for it waits on its way here."""
 BURST = 32
 """Events of one client that are dealt with in a turn."""
 HANDSHAKE_PATIENCE = 60.0
 """Seconds from connecting to `ClientConnection.established`, after which the server gives up."""
 
 
-class Machine(Protocol):
-    """What a connection runs (`edgesim.xmpp.session.Session`, `edgesim.xmpp.front.EdgeStream`)."""
-
-    @property
-    def closed(self) -> bool: ...
-
-    @property
-    def partial(self) -> bool:
-        """Whether a part of an element has come."""
-        ...
-
-    def feed(self, data: bytes) -> None: ...
-
-    def next_event(self) -> SessionEvent | None: ...
-
-    def data_to_send(self) -> bytes: ...
-
-    def secured(self) -> None: ...
-
-    def close(self, condition: str | None = None, text: str = "") -> None: ...
+S = TypeVar("S", bound=ServerStream)
 
 
-class ClientConnection(asyncio.Protocol):
+def pace_of(im: ImDefaults) -> PaceLimits:
+    """Return the pace of one client's stream."""
+    return PaceLimits(
+        congested=CONGESTED,
+        message_time=im.stanza_s,
+        unread_time=im.unread_s,
+        rate=im.client_octets_per_s,
+        burst=im.client_octets_burst,
+    )
+
+
+class ClientConnection(asyncio.Protocol, Generic[S]):
     """One accepted connection on 5222.
 
     ``on_event`` hears of each event but `Decoded` and `StartTls`, which are dealt with here, and of exactly one
-    `Ended`. Whoever changes the machine outside ``on_event`` calls `flush`. ``on_drained`` hears that a slow client
-    caught up. ``limits`` bound its pace: a client that does not read is not read, and disconnected in time; half an
+    `Ended`. Every verb writes what it has to write; whoever asks something of the stream itself outside ``on_event``
+    calls `flush`. ``limits`` bound the pace: a client that does not read is not read, and disconnected in time; half an
     element must become a whole one in time.
     """
 
     def __init__(
         self,
-        machine: Machine,
+        stream: S,
         *,
         host: Host,
         recorder: Recorder,
         tls: ssl.SSLContext,
-        on_event: Callable[[ClientConnection, SessionEvent], None],
-        on_drained: Callable[[ClientConnection], None] | None = None,
+        on_event: Callable[[ClientConnection[S], SessionEvent], None],
+        limits: PaceLimits,
         patience: float = HANDSHAKE_PATIENCE,
-        limits: PaceLimits = PACE,
         idle: float | None = None,
     ) -> None:
-        self.machine = machine
+        self.stream = stream
         self.host = host
         self.peer: tuple[str, int] | None = None
         self._port = 0
         self.scribe = Scribe(recorder, None)
         self._tls = tls
         self._on_event = on_event
-        self._on_drained = on_drained
         self._patience = patience
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -94,26 +88,19 @@ class ClientConnection(asyncio.Protocol):
     # ---- for the server
 
     @property
-    def congested(self) -> bool:
-        """Whether more waits for the client than should."""
-        return self._pace.congested
-
-    @property
     def unsent(self) -> int:
         """Octets that wait for the client."""
         return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
-    def hold(self, why: object) -> None:
-        """Read no more from the client until `release`."""
-        self._pace.hold(why)
-
-    def release(self, why: object) -> None:
-        """Take back a reason not to read."""
-        self._pace.release(why)
+    def wait_for(self, link: XcpConnection, session: str) -> None:
+        """Read no more from the client while octets of its session wait for a link."""
+        if link.waiting(session):
+            self._pace.hold(link)
+            link.after_written(session, lambda: self._pace.release(link))
 
     def after_written(self, then: Callable[[], None]) -> None:
         """Call ``then`` once the client keeps up: at once, or when it has caught up or is gone."""
-        if self.congested:
+        if self._pace.congested:
             self._after.append(then)
         else:
             then()
@@ -132,14 +119,29 @@ class ClientConnection(asyncio.Protocol):
         self._stop_timer()
         self._pace.idle = self._idle
 
+    def downward(self, data: bytes, *, restart: bool = False) -> None:
+        """Pass octets of the server behind to the client; with ``restart`` the client opens a new stream after them."""
+        self.stream.downward(data, restart=restart)
+        self.flush()
+
+    def closed_behind(self) -> None:
+        """Say that the session behind is gone."""
+        self.stream.closed_behind()
+        self.flush()
+
+    def close(self, condition: str | None = None, text: str = "") -> None:
+        """End the stream, with a stream error if ``condition`` is given."""
+        self.stream.close(condition, text)
+        self.flush()
+
     def flush(self) -> None:
-        """Deal with what the machine has to tell and write what it has to send."""
+        """Deal with what the stream has to tell and write what it has to send."""
         if self._busy or self._transport is None:
             return
         self._busy = True
         try:
-            while self.machine.closed or not self._pace.held:
-                if (event := self.machine.next_event()) is None:
+            while self.stream.closed or not self._pace.held:
+                if (event := self.stream.next_event()) is None:
                     break
                 self._dispatch(event)
                 self._events += 1
@@ -172,7 +174,7 @@ class ClientConnection(asyncio.Protocol):
             self._early += data  # deciphered, but the handshake's awaiter has not run yet
             return
         self._pace.spend(len(data))
-        self.machine.feed(data)
+        self.stream.feed(data)
         self._go_on()
 
     def eof_received(self) -> bool:
@@ -191,8 +193,6 @@ class ClientConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._pace.resume_writing()
         self._written()
-        if self._on_drained is not None:
-            self._on_drained(self)
 
     # ---- pace
 
@@ -200,7 +200,7 @@ class ClientConnection(asyncio.Protocol):
         before = self._events
         self.flush()
         self._pace.spend(0, self._events - before)
-        self._pace.took(self._events - before, partial=self.machine.partial)
+        self._pace.took(self._events - before, partial=self.stream.partial)
 
     def _written(self) -> None:
         after, self._after = self._after, []
@@ -212,11 +212,9 @@ class ClientConnection(asyncio.Protocol):
             self.scribe.malformed("resource-constraint", "the client does not read")
             self.abort()
         elif why == "idle":
-            self.machine.close("connection-timeout", "nothing was heard for too long")
-            self.flush()
+            self.close("connection-timeout", "nothing was heard for too long")
         else:
-            self.machine.close("connection-timeout", "an element did not arrive in time")
-            self.flush()
+            self.close("connection-timeout", "an element did not arrive in time")
 
     # ---- small parts
 
@@ -239,7 +237,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _write(self) -> None:
         transport = self._transport
-        data = self.machine.data_to_send()
+        data = self.stream.data_to_send()
         if transport is None or transport.is_closing():
             return
         if data:
@@ -248,7 +246,7 @@ class ClientConnection(asyncio.Protocol):
                 self.scribe.malformed("resource-constraint", "the client does not read")
                 transport.abort()
                 return
-        if self.machine.closed:
+        if self.stream.closed:
             transport.close()
             self._pace.closing()
 
@@ -274,14 +272,14 @@ class ClientConnection(asyncio.Protocol):
         self._transport = secured
         self._pace.start(secured)
         self._secure = True
-        self.machine.secured()
-        self.machine.feed(bytes(self._early))
+        self.stream.secured()
+        self.stream.feed(bytes(self._early))
         self._early.clear()
         self.flush()
 
     def _too_slow(self) -> None:
         self._timer = None
-        self.machine.close("connection-timeout", "not authenticated in time")
+        self.stream.close("connection-timeout", "not authenticated in time")
         if self._upgrade is not None and not self._upgrade.done():
             self.abort()
         else:

@@ -3,26 +3,29 @@
 The dialler::
 
     link = XcpLink.dial(component=component_of(node.fqdn), realm=realm_of(peer_name), secret=secret)
-    connection = XcpConnection(link, host=node.host, recorder=node.journal, on_event=self._from_e)
+    connection = XcpConnection(link, recorder=node.journal, on_event=self._from_e)
     await loop.create_connection(lambda: connection, address, 7400, ssl=context, server_hostname=peer_name)
 
 and the acceptor gives ``loop.create_server`` a factory that makes the same from `XcpLink.accept`. ``on_event`` hears of
-`LinkUp` once the handshake is done and of exactly one `LinkDown` at the end. Call `XcpConnection.flush` after any call
-on ``connection.link`` from elsewhere.
+`LinkUp` once the handshake is done and of exactly one `LinkDown` at the end.
+
+Every verb writes what it has to write: at once, or, where it is called from ``on_event``, when all that had come is
+dealt with. What is sent for one session arrives in the order of the calls, whether it had to wait or not.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, KeysView
 from typing import cast
 
 from edgesim.journal import Recorder, events
 from edgesim.pki import peer_certificates
-from edgesim.world import Host
 from edgesim.xmpp.journalling import brief, claimed_in, keys_of, route_secrets
 from edgesim.xmpp.stream import OWN_DOING
-from edgesim.xmpp.xcp import DataArrived, LinkDown, LinkUp, SessionClosed, SessionOpened, Writable, XcpEvent, XcpLink
+from edgesim.xmpp.xcp import XcpLink
+from edgesim.xmpp.xcp_events import DataArrived, LinkDown, LinkUp, SessionClosed, SessionOpened, Writable, XcpEvent
+from edgesim.xmpp.xml import Element
 
 KEEPALIVE = 30.0
 """Seconds between pings."""
@@ -34,6 +37,23 @@ UNSENT = 8_388_608
 """Octets that may wait for the other side; beyond, the link is dropped."""
 
 
+class _Leg:
+    """What is known of one session of the link, and who waits for it."""
+
+    __slots__ = ("after", "domain", "keys")
+
+    def __init__(self, domain: str, keys: tuple[str, ...] = ()) -> None:
+        self.domain = domain
+        self.keys = keys
+        self.after: list[Callable[[], None]] = []
+
+    def written(self) -> None:
+        """Tell those who waited."""
+        after, self.after = self.after, []
+        for then in after:
+            then()
+
+
 class XcpConnection(asyncio.Protocol):
     """One end of a link on a transport. ``journal_data`` False leaves routed octets to whoever decodes them next."""
 
@@ -41,16 +61,14 @@ class XcpConnection(asyncio.Protocol):
         self,
         link: XcpLink,
         *,
-        host: Host,
         recorder: Recorder,
         on_event: Callable[[XcpConnection, XcpEvent], None],
         keepalive: float = KEEPALIVE,
         patience: float = PATIENCE,
         journal_data: bool = True,
     ) -> None:
-        self.link = link
-        self.host = host
         self.peer: tuple[str, int] | None = None
+        self._link = link
         self._recorder = recorder
         self._on_event = on_event
         self._keepalive = keepalive
@@ -58,83 +76,140 @@ class XcpConnection(asyncio.Protocol):
         self._journal_data = journal_data
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._domains: dict[str, str] = {}
-        self._keys: dict[str, tuple[str, ...]] = {}
-        self._after: dict[str, list[Callable[[], None]]] = {}
+        self._legs: dict[str, _Leg] = {}
         self._busy = False
         self._ended = False
 
-    # ---- for the owner
+    # ---- what an owner may know
 
     @property
     def up(self) -> bool:
         """Whether sessions can be opened."""
-        return self.link.up and self._transport is not None
+        return self._link.up and self._transport is not None
 
     @property
     def unsent(self) -> int:
-        """Octets that wait for the other side."""
+        """Octets that wait for the other side, besides those of sessions that wait for their own window."""
         return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    @property
+    def other_realm(self) -> str:
+        """The realm of the other side, as the names of the link have it."""
+        return self._link.other_realm
+
+    @property
+    def sessions_open(self) -> KeysView[str]:
+        """The sessions that are open, in the order of their opening."""
+        return self._link.sessions_open
 
     def presented(self) -> tuple[bytes, ...]:
         """Return the other side's certificate, in DER, and what it sent along; nothing without TLS."""
         transport = self._transport
         return peer_certificates(transport.get_extra_info("ssl_object")) if transport is not None else ()
 
-    def flush(self) -> None:
-        """Deal with what the link has to tell and write what it has to send."""
-        if self._busy:
-            return
-        self._busy = True
-        try:
-            while (event := self.link.next_event()) is not None:
-                self._dispatch(event)
-        finally:
-            self._busy = False
-        self._write()
+    def keys(self, session: str) -> tuple[str, ...]:
+        """Return the correlation keys of a session's user, once an ``<auth>`` or `send` has shown them."""
+        leg = self._legs.get(session)
+        return leg.keys if leg is not None else ()
+
+    def waiting(self, session: str) -> int:
+        """Return how many octets of a session wait here."""
+        return self._link.waiting(session)
+
+    # ---- verbs: sessions
+
+    def open(self, client: str, domain: str, stream_id: str, *, resumed: bool = False, data: bytes = b"") -> str:
+        """Open a client's session and return its id; ``data`` are its first octets.
+
+        ``resumed`` goes on at the client's ``<auth>``. Raises `OutOfOrder` unless the link is up.
+        """
+        session = self._link.open(client, domain, stream_id, resumed=resumed)
+        self._legs[session] = _Leg(domain)
+        if data:
+            self._link.send(session, data)
+        self._push()
+        return session
+
+    def send(
+        self,
+        session: str,
+        data: bytes,
+        *,
+        restart: bool = False,
+        keys: tuple[str, ...] | None = None,
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        """Send octets of a session. Ignored where it is over.
+
+        ``restart``: the client opens a new stream after them. ``keys`` say whose session it is, where another leg has
+        shown it. ``then`` is called as by `after_written`.
+        """
+        leg = self._legs.get(session)
+        if leg is not None and keys is not None:
+            leg.keys = keys
+        self._link.send(session, data, restart=restart)
+        self._flush()
+        if then is not None:
+            self.after_written(session, then)
+
+    def after_written(self, session: str, then: Callable[[], None]) -> None:
+        """Call ``then`` once nothing of a session waits here: at once, or when it was written or the session ended."""
+        leg = self._legs.get(session)
+        if leg is not None and self._link.waiting(session):
+            leg.after.append(then)
+        else:
+            then()
+
+    def consumed(self, session: str, octets: int) -> None:
+        """Say that octets of a session have gone on."""
+        self._link.consumed(session, octets)
+        self._push()
+
+    def close_session(self, session: str, reason: str = "", *, last: bytes = b"", restart: bool = False) -> None:
+        """End a session after its ``last`` octets, which are lost if the other side leaves no room for them."""
+        leg = self._legs.pop(session, None)
+        if last:
+            self._link.send(session, last, restart=restart)
+        self._link.close_session(session, reason)
+        if leg is not None:
+            leg.written()
+        self._flush()
+
+    # ---- verbs: queries, stanzas, the link
+
+    def ask(self, domain: str) -> str:
+        """Ask the other side for the SASL mechanisms of a domain; return the query's id. Raises `OutOfOrder`."""
+        query = self._link.ask(domain)
+        self._push()
+        return query
+
+    def answer(self, query: str, mechanisms: tuple[str, ...], hostnames: tuple[str, ...] = ()) -> None:
+        """Answer a query. One that is not open is ignored."""
+        self._link.answer(query, mechanisms, hostnames)
+        self._push()
+
+    def refuse(self, query: str, condition: str = "item-not-found") -> None:
+        """Refuse a query. One that is not open is ignored."""
+        self._link.refuse(query, condition)
+        self._push()
+
+    def pass_on(self, stanza: Element) -> bool:
+        """Give the other side a stanza for one of its users; return False where the link is down or full."""
+        if not self.up or self.unsent > self._link.limits.unsent:
+            return False
+        self._link.pass_on(stanza)
+        self._push()
+        return True
 
     def close(self, condition: str | None = None, text: str = "") -> None:
         """End the link in good order."""
-        self.link.close(condition, text)
-        self.flush()
+        self._link.close(condition, text)
+        self._flush()
 
     def abort(self) -> None:
         """Drop the connection at once."""
         if self._transport is not None:
             self._transport.abort()
-
-    def keys(self, session: str) -> tuple[str, ...]:
-        """Return the correlation keys of a session's user, once an ``<auth>`` has shown them."""
-        return self._keys.get(session, ())
-
-    def know(self, session: str, keys: tuple[str, ...]) -> None:
-        """Say whose a session is, where another leg has shown it."""
-        if session in self.link.sessions_open:
-            self._keys[session] = keys
-
-    def close_session(self, session: str, reason: str = "") -> None:
-        """End a session."""
-        self._domains.pop(session, None)
-        self._keys.pop(session, None)
-        self.link.close_session(session, reason)
-        self._written(session)
-        self.flush()
-
-    def consumed(self, session: str, octets: int) -> None:
-        """Say that octets of a session have gone on."""
-        self.link.consumed(session, octets)
-        self.flush()
-
-    def after_written(self, session: str, then: Callable[[], None]) -> None:
-        """Call ``then`` once nothing of a session waits here: at once, or when it was written or the session ended."""
-        if self.link.waiting(session):
-            self._after.setdefault(session, []).append(then)
-        else:
-            then()
-
-    def _written(self, session: str) -> None:
-        for then in self._after.pop(session, ()):
-            then()
 
     # ---- called by the transport
 
@@ -147,63 +222,86 @@ class XcpConnection(asyncio.Protocol):
         self._write()
 
     def data_received(self, data: bytes) -> None:
-        if self.link.up:
+        if self._link.up:
             self._arm(self._keepalive, self._ping)
-        self.link.feed(data)
-        self.flush()
+        self._link.feed(data)
+        self._flush()
 
     def eof_received(self) -> bool:
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self._end(LinkDown(detail="connection lost"))
+        self._lost("connection lost")
 
     def pause_writing(self) -> None:
-        self.link.cork()
+        self._link.cork()
 
     def resume_writing(self) -> None:
-        more = self.link.uncork(FULL)
-        self.flush()
+        more = self._link.uncork(FULL)
+        self._flush()
         if more and self._transport is not None and self._transport.get_write_buffer_size() <= FULL:
             asyncio.get_running_loop().call_soon(self.resume_writing)
 
     # ---- small parts
 
+    def _flush(self) -> None:
+        """Deal with what the link has to tell and write what it has to send."""
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while (event := self._link.next_event()) is not None:
+                self._dispatch(event)
+        finally:
+            self._busy = False
+        self._write()
+
+    def _push(self) -> None:
+        """Write what the link has to send, after what it still has to tell."""
+        if not self._busy:
+            self._write()
+
     def _dispatch(self, event: XcpEvent) -> None:
-        if isinstance(event, LinkDown):
-            self._end(event)
-            return
-        if isinstance(event, Writable):
-            self._written(event.session)
-            return
-        if isinstance(event, LinkUp):
-            self._arm(self._keepalive, self._ping)
-            self._recorder.emit(events.XcpLink(state="up", component=event.component), peer=self.peer)
-        self._record(event)
-        self._on_event(self, event)
-        if isinstance(event, SessionClosed):
-            self._written(event.session)
+        match event:
+            case LinkDown():
+                self._end(event)
+            case Writable():
+                if (leg := self._legs.get(event.session)) is not None:
+                    leg.written()
+            case LinkUp():
+                self._arm(self._keepalive, self._ping)
+                self._recorder.emit(events.XcpLink(state="up", component=event.component), peer=self.peer)
+                self._on_event(self, event)
+            case SessionOpened():
+                self._legs[event.session] = _Leg(event.domain)
+                self._record(event.session, "open", f"{event.client} {event.domain}", event.raw)
+                self._on_event(self, event)
+            case DataArrived():
+                leg = self._legs[event.session]
+                if (jid := claimed_in(event.data, leg.domain)) is not None:
+                    leg.keys = keys_of(jid)
+                if self._journal_data:
+                    self._record(event.session, "data", brief(event.data), event.raw)
+                self._on_event(self, event)
+            case SessionClosed():
+                self._record(event.session, "close", event.reason, event.raw)
+                gone = self._legs.pop(event.session, None)
+                self._on_event(self, event)
+                if gone is not None:
+                    gone.written()
+            case _:
+                self._on_event(self, event)
 
-    def _record(self, event: XcpEvent) -> None:
-        if isinstance(event, SessionOpened):
-            self._domains[event.session] = event.domain
-            self._route(event.session, "open", f"{event.client} {event.domain}", event.raw)
-        elif isinstance(event, DataArrived):
-            jid = claimed_in(event.data, self._domains.get(event.session))
-            if jid is not None:
-                self._keys[event.session] = keys_of(jid)
-            if self._journal_data:
-                self._route(event.session, "data", brief(event.data), event.raw)
-        elif isinstance(event, SessionClosed):
-            self._route(event.session, "close", event.reason, event.raw)
-            self._domains.pop(event.session, None)
-            self._keys.pop(event.session, None)
-
-    def _route(self, session: str, action: str, content: str, raw: bytes) -> None:
+    def _record(self, session: str, action: str, content: str, raw: bytes) -> None:
         event = events.XcpRoute(session=session, action=action, content=content)
         keys, secrets = self.keys(session), route_secrets(raw)
         self._recorder.received(event, peer=self.peer, payload=raw, keys=keys, secrets=secrets)
+
+    def _lost(self, detail: str) -> None:
+        self._link.close()
+        self._link.data_to_send()  # there is nobody to take it
+        self._end(LinkDown(detail=detail))
 
     def _end(self, event: LinkDown) -> None:
         if self._ended:
@@ -217,16 +315,15 @@ class XcpConnection(asyncio.Protocol):
             )
             self._recorder.received(broken, peer=self.peer)
         detail = " ".join(part for part in (event.condition, event.detail) if part)
-        self._recorder.emit(events.XcpLink(state="down", component=self.link.component, detail=detail), peer=self.peer)
-        self._domains.clear()
-        self._keys.clear()
+        self._recorder.emit(events.XcpLink(state="down", component=self._link.component, detail=detail), peer=self.peer)
+        legs, self._legs = self._legs, {}
         self._on_event(self, event)
-        for session in tuple(self._after):
-            self._written(session)
+        for leg in legs.values():
+            leg.written()
 
     def _write(self) -> None:
         transport = self._transport
-        data = self.link.data_to_send()
+        data = self._link.data_to_send()
         if transport is None or transport.is_closing():
             return
         if data:
@@ -234,17 +331,17 @@ class XcpConnection(asyncio.Protocol):
             if transport.get_write_buffer_size() > UNSENT:
                 transport.abort()
                 return
-        if self.link.closed:
+        if self._link.closed:
             transport.close()
 
     def _ping(self) -> None:
-        self.link.ping()
+        self._link.ping()
         self._arm(self._patience, self._gone)
         self._write()
 
     def _gone(self) -> None:
         self._timer = None
-        self._end(LinkDown(detail="no sign of life"))
+        self._lost("no sign of life")
         self.abort()
 
     def _arm(self, seconds: float, action: Callable[[], None]) -> None:

@@ -44,6 +44,10 @@ class StreamError(Exception):
         self.text = text
 
 
+class OutOfOrder(RuntimeError):
+    """This side asked of a stream what its phase does not allow."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class XmppLimits:
     """Bounds of one stream: octets of a first-level element, of the header and of unread input; elements within a

@@ -372,10 +372,12 @@ class Arena:
         await asyncio.sleep(5)
 
 
-def under_attack(story: Callable[[Arena], Awaitable[None]], *, seed: int = 1) -> None:
+def under_attack(
+    story: Callable[[Arena], Awaitable[None]], *, seed: int = 1, changes: dict[str, Any] | None = None
+) -> None:
     """Run a story in a lab with alice signed in. Afterwards bob can sign in too, and nothing is left or unhandled."""
     world = SimWorld(seed)
-    arena = Arena(world)
+    arena = Arena(world, changes=changes)
 
     async def whole() -> None:
         await arena.start()

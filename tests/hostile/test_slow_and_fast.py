@@ -12,6 +12,8 @@ from tests.hostile.lab import DOORS, Arena, Door, Wire, under_attack
 CLIENTS = next(door for door in DOORS if door.host == "expe" and door.dialect == "xmpp")
 INSIDE = next(door for door in DOORS if door.host == "imp-pub" and door.dialect == "xmpp")
 BODY = b"x" * 30_000
+AT_ANY_RATE = {"defaults.im.client_octets_per_s": 100_000_000.0, "defaults.im.client_octets_burst": 100_000_000}
+"""Senders are not slowed for their own rate, so that only those who do not read slow them."""
 
 
 async def signed_in(arena: Arena, door: Door, user: str) -> tuple[Wire, bytes]:
@@ -60,7 +62,7 @@ def test_a_fast_sender_of_messages_is_slowed_and_a_receiver_that_does_not_read_i
             wire.hang_up()
         await asyncio.sleep(1)
 
-    under_attack(story)
+    under_attack(story, changes=AT_ANY_RATE)
 
 
 def test_a_sender_waits_while_nobody_takes_what_it_sends() -> None:
@@ -75,7 +77,7 @@ def test_a_sender_waits_while_nobody_takes_what_it_sends() -> None:
             sender.send(message(address))
         await asyncio.sleep(5)
         [link] = [each for each in arena.world.hosts["expe"].service.xmpp._links if each.up]  # type: ignore[attr-defined]
-        waiting = [link.link.waiting(session) for session in link.link.sessions_open]
+        waiting = [link.waiting(session) for session in link.sessions_open]
         assert 0 < sum(waiting) < 1 << 18  # of three megabytes most are still the sender's
         await arena.world.thaw("imp-pub")
         await sender.quiet()
@@ -107,3 +109,74 @@ def test_half_a_stanza_has_its_time(door: Door) -> None:
         assert b"<connection-timeout" in wire.heard
 
     under_attack(story)
+
+
+def test_a_slow_chat_client_stops_its_own_stream_at_every_hop_and_no_others() -> None:
+    """The client's socket fills, then E gives C no more credit for that session, then C gives IM and Presence none."""
+    window, congested, full = 65_536, 65_536, 262_144  # of a session on a link, at E's client, at IM and Presence
+
+    async def story(arena: Arena) -> None:
+        sender, _ = await signed_in(arena, INSIDE, "carol")
+        slow, slow_at = await signed_in(arena, CLIENTS, "carol")
+        other, other_at = await signed_in(arena, CLIENTS, "carol")
+        services = {name: arena.world.hosts[name].service for name in ("expe", "expc", "imp-pub")}
+        e, c, imp = services["expe"].xmpp, services["expc"].xmpp, services["imp-pub"]  # type: ignore[union-attr]
+        [at_e] = [link for link in e._links if link.up]
+        mine, theirs = list(at_e.sessions_open)[-2:]
+        edge_leg, server_leg = (c.edges[0].connection, mine), c._across[c.edges[0].connection, mine]
+        [at_imp] = [link for link in imp._links if link.up]
+        client = e._links[at_e][mine].connection
+
+        def held() -> dict[str, int]:
+            return {
+                "E": client.unsent,
+                "C": edge_leg[0].waiting(mine),
+                "IM and Presence": at_imp.waiting(server_leg[1]),
+            }
+
+        def arrived(session: str) -> int:
+            return sum(
+                len(entry.payload or b"")
+                for entry in arena.entries("xcp.route", start)
+                if entry.node == "expe" and entry.event.session == session  # type: ignore[attr-defined]  # XcpRoute
+            )
+
+        slow.transport.pause_reading()
+        start, most, slowest = len(arena.journal), dict.fromkeys(held(), 0), 0.0
+        loop = asyncio.get_running_loop()
+        for number in range(300):
+            sender.send(message(slow_at))
+            if number % 30 == 29:
+                began, before = loop.time(), len(other.heard)
+                other.send(message(other_at, b"%d, are you there?" % number))
+                async with asyncio.timeout(5):
+                    while b"there?" not in other.heard[before:]:
+                        other.news.clear()
+                        await other.news.wait()
+                slowest = max(slowest, loop.time() - began)
+            else:
+                await asyncio.sleep(0.02)
+            most = {hop: max(octets, held()[hop]) for hop, octets in most.items()}
+        # Nine megabytes were sent; a window, and the message that did not fit, is the most that any hop keeps.
+        assert congested < most["E"] <= congested + 2 * window, most
+        assert 0 < most["C"] <= window, most
+        assert most["IM and Presence"] <= full + 2 * len(BODY), most
+        assert arrived(mine) < 1_000_000, "E read on for a client that does not"  # the rest is in sockets' buffers
+        assert arrived(theirs) > 0
+        assert slowest < 0.5, "others had to wait for the slow client"
+        # The client wakes up in time: what was kept for it comes, whole and in order, and the session goes on.
+        taken = held()
+        slow.transport.resume_reading()
+        await slow.quiet()
+        assert (
+            bytes(slow.heard).count(b"<body>" + BODY + b"</body>") >= sum(taken.values()) // len(message(slow_at)) - 1
+        )
+        assert sum(held().values()) == 0
+        sender.send(message(slow_at, b"awake?"))
+        assert b"awake?" in await slow.quiet()
+        assert not any("does not read" in entry.event.summary() for entry in arena.entries("malformed", start))
+        for wire in (sender, slow, other):
+            wire.hang_up()
+        await asyncio.sleep(1)
+
+    under_attack(story, changes=AT_ANY_RATE)

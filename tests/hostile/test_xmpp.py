@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import pytest
 
-from edgesim.xmpp.xcp import LinkUp, XcpLink, component_of, realm_of
+from edgesim.xmpp.component_stream import component_of, realm_of
+from edgesim.xmpp.xcp import XcpLink
+from edgesim.xmpp.xcp_events import LinkUp
 from tests.hostile.case import Case
 from tests.hostile.lab import DOORS, Arena, Door, Wire, under_attack
 from tests.hostile.xmpp_inputs import BOMB, CREDENTIALS, ERROR, EXTERNAL, HEADER, HEADERS, STANZAS, XCP_HEADERS

@@ -9,8 +9,9 @@ import pytest
 from edgesim.clients.jabber import Jabber
 from edgesim.journal import events
 from edgesim.pki import client_context
-from edgesim.xmpp import sasl, xcp
+from edgesim.xmpp import component_stream, sasl, xcp_events
 from edgesim.xmpp.link import XcpConnection
+from edgesim.xmpp.xcp import XcpLink
 from edgesim.xmpp.xml import CLIENT, element
 from tests.clients.desk import Desk, play
 
@@ -22,15 +23,15 @@ class Poser:
 
     def __init__(self, desk: Desk, host: str, service: str, claims: str) -> None:
         self.node = desk.lab.node(host)
-        self.heard: list[xcp.XcpEvent] = []
+        self.heard: list[xcp_events.XcpEvent] = []
         self.service = service
-        link = xcp.XcpLink.dial(
-            component=xcp.component_of(claims),
-            realm=xcp.realm_of(PUB),
+        link = XcpLink.dial(
+            component=component_stream.component_of(claims),
+            realm=component_stream.realm_of(PUB),
             secret=desk.lab.deployment.xcp_link.secret,
         )
         self.connection = XcpConnection(
-            link, host=self.node.host, recorder=self.node.journal, on_event=lambda _, event: self.heard.append(event)
+            link, recorder=self.node.journal, on_event=lambda _, event: self.heard.append(event)
         )
 
     async def dial(self) -> None:
@@ -48,10 +49,9 @@ class Poser:
     def forge(self, sender: str) -> None:
         """Send alice a message, and hand a session of hers over."""
         message = element("message", CLIENT, element("body", CLIENT, "hello"), from_=sender, to="alice@example.com")
-        self.connection.link.pass_on(message)
-        session = self.connection.link.open("198.51.100.99:5", "example.com", "AB", resumed=True)
-        self.connection.link.send(session, sasl.auth("PLAIN", sasl.encode_plain("alice", "alice-secret")).encode())
-        self.connection.flush()
+        self.connection.pass_on(message)
+        session = self.connection.open("198.51.100.99:5", "example.com", "AB", resumed=True)
+        self.connection.send(session, sasl.auth("PLAIN", sasl.encode_plain("alice", "alice-secret")).encode())
 
 
 async def signed_in(desk: Desk) -> Jabber:
@@ -83,7 +83,7 @@ def test_stanzas_of_other_nodes(host: str, service: str, claims: str, sender: st
         await poser.node.host.run(work())
         assert alice.messages == ([(sender.partition("/")[0], "hello")] if taken else [])
         granted = [e for e in desk.entries(events.Authentication, "imp-pub") if e.event.how == "sasl PLAIN"]
-        closed = [event.reason for event in poser.heard if isinstance(event, xcp.SessionClosed)]
+        closed = [event.reason for event in poser.heard if isinstance(event, xcp_events.SessionClosed)]
         if host == "imp-sub":
             assert granted and granted[-1].event.granted and not closed
         else:

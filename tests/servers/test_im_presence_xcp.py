@@ -10,15 +10,16 @@ import pytest
 from edgesim.journal import events
 from edgesim.pki import client_context
 from edgesim.world.events import TlsFailed
-from edgesim.xmpp import sasl, stanzas, xcp
-from edgesim.xmpp.front import EdgeStream, SessionWanted, Upward
+from edgesim.xmpp import component_stream, sasl, stanzas, xcp_events
+from edgesim.xmpp.front import EdgeStream
 from edgesim.xmpp.link import XcpConnection
-from edgesim.xmpp.session import Ended
+from edgesim.xmpp.session_events import Ended, Passed, SessionWanted
 from edgesim.xmpp.stream import STARTTLS, StanzaRead, StreamOpened, StreamParser, client_header
+from edgesim.xmpp.xcp import XcpLink
 from edgesim.xmpp.xml import Element
 from tests.servers.im_presence_lab import ADDRESS, FQDN, Lab, run
 
-REALM = xcp.realm_of(FQDN)
+REALM = component_stream.realm_of(FQDN)
 
 
 class Link:
@@ -27,14 +28,14 @@ class Link:
     def __init__(self, lab: Lab, *, secret: str | None = None, realm: str = REALM) -> None:
         self.lab = lab
         self.edges: dict[str, Edge] = {}
-        self.heard: list[xcp.XcpEvent] = []
-        link = xcp.XcpLink.dial(
-            component=xcp.component_of("expc.inside.example.com"),
+        self.heard: list[xcp_events.XcpEvent] = []
+        link = XcpLink.dial(
+            component=component_stream.component_of("expc.inside.example.com"),
             realm=realm,
             secret=secret or lab.deployment.xcp_link.secret,
         )
         recorder = lab.journal.recorder(lab.c)
-        self.connection = XcpConnection(link, host=lab.c, recorder=recorder, on_event=self._on_event)
+        self.connection = XcpConnection(link, recorder=recorder, on_event=self._on_event)
 
     async def dial(self, tls: ssl.SSLContext | None = None) -> None:
         context = tls or client_context(self.lab.trust, identity=self.lab.identity)
@@ -42,14 +43,14 @@ class Link:
         await loop.create_connection(lambda: self.connection, ADDRESS, 7400, ssl=context, server_hostname=FQDN)
         await asyncio.sleep(1)
 
-    def _on_event(self, _: XcpConnection, event: xcp.XcpEvent) -> None:
+    def _on_event(self, _: XcpConnection, event: xcp_events.XcpEvent) -> None:
         self.heard.append(event)
-        if isinstance(event, xcp.DataArrived):
-            self.connection.link.consumed(event.session, event.octets)
+        if isinstance(event, xcp_events.DataArrived):
+            self.connection.consumed(event.session, event.octets)
             if edge := self.edges.get(event.session):
-                edge.machine.downward(event.data, restart=event.restart)
-        elif isinstance(event, xcp.SessionClosed) and (edge := self.edges.get(event.session)):
-            edge.machine.closed_behind()
+                edge.stream.downward(event.data, restart=event.restart)
+        elif isinstance(event, xcp_events.SessionClosed) and (edge := self.edges.get(event.session)):
+            edge.stream.closed_behind()
 
 
 class Edge:
@@ -57,25 +58,24 @@ class Edge:
 
     def __init__(self, link: Link) -> None:
         self.link = link
-        self.machine = EdgeStream(domain="example.com", stream_id="17124513C1DF")
+        self.stream = EdgeStream(domain="example.com", stream_id="17124513C1DF")
         self.session = ""
         self.ended = False
         self.parser = StreamParser()
-        self.machine.feed(client_header("example.com") + STARTTLS.encode())
+        self.stream.feed(client_header("example.com") + STARTTLS.encode())
         self._drain()
-        self.machine.secured()
-        self.machine.data_to_send()
+        self.stream.secured()
+        self.stream.data_to_send()
 
     async def say(self, what: Element | bytes, seconds: float = 0.5) -> list[Element]:
         """Send octets as the client and return the elements that come within some lab time."""
         if isinstance(what, bytes) and b"<stream:stream" in what:
             self.parser.restart()
-        self.machine.feed(what if isinstance(what, bytes) else what.encode())
+        self.stream.feed(what if isinstance(what, bytes) else what.encode())
         self._drain()
-        self.link.connection.flush()
         await asyncio.sleep(seconds)
         self._drain()
-        self.parser.feed(self.machine.data_to_send())
+        self.parser.feed(self.stream.data_to_send())
         found = []
         while (read := self.parser.next()) is not None:
             if isinstance(read, StanzaRead):
@@ -94,13 +94,13 @@ class Edge:
         await self.say(stanzas.presence())
 
     def _drain(self) -> None:
-        up = self.link.connection.link
-        while (event := self.machine.next_event()) is not None:
+        up = self.link.connection
+        while (event := self.stream.next_event()) is not None:
             if isinstance(event, SessionWanted):
-                self.session = up.open("198.51.100.25:50123", event.domain, event.stream_id)
+                where = "198.51.100.25:50123"
+                self.session = up.open(where, event.domain, event.stream_id, data=event.data)
                 self.link.edges[self.session] = self
-                up.send(self.session, event.data)
-            elif isinstance(event, Upward):
+            elif isinstance(event, Passed):
                 up.send(self.session, event.data)
             elif isinstance(event, Ended):
                 self.ended = True
@@ -121,7 +121,7 @@ def test_a_session_over_xcp_shares_users_presence_and_messages_with_an_inside_cl
             await edge.say(stanzas.message("bob@example.com", "from outside"))
             assert await edge.say(b"</stream:stream>") == []
             assert edge.ended
-            assert list(link.connection.link.sessions_open) == []
+            assert list(link.connection.sessions_open) == []
             link.connection.close()
             await asyncio.sleep(1)
 
@@ -191,11 +191,10 @@ def test_mechanisms_can_be_asked_for() -> None:
         async def outside() -> None:
             link = Link(lab)
             await link.dial()
-            link.connection.link.ask("example.com")
-            link.connection.flush()
+            link.connection.ask("example.com")
             await asyncio.sleep(1)
             answer = link.heard[-1]
-            assert isinstance(answer, xcp.MechanismsAnswered)
+            assert isinstance(answer, xcp_events.MechanismsAnswered)
             assert answer.mechanisms == ("PLAIN", "CISCO-VTG-TOKEN")
             link.connection.close()
 
@@ -213,7 +212,7 @@ def test_a_wrong_secret_or_a_stale_realm_is_refused(options: dict[str, str], con
             link = Link(lab, **options)
             await link.dial()
             (down,) = link.heard
-            assert isinstance(down, xcp.LinkDown)
+            assert isinstance(down, xcp_events.LinkDown)
             assert down.condition == condition
 
         await lab.c.run(outside())

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgesim.xmpp import xcp
-from edgesim.xmpp.xcp import LinkPhase, XcpEvent, XcpLimits, XcpLink
+from edgesim.xmpp import component_stream, xcp_events
+from edgesim.xmpp.component_stream import LinkPhase
+from edgesim.xmpp.xcp import XcpLimits, XcpLink
+from edgesim.xmpp.xcp_events import XcpEvent
 from tests.fuzz import fuzzed
 
 COMPONENT = "jabberd-port-1.expc-inside-example-com"
@@ -51,8 +53,8 @@ def joined(**options: XcpLimits) -> Wire:
 
 
 def test_names() -> None:
-    assert xcp.realm_of("expc.inside.example.com") == "expc-inside-example-com"
-    assert xcp.component_of("expc.inside.example.com") == COMPONENT
+    assert component_stream.realm_of("expc.inside.example.com") == "expc-inside-example-com"
+    assert component_stream.component_of("expc.inside.example.com") == COMPONENT
 
 
 @pytest.mark.parametrize("step", [1, 7, 10_000])
@@ -76,7 +78,7 @@ def test_a_wrong_secret_and_a_stale_realm_are_refused() -> None:
         at_c, at_e = wire.run()
         for found in (at_c, at_e):
             assert kinds(found) == ["LinkDown"]
-            assert isinstance(found[0], xcp.LinkDown)
+            assert isinstance(found[0], xcp_events.LinkDown)
             assert found[0].condition == condition
         assert wire.c.closed
         assert wire.e.closed
@@ -91,14 +93,14 @@ def test_a_session_goes_up_and_down_octet_for_octet() -> None:
     wire.e.send(session, stanza)
     at_c, _ = wire.run()
     opened, data = at_c
-    assert isinstance(opened, xcp.SessionOpened)
+    assert isinstance(opened, xcp_events.SessionOpened)
     assert (opened.client, opened.domain, opened.stream_id) == ("198.51.100.25:50123", "example.com", "ABC")
-    assert isinstance(data, xcp.DataArrived)
+    assert isinstance(data, xcp_events.DataArrived)
     assert data.data == stanza
     wire.c.send(session, b"<success/>", restart=True)
     _, at_e = wire.run()
     (answer,) = at_e
-    assert isinstance(answer, xcp.DataArrived)
+    assert isinstance(answer, xcp_events.DataArrived)
     assert (answer.data, answer.restart) == (b"<success/>", True)
     wire.c.close_session(session, "done")
     wire.e.send(session, b"<late/>")
@@ -125,7 +127,7 @@ def test_flow_is_bounded_by_the_window_and_goes_on_as_the_other_side_consumes() 
     got = bytearray()
     at_c, at_e = wire.run()
     while True:
-        arrived = [event for event in at_c if isinstance(event, xcp.DataArrived) and event.session == slow]
+        arrived = [event for event in at_c if isinstance(event, xcp_events.DataArrived) and event.session == slow]
         got += b"".join(event.data for event in arrived)
         assert sum(event.octets for event in arrived) <= 32_768
         if not arrived:
@@ -152,16 +154,19 @@ def test_mechanisms_are_asked_for_and_answered_or_refused() -> None:
     wire = joined()
     first, second = wire.c.ask("example.com"), wire.c.ask("example.org")
     _, at_e = wire.run()
-    assert [event.domain for event in at_e if isinstance(event, xcp.MechanismsAsked)] == ["example.com", "example.org"]
+    assert [event.domain for event in at_e if isinstance(event, xcp_events.MechanismsAsked)] == [
+        "example.com",
+        "example.org",
+    ]
     wire.e.answer(first, ("PLAIN", "CISCO-VTG-TOKEN"), ("imp1", "imp2"))
     wire.e.refuse(second)
     wire.e.refuse(second)
     at_c, _ = wire.run()
     answered, failed = at_c
-    assert isinstance(answered, xcp.MechanismsAnswered)
+    assert isinstance(answered, xcp_events.MechanismsAnswered)
     assert answered.mechanisms == ("PLAIN", "CISCO-VTG-TOKEN")
     assert answered.hostnames == ("imp1", "imp2")
-    assert isinstance(failed, xcp.QueryFailed)
+    assert isinstance(failed, xcp_events.QueryFailed)
     assert (failed.query, failed.condition) == (second, "item-not-found")
 
 
@@ -212,7 +217,7 @@ def test_a_peer_that_breaks_the_rules_loses_the_link(octets: bytes, condition: s
     wire = joined()
     wire.e.feed(octets)
     found = list(iter(wire.e.next_event, None))
-    assert isinstance(found[-1], xcp.LinkDown)
+    assert isinstance(found[-1], xcp_events.LinkDown)
     assert found[-1].condition == condition
 
 
@@ -220,7 +225,7 @@ def test_nothing_is_served_before_the_handshake() -> None:
     wire = Wire()
     wire.e.feed(wire.c.data_to_send() + b"<ping xmlns='urn:edgesim:xcp:0' id='1'/>")
     (down,) = list(iter(wire.e.next_event, None))
-    assert isinstance(down, xcp.LinkDown)
+    assert isinstance(down, xcp_events.LinkDown)
     assert down.condition == "not-authorized"
 
 
@@ -248,12 +253,12 @@ def test_any_octets_give_events_or_end_the_link(shaken: bool, pieces: list[bytes
     link = XcpLink.accept(realm=REALM, secret="s", stream_id="1")
     if shaken:
         link.feed(XcpLink.dial(component=COMPONENT, realm=REALM, secret="s").data_to_send())
-        link.feed(b"<handshake>" + xcp.digest("1", "s").encode() + b"</handshake>")
+        link.feed(b"<handshake>" + component_stream.digest("1", "s").encode() + b"</handshake>")
     downs = 0
     for piece in pieces:
         link.feed(piece)
         while (event := link.next_event()) is not None:
-            downs += isinstance(event, xcp.LinkDown)
-            if isinstance(event, xcp.DataArrived):
+            downs += isinstance(event, xcp_events.LinkDown)
+            if isinstance(event, xcp_events.DataArrived):
                 link.consumed(event.session, event.octets)
     assert downs == (1 if link.closed else 0)

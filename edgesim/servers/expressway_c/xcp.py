@@ -19,8 +19,10 @@ from edgesim.pki import client_context
 from edgesim.servers.expressway_c.connections import has
 from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain, shown_as_client
 from edgesim.servers.expressway_c.zone import WRONG_NAME
+from edgesim.xmpp.component_stream import component_of, realm_of
 from edgesim.xmpp.link import XcpConnection
-from edgesim.xmpp.xcp import (
+from edgesim.xmpp.xcp import XcpLink
+from edgesim.xmpp.xcp_events import (
     DataArrived,
     LinkDown,
     LinkUp,
@@ -30,9 +32,6 @@ from edgesim.xmpp.xcp import (
     SessionClosed,
     SessionOpened,
     XcpEvent,
-    XcpLink,
-    component_of,
-    realm_of,
 )
 
 
@@ -47,7 +46,7 @@ class Dialled:
         *,
         tls: ssl.SSLContext | None,
         both_ways: bool,
-        on_event: Callable[[Dialled, XcpEvent], None],
+        on_event: Callable[[XcpConnection, XcpEvent], None],
     ) -> None:
         self.side = side
         self.peer = peer
@@ -109,7 +108,6 @@ class Dialled:
         self._down.clear()
         connection = XcpConnection(
             link,
-            host=node.host,
             recorder=node.journal,
             on_event=self._heard,
             keepalive=defaults.xcp_keepalive_s,
@@ -150,15 +148,17 @@ class Dialled:
             self.up.clear()
             self._problem = event.detail or "closed"
             self._down.set()
-        self._on_event(self, event)
+        self._on_event(connection, event)
 
     def _tell(self, state: str, detail: str) -> None:
-        event = events.XcpLink(state=state, component=f"jabberd-port-1.{realm_of(self.peer)}", detail=detail)
+        event = events.XcpLink(state=state, component=component_of(self.peer), detail=detail)
         self.side.node.journal.emit(event, peer=self.peer)
 
 
-Leg = tuple[Dialled, str]
+Leg = tuple[XcpConnection, str]
 """One end of a relayed session: the link and the session's id on it."""
+Query = tuple[XcpConnection, str]
+"""A query at one of the links that it crosses."""
 
 
 class XcpSide:
@@ -172,7 +172,7 @@ class XcpSide:
         self.tls: ssl.SSLContext
         self.tls_inside: ssl.SSLContext
         self._across: dict[Leg, Leg] = {}
-        self._queries: dict[Leg, Leg] = {}
+        self._queries: dict[Query, Query] = {}
         self._turn = 0
 
     # ---- life
@@ -231,11 +231,11 @@ class XcpSide:
 
     # ---- relaying
 
-    def _server(self) -> Dialled | None:
+    def _server(self) -> XcpConnection | None:
         """Return the link for one more session: of the clusters in turn, the first node that is up."""
         candidates = []
         for cluster in self.product.discovered.im_presence:
-            up = next((self.servers[n.name] for n in cluster.nodes if self._is_up(n.name)), None)
+            up = next((link for node in cluster.nodes if (link := self._link_to(node.name)) is not None), None)
             if up is not None:
                 candidates.append(up)
         if not candidates:
@@ -243,83 +243,75 @@ class XcpSide:
         self._turn += 1
         return candidates[(self._turn - 1) % len(candidates)]
 
-    def _is_up(self, name: str) -> bool:
+    def _link_to(self, name: str) -> XcpConnection | None:
         dialled = self.servers.get(name)
-        return dialled is not None and dialled.connection is not None and dialled.connection.up
+        link = dialled.connection if dialled is not None else None
+        return link if link is not None and link.up else None
 
-    def _from_edge(self, edge: Dialled, event: XcpEvent) -> None:
-        if isinstance(event, SessionOpened):
-            server = self._server()
-            connection = server.connection if server is not None else None
-            if server is None or connection is None:
-                self._close((edge, event.session), "recipient-unavailable")
-                return
-            session = connection.link.open(event.client, event.domain, event.stream_id)
-            self._across[edge, event.session] = (server, session)
-            self._across[server, session] = (edge, event.session)
-            connection.flush()
-        elif isinstance(event, MechanismsAsked):
-            self._ask(edge, event)
-        else:
-            self._relay(edge, event)
+    def _from_edge(self, edge: XcpConnection, event: XcpEvent) -> None:
+        match event:
+            case SessionOpened():
+                server = self._server()
+                if server is None:
+                    edge.close_session(event.session, "recipient-unavailable")
+                    return
+                session = server.open(event.client, event.domain, event.stream_id)
+                self._across[edge, event.session] = (server, session)
+                self._across[server, session] = (edge, event.session)
+            case MechanismsAsked():
+                self._ask(edge, event)
+            case _:
+                self._relay(edge, event)
 
-    def _from_server(self, server: Dialled, event: XcpEvent) -> None:
-        if isinstance(event, LinkDown):
-            for question in [one for one in self._queries if one[0] is server]:
-                edge, query = self._queries.pop(question)
-                if edge.connection is not None:
-                    edge.connection.link.refuse(query, "recipient-unavailable")
-                    edge.connection.flush()
-        if isinstance(event, (MechanismsAnswered, QueryFailed)):
-            asked = self._queries.pop((server, event.query), None)
-            if asked is None or asked[0].connection is None:
-                return
-            link = asked[0].connection.link
-            if isinstance(event, MechanismsAnswered):
-                link.answer(asked[1], event.mechanisms, event.hostnames)
-            else:
-                link.refuse(asked[1], event.condition)
-            asked[0].connection.flush()
-        else:
-            self._relay(server, event)
+    def _from_server(self, server: XcpConnection, event: XcpEvent) -> None:
+        match event:
+            case MechanismsAnswered() if (asked := self._queries.pop((server, event.query), None)) is not None:
+                edge, query = asked
+                edge.answer(query, event.mechanisms, event.hostnames)
+            case QueryFailed() if (asked := self._queries.pop((server, event.query), None)) is not None:
+                edge, query = asked
+                edge.refuse(query, event.condition)
+            case LinkDown():
+                for question in [one for one in self._queries if one[0] is server]:
+                    edge, query = self._queries.pop(question)
+                    edge.refuse(query, "recipient-unavailable")
+                self._relay(server, event)
+            case _:
+                self._relay(server, event)
 
-    def _ask(self, edge: Dialled, event: MechanismsAsked) -> None:
+    def _ask(self, edge: XcpConnection, event: MechanismsAsked) -> None:
         server = self._server()
-        if server is None or server.connection is None:
+        if server is None:
             self.node.journal.emit(events.Note(text="Failed to query auth component for SASL mechanisms"))
-            if edge.connection is not None:
-                edge.connection.link.refuse(event.query, "item-not-found")
-                edge.connection.flush()
-            return
-        query = server.connection.link.ask(event.domain)
-        self._queries[server, query] = (edge, event.query)
-        server.connection.flush()
+            edge.refuse(event.query, "item-not-found")
+        else:
+            self._queries[server, server.ask(event.domain)] = (edge, event.query)
 
-    def _relay(self, link: Dialled, event: XcpEvent) -> None:
+    def _relay(self, link: XcpConnection, event: XcpEvent) -> None:
         """Pass on what belongs to a session; a lost link ends its sessions on the other side."""
         match event:
             case DataArrived():
                 other = self._across.get((link, event.session))
-                onward, here = other[0].connection if other is not None else None, link.connection
-                if other is not None and onward is not None:
-                    onward.link.send(other[1], event.data, restart=event.restart)
-                    if here is not None:
-                        onward.know(other[1], here.keys(event.session))
+                if other is not None:
+                    onward, session = other
+                    onward.send(
+                        session,
+                        event.data,
+                        restart=event.restart,
+                        keys=link.keys(event.session),
                         # Only what has gone on makes room for more: a slow receiver slows its sender, nobody else.
-                        onward.after_written(other[1], lambda: here.consumed(event.session, event.octets))
-                    onward.flush()
+                        then=lambda: link.consumed(event.session, event.octets),
+                    )
             case SessionClosed():
                 other = self._across.pop((link, event.session), None)
                 if other is not None:
-                    self._across.pop(other, None)
-                    self._close(other, event.reason)
+                    self._end(other, event.reason)
             case LinkDown():
                 for leg in [leg for leg in self._across if leg[0] is link]:
-                    other = self._across.pop(leg)
-                    self._across.pop(other, None)
-                    self._close(other, "remote-server-not-found")
+                    self._end(self._across.pop(leg), "remote-server-not-found")
 
-    def _close(self, leg: Leg, reason: str) -> None:
-        connection = leg[0].connection
-        if connection is not None:
-            connection.close_session(leg[1], reason)
+    def _end(self, leg: Leg, reason: str) -> None:
+        """End the other half of a session."""
+        self._across.pop(leg, None)
+        onward, session = leg
+        onward.close_session(session, reason)

@@ -11,39 +11,29 @@ import ssl
 from typing import Any
 
 from edgesim.deployment import Product, closed, hosts
-from edgesim.deployment.defaults import ImDefaults
 from edgesim.edge.protection import Category
 from edgesim.node import Node
 from edgesim.pki import server_context
-from edgesim.world.pace import PaceLimits
-from edgesim.xmpp.connection import ClientConnection
-from edgesim.xmpp.front import EdgePhase, EdgeStream, SessionWanted, Upward
+from edgesim.xmpp.component_stream import realm_of
+from edgesim.xmpp.connection import ClientConnection, pace_of
+from edgesim.xmpp.front import EdgeStream
 from edgesim.xmpp.link import XcpConnection
-from edgesim.xmpp.session import Ended, SessionEvent
+from edgesim.xmpp.server_stream import Phase
+from edgesim.xmpp.session_events import Ended, Passed, SessionEvent, SessionWanted
 from edgesim.xmpp.stream import OWN_DOING
-from edgesim.xmpp.xcp import DataArrived, LinkDown, LinkUp, SessionClosed, XcpEvent, XcpLink, realm_of
+from edgesim.xmpp.xcp import XcpLink
+from edgesim.xmpp.xcp_events import DataArrived, LinkDown, LinkUp, SessionClosed, XcpEvent
 from edgesim.xmpp.xml import SASL
 
 SASL_FAILURE = f"<failure xmlns='{SASL}'".encode()
 
 
-def pace_of(im: ImDefaults) -> PaceLimits:
-    """Return the pace of one client's stream."""
-    return PaceLimits(
-        congested=65_536,
-        message_time=im.stanza_s,
-        unread_time=im.unread_s,
-        rate=im.client_octets_per_s,
-        burst=im.client_octets_burst,
-    )
-
-
 class _Client:
     """A client's connection, and the session behind it once there is one."""
 
-    def __init__(self, stream: EdgeStream) -> None:
-        self.stream = stream
-        self.connection: ClientConnection
+    connection: ClientConnection[EdgeStream]
+
+    def __init__(self) -> None:
         self.link: XcpConnection | None = None
         self.session = ""
         self.patience: asyncio.TimerHandle | None = None
@@ -62,7 +52,7 @@ class XmppSide:
         self.changed = asyncio.Event()
         self._ids = self.node.host.entropy("xmpp streams")
         self._listeners: list[asyncio.AbstractServer] = []
-        self._clients: dict[ClientConnection, _Client] = {}
+        self._clients: dict[ClientConnection[EdgeStream], _Client] = {}
         self._links: dict[XcpConnection, dict[str, _Client]] = {}
         self._turn = 0
 
@@ -97,8 +87,7 @@ class XmppSide:
             listener.close()
         self._listeners.clear()
         for client in tuple(self._clients.values()):
-            client.stream.close("system-shutdown")
-            client.connection.flush()
+            client.connection.close("system-shutdown")
         for link in tuple(self._links):
             link.close("system-shutdown")
 
@@ -108,11 +97,11 @@ class XmppSide:
 
     # ---- clients
 
-    def _accept_client(self) -> ClientConnection:
+    def _accept_client(self) -> ClientConnection[EdgeStream]:
         domain = self.node.deployment.domains.edge
-        client = _Client(EdgeStream(domain=domain, stream_id=self._ids.token_hex(6).upper()))
+        client = _Client()
         client.connection = ClientConnection(
-            client.stream,
+            EdgeStream(domain=domain, stream_id=self._ids.token_hex(6).upper()),
             host=self.node.host,
             recorder=self.node.journal,
             tls=self._tls,
@@ -124,20 +113,16 @@ class XmppSide:
         self._clients[client.connection] = client
         return client.connection
 
-    def _from_client(self, connection: ClientConnection, event: SessionEvent) -> None:
+    def _from_client(self, connection: ClientConnection[EdgeStream], event: SessionEvent) -> None:
         client = self._clients.get(connection)
         if client is None:
             return
         match event:
             case SessionWanted():
                 self._open_session(client, event)
-            case Upward() if client.link is not None:
-                link = client.link
-                link.know(client.session, connection.scribe.keys)
-                if not link.link.send(client.session, event.data):
-                    connection.hold(link)  # a fast sender waits until its own session has room
-                    link.after_written(client.session, lambda: connection.release(link))
-                link.flush()
+            case Passed() if client.link is not None:
+                client.link.send(client.session, event.data, keys=connection.scribe.keys)
+                connection.wait_for(client.link, client.session)  # a fast sender waits for its own session's room
             case Ended():
                 if event.condition is not None and event.condition not in OWN_DOING:
                     self.product.protection.count(Category.XMPP_PROTOCOL, connection.peer)
@@ -151,29 +136,22 @@ class XmppSide:
         link = links[self._turn % len(links)]
         self._turn += 1
         client.link = link
-        client.session = link.link.open(client.connection.client, wanted.domain, wanted.stream_id)
+        client.session = link.open(client.connection.client, wanted.domain, wanted.stream_id, data=wanted.data)
         self._links[link][client.session] = client
-        link.link.send(client.session, wanted.data)
-        link.flush()
 
     def _closed_behind(self, client: _Client) -> None:
         """The session behind is gone; where it never began, there was nobody to authenticate with."""
-        if client.stream.phase is EdgePhase.ASKING:
+        if client.connection.stream.phase is Phase.ASKED:
             self._refuse(client)
         else:
-            client.stream.closed_behind()
-        client.connection.flush()
+            client.connection.closed_behind()
 
     def _refuse(self, client: _Client) -> None:
         """Offer a stream without mechanisms, and end it after a while."""
-        client.stream.unavailable()
+        client.connection.stream.unavailable()
+        client.connection.flush()
         seconds = self.node.defaults.im.no_mechanisms_close_s
-
-        def close() -> None:
-            client.stream.close()
-            client.connection.flush()
-
-        client.patience = asyncio.get_running_loop().call_later(seconds, close)
+        client.patience = asyncio.get_running_loop().call_later(seconds, client.connection.close)
 
     def _forget(self, client: _Client, reason: str) -> None:
         self._clients.pop(client.connection, None)
@@ -198,7 +176,6 @@ class XmppSide:
         defaults = self.node.defaults.links
         connection = XcpConnection(
             link,
-            host=self.node.host,
             recorder=self.node.journal,
             on_event=self._from_link,
             keepalive=defaults.xcp_keepalive_s,
@@ -218,8 +195,8 @@ class XmppSide:
                         self._authenticated(client)
                     elif not client.authenticated and SASL_FAILURE in event.data:
                         self._refused(client)
-                    client.stream.downward(event.data, restart=event.restart)
-                    client.connection.flush()
+                    client.connection.downward(event.data, restart=event.restart)
+                    # Only what the client has room for makes room for more: C, and whoever writes to it, wait.
                     client.connection.after_written(lambda: connection.consumed(event.session, event.octets))
             case SessionClosed():
                 client = self._links[connection].pop(event.session, None)
@@ -228,8 +205,7 @@ class XmppSide:
                     self._closed_behind(client)
             case LinkDown():
                 for client in tuple(self._links.pop(connection, {}).values()):
-                    client.stream.close("remote-connection-failed", "the XCP link is down")
-                    client.connection.flush()
+                    client.connection.close("remote-connection-failed", "the XCP link is down")
                 self.changed.set()
 
     def _authenticated(self, client: _Client) -> None:

@@ -18,9 +18,11 @@ from edgesim.xmpp.connection import ClientConnection
 from edgesim.xmpp.jid import Jid
 from edgesim.xmpp.journalling import Scribe
 from edgesim.xmpp.link import XcpConnection
-from edgesim.xmpp.session import Decoded, Ended, SessionEvent
+from edgesim.xmpp.session import Session
+from edgesim.xmpp.session_events import Decoded, Ended, SessionEvent
 from edgesim.xmpp.stream import OWN_DOING, client_header
-from edgesim.xmpp.xcp import (
+from edgesim.xmpp.xcp import XcpLink
+from edgesim.xmpp.xcp_events import (
     DataArrived,
     LinkDown,
     LinkUp,
@@ -29,7 +31,6 @@ from edgesim.xmpp.xcp import (
     SessionOpened,
     StanzaArrived,
     XcpEvent,
-    XcpLink,
 )
 
 
@@ -38,9 +39,9 @@ class DirectCarrier:
 
     def __init__(self, chat: Chat, host: Host, recorder: Recorder, tls: ssl.SSLContext) -> None:
         self._chat = chat
-        machine = chat.machine()
+        session = chat.session()
         self.connection = ClientConnection(
-            machine,
+            session,
             host=host,
             recorder=recorder,
             tls=tls,
@@ -49,7 +50,7 @@ class DirectCarrier:
             limits=chat.pace,
             idle=chat.idle,
         )
-        self._session = chat.join(machine, self)
+        self._session = chat.join(session, self)
 
     @property
     def origin(self) -> str:
@@ -69,12 +70,11 @@ class DirectCarrier:
     def identified(self, jid: Jid) -> None:
         self.connection.established(jid)
 
-    def _on_event(self, connection: ClientConnection, event: SessionEvent) -> None:
+    def _on_event(self, connection: ClientConnection[Session], event: SessionEvent) -> None:
         self._chat.handle(self._session, event)
         handed = self._chat.handed(self._session)
-        if handed is not None and handed.waiting:
-            connection.hold(handed)
-            handed.after_written(lambda: connection.release(handed))
+        if handed is not None:
+            connection.wait_for(handed.link.connection, handed.id)
 
 
 class RoutedCarrier:
@@ -95,25 +95,25 @@ class RoutedCarrier:
         self._id = opened.session
         self._on_done = on_done
         self._scribe = Scribe(recorder, connection.peer)
-        self._machine = chat.machine(stream_id=opened.stream_id, domain=opened.domain, secure=True)
+        self._stream = chat.session(stream_id=opened.stream_id, domain=opened.domain, secure=True)
         if opened.resumed:  # the other node has dealt with the header, and offered the mechanisms
-            self._machine.feed(client_header(opened.domain))
-            while self._machine.next_event() is not None:
+            self._stream.feed(client_header(opened.domain))
+            while self._stream.next_event() is not None:
                 pass
-            self._machine.data_to_send()
-        self._session: ChatSession = chat.join(self._machine, self)
+            self._stream.data_to_send()
+        self._session: ChatSession = chat.join(self._stream, self)
         self._busy = False
 
     @property
     def waiting(self) -> int:
-        return self._connection.link.waiting(self._id)
+        return self._connection.waiting(self._id)
 
     def after_written(self, then: Callable[[], None]) -> None:
         self._connection.after_written(self._id, then)
 
     def arrived(self, data: bytes, then: Callable[[], None]) -> None:
         """Take octets of the client's stream; ``then`` is called once they, and the answers to them, have gone on."""
-        self._machine.feed(data)
+        self._stream.feed(data)
         self.flush()
         handed = self._chat.handed(self._session)
         if handed is not None:
@@ -123,8 +123,8 @@ class RoutedCarrier:
 
     def closed(self, reason: str) -> None:
         """Hear that the session is over on the other side."""
-        self._machine.close()
-        self._machine.data_to_send()
+        self._stream.close()
+        self._stream.data_to_send()
         self._chat.handle(self._session, Ended(detail=reason or "closed at the edge"))
 
     def flush(self) -> None:
@@ -132,18 +132,17 @@ class RoutedCarrier:
             return
         self._busy = True
         try:
-            while (event := self._machine.next_event()) is not None:
+            while (event := self._stream.next_event()) is not None:
                 self._dispatch(event)
         finally:
             self._busy = False
-        data, restart = self._machine.data_to_send(), self._machine.restarted
-        self._machine.restarted = False
-        if data:
-            self._connection.link.send(self._id, data, restart=restart)
-        if self._machine.closed:
+        data, restart = self._stream.data_to_send(), self._stream.restarted
+        self._stream.restarted = False
+        if self._stream.closed:
             self._on_done(self._id)
-            self._connection.close_session(self._id, "stream closed")
-        self._connection.flush()
+            self._connection.close_session(self._id, "stream closed", last=data, restart=restart)
+        elif data:
+            self._connection.send(self._id, data, restart=restart)
 
     def identified(self, jid: Jid) -> None:
         self._scribe.identify(jid)
@@ -164,7 +163,6 @@ class LinkCarriers:
         self,
         chat: Chat,
         link: XcpLink,
-        host: Host,
         recorder: Recorder,
         *,
         router: Router,
@@ -181,7 +179,6 @@ class LinkCarriers:
         self._node: str | None = None
         self.connection = XcpConnection(
             link,
-            host=host,
             recorder=recorder,
             on_event=self._on_event,
             keepalive=keepalive,
@@ -189,11 +186,10 @@ class LinkCarriers:
             journal_data=False,
         )
 
-    def take(self, handed: Handed, *, client: str, domain: str, stream_id: str) -> str:
-        """Open a session at the other node for one whose home that is, and return its id."""
-        session = self.connection.link.open(client, domain, stream_id, resumed=True)
-        self._handed[session] = handed
-        return session
+    def take(self, handed: Handed, stream: Session, *, client: str, data: bytes) -> None:
+        """Open a session at the other node for one whose home that is; ``data`` is what it begins with."""
+        handed.id = self.connection.open(client, stream.domain, stream.stream_id, resumed=True, data=data)
+        self._handed[handed.id] = handed
 
     def drop(self, session: str) -> None:
         """End a session that was taken."""
@@ -207,7 +203,7 @@ class LinkCarriers:
             case StanzaArrived() if self._node is not None:
                 self._chat.arrived(event.stanza, from_node=self._node)
             case MechanismsAsked():
-                connection.link.answer(event.query, self._chat.mechanisms, self._chat.hostnames)
+                connection.answer(event.query, self._chat.mechanisms, self._chat.hostnames)
             case SessionOpened() if event.resumed and self._node is None:
                 connection.close_session(event.session, "not-authorized")
             case SessionOpened():
@@ -244,7 +240,7 @@ class LinkCarriers:
 
     def _identify(self, connection: XcpConnection) -> None:
         """Take the other side for the node that it says it is, where its certificate has that node's name."""
-        node = self._router.peer_of(connection.link)
+        node = self._router.peer_of(connection)
         if node is not None and self._router.is_shown(node, connection.presented()):
             self._node = node
             self._router.up(node, self)

@@ -14,10 +14,12 @@ from edgesim.servers.im_presence.sessions import Carrier, ChatSession, Sessions
 from edgesim.servers.im_presence.tickets import Tickets
 from edgesim.world import Entropy
 from edgesim.world.pace import PaceLimits
-from edgesim.xmpp import sasl, session, stanzas
+from edgesim.xmpp import sasl, stanzas
+from edgesim.xmpp import session_events as asked
 from edgesim.xmpp.jid import Jid, JidError
 from edgesim.xmpp.journalling import keys_of
-from edgesim.xmpp.session import Session, SessionEvent
+from edgesim.xmpp.session import Session
+from edgesim.xmpp.session_events import SessionEvent
 from edgesim.xmpp.xml import Element
 
 Conflict = Literal["refuse", "replace"]
@@ -51,14 +53,14 @@ class Chat:
         resource_digits: int,
         stream_management: bool,
         patience: float,
-        pace: PaceLimits | None = None,
+        pace: PaceLimits,
         idle: float | None = None,
     ) -> None:
         self.domain = domain
         self.mechanisms = mechanisms
         self.hostnames = hostnames
         self.patience = patience
-        self.pace = pace or PaceLimits()
+        self.pace = pace
         self.idle = idle
         self.sessions = sessions
         self.intercluster_sync_broken = False
@@ -79,8 +81,8 @@ class Chat:
         """Return a new stream id: 12 upper-case hexadecimal digits."""
         return self._entropy.token_hex(6).upper()
 
-    def machine(self, *, stream_id: str | None = None, domain: str = "", secure: bool = False) -> Session:
-        """Return a session's state machine; ``secure`` for one whose TLS ended elsewhere."""
+    def session(self, *, stream_id: str | None = None, domain: str = "", secure: bool = False) -> Session:
+        """Return a new session; ``secure`` for one whose TLS ended elsewhere."""
         return Session(
             domain=domain or self.domain,
             stream_id=stream_id or self.stream_id(),
@@ -90,9 +92,9 @@ class Chat:
             stream_management=self._stream_management,
         )
 
-    def join(self, machine: Session, carrier: Carrier) -> ChatSession:
+    def join(self, session: Session, carrier: Carrier) -> ChatSession:
         """Take on a session."""
-        made = ChatSession(machine, carrier)
+        made = ChatSession(session, carrier)
         self._all[id(made)] = made
         return made
 
@@ -108,33 +110,32 @@ class Chat:
     def shut_down(self) -> None:
         """End every session with ``system-shutdown``."""
         for each in self.live:
-            each.session.close("system-shutdown")
-            each.carrier.flush()
+            each.close("system-shutdown")
 
     def handle(self, chat: ChatSession, event: SessionEvent) -> None:
         """Do what an event of a session asks for."""
         match event:
-            case session.Authenticate():
+            case asked.Authenticate():
                 self._authenticate(chat, event)
-            case session.Passed() if self.router is not None and (handed := self.router.handed(chat)) is not None:
+            case asked.Passed() if self.router is not None and (handed := self.router.handed(chat)) is not None:
                 handed.passed(event.data)
-            case session.BindRequested():
+            case asked.BindRequested():
                 self._bind(chat, event.resource)
-            case session.RosterRequested():
+            case asked.RosterRequested():
                 self.presence.send_roster(chat, event.request)
-            case session.RosterChanged():
+            case asked.RosterChanged():
                 self.presence.change_roster(chat, event.request, event.item)
-            case session.PresenceChanged():
+            case asked.PresenceChanged():
                 self.presence.change(chat, event.stanza)
-            case session.PresenceDirected():
+            case asked.PresenceDirected():
                 self.presence.direct(chat, event.stanza, event.to)
-            case session.SubscriptionSent():
+            case asked.SubscriptionSent():
                 self.presence.subscribe(chat, event.kind, event.to)
-            case session.MessageSent():
+            case asked.MessageSent():
                 self.messages.send(chat, event.stanza, event.to)
-            case session.IqSent():
+            case asked.IqSent():
                 self.messages.send_iq(chat, event.stanza, event.to)
-            case session.Ended():
+            case asked.Ended():
                 self._ended(chat, event)
 
     def arrived(self, stanza: Element, *, from_node: str) -> None:
@@ -152,7 +153,7 @@ class Chat:
 
     # ---- credentials
 
-    def _authenticate(self, chat: ChatSession, event: session.Authenticate) -> None:
+    def _authenticate(self, chat: ChatSession, event: asked.Authenticate) -> None:
         given = event.credentials
         account = self._named(given.user, event.domain)
         if account is not None and self.router is not None and self.router.elsewhere(account.jid):
@@ -205,8 +206,7 @@ class Chat:
             if self._conflict == "refuse":
                 chat.session.refuse_bind()
                 return
-            holder.session.close("conflict", "replaced by a new session")
-            holder.carrier.flush()
+            holder.close("conflict", "replaced by a new session")
         jid = chat.session.bind(resource)
         self.sessions.add(jid, chat)
         self._recorder.emit(
@@ -220,7 +220,7 @@ class Chat:
             if self.sessions.at(user.at(f"jabber_{number}")) is None:
                 return f"jabber_{number}"
 
-    def _ended(self, chat: ChatSession, event: session.Ended) -> None:
+    def _ended(self, chat: ChatSession, event: asked.Ended) -> None:
         handed = self.router.handed(chat) if self.router is not None else None
         if handed is not None:
             handed.close()

@@ -28,10 +28,11 @@ from edgesim.servers.im_presence.sessions import Sessions
 from edgesim.servers.im_presence.soap_service import SoapService
 from edgesim.servers.im_presence.tickets import Tickets
 from edgesim.servers.im_presence.web import Axl, SingleSignOn, Web
-from edgesim.world.pace import PaceLimits
-from edgesim.xmpp.connection import ClientConnection
+from edgesim.xmpp.component_stream import realm_of
+from edgesim.xmpp.connection import ClientConnection, pace_of
 from edgesim.xmpp.link import XcpConnection
-from edgesim.xmpp.xcp import XcpLink, realm_of
+from edgesim.xmpp.session import Session
+from edgesim.xmpp.xcp import XcpLink
 
 TOMCAT, CUP_XMPP = "tomcat", "cup-xmpp"
 TOMCAT_TRUST, CUP_XMPP_TRUST = "tomcat-trust", "cup-xmpp-trust"
@@ -133,7 +134,7 @@ class ImPresence:
 
     # ---- XMPP and XCP
 
-    def _client(self, tls: ssl.SSLContext) -> ClientConnection:
+    def _client(self, tls: ssl.SSLContext) -> ClientConnection[Session]:
         return DirectCarrier(self.chat, self.node.host, self.node.journal, tls).connection
 
     def _link(self) -> XcpConnection:
@@ -150,7 +151,6 @@ class ImPresence:
         carriers = LinkCarriers(
             self.chat,
             link,
-            self.node.host,
             self.node.journal,
             router=self.router,
             on_lost=self._link_lost,
@@ -212,13 +212,7 @@ class ImPresence:
             resource_digits=defaults.resource_digits,
             stream_management=defaults.stream_management,
             patience=defaults.handshake_patience_s,
-            pace=PaceLimits(
-                congested=65_536,
-                message_time=defaults.stanza_s,
-                unread_time=defaults.unread_s,
-                rate=defaults.client_octets_per_s,
-                burst=defaults.client_octets_burst,
-            ),
+            pace=pace_of(defaults),
             idle=defaults.client_idle_s,
         )
 

@@ -23,8 +23,10 @@ from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki.names import matches, names_of
 from edgesim.servers.im_presence.accounts import Account
+from edgesim.xmpp.component_stream import component_of, realm_of
 from edgesim.xmpp.jid import Jid
-from edgesim.xmpp.xcp import XcpLink, component_of, realm_of
+from edgesim.xmpp.link import XcpConnection
+from edgesim.xmpp.xcp import XcpLink
 from edgesim.xmpp.xml import Element
 
 if TYPE_CHECKING:
@@ -64,13 +66,7 @@ class Handed:
 
     def passed(self, data: bytes) -> None:
         """Take octets of the client's stream."""
-        self.link.connection.link.send(self.id, data)
-        self.link.connection.flush()
-
-    @property
-    def waiting(self) -> int:
-        """Octets that wait for the home node."""
-        return self.link.connection.link.waiting(self.id)
+        self.link.connection.send(self.id, data)
 
     def after_written(self, then: Callable[[], None]) -> None:
         """Call ``then`` once nothing waits for the home node, or it is gone."""
@@ -80,14 +76,15 @@ class Handed:
         """Take octets of the home node."""
         if restart:
             self.chat.carrier.identified(self.account.jid)
-        self.chat.session.downward(data, restart=restart)
-        self.chat.carrier.flush()
+        self.chat.downward(data, restart=restart)
 
     def closed(self, condition: str | None = None) -> None:
         """Hear that the home node has ended the session, or with ``condition`` that the link is lost."""
         self._done(self)
-        self.chat.session.closed_behind(condition)
-        self.chat.carrier.flush()
+        if condition is None:
+            self.chat.closed_behind()
+        else:
+            self.chat.close(condition, "the home node is gone")
 
     def close(self) -> None:
         """The client is gone."""
@@ -142,8 +139,8 @@ class Router:
                     await self._dial(name)
                 except (OSError, DnsError) as error:
                     reason = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else str(error)
-                    component = f"jabberd-port-1.{realm_of(self._peers[name])}"
-                    failed = events.XcpLink(state="failed", component=component, detail=reason or type(error).__name__)
+                    detail = reason or type(error).__name__
+                    failed = events.XcpLink(state="failed", component=component_of(self._peers[name]), detail=detail)
                     self.node.journal.emit(failed, peer=name)
             await asyncio.sleep(self.node.defaults.links.xcp_retry_s)
 
@@ -165,10 +162,9 @@ class Router:
 
     # ---- links
 
-    def peer_of(self, link: XcpLink) -> str | None:
+    def peer_of(self, link: XcpConnection) -> str | None:
         """Return which node is at the other end of a link, as the link's names have it; None for an Expressway-C."""
-        realm = link.peer if link.dialled else link.component.removeprefix("jabberd-port-1.")
-        return self._by_realm.get(realm)
+        return self._by_realm.get(link.other_realm)
 
     def is_shown(self, name: str, presented: Sequence[bytes]) -> bool:
         """Return whether the certificate that the other side presented, in DER, is that of a node."""
@@ -200,11 +196,7 @@ class Router:
     def deliver(self, stanza: Element, to: Jid) -> bool:
         """Take a stanza for a user of another node; return False where it has no way there."""
         link = self._way(self.homes.get(to.bare, "")) if self.elsewhere(to) else None
-        if link is None or link.connection.unsent > link.connection.link.limits.unsent:
-            return False
-        link.connection.link.pass_on(stanza)
-        link.connection.flush()
-        return True
+        return link is not None and link.connection.pass_on(stanza)
 
     def hand_over(self, chat: ChatSession, account: Account, request: Element) -> bool:
         """Pass a session on to its user's home node, where ``request`` is judged; False where there is no way there."""
@@ -213,10 +205,9 @@ class Router:
             return False
         handed = Handed(chat, link, account, self._forget)
         stream = chat.session
-        handed.id = link.take(handed, client=chat.carrier.origin, domain=stream.domain, stream_id=stream.stream_id)
+        link.take(handed, stream, client=chat.carrier.origin, data=request.encode())
         self._handed[id(chat)] = handed
         stream.hand_over()
-        handed.passed(request.encode())
         return True
 
     def handed(self, chat: ChatSession) -> Handed | None:

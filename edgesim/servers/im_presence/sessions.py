@@ -61,6 +61,21 @@ class ChatSession:
         self.session.send(stanza)
         self.carrier.flush()
 
+    def downward(self, data: bytes, *, restart: bool = False) -> None:
+        """Send octets of the home node to the client; with ``restart`` the client opens a new stream after them."""
+        self.session.downward(data, restart=restart)
+        self.carrier.flush()
+
+    def closed_behind(self) -> None:
+        """Say that the home node has ended the session."""
+        self.session.closed_behind()
+        self.carrier.flush()
+
+    def close(self, condition: str | None = None, text: str = "") -> None:
+        """End the session, with a stream error if ``condition`` is given."""
+        self.session.close(condition, text)
+        self.carrier.flush()
+
 
 class Sessions:
     """The bound sessions of a node, by address, in the order of their binding."""

@@ -1,0 +1,142 @@
+"""What a client's stream (`edgesim.xmpp.server_stream`) tells the server that owns it.
+
+Where an event asks for a decision the stream stands still until it gets one:
+
+=====================  ==========================================================
+event                  answer
+=====================  ==========================================================
+`StartTls`             write what is due, start TLS, then ``secured``
+`Authenticate`         ``grant``, ``refuse`` or ``hand_over``
+`BindRequested`        ``bind`` or ``refuse_bind``
+=====================  ==========================================================
+
+`Decoded` precedes whatever follows from an element, so that a server can journal it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgesim.xmpp import sasl
+from edgesim.xmpp.jid import Jid
+from edgesim.xmpp.stanzas import RosterItem
+from edgesim.xmpp.stream import StreamEvent
+from edgesim.xmpp.xml import Element
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEvent:
+    """Base of what a session tells its server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded(SessionEvent):
+    """Something was read from the client's stream."""
+
+    event: StreamEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartTls(SessionEvent):
+    """``<proceed/>`` is due to be written, then the TLS handshake."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authenticate(SessionEvent):
+    """Credentials to judge. ``domain`` is the one that the client's stream header addressed; ``request`` is the whole
+    ``<auth>`` with them, for another node to judge."""
+
+    credentials: sasl.Credentials
+    domain: str
+    request: Element
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionWanted(SessionEvent):
+    """At an edge TLS is up and the client addressed ``domain``: open a session behind, and give it ``data``, the stream
+    header."""
+
+    domain: str
+    stream_id: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed(SessionEvent):
+    """Octets for whoever has the session now: one element, a stream header, or the stream's end."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindRequested(SessionEvent):
+    """The client wants this resource; None: the server chooses."""
+
+    resource: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RosterRequested(SessionEvent):
+    """The client asks for its roster; answer with `stanzas.roster_result`."""
+
+    request: Element
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RosterChanged(SessionEvent):
+    """The client sets or removes a contact; answer with `stanzas.reply`."""
+
+    request: Element
+    item: RosterItem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresenceChanged(SessionEvent):
+    """The client's own presence, for everyone entitled to it: available, or type ``unavailable``."""
+
+    stanza: Element
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresenceDirected(SessionEvent):
+    """Presence for one entity."""
+
+    stanza: Element
+    to: Jid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionSent(SessionEvent):
+    """``kind`` is subscribe, subscribed, unsubscribe or unsubscribed."""
+
+    stanza: Element
+    kind: str
+    to: Jid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSent(SessionEvent):
+    """A message for one entity."""
+
+    stanza: Element
+    to: Jid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IqSent(SessionEvent):
+    """An iq for an entity other than this server and this user."""
+
+    stanza: Element
+    to: Jid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended(SessionEvent):
+    """The session is over. ``condition`` is the stream error that this side sent, None after an orderly end."""
+
+    condition: str | None = None
+    detail: str = ""
+
+
+ASKING = (StartTls, Authenticate, BindRequested, SessionWanted)
+"""Events that ask for a decision: once a stream is over nobody may ask any more."""
