@@ -319,7 +319,7 @@ class Reader:
             connection.receive_data(self._head)
             event = connection.next_event()
         except h11.ProtocolError as error:
-            raise MalformedHttp(str(error), error.error_status_hint) from None
+            raise MalformedHttp(_without_octets(error), error.error_status_hint) from None
         if not isinstance(event, h11.Request | h11.Response):
             raise MalformedHttp("not a message")
         self._h11 = connection
@@ -341,7 +341,7 @@ class Reader:
                 elif not self._feed(connection):
                     return False
         except h11.ProtocolError as error:
-            raise MalformedHttp(str(error)) from None
+            raise MalformedHttp(_without_octets(error)) from None
 
     def _read_length(self) -> bool:
         """Take what is here of a body whose length is known."""
@@ -456,3 +456,8 @@ def encode_response(response: Response, *, request: Request | None, close: bool)
 def as_chunk(body: bytes) -> bytes:
     """Return a body as one chunk and the last chunk (RFC 9112, section 7.1)."""
     return (b"%x\r\n%b\r\n" % (len(body), body) if body else b"") + b"0\r\n\r\n"
+
+
+def _without_octets(error: h11.ProtocolError) -> str:
+    """Return what h11 says of a message, without the octets that it quotes: they may be a secret's."""
+    return str(error).partition(": ")[0]

@@ -446,3 +446,12 @@ def test_trailer_fields_are_read_and_dropped(trailer: bytes, step: int) -> None:
         while (message := reader.next()) is not None:
             found.append((message.start.target, message.body, len(message.headers)))
     assert found == [("/", b"hi", 2), ("/next", b"", 1)]
+
+
+@pytest.mark.parametrize("body", [b"password=hunter2\r\n", b"3\r\nabcpassword=hunter2\r\n", b"3;hunter2" * 20_000])
+def test_what_is_wrong_with_a_body_is_said_without_quoting_it(body: bytes) -> None:
+    reader = Reader(HttpLimits())
+    reader.feed(b"POST / HTTP/1.1\r\nHost: e\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+    with pytest.raises(MalformedHttp) as raised:
+        reader.next()
+    assert "hunter2" not in raised.value.reason and "byte" not in raised.value.reason and raised.value.reason
