@@ -30,7 +30,7 @@ from edgesim.sip.transaction import ClientTransaction, ServerTransaction
 from edgesim.world.background import Background
 from edgesim.world.live import LiveWorld
 from edgesim.world.machine import stopwatch
-from edgesim.world.tls import TlsProtocol
+from edgesim.world.tls.layer import TlsLayer
 from edgesim.xmpp.connection import ClientConnection
 
 RESIDENTS, VISITORS = 2, 3
@@ -50,9 +50,9 @@ PATIENCE = 20.0
 TICK = 0.02
 JOURNAL = 16 << 20
 """Octets of journal that are kept: full in the first storm, so that the second adds nothing."""
-KEPT = ("http Connection", "world TlsProtocol")
+KEPT = ("http Connection", "world TlsLayer")
 COUNTED = (
-    StreamConnection, HttpConnection, ClientConnection, TlsProtocol, ServerTransaction, ClientTransaction, Forwarded,
+    StreamConnection, HttpConnection, ClientConnection, TlsLayer, ServerTransaction, ClientTransaction, Forwarded,
 )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 What OpenSSL does on its own here: it builds the chain from the leaf, the certificates that the peer sent and the store;
 it checks signatures and the usage (a client needs a server's ``serverAuth``, a server that asks needs ``clientAuth``).
 The dates count by the clock of the host that runs the handshake, names by our own rules, and a `Policy` can decide
-otherwise: see `edgesim.pki.judged`. In TLS 1.3 a client learns that its certificate was refused only when it next
+otherwise: see `edgesim.pki.openssl`. In TLS 1.3 a client learns that its certificate was refused only when it next
 reads: its own handshake has succeeded by then.
 """
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from OpenSSL import SSL
 
 from edgesim.pki.identity import Identity, PkiError
-from edgesim.pki.judged import JudgedContext, Setup, openssl_context
+from edgesim.pki.openssl import PolicyContext, Setup, openssl_context
 from edgesim.pki.policy import DEFAULT as DEFAULT_POLICY
 from edgesim.pki.policy import Policy
 from edgesim.pki.trust import TrustStore
@@ -54,7 +54,7 @@ def server_context(
     options: TlsOptions = DEFAULT,
     policy: Policy = DEFAULT_POLICY,
     keylog: str | None = None,
-) -> JudgedContext:
+) -> PolicyContext:
     """Return a server's context.
 
     ``ask_client`` asks for a client certificate and goes on without one; ``require_client`` does not. One that is shown
@@ -75,7 +75,7 @@ def server_context(
         options=options,
         keylog=keylog,
     )
-    return JudgedContext(openssl, setup, policy)
+    return PolicyContext(openssl, setup, policy)
 
 
 def client_context(
@@ -87,7 +87,7 @@ def client_context(
     options: TlsOptions = DEFAULT,
     policy: Policy = DEFAULT_POLICY,
     keylog: str | None = None,
-) -> JudgedContext:
+) -> PolicyContext:
     """Return a client's context.
 
     With ``trust`` None the handshake accepts any certificate: judge it afterwards with `edgesim.pki.verify` on
@@ -105,7 +105,7 @@ def client_context(
         options=options,
         keylog=keylog,
     )
-    return JudgedContext(openssl, setup, policy, check_hostname=check_hostname and trust is not None)
+    return PolicyContext(openssl, setup, policy, check_hostname=check_hostname and trust is not None)
 
 
 def _openssl(

@@ -7,7 +7,6 @@ of it, where a handshake ends with the first. Dates are judged at the time given
 from __future__ import annotations
 
 import ipaddress
-import ssl
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +21,7 @@ from edgesim.pki.identity import Usage
 from edgesim.pki.keys import LEAST_EC, LEAST_RSA, describe, too_weak
 from edgesim.pki.names import UNREADABLE, common_name_of, first_match, names_of, qualified, subject_of
 from edgesim.pki.trust import TrustStore
+from edgesim.world.tls.engine import TlsView
 
 MAX_DEPTH = 8
 """How many certificates a chain may have, the root included."""
@@ -136,22 +136,18 @@ def check_names(
     return NameCheck(wanted=want, present=present, matched=first_match(want, present))
 
 
-def peer_certificates(connection: ssl.SSLObject | ssl.SSLSocket | None) -> tuple[bytes, ...]:
+def peer_certificates(connection: TlsView | None) -> tuple[bytes, ...]:
     """Return what the peer of a finished handshake presented, in DER: its own certificate first, then what it sent
     along.
 
     ``connection`` is a transport's ``get_extra_info("ssl_object")``; the answer is empty without TLS or a certificate.
-    A server on Python 3.11 sees the same as one on 3.13.
+    Python's own ``ssl`` tells of the rest only since Python 3.13.
     """
     leaf = connection.getpeercert(binary_form=True) if connection is not None else None
-    if connection is None or leaf is None:
+    if leaf is None:
         return ()
-    if hasattr(connection, "get_unverified_chain"):  # Python 3.13
-        sent = [bytes(one) for one in connection.get_unverified_chain()]
-    else:
-        inner = connection._sslobj  # type: ignore[union-attr]  # 3.11 has the chain only on the inner object
-        sent = [one.public_bytes(1) for one in inner.get_unverified_chain() or ()]
-        sent = [ssl.PEM_cert_to_DER_cert(one) if isinstance(one, str) else bytes(one) for one in sent]
+    told: Any = getattr(connection, "get_unverified_chain", tuple)
+    sent = [bytes(one) for one in told()]
     return (leaf, *(one for one in sent if one != leaf))
 
 

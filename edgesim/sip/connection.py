@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from edgesim.sip.message import Request, Response
 from edgesim.sip.parsing import parse_message
 from edgesim.sip.stun import StunClass, StunMessage, binding
 from edgesim.world.pace import Pace
+from edgesim.world.tls.engine import TlsView
 
 if TYPE_CHECKING:
     from edgesim.sip.endpoint import SipEndpoint
@@ -81,7 +81,7 @@ class Connection(ABC):
         """Whether messages can be sent."""
 
     @property
-    def ssl_object(self) -> ssl.SSLObject | None:
+    def ssl_object(self) -> TlsView | None:
         """The TLS session, or None."""
         return None
 
@@ -89,7 +89,8 @@ class Connection(ABC):
     def peer_certificate(self) -> bytes | None:
         """The peer's certificate in DER, or None."""
         session = self.ssl_object
-        return session.getpeercert(binary_form=True) if session is not None else None
+        certificate: bytes | None = session.getpeercert(binary_form=True) if session is not None else None
+        return certificate
 
     def send(self, message: Request | Response) -> None:
         """Send a message; a response goes by its server transaction where there is one.
@@ -291,8 +292,8 @@ class StreamConnection(Connection, asyncio.Protocol):
         return self._wire is not None and not self._closing
 
     @property
-    def ssl_object(self) -> ssl.SSLObject | None:
-        session: ssl.SSLObject | None = self._wire.get_extra_info("ssl_object") if self._wire is not None else None
+    def ssl_object(self) -> TlsView | None:
+        session: TlsView | None = self._wire.get_extra_info("ssl_object") if self._wire is not None else None
         return session
 
     def send_raw(self, data: bytes) -> None:

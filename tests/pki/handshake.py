@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
+from typing import Any
+
+from edgesim.world.tls.engine import SCRATCH, StandardEngine, TlsEngine
 
 
 @dataclass
 class Ends:
     """Both ends after the handshake, and what went wrong where."""
 
-    client: ssl.SSLObject
-    server: ssl.SSLObject
+    client: TlsEngine
+    server: TlsEngine
     client_error: ssl.SSLError | None = None
     server_error: ssl.SSLError | None = None
 
@@ -19,23 +22,37 @@ class Ends:
     def ok(self) -> bool:
         return self.client_error is None and self.server_error is None
 
+    def carry(self) -> None:
+        """Bring each end what the other has sent."""
+        for one, other in ((self.client, self.server), (self.server, self.client)):
+            if data := one.outgoing():
+                other.feed(data)
 
-def handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str | None = None) -> Ends:
+
+def engine(context: Any, *, server: bool, name: str | None = None) -> TlsEngine:
+    """One end of a connection, of a context of ours or of Python's own."""
+    if isinstance(context, ssl.SSLContext):
+        return StandardEngine(context, server_side=server, server_hostname=name)
+    made: TlsEngine = context.engine(server_side=server, server_hostname=name, clock=None, scratch=bytearray(SCRATCH))
+    return made
+
+
+def ends_of(server: Any, client: Any, name: str | None = None) -> Ends:
+    """Two ends that have yet to say something."""
+    return Ends(engine(client, server=False, name=name), engine(server, server=True))
+
+
+def handshake(server: Any, client: Any, name: str | None = None) -> Ends:
     """Run a handshake to its end, and on until both ends have read what the other said."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ends = Ends(
-        client.wrap_bio(to_client, to_server, server_hostname=name),
-        server.wrap_bio(to_server, to_client, server_side=True),
-    )
+    ends = ends_of(server, client, name)
     for _ in range(10):
         for side, end in (("client", ends.client), ("server", ends.server)):
             if getattr(ends, f"{side}_error"):
                 continue
             try:
-                end.do_handshake()
-                end.read(1)
-            except ssl.SSLWantReadError:
-                pass
+                if end.handshake():
+                    end.decrypt()
             except ssl.SSLError as error:
                 setattr(ends, f"{side}_error", error)
+            ends.carry()
     return ends

@@ -96,10 +96,10 @@ def test_client_certificate_asked_for_and_required(cas: Authorities, cucm: Ident
     ends = handshake(requires, anonymous, NAME)
     assert "PEER_DID_NOT_RETURN_A_CERTIFICATE" in str(ends.server_error)
     assert "CERTIFICATE_REQUIRED" in str(ends.client_error)
-    assert handshake(server_context(cucm), known, NAME).server.getpeercert(True) is None
+    assert handshake(server_context(cucm), known, NAME).server.ssl_object.getpeercert(True) is None
     ends = handshake(requires, known, NAME)
     assert ends.ok
-    assert peer_certificates(ends.server) == (expc.der,)
+    assert peer_certificates(ends.server.ssl_object) == (expc.der,)
     with pytest.raises(PkiError, match="trust store"):
         server_context(cucm, ask_client=True)
 
@@ -130,12 +130,13 @@ def test_dates_are_broken_for_every_clock(cas: Authorities, validity: object, te
 def test_peer_certificates_are_what_was_sent(cas: Authorities, cucm: Identity) -> None:
     store = TrustStore.of("root", *(cas.enterprise.full_chain))
     issuing = TrustStore.of("i", cas.enterprise).der()
-    assert peer_certificates(handshake(server_context(cucm), client_context(store), NAME).client) == (cucm.der,)
-    sent = peer_certificates(handshake(server_context(cucm, send_chain=True), client_context(store), NAME).client)
-    assert sent == (cucm.der, issuing)
+    alone = handshake(server_context(cucm), client_context(store), NAME)
+    assert peer_certificates(alone.client.ssl_object) == (cucm.der,)
+    chained = handshake(server_context(cucm, send_chain=True), client_context(store), NAME)
+    assert peer_certificates(chained.client.ssl_object) == (cucm.der, issuing)
     blind = handshake(server_context(cucm, send_chain=True), client_context(None), NAME)
     assert blind.ok
-    assert peer_certificates(blind.client) == (cucm.der, issuing)
+    assert peer_certificates(blind.client.ssl_object) == (cucm.der, issuing)
     assert peer_certificates(None) == ()
 
 
@@ -147,7 +148,7 @@ def test_leaf_goes_alone_even_if_the_senders_own_store_could_complete_the_chain(
     whole, root_only = TrustStore.of("E", *cas.enterprise.full_chain), TrustStore.of("E", cas.enterprise_root)
     knows = handshake(server_context(expe, trust=whole, require_client=True), client, "expe.example.com")
     assert knows.ok
-    assert peer_certificates(knows.server) == (expc.der,)
+    assert peer_certificates(knows.server.ssl_object) == (expc.der,)
     lacks = handshake(server_context(expe, trust=root_only, require_client=True), client, "expe.example.com")
     assert "unable to get local issuer certificate" in str(lacks.server_error)
 
@@ -167,8 +168,9 @@ def test_tls_versions_are_as_asked(cas: Authorities, cucm: Identity) -> None:
     store = TrustStore.of("all", *(cas.enterprise.full_chain))
     v12 = TlsOptions(maximum=ssl.TLSVersion.TLSv1_2)
     v13 = TlsOptions(minimum=ssl.TLSVersion.TLSv1_3)
-    assert handshake(server_context(cucm), client_context(store), NAME).client.version() == "TLSv1.3"
-    assert handshake(server_context(cucm, options=v12), client_context(store), NAME).client.version() == "TLSv1.2"
+    for options, version in ((TlsOptions(), "TLSv1.3"), (v12, "TLSv1.2")):
+        ends = handshake(server_context(cucm, options=options), client_context(store), NAME)
+        assert ends.client.ssl_object.version() == version
     assert not handshake(server_context(cucm, options=v12), client_context(store, options=v13), NAME).ok
 
 
@@ -176,10 +178,8 @@ def test_tls_versions_are_as_asked(cas: Authorities, cucm: Identity) -> None:
 def test_old_releases_can_speak_tls_1_0(cas: Authorities, cucm: Identity) -> None:
     old = TlsOptions(minimum=ssl.TLSVersion.TLSv1, maximum=ssl.TLSVersion.TLSv1)
     store = TrustStore.of("all", *(cas.enterprise.full_chain))
-    assert (
-        handshake(server_context(cucm, options=old), client_context(store, options=old), NAME).client.version()
-        == "TLSv1"
-    )
+    ends = handshake(server_context(cucm, options=old), client_context(store, options=old), NAME)
+    assert ends.client.ssl_object.version() == "TLSv1"
 
 
 def test_openssls_part_is_made_once(cas: Authorities, cucm: Identity) -> None:

@@ -13,7 +13,7 @@ from edgesim.world import Host, Interface, World, here
 from edgesim.world.events import ConnectionClosed, ConnectionOpened, TlsEstablished, TlsFailed
 from edgesim.world.firewall import outward_only
 from tests.simrun import idle
-from tests.world.worlds import FAR, NEAR, OUTSIDE, both, play, tls_pair
+from tests.world.worlds import FAR, NEAR, OUTSIDE, authorities, both, play, tls_pair
 
 layered = pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
 
@@ -56,10 +56,12 @@ async def until(holds: Any) -> None:
             await asyncio.sleep(0.002)
 
 
-async def connect(near: Host, far: Host, secure: bool = False, port: int = 4000) -> tuple[Talk, Talk, Any]:
+async def connect(
+    near: Host, far: Host, secure: bool = False, port: int = 4000, contexts: Any = (None, None)
+) -> tuple[Talk, Talk, Any]:
     """Return both ends of a connection from near to far, and the listening server."""
     accepted: list[Talk] = []
-    contexts = tls_pair() if secure else (None, None)
+    contexts = tls_pair() if secure else contexts
 
     def accept() -> Talk:
         accepted.append(Talk())
@@ -69,7 +71,7 @@ async def connect(near: Host, far: Host, secure: bool = False, port: int = 4000)
         return await asyncio.get_running_loop().create_server(accept, FAR, port, ssl=contexts[0])
 
     async def dial() -> Talk:
-        options: dict[str, Any] = {"ssl": contexts[1], "server_hostname": "far.example.com"} if secure else {}
+        options: dict[str, Any] = {"ssl": contexts[1], "server_hostname": "far.example.com"} if contexts[1] else {}
         _, protocol = await asyncio.get_running_loop().create_connection(Talk, FAR, port, **options)
         return protocol
 
@@ -296,6 +298,29 @@ def test_a_wrong_name_is_refused(kind: str) -> None:
         await far.run(listen())
         with pytest.raises(ssl.SSLCertVerificationError, match=r"other\.example\.com"):
             await near.run(dial())
+
+    play(kind, story)
+
+
+@both
+def test_a_context_of_pythons_own_is_taken_too(kind: str) -> None:
+    """As aiohttp and others bring along; who runs the host need not know whose context it is."""
+
+    async def story(world: World, near: Host, far: Host) -> None:
+        told: list[Any] = []
+        world.observe(told.append)
+        client_side = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        client_side.load_verify_locations(cadata=authorities().trust().der())
+        client, server, _ = await connect(near, far, contexts=(tls_pair()[0], client_side))
+        text = bytes(1 << 20)
+        client.transport.write(text)
+        server.transport.write(b"an answer")
+        await until(lambda: len(server.received) == len(text) and client.received == b"an answer")
+        assert client.transport.get_extra_info("peercert")["subjectAltName"] == (("DNS", "far.example.com"),)
+        client.transport.close()
+        assert await server.lost is None
+        assert await client.lost is None
+        assert sorted(each.role for each in told if isinstance(each, TlsEstablished)) == ["client", "server"]
 
     play(kind, story)
 

@@ -13,9 +13,10 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgesim.world.api import Incarnation, _running
-from edgesim.world.live.wires import DatagramGate, Door, PlainWire
+from edgesim.world.live.wires import DatagramGate, Door, PlainWire, TlsWatch
 from edgesim.world.sim.loop import resolve
-from edgesim.world.tls import TlsLoop, TlsProtocol
+from edgesim.world.tls.layer import TlsLayer
+from edgesim.world.tls.loop import TlsLoop
 
 if TYPE_CHECKING:
     from edgesim.world.live.network import LiveNetwork
@@ -104,7 +105,7 @@ class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed 
             except BaseException:
                 wire.close()
                 raise
-            return inner._get_app_transport(), protocol
+            return inner, protocol
         raise errors[0] if errors else OSError(f"no address for {host}")
 
     async def _dial(
@@ -121,8 +122,8 @@ class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed 
         def on_wire() -> Any:
             nonlocal protocol, inner
             protocol, inner = made()
-            if isinstance(inner, TlsProtocol):
-                self.network.adopt(inner, life)
+            if isinstance(inner, TlsLayer):
+                inner.watch = TlsWatch(self.network, life)
                 return inner
             return PlainWire(self.network, life, inner)
 
@@ -167,7 +168,7 @@ class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed 
                 handshake_timeout=ssl_handshake_timeout,
                 shutdown_timeout=ssl_shutdown_timeout,
             )
-            self.network.adopt(tls, life)
+            tls.watch = TlsWatch(self.network, life)
             return tls
 
         try:
@@ -188,38 +189,21 @@ class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed 
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
     ) -> Any:
-        life = _running.get(None)
-        if life is None:
-            return await super().start_tls(
-                transport, protocol, sslcontext, server_side=server_side, server_hostname=server_hostname
-            )
-        waiter = self.create_future()
-        tls = self._tls(
+        start = _Base.start_tls if _running.get(None) is None else TlsLoop.start_tls
+        return await start(
+            self,
+            transport,
             protocol,
             sslcontext,
-            waiter,
             server_side=server_side,
-            name=server_hostname,
-            handshake_timeout=ssl_handshake_timeout,
-            shutdown_timeout=ssl_shutdown_timeout,
-            call_connection_made=False,
+            server_hostname=server_hostname,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
-        tls.connection = self.network.connection_name(transport)
-        transport.pause_reading()
+
+    def tls_watch(self, transport: Any) -> TlsWatch | None:
         below = transport.get_protocol()
-        if isinstance(below, PlainWire):
-            below.inner = tls  # the wire goes on to watch the connection
-            below.encrypted = True
-        else:
-            transport.set_protocol(tls)
-        self.call_soon(tls.connection_made, transport)
-        self.call_soon(transport.resume_reading)
-        try:
-            await waiter
-        except BaseException:
-            transport.close()
-            raise
-        return tls._get_app_transport()
+        return TlsWatch(below.network, below.life) if isinstance(below, PlainWire) else None
 
     async def create_datagram_endpoint(
         self,

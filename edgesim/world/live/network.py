@@ -27,7 +27,8 @@ from edgesim.world.faults import Fault, FaultTable, Flow
 from edgesim.world.live.busy import who_listens
 from edgesim.world.netstat import SocketRow
 from edgesim.world.paths import Blocked, FlowState, Paths
-from edgesim.world.tls import TlsProtocol, tls_event
+from edgesim.world.tls.events import tls_event
+from edgesim.world.tls.layer import TlsLayer
 
 if TYPE_CHECKING:
     from edgesim.world.live.loop import LiveLoop
@@ -249,25 +250,13 @@ class LiveNetwork:
         """Return the name of a connection within this run."""
         return self._names.get(id(transport), "tcp")
 
-    def watch(self, life: Incarnation, transport: Any) -> None:
-        """Put a connection on the books."""
-        self._count += 1
-        self._names[id(transport)] = f"tcp-{self._count}"
-        self._transports[id(transport)] = (life, transport)
-
-    def adopt(self, tls: TlsProtocol, life: Incarnation) -> None:
-        """Watch a TLS connection from its first octet."""
-
-        def made(protocol: TlsProtocol, transport: Any) -> bool:
-            self.watch(life, transport)
-            protocol.connection = self.connection_name(transport)
-            return True
-
-        def lost(protocol: TlsProtocol, exc: BaseException | None) -> None:
-            if protocol.wire is not None:
-                self.closed(life, protocol.wire, exc)
-
-        tls.made, tls.lost = made, lost
+    def watch(self, life: Incarnation, transport: Any) -> str:
+        """Put a connection on the books, unless it is there already; return its name."""
+        if id(transport) not in self._names:
+            self._count += 1
+            self._names[id(transport)] = f"tcp-{self._count}"
+            self._transports[id(transport)] = (life, transport)
+        return self._names[id(transport)]
 
     def opened(self, life: Incarnation, transport: Any) -> None:
         """A connection that this host dialled is up."""
@@ -356,13 +345,13 @@ class LiveNetwork:
             reset(transport)
         return tapped
 
-    def tap_tls(self, tls: TlsProtocol, data: bytes) -> bytes | None:
+    def tap_tls(self, tls: TlsLayer, data: bytes) -> bytes | None:
         """The same for what TLS decrypted."""
         if not self.has_faults or tls.wire is None:
             return data
         return self.tap(tls.wire, data) or b""
 
-    def tls_ended(self, tls: TlsProtocol, error: BaseException | None) -> None:
+    def tls_ended(self, tls: TlsLayer, error: BaseException | None) -> None:
         """A TLS handshake ended on one side."""
         wire = tls.wire
         if wire is None or wire.get_extra_info("peername") is None:

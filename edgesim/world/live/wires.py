@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from edgesim.world.api import Incarnation
-from edgesim.world.tls import TlsProtocol
+from edgesim.world.buffered import fill
+from edgesim.world.tls.layer import TlsLayer
 
 if TYPE_CHECKING:
     from edgesim.world.live.network import LiveNetwork
@@ -67,9 +68,8 @@ class Door(asyncio.Protocol):
         transport.set_protocol(inner)
         inner.connection_made(transport)
         if self._tries:
-            feed = inner.get_data if isinstance(inner, TlsProtocol) else inner.data_received
             for data in self._early:
-                feed(data)
+                inner.data_received(data)
             transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
@@ -84,14 +84,30 @@ class Door(asyncio.Protocol):
             self._network.gave_up(self._transport)
 
 
+class TlsWatch:
+    """Keeps a TLS connection on the books from its first octet."""
+
+    __slots__ = ("_life", "_network")
+
+    def __init__(self, network: LiveNetwork, life: Incarnation) -> None:
+        self._network = network
+        self._life = life
+
+    def made(self, tls: TlsLayer, wire: Any) -> None:
+        tls.connection = self._network.watch(self._life, wire)
+
+    def lost(self, tls: TlsLayer, exc: BaseException | None) -> None:
+        if tls.wire is not None:
+            self._network.closed(self._life, tls.wire, exc)
+
+
 class PlainWire(asyncio.Protocol):
-    """Stands below a protocol that speaks in the clear (or starts to encrypt later)."""
+    """Stands below a protocol that speaks in the clear; where it starts TLS, that takes this one's place."""
 
     def __init__(self, network: LiveNetwork, life: Incarnation, inner: Any) -> None:
         self.network = network
         self.life = life
         self.inner = inner
-        self.encrypted = False
         self.transport: Any = None
         self._buffered = isinstance(inner, asyncio.BufferedProtocol)
 
@@ -101,22 +117,15 @@ class PlainWire(asyncio.Protocol):
         self.inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        if not self.encrypted and self.network.has_faults:
+        if self.network.has_faults:
             tapped = self.network.tap(self.transport, data)
             if not tapped:
                 return
             data = tapped
-        inner = self.inner
-        if self.encrypted or self._buffered:
-            view = memoryview(data)
-            while view:
-                buffer = inner.get_buffer(len(view))
-                count = min(len(buffer), len(view))
-                buffer[:count] = view[:count]
-                inner.buffer_updated(count)
-                view = view[count:]
+        if self._buffered:
+            fill(self.inner, data)
         else:
-            inner.data_received(data)
+            self.inner.data_received(data)
 
     def eof_received(self) -> Any:
         return self.inner.eof_received()

@@ -26,7 +26,8 @@ from edgesim.world.sim.datagrams import Datagrams
 from edgesim.world.sim.loop import SimLoop
 from edgesim.world.sim.sockets import FakeSocket
 from edgesim.world.sim.tcp import TcpTransport
-from edgesim.world.tls import TlsProtocol, tls_event
+from edgesim.world.tls.events import tls_event
+from edgesim.world.tls.layer import TlsLayer
 from edgesim.world.wires import Wires
 
 ANY = "0.0.0.0"
@@ -407,18 +408,18 @@ class Fabric:
             return data
         return self.faults.on_receive(self._flow(receiver, outgoing=False), data)
 
-    def tap_tls(self, tls: TlsProtocol, data: bytes) -> bytes | None:
+    def tap_tls(self, tls: TlsLayer, data: bytes) -> bytes | None:
         """The same for what TLS decrypted."""
         wire = tls.wire
         if not len(self.faults) or not isinstance(wire, TcpTransport):
             return data
         tapped = self.tap(wire, data)
         if tapped is None:
-            wire._force_close(ConnectionResetError(errno.ECONNRESET, "connection reset by a fault"))
+            wire.fail(ConnectionResetError(errno.ECONNRESET, "connection reset by a fault"))
             return b""
         return tapped
 
-    def tls_ended(self, tls: TlsProtocol, error: BaseException | None) -> None:
+    def tls_ended(self, tls: TlsLayer, error: BaseException | None) -> None:
         """A TLS handshake ended on one side."""
         wire = tls.wire
         if isinstance(wire, TcpTransport):

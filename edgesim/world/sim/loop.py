@@ -11,7 +11,6 @@ import asyncio
 import heapq
 import ipaddress
 import socket
-import ssl as ssl_module
 from asyncio import base_events, events
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -20,7 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgesim.world.api import SECOND, Incarnation, _running, here
 from edgesim.world.sim.rubbish import Rubbish
-from edgesim.world.tls import TlsLoop
+from edgesim.world.sim.tcp import TcpTransport
+from edgesim.world.tls.loop import TlsLoop
 
 if TYPE_CHECKING:
     from edgesim.world.sim.chance import Chance
@@ -316,7 +316,7 @@ class SimLoop(TlsLoop, _Base):  # type: ignore[misc]  # asyncio's loop is typed 
         except BaseException:
             wire.close()
             raise
-        return tls._get_app_transport(), protocol
+        return tls, protocol
 
     async def create_server(
         self,
@@ -346,40 +346,11 @@ class SimLoop(TlsLoop, _Base):  # type: ignore[misc]  # asyncio's loop is typed 
 
         return self.fabric.listen(here(), [name or "0.0.0.0" for name in names], port or 0, accept)
 
-    async def start_tls(
-        self,
-        transport: Any,
-        protocol: Any,
-        sslcontext: ssl_module.SSLContext,
-        *,
-        server_side: bool = False,
-        server_hostname: str | None = None,
-        ssl_handshake_timeout: float | None = None,
-        ssl_shutdown_timeout: float | None = None,
-    ) -> Any:
-        waiter = self.create_future()
-        tls = self._tls(
-            protocol,
-            sslcontext,
-            waiter,
-            server_side=server_side,
-            name=server_hostname,
-            handshake_timeout=ssl_handshake_timeout,
-            shutdown_timeout=ssl_shutdown_timeout,
-            call_connection_made=False,
-        )
-        transport.pause_reading()
-        transport.set_protocol(tls)
-        start = self.call_soon(tls.connection_made, transport)
-        resume = self.call_soon(transport.resume_reading)
-        try:
-            await waiter
-        except BaseException:
-            transport.close()
-            start.cancel()
-            resume.cancel()
-            raise
-        return tls._get_app_transport()
+    def drop_wire(self, wire: Any, why: BaseException | None) -> None:
+        if isinstance(wire, TcpTransport):
+            wire.fail(why)
+        else:
+            super().drop_wire(wire, why)
 
     async def create_datagram_endpoint(
         self,

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from edgesim.world.admission import Visit
 from edgesim.world.api import Incarnation
+from edgesim.world.buffered import fill
 from edgesim.world.events import Address, ConnectionClosed
 from edgesim.world.faults import Flow
 from edgesim.world.paths import FlowState
 from edgesim.world.sim.sockets import FakeSocket
-from edgesim.world.tls import TlsProtocol
+from edgesim.world.tls.layer import TlsLayer
 
 if TYPE_CHECKING:
     from edgesim.world.sim.fabric import Fabric
@@ -96,7 +97,7 @@ class TcpTransport(asyncio.Transport):
     def set_protocol(self, protocol: Any) -> None:
         self.protocol = protocol
         self._buffered = isinstance(protocol, asyncio.BufferedProtocol)
-        self._encrypted = isinstance(protocol, TlsProtocol)
+        self._encrypted = isinstance(protocol, TlsLayer)
 
     def get_protocol(self) -> Any:
         return self.protocol
@@ -182,9 +183,10 @@ class TcpTransport(asyncio.Transport):
             self._lose(None)
 
     def abort(self) -> None:
-        self._force_close(None)
+        self.fail(None)
 
-    def _force_close(self, exc: BaseException | None) -> None:
+    def fail(self, exc: BaseException | None) -> None:
+        """Abort the connection, and give the protocol this as the reason."""
         if self.closed:
             return
         self.closing = True
@@ -300,37 +302,24 @@ class TcpTransport(asyncio.Transport):
         if not self._encrypted:
             tapped = self.fabric.tap(self, data)
             if tapped is None:
-                self._force_close(ConnectionResetError(errno.ECONNRESET, "connection reset by a fault"))
+                self.fail(ConnectionResetError(errno.ECONNRESET, "connection reset by a fault"))
                 return
             data = tapped
             if not data:
                 return
         try:
-            if self._encrypted:
-                self.protocol.get_data(data)
-            elif self._buffered:
-                self._feed_buffered(data)
+            if self._buffered:
+                fill(self.protocol, data)
             else:
                 self.protocol.data_received(data)
         except Exception as error:
             self._fatal(error, "data_received() raised")
 
-    def _feed_buffered(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            buffer = self.protocol.get_buffer(len(view))
-            count = min(len(buffer), len(view))
-            if not count:
-                raise RuntimeError("get_buffer() returned an empty buffer")
-            buffer[:count] = view[:count]
-            self.protocol.buffer_updated(count)
-            view = view[count:]
-
     def _fatal(self, error: Exception, message: str) -> None:
         self.loop.call_exception_handler(
             {"message": message, "exception": error, "transport": self, "protocol": self.protocol}
         )
-        self._force_close(error)
+        self.fail(error)
 
     def got_reset(self) -> None:
         """A reset arrived."""

@@ -30,7 +30,7 @@ from edgesim.pki import (
     server_context,
 )
 from edgesim.world import SECOND, Host, World
-from edgesim.world.tls import alert_of, reason_of
+from edgesim.world.tls.events import alert_of, reason_of
 from tests.tools import tool
 from tests.world.worlds import FAR, NEAR, authorities, play
 

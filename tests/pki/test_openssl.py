@@ -37,8 +37,9 @@ from edgesim.pki import (
 from edgesim.pki.authority import Validity
 from edgesim.pki.policy import EXPIRED as CODE_EXPIRED
 from edgesim.world.entropy import Entropy
-from edgesim.world.tls import alert_of, reason_of
-from tests.pki.handshake import Ends, handshake
+from edgesim.world.tls.engine import PIECE, RECORD
+from edgesim.world.tls.events import alert_of, reason_of
+from tests.pki.handshake import ends_of, engine, handshake
 
 NAME = "expe.example.com"
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -255,7 +256,7 @@ def test_a_certificate_can_be_asked_for_without_verifying_it(everything: TrustSt
     for asks in (without_store, with_store):
         ends = handshake(asks, client_context(None, identity=stranger), NAME)
         assert ends.ok
-        assert peer_certificates(ends.server) == (stranger.der,)
+        assert peer_certificates(ends.server.ssl_object) == (stranger.der,)
     assert handshake(without_store, client_context(None), NAME).ok
     required = server_context(expe, require_client=True, policy=lenient)
     ends = handshake(required, client_context(None), NAME)
@@ -290,16 +291,15 @@ def test_a_judge_that_breaks_refuses_and_its_error_is_not_lost(everything: Trust
     def judge(*_: object) -> Refusal | None:
         raise LookupError("no such setting")
 
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = client_context(everything, policy=Policy(judge=judge)).wrap_bio(to_client, to_server, server_hostname=NAME)
-    server = server_context(expe).wrap_bio(to_server, to_client, server_side=True)
-    for end in (client, server):
-        with pytest.raises(ssl.SSLWantReadError):
-            end.do_handshake()
+    ends = ends_of(server_context(expe), client_context(everything, policy=Policy(judge=judge)), NAME)
+    for end in (ends.client, ends.server):
+        assert not end.handshake()
+        ends.carry()
     with pytest.raises(LookupError, match="no such setting"):
-        client.do_handshake()
+        ends.client.handshake()
+    ends.carry()
     with pytest.raises(ssl.SSLError) as refused:
-        server.do_handshake()
+        ends.server.handshake()
     assert alert_of(refused.value) == "bad certificate"
 
 
@@ -315,16 +315,16 @@ def test_the_leaf_goes_once_and_alone(
     blind = stock(tmp_path, trust=everything, identity=expc, maximum=version)
     seen = handshake(server_context(cucm, trust=everything, require_client=True), blind, NAME)
     assert seen.ok
-    assert sent(seen.client) == [cucm.der]
+    assert sent(seen.client.ssl_object) == [cucm.der]
     server = stock(tmp_path, server=cucm, trust=everything, maximum=version)
     seen = handshake(server, client_context(everything, identity=expc), NAME)
     assert seen.ok
-    assert sent(seen.server) in ([], [expc.der]), "Python 3.11's server has the leaf elsewhere"
+    assert sent(seen.server.ssl_object) in ([], [expc.der]), "Python 3.11's server has the leaf elsewhere"
     chained = handshake(server, client_context(everything, identity=expc, send_chain=True), NAME)
-    assert TrustStore.of("i", cas.enterprise).der() in sent(chained.server)
+    assert TrustStore.of("i", cas.enterprise).der() in sent(chained.server.ssl_object)
 
 
-def sent(end: ssl.SSLObject) -> list[bytes]:
+def sent(end: Any) -> list[bytes]:
     """Everything that the peer sent, repetitions included."""
     inner: Any = getattr(end, "_sslobj", end)
     found = [one if isinstance(one, bytes) else one.public_bytes(1) for one in inner.get_unverified_chain() or ()]
@@ -338,13 +338,17 @@ def test_no_session_can_be_resumed(
     server, client = server_context(expe), stock(tmp_path, trust=everything, maximum=version)
     first = handshake(server, client, NAME)
     assert first.ok
+    seen: Any = first.client.ssl_object
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    again = client.wrap_bio(to_client, to_server, server_hostname=NAME, session=first.client.session)
-    other = server.wrap_bio(to_server, to_client, server_side=True)
-    for end in (again, other) * 3:
+    again = client.wrap_bio(to_client, to_server, server_hostname=NAME, session=seen.session)
+    other = engine(server, server=True)
+    for _ in range(3):
         with contextlib.suppress(ssl.SSLWantReadError):
-            end.do_handshake()
-    assert again.version() == other.version() is not None
+            again.do_handshake()
+        other.feed(to_server.read())
+        other.handshake()
+        to_client.write(other.outgoing())
+    assert again.version() == other.ssl_object.version() is not None
     assert not again.session_reused
 
 
@@ -358,11 +362,9 @@ def test_the_name_is_sent_but_an_address_is_not(tmp_path: Path, everything: Trus
 
 
 def test_groups_are_those_of_the_products_time(tmp_path: Path, everything: TrustStore) -> None:
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = client_context(everything).wrap_bio(to_client, to_server, server_hostname=NAME)
-    with pytest.raises(ssl.SSLWantReadError):
-        client.do_handshake()
-    assert len(to_server.read()) < 600, "a client hello with ML-KEM has some 1,500 octets"
+    client = engine(client_context(everything), server=False, name=NAME)
+    assert not client.handshake()
+    assert 0 < len(client.outgoing()) < 600, "a client hello with ML-KEM has some 1,500 octets"
 
 
 def test_alpn_picks_the_servers_first(everything: TrustStore, expe: Identity) -> None:
@@ -370,105 +372,133 @@ def test_alpn_picks_the_servers_first(everything: TrustStore, expe: Identity) ->
     for offered, chosen in ((("http/1.1", "h2"), "h2"), (("http/1.1",), "http/1.1"), (("sip",), None), ((), None)):
         ends = handshake(server, client_context(everything, options=TlsOptions(alpn=offered)), NAME)
         assert ends.ok
-        assert ends.client.selected_alpn_protocol() == ends.server.selected_alpn_protocol() == chosen
+        assert {end.ssl_object.selected_alpn_protocol() for end in (ends.client, ends.server)} == {chosen}
 
 
-# ---- an SSLObject by its interface
+# ---- octets
 
 
 @both_versions
-def test_it_is_used_like_pythons_own(
+def test_it_tells_of_a_connection_what_pythons_own_tells(
     tmp_path: Path, everything: TrustStore, expe: Identity, version: ssl.TLSVersion
 ) -> None:
     server = server_context(expe, options=TlsOptions(maximum=version))
     for client in (client_context(everything), stock(tmp_path, trust=everything)):
         ends = handshake(server, client, NAME)
         assert ends.ok
-        assert ends.client.version() == ends.server.version() == version.name.replace("v1_", "v1.")
-        assert ends.client.cipher() == ends.server.cipher()
-        assert ends.client.get_channel_binding() == ends.server.get_channel_binding() is not None
-        assert ends.client.getpeercert(binary_form=True) == expe.der
-        assert ends.server.getpeercert(binary_form=True) is None
-        assert (ends.server.server_side, ends.client.server_side) == (True, False)
-        assert (ends.server.server_hostname, ends.client.server_hostname) == (None, NAME)
-        assert ends.client.compression() is None
-        talk(ends)
+        one, other = ends.client.ssl_object, ends.server.ssl_object
+        assert one.version() == other.version() == version.name.replace("v1_", "v1.")
+        assert one.cipher() == other.cipher()
+        assert one.get_channel_binding() == other.get_channel_binding() is not None
+        assert one.getpeercert(binary_form=True) == expe.der
+        assert other.getpeercert(binary_form=True) is None
+        assert one.compression() is None
+        assert (ends.client.context, ends.server.context) == (client, server)
 
 
-def talk(ends: Ends) -> None:
-    """Say something in both directions, in one piece and in several, and close in good order."""
+@both_versions
+@pytest.mark.parametrize("client", ["ours", "stock"])
+def test_octets_arrive_as_they_were_said_and_both_sides_close(
+    tmp_path: Path, everything: TrustStore, expe: Identity, version: ssl.TLSVersion, client: str
+) -> None:
+    context = client_context(everything) if client == "ours" else stock(tmp_path, trust=everything)
+    ends = handshake(server_context(expe, options=TlsOptions(maximum=version)), context, NAME)
+    long = bytes(range(256)) * 4096
     for one, other in ((ends.client, ends.server), (ends.server, ends.client)):
-        assert [one.write(data) for data in (b"two ", bytearray(b"messa"), memoryview(b"ges"))] == [4, 5, 3]
-        assert other.read(3) == b"two"
-        assert other.pending() > 0
-        space = bytearray(10)
-        count: Any = other.read(10, space)
-        assert (count, bytes(space[:1])) == (1, b" ")
-        assert other.read(100) == b"messa"
-        assert other.read(100) == b"ges"
-        with pytest.raises(ssl.SSLWantReadError):
-            other.read(100)
-        assert one.write(b"") == 0
-    with pytest.raises(ssl.SSLWantReadError):
-        ends.client.unwrap()
-    assert ends.server.read(10) == b""
-    ends.server.unwrap()
-    ends.client.unwrap()
+        for data in (b"two ", bytearray(b"messa"), memoryview(b"ges")):
+            one.encrypt(data)
+        assert one.unsent > 12
+        ends.carry()
+        assert one.unsent == 0
+        assert other.decrypt() == b"two messages"
+        assert (other.unread, other.decrypt()) == (0, b"")
+        one.encrypt(long)
+        ends.carry()
+        pieces = []
+        while len(piece := other.decrypt()) >= PIECE:
+            pieces.append(piece)
+        assert max(map(len, pieces)) < PIECE + RECORD
+        assert b"".join((*pieces, piece)) == long
+    assert not ends.client.close()
+    ends.carry()
+    assert (ends.server.decrypt(), ends.server.peer_closed) == (b"", True)
+    assert ends.server.close()
+    ends.carry()
+    assert ends.client.close()
+
+
+@pytest.mark.parametrize("size", [1, 16_383, 16_384, 16_385, PIECE, PIECE + 1])
+def test_a_record_holds_no_more_than_it_may(everything: TrustStore, expe: Identity, size: int) -> None:
+    ends = handshake(server_context(expe), client_context(everything), NAME)
+    ends.client.encrypt(bytes(size))
+    sent = ends.client.outgoing()
+    lengths = []
+    while sent:
+        length = int.from_bytes(sent[3:5], "big")
+        lengths.append(length)
+        sent = sent[5 + length :]
+    assert len(lengths) == -(-size // RECORD)
+    assert max(lengths) <= RECORD + 256, "RFC 8446, section 5.2"
+
+
+def test_a_record_that_was_changed_on_the_way_is_an_error_with_an_alert(everything: TrustStore, expe: Identity) -> None:
+    ends = handshake(server_context(expe), client_context(everything), NAME)
+    ends.client.encrypt(b"hello")
+    data = bytearray(ends.client.outgoing())
+    data[-1] ^= 1
+    ends.server.feed(bytes(data))
+    with pytest.raises(ssl.SSLError):
+        ends.server.decrypt()
+    ends.carry()
+    with pytest.raises(ssl.SSLError) as heard:
+        ends.client.decrypt()
+    assert alert_of(heard.value) == "bad record mac"
+
+
+def test_data_in_place_of_a_close_notify_is_an_error(everything: TrustStore, expe: Identity) -> None:
+    ends = handshake(server_context(expe), client_context(everything), NAME)
+    ends.server.encrypt(b"one thing more")
+    assert not ends.client.close()
+    ends.carry()
+    with pytest.raises(ssl.SSLError, match="application data after close notify"):
+        ends.client.close()
 
 
 def test_what_is_not_read_stays_in_sight(everything: TrustStore, expe: Identity) -> None:
     """A megabyte that the peer sent unasked, while this side writes and reads a little, waits where it is counted."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = client_context(everything).wrap_bio(to_client, to_server, server_hostname=NAME)
-    server = server_context(expe).wrap_bio(to_server, to_client, server_side=True)
-    for _ in range(4):
-        for end in (client, server):
-            with contextlib.suppress(ssl.SSLWantReadError):
-                end.do_handshake()
-                end.read(1)
+    ends = handshake(server_context(expe), client_context(everything), NAME)
     for _ in range(64):
-        client.write(bytes(16_384))
-    for _ in range(20):
-        server.write(b"an answer")
-        assert len(server.read(100)) == 100
-    assert to_server.pending > (1 << 20) - 100_000
-    left = (1 << 20) - 2000
-    while left > 0:
-        left -= len(server.read(16_384))
+        ends.client.encrypt(bytes(RECORD))
+    ends.carry()
+    ends.server.encrypt(b"an answer")
+    first = len(ends.server.decrypt())
+    assert PIECE <= first < PIECE + RECORD
+    assert ends.server.unread > (1 << 20) - first
+    left = (1 << 20) - first
+    while ends.server.unread:
+        left -= len(ends.server.decrypt())
     assert left == 0
-    assert to_server.pending == 0
 
 
 def test_before_the_handshake_nothing_is_known(everything: TrustStore) -> None:
-    client = client_context(everything).wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=NAME)
+    client: Any = engine(client_context(everything), server=False, name=NAME).ssl_object
     assert (client.version(), client.cipher(), client.selected_alpn_protocol()) == (None, None, None)
     assert client.getpeercert(True) is None
     assert client.get_unverified_chain() == []
 
 
-def test_an_end_without_a_goodbye_is_an_error(everything: TrustStore, expe: Identity) -> None:
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = client_context(everything).wrap_bio(to_client, to_server, server_hostname=NAME)
-    with pytest.raises(ssl.SSLWantReadError):
-        client.do_handshake()
-    to_client.write_eof()
-    with pytest.raises(ssl.SSLEOFError):
-        client.do_handshake()
-
-
 def test_what_is_no_tls_is_an_error(everything: TrustStore, expe: Identity) -> None:
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    server = server_context(expe).wrap_bio(incoming, outgoing, server_side=True)
-    incoming.write(b"OPTIONS sip:example.com SIP/2.0\r\n\r\n")
+    server = engine(server_context(expe), server=True)
+    server.feed(b"OPTIONS sip:example.com SIP/2.0\r\n\r\n")
     with pytest.raises(ssl.SSLError) as refused:
-        server.do_handshake()
+        server.handshake()
     assert refused.value.reason in ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST")
 
 
 def test_mistakes_of_the_caller_are_told(everything: TrustStore, expe: Identity) -> None:
     with pytest.raises(ValueError, match="a context for a server"):
-        server_context(expe).wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO())
+        engine(server_context(expe), server=False)
     with pytest.raises(ValueError, match="server_hostname"):
-        client_context(everything).wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO())
+        engine(client_context(everything), server=False)
     with pytest.raises(ValueError, match="exporter"):
-        client_context(None).wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO()).get_channel_binding("tls-exporter")
+        engine(client_context(None), server=False).ssl_object.get_channel_binding("tls-exporter")
