@@ -186,6 +186,8 @@ class OpenSslEngine:
         self.server_hostname = server_hostname
         self.peer_closed = False
         self._verification: Verification | None = verification
+        if len(scratch) < ROOM:  # OpenSSL writes there without asking
+            raise ValueError(f"scratch space of {len(scratch)} octets, not {ROOM}")
         self._scratch = _ffi.from_buffer(scratch)
         connection = self._connection = SSL.Connection(context.openssl, None)
         self._ssl = connection._ssl

@@ -502,3 +502,5 @@ def test_mistakes_of_the_caller_are_told(everything: TrustStore, expe: Identity)
         engine(client_context(everything), server=False)
     with pytest.raises(ValueError, match="exporter"):
         engine(client_context(None), server=False).ssl_object.get_channel_binding("tls-exporter")
+    with pytest.raises(ValueError, match="scratch"):
+        client_context(None).engine(server_side=False, server_hostname=None, clock=None, scratch=bytearray(100))
