@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -694,7 +695,7 @@ def test_a_connection_that_asks_too_often_waits_and_nobody_else_does() -> None:
                 assert loop.time() - asked < 0.5
                 another.transport.abort()
         assert took[9] < 0.5
-        assert [round(later - earlier, 1) for earlier, later in zip(took[10:], took[11:], strict=False)] == [0.5] * 19
+        assert [round(later - earlier, 1) for earlier, later in itertools.pairwise(took[10:])] == [0.5] * 19
         await asyncio.sleep(20)
         began = loop.time()
         writer.write(b"".join(PIPELINED % number for number in range(10)))
