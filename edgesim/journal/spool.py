@@ -39,6 +39,8 @@ TRIES: Final = 1000
 PATIENCE: Final = 10.0
 """Seconds that the system gets to take what waits when a spool is closed."""
 SLOW: Final = "entries came faster than the system wrote them"
+STEP: Final = 64 * 1024
+"""While the background writes, it is asked how far it is after so many octets."""
 _BLOCK = 256
 
 
@@ -145,8 +147,12 @@ class Spool(Sequence[Entry[Event]]):
 
     def _may_wait(self, size: int) -> bool:
         """Say whether a line of that many octets may wait in memory; the first one always may."""
-        waiting = self._last.file.waiting + sum(each.file.waiting for each in self._sealed)
+        waiting = self._waiting
         return not waiting or waiting + size <= self.bounds.held
+
+    @property
+    def _waiting(self) -> int:
+        return self._last.file.waiting + sum(each.file.waiting for each in self._sealed)
 
     def _free(self) -> int:
         """Return how many octets may come before there is anything to do; none while the file cannot be written."""
@@ -154,6 +160,8 @@ class Spool(Sequence[Entry[Event]]):
         if self._obstacle is not None:
             return 0
         room = self._buffered - file.waiting
+        if room <= 0 and self._writer is not None:  # it is at work: there is no need to ask at every entry
+            room = min(STEP, self.bounds.held - self._waiting)
         return room if part is None else min(room, part - file.size)
 
     def flush(self, now_ns: int | None = None) -> None:
