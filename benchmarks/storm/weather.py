@@ -25,7 +25,7 @@ from edgesim.http.server import Connection as HttpConnection
 from edgesim.journal import Bounds, Entry, Event, Journal, events
 from edgesim.lab import Lab, on_loopback
 from edgesim.sip.connection import StreamConnection
-from edgesim.sip.relay import Forwarded
+from edgesim.sip.proxy_core import Branch
 from edgesim.sip.transaction import ClientTransaction, ServerTransaction
 from edgesim.world.background import Background
 from edgesim.world.live import LiveWorld
@@ -52,7 +52,7 @@ JOURNAL = 16 << 20
 """Octets of journal that are kept: full in the first storm, so that the second adds nothing."""
 KEPT = ("http Connection", "world TlsLayer")
 COUNTED = (
-    StreamConnection, HttpConnection, ClientConnection, TlsLayer, ServerTransaction, ClientTransaction, Forwarded,
+    StreamConnection, HttpConnection, ClientConnection, TlsLayer, ServerTransaction, ClientTransaction, Branch,
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from edgesim.sip.message import Request, Response
-from edgesim.sip.proxy import Place
+from edgesim.sip.proxy import Hop
 from edgesim.sip.values import WarningValue
 
 LAYOUT = ("Via", "Call-ID", "CSeq", "From", "To")
@@ -53,14 +53,14 @@ class Answers:
 
 
 def warning_of(
-    status: int, why: tuple[int, str] | None, place: Place, texts: Iterable[tuple[int, str]]
+    status: int, why: tuple[int, str] | None, hop: Hop, texts: Iterable[tuple[int, str]]
 ) -> WarningValue | None:
-    """Return the Warning of a refusal at ``place``: code and text of ``why``, else 399 and the text for the status.
+    """Return the Warning of a refusal at ``hop``: code and text of ``why``, else 399 and the text for the status.
 
     A code of its own names the box alone, 399 its port, too: so they were captured.
     """
     if why is not None:
         code, text = why
-        return WarningValue(code=code, agent=place.address, text=text)
+        return WarningValue(code=code, agent=hop.address, text=text)
     found = dict(texts).get(status)
-    return WarningValue(code=399, agent=place.sent_by, text=found) if found else None
+    return WarningValue(code=399, agent=hop.sent_by, text=found) if found else None

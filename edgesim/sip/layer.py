@@ -120,6 +120,12 @@ class TransactionLayer:
         self._arm()
         return True
 
+    def remember(self, request: Request, context: object) -> None:
+        """Keep something of the user's beside the server transaction of a request, if it has one."""
+        transaction = self.transactions.serving(request)
+        if transaction is not None:
+            transaction.context = context
+
     def unanswered(self) -> list[Request]:
         """Return the requests received that had no final response yet."""
         waiting = (State.TRYING, State.PROCEEDING)

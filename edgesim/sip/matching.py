@@ -120,6 +120,10 @@ class Transactions:
                 return True
         return False
 
+    def serving(self, request: Request) -> ServerTransaction | None:
+        """Return the server transaction of a request."""
+        return self.servers.get(server_key(request))
+
     def cancelled(self, cancel: Request) -> ServerTransaction | None:
         """Return the transaction that a CANCEL means (RFC 3261, 9.2)."""
         return self.servers.get(server_key(cancel, "INVITE"))

@@ -343,14 +343,6 @@ class Message:
             self.remove(name, 0)
         return first.strip()
 
-    def rearrange(self, lines: list[bytes], names: list[str]) -> None:
-        """Take these header lines, with their canonical names, in place of all that there are."""
-        self._lines = lines
-        self._names = names
-        self._raw = None
-        self._parsed.clear()
-        self._texts.clear()
-
     def set_body(self, body: bytes, content_type: str | None = None) -> None:
         """Give the message a body, and the Content-Length (and Content-Type) that go with it."""
         self._body = body
@@ -478,10 +470,14 @@ class Request(Message):
 
     def copy(self) -> Request:
         """Return an independent copy."""
-        copied = Request(self.method, self._uri, self._start, self._lines.copy(), self._names.copy(), self._body)
+        copied = self.with_lines(self._lines.copy(), self._names.copy())
         copied._parsed = self._parsed.copy()
         copied._texts = self._texts.copy()
         return copied
+
+    def with_lines(self, lines: list[bytes], names: list[str]) -> Request:
+        """Return a request of this start line and body with other header lines and their canonical names."""
+        return Request(self.method, self._uri, self._start, lines, names, self._body)
 
     def check(self) -> None:
         """As `Message.check`; also demands that CSeq names the request's method (RFC 3261, 8.1.1.5)."""
@@ -554,7 +550,11 @@ class Response(Message):
 
     def copy(self) -> Response:
         """Return an independent copy."""
-        copied = Response(self.status, self.reason, self._start, self._lines.copy(), self._names.copy(), self._body)
+        copied = self.with_lines(self._lines.copy(), self._names.copy())
         copied._parsed = self._parsed.copy()
         copied._texts = self._texts.copy()
         return copied
+
+    def with_lines(self, lines: list[bytes], names: list[str]) -> Response:
+        """Return a response of this start line and body with other header lines and their canonical names."""
+        return Response(self.status, self.reason, self._start, lines, names, self._body)

@@ -10,17 +10,18 @@ translation" (212347) and "Troubleshooting Guide for Cisco Webex Hybrid Call Ser
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from edgesim.sip.admission import ProxyRefusal, hops_left
-from edgesim.sip.errors import SipProtocolError
-from edgesim.sip.message import Message, Request, Response
+from edgesim.sip.message import Message, Request
 from edgesim.sip.values import MAX_REMEMBERED, REMEMBERED, NameAddr, Parameters, SipUri, Via, quote, split
 from edgesim.world import Entropy
 
 MAGIC = "z9hG4bK"
+CALL_ID = "proxy-call-id="
+"""How the user part of our Record-Route begins."""
 USER_PARAMETER = "+u.sip!userid.ccm.cisco.com"
 ORIGINAL = "orig-hostport"
 ABILITIES = "x-cisco-mra-ha"
@@ -32,12 +33,23 @@ _ROUTING = ("route", "proxy-require")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """An address, port and transport (``tcp``, ``tls``, ``udp``) at which a proxy sends or listens."""
+class Hop:
+    """One side of a proxy: where it sends and listens (``tcp``, ``tls``, ``udp``), and the zone beyond.
+
+    ``zone_id`` is the zone's number, where this side writes it; ``hop_count`` is the most that Max-Forwards may be on
+    the way into the zone. ``fills_rport``: whether a Via that arrives without ``rport`` gets one, as a client's does
+    and Unified CM's does not. ``loop_hash``: whether the branch of what leaves by this side carries the hash that
+    finds loops.
+    """
 
     address: str
     port: int
     transport: str
+    zone: str = ""
+    zone_id: int | None = None
+    hop_count: int = 70
+    fills_rport: bool = True
+    loop_hash: bool = True
 
     @property
     def sent_by(self) -> str:
@@ -61,13 +73,16 @@ class Branches:
     def __init__(self, entropy: Entropy) -> None:
         self._key = entropy.randbytes(16)
 
-    def make(self, request: Request, *, via: Via | None = None, loop_hash: str | None = None) -> str:
+    def make(self, request: Request, *, via: Via | None = None, loop_hash: str | None = None, nth: int = 0) -> str:
         """Return the branch for forwarding ``request``, before a Via is added; the hash is appended after a dot.
 
-        ``via`` is the top Via, where the caller has it at hand.
+        ``via`` is the top Via, where the caller has it at hand; ``nth`` counts the targets of one request, each of
+        which has a branch of its own (RFC 3261, 16.6, step 8).
         """
         via = via or request.top_via
         text = f"{via.branch}\0{via.sent_by}\0{request.call_id}\0{request.cseq.number}\0{request.from_.tag}"
+        if nth:
+            text += f"\0{nth}"
         digest = hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=20, key=self._key).digest()
         number = int.from_bytes(digest[16:], "big") % 10_000_000
         return f"{MAGIC}{digest[:16].hex()}{number}" + (f".{loop_hash}" if loop_hash is not None else "")
@@ -86,35 +101,32 @@ def loop_hash(request: Request) -> str:
     return hashlib.md5(text, usedforsecurity=False).hexdigest()
 
 
-def push_via(request: Request, place: Place, *, zone: str, branch: str, proxy_call_id: str) -> None:
+def push_via(request: Request, hop: Hop, *, branch: str, proxy_call_id: str) -> None:
     """Put this hop's Via on top: ``egress-zone``, ``branch``, ``proxy-call-id``, ``rport``."""
     request.prepend(
         "Via",
-        f"SIP/2.0/{place.transport.upper()} {place.sent_by};egress-zone={zone_token(zone)};branch={branch};"
+        f"SIP/2.0/{hop.transport.upper()} {hop.sent_by};egress-zone={zone_token(hop.zone)};branch={branch};"
         f"proxy-call-id={proxy_call_id};rport",
     )
 
 
-def stamp_via(
-    request: Request, source: tuple[str, int], *, zone: str, zone_id: int | None = None, unasked: bool = True
-) -> None:
+def stamp_via(request: Request, source: tuple[str, int], hop: Hop) -> None:
     """Note in the top Via where the request came from: ``received``, ``rport``, ``ingress-zone``, ``ingress-zone-id``.
 
     The parameters go to the end; an ``rport`` that the sender wrote is filled where it stands, unless it stands last.
-    What the sender wrote into the others is dropped: they are this hop's word. ``unasked``: whether a Via without
-    ``rport`` gets one, as a client's does and Unified CM's does not.
+    What the sender wrote into the others is dropped: they are this hop's word.
     """
     address, port = source
     first, *others = split(request.get("Via") or "", ",")
     head, *pieces = split(first.strip(), ";")
     pieces = [piece for piece in pieces if _name_of(piece) not in _OWN_WORD]
-    stamps = [f"received={address}", f"ingress-zone={zone_token(zone)}"]
-    if zone_id is not None:
-        stamps.append(f"ingress-zone-id={zone_id}")
+    stamps = [f"received={address}", f"ingress-zone={zone_token(hop.zone)}"]
+    if hop.zone_id is not None:
+        stamps.append(f"ingress-zone-id={hop.zone_id}")
     asked = [at for at, piece in enumerate(pieces) if _name_of(piece) == "rport"]
     if asked and asked[0] < len(pieces) - 1:
         pieces[asked[0]] = f"rport={port}"
-    elif asked or unasked:
+    elif asked or hop.fills_rport:
         if asked:
             pieces.pop()
         stamps.insert(1, f"rport={port}")
@@ -123,21 +135,6 @@ def stamp_via(
 
 def _name_of(parameter: str) -> str:
     return parameter.partition("=")[0].strip().lower()
-
-
-def pop_via(response: Response, own: Collection[str]) -> Via:
-    """Remove this hop's Via from a response and return it.
-
-    Raises `SipProtocolError` if the top Via is not ours (``own``: sent-by values), or if none is left below it: such a
-    response must not be forwarded (RFC 3261, 16.7, 18.1.2).
-    """
-    via = response.top_via
-    if via.sent_by not in own:
-        raise SipProtocolError("response for somebody else", status=None)
-    response.pop_value("Via")
-    if "Via" not in response:
-        raise SipProtocolError("response without a Via of the client", status=None)
-    return via
 
 
 # ---- Max-Forwards
@@ -174,28 +171,19 @@ def pop_route(request: Request, is_own: Callable[[SipUri], bool]) -> NameAddr | 
     return route
 
 
-def preload_routes(request: Request, routes: Sequence[str]) -> None:
-    """Put Route lines (values with their brackets) above those there are; without any, below the last Via."""
-    for route in reversed(routes):
-        if "Route" in request:
-            request.prepend("Route", route)
-        else:
-            request.insert_after("Max-Forwards" if "Max-Forwards" in request else "Via", "Route", route)
-
-
-def record_route(request: Request, *, egress: Place, ingress: Place, proxy_call_id: str) -> None:
+def record_route(request: Request, *, egress: Hop, ingress: Hop, proxy_call_id: str) -> None:
     """Put this hop's two Record-Routes on top: the interface that sends, below it the one that received."""
-    for place in (ingress, egress):
-        value = f"<sip:proxy-call-id={proxy_call_id}@{place.sent_by};transport={place.transport};lr>"
+    for hop in (ingress, egress):
+        value = f"<sip:{CALL_ID}{proxy_call_id}@{hop.sent_by};transport={hop.transport};lr>"
         if "Record-Route" in request:
             request.prepend("Record-Route", value)
         else:
             request.insert_after("Via", "Record-Route", value)
 
 
-def add_path(message: Message, place: Place, form: str) -> None:
+def add_path(message: Message, hop: Hop, form: str) -> None:
     """Put this hop's address on top of Path (RFC 3327); ``form`` has places for address, port and transport."""
-    value = form.format(address=place.address, port=place.port, transport=place.transport)
+    value = form.format(address=hop.address, port=hop.port, transport=hop.transport)
     if "Path" in message:
         message.prepend("Path", value)
     else:
@@ -205,7 +193,7 @@ def add_path(message: Message, place: Place, form: str) -> None:
 # ---- Contact
 
 
-def rewrite_contacts(message: Message, place: Place, *, user: str | None = None) -> None:
+def rewrite_contacts(message: Message, hop: Hop, *, user: str | None = None) -> None:
     """Put this hop's address into every Contact and keep the client's in ``orig-hostport`` (SIP Path headers off).
 
     ``user`` becomes a parameter of the header; what the client itself says of its user is dropped. ``Contact: *`` is
@@ -215,7 +203,7 @@ def rewrite_contacts(message: Message, place: Place, *, user: str | None = None)
         if text == "*":
             continue
         rewritten = [
-            _remembered(value, place, user) if len(value) <= MAX_REMEMBERED else _rewritten(value, place, user)
+            _remembered(value, hop, user) if len(value) <= MAX_REMEMBERED else _rewritten(value, hop, user)
             for value in split(text, ",")
         ]
         message.replace("Contact", ", ".join(rewritten), nth)
@@ -243,11 +231,11 @@ def _user_parameter(user: str | None) -> str:
     return f";{USER_PARAMETER}={quote(user)}" if user is not None else ""
 
 
-def _rewritten(value: str, place: Place, user: str | None) -> str:
+def _rewritten(value: str, hop: Hop, user: str | None) -> str:
     contact = NameAddr.parse(value)
     uri = contact.address
-    parameters = uri.parameters.without(ORIGINAL).with_("transport", place.transport)
-    target = replace(uri, host=place.address, port=place.port, parameters=parameters.with_(ORIGINAL, uri.hostport))
+    parameters = uri.parameters.without(ORIGINAL).with_("transport", hop.transport)
+    target = replace(uri, host=hop.address, port=hop.port, parameters=parameters.with_(ORIGINAL, uri.hostport))
     display = f"{contact.display} " if contact.display else ""
     return f"{display}<{target}>{contact.parameters.without(USER_PARAMETER)}{_user_parameter(user)}"
 

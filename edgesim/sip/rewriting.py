@@ -34,6 +34,8 @@ LISTS = frozenset(_LISTS_TEXT.split())
 PARAMETERISED = LISTS | frozenset(_OTHERS_TEXT.split())
 """Headers in whose values blanks around ``;``, ``=`` and ``,`` mean nothing."""
 LENGTH = "content-length"
+JOINED = LISTS | {LENGTH}
+"""Headers that are written in one place wherever their lines stood; of several lengths, which are equal, one."""
 SEPARATORS = (";", "=", ",")
 M = TypeVar("M", Request, Response)
 
@@ -64,36 +66,41 @@ class Rewriter:
         self._others = self._places.get(OTHERS, len(order))
         self._starts = {canonical(name): f"{name}: ".encode() for name in order if name != OTHERS}
         self._apart = frozenset(canonical(name) for name in apart)
+        self._remembered_line = lru_cache(REMEMBERED)(self._line)
 
     def __call__(self, message: M) -> M:
         """Return a new message that says the same."""
-        found: dict[str, list[bytes]] = {}
-        for name, line in zip(message.names, message.lines, strict=True):
-            found.setdefault(name, []).append(line)
+        names, lines, places, others = message.names, message.lines, self._places, self._others
         written: list[tuple[int, str, bytes]] = []
-        for name, line in zip(message.names, message.lines, strict=True):
-            place = self._places.get(name, self._others)
-            start = self._starts.get(name) or self._start(name, line)
-            if name in LISTS:
-                written += [(place, name, start + value) for value in self._values(name, found.pop(name, ()))]
-            elif name != LENGTH or found.pop(name, []):
-                written.append((place, name, start + _even(name, line)))
+        done: set[str] = set()
+        for name, line in zip(names, lines, strict=True):
+            if name not in JOINED or (names.count(name) == 1 and name not in self._apart):
+                short = len(line) <= MAX_REMEMBERED
+                whole = self._remembered_line(name, line) if short else self._line(name, line)
+                written.append((places.get(name, others), name, whole))
+            elif name not in done:
+                done.add(name)
+                place, start = places.get(name, others), self._start(name, line)
+                every = [each for other, each in zip(names, lines, strict=True) if other == name and name != LENGTH]
+                written += [(place, name, start + value) for value in self._values(name, every or [line])]
         written.sort(key=itemgetter(0))
-        copy = message.copy()
-        copy.rearrange([line for _, _, line in written], [name for _, name, _ in written])
-        return copy
+        return message.with_lines([line for _, _, line in written], [name for _, name, _ in written])
+
+    def _line(self, name: str, line: bytes) -> bytes:
+        return self._start(name, line) + _evened(name, line)
 
     def _values(self, name: str, lines: Sequence[bytes]) -> list[bytes]:
-        """Return the values of a list, one for each line in which it is written; none for no lines."""
-        if not lines:
-            return []
-        text = b",".join(filter(None, (_even(name, line) for line in lines)))
+        """Return the values of a list, one for each line in which it is written."""
+        text = b",".join(filter(None, [_even(name, line) for line in lines]))
         return _separate(text) if name in self._apart else [text]
 
     def _start(self, name: str, line: bytes) -> bytes:
         """Return how a header line begins: a known name in its usual spelling, any other as it came."""
-        known = spelled(name)
-        return (known.encode() if known else line[: line.index(b":")].rstrip()) + b": "
+        start = self._starts.get(name)
+        if start is None:
+            known = spelled(name)
+            start = (known.encode() if known else line[: line.index(b":")].rstrip()) + b": "
+        return start
 
 
 def _even(name: str, line: bytes) -> bytes:

@@ -50,11 +50,11 @@ def test_no_more_than_a_window_of_one_client_is_under_way() -> None:
     async def story(lab: EdgeLab, line: Line) -> None:
         assert (await line.register()).status == 200
         window = lab.deployment.defaults.sip.client_window
-        relay = lab.service("expe").sip._relay
+        core = lab.service("expe").sip._core
         most = 0
         burst = [asyncio.ensure_future(line.ask(each)) for each in options(line, count=3 * window)]
         while not all(each.done() for each in burst):
-            most = max(most, len(relay))
+            most = max(most, len(core))
             await asyncio.sleep(0.0005)
         assert [each.result().status for each in burst] == [200] * (3 * window)
         assert most == window

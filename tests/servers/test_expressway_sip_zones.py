@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from edgesim.deployment import builtin
+from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.servers.expressway_c.sip import Registered
 from edgesim.sip import Connection, Request, Response, SipEndpoint, SipTransportError
@@ -550,12 +551,13 @@ def test_a_neighbour_whose_certificate_does_not_verify() -> None:
 
 
 class Callee:
-    """A stand-in for a Unified CM node: it answers INVITE with 200 and keeps what it got."""
+    """A stand-in for a Unified CM node: it answers INVITE with 200, or lets it ring, and keeps what it got."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
         self.requests: list[Request] = []
         self.connection: Any = None
+        self.rings = False
         self.endpoint = SipEndpoint(node.host, node.journal, on_request=self._heard)
 
     async def start(self) -> Callee:
@@ -568,7 +570,9 @@ class Callee:
     def _heard(self, request: Request, connection: Connection) -> None:
         self.requests.append(request)
         self.connection = connection
-        if request.method != "ACK":
+        if self.rings:
+            connection.send(request.response(180, to_tag="callee"))
+        elif request.method != "ACK":
             contact = ("Contact", "<sip:1002@10.0.40.12:5060;transport=tcp>")
             layout = ("Via", "Record-Route", "From", "To", "Call-ID", "CSeq", contact)
             connection.send(request.response(200, to_tag="callee", layout=layout))
@@ -626,6 +630,48 @@ def test_a_dialog_stays_on_its_path_in_both_directions() -> None:
         assert (await callee.node.host.run(callee.endpoint.request(bye, callee.connection))).status == 200
         assert line.requests[-1].method == "BYE"
         assert line.requests[-1].get_all("Route") == []
+
+    run(with_line(story), builds={"ucm-sub": build_callee})
+
+
+def statuses(lab: EdgeLab, line: Line) -> list[int]:
+    """Return the statuses of all responses that came to a phone."""
+    heard = (entry.event for entry in lab.journal if entry.node == line.node.name)
+    return [event.status for event in heard if isinstance(event, events.SipResponse)]
+
+
+def test_a_call_that_was_answered_is_over_for_both_expressways() -> None:
+    async def story(lab: EdgeLab, line: Line) -> None:
+        await line.register()
+        invite = line.authorized(line.request("INVITE", "sip:1002@ucm-sub.inside.example.com"))
+        assert (await line.ask(invite)).status == 200
+        heard = len(statuses(lab, line))
+        for name in ("expe", "expc"):
+            assert [each for each in lab.service(name).sip.leaks() if "without an answer" in each] == []
+        lab.service("ucm-sub").connection.abort()
+        await asyncio.sleep(1)
+        [link] = lab.service("expe").sip.zone.live()
+        link.connection.abort()
+        await asyncio.sleep(1)
+        assert statuses(lab, line)[heard:] == []
+
+    run(with_line(story), builds={"ucm-sub": build_callee})
+
+
+def test_a_call_is_cancelled_from_hop_to_hop() -> None:
+    async def story(lab: EdgeLab, line: Line) -> None:
+        await line.register()
+        callee = lab.service("ucm-sub")
+        callee.rings = True
+        invite = line.authorized(line.request("INVITE", "sip:1002@ucm-sub.inside.example.com"))
+        pending = asyncio.ensure_future(line.ask(invite))
+        await asyncio.sleep(1)
+        line.endpoint.cancel(invite)
+        assert (await pending).status == 487
+        await asyncio.sleep(1)
+        for name in ("expe", "expc", "ucm-sub"):
+            assert [len(messages(lab, name, method)) for method in ("INVITE", "CANCEL", "ACK")] == [1, 1, 1], name
+        assert [each.method for each in callee.requests] == ["INVITE"]
 
     run(with_line(story), builds={"ucm-sub": build_callee})
 

@@ -28,14 +28,14 @@ from edgesim.sip.admission import ProxyRefusal
 from edgesim.sip.digest import DigestCredentials
 from edgesim.sip.journalling import event_of, keys_of, secrets_of
 from edgesim.sip.parsing import salvage
-from edgesim.sip.proxy import Place, clamp_hops, loop_hash, rewrite_contacts, stamp_via
+from edgesim.sip.proxy import Hop, clamp_hops, loop_hash, rewrite_contacts, stamp_via
 from edgesim.sip.remotecc import MULTIPART_TYPE, announced_options, register_body, response_code, split_parts
 from edgesim.sip.stun import StunMessage, binding
 from edgesim.sip.values import delta_seconds, sip_date, split
 from tests.fuzz import cheap, fuzzed
 from tests.sip import samples
 
-PLACE = Place(address="10.0.30.10", port=5060, transport="tcp")
+HOP = Hop(address="10.0.30.10", port=5060, transport="tcp", zone="Z")
 ALL = [samples.octets(path.stem) for path in sorted(samples.FOLDER.glob("*.sip"))]
 WHOLE = [
     samples.octets("phone_register") + register_body(),
@@ -96,9 +96,9 @@ def test_messages(data: bytes) -> None:
             _ = message.values(name)
         _ = (message.contacts, message.routes, message.authentication("Proxy-Authorization"))
         if hasattr(message, "method"):
-            stamp_via(message, ("192.0.2.1", 5061), zone="Z")
+            stamp_via(message, ("192.0.2.1", 5061), HOP)
             clamp_hops(message, 15)
-            rewrite_contacts(message, PLACE, user="x")
+            rewrite_contacts(message, HOP, user="x")
             assert len(loop_hash(message)) == 32
     except (SipProtocolError, ProxyRefusal):
         return

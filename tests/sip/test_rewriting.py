@@ -9,7 +9,7 @@ import pytest
 from edgesim.deployment.defaults import Defaults
 from edgesim.sip import Request, Response, parse_message
 from edgesim.sip.answering import Answers, warning_of
-from edgesim.sip.proxy import Place, push_via, record_route, stamp_via
+from edgesim.sip.proxy import Hop, push_via, record_route, stamp_via
 from edgesim.sip.rewriting import Rewriter, as_received
 from tests.sip import samples
 
@@ -59,14 +59,14 @@ def test_an_invite_of_unified_cm_goes_on_as_captured() -> None:
     request = parsed(UNIFIED_CM_INVITE)
     received = bytes(request)
     sent = request.copy()
-    stamp_via(sent, ("10.0.40.11", 50211), zone="CUCM11", unasked=False)
+    at_5060 = Hop(address="10.0.30.10", port=5060, transport="tcp", zone="CUCM11", fills_rport=False)
+    at_5061 = Hop(address="10.0.30.10", port=5061, transport="tls", zone="Hybrid Call Service Traversal")
+    stamp_via(sent, ("10.0.40.11", 50211), at_5060)
     call_id = "f79b8631-947b-46d4-a888-911bf0150bfe"
-    at_5060 = Place(address="10.0.30.10", port=5060, transport="tcp")
-    at_5061 = Place(address="10.0.30.10", port=5061, transport="tls")
     record_route(sent, egress=at_5061, ingress=at_5060, proxy_call_id=call_id)
     sent.replace("Max-Forwards", "15")
     branch = "z9hG4bK1c7bf93ff08014ca5e00bb0b5f8b184b272412.a81f2992e3863ac202a000a3dd599763"
-    push_via(sent, at_5061, zone="Hybrid Call Service Traversal", branch=branch, proxy_call_id=call_id)
+    push_via(sent, at_5061, branch=branch, proxy_call_id=call_id)
     assert head(write(sent)) == head(samples.request("forwarded_invite"))
     assert bytes(request) == received
 
@@ -129,19 +129,19 @@ def test_an_order_of_ones_own() -> None:
 def test_the_refusal_of_e_is_the_captured_one() -> None:
     captured = samples.response("policy_response")
     request = samples.request("forwarded_invite")
-    stamp_via(request, ("10.0.30.10", 25675), zone="Hybrid Call Service Traversal")
+    hop = Hop(address="203.0.113.10", port=7003, transport="tls", zone="Hybrid Call Service Traversal")
+    stamp_via(request, ("10.0.30.10", 25675), hop)
     answers = Answers("TANDBERG/4135 (X8.10.2)", lambda: "10d2cfbc45e4373f")
-    place = Place(address="203.0.113.10", port=7003, transport="tls")
-    answer = answers.make(request, 404, warning=warning_of(404, None, place, SIP.warnings))
+    answer = answers.make(request, 404, warning=warning_of(404, None, hop, SIP.warnings))
     assert head(answer) == head(captured)
 
 
 def test_the_answer_of_c_that_timed_out_is_the_captured_one() -> None:
     request = samples.request("service")
-    stamp_via(request, ("203.0.113.10", 7003), zone="UC Traversal", zone_id=4)
+    hop = Hop(address="10.0.30.10", port=5061, transport="tls", zone="UC Traversal", zone_id=4)
+    stamp_via(request, ("203.0.113.10", 7003), hop)
     answers = Answers("TANDBERG/4132 (X8.7.2)", lambda: "0987654321bbbb")
-    place = Place(address="10.0.30.10", port=5061, transport="tls")
-    answer = answers.make(request, 408, warning=warning_of(408, None, place, SIP.warnings))
+    answer = answers.make(request, 408, warning=warning_of(408, None, hop, SIP.warnings))
     assert answer.lines == samples.response("service_timeout").lines
 
 
@@ -164,7 +164,7 @@ def test_a_session_of_none_is_not_answered() -> None:
 )
 def test_no_value_takes_long_to_write(value: bytes) -> None:
     request = Request.build("OPTIONS", "sip:a@b", [("Call-ID", "c")])
-    request.rearrange([b"To: " + value], ["to"])
+    request = request.with_lines([b"To: " + value], ["to"])
     before = time.process_time()
     write(request)
     assert time.process_time() - before < 0.5

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import re
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgesim.deployment import Product, Release, closed
 from edgesim.deployment.releases import ReleaseError
@@ -25,7 +25,7 @@ from edgesim.servers.expressway_c.zone import IDENTITY, WRONG_NAME
 from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint, TransportName
 from edgesim.sip.errors import SipError
-from edgesim.sip.proxy import Place
+from edgesim.sip.proxy import Hop
 from edgesim.sip.values import SipUri, same_host
 
 LONG_NAME = 50
@@ -45,16 +45,16 @@ class SearchRule:
 
 
 class Neighbour:
-    """One neighbour zone. ``place`` is what C writes into Via, Record-Route and Contact towards it."""
+    """One neighbour zone. ``hop`` is C's side of it."""
 
     def __init__(
-        self, neighbours: Neighbours, node: ServerNode, cluster: Cluster, transport: TransportName, place: Place
+        self, neighbours: Neighbours, node: ServerNode, cluster: Cluster, transport: TransportName, side: Hop
     ) -> None:
         self.name = f"{'CEtls' if transport == 'tls' else 'CEtcp'}-{node.name}"
         self.node = node
         self.cluster = cluster
         self.transport: TransportName = transport
-        self.place = place
+        self.hop = replace(side, zone=self.name, fills_rport=False)
         self.state, self.reason = "", ""
         self.connection: Connection | None = None
         self._neighbours = neighbours
@@ -175,9 +175,9 @@ class Neighbour:
 
 
 class Neighbours:
-    """All neighbour zones of a C. ``places`` are C's own ends by transport."""
+    """All neighbour zones of a C. ``sides`` are C's own ends by transport."""
 
-    def __init__(self, node: Node, endpoint: SipEndpoint, places: dict[TransportName, Place], release: Release) -> None:
+    def __init__(self, node: Node, endpoint: SipEndpoint, sides: dict[TransportName, Hop], release: Release) -> None:
         self.node = node
         self.endpoint = endpoint
         self.zones: dict[str, Neighbour] = {}
@@ -189,7 +189,7 @@ class Neighbours:
             options=FIRST_MATCH,
             keylog=node.keylog,
         )
-        self._places = places
+        self._sides = sides
         self._release = release
         self._hosts: dict[str, dict[str, Neighbour]] = {}
 
@@ -202,7 +202,7 @@ class Neighbours:
             transports: tuple[TransportName, ...] = ("tcp", "tls") if cluster.mixed_mode else ("tcp",)
             for node in cluster.nodes:
                 for transport in transports:
-                    made = Neighbour(self, node, cluster, transport, self._places[transport])
+                    made = Neighbour(self, node, cluster, transport, self._sides[transport])
                     old = self.zones.get(made.name)
                     if old is not None and old.node == node:
                         old.cluster = cluster

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from edgesim.deployment import Release
@@ -27,32 +27,28 @@ from edgesim.servers.expressway_c.sip_service import ServiceServer
 from edgesim.servers.expressway_c.tls import FIRST_MATCH, checks_usage, sends_chain
 from edgesim.servers.expressway_c.zone import Peer, TraversalClient
 from edgesim.sip import stun
-from edgesim.sip.admission import Passage, ProxyRefusal, admit
-from edgesim.sip.answering import Answers, warning_of
+from edgesim.sip.admission import ProxyRefusal
+from edgesim.sip.answering import Answers
 from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint, TransportName
-from edgesim.sip.errors import SipTransportError
 from edgesim.sip.framing import SipLimits
 from edgesim.sip.message import Request, Response
 from edgesim.sip.proxy import (
     ADAPTIVE,
-    Place,
+    CALL_ID,
+    Hop,
     add_path,
     announces_adaptive,
     assert_user,
-    loop_hash,
     pop_route,
-    record_route,
     restored,
     rewrite_contacts,
-    stamp_via,
 )
-from edgesim.sip.relay import DIALOG_FORMING, Forwarded, Relay
+from edgesim.sip.proxy_core import CALLS, DIALOG_FORMING, Branch, Later, ProxyCore, ResponseContext
 from edgesim.sip.rewriting import Rewriter, as_received
 from edgesim.sip.transaction import Timers
 from edgesim.sip.values import NameAddr, SipUri, Via, delta_seconds, same_host, same_user, split
 
-CALL_ID = "proxy-call-id="
 ALLOW = "INVITE,ACK,BYE,CANCEL,INFO,OPTIONS,REFER,SUBSCRIBE,NOTIFY"
 """What C's B2BUA takes: no UPDATE, no PRACK (Cisco 212475)."""
 SERVICE_TYPE = ("Content-Type", service.CALL_TYPE)
@@ -72,24 +68,13 @@ class Registered:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """What C keeps beside a REGISTER that it forwarded."""
+class Wish:
+    """What a REGISTER that C forwarded asks for: which contacts ``user`` takes by way of a peer."""
 
     targets: tuple[Target, ...]
     peer: Peer
     user: str | None
     source: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """How a request came from E: by which peer and connection, its top Via and its hash then, and whose it is."""
-
-    peer: Peer
-    connection: Connection
-    via: Via
-    loop_hash: str
-    user: str | None
 
 
 class SipSide:
@@ -105,15 +90,20 @@ class SipSide:
         self._loop = asyncio.get_running_loop()
         self.agent = node.defaults.agents.expressway.format(release=release)
         address = node.host.address()
-        self._places: dict[TransportName, Place] = {
-            "tcp": Place(address=address, port=ports.sip, transport="tcp"),
-            "tls": Place(address=address, port=ports.sip_tls, transport="tls"),
-        }
-        self._own = {(place.address, place.port) for place in self._places.values()}
-        self._sent_by = tuple(place.sent_by for place in self._places.values())
         zone = node.deployment.traversal_zone
-        self._zone_name, self._hops = zone.name, min(zone.hop_count, sip.hop_count)
-        self._hashes = sip.branch_hash == "every zone"
+        hop_count = min(zone.hop_count, sip.hop_count)
+        self._zone_name = zone.name
+        self._sides: dict[TransportName, Hop] = {
+            "tcp": Hop(address=address, port=ports.sip, transport="tcp", zone="DefaultZone", hop_count=hop_count),
+            "tls": Hop(address=address, port=ports.sip_tls, transport="tls", zone="DefaultZone", hop_count=hop_count),
+        }
+        self._edge = replace(
+            self._sides["tls"],
+            zone=zone.name,
+            zone_id=sip.zone_index_on_c,
+            loop_hash=sip.branch_hash == "every zone",
+        )
+        self._own = {(hop.address, hop.port) for hop in self._sides.values()}
         tags = node.host.entropy("SIP tags")
         self._own_answers = Answers(self.agent, lambda: tags.token_hex(8), sessions=sip.session_of_answers)
         self._adds_adaptive = sip.ar_sk_inserted_by == "expressway_c"
@@ -123,33 +113,37 @@ class SipSide:
             message_time=sip.message_s,
             unread_time=sip.unread_s,
             idle=sip.client_unproved_idle_s,
+            transactions=CALLS,
         )
         self._endpoint = SipEndpoint(
             node.host,
             node.journal,
-            on_request=self._on_request,
-            on_response=self._on_response,
             on_connection=self._on_connection,
             on_lost=self._on_lost,
             on_stun=self._on_stun,
             answer=self._own_answers.make,
             stun=node.deployment.mra.stun_keepalive,
-            stateful=False,
+            stateful="INVITE",
             limits=limits,
             timers=Timers(t1=sip.t1_s, t2=sip.t2_s, t4=sip.t4_s),
             name="sip",
         )
         self.zone = TraversalClient(node, self._endpoint, self.agent, self._usage, lambda: None, product.retries)
-        self.neighbours = Neighbours(node, self._endpoint, self._places, release)
-        self._relay = Relay(
+        self.neighbours = Neighbours(node, self._endpoint, self._sides, release)
+        self._core = ProxyCore(
             node.host.entropy("SIP branches"),
-            self._sent_by,
+            tuple(hop.sent_by for hop in self._sides.values()),
+            self,
+            self._own_answers,
             write=Rewriter(sip.header_order, sip.headers_apart) if sip.forwarding == "rewritten" else as_received,
-            trying=self._own_answers.trying,
+            warnings=sip.warnings,
+            warned_by=self._sides["tls"],
+            lost_status=sip.neighbour_down_status,
             tags_calls=sip.tags_calls,
             lifetime=sip.timer_c_s,
             message_limits=limits,
         )
+        self._core.serve(self._endpoint)
         self._service = ServiceServer(node, release, product.credentials.ha1)
         self._maintenance = False
         self._contacts: OrderedDict[Target, Registered] = OrderedDict()
@@ -173,10 +167,10 @@ class SipSide:
             policy=Policy(usage=checks_usage(node)),
             keylog=node.keylog,
         )
-        for transport, place in self._places.items():
+        for transport, hop in self._sides.items():
             await self._endpoint.listen(
-                place.address,
-                place.port,
+                hop.address,
+                hop.port,
                 transport,
                 ssl=secure if transport == "tls" else None,
                 handshake_timeout=self._sip.tls_handshake_timeout_s,
@@ -199,16 +193,14 @@ class SipSide:
                 task.cancel()
         self.neighbours.close()
         await self._endpoint.close()
-        self._relay.clear()
+        self._core.close()
         self._contacts.clear()
         self._dialogs.clear()
 
     def leaks(self) -> list[str]:
         """Return what is left, one line each."""
         found = [f"SIP connection {connection!r}" for connection in self._endpoint.connections]
-        if len(self._relay):
-            found.append(f"{len(self._relay)} SIP requests without an answer")
-        return found
+        return found + self._core.leaks()
 
     def zones(self) -> list[tuple[str, str, str, str]]:
         """Return name, type, state and reason of every zone."""
@@ -260,8 +252,7 @@ class SipSide:
         connection.allow_silence(None)
 
     def _on_lost(self, connection: Connection, exc: Exception | None) -> None:
-        for forwarded in self._relay.lost(connection):
-            self._give_up(forwarded)
+        self._core.lost(connection)
         context = connection.context
         if isinstance(context, Peer):
             context.connection_lost(connection, exc)
@@ -283,75 +274,71 @@ class SipSide:
             neighbour.try_again()
         return message.failure(self._sip.stun_error)
 
-    def _give_up(self, forwarded: Forwarded) -> None:
-        """Answer a request whose next hop is gone."""
-        answer = self._own_answers.make(forwarded.request, self._sip.neighbour_down_status)
-        answer.pop_value("Via")
-        forwarded.ingress.send_now(answer)
+    # ---- what the proxy asks
 
-    def _refuse(
-        self,
-        request: Request,
-        status: int,
-        connection: Connection,
-        *headers: tuple[str, str],
-        why: tuple[int, str] | None = None,
-    ) -> None:
-        """Answer a request that goes no further; ``why`` is the Warning, where not that of the status."""
-        if request.method != "ACK":
-            warning = warning_of(status, why, self._places["tls"], self._sip.warnings)
-            connection.send_now(self._own_answers.make(request, status, *headers, warning=warning))
+    def hop_of(self, connection: Connection) -> Hop:
+        """Return C's side at which a connection ends, and its zone."""
+        peer = connection.context
+        if isinstance(peer, Peer):
+            return self._edge
+        return peer.hop if isinstance(peer, Neighbour) else self._sides["tls"]
 
-    def _refuse_as(self, refusal: ProxyRefusal, request: Request, connection: Connection) -> None:
-        self._refuse(request, refusal.status, connection, *refusal.headers, why=refusal.warning)
-
-    def _on_request(self, request: Request, connection: Connection) -> Coroutine[Any, Any, None] | None:
-        context = connection.context
-        try:
-            if request.method == "UPDATE" and context is not None:
-                self._refuse_update(request, connection)
-            elif isinstance(context, Peer):
-                return self._from_edge(request, context, connection)
-            elif isinstance(context, Neighbour):
-                self._from_neighbour(request, context, connection)
-            else:
-                stamp_via(request, connection.peer, zone="DefaultZone")
-                self._refuse(request, 403, connection)
-        except ProxyRefusal as refusal:
-            self._refuse_as(refusal, request, connection)
+    def route(self, context: ResponseContext) -> Later | None:
+        """Send a request on its way, or answer it. Raises `ProxyRefusal`."""
+        peer = context.connection.context
+        if peer is None:
+            self._core.refuse(context, 403)
+        elif context.request.method == "UPDATE":
+            self._refuse_update(context)
+        elif isinstance(peer, Peer):
+            return self._from_edge(context, peer)
+        elif isinstance(peer, Neighbour):
+            self._from_neighbour(context)
         return None
 
-    def _refuse_update(self, request: Request, connection: Connection) -> None:
+    def succeeded(self, branch: Branch, answer: Response) -> None:
+        """Note who is registered where, after a 2xx to REGISTER, and say what C supports."""
+        wish: Wish | None = branch.owner_data
+        if wish is None:
+            return
+        self._registered(answer, wish)
+        if self._path and self._sip.path_in_response and "Path" not in answer:
+            add_path(answer, self._side_of(branch.connection), self._sip.path_form)
+        if self._adds_adaptive and announces_adaptive(branch.context.request):
+            _add_supported(answer, ADAPTIVE)
+        if not self.node.deployment.mra.stun_keepalive:
+            _remove_supported(answer, ADAPTIVE)  # nobody here would answer the keep-alives that it allows
+
+    def _refuse_update(self, context: ResponseContext) -> None:
         """Session refresh by UPDATE does not work over MRA: the B2BUA knows no such method."""
         agent = self.node.defaults.agents.b2bua.format(release=self._product.release)
-        stamp_via(request, connection.peer, zone=_zone_of(connection, self._zone_name))
-        answer = self._own_answers.make(request, self._sip.update_status, ("Server", agent), ("Allow", ALLOW))
-        connection.send_now(answer)
+        headers = (("Server", agent), ("Allow", ALLOW))
+        self._core.answer(context, self._own_answers.make(context.request, self._sip.update_status, *headers))
 
     # ---- from E
 
-    def _from_edge(self, request: Request, peer: Peer, connection: Connection) -> Coroutine[Any, Any, None] | None:
-        via, received_hash = request.top_via, loop_hash(request)
-        stamp_via(request, connection.peer, zone=self._zone_name, zone_id=self._sip.zone_index_on_c)
+    def _from_edge(self, context: ResponseContext, peer: Peer) -> Later | None:
+        request = context.request
         if request.method == "SERVICE":
-            return self._serve(request, connection)
-        admit(request, Passage(own=self._sent_by, loop=received_hash))
-        in_dialog = "tag" in request.to.parameters
-        target = self._drop_routes(request)
-        if self._maintenance and not in_dialog and request.method not in ("ACK", "CANCEL"):
+            return self._serve(context)
+        self._core.admit(context)
+        outgoing = request.copy()
+        target = self._drop_routes(outgoing)
+        if self._maintenance and "tag" not in request.to.parameters and request.method not in ("ACK", "CANCEL"):
             raise ProxyRefusal(self._sip.maintenance_status, "maintenance mode", self._sip.maintenance_warning)
         neighbour = self.neighbours.find(target)
         if neighbour is None:
             raise ProxyRefusal(404, "no search rule matches")
-        arrival = Arrival(peer, connection, via, received_hash, self._consume_credentials(request))
+        user = self._consume_credentials(outgoing)
         if neighbour.open:
-            self._up(request, neighbour, arrival)
+            self._up(context, outgoing, neighbour, peer, user)
             return None
-        return self._up_later(request, neighbour, arrival)
+        return partial(self._up_later, context, outgoing, neighbour, peer, user)
 
-    def _serve(self, request: Request, connection: Connection) -> Coroutine[Any, Any, None] | None:
+    def _serve(self, context: ResponseContext) -> Later | None:
+        request, connection = context.request, context.connection
         if self._service.apparent(request) != connection.local:
-            return self._serve_nowhere(request, connection)
+            return partial(self._serve_nowhere, context)
         found = self._service.judge(request, connection.peer, connection.peer_certificate)
         if found.status == self._sip.service_wrong_status:
             # C's log names the host that the failure came from, which is E, whoever the client was.
@@ -359,37 +346,38 @@ class SipSide:
         if found.body:
             answer = self._own_answers.make(request, found.status, SERVICE_TYPE)
             answer.set_body(found.body)
-            connection.send_now(answer)
+            self._core.answer(context, answer)
         else:
-            self._refuse(request, found.status, connection)
+            self._core.refuse(context, found.status)
         return None
 
-    async def _serve_nowhere(self, request: Request, connection: Connection) -> None:
+    async def _serve_nowhere(self, context: ResponseContext) -> None:
         """The Route leads away from C, as where a NAT stands between the two: C cannot connect to it, and gives up."""
-        apparent = self._service.apparent(request)
+        connection = context.connection
+        apparent = self._service.apparent(context.request)
         where = f'Dst-ip="{apparent[0]}" Dst-port="{apparent[1]}" ' if apparent else ""
         text = (
             f'Module="network.tcp" Level="ERROR": Src-ip="{connection.local[0]}" {where}Detail="TCP Connection Failed"'
         )
         self.node.journal.emit(events.Note(text=text), peer=connection.peer)
         await asyncio.sleep(self._sip.service_timeout_s)
-        self._refuse(request, 408, connection)
+        self._core.refuse(context, 408)
 
     def _is_own(self, uri: SipUri) -> bool:
         return (same_host(uri.host), uri.port or self._ports.sip_tls) in self._own
 
-    def _drop_routes(self, request: Request) -> SipUri:
+    def _drop_routes(self, outgoing: Request) -> SipUri:
         """Drop what Routes the edge put there and return the URI by which to go on."""
-        while values := request.values("Route"):
+        while values := outgoing.values("Route"):
             uri = NameAddr.parse(values[0]).address
             if not self._is_own(uri) and "directed" not in uri.parameters:
                 return uri
             if "directed" in uri.parameters and not self._sip.c_drops_route:
                 break
-            request.pop_value("Route")
-        return SipUri.parse(request.uri)
+            outgoing.pop_value("Route")
+        return SipUri.parse(outgoing.uri)
 
-    def _consume_credentials(self, request: Request) -> str | None:
+    def _consume_credentials(self, outgoing: Request) -> str | None:
         """Remove the answers to the edge's own challenges and return their user; Unified CM's own stay.
 
         E vouches for one answer, and cannot show which. Raises `ProxyRefusal` where they are of different users.
@@ -397,64 +385,56 @@ class SipSide:
         realm = self.node.defaults.unified_cm.realm
         users: dict[str, None] = {}
         for name in ("Proxy-Authorization", "Authorization"):
-            if name not in request:
+            if name not in outgoing:
                 continue
-            for nth, header in reversed([*enumerate(request.authentication(name))]):
+            for nth, header in reversed([*enumerate(outgoing.authentication(name))]):
                 if header.scheme.lower() == "digest" and header.get("realm") != realm:
-                    request.remove(name, nth)
+                    outgoing.remove(name, nth)
                     users[header.get("username") or ""] = None
         if len(users) > 1:
             raise ProxyRefusal(self._sip.two_users_status, "answers of two users")
         return next(iter(users), None)
 
-    async def _up_later(self, request: Request, neighbour: Neighbour, arrival: Arrival) -> None:
-        """Open the neighbour's connection, then forward."""
+    async def _up_later(
+        self, context: ResponseContext, outgoing: Request, neighbour: Neighbour, peer: Peer, user: str | None
+    ) -> None:
+        """Open the neighbour's connection, then forward. Raises `ProxyRefusal`."""
         try:
             await neighbour.connect()
-            self._up(request, neighbour, arrival)
         except OSError:
-            self._refuse(request, self._sip.neighbour_down_status, arrival.connection)
-        except ProxyRefusal as refusal:
-            self._refuse_as(refusal, request, arrival.connection)
+            raise ProxyRefusal(self._sip.neighbour_down_status, "the neighbour does not answer") from None
+        if not context.answered:  # it may have been cancelled meanwhile
+            self._up(context, outgoing, neighbour, peer, user)
 
-    def _up(self, request: Request, neighbour: Neighbour, arrival: Arrival) -> None:
+    def _up(
+        self, context: ResponseContext, outgoing: Request, neighbour: Neighbour, peer: Peer, user: str | None
+    ) -> None:
         """Forward a request to a Unified CM node. Raises `ProxyRefusal`."""
         if neighbour.connection is None:
             raise ProxyRefusal(self._sip.neighbour_down_status, "the neighbour is gone")
-        call_id = self._relay.call_id()
-        note: Note | None = None
-        place = neighbour.place
-        if request.method == "REGISTER":
-            targets = tuple(_target(contact.address) for contact in request.contacts)
-            source = _seen_at(request)
-            if any(self._is_taken(target, arrival.user, source) for target in targets):
+        wish: Wish | None = None
+        if outgoing.method == "REGISTER":
+            targets = tuple(_target(contact.address) for contact in outgoing.contacts)
+            source = _seen_at(outgoing)
+            if any(self._is_taken(target, user, source) for target in targets):
                 raise ProxyRefusal(self._sip.contact_taken_status, "the contact is another user's")
-            note = Note(targets, arrival.peer, arrival.user, source)
+            wish = Wish(targets, peer, user, source)
             if not self._path:
-                rewrite_contacts(request, place, user=arrival.user)
+                rewrite_contacts(outgoing, neighbour.hop, user=user)
             else:
-                add_path(request, place, self._sip.path_form)
+                add_path(outgoing, neighbour.hop, self._sip.path_form)
                 if self._sip.path_adds_user:
-                    assert_user(request, arrival.user)
-        elif request.method in DIALOG_FORMING:
-            record_route(request, egress=place, ingress=self._places["tls"], proxy_call_id=call_id)
-            self._join(call_id, arrival.peer)
-        try:
-            self._relay.forward(
-                request,
-                arrival.connection,
-                neighbour.connection,
-                place=place,
-                zone=neighbour.name,
-                hop_count=self._hops,
-                proxy_call_id=call_id,
-                now=self._loop.time(),
-                via=arrival.via,
-                loop_hash=arrival.loop_hash,
-                note=note,
-            )
-        except SipTransportError:
-            raise ProxyRefusal(self._sip.neighbour_down_status, "the neighbour is gone") from None
+                    assert_user(outgoing, user)
+        call_id = self._core.forward(
+            context,
+            outgoing,
+            neighbour.connection,
+            neighbour.hop,
+            unreachable=self._sip.neighbour_down_status,
+            owner_data=wish,
+        )
+        if outgoing.method in DIALOG_FORMING:
+            self._join(call_id, peer)
 
     def _is_taken(self, target: Target, user: str | None, source: str | None) -> bool:
         """Say whether a contact is another user's. Nobody can take the address that a client is seen to come from."""
@@ -463,43 +443,28 @@ class SipSide:
 
     # ---- from Unified CM
 
-    def _from_neighbour(self, request: Request, neighbour: Neighbour, connection: Connection) -> None:
+    def _from_neighbour(self, context: ResponseContext) -> None:
         """Send a request of Unified CM down to the E that the client is connected to. Raises `ProxyRefusal`."""
-        via, received_hash = request.top_via, loop_hash(request)
-        admit(request, Passage(own=self._sent_by, loop=received_hash))
-        stamp_via(request, connection.peer, zone=neighbour.name, unasked=False)
+        self._core.admit(context)
+        outgoing = context.request.copy()
         dialog = None
-        while (route := pop_route(request, self._is_own)) is not None:
+        while (route := pop_route(outgoing, self._is_own)) is not None:
             dialog = (route.address.user or "").removeprefix(CALL_ID)
-        uri = SipUri.parse(request.uri)
+        uri = SipUri.parse(outgoing.uri)
         if self._is_own(uri):
             uri = restored(uri, "tls")
-            request.uri = str(uri)
+            outgoing.uri = str(uri)
         peer = self._dialogs.get(dialog) if dialog else None
         if peer is None:
             held = self._contacts.get(_target(uri))
             peer = held.peer if held is not None else None
         if peer is None or peer.connection is None:
             raise ProxyRefusal(self._sip.unknown_target_status, "nobody registered this contact through here")
-        call_id = self._relay.call_id()
-        if request.method in DIALOG_FORMING:
-            record_route(request, egress=self._places["tls"], ingress=neighbour.place, proxy_call_id=call_id)
+        call_id = self._core.forward(
+            context, outgoing, peer.connection, self._edge, unreachable=self._sip.unknown_target_status
+        )
+        if outgoing.method in DIALOG_FORMING:
             self._join(call_id, peer)
-        try:
-            self._relay.forward(
-                request,
-                connection,
-                peer.connection,
-                place=self._places["tls"],
-                zone=self._zone_name,
-                hop_count=self._hops,
-                proxy_call_id=call_id,
-                now=self._loop.time(),
-                via=via,
-                loop_hash=received_hash if self._hashes else None,
-            )
-        except SipTransportError:
-            raise ProxyRefusal(self._sip.unknown_target_status, "E is gone") from None
 
     def _join(self, call_id: str, peer: Peer) -> None:
         self._dialogs[call_id] = peer
@@ -508,39 +473,21 @@ class SipSide:
 
     # ---- responses
 
-    def _on_response(self, response: Response, connection: Connection) -> None:
-        forwarded = self._relay.answered(response, connection)
-        if forwarded is None:
-            return
-        if isinstance(forwarded.note, Note) and 200 <= response.status < 300:
-            self._registered(response, forwarded.note)
-            if self._path and self._sip.path_in_response and "Path" not in response:
-                add_path(response, self._place_of(connection), self._sip.path_form)
-            if self._adds_adaptive and announces_adaptive(forwarded.request):
-                _add_supported(response, ADAPTIVE)
-            if not self.node.deployment.mra.stun_keepalive:
-                _remove_supported(response, ADAPTIVE)  # nobody here would answer the keep-alives that it allows
-        self._relay.back(forwarded, response)
+    def _side_of(self, connection: Connection) -> Hop:
+        return connection.context.hop if isinstance(connection.context, Neighbour) else self._sides["tcp"]
 
-    def _place_of(self, connection: Connection) -> Place:
-        return connection.context.place if isinstance(connection.context, Neighbour) else self._places["tcp"]
-
-    def _registered(self, response: Response, note: Note) -> None:
+    def _registered(self, response: Response, wish: Wish) -> None:
         """Note which contacts are whose, and until when, after a 200 to REGISTER."""
         until = self._loop.time() + delta_seconds(response.get("Expires") or "0")
         granted = {_target(restored(contact.address, "tls")) for contact in response.contacts}
-        for target in note.targets:
-            if self._is_taken(target, note.user, note.source):
+        for target in wish.targets:
+            if self._is_taken(target, wish.user, wish.source):
                 continue
             self._contacts.pop(target, None)
             if until > self._loop.time() and target in granted:
-                self._contacts[target] = Registered(note.peer, note.user, until)
+                self._contacts[target] = Registered(wish.peer, wish.user, until)
                 if len(self._contacts) > CONTACTS:
                     self._contacts.popitem(last=False)
-
-
-def _zone_of(connection: Connection, traversal: str) -> str:
-    return connection.context.name if isinstance(connection.context, Neighbour) else traversal
 
 
 def _add_supported(response: Response, tag: str) -> None:

@@ -10,8 +10,7 @@ Service Connect" (Cisco 212475); RFC 3261, section 16.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from edgesim.deployment import Product, closed, hosts
@@ -26,24 +25,23 @@ from edgesim.servers.expressway_e.sip_digests import DigestCache
 from edgesim.servers.expressway_e.sip_service import ServiceClient
 from edgesim.servers.expressway_e.zone import Link, TraversalServer
 from edgesim.sip import stun
-from edgesim.sip.admission import Passage, ProxyRefusal, admit
-from edgesim.sip.answering import Answers, warning_of
+from edgesim.sip.admission import ProxyRefusal
+from edgesim.sip.answering import Answers
 from edgesim.sip.connection import Connection
 from edgesim.sip.digest import KEY_OCTETS, DigestCredentials, Nonces, Verdict
 from edgesim.sip.endpoint import SipEndpoint
-from edgesim.sip.errors import SipError, SipTransportError
+from edgesim.sip.errors import SipError
 from edgesim.sip.framing import SipLimits, fits
 from edgesim.sip.message import Request, Response
-from edgesim.sip.proxy import Place, announces_adaptive, loop_hash, pop_route, record_route, stamp_via
-from edgesim.sip.relay import DIALOG_FORMING, Forwarded, Relay
+from edgesim.sip.proxy import CALL_ID, Hop, announces_adaptive, pop_route
+from edgesim.sip.proxy_core import CALLS, DIALOG_FORMING, Branch, Later, ProxyCore, ResponseContext
 from edgesim.sip.rewriting import Rewriter, as_received
 from edgesim.sip.transaction import Timers
-from edgesim.sip.values import NameAddr, SipUri, Via, delta_seconds, same_host
+from edgesim.sip.values import NameAddr, SipUri, delta_seconds, same_host
 from edgesim.world import WorldEvent
 from edgesim.world.api import Incarnation
 from edgesim.world.events import TlsFailed
 
-CALL_ID = "proxy-call-id="
 LONGEST_NAME = 255
 """Octets of a host name (RFC 1035, section 2.3.4); a path to a longer one does not stand."""
 INTERNAL = ("SERVICE",)
@@ -52,16 +50,13 @@ UNCHALLENGED = ("ACK", "CANCEL")
 """Requests that cannot be sent again with an answer (RFC 3261, 22.1): their connection must have proved itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A request's top Via and its hash as it arrived."""
-
-    via: Via
-    loop_hash: str
-
-
 class _Endpoint(SipEndpoint):
     """An endpoint that notes when a C was last heard of."""
+
+    def got_message(self, message: Request | Response, connection: Connection) -> None:
+        """Take note of it as a sign of life."""
+        _heard(connection)
+        super().got_message(message, connection)
 
     def saw_keepalive(self, form: str, connection: Connection, data: bytes) -> None:
         """Take note of it as a sign of life."""
@@ -92,17 +87,32 @@ class SipSide:
         self.zone = TraversalServer(node, self._own_answers, self._links_changed)
         self.clients = Clients()
         zone = node.deployment.traversal_zone
-        self._zone_name, self._zone_id, self._hops = zone.name, str(zone.index_on_e), min(zone.hop_count, sip.hop_count)
+        self._zone_name, self._zone_id = zone.name, str(zone.index_on_e)
+        hop_count = min(zone.hop_count, sip.hop_count)
         # Behind a static NAT, E shows the public address. C may reach the traversal zone by either interface.
         shown = {spec.outer: spec.public_address}
-        self._outer = Place(address=spec.public_address, port=ports.edge_sip, transport="tls")
+        self._outer = Hop(
+            address=spec.public_address,
+            port=ports.edge_sip,
+            transport="tls",
+            zone=sip.edge_zone,
+            hop_count=hop_count,
+        )
         self._sides = {
-            each.address: Place(address=shown.get(each.address, each.address), port=zone.port, transport="tls")
+            each.address: Hop(
+                address=shown.get(each.address, each.address),
+                port=zone.port,
+                transport="tls",
+                zone=zone.name,
+                zone_id=zone.index_on_e,
+                hop_count=hop_count,
+                loop_hash=sip.branch_hash == "every zone",
+            )
             for each in spec.interfaces
             if ":" not in each.address  # MRA is IPv4 only
         }
         self._listens = [(spec.outer, ports.edge_sip), *((address, zone.port) for address in self._sides)]
-        self._own = {(place.address, place.port) for place in (self._outer, *self._sides.values())}
+        self._own = {(hop.address, hop.port) for hop in (self._outer, *self._sides.values())}
         self._own.update(self._listens)
         names = (node.fqdn, node.deployment.mra.expressway_e_cluster)  # as in the Route of a client that was told names
         self._own |= {(same_host(name), self._outer.port) for name in names if name}
@@ -133,12 +143,16 @@ class SipSide:
             idle=sip.client_unproved_idle_s,
             rate=sip.client_octets_per_s,
             rate_burst=sip.client_octets_burst,
+            transactions=CALLS,
         )
-        self._relay = Relay(
+        self._core = ProxyCore(
             node.host.entropy("SIP branches"),
-            tuple(place.sent_by for place in (*self._sides.values(), self._outer)),
+            tuple(hop.sent_by for hop in (*self._sides.values(), self._outer)),
+            self,
+            self._own_answers,
             write=Rewriter(sip.header_order, sip.headers_apart) if sip.forwarding == "rewritten" else as_received,
-            trying=self._own_answers.trying,
+            warnings=sip.warnings,
+            lost_status=sip.zone_down_status,
             tags_calls=sip.tags_calls,
             lifetime=sip.timer_c_s,
             message_limits=limits,
@@ -149,22 +163,20 @@ class SipSide:
             401: ("WWW-Authenticate", "Authorization"),
         }[sip.challenge]
         self._asks, self._answers = asks, answers
-        self._hashes = sip.branch_hash == "every zone"
         self._endpoint = _Endpoint(
             node.host,
             node.journal,
-            on_request=self._on_request,
-            on_response=self._on_response,
             on_connection=self._on_connection,
             on_lost=self._on_lost,
             on_stun=self._on_stun,
             answer=self._own_answers.make,
             stun=node.deployment.mra.stun_keepalive,
-            stateful=False,
+            stateful="INVITE",
             limits=limits,
             timers=Timers(t1=sip.t1_s, t2=sip.t2_s, t4=sip.t4_s),
             name="sip",
         )
+        self._core.serve(self._endpoint)
         self._up = asyncio.Event()
         self._life: Incarnation | None = None
         node.host.services["sip"] = self
@@ -202,15 +214,13 @@ class SipSide:
         self._life = None
         await self._endpoint.close()
         self.zone.close()
-        self._relay.clear()
+        self._core.close()
         self.clients.clear()
 
     def leaks(self) -> list[str]:
         """Return what is left, one line each."""
         found = [f"SIP connection {connection!r}" for connection in self._endpoint.connections]
-        if len(self._relay):
-            found.append(f"{len(self._relay)} SIP requests without an answer")
-        return found
+        return found + self._core.leaks()
 
     def zones(self) -> list[tuple[str, str, str, str]]:
         """Return name, type, state and reason of every zone."""
@@ -220,8 +230,8 @@ class SipSide:
             (self._zone_name, "Unified Communications traversal server", state, reason),
         ]
 
-    def _side(self, link: Link) -> Place:
-        """Return E's place in the traversal zone on the interface by which a C reached it."""
+    def _side(self, link: Link) -> Hop:
+        """Return E's side of the traversal zone on the interface by which a C reached it."""
         return self._sides[link.connection.local[0]]
 
     # ---- what the endpoint reports, and what fails before there is a connection to report
@@ -243,18 +253,11 @@ class SipSide:
             connection.context = Client(connection)
 
     def _on_lost(self, connection: Connection, exc: Exception | None) -> None:
-        for forwarded in self._relay.lost(connection):
-            self._give_up(forwarded)
+        self._core.lost(connection)
         if isinstance(connection.context, Link):
             self.zone.lost(connection.context)
         elif isinstance(connection.context, Client):
             self.clients.lost(connection.context)
-
-    def _give_up(self, forwarded: Forwarded) -> None:
-        """Answer a request whose next hop is gone."""
-        answer = self._own_answers.make(forwarded.request, self._sip.zone_down_status)
-        answer.pop_value("Via")
-        forwarded.ingress.send_now(answer)
 
     def _on_stun(self, message: stun.StunMessage, connection: Connection) -> stun.StunMessage | None:
         """Say whether the path of the client's registration stands: up to C as E sees it, beyond as C does."""
@@ -285,76 +288,60 @@ class SipSide:
         if client.connection.open:
             client.connection.send_raw(bytes(answer if up else message.failure(self._sip.stun_error)))
 
-    def _on_request(self, request: Request, connection: Connection) -> Coroutine[Any, Any, None] | None:
-        context = connection.context
-        try:
-            if isinstance(context, Client):
-                return self._from_client(request, context)
-            if isinstance(context, Link):
-                self._from_core(request, context)
-        except ProxyRefusal as refusal:
-            self._refuse_as(refusal, request, connection)
+    # ---- what the proxy asks
+
+    def hop_of(self, connection: Connection) -> Hop:
+        """Return the interface at which a connection arrived, and its zone."""
+        return self._outer if connection.local[1] == self._outer.port else self._sides[connection.local[0]]
+
+    def route(self, context: ResponseContext) -> Later | None:
+        """Send a request on its way, or answer it. Raises `ProxyRefusal`."""
+        peer = context.connection.context
+        if isinstance(peer, Client):
+            return self._from_client(context, peer)
+        if isinstance(peer, Link):
+            self._from_core(context, peer)
         return None
 
-    def _refuse(
-        self,
-        request: Request,
-        status: int,
-        connection: Connection,
-        *headers: tuple[str, str],
-        why: tuple[int, str] | None = None,
-    ) -> None:
-        """Answer a request that goes no further; ``why`` is the Warning, where not that of the status."""
-        if request.method == "ACK":
-            return
-        place = self._place_of(connection)
-        warning = warning_of(status, why, place, self._sip.warnings)
-        connection.send_now(self._own_answers.make(request, status, *headers, warning=warning))
-
-    def _refuse_as(self, refusal: ProxyRefusal, request: Request, connection: Connection) -> None:
-        self._refuse(request, refusal.status, connection, *refusal.headers, why=refusal.warning)
-
-    def _place_of(self, connection: Connection) -> Place:
-        """Return the interface at which a connection arrived."""
-        outer = connection.local[1] == self._outer.port
-        return self._outer if outer else self._sides[connection.local[0]]
+    def succeeded(self, branch: Branch, answer: Response) -> None:
+        """Note who is registered where, after a 2xx to REGISTER."""
+        wish: Wish | None = branch.owner_data
+        if wish is not None:
+            if _grants_nothing(answer):
+                self.clients.unregistered(wish)
+            else:
+                self.clients.registered_at(wish)
 
     # ---- from a client: who is it?
 
-    def _from_client(self, request: Request, client: Client) -> Coroutine[Any, Any, None] | None:
-        arrival = Arrival(request.top_via, loop_hash(request))
-        stamp_via(request, client.connection.peer, zone=self._sip.edge_zone)
-        self._admit(request, arrival)
+    def _from_client(self, context: ResponseContext, client: Client) -> Later | None:
+        request = context.request
+        self._core.admit(context)
         if request.method in INTERNAL:
             raise ProxyRefusal(self._sip.service_from_outside_status, "no request of a client")
         if request.method in UNCHALLENGED:
-            if client.proved:
-                self._up_to_core(request, client, arrival)
-            else:
-                self._refuse(request, 403, client.connection)
+            if not client.proved:
+                raise ProxyRefusal(403, "nobody proved to be there")
+            self._up_to_core(context, request.copy(), client)
             return None
         credentials = self._credentials(request)
         if credentials is None:
             client.challenges = 0
-            self._challenge(request, client)
+            self._challenge(context, client)
             return None
         now = self._loop.time()
         verdict = self._nonces.judge(credentials, now)
         if verdict is Verdict.STALE:
-            self._challenge(request, client, stale=True)
+            self._challenge(context, client, stale=True)
         elif verdict is not Verdict.GRANTED:
             self._judged(credentials, False, verdict.value, client)
-            self._challenge_again(request, client)
+            self._challenge_again(context, client)
         elif self._digests.proves(credentials, request.method, now):
             self._granted(credentials.username, client)
-            self._up_to_core(request, client, arrival, user=credentials.username)
+            self._up_to_core(context, request.copy(), client, user=credentials.username)
         else:
-            return self._ask(request, credentials, client, arrival)
+            return partial(self._ask, context, credentials, client)
         return None
-
-    def _admit(self, request: Request, arrival: Arrival) -> None:
-        """Look at what RFC 3261, 16.3, has a proxy look at. Raises `ProxyRefusal`."""
-        admit(request, Passage(own=self._relay.own, loop=arrival.loop_hash))
 
     def _credentials(self, request: Request) -> DigestCredentials | None:
         """Return the answer to a challenge of ours. Raises `SipProtocolError` for one that is incomplete."""
@@ -365,17 +352,17 @@ class SipSide:
                 return DigestCredentials.of(header)
         return None
 
-    def _challenge(self, request: Request, client: Client, *, stale: bool = False) -> None:
+    def _challenge(self, context: ResponseContext, client: Client, *, stale: bool = False) -> None:
         client.challenges += not stale
         challenge = self._nonces.challenge(self.node.fqdn, self._loop.time(), stale=stale)
-        self._refuse(request, self._sip.challenge, client.connection, (self._asks, challenge))
+        self._core.refuse(context, self._sip.challenge, (self._asks, challenge))
 
-    def _challenge_again(self, request: Request, client: Client) -> None:
+    def _challenge_again(self, context: ResponseContext, client: Client) -> None:
         """Challenge a client whose answer was wrong, unless that was its last chance."""
         if client.challenges >= self._sip.challenges:
-            self._refuse(request, 403, client.connection)
+            self._core.refuse(context, 403)
         else:
-            self._challenge(request, client)
+            self._challenge(context, client)
 
     def _granted(self, user: str, client: Client) -> None:
         """A user has proved to be who it is, and with it the address of the client."""
@@ -390,24 +377,22 @@ class SipSide:
             keys=(f"user:{user}",),
         )
 
-    async def _ask(self, request: Request, credentials: DigestCredentials, client: Client, arrival: Arrival) -> None:
-        """Have a C judge the credentials, then forward the request or answer it."""
-        user = credentials.username
-        try:
-            link = self._route(request, client)
-            status = await self._judgement(request, credentials, link)
-            if status == 200:
-                self._granted(user, client)
-                self._up_to_core(request, client, arrival, link=link if link.active else None, user=user)
-            elif status in (self._sip.service_wrong_status, self._sip.service_unknown_status):
-                # A C that does not know the user says nothing of the digest.
-                if status == self._sip.service_wrong_status:
-                    self._protection.count(Category.SIP_AUTHENTICATION, client.connection.peer)
-                self._challenge_again(request, client)
-            else:
-                self._refuse(request, status, client.connection)
-        except ProxyRefusal as refusal:
-            self._refuse_as(refusal, request, client.connection)
+    async def _ask(self, context: ResponseContext, credentials: DigestCredentials, client: Client) -> None:
+        """Have a C judge the credentials, then forward the request or answer it. Raises `ProxyRefusal`."""
+        user, outgoing = credentials.username, context.request.copy()
+        link = self._route(outgoing, client)
+        status = await self._judgement(outgoing, credentials, link)
+        if status == 200:
+            self._granted(user, client)
+            if not context.answered:  # it may have been cancelled meanwhile
+                self._up_to_core(context, outgoing, client, link=link if link.active else None, user=user)
+        elif status in (self._sip.service_wrong_status, self._sip.service_unknown_status):
+            # A C that does not know the user says nothing of the digest.
+            if status == self._sip.service_wrong_status:
+                self._protection.count(Category.SIP_AUTHENTICATION, client.connection.peer)
+            self._challenge_again(context, client)
+        else:
+            self._core.refuse(context, status)
 
     async def _judgement(self, request: Request, credentials: DigestCredentials, link: Link) -> int:
         """Ask the C of ``link``, and, where the user is unknown there, the others; return the status of the answer."""
@@ -441,9 +426,9 @@ class SipSide:
 
     def _up_to_core(
         self,
-        request: Request,
+        context: ResponseContext,
+        outgoing: Request,
         client: Client,
-        arrival: Arrival,
         *,
         link: Link | None = None,
         user: str | None = None,
@@ -453,51 +438,41 @@ class SipSide:
         Raises `ProxyRefusal`.
         """
         client.connection.allow_silence(self._sip.client_idle_s)
-        link = link or self._route(request, client)
-        call_id = self._relay.call_id()
+        link = link or self._route(outgoing, client)
         wish: Wish | None = None
-        if request.method == "REGISTER" and user is not None:
-            request.remove("Path")  # no client has a proxy of its own behind it
-            wish = Wish.of(request, client, user)
+        if outgoing.method == "REGISTER" and user is not None:
+            outgoing.remove("Path")  # no client has a proxy of its own behind it
+            wish = Wish.of(outgoing, client, user)
             if self.clients.refuses(wish):
                 raise ProxyRefusal(self._sip.contact_taken_status, "the contact is another user's")
-            client.link, client.node = link, SipUri.parse(request.uri).host
-        elif request.method in DIALOG_FORMING:
-            record_route(request, egress=self._side(link), ingress=self._outer, proxy_call_id=call_id)
+            client.link, client.node = link, SipUri.parse(outgoing.uri).host
+        call_id = self._core.forward(
+            context,
+            outgoing,
+            link.connection,
+            self._side(link),
+            unreachable=self._sip.zone_down_status,
+            owner_data=wish,
+        )
+        if outgoing.method in DIALOG_FORMING:
             self.clients.joined(client, call_id)
-        try:
-            self._relay.forward(
-                request,
-                client.connection,
-                link.connection,
-                place=self._side(link),
-                zone=self._zone_name,
-                hop_count=self._hops,
-                proxy_call_id=call_id,
-                now=self._loop.time(),
-                via=arrival.via,
-                loop_hash=arrival.loop_hash if self._hashes else None,
-                note=wish,
-            )
-        except SipTransportError:
-            raise ProxyRefusal(self._sip.zone_down_status, "the connection to C is gone") from None
 
     def _is_own(self, uri: SipUri) -> bool:
         return (same_host(uri.host), uri.port or self._outer.port) in self._own
 
-    def _route(self, request: Request, client: Client) -> Link:
+    def _route(self, outgoing: Request, client: Client) -> Link:
         """Remove E's own Routes and return the way to the C that the next one names, or to a better one.
 
         Raises `ProxyRefusal`.
         """
         while True:
-            values = request.values("Route")
+            values = outgoing.values("Route")
             if not values:
                 raise ProxyRefusal(self._sip.no_route_status, "no Route")
             uri = NameAddr.parse(values[0]).address
             if not self._is_own(uri):
                 break
-            request.pop_value("Route")
+            outgoing.pop_value("Route")
         link = self.zone.at(uri.host)
         if (uri.user or "").startswith(CALL_ID):
             return self._or_refuse(link)
@@ -506,7 +481,7 @@ class SipSide:
         if self.maintenance:
             raise ProxyRefusal(self._sip.maintenance_status, "maintenance mode", self._sip.maintenance_warning)
         others = len(self.zone.links) - (link is not None)
-        if others and self._adaptive and announces_adaptive(request):
+        if others and self._adaptive and announces_adaptive(outgoing):
             link = self._adapted(link, uri.host, client)
         return self._or_refuse(link)
 
@@ -530,64 +505,34 @@ class SipSide:
 
     # ---- from a C
 
-    def _from_core(self, request: Request, link: Link) -> None:
-        link.heard = self._loop.time()
-        arrival = Arrival(request.top_via, loop_hash(request))
-        stamp_via(request, link.connection.peer, zone=self._zone_name, zone_id=int(self._zone_id))
+    def _from_core(self, context: ResponseContext, link: Link) -> None:
+        request = context.request
         if request.method == "OPTIONS" and self._is_own(SipUri.parse(request.uri)):
-            link.connection.send_now(self.zone.options(request, link))
+            self._core.answer(context, self.zone.options(request, link))
         elif not link.authenticated:
-            self._refuse(request, self._sip.unauthenticated_peer_status, link.connection)
+            self._core.refuse(context, self._sip.unauthenticated_peer_status)
         elif self.zone.settings.check_credentials and request.method not in UNCHALLENGED:
             challenge = self._nonces.challenge(self.node.fqdn, self._loop.time())
-            self._refuse(request, 407, link.connection, ("Proxy-Authenticate", challenge))
+            self._core.refuse(context, 407, ("Proxy-Authenticate", challenge))
         else:
-            self._down_to_client(request, link, arrival)
+            self._core.admit(context)
+            self._down_to_client(context, request.copy())
 
-    def _down_to_client(self, request: Request, link: Link, arrival: Arrival) -> None:
+    def _down_to_client(self, context: ResponseContext, outgoing: Request) -> None:
         """Deliver a request to the connection of the client it is for. Raises `ProxyRefusal`."""
-        self._admit(request, arrival)
         dialog = None
-        while (route := pop_route(request, self._is_own)) is not None:
+        while (route := pop_route(outgoing, self._is_own)) is not None:
             dialog = (route.address.user or "").removeprefix(CALL_ID)
         client = self.clients.of_dialog(dialog) if dialog else None
         if client is None:
-            client = self.clients.at(SipUri.parse(request.uri))
+            client = self.clients.at(SipUri.parse(outgoing.uri))
         if client is None or not client.connection.open:
             raise ProxyRefusal(self._sip.unknown_target_status, "nobody registered this contact here")
-        call_id = self._relay.call_id()
-        if request.method in DIALOG_FORMING:
-            record_route(request, egress=self._outer, ingress=self._side(link), proxy_call_id=call_id)
+        call_id = self._core.forward(
+            context, outgoing, client.connection, self._outer, unreachable=self._sip.unknown_target_status
+        )
+        if outgoing.method in DIALOG_FORMING:
             self.clients.joined(client, call_id)
-        try:
-            self._relay.forward(
-                request,
-                link.connection,
-                client.connection,
-                place=self._outer,
-                zone=self._sip.edge_zone,
-                hop_count=self._hops,
-                proxy_call_id=call_id,
-                now=self._loop.time(),
-                via=arrival.via,
-                loop_hash=arrival.loop_hash,
-            )
-        except SipTransportError:
-            raise ProxyRefusal(self._sip.unknown_target_status, "the client is gone") from None
-
-    # ---- responses
-
-    def _on_response(self, response: Response, connection: Connection) -> None:
-        _heard(connection)
-        forwarded = self._relay.answered(response, connection)
-        if forwarded is None:
-            return
-        if forwarded.note is not None and 200 <= response.status < 300:
-            if _grants_nothing(response):
-                self.clients.unregistered(forwarded.note)
-            else:
-                self.clients.registered_at(forwarded.note)
-        self._relay.back(forwarded, response)
 
 
 def _grants_nothing(response: Response) -> bool:

@@ -16,7 +16,7 @@ from edgesim.pki.keys import sign_sha1
 from edgesim.servers.expressway_e.zone import Link
 from edgesim.sip.digest import DigestCredentials
 from edgesim.sip.message import Request
-from edgesim.sip.proxy import MAGIC, Place
+from edgesim.sip.proxy import MAGIC, Hop
 
 AUTHENTICATOR = "<sip:127.0.0.1:22210;transport=tcp;vcs-cate;lr>"
 """The Route to C's own authentication process."""
@@ -25,11 +25,11 @@ OWN_PORTS = (25000, 29999)
 
 
 class ServiceClient:
-    """Makes the SERVICE requests of one E. ``place`` says where the Via towards a C points to."""
+    """Makes the SERVICE requests of one E. ``side`` is E's side towards a C."""
 
-    def __init__(self, node: Node, place: Callable[[Link], Place], agent: str) -> None:
+    def __init__(self, node: Node, side: Callable[[Link], Hop], agent: str) -> None:
         self._node = node
-        self._place = place
+        self._side = side
         self._agent = agent
         self._entropy = node.host.entropy("SERVICE")
         self._sequence = self._entropy.randrange(1, 5000)
@@ -62,13 +62,13 @@ class ServiceClient:
         from_, to = f"{proxy};tag={draw.token_hex(7)}", f"<sip:serviceserver@{host}>"
         call_id, cseq = f"{draw.token_hex(6)}@127.0.0.1", f"{self._sequence} SERVICE"
         date = self._node.host.clock.http_date()
-        place, (address, port) = self._place(link), link.connection.peer
+        hop, (address, port) = self._side(link), link.connection.peer
         signed = service.signed_text(from_=from_, to=to, call_id=call_id, cseq=cseq, date=date, body=body)
         hops = min(self._node.defaults.sip.hop_count, zone.hop_count)
         headers = (
             (
                 "Via",
-                f"SIP/2.0/TLS {place.sent_by};egress-zone={zone.name.replace(' ', '')};"
+                f"SIP/2.0/TLS {hop.sent_by};egress-zone={zone.name.replace(' ', '')};"
                 f"branch={MAGIC}{draw.token_hex(16)}{draw.randrange(10**6, 10**7)};proxy-call-id={draw.uuid()};rport",
             ),
             (

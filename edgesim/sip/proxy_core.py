@@ -1,0 +1,524 @@
+"""The core of a proxy (RFC 3261, section 16), the same in both Expressways.
+
+A request that arrives makes a response context. The product routes it, edits a copy and hands that to
+`ProxyCore.forward`: our Via goes on top, each target gets a branch of its own, and the answers find their way back by
+it. What was received stays as it arrived, but for the stamp on its Via that RFC 3261, 18.2.1, has the receiver put
+there. An INVITE runs in transactions on both sides, so that its ACK, its CANCEL and its retransmissions go from hop to
+hop; any other request is remembered until it is answered, once: the connections are reliable, and nobody repeats it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Coroutine, Iterable
+from typing import Any, Protocol
+
+from edgesim.sip.admission import Passage, ProxyRefusal, admit
+from edgesim.sip.answering import Answers, warning_of
+from edgesim.sip.connection import Connection
+from edgesim.sip.endpoint import SipEndpoint
+from edgesim.sip.errors import SipTransportError
+from edgesim.sip.framing import SipLimits, fits
+from edgesim.sip.layer import TransactionLayer
+from edgesim.sip.message import Request, Response
+from edgesim.sip.proxy import Branches, Hop, clamp_hops, loop_hash, push_via, record_route, stamp_via
+from edgesim.sip.rewriting import Writer, as_received
+from edgesim.sip.transaction import ClientTransaction, State
+from edgesim.sip.values import Via
+from edgesim.world import Entropy
+
+LIFETIME = 180.0
+"""Seconds for which an answer is awaited: timer C (RFC 3261, 16.6, step 11)."""
+LIMIT = 100_000
+"""How many requests may be without an answer."""
+OCTETS = 1 << 26
+"""Octets of all of them together; more are refused with 503."""
+WINDOW = 32
+"""How many requests of one connection may be without an answer; the next is not read before one is answered."""
+CALLS = 4_000
+"""How many INVITEs are remembered until nothing of them can come any more."""
+CALL_TAG = "X-TAATag"
+"""The header in which the first Expressway that a call comes to names it."""
+DIALOG_FORMING = frozenset(("INVITE", "SUBSCRIBE", "REFER"))
+"""Requests into which a proxy that wants to stay in the path puts Record-Route (RFC 3261, 12.1; RFC 6665, 4.1)."""
+CHALLENGES = ("WWW-Authenticate", "Proxy-Authenticate")
+INFORMATIVE = (401, 407, 415, 420, 484)
+"""Refusals that say how to ask again: the first choice among those of class 4 (RFC 3261, 16.7, step 6)."""
+
+Later = Callable[[], Coroutine[Any, Any, None]]
+"""What is left to do for a request when it cannot be done at once."""
+
+
+class ResponseContext:
+    """A request that arrived, where it goes, and what became of it (RFC 3261, 16.2 and 16.7).
+
+    ``hop`` is our side by which it came; ``via`` and ``loop_hash`` are its top Via and its hash as they arrived.
+    ``answered``: a final response was sent.
+    """
+
+    __slots__ = ("answered", "branches", "connection", "hop", "loop_hash", "refusals", "request", "via")
+
+    def __init__(self, request: Request, connection: Connection, hop: Hop) -> None:
+        self.request = request
+        self.connection = connection
+        self.hop = hop
+        self.via: Via = request.top_via
+        self.loop_hash = loop_hash(request)
+        self.branches: list[Branch] = []
+        self.refusals: list[_Refusal] = []
+        self.answered = False
+
+
+_Refusal = tuple[Response, bool]
+"""A final response that is no success, without our Via, and whether we made it ourselves."""
+
+
+class Branch:
+    """One target of a request, which was sent on by ``connection``. ``owner_data`` is the product's own.
+
+    ``over``: its final response came, or will not come any more.
+    """
+
+    __slots__ = (
+        "at",
+        "connection",
+        "context",
+        "core",
+        "counted",
+        "key",
+        "octets",
+        "over",
+        "owner_data",
+        "transaction",
+    )
+
+    def __init__(
+        self,
+        core: ProxyCore,
+        context: ResponseContext,
+        connection: Connection,
+        key: tuple[str, str],
+        at: float,
+        octets: int,
+        owner_data: Any,
+    ) -> None:
+        self.core = core
+        self.context = context
+        self.connection = connection
+        self.key = key
+        self.at = at
+        self.octets = octets
+        self.owner_data = owner_data
+        self.transaction: ClientTransaction | None = None
+        self.over = False
+        self.counted = False
+        """Whether it counts against the window of the connection that the request came from."""
+
+    # ---- as the user of a client transaction
+
+    def answered(self, response: Response) -> None:
+        """A response came."""
+        self.core.received(self, response)
+
+    def timed_out(self) -> None:
+        """None came in time, which counts as a 408 (RFC 3261, 16.8 and 16.9)."""
+        self.core.failed(self, 408)
+
+    def failed(self) -> None:
+        """The connection is gone."""
+        if self.transaction is None:
+            self.over = True  # it could not even be sent
+        else:
+            self.core.failed(self, self.core.lost_status)
+
+
+class Routing(Protocol):
+    """What a product decides: where requests go, and what it makes of answers."""
+
+    def hop_of(self, connection: Connection) -> Hop:
+        """Return our side at which a connection ends."""
+
+    def route(self, context: ResponseContext) -> Later | None:
+        """Forward or answer a request, at once or later. Raises `ProxyRefusal`."""
+
+    def succeeded(self, branch: Branch, answer: Response) -> None:
+        """A 2xx is about to go back, and may be changed."""
+
+
+class ProxyCore:
+    """The requests of one proxy and their answers. ``own`` are its sent-by values.
+
+    ``write`` says how a message that goes on is written, ``warnings`` are the texts of Warning by status, said by
+    ``warned_by`` or else by the side where the request came in. ``lost_status`` answers a request whose next hop is
+    gone. ``tags_calls`` says whether an INVITE without a name gets one. ``message_limits`` is what the next hop takes.
+    """
+
+    def __init__(
+        self,
+        entropy: Entropy,
+        own: Collection[str],
+        routing: Routing,
+        answers: Answers,
+        *,
+        write: Writer = as_received,
+        warnings: Iterable[tuple[int, str]] = (),
+        warned_by: Hop | None = None,
+        lost_status: int = 503,
+        tags_calls: bool = False,
+        lifetime: float = LIFETIME,
+        limit: int = LIMIT,
+        message_limits: SipLimits | None = None,
+        octets: int = OCTETS,
+        window: int = WINDOW,
+    ) -> None:
+        self.own = frozenset(own)
+        self.lost_status = lost_status
+        self._routing = routing
+        self._answers = answers
+        self._write = write
+        self._warnings = tuple(warnings)
+        self._warned_by = warned_by
+        self._tags_calls = tags_calls
+        self._branches = Branches(entropy)
+        self._entropy = entropy
+        self._lifetime = lifetime
+        self._limit = limit
+        self._message_limits = message_limits or SipLimits()
+        self._octets = octets
+        self._window = window
+        self._waiting: OrderedDict[tuple[str, str], Branch] = OrderedDict()
+        self._held = 0
+        self._open: dict[Connection, int] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._layer: TransactionLayer
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def serve(self, endpoint: SipEndpoint) -> None:
+        """Take what arrives at an endpoint, which must be one for ``"INVITE"``."""
+        self._layer = endpoint.layer
+        endpoint.on_request = self.on_request
+        endpoint.on_response = self.on_response
+
+    def close(self) -> None:
+        """Forget everything."""
+        while self._waiting:
+            self._end(next(iter(self._waiting.values())))
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def call_id(self) -> str:
+        """Return a fresh ``proxy-call-id``."""
+        digits = self._entropy.randbytes(16).hex()
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
+
+    # ---- requests
+
+    def on_request(self, request: Request, connection: Connection) -> Coroutine[Any, Any, None] | None:
+        """Take a request: a handler for `SipEndpoint.on_request`."""
+        context = ResponseContext(request, connection, self._routing.hop_of(connection))
+        stamp_via(request, connection.peer, context.hop)
+        if request.method == "INVITE":
+            self._layer.remember(request, context)
+        elif request.method == "CANCEL" and self._cancelled(context):
+            return None
+        try:
+            later = self._routing.route(context)
+        except ProxyRefusal as refusal:
+            self._refuse_as(refusal, context)
+            return None
+        return self._do_later(later, context) if later is not None else None
+
+    async def _do_later(self, later: Later, context: ResponseContext) -> None:
+        try:
+            await later()
+        except ProxyRefusal as refusal:
+            self._refuse_as(refusal, context)
+
+    def admit(self, context: ResponseContext) -> None:
+        """Look at what RFC 3261, 16.3, has a proxy look at. Raises `ProxyRefusal`."""
+        admit(context.request, Passage(own=self.own, loop=context.loop_hash))
+
+    def refuse(
+        self, context: ResponseContext, status: int, *headers: tuple[str, str], why: tuple[int, str] | None = None
+    ) -> None:
+        """Answer a request that goes no further; ``why`` is the Warning, where not that of the status."""
+        if context.request.method == "ACK":
+            return
+        warning = warning_of(status, why, self._warned_by or context.hop, self._warnings)
+        self.answer(context, self._answers.make(context.request, status, *headers, warning=warning))
+
+    def _refuse_as(self, refusal: ProxyRefusal, context: ResponseContext) -> None:
+        self.refuse(context, refusal.status, *refusal.headers, why=refusal.warning)
+
+    def answer(self, context: ResponseContext, response: Response) -> None:
+        """Send a final response of our own, if there was none yet. Raises `SipTransportError`."""
+        if not context.answered:
+            context.answered = True
+            self._send(context, response)
+
+    def _send(self, context: ResponseContext, response: Response) -> None:
+        if context.request.method == "INVITE":
+            context.connection.send(response)
+        else:
+            context.connection.send_now(response)
+
+    def _cancelled(self, context: ResponseContext) -> bool:
+        """Take a CANCEL (RFC 3261, 16.10): it is answered here, and each branch of its INVITE gets one of its own.
+
+        False where nothing is known of its INVITE: then the CANCEL is forwarded. One that comes by another connection
+        than its INVITE is nobody's.
+        """
+        cancel = context.request
+        transaction = self._layer.transactions.cancelled(cancel)
+        if transaction is None:
+            return False
+        if transaction.user is not context.connection:
+            self.refuse(context, 481)
+            return True
+        self.answer(context, self._answers.make(cancel, 200))
+        invite: ResponseContext | None = transaction.context
+        if invite is not None and not invite.answered:
+            if not invite.branches:
+                self.answer(invite, self._answers.make(invite.request, 487))
+            self._cancel_pending(invite)
+        return True
+
+    def _cancel_pending(self, context: ResponseContext) -> None:
+        for branch in context.branches:
+            if not branch.over and branch.transaction is not None:
+                self._layer.cancel(branch.transaction)
+
+    def forward(
+        self,
+        context: ResponseContext,
+        outgoing: Request,
+        connection: Connection,
+        hop: Hop,
+        *,
+        unreachable: int,
+        owner_data: Any = None,
+    ) -> str:
+        """Send a copy of a request on by ``hop``, and return the ``proxy-call-id`` that it got.
+
+        The sender of an INVITE gets a 100 (RFC 3261, 16.2). More than one target may be forwarded to, in one go. Raises
+        `ProxyRefusal` if it may go no further, if it got too long on the way here (the next hop would end the
+        connection, which others share), or with the status ``unreachable`` if the connection is gone;
+        `SipProtocolError` if it is unsound.
+        """
+        now = self._loop.time()
+        self._purge(now)
+        if len(self._waiting) >= self._limit or self._held >= self._octets:
+            raise ProxyRefusal(503, "too many requests without an answer")
+        method = outgoing.method
+        call_id = self.call_id()
+        if method in DIALOG_FORMING:
+            record_route(outgoing, egress=hop, ingress=context.hop, proxy_call_id=call_id)
+        clamp_hops(outgoing, hop.hop_count)
+        if method == "INVITE":
+            if not context.branches:
+                context.connection.send(self._answers.trying(context.request))
+            if self._tags_calls and CALL_TAG not in outgoing:
+                outgoing.append(CALL_TAG, self.call_id())
+        found = context.loop_hash if hop.loop_hash else None
+        token = self._branches.make(outgoing, via=context.via, loop_hash=found, nth=len(context.branches))
+        push_via(outgoing, hop, branch=token, proxy_call_id=call_id)
+        written = self._write(outgoing)
+        if not fits(written, self._message_limits):
+            raise ProxyRefusal(513, "too long for the next hop")
+        branch = Branch(self, context, connection, (token, method), now, len(bytes(written)), owner_data)
+        try:
+            self._send_on(branch, written)
+        except SipTransportError:
+            raise ProxyRefusal(unreachable, "the next hop is gone") from None
+        if method != "ACK":
+            context.branches.append(branch)
+            self._await(branch)
+        context.connection.follow(connection)
+        return call_id
+
+    def _send_on(self, branch: Branch, written: Request) -> None:
+        if written.method != "INVITE":
+            branch.connection.send_now(written)
+            return
+        try:
+            branch.transaction = self._layer.request(written, branch)
+        except ValueError:
+            raise ProxyRefusal(482, "this INVITE is under way already") from None
+        if branch.over:
+            raise SipTransportError("not sent")
+
+    # ---- responses
+
+    def on_response(self, response: Response, connection: Connection) -> None:
+        """Take a response to anything but an INVITE: a handler for `SipEndpoint.on_response`.
+
+        What answers nothing that was sent there goes no further.
+        """
+        branch = self._waiting.get((response.top_via.branch or "", response.cseq.method))
+        if branch is not None and branch.connection is connection and branch.transaction is None:
+            self.received(branch, response)
+
+    def received(self, branch: Branch, response: Response) -> None:
+        """Take a response to what was sent on by a branch (RFC 3261, 16.7)."""
+        context, status = branch.context, response.status
+        if status == 100 or response.top_via.sent_by not in self.own:
+            return
+        answer = response.copy()
+        answer.pop_value("Via")
+        if "Via" not in answer:
+            return
+        if status < 200:
+            if branch.transaction is not None and not branch.over:
+                branch.at = self._loop.time()
+                self._waiting.move_to_end(branch.key)
+            if not context.answered:
+                self._back(context, answer)
+            return
+        self._end(branch)
+        if status < 300:
+            if context.request.method == "INVITE" or not context.answered:
+                self._routing.succeeded(branch, answer)
+                self._back(context, answer)
+                self._cancel_pending(context)
+        else:
+            self._refused(context, answer, own=False)
+
+    def failed(self, branch: Branch, status: int) -> None:
+        """A branch gets no answer: that counts as a refusal with ``status`` (RFC 3261, 16.9)."""
+        if not branch.over:
+            self._end(branch)
+            self._refused(branch.context, self._answers.make(branch.context.request, status), own=True)
+
+    def _refused(self, context: ResponseContext, answer: Response, *, own: bool) -> None:
+        """Keep a final response; once every branch has one, the best goes back (RFC 3261, 16.7, steps 5 and 6)."""
+        if context.answered:
+            return
+        context.refusals.append((answer, own))
+        if answer.status >= 600:
+            self._cancel_pending(context)
+        if all(branch.over for branch in context.branches):
+            best, made = best_of(context.refusals)
+            if best.status == 503 and len(context.branches) > 1:
+                # Another target might take the next request (RFC 3261, 16.7, step 6).
+                best, made = self._answers.make(context.request, 500), True
+            self._back(context, best, own=made)
+
+    def _back(self, context: ResponseContext, answer: Response, *, own: bool = False) -> None:
+        """Send an answer to whom the request came from, if he is there.
+
+        In place of one that is too long for him goes a 502; a provisional one is dropped. A 2xx after the first final
+        response goes past the transaction, which is over (RFC 3261, 16.7, step 9).
+        """
+        again, context.answered = context.answered, context.answered or answer.status >= 200
+        if not context.connection.open:
+            return
+        written = answer if own else self._write(answer)
+        if not fits(written, self._message_limits):
+            if written.status < 200:
+                return
+            written = context.request.response(502)
+        if again:
+            context.connection.send_now(written)
+        else:
+            self._send(context, written)
+
+    def lost(self, connection: Connection) -> None:
+        """Answer what a connection that ended will answer no more, and forget what came by it."""
+        for branch in [*self._waiting.values()]:
+            if branch.connection is connection:
+                self.failed(branch, self.lost_status)
+            elif branch.context.connection is connection:
+                self._end(branch)
+
+    def leaks(self) -> list[str]:
+        """Return what is left, one line each."""
+        return [f"{len(self._waiting)} SIP requests without an answer"] if self._waiting else []
+
+    # ---- what waits for an answer
+
+    def _await(self, branch: Branch) -> None:
+        old = self._waiting.get(branch.key)
+        if old is not None:
+            self._end(old)
+        self._held += branch.octets
+        self._waiting[branch.key] = branch
+        ingress = branch.context.connection
+        branch.counted = True
+        count = self._open[ingress] = self._open.get(ingress, 0) + 1
+        if count >= self._window and not ingress.shared:
+            ingress.hold(self)
+        self._arm()
+
+    def _end(self, branch: Branch) -> None:
+        """A branch waits for no final response any more."""
+        branch.over = True
+        if not branch.counted:
+            return
+        branch.counted = False
+        del self._waiting[branch.key]
+        self._held -= branch.octets
+        ingress = branch.context.connection
+        count = self._open[ingress] = self._open[ingress] - 1
+        if not count:
+            del self._open[ingress]
+        if count < self._window:
+            ingress.release(self)
+
+    def _purge(self, now: float) -> None:
+        """Let timer C fire for whoever waits longest; the branches are in the order in which they began to wait.
+
+        An INVITE is cancelled (RFC 3261, 16.8); another request is forgotten: it is too late for an answer (RFC 4320).
+        """
+        while self._waiting:
+            oldest = next(iter(self._waiting.values()))
+            if now - oldest.at < self._lifetime:
+                return
+            if oldest.transaction is None:
+                self._end(oldest)
+            elif oldest.transaction.state is State.CALLING:
+                self._layer.forget(oldest.transaction)
+                self.failed(oldest, 408)
+            else:
+                oldest.at = now
+                self._waiting.move_to_end(oldest.key)
+                self._layer.cancel(oldest.transaction)
+
+    def _arm(self) -> None:
+        """Purge in time, even if nobody else sends anything."""
+        if self._timer is None and self._waiting:
+            due = next(iter(self._waiting.values())).at + self._lifetime
+            self._timer = self._loop.call_at(due, self._expire, due)
+
+    def _expire(self, due: float) -> None:
+        self._timer = None
+        # Rounding must not make a deadline that was reached look like one to come.
+        self._purge(max(self._loop.time(), due))
+        self._arm()
+
+
+def best_of(refusals: list[_Refusal]) -> _Refusal:
+    """Choose among final responses that are no success, and add to a challenge those of the others.
+
+    RFC 3261, 16.7, steps 6 and 7: one of class 6 if there is any, else one of the lowest class; of class 4 first what
+    says how to ask again, of class 5 last a 503.
+    """
+
+    def rank(refusal: _Refusal) -> tuple[bool, int, bool]:
+        status = refusal[0].status
+        last = status not in INFORMATIVE if status // 100 == 4 else status == 503
+        return status < 600, status // 100, last
+
+    best = min(refusals, key=rank)
+    answer, _ = best
+    if answer.status in (401, 407):
+        for other, _ in refusals:
+            if other is not answer and other.status in (401, 407):
+                for name in CHALLENGES:
+                    for value in other.get_all(name):
+                        answer.append(name, value)
+    return best
