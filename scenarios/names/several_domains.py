@@ -70,13 +70,13 @@ async def _others_sign_in(lab: Lab, alice: Jabber) -> None:
     breaks="NET-09.collab-edge",
     mutations=[Setting("dns.without", [])],
 )
-async def one_domain_without_collab_edge(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+async def one_domain_without_collab_edge(lab: Lab, alice: Jabber, bob: Jabber, carol: Jabber) -> None:
     """The SRV record of one domain is missing: its users find no service, those of the others sign in."""
-    bob.domain = "example.net"
+    bob.domain = carol.domain = "example.net"
 
     async def in_vain() -> None:
-        async with lab.step("bob signs in as bob@example.net"):
-            await bob.sign_in()
+        async with lab.step("bob and carol sign in as users of example.net"):
+            await lab.together(bob.sign_in(), carol.sign_in())
             await lab.symptom("NET-09.collab-edge")
 
     await lab.together(in_vain(), _others_sign_in(lab, alice))

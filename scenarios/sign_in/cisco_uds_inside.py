@@ -12,11 +12,11 @@ BEFORE = {"expressway_e.expe.release": "X12.4", "expressway_c.expc.release": "X1
 @scenario(
     shows="NET-11",
     changes={"dns.cisco_uds": False, **GATE},
-    clients={"bob": Inside},
+    clients={"bob": Inside, "carol": Inside},
     breaks="NET-11.cisco-uds-inside",
     mutations=[Setting("expressway_c.expc.release", "X12.4"), Setting("dns.cisco_uds", True)],
 )
-async def not_needed_from_x12_5(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+async def not_needed_from_x12_5(lab: Lab, alice: Jabber, bob: Jabber, carol: Jabber) -> None:
     """Nothing answers to _cisco-uds inside: MRA does without. It is recommended for those who are inside."""
     me = alice.node.name
 
@@ -28,8 +28,8 @@ async def not_needed_from_x12_5(lab: Lab, alice: Jabber, bob: Jabber) -> None:
             await lab.expect(Registered(device="CSFALICE"), within=seconds(10))
 
     async def inside() -> None:
-        async with lab.step("bob, on the company's network, finds no service"):
-            await bob.sign_in()
+        async with lab.step("bob and carol, on the company's network, find no service"):
+            await lab.together(bob.sign_in(), carol.sign_in())
             await lab.symptom("NET-11.cisco-uds-inside")
 
     await lab.together(outside(), inside())
