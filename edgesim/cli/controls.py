@@ -214,9 +214,10 @@ def blocked(directory: Path | None) -> None:
     if not rows:
         output.say("no address is blocked")
         return
-    table = output.table("host", "address", "for", "connections refused", "because of")
+    table = output.table("host", "address", "ports", "for", "connections refused", "because of")
     for row in rows:
-        table.add_row(row.host, row.address, f"{row.seconds:.0f} s", str(row.dropped), row.reason)
+        ports = ", ".join(map(str, row.ports)) or "all"
+        table.add_row(row.host, row.address, ports, f"{row.seconds:.0f} s", str(row.dropped), row.reason)
     output.show(table)
 
 

@@ -112,13 +112,17 @@ class LabStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockRow:
-    """A blocked address: which host blocks it, why, for how many seconds more, and how many connections it refused."""
+    """A blocked address: which host blocks it, why, for how many seconds more, and how many connections it refused.
+
+    ``ports`` are those that it may not reach, none for all of the host's.
+    """
 
     host: str
     address: str
     reason: str
     seconds: float
     dropped: int
+    ports: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

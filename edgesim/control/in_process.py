@@ -115,6 +115,7 @@ class InProcess:
                     reason=each.reason,
                     seconds=round((each.until_ns - now) / 1e9, 3),
                     dropped=each.dropped,
+                    ports=() if each.ports is None else tuple(sorted(each.ports)),
                 )
                 for each in self.world.admission.blocks()
             )

@@ -1,10 +1,10 @@
 """Automated intrusion protection of an Expressway: what it does about hosts that fail too often.
 
 It counts failures of each source address by category. One failure more than the trigger level blocks the address: the
-host gets no response from this peer until the block time is over. While anybody is blocked, an alarm is raised, where
-the release has it. Sources: "MRA Deployment Guide X14.3, MRA Maintenance" and "MRA Deployment Guide X12.5,
-Troubleshooting" for categories, level and time; "Expressway Administrator Guide X15.5, Network and System Settings" for
-what a blocked host sees, and for Expressway-C; "Reference Material" there for the alarm.
+host gets no response from the destination port until the block time is over. While an address is blocked, an alarm is
+raised, where the release has it. Sources: "MRA Deployment Guide X14.3, MRA Maintenance" and "MRA Deployment Guide
+X12.5, Troubleshooting" for categories, level and time; "Expressway Administrator Guide X15.5, Network and System
+Settings" for what a blocked host sees, and for Expressway-C; "Reference Material" there for the alarm.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections import deque
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from enum import Enum
 
@@ -46,7 +47,11 @@ ALARM_TEXT = "{category} Access to Expressway is blocked for new IP addresses - 
 
 
 class Protection:
-    """The protection service of one Expressway; ``spares`` are the kinds of hosts that it never blocks."""
+    """The protection service of one Expressway.
+
+    ``ports`` are what the service of each category listens on, without them a block is of all ports; ``spares`` are the
+    kinds of hosts that are never blocked.
+    """
 
     def __init__(
         self,
@@ -56,6 +61,7 @@ class Protection:
         release: Release,
         *,
         on: bool,
+        ports: Mapping[Category, Collection[int]] | None = None,
         spares: tuple[str, ...] = (),
     ) -> None:
         self._host = host
@@ -63,6 +69,8 @@ class Protection:
         self._deployment = deployment
         self._release = release
         self._spares = spares
+        by_port = deployment.defaults.protection.block_scope == "destination port"
+        self._ports = ports if ports is not None and by_port else {}
         self._settings = settings = deployment.defaults.protection
         counts_sip = settings.sip_authentication_failure
         is_on = {
@@ -116,6 +124,7 @@ class Protection:
             seconds=self._settings.block_s,
             reason=category.value,
             silent=self._settings.blocked == "silence",
+            ports=self._ports.get(category),
         )
 
     def _changed(self, block: Block) -> None:

@@ -140,14 +140,19 @@ class ErrorUnhandled(Event):
 @kind("protection.blocked")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressBlocked(Event):
-    """Automated intrusion protection of this host blocked an address for ``seconds``; ``reason`` names the category."""
+    """Automated intrusion protection of this host blocked an address for ``seconds``; ``reason`` names the category.
+
+    ``ports`` are the ports of this host that the address may not reach, none for all of them.
+    """
 
     address: str
     reason: str
     seconds: int
+    ports: tuple[int, ...] = ()
 
     def summary(self) -> str:
-        return f"{self.address} blocked for {self.seconds} s: {self.reason}"
+        where = f" on {', '.join(map(str, self.ports))}" if self.ports else ""
+        return f"{self.address} blocked{where} for {self.seconds} s: {self.reason}"
 
 
 @kind("protection.unblocked")

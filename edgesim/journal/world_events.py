@@ -137,7 +137,9 @@ class WorldWatch:
 
     def _address_blocked(self, event: told.AddressBlocked) -> tuple[events.Event, Address | None]:
         return (
-            events.AddressBlocked(address=event.address, reason=event.reason, seconds=round(event.seconds)),
+            events.AddressBlocked(
+                address=event.address, reason=event.reason, seconds=round(event.seconds), ports=event.ports
+            ),
             None,
         )
 

@@ -69,7 +69,8 @@ class Visit:
 class Block:
     """A blocked address: by which host, until when (lab time in nanoseconds), why, and what it cost so far.
 
-    ``silent`` blocks drop what comes; others reset it. ``dropped`` counts the connections that were refused.
+    ``ports`` are those of the host that it may not reach, None for all. ``silent`` blocks drop what comes; others reset
+    it. ``dropped`` counts the connections that were refused.
     """
 
     host: str
@@ -77,7 +78,12 @@ class Block:
     reason: str
     until_ns: int
     silent: bool
+    ports: frozenset[int] | None = None
     dropped: int = 0
+
+    def holds(self, port: int) -> bool:
+        """Say whether it is about a port of the host."""
+        return self.ports is None or port in self.ports
 
 
 class Admission:
@@ -95,7 +101,10 @@ class Admission:
         self._all = _Crowd()
         self._doors: dict[tuple[str, int], _Crowd] = {}
         self._visits: dict[tuple[str, int, Address], Visit] = {}
-        self._blocks: dict[tuple[str, str], Block] = {}
+        self._blocks: dict[tuple[str, str, str], Block] = {}
+        """By host, address and reason, the oldest first."""
+        self._addresses: dict[tuple[str, str], list[Block]] = {}
+        """The same blocks, by host and address: what every packet looks up."""
         self._rates: dict[tuple[str, int], Rates] = {}
         self._watchers: dict[str, list[Callable[[Block], None]]] = {}
         self.on_block: Callable[[Block], None] = lambda _: None
@@ -115,7 +124,7 @@ class Admission:
         return refusal
 
     def _judge(self, host: str, port: int, address: str, caller: str | None) -> Refusal | None:
-        block = self._blocked(host, address)
+        block = self._blocked(host, address, port)
         if block is not None:
             block.dropped += 1
             return Refusal.BLOCKED
@@ -200,24 +209,47 @@ class Admission:
 
     # ---- blocked addresses
 
-    def block(self, host: str, address: str, *, seconds: float, reason: str, silent: bool = True) -> Block:
-        """Let nothing from an address reach a host for a while; what is open ends, in silence where the world can.
+    def block(
+        self,
+        host: str,
+        address: str,
+        *,
+        seconds: float,
+        reason: str,
+        silent: bool = True,
+        ports: Iterable[int] | None = None,
+    ) -> Block:
+        """Let nothing from an address reach these ports of a host, or any of it, for a while.
 
-        The block is this host's alone and goes with its life.
+        What is open there ends, in silence where the world can. The block is this host's alone and goes with its life.
+        An address may be blocked for several reasons, each in its own time.
         """
         until = self._now() + round(seconds * SECOND)
         silent = silent and self._silence
-        made = Block(host=host, address=address, reason=reason, until_ns=until, silent=silent)
+        shut = None if ports is None else frozenset(ports)
+        made = Block(host=host, address=address, reason=reason, until_ns=until, silent=silent, ports=shut)
         self._expire()
         while len(self._blocks) >= self.limits.blocks:
             self._lift(next(iter(self._blocks)), "another block took its place")
-        self._blocks.pop((host, address), None)
-        self._blocks[host, address] = made
-        told = AddressBlocked(at_ns=self._now(), host=host, address=address, reason=reason, seconds=seconds)
+        key = (host, address, reason)
+        former = self._blocks.pop(key, None)
+        if former is not None:
+            self._forget(former)
+        self._blocks[key] = made
+        self._addresses.setdefault((host, address), []).append(made)
+        told = AddressBlocked(
+            at_ns=self._now(),
+            host=host,
+            address=address,
+            reason=reason,
+            seconds=seconds,
+            ports=() if shut is None else tuple(sorted(shut)),
+        )
         self._tell(told)
         if not silent:
-            for visit in [each for each in self._visits.values() if (each.host, each.address) == (host, address)]:
-                visit.end()
+            for visit in tuple(self._visits.values()):
+                if (visit.host, visit.address) == (host, address) and made.holds(visit.port):
+                    visit.end()
             self.on_block(made)
         self._changed(made)
         return made
@@ -247,33 +279,42 @@ class Admission:
         self._expire()
         return tuple(self._blocks.values())
 
-    def silenced(self, host: str, address: str) -> bool:
-        """Say whether what an address sends to a host is lost without a word."""
+    def silenced(self, host: str, address: str, port: int) -> bool:
+        """Say whether what an address sends to a port of a host is lost without a word."""
         if not self._blocks:
             return False
-        block = self._blocked(host, address)
+        block = self._blocked(host, address, port)
         return block is not None and block.silent
 
-    def blocked(self, host: str, address: str) -> bool:
-        """Say whether a host blocks an address."""
-        return bool(self._blocks) and self._blocked(host, address) is not None
+    def blocked(self, host: str, address: str, port: int) -> bool:
+        """Say whether an address may not reach a port of a host."""
+        return bool(self._blocks) and self._blocked(host, address, port) is not None
 
-    def _blocked(self, host: str, address: str) -> Block | None:
-        block = self._blocks.get((host, address))
-        if block is not None and block.until_ns <= self._now():
-            self._lift((host, address), "its time is over")
-            return None
-        return block
+    def _blocked(self, host: str, address: str, port: int) -> Block | None:
+        now = self._now()
+        for block in tuple(self._addresses.get((host, address), ())):
+            if block.until_ns <= now:
+                self._lift((host, address, block.reason), "its time is over")
+            elif block.holds(port):
+                return block
+        return None
+
+    def _forget(self, block: Block) -> None:
+        there = self._addresses[block.host, block.address]
+        there.remove(block)
+        if not there:
+            del self._addresses[block.host, block.address]
 
     def _expire(self) -> None:
         now = self._now()
         for key in [key for key, block in self._blocks.items() if block.until_ns <= now]:
             self._lift(key, "its time is over")
 
-    def _lift(self, key: tuple[str, str], why: str) -> None:
+    def _lift(self, key: tuple[str, str, str], why: str) -> None:
         block = self._blocks.pop(key, None)
         if block is None:
             return  # whoever was told of another's end asked for the blocks in force
+        self._forget(block)
         told = AddressUnblocked(
             at_ns=self._now(), host=block.host, address=block.address, reason=why, dropped=block.dropped
         )
@@ -285,7 +326,7 @@ class Admission:
     def forget(self, host: str) -> None:
         """Forget the blocks and rates of a host whose life ended."""
         for key in [key for key in self._blocks if key[0] == host]:
-            del self._blocks[key]
+            self._forget(self._blocks.pop(key))
         for door in [door for door in self._rates if door[0] == host]:
             del self._rates[door]
         self._watchers.pop(host, None)

@@ -137,11 +137,15 @@ class ConnectionsRefused(WorldEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressBlocked(WorldEvent):
-    """``host`` takes nothing more from ``address`` for ``seconds``; ``reason`` says for what."""
+    """``host`` takes nothing more from ``address`` for ``seconds``; ``reason`` says for what.
+
+    ``ports`` are the ports of ``host`` that it is about, none for all of them.
+    """
 
     address: str
     reason: str
     seconds: float
+    ports: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from edgesim.edge import edge_config
+from edgesim.edge.descriptor import wrap
 from edgesim.http import basic_authorization
 from tests.servers.expressway_lab import ALICE, EDGE, PUB, SUB, EdgeLab, run
 
@@ -154,6 +155,24 @@ def test_an_unknown_domain_is_refused_by_e_itself() -> None:
         )
         assert len(lab.asked("expc")) == before
         assert (await lab.config(domain="EXAMPLE.com")).status == 200
+
+    run(main)
+
+
+def test_c_refuses_a_domain_that_it_did_not_enable_whatever_e_lets_through() -> None:
+    async def main(lab: EdgeLab) -> None:
+        cookie = await lab.cookie()
+        lab.service("expe").tunnels.domains = ("example.com", "other.example.net")
+        before = len(lab.entries("http.request", "expc"))
+        for answer in (
+            await lab.config(domain="other.example.net"),
+            await lab.request(
+                wrap(f"https://{PUB}:8443/cucm-uds/version", domain="other.example.net", edge=EDGE),
+                headers=[("Host", f"{EDGE}:8443"), ("Cookie", cookie)],
+            ),
+        ):
+            assert answer.status == 403
+        assert len(lab.entries("http.request", "expc")) == before + 2
 
     run(main)
 

@@ -98,8 +98,16 @@ class ProtectionDefaults(Model):
     detection_window_s: int = known(600, "failures older than this no longer count, seconds", tag="proposed", ge=1)
     blocked: Literal["silence", "reset"] = known(
         "silence",
-        "how a blocked address is treated: the host receives no response. That its open connections fall silent too, "
-        "on every port, follows from everything timing out. The live world can only reset",
+        "how a blocked address is treated: the host receives no response. That its open connections fall silent too "
+        "follows from everything timing out. The live world can only reset",
+        tag="doc",
+        source=NETWORK,
+    )
+    block_scope: Literal["destination port", "all ports"] = known(
+        "destination port",
+        "what a block on E is of: source address and destination port, so that an address blocked for one category "
+        "still reaches the services of others, and may be blocked for several at different times. A block on C, whose "
+        "one peer is E, is of all ports",
         tag="doc",
         source=NETWORK,
     )

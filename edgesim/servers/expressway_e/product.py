@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgesim.deployment import hosts
-from edgesim.edge.protection import SERVERS, Protection
+from edgesim.deployment import Deployment, hosts
+from edgesim.edge.protection import SERVERS, Category, Protection
 from edgesim.edge.tunnel import Greeting
 from edgesim.node import Node
 from edgesim.servers.expressway_e.claims import Claims
@@ -34,6 +34,7 @@ class ExpresswayE:
             node.deployment,
             self.release,
             on=protection.intrusion_protection_on_e,
+            ports=_protected(node.deployment),
             spares=SERVERS if protection.exempt_servers else (),
         )
         self.claims = Claims(node.host.disk, node.deployment)
@@ -89,3 +90,18 @@ class ExpresswayE:
         await self.https.stop()
         await self.tunnels.stop()
         await self.ipv6.stop()
+
+
+def _protected(deployment: Deployment) -> dict[Category, tuple[int, ...]]:
+    """Return the ports that the service of each category listens on, for clients."""
+    ports, tunnel = deployment.defaults.ports, deployment.ssh_tunnel
+    https, ssh = (ports.edge_https,), (tunnel.port,)
+    return {
+        Category.HTTP_AUTHORIZATION: https,
+        Category.HTTP_PROTOCOL: https,
+        Category.HTTP_RESOURCE: https,
+        Category.SSH_AUTHORIZATION: ssh,
+        Category.SSH_PROTOCOL: ssh,
+        Category.XMPP_PROTOCOL: (ports.edge_xmpp,),
+        Category.SIP_AUTHENTICATION: (ports.sip, ports.edge_sip),
+    }

@@ -161,7 +161,7 @@ class LiveNetwork:
         if verdict == "reject":
             self._failed(life, source, remote, "unreachable")
             raise OSError(errno.EHOSTUNREACH, f"no route to {remote[0]}")
-        if verdict == "drop" or self.admission.blocked(life.host.name, remote[0]):
+        if verdict == "drop" or self.admission.blocked(life.host.name, remote[0], source[1]):
             await asyncio.sleep(CONNECT_TIMEOUT)
             self._failed(life, source, remote, "timed out")
             raise TimeoutError(errno.ETIMEDOUT, f"connection to {remote[0]}:{remote[1]} timed out")
@@ -172,8 +172,8 @@ class LiveNetwork:
         for life, transport in tuple(self._transports.values()):
             if life.host.name != block.host or id(transport) in self.visits:
                 continue
-            peer = transport.get_extra_info("peername")
-            if peer is not None and peer[0] == block.address:
+            peer, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+            if peer is not None and peer[0] == block.address and block.holds(local[1]):
                 _reset(transport)
 
     def _failed(self, life: Incarnation, local: Address, remote: Address, reason: str) -> None:
@@ -293,7 +293,7 @@ class LiveNetwork:
         """Return what the host shall see of a datagram, or None."""
         local = transport.get_extra_info("sockname")[:2]
         source = (addr[0], addr[1])
-        if self.admission.blocked(life.host.name, source[0]):
+        if self.admission.blocked(life.host.name, source[0], local[1]):
             return None
         if not self._remembered(source, local):
             dropped = self._judged(transport, source, local, data, addr)

@@ -153,7 +153,7 @@ class Datagrams:
     def _arrives(self, sender: UdpTransport, passage: Passage, dialled: Address, data: bytes, latency: int) -> None:
         target, local, remote = passage.host, passage.source, passage.target
         assert target is not None
-        if self.fabric.admission.silenced(target.name, local[0]):
+        if self.fabric.admission.silenced(target.name, local[0], remote[1]):
             return
         receiver = self.sockets.get((target.name, *remote)) or self.sockets.get((target.name, ANY, remote[1]))
         if receiver is None or receiver.life.fenced:

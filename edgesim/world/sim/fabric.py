@@ -268,7 +268,7 @@ class Fabric:
             return "drop", latency, None
         if self.lost(host.name, target.name):
             return "drop", latency, None
-        if self.admission.silenced(host.name, remote[0]):
+        if self.admission.silenced(host.name, remote[0], local[1]):
             return "drop", latency, None  # the SYN arrives; its answer does not
         if passage.astray is not None and passage.blocked is None:
             return "drop", latency, passage.astray  # the SYN arrives; its answer goes elsewhere
@@ -278,7 +278,7 @@ class Fabric:
         if target.state.dead:
             return "drop"
         (_, port), source, doors = passage.target, passage.source, self.admission
-        if doors.silenced(target.name, source[0]):
+        if doors.silenced(target.name, source[0], port):
             doors.judge(target.name, port, source, caller=caller.name)  # so that it is counted
             return "drop"
         listener = self._listener(target, *passage.target)
@@ -358,7 +358,7 @@ class Fabric:
                 return None
             if sender.peer.life.fenced and not self.answers(sender):
                 return None
-            if self.admission.silenced(target.name, sender.peer.remote[0]):
+            if self.admission.silenced(target.name, sender.peer.remote[0], sender.peer.local[1]):
                 return None
         extra = 0
         if self.paths.lossy and self.lost(source.name, target.name):
