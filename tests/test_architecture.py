@@ -144,6 +144,25 @@ def test_only_those_who_build_worlds_know_which_there_are() -> None:
     assert wrong == []
 
 
+# ---- circles
+
+STRAIGHT = ("sip",)
+"""Rooms in which no file imports another that needs it, not even for types alone."""
+
+
+@pytest.mark.parametrize("room", STRAIGHT)
+def test_no_circle_in_a_room(room: str) -> None:
+    folder = HOME / room
+    modules = {f"edgesim.{room}.{file.stem}": file for file in folder.glob("*.py") if file.stem != "__init__"}
+    needs = {
+        name: {other for other in modules for each in imports(file) if f"{each.name}.".startswith(f"{other}.")}
+        for name, file in modules.items()
+    }
+    while ready := [name for name, others in needs.items() if not others]:
+        needs = {name: others - set(ready) for name, others in needs.items() if name not in ready}
+    assert needs == {}
+
+
 # ---- time and chance
 
 OUTSIDE = {"time", "random", "uuid", "secrets", "threading", "subprocess", "multiprocessing", "select", "selectors"}

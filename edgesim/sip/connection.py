@@ -6,22 +6,43 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
+from edgesim.journal import Recorder
 from edgesim.sip import journalling
 from edgesim.sip.errors import SipCongestion, SipProtocolError, SipTimeout, SipTransportError
-from edgesim.sip.framing import Frame, Framer, KeepAlive, StunData
+from edgesim.sip.framing import Frame, Framer, KeepAlive, SipLimits, StunData
 from edgesim.sip.message import Request, Response
-from edgesim.sip.parsing import parse_message
+from edgesim.sip.parsing import MalformedMessage, parse_message
 from edgesim.sip.stun import StunClass, StunMessage, binding
+from edgesim.world import Entropy
 from edgesim.world.pace import Pace
 from edgesim.world.tls.engine import TlsView
 
-if TYPE_CHECKING:
-    from edgesim.sip.endpoint import SipEndpoint
-
 Address = tuple[str, int]
 T = TypeVar("T")
+
+
+class Owner(Protocol):
+    """Whose connections these are: an endpoint, which says what they take and hears of all that arrives."""
+
+    recorder: Recorder
+    limits: SipLimits
+    stun: bool
+    stun_entropy: Entropy
+    answer_crlf: bool
+    on_stun: StunHook
+
+    def pace_of(self, connection: StreamConnection) -> Pace: ...
+    def connection_made(self, connection: StreamConnection) -> None: ...
+    def connection_lost(self, connection: Connection, exc: Exception | None) -> None: ...
+    def respond(self, response: Response) -> bool: ...
+    def got_message(self, message: Request | Response, connection: Connection) -> None: ...
+    def got_garbage(self, error: MalformedMessage, connection: Connection) -> None: ...
+    def saw_keepalive(self, form: str, connection: Connection, data: bytes) -> None: ...
+    def saw_stun(self, message: StunMessage, connection: Connection, data: bytes) -> None: ...
+    def unread(self, connection: Connection) -> None: ...
+    def idle_too_long(self, connection: Connection) -> None: ...
 
 
 class Connection(ABC):
@@ -38,7 +59,7 @@ class Connection(ABC):
     pace: Pace | None = None
     """When a stream is read; None for a UDP flow."""
 
-    def __init__(self, endpoint: SipEndpoint, *, accepted: bool) -> None:
+    def __init__(self, endpoint: Owner, *, accepted: bool) -> None:
         self.endpoint = endpoint
         self.accepted = accepted
         self.local: Address = ("", 0)
@@ -190,7 +211,7 @@ class Connection(ABC):
 class StreamConnection(Connection, asyncio.Protocol):
     """A TCP or TLS connection."""
 
-    def __init__(self, endpoint: SipEndpoint, *, accepted: bool, transport: str) -> None:
+    def __init__(self, endpoint: Owner, *, accepted: bool, transport: str) -> None:
         super().__init__(endpoint, accepted=accepted)
         self.transport = transport
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -241,8 +262,9 @@ class StreamConnection(Connection, asyncio.Protocol):
             if frame is not None:
                 self._got(frame)
         except SipProtocolError as error:
-            self.endpoint.got_garbage(error, self)
-            return error.framed
+            malformed = MalformedMessage.of(error)
+            self.endpoint.got_garbage(malformed, self)
+            return malformed.framed
         return frame is not None
 
     def _got(self, frame: Frame) -> None:
@@ -266,7 +288,7 @@ class StreamConnection(Connection, asyncio.Protocol):
             self.close()
         else:
             data, request = self._framer.partial()
-            error = SipProtocolError("the message did not arrive in time", status=408, request=request, data=data)
+            error = MalformedMessage("the message did not arrive in time", status=408, request=request, data=data)
             self.endpoint.got_garbage(error, self)
 
     def pause_writing(self) -> None:
@@ -330,7 +352,7 @@ class StreamConnection(Connection, asyncio.Protocol):
 class DatagramSocket(asyncio.DatagramProtocol):
     """A UDP socket: every peer that it hears from, or sends to, is a flow."""
 
-    def __init__(self, endpoint: SipEndpoint) -> None:
+    def __init__(self, endpoint: Owner) -> None:
         self.endpoint = endpoint
         self.flows: OrderedDict[Address, DatagramConnection] = OrderedDict()
         self.wire: asyncio.DatagramTransport | None = None
@@ -398,11 +420,12 @@ class DatagramConnection(Connection):
                 self._got_stun(data)
                 return
             if len(data) > self.endpoint.limits.message:
-                raise SipProtocolError("datagram longer than the limit", status=None, data=data)
+                raise SipProtocolError("datagram longer than the limit", status=None)
             self.endpoint.got_message(parse_message(data, max_lines=self.endpoint.limits.header_lines), self)
         except SipProtocolError as error:
-            error.data = error.data or data
-            self.endpoint.got_garbage(error, self)
+            malformed = MalformedMessage.of(error)
+            malformed.data = malformed.data or data
+            self.endpoint.got_garbage(malformed, self)
 
     def _write(self, message: Request | Response) -> None:
         self._sendto(bytes(message), self._target(message))

@@ -31,6 +31,7 @@ from edgesim.sip.framing import SipLimits
 from edgesim.sip.layer import TransactionLayer
 from edgesim.sip.matching import Transactions, client_key
 from edgesim.sip.message import Request, Response
+from edgesim.sip.parsing import MalformedMessage
 from edgesim.sip.transaction import ServerTransaction, State, Timers
 from edgesim.world import Host
 from edgesim.world.pace import Pace, PaceLimits
@@ -468,7 +469,7 @@ class SipEndpoint:
         if answer is not None:
             connection.send_now(answer)
 
-    def got_garbage(self, error: SipProtocolError, connection: Connection) -> None:
+    def got_garbage(self, error: MalformedMessage, connection: Connection) -> None:
         """Octets that are no message: answer if anything can be, and close a stream whose framing is lost."""
         answer = None
         if error.request is not None and error.status is not None:

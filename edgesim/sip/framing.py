@@ -15,7 +15,7 @@ from enum import Enum
 
 from edgesim.sip.errors import SipProtocolError
 from edgesim.sip.message import Request, Response
-from edgesim.sip.parsing import attach, content_length, is_sip, parse_head, salvage
+from edgesim.sip.parsing import MalformedMessage, attach, content_length, is_sip, parse_head, salvage
 
 MAGIC_COOKIE = b"\x21\x12\xa4\x42"
 STUN_HEADER = 20
@@ -104,7 +104,7 @@ class Framer:
         self._lone_crlf = False
         self._passing_over = 0
         self._pending: tuple[Request | Response, int, int] | None = None
-        self._error: SipProtocolError | None = None
+        self._error: MalformedMessage | None = None
 
     @property
     def buffered(self) -> int:
@@ -139,19 +139,20 @@ class Framer:
         self._position = 0
 
     def next_event(self) -> Frame | None:
-        """Return the next whole thing on the stream, or None until more octets arrive. Raises `SipProtocolError`."""
+        """Return the next whole thing on the stream, or None until more octets arrive. Raises `MalformedMessage`."""
         if self._error is not None:
             raise self._error
         try:
             return self._next()
         except SipProtocolError as error:
-            if error.framed:
-                raise
-            self._error = error
-            if not error.data:
-                error.data = self._slice(self._position, min(len(self._buffer), self._position + self.limits.message))
-            self._buffer, self._position = b"", 0
-            raise
+            malformed = MalformedMessage.of(error)
+            if not malformed.framed:
+                self._error = malformed
+                if not malformed.data:
+                    end = min(len(self._buffer), self._position + self.limits.message)
+                    malformed.data = self._slice(self._position, end)
+                self._buffer, self._position = b"", 0
+            raise malformed from None
 
     def _slice(self, start: int, end: int) -> bytes:
         buffer = self._buffer
@@ -228,18 +229,18 @@ class Framer:
         while bare >= 0:
             if buffer[bare - 1] != 0x0D or bare == position:
                 request = salvage(self._slice(position, len(buffer)))
-                raise SipProtocolError("bare LF in a header", request=request)
+                raise MalformedMessage("bare LF in a header", request=request)
             bare = buffer.find(b"\n", bare + 1)
         if len(buffer) - position > limits.message:
             request = salvage(self._slice(position, position + limits.message))
-            raise SipProtocolError("headers longer than the limit", status=513, request=request)
+            raise MalformedMessage("headers longer than the limit", status=513, request=request)
         self._scanned = max(position, len(buffer) - 3)
 
     def _message(self, position: int, end: int) -> Request | Response | None:
         limits = self.limits
         if end + 4 - position > limits.message:
             request = salvage(self._slice(position, end))
-            raise SipProtocolError("headers longer than the limit", status=513, request=request)
+            raise MalformedMessage("headers longer than the limit", status=513, request=request)
         head = self._slice(position, end)
         try:
             message = parse_head(head, max_lines=limits.header_lines)
@@ -249,12 +250,13 @@ class Framer:
             if len(head) + 4 + length > limits.message:
                 raise SipProtocolError("body longer than the limit", status=413)
         except SipProtocolError as error:
-            error.request = salvage(head)
-            self._find_end(error, head)
-            raise
+            malformed = MalformedMessage.of(error)
+            malformed.request = salvage(head)
+            self._find_end(malformed, head)
+            raise malformed from None
         return self._complete(message, len(head) + 4, len(head) + 4 + length)
 
-    def _find_end(self, error: SipProtocolError, head: bytes) -> None:
+    def _find_end(self, error: MalformedMessage, head: bytes) -> None:
         """Pass over a message whose start line alone is at fault, if its Content-Length tells where it ends."""
         if error.head is None:
             return

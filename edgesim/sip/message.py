@@ -12,36 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from edgesim.sip.errors import SipProtocolError
+from edgesim.sip.names import canonical, known_keys
 from edgesim.sip.values import Authentication, CSeq, NameAddr, Via, split
 
 CRLF = b"\r\n"
 VERSION = "SIP/2.0"
-MAX_REMEMBERED_NAMES = 1024
-MAX_REMEMBERED_NAME = 64
-
-COMPACT = {
-    "a": "accept-contact",
-    "b": "referred-by",
-    "c": "content-type",
-    "d": "request-disposition",
-    "e": "content-encoding",
-    "f": "from",
-    "i": "call-id",
-    "j": "reject-contact",
-    "k": "supported",
-    "l": "content-length",
-    "m": "contact",
-    "n": "identity-info",
-    "o": "event",
-    "r": "refer-to",
-    "s": "subject",
-    "t": "to",
-    "u": "allow-events",
-    "v": "via",
-    "x": "session-expires",
-    "y": "identity",
-}
-"""Compact header names (the registry of RFC 3261, 27.2, as IANA keeps it)."""
 
 REASONS = {
     100: "Trying",
@@ -104,53 +79,10 @@ REASONS = {
 RFC_LAYOUT = ("Via", "From", "To", "Call-ID", "CSeq")
 """What every response copies from its request (RFC 3261, 8.2.6.2), in the order of the RFC's examples."""
 
-_COMMON_TEXT = (
-    "Accept Allow Allow-Events Authorization Call-ID Call-Info Contact Content-Disposition Content-Length Content-Type "
-    "CSeq Date Event Expires From Identity Max-Forwards Mime-Version Min-Expires Min-SE P-Asserted-Identity Path "
-    "Proxy-Authenticate Proxy-Authorization Reason Record-Route Recv-Info Refer-To Remote-Party-ID Require Retry-After "
-    "Route Send-Info Server Session-Expires Session-ID Subject Subscription-State Supported To User-Agent Via Warning "
-    "WWW-Authenticate X-TAATag"
-)
-_COMMON = _COMMON_TEXT.split()
-_LONG = (
-    "Accept-Contact",
-    "Content-Encoding",
-    "Identity-Info",
-    "Referred-By",
-    "Reject-Contact",
-    "Request-Disposition",
-)
-_keys: dict[str, str] = {
-    **COMPACT,
-    **{name: COMPACT.get(name.lower(), name.lower()) for name in (*_COMMON, *map(str.lower, _COMMON))},
-}
-"""Canonical names by spelling, known from the start so that strange names cannot crowd out the usual ones."""
-_SPELLED = {COMPACT.get(name.lower(), name.lower()): name for name in (*_COMMON, *_LONG)}
-remembered_name: dict[bytes, str] = {name.encode(): key for name, key in _keys.items()}
-"""Canonical names by raw spelling, white space before the colon included."""
-
-
-def canonical(name: str, raw: bytes | None = None) -> str:
-    """Return a header name in lower case with its compact form expanded; ``raw`` is its spelling, to be remembered."""
-    key = _keys.get(name)
-    if key is None:
-        lower = name.lower()
-        key = COMPACT.get(lower, lower)
-        if len(_keys) < MAX_REMEMBERED_NAMES and len(name) <= MAX_REMEMBERED_NAME:
-            _keys[name] = key
-    if raw is not None and len(remembered_name) < MAX_REMEMBERED_NAMES and len(raw) <= MAX_REMEMBERED_NAME:
-        remembered_name[raw] = key
-    return key
-
 
 def unfolded(text: str) -> str:
     """Return a value in one line: a fold and the blanks around it are one blank (RFC 3261, 7.3.1)."""
     return " ".join(part.strip(" \t") for part in text.split("\r\n")) if "\n" in text else text
-
-
-def spelled(name: str) -> str | None:
-    """Return the usual spelling of a canonical name, or None for one that is not usual."""
-    return _SPELLED.get(name)
 
 
 def _encode(text: str) -> bytes:
@@ -217,7 +149,7 @@ class Message:
     # ---- reading
 
     def __contains__(self, name: str) -> bool:
-        return (_keys.get(name) or canonical(name)) in self._names
+        return (known_keys.get(name) or canonical(name)) in self._names
 
     def _positions(self, key: str) -> list[int]:
         """Return where the lines of a canonical name are."""
@@ -234,7 +166,7 @@ class Message:
 
     def get(self, name: str) -> str | None:
         """Return the unfolded value of the first header line called ``name``, or None."""
-        key = _keys.get(name) or canonical(name)
+        key = known_keys.get(name) or canonical(name)
         value = self._texts.get(key)
         if value is None and key in self._names:
             value = self._texts[key] = self._value(self._names.index(key))
@@ -242,7 +174,7 @@ class Message:
 
     def get_all(self, name: str) -> list[str]:
         """Return the unfolded value of every header line called ``name``."""
-        key, names = _keys.get(name) or canonical(name), self._names
+        key, names = known_keys.get(name) or canonical(name), self._names
         if key not in names:
             return []
         return [self._value(position) for position in self._positions(key)]
@@ -253,12 +185,12 @@ class Message:
 
     def raw_line(self, name: str) -> bytes | None:
         """Return the first header line called ``name`` as its octets, or None."""
-        key, names = _keys.get(name) or canonical(name), self._names
+        key, names = known_keys.get(name) or canonical(name), self._names
         return self._lines[names.index(key)] if key in names else None
 
     def position(self, name: str) -> int | None:
         """Return the index of the first header line called ``name``, or None."""
-        key, names = _keys.get(name) or canonical(name), self._names
+        key, names = known_keys.get(name) or canonical(name), self._names
         return names.index(key) if key in names else None
 
     def items(self) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,8 @@ from __future__ import annotations
 import re
 
 from edgesim.sip.errors import SipProtocolError
-from edgesim.sip.message import CRLF, Message, Request, Response, canonical, remembered_name
+from edgesim.sip.message import CRLF, Message, Request, Response
+from edgesim.sip.names import canonical, remembered_name
 from edgesim.sip.values import number
 
 MAX_CONTENT_LENGTH = 2**31 - 1
@@ -23,12 +24,41 @@ _VERSION = re.compile(rb"SIP/[0-9]+\.[0-9]+", re.IGNORECASE).fullmatch
 _QUOTED = re.compile(rb'"(?:[^"\\\0]|\\.)*"', re.DOTALL)
 
 
+class MalformedMessage(SipProtocolError):
+    """Octets are no message.
+
+    ``request`` is as much of the offending request as an answer needs, or None. ``data`` is the offending input, as far
+    as it was kept. ``head`` has the header lines of a message whose start line alone is at fault. ``framed`` says that
+    the end of the message is known all the same, so that a stream goes on.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        status: int | None = 400,
+        request: Request | None = None,
+        data: bytes = b"",
+        head: Message | None = None,
+    ) -> None:
+        super().__init__(reason, status=status)
+        self.request = request
+        self.data = data
+        self.head = head
+        self.framed = False
+
+    @classmethod
+    def of(cls, error: SipProtocolError) -> MalformedMessage:
+        """Return an error with room for what is left of the message: the same, if it has that already."""
+        return error if isinstance(error, cls) else cls(error.reason, status=error.status)
+
+
 def parse_head(head: bytes, *, max_lines: int = MAX_LINES) -> Request | Response:
     """Parse a start line and header lines, without the empty line that ends them.
 
     Folds and octets that are not UTF-8 are kept. Raises `SipProtocolError` for a bare CR or LF, a NUL that no quoted
-    pair holds, a header line without a name, a start line that is not SIP/2.0's, or more than ``max_lines`` lines; its
-    ``head`` has the header lines where the start line alone is at fault.
+    pair holds, a header line without a name, a start line that is not SIP/2.0's, or more than ``max_lines`` lines. It
+    is a `MalformedMessage` with a ``head`` where the start line alone is at fault.
     """
     lines = head.split(CRLF)
     ends = len(lines) - 1
@@ -52,8 +82,7 @@ def parse_head(head: bytes, *, max_lines: int = MAX_LINES) -> Request | Response
         message._names = [_slow_name(line) for line in lines]
     message._lines = lines
     if fault is not None:
-        fault.head = message
-        raise fault
+        raise MalformedMessage(fault.reason, status=fault.status, head=message) from None
     return parsed
 
 
@@ -139,23 +168,24 @@ def attach(message: Request | Response, body: bytes, raw: bytes) -> None:
 def parse_message(data: bytes, *, max_lines: int = MAX_LINES) -> Request | Response:
     """Parse one whole message, as in a datagram (RFC 3261, 18.3): what exceeds Content-Length is cut off.
 
-    Raises `SipProtocolError`; its ``request`` is set where a request can be answered.
+    Raises `MalformedMessage`; its ``request`` is set where a request can be answered.
     """
     start = len(data) - len(data.lstrip(CRLF))
     end = data.find(b"\r\n\r\n", start)
     if end < 0:
-        raise SipProtocolError("headers without an end", data=data, request=salvage(data[start:]))
+        raise MalformedMessage("headers without an end", data=data, request=salvage(data[start:]))
     head = data[start:end]
     try:
         message = parse_head(head, max_lines=max_lines)
         length = content_length(message)
     except SipProtocolError as error:
-        error.request, error.data = salvage(head), data
-        raise
+        malformed = MalformedMessage.of(error)
+        malformed.request, malformed.data = salvage(head), data
+        raise malformed from None
     body = data[end + 4 :]
     if length is not None:
         if len(body) < length:
-            raise SipProtocolError("body shorter than Content-Length", data=data, request=salvage(head))
+            raise MalformedMessage("body shorter than Content-Length", data=data, request=salvage(head))
         body = body[:length]
     attach(message, body, data[start : end + 4 + len(body)])
     return message

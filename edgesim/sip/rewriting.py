@@ -15,7 +15,8 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Protocol, TypeVar
 
-from edgesim.sip.message import Request, Response, canonical, spelled, unfolded
+from edgesim.sip.message import Request, Response, unfolded
+from edgesim.sip.names import canonical, spelled
 from edgesim.sip.values import MAX_REMEMBERED, REMEMBERED, split
 
 OTHERS = "*"

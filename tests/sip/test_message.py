@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgesim.sip import Request, Response, SipProtocolError, parse_message
-from edgesim.sip.message import canonical
+from edgesim.sip.names import canonical
 from edgesim.sip.parsing import content_length, parse_head, salvage
 from tests.sip import samples
 
