@@ -1,9 +1,9 @@
 """A line that registers, over the edge or directly: it refreshes before expiry, keeps alive, and registers again.
 
 "How Phone Services Failover works for Jabber 14 over MRA" (Cisco 217244) for what a client does when its path through
-the edge breaks; the published ancestor of the client's SIP stack (SIPCC) for what it does with answers and timers, and
-for the signs of life that desk phones send to their standby node. The return of this stack to a node that recovered is
-not played: a client stays where it found a registrar.
+the edge breaks; the published ancestor of the client's SIP stack (SIPCC) for its timers, and for the signs of life that
+desk phones send to their standby node. The return of this stack to a node that recovered is not played: a client stays
+where it found a registrar.
 """
 
 from __future__ import annotations
@@ -12,43 +12,16 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 
 from edgesim.clients.common import signs
 from edgesim.clients.common.habits import Habits, Path
-from edgesim.clients.common.reactions import (
-    Loss,
-    Reaction,
-    Unregistered,
-    min_expires,
-    reaction_to,
-    redirected_to,
-    refusal,
-    retry_after,
-    warns,
-)
-from edgesim.clients.common.register import (
-    ADAPTIVE_ROUTING,
-    CONNECTION_LOST,
-    DEVICE_RESET,
-    FORCED,
-    INITIALIZED,
-    PROBE,
-    Dialogue,
-    Identifiers,
-    Registrant,
-    granted_expires,
-    register,
-)
+from edgesim.clients.common.reactions import Loss, Reaction, Unregistered
+from edgesim.clients.common.register import CONNECTION_LOST, DEVICE_RESET, INITIALIZED, Registrant
+from edgesim.clients.common.registering import Redirected, Registering
 from edgesim.clients.common.stages import Result
 from edgesim.node import Node
-from edgesim.sip import Connection, Response, SipEndpoint, SipError, SipTimeout
+from edgesim.sip import Connection, Response, SipError, SipTimeout
 
-ATTEMPTS = 3
-"""How many REGISTERs one registration may take: the first, the answer to a challenge, the answer to a stale nonce."""
-DETOURS = 5
-"""How many redirections and longer intervals are followed."""
-TAKEN = "Registration is active for another client"
 ALARMS = {
     Loss.CONNECTION: CONNECTION_LOST,
     Loss.SILENCE: CONNECTION_LOST,
@@ -58,15 +31,7 @@ ALARMS = {
 """What Reason says when a client registers again."""
 
 
-class _Redirected(Exception):
-    """The registrar names another place."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"redirected to {path.host}:{path.port}")
-        self.path = path
-
-
-class Line:
+class Line(Registering):
     """One line of one device, at one registrar.
 
     ``tell`` hears of what happens after the first registration. ``provision`` fetches the configuration anew, as a
@@ -86,26 +51,12 @@ class Line:
         tell: Callable[[Result, str], None],
         provision: Callable[[], Awaitable[Sequence[Path]]],
     ) -> None:
-        self.node = node
+        super().__init__(node, who, user=user, password=password, tls=tls, habits=habits, on_lost=self._connection_lost)
         self.paths = tuple(paths)
-        self.registered = False
-        self.path: Path | None = None
-        self.habits = habits
-        self._who = who
-        self._user, self._password = user, password
-        self._tls = tls
         self._tell = tell
         self._provision = provision
-        self._entropy = node.host.entropy(f"phone of {user}")
-        self._endpoint = SipEndpoint(node.host, node.journal, name="phone", on_lost=self._connection_lost)
-        self._connection: Connection | None = None
-        self._identifiers: Identifiers | None = None
-        self._dialogue: Dialogue | None = None
-        self._granted_s = 0
-        self._adapts = False
         self._loss: Loss | None = None
         self._lost = asyncio.Event()
-        self._overloaded = False
         self._keeper: asyncio.Task[None] | None = None
         self._pulse: asyncio.Task[None] | None = None
         self._beside: dict[str, asyncio.Task[None]] = {}
@@ -122,175 +73,18 @@ class Line:
         if self._keeper is None:
             self._keeper = self.node.host.spawn(self._begin_late(problem), name="phone: keep registered")
 
-    async def _by_any(self, paths: Sequence[Path], alarm: str | None) -> None:
-        """Register by the first path that works; only a path that does not work leads to the next."""
-        reasons: list[str] = []
-        for path in paths:
-            try:
-                await self._by(path, alarm)
-            except Unregistered as error:
-                reasons.append(f"{path.host}:{path.port}: {error}")
-                if error.reaction is not Reaction.NEXT_PATH:
-                    raise Unregistered("; ".join(reasons), error.reaction, after=error.after) from error
-            else:
-                return
-        raise Unregistered("; ".join(reasons) or "no way to a registrar is known", Reaction.NEXT_PATH)
-
-    async def _by(self, path: Path, alarm: str | None) -> None:
-        for _ in range(DETOURS):
-            try:
-                await self._at(path, alarm)
-            except _Redirected as redirection:
-                path = redirection.path
-            else:
-                return
-        raise Unregistered("redirected again and again", Reaction.REJECTED)
-
     async def _at(self, path: Path, alarm: str | None) -> None:
-        connection = await self._connected(path)
-        who = self._who(path)
-        self.path = path
-        self._begin(who, alarm)
-        try:
-            if self.habits.graceful and alarm == INITIALIZED:
-                await self._ask_whether_free(who)
-            await self._exchange(who, self.habits.asked_expires)
-        except (Unregistered, _Redirected):
-            connection.close()
-            raise
-        self._speak_beside(who, connection, path)
-
-    async def _connected(self, path: Path) -> Connection:
-        """Return a connection to the path's peer: the present one if it leads there. Raises `Unregistered`."""
-        present, current = self._connection, self.path
-        if present is not None and present.open and current is not None and current.peer == path.peer:
-            return present
-        connection = await self._open(path)
-        if present is not None:
-            present.close()
-        self._connection = connection
-        return connection
-
-    async def _open(self, path: Path) -> Connection:
-        """Return a new connection to the path's peer. Raises `Unregistered`."""
-        name = path.host if path.server_name is None else path.server_name
-        try:
-            return await self._endpoint.connect(
-                path.host,
-                path.port,
-                "tls" if path.transport == "tls" else "tcp",
-                ssl=self._tls if path.transport == "tls" else None,
-                server_hostname=name if path.transport == "tls" else None,
-                connect_timeout=self.node.defaults.client.connect_timeout_s,
-            )
-        except ssl.SSLCertVerificationError as error:
-            raise Unregistered(f"certificate: {error.verify_message}", Reaction.NEXT_PATH) from error
-        except (OSError, SipError) as error:
-            raise Unregistered(str(error) or type(error).__name__, Reaction.NEXT_PATH) from error
+        await super()._at(path, alarm)
+        self._speak_beside(path)
 
     def _begin(self, who: Registrant, alarm: str | None) -> None:
-        """Begin a new Call-ID."""
-        assert self._connection is not None
         self._loss = None
         self._lost.clear()
-        self._dialogue = self._new_dialogue(who, self._connection)
-        self._dialogue.alarm = alarm
-
-    def _new_dialogue(self, who: Registrant, connection: Connection) -> Dialogue:
-        if self._identifiers is None:
-            self._identifiers = Identifiers(self._entropy, who.instance, self.habits.session)
-        return Dialogue.new(
-            self._entropy,
-            user=self._user,
-            password=self._password,
-            instance=who.instance,
-            address=connection.local[0],
-            identifiers=self._identifiers,
-        )
-
-    async def _ask_whether_free(self, who: Registrant) -> None:
-        """Send the probe of a graceful registration; the next REGISTER takes the device. Raises `Unregistered`."""
-        dialogue = self._dialogue
-        assert dialogue is not None
-        try:
-            await self._exchange(replace(who, instance=PROBE), self.habits.asked_expires)
-        except Unregistered as error:
-            if TAKEN not in str(error) or not self.habits.take_over:
-                raise
-        dialogue.alarm = FORCED
-
-    async def _exchange(self, who: Registrant, expires: int) -> None:
-        """Send a REGISTER and do what its answers ask for. Raises `Unregistered`, `_Redirected`."""
-        longer = 0
-        challenged = 0
-        while True:
-            response = await self._ask(who, expires)
-            match reaction_to(response, adaptive=self.habits.adaptive):
-                case Reaction.GRANTED:
-                    self._granted(response, who, expires)
-                    return
-                case Reaction.ANSWER:
-                    challenged += 1
-                    assert self._dialogue is not None
-                    if challenged >= ATTEMPTS or not self._dialogue.challenged(response):
-                        raise Unregistered(refusal(response), Reaction.REJECTED)
-                case Reaction.INTERVAL if (least := min_expires(response)) and least > expires and longer < DETOURS:
-                    longer += 1
-                    expires = least
-                    self._begin(who, self._dialogue.alarm if self._dialogue else None)
-                case Reaction.REDIRECT if (target := redirected_to(response)) is not None:
-                    assert self.path is not None
-                    transport = target.parameters.get("transport") or self.path.transport
-                    port = target.port or (5061 if transport == "tls" else 5060)
-                    other = replace(self.path, host=target.host, port=port, transport=transport.lower())
-                    raise _Redirected(replace(other, server_name=None))
-                case Reaction.WAIT:
-                    raise Unregistered(refusal(response), Reaction.WAIT, after=retry_after(response))
-                case Reaction.NEXT_PATH:
-                    raise Unregistered(refusal(response), Reaction.NEXT_PATH)
-                case _:
-                    raise Unregistered(refusal(response), Reaction.REJECTED)
-
-    async def _ask(self, who: Registrant, expires: int) -> Response:
-        dialogue, connection, path = self._dialogue, self._connection, self.path
-        assert dialogue is not None and connection is not None and path is not None
-        try:
-            request = register(
-                who,
-                dialogue,
-                local=connection.local,
-                transport=path.transport,
-                date=self.node.host.clock.http_date(),
-                expires=expires,
-                routes=path.routes,
-                uri=path.uri,
-            )
-        except SipError as error:
-            raise Unregistered(str(error), Reaction.REJECTED) from error
-        try:
-            return await self._endpoint.request(request, connection)
-        except SipError as error:
-            if isinstance(error, SipTimeout):
-                connection.abort()
-            raise Unregistered(str(error), Reaction.NEXT_PATH) from error
+        super()._begin(who, alarm)
 
     def _granted(self, response: Response, who: Registrant, expires: int) -> None:
-        assert self._dialogue is not None
-        self._dialogue.alarm = None
-        if not expires:
-            self.registered = False
-            return
-        try:
-            self._granted_s = granted_expires(response, who.device)
-        except SipError as error:
-            raise Unregistered(str(error), Reaction.REJECTED) from error
-        self.registered = True
-        client, sip = self.node.defaults.client, self.node.defaults.sip
-        self._overloaded = warns(response, sip.imbalance_warning) and (
-            client.honours_imbalance == "all" or (client.honours_imbalance == "AR_SK only" and who.mra)
-        )
-        self._adapts = who.mra and ADAPTIVE_ROUTING in (response.get("Supported") or "")
-        if self._adapts and self._pulse is None:
+        super()._granted(response, who, expires)
+        if expires and self._adapts and self._pulse is None:
             self._pulse = self.node.host.spawn(self._keep_alive(), name="phone: STUN keep-alive")
 
     # ---- staying registered
@@ -329,7 +123,7 @@ class Line:
                 if habits.short_refresh:
                     self._dialogue.refresh()
                 await self._exchange(self._who(self.path), habits.asked_expires)
-            except (Unregistered, _Redirected) as error:
+            except (Unregistered, Redirected) as error:
                 self.registered = False
                 again = error if isinstance(error, Unregistered) else Unregistered(str(error), Reaction.REJECTED)
                 self._tell(Result.FAILED, f"refresh: {error}")
@@ -420,11 +214,12 @@ class Line:
 
     # ---- beside the registration
 
-    def _speak_beside(self, who: Registrant, connection: Connection, path: Path) -> None:
+    def _speak_beside(self, path: Path) -> None:
         """Begin what a desk phone sends once it has registered; nothing of it can end the registration."""
-        spawn, dialogue = self.node.host.spawn, self._dialogue
-        if self.habits.alarm and dialogue is not None and not self._is_speaking("alarm"):
-            telling = signs.tell_alarm(self._endpoint, connection, who, dialogue, path)
+        spawn, dialogue, connection = self.node.host.spawn, self._dialogue, self._connection
+        assert dialogue is not None and connection is not None
+        if self.habits.alarm and not self._is_speaking("alarm"):
+            telling = signs.tell_alarm(self._endpoint, connection, self._who(path), dialogue, path)
             self._beside["alarm"] = spawn(_done(telling), name="phone: alarm")
         if self.habits.standby_s is not None and not self._is_speaking("standby"):
             self._beside["standby"] = spawn(self._show_life(self.habits.standby_s), name="phone: standby node")
@@ -475,7 +270,7 @@ class Line:
             try:
                 async with asyncio.timeout(self.node.defaults.client.connect_timeout_s):
                     await self._exchange(self._who(self.path), 0)
-            except (Unregistered, _Redirected, TimeoutError) as error:
+            except (Unregistered, Redirected, TimeoutError) as error:
                 self._tell(Result.FAILED, f"unregister: {error or 'no answer'}")
             self.registered = False
 

@@ -7,29 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 
 from edgesim.clients.common.edge import keep_signed_in
-from edgesim.clients.common.habits import Habits, Path
+from edgesim.clients.common.habits import Path
 from edgesim.clients.common.line import Line
 from edgesim.clients.common.reactions import Unregistered
-from edgesim.clients.common.register import JABBER_SESSION, Registrant
+from edgesim.clients.common.register import Registrant
 from edgesim.clients.common.stages import Result, StageFailed
 from edgesim.clients.jabber.access import JabberAccess
 from edgesim.clients.jabber.chat import Chat
 from edgesim.clients.jabber.chat_service import ChatService
 from edgesim.clients.jabber.missed import MissedServices
-from edgesim.clients.jabber.platforms import (
-    PLATFORMS,
-    Platform,
-    announces_adaptive_routing,
-    sends_session_id,
-    supported_by,
-)
+from edgesim.clients.jabber.platforms import PLATFORMS, Platform, announces_adaptive_routing
 from edgesim.clients.jabber.provisioning import Provisioning, Step
-from edgesim.clients.jabber.registration import JabberRegistrant
+from edgesim.clients.jabber.registration import habits_of, registrant_of
 from edgesim.clients.jabber.soap_login import SoapClient, SoapSession
 from edgesim.clients.jabber.stages import FINAL, TRANSITIONS, SignIn, Stage
 from edgesim.deployment import Release
@@ -230,7 +223,6 @@ class Jabber:
     async def _register(self) -> Step:
         config = self._found.config
         assert config is not None
-        client = self.node.defaults.client
         self.phone = Line(
             self.node,
             self._found.paths(),
@@ -238,15 +230,8 @@ class Jabber:
             user=self.user.id,
             password=self._password,
             tls=self._http.tls,
-            habits=Habits(
-                delta=config.timers.register_delta,
-                asked_expires=config.timers.register_expires,
-                least_refresh=client.least_refresh_s,
-                adaptive=self._adaptive,
-                graceful=client.graceful_registration and not self.outside,
-                take_over=self.take_over,
-                session=JABBER_SESSION if sends_session_id(self.release) else None,
-                short_refresh=client.short_refresh,
+            habits=habits_of(
+                self.node, config, self.release, adaptive=self._adaptive, outside=self.outside, take_over=self.take_over
             ),
             tell=lambda result, detail: self._tell(Stage.PHONE, result, detail),
             provision=self._provision_again,
@@ -268,21 +253,14 @@ class Jabber:
     def _registrant(self, path: Path) -> Registrant:
         found = self._found
         assert found.config is not None and found.device is not None
-        line = found.config.lines[0]
-        device = found.device.name
-        numbers = (*self.release.key, 0, 0, 0)[:3]
-        return JabberRegistrant(
-            node=path.node,
-            number=line.name,
-            contact_user=line.contact,
-            device=device,
-            model=self.traits.model,
-            instance=hashlib.sha256(f"{self.node.name}/{device}".encode()).hexdigest()[:12],
-            agent=str(getattr(self.node.defaults.agents, self.traits.agent)),
-            load=self.traits.load.format(release=".".join(map(str, numbers))),
-            mra=self._adaptive,
-            supported=supported_by(self.release),
-            reg_id=self.node.defaults.unified_cm.reg_id,
+        return registrant_of(
+            self.node,
+            found.config,
+            self.release,
+            path=path,
+            device=found.device.name,
+            traits=self.traits,
+            adaptive=self._adaptive,
         )
 
     async def _log_in_to_chat(self) -> Step:
