@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from enum import Enum
@@ -85,7 +84,8 @@ class Protection:
         self.active = frozenset(each for each, counts in is_on.items() if counts and on)
         """The categories that are on."""
         self._exempt = [ipaddress.ip_network(each) for each in settings.exempt]
-        self._failures: dict[tuple[Category, str], deque[float]] = {}
+        self._failures: dict[tuple[Category, str], list[float]] = {}
+        """When each address failed lately, the one that failed longest ago first; lists, because there are many."""
         self._raised: events.Alarm | None = None
         self._ends: asyncio.TimerHandle | None = None
 
@@ -105,10 +105,11 @@ class Protection:
         if peer is None or category not in self.active or self._is_exempt(peer):
             return
         now, key = asyncio.get_running_loop().time(), (category, peer[0])
-        failures = self._failures.pop(key, None) or deque()
-        while failures and now - failures[0] > self._settings.detection_window_s:
-            failures.popleft()
+        since = now - self._settings.detection_window_s
+        failures = [at for at in self._failures.pop(key, ()) if at >= since]
         failures.append(now)
+        while self._failures and next(iter(self._failures.values()))[-1] < since:
+            del self._failures[next(iter(self._failures))]
         if len(failures) > self._settings.trigger_level:
             # Not before the answer to this failure is on its way, as with a product that reads its own log.
             asyncio.get_running_loop().call_soon(self._block, category, peer[0])
