@@ -66,8 +66,9 @@ class _Asker:
 
     def answered(self, response: Response) -> None:
         if self.answer.done():
-            # Another 2xx of a forked INVITE, or a retransmission of one: the user acknowledges each.
-            self._endpoint.stray(response, self.connection)
+            if 200 <= response.status < 300:
+                # Another 2xx of a forked INVITE, or one that nobody waits for: the user acknowledges each.
+                self._endpoint.stray(response, self.connection)
         elif response.status >= 200:
             self.answer.set_result(response)
         elif self._provisional is not None:
@@ -327,7 +328,8 @@ class SipEndpoint:
         """Send a request in a client transaction and return its final response.
 
         ``provisional`` is called with each 1xx. ``timeout``, in seconds, is a limit of the caller's own besides timer
-        B or F. Raises `SipTimeout`, `SipTransportError`; `ValueError` if the branch is in use.
+        B or F. Whoever waits no longer for the answer to an INVITE cancels it; should it be accepted all the same,
+        ``on_response`` gets the 2xx. Raises `SipTimeout`, `SipTransportError`; `ValueError` if the branch is in use.
         """
         asker = _Asker(self, connection, provisional)
         answer = asker.answer
@@ -343,7 +345,9 @@ class SipEndpoint:
             except TimeoutError as error:
                 raise SipTimeout(f"no final response to {request.method} within {timeout} s") from error
         finally:
-            if not answer.done() or answer.cancelled() or answer.exception() is not None:
+            if request.method == "INVITE" and answer.cancelled():
+                self.layer.cancel(transaction)
+            elif answer.cancelled() or answer.exception() is not None:
                 self.layer.forget(transaction)
 
     def cancel(self, invite: Request) -> None:

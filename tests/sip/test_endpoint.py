@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -267,6 +268,28 @@ def test_a_cancel_waits_for_a_sign_of_life() -> None:
         arrivals = [(entry.event.method, round(float(entry.at), 1)) for entry in lab.entries(events.SipRequest)]
         begun = arrivals[0][1]
         assert arrivals == [("INVITE", begun), ("CANCEL", pytest.approx(begun + 0.2, abs=0.05))]
+
+    lab_run(main)
+
+
+def test_an_invite_that_nobody_waits_for_any_more_is_cancelled() -> None:
+    async def main(lab: Lab) -> None:
+        async def answer(accepts_after: float, request: Request, connection: Connection) -> None:
+            connection.send(request.response(180, to_tag="5"))
+            await asyncio.sleep(accepts_after)
+            connection.send(request.response(200, to_tag="5"))
+
+        connection = await lab.phone.connect(UCM, 5060)
+        for accepts_after, heard in ((60, []), (1.9999, [200])):
+            lab.ucm.on_request = partial(answer, accepts_after)
+            with pytest.raises(SipTimeout, match="within 2 s"):
+                await lab.phone.request(lab.ask("INVITE"), connection, timeout=2)
+            await asyncio.sleep(5)
+            assert [each.status for each in lab.stray] == heard
+        # The first was refused with 487 and acknowledged; the second was accepted before the CANCEL arrived.
+        methods = [entry.event.method for entry in lab.entries(events.SipRequest)]
+        assert methods == ["INVITE", "CANCEL", "ACK", "INVITE", "CANCEL"]
+        await asyncio.sleep(60)
 
     lab_run(main)
 
