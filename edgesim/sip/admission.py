@@ -10,9 +10,11 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from edgesim.sip.addresses import NameAddr, SipUri
 from edgesim.sip.errors import SipError, SipProtocolError
 from edgesim.sip.message import Request
-from edgesim.sip.values import NameAddr, SipUri, Via, number
+from edgesim.sip.text import number
+from edgesim.sip.values import Via
 
 MAX_HOPS = 255
 SCHEMES = ("sip", "sips", "tel")

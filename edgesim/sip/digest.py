@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from edgesim.sip.errors import SipProtocolError
-from edgesim.sip.values import Authentication, quote, unquote
+from edgesim.sip.text import quote, unquote
+from edgesim.sip.values import Authentication
 from edgesim.world import Entropy
 
 _COUNT = re.compile("[0-9a-fA-F]{8}").fullmatch

@@ -32,7 +32,8 @@ from edgesim.sip.layer import TransactionLayer
 from edgesim.sip.matching import Transactions, client_key
 from edgesim.sip.message import Request, Response
 from edgesim.sip.parsing import MalformedMessage
-from edgesim.sip.transaction import ServerTransaction, State, Timers
+from edgesim.sip.transaction import ServerTransaction
+from edgesim.sip.transaction_events import State, Timers
 from edgesim.world import Host
 from edgesim.world.pace import Pace, PaceLimits
 

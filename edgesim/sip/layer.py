@@ -15,17 +15,15 @@ from edgesim.sip.connection import Connection
 from edgesim.sip.errors import SipTransportError
 from edgesim.sip.matching import Transactions
 from edgesim.sip.message import Request, Response
-from edgesim.sip.transaction import (
+from edgesim.sip.transaction import ClientTransaction, ServerTransaction, Transaction
+from edgesim.sip.transaction_events import (
     Cancel,
-    ClientTransaction,
     Deliver,
     Output,
     Send,
-    ServerTransaction,
     State,
     TimedOut,
     Timers,
-    Transaction,
     TransportFailed,
     Trying,
 )

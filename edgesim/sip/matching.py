@@ -7,16 +7,8 @@ from itertools import islice
 from typing import Any
 
 from edgesim.sip.message import Request, Response
-from edgesim.sip.transaction import (
-    ClientTransaction,
-    Deliver,
-    Key,
-    Output,
-    ServerTransaction,
-    State,
-    Timers,
-    Transaction,
-)
+from edgesim.sip.transaction import ClientTransaction, ServerTransaction, Transaction
+from edgesim.sip.transaction_events import Deliver, Key, Output, State, Timers
 from edgesim.sip.values import Via
 
 SERVERS = 20_000

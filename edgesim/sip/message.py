@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from edgesim.sip.addresses import NameAddr
 from edgesim.sip.errors import SipProtocolError
 from edgesim.sip.names import canonical, known_keys
-from edgesim.sip.values import Authentication, CSeq, NameAddr, Via, split
+from edgesim.sip.text import split
+from edgesim.sip.values import Authentication, CSeq, Via
 
 CRLF = b"\r\n"
 VERSION = "SIP/2.0"

@@ -14,7 +14,7 @@ import re
 from edgesim.sip.errors import SipProtocolError
 from edgesim.sip.message import CRLF, Message, Request, Response
 from edgesim.sip.names import canonical, remembered_name
-from edgesim.sip.values import number
+from edgesim.sip.text import number
 
 MAX_CONTENT_LENGTH = 2**31 - 1
 MAX_LINES = 256

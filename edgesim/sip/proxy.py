@@ -14,9 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from edgesim.sip.addresses import NameAddr, Parameters, SipUri
 from edgesim.sip.admission import ProxyRefusal, hops_left
 from edgesim.sip.message import Message, Request
-from edgesim.sip.values import MAX_REMEMBERED, REMEMBERED, NameAddr, Parameters, SipUri, Via, quote, split
+from edgesim.sip.text import MAX_REMEMBERED, REMEMBERED, quote, split
+from edgesim.sip.values import Via
 from edgesim.world import Entropy
 
 MAGIC = "z9hG4bK"

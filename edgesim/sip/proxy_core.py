@@ -24,7 +24,8 @@ from edgesim.sip.layer import TransactionLayer
 from edgesim.sip.message import Request, Response
 from edgesim.sip.proxy import Branches, Hop, clamp_hops, loop_hash, push_via, record_route, stamp_via
 from edgesim.sip.rewriting import Writer, as_received
-from edgesim.sip.transaction import ClientTransaction, State
+from edgesim.sip.transaction import ClientTransaction
+from edgesim.sip.transaction_events import State
 from edgesim.sip.values import Via
 from edgesim.world import Entropy
 

@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 
 from edgesim.sip.message import Request, Response, unfolded
 from edgesim.sip.names import canonical, spelled
-from edgesim.sip.values import MAX_REMEMBERED, REMEMBERED, split
+from edgesim.sip.text import MAX_REMEMBERED, REMEMBERED, split
 
 OTHERS = "*"
 """The place, in an order, of the headers that it does not name: they stay in the order in which they came."""

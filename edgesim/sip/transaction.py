@@ -10,108 +10,28 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Any
 
-from edgesim.sip.errors import SipError
 from edgesim.sip.message import Request, Response
+from edgesim.sip.transaction_events import (
+    TIMERS,
+    Cancel,
+    Deliver,
+    Key,
+    Message,
+    On,
+    Output,
+    Send,
+    State,
+    TimedOut,
+    Timers,
+    TransactionMisuse,
+    TransportFailed,
+    Trying,
+)
 
 TRYING_AFTER = 0.2
 """Seconds after which an INVITE that its user has not answered gets a 100 (RFC 3261, 17.2.1)."""
-
-Message = Request | Response
-
-
-class TransactionMisuse(SipError):
-    """A transaction was asked for what its state does not allow: a mistake of the code that uses it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timers:
-    """The base values of RFC 3261, table 4, in seconds; the lettered timers follow from them."""
-
-    t1: float = 0.5
-    t2: float = 4.0
-    t4: float = 5.0
-    d: float = 32.0
-
-
-class State(Enum):
-    """States of all four machines."""
-
-    CALLING = auto()
-    TRYING = auto()
-    PROCEEDING = auto()
-    COMPLETED = auto()
-    CONFIRMED = auto()
-    ACCEPTED = auto()
-    TERMINATED = auto()
-
-
-class On(Enum):
-    """What can happen to a transaction."""
-
-    PROVISIONAL = auto()
-    SUCCESS = auto()
-    FAILURE = auto()
-    REQUEST = auto()
-    ACK = auto()
-    CANCEL = auto()
-    """The user of a client transaction wants no answer any more."""
-    LINGER_TIMER = auto()
-    """D, I, J, K, L or M: late retransmissions have died out."""
-    GIVE_UP_TIMER = auto()
-    """B, F or H: nobody answers; also 64*T1 after a CANCEL (RFC 3261, 9.1)."""
-    RESEND_TIMER = auto()
-    """A, E or G: retransmit."""
-    TRYING_TIMER = auto()
-    """The user of a server transaction has not answered an INVITE for `TRYING_AFTER`."""
-    TRANSPORT_ERROR = auto()
-
-
-_TIMERS = (On.LINGER_TIMER, On.GIVE_UP_TIMER, On.RESEND_TIMER, On.TRYING_TIMER)
-"""In the order in which they fire when they are due together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Put this message on the wire."""
-
-    message: Message
-
-
-@dataclass(frozen=True, slots=True)
-class Deliver:
-    """Give this message to the transaction's user."""
-
-    message: Message
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Begin a client transaction for this CANCEL."""
-
-    request: Request
-
-
-@dataclass(frozen=True, slots=True)
-class Trying:
-    """Answer the request with a 100."""
-
-
-@dataclass(frozen=True, slots=True)
-class TimedOut:
-    """Nobody answered in time."""
-
-
-@dataclass(frozen=True, slots=True)
-class TransportFailed:
-    """The transport could not carry a message."""
-
-
-Output = Send | Deliver | Cancel | Trying | TimedOut | TransportFailed
-Key = tuple[str, ...]
 
 
 class Transaction(ABC):
@@ -163,7 +83,7 @@ class Transaction(ABC):
         """Let the timers that are due fire."""
         out: list[Output] = []
         while self._timers and (deadline := min(self._timers.values())) <= now:
-            timer = next(timer for timer in _TIMERS if self._timers.get(timer) == deadline)
+            timer = next(timer for timer in TIMERS if self._timers.get(timer) == deadline)
             del self._timers[timer]
             out += self._on(timer, now)
         return out

@@ -1,35 +1,25 @@
-"""Typed header values that keep their spelling: URIs, addresses, Via, CSeq, authentication, Warning and dates.
+"""Typed header values: Via, CSeq, authentication, Warning, media types, times; URIs are in `edgesim.sip.addresses`.
 
-Values are parsed on demand and immutable. Parameters keep order, case, quotes and spelling, because Cisco's own
-(``+u.sip!devicename.ccm.cisco.com``, ``x-cisco-newreg``, ``directed``, ``zone-id``) carry meaning in all of them. Every
-parser takes the text of one value, works in linear time and raises `SipProtocolError` alone.
+Values are parsed on demand, keep their spelling and are immutable. Every parser takes the text of one value, works in
+linear time and raises `SipProtocolError` alone.
 """
 
 from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
 
+from edgesim.sip.addresses import HOST, NO_PARAMETERS, Parameters, parse_port
 from edgesim.sip.errors import SipProtocolError
+from edgesim.sip.text import MAX_REMEMBERED, REMEMBERED, number, quote, unquote
 
 _TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]+"
-_HOST = r"\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_\-.]+"
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_SEPARATORS = {
-    separator: re.compile(rf'"(?:[^"\\]|\\.)*"|<[^>]*>|[{separator}"<]', re.DOTALL) for separator in (",", ";")
-}
-_SEPARATOR = re.compile(r'[()<>@,;:\\"/\[\]?={}]').search
-_SPACE = re.compile(r"\s").search
 _IS_TOKEN = re.compile(_TOKEN).fullmatch
-_HOSTPORT = re.compile(rf"({_HOST})(?:\s*:\s*([0-9]+))?").fullmatch
-_VIA = re.compile(rf"SIP\s*/\s*2\.0\s*/\s*({_TOKEN})\s+({_HOST})(?:\s*:\s*([0-9]+))?\s*", re.IGNORECASE).match
+_VIA = re.compile(rf"SIP\s*/\s*2\.0\s*/\s*({_TOKEN})\s+({HOST})(?:\s*:\s*([0-9]+))?\s*", re.IGNORECASE).match
 _CSEQ = re.compile(rf"([0-9]+)\s+({_TOKEN})").fullmatch
 _DELTA = re.compile(r"\s*([0-9]+)(?=[\s;(]|$)").match
-_ESCAPED = re.compile(r"((?:%[0-9A-Fa-f]{2})+)").sub
 _AUTH = re.compile(rf'\s*({_TOKEN})\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]+)\s*(,|$)', re.DOTALL).match
 _AUTH_ITEM = rf'\s*{_TOKEN}\s*=\s*(?:"[^"\\]*"|[^\s,"]+)\s*'
 _PLAIN_AUTH = re.compile(f"(?:{_AUTH_ITEM},)*{_AUTH_ITEM}").fullmatch
@@ -42,308 +32,8 @@ _DATE = re.compile(
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MAX_DELTA = 2**32 - 1
 _MAX_CSEQ = 2**31 - 1
-REMEMBERED = 4096
-"""How many addresses, URIs, Via and CSeq values are remembered, each."""
-MAX_REMEMBERED = 512
-"""Longer texts, in characters, are not remembered."""
 MAX_PLAIN_AUTH = 2048
 """Longer credentials, in characters, are taken apart one parameter at a time."""
-
-
-def split(text: str, separator: Literal[",", ";"]) -> list[str]:
-    """Split at a separator outside quoted strings and angle brackets; the pieces keep their white space.
-
-    A single value of a comma list is not looked into: that is for whoever parses it.
-    """
-    if separator == "," and "," not in text:
-        return [text]
-    if '"' not in text and "<" not in text:
-        return text.split(separator)
-    pieces: list[str] = []
-    start = 0
-    for match in _SEPARATORS[separator].finditer(text):
-        found = match.group()
-        if found == separator:
-            pieces.append(text[start : match.start()])
-            start = match.end()
-        elif len(found) == 1:
-            raise SipProtocolError("unterminated quoted string or angle bracket")
-    pieces.append(text[start:])
-    return pieces
-
-
-def quote(text: str) -> str:
-    """Return a quoted-string (RFC 3261, 25.1)."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def unquote(text: str) -> str:
-    """Return the content of a quoted-string; other text as it is."""
-    if len(text) < 2 or text[0] != '"' or text[-1] != '"':
-        return text
-    inner = text[1:-1]
-    return re.sub(r"\\(.)", r"\1", inner, flags=re.DOTALL) if "\\" in inner else inner
-
-
-def number(text: str, limit: int, what: str) -> int:
-    """Return a number of ASCII digits by its value: leading zeros do not count (RFC 3261, 25.1: ``1*DIGIT``).
-
-    Raises `SipProtocolError` where ``text`` is no such number, or one above ``limit``; ``what`` names the field.
-    """
-    if not (text.isascii() and text.isdecimal()):
-        raise SipProtocolError(f"malformed {what}")
-    digits = text.lstrip("0") or "0"
-    if len(digits) > len(str(limit)) or int(digits) > limit:
-        raise SipProtocolError(f"{what} out of range")
-    return int(digits)
-
-
-def same_host(host: str) -> str:
-    """Return the form in which host names are compared: in lower case, without the final dot of a rooted name.
-
-    What is passed on keeps its spelling (RFC 3261, 19.1.4 and 25.1).
-    """
-    return host.lower().removesuffix(".") or host
-
-
-def same_user(user: str) -> str:
-    """Return the form in which user parts are compared: every escape taken off (RFC 3261, 10.3, step 5; 19.1.4).
-
-    The case of a user part counts. Octets that are not UTF-8 become surrogate escapes; what is no escape stays.
-    """
-    if "%" not in user:
-        return user
-    return _ESCAPED(lambda found: bytes.fromhex(found[1].replace("%", "")).decode("utf-8", "surrogateescape"), user)
-
-
-class Parameters:
-    """Ordered ``;name=value`` parameters with their spelling kept; names are compared without regard to case."""
-
-    __slots__ = ("_items",)
-
-    def __init__(self, *items: tuple[str, str | None]) -> None:
-        self._items = items
-
-    @classmethod
-    def parse(cls, text: str) -> Parameters:
-        """Parse what follows a value: nothing, or ``;a=b;c`` with optional white space around the separators."""
-        text = text.strip()
-        if not text:
-            return _NO_PARAMETERS
-        if text[0] != ";":
-            raise SipProtocolError("parameters do not begin with a semicolon")
-        items: list[tuple[str, str | None]] = []
-        if text.isascii() and not _SPACE(text):
-            for piece in split(text[1:], ";"):
-                name, equals, value = piece.partition("=")
-                if not name:
-                    raise SipProtocolError("empty parameter")
-                items.append((name, value if equals else None))
-            return cls(*items)
-        for piece in split(text[1:], ";"):
-            name, equals, value = piece.partition("=")
-            name = name.strip()
-            if not name:
-                raise SipProtocolError("empty parameter")
-            items.append((name, value.strip() if equals else None))
-        return cls(*items)
-
-    def __iter__(self) -> Iterator[tuple[str, str | None]]:
-        return iter(self._items)
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __contains__(self, name: str) -> bool:
-        key = name.lower()
-        return any(item.lower() == key for item, _ in self._items)
-
-    def __eq__(self, other: object) -> bool:
-        return self._items == other._items if isinstance(other, Parameters) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._items)
-
-    def __repr__(self) -> str:
-        return f"Parameters({str(self)!r})"
-
-    def __str__(self) -> str:
-        return "".join(f";{name}" if value is None else f";{name}={value}" for name, value in self._items)
-
-    def raw(self, name: str) -> str | None:
-        """Return a parameter's value as spelled, quotes included; None if it is absent or has no value."""
-        key = name.lower()
-        for item, value in self._items:
-            if item.lower() == key:
-                return value
-        return None
-
-    def get(self, name: str) -> str | None:
-        """Return a parameter's value without its quotes; None if it is absent or has no value."""
-        value = self.raw(name)
-        return unquote(value) if value is not None else None
-
-    def with_(self, name: str, value: str | None = None) -> Parameters:
-        """Return parameters in which ``name`` has a value (as it shall be spelled): in its place, or added last."""
-        key = name.lower()
-        if name not in self:
-            return Parameters(*self._items, (name, value))
-        return Parameters(*((item, value) if item.lower() == key else (item, old) for item, old in self._items))
-
-    def without(self, name: str) -> Parameters:
-        """Return parameters that lack ``name``."""
-        key = name.lower()
-        return Parameters(*(item for item in self._items if item[0].lower() != key))
-
-
-_NO_PARAMETERS = Parameters()
-
-
-def _port(text: str | None) -> int | None:
-    if text is None:
-        return None
-    port = number(text, 65535, "port")
-    if port == 0:
-        raise SipProtocolError("port 0 is out of range")
-    return port
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SipUri:
-    """A ``sip``, ``sips`` or ``tel`` URI (RFC 3261, 19.1; RFC 3966); user and password stay escaped as spelled."""
-
-    scheme: str
-    host: str
-    user: str | None = None
-    password: str | None = None
-    port: int | None = None
-    parameters: Parameters = field(default=_NO_PARAMETERS)
-    headers: str | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> SipUri:
-        """Parse a URI without angle brackets."""
-        return _remembered_uri(text) if len(text) <= MAX_REMEMBERED else cls._parse(text)
-
-    @classmethod
-    def _parse(cls, text: str) -> SipUri:
-        scheme, colon, rest = text.partition(":")
-        scheme = scheme.lower()
-        if not colon or scheme not in ("sip", "sips", "tel") or not rest or not text.isprintable() or " " in text:
-            raise SipProtocolError("not a sip, sips or tel URI")
-        if scheme == "tel":
-            number, semicolon, parameters = rest.partition(";")
-            return cls(scheme=scheme, host="", user=number, parameters=Parameters.parse(semicolon + parameters))
-        user: str | None = None
-        password: str | None = None
-        userinfo, at, hostpart = rest.partition("@")
-        if at:
-            user, colon, secret = userinfo.partition(":")
-            password = secret if colon else None
-            if not user:
-                raise SipProtocolError("URI with an empty user")
-        else:
-            hostpart = rest
-        hostpart, question, headers = hostpart.partition("?")
-        hostport, semicolon, parameters = hostpart.partition(";")
-        match = _HOSTPORT(hostport)
-        if match is None:
-            raise SipProtocolError("URI without a valid host")
-        return cls(
-            scheme=scheme,
-            host=match[1],
-            user=user,
-            password=password,
-            port=_port(match[2]),
-            parameters=Parameters.parse(semicolon + parameters),
-            headers=headers if question else None,
-        )
-
-    @property
-    def transport(self) -> str | None:
-        """The ``transport`` parameter in lower case."""
-        value = self.parameters.get("transport")
-        return value.lower() if value else None
-
-    @property
-    def hostport(self) -> str:
-        """``host`` or ``host:port`` as spelled in the URI."""
-        return self.host if self.port is None else f"{self.host}:{self.port}"
-
-    def __str__(self) -> str:
-        if self.scheme == "tel":
-            return f"tel:{self.user}{self.parameters}"
-        user = "" if self.user is None else self.user
-        secret = "" if self.password is None else f":{self.password}"
-        at = "" if self.user is None else "@"
-        headers = "" if self.headers is None else f"?{self.headers}"
-        return f"{self.scheme}:{user}{secret}{at}{self.hostport}{self.parameters}{headers}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NameAddr:
-    """An address with parameters, as in From, To, Contact, Route, Record-Route, Path, P-Asserted-Identity.
-
-    ``display`` is as spelled (quotes included), ``uri`` the text between the brackets. Without brackets every
-    parameter belongs to the header (RFC 3261, 20).
-    """
-
-    uri: str
-    display: str = ""
-    parameters: Parameters = field(default=_NO_PARAMETERS)
-    brackets: bool = True
-
-    @classmethod
-    def parse(cls, text: str) -> NameAddr:
-        """Parse one value."""
-        return _remembered_address(text) if len(text) <= MAX_REMEMBERED else cls._parse(text)
-
-    @classmethod
-    def _parse(cls, text: str) -> NameAddr:
-        text = text.strip()
-        display = ""
-        if text.startswith('"'):
-            quoted = _QUOTED.match(text)
-            if quoted is None:
-                raise SipProtocolError("unterminated display name")
-            display = quoted.group()
-            opening = quoted.end() + len(text[quoted.end() :]) - len(text[quoted.end() :].lstrip())
-            if text[opening : opening + 1] != "<":
-                raise SipProtocolError("display name without an address")
-        else:
-            opening = text.find("<")
-            before = text[:opening] if opening >= 0 else text
-            if opening < 0 or ";" in before or ":" in before or '"' in before:
-                uri, semicolon, parameters = text.partition(";")
-                uri = uri.rstrip()
-                if not uri or any(character in uri for character in ' \t"<>,?'):
-                    raise SipProtocolError("not an address")  # one with a question mark needs brackets
-                return cls(uri=uri, parameters=Parameters.parse(semicolon + parameters), brackets=False)
-            display = before.strip()
-            if _SEPARATOR(display):
-                raise SipProtocolError("display name of more than tokens without quotes")
-        closing = text.find(">", opening)
-        if closing < 0:
-            raise SipProtocolError("address without a closing bracket")
-        uri = text[opening + 1 : closing]
-        if not uri or uri != uri.strip():
-            raise SipProtocolError("empty address, or one with white space around it")
-        return cls(uri=uri, display=display, parameters=Parameters.parse(text[closing + 1 :]))
-
-    @property
-    def address(self) -> SipUri:
-        """The URI, parsed. Raises `SipProtocolError` if it is none of SIP's."""
-        return SipUri.parse(self.uri)
-
-    @property
-    def tag(self) -> str | None:
-        """The ``tag`` parameter."""
-        return self.parameters.get("tag")
-
-    def __str__(self) -> str:
-        if not self.brackets:
-            return f"{self.uri}{self.parameters}"
-        return f"{self.display}{' ' if self.display else ''}<{self.uri}>{self.parameters}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -353,7 +43,7 @@ class Via:
     transport: str
     host: str
     port: int | None = None
-    parameters: Parameters = field(default=_NO_PARAMETERS)
+    parameters: Parameters = field(default=NO_PARAMETERS)
 
     @classmethod
     def parse(cls, text: str) -> Via:
@@ -369,7 +59,7 @@ class Via:
         return cls(
             transport=match[1].upper(),
             host=match[2],
-            port=_port(match[3]),
+            port=parse_port(match[3]),
             parameters=Parameters.parse(text[match.end() :]),
         )
 
@@ -388,7 +78,7 @@ class Via:
         """The value of ``rport``: the port the request came from; None without one."""
         value = self.parameters.raw("rport")
         try:
-            return _port(value)
+            return parse_port(value)
         except SipProtocolError:
             return None
 
@@ -530,7 +220,7 @@ class MediaType:
     """A Content-Type (RFC 3261, 20.15), type and subtype in lower case."""
 
     type: str
-    parameters: Parameters = field(default=_NO_PARAMETERS)
+    parameters: Parameters = field(default=NO_PARAMETERS)
 
     @classmethod
     def parse(cls, text: str) -> MediaType:
@@ -545,9 +235,6 @@ class MediaType:
         return f"{self.type}{self.parameters}"
 
 
-# A client repeats its addresses in every refresh, and each hop sees what the one before it saw. Values are immutable:
-# remembering them is safe.
-_remembered_uri = lru_cache(REMEMBERED)(SipUri._parse)
-_remembered_address = lru_cache(REMEMBERED)(NameAddr._parse)
+# As in `edgesim.sip.addresses`.
 _remembered_via = lru_cache(REMEMBERED)(Via._parse)
 _remembered_cseq = lru_cache(REMEMBERED)(CSeq._parse)

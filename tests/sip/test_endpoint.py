@@ -21,7 +21,8 @@ from edgesim.sip import (
     SipTransportError,
 )
 from edgesim.sip import stun as stun_codec
-from edgesim.sip.transaction import State, cancel_for
+from edgesim.sip.transaction import cancel_for
+from edgesim.sip.transaction_events import State
 from edgesim.world import Host
 from edgesim.world.sim import SimWorld
 from tests.simrun import host, sim_run

@@ -31,7 +31,8 @@ from edgesim.sip.parsing import salvage
 from edgesim.sip.proxy import Hop, clamp_hops, loop_hash, rewrite_contacts, stamp_via
 from edgesim.sip.remotecc import MULTIPART_TYPE, announced_options, register_body, response_code, split_parts
 from edgesim.sip.stun import StunMessage, binding
-from edgesim.sip.values import delta_seconds, sip_date, split
+from edgesim.sip.text import split
+from edgesim.sip.values import delta_seconds, sip_date
 from tests.fuzz import cheap, fuzzed
 from tests.sip import samples
 

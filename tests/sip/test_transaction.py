@@ -6,16 +6,8 @@ import pytest
 
 from edgesim.sip import Request, Response, Timers
 from edgesim.sip.matching import Transactions
-from edgesim.sip.transaction import (
-    ClientTransaction,
-    Deliver,
-    Output,
-    Send,
-    ServerTransaction,
-    State,
-    TimedOut,
-    TransportFailed,
-)
+from edgesim.sip.transaction import ClientTransaction, ServerTransaction
+from edgesim.sip.transaction_events import Deliver, Output, Send, State, TimedOut, TransportFailed
 
 
 def ask(method: str, branch: str = "z9hG4bK1", cseq: int = 1) -> Request:

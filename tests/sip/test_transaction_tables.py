@@ -11,15 +11,13 @@ from itertools import product
 import pytest
 
 from edgesim.sip import Request, Response, Timers
-from edgesim.sip.transaction import (
+from edgesim.sip.transaction import ClientTransaction, ServerTransaction, Transaction
+from edgesim.sip.transaction_events import (
     Cancel,
-    ClientTransaction,
     Deliver,
     Output,
     Send,
-    ServerTransaction,
     TimedOut,
-    Transaction,
     TransactionMisuse,
     TransportFailed,
     Trying,

@@ -16,7 +16,8 @@ from edgesim.sip import (
     Via,
     WarningValue,
 )
-from edgesim.sip.values import delta_seconds, quote, sip_date, split, unquote
+from edgesim.sip.text import quote, split, unquote
+from edgesim.sip.values import delta_seconds, sip_date
 from tests.sip import samples
 
 

@@ -22,11 +22,12 @@ from edgesim.pki import client_context
 from edgesim.servers.expressway_c.discovery import Cluster, Discovered, ServerNode
 from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain, shown_as_client
 from edgesim.servers.expressway_c.zone import IDENTITY, WRONG_NAME
+from edgesim.sip.addresses import SipUri
 from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint, TransportName
 from edgesim.sip.errors import SipError
 from edgesim.sip.proxy import Hop
-from edgesim.sip.values import SipUri, same_host
+from edgesim.sip.text import same_host
 
 LONG_NAME = 50
 """A node name above this many characters makes the search rule's pattern a regular expression."""

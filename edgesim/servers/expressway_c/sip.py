@@ -27,6 +27,7 @@ from edgesim.servers.expressway_c.sip_service import ServiceServer
 from edgesim.servers.expressway_c.tls import FIRST_MATCH, checks_usage, sends_chain
 from edgesim.servers.expressway_c.zone import Peer, TraversalClient
 from edgesim.sip import stun
+from edgesim.sip.addresses import NameAddr, SipUri
 from edgesim.sip.admission import ProxyRefusal
 from edgesim.sip.answering import Answers
 from edgesim.sip.connection import Connection
@@ -46,8 +47,9 @@ from edgesim.sip.proxy import (
 )
 from edgesim.sip.proxy_core import CALLS, DIALOG_FORMING, Branch, Later, ProxyCore, ResponseContext
 from edgesim.sip.rewriting import Rewriter, as_received
-from edgesim.sip.transaction import Timers
-from edgesim.sip.values import NameAddr, SipUri, Via, delta_seconds, same_host, same_user, split
+from edgesim.sip.text import same_host, same_user, split
+from edgesim.sip.transaction_events import Timers
+from edgesim.sip.values import Via, delta_seconds
 
 ALLOW = "INVITE,ACK,BYE,CANCEL,INFO,OPTIONS,REFER,SUBSCRIBE,NOTIFY"
 """What C's B2BUA takes: no UPDATE, no PRACK (Cisco 212475)."""

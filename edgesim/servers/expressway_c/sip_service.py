@@ -24,10 +24,10 @@ from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import Usage
 from edgesim.pki.keys import signed_sha1
+from edgesim.sip.addresses import SipUri
 from edgesim.sip.connection import Address
 from edgesim.sip.digest import DigestCredentials, Verdict
 from edgesim.sip.message import Request
-from edgesim.sip.values import SipUri
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from edgesim.servers.expressway_e.sip_digests import DigestCache
 from edgesim.servers.expressway_e.sip_service import ServiceClient
 from edgesim.servers.expressway_e.zone import Link, TraversalServer
 from edgesim.sip import stun
+from edgesim.sip.addresses import NameAddr, SipUri
 from edgesim.sip.admission import ProxyRefusal
 from edgesim.sip.answering import Answers
 from edgesim.sip.connection import Connection
@@ -36,8 +37,9 @@ from edgesim.sip.message import Request, Response
 from edgesim.sip.proxy import CALL_ID, Hop, announces_adaptive, pop_route
 from edgesim.sip.proxy_core import CALLS, DIALOG_FORMING, Branch, Later, ProxyCore, ResponseContext
 from edgesim.sip.rewriting import Rewriter, as_received
-from edgesim.sip.transaction import Timers
-from edgesim.sip.values import NameAddr, SipUri, delta_seconds, same_host
+from edgesim.sip.text import same_host
+from edgesim.sip.transaction_events import Timers
+from edgesim.sip.values import delta_seconds
 from edgesim.world import WorldEvent
 from edgesim.world.api import Incarnation
 from edgesim.world.events import TlsFailed

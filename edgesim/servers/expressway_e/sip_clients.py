@@ -6,9 +6,10 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from edgesim.servers.expressway_e.zone import Link
+from edgesim.sip.addresses import SipUri
 from edgesim.sip.connection import Connection
 from edgesim.sip.message import Request
-from edgesim.sip.values import SipUri, same_host, same_user
+from edgesim.sip.text import same_host, same_user
 
 USERS_PER_CLIENT = 16
 CONTACTS_PER_CLIENT = 64

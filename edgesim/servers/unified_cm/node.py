@@ -31,8 +31,8 @@ from edgesim.sip.framing import SipLimits
 from edgesim.sip.message import REASONS
 from edgesim.sip.message import Request as SipRequest
 from edgesim.sip.stun import StunMessage, respond
-from edgesim.sip.transaction import Timers
-from edgesim.sip.values import same_host
+from edgesim.sip.text import same_host
+from edgesim.sip.transaction_events import Timers
 
 TOMCAT, CALLMANAGER = "tomcat", "callmanager"
 TOMCAT_TRUST, CALLMANAGER_TRUST = "tomcat-trust", "callmanager-trust"

@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from edgesim.sip.addresses import NameAddr, SipUri
 from edgesim.sip.errors import SipProtocolError
 from edgesim.sip.message import Request
 from edgesim.sip.proxy import ABILITIES, USER_PARAMETER, announces_adaptive
-from edgesim.sip.values import MAX_REMEMBERED, NameAddr, SipUri, delta_seconds, same_user, unquote
+from edgesim.sip.text import MAX_REMEMBERED, same_user, unquote
+from edgesim.sip.values import delta_seconds
 
 NO_INSTANCE = "000000000000"
 """The instance of a probe: it asks whether the device is free."""

@@ -20,13 +20,15 @@ from edgesim.servers.unified_cm import remotecc, vias
 from edgesim.servers.unified_cm.database import Database, Phone
 from edgesim.servers.unified_cm.registrar import Binding, Granted, Leg, Listed, Policy, Refusal, Registrar
 from edgesim.servers.unified_cm.registration import Contact, Registration
+from edgesim.sip.addresses import NameAddr, SipUri
 from edgesim.sip.admission import judge_uri
 from edgesim.sip.connection import Connection
 from edgesim.sip.digest import KEY_OCTETS, DigestCredentials, Nonces, Verdict, secret_hash
 from edgesim.sip.errors import SipProtocolError
 from edgesim.sip.message import Request, Response
 from edgesim.sip.proxy import ADAPTIVE
-from edgesim.sip.values import Authentication, NameAddr, SipUri, quote, same_host
+from edgesim.sip.text import quote, same_host
+from edgesim.sip.values import Authentication
 from edgesim.world import Entropy, Host
 
 ALLOW = "INVITE, OPTIONS, INFO, BYE, CANCEL, ACK, PRACK, UPDATE, REFER, SUBSCRIBE, NOTIFY"

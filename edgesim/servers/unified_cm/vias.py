@@ -7,7 +7,7 @@ Captured in its answers to Expressway-C ("Troubleshoot Most Common Issues of Col
 from __future__ import annotations
 
 from edgesim.sip.message import Request
-from edgesim.sip.values import split
+from edgesim.sip.text import split
 
 
 def note_source(request: Request, address: str) -> None:
