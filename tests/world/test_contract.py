@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 import ssl
 from typing import Any
 
@@ -325,6 +326,32 @@ def test_a_context_of_pythons_own_is_taken_too(kind: str) -> None:
     play(kind, story)
 
 
+def test_a_socket_of_ones_own_may_have_tls_in_the_live_world() -> None:
+    """As aiohttp opens connections: it connects a socket, and asks for TLS over it."""
+
+    async def story(world: World, near: Host, far: Host) -> None:
+        client_side = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        client_side.load_verify_locations(cadata=authorities().trust().der())
+
+        async def dial() -> Any:
+            sock = socket.socket()
+            sock.setblocking(False)
+            sock.bind((NEAR, 0))
+            await asyncio.get_running_loop().sock_connect(sock, (FAR, 4000))
+            return await asyncio.open_connection(sock=sock, ssl=client_side, server_hostname="far.example.com")
+
+        async def listen() -> Any:
+            return await asyncio.get_running_loop().create_server(Talk, FAR, 4000, ssl=tls_pair()[0])
+
+        await far.run(listen())
+        _, writer = await near.run(dial())
+        assert writer.get_extra_info("ssl_object").version() == "TLSv1.3"
+        writer.close()
+        await writer.wait_closed()
+
+    play("live", story)
+
+
 @both
 def test_tls_can_begin_in_the_middle_of_a_connection(kind: str) -> None:
     async def story(world: World, near: Host, far: Host) -> bytes:
@@ -360,6 +387,28 @@ def test_tls_can_begin_in_the_middle_of_a_connection(kind: str) -> None:
         return answer
 
     assert play(kind, story) == b"encrypted answer\n"
+
+
+@both
+@pytest.mark.parametrize("when", ["before", "at once"])
+def test_tls_does_not_begin_on_a_connection_that_is_over(kind: str, when: str) -> None:
+    async def story(world: World, near: Host, far: Host) -> None:
+        client, server, _ = await connect(near, far)
+
+        async def begin() -> None:
+            if when == "before":
+                client.transport.close()
+            else:
+                asyncio.get_running_loop().call_soon(client.transport.abort)
+            async with asyncio.timeout(5):
+                await asyncio.get_running_loop().start_tls(client.transport, client, tls_pair()[1], server_hostname="x")
+
+        with pytest.raises(ConnectionError):
+            await near.run(begin())
+        await server.lost
+        await until(lambda: not [row for row in world.sockets() if row.state != "LISTEN"])
+
+    play(kind, story)
 
 
 @both

@@ -68,8 +68,17 @@ class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed 
         life = _running.get(None)
         if life is None or host is None or port is None:
             if host is not None:
-                others.update(local_addr=local_addr, server_hostname=server_hostname)
-            pair: tuple[Any, Any] = await super().create_connection(protocol_factory, host, port, ssl=ssl, **others)
+                others.update(local_addr=local_addr)
+            pair: tuple[Any, Any] = await super().create_connection(
+                protocol_factory,
+                host,
+                port,
+                ssl=ssl,
+                server_hostname=server_hostname,
+                ssl_handshake_timeout=ssl_handshake_timeout,
+                ssl_shutdown_timeout=ssl_shutdown_timeout,
+                **others,
+            )
             return pair
         errors: list[OSError] = []
         for address in await resolve(host):
@@ -148,7 +157,8 @@ class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed 
     ) -> Any:
         life = _running.get(None)
         if life is None:
-            return await super().create_server(protocol_factory, host, port, ssl=ssl, **others)
+            times = {"ssl_handshake_timeout": ssl_handshake_timeout, "ssl_shutdown_timeout": ssl_shutdown_timeout}
+            return await super().create_server(protocol_factory, host, port, ssl=ssl, **times, **others)
         if life.fenced:
             raise ConnectionAbortedError(f"{life.host.name} is down")
         if host is None or host == "0.0.0.0":

@@ -107,6 +107,8 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
     # ---- to the wire: a protocol
 
     def connection_made(self, transport: Any) -> None:
+        if self._state is not NEW:
+            return  # lost again before TLS could start
         if self.watch is not None:
             self.watch.made(self, transport)
         self.wire = transport

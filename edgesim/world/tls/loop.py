@@ -74,7 +74,12 @@ class TlsLoop:
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
     ) -> Any:
-        """Put TLS between a connection and its protocol; return the transport that the protocol has from then on."""
+        """Put TLS between a connection and its protocol; return the transport that the protocol has from then on.
+
+        Raises `ConnectionAbortedError` where the connection is closed already, and what a handshake may fail with.
+        """
+        if transport.is_closing():
+            raise ConnectionAbortedError("the connection is closed")
         loop: Any = self
         waiter = loop.create_future()
         tls = self._tls(
