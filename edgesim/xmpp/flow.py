@@ -8,7 +8,7 @@ full (`Flows.cork`) every session waits, and all go on in turn (`Flows.uncork`).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, KeysView
+from collections.abc import Callable, KeysView
 from typing import NamedTuple
 
 PIECE = 16_384
@@ -23,13 +23,15 @@ class Piece(NamedTuple):
     restart: bool
 
 
-def pieces_of(data: bytes, *, restart: bool) -> Iterator[Piece]:
+def pieces_of(data: bytes, *, restart: bool) -> list[Piece]:
     """Cut UTF-8 octets in pieces, of which there is at least one."""
     text, step = data.decode(), PIECE // 4
-    last = max(0, len(text) - 1) // step * step
-    for start in range(0, last + 1, step):
-        part = text[start : start + step]
-        yield Piece(part, len(part.encode()), restart and start == last)
+    if len(text) <= step:
+        return [Piece(text, len(data), restart)]
+    parts = [text[start : start + step] for start in range(0, len(text), step)]
+    pieces = [Piece(part, len(part.encode()), False) for part in parts]
+    pieces[-1] = pieces[-1]._replace(restart=restart)
+    return pieces
 
 
 class Flow:
@@ -54,6 +56,13 @@ class Flow:
     def ready(self) -> bool:
         """Whether the window has room for the next piece."""
         return bool(self._waiting) and self._waiting[0].octets <= self._credit
+
+    def passes(self, piece: Piece) -> bool:
+        """Let a piece go on its way where nothing waits before it and the window has room; return whether it may."""
+        if self._waiting or piece.octets > self._credit:
+            return False
+        self._credit -= piece.octets
+        return True
 
     def put(self, piece: Piece) -> None:
         """Let a piece wait for its turn."""
@@ -126,8 +135,10 @@ class Flows:
         """Send octets of a session as far as there is room; the rest waits."""
         flow = self._of[session]
         for piece in pieces_of(data, restart=restart):
-            flow.put(piece)
-        self._pump(session, flow)
+            if not self._corked and flow.passes(piece):
+                self._write(session, piece)
+            else:
+                flow.put(piece)
         return flow
 
     def credited(self, session: str, octets: int) -> bool:
@@ -136,7 +147,8 @@ class Flows:
         if not flow.credited(octets):
             return False
         if not flow.idle:
-            self._pump(session, flow)
+            while not self._corked and flow.ready:
+                self._write(session, flow.take())
             if flow.idle:
                 self._drained(session)
         return True
@@ -160,7 +172,3 @@ class Flows:
             order = [(session, flow) for session, flow in order if flow.ready]
         self._corked = bool(order)
         return self._corked
-
-    def _pump(self, session: str, flow: Flow) -> None:
-        while not self._corked and flow.ready:
-            self._write(session, flow.take())
