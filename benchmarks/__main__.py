@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import check, live_refreshes, live_sign_ins, sim_idle, sim_sign_in, sim_sign_ins, start_up
+from benchmarks import check, live_refreshes, live_sign_ins, sim_idle, sim_sign_in, sim_sign_ins, start_up, tls
 from benchmarks.report import Benchmark, command
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -15,6 +15,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "live_sign_ins": live_sign_ins.run,
     "check": check.run,
     "start_up": start_up.run,
+    "tls": tls.run,
 }
 
 if __name__ == "__main__":
