@@ -25,7 +25,7 @@ from edgesim.http.server import Connection as HttpConnection
 from edgesim.journal import Bounds, Entry, Event, Journal, events
 from edgesim.lab import Lab, on_loopback
 from edgesim.sip.connection import StreamConnection
-from edgesim.sip.proxy_core import Branch
+from edgesim.sip.proxy_state import Branch
 from edgesim.sip.transaction import ClientTransaction, ServerTransaction
 from edgesim.world.background import Background
 from edgesim.world.live import LiveWorld

@@ -10,9 +10,8 @@ hop; any other request is remembered until it is answered, once: the connections
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Coroutine, Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict, Unpack
 
 from edgesim.sip.admission import Passage, ProxyRefusal, admit
 from edgesim.sip.answering import Answers, warning_of
@@ -22,21 +21,12 @@ from edgesim.sip.errors import SipTransportError
 from edgesim.sip.framing import SipLimits, fits
 from edgesim.sip.layer import TransactionLayer
 from edgesim.sip.message import Request, Response
-from edgesim.sip.proxy import Branches, Hop, clamp_hops, loop_hash, push_via, record_route, stamp_via
+from edgesim.sip.proxy import Branches, Hop, clamp_hops, push_via, record_route, stamp_via
+from edgesim.sip.proxy_state import Branch, Refusal, ResponseContext, Waiting
 from edgesim.sip.rewriting import Writer, as_received
-from edgesim.sip.transaction import ClientTransaction
 from edgesim.sip.transaction_events import State
-from edgesim.sip.values import Via
 from edgesim.world import Entropy
 
-LIFETIME = 180.0
-"""Seconds for which an answer is awaited: timer C (RFC 3261, 16.6, step 11)."""
-LIMIT = 100_000
-"""How many requests may be without an answer."""
-OCTETS = 1 << 26
-"""Octets of all of them together; more are refused with 503."""
-WINDOW = 32
-"""How many requests of one connection may be without an answer; the next is not read before one is answered."""
 CALLS = 4_000
 """How many INVITEs are remembered until nothing of them can come any more."""
 CALL_TAG = "X-TAATag"
@@ -51,87 +41,13 @@ Later = Callable[[], Coroutine[Any, Any, None]]
 """What is left to do for a request when it cannot be done at once."""
 
 
-class ResponseContext:
-    """A request that arrived, where it goes, and what became of it (RFC 3261, 16.2 and 16.7).
+class Bounds(TypedDict, total=False):
+    """The bounds of `edgesim.sip.proxy_state.Waiting`."""
 
-    ``hop`` is our side by which it came; ``via`` and ``loop_hash`` are its top Via and its hash as they arrived.
-    ``answered``: a final response was sent.
-    """
-
-    __slots__ = ("answered", "branches", "connection", "hop", "loop_hash", "refusals", "request", "via")
-
-    def __init__(self, request: Request, connection: Connection, hop: Hop) -> None:
-        self.request = request
-        self.connection = connection
-        self.hop = hop
-        self.via: Via = request.top_via
-        self.loop_hash = loop_hash(request)
-        self.branches: list[Branch] = []
-        self.refusals: list[_Refusal] = []
-        self.answered = False
-
-
-_Refusal = tuple[Response, bool]
-"""A final response that is no success, without our Via, and whether we made it ourselves."""
-
-
-class Branch:
-    """One target of a request, which was sent on by ``connection``. ``owner_data`` is the product's own.
-
-    ``over``: its final response came, or will not come any more.
-    """
-
-    __slots__ = (
-        "at",
-        "connection",
-        "context",
-        "core",
-        "counted",
-        "key",
-        "octets",
-        "over",
-        "owner_data",
-        "transaction",
-    )
-
-    def __init__(
-        self,
-        core: ProxyCore,
-        context: ResponseContext,
-        connection: Connection,
-        key: tuple[str, str],
-        at: float,
-        octets: int,
-        owner_data: Any,
-    ) -> None:
-        self.core = core
-        self.context = context
-        self.connection = connection
-        self.key = key
-        self.at = at
-        self.octets = octets
-        self.owner_data = owner_data
-        self.transaction: ClientTransaction | None = None
-        self.over = False
-        self.counted = False
-        """Whether it counts against the window of the connection that the request came from."""
-
-    # ---- as the user of a client transaction
-
-    def answered(self, response: Response) -> None:
-        """A response came."""
-        self.core.received(self, response)
-
-    def timed_out(self) -> None:
-        """None came in time, which counts as a 408 (RFC 3261, 16.8 and 16.9)."""
-        self.core.failed(self, 408)
-
-    def failed(self) -> None:
-        """The connection is gone."""
-        if self.transaction is None:
-            self.over = True  # it could not even be sent
-        else:
-            self.core.failed(self, self.core.lost_status)
+    lifetime: float
+    limit: int
+    octets: int
+    window: int
 
 
 class Routing(Protocol):
@@ -152,7 +68,8 @@ class ProxyCore:
 
     ``write`` says how a message that goes on is written, ``warnings`` are the texts of Warning by status, said by
     ``warned_by`` or else by the side where the request came in. ``lost_status`` answers a request whose next hop is
-    gone. ``tags_calls`` says whether an INVITE without a name gets one. ``message_limits`` is what the next hop takes.
+    gone. ``tags_calls`` says whether an INVITE without a name gets one. ``message_limits`` is what the next hop takes,
+    ``bounds`` are about what waits for an answer.
     """
 
     def __init__(
@@ -167,11 +84,8 @@ class ProxyCore:
         warned_by: Hop | None = None,
         lost_status: int = 503,
         tags_calls: bool = False,
-        lifetime: float = LIFETIME,
-        limit: int = LIMIT,
         message_limits: SipLimits | None = None,
-        octets: int = OCTETS,
-        window: int = WINDOW,
+        **bounds: Unpack[Bounds],
     ) -> None:
         self.own = frozenset(own)
         self.lost_status = lost_status
@@ -183,15 +97,8 @@ class ProxyCore:
         self._tags_calls = tags_calls
         self._branches = Branches(entropy)
         self._entropy = entropy
-        self._lifetime = lifetime
-        self._limit = limit
         self._message_limits = message_limits or SipLimits()
-        self._octets = octets
-        self._window = window
-        self._waiting: OrderedDict[tuple[str, str], Branch] = OrderedDict()
-        self._held = 0
-        self._open: dict[Connection, int] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._waiting = Waiting(self._overdue, **bounds)
         self._loop = asyncio.get_running_loop()
         self._layer: TransactionLayer
 
@@ -206,11 +113,7 @@ class ProxyCore:
 
     def close(self) -> None:
         """Forget everything."""
-        while self._waiting:
-            self._end(next(iter(self._waiting.values())))
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._waiting.clear()
 
     def call_id(self) -> str:
         """Return a fresh ``proxy-call-id``."""
@@ -312,9 +215,7 @@ class ProxyCore:
         `SipProtocolError` if it is unsound.
         """
         now = self._loop.time()
-        self._purge(now)
-        if len(self._waiting) >= self._limit or self._held >= self._octets:
-            raise ProxyRefusal(503, "too many requests without an answer")
+        self._waiting.check_room(now)
         method = outgoing.method
         call_id = self.call_id()
         if method in DIALOG_FORMING:
@@ -338,7 +239,7 @@ class ProxyCore:
             raise ProxyRefusal(unreachable, "the next hop is gone") from None
         if method != "ACK":
             context.branches.append(branch)
-            self._await(branch)
+            self._waiting.add(branch)
         context.connection.follow(connection)
         return call_id
 
@@ -374,13 +275,12 @@ class ProxyCore:
         if "Via" not in answer:
             return
         if status < 200:
-            if branch.transaction is not None and not branch.over:
-                branch.at = self._loop.time()
-                self._waiting.move_to_end(branch.key)
+            if branch.transaction is not None:
+                self._waiting.renew(branch)
             if not context.answered:
                 self._back(context, answer)
             return
-        self._end(branch)
+        self._waiting.end(branch)
         if status < 300:
             if context.request.method == "INVITE" or not context.answered:
                 self._routing.succeeded(branch, answer)
@@ -392,7 +292,7 @@ class ProxyCore:
     def failed(self, branch: Branch, status: int) -> None:
         """A branch gets no answer: that counts as a refusal with ``status`` (RFC 3261, 16.9)."""
         if not branch.over:
-            self._end(branch)
+            self._waiting.end(branch)
             self._refused(branch.context, self._answers.make(branch.context.request, status), own=True)
 
     def _refused(self, context: ResponseContext, answer: Response, *, own: bool) -> None:
@@ -430,86 +330,34 @@ class ProxyCore:
 
     def lost(self, connection: Connection) -> None:
         """Answer what a connection that ended will answer no more, and forget what came by it."""
-        for branch in [*self._waiting.values()]:
+        for branch in self._waiting.concerning(connection):
             if branch.connection is connection:
                 self.failed(branch, self.lost_status)
-            elif branch.context.connection is connection:
-                self._end(branch)
+            else:
+                self._waiting.end(branch)
+
+    def _overdue(self, branch: Branch) -> None:
+        """Timer C has fired: an INVITE that rings is cancelled, one of which nothing was heard fails (16.8)."""
+        transaction = branch.transaction
+        if transaction is not None and transaction.state is State.CALLING:
+            self._layer.forget(transaction)
+            self.failed(branch, 408)
+        elif transaction is not None:
+            self._layer.cancel(transaction)
 
     def leaks(self) -> list[str]:
         """Return what is left, one line each."""
         return [f"{len(self._waiting)} SIP requests without an answer"] if self._waiting else []
 
-    # ---- what waits for an answer
 
-    def _await(self, branch: Branch) -> None:
-        old = self._waiting.get(branch.key)
-        if old is not None:
-            self._end(old)
-        self._held += branch.octets
-        self._waiting[branch.key] = branch
-        ingress = branch.context.connection
-        branch.counted = True
-        count = self._open[ingress] = self._open.get(ingress, 0) + 1
-        if count >= self._window and not ingress.shared:
-            ingress.hold(self)
-        self._arm()
-
-    def _end(self, branch: Branch) -> None:
-        """A branch waits for no final response any more."""
-        branch.over = True
-        if not branch.counted:
-            return
-        branch.counted = False
-        del self._waiting[branch.key]
-        self._held -= branch.octets
-        ingress = branch.context.connection
-        count = self._open[ingress] = self._open[ingress] - 1
-        if not count:
-            del self._open[ingress]
-        if count < self._window:
-            ingress.release(self)
-
-    def _purge(self, now: float) -> None:
-        """Let timer C fire for whoever waits longest; the branches are in the order in which they began to wait.
-
-        An INVITE is cancelled (RFC 3261, 16.8); another request is forgotten: it is too late for an answer (RFC 4320).
-        """
-        while self._waiting:
-            oldest = next(iter(self._waiting.values()))
-            if now - oldest.at < self._lifetime:
-                return
-            if oldest.transaction is None:
-                self._end(oldest)
-            elif oldest.transaction.state is State.CALLING:
-                self._layer.forget(oldest.transaction)
-                self.failed(oldest, 408)
-            else:
-                oldest.at = now
-                self._waiting.move_to_end(oldest.key)
-                self._layer.cancel(oldest.transaction)
-
-    def _arm(self) -> None:
-        """Purge in time, even if nobody else sends anything."""
-        if self._timer is None and self._waiting:
-            due = next(iter(self._waiting.values())).at + self._lifetime
-            self._timer = self._loop.call_at(due, self._expire, due)
-
-    def _expire(self, due: float) -> None:
-        self._timer = None
-        # Rounding must not make a deadline that was reached look like one to come.
-        self._purge(max(self._loop.time(), due))
-        self._arm()
-
-
-def best_of(refusals: list[_Refusal]) -> _Refusal:
+def best_of(refusals: list[Refusal]) -> Refusal:
     """Choose among final responses that are no success, and add to a challenge those of the others.
 
     RFC 3261, 16.7, steps 6 and 7: one of class 6 if there is any, else one of the lowest class; of class 4 first what
     says how to ask again, of class 5 last a 503.
     """
 
-    def rank(refusal: _Refusal) -> tuple[bool, int, bool]:
+    def rank(refusal: Refusal) -> tuple[bool, int, bool]:
         status = refusal[0].status
         last = status not in INFORMATIVE if status // 100 == 4 else status == 503
         return status < 600, status // 100, last

@@ -19,7 +19,8 @@ from edgesim.sip import Connection, Request, Response, SipEndpoint, SipLimits
 from edgesim.sip.admission import ProxyRefusal
 from edgesim.sip.answering import Answers
 from edgesim.sip.proxy import Hop
-from edgesim.sip.proxy_core import Branch, Later, ProxyCore, ResponseContext, best_of
+from edgesim.sip.proxy_core import Later, ProxyCore, best_of
+from edgesim.sip.proxy_state import Branch, ResponseContext
 from edgesim.sip.transaction import ack_for, cancel_for
 from edgesim.sip.transaction_events import Timers
 from edgesim.world.sim import SimWorld

@@ -45,7 +45,8 @@ from edgesim.sip.proxy import (
     restored,
     rewrite_contacts,
 )
-from edgesim.sip.proxy_core import CALLS, DIALOG_FORMING, Branch, Later, ProxyCore, ResponseContext
+from edgesim.sip.proxy_core import CALLS, DIALOG_FORMING, Later, ProxyCore
+from edgesim.sip.proxy_state import Branch, ResponseContext
 from edgesim.sip.rewriting import Rewriter, as_received
 from edgesim.sip.text import same_host, same_user, split
 from edgesim.sip.transaction_events import Timers

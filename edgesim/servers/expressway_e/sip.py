@@ -35,7 +35,8 @@ from edgesim.sip.errors import SipError
 from edgesim.sip.framing import SipLimits, fits
 from edgesim.sip.message import Request, Response
 from edgesim.sip.proxy import CALL_ID, Hop, announces_adaptive, pop_route
-from edgesim.sip.proxy_core import CALLS, DIALOG_FORMING, Branch, Later, ProxyCore, ResponseContext
+from edgesim.sip.proxy_core import CALLS, DIALOG_FORMING, Later, ProxyCore
+from edgesim.sip.proxy_state import Branch, ResponseContext
 from edgesim.sip.rewriting import Rewriter, as_received
 from edgesim.sip.text import same_host
 from edgesim.sip.transaction_events import Timers
