@@ -28,7 +28,7 @@ Examples:
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only with this host at either end.")
 @click.option("--around", metavar="ID|SECONDS", help="Only around an entry, e.g. expe#1/42, or a time of the lab's.")
 @click.option("--startup", is_flag=True, help="With --ladder: draw what comes before the story too.")
-@click.option("--details", is_flag=True, help="Show payloads as they were decoded.")
+@click.option("--details", is_flag=True, help="Show ids, and payloads as they were decoded.")
 @click.option("--width", type=click.IntRange(40, 1000), help="Draw for so many columns. [default: the terminal's]")
 @click.option(
     "--deployment",
@@ -100,7 +100,7 @@ def command(
     elif ladder is None:
         for entry in chosen:
             output.say(line(entry, secrets=secrets))
-            for text in payload_lines(entry, secrets=secrets) if details else ():
+            for text in (entry.id, *payload_lines(entry, secrets=secrets)) if details else ():
                 output.say(f"{'':14}{text}")
     else:
         shown = drawing.story(entries, loaded) if chosen == entries else chosen

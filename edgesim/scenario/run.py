@@ -134,8 +134,8 @@ def _ending(scenario: Scenario, options: Options, play: Play, held: contextlib.E
     try:
         names = Vocabulary(written)
         names.made(*scenario.without)
-        if options.mutation is not None:
-            names.mutation(options.mutation)
+        for mutation in (options.mutation,) if options.mutation else scenario.mutations:
+            names.mutation(mutation)
     except UnknownName as error:
         play.world.loop.close()
         return _Ending(Outcome.COULD_NOT_RUN, str(error))

@@ -2,23 +2,36 @@
 
 An assertion that cannot fail is worse than none: ``lab.never(SipResponse(node="jabber1"))`` passes whatever happens
 where the host is called ``jabber-1``. So a story's names are looked up as it uses them, and a stranger is refused with
-the name that comes nearest. A condition (`containing`, `matching`) is the author's own and is not looked into.
+the name that comes nearest. So are the words of which there is a closed list: directions, the stages and outcomes of
+clients, zones and their states. A condition (`containing`, `matching`) is the author's own and is not looked into.
 """
 
 from __future__ import annotations
 
 import difflib
 import ipaddress
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, get_args
 
+from edgesim.clients.common.device import DeviceStage
+from edgesim.clients.common.stages import Result
+from edgesim.clients.jabber.stages import Stage
 from edgesim.deployment import Deployment
+from edgesim.journal.entry import Direction
 from edgesim.journal.matchers import Matcher, Test
 from edgesim.scenario.mutations import Mutation
 from edgesim.world.faults import Fault
 
 STORY = "scenario"
 """The node under which a story writes its own entries."""
+WORDS: Mapping[tuple[str, str], frozenset[str]] = {
+    ("", "direction"): frozenset(get_args(Direction)),
+    ("ClientState", "stage"): frozenset(each.value for each in (*Stage, *DeviceStage)),
+    ("ClientState", "outcome"): frozenset(each.value for each in Result),
+}
+"""Closed lists of words, by the event (none: every event) and its field."""
+NEIGHBOURS = ("CEtcp-", "CEtls-")
+"""How the names of the zones begin that Expressway-C makes of the nodes that it discovers."""
 
 
 class UnknownName(LookupError):
@@ -36,6 +49,9 @@ class Vocabulary:
         self.devices |= {name for user in deployment.users for name in user.devices or ()}
         self._accounts = {each.axl_account.user for each in deployment.unified_cm}
         self._accounts |= {each.axl_account.user for each in deployment.im_presence}
+        links = deployment.defaults.links
+        self._states = {links.failed, links.checking, links.active, links.active_tcp}
+        self._partly = links.active_partly.partition("{")[0]
         self._ends = {*self.hosts, *(spec.fqdn for spec in deployment.host_specs())}
 
     # ---- what is checked
@@ -84,6 +100,15 @@ class Vocabulary:
             self._user(value.removeprefix("user:"), where, ())
         elif name == "user" and kind in ("Authentication", "ClientState"):
             self._user(value, where, self._accounts)
+        elif words := WORDS.get((kind, name)) or WORDS.get(("", name)):
+            if value not in words:
+                raise _unknown(where, name, value, words)
+        elif kind == "ZoneState" and name == "zone":
+            if value != self.deployment.traversal_zone.name and not value.startswith(NEIGHBOURS):
+                raise _unknown(where, "zone", value, (self.deployment.traversal_zone.name, *NEIGHBOURS))
+        elif kind == "ZoneState" and name == "state":
+            if value not in self._states and not value.startswith(self._partly):
+                raise _unknown(where, "state", value, self._states)
         elif name == "device" and value not in self.devices:
             raise _unknown(where, "device", value, self.devices)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -111,6 +112,14 @@ def test_a_journal_around_a_time_of_the_story(journal: Path) -> None:
     assert lines[40] in around and len(around) <= 31
     assert around == lines[lines.index(around[0]) :][: len(around)]
     assert edgesim("journal", str(journal), "--around", "soon").exit_code == 2
+
+
+def test_the_ids_that_around_takes_are_shown_with_details(journal: Path) -> None:
+    detailed = edgesim("journal", str(journal), "--kind", "client", "--details").output.split()
+    ids = [word for word in detailed if re.fullmatch(r"jabber-1#\d+/\d+", word)]
+    assert ids
+    for each in ids[:2]:
+        assert each in edgesim("journal", str(journal), "--around", each, "--details").output.split()
 
 
 def test_what_is_no_journal_is_told(tmp_path: Path, journal: Path) -> None:

@@ -12,6 +12,7 @@ from edgesim.deployment.people import User
 from edgesim.journal.matchers import Matcher
 from edgesim.scenario import (
     Authentication,
+    ClientState,
     ClockSkew,
     HostDown,
     HttpRequest,
@@ -24,6 +25,7 @@ from edgesim.scenario import (
     TcpOpened,
     WithFault,
     XcpLink,
+    ZoneState,
     containing,
     one_of,
     other_than,
@@ -56,6 +58,11 @@ def played(story: Callable[[Lab], Awaitable[None]], mutation: Mutation | None = 
         (Registered(device="CSFALICF"), "did you mean 'CSFALICE'?"),
         (Authentication(user="bobb"), "did you mean 'bob'?"),
         (TcpOpened(peer="203.0.113.999:443"), "no such host"),
+        (SipResponse(direction="outgoing"), "no such direction"),
+        (ClientState(outcome="faild"), "did you mean 'failed'?"),
+        (ClientState(stage="phone"), "no such stage"),
+        (ZoneState(zone="UCTraversl"), "did you mean 'UCTraversal'?"),
+        (ZoneState(state="TLS: Actve"), "did you mean 'TLS: Active'?"),
     ],
     ids=str,
 )
@@ -88,6 +95,10 @@ def test_a_matcher_that_names_a_stranger_is_refused(matcher: Matcher, words: str
         Authentication(user="ALICE"),
         Note(node="scenario"),
         HttpRequest(key="sip:whatever"),
+        SipResponse(direction="in"),
+        ClientState(stage="phone registration", outcome=one_of("ok", "failed")),
+        ZoneState(zone="UCTraversal", state="Active (1 of 2)"),
+        ZoneState(zone="CEtcp-ucm-pub.inside.example.com", state="TCP: Active"),
     ],
     ids=str,
 )
@@ -190,6 +201,15 @@ def test_a_mutation_of_a_stranger_does_not_stay_green(mutation: Mutation) -> Non
         await lab.wait(1)
 
     verdict = played(story, mutation)
+    assert verdict.outcome is Outcome.COULD_NOT_RUN and "'nosuch'" in verdict.reason
+
+
+def test_a_story_whose_mutation_names_a_stranger_does_not_run_without_it_either() -> None:
+    @scenario(mutations=[HostDown("nosuch")])
+    async def a_story(lab: Lab) -> None:
+        lab.check(True, "it asserts something")
+
+    verdict = run(a_story, Options()).verdict
     assert verdict.outcome is Outcome.COULD_NOT_RUN and "'nosuch'" in verdict.reason
 
 
