@@ -1,213 +1,103 @@
 """Matchers: pure predicates over journal entries, one for each kind of entry.
 
-``Registered(device="CSFALICE", node=other_than("ucm-pub"))`` matches an entry of that kind whose named fields fit; what
-is not named fits anything. Besides the event's own fields every matcher takes ``node``, ``peer``, ``direction``,
-``payload`` and ``key`` (one of the entry's correlation keys). A value is compared for equality, or is a `Test` such as
-`containing`.
+``Registered(device="CSFALICE", node=other_than("ucm-pub"))`` matches an entry of that kind whose named
+fields fit; what is not named fits anything. See `edgesim.journal.matching`.
+
+Written by ``python -m edgesim.journal.generate``.
 """
 
-from __future__ import annotations
-
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
-
 from edgesim.journal import events
-from edgesim.journal.entry import Entry
-from edgesim.journal.events import Event
-from edgesim.journal.masking import present
+from edgesim.journal.matching import Matcher, Test, at_least, containing, matcher_of, matching, one_of, other_than
 
-ENTRY_FIELDS = ("node", "peer", "direction", "payload", "key")
+__all__ = [
+    "AddressBlocked",
+    "AddressUnblocked",
+    "Alarm",
+    "Authentication",
+    "CertificateUpload",
+    "ClientState",
+    "ConnectionsRefused",
+    "Discovery",
+    "DnsAnswer",
+    "DnsFailed",
+    "DnsQuery",
+    "ErrorUnhandled",
+    "FaultFired",
+    "FirewallBlocked",
+    "HostStateChanged",
+    "HttpRequest",
+    "HttpResponse",
+    "JournalGap",
+    "Malformed",
+    "Matcher",
+    "MediaFlow",
+    "Note",
+    "Registered",
+    "ServiceRestarted",
+    "SipKeepalive",
+    "SipRequest",
+    "SipResponse",
+    "SshTunnel",
+    "Step",
+    "TcpClosed",
+    "TcpFailed",
+    "TcpOpened",
+    "Test",
+    "TlsRefused",
+    "TlsUp",
+    "UdpDropped",
+    "Unregistered",
+    "XcpLink",
+    "XcpRoute",
+    "XmppSession",
+    "XmppStanza",
+    "XmppStream",
+    "ZoneState",
+    "at_least",
+    "containing",
+    "matching",
+    "one_of",
+    "other_than",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class Test:
-    """A condition on one value, with the words for it. ``values`` are what it compares with, where it compares."""
-
-    __test__ = False  # not a test class, whatever pytest thinks of the name
-
-    words: str
-    holds: Callable[[Any], bool]
-    values: tuple[Any, ...] = ()
-
-    def __str__(self) -> str:
-        return self.words
-
-
-def other_than(value: Any) -> Test:
-    """Anything but ``value``."""
-    return Test(f"other than {value!r}", lambda found: bool(found != value), (value,))
-
-
-def containing(part: str | bytes) -> Test:
-    """A text, payload or list of texts in which ``part`` stands."""
-
-    def holds(found: Any) -> bool:
-        if isinstance(found, bytes):
-            return (part.encode() if isinstance(part, str) else part) in found
-        if isinstance(found, tuple):
-            return any(holds(item) for item in found)
-        return found is not None and str(part if isinstance(part, str) else part.decode()) in str(found)
-
-    return Test(f"containing {part!r}", holds)
-
-
-def matching(pattern: str) -> Test:
-    """A text that matches a regular expression anywhere."""
-    compiled = re.compile(pattern)
-
-    def holds(found: Any) -> bool:
-        text = found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found)
-        return compiled.search(text) is not None
-
-    return Test(f"matching {pattern!r}", holds)
-
-
-def one_of(*values: Any) -> Test:
-    """One of several values."""
-    words = repr(values[0]) if len(values) == 1 else f"one of {', '.join(map(repr, values)) or 'none'}"
-    return Test(words, lambda found: found in values, values)
-
-
-def at_least(least: float) -> Test:
-    """A number not below ``least``."""
-    return Test(f"at least {least}", lambda found: found is not None and found >= least)
-
-
-_TEXT: Mapping[str, tuple[type, ...]] = {
-    "node": (str,),
-    "peer": (str, NoneType),
-    "direction": (str,),
-    "payload": (bytes,),
-    "key": (str,),
-}
-
-
-_known: dict[str, Mapping[str, tuple[type, ...]]] = {}
-
-
-def _types(event: type[Event]) -> Mapping[str, tuple[type, ...]]:
-    """Return which classes the values of an event's fields are of; none for a field that may hold anything."""
-    if event.kind in _known:
-        return _known[event.kind]
-    found: dict[str, tuple[type, ...]] = dict(_TEXT)
-    for name, hint in get_type_hints(event).items():
-        parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-        classes = tuple(origin if isinstance(origin := get_origin(part) or part, type) else object for part in parts)
-        if float in classes:
-            classes += (int,)
-        found[name] = () if object in classes or Any in parts else classes
-    _known[event.kind] = found
-    return found
-
-
-def _demand_type(event: type[Event], name: str, value: Any) -> None:
-    """Refuse a value that no entry can hold in this field. Raises `TypeError`."""
-    classes = _types(event).get(name, ())
-    if not classes or (isinstance(value, classes) and (not isinstance(value, bool) or bool in classes)):
-        return
-    wanted = " or ".join("None" if each is NoneType else each.__name__ for each in classes)
-    raise TypeError(f"{event.__name__}: {name} is {wanted}, never {value!r} ({type(value).__name__})")
-
-
-class Matcher:
-    """A pure predicate over entries of one kind of event."""
-
-    def __init__(self, event: type[Event], **wanted: Any) -> None:
-        known = (*(each.name for each in fields(event)), *ENTRY_FIELDS)
-        for name in wanted:
-            if name not in known:
-                raise TypeError(f"{event.__name__} has no field {name!r}; there are {', '.join(known)}")
-        for name, value in wanted.items():
-            for each in value.values if isinstance(value, Test) else (value,):
-                _demand_type(event, name, each)
-        self.event = event
-        self.wanted = wanted
-
-    def __str__(self) -> str:
-        inside = ", ".join(
-            f"{name}={value if isinstance(value, Test) else repr(value)}" for name, value in self.wanted.items()
-        )
-        return f"{self.event.__name__}({inside})"
-
-    __repr__ = __str__
-
-    def matches(self, entry: Entry[Event]) -> bool:
-        """Say whether the entry fits."""
-        return isinstance(entry.event, self.event) and all(
-            self._fits(entry, name, value) for name, value in self.wanted.items()
-        )
-
-    def differences(self, entry: Entry[Event]) -> list[str]:
-        """Return, for an entry of the right kind, the fields that do not fit and what they hold, secrets masked."""
-        masked = present(entry)
-        return [
-            f"{name} was {self._shown(masked, name)}"
-            for name, value in self.wanted.items()
-            if not self._fits(entry, name, value)
-        ]
-
-    def _fits(self, entry: Entry[Event], name: str, wanted: Any) -> bool:
-        if name == "key":
-            if isinstance(wanted, Test):
-                return any(wanted.holds(key) for key in entry.keys)
-            return wanted in entry.keys
-        found = getattr(entry if name in ENTRY_FIELDS else entry.event, name)
-        return wanted.holds(found) if isinstance(wanted, Test) else bool(found == wanted)
-
-    def _shown(self, entry: Entry[Event], name: str) -> str:
-        if name == "payload":
-            return f"{len(entry.payload)} octets"
-        if name == "key":
-            return ", ".join(key for key in entry.keys if not key.startswith(("cookie:", "session:"))) or "none"
-        return repr(getattr(entry if name in ENTRY_FIELDS else entry.event, name))
-
-
-def _of(event: type[Event]) -> Callable[..., Matcher]:
-    def make(**wanted: Any) -> Matcher:
-        return Matcher(event, **wanted)
-
-    make.__name__ = make.__qualname__ = event.__name__
-    make.__doc__ = f"Match `edgesim.journal.events.{event.__name__}`: {event.__doc__}"
-    return make
-
-
-HostStateChanged = _of(events.HostStateChanged)
-TcpOpened = _of(events.TcpOpened)
-TcpFailed = _of(events.TcpFailed)
-TcpClosed = _of(events.TcpClosed)
-ConnectionsRefused = _of(events.ConnectionsRefused)
-Alarm = _of(events.Alarm)
-AddressBlocked = _of(events.AddressBlocked)
-AddressUnblocked = _of(events.AddressUnblocked)
-TlsUp = _of(events.TlsUp)
-TlsRefused = _of(events.TlsRefused)
-UdpDropped = _of(events.UdpDropped)
-FaultFired = _of(events.FaultFired)
-FirewallBlocked = _of(events.FirewallBlocked)
-DnsQuery = _of(events.DnsQuery)
-DnsAnswer = _of(events.DnsAnswer)
-HttpRequest = _of(events.HttpRequest)
-HttpResponse = _of(events.HttpResponse)
-SipRequest = _of(events.SipRequest)
-SipResponse = _of(events.SipResponse)
-SipKeepalive = _of(events.SipKeepalive)
-XmppStream = _of(events.XmppStream)
-XmppStanza = _of(events.XmppStanza)
-XmppSession = _of(events.XmppSession)
-SshTunnel = _of(events.SshTunnel)
-XcpLink = _of(events.XcpLink)
-Malformed = _of(events.Malformed)
-ZoneState = _of(events.ZoneState)
-Authentication = _of(events.Authentication)
-Registered = _of(events.Registered)
-Unregistered = _of(events.Unregistered)
-Discovery = _of(events.Discovery)
-ClientState = _of(events.ClientState)
-Note = _of(events.Note)
-JournalGap = _of(events.JournalGap)
-MediaFlow = _of(events.MediaFlow)
-CertificateUpload = _of(events.CertificateUpload)
-ServiceRestarted = _of(events.ServiceRestarted)
+AddressBlocked = matcher_of(events.AddressBlocked)
+AddressUnblocked = matcher_of(events.AddressUnblocked)
+Alarm = matcher_of(events.Alarm)
+Authentication = matcher_of(events.Authentication)
+CertificateUpload = matcher_of(events.CertificateUpload)
+ClientState = matcher_of(events.ClientState)
+ConnectionsRefused = matcher_of(events.ConnectionsRefused)
+Discovery = matcher_of(events.Discovery)
+DnsAnswer = matcher_of(events.DnsAnswer)
+DnsFailed = matcher_of(events.DnsFailed)
+DnsQuery = matcher_of(events.DnsQuery)
+ErrorUnhandled = matcher_of(events.ErrorUnhandled)
+FaultFired = matcher_of(events.FaultFired)
+FirewallBlocked = matcher_of(events.FirewallBlocked)
+HostStateChanged = matcher_of(events.HostStateChanged)
+HttpRequest = matcher_of(events.HttpRequest)
+HttpResponse = matcher_of(events.HttpResponse)
+JournalGap = matcher_of(events.JournalGap)
+Malformed = matcher_of(events.Malformed)
+MediaFlow = matcher_of(events.MediaFlow)
+Note = matcher_of(events.Note)
+Registered = matcher_of(events.Registered)
+ServiceRestarted = matcher_of(events.ServiceRestarted)
+SipKeepalive = matcher_of(events.SipKeepalive)
+SipRequest = matcher_of(events.SipRequest)
+SipResponse = matcher_of(events.SipResponse)
+SshTunnel = matcher_of(events.SshTunnel)
+Step = matcher_of(events.Step)
+TcpClosed = matcher_of(events.TcpClosed)
+TcpFailed = matcher_of(events.TcpFailed)
+TcpOpened = matcher_of(events.TcpOpened)
+TlsRefused = matcher_of(events.TlsRefused)
+TlsUp = matcher_of(events.TlsUp)
+UdpDropped = matcher_of(events.UdpDropped)
+Unregistered = matcher_of(events.Unregistered)
+XcpLink = matcher_of(events.XcpLink)
+XcpRoute = matcher_of(events.XcpRoute)
+XmppSession = matcher_of(events.XmppSession)
+XmppStanza = matcher_of(events.XmppStanza)
+XmppStream = matcher_of(events.XmppStream)
+ZoneState = matcher_of(events.ZoneState)

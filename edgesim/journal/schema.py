@@ -1,7 +1,6 @@
 """The JSON Schema of journal lines, made from the classes of `edgesim.journal.events`.
 
-``python -m edgesim.journal.schema`` writes ``schema.json`` beside this file and, in a checkout, the table of kinds in
-``docs/journal.md``. Run it after adding a kind; a test compares.
+`edgesim.journal.generate` writes it to ``schema.json`` beside this file, and the table of kinds to ``docs/journal.md``.
 """
 
 from __future__ import annotations
@@ -10,13 +9,12 @@ import json
 import types
 from dataclasses import MISSING, fields
 from importlib import resources
-from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from edgesim.journal.codec import VERSION
 from edgesim.journal.events import KINDS, Event
 
-BEGIN = "<!-- kinds: written by python -m edgesim.journal.schema -->"
+BEGIN = "<!-- kinds: written by python -m edgesim.journal.generate -->"
 END = "<!-- end of kinds -->"
 _PRIMITIVES: dict[Any, str] = {str: "string", int: "integer", bool: "boolean", float: "number", type(None): "null"}
 
@@ -159,16 +157,3 @@ def with_table(document: str) -> str:
     """Return the documentation with its table of kinds as it should be. Raises `ValueError` if it lacks the place."""
     start, end = document.index(BEGIN), document.index(END)
     return f"{document[:start]}{BEGIN}\n\n{table()}\n\n{document[end:]}"
-
-
-def main() -> None:
-    """Write the schema and the documentation's table."""
-    here = Path(__file__)
-    here.with_name("schema.json").write_text(text(), "utf-8")
-    guide = here.parents[2] / "docs" / "journal.md"
-    if guide.exists():
-        guide.write_text(with_table(guide.read_text("utf-8")), "utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
         ConnectionsRefused,
         Discovery,
         DnsAnswer,
+        DnsFailed,
         DnsQuery,
+        ErrorUnhandled,
         FaultFired,
         FirewallBlocked,
         HostStateChanged,
         HttpRequest,
         HttpResponse,
+        JournalGap,
         Malformed,
         Matcher,
         MediaFlow,
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
         SipRequest,
         SipResponse,
         SshTunnel,
+        Step,
         TcpClosed,
         TcpFailed,
         TcpOpened,
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
         UdpDropped,
         Unregistered,
         XcpLink,
+        XcpRoute,
         XmppSession,
         XmppStanza,
         XmppStream,
@@ -62,6 +67,7 @@ if TYPE_CHECKING:
     from edgesim.scenario.stage import Lab
     from edgesim.scenario.verdict import Outcome, Verdict
 
+_MATCHERS = "edgesim.journal.matchers"
 _HOME = {
     "Client": "edgesim.scenario.declare",
     "Inside": "edgesim.scenario.declare",
@@ -72,49 +78,6 @@ _HOME = {
     "scenario": "edgesim.scenario.declare",
     "seconds": "edgesim.scenario.declare",
     "ExpectationError": "edgesim.scenario.expect",
-    "AddressBlocked": "edgesim.journal.matchers",
-    "AddressUnblocked": "edgesim.journal.matchers",
-    "Alarm": "edgesim.journal.matchers",
-    "ConnectionsRefused": "edgesim.journal.matchers",
-    "Authentication": "edgesim.journal.matchers",
-    "CertificateUpload": "edgesim.journal.matchers",
-    "ClientState": "edgesim.journal.matchers",
-    "Discovery": "edgesim.journal.matchers",
-    "DnsAnswer": "edgesim.journal.matchers",
-    "DnsQuery": "edgesim.journal.matchers",
-    "FaultFired": "edgesim.journal.matchers",
-    "FirewallBlocked": "edgesim.journal.matchers",
-    "HostStateChanged": "edgesim.journal.matchers",
-    "HttpRequest": "edgesim.journal.matchers",
-    "HttpResponse": "edgesim.journal.matchers",
-    "Malformed": "edgesim.journal.matchers",
-    "Matcher": "edgesim.journal.matchers",
-    "MediaFlow": "edgesim.journal.matchers",
-    "Note": "edgesim.journal.matchers",
-    "Registered": "edgesim.journal.matchers",
-    "ServiceRestarted": "edgesim.journal.matchers",
-    "SipKeepalive": "edgesim.journal.matchers",
-    "SipRequest": "edgesim.journal.matchers",
-    "SipResponse": "edgesim.journal.matchers",
-    "SshTunnel": "edgesim.journal.matchers",
-    "TcpClosed": "edgesim.journal.matchers",
-    "TcpFailed": "edgesim.journal.matchers",
-    "TcpOpened": "edgesim.journal.matchers",
-    "Test": "edgesim.journal.matchers",
-    "TlsRefused": "edgesim.journal.matchers",
-    "TlsUp": "edgesim.journal.matchers",
-    "UdpDropped": "edgesim.journal.matchers",
-    "Unregistered": "edgesim.journal.matchers",
-    "XcpLink": "edgesim.journal.matchers",
-    "XmppSession": "edgesim.journal.matchers",
-    "XmppStanza": "edgesim.journal.matchers",
-    "XmppStream": "edgesim.journal.matchers",
-    "ZoneState": "edgesim.journal.matchers",
-    "at_least": "edgesim.journal.matchers",
-    "containing": "edgesim.journal.matchers",
-    "matching": "edgesim.journal.matchers",
-    "one_of": "edgesim.journal.matchers",
-    "other_than": "edgesim.journal.matchers",
     "ClockSkew": "edgesim.scenario.mutations",
     "HostDown": "edgesim.scenario.mutations",
     "Mutation": "edgesim.scenario.mutations",
@@ -128,16 +91,16 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _HOME.get(name, _MATCHERS)
     value = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted({*globals(), *__all__})
 
 
 __all__ = [
@@ -152,7 +115,9 @@ __all__ = [
     "ConnectionsRefused",
     "Discovery",
     "DnsAnswer",
+    "DnsFailed",
     "DnsQuery",
+    "ErrorUnhandled",
     "ExpectationError",
     "FaultFired",
     "FirewallBlocked",
@@ -161,6 +126,7 @@ __all__ = [
     "HttpRequest",
     "HttpResponse",
     "Inside",
+    "JournalGap",
     "Lab",
     "Malformed",
     "Matcher",
@@ -178,6 +144,7 @@ __all__ = [
     "SipRequest",
     "SipResponse",
     "SshTunnel",
+    "Step",
     "TcpClosed",
     "TcpFailed",
     "TcpOpened",
@@ -189,6 +156,7 @@ __all__ = [
     "Verdict",
     "WithFault",
     "XcpLink",
+    "XcpRoute",
     "XmppSession",
     "XmppStanza",
     "XmppStream",

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from edgesim.journal import events, schema
+from edgesim import scenario
+from edgesim.journal import events, generate, schema
 from edgesim.journal.codec import encode
 from edgesim.journal.masking import Aliases
 from tests.journal import sample
 from tests.journal.kinds import entry_of, event_of
 
 GUIDE = Path(__file__).parents[2] / "docs" / "journal.md"
-REDO = "run: python -m edgesim.journal.schema"
+REDO = "run: python -m edgesim.journal.generate"
 TYPES: dict[str, Any] = {
     "string": str,
     "integer": int,
@@ -71,13 +72,16 @@ def check(value: Any, rule: dict[str, Any], root: dict[str, Any]) -> list[str]:
 ROOT = json.loads(schema.shipped())
 
 
-def test_the_shipped_schema_is_that_of_the_classes() -> None:
-    assert schema.shipped() == schema.text(), REDO
+def test_what_follows_from_the_kinds_is_current() -> None:
+    for path, text in generate.files().items():
+        assert path.read_text("utf-8") == text, f"{path.name} is out of date; {REDO}"
 
 
-def test_the_guide_lists_every_kind() -> None:
-    text = GUIDE.read_text("utf-8")
-    assert schema.with_table(text) == text, REDO
+@pytest.mark.parametrize("name", sorted(cls.__name__ for cls in events.KINDS.values()))
+def test_every_kind_has_its_matcher_for_scenarios(name: str) -> None:
+    made = getattr(scenario, name)(node="expe")
+    assert (made.event, str(made)) == (getattr(events, name), f"{name}(node='expe')")
+    assert f"`{getattr(events, name).kind}`" in GUIDE.read_text("utf-8")
 
 
 @pytest.mark.parametrize("kind", sorted(events.KINDS))
