@@ -56,6 +56,27 @@ def test_a_burst_is_read_at_once_and_more_at_the_rate() -> None:
     sim_run(story)
 
 
+def test_who_has_waited_for_its_rate_goes_on_whatever_the_clock_rounds() -> None:
+    async def story(_: SimWorld) -> None:
+        loop = asyncio.get_running_loop()
+        for octets in range(65_537, 65_737):
+            taken: list[float] = []
+
+            def go_on() -> None:
+                taken.append(loop.time())  # noqa: B023 - called within this turn
+                pace.spend(0)  # noqa: B023
+
+            limits = PaceLimits(rate=65_536.0, burst=65_536)
+            pace = Pace(limits, loop, contextvars.copy_context(), go_on=go_on, end=lambda _: None)
+            pace.start(Wire())
+            pace.spend(octets)
+            await asyncio.sleep(1)
+            assert len(taken) == 1 and not pace.held
+            pace.stop()
+
+    sim_run(story)
+
+
 def test_without_a_rate_nothing_waits() -> None:
     async def story(_: SimWorld) -> None:
         pace, wire = pace_of(PaceLimits())
