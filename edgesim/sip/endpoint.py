@@ -26,7 +26,7 @@ from edgesim.sip.connection import (
     StreamConnection,
     StunHook,
 )
-from edgesim.sip.errors import SipProtocolError, SipTimeout, SipTransportError
+from edgesim.sip.errors import SipError, SipProtocolError, SipTimeout, SipTransportError
 from edgesim.sip.framing import SipLimits
 from edgesim.sip.layer import TransactionLayer
 from edgesim.sip.matching import Transactions, client_key
@@ -151,6 +151,7 @@ class SipEndpoint:
             context=self._context,
             deliver=self._delivered,
             answer=lambda request, status: self.answer(request, status),
+            failed=self._user_failed,
         )
         self._closed = False
         self._service = f"{name} #{len(host.services) + 1}"
@@ -458,8 +459,7 @@ class SipEndpoint:
             answer.replace("To", earlier.get("To") or "")
         connection.send(answer)
         if invite.state is State.PROCEEDING:
-            if self.on_cancel is not None:
-                self.on_cancel(invite.request, connection)
+            self._call(self.on_cancel, invite.request, connection)
             if invite.state is State.PROCEEDING:
                 ended = self.answer(invite.request, 487)
                 ended.replace("To", answer.get("To") or "")
@@ -566,6 +566,14 @@ class SipEndpoint:
         if isinstance(message, Request) and message.method != "ACK":
             with contextlib.suppress(SipTransportError):
                 connection.send_now(self.answer(message, 503))
+
+    def _user_failed(self, error: Exception, response: Response | None, connection: Connection) -> None:
+        """Whoever asked raised when it was answered, or when it was not."""
+        if response is not None:
+            self._handler_failed(error, response, connection)
+        elif not isinstance(error, SipError):
+            context = {"message": f"{self.host.name}: the user of a SIP transaction failed", "exception": error}
+            self._loop.call_exception_handler(context)
 
     def _handler_failed(self, error: BaseException, message: Any, connection: Connection) -> None:
         """A handler raised: a protocol or transport error is the peer's doing, anything else our own mistake."""

@@ -63,7 +63,10 @@ class _Canceller:
 
 
 class TransactionLayer:
-    """``deliver`` gets each new request, and the ACK to a 2xx; ``answer`` makes the 100 to an INVITE that waits."""
+    """``deliver`` gets each new request, and the ACK to a 2xx; ``answer`` makes the 100 to an INVITE that waits.
+
+    ``failed`` hears of a `ClientUser` that raised, with the response that it got, or None where it heard of none.
+    """
 
     def __init__(
         self,
@@ -73,11 +76,13 @@ class TransactionLayer:
         context: contextvars.Context,
         deliver: Callable[[Request, Connection], None],
         answer: Callable[[Request, int], Response],
+        failed: Callable[[Exception, Response | None, Connection], None],
     ) -> None:
         self.transactions = Transactions(timers)
         self.transactions.limit = limit
         self._deliver = deliver
         self._answer = answer
+        self._failed = failed
         self._context = context
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -203,15 +208,25 @@ class TransactionLayer:
                 case Send(message):
                     if not self._sent(transaction, message, user.connection):
                         return
-                case Deliver(message):
-                    assert isinstance(message, Response)
-                    user.answered(message)
                 case Cancel(request):
                     self.request(request, _Canceller(user.connection))
+                case _:
+                    self._tell(user, output)
+
+    def _tell(self, user: ClientUser, output: Output) -> None:
+        """Tell a user; what it does about it is no matter of the transactions, which go on."""
+        response: Response | None = None
+        try:
+            match output:
+                case Deliver(Response() as message):
+                    response = message
+                    user.answered(message)
                 case TimedOut():
                     user.timed_out()
                 case TransportFailed():
                     user.failed()
+        except Exception as error:
+            self._failed(error, response, user.connection)
 
     def _sent(self, transaction: Transaction, message: Any, connection: Connection) -> bool:
         try:

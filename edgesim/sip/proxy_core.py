@@ -17,7 +17,7 @@ from edgesim.sip.admission import Passage, ProxyRefusal, admit
 from edgesim.sip.answering import Answers, warning_of
 from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint
-from edgesim.sip.errors import SipTransportError
+from edgesim.sip.errors import SipProtocolError, SipTransportError
 from edgesim.sip.framing import SipLimits, fits
 from edgesim.sip.layer import TransactionLayer
 from edgesim.sip.message import Request, Response
@@ -312,13 +312,18 @@ class ProxyCore:
     def _back(self, context: ResponseContext, answer: Response, *, own: bool = False) -> None:
         """Send an answer to whom the request came from, if he is there.
 
-        In place of one that is too long for him goes a 502; a provisional one is dropped. A 2xx after the first final
-        response goes past the transaction, which is over (RFC 3261, 16.7, step 9).
+        In place of one that is too long for him, or unsound, goes a 502; a provisional one is dropped. A 2xx after the
+        first final response goes past the transaction, which is over (RFC 3261, 16.7, step 9).
         """
         again, context.answered = context.answered, context.answered or answer.status >= 200
         if not context.connection.open:
             return
-        written = answer if own else self._write(answer)
+        try:
+            written = answer if own else self._write(answer)
+        except SipProtocolError:
+            if answer.status >= 200 and not again:
+                self._send(context, context.request.response(502))
+            raise
         if not fits(written, self._message_limits):
             if written.status < 200:
                 return

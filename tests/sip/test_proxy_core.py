@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from edgesim.deployment.defaults import Defaults
 from edgesim.journal import Journal
 from edgesim.sip import Connection, Request, Response, SipEndpoint, SipLimits
 from edgesim.sip.admission import ProxyRefusal
@@ -21,6 +22,7 @@ from edgesim.sip.answering import Answers
 from edgesim.sip.proxy import Hop
 from edgesim.sip.proxy_core import Later, ProxyCore, best_of
 from edgesim.sip.proxy_state import Branch, ResponseContext
+from edgesim.sip.rewriting import Rewriter
 from edgesim.sip.transaction import ack_for, cancel_for
 from edgesim.sip.transaction_events import Timers
 from edgesim.world.sim import SimWorld
@@ -318,6 +320,22 @@ def test_the_best_of_many_is_found_in_any_order() -> None:
     asked = request("INVITE")
     for statuses in ([486, 404, 302, 503], [503, 302, 404, 486]):
         assert best_of([(asked.response(each), False) for each in statuses])[0].status == 302
+
+
+@pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
+def test_an_unsound_answer_becomes_a_502_and_ends_no_connection(method: str) -> None:
+    async def main(lab: Lab) -> None:
+        lab.targets = [lab.one]
+        await lab.caller.say(request(method))
+        unsound = lab.one.all(method)[-1].response(200, to_tag="t")
+        unsound.append("Record-Route", '<sip:a>, "')
+        await lab.one.say(unsound)
+        assert lab.caller.statuses(method)[-1] == 502
+        assert lab.ways[lab.one].open
+        assert lab.core.leaks() == []
+
+    sip = Defaults().sip
+    lab_run(main, write=Rewriter(sip.header_order, sip.headers_apart))
 
 
 # ---- calls that were answered
