@@ -90,11 +90,11 @@ def build() -> dict[str, Any]:
 
 def table() -> str:
     """Return the kinds, their fields and meanings as a Markdown table."""
-    rows = ["| kind | meaning | fields of `event` |", "|---|---|---|"]
+    rows = ["| kind | class and matcher | meaning | fields of `event` |", "|---|---|---|---|"]
     for name in sorted(KINDS):
         hints = get_type_hints(KINDS[name])
         shown = ", ".join(f"`{f.name}` {_words(hints[f.name])}" for f in fields(KINDS[name]))
-        rows.append(f"| `{name}` | {_meaning(KINDS[name])} | {shown} |")
+        rows.append(f"| `{name}` | `{KINDS[name].__name__}` | {_meaning(KINDS[name])} | {shown} |")
     return "\n".join(rows)
 
 
