@@ -118,7 +118,7 @@ class LiveLab:
             self.deployment,
             journal=journal,
             authorities=authorities,
-            validity=validity_from(machine.today()),
+            validity=validity_from(machine.today(), self.deployment.defaults.tls.certificate_days),
             keylog=str(self._keylog) if self._keylog else None,
         )
         world.unhandled.listen(Complaints(machine.stopwatch, self._say))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgesim.deployment.base import is_dns_name
+from edgesim.deployment.defaults.planned import SUBJECTS
 from edgesim.deployment.device_models import device_type
 from edgesim.deployment.features import gate
 from edgesim.deployment.hosts import Expressway
@@ -187,10 +188,20 @@ def _settings(lab: Deployment) -> Iterator[Mistake]:
     yield from _among(("mra", "im_presence_clusters"), mra.im_presence_clusters or (), chats, "IM and Presence cluster")
     ports = lab.defaults.ports
     yield from _media_probe(lab)
+    yield from _planned(lab)
     for group in ("media", "sip_source", "http_source", "turn_relay"):
         first, last = f"{group}_first", f"{group}_last"
         if getattr(ports, first) > getattr(ports, last):
             yield _wrong(("defaults", "ports", first), str(getattr(ports, first)), f"no greater than {last}")
+
+
+def _planned(lab: Deployment) -> Iterator[Mistake]:
+    for path, subject in SUBJECTS.items():
+        group, name = path.split(".")
+        settings = getattr(lab.defaults, group)
+        value = getattr(settings, name)
+        if value != type(settings).model_fields[name].default:
+            yield _wrong(("defaults", group, name), str(value), f"nothing reads this yet: it is planned for {subject}")
 
 
 def _media_probe(lab: Deployment) -> Iterator[Mistake]:

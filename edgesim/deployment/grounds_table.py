@@ -32,7 +32,8 @@ HEAD = """\
 Each constant that the lab's behaviour rests on has a name, a value, a reason and a tag. A deployment file overrides any
 of them below `defaults:`, for example `defaults: {sip: {challenge: 401}}`. A number such as S-03 marks a question that
 no public document answers: a capture of the real thing would settle it, and change one line here.
-See [wire facts](wire-facts.md) for how the tags are used.
+What is *planned* belongs to a subject that is not built yet: nothing reads it, and a deployment that changes it is
+refused. See [wire facts](wire-facts.md) for how the tags are used.
 """
 
 
@@ -57,7 +58,13 @@ def _groups(rows: Sequence[Grounds]) -> Iterable[str]:
         yield from ("| default | value | tag | why | source |", "|---|---|---|---|---|")
         for row in rows:
             if row.path.split(".")[0] == group:
-                yield f"| `{row.path}` | {_value(row.value)} | `{row.tag}` | {_flat(row.why)} | {_source(row)} |"
+                yield f"| `{row.path}` | {_value(row.value)} | `{row.tag}` | {_why(row)} | {_source(row)} |"
+
+
+def _why(row: Grounds) -> str:
+    if row.fixed:
+        return f"*no setting:* {_flat(row.why)}"
+    return f"*planned, {row.planned}:* {_flat(row.why)}" if row.planned else _flat(row.why)
 
 
 def _source(row: Grounds) -> str:

@@ -59,9 +59,10 @@ def sign(lab: Lab, csr: bytes, *, by: str = "enterprise", strip: Sequence[str] =
         raise LookupError(f"no authority {by!r}; there are {', '.join(signers)}")
     asked = read(csr)
     dropped = [{"client auth": Usage.CLIENT, "server auth": Usage.SERVER}[each] for each in strip]
+    days = lab.deployment.defaults.tls.certificate_days
     now = datetime.fromtimestamp((lab.world.epoch_ns + lab.world.now()) // 1_000_000_000, UTC)
     try:
-        leaf = signers[by].certify(asked.request, asked.key, validity=validity_from(now), strip=dropped)
+        leaf = signers[by].certify(asked.request, asked.key, validity=validity_from(now, days), strip=dropped)
     except ValueError as error:
         raise PkiError(f"the CA cannot sign this request: {error}") from None
     return TrustStore.of("", leaf).pem()

@@ -19,6 +19,7 @@ def install(world: World, deployment: Deployment) -> None:
         per_address=doors.connections_per_address,
         total=None if total is None else max(total, 1),
         waiting=doors.waiting,
+        handshake_s=deployment.defaults.tls.handshake_timeout_s,
         told_every_s=doors.refusals_told_s,
         blocks=deployment.defaults.protection.addresses,
     )

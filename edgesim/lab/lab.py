@@ -58,7 +58,7 @@ class Lab:
         minting = world.entropy("pki")
         self.authorities = authorities or fixture_authorities(minting)
         start = datetime.fromtimestamp(world.epoch_ns // SECOND, UTC)
-        dates = validity or validity_from(start)  # as long as real ones: a clock that is years off refuses them
+        dates = validity or validity_from(start, deployment.defaults.tls.certificate_days)
         self.certificates = Certificates(deployment, self.authorities, minting, validity=dates, start=start)
         self.keylog = keylog
         self.nodes: dict[str, Node] = {}

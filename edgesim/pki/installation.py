@@ -29,13 +29,11 @@ from edgesim.world import files
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 CA_DAYS = 3650
-LEAF_DAYS = 397
-"""Apple refuses server certificates of more than 398 days from public CAs, and of more than 825 from any."""
 RENEW_DAYS = 30
 """A CA with fewer days than these left is made anew."""
 
 
-def validity_from(now: datetime, days: int = LEAF_DAYS) -> Validity:
+def validity_from(now: datetime, days: int) -> Validity:
     """Return a validity of ``days`` days from ``now`` (UTC), and a day before for clocks that are slow."""
     now = now.replace(microsecond=0)
     return Validity(now - timedelta(days=1), now + timedelta(days=days))

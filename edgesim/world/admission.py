@@ -37,14 +37,16 @@ class Limits:
     """How many connections are taken: by one listening port, there from one address, and by all ports together.
 
     ``total`` is None where nothing bounds it but the ports. ``waiting`` connections may wait for the rate at a time
-    (live world). Refusals are told at most every ``told_every_s`` seconds for each port and reason; at most ``blocks``
-    addresses are blocked at a time, the oldest block ends early.
+    (live world). A TLS handshake may take ``handshake_s`` where its listener says nothing else. Refusals are told at
+    most every ``told_every_s`` seconds for each port and reason; at most ``blocks`` addresses are blocked at a time,
+    the oldest block ends early.
     """
 
     per_port: int = 20_000
     per_address: int = 10_000
     total: int | None = None
     waiting: int = 256
+    handshake_s: float = 60.0
     told_every_s: float = 10.0
     blocks: int = 10_000
 

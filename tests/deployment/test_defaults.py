@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import typing
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from edgesim.deployment import Deployment, builtin
 from edgesim.deployment.defaults import Defaults, grounds
 from edgesim.deployment.defaults.known import Tag
+from edgesim.deployment.defaults.planned import SUBJECTS
 from edgesim.deployment.loading import load_data
+
+EDGESIM = Path(__file__).parents[2] / "edgesim"
 
 CLOSED = ("D-12", "D-20", "I-16", "I-17", "S-10", "S-15", "S-16", "S-17")
 """Gaps that a public document has filled since."""
@@ -44,7 +50,6 @@ def test_documented_numbers() -> None:
     assert (defaults.unified_cm.keepalive_interval_s, defaults.unified_cm.register_delta_s) == (120, 5)
     assert (defaults.edge.cookie_lifetime_min, defaults.edge.cookie_cleanup_min) == (480, 720)
     assert (defaults.protection.trigger_level, defaults.protection.block_s) == (5, 600)
-    assert (defaults.oauth.access_token_min, defaults.oauth.refresh_token_days) == (60, 60)
     assert (defaults.recovery.relogin_lower_s, defaults.recovery.relogin_upper_s) == (120, 537)
 
 
@@ -68,3 +73,41 @@ def test_infinite_timers_are_refused() -> None:
         builtin("small").changed({"defaults.sip.t1_s": "inf"})
     with pytest.raises(ValueError, match="required"):
         load_data({"defaults": {}})
+
+
+def read_names() -> Iterator[str]:
+    """Yield what the package's code reads as an attribute, or names in a string, as for ``getattr``."""
+    declared = EDGESIM / "deployment" / "defaults"
+    for path in EDGESIM.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                yield node.attr
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and declared not in path.parents:
+                yield node.value
+
+
+def test_a_default_is_read_or_planned() -> None:
+    read = set(read_names())
+    families = {name.rpartition("_")[0] for name in read}  # ranges are named without _first and _last
+    settings = [each.path for each in grounds() if not each.fixed]
+    unread = {path for path in settings if path.split(".")[1] not in read}
+    unread = {path for path in unread if not path.endswith(("_first", "_last")) or path.split(".")[1] in families}
+    assert unread == set(SUBJECTS)
+
+
+@pytest.mark.parametrize(("path", "subject"), sorted(SUBJECTS.items()))
+def test_what_is_planned_cannot_be_changed(path: str, subject: str) -> None:
+    group, name = path.split(".")
+    value = getattr(getattr(Defaults(), group), name)
+    other = {bool: not value, str: "another", tuple: ("another",)}.get(type(value), 7 if value is None else value)
+    if value == other:
+        other = value + 100
+    with pytest.raises(ValueError, match=rf"defaults\.{group}\.{name}: .*(planned for {subject}|expected)"):
+        builtin("small").changed({f"defaults.{path}": other})
+
+
+def test_what_is_fixed_is_no_setting() -> None:
+    for each in grounds():
+        if each.fixed:
+            with pytest.raises(ValueError, match="there is no"):
+                builtin("small").changed({f"defaults.{each.path}": each.value})

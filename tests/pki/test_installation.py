@@ -101,7 +101,7 @@ def test_damaged_file_says_so(tmp_path: Path) -> None:
 def test_root_certifies_the_labs_own_names_only(tmp_path: Path, name: str, allowed: bool) -> None:
     authority = root(tmp_path)
     request = unified_cm(WHO, names=[name]).without(*([WHO] if name != WHO else []))
-    leaf = authority.issue(request, validity=validity_from(NOW))
+    leaf = authority.issue(request, validity=validity_from(NOW, 397))
     store = TrustStore.of("system", authority)
     bare = name.removeprefix("IP:")
     ends = handshake(server_context(leaf), client_context(store), bare)
@@ -116,9 +116,9 @@ def test_root_certifies_the_labs_own_names_only(tmp_path: Path, name: str, allow
 def test_the_whole_set_is_kept(tmp_path: Path) -> None:
     def make(seed: int) -> object:
         cas = installation_authorities(tmp_path, domains=["example.com"], randomness=Entropy(seed, "r"), now=NOW)
-        leaf = cas.enterprise.issue(unified_cm("cucm1.example.com"), validity=validity_from(NOW))
+        leaf = cas.enterprise.issue(unified_cm("cucm1.example.com"), validity=validity_from(NOW, 397))
         assert verify(leaf.certificate, leaf.chain, cas.trust(), names=["cucm1.example.com"], at=NOW).ok
-        refused = cas.enterprise.issue(unified_cm("cucm1.example.org"), validity=validity_from(NOW))
+        refused = cas.enterprise.issue(unified_cm("cucm1.example.org"), validity=validity_from(NOW, 397))
         assert not verify(refused.certificate, refused.chain, cas.trust(), at=NOW).ok
         return cas.trusted()
 
@@ -134,7 +134,7 @@ def test_every_ca_of_the_set_is_limited(tmp_path: Path, signer: str) -> None:
     store = TrustStore.of("all", *cas.signers().values())
     authority = cas.signers()[signer]
     for name, allowed in (("conference-1-x.example.com", True), ("conference-1-x.example.org", False)):
-        leaf = authority.issue(unified_cm("expc.example.com", names=[name]), validity=validity_from(NOW))
+        leaf = authority.issue(unified_cm("expc.example.com", names=[name]), validity=validity_from(NOW, 397))
         ends = handshake(server_context(leaf, send_chain=True), client_context(store), "expc.example.com")
         assert ends.ok is allowed
         assert verify(leaf.certificate, leaf.chain, store, at=NOW).ok is allowed

@@ -18,6 +18,7 @@ from edgesim.deployment.defaults.im import CapacityDefaults, ImDefaults, Recover
 from edgesim.deployment.defaults.journal import JournalDefaults
 from edgesim.deployment.defaults.media import MediaDefaults
 from edgesim.deployment.defaults.network import DnsDefaults, Latency, LinkDefaults, NetworkDefaults, PortDefaults
+from edgesim.deployment.defaults.planned import FIXED, SUBJECTS
 from edgesim.deployment.defaults.sip import AgentDefaults, SipDefaults, UnifiedCmDefaults
 
 __all__ = [
@@ -74,7 +75,10 @@ class Defaults(Model):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grounds:
-    """Where a default comes from: ``path`` such as ``sip.stun_interval_s``, the shipped value, the reason."""
+    """Where a default comes from: ``path`` such as ``sip.stun_interval_s``, the shipped value, the reason.
+
+    ``planned`` is the subject that it waits for, ``fixed`` says that it is no setting.
+    """
 
     path: str
     value: Any
@@ -82,6 +86,8 @@ class Grounds:
     tag: str
     gap: str | None
     source: str | None
+    planned: str | None = None
+    fixed: bool = False
 
 
 def grounds() -> Iterator[Grounds]:
@@ -97,4 +103,16 @@ def grounds() -> Iterator[Grounds]:
                 tag=facts.get("tag", ""),
                 gap=facts.get("gap"),
                 source=facts.get("source"),
+                planned=SUBJECTS.get(f"{group}.{name}"),
             )
+        for fixed in FIXED:
+            if fixed.path.startswith(f"{group}."):
+                yield Grounds(
+                    path=fixed.path,
+                    value=fixed.value,
+                    why=fixed.why,
+                    tag=fixed.tag,
+                    gap=fixed.gap,
+                    source=fixed.source,
+                    fixed=True,
+                )

@@ -84,12 +84,6 @@ class ClientDefaults(Model):
     connect_timeout_s: float = known(10.0, "a client gives up a TCP connection after this", tag="proposed", gt=0)
     request_timeout_s: float = known(30.0, "a client gives up an HTTP request after this", tag="proposed", gt=0)
     xmpp_timeout_s: float = known(30.0, "a client gives up an XMPP step after this", tag="proposed", gt=0)
-    dns_cached: bool = known(
-        True,
-        "answers may come from the client's cache",
-        tag="doc",
-        source=DISCOVERY,
-    )
     room_retry_s: float = known(
         15.0, "a room device repeats its provisioning after this", tag="trace", source=TC_EXAMPLE, gt=0
     )
@@ -183,12 +177,6 @@ class ClientDefaults(Model):
     )
     edge_refresh_before_s: float = known(
         300.0, "a client signs in to the edge again so long before its cookie expires", tag="proposed", ge=0
-    )
-    register_retries_exhausted: Literal["timer F"] = known(
-        "timer F",
-        "a client goes to its standby node when one REGISTER transaction has timed out (RFC 3261)",
-        tag="proposed",
-        gap="S-12",
     )
     node_limit: int = known(3, "nodes of a CallManager group that a client uses", tag="trace", source=SIP_OAUTH, ge=1)
     fallback_monitor_s: float = known(

@@ -12,7 +12,6 @@ from edgesim.deployment.defaults.known import (
     ORIGIN,
     RELEASE_NOTES,
     RENEWAL,
-    REQUIREMENTS,
     TC_EXAMPLE,
     TRAFFIC_SERVER,
     TROUBLESHOOTING,
@@ -364,7 +363,4 @@ class UdsDefaults(Model):
         "element of cnf.xml with the MRA service domain, named as in AXL",
         tag="proposed",
         gap="D-15",
-    )
-    asks_for_client_certificate: tuple[Port, ...] = known(
-        (6971, 6972), "ports on which UCM asks its caller for a certificate", tag="doc", source=REQUIREMENTS
     )

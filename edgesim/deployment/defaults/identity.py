@@ -118,7 +118,12 @@ class TlsDefaults(Model):
     key: Literal["ec-p256", "rsa-2048"] = known(
         "ec-p256", "keys of the lab's certificates: small and reproducible from a seed", tag="proposed"
     )
-    handshake_timeout_s: float = known(10.0, "HTTPS and XMPP handshakes give up after this", tag="proposed", gt=0)
+    handshake_timeout_s: float = known(
+        10.0,
+        "how long servers wait for a handshake, but on SIP ports, which have their own (`sip.tls_handshake_timeout_s`)",
+        tag="proposed",
+        gt=0,
+    )
     san_limit_characters: int = known(
         999,
         "names of a SAN beyond this many characters, counted as OpenSSL writes the list, are ignored",
@@ -126,14 +131,17 @@ class TlsDefaults(Model):
         source=CERTIFICATES,
         ge=1,
     )
-    verify_origin_command: str = known(
-        "xConfiguration EdgeConfigServer VerifyOriginServer", "the setting's name", tag="doc", source=ORIGIN
-    )
     unverified_server_status: int = known(
         502, "what a client gets when C cannot verify a server", tag="trace", source=ORIGIN
     )
     unverified_server_reason: str = known("connect failed", "reason phrase of that", tag="trace", source=ORIGIN)
-    certificate_days: int = known(730, "validity of the lab's leaf certificates, days", tag="proposed", ge=1)
+    certificate_days: int = known(
+        397,
+        "days that the lab's certificates are valid: Apple refuses server certificates of more than 398 days from "
+        "public CAs, and of more than 825 from any; a clock that is years off refuses them too",
+        tag="proposed",
+        ge=1,
+    )
     restarted_for_unified_cm: tuple[tuple[str, tuple[str, ...]], ...] = known(
         (
             ("uds", ("Cisco Tomcat", "Cisco HAProxy")),

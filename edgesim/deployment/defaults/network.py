@@ -213,9 +213,6 @@ class LinkDefaults(Model):
     options_interval_s: float = known(
         60.0, "C sends OPTIONS through the traversal zone every so often", tag="proposed", gap="S-09", gt=0
     )
-    options_challenged_each_time: bool = known(
-        True, "every OPTIONS is answered 401 first: the captured nonce count is 1 each time", tag="inferred", gap="S-09"
-    )
     zone_retry_s: float = known(120.0, "C tries a failed zone again after this", tag="doc", source=ZONES, gt=0)
     probe_retry_count: int = known(5, "TCP and UDP probes of a zone before it counts as lost", tag="doc", source=ZONES)
     probe_keepalive_s: float = known(20.0, "interval of the zone's TCP and UDP probes", tag="doc", source=ZONES, gt=0)

@@ -122,12 +122,6 @@ class SipDefaults(Model):
         source=REFERENCE,
         ge=1,
     )
-    digest_secret: Literal["edge password"] = known(
-        "edge password",
-        "C checks the digest with the password of the user's last Basic get_edge_config, or the access token",
-        tag="proposed",
-        gap="S-04",
-    )
     digest_cache: bool = known(
         True,
         "E keeps the interim hash, H(A1), that comes with the 200 to SERVICE, and judges further answers by it",
@@ -530,8 +524,5 @@ class AgentDefaults(Model):
     ce_http: str = known("Cisco/CE", "CE over HTTPS, otherwise as TC", tag="proposed", gap="D-17")
     roomos: str = known("Cisco/RoomOS {release}", "RoomOS over SIP, otherwise as TC", tag="proposed", gap="S-20")
     roomos_http: str = known("Cisco/RoomOS", "RoomOS over HTTPS, otherwise as TC", tag="proposed", gap="D-17")
-    phone_transport: Literal["tls"] = known(
-        "tls", "88xx over MRA: as the captured 7821, with TLS and a Route", tag="proposed", gap="S-20"
-    )
     expressway: str = known("TANDBERG/4135 ({release})", "the proxies", tag="trace", source=HYBRID)
     b2bua: str = known("TANDBERG/4352 ({release}-b2bua-1.0)", "C's B2BUA", tag="trace", source=HYBRID)

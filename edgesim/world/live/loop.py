@@ -211,6 +211,9 @@ class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed 
             ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
 
+    def accept_time(self) -> float:
+        return self.network.admission.limits.handshake_s
+
     def tls_watch(self, transport: Any) -> TlsWatch | None:
         below = transport.get_protocol()
         return TlsWatch(below.network, below.life) if isinstance(below, PlainWire) else None

@@ -346,6 +346,9 @@ class SimLoop(TlsLoop, _Base):  # type: ignore[misc]  # asyncio's loop is typed 
 
         return self.fabric.listen(here(), [name or "0.0.0.0" for name in names], port or 0, accept)
 
+    def accept_time(self) -> float:
+        return self.fabric.admission.limits.handshake_s
+
     def drop_wire(self, wire: Any, why: BaseException | None) -> None:
         if isinstance(wire, TcpTransport):
             wire.fail(why)

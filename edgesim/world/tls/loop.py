@@ -25,6 +25,10 @@ class TlsLoop:
         """Return who is to be told of a connection on which TLS starts."""
         return None
 
+    def accept_time(self) -> float | None:
+        """Return the seconds that a handshake may take at a listener that says nothing else; None for asyncio's own."""
+        return None
+
     def drop_wire(self, wire: Any, why: BaseException | None) -> None:
         """Abort the connection below a layer, for this reason."""
         wire.abort()
@@ -42,6 +46,8 @@ class TlsLoop:
         call_connection_made: bool = True,
     ) -> TlsLayer:
         name = name or None
+        if server_side and handshake_timeout is None:
+            handshake_timeout = self.accept_time()
         engine: TlsEngine
         if isinstance(context, ssl.SSLContext):
             engine = StandardEngine(context, server_side=server_side, server_hostname=name)
