@@ -41,7 +41,9 @@ def other_than(value: Any) -> Test:
 
 
 def containing(part: str | bytes) -> Test:
-    """A text, payload or list of texts in which ``part`` stands."""
+    """A text, payload or list of texts in which ``part`` stands. Raises `ValueError` for no text at all."""
+    if not part:
+        raise ValueError("containing('') holds of everything: leave the field out")
 
     def holds(found: Any) -> bool:
         if isinstance(found, bytes):

@@ -134,6 +134,12 @@ def test_a_value_that_no_entry_can_hold_is_refused_when_it_is_written(fields: di
         SipResponse(**fields)
 
 
+@pytest.mark.parametrize("nothing", ["", b""])
+def test_a_condition_that_holds_of_everything_is_refused(nothing: str | bytes) -> None:
+    with pytest.raises(ValueError, match="holds of everything"):
+        containing(nothing)
+
+
 # ---- faults and partitions
 
 LOSS = DropMessage(name="loss", where=Selector(target="expe", contains=b"nobody sends this"))

@@ -64,7 +64,8 @@ def _met(lab: Deployment, legs: tuple[Presentation, ...]) -> tuple[Presentation,
     )
 
 
-def _refusals(lab: Deployment, legs: tuple[Presentation, ...], reason: str) -> Prediction | None:
+def _refusals(lab: Deployment, legs: tuple[Presentation, ...], reason: str = "") -> Prediction | None:
+    """Return what those who meet the certificate say; without ``reason`` each has words of its own."""
     met = _met(lab, legs)
     if not met:
         return None
@@ -72,7 +73,8 @@ def _refusals(lab: Deployment, legs: tuple[Presentation, ...], reason: str) -> P
     alone = len(lab.expressway_e) == 1 and met[0].host == lab.expressway_e[0].name
     clients = {spec.name for spec in facts.clients(lab, outside=True)}
     everybody = alone and clients <= {leg.to for leg in met}
-    awaits = (TlsRefused(node=readers, peer=met[0].host, reason=containing(reason)),)
+    words = {"reason": containing(reason)} if reason else {}
+    awaits = (TlsRefused(node=readers, peer=met[0].host, **words),)
     return Prediction(awaits=awaits, stops=Stop.CERTIFICATE if everybody else None)
 
 
@@ -170,5 +172,5 @@ def host_name(deployment: Deployment) -> Iterator[Finding]:
             f"{facts.listed(lacking)}, by which it is reached",
             sees=EFFECTS[kind, certificate.service],
             mend=f"make a new CSR with {facts.listed(lacking)} in it, and have it signed",
-            prediction=_refusals(deployment, tuple(leg for leg in legs if leg.side == "server"), ""),
+            prediction=_refusals(deployment, tuple(leg for leg in legs if leg.side == "server")),
         )
