@@ -328,6 +328,28 @@ def test_the_resource_of_highest_priority_gets_the_message_and_an_iq_its_own() -
     run(main)
 
 
+@pytest.mark.parametrize("resource", ["low", "high", "negative"])
+def test_a_message_to_a_resource_arrives_there_once_and_nowhere_else(resource: str) -> None:
+    """RFC 6121, section 8.5.3.1: whatever the priorities are."""
+
+    async def main(lab: Lab) -> None:
+        clients = {name: await lab.sign_in("bob", name) for name in ("low", "high", "negative")}
+        clients["high"].send(stanzas.presence(priority=5))
+        clients["negative"].send(stanzas.presence(priority=-1))
+        for client in clients.values():
+            await client.quiet()
+        alice = await lab.sign_in("alice", "a")
+        for kind in ("chat", "normal", "headline"):
+            alice.send(stanzas.message(f"bob@example.com/{resource}", kind, kind=kind))
+        got = {name: [stanza.get("type") for stanza in await client.quiet()] for name, client in clients.items()}
+        assert got == {name: ["chat", "normal", "headline"] if name == resource else [] for name in clients}
+        assert await alice.quiet() == []
+        for client in (alice, *clients.values()):
+            await client.end()
+
+    run(main)
+
+
 def test_directed_presence_ends_with_the_session() -> None:
     async def main(lab: Lab) -> None:
         alice, bob = await lab.sign_in("alice", "a"), await lab.sign_in("bob", "b")
