@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -26,6 +27,8 @@ except ImportError:  # Windows
 FILE = "running.json"
 LOCK = "lab.lock"
 """The file whose lock a running lab holds."""
+BETWEEN = 0.01
+"""Seconds after which a lab tries again to lock it where somebody else only looks."""
 ADVICE = "Start one with `edgesim up`, or name its state directory with --dir."
 
 
@@ -75,10 +78,7 @@ def lives(directory: Path, running: Running) -> bool:
     if fcntl is None:
         return True
     try:
-        with claimed(directory):
-            return False
-    except Claimed:
-        return True
+        return _is_held(directory)
     except OSError:  # the lock cannot be asked: go by the process
         try:
             os.kill(running.process, 0)
@@ -99,14 +99,39 @@ def claimed(directory: Path) -> Iterator[None]:
     path = str(directory / LOCK)
     descriptor = files.open_private(path)
     try:
-        if fcntl is not None:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Claimed(path) from None
+        while not _locks(descriptor, exclusive=True):
+            if not _locks(descriptor, exclusive=False):
+                raise Claimed(path)
+            _unlock(descriptor)  # somebody only looks, and is gone in a moment
+            time.sleep(BETWEEN)
         yield
     finally:
         os.close(descriptor)
+
+
+def _is_held(directory: Path) -> bool:
+    """Say whether a lab holds the lock: by a lock that those who look share, in nobody's way. Raises `OSError`."""
+    descriptor = files.open_private(str(directory / LOCK))
+    try:
+        return not _locks(descriptor, exclusive=False)
+    finally:
+        os.close(descriptor)
+
+
+def _locks(descriptor: int, *, exclusive: bool) -> bool:
+    """Lock a file if nobody's lock forbids it, and say whether. Raises `OSError`."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _unlock(descriptor: int) -> None:
+    if fcntl is not None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def found(directory: Path) -> Running:

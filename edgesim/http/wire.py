@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import h11
 
+from edgesim.http.chunks import ChunkSizes
 from edgesim.http.errors import MalformedHttp
 from edgesim.http.limits import HttpLimits
 from edgesim.http.message import Headers, Request, Response
@@ -93,6 +94,7 @@ class Reader:
         self._tail = b""
         self._told = False
         self._h11: h11.Connection | None = None
+        self._sizes: ChunkSizes | None = None
         self.wants_continue = False
 
     @property
@@ -323,6 +325,7 @@ class Reader:
         if not isinstance(event, h11.Request | h11.Response):
             raise MalformedHttp("not a message")
         self._h11 = connection
+        self._sizes = ChunkSizes(self.limits) if "Transfer-Encoding" in self._headers else None
 
     # ---- bodies
 
@@ -361,6 +364,8 @@ class Reader:
         piece = bytes(self._buffer[:PIECE])
         if piece:
             del self._buffer[: len(piece)]
+            if self._sizes is not None:
+                self._sizes.feed(piece)
             self._tail = (self._tail + piece)[-self.limits.trailer - PIECE :]
             connection.receive_data(piece)
             return True

@@ -183,6 +183,43 @@ def test_what_breaks_the_rules_is_refused(data: bytes, status: int) -> None:
     assert refused.value.status == status
 
 
+def read_in_steps(octets: bytes, step: int) -> None:
+    reader = Reader(HttpLimits())
+    for start in range(0, len(octets), step):
+        reader.feed(octets[start : start + step])
+        assert reader.next() is None
+
+
+@pytest.mark.parametrize("step", [1, 10_000])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"200001\r\n", 413),
+        (b"ffffffffffff\r\n", 413),
+        (b"3\r\nabc\r\n1ffffe\r\n", 413),
+        (b"5\n", 400),
+        (b"5;x=y\n", 400),
+        (b"3\r\nabc\r\n2\n", 400),
+        (b"3\r\nabc\n", 400),
+        (b"0\n", 400),
+        (b"1;" + b"x" * 10_000, 400),
+    ],
+    ids=lambda value: repr(value[:20]) if isinstance(value, bytes) else None,
+)
+def test_a_chunk_is_judged_by_its_size_line_before_its_octets_come(body: bytes, status: int, step: int) -> None:
+    """RFC 9112, section 7.1, leaves no doubt about them: there is nothing to wait for."""
+    with pytest.raises(MalformedHttp) as refused:
+        read_in_steps(GET + b"Transfer-Encoding: chunked\r\n\r\n" + body, step)
+    assert refused.value.status == status
+
+
+@pytest.mark.parametrize("size", [b"1FFFFF", b"0001fffff", b"1fffff;name=value"])
+def test_a_chunk_as_long_as_a_body_may_be_is_waited_for(size: bytes) -> None:
+    reader = Reader(HttpLimits())
+    reader.feed(GET + b"Transfer-Encoding: chunked\r\n\r\n" + size + b"\r\nab")
+    assert reader.next() is None
+
+
 @pytest.mark.parametrize("data", [GET, b"GET", GET + b"Content-Length: 3\r\n\r\nab"])
 def test_a_truncated_request_is_malformed_only_at_its_end(data: bytes) -> None:
     assert read(data) == []
