@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -16,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from edgesim.cli.problems import Problem
-from edgesim.world import files
+from edgesim.world import files, machine
 
 fcntl: ModuleType | None
 try:
@@ -103,7 +102,7 @@ def claimed(directory: Path) -> Iterator[None]:
             if not _locks(descriptor, exclusive=False):
                 raise Claimed(path)
             _unlock(descriptor)  # somebody only looks, and is gone in a moment
-            time.sleep(BETWEEN)
+            machine.pause(BETWEEN)
         yield
     finally:
         os.close(descriptor)

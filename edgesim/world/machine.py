@@ -62,3 +62,8 @@ def raise_descriptors() -> None:
 def stopwatch() -> float:
     """Return seconds of a clock that only runs forward, since an arbitrary moment."""
     return time.perf_counter()
+
+
+def pause(seconds: float) -> None:
+    """Let the machine's time pass; nothing else goes on meanwhile."""
+    time.sleep(seconds)
