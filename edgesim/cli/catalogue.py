@@ -28,8 +28,8 @@ Examples:
 def command(wanted: tuple[str, ...], shown: bool, verify: bool, as_json: bool) -> None:
     """List what Cisco documents of the MRA edge, row by row, with the scenarios and rules that show it."""
     from edgesim.cli import catalogue_views, verification
-    from edgesim.cli.choosing import chosen
     from edgesim.cli.problems import Problem
+    from edgesim.cli.selection import chosen
 
     named = [each for each in wanted if not catalogue_views.is_row(each)] if verify else []
     if named:

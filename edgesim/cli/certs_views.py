@@ -122,7 +122,7 @@ def upload(found: Inspection, problems: Sequence[str]) -> None:
         output.say(f"  {each}")
 
 
-def presentations(lab: Deployment, rows: Sequence[Row]) -> None:
+def presentations(deployment: Deployment, rows: Sequence[Row]) -> None:
     """Print who presents what to whom; a certificate once for all its legs, legs that differ by nobody but the reader
     together.
     """
@@ -141,26 +141,26 @@ def presentations(lab: Deployment, rows: Sequence[Row]) -> None:
                 output.show(made)
                 made = output.table("port", "side", "protocol", "shown to", "which looks into", "and")
             shown = (leg.host, leg.service)
-            _heading(lab, leg, found)
+            _heading(deployment, leg, found)
         verdict = "nobody verifies" if reasons is None else "; ".join(reasons) or "trusts it"
         made.add_row(str(leg.port), leg.side, leg.protocol, ", ".join(dict.fromkeys(readers)), leg.store or "", verdict)
     if shown is not None:
         output.show(made)
 
 
-def _heading(lab: Deployment, leg: Presentation, found: Inspection) -> None:
-    certificate = lab.certificate(leg.host, leg.service)
-    output.say(f"{leg.host}/{leg.service}  ({drawing.role(lab.host(leg.host))})", bold=True)
+def _heading(deployment: Deployment, leg: Presentation, found: Inspection) -> None:
+    certificate = deployment.certificate(leg.host, leg.service)
+    output.say(f"{leg.host}/{leg.service}  ({drawing.role(deployment.host(leg.host))})", bold=True)
     advice = "; a CA-signed certificate is recommended" if found.self_signed else ""
     output.say(f"  signed by {certificate.signed_by}{advice}, sends its {certificate.sends}")
     output.say(f"  {as_list(found.names) or 'no names'}")
 
 
 def presentation_json(
-    lab: Deployment, leg: Presentation, found: Inspection, reasons: tuple[str, ...] | None
+    deployment: Deployment, leg: Presentation, found: Inspection, reasons: tuple[str, ...] | None
 ) -> dict[str, Any]:
     """Return a leg as JSON values; ``trusted`` is null where nobody verifies."""
-    certificate = lab.certificate(leg.host, leg.service)
+    certificate = deployment.certificate(leg.host, leg.service)
     return {
         "host": leg.host,
         "service": leg.service,

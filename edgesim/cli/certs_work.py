@@ -183,24 +183,24 @@ def broken(directory: Path) -> None:
 
 
 def _judged(
-    lab: Deployment, certificates: Certificates, leg: Presentation
+    deployment: Deployment, certificates: Certificates, leg: Presentation
 ) -> tuple[Inspection, tuple[str, ...] | None]:
     """Return what is shown, and why its reader does not trust it: empty where he does, None where he does not look."""
     identity = certificates.identities(leg.host)[leg.service]
     shown = inspected(identity.certificate)
     if leg.store is None:
         return shown, None
-    sent = identity.chain if lab.certificate(leg.host, leg.service).sends == "chain" else ()
+    sent = identity.chain if deployment.certificate(leg.host, leg.service).sends == "chain" else ()
     trust: TrustStore = certificates.trusts(leg.to)[leg.store]
-    if lab.host(leg.to).kind == "expressway_c":
+    if deployment.host(leg.to).kind == "expressway_c":
         trust = trust.first_by_subject()
     judged = judge(identity.certificate, sent, trust, usage=_USAGES[leg.side], at=START)
     return shown, tuple(f"{each.fault.value}: {each.text}" for each in judged.problems)
 
 
-def _certificates(lab: Deployment, seed: int) -> Certificates:
+def _certificates(deployment: Deployment, seed: int) -> Certificates:
     minting = Entropy(seed, "pki")
-    return Certificates(lab, fixture_authorities(minting), minting)
+    return Certificates(deployment, fixture_authorities(minting), minting)
 
 
 def _loaded(deployment: str) -> Deployment:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgesim.cli import controls_certs
-from edgesim.cli.asking import in_directory
+from edgesim.cli.remote import in_directory
 
 if TYPE_CHECKING:
     from edgesim.control.commands import Command, Done
@@ -42,7 +42,7 @@ def command(directory: Path | None) -> None:
 
 
 def _told(directory: Path | None, wanted: Command[Done]) -> None:
-    from edgesim.cli.asking import ask
+    from edgesim.cli.remote import ask
 
     click.echo(ask(directory, wanted).text)
 
@@ -160,7 +160,7 @@ OPTIONS: list[Callable[[Any], Any]] = [
 @in_directory
 def add(kind: str, directory: Path | None, **options: Any) -> None:
     """Put a fault rule in force and print its number. A receiver's rule acts on what was decoded, above TLS."""
-    from edgesim.cli.asking import ask
+    from edgesim.cli.remote import ask
     from edgesim.control.commands import AddFault
 
     number = ask(directory, AddFault(kind=kind, **options)).number  # type: ignore[arg-type]  # click has seen to it
@@ -189,7 +189,7 @@ def remove(number: int | None, everything: bool, directory: Path | None) -> None
 def list_faults(directory: Path | None) -> None:
     """List the fault rules in force."""
     from edgesim.cli import output
-    from edgesim.cli.asking import ask
+    from edgesim.cli.remote import ask
     from edgesim.control.commands import Faults
 
     rows = ask(directory, Faults()).faults
@@ -207,7 +207,7 @@ def list_faults(directory: Path | None) -> None:
 def blocked(directory: Path | None) -> None:
     """List the addresses that automated intrusion protection blocks."""
     from edgesim.cli import output
-    from edgesim.cli.asking import ask
+    from edgesim.cli.remote import ask
     from edgesim.control.commands import Blocked
 
     rows = ask(directory, Blocked()).rows
@@ -245,9 +245,9 @@ def journal(lines: int, follow: bool, as_json: bool, directory: Path | None) -> 
 
 async def _follow(directory: Path | None, lines: int, *, follow: bool, as_json: bool) -> None:
     from edgesim.cli import state
-    from edgesim.cli.asking import carrier
     from edgesim.cli.lines import line
     from edgesim.cli.problems import Problem
+    from edgesim.cli.remote import carrier
     from edgesim.control.carrier import ControlError, LabGone
     from edgesim.control.commands import Tail
     from edgesim.journal.codec import decode

@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeVar
 
 import click
 
-from edgesim.cli.asking import in_directory
 from edgesim.cli.certs_options import content, written
+from edgesim.cli.remote import in_directory
 
 F = TypeVar("F", bound=Callable[..., Any])
 Usage = Literal["client auth", "server auth"]
@@ -50,7 +50,7 @@ def csr(host: str, service: str | None, directory: Path | None, out: Path | None
 
     Why each name is there goes to standard error. The private key stays on the host.
     """
-    from edgesim.cli.asking import ask
+    from edgesim.cli.remote import ask
     from edgesim.control.commands import MakeRequest
 
     made = ask(directory, MakeRequest(host=host, service=service))
@@ -77,7 +77,7 @@ def csr(host: str, service: str | None, directory: Path | None, out: Path | None
 @in_directory
 def sign(request: str, by: str, strip: tuple[str, ...], directory: Path | None, out: Path | None) -> None:
     """Have one of the running lab's CAs sign a request: a file in PEM, or - for standard input."""
-    from edgesim.cli.asking import ask
+    from edgesim.cli.remote import ask
     from edgesim.control.commands import SignRequest
 
     usages: list[Usage] = [USAGES[each] for each in strip]
@@ -115,7 +115,7 @@ def upload(
       edgesim control upload expc expc.pem --as server
       edgesim control upload expc --as client --copied
     """
-    from edgesim.cli.asking import ask
+    from edgesim.cli.remote import ask
     from edgesim.control.commands import UploadCertificate, UploadTrust
 
     if store is not None and (service is not None or copied):

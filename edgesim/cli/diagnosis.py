@@ -14,8 +14,8 @@ from typing import Literal
 import click
 
 from edgesim.cli import output, places, state
-from edgesim.cli.asking import ask
 from edgesim.cli.problems import Problem
+from edgesim.cli.remote import ask
 from edgesim.clients.jabber import Jabber, SignIn, Stage
 from edgesim.control.commands import Describe
 from edgesim.deployment import Deployment, HostSpec, builtin, load_text

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def command(wanted: tuple[str, ...], as_json: bool) -> None:
     """List scenarios, all or some, and the built-in deployments."""
     from edgesim.cli import output
-    from edgesim.cli.choosing import chosen
+    from edgesim.cli.selection import chosen
     from edgesim.deployment import builtin, names
     from edgesim.scenario.places import relative
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from edgesim.cli.asking import in_directory
+from edgesim.cli.remote import in_directory
 
 
 @click.command("netstat", short_help="List the sockets of the running lab's hosts.")
@@ -17,7 +17,7 @@ from edgesim.cli.asking import in_directory
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 def command(host: str | None, directory: Path | None, as_json: bool) -> None:
     """List the sockets of the running lab, of one host or all, as `netstat -an` would."""
-    from edgesim.cli.asking import ask
+    from edgesim.cli.remote import ask
     from edgesim.control.commands import Netstat
     from edgesim.world.netstat import netstat
 

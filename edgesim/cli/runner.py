@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 
 from edgesim.cli import determinism, drawing, output, places, verdicts
-from edgesim.cli.choosing import chosen
 from edgesim.cli.courses import Courses
+from edgesim.cli.narrative import Story
 from edgesim.cli.problems import Problem
 from edgesim.cli.progress import Progress
-from edgesim.cli.story import Story
+from edgesim.cli.selection import chosen
 from edgesim.deployment import Deployment, DeploymentError
 from edgesim.journal import Entry, Event, Journal
 from edgesim.journal.reading import Reader

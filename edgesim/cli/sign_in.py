@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from edgesim.cli import parameters
-from edgesim.cli.asking import in_directory
+from edgesim.cli.remote import in_directory
 
 EPILOG = """\b
 Exit codes: 0 signed in with every service the user has, 1 not, 2 could not try.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgesim.cli.asking import in_directory
+from edgesim.cli.remote import in_directory
 
 if TYPE_CHECKING:
     from edgesim.control.commands import LabStatus
@@ -24,7 +24,7 @@ def command(directory: Path | None, as_json: bool) -> None:
     Exit code 1 if something does not run, 2 if there is no lab.
     """
     from edgesim.cli import output
-    from edgesim.cli.asking import ask
+    from edgesim.cli.remote import ask
     from edgesim.control.commands import Hosts, Links, Status
 
     status = ask(directory, Status())

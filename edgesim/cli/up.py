@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edgesim.cli import parameters
-from edgesim.cli.asking import in_directory
+from edgesim.cli.remote import in_directory
 
 EPILOG = """\b
 Ports are the documented ones. Only DNS needs the right to bind a port below 1024: without

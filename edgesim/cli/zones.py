@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from edgesim.cli.asking import in_directory
+from edgesim.cli.remote import in_directory
 
 
 @click.command("zones", short_help="Show the Expressway zones of the running lab.")
@@ -20,7 +20,7 @@ def command(directory: Path | None, as_json: bool) -> None:
     Each has its state and the reason for it; where Expressway-C waits, also when it tries again (`control retry`: now).
     """
     from edgesim.cli import output
-    from edgesim.cli.asking import ask
+    from edgesim.cli.remote import ask
     from edgesim.control.commands import Links, Zones
 
     zones, links = ask(directory, Zones()).zones, ask(directory, Links()).links

@@ -95,35 +95,35 @@ def mistakes_in(deployment: Deployment, authored: Authored) -> tuple[Mistake, ..
     )
 
 
-def machine_paths(lab: Deployment) -> Iterator[tuple[Path, str, Machine]]:
+def machine_paths(deployment: Deployment) -> Iterator[tuple[Path, str, Machine]]:
     """Yield every machine with the path where it stands and the kind of host that it is."""
-    yield ("dns", "inside"), "dns", lab.dns.inside
-    yield ("dns", "outside"), "dns", lab.dns.outside
-    for index, edge in enumerate(lab.expressway_e):
+    yield ("dns", "inside"), "dns", deployment.dns.inside
+    yield ("dns", "outside"), "dns", deployment.dns.outside
+    for index, edge in enumerate(deployment.expressway_e):
         yield ("expressway_e", index), "expressway_e", edge
-    if lab.load_balancer:
-        yield ("load_balancer",), "load_balancer", lab.load_balancer
-    for index, core in enumerate(lab.expressway_c):
+    if deployment.load_balancer:
+        yield ("load_balancer",), "load_balancer", deployment.load_balancer
+    for index, core in enumerate(deployment.expressway_c):
         yield ("expressway_c", index), "expressway_c", core
-    for index, cluster in enumerate(lab.unified_cm):
+    for index, cluster in enumerate(deployment.unified_cm):
         yield ("unified_cm", index, "publisher"), "unified_cm", cluster.publisher
         for place, node in enumerate(cluster.subscribers):
             yield ("unified_cm", index, "subscribers", place), "unified_cm", node
-    for index, chat in enumerate(lab.im_presence):
+    for index, chat in enumerate(deployment.im_presence):
         yield ("im_presence", index, "publisher"), "im_presence", chat.publisher
         for place, each in enumerate(chat.subscribers):
             yield ("im_presence", index, "subscribers", place), "im_presence", each
-    for index, mail in enumerate(lab.unity_connection):
+    for index, mail in enumerate(deployment.unity_connection):
         yield ("unity_connection", index, "publisher"), "unity_connection", mail.publisher
         for place, one in enumerate(mail.subscribers):
             yield ("unity_connection", index, "subscribers", place), "unity_connection", one
-    for index, client in enumerate(lab.clients):
+    for index, client in enumerate(deployment.clients):
         yield ("clients", index), "client", client
 
 
-def _hosts(lab: Deployment) -> Iterator[Mistake]:
+def _hosts(deployment: Deployment) -> Iterator[Mistake]:
     names: dict[str, str] = {}
-    for path, _, machine in machine_paths(lab):
+    for path, _, machine in machine_paths(deployment):
         key = machine.name.lower()
         if key in names:
             yield _wrong((*path, "name"), machine.name, "another host has this name")
@@ -138,20 +138,24 @@ def _hosts(lab: Deployment) -> Iterator[Mistake]:
             yield _wrong((*path, "ip_protocol"), "IPv6", "outer_ipv6 says which address it has then")
 
 
-def _names(lab: Deployment, authored: Authored) -> Iterator[Mistake]:
-    for index, domain in enumerate(lab.domains.enabled):
+def _names(deployment: Deployment, authored: Authored) -> Iterator[Mistake]:
+    for index, domain in enumerate(deployment.domains.enabled):
         service = f"_collab-edge._tls.{domain.name}"
         if len(service) > LONGEST_NAME:
             told = f"_collab-edge._tls before it makes more than {LONGEST_NAME} characters"
             yield _wrong(("domains", "enabled", index, "name"), domain.name, told)
-    yield from _twice(("domains", "enabled"), "name", (each.name.lower() for each in lab.domains.enabled), "domain")
-    yield from _twice(("unified_cm",), "name", (each.name for each in lab.unified_cm), "Unified CM cluster")
-    yield from _twice(("im_presence",), "name", (each.name for each in lab.im_presence), "IM and Presence cluster")
-    mails = (each.name for each in lab.unity_connection)
+    yield from _twice(
+        ("domains", "enabled"), "name", (each.name.lower() for each in deployment.domains.enabled), "domain"
+    )
+    yield from _twice(("unified_cm",), "name", (each.name for each in deployment.unified_cm), "Unified CM cluster")
+    yield from _twice(
+        ("im_presence",), "name", (each.name for each in deployment.im_presence), "IM and Presence cluster"
+    )
+    mails = (each.name for each in deployment.unity_connection)
     yield from _twice(("unity_connection",), "name", mails, "Unity Connection cluster")
-    yield from _twice(("users",), "id", (each.id for each in lab.users), "user")
+    yield from _twice(("users",), "id", (each.id for each in deployment.users), "user")
     yield from _twice(("devices",), "name", (each.name for each in authored.devices), "device")
-    for index, cluster in enumerate(lab.unified_cm):
+    for index, cluster in enumerate(deployment.unified_cm):
         for section in ("service_profiles", "user_profiles", "security_profiles"):
             names = (each.name for each in getattr(cluster, section))
             yield from _twice(("unified_cm", index, section), "name", names, section[:-1].replace("_", " "))
@@ -161,18 +165,18 @@ def _names(lab: Deployment, authored: Authored) -> Iterator[Mistake]:
     yield from _twice(("trust",), "store", stores, "trust store")
 
 
-def _clusters(lab: Deployment) -> Iterator[Mistake]:
-    clusters = [each.name for each in lab.unified_cm]
-    chats = [each.name for each in lab.im_presence]
-    cores = [each.name for each in lab.expressway_c]
-    for index, cluster in enumerate(lab.unified_cm):
+def _clusters(deployment: Deployment) -> Iterator[Mistake]:
+    clusters = [each.name for each in deployment.unified_cm]
+    chats = [each.name for each in deployment.im_presence]
+    cores = [each.name for each in deployment.expressway_c]
+    for index, cluster in enumerate(deployment.unified_cm):
         path: Path = ("unified_cm", index)
         nodes = [node.name for node in cluster.nodes]
         yield from _among((*path, "call_manager_group"), cluster.call_manager_group, nodes, "node of this cluster")
         yield from _among((*path, "tftp"), cluster.tftp, nodes, "node of this cluster")
         yield from _among((*path, "sip_trunks"), cluster.sip_trunks, cores, "Expressway-C")
         yield from _among((*path, "knows_clusters"), cluster.knows_clusters or (), clusters, "Unified CM cluster")
-    for index, chat in enumerate(lab.im_presence):
+    for index, chat in enumerate(deployment.im_presence):
         path = ("im_presence", index)
         yield from _one((*path, "unified_cm"), chat.unified_cm, clusters, "Unified CM cluster")
         yield from _among((*path, "peers"), chat.peers or (), chats, "IM and Presence cluster")
@@ -180,52 +184,52 @@ def _clusters(lab: Deployment) -> Iterator[Mistake]:
             yield _wrong((*path, "redundancy"), "true", "a presence redundancy group needs a second node")
 
 
-def _settings(lab: Deployment) -> Iterator[Mistake]:
-    clusters = [each.name for each in lab.unified_cm]
-    chats = [each.name for each in lab.im_presence]
-    mra = lab.mra
+def _settings(deployment: Deployment) -> Iterator[Mistake]:
+    clusters = [each.name for each in deployment.unified_cm]
+    chats = [each.name for each in deployment.im_presence]
+    mra = deployment.mra
     yield from _among(("mra", "unified_cm_clusters"), mra.unified_cm_clusters or (), clusters, "Unified CM cluster")
     yield from _among(("mra", "im_presence_clusters"), mra.im_presence_clusters or (), chats, "IM and Presence cluster")
-    ports = lab.defaults.ports
-    yield from _media_probe(lab)
-    yield from _planned(lab)
+    ports = deployment.defaults.ports
+    yield from _media_probe(deployment)
+    yield from _planned(deployment)
     for group in ("media", "sip_source", "http_source", "turn_relay"):
         first, last = f"{group}_first", f"{group}_last"
         if getattr(ports, first) > getattr(ports, last):
             yield _wrong(("defaults", "ports", first), str(getattr(ports, first)), f"no greater than {last}")
 
 
-def _planned(lab: Deployment) -> Iterator[Mistake]:
+def _planned(deployment: Deployment) -> Iterator[Mistake]:
     for path, subject in SUBJECTS.items():
         group, name = path.split(".")
-        settings = getattr(lab.defaults, group)
+        settings = getattr(deployment.defaults, group)
         value = getattr(settings, name)
         if value != type(settings).model_fields[name].default:
             yield _wrong(("defaults", group, name), str(value), f"nothing reads this yet: it is planned for {subject}")
 
 
-def _media_probe(lab: Deployment) -> Iterator[Mistake]:
-    probe = lab.mra.media_probe
+def _media_probe(deployment: Deployment) -> Iterator[Mistake]:
+    probe = deployment.mra.media_probe
     if probe is None:
         return
     path: Path = ("mra", "media_probe")
-    edges = {each.name: each for each in lab.expressway_e}
-    yield from _one((*path, "to"), probe.to, list(lab.hosts_by_name), "host")
+    edges = {each.name: each for each in deployment.expressway_e}
+    yield from _one((*path, "to"), probe.to, list(deployment.hosts_by_name), "host")
     yield from _one((*path, "edge"), probe.edge, edges, "Expressway-E")
-    yield from _one((*path, "core"), probe.core, [each.name for each in lab.expressway_c], "Expressway-C")
+    yield from _one((*path, "core"), probe.core, [each.name for each in deployment.expressway_c], "Expressway-C")
     edge = edges.get(probe.edge or "")
     if edge is not None and probe.edge_port is not None:
-        first, last = lab.defaults.ports.client_media(edge.size)
+        first, last = deployment.defaults.ports.client_media(edge.size)
         if probe.edge_port % 2 or not first <= probe.edge_port < last:
             yield _wrong((*path, "edge_port"), str(probe.edge_port), f"an even port from {first} to {last - 1}")
 
 
-def _users(lab: Deployment) -> Iterator[Mistake]:
-    clusters = {each.name: each for each in lab.unified_cm}
-    nodes = dict.fromkeys(node.name for node in lab.im_presence_nodes)
-    devices = dict.fromkeys(device.name for device in lab.devices)
+def _users(deployment: Deployment) -> Iterator[Mistake]:
+    clusters = {each.name: each for each in deployment.unified_cm}
+    nodes = dict.fromkeys(node.name for node in deployment.im_presence_nodes)
+    devices = dict.fromkeys(device.name for device in deployment.devices)
     holders: dict[str, str] = {}
-    for index, user in enumerate(lab.users):
+    for index, user in enumerate(deployment.users):
         path: Path = ("users", index)
         yield from _one((*path, "home_cluster"), user.home_cluster, clusters, "Unified CM cluster")
         yield from _among((*path, "also_homed_at"), user.also_homed_at, clusters, "Unified CM cluster")
@@ -245,10 +249,10 @@ def _users(lab: Deployment) -> Iterator[Mistake]:
             yield from _one((*path, "user_profile"), user.user_profile, profiles, "user profile of its cluster")
 
 
-def _devices(lab: Deployment, authored: tuple[Device, ...]) -> Iterator[Mistake]:
-    clusters = {each.name: each for each in lab.unified_cm}
-    devices = {device.name: device for device in lab.devices}
-    users = dict.fromkeys(user.id for user in lab.users)
+def _devices(deployment: Deployment, authored: tuple[Device, ...]) -> Iterator[Mistake]:
+    clusters = {each.name: each for each in deployment.unified_cm}
+    devices = {device.name: device for device in deployment.devices}
+    users = dict.fromkeys(user.id for user in deployment.users)
     for index, written in enumerate(authored):
         device = devices[written.name]
         path: Path = ("devices", index)
@@ -265,10 +269,10 @@ def _devices(lab: Deployment, authored: tuple[Device, ...]) -> Iterator[Mistake]
             yield from _one((*path, "security_profile"), device.security_profile, profiles, what)
 
 
-def _device_hosts(lab: Deployment) -> Iterator[Mistake]:
-    devices = {device.name: device for device in lab.devices}
+def _device_hosts(deployment: Deployment) -> Iterator[Mistake]:
+    devices = {device.name: device for device in deployment.devices}
     machines: dict[str, str] = {}
-    for index, client in enumerate(lab.clients):
+    for index, client in enumerate(deployment.clients):
         path: Path = ("clients", index)
         yield from _one((*path, "device"), client.device, devices, "device")
         device = devices.get(client.device or "")
@@ -284,9 +288,9 @@ def _device_hosts(lab: Deployment) -> Iterator[Mistake]:
             yield _wrong((*path, "platform"), client.platform, f"{device.name} is a {device.product}: {family}")
 
 
-def _records(lab: Deployment) -> Iterator[Mistake]:
+def _records(deployment: Deployment) -> Iterator[Mistake]:
     wrong = False
-    for index, record in enumerate(lab.dns.extra):
+    for index, record in enumerate(deployment.dns.extra):
         reason = _VALUES[record.type](record.value)
         if reason:
             wrong = True
@@ -296,9 +300,9 @@ def _records(lab: Deployment) -> Iterator[Mistake]:
     held: dict[tuple[str, str], set[str]] = {}
     views: tuple[View, ...] = ("inside", "outside")
     for view in views:
-        for each in zone_records(lab, view):
+        for each in zone_records(deployment, view):
             held.setdefault((view, each.name.lower()), set()).add(each.text if each.type == "CNAME" else each.type)
-    for index, record in enumerate(lab.dns.extra):
+    for index, record in enumerate(deployment.dns.extra):
         others = held[record.view, record.name.lower()] - {f"CNAME {record.value}"}
         if record.type == "CNAME" and others:
             told = f"an alias stands alone, and this name has {' and '.join(sorted(others))} besides (dns.without)"
@@ -334,9 +338,9 @@ _VALUES: dict[str, Any] = {
 }
 
 
-def _security(lab: Deployment, authored: Authored) -> Iterator[Mistake]:
-    hosts = {machine.name: (kind, machine) for _, kind, machine in machine_paths(lab)}
-    there = [f"{each.host}/{each.service}" for each in lab.certificates if each.host in hosts]
+def _security(deployment: Deployment, authored: Authored) -> Iterator[Mistake]:
+    hosts = {machine.name: (kind, machine) for _, kind, machine in machine_paths(deployment)}
+    there = [f"{each.host}/{each.service}" for each in deployment.certificates if each.host in hosts]
     presenting = [name for name, (kind, _) in hosts.items() if services_of(kind)]
     for index, certificate in enumerate(authored.certificates):
         path: Path = ("certificates", index)

@@ -60,14 +60,14 @@ class Numbers:
     size: str = "medium"
 
     @classmethod
-    def of(cls, lab: Deployment | None = None, size: str = "medium") -> Numbers:
+    def of(cls, deployment: Deployment | None = None, size: str = "medium") -> Numbers:
         """Return a deployment's numbers; the documented ones without a deployment."""
         return cls(
-            defaults=lab.defaults.ports if lab else PortDefaults(),
-            links=lab.defaults.links if lab else LinkDefaults(),
-            zone=(lab.traversal_zone if lab else TraversalZone()).port,
-            xcp=(lab.xcp_link if lab else XcpLink()).port,
-            tunnel=(lab.ssh_tunnel if lab else SshTunnel()).port,
+            defaults=deployment.defaults.ports if deployment else PortDefaults(),
+            links=deployment.defaults.links if deployment else LinkDefaults(),
+            zone=(deployment.traversal_zone if deployment else TraversalZone()).port,
+            xcp=(deployment.xcp_link if deployment else XcpLink()).port,
+            tunnel=(deployment.ssh_tunnel if deployment else SshTunnel()).port,
             size=size,
         )
 
@@ -102,12 +102,12 @@ def _database(numbers: Numbers) -> Ports:
     return tuple(sorted((port, port) for port in (numbers.defaults.cluster_database, numbers.links.cluster_port)))
 
 
-def _turns(lab: Deployment) -> bool:
-    return any(each.turn_server for each in lab.expressway_e)
+def _turns(deployment: Deployment) -> bool:
+    return any(each.turn_server for each in deployment.expressway_e)
 
 
-def _sip_oauth(lab: Deployment) -> bool:
-    return any(cluster.sip_oauth for cluster in lab.unified_cm)
+def _sip_oauth(deployment: Deployment) -> bool:
+    return any(cluster.sip_oauth for cluster in deployment.unified_cm)
 
 
 def _absent(_: Deployment) -> bool:

@@ -41,7 +41,7 @@ from edgesim.world.firewall import Network
 from edgesim.world.wires import Wires
 
 if TYPE_CHECKING:
-    from edgesim.deployment.ways import Ways
+    from edgesim.deployment.reachability import FlowChecker
 
 T = TypeVar("T")
 
@@ -207,11 +207,11 @@ class Deployment(Model):
         return wires(self)
 
     @cached_property
-    def ways(self) -> Ways:
+    def flow_checker(self) -> FlowChecker:
         """Which flows its firewalls let through, and how they look on the other side."""
-        from edgesim.deployment.ways import Ways
+        from edgesim.deployment.reachability import FlowChecker
 
-        return Ways(self)
+        return FlowChecker(self)
 
     def dns_servers(self, host: str) -> tuple[str, ...]:
         """Return the addresses of the name servers that a host asks."""

@@ -20,13 +20,13 @@ from edgesim.world.firewall import (
     INTERNET,
     Firewall,
     Network,
-    Place,
     Ports,
     Rule,
+    RuleEndpoint,
     RuleError,
     Verdict,
     Zone,
-    parse_place,
+    parse_endpoint,
     parse_ports,
     parse_protocol,
     parse_rule,
@@ -130,9 +130,9 @@ ZONES = (INTERNET, OUTER_DMZ, DMZ, INSIDE)
 FIREWALLS = ((EXTERNAL, INTERNET, OUTER_DMZ), (INTERNAL, DMZ, INSIDE))
 
 
-def filled(lab: Deployment) -> NetworkPlan:
+def filled(deployment: Deployment) -> NetworkPlan:
     """Return a deployment's network with everything that follows from the rest of it."""
-    plan = lab.network
+    plan = deployment.network
     zones: list[ZonePlan] = []
     for zone in plan.zones or tuple(ZonePlan(name=name) for name in ZONES):
         before = zones[-1].name if zones else INTERNET
@@ -146,15 +146,17 @@ def filled(lab: Deployment) -> NetworkPlan:
             for name, outer, inner in FIREWALLS
             if (outer, inner) in pairs
         )
-    network = lab.defaults.network
+    network = deployment.defaults.network
     return derived(
         plan,
         zones=tuple(zones),
         firewalls=tuple(
             derived(
                 wall,
-                rules=tuple(map(str, documented(lab, tree, wall.between[1]))) if wall.rules is None else wall.rules,
-                nat=(*wall.nat, *_mappings(lab, tree, walls, wall)),
+                rules=tuple(map(str, documented(deployment, tree, wall.between[1])))
+                if wall.rules is None
+                else wall.rules,
+                nat=(*wall.nat, *_mappings(deployment, tree, walls, wall)),
                 idle_tcp_s=wall.idle_tcp_s or network.firewall_idle_tcp_s,
                 idle_udp_s=wall.idle_udp_s or network.firewall_idle_udp_s,
             )
@@ -193,9 +195,9 @@ def wall_before(tree: Tree, walls: Iterable[FirewallPlan], zone: str) -> Firewal
     return next((before[each] for each in tree.upwards(zone) if each in before), None)
 
 
-def _mappings(lab: Deployment, tree: Tree, walls: tuple[FirewallPlan, ...], wall: FirewallPlan) -> Iterator[str]:
+def _mappings(deployment: Deployment, tree: Tree, walls: tuple[FirewallPlan, ...], wall: FirewallPlan) -> Iterator[str]:
     written = {nat.public for each in walls for nat in map(parse_nat, each.nat) if isinstance(nat, StaticNat)}
-    for edge in lab.expressway_e:
+    for edge in deployment.expressway_e:
         if edge.static_nat and edge.static_nat not in written and wall_before(tree, walls, edge.outer_zone) is wall:
             yield str(StaticNat(public=edge.static_nat, private=edge.outer))
 
@@ -203,55 +205,62 @@ def _mappings(lab: Deployment, tree: Tree, walls: tuple[FirewallPlan, ...], wall
 # ---- the documented openings
 
 
-def documented(lab: Deployment, tree: Tree, inner: str) -> Iterator[Rule]:
+def documented(deployment: Deployment, tree: Tree, inner: str) -> Iterator[Rule]:
     """Yield the rules that the documents require of a firewall before the zone ``inner``, by what lies on each side."""
-    ports = lab.defaults.ports
+    ports = deployment.defaults.ports
     signalling: Ports = ((ports.edge_https,) * 2, (ports.edge_sip,) * 2, (ports.edge_xmpp,) * 2)
     media = ((ports.edge_media_first, ports.media_last),)
-    if lab.cms_web_proxy:
+    if deployment.cms_web_proxy:
         signalling += ((ports.web_proxy,) * 2,)
-    outside, inside = Place(word=tree.side(inner, inside=False)), Place(word=tree.side(inner, inside=True))
-    for zone in dict.fromkeys(each.outer_zone for each in lab.expressway_e if tree.within(each.outer_zone, inner)):
-        yield _allow("tcp", outside, Place(word=zone, ports=signalling))
-        yield _allow("udp", outside, Place(word=zone, ports=media))
+    outside, inside = (
+        RuleEndpoint(word=tree.side(inner, inside=False)),
+        RuleEndpoint(word=tree.side(inner, inside=True)),
+    )
+    for zone in dict.fromkeys(
+        each.outer_zone for each in deployment.expressway_e if tree.within(each.outer_zone, inner)
+    ):
+        yield _allow("tcp", outside, RuleEndpoint(word=zone, ports=signalling))
+        yield _allow("udp", outside, RuleEndpoint(word=zone, ports=media))
         # TURN is no part of MRA; its ports are opened where E's TURN server runs.
-        if any(each.turn_server for each in lab.expressway_e if each.outer_zone == zone):
+        if any(each.turn_server for each in deployment.expressway_e if each.outer_zone == zone):
             relay = ((ports.turn,) * 2, (ports.turn_relay_first, ports.turn_relay_last))
-            yield _allow("udp", outside, Place(word=zone, ports=relay))
-    if any(tree.within(each.zone, inner) for each in lab.expressway_c):
-        for edge in lab.expressway_e:
+            yield _allow("udp", outside, RuleEndpoint(word=zone, ports=relay))
+    if any(tree.within(each.zone, inner) for each in deployment.expressway_c):
+        for edge in deployment.expressway_e:
             if not any(tree.within(each.zone, inner) for each in edge.interfaces):
-                yield _allow("tcp", inside, Place(word=edge.name, ports=links(lab)))
-                yield _allow("udp", inside, Place(word=edge.name, ports=multiplexed(lab, edge)))
+                yield _allow("tcp", inside, RuleEndpoint(word=edge.name, ports=links(deployment)))
+                yield _allow("udp", inside, RuleEndpoint(word=edge.name, ports=multiplexed(deployment, edge)))
                 # Clients on premises come in by the edge too, in deployments that have no other way for them.
-                yield _allow("tcp", inside, Place(word=edge.name, ports=signalling))
-                yield _allow("udp", inside, Place(word=edge.name, ports=media))
-    yield _allow("any", inside, Place(word=INTERNET))
+                yield _allow("tcp", inside, RuleEndpoint(word=edge.name, ports=signalling))
+                yield _allow("udp", inside, RuleEndpoint(word=edge.name, ports=media))
+    yield _allow("any", inside, RuleEndpoint(word=INTERNET))
 
 
-def links(lab: Deployment) -> Ports:
+def links(deployment: Deployment) -> Ports:
     """Return the TCP ports of E that C connects to: traversal zone, XCP, SSH tunnel."""
-    return tuple((port, port) for port in (lab.traversal_zone.port, lab.xcp_link.port, lab.ssh_tunnel.port))
+    return tuple(
+        (port, port) for port in (deployment.traversal_zone.port, deployment.xcp_link.port, deployment.ssh_tunnel.port)
+    )
 
 
-def multiplexed(lab: Deployment, edge: ExpresswayE) -> Ports:
+def multiplexed(deployment: Deployment, edge: ExpresswayE) -> Ports:
     """Return the UDP ports of E that C's multiplexed media goes to."""
-    ports = lab.defaults.ports
+    ports = deployment.defaults.ports
     if edge.size == "large":
         return ((ports.multiplex_large_first, ports.multiplex_large_last),)
     return ((ports.multiplex_rtp, ports.multiplex_rtcp),)
 
 
-def _allow(protocol: Literal["tcp", "udp", "any"], source: Place, target: Place) -> Rule:
+def _allow(protocol: Literal["tcp", "udp", "any"], source: RuleEndpoint, target: RuleEndpoint) -> Rule:
     return Rule(verdict="accept", protocol=protocol, source=source, target=target)
 
 
 # ---- into a world
 
 
-def topology(lab: Deployment) -> Network:
+def topology(deployment: Deployment) -> Network:
     """Return a complete deployment's zones and firewalls, ready for a world."""
-    plan = lab.network
+    plan = deployment.network
     return Network(
         zones=tuple(Zone(name=each.name, outward=each.outward, site=each.site or "") for each in plan.zones),
         firewalls=tuple(_firewall(each) for each in plan.firewalls or ()),
@@ -291,10 +300,10 @@ def overlap(one: Ports, other: Ports) -> Ports:
     return tuple((first, last) for first, last in pairs if first <= last)
 
 
-def translates(lab: Deployment) -> bool:
+def translates(deployment: Deployment) -> bool:
     """Say whether a deployment needs a world that translates addresses: for NAT, or one address in two zones."""
-    addresses = [interface.address for spec in lab.host_specs() for interface in spec.interfaces]
-    return any(wall.nat for wall in lab.network.firewalls or ()) or len(set(addresses)) < len(addresses)
+    addresses = [interface.address for spec in deployment.host_specs() for interface in spec.interfaces]
+    return any(wall.nat for wall in deployment.network.firewalls or ()) or len(set(addresses)) < len(addresses)
 
 
 def words(rule: Rule | SourceNat) -> Iterator[str]:
@@ -313,18 +322,18 @@ def _moved_word(word: str, table: dict[str, str]) -> str:
     if word in table:
         return table[word]
     try:
-        place = parse_place(word)
+        place = parse_endpoint(word)
     except RuleError:
         return word
     if place.network is None:
         return word
     for old, new in table.items():
         try:
-            there = parse_place(old).network
+            there = parse_endpoint(old).network
         except RuleError:
             continue
         if there is not None and there.version == place.network.version and there[0] in place.network:
-            target = parse_place(new).network
+            target = parse_endpoint(new).network
             if target is not None and target.version == 4 and place.network.version == 4:
                 around = target.supernet(new_prefix=place.network.prefixlen)
                 return str(replace(place, network=around))

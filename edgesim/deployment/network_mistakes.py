@@ -19,23 +19,23 @@ INTERFACES = (("address", "zone"), ("outer", "outer_zone"), ("inner", "inner_zon
 """The fields of a machine that hold an address, each with that of its zone."""
 
 
-def network_mistakes(lab: Deployment) -> tuple[Mistake, ...]:
+def network_mistakes(deployment: Deployment) -> tuple[Mistake, ...]:
     """Return every contradiction in the network of a complete deployment."""
-    return tuple(_Check(lab).all())
+    return tuple(_Check(deployment).all())
 
 
 class _Check:
-    def __init__(self, lab: Deployment) -> None:
-        self.lab = lab
-        self.zones = [zone.name for zone in lab.network.zones]
-        self.tree = Tree(lab.network.zones)
-        self.walls = lab.network.firewalls or ()
+    def __init__(self, deployment: Deployment) -> None:
+        self.lab = deployment
+        self.zones = [zone.name for zone in deployment.network.zones]
+        self.tree = Tree(deployment.network.zones)
+        self.walls = deployment.network.firewalls or ()
         self.places: dict[str, list[tuple[str, str]]] = {}
         """By address: the hosts that have it, and in which zone."""
-        for _, _, machine in machine_paths(lab):
+        for _, _, machine in machine_paths(deployment):
             for interface in machine.interfaces:
                 self.places.setdefault(interface.address, []).append((machine.name, interface.zone))
-        self.hosts = {machine.name for _, _, machine in machine_paths(lab)}
+        self.hosts = {machine.name for _, _, machine in machine_paths(deployment)}
 
     def all(self) -> Iterator[Mistake]:
         yield from self._zones()

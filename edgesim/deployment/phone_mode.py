@@ -17,25 +17,30 @@ CHECKBOX_SINCE = Release.parse("X14.0", Product.EXPRESSWAY)
 SERIES = ("7800 and 8800 series", "7832 and 8832")
 
 
-def named_tftp(lab: Deployment, machine: ClientHost, device: Device) -> str | None:
+def named_tftp(deployment: Deployment, machine: ClientHost, device: Device) -> str | None:
     """Say in a line that the network names a TFTP server to a phone, which keeps it there; None where it does not."""
-    if machine.dhcp_tftp_option is None or not _concerned(lab, device):
+    if machine.dhcp_tftp_option is None or not _concerned(deployment, device):
         return None
     return f"DHCP option {machine.dhcp_tftp_option} names a TFTP server"
 
 
-def unchecked(lab: Deployment, device: Device) -> str | None:
+def unchecked(deployment: Deployment, device: Device) -> str | None:
     """Say in a line that the configuration keeps a phone out of MRA; None where it does not."""
-    release = lab.releases().get(Product.EXPRESSWAY)
-    if device.activation_code_via_mra or release is None or release < CHECKBOX_SINCE or not _concerned(lab, device):
+    release = deployment.releases().get(Product.EXPRESSWAY)
+    if (
+        device.activation_code_via_mra
+        or release is None
+        or release < CHECKBOX_SINCE
+        or not _concerned(deployment, device)
+    ):
         return None
     return "Allow Activation Code via MRA is not checked"
 
 
-def stays_inside(lab: Deployment, machine: ClientHost, device: Device) -> str | None:
+def stays_inside(deployment: Deployment, machine: ClientHost, device: Device) -> str | None:
     """Say in a line why a phone does not turn to MRA; None where it does."""
-    return named_tftp(lab, machine, device) or unchecked(lab, device)
+    return named_tftp(deployment, machine, device) or unchecked(deployment, device)
 
 
-def _concerned(lab: Deployment, device: Device) -> bool:
-    return lab.defaults.client.phone_mra_mode == "network and checkbox" and device.made.gate in SERIES
+def _concerned(deployment: Deployment, device: Device) -> bool:
+    return deployment.defaults.client.phone_mra_mode == "network and checkbox" and device.made.gate in SERIES

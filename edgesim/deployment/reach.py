@@ -74,21 +74,21 @@ class Flow:
         return f"{self.source.name} -> {self.target.name} {self.kind.protocol} {ports_text(self.ports)}"
 
 
-def flows(lab: Deployment) -> Iterator[Flow]:
+def flows(deployment: Deployment) -> Iterator[Flow]:
     """Yield every documented flow of a deployment, judged by its firewalls; none of features that it lacks."""
-    judge = Judge(lab)
+    judge = Judge(deployment)
     for each in KINDS:
-        if each.wanted(lab):
+        if each.wanted(deployment):
             yield from judge.flows(each)
 
 
 class Judge:
     """Asks a deployment's firewalls about flows."""
 
-    def __init__(self, lab: Deployment) -> None:
-        self.lab = lab
-        self._hosts = cast("dict[str, Host]", dict(lab.hosts_by_name))
-        self.paths = lab.ways.paths
+    def __init__(self, deployment: Deployment) -> None:
+        self.lab = deployment
+        self._hosts = cast("dict[str, Host]", dict(deployment.hosts_by_name))
+        self.paths = deployment.flow_checker.paths
         rules = [rule for wall in self.paths.network.firewalls for rule in wall.rules]
         self._written = {wall.name: {str(rule) for rule in wall.rules} for wall in self.paths.network.firewalls}
         self._targets = _edges(span for rule in rules for span in rule.target.ports)
@@ -239,21 +239,21 @@ class Judge:
                     yield rule, targets
 
 
-def peer_address(lab: Deployment, edge: ExpresswayE) -> str | None:
+def peer_address(deployment: Deployment, edge: ExpresswayE) -> str | None:
     """Return the address to which C's traversal zone resolves the peer address of an E, None where it does not."""
-    peers = lab.traversal_zone.peer_addresses
-    place = [each.name for each in lab.expressway_e].index(edge.name)
-    return resolved(lab, peers[place]) if place < len(peers) else None
+    peers = deployment.traversal_zone.peer_addresses
+    place = [each.name for each in deployment.expressway_e].index(edge.name)
+    return resolved(deployment, peers[place]) if place < len(peers) else None
 
 
-def resolved(lab: Deployment, name: str) -> str | None:
+def resolved(deployment: Deployment, name: str) -> str | None:
     """Return the address of a name in the inside DNS, or the address itself; None for a name that does not resolve."""
     try:
         return str(ipaddress.ip_address(name))
     except ValueError:
         pass
     held: dict[str, dict[str, str]] = {}
-    for each in lab.zone_records("inside"):
+    for each in deployment.zone_records("inside"):
         held.setdefault(each.name.lower(), {}).setdefault(each.type, str(each.value))
     wanted = name.lower()
     for _ in range(8):
@@ -317,12 +317,12 @@ class Opening:
     targets: tuple[str, ...]
 
 
-def openings(lab: Deployment) -> tuple[Opening, ...]:
+def openings(deployment: Deployment) -> tuple[Opening, ...]:
     """Return what the firewalls between E and C let in, from an E's inner interface or from a stranger outside.
 
     They come in the order of each firewall's rules.
     """
-    judge = Judge(lab)
+    judge = Judge(deployment)
     merged: dict[tuple[str, str, Protocol], tuple[dict[str, None], dict[str, None], list[tuple[int, int]]]] = {}
     places: dict[tuple[str, str], int] = {}
     for wall in judge.before_cores():

@@ -75,7 +75,7 @@ def has_form_of_fqdn(name: str) -> bool:
 
 
 def _names(
-    lab: Deployment,
+    deployment: Deployment,
     machine: Machine,
     service: str,
     form: RegistrationDomainForm,
@@ -84,46 +84,46 @@ def _names(
 ) -> Iterator[tuple[str, str]]:
     yield machine.fqdn, "FQDN of the host"
     if isinstance(machine, ExpresswayE):
-        for domain in lab.domains.enabled:
+        for domain in deployment.domains.enabled:
             yield _FORMS[form].format(domain.name), "Unified CM registration domain"
-        if lab.mra.expressway_e_cluster:
-            yield lab.mra.expressway_e_cluster, "name of the cluster"
+        if deployment.mra.expressway_e_cluster:
+            yield deployment.mra.expressway_e_cluster, "name of the cluster"
         yield machine.inner_fqdn, "FQDN of the inner interface"
-        for domain in lab.domains.enabled:
+        for domain in deployment.domains.enabled:
             if domain.xmpp_federation:
                 yield domain.name, "XMPP federation domain"
-        if lab.cms_web_proxy:
-            yield lab.cms_web_proxy.guest_account_client_uri, "guest account client URI of the Web Proxy"
+        if deployment.cms_web_proxy:
+            yield deployment.cms_web_proxy.guest_account_client_uri, "guest account client URI of the Web Proxy"
     if isinstance(machine, ExpresswayC):
-        if lab.mra.expressway_c_cluster:
-            yield lab.mra.expressway_c_cluster, "name of the cluster"
-        barred = profiles_in_the_way(lab, machine.release)
-        for name, cluster in _profiles(lab):
+        if deployment.mra.expressway_c_cluster:
+            yield deployment.mra.expressway_c_cluster, "name of the cluster"
+        barred = profiles_in_the_way(deployment, machine.release)
+        for name, cluster in _profiles(deployment):
             if name not in barred:
                 yield name, f"encrypted phone security profile of {cluster}"
     if isinstance(machine, ExpresswayC | ExpresswayE) and discovered:
-        known = (lab.mra.im_presence_clusters or ()) if discovered is True else discovered
-        for alias, chat_cluster in _aliases(lab, known):
+        known = (deployment.mra.im_presence_clusters or ()) if discovered is True else discovered
+        for alias, chat_cluster in _aliases(deployment, known):
             written = alias if alias_form == "DNS" else f"XMPP:{alias}"
             yield written, f"chat node alias of {chat_cluster}, for federated group chat"
     if service == "cup-xmpp":
-        for chat in lab.im_presence:
+        for chat in deployment.im_presence:
             if machine.name in {node.name for node in chat.nodes}:
                 for presence in chat.presence_domains:
                     yield presence, "presence domain"
 
 
-def _profiles(lab: Deployment) -> Iterator[tuple[str, str]]:
-    for cluster in lab.unified_cm:
+def _profiles(deployment: Deployment) -> Iterator[tuple[str, str]]:
+    for cluster in deployment.unified_cm:
         for profile in cluster.security_profiles:
             if profile.mode == "encrypted" and profile.name.isascii():  # no SAN holds any other
                 yield profile.name, cluster.name
 
 
-def _aliases(lab: Deployment, known: Collection[str]) -> Iterator[tuple[str, str]]:
-    if not any(domain.xmpp_federation for domain in lab.domains.enabled):
+def _aliases(deployment: Deployment, known: Collection[str]) -> Iterator[tuple[str, str]]:
+    if not any(domain.xmpp_federation for domain in deployment.domains.enabled):
         return
-    for chat in lab.im_presence:
-        if chat.name in (lab.mra.im_presence_clusters or ()) and chat.name in known:
+    for chat in deployment.im_presence:
+        if chat.name in (deployment.mra.im_presence_clusters or ()) and chat.name in known:
             for alias in chat.chat_aliases or ():
                 yield alias, chat.name

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from edgesim.deployment.model import Deployment
 
 
-def wires(lab: Deployment) -> Wires:
+def wires(deployment: Deployment) -> Wires:
     """Return the wires between a deployment's hosts."""
-    network, pinned = lab.defaults.network, lab.network.pinned
+    network, pinned = deployment.defaults.network, deployment.network.pinned
     return Wires(
         latencies={(each.zone, each.other): round(each.ms * MILLISECOND) for each in network.latencies},
         same_zone=round(network.same_zone_ms * MILLISECOND),

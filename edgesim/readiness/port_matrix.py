@@ -45,20 +45,20 @@ class Service(Enum):
 class Scene:
     """Who is in the picture: the clients concerned, the Expressways, the firewall that closes the port."""
 
-    lab: Deployment
+    deployment: Deployment
     clients: Test
     edges: Test
     cores: Test
     firewall: str
 
     @classmethod
-    def of(cls, lab: Deployment, firewall: str, clients: tuple[str, ...] = ()) -> Scene:
+    def of(cls, deployment: Deployment, firewall: str, clients: tuple[str, ...] = ()) -> Scene:
         """Return the scene of a deployment; all clients outside, unless some are named."""
         return cls(
-            lab=lab,
-            clients=one_of(*clients) if clients else facts.any_client(lab),
-            edges=facts.edges(lab),
-            cores=facts.cores(lab),
+            deployment=deployment,
+            clients=one_of(*clients) if clients else facts.any_client(deployment),
+            edges=facts.edges(deployment),
+            cores=facts.cores(deployment),
             firewall=firewall,
         )
 
@@ -133,11 +133,11 @@ def _blocked(scene: Scene, node: Test, port: int, protocol: str = "tcp") -> Matc
 
 
 def _client_blocked(port: Callable[[Deployment], int]) -> Show:
-    return lambda scene: (_blocked(scene, scene.clients, port(scene.lab)),)
+    return lambda scene: (_blocked(scene, scene.clients, port(scene.deployment)),)
 
 
 def _zone_down(scene: Scene) -> tuple[Matcher, ...]:
-    lab = scene.lab
+    lab = scene.deployment
     return (
         _blocked(scene, scene.cores, lab.traversal_zone.port),
         ZoneState(node=scene.cores, zone=lab.traversal_zone.name, state=lab.defaults.links.failed),
@@ -146,42 +146,44 @@ def _zone_down(scene: Scene) -> tuple[Matcher, ...]:
 
 def _tunnel_down(scene: Scene) -> tuple[Matcher, ...]:
     return (
-        _blocked(scene, scene.cores, scene.lab.ssh_tunnel.port),
+        _blocked(scene, scene.cores, scene.deployment.ssh_tunnel.port),
         SshTunnel(node=scene.cores, state="failed"),
         # The zone stands all the same.
-        ZoneState(node=scene.cores, zone=scene.lab.traversal_zone.name, state=scene.lab.defaults.links.active),
+        ZoneState(
+            node=scene.cores, zone=scene.deployment.traversal_zone.name, state=scene.deployment.defaults.links.active
+        ),
     )
 
 
 def _xcp_down(scene: Scene) -> tuple[Matcher, ...]:
     return (
-        _blocked(scene, scene.cores, scene.lab.xcp_link.port),
+        _blocked(scene, scene.cores, scene.deployment.xcp_link.port),
         XcpLink(node=scene.cores, state="failed"),
     )
 
 
 def _unavailable(scene: Scene) -> tuple[Matcher, ...]:
-    status = scene.lab.defaults.sip.zone_down_status
+    status = scene.deployment.defaults.sip.zone_down_status
     return (SipResponse(node=scene.clients, peer=scene.edges, status=status, method="REGISTER"),)
 
 
 def _next_hop_failed(scene: Scene) -> tuple[Matcher, ...]:
-    return (facts.next_hop_failed(scene.lab, scene.clients),)
+    return (facts.next_hop_failed(scene.deployment, scene.clients),)
 
 
 def _no_mechanisms(scene: Scene) -> tuple[Matcher, ...]:
-    return facts.no_mechanisms(scene.lab, scene.clients)
+    return facts.no_mechanisms(scene.deployment, scene.clients)
 
 
 def _no_pinhole(scene: Scene) -> tuple[Matcher, ...]:
     """What C shows of the media probe, where the deployment has one."""
-    if scene.lab.mra.media_probe is None:
+    if scene.deployment.mra.media_probe is None:
         return ()
     return (MediaFlow(node=scene.cores, leg="multiplexed", state="failed", reason="no answer from E"),)
 
 
 def _media_blocked(scene: Scene) -> tuple[Matcher, ...]:
-    probe = scene.lab.mra.media_probe
+    probe = scene.deployment.mra.media_probe
     if probe is None or probe.edge_port is None:
         return ()
     return (_blocked(scene, scene.clients, probe.edge_port, "udp"),)

@@ -29,49 +29,51 @@ def together(deployment: Deployment, findings: Sequence[Finding]) -> tuple[Findi
     )
 
 
-def _beside(lab: Deployment, finding: Finding, others: Iterable[Finding]) -> Finding:
+def _beside(deployment: Deployment, finding: Finding, others: Iterable[Finding]) -> Finding:
     prediction = finding.prediction
     assert prediction is not None
     predictions = [other.prediction for other in others if other.prediction is not None]
     end = min((int(each.stops) for each in predictions if each.stops is not None), default=LATER)
     banned = {str(ban) for each in predictions for ban in each.never}
-    failing = {_zone(lab, each) for one in predictions for each in one.awaits if _state(lab, each) == "failed"}
-    zone = lab.traversal_zone
+    failing = {
+        _zone(deployment, each) for one in predictions for each in one.awaits if _state(deployment, each) == "failed"
+    }
+    zone = deployment.traversal_zone
     undialled = {port for each in predictions for port in each.undialled}
-    shut = {port for each in predictions for port in _shut(lab, each)}
+    shut = {port for each in predictions for port in _shut(deployment, each)}
     kept = tuple(
         each
         for each in prediction.awaits
-        if _place(lab, each) <= end
+        if _place(deployment, each) <= end
         and each.wanted.get("port") not in undialled
-        and not (_state(lab, each) and _zone(lab, each) == zone.name and zone.port in undialled)
-        and not (_way(lab, each) in shut and each.event is not events.FirewallBlocked)
+        and not (_state(deployment, each) and _zone(deployment, each) == zone.name and zone.port in undialled)
+        and not (_way(deployment, each) in shut and each.event is not events.FirewallBlocked)
         and str(each) not in banned
-        and not (_state(lab, each) == "active" and _zone(lab, each) in failing)
+        and not (_state(deployment, each) == "active" and _zone(deployment, each) in failing)
     )
     if kept == prediction.awaits:
         return finding
     return replace(finding, prediction=replace(prediction, awaits=kept) if kept else None)
 
 
-def _way(lab: Deployment, matcher: Matcher) -> int | None:
+def _way(deployment: Deployment, matcher: Matcher) -> int | None:
     """Return the port of Expressway-E by which a client comes to an entry that fits, where that is not HTTPS's."""
     if issubclass(matcher.event, SIP):
-        return lab.defaults.ports.edge_sip
-    return lab.defaults.ports.edge_xmpp if issubclass(matcher.event, CHAT) else None
+        return deployment.defaults.ports.edge_sip
+    return deployment.defaults.ports.edge_xmpp if issubclass(matcher.event, CHAT) else None
 
 
-def _shut(lab: Deployment, prediction: Prediction) -> Iterable[int]:
+def _shut(deployment: Deployment, prediction: Prediction) -> Iterable[int]:
     """Yield the ports of Expressway-E to which a firewall lets no client through."""
     for each in prediction.awaits:
-        if each.event is events.FirewallBlocked and _of_clients(lab, each):
+        if each.event is events.FirewallBlocked and _of_clients(deployment, each):
             yield int(each.wanted.get("port", 0))
 
 
-def _place(lab: Deployment, matcher: Matcher) -> int:
+def _place(deployment: Deployment, matcher: Matcher) -> int:
     """Return how far a client has to come for an entry that fits; 0 where no client is needed."""
     kind, wanted = matcher.event, matcher.wanted
-    ports, edge = lab.defaults.ports, lab.defaults.edge
+    ports, edge = deployment.defaults.ports, deployment.defaults.edge
     if issubclass(kind, (*CHAT, *SIP)) or (kind is events.MediaFlow and wanted.get("leg") == "endpoint"):
         return LATER
     if issubclass(kind, HTTP):
@@ -79,7 +81,7 @@ def _place(lab: Deployment, matcher: Matcher) -> int:
             return int(Stop.NO_WAY_TO_C)
         if wanted.get("status") in (401, 403) and "target" not in wanted:
             return int(Stop.REFUSED)
-        return LATER if _of_clients(lab, matcher) else 0
+        return LATER if _of_clients(deployment, matcher) else 0
     if kind in (events.TlsRefused, events.TlsUp, events.TcpOpened):
         port = wanted.get("port")
         if port == ports.edge_https:
@@ -91,26 +93,26 @@ def _place(lab: Deployment, matcher: Matcher) -> int:
             return LATER
         return int(Stop.NO_CONNECTION) if port == ports.edge_https else 0
     if kind is events.DnsAnswer:
-        asked = {each.fqdn for each in lab.expressway_e}
+        asked = {each.fqdn for each in deployment.expressway_e}
         address = wanted.get("qtype") == "A" and wanted.get("name") in asked
-        return int(Stop.NO_ADDRESS) if address and _of_clients(lab, matcher) else 0
+        return int(Stop.NO_ADDRESS) if address and _of_clients(deployment, matcher) else 0
     return 0
 
 
-def _of_clients(lab: Deployment, matcher: Matcher) -> bool:
+def _of_clients(deployment: Deployment, matcher: Matcher) -> bool:
     """Say whether an entry that fits is one of a client's machine."""
     node = matcher.wanted.get("node")
     fits = node.holds if isinstance(node, Test) else (lambda name: node is None or name == node)
-    return any(fits(machine.name) for machine in lab.clients)
+    return any(fits(machine.name) for machine in deployment.clients)
 
 
-def _state(lab: Deployment, matcher: Matcher) -> str:
+def _state(deployment: Deployment, matcher: Matcher) -> str:
     """Return ``active`` or ``failed`` for what a matcher says of a zone, nothing for other matchers."""
     state = matcher.wanted.get("state")
     if matcher.event is not events.ZoneState or not isinstance(state, str):
         return ""
-    return "active" if state == lab.defaults.links.active else "failed"
+    return "active" if state == deployment.defaults.links.active else "failed"
 
 
-def _zone(lab: Deployment, matcher: Matcher) -> str:
-    return str(matcher.wanted.get("zone", lab.traversal_zone.name))
+def _zone(deployment: Deployment, matcher: Matcher) -> str:
+    return str(matcher.wanted.get("zone", deployment.traversal_zone.name))

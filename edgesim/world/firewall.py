@@ -66,7 +66,7 @@ class End:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class RuleEndpoint:
     """Which ends a rule means: ``word`` is ``any``, a zone or a host's name, unless a ``network`` is given."""
 
     word: str = "any"
@@ -97,8 +97,8 @@ class Rule:
 
     verdict: Verdict
     protocol: Protocol
-    source: Place
-    target: Place
+    source: RuleEndpoint
+    target: RuleEndpoint
 
     def matches(self, protocol: str, source: End, target: End) -> bool:
         """Say whether the rule decides about a flow."""
@@ -155,7 +155,7 @@ class Network:
 def outward_only(zones: tuple[str, ...]) -> Network:
     """Return a chain of zones, the outermost first: flows are opened outward or within a zone, never inward."""
     chain = tuple(Zone(name=name, outward=outer) for name, outer in zip(zones, (None, *zones), strict=False))
-    every = Place()
+    every = RuleEndpoint()
     walls = tuple(
         Firewall(
             name=f"{outer}/{inner}",
@@ -163,7 +163,8 @@ def outward_only(zones: tuple[str, ...]) -> Network:
             inner=inner,
             # What crosses towards the internet has its target in one of the zones outside this firewall.
             rules=tuple(
-                Rule(verdict="accept", protocol="any", source=every, target=Place(word=beyond)) for beyond in zones[:at]
+                Rule(verdict="accept", protocol="any", source=every, target=RuleEndpoint(word=beyond))
+                for beyond in zones[:at]
             ),
         )
         for at, (outer, inner) in enumerate(itertools.pairwise(zones), 1)
@@ -188,8 +189,8 @@ def parse_rule(text: str) -> Rule:
     return Rule(
         verdict=_VERDICTS[verdict],
         protocol=parse_protocol(protocol),
-        source=parse_place(source),
-        target=parse_place(after.strip()),
+        source=parse_endpoint(source),
+        target=parse_endpoint(after.strip()),
     )
 
 
@@ -200,7 +201,7 @@ def parse_protocol(text: str) -> Protocol:
     return _PROTOCOLS[text]
 
 
-def parse_place(text: str) -> Place:
+def parse_endpoint(text: str) -> RuleEndpoint:
     """Return what one end of a rule means. Raises `RuleError`."""
     if len(text) > LONGEST:
         raise RuleError(f"a place of at most {LONGEST} characters")
@@ -218,7 +219,7 @@ def parse_place(text: str) -> Place:
         name = "any"
     elif not _WORD.fullmatch(name):
         raise RuleError(f"any, a zone, a host, an address or a network in place of {name!r}")
-    return Place(word=name, network=network, ports=parse_ports(ports) if ports is not None else ())
+    return RuleEndpoint(word=name, network=network, ports=parse_ports(ports) if ports is not None else ())
 
 
 def _split(text: str) -> tuple[str, str | None]:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from edgesim.world.firewall import LONGEST, Place, RuleError, parse_place
+from edgesim.world.firewall import LONGEST, RuleEndpoint, RuleError, parse_endpoint
 
 FIRST_PORT, LAST_PORT = 1024, 65535
 """The ports that a source translation hands out, one after the other (RFC 4787, section 4.2.1, keeps to these)."""
@@ -45,8 +45,8 @@ class StaticNat:
 class SourceNat:
     """Flows from ``source`` to ``target`` show ``address`` beyond the firewall."""
 
-    source: Place
-    target: Place
+    source: RuleEndpoint
+    target: RuleEndpoint
     address: str
 
     def __str__(self) -> str:
@@ -64,7 +64,7 @@ def parse_nat(text: str) -> Nat:
         case ["static", public, "=", private]:
             return StaticNat(public=_address(public), private=_address(private))
         case ["source", source, "->", target, "as", address]:
-            places = parse_place(source), parse_place(target)
+            places = parse_endpoint(source), parse_endpoint(target)
             if places[0].ports or places[1].ports:
                 raise RuleError("places without ports: a source translation concerns all of them")
             return SourceNat(source=places[0], target=places[1], address=_address(address))

@@ -18,7 +18,7 @@ from typing import Any
 import asyncssh
 import pytest
 
-from edgesim.cli import asking, drawn_secrets, live_lab, state
+from edgesim.cli import drawn_secrets, live_lab, remote, state
 from edgesim.cli.drawn_secrets import with_own_secrets
 from edgesim.cli.live_lab import Complaints
 from edgesim.cli.problems import Problem
@@ -262,7 +262,7 @@ def test_a_lab_that_answers_with_an_error_gets_a_line_and_no_traceback(
     async def broken(*_: Any) -> Any:
         raise ControlError("the lab answered 500")
 
-    monkeypatch.setattr(asking, "carrier", lambda _: type("Broken", (), {"ask": broken})())
+    monkeypatch.setattr(remote, "carrier", lambda _: type("Broken", (), {"ask": broken})())
     for command in (("control", "journal"), ("status",)):
         done = edgesim(*command, "--dir", str(tmp_path))
         assert (done.exit_code, done.stderr) == (2, "error: the lab answered 500\n")

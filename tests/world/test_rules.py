@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgesim.world.firewall import End, RuleError, parse_place, parse_ports, parse_rule, ports_text
+from edgesim.world.firewall import End, RuleError, parse_endpoint, parse_ports, parse_rule, ports_text
 from edgesim.world.nat import parse_nat
 from tests.fuzz import fuzzed
 
@@ -87,13 +87,13 @@ def test_what_is_wrong_with_a_translation_is_said(text: str, reason: str) -> Non
 
 
 def test_places() -> None:
-    assert parse_place("dmz").matches(end("10.0.0.1", 1))
-    assert parse_place("expe").matches(end("10.0.0.1", 1, host="expe"))
-    assert not parse_place("inside").matches(end("10.0.0.1", 1, host="expe"))
-    assert parse_place("10.0.0.0/8").matches(end("10.255.0.1", 1))
-    assert not parse_place("10.0.0.0/8").matches(end("11.0.0.1", 1))
-    assert not parse_place("[::]/0".replace("[::]/0", "[::/0]")).matches(end("10.0.0.1", 1)), "another version"
-    ranged = parse_place("any:80,100-200")
+    assert parse_endpoint("dmz").matches(end("10.0.0.1", 1))
+    assert parse_endpoint("expe").matches(end("10.0.0.1", 1, host="expe"))
+    assert not parse_endpoint("inside").matches(end("10.0.0.1", 1, host="expe"))
+    assert parse_endpoint("10.0.0.0/8").matches(end("10.255.0.1", 1))
+    assert not parse_endpoint("10.0.0.0/8").matches(end("11.0.0.1", 1))
+    assert not parse_endpoint("[::]/0".replace("[::]/0", "[::/0]")).matches(end("10.0.0.1", 1)), "another version"
+    ranged = parse_endpoint("any:80,100-200")
     assert [ranged.matches(end("10.0.0.1", port)) for port in (79, 80, 81, 100, 200, 201)] == [
         False,
         True,

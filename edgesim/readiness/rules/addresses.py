@@ -1,7 +1,7 @@
 """Rules about addresses between C and E: who is seen as whom, and by which interface.
 
-Each asks the deployment's own firewalls (`edgesim.deployment.ways`) what becomes of C's connections, so that any way of
-writing rules and translations down is judged by what it does.
+Each asks the deployment's own firewalls (`edgesim.deployment.reachability`) what becomes of C's connections, so that
+any way of writing rules and translations down is judged by what it does.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def shared_address(deployment: Deployment) -> Iterator[Finding]:
 
     def astray() -> Iterator[tuple[Path, ExpresswayE, ExpresswayC, str]]:
         for _, edge, core, address in _pairs(deployment):
-            passage = deployment.ways.to_zone(core.name, address)
+            passage = deployment.flow_checker.to_zone(core.name, address)
             if passage.astray is not None:
                 yield _translating(deployment, passage.source[0]), edge, core, passage.source[0]
 
@@ -150,7 +150,7 @@ def translated_source(deployment: Deployment) -> Iterator[Finding]:
 
     def translated() -> Iterator[tuple[Path, ExpresswayE, ExpresswayC, str]]:
         for _, edge, core, address in _pairs(deployment):
-            passage = deployment.ways.to_zone(core.name, address)
+            passage = deployment.flow_checker.to_zone(core.name, address)
             seen = passage.source[0]
             if passage.verdict == "accept" and passage.astray is None and seen != core.address:
                 yield _translating(deployment, seen), edge, core, seen
@@ -206,7 +206,7 @@ def no_reflection(deployment: Deployment) -> Iterator[Finding]:
         for _, edge, core, address in _pairs(deployment):
             if edge.inner is not None or edge.static_nat is None or address != edge.static_nat:
                 continue
-            blocked = deployment.ways.to_zone(core.name, address).blocked
+            blocked = deployment.flow_checker.to_zone(core.name, address).blocked
             wall = _wall(deployment, blocked.firewall) if blocked and address in blocked.rule else None
             if wall is not None:
                 yield ("network", "firewalls", wall, "reflection"), edge, core, address
@@ -233,7 +233,7 @@ def inner_name(deployment: Deployment) -> Iterator[Finding]:
         for index, edge, core, address in _pairs(deployment):
             if edge.inner is None or address == edge.inner:
                 continue
-            if deployment.ways.to_zone(core.name, address).verdict != "accept":
+            if deployment.flow_checker.to_zone(core.name, address).verdict != "accept":
                 split = ("dns", "split") if not deployment.dns.split else ("expressway_e", index, "inner_name")
                 yield split, edge, core, address
 
@@ -258,7 +258,7 @@ def xcp_interface(deployment: Deployment) -> Iterator[Finding]:
 
     def external() -> Iterator[tuple[Path, ExpresswayE, ExpresswayC, str]]:
         for index, edge, core, address in _pairs(deployment) if deployment.im_presence else ():
-            passage = deployment.ways.to_zone(core.name, address)
+            passage = deployment.flow_checker.to_zone(core.name, address)
             if edge.inner is not None and address != edge.inner and passage.verdict == "accept":
                 by_dns = not deployment.dns.split and edge.inner_name is None
                 yield ("dns", "split") if by_dns else ("expressway_e", index, "inner_zone"), edge, core, address

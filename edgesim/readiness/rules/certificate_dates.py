@@ -38,40 +38,42 @@ WEAK = ("rsa-1024",)
 WORDS = {"expired": "has expired", "not yet valid": "is not yet valid"}
 
 
-def _verified(lab: Deployment) -> Iterator[tuple[Certificate, tuple[Presentation, ...]]]:
+def _verified(deployment: Deployment) -> Iterator[tuple[Certificate, tuple[Presentation, ...]]]:
     """Yield every server's certificate that somebody verifies, with the legs on which that happens and its signer is
     trusted. Who the clients are that show one is another matter (CERT-15)."""
     legs: dict[tuple[str, str], list[Presentation]] = {}
-    for leg in presentations(lab):
-        if leg.store is None or lab.host(leg.host).kind == "client":
+    for leg in presentations(deployment):
+        if leg.store is None or deployment.host(leg.host).kind == "client":
             continue
-        if chain(lab, (leg.host, leg.service), (leg.to, leg.store)).good:
+        if chain(deployment, (leg.host, leg.service), (leg.to, leg.store)).good:
             legs.setdefault((leg.host, leg.service), []).append(leg)
     for (host, service), found in legs.items():
-        yield lab.certificate(host, service), tuple(found)
+        yield deployment.certificate(host, service), tuple(found)
 
 
-def _met(lab: Deployment, legs: tuple[Presentation, ...]) -> tuple[Presentation, ...]:
+def _met(deployment: Deployment, legs: tuple[Presentation, ...]) -> tuple[Presentation, ...]:
     """Return the legs that every deployment comes to: links of C, what clients open, publishers that C asks."""
-    publishers = {each.publisher.name for each in lab.unified_cm} | {each.publisher.name for each in lab.im_presence}
-    tftp = {cluster.tftp[0] for cluster in lab.unified_cm}
+    publishers = {each.publisher.name for each in deployment.unified_cm} | {
+        each.publisher.name for each in deployment.im_presence
+    }
+    tftp = {cluster.tftp[0] for cluster in deployment.unified_cm}
     return tuple(
         leg
         for leg in legs
         if not (leg.service == "tomcat" and leg.host not in publishers)
         and not (leg.service == "callmanager" and leg.host not in tftp)
-        and leg.port not in (lab.defaults.ports.headset_https,)
+        and leg.port not in (deployment.defaults.ports.headset_https,)
     )
 
 
-def _refusals(lab: Deployment, legs: tuple[Presentation, ...], reason: str = "") -> Prediction | None:
+def _refusals(deployment: Deployment, legs: tuple[Presentation, ...], reason: str = "") -> Prediction | None:
     """Return what those who meet the certificate say; without ``reason`` each has words of its own."""
-    met = _met(lab, legs)
+    met = _met(deployment, legs)
     if not met:
         return None
     readers = one_of(*dict.fromkeys(leg.to for leg in met))
-    alone = len(lab.expressway_e) == 1 and met[0].host == lab.expressway_e[0].name
-    clients = {spec.name for spec in facts.clients(lab, outside=True)}
+    alone = len(deployment.expressway_e) == 1 and met[0].host == deployment.expressway_e[0].name
+    clients = {spec.name for spec in facts.clients(deployment, outside=True)}
     everybody = alone and clients <= {leg.to for leg in met}
     words = {"reason": containing(reason)} if reason else {}
     awaits = (TlsRefused(node=readers, peer=met[0].host, **words),)
@@ -135,9 +137,9 @@ def key(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
-def _wanted(lab: Deployment, certificate: Certificate, legs: tuple[Presentation, ...]) -> Iterator[str]:
+def _wanted(deployment: Deployment, certificate: Certificate, legs: tuple[Presentation, ...]) -> Iterator[str]:
     """Yield the host names by which those who verify a server's certificate reach it."""
-    host = lab.host(certificate.host)
+    host = deployment.host(certificate.host)
     if not any(leg.side == "server" for leg in legs):
         return
     if isinstance(host.spec, UnifiedCmNode):
@@ -146,11 +148,13 @@ def _wanted(lab: Deployment, certificate: Certificate, legs: tuple[Presentation,
     if host.kind != "expressway_e":
         yield host.fqdn
         return
-    if any(lab.host(leg.to).kind == "client" for leg in legs):
+    if any(deployment.host(leg.to).kind == "client" for leg in legs):
         yield host.fqdn
-    place = [edge.name for edge in lab.expressway_e].index(host.name)
-    peers = lab.traversal_zone.peer_addresses
-    own = {edge.fqdn.lower() for edge in lab.expressway_e} | {edge.inner_fqdn.lower() for edge in lab.expressway_e}
+    place = [edge.name for edge in deployment.expressway_e].index(host.name)
+    peers = deployment.traversal_zone.peer_addresses
+    own = {edge.fqdn.lower() for edge in deployment.expressway_e} | {
+        edge.inner_fqdn.lower() for edge in deployment.expressway_e
+    }
     if place < len(peers) and peers[place].lower() in own:
         yield peers[place]
 

@@ -20,12 +20,12 @@ from edgesim.readiness.rule import Book, Finding, Prediction, Severity, Stop
 book = Book()
 
 
-def _aliases(lab: Deployment) -> tuple[str, ...]:
+def _aliases(deployment: Deployment) -> tuple[str, ...]:
     """Return the chat node aliases that federated group chat needs in the certificates of both Expressways."""
-    if not any(domain.xmpp_federation for domain in lab.domains.enabled):
+    if not any(domain.xmpp_federation for domain in deployment.domains.enabled):
         return ()
-    known = lab.mra.im_presence_clusters or ()
-    return tuple(alias for chat in lab.im_presence if chat.name in known for alias in chat.chat_aliases or ())
+    known = deployment.mra.im_presence_clusters or ()
+    return tuple(alias for chat in deployment.im_presence if chat.name in known for alias in chat.chat_aliases or ())
 
 
 # ---- Expressway-C
@@ -171,27 +171,27 @@ def chat_alias_of_e(deployment: Deployment) -> Iterator[Finding]:
         yield from _missing_aliases(deployment, edge.name)
 
 
-def _missing_aliases(lab: Deployment, host: str) -> Iterator[Finding]:
-    certificate = lab.certificate(host, "server")
-    missing = [alias for alias in _aliases(lab) if not has(lab, certificate, alias, f"XMPP:{alias}")]
+def _missing_aliases(deployment: Deployment, host: str) -> Iterator[Finding]:
+    certificate = deployment.certificate(host, "server")
+    missing = [alias for alias in _aliases(deployment) if not has(deployment, certificate, alias, f"XMPP:{alias}")]
     if missing:
         yield Finding(
-            at=lab.place_of_certificate(host, "server"),
+            at=deployment.place_of_certificate(host, "server"),
             what=f"the certificate of {host} lacks the chat node alias{'es' if missing[1:] else ''} "
             f"{' and '.join(missing)}",
             sees="people of other organizations cannot join chat rooms of this one",
             mend=f"make a new CSR on {host}, which takes the aliases over once IM and Presence is discovered",
-            prediction=_shown_without(lab, host, *missing),
+            prediction=_shown_without(deployment, host, *missing),
         )
 
 
-def _shown_without(lab: Deployment, host: str, *names: str) -> Prediction:
+def _shown_without(deployment: Deployment, host: str, *names: str) -> Prediction:
     """Return where it is seen that a certificate lacks names: in the traversal zone, by the other Expressway."""
-    others = lab.expressway_c if lab.host(host).kind == "expressway_e" else lab.expressway_e
+    others = deployment.expressway_c if deployment.host(host).kind == "expressway_e" else deployment.expressway_e
     lacking = Test(
         f"without {' and '.join(names)}", lambda found: first_match([qualified(each) for each in names], found) is None
     )
-    port = lab.traversal_zone.port
+    port = deployment.traversal_zone.port
     seen = TlsUp(node=one_of(*(each.name for each in others)), peer=host, port=port, peer_names=lacking)
     return Prediction(awaits=(seen,))
 
@@ -249,9 +249,11 @@ class Meeting:
     sees: str
 
 
-def _met_inside(lab: Deployment) -> tuple[Meeting, ...]:
-    ports = lab.defaults.ports
-    managers, presence = (tuple(each.name for each in nodes) for nodes in (lab.unified_cm_nodes, lab.im_presence_nodes))
+def _met_inside(deployment: Deployment) -> tuple[Meeting, ...]:
+    ports = deployment.defaults.ports
+    managers, presence = (
+        tuple(each.name for each in nodes) for nodes in (deployment.unified_cm_nodes, deployment.im_presence_nodes)
+    )
     return (
         Meeting(service="tomcat", nodes=managers, port=ports.uds, sees="the sign-in inside ends there"),
         Meeting(service="tomcat", nodes=presence, port=ports.soap, sees="no chat inside"),

@@ -67,25 +67,25 @@ def _caller_refuses(caller: Name, server: Name, port: int) -> tuple[Matcher, ...
     )
 
 
-def _failed(lab: Deployment, cores: Cores, zone: str) -> Matcher:
-    return ZoneState(node=_any(cores), zone=zone, state=lab.defaults.links.failed)
+def _failed(deployment: Deployment, cores: Cores, zone: str) -> Matcher:
+    return ZoneState(node=_any(cores), zone=zone, state=deployment.defaults.links.failed)
 
 
-def _unverified(lab: Deployment) -> Matcher:
+def _unverified(deployment: Deployment) -> Matcher:
     """What a client gets where C's proxy cannot verify a server."""
-    tls = lab.defaults.tls
+    tls = deployment.defaults.tls
     return HttpResponse(
-        node=facts.any_client(lab),
-        peer=facts.edges(lab),
+        node=facts.any_client(deployment),
+        peer=facts.edges(deployment),
         status=tls.unverified_server_status,
         reason=tls.unverified_server_reason,
     )
 
 
-def _no_chat(lab: Deployment, cores: Cores) -> tuple[Matcher, ...]:
+def _no_chat(deployment: Deployment, cores: Cores) -> tuple[Matcher, ...]:
     """What a client sees where these have no XMPP link inside; nothing where another link would do for it."""
-    alone = len(lab.im_presence_nodes) == 1 and len(cores) == len(lab.expressway_c)
-    return facts.no_mechanisms(lab, facts.any_client(lab)) if alone else ()
+    alone = len(deployment.im_presence_nodes) == 1 and len(cores) == len(deployment.expressway_c)
+    return facts.no_mechanisms(deployment, facts.any_client(deployment)) if alone else ()
 
 
 def _predict(*awaits: Matcher) -> Prediction | None:
@@ -95,35 +95,37 @@ def _predict(*awaits: Matcher) -> Prediction | None:
 # ---- Unified CM trusts Expressway-C
 
 
-def _unified_cm_nodes(lab: Deployment) -> Iterator[tuple[UnifiedCmCluster, UnifiedCmNode]]:
-    for cluster in lab.unified_cm:
-        if cluster.name in (lab.mra.unified_cm_clusters or ()):
+def _unified_cm_nodes(deployment: Deployment) -> Iterator[tuple[UnifiedCmCluster, UnifiedCmNode]]:
+    for cluster in deployment.unified_cm:
+        if cluster.name in (deployment.mra.unified_cm_clusters or ()):
             for node in cluster.nodes:
                 yield cluster, node
 
 
 def _refused_by_unified_cm(
-    lab: Deployment, cluster: UnifiedCmCluster, node: UnifiedCmNode, cores: Cores, store: str
+    deployment: Deployment, cluster: UnifiedCmCluster, node: UnifiedCmNode, cores: Cores, store: str
 ) -> Prediction | None:
     """What a missing certificate in a trust store of a node leads to; None where nobody comes by that way."""
-    ports = lab.defaults.ports
+    ports = deployment.defaults.ports
     awaits: list[Matcher] = []
     if store == "callmanager-trust" and cluster.mixed_mode:
         awaits += _server_refuses(node.name, _any(cores), ports.sip_tls)
-        awaits.append(_failed(lab, cores, f"CEtls-{node.server_name}"))
+        awaits.append(_failed(deployment, cores, f"CEtls-{node.server_name}"))
     showing = tuple(core for core in cores if _has("proxy presents its certificate", core))
     if node.name == cluster.tftp[0] and showing:
         awaits += _server_refuses(node.name, _any(showing), ports.configuration_https)
-        awaits.append(_unverified(lab))
+        awaits.append(_unverified(deployment))
     return _predict(*awaits)
 
 
-def _trust_in_c(lab: Deployment, store: str, wrong: Callable[[UnifiedCmCluster, Chain], bool]) -> Iterator[Finding]:
-    for cluster, node in _unified_cm_nodes(lab):
-        holds = held(lab.trust_store(node.name, store))
+def _trust_in_c(
+    deployment: Deployment, store: str, wrong: Callable[[UnifiedCmCluster, Chain], bool]
+) -> Iterator[Finding]:
+    for cluster, node in _unified_cm_nodes(deployment):
+        holds = held(deployment.trust_store(node.name, store))
         seen: dict[tuple[str, ...], Cores] = {}
-        for core in lab.expressway_c:
-            found = chain(lab, shown_by(lab, core.name), (node.name, store))
+        for core in deployment.expressway_c:
+            found = chain(deployment, shown_by(deployment, core.name), (node.name, store))
             own = itself(found.certificate)
             missing = (() if own in holds else (own,)) if cluster.mixed_mode else found.missing
             if missing and wrong(cluster, found):
@@ -131,7 +133,7 @@ def _trust_in_c(lab: Deployment, store: str, wrong: Callable[[UnifiedCmCluster, 
         for missing, cores in seen.items():
             what = " and ".join(words(each) for each in missing)
             yield Finding(
-                at=lab.place_of_trust_store(node.name, store),
+                at=deployment.place_of_trust_store(node.name, store),
                 what=f"{store} of {node.name} lacks {what}{' (mixed mode)' if cluster.mixed_mode else ''}, by which it "
                 f"would trust {_names(cores)}",
                 sees="users sign in, but their configuration files on 6972 (and 6971) end in 502: Unified CM refuses "
@@ -139,7 +141,7 @@ def _trust_in_c(lab: Deployment, store: str, wrong: Callable[[UnifiedCmCluster, 
                 + ("; secure SIP on 5061 fails too" if cluster.mixed_mode else ""),
                 mend=f"upload it as {store} on the cluster {cluster.name}, then restart Tomcat, CallManager and TFTP "
                 "(HAProxy too)",
-                prediction=_refused_by_unified_cm(lab, cluster, node, cores, store),
+                prediction=_refused_by_unified_cm(deployment, cluster, node, cores, store),
             )
 
 
@@ -182,23 +184,26 @@ def intermediate_on_unified_cm(deployment: Deployment) -> Iterator[Finding]:
 # ---- IM and Presence trusts Expressway-C
 
 
-def _im_presence_trust(lab: Deployment, store: str) -> Iterator[Finding]:
-    port = lab.defaults.ports.im_presence_xmpp
-    for cluster in lab.im_presence:
-        if cluster.name not in (lab.mra.im_presence_clusters or ()):
+def _im_presence_trust(deployment: Deployment, store: str) -> Iterator[Finding]:
+    port = deployment.defaults.ports.im_presence_xmpp
+    for cluster in deployment.im_presence:
+        if cluster.name not in (deployment.mra.im_presence_clusters or ()):
             continue
         for node in cluster.nodes:
-            chains = {core: chain(lab, shown_by(lab, core.name), (node.name, store)) for core in lab.expressway_c}
+            chains = {
+                core: chain(deployment, shown_by(deployment, core.name), (node.name, store))
+                for core in deployment.expressway_c
+            }
             cores = tuple(core for core, found in chains.items() if not found.good)
             if not cores:
                 continue
             yield Finding(
-                at=lab.place_of_trust_store(node.name, store),
+                at=deployment.place_of_trust_store(node.name, store),
                 what=f"{store} of {node.name} lacks {chains[cores[0]].words}, by which it would trust {_names(cores)}",
                 sees="chat does not come up: XMPP opens on 5222 and ends without mechanisms, for the link from "
                 f"{_names(cores)} to {node.name}:{port} is refused with the alert unknown CA",
                 mend=f"upload it as {store} on the cluster {cluster.name}, then restart its services",
-                prediction=_predict(*_server_refuses(node.name, _any(cores), port), *_no_chat(lab, cores)),
+                prediction=_predict(*_server_refuses(node.name, _any(cores), port), *_no_chat(deployment, cores)),
             )
 
 
@@ -221,22 +226,22 @@ def im_presence_tomcat_trust(deployment: Deployment) -> Iterator[Finding]:
 # ---- Expressway-C trusts Unified CM, IM and Presence
 
 
-def _verifies(lab: Deployment, core: ExpresswayC, tls_verify: bool) -> bool:
+def _verifies(deployment: Deployment, core: ExpresswayC, tls_verify: bool) -> bool:
     """Say whether C's proxy verifies servers whose TLS verify mode is this."""
-    return tls_verify or (_has("proxy verifies servers", core) and lab.mra.verify_origin_server)
+    return tls_verify or (_has("proxy verifies servers", core) and deployment.mra.verify_origin_server)
 
 
-def _trusts(lab: Deployment, cores: Cores, host: str, service: str) -> bool:
+def _trusts(deployment: Deployment, cores: Cores, host: str, service: str) -> bool:
     """Say whether every one of these can verify a server's certificate."""
-    return all(chain(lab, (host, service), (core.name, "trusted-ca")).good for core in cores)
+    return all(chain(deployment, (host, service), (core.name, "trusted-ca")).good for core in cores)
 
 
-def _unified_cm_refused(lab: Deployment, node: HostSpec, cores: Cores, service: str) -> Prediction | None:
+def _unified_cm_refused(deployment: Deployment, node: HostSpec, cores: Cores, service: str) -> Prediction | None:
     """What it leads to that C cannot verify a certificate of a Unified CM node."""
-    ports, verify, caller = lab.defaults.ports, lab.mra.tls_verify_unified_cm, _any(cores)
-    cluster = lab.cluster_of(node.name)
+    ports, verify, caller = deployment.defaults.ports, deployment.mra.tls_verify_unified_cm, _any(cores)
+    cluster = deployment.cluster_of(node.name)
     name, publisher = cluster.node(node.name).server_name, cluster.publisher.name
-    failure = _unverified(lab)
+    failure = _unverified(deployment)
     if service == "tomcat":
         if node.name != publisher:
             return None
@@ -245,66 +250,68 @@ def _unified_cm_refused(lab: Deployment, node: HostSpec, cores: Cores, service: 
         told = _predict(
             *_caller_refuses(caller, node.name, ports.uds),
             Discovery(node=caller, server=name, state="failed", detail=NOT_VERIFIED),
-            HttpResponse(node=facts.any_client(lab), status=401, payload=containing('realm="Cisco-Edge"')),
+            HttpResponse(node=facts.any_client(deployment), status=401, payload=containing('realm="Cisco-Edge"')),
         )
-        everywhere = len(lab.mra.unified_cm_clusters or ()) == 1 and len(cores) == len(lab.expressway_c)
+        everywhere = len(deployment.mra.unified_cm_clusters or ()) == 1 and len(cores) == len(deployment.expressway_c)
         return replace(told, stops=Stop.REFUSED) if told and everywhere else told
-    if not _trusts(lab, cores, publisher, "tomcat"):
+    if not _trusts(deployment, cores, publisher, "tomcat"):
         return None  # nobody comes so far
     awaits: list[Matcher] = []
     if verify and cluster.mixed_mode:
-        awaits += (*_caller_refuses(caller, node.name, ports.sip_tls), _failed(lab, cores, f"CEtls-{name}"))
+        awaits += (*_caller_refuses(caller, node.name, ports.sip_tls), _failed(deployment, cores, f"CEtls-{name}"))
     if node.name == cluster.tftp[0]:
         awaits += (*_caller_refuses(caller, node.name, ports.configuration_https), failure)
     return _predict(*awaits)
 
 
-def _im_presence_refused(lab: Deployment, node: HostSpec, cores: Cores, service: str) -> Prediction | None:
+def _im_presence_refused(deployment: Deployment, node: HostSpec, cores: Cores, service: str) -> Prediction | None:
     """What it leads to that C cannot verify a certificate of an IM and Presence node."""
-    ports, verify, caller = lab.defaults.ports, lab.mra.tls_verify_im_presence, _any(cores)
-    publisher = lab.im_presence_cluster_of(node.name).publisher.name
+    ports, verify, caller = deployment.defaults.ports, deployment.mra.tls_verify_im_presence, _any(cores)
+    publisher = deployment.im_presence_cluster_of(node.name).publisher.name
     if service == "cup-xmpp":
-        if not _trusts(lab, cores, publisher, "tomcat"):
+        if not _trusts(deployment, cores, publisher, "tomcat"):
             return None  # the cluster is never discovered
         link = XcpLink(node=caller, peer=node.fqdn, state="failed")
         refused = _caller_refuses(caller, node.name, ports.im_presence_xmpp)
-        return _predict(*refused, link, *_no_chat(lab, cores))
+        return _predict(*refused, link, *_no_chat(deployment, cores))
     if node.name != publisher:
         return None
     found = _caller_refuses(caller, node.name, ports.soap)
     if not verify:
-        return _predict(*found, _unverified(lab))
+        return _predict(*found, _unverified(deployment))
     undiscovered = Discovery(node=caller, server=node.fqdn, state="failed", detail=NOT_VERIFIED)
-    alone = len(lab.mra.im_presence_clusters or ()) == 1 and len(cores) == len(lab.expressway_c)
-    return _predict(*found, undiscovered, *((facts.login_refused(lab, facts.any_client(lab)),) if alone else ()))
+    alone = len(deployment.mra.im_presence_clusters or ()) == 1 and len(cores) == len(deployment.expressway_c)
+    return _predict(
+        *found, undiscovered, *((facts.login_refused(deployment, facts.any_client(deployment)),) if alone else ())
+    )
 
 
 Judge = Callable[[Chain], bool]
 
 
-def _verified(lab: Deployment, kind: str, wrong: Judge) -> Iterator[tuple[Cores, HostSpec, Chain]]:
+def _verified(deployment: Deployment, kind: str, wrong: Judge) -> Iterator[tuple[Cores, HostSpec, Chain]]:
     """Yield every server certificate of a kind of host with the Expressway-Cs that verify it with this result."""
     cm = kind == "unified_cm"
-    verify = lab.mra.tls_verify_unified_cm if cm else lab.mra.tls_verify_im_presence
-    clusters = (lab.mra.unified_cm_clusters if cm else lab.mra.im_presence_clusters) or ()
-    for spec in lab.host_specs():
+    verify = deployment.mra.tls_verify_unified_cm if cm else deployment.mra.tls_verify_im_presence
+    clusters = (deployment.mra.unified_cm_clusters if cm else deployment.mra.im_presence_clusters) or ()
+    for spec in deployment.host_specs():
         if spec.kind != kind or spec.cluster not in clusters:
             continue
-        for certificate in lab.certificates_of(spec.name):
+        for certificate in deployment.certificates_of(spec.name):
             by_proxy = certificate.service != "cup-xmpp"
             chains = {
-                core: chain(lab, (spec.name, certificate.service), (core.name, "trusted-ca"))
-                for core in lab.expressway_c
-                if (_verifies(lab, core, verify) if by_proxy else verify)
+                core: chain(deployment, (spec.name, certificate.service), (core.name, "trusted-ca"))
+                for core in deployment.expressway_c
+                if (_verifies(deployment, core, verify) if by_proxy else verify)
             }
             cores = tuple(core for core, found in chains.items() if wrong(found))
             if cores:
                 yield cores, spec, chains[cores[0]]
 
 
-def _refused(lab: Deployment, spec: HostSpec, cores: Cores, service: str) -> Prediction | None:
+def _refused(deployment: Deployment, spec: HostSpec, cores: Cores, service: str) -> Prediction | None:
     find = _unified_cm_refused if spec.kind == "unified_cm" else _im_presence_refused
-    return find(lab, spec, cores, service)
+    return find(deployment, spec, cores, service)
 
 
 EFFECTS = {
@@ -318,15 +325,15 @@ EFFECTS = {
 }
 
 
-def _servers(lab: Deployment, kind: str) -> Iterator[Finding]:
-    for cores, spec, found in _verified(lab, kind, lambda each: not each.good and not each.self_signed):
+def _servers(deployment: Deployment, kind: str) -> Iterator[Finding]:
+    for cores, spec, found in _verified(deployment, kind, lambda each: not each.good and not each.self_signed):
         service = found.certificate.service
         yield Finding(
-            at=lab.place_of_trust_store(cores[0].name, "trusted-ca"),
+            at=deployment.place_of_trust_store(cores[0].name, "trusted-ca"),
             what=f"{_names(cores)} does not trust {found.words}, needed for {words(itself(found.certificate))}",
             sees=EFFECTS[kind, service],
             mend=f"append it to the trusted CA list of {_names(cores)}, and restart",
-            prediction=_refused(lab, spec, cores, service),
+            prediction=_refused(deployment, spec, cores, service),
         )
 
 
@@ -384,11 +391,11 @@ def self_signed_alike(deployment: Deployment) -> Iterator[Finding]:
             )
 
 
-def _first_of_subject(lab: Deployment, core: ExpresswayC, certificate: Certificate) -> str:
+def _first_of_subject(deployment: Deployment, core: ExpresswayC, certificate: Certificate) -> str:
     """Return the highest entry of C's list that has the subject of this self-signed certificate."""
-    for name in held(lab.trust_store(core.name, "trusted-ca")):
+    for name in held(deployment.trust_store(core.name, "trusted-ca")):
         host, slash, service = name.partition("/")
-        if slash and lab.certificate(host, service).common_name == certificate.common_name:
+        if slash and deployment.certificate(host, service).common_name == certificate.common_name:
             return name
     return itself(certificate)
 
@@ -396,20 +403,20 @@ def _first_of_subject(lab: Deployment, core: ExpresswayC, certificate: Certifica
 # ---- the traversal zone
 
 
-def _zone(lab: Deployment, *, on_c: bool, wrong: Judge) -> Iterator[Finding]:
-    port, zone = lab.traversal_zone.port, lab.traversal_zone.name
-    clients = facts.any_client(lab)
-    refused = SipResponse(node=clients, status=lab.defaults.sip.zone_down_status, method="REGISTER")
-    alone = len(lab.expressway_c) == len(lab.expressway_e) == 1
-    no_chat = lab.im_presence and (lab.xcp_link.enable_cvs or not on_c)
-    unserved = (refused, *(facts.no_mechanisms(lab, clients) if no_chat else ())) if alone else ()
+def _zone(deployment: Deployment, *, on_c: bool, wrong: Judge) -> Iterator[Finding]:
+    port, zone = deployment.traversal_zone.port, deployment.traversal_zone.name
+    clients = facts.any_client(deployment)
+    refused = SipResponse(node=clients, status=deployment.defaults.sip.zone_down_status, method="REGISTER")
+    alone = len(deployment.expressway_c) == len(deployment.expressway_e) == 1
+    no_chat = deployment.im_presence and (deployment.xcp_link.enable_cvs or not on_c)
+    unserved = (refused, *(facts.no_mechanisms(deployment, clients) if no_chat else ())) if alone else ()
     # One finding for each store and what it lacks, however many peers show a certificate that needs it.
     stores: dict[tuple[str, str], list[tuple[str, ExpresswayC]]] = {}
-    for edge in lab.expressway_e:
-        for core in lab.expressway_c:
+    for edge in deployment.expressway_e:
+        for core in deployment.expressway_c:
             owner, other = (core.name, edge.name) if on_c else (edge.name, core.name)
-            shown = (edge.name, "server") if on_c else shown_by(lab, core.name)
-            found = chain(lab, shown, (owner, "trusted-ca"))
+            shown = (edge.name, "server") if on_c else shown_by(deployment, core.name)
+            found = chain(deployment, shown, (owner, "trusted-ca"))
             if wrong(found):
                 stores.setdefault((owner, found.words), []).append((other, core))
     for (owner, lacking), met in stores.items():
@@ -417,14 +424,14 @@ def _zone(lab: Deployment, *, on_c: bool, wrong: Judge) -> Iterator[Finding]:
         cores = tuple(dict.fromkeys(core for _, core in met))
         refuses = (_caller_refuses if on_c else _server_refuses)(owner, one_of(*others), port)
         # Of several peers the zone shows the state of one.
-        whole = len(others if on_c else (owner,)) == len(lab.expressway_e)
+        whole = len(others if on_c else (owner,)) == len(deployment.expressway_e)
         yield Finding(
-            at=lab.place_of_trust_store(owner, "trusted-ca"),
+            at=deployment.place_of_trust_store(owner, "trusted-ca"),
             what=f"{owner} does not trust {lacking}, needed for the "
             f"{facts.verb(others, 'certificate', 'certificates')} of {facts.listed(others)}",
-            sees=f"the zone {zone} is {lab.defaults.links.failed}: REGISTER is answered 503, there is no chat",
+            sees=f"the zone {zone} is {deployment.defaults.links.failed}: REGISTER is answered 503, there is no chat",
             mend=f"append it to the trusted CA list of {owner}, and restart it",
-            prediction=_predict(*refuses, *((_failed(lab, cores, zone),) if whole else ()), *unserved),
+            prediction=_predict(*refuses, *((_failed(deployment, cores, zone),) if whole else ()), *unserved),
         )
 
 

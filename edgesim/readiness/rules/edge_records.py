@@ -53,55 +53,57 @@ class Lead:
         return self.edge is not None and self.edge.fqdn.lower() == self.target
 
 
-def _leads(lab: Deployment) -> Iterator[tuple[Lead, ...]]:
+def _leads(deployment: Deployment) -> Iterator[tuple[Lead, ...]]:
     """Yield the records of each MRA domain in each view where clients go by them."""
-    own = {edge.fqdn.lower(): edge for edge in lab.expressway_e}
-    for domain in facts.mra_domains(lab):
+    own = {edge.fqdn.lower(): edge for edge in deployment.expressway_e}
+    for domain in facts.mra_domains(deployment):
         name = f"_collab-edge._tls.{domain.name}"
         for view in VIEWS:
-            if view == "inside" and asked.targets(lab, view, f"_cisco-uds._tcp.{domain.name}"):
+            if view == "inside" and asked.targets(deployment, view, f"_cisco-uds._tcp.{domain.name}"):
                 continue  # that comes first
             leads = []
-            for record in asked.services(lab, view, name):
-                answer = asked.ask(lab, view, record.target, "A")
-                edge = own.get(record.target.lower()) or _at(lab, view, answer)
+            for record in asked.services(deployment, view, name):
+                answer = asked.ask(deployment, view, record.target, "A")
+                edge = own.get(record.target.lower()) or _at(deployment, view, answer)
                 leads.append(Lead(view=view, name=name, record=record, answer=answer, edge=edge))
             if leads:
                 yield tuple(leads)
 
 
-def _at(lab: Deployment, view: View, answer: asked.Answered) -> ExpresswayE | None:
-    for edge in lab.expressway_e:
+def _at(deployment: Deployment, view: View, answer: asked.Answered) -> ExpresswayE | None:
+    for edge in deployment.expressway_e:
         reached = {edge.public_address} if view == "outside" else {edge.public_address, edge.outer, edge.inner}
         if reached.intersection(answer.values):
             return edge
     return None
 
 
-def _asks(lab: Deployment, lead: Lead) -> Matcher:
+def _asks(deployment: Deployment, lead: Lead) -> Matcher:
     """Return what shows that clients get a record of ``_collab-edge``."""
     text = containing(f"SRV {' '.join(map(str, lead.record))}")
-    return DnsAnswer(node=facts.any_client(lab), name=lead.name, qtype="SRV", answers=text)
+    return DnsAnswer(node=facts.any_client(deployment), name=lead.name, qtype="SRV", answers=text)
 
 
-def _unmet(lab: Deployment) -> tuple[Matcher, ...]:
+def _unmet(deployment: Deployment) -> tuple[Matcher, ...]:
     """Return what does not come where no client comes to an Expressway-E."""
-    port = lab.defaults.ports.edge_https
-    return tuple(TcpOpened(node=facts.any_client(lab), peer=edge.name, port=port) for edge in lab.expressway_e)
+    port = deployment.defaults.ports.edge_https
+    return tuple(
+        TcpOpened(node=facts.any_client(deployment), peer=edge.name, port=port) for edge in deployment.expressway_e
+    )
 
 
-def _stop(lab: Deployment, lead: Lead) -> Stop | None:
+def _stop(deployment: Deployment, lead: Lead) -> Stop | None:
     """Return where the clients end whom a record leads astray: all of them, where it is of the domain that they say."""
-    return Stop.NO_ADDRESS if lead.name == f"_collab-edge._tls.{lab.domains.edge}" else None
+    return Stop.NO_ADDRESS if lead.name == f"_collab-edge._tls.{deployment.domains.edge}" else None
 
 
-def _field(lab: Deployment, lead: Lead) -> Path:
+def _field(deployment: Deployment, lead: Lead) -> Path:
     """Return the field that a record comes from."""
-    for index, each in enumerate(lab.dns.extra):
+    for index, each in enumerate(deployment.dns.extra):
         written = each.view == lead.view and each.type == "SRV"
         if written and each.value.lower().split() == [str(part).lower() for part in lead.record]:
             return ("dns", "extra", index)
-    return asked.field_of(lab, lead.view, lead.name, "SRV")
+    return asked.field_of(deployment, lead.view, lead.name, "SRV")
 
 
 # ---- each domain
@@ -171,15 +173,17 @@ def domain_on_c(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
-def _not_served(lab: Deployment, domain: str) -> Prediction | None:
+def _not_served(deployment: Deployment, domain: str) -> Prediction | None:
     """Predict what meets a client that signs in with a domain that Expressway-C does not have."""
-    clients, edges = facts.any_client(lab), facts.edges(lab)
-    refusal = containing(f"Server: {lab.defaults.edge.server_of_e}\r\n")
-    if domain == lab.domains.edge:
-        forms = [form.format(domain=domain) for form in lab.defaults.client.edge_names]
-        naming = [has(lab, lab.certificate(edge.name, "server"), *forms) for edge in lab.expressway_e]
+    clients, edges = facts.any_client(deployment), facts.edges(deployment)
+    refusal = containing(f"Server: {deployment.defaults.edge.server_of_e}\r\n")
+    if domain == deployment.domains.edge:
+        forms = [form.format(domain=domain) for form in deployment.defaults.client.edge_names]
+        naming = [
+            has(deployment, deployment.certificate(edge.name, "server"), *forms) for edge in deployment.expressway_e
+        ]
         if not any(naming):  # the clients refuse the certificate before they hear of it
-            port = lab.defaults.ports.edge_https
+            port = deployment.defaults.ports.edge_https
             return Prediction(
                 awaits=(
                     TlsRefused(node=clients, peer=edges, port=port, reason=containing("mismatch")),
@@ -224,9 +228,9 @@ def edge_address_outside(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
-def _outside_address(lab: Deployment, edge: ExpresswayE) -> str:
+def _outside_address(deployment: Deployment, edge: ExpresswayE) -> str:
     """Return where clients outside have to be led by the FQDN of an Expressway-E."""
-    return lab.load_balancer.address if lab.load_balancer else edge.public_address
+    return deployment.load_balancer.address if deployment.load_balancer else edge.public_address
 
 
 # ---- each record
@@ -306,23 +310,23 @@ def collab_edge_name(deployment: Deployment) -> Iterator[Finding]:
             )
 
 
-def _named(lab: Deployment, lead: Lead) -> bool:
+def _named(deployment: Deployment, lead: Lead) -> bool:
     assert lead.edge is not None
-    limit = lab.defaults.tls.san_limit_characters
-    names = within(map(qualified, lab.certificate(lead.edge.name, "server").names or ()), limit)
+    limit = deployment.defaults.tls.san_limit_characters
+    names = within(map(qualified, deployment.certificate(lead.edge.name, "server").names or ()), limit)
     return first_match([qualified(lead.target)], names) is not None
 
 
-def _mismatch(lab: Deployment, lead: Lead) -> Prediction | None:
+def _mismatch(deployment: Deployment, lead: Lead) -> Prediction | None:
     """Predict that Jabbers outside refuse the certificate for its names: those who know its CA."""
     assert lead.edge is not None
     shown = (lead.edge.name, "server")
-    knowing = [name for name in facts.jabbers(lab) if chain(lab, shown, (name, "system")).good]
-    if not knowing or lead.view != "outside" or lab.certificate(*shown).validity != "valid":
+    knowing = [name for name in facts.jabbers(deployment) if chain(deployment, shown, (name, "system")).good]
+    if not knowing or lead.view != "outside" or deployment.certificate(*shown).validity != "valid":
         return None
     clients = one_of(*knowing)
     refused = TlsRefused(node=clients, peer=lead.edge.name, port=lead.record.port, reason=containing("mismatch"))
-    everybody = len(knowing) == len(facts.clients(lab, outside=True))
+    everybody = len(knowing) == len(facts.clients(deployment, outside=True))
     return Prediction(awaits=(refused,), stops=Stop.CERTIFICATE if everybody else None)
 
 

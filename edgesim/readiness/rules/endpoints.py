@@ -63,24 +63,24 @@ class Endpoint:
         return f"{self.name} ({self.device.type})"
 
 
-def _endpoints(lab: Deployment) -> tuple[Endpoint, ...]:
+def _endpoints(deployment: Deployment) -> tuple[Endpoint, ...]:
     """Return the phones and room devices outside."""
-    outside = {spec.name for spec in facts.clients(lab, outside=True)}
+    outside = {spec.name for spec in facts.clients(deployment, outside=True)}
     return tuple(
-        Endpoint(index=index, machine=machine, device=lab.device(machine.device))
-        for index, machine in enumerate(lab.clients)
+        Endpoint(index=index, machine=machine, device=deployment.device(machine.device))
+        for index, machine in enumerate(deployment.clients)
         if machine.name in outside and machine.device and machine.platform in STORE_OF
     )
 
 
-def _hopeful(lab: Deployment) -> tuple[Endpoint, ...]:
+def _hopeful(deployment: Deployment) -> tuple[Endpoint, ...]:
     """Return those of them that try to come in through the edge."""
-    return tuple(each for each in _endpoints(lab) if _fit(lab, each) and _mode(each) is None)
+    return tuple(each for each in _endpoints(deployment) if _fit(deployment, each) and _mode(each) is None)
 
 
-def _fit(lab: Deployment, endpoint: Endpoint) -> bool:
-    fit = endpoint.device.unfit is None or lab.defaults.client.unfit_device == "tries"
-    return fit and stays_inside(lab, endpoint.machine, endpoint.device) is None
+def _fit(deployment: Deployment, endpoint: Endpoint) -> bool:
+    fit = endpoint.device.unfit is None or deployment.defaults.client.unfit_device == "tries"
+    return fit and stays_inside(deployment, endpoint.machine, endpoint.device) is None
 
 
 def _mode(endpoint: Endpoint) -> str | None:
@@ -208,46 +208,48 @@ def uds_server(deployment: Deployment) -> Iterator[Finding]:
 # ---- Expressway-E's certificate, as devices judge it
 
 
-def _chain(lab: Deployment, edge: ExpresswayE, endpoint: Endpoint) -> Chain:
-    return chain(lab, (edge.name, "server"), (endpoint.name, STORE_OF[endpoint.machine.platform]))
+def _chain(deployment: Deployment, edge: ExpresswayE, endpoint: Endpoint) -> Chain:
+    return chain(deployment, (edge.name, "server"), (endpoint.name, STORE_OF[endpoint.machine.platform]))
 
 
-def _wanted(lab: Deployment) -> tuple[str, ...]:
+def _wanted(deployment: Deployment) -> tuple[str, ...]:
     """Return the names of which devices want one in the SAN."""
-    return tuple(name.format(domain=lab.domains.edge) for name in lab.defaults.client.edge_names)
+    return tuple(name.format(domain=deployment.domains.edge) for name in deployment.defaults.client.edge_names)
 
 
-def _named(lab: Deployment, edge: ExpresswayE) -> bool:
+def _named(deployment: Deployment, edge: ExpresswayE) -> bool:
     """Say whether the SAN of an Expressway-E has the edge domain, in one of its forms."""
-    names = lab.certificate(edge.name, "server").names or ()
-    return first_match(map(qualified, _wanted(lab)), map(qualified, names)) is not None
+    names = deployment.certificate(edge.name, "server").names or ()
+    return first_match(map(qualified, _wanted(deployment)), map(qualified, names)) is not None
 
 
-def _accepts(lab: Deployment, edge: ExpresswayE, endpoint: Endpoint) -> bool:
-    return _chain(lab, edge, endpoint).good and _named(lab, edge)
+def _accepts(deployment: Deployment, edge: ExpresswayE, endpoint: Endpoint) -> bool:
+    return _chain(deployment, edge, endpoint).good and _named(deployment, edge)
 
 
-def _arrives(lab: Deployment, endpoint: Endpoint) -> bool:
+def _arrives(deployment: Deployment, endpoint: Endpoint) -> bool:
     """Say whether a device accepts every Expressway-E, and so gets an answer."""
-    return all(_accepts(lab, edge, endpoint) for edge in lab.expressway_e)
+    return all(_accepts(deployment, edge, endpoint) for edge in deployment.expressway_e)
 
 
-def _refuses(lab: Deployment, edge: ExpresswayE, endpoints: tuple[Endpoint, ...], alert: str) -> Prediction | None:
+def _refuses(
+    deployment: Deployment, edge: ExpresswayE, endpoints: tuple[Endpoint, ...], alert: str
+) -> Prediction | None:
     """Predict that devices end the handshake with an Expressway-E. None where another one would do for them: which of
     them they try first follows from the weights of SRV records."""
-    if any(_accepts(lab, other, each) for other in lab.expressway_e for each in endpoints):
+    if any(_accepts(deployment, other, each) for other in deployment.expressway_e for each in endpoints):
         return None
-    port, devices = lab.defaults.ports.edge_https, _any(endpoints)
+    port, devices = deployment.defaults.ports.edge_https, _any(endpoints)
     awaits: list[Matcher] = [TlsRefused(node=edge.name, peer=devices, port=port, alert=alert)]
-    return Prediction(awaits=tuple(awaits), never=(HttpRequest(node=facts.edges(lab), peer=devices),))
+    return Prediction(awaits=tuple(awaits), never=(HttpRequest(node=facts.edges(deployment), peer=devices),))
 
 
-def _strangers(lab: Deployment, platform: str) -> Iterator[tuple[ExpresswayE, Chain, tuple[Endpoint, ...]]]:
+def _strangers(deployment: Deployment, platform: str) -> Iterator[tuple[ExpresswayE, Chain, tuple[Endpoint, ...]]]:
     """Yield each Expressway-E with those who cannot build its chain, those together who lack the same."""
-    for edge in lab.expressway_e:
+    for edge in deployment.expressway_e:
         found: dict[tuple[str, ...], tuple[Chain, tuple[Endpoint, ...]]] = {}
-        for endpoint in _hopeful(lab):
-            judged = _chain(lab, edge, endpoint)
+        for endpoint in _hopeful(deployment):
+            judged = _chain(deployment, edge, endpoint)
             if endpoint.machine.platform == platform and not judged.good:
                 _, others = found.get(judged.missing, (judged, ()))
                 found[judged.missing] = (judged, (*others, endpoint))
@@ -353,21 +355,29 @@ class Shown:
     """Whether it comes so far as to show it."""
 
 
-def _with_certificates(lab: Deployment) -> Iterator[Shown]:
-    coming = {each.name for each in _hopeful(lab) if _arrives(lab, each)}
-    coming |= {each.name for each in lab.clients if each.platform not in STORE_OF and _trusted_by_jabber(lab, each)}
-    outside = {spec.name for spec in facts.clients(lab, outside=True)}
-    for machine in lab.clients:
-        if machine.name in outside and any(each.service == "client" for each in lab.certificates_of(machine.name)):
+def _with_certificates(deployment: Deployment) -> Iterator[Shown]:
+    coming = {each.name for each in _hopeful(deployment) if _arrives(deployment, each)}
+    coming |= {
+        each.name
+        for each in deployment.clients
+        if each.platform not in STORE_OF and _trusted_by_jabber(deployment, each)
+    }
+    outside = {spec.name for spec in facts.clients(deployment, outside=True)}
+    for machine in deployment.clients:
+        if machine.name in outside and any(
+            each.service == "client" for each in deployment.certificates_of(machine.name)
+        ):
             yield Shown(
                 machine=machine,
-                at=lab.place_of_certificate(machine.name, "client"),
+                at=deployment.place_of_certificate(machine.name, "client"),
                 trying=machine.name in coming,
             )
 
 
-def _trusted_by_jabber(lab: Deployment, machine: ClientHost) -> bool:
-    return all(chain(lab, (edge.name, "server"), (machine.name, "system")).good for edge in lab.expressway_e)
+def _trusted_by_jabber(deployment: Deployment, machine: ClientHost) -> bool:
+    return all(
+        chain(deployment, (edge.name, "server"), (machine.name, "system")).good for edge in deployment.expressway_e
+    )
 
 
 @book.rule(
@@ -407,9 +417,11 @@ def client_certificate(deployment: Deployment) -> Iterator[Finding]:
             )
 
 
-def _by_all(lab: Deployment, name: str) -> bool:
+def _by_all(deployment: Deployment, name: str) -> bool:
     """Say whether every Expressway-E refuses a client's certificate."""
-    return not any(chain(lab, (name, "client"), (edge.name, "activation-code")).good for edge in lab.expressway_e)
+    return not any(
+        chain(deployment, (name, "client"), (edge.name, "activation-code")).good for edge in deployment.expressway_e
+    )
 
 
 @book.rule(

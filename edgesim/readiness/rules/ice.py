@@ -156,7 +156,7 @@ def turn_peer(deployment: Deployment) -> Iterator[Finding]:
     """A relay on one peer sends to a relay on another, and among themselves they know no static NAT."""
     if not deployment.mra.ice_passthrough:
         return
-    ports, ways = deployment.defaults.ports, deployment.ways
+    ports, checker = deployment.defaults.ports, deployment.flow_checker
     for index, server in enumerate(deployment.expressway_e):
         if not (server.turn_server and server.static_nat):
             continue
@@ -164,7 +164,7 @@ def turn_peer(deployment: Deployment) -> Iterator[Finding]:
         for peer in deployment.expressway_e:
             if peer is server:
                 continue
-            passage = ways.passage("udp", peer.name, server.outer, first, source_port=first, local=peer.outer)
+            passage = checker.passage("udp", peer.name, server.outer, first, source_port=first, local=peer.outer)
             if blocked := passage.blocked:
                 yield Finding(
                     at=("expressway_e", index, "outer"),

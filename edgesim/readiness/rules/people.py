@@ -23,9 +23,9 @@ DOCUMENTED = re.compile(r"[A-Za-z0-9._~#-]+")
 UNAUTHORIZED = containing('realm="Cisco-Edge"')
 
 
-def _address(lab: Deployment, user: User) -> Jid | None:
+def _address(deployment: Deployment, user: User) -> Jid | None:
     """Return where a user chats, None where the id has no place in an address."""
-    domain = lab.im_presence_cluster_of(user.im_presence_node or "").presence_domains[0]
+    domain = deployment.im_presence_cluster_of(user.im_presence_node or "").presence_domains[0]
     try:
         return Jid.of_user(user.id, domain)
     except JidError:
@@ -66,18 +66,20 @@ def _foreign(user: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(repr(each) for each in user if not DOCUMENTED.fullmatch(each)))
 
 
-def _forbidden(lab: Deployment, user: User) -> Prediction | None:
+def _forbidden(deployment: Deployment, user: User) -> Prediction | None:
     """Predict that the edge refuses what is asked about a user; None where nobody asks from outside."""
-    if not facts.jabbers(lab) or not _signs_in(lab, user):
+    if not facts.jabbers(deployment) or not _signs_in(deployment, user):
         return None
-    status = lab.defaults.edge.allow_list_status
-    refusal = HttpResponse(node=facts.any_client(lab), peer=facts.edges(lab), status=status, key=f"user:{user.id}")
+    status = deployment.defaults.edge.allow_list_status
+    refusal = HttpResponse(
+        node=facts.any_client(deployment), peer=facts.edges(deployment), status=status, key=f"user:{user.id}"
+    )
     return Prediction(awaits=(refusal,))
 
 
-def _signs_in(lab: Deployment, user: User) -> bool:
+def _signs_in(deployment: Deployment, user: User) -> bool:
     """Say whether a user has something to sign in to from a Jabber outside."""
-    prefixes = {modes.PREFIX_OF[each.platform] for each in lab.clients if each.name in facts.jabbers(lab)}
+    prefixes = {modes.PREFIX_OF[each.platform] for each in deployment.clients if each.name in facts.jabbers(deployment)}
     return user.im_presence_node is not None or any(name[:3] in prefixes for name in user.devices or ())
 
 

@@ -124,9 +124,9 @@ def _lacking(cluster: UnifiedCmCluster, profile: SecurityProfile) -> str | None:
     return None if "TCP" in profile.transport.split("+") else f"has the transport {profile.transport}, not TCP"
 
 
-def _registers(lab: Deployment, devices: Sequence[str]) -> bool:
+def _registers(deployment: Deployment, devices: Sequence[str]) -> bool:
     """Say whether one of these devices registers from outside: a phone or room device, or that of a Jabber."""
-    outside = {spec.name for spec in facts.clients(lab, outside=True)}
-    machines = [each for each in lab.clients if each.name in outside]
+    outside = {spec.name for spec in facts.clients(deployment, outside=True)}
+    machines = [each for each in deployment.clients if each.name in outside]
     prefixes = {modes.PREFIX_OF[each.platform] for each in machines if each.platform in modes.PREFIX_OF}
     return any(each.device in devices for each in machines) or any(name[:3] in prefixes for name in devices)

@@ -61,12 +61,12 @@ def usages(deployment: Deployment) -> Iterator[Finding]:
             )
 
 
-def _refused(lab: Deployment, certificate: Certificate, machine: ExpresswayE | ExpresswayC) -> tuple[str, ...]:
+def _refused(deployment: Deployment, certificate: Certificate, machine: ExpresswayE | ExpresswayC) -> tuple[str, ...]:
     """Return why the machine does not take the certificate, as one or, from X15.5 on, as both of its two."""
     has = [SERVER_AUTH] if certificate.server_auth else []
     has += [CLIENT_AUTH] if certificate.client_auth else []
     found: tuple[str, ...] = ()
-    for store in _stores(lab, certificate, machine):
+    for store in _stores(deployment, certificate, machine):
         found += upload_problems(
             has,
             "expressway_e" if isinstance(machine, ExpresswayE) else "expressway_c",
@@ -78,22 +78,22 @@ def _refused(lab: Deployment, certificate: Certificate, machine: ExpresswayE | E
 
 
 def _stores(
-    lab: Deployment, certificate: Certificate, machine: ExpresswayE | ExpresswayC
+    deployment: Deployment, certificate: Certificate, machine: ExpresswayE | ExpresswayC
 ) -> Iterator[CertificateStore]:
     """Yield as which certificates it serves. The client certificate of E plays no part in MRA: E dials nobody."""
     if certificate.service == "server":
         yield "server"
     both = isinstance(machine, ExpresswayC) and _has("separate client certificate", machine)
-    if both and shown_by(lab, machine.name) == (machine.name, certificate.service):
+    if both and shown_by(deployment, machine.name) == (machine.name, certificate.service):
         yield "client"
 
 
-def _sees(lab: Deployment, certificate: Certificate, machine: ExpresswayE | ExpresswayC) -> str:
+def _sees(deployment: Deployment, certificate: Certificate, machine: ExpresswayE | ExpresswayC) -> str:
     refused = "the product refuses the upload and goes on with the old certificate; where this one is in place all the "
     if not certificate.server_auth:
         return f"{refused}same, whoever connects refuses it"
     if isinstance(machine, ExpresswayE):
-        if any(not _has("server-only certificate on e", core) for core in lab.expressway_c):
+        if any(not _has("server-only certificate on e", core) for core in deployment.expressway_c):
             return (
                 f"{refused}same, sign-in works and the phone does not register: Expressway-C answers SERVICE with 403"
             )
@@ -104,38 +104,40 @@ def _sees(lab: Deployment, certificate: Certificate, machine: ExpresswayE | Expr
     return f"{zone}: no phone service, no chat"
 
 
-def _effect(lab: Deployment, certificate: Certificate, machine: ExpresswayE | ExpresswayC) -> Prediction | None:
-    port = lab.traversal_zone.port
+def _effect(deployment: Deployment, certificate: Certificate, machine: ExpresswayE | ExpresswayC) -> Prediction | None:
+    port = deployment.traversal_zone.port
     awaits: list[Matcher] = []
     if isinstance(machine, ExpresswayE):
         if not certificate.server_auth:
-            for core in lab.expressway_c:
+            for core in deployment.expressway_c:
                 awaits.append(TlsRefused(node=core.name, peer=machine.name, port=port, reason=NOT_FOR_THIS))
                 awaits.append(TlsRefused(node=machine.name, peer=core.name, port=port, alert="unsupported certificate"))
-        elif all(not _has("server-only certificate on e", core) for core in lab.expressway_c):
+        elif all(not _has("server-only certificate on e", core) for core in deployment.expressway_c):
             detail = containing(f"E's certificate lacks {CLIENT_AUTH}")
-            awaits.append(Authentication(node=facts.cores(lab), granted=False, detail=detail))
-    elif not certificate.client_auth and shown_by(lab, machine.name) == (machine.name, certificate.service):
-        awaits += _client_side(lab, machine, port)
+            awaits.append(Authentication(node=facts.cores(deployment), granted=False, detail=detail))
+    elif not certificate.client_auth and shown_by(deployment, machine.name) == (machine.name, certificate.service):
+        awaits += _client_side(deployment, machine, port)
     return Prediction(awaits=tuple(awaits)) if awaits else None
 
 
-def _client_side(lab: Deployment, core: ExpresswayC, port: int) -> Iterator[Matcher]:
+def _client_side(deployment: Deployment, core: ExpresswayC, port: int) -> Iterator[Matcher]:
     """Yield what comes of a C that shows a certificate without clientAuth."""
-    checking = [edge for edge in lab.expressway_e if edge.eku_checking or not _has("separate client certificate", edge)]
+    checking = [
+        edge for edge in deployment.expressway_e if edge.eku_checking or not _has("separate client certificate", edge)
+    ]
     for edge in checking:
         yield TlsRefused(node=edge.name, peer=core.name, port=port, reason=NOT_FOR_THIS)
         yield TlsRefused(node=core.name, peer=edge.name, port=port, alert="unsupported certificate")
-    zone = lab.traversal_zone.name
-    if len(checking) == len(lab.expressway_e):
-        yield ZoneState(node=core.name, zone=zone, state=lab.defaults.links.failed)
+    zone = deployment.traversal_zone.name
+    if len(checking) == len(deployment.expressway_e):
+        yield ZoneState(node=core.name, zone=zone, state=deployment.defaults.links.failed)
     elif not checking:
-        yield ZoneState(node=core.name, zone=zone, state=lab.defaults.links.active)
+        yield ZoneState(node=core.name, zone=zone, state=deployment.defaults.links.active)
     if _has("separate client certificate", core):
-        for node in (core.name, facts.edges(lab)):
+        for node in (core.name, facts.edges(deployment)):
             yield SshTunnel(node=node, state="failed", detail=containing(CLIENT_AUTH))
-        if len(lab.expressway_c) == 1:
-            yield HttpResponse(node=facts.any_client(lab), peer=facts.edges(lab), status=502)
+        if len(deployment.expressway_c) == 1:
+            yield HttpResponse(node=facts.any_client(deployment), peer=facts.edges(deployment), status=502)
 
 
 # ---- names
@@ -173,18 +175,18 @@ def alias_form(deployment: Deployment) -> Iterator[Finding]:
 Kinds = tuple[str, ...]
 
 
-def _pending(lab: Deployment, kinds: Kinds, mend: Callable[[str], str]) -> Iterator[Finding]:
+def _pending(deployment: Deployment, kinds: Kinds, mend: Callable[[str], str]) -> Iterator[Finding]:
     """Yield what goes wrong because something was uploaded and does not count yet: what would without the upload."""
-    before = _found(lab)
-    for place, store in enumerate(lab.trust):
-        if not store.pending or lab.host(store.host).kind not in kinds:
+    before = _found(deployment)
+    for place, store in enumerate(deployment.trust):
+        if not store.pending or deployment.host(store.host).kind not in kinds:
             continue
         without = store.model_copy(update={"pending": ()})
-        trust = (*lab.trust[:place], without, *lab.trust[place + 1 :])
-        for key, finding in _found(lab.model_copy(update={"trust": trust})).items():
+        trust = (*deployment.trust[:place], without, *deployment.trust[place + 1 :])
+        for key, finding in _found(deployment.model_copy(update={"trust": trust})).items():
             if key not in before:
                 yield Finding(
-                    at=lab.place_of_trust_store(store.host, store.store),
+                    at=deployment.place_of_trust_store(store.host, store.store),
                     what=f"{store.store} of {store.host} got {' and '.join(words(each) for each in store.pending)} "
                     "after the last restart: they do not count yet",
                     sees=finding.sees,
@@ -193,10 +195,10 @@ def _pending(lab: Deployment, kinds: Kinds, mend: Callable[[str], str]) -> Itera
                 )
 
 
-def _found(lab: Deployment) -> dict[tuple[str, str], Finding]:
+def _found(deployment: Deployment) -> dict[tuple[str, str], Finding]:
     others = (endpoints.client_certificate, endpoints.ca_list, certificate_names.system_trust)
     finds = (*(rule.find for rule in certificates.book.rules), *others)
-    return {(find.__name__, each.what): each for find in finds for each in find(lab)}
+    return {(find.__name__, each.what): each for find in finds for each in find(deployment)}
 
 
 @book.rule("CERT-14.not-restarted", requires="an Expressway is restarted after a trusted CA was uploaded")

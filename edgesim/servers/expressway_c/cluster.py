@@ -22,7 +22,7 @@ from edgesim.node import Node
 from edgesim.pki import Policy, client_context, names_of, server_context
 from edgesim.servers.expressway_c.credentials import Credentials, Issued, SignIn
 from edgesim.servers.expressway_c.tls import FIRST_MATCH, shown_as_client
-from edgesim.servers.expressway_c.user_data import Account, Place
+from edgesim.servers.expressway_c.user_data import Account, UdsServer
 
 TARGET = "/credentials"
 MAX_PENDING = 10_000
@@ -81,7 +81,7 @@ def _from_json(one: Any) -> Record:
             "served": bool(served),
             **rest,
         } if not rest and is_host(host) and 0 < port < 65536 and all(isinstance(name, str) for name in servers):
-            account = Account(user=user, home=Place(host=host, port=port), servers=tuple(servers), served=served)
+            account = Account(user=user, home=UdsServer(host=host, port=port), servers=tuple(servers), served=served)
             return SignIn(account=account, password=password, at=at)
         case _:
             raise ClusterError("a member of the list is no record")

@@ -28,7 +28,7 @@ from edgesim.servers.expressway_c.answers import failed, refused
 from edgesim.servers.expressway_c.authentication import SHOWN, Authenticator
 from edgesim.servers.expressway_c.edge_config import EdgeConfigService
 from edgesim.servers.expressway_c.locating import locate
-from edgesim.servers.expressway_c.tunnel import Link
+from edgesim.servers.expressway_c.tunnel import TunnelClient
 from edgesim.servers.expressway_c.zone import WRONG_NAME
 
 
@@ -71,7 +71,7 @@ class HttpProxy:
         """Put the automatic rules, and the administrator's after them, into force."""
         self.allow_list = AllowList((*automatic, *own_rules(self.node)))
 
-    async def handle(self, request: Request, link: Link) -> Response:
+    async def handle(self, request: Request, link: TunnelClient) -> Response:
         """Answer a request that came through the tunnel of ``link``."""
         edge = link.edge
         if edge is None:

@@ -23,7 +23,7 @@ from edgesim.servers.expressway_c.http_proxy import HttpProxy, mra_domains
 from edgesim.servers.expressway_c.media import MediaSide
 from edgesim.servers.expressway_c.retries import Retries
 from edgesim.servers.expressway_c.sip import SipSide
-from edgesim.servers.expressway_c.tunnel import Tunnels
+from edgesim.servers.expressway_c.tunnel import TunnelClients
 from edgesim.servers.expressway_c.user_data import UserData
 from edgesim.servers.expressway_c.xcp import XcpSide
 
@@ -62,7 +62,7 @@ class ExpresswayC:
             domains=mra_domains(node),
         )
         self.retries = Retries(node)
-        self.tunnels = Tunnels(
+        self.tunnels = TunnelClients(
             node,
             greeting,
             self.proxy.handle,

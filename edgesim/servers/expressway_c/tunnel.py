@@ -45,13 +45,13 @@ NEVER_BYTES = 2**60
 
 ADDED = 1024
 """Octets by which a request line or header block may be longer than a client's: what E adds to them."""
-Handler = Callable[[Request, "Link"], Awaitable[Response]]
+Handler = Callable[[Request, "TunnelClient"], Awaitable[Response]]
 
 
-class Link:
+class TunnelClient:
     """The tunnel to one Expressway-E, by the peer address of the traversal zone."""
 
-    def __init__(self, tunnels: Tunnels, peer: str) -> None:
+    def __init__(self, tunnels: TunnelClients, peer: str) -> None:
         self.peer = peer
         self.edge: Greeting | None = None
         """What E said of itself, while the tunnel is up; `last_edge` outlives it."""
@@ -166,7 +166,7 @@ class Link:
         await self.server.close()
 
 
-class Tunnels:
+class TunnelClients:
     """All tunnels of a C. ``handler`` answers what comes through them, ``greeting`` says who C is."""
 
     def __init__(
@@ -193,7 +193,7 @@ class Tunnels:
         _, host_key = key_pair(Role.HOST, user=zone.user, password=zone.password)
         self._user_key = asyncssh.import_private_key(user_key)
         self._host_key = asyncssh.import_public_key(host_key)
-        self.links = tuple(Link(self, peer) for peer in deployment.traversal_zone.peer_addresses)
+        self.links = tuple(TunnelClient(self, peer) for peer in deployment.traversal_zone.peer_addresses)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:

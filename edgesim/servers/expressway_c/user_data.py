@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class UdsServer:
     """A Unified CM node as C dials it."""
 
     host: str
@@ -41,7 +41,7 @@ class Account:
     """What C learnt of a user at the home cluster. ``served`` says that a UC service profile gives it services."""
 
     user: str
-    home: Place
+    home: UdsServer
     servers: tuple[str, ...]
     served: bool
 
@@ -97,7 +97,7 @@ class UserData:
         """Say whether a node is not known to be down."""
         return self._bad.get(host.lower(), 0.0) <= self.node.host.clock.time()
 
-    async def _ask(self, places: Sequence[Place], ask: Callable[[Place], Awaitable[T]]) -> T:
+    async def _ask(self, places: Sequence[UdsServer], ask: Callable[[UdsServer], Awaitable[T]]) -> T:
         """Ask the first node that is not known to be down; from X14.2 on, when it is of no use, others at random."""
         left = [place for place in places if self.usable(place.host)]
         failures: list[_NodeUseless] = []
@@ -131,11 +131,11 @@ class UserData:
             raise Refused("unknown user, or not homed here")
         return await self._ask(self._home_places(home, clusters), call.read)
 
-    def _places(self, names: Sequence[str]) -> list[Place]:
+    def _places(self, names: Sequence[str]) -> list[UdsServer]:
         port = self.node.defaults.ports.uds
-        return [Place(host=name, port=port) for name in names]
+        return [UdsServer(host=name, port=port) for name in names]
 
-    def _home_places(self, home: Place, clusters: list[list[Place]]) -> list[Place]:
+    def _home_places(self, home: UdsServer, clusters: list[list[UdsServer]]) -> list[UdsServer]:
         """The home node, then the other nodes of its cluster as far as C discovered them."""
         for places in clusters:
             if any(place.host.lower() == home.host.lower() for place in places):
@@ -143,7 +143,7 @@ class UserData:
         return [home]
 
     async def get(
-        self, place: Place, target: str, *, user: str, tracking: str | None, authorization: str | None = None
+        self, place: UdsServer, target: str, *, user: str, tracking: str | None, authorization: str | None = None
     ) -> Response:
         """Send a UDS request. Raises `_NodeFailed` where the node is at fault."""
         headers = [("Host", f"{place.host}:{place.port}"), ("Accept", "*/*")]
@@ -177,7 +177,7 @@ class _Call:
         self._tracking = tracking
         self._authorization = basic_authorization(user, password)
 
-    async def find_home(self, place: Place) -> Place | None:
+    async def find_home(self, place: UdsServer) -> UdsServer | None:
         answer = await self._get(place, uds.cluster_user_target(username=self._user))
         found = self._read(place, answer, uds.ClusterUser.parse)
         if found.home is None:
@@ -185,10 +185,10 @@ class _Call:
         try:
             where = parse_url(found.home.servers_uri)
         except ValueError:
-            return Place(host=found.home.host, port=place.port)
-        return Place(host=where.host, port=where.port)
+            return UdsServer(host=found.home.host, port=place.port)
+        return UdsServer(host=where.host, port=where.port)
 
-    async def read(self, place: Place) -> Account:
+    async def read(self, place: UdsServer) -> Account:
         devices = await self._get(place, uds.user_target(self._user, "devices"), self._authorization)
         self._granted(place, devices)
         servers = self._read(place, await self._get(place, SERVERS), uds.Servers.parse)
@@ -201,16 +201,16 @@ class _Call:
             served=user.home_cluster and bool(user.service_profile),
         )
 
-    async def _get(self, place: Place, target: str, authorization: str | None = None) -> Response:
+    async def _get(self, place: UdsServer, target: str, authorization: str | None = None) -> Response:
         return await self._data.get(
             place, target, user=self._user, tracking=self._tracking, authorization=authorization
         )
 
-    def _granted(self, place: Place, answer: Response) -> None:
+    def _granted(self, place: UdsServer, answer: Response) -> None:
         if answer.status != 200:
             raise Refused(f"{place.host} answered {answer.status}")
 
-    def _read(self, place: Place, answer: Response, parse: Callable[[bytes], T]) -> T:
+    def _read(self, place: UdsServer, answer: Response, parse: Callable[[bytes], T]) -> T:
         self._granted(place, answer)
         try:
             return parse(answer.body)

@@ -23,7 +23,7 @@ from edgesim.servers.expressway_e.sip_balance import Balance
 from edgesim.servers.expressway_e.sip_clients import Client, Clients, Wish
 from edgesim.servers.expressway_e.sip_digests import DigestCache
 from edgesim.servers.expressway_e.sip_service import ServiceClient
-from edgesim.servers.expressway_e.zone import Link, TraversalServer
+from edgesim.servers.expressway_e.zone import TraversalLink, TraversalServer
 from edgesim.sip import stun
 from edgesim.sip.addresses import NameAddr, SipUri
 from edgesim.sip.admission import ProxyRefusal
@@ -68,7 +68,7 @@ class _Endpoint(SipEndpoint):
 
 
 def _heard(connection: Connection) -> None:
-    if isinstance(connection.context, Link):
+    if isinstance(connection.context, TraversalLink):
         connection.context.heard = asyncio.get_running_loop().time()
 
 
@@ -233,7 +233,7 @@ class SipSide:
             (self._zone_name, "Unified Communications traversal server", state, reason),
         ]
 
-    def _side(self, link: Link) -> Hop:
+    def _side(self, link: TraversalLink) -> Hop:
         """Return E's side of the traversal zone on the interface by which a C reached it."""
         return self._sides[link.connection.local[0]]
 
@@ -257,7 +257,7 @@ class SipSide:
 
     def _on_lost(self, connection: Connection, exc: Exception | None) -> None:
         self._core.lost(connection)
-        if isinstance(connection.context, Link):
+        if isinstance(connection.context, TraversalLink):
             self.zone.lost(connection.context)
         elif isinstance(connection.context, Client):
             self.clients.lost(connection.context)
@@ -277,7 +277,9 @@ class SipSide:
             return message.failure(self._sip.stun_error)
         return None
 
-    async def _ask_path(self, message: stun.StunMessage, answer: stun.StunMessage, client: Client, link: Link) -> None:
+    async def _ask_path(
+        self, message: stun.StunMessage, answer: stun.StunMessage, client: Client, link: TraversalLink
+    ) -> None:
         """Answer a client's keep-alive as C answers for the rest of the path; a C that is silent says no."""
         named = client.node.encode("utf-8", "surrogateescape")
         path = ((stun.Attribute.REGISTERED_PATH, named),)
@@ -302,7 +304,7 @@ class SipSide:
         peer = context.connection.context
         if isinstance(peer, Client):
             return self._from_client(context, peer)
-        if isinstance(peer, Link):
+        if isinstance(peer, TraversalLink):
             self._from_core(context, peer)
         return None
 
@@ -397,7 +399,7 @@ class SipSide:
         else:
             self._core.refuse(context, status)
 
-    async def _judgement(self, request: Request, credentials: DigestCredentials, link: Link) -> int:
+    async def _judgement(self, request: Request, credentials: DigestCredentials, link: TraversalLink) -> int:
         """Ask the C of ``link``, and, where the user is unknown there, the others; return the status of the answer."""
         host = SipUri.parse(request.uri).host
         status = 0
@@ -407,7 +409,7 @@ class SipSide:
                 break
         return status
 
-    async def _ask_core(self, method: str, credentials: DigestCredentials, host: str, link: Link) -> int:
+    async def _ask_core(self, method: str, credentials: DigestCredentials, host: str, link: TraversalLink) -> int:
         """Send a SERVICE, remember the hash that a 200 brings, and return the status of the answer.
 
         What no SERVICE can hold is refused without asking.
@@ -433,7 +435,7 @@ class SipSide:
         outgoing: Request,
         client: Client,
         *,
-        link: Link | None = None,
+        link: TraversalLink | None = None,
         user: str | None = None,
     ) -> None:
         """Forward a request of a client that proved itself, through ``link`` if its way is known already.
@@ -463,7 +465,7 @@ class SipSide:
     def _is_own(self, uri: SipUri) -> bool:
         return (same_host(uri.host), uri.port or self._outer.port) in self._own
 
-    def _route(self, outgoing: Request, client: Client) -> Link:
+    def _route(self, outgoing: Request, client: Client) -> TraversalLink:
         """Remove E's own Routes and return the way to the C that the next one names, or to a better one.
 
         Raises `ProxyRefusal`.
@@ -488,12 +490,12 @@ class SipSide:
             link = self._adapted(link, uri.host, client)
         return self._or_refuse(link)
 
-    def _or_refuse(self, link: Link | None) -> Link:
+    def _or_refuse(self, link: TraversalLink | None) -> TraversalLink:
         if link is None:
             raise ProxyRefusal(self._sip.zone_down_status, "no C can be reached")
         return link
 
-    def _adapted(self, link: Link | None, named: str, client: Client) -> Link | None:
+    def _adapted(self, link: TraversalLink | None, named: str, client: Client) -> TraversalLink | None:
         """Return the C for a client that can change its path: where it is, elsewhere if that one is down, full or
         overloaded."""
         if client.named == named and client.link is not None and client.link.active:
@@ -508,7 +510,7 @@ class SipSide:
 
     # ---- from a C
 
-    def _from_core(self, context: ResponseContext, link: Link) -> None:
+    def _from_core(self, context: ResponseContext, link: TraversalLink) -> None:
         request = context.request
         if request.method == "OPTIONS" and self._is_own(SipUri.parse(request.uri)):
             self._core.answer(context, self.zone.options(request, link))

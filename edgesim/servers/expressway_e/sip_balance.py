@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgesim.deployment import Defaults
-from edgesim.servers.expressway_e.zone import Link
+from edgesim.servers.expressway_e.zone import TraversalLink
 
 
 class Balance:
@@ -20,12 +20,12 @@ class Balance:
         self._capacity = defaults.links.registrations_available
         self._ratio = defaults.sip.imbalance_ratio
 
-    def load(self, link: Link) -> int:
+    def load(self, link: TraversalLink) -> int:
         """Return how many registrations a C has: what it last reported and what E moved since."""
         held = 0 if link.usage is None else self._capacity - link.usage.registrations
         return held + link.moved
 
-    def choose(self, link: Link, live: Sequence[Link], *, new: bool) -> Link:
+    def choose(self, link: TraversalLink, live: Sequence[TraversalLink], *, new: bool) -> TraversalLink:
         """Return the C for a REGISTER on its way to ``link``; a ``new`` one comes on top of the reported load."""
         loads = {other: self.load(other) for other in live if other.accepts}
         mean = sum(loads.values()) / len(loads)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from edgesim.servers.expressway_e.zone import Link
+from edgesim.servers.expressway_e.zone import TraversalLink
 from edgesim.sip.addresses import SipUri
 from edgesim.sip.connection import Connection
 from edgesim.sip.message import Request
@@ -31,7 +31,7 @@ class Client:
     connection: Connection
     proved: dict[str, None] = field(default_factory=dict)
     challenges: int = 0
-    link: Link | None = None
+    link: TraversalLink | None = None
     named: str = ""
     node: str = ""
     contacts: dict[Target, None] = field(default_factory=dict)

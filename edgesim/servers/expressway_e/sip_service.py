@@ -13,7 +13,7 @@ from collections.abc import Callable
 from edgesim.edge import service
 from edgesim.node import Node
 from edgesim.pki.keys import sign_sha1
-from edgesim.servers.expressway_e.zone import Link
+from edgesim.servers.expressway_e.zone import TraversalLink
 from edgesim.sip.digest import DigestCredentials
 from edgesim.sip.message import Request
 from edgesim.sip.proxy import MAGIC, Hop
@@ -27,7 +27,7 @@ OWN_PORTS = (25000, 29999)
 class ServiceClient:
     """Makes the SERVICE requests of one E. ``side`` is E's side towards a C."""
 
-    def __init__(self, node: Node, side: Callable[[Link], Hop], agent: str) -> None:
+    def __init__(self, node: Node, side: Callable[[TraversalLink], Hop], agent: str) -> None:
         self._node = node
         self._side = side
         self._agent = agent
@@ -37,7 +37,7 @@ class ServiceClient:
         self._identity = node.identities["server"]
         self._certificate = self._identity.pem()
 
-    def request(self, credentials: DigestCredentials, *, method: str, host: str, link: Link) -> Request:
+    def request(self, credentials: DigestCredentials, *, method: str, host: str, link: TraversalLink) -> Request:
         """Return the SERVICE about a client's digest for a request to the Unified CM node ``host``, for one C."""
         draw, zone = self._entropy, self._node.deployment.traversal_zone
         self._sequence += 1

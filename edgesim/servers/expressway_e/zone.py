@@ -27,7 +27,7 @@ IDENTITY = "Peer's TLS certificate identity was unacceptable"
 
 
 @dataclass(slots=True, eq=False)
-class Link:
+class TraversalLink:
     """One connection of a C. ``heard`` is the loop's time of the last octets; ``usage`` what C last reported.
 
     ``moved`` counts the registrations that E has sent to this C, less those that it has taken from it, since then.
@@ -61,7 +61,7 @@ class TraversalServer:
     def __init__(self, node: Node, answers: Answers, changed: Callable[[], None]) -> None:
         self.node = node
         self.settings = node.deployment.traversal_zone
-        self.links: dict[str, Link] = {}
+        self.links: dict[str, TraversalLink] = {}
         """The active link of each C, by its address, in the order in which they came up."""
         self._answers = answers
         self._changed = changed
@@ -81,11 +81,11 @@ class TraversalServer:
         """Seconds after which a C that says nothing counts as gone: its probe and all repetitions were missed."""
         return self._texts.probe_keepalive_s + self._texts.probe_retry_count * self._texts.probe_retry_s + 1.0
 
-    def live(self) -> list[Link]:
+    def live(self) -> list[TraversalLink]:
         """Return the links by which requests can go, oldest first."""
         return [link for link in self.links.values() if link.active]
 
-    def at(self, address: str) -> Link | None:
+    def at(self, address: str) -> TraversalLink | None:
         """Return the active link to the C with this address."""
         link = self.links.get(address)
         return link if link is not None and link.active else None
@@ -103,7 +103,7 @@ class TraversalServer:
                 self._enter(self._texts.failed, f"{IDENTITY}: {check.explain()}")
             connection.close()
             return
-        link = Link(connection, self._loop.time())
+        link = TraversalLink(connection, self._loop.time())
         connection.context = link
         connection.allow_silence(None)  # the probes of C are counted below
         self._watch(link)
@@ -114,7 +114,7 @@ class TraversalServer:
         if not self.links:
             self._enter(self._texts.failed, detail)
 
-    def lost(self, link: Link) -> None:
+    def lost(self, link: TraversalLink) -> None:
         """A connection ended."""
         watch = self._watches.pop(link.connection, None)
         if watch is not None:
@@ -130,11 +130,11 @@ class TraversalServer:
             watch.cancel()
         self._watches.clear()
 
-    def _watch(self, link: Link) -> None:
+    def _watch(self, link: TraversalLink) -> None:
         due = link.heard + self.silence
         self._watches[link.connection] = self._loop.call_at(due, self._judge, link, context=self.node.host.context())
 
-    def _judge(self, link: Link) -> None:
+    def _judge(self, link: TraversalLink) -> None:
         if link.heard + self.silence <= self._loop.time():
             del self._watches[link.connection]
             self._note(link.connection.peer, f"{self.settings.name}: no sign of {link.address} for {self.silence:g} s")
@@ -144,7 +144,7 @@ class TraversalServer:
 
     # ---- OPTIONS
 
-    def options(self, request: Request, link: Link) -> Response:
+    def options(self, request: Request, link: TraversalLink) -> Response:
         """Answer C's OPTIONS: a challenge, or 200 once it is answered rightly."""
         verdict = self._verdict(request)
         if verdict is None:
@@ -185,7 +185,7 @@ class TraversalServer:
         challenge = self._nonces.challenge(self._realm, self._loop.time())
         return self._answers.make(request, 401, ("WWW-Authenticate", challenge))
 
-    def _refused(self, link: Link) -> None:
+    def _refused(self, link: TraversalLink) -> None:
         address, port = link.connection.peer
         detail = "Incorrect authentication credential for user"
         self.node.journal.emit(

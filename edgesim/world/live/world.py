@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from edgesim.world.api import Capability, HostState, Incarnation, UnsupportedError
 from edgesim.world.faults import FaultTable
+from edgesim.world.lifecycle import HostLifecycle, spare_what_is_loaded
 from edgesim.world.live.loop import LiveLoop
 from edgesim.world.live.network import LiveNetwork
-from edgesim.world.lives import Lives, spare_what_is_loaded
 from edgesim.world.netstat import SocketRow
 from edgesim.world.paths import Paths
 from edgesim.world.wires import Wires
@@ -19,7 +19,7 @@ from edgesim.world.wires import Wires
 T = TypeVar("T")
 
 
-class LiveWorld(Lives):
+class LiveWorld(HostLifecycle):
     """A world on real sockets. Use `run` to execute a coroutine in it, or pass a running `LiveLoop`."""
 
     kind = "live"

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from edgesim.world.api import SECOND, Capability, Host, HostState, Incarnation
 from edgesim.world.faults import FaultTable
-from edgesim.world.lives import Lives, spare_what_is_loaded
+from edgesim.world.lifecycle import HostLifecycle, spare_what_is_loaded
 from edgesim.world.netstat import SocketRow
 from edgesim.world.paths import Paths
 from edgesim.world.sim.fabric import Fabric
@@ -22,7 +22,7 @@ DEFAULT_EPOCH = 1_767_600_000 * SECOND
 """Lab time zero of a simulated world unless told otherwise: Monday, 5 January 2026, 08:00 UTC."""
 
 
-class SimWorld(Lives):
+class SimWorld(HostLifecycle):
     """A world in one process. Use `run` to execute a coroutine in it."""
 
     kind = "sim"

@@ -22,12 +22,12 @@ SMALL = load("small")
     ],
 )
 def test_the_documented_design(protocol: str, source: str, target: str, port: int, verdict: str) -> None:
-    assert SMALL.ways.passage(protocol, source, target, port).verdict == verdict
+    assert SMALL.flow_checker.passage(protocol, source, target, port).verdict == verdict
 
 
 def test_a_stranger_is_on_the_internet() -> None:
-    assert SMALL.ways.from_outside("tcp", "203.0.113.10", 5061).verdict == "accept"
-    passage = SMALL.ways.from_outside("tcp", "10.0.40.11", 8443)
+    assert SMALL.flow_checker.from_outside("tcp", "203.0.113.10", 5061).verdict == "accept"
+    passage = SMALL.flow_checker.from_outside("tcp", "10.0.40.11", 8443)
     assert passage.verdict == "drop"
     assert passage.blocked is not None and passage.blocked.firewall in ("external", "internal")
 
@@ -38,10 +38,10 @@ def test_a_translated_source_is_what_the_receiver_sees() -> None:
         {"name": "internal", "between": ["dmz", "inside"], "nat": ["source expc -> dmz as 10.0.20.99"]},
     ]
     lab = SMALL.changed({"network": {"firewalls": firewalls}})
-    passage = lab.ways.passage("tcp", "expc", "10.0.20.10", 7001)
+    passage = lab.flow_checker.passage("tcp", "expc", "10.0.20.10", 7001)
     assert (passage.verdict, passage.source[0], passage.target) == ("accept", "10.0.20.99", ("10.0.20.10", 7001))
 
 
 def test_an_unknown_host_is_an_error() -> None:
     with pytest.raises(LookupError):
-        SMALL.ways.passage("tcp", "nobody", "10.0.20.10", 7001)
+        SMALL.flow_checker.passage("tcp", "nobody", "10.0.20.10", 7001)

@@ -15,7 +15,7 @@ SOMEWHERE = 49152
 """The source port of a flow that has none of its own: an ephemeral one."""
 
 
-class Ways:
+class FlowChecker:
     """The ways between the hosts of a deployment. Nothing is opened and nothing remembered: each answer is fresh."""
 
     def __init__(self, deployment: Deployment) -> None:

@@ -30,7 +30,7 @@ def spare_what_is_loaded() -> None:
     gc.freeze()
 
 
-class Lives(World):
+class HostLifecycle(World):
     """What both worlds do with hosts. A world adds its network by `_close_host`."""
 
     tells_errors = False
