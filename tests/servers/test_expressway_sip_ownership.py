@@ -131,6 +131,34 @@ def test_a_second_connection_of_the_same_user_takes_its_contact_along() -> None:
     run(with_line(story))
 
 
+@pytest.mark.parametrize("path", [False, True])
+@pytest.mark.parametrize("lists", ["own", "line"])
+def test_who_asks_for_contacts_is_told_of_ones_own_alone(path: bool, lists: str) -> None:
+    """Whoever learnt the line and the Call-ID of another user's registration learns no more by them."""
+
+    async def main(lab: EdgeLab) -> None:
+        alice, bob = await two(lab)
+
+        def question(line: Line) -> Request:
+            request = line.build()
+            for name in ("Contact", "Proxy-Authorization"):
+                request.remove(name)
+            for name in ("From", "To", "Call-ID"):
+                request.set(name, alice.build().get(name) or "")
+            request.set("CSeq", "1000 REGISTER")
+            return request
+
+        hers = await proved(alice, question(alice))
+        assert (hers.status, len(hers.contacts)) == (200, 1)
+        his = await proved(bob, question(bob))
+        assert (his.status, his.contacts) == (200, [])
+        assert messages(lab, "ucm-pub", "REGISTER")[-1].get("Call-ID") == alice.build().get("Call-ID")
+        for line in (alice, bob):
+            await line.close()
+
+    run(main, without=PHONES, changes={"mra.sip_path_headers": path, "defaults.unified_cm.register_lists": lists})
+
+
 def test_contacts_belong_to_their_users_at_c_too_whichever_e_they_use() -> None:
     async def main(lab: EdgeLab) -> None:
         alice, bob = await two(lab)

@@ -305,6 +305,8 @@ class SipSide:
         if wish is None:
             return
         self._registered(answer, wish)
+        if not wish.targets:
+            self._keep_own(answer, wish.user)
         if self._path and self._sip.path_in_response and "Path" not in answer:
             add_path(answer, self._side_of(branch.connection), self._sip.path_form)
         if self._adds_adaptive and announces_adaptive(branch.context.request):
@@ -491,6 +493,18 @@ class SipSide:
                 self._contacts[target] = Registered(wish.peer, wish.user, until)
                 if len(self._contacts) > CONTACTS:
                     self._contacts.popitem(last=False)
+
+    def _keep_own(self, response: Response, user: str | None) -> None:
+        """Tell a client that only asks of its own user's contacts alone: Unified CM goes by Call-ID or line."""
+        own = []
+        for value in response.values("Contact"):
+            held = self._contacts.get(_target(restored(NameAddr.parse(value).address, "tls")))
+            if held is not None and held.user == user and held.until > self._loop.time():
+                own.append(value)
+        if len(own) < len(response.values("Contact")):
+            response.remove("Contact")
+            for value in own:
+                response.append("Contact", value)
 
 
 def _add_supported(response: Response, tag: str) -> None:
