@@ -24,7 +24,7 @@ from benchmarks.people import crowd, own_network
 from benchmarks.report import Figure, Scale, command, processor
 from edgesim.deployment import Deployment
 from edgesim.journal import Entry, Event, Journal, events
-from edgesim.lab import Lab, on_loopback
+from edgesim.lab import RunningLab, on_loopback
 from edgesim.world.live import LiveWorld
 
 CLIENTS = {Scale.TINY: 2, Scale.NORMAL: 100, Scale.FULL: 100}
@@ -109,7 +109,7 @@ def measure(deployment: Deployment, scale: Scale, folder: Path) -> list[Figure]:
     """Run the lab and the load. Raises `RuntimeError` and `GoldenCopyError`."""
     world = LiveWorld(1)
     journal = Journal(world, spool=folder / "journal.jsonl")
-    lab = Lab(world, deployment, journal=journal)
+    lab = RunningLab(world, deployment, journal=journal)
     target, subscribers = _target(lab, folder), _subscribers(deployment)
     watch = Watch(journal)
     clients, more, seconds = CLIENTS[scale], MORE[scale], SECONDS[scale]
@@ -152,7 +152,7 @@ def measure(deployment: Deployment, scale: Scale, folder: Path) -> list[Figure]:
     return figures
 
 
-def _target(lab: Lab, folder: Path) -> Target:
+def _target(lab: RunningLab, folder: Path) -> Target:
     deployment = lab.deployment
     edge, core, node = deployment.expressway_e[0], deployment.expressway_c[0], deployment.unified_cm[0].publisher
     ca_file = folder / "roots.pem"

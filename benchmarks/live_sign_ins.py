@@ -11,7 +11,7 @@ from benchmarks.report import Figure, Scale, command
 from edgesim.clients.jabber import Jabber
 from edgesim.deployment import Deployment
 from edgesim.journal import Journal
-from edgesim.lab import Lab, on_loopback
+from edgesim.lab import RunningLab, on_loopback
 from edgesim.world.live import LiveWorld
 from edgesim.world.machine import stopwatch
 
@@ -32,7 +32,7 @@ def _signing_in(deployment: Deployment, folder: Path) -> float:
     """Return the seconds that all sign-ins take. Raises `RuntimeError` if one fails."""
     world = LiveWorld(1)
     journal = Journal(world, spool=folder / "journal.jsonl")
-    lab = Lab(world, deployment, journal=journal)
+    lab = RunningLab(world, deployment, journal=journal)
     clients = [Jabber(lab.node(f"pc-{number:04}"), user) for number, user in enumerate(deployment.users)]
     taken = 0.0
 

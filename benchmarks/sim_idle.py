@@ -16,7 +16,7 @@ from benchmarks.people import crowd
 from benchmarks.report import Figure, Scale, command, processor
 from edgesim.clients.jabber import Jabber
 from edgesim.journal import Journal, events
-from edgesim.lab import Lab
+from edgesim.lab import RunningLab
 from edgesim.world.machine import stopwatch
 from edgesim.world.sim import SimWorld
 
@@ -51,7 +51,7 @@ def idling(clients: int, window: float, path: Path) -> tuple[float, float, int, 
     world = SimWorld(1)
     deployment = crowd(clients)
     journal = Journal(world, spool=path)
-    lab = Lab(world, deployment, journal=journal)
+    lab = RunningLab(world, deployment, journal=journal)
     jabbers = [Jabber(lab.node(f"pc-{number:04}"), user) for number, user in enumerate(deployment.users)]
     taken = used = 0.0
     start = 0

@@ -14,7 +14,7 @@ import sys
 from benchmarks.report import Figure, Scale, command, processor
 from edgesim.clients.jabber import Jabber
 from edgesim.deployment import builtin
-from edgesim.lab import Lab
+from edgesim.lab import RunningLab
 from edgesim.world.machine import stopwatch
 from edgesim.world.sim import SimWorld
 
@@ -50,7 +50,7 @@ def _once(seed: int) -> list[float]:
     deployment = builtin("small")
     marks.append(stopwatch())
     world = SimWorld(seed)
-    lab = Lab(world, deployment)
+    lab = RunningLab(world, deployment)
     marks.append(stopwatch())
 
     async def story() -> None:

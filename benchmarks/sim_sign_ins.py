@@ -7,7 +7,7 @@ import sys
 from benchmarks.people import crowd
 from benchmarks.report import Figure, Scale, command, processor
 from edgesim.clients.jabber import Jabber
-from edgesim.lab import Lab
+from edgesim.lab import RunningLab
 from edgesim.world.machine import stopwatch
 from edgesim.world.sim import SimWorld
 
@@ -30,7 +30,7 @@ def _signing_in(users: int, together: bool) -> tuple[float, float]:
     """Return the seconds that all sign-ins take, of wall and of processor time. Raises `RuntimeError` if one fails."""
     world = SimWorld(1)
     deployment = crowd(users)
-    lab = Lab(world, deployment)
+    lab = RunningLab(world, deployment)
     clients = [Jabber(lab.node(f"pc-{number:04}"), user) for number, user in enumerate(deployment.users)]
     taken = used = 0.0
 

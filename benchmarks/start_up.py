@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.people import own_network
 from benchmarks.report import Figure, Scale, command
 from edgesim.deployment import builtin
-from edgesim.lab import Lab, on_loopback
+from edgesim.lab import RunningLab, on_loopback
 from edgesim.world.live import LiveWorld
 from edgesim.world.machine import stopwatch
 
@@ -56,7 +56,7 @@ def _ready(network: str) -> float:
     began = stopwatch()
     taken = 0.0
     world = LiveWorld(1)
-    lab = Lab(world, on_loopback(builtin("small"), network=network))
+    lab = RunningLab(world, on_loopback(builtin("small"), network=network))
 
     async def story() -> None:
         nonlocal taken

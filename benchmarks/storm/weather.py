@@ -23,7 +23,7 @@ from benchmarks.storm.ground import Target, Victim
 from edgesim.clients.jabber import Jabber
 from edgesim.http.server import Connection as HttpConnection
 from edgesim.journal import Bounds, Entry, Event, Journal, events
-from edgesim.lab import Lab, on_loopback
+from edgesim.lab import RunningLab, on_loopback
 from edgesim.sip.connection import StreamConnection
 from edgesim.sip.proxy_state import Branch
 from edgesim.sip.transaction import ClientTransaction, ServerTransaction
@@ -155,7 +155,7 @@ class Weather:
         journal = Journal(
             world, spool=folder / "journal.jsonl", bounds=Bounds(octets=JOURNAL), writer=Background("journal")
         )
-        self.lab = Lab(world, on_loopback(deployment, network=network), journal=journal)
+        self.lab = RunningLab(world, on_loopback(deployment, network=network), journal=journal)
         self.network = network
         attacker = self.lab.deployment.users[self._count]
         self._hostile = self.lab.deployment.devices_of(attacker.id)[0].name

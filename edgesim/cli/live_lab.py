@@ -22,7 +22,7 @@ from edgesim.journal import Bounds, Journal
 from edgesim.journal.bounds import SECOND
 from edgesim.journal.spool import PATIENCE
 from edgesim.journal.visible import visible
-from edgesim.lab import Lab
+from edgesim.lab import RunningLab
 from edgesim.lab.doors import affordable
 from edgesim.pki import Authorities, PkiError
 from edgesim.pki.installation import installation_authorities, validity_from
@@ -57,7 +57,7 @@ class Ready:
     ``directory`` is the state directory where other commands have to be told it, else empty.
     """
 
-    lab: Lab
+    lab: RunningLab
     running: state.Running
     seconds: float
     complete: bool
@@ -113,7 +113,7 @@ class LiveLab:
             journal = Journal(world, spool=path, bounds=bounds, writer=self._disk)
         except OSError as error:
             raise unwritten(error, self.directory) from None
-        lab = Lab(
+        lab = RunningLab(
             world,
             self.deployment,
             journal=journal,
@@ -203,7 +203,7 @@ class LiveLab:
         except PkiError as error:
             raise Problem(str(error)) from None
 
-    async def _live(self, lab: Lab, ready: Callable[[Ready], None], began: float) -> None:
+    async def _live(self, lab: RunningLab, ready: Callable[[Ready], None], began: float) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):
@@ -235,7 +235,7 @@ class LiveLab:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(lab.stop(), STOP)
 
-    def _written(self, lab: Lab, control: ControlServer) -> state.Running:
+    def _written(self, lab: RunningLab, control: ControlServer) -> state.Running:
         """Write what other commands, and people, need; return it."""
         deployment = self.deployment
         ca_file = self.directory / CA_FILE
@@ -336,7 +336,7 @@ def _more_domains(deployment: Deployment) -> list[str]:
     return found + [name for name in derived if not any(name == each or name.endswith(f".{each}") for each in covering)]
 
 
-def _say_slow(lab: Lab) -> None:
+def _say_slow(lab: RunningLab) -> None:
     """Say what keeps the lab from being ready: on standard error, so that JSON stays alone."""
     links = standing.down(lab)
     if links:

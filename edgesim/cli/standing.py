@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from edgesim.lab import Lab
+from edgesim.lab import RunningLab
 
 
-def down(lab: Lab) -> list[str]:
+def down(lab: RunningLab) -> list[str]:
     """Return a line for each link that Expressways keep up and that does not stand."""
     return [
         f"{host}: {link.what} to {link.peer}: {link.state}{f' ({link.reason})' if link.reason else ''}"

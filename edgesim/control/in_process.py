@@ -10,7 +10,7 @@ from edgesim.control.carrier import ControlError
 from edgesim.control.commands import Command
 from edgesim.deployment import as_yaml
 from edgesim.journal.codec import encode
-from edgesim.lab import Lab
+from edgesim.lab import RunningLab
 from edgesim.lab.administration import NotRunning
 from edgesim.lab.requests import RequestRefused
 from edgesim.pki import PkiError
@@ -37,7 +37,7 @@ def _words(link: commands.LinkRow) -> str:
 class InProcess:
     """Carries commands to a lab by calling it."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: RunningLab) -> None:
         self.lab = lab
         self.world = lab.world
 

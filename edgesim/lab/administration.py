@@ -26,7 +26,7 @@ from edgesim.pki.request import read
 from edgesim.world import HostState
 
 if TYPE_CHECKING:
-    from edgesim.lab.lab import Lab
+    from edgesim.lab.lab import RunningLab
 
 NO_KEY = "the certificate is for none of the private keys here: it answers another signing request"
 
@@ -35,7 +35,7 @@ class NotRunning(Exception):
     """The host does not run: nobody can log in to it."""
 
 
-def request(lab: Lab, host: str, service: str | None = None) -> ServiceRequest:
+def request(lab: RunningLab, host: str, service: str | None = None) -> ServiceRequest:
     """Have a running host make a signing request, with the names that it knows of now; it keeps the private key.
 
     Chat node aliases come from the IM and Presence clusters that Expressway-C has discovered; into the request of an
@@ -48,7 +48,7 @@ def request(lab: Lab, host: str, service: str | None = None) -> ServiceRequest:
     return made
 
 
-def sign(lab: Lab, csr: bytes, *, by: str = "enterprise", strip: Sequence[str] = ()) -> bytes:
+def sign(lab: RunningLab, csr: bytes, *, by: str = "enterprise", strip: Sequence[str] = ()) -> bytes:
     """Sign a request in PEM as one of the lab's authorities and return the certificate in PEM.
 
     ``by`` is a signer's name (`edgesim.deployment.security.Authority`), ``strip`` the usages that it drops from what
@@ -68,7 +68,7 @@ def sign(lab: Lab, csr: bytes, *, by: str = "enterprise", strip: Sequence[str] =
     return TrustStore.of("", leaf).pem()
 
 
-def upload_trust(lab: Lab, host: str, store: str, what: str | bytes | x509.Certificate) -> None:
+def upload_trust(lab: RunningLab, host: str, store: str, what: str | bytes | x509.Certificate) -> None:
     """Append certificates to a trust store of a running host. They count after a restart.
 
     ``what`` is the name of one of the lab's CAs, ``host/service`` for a certificate itself, a certificate, or PEM text.
@@ -85,7 +85,7 @@ def upload_trust(lab: Lab, host: str, store: str, what: str | bytes | x509.Certi
 
 
 def upload_certificate(
-    lab: Lab, host: str, pem: bytes | None = None, service: str | None = None, *, copied: bool = False
+    lab: RunningLab, host: str, pem: bytes | None = None, service: str | None = None, *, copied: bool = False
 ) -> tuple[str, ...]:
     """Upload the certificate of a service (None: the host's first) to a running host; it is shown after a restart.
 
@@ -117,7 +117,7 @@ def upload_certificate(
     return problems
 
 
-async def restart_service(lab: Lab, host: str, name: str) -> str:
+async def restart_service(lab: RunningLab, host: str, name: str) -> str:
     """Restart one service of Unified CM or of IM and Presence, and what restarts along; return its full name.
 
     Raises `LookupError` for a host or a service that is not there, `NotRunning`, and `OSError` where a port is taken.
@@ -139,7 +139,7 @@ async def restart_service(lab: Lab, host: str, name: str) -> str:
     return service
 
 
-async def configure_web_proxy(lab: Lab, host: str, guest_account_client_uri: str) -> bool:
+async def configure_web_proxy(lab: RunningLab, host: str, guest_account_client_uri: str) -> bool:
     """Configure the Web Proxy for Meeting Server on a running Expressway-E, which remembers it.
 
     Returns whether the Web Proxy gets the domain: it does not where MRA had it first. Raises `LookupError` for a host
@@ -153,14 +153,14 @@ async def configure_web_proxy(lab: Lab, host: str, guest_account_client_uri: str
     return gets
 
 
-def _running(lab: Lab, host: str) -> Node:
+def _running(lab: RunningLab, host: str) -> Node:
     node = lab.node(host)
     if node.host.state is not HostState.UP:
         raise NotRunning(f"{host} is {node.host.state.value}")
     return node
 
 
-def _discovered(lab: Lab, node: Node) -> tuple[str, ...]:
+def _discovered(lab: RunningLab, node: Node) -> tuple[str, ...]:
     """Return the IM and Presence clusters that are known to this C, or to the Cs of this E."""
     asked = (
         [node] if node.spec.kind == "expressway_c" else [lab.node(each.name) for each in lab.deployment.expressway_c]
@@ -173,7 +173,7 @@ def _discovered(lab: Lab, node: Node) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _certificates(lab: Lab, what: str | bytes | x509.Certificate) -> tuple[x509.Certificate, ...]:
+def _certificates(lab: RunningLab, what: str | bytes | x509.Certificate) -> tuple[x509.Certificate, ...]:
     if isinstance(what, x509.Certificate):
         return (what,)
     return read_certificates(what) if isinstance(what, bytes) else (lab.certificates.named(what),)
@@ -186,7 +186,7 @@ def _key_of(node: Node, service: str, leaf: x509.Certificate) -> PrivateKey | No
     return next((key for key in keys if key is not None and key.public_key() == leaf.public_key()), None)
 
 
-def _above(lab: Lab, leaf: x509.Certificate) -> tuple[x509.Certificate, ...]:
+def _above(lab: RunningLab, leaf: x509.Certificate) -> tuple[x509.Certificate, ...]:
     """Return what the lab's authority that signed a certificate sends with it."""
     for authority in lab.authorities.signers().values():
         if authority.certificate.subject == leaf.issuer:

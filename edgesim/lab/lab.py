@@ -28,7 +28,7 @@ NOT_YET = ("Failed", "no connection since the host was started")
 """State and reason of a zone of which a started host has said nothing yet."""
 
 
-class Lab:
+class RunningLab:
     """The hosts of a deployment in a world.
 
     Build it before anything runs; `start` brings the servers up in order and waits until their links stand or

@@ -18,7 +18,7 @@ STOPS_WITHIN = 60.0
 """Seconds of lab time that a host's services may take to stop."""
 
 
-async def stop_and_look(lab: labs.Lab) -> list[str]:
+async def stop_and_look(lab: labs.RunningLab) -> list[str]:
     """Stop every running host in good order, clients first; return what its services left, one line each.
 
     A host's services stop first and are looked at while their peers still run: ending the host would close whatever it
@@ -44,7 +44,7 @@ async def stop_and_look(lab: labs.Lab) -> list[str]:
     return found
 
 
-def unhandled(lab: labs.Lab) -> list[str]:
+def unhandled(lab: labs.RunningLab) -> list[str]:
     """Return the errors that nobody handled, one text each."""
     lines = [
         f"an error that nobody handled: {each.message}{f': {explain(each.exception)}' if each.exception else ''}"
@@ -55,7 +55,7 @@ def unhandled(lab: labs.Lab) -> list[str]:
     return lines
 
 
-async def unfinished(lab: labs.Lab) -> list[str]:
+async def unfinished(lab: labs.RunningLab) -> list[str]:
     """Return the business that programs began and do not finish (SIP requests that nobody answers), given its time.
 
     They report it through ``Host.services``: objects with a method ``unfinished()`` that returns lines. It is asked for
@@ -95,7 +95,7 @@ async def _stop_services(host: Host) -> list[str]:
     return []
 
 
-def _left_by(lab: labs.Lab, host: Host) -> list[str]:
+def _left_by(lab: labs.RunningLab, host: Host) -> list[str]:
     lines = []
     for row in lab.world.sockets(host.name):
         remote = f" to {row.remote[0]}:{row.remote[1]}" if row.remote else ""

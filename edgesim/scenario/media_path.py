@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from edgesim.lab import Lab
+from edgesim.lab import RunningLab
 from edgesim.media import FlowTimes, MediaEndpoint
 from edgesim.media.ports import Address
 from edgesim.node import Node
@@ -27,7 +27,7 @@ class MediaPath:
         self._sent = 0
 
     @classmethod
-    async def open(cls, lab: Lab, client: Node) -> MediaPath:
+    async def open(cls, lab: RunningLab, client: Node) -> MediaPath:
         """Open the ports. Raises `OSError` where one is taken."""
         deployment = lab.deployment
         probe, media = deployment.mra.media_probe, deployment.defaults.media

@@ -127,7 +127,7 @@ class Play:
         Raises `DidNotStart`, `CannotRun`, `LimitReached`, `Cancelled`, `ExpectationError`, and whatever else the story
         raises.
         """
-        lab = labs.Lab(self.world, deployment, journal=self.journal, keylog=self.keylog)
+        lab = labs.RunningLab(self.world, deployment, journal=self.journal, keylog=self.keylog)
         try:
             await lab.start(without=self.without, settle=SETTLE)
         except Exception as error:
@@ -223,7 +223,7 @@ class Play:
 
     # ---- afterwards
 
-    async def _aftermath(self, lab: labs.Lab, stage: Lab, rules: Sequence[int]) -> None:
+    async def _aftermath(self, lab: labs.RunningLab, stage: Lab, rules: Sequence[int]) -> None:
         """Clean up, stop every host in good order, and look for what is left. It raises nothing: `left` tells."""
         for rule in rules:
             self.world.faults.remove(rule)

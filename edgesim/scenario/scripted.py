@@ -337,7 +337,7 @@ class ScriptedHost:
         self._parts: list[ScriptedSip | ScriptedHttp | ScriptedStream | ScriptedListener] = []
 
     @classmethod
-    async def take(cls, lab: labs.Lab, name: str, expectations: Expectations) -> ScriptedHost:
+    async def take(cls, lab: labs.RunningLab, name: str, expectations: Expectations) -> ScriptedHost:
         """Take the place of a host: stop what runs there, and start it with nobody in it."""
         node = lab.node(name)
         if node.spec.kind != "client" or node.host.state is not HostState.UP:

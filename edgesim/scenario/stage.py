@@ -64,7 +64,7 @@ _step: ContextVar[_Scope | None] = ContextVar("edgesim_step", default=None)
 class Lab:
     """The lab as a scenario uses it. Outside a step, expectations look at everything since the lab started."""
 
-    def __init__(self, inner: labs.Lab, expectations: Expectations, written: Deployment | None = None) -> None:
+    def __init__(self, inner: labs.RunningLab, expectations: Expectations, written: Deployment | None = None) -> None:
         self.inner = inner
         self.written = written or inner.deployment
         self.symptoms: list[str] = []

@@ -13,7 +13,7 @@ from edgesim.deployment import load
 from edgesim.deployment.hosts import ClientHost
 from edgesim.deployment.people import User
 from edgesim.journal import Entry, Event, events
-from edgesim.lab import Lab
+from edgesim.lab import RunningLab
 from edgesim.world.faults import Fault
 from edgesim.world.sim import SimWorld
 from tests.simrun import sim_run
@@ -27,7 +27,7 @@ OUTSIDE, INSIDE = "jabber-1", "inside-1"
 class Desk:
     """The lab as tests of clients use it; ``said`` are stage, result and detail in order."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: RunningLab) -> None:
         self.lab = lab
         self.said: list[tuple[str, str, str]] = []
         self.clients: list[Jabber | IpPhone | RoomDevice] = []
@@ -111,7 +111,7 @@ def play(
     """Run a story in a fresh simulated lab; afterwards every client is closed and must have left nothing."""
 
     async def main(world: SimWorld) -> T:
-        lab = Lab(world, load(deployment).changed(changes or {}))
+        lab = RunningLab(world, load(deployment).changed(changes or {}))
         await lab.start(without=without)
         desk = Desk(lab)
         result = await story(desk)

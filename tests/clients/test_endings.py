@@ -13,7 +13,7 @@ from edgesim.clients.jabber.client import CLOSED, GONE
 from edgesim.deployment import load
 from edgesim.dns import Failure
 from edgesim.journal.codec import encode
-from edgesim.lab import Lab
+from edgesim.lab import RunningLab
 from edgesim.world.sim import SimWorld
 from tests.clients.desk import INSIDE, OUTSIDE, Desk, play
 
@@ -149,7 +149,7 @@ def test_one_sign_in_at_a_time() -> None:
 
 def journal_of(seed: int) -> list[bytes]:
     world = SimWorld(seed)
-    lab = Lab(world, load("small"))
+    lab = RunningLab(world, load("small"))
 
     async def story() -> None:
         await lab.start()

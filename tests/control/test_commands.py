@@ -46,18 +46,18 @@ from edgesim.control import (
 from edgesim.control.coding import command_from_json, command_to_json
 from edgesim.deployment import builtin, load_text
 from edgesim.journal import Bounds, Journal, events
-from edgesim.lab import Lab
+from edgesim.lab import RunningLab
 from edgesim.world.live import LiveWorld
 from edgesim.world.sim import SimWorld
 from tests.journal.disks import Disk
 from tests.live.lab import own_network
 
-Story = Callable[[Carrier, Lab], Awaitable[None]]
+Story = Callable[[Carrier, RunningLab], Awaitable[None]]
 
 
 def in_process(story: Story) -> None:
     world = SimWorld(1)
-    lab = Lab(world, builtin("small"))
+    lab = RunningLab(world, builtin("small"))
 
     async def main() -> None:
         await lab.start()
@@ -70,7 +70,7 @@ def in_process(story: Story) -> None:
 def over_http(story: Story) -> None:
     with own_network(builtin("small")) as deployment:
         world = LiveWorld(1)
-        lab = Lab(world, deployment)
+        lab = RunningLab(world, deployment)
 
         async def main() -> None:
             await lab.start()
@@ -90,7 +90,7 @@ def play(request: pytest.FixtureRequest) -> Callable[[Story], None]:
 
 
 def test_looking(play: Callable[[Story], None]) -> None:
-    async def story(ask: Carrier, lab: Lab) -> None:
+    async def story(ask: Carrier, lab: RunningLab) -> None:
         status = await ask.ask(Status())
         assert status.deployment == "small" and status.hosts_up == status.hosts and not status.problems
         hosts = (await ask.ask(Hosts())).hosts
@@ -108,7 +108,7 @@ def test_looking(play: Callable[[Story], None]) -> None:
 
 
 def test_a_reply_holds_only_so_much_of_the_journal(play: Callable[[Story], None]) -> None:
-    async def story(ask: Carrier, lab: Lab) -> None:
+    async def story(ask: Carrier, lab: RunningLab) -> None:
         start = len(lab.journal)
         for _ in range(40):
             lab.journal.record("scenario", events.Note(text="n"), payload=b"\n" * 60_000)
@@ -129,7 +129,7 @@ def test_the_journal_cannot_be_written_and_the_lab_says_so(monkeypatch: pytest.M
     disk = Disk().install(monkeypatch)
     world = SimWorld(1)
     journal = Journal(world, spool="j", bounds=Bounds(held=1_000))
-    lab = Lab(world, builtin("small"), journal=journal)
+    lab = RunningLab(world, builtin("small"), journal=journal)
 
     async def main() -> None:
         ask = InProcess(lab)
@@ -155,7 +155,7 @@ def test_the_journal_cannot_be_written_and_the_lab_says_so(monkeypatch: pytest.M
 
 
 def test_the_journal_is_read_on_from_where_one_was(play: Callable[[Story], None]) -> None:
-    async def story(ask: Carrier, lab: Lab) -> None:
+    async def story(ask: Carrier, lab: RunningLab) -> None:
         first = await ask.ask(Tail(after=0, limit=3))
         assert [json.loads(line)["order"] for line in first.lines] == [0, 1, 2]
         second = await ask.ask(Tail(after=first.next, limit=2))
@@ -168,7 +168,7 @@ def test_the_journal_is_read_on_from_where_one_was(play: Callable[[Story], None]
 
 
 def test_hosts_crash_start_stop_and_restart(play: Callable[[Story], None]) -> None:
-    async def story(ask: Carrier, lab: Lab) -> None:
+    async def story(ask: Carrier, lab: RunningLab) -> None:
         assert (await ask.ask(Crash(host="ucm-sub"))).text == "ucm-sub is crashed"
         status = await ask.ask(Status())
         assert status.hosts_up == status.hosts - 1 and "ucm-sub is crashed" in status.problems
@@ -187,7 +187,7 @@ def test_hosts_crash_start_stop_and_restart(play: Callable[[Story], None]) -> No
 
 
 def test_paths_are_cut_and_healed(play: Callable[[Story], None]) -> None:
-    async def story(ask: Carrier, lab: Lab) -> None:
+    async def story(ask: Carrier, lab: RunningLab) -> None:
         await ask.ask(Partition(one="expc", other="expe"))
         assert lab.world.paths.cut("expc", "expe") and lab.world.paths.cut("expe", "expc")
         assert "is open" in (await ask.ask(Heal(one="expc", other="expe"))).text
@@ -199,7 +199,7 @@ def test_paths_are_cut_and_healed(play: Callable[[Story], None]) -> None:
 
 
 def test_faults_come_and_go(play: Callable[[Story], None]) -> None:
-    async def story(ask: Carrier, lab: Lab) -> None:
+    async def story(ask: Carrier, lab: RunningLab) -> None:
         wanted = AddFault(kind="rewrite", target="expe", port=8443, find="grün".encode(), replace=b"", times=3)
         number = (await ask.ask(wanted)).number
         (row,) = (await ask.ask(Faults())).faults
@@ -220,7 +220,7 @@ def test_faults_come_and_go(play: Callable[[Story], None]) -> None:
 
 
 def test_what_a_world_lacks_is_refused_in_words() -> None:
-    async def story(ask: Carrier, lab: Lab) -> None:
+    async def story(ask: Carrier, lab: RunningLab) -> None:
         with pytest.raises(ControlError, match="this world cannot do this: freeze a host"):
             await ask.ask(Freeze(host="expe"))
         with pytest.raises(ControlError, match="the live world cannot do delay"):
@@ -230,7 +230,7 @@ def test_what_a_world_lacks_is_refused_in_words() -> None:
 
 
 def test_a_clock_is_put_wrong_and_right_again() -> None:
-    async def story(ask: Carrier, lab: Lab) -> None:
+    async def story(ask: Carrier, lab: RunningLab) -> None:
         clock, right = lab.node("expe").host.clock, lab.node("expc").host.clock
         assert (await ask.ask(SkewClock(host="expe", seconds=90))).text == "the clock of expe is 90 s ahead"
         assert clock.time() - right.time() == pytest.approx(90, abs=1)
@@ -244,7 +244,7 @@ def test_a_clock_is_put_wrong_and_right_again() -> None:
 
 
 def test_a_simulated_host_freezes_and_thaws() -> None:
-    async def story(ask: Carrier, lab: Lab) -> None:
+    async def story(ask: Carrier, lab: RunningLab) -> None:
         assert (await ask.ask(Freeze(host="ucm-sub"))).text == "ucm-sub is frozen"
         assert (await ask.ask(Thaw(host="ucm-sub"))).text == "ucm-sub is up"
         await ask.ask(AddFault(kind="delay", delay_ms=5, seconds=9))
@@ -255,7 +255,7 @@ def test_a_simulated_host_freezes_and_thaws() -> None:
 
 
 def test_certificates_are_asked_for_signed_uploaded_and_counted_after_a_restart(play: Callable[[Story], None]) -> None:
-    async def story(ask: Carrier, lab: Lab) -> None:
+    async def story(ask: Carrier, lab: RunningLab) -> None:
         made = await ask.ask(MakeRequest(host="expc"))
         assert made.service == "server" and dict(made.names)["DNS:expc.inside.example.com"] == "FQDN of the host"
         bad = await ask.ask(SignRequest(pem=made.pem, by="enterprise", strip=("client auth",)))
@@ -303,7 +303,7 @@ def test_certificates_are_asked_for_signed_uploaded_and_counted_after_a_restart(
     ids=str,
 )
 def test_what_cannot_be_done_to_certificates(command: Command[Any], told: str) -> None:
-    async def story(ask: Carrier, lab: Lab) -> None:
+    async def story(ask: Carrier, lab: RunningLab) -> None:
         with pytest.raises(ControlError, match=re.escape(told)):
             await ask.ask(command)
         assert lab.journal.select(kind="certificate.upload") == []
@@ -312,7 +312,7 @@ def test_what_cannot_be_done_to_certificates(command: Command[Any], told: str) -
 
 
 def test_nobody_logs_in_to_a_host_that_is_down() -> None:
-    async def story(ask: Carrier, lab: Lab) -> None:
+    async def story(ask: Carrier, lab: RunningLab) -> None:
         await ask.ask(Crash(host="ucm-pub"))
         wanted: tuple[Command[Any], ...] = (
             MakeRequest(host="ucm-pub"),
@@ -375,7 +375,7 @@ def test_what_is_no_command_is_told_by_field(body: bytes, told: str) -> None:
 
 
 def test_a_status_counts_errors_of_edgesim_itself() -> None:
-    async def story(carrier: Carrier, lab: Lab) -> None:
+    async def story(carrier: Carrier, lab: RunningLab) -> None:
         for number in range(20):
             lab.world.unhandled.add({"message": f"callback {number}", "exception": KeyError("gone")})
         status = await carrier.ask(Status())
@@ -389,7 +389,7 @@ def test_a_status_counts_errors_of_edgesim_itself() -> None:
 def served(talk: Callable[[ControlServer], Coroutine[Any, Any, None]]) -> None:
     """Let something talk to a control server whose lab never started."""
     world = LiveWorld(1)
-    lab = Lab(world, builtin("small"))
+    lab = RunningLab(world, builtin("small"))
 
     async def main() -> None:
         server = ControlServer(world, InProcess(lab), "the-token")

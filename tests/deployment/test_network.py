@@ -8,7 +8,7 @@ import pytest
 
 from edgesim.deployment import Deployment, DeploymentError, as_yaml, builtin, load_text
 from edgesim.deployment.network import translates
-from edgesim.lab import Lab, on_loopback
+from edgesim.lab import RunningLab, on_loopback
 from edgesim.world import Capability, UnsupportedError
 from edgesim.world.live import LiveWorld
 from edgesim.world.nat import StaticNat
@@ -296,6 +296,6 @@ def test_the_live_world_does_not_translate(small: Deployment) -> None:
     world = LiveWorld(1)
     try:
         with pytest.raises(UnsupportedError):
-            Lab(world, lab)
+            RunningLab(world, lab)
     finally:
         world.loop.close()

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from edgesim.clients.jabber import Jabber
 from edgesim.deployment import builtin
 from edgesim.journal import Entry, Event
-from edgesim.lab import Lab
+from edgesim.lab import RunningLab
 from edgesim.pki import EXPRESSWAY, Authority, Identity, Request, client_context
 from edgesim.scenario.leaks import stop_and_look
 from edgesim.world import Host, Interface
@@ -149,7 +149,7 @@ class Arena:
                 **(changes or {}),
             }
         )
-        self.lab = Lab(world, deployment)
+        self.lab = RunningLab(world, deployment)
         self.journal = self.lab.journal
         self.outsider = self._attacker("mallory", OUTSIDER, "internet")
         self.insider = self._attacker("trudy", INSIDER, "inside")

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from edgesim.deployment import Deployment, builtin
 from edgesim.journal import Entry, Event
-from edgesim.lab import Lab, free_network, on_loopback
+from edgesim.lab import RunningLab, free_network, on_loopback
 from edgesim.scenario.leaks import stop_and_look
 from edgesim.world.live import LiveWorld
 from tests.tools import tool
@@ -42,7 +42,7 @@ class LiveLab:
         self.deployment = deployment
         self.directory = directory
         self.world = LiveWorld(seed)
-        self.lab = Lab(self.world, deployment)
+        self.lab = RunningLab(self.world, deployment)
         self.journal = self.lab.journal
         self.ca_file = directory / "roots.pem"
         self.ca_file.write_bytes(self.lab.authorities.trust().pem())

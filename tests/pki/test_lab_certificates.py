@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgesim.deployment import Deployment, builtin
-from edgesim.lab import Lab
+from edgesim.lab import RunningLab
 from edgesim.lab.certificates import START, Certificates
 from edgesim.pki import Identity, Usage, Validity, fixture_authorities, verify
 from edgesim.pki.inspection import inspect, usages_of
@@ -92,7 +92,7 @@ def test_a_certificate_that_expires_is_good_until_then(seconds: float) -> None:
 
 def test_expiry_counts_from_the_worlds_own_start() -> None:
     written = {"certificates": [{"host": "expe", "service": "server", "expires_after_s": 60}]}
-    lab = Lab(SimWorld(1, epoch_ns=1_800_000_000 * SECOND), builtin("small").changed(written))
+    lab = RunningLab(SimWorld(1, epoch_ns=1_800_000_000 * SECOND), builtin("small").changed(written))
     leaf = lab.node("expe").identities["server"].certificate
     assert leaf.not_valid_after_utc == datetime.fromtimestamp(1_800_000_060, UTC)
     assert leaf.not_valid_before_utc < datetime.fromtimestamp(1_800_000_000, UTC)
@@ -111,7 +111,7 @@ def test_pending_trust_waits_beside_what_is_in_effect() -> None:
     pending = {"host": "expc", "store": "trusted-ca", "pending": ["public", "private"]}
     lab = builtin("small").changed({"trust": [pending]})
     certificates = mint(lab)
-    node = Lab(SimWorld(1), lab).node("expc")
+    node = RunningLab(SimWorld(1), lab).node("expc")
     now, then = node.trusts["trusted-ca"], node.installed.after_restart("trusted-ca")
     edge = certificates.identities("expe")["server"]
     assert not verify(edge.certificate, (), now).ok

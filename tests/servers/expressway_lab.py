@@ -10,7 +10,7 @@ from edgesim.deployment import Deployment, HostSpec, builtin
 from edgesim.edge.descriptor import control_url, wrap
 from edgesim.http import Headers, HttpClient, HttpServer, Request, Response, basic_authorization
 from edgesim.journal import Entry, Event
-from edgesim.lab import Lab
+from edgesim.lab import RunningLab
 from edgesim.node import Node
 from edgesim.pki import client_context, server_context
 from edgesim.world import Service
@@ -52,7 +52,7 @@ class Stub:
         return self._answer(request)
 
 
-class EdgeLab(Lab):
+class EdgeLab(RunningLab):
     """A lab whose hosts may be built otherwise, and what tests do with it."""
 
     def __init__(self, world: SimWorld, deployment: Deployment, builds: Mapping[str, Build]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from edgesim.deployment import builtin
 from edgesim.journal import Event, Journal, events
-from edgesim.lab import Lab
+from edgesim.lab import RunningLab
 from edgesim.world.sim import SimWorld
 
 E = TypeVar("E", bound=Event)
@@ -48,7 +48,7 @@ class Played(NamedTuple):
 def play(changes: Mapping[str, Any]) -> Played:
     """Run a small lab with some changes until its links stand, or for 20 seconds."""
     world = SimWorld(1)
-    lab = Lab(world, builtin("small").changed(changes))
+    lab = RunningLab(world, builtin("small").changed(changes))
     listening: list[tuple[str, int]] = []
 
     async def main() -> None:

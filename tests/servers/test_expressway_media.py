@@ -10,7 +10,7 @@ import pytest
 
 from edgesim.deployment import DeploymentError, load
 from edgesim.journal import Entry, Event, events
-from edgesim.lab import Lab
+from edgesim.lab import RunningLab
 from edgesim.media import Frame, MediaEndpoint, pack
 from edgesim.scenario.media_path import MediaPath
 from edgesim.world.faults import DropDatagram, Selector
@@ -21,12 +21,14 @@ PROBE = {"mra.media_probe": {"to": "inside-1"}}
 PACKET = b"\x80\x00" + bytes(170)
 
 
-def play(story: Callable[[Lab], Awaitable[Any]], changes: dict[str, Any] | None = None, name: str = "small") -> Lab:
+def play(
+    story: Callable[[RunningLab], Awaitable[Any]], changes: dict[str, Any] | None = None, name: str = "small"
+) -> RunningLab:
     """Run a story in a lab with a probe; return the lab with its journal."""
-    labs: list[Lab] = []
+    labs: list[RunningLab] = []
 
     async def main(world: SimWorld) -> None:
-        lab = Lab(world, load(name).changed({**PROBE, **(changes or {})}))
+        lab = RunningLab(world, load(name).changed({**PROBE, **(changes or {})}))
         labs.append(lab)
         await lab.start()
         await story(lab)
@@ -36,7 +38,7 @@ def play(story: Callable[[Lab], Awaitable[Any]], changes: dict[str, Any] | None 
     return labs[0]
 
 
-def flows(lab: Lab, node: str, state: str | None = None) -> list[Entry[Event]]:
+def flows(lab: RunningLab, node: str, state: str | None = None) -> list[Entry[Event]]:
     return [
         entry
         for entry in lab.journal.select(kind=events.MediaFlow.kind, node=node)
@@ -44,11 +46,11 @@ def flows(lab: Lab, node: str, state: str | None = None) -> list[Entry[Event]]:
     ]
 
 
-def ports(lab: Lab, host: str) -> list[int]:
+def ports(lab: RunningLab, host: str) -> list[int]:
     return sorted(row.local[1] for row in lab.world.sockets(host) if row.protocol == "udp")
 
 
-async def there_and_back(lab: Lab) -> MediaPath:
+async def there_and_back(lab: RunningLab) -> MediaPath:
     path = await MediaPath.open(lab, lab.node("jabber-1"))
     path.send()
     async with asyncio.timeout(1):
@@ -60,7 +62,7 @@ async def there_and_back(lab: Lab) -> MediaPath:
 
 
 def test_a_packet_goes_each_way_by_the_documented_ports() -> None:
-    async def story(lab: Lab) -> None:
+    async def story(lab: RunningLab) -> None:
         assert ports(lab, "expe") == [2776, 2777, 36002, 36003]
         assert ports(lab, "expc") == [36000, 36001, 36002, 36003]
         path = await there_and_back(lab)
@@ -74,7 +76,7 @@ def test_a_packet_goes_each_way_by_the_documented_ports() -> None:
 def test_a_large_system_multiplexes_on_other_ports() -> None:
     changes = {"expressway_e.expe.size": "large"}
 
-    async def story(lab: Lab) -> None:
+    async def story(lab: RunningLab) -> None:
         probe = lab.deployment.mra.media_probe
         assert probe is not None and probe.edge_port == 36012
         assert ports(lab, "expe") == [*range(36000, 36014)]
@@ -88,7 +90,7 @@ def test_a_large_system_multiplexes_on_other_ports() -> None:
 
 
 def test_media_finds_its_way_in_a_cluster() -> None:
-    async def story(lab: Lab) -> None:
+    async def story(lab: RunningLab) -> None:
         path = await MediaPath.open(lab, lab.node("jabber-1"))
         path.send()
         async with asyncio.timeout(1):
@@ -100,7 +102,7 @@ def test_media_finds_its_way_in_a_cluster() -> None:
 
 
 def test_without_a_probe_expressway_e_listens_and_nothing_flows() -> None:
-    async def story(lab: Lab) -> None:
+    async def story(lab: RunningLab) -> None:
         assert ports(lab, "expe") == [2776, 2777]
         assert ports(lab, "expc") == []
 
@@ -111,7 +113,7 @@ def test_without_a_probe_expressway_e_listens_and_nothing_flows() -> None:
 def test_a_pinhole_that_cannot_be_opened_is_told_and_tried_again() -> None:
     times: list[float] = []
 
-    async def story(lab: Lab) -> None:
+    async def story(lab: RunningLab) -> None:
         closed = DropDatagram(name="2776 closed", where=Selector(target="expe", port=2776))
         await lab.crash("expc")
         with lab.world.faults.during(closed):
@@ -131,7 +133,7 @@ def test_a_pinhole_that_cannot_be_opened_is_told_and_tried_again() -> None:
 
 
 def test_strangers_on_a_multiplexed_port_are_dropped_and_told_once() -> None:
-    async def story(lab: Lab) -> None:
+    async def story(lab: RunningLab) -> None:
         node = lab.node("dns-inside")
         intruder = await node.host.run(MediaEndpoint.open(node.journal, "stray", node.host.address()))
         for datagram in (pack(Frame(channel=99, packet=b"x")), b"", b"x", bytes(2000), *[bytes(8)] * 100):
@@ -148,7 +150,7 @@ def test_strangers_on_a_multiplexed_port_are_dropped_and_told_once() -> None:
 
 
 def test_a_third_party_does_not_take_a_running_medium_over() -> None:
-    async def story(lab: Lab) -> None:
+    async def story(lab: RunningLab) -> None:
         path = await there_and_back(lab)
         node = lab.node("jabber-2")
         intruder = await node.host.run(MediaEndpoint.open(node.journal, "stray", node.host.address()))
@@ -170,7 +172,7 @@ def test_a_third_party_does_not_take_a_running_medium_over() -> None:
 def test_timers_of_flows_fire_once_wherever_in_time_they_began() -> None:
     """Lab time is nanoseconds, a timer's time a float: neither may keep the other waiting for ever."""
 
-    async def story(lab: Lab) -> None:
+    async def story(lab: RunningLab) -> None:
         for pause in (0.000_000_1, 1.1, 0.333_333_333, 17.123_456_789, 100.000_000_001):
             await asyncio.sleep(pause)
             path = await there_and_back(lab)

@@ -8,7 +8,7 @@ import pytest
 
 from edgesim.deployment import builtin
 from edgesim.journal import events
-from edgesim.lab import Lab
+from edgesim.lab import RunningLab
 from edgesim.readiness import check
 from edgesim.world.sim import SimWorld
 
@@ -25,7 +25,7 @@ CVS, NAMES, POINTERS = (f"xcp_link.{each}" for each in ("enable_cvs", "verify_ho
 def link(changes: dict[str, Any]) -> tuple[str, str]:
     """Return how C's XCP link to E ended up: its state, and why."""
     world = SimWorld(1)
-    lab = Lab(world, builtin("small").changed(changes))
+    lab = RunningLab(world, builtin("small").changed(changes))
     world.run(lab.start(settle=20))
     told = [entry.event for entry in lab.journal.select(kind=events.XcpLink.kind, node="expc") if entry.peer == "expe"
             or entry.peer == "expe.example.com"]  # fmt: skip

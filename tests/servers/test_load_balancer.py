@@ -9,16 +9,18 @@ import pytest
 
 from edgesim.deployment import load
 from edgesim.journal import events
-from edgesim.lab import Lab
+from edgesim.lab import RunningLab
 from edgesim.world.sim import SimWorld
 
 BALANCER = {"name": "balancer", "address": "203.0.113.20"}
 
 
-def balanced(affinity: str, story: Callable[[Lab], Awaitable[None]], *, without: tuple[str, ...] = ()) -> Lab:
+def balanced(
+    affinity: str, story: Callable[[RunningLab], Awaitable[None]], *, without: tuple[str, ...] = ()
+) -> RunningLab:
     """Run a story on jabber-1's machine, with two Expressway-Es that echo behind a balancer."""
     world = SimWorld(1)
-    lab = Lab(world, load("pair").changed({"load_balancer": {**BALANCER, "affinity": affinity}}))
+    lab = RunningLab(world, load("pair").changed({"load_balancer": {**BALANCER, "affinity": affinity}}))
     echoes = [name for name in ("expe1", "expe2") if name not in without]
 
     async def main() -> None:
@@ -72,7 +74,7 @@ async def said(data: bytes = b"hello") -> bytes:
 def test_affinity_decides_who_is_next(affinity: str, met: list[bytes]) -> None:
     found: list[bytes] = []
 
-    async def story(lab: Lab) -> None:
+    async def story(lab: RunningLab) -> None:
         for _ in met:
             found.append(await said())
 
@@ -83,14 +85,14 @@ def test_affinity_decides_who_is_next(affinity: str, met: list[bytes]) -> None:
 
 
 def test_an_expressway_that_is_down_is_passed_over() -> None:
-    async def story(lab: Lab) -> None:
+    async def story(lab: RunningLab) -> None:
         assert [await said(), await said()] == [b"expe2", b"expe2"]
 
     balanced("none", story, without=("expe1",))
 
 
 def test_nobody_behind_it_ends_the_connection() -> None:
-    async def story(lab: Lab) -> None:
+    async def story(lab: RunningLab) -> None:
         reader, writer = await asyncio.open_connection("203.0.113.20", 8443)
         with pytest.raises(ConnectionResetError):
             await reader.readexactly(1)
@@ -100,7 +102,7 @@ def test_nobody_behind_it_ends_the_connection() -> None:
 
 
 def test_much_goes_both_ways_whole() -> None:
-    async def story(lab: Lab) -> None:
+    async def story(lab: RunningLab) -> None:
         reader, writer = await asyncio.open_connection("203.0.113.20", 8443)
         sent = bytes(range(256)) * 4096
         got = bytearray()
@@ -120,7 +122,7 @@ def test_much_goes_both_ways_whole() -> None:
 
 
 def test_when_the_expressway_goes_so_does_the_connection() -> None:
-    async def story(lab: Lab) -> None:
+    async def story(lab: RunningLab) -> None:
         reader, writer = await asyncio.open_connection("203.0.113.20", 8443)
         writer.write(b"x")
         await reader.readexactly(7)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgesim.deployment import builtin
-from edgesim.lab import Lab
+from edgesim.lab import RunningLab
 from edgesim.world.sim import SimWorld
 from tests.simrun import sim_run
 
@@ -23,7 +23,7 @@ def zone_on_e(names: list[str], limit: int = 999) -> str:
     )
 
     async def main(world: SimWorld) -> str:
-        running = Lab(world, lab)
+        running = RunningLab(world, lab)
         await running.start(without=[each.name for each in lab.clients], settle=20)
         states = {(host, zone): state for host, zone, state, _ in running.zones()}
         await running.stop()

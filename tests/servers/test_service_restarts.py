@@ -10,16 +10,16 @@ import pytest
 from cryptography import x509
 
 from edgesim.deployment import builtin
-from edgesim.lab import Lab
+from edgesim.lab import RunningLab
 from edgesim.pki import TrustStore, client_context
 from edgesim.world.sim import SimWorld
 
 UCM = "ucm-pub.inside.example.com"
 
 
-def play(story: Callable[[Lab], Awaitable[None]], **changes: Any) -> None:
+def play(story: Callable[[RunningLab], Awaitable[None]], **changes: Any) -> None:
     world = SimWorld(1)
-    lab = Lab(world, builtin("small").changed(changes) if changes else builtin("small"))
+    lab = RunningLab(world, builtin("small").changed(changes) if changes else builtin("small"))
 
     async def main() -> None:
         await lab.start()
@@ -29,7 +29,7 @@ def play(story: Callable[[Lab], Awaitable[None]], **changes: Any) -> None:
     world.run(main())
 
 
-async def issuer(lab: Lab, port: int, host: str = UCM) -> str:
+async def issuer(lab: RunningLab, port: int, host: str = UCM) -> str:
     """Connect from a machine inside, as one who trusts all of the lab's CAs, and return who signed what is shown."""
     node = lab.node("inside-1")
     trust = TrustStore.of("all", *lab.authorities.trusted().values())
@@ -44,13 +44,13 @@ async def issuer(lab: Lab, port: int, host: str = UCM) -> str:
     return await node.host.run(connect())
 
 
-async def renewed(lab: Lab, service: str, host: str = "ucm-pub") -> None:
+async def renewed(lab: RunningLab, service: str, host: str = "ucm-pub") -> None:
     made = lab.request(host, service)
     assert lab.upload_certificate(host, lab.sign(made.pem, by="private"), service) == ()
 
 
 def test_a_new_tomcat_certificate_is_shown_after_tomcat_and_haproxy() -> None:
-    async def story(lab: Lab) -> None:
+    async def story(lab: RunningLab) -> None:
         await renewed(lab, "tomcat")
         seen = [await issuer(lab, 8443)]
         for service in ("HAProxy", "CallManager", "Tomcat"):
@@ -62,7 +62,7 @@ def test_a_new_tomcat_certificate_is_shown_after_tomcat_and_haproxy() -> None:
 
 
 def test_a_new_callmanager_certificate_is_shown_with_files_after_all_three() -> None:
-    async def story(lab: Lab) -> None:
+    async def story(lab: RunningLab) -> None:
         await renewed(lab, "callmanager")
         seen = [await issuer(lab, 6972)]
         for service in ("Tomcat", "TFTP", "CallManager"):
@@ -80,7 +80,7 @@ def test_a_new_callmanager_certificate_is_shown_with_files_after_all_three() -> 
 def test_connections_to_other_services_go_on(service: str, closed: set[int]) -> None:
     """TFTP takes HAProxy along."""
 
-    async def story(lab: Lab) -> None:
+    async def story(lab: RunningLab) -> None:
         host = lab.node("inside-1").host
         writers: dict[int, tuple[asyncio.StreamReader, asyncio.StreamWriter]] = {}
 
@@ -100,7 +100,7 @@ def test_connections_to_other_services_go_on(service: str, closed: set[int]) -> 
 
 
 def test_lines_are_gone_when_callmanager_restarts() -> None:
-    async def story(lab: Lab) -> None:
+    async def story(lab: RunningLab) -> None:
         product: Any = lab.node("ucm-pub").host.service
         before = product.lines
         await lab.restart_service("ucm-pub", "CallManager")
@@ -113,7 +113,7 @@ def test_lines_are_gone_when_callmanager_restarts() -> None:
 
 
 def test_the_xcp_router_ends_links_that_come_back() -> None:
-    async def story(lab: Lab) -> None:
+    async def story(lab: RunningLab) -> None:
         await lab.restart_service("imp-pub", "XCP Router")
         await asyncio.sleep(60)
         states = [
