@@ -58,7 +58,7 @@ class Case:
         )
 
     async def fails(self, lab: Lab) -> None:
-        """Let the node fail, and mend it."""
+        """Let the node fail, and fix it."""
         await lab.wait(self.moment)
         if self.failure == "partition":
             with ExitStack() as cuts:

@@ -48,7 +48,7 @@ def csr(deployment: str, host: str, service: str | None, *, discovered: bool, ou
     except RequestRefused as error:
         raise Problem(str(error), error.advice) from None
     except PkiError as error:
-        raise Problem(f"{host}: {error}", "Mend the name in the deployment's certificates section.") from None
+        raise Problem(f"{host}: {error}", "Fix the name in the deployment's certificates section.") from None
     if out is not None:
         key = out.with_suffix(".key.pem")
         written(out, made.pem)

@@ -38,7 +38,7 @@ def command(
     list_rules: bool,
     as_json: bool,
 ) -> None:
-    """Say where a deployment breaks a documented requirement, what a client will see, and how to mend it.
+    """Say where a deployment breaks a documented requirement, what a client will see, and how to fix it.
 
     DEPLOYMENT is a YAML file or the name of a built-in one. What the check predicts is what the simulation shows: both
     use the same matchers.

@@ -164,7 +164,7 @@ def _show(each: Reported, source: str, proof: Proof | None, *, complete: bool) -
         for matcher in finding.prediction.never:
             broken = proof is not None and any(one is matcher for one, _ in proof.broken)
             output.say(_block("and never", str(matcher) + ("  (it came all the same)" if broken else "")))
-    output.say(_block("to mend", finding.mend))
+    output.say(_block("to fix", finding.fix))
     for name in each.rule.rows:
         output.say(_block("documented", f"{name}: {row(name).statement}"))
 

@@ -15,7 +15,7 @@ COULD_NOT_RUN = 2
 
 
 class Problem(click.ClickException):
-    """Something that the user can mend. ``advice`` says how; it stands on a line of its own."""
+    """Something that the user can fix. ``advice`` says how; it stands on a line of its own."""
 
     exit_code = COULD_NOT_RUN
 

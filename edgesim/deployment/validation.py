@@ -1,4 +1,4 @@
-"""From what was read to a deployment: the model's own checks, told so that a person can mend the file."""
+"""From what was read to a deployment: the model's own checks, told so that a person can fix the file."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class _Validation:
 
     ROUNDS = 8
     MOST = 100
-    """Mistakes told in one round; a file that has more is better mended in several."""
+    """Mistakes told in one round; a file that has more is better fixed in several."""
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = _copied(data)
@@ -109,7 +109,7 @@ class _Validation:
         return self.mistakes, None if self.mistakes else deployment
 
     def _take(self, error: ValidationError) -> bool:
-        """Note the mistakes of one round and mend them; False when no further round can tell more."""
+        """Note the mistakes of one round and fix them; False when no further round can tell more."""
         errors = error.errors(include_url=False)
         wrong: list[tuple[Path, str]] = []
         told = 0
@@ -142,7 +142,7 @@ class _Validation:
             wrong.append((loc, each["type"]))
             if each["type"] == "too_long":
                 self.most[loc] = int(each["ctx"]["max_length"])
-        return self._mend(wrong)
+        return self._fix(wrong)
 
     def _original(self, loc: Path) -> Path:
         """Return a path as it was before anything was taken out of lists."""
@@ -158,12 +158,12 @@ class _Validation:
                 data = data.get(step) if isinstance(data, dict) else None
         return tuple(steps)
 
-    def _mend(self, wrong: list[tuple[Path, str]]) -> bool:
+    def _fix(self, wrong: list[tuple[Path, str]]) -> bool:
         progress = False
         # From the back, so that an index stays right until its own turn; lists that are too short last.
         for loc, kind in sorted(wrong, key=lambda each: [_sortable(step) for step in each[0]], reverse=True):
             if loc:
-                progress |= self._MENDING.get(kind, _Validation._remove)(self, loc)
+                progress |= self._FIXES.get(kind, _Validation._remove)(self, loc)
         return progress
 
     def _holder(self, loc: Path) -> Any:
@@ -227,7 +227,7 @@ class _Validation:
             self.ignored.add(invented)
         return [invented] if typing.get_origin(annotation) is tuple else invented
 
-    _MENDING: ClassVar[Mapping[str, Callable[[_Validation, Path], bool]]] = {
+    _FIXES: ClassVar[Mapping[str, Callable[[_Validation, Path], bool]]] = {
         "missing": _stand_in,
         "too_short": _stand_in,
         "too_long": _shorten,

@@ -90,7 +90,7 @@ def read_query(octets: bytes, limits: DnsLimits = DEFAULT) -> dns.message.Messag
         raise BadQuery(Verdict.DROP, f"{len(octets)} octets are no header")
     _, flags, questions, answers, authorities, additionals = HEADER.unpack_from(octets)
     if flags & dns.flags.QR:
-        # To answer an answer would let two servers talk to each other for ever.
+        # To answer an answer would let two servers talk to each other indefinitely.
         raise BadQuery(Verdict.DROP, "an answer, not a query")
     opcode = dns.opcode.from_flags(flags)
     if opcode != dns.opcode.QUERY:

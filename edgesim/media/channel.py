@@ -29,7 +29,7 @@ class Side(Enum):
 
 
 class Leg:
-    """One side of a channel. ``peer`` is where packets go: as told, and then whence they come."""
+    """One side of a channel. ``peer`` is where packets go: as told, and then where they come from."""
 
     def __init__(self, flow: Flow, *, peer: Address | None = None, relatch: float = 5.0) -> None:
         self.flow = flow

@@ -59,7 +59,7 @@ class MediaEndpoint:
         self._port.send(packet, target)
 
     async def receive(self) -> tuple[bytes, Address]:
-        """Return the next packet and whence it came; wait for one as long as it takes."""
+        """Return the next packet and its source; wait for one as long as it takes."""
         while not self._packets:
             self._arrived.clear()
             await self._arrived.wait()

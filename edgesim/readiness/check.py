@@ -20,7 +20,7 @@ class Reported:
     line: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data: ``rule``, ``rows``, ``severity``, ``field``, ``line``, ``what``, ``sees``, ``mend``,
+        """Return plain data: ``rule``, ``rows``, ``severity``, ``field``, ``line``, ``what``, ``sees``, ``fix``,
         ``predicts`` and ``never`` (matchers as text), ``within`` (seconds of lab time)."""
         prediction = self.finding.prediction
         return {
@@ -31,7 +31,7 @@ class Reported:
             "line": self.line,
             "what": self.finding.what,
             "sees": self.finding.sees,
-            "mend": self.finding.mend,
+            "fix": self.finding.fix,
             "predicts": [str(each) for each in prediction.awaits] if prediction else [],
             "never": [str(each) for each in prediction.never] if prediction else [],
             "within": prediction.within if prediction else None,

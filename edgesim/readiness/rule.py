@@ -1,4 +1,4 @@
-"""A documented requirement as a rule over a deployment: what breaks it, what a client will see, how to mend it."""
+"""A documented requirement as a rule over a deployment: what breaks it, what a client will see, how to fix it."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ class Prediction:
 class Finding:
     """One place where a deployment breaks a rule.
 
-    ``at`` is the field to look at; ``what`` says what is wrong, ``sees`` what a client will see, ``mend`` what to do.
+    ``at`` is the field to look at; ``what`` says what is wrong, ``sees`` what a client will see, ``fix`` what to do.
     ``prediction`` is None only for what has no effect on the wire of its own, such as advice.
     """
 
     at: Path
     what: str
     sees: str
-    mend: str
+    fix: str
     prediction: Prediction | None = None
 
     @property

@@ -179,7 +179,7 @@ class Lab:
     async def symptom(self, rule: str, *, within: float | None = None) -> list[Entry[Event]]:
         """Await what the readiness rule ``rule`` predicts for this deployment; return the entries that came.
 
-        The prediction is that of the deployment as it was written: a mutation that mends it changes what happens, not
+        The prediction is that of the deployment as it was written: a mutation that fixes it changes what happens, not
         what is awaited. What came before the present step counts too, and bans hold until the end. Raises `CannotRun`
         where the rule finds nothing to predict.
         """
@@ -199,8 +199,8 @@ class Lab:
                     found.append(await self.expectations.expect(matcher, within=limit, since=0))
         return found
 
-    def mended(self, rule: str) -> None:
-        """Say that the story is about to mend what a rule reports: what its symptom banned may come from now on."""
+    def fixed(self, rule: str) -> None:
+        """Say that the story is about to fix what a rule reports: what its symptom banned may come from now on."""
         for lift in self._bans.pop(rule, ()):
             lift()
 

@@ -144,7 +144,7 @@ class Pace:
         credit = min(float(limits.burst), self._credit + (now - self._counted) * limits.rate)
         self._credit = credit - octets - messages * limits.each
         self._counted = now
-        # Less than an octet is no debt: a clock that rounds would leave some for ever.
+        # Less than an octet is no debt: a clock that rounds would leave some indefinitely.
         if self._credit <= -1.0 and self._waits is None:
             self.hold(RATE)
             self._waits = self._loop.call_later(-self._credit / limits.rate, self._paid, context=self._context)

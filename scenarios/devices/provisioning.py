@@ -37,7 +37,7 @@ async def provisioning_mode(lab: Lab, dave: RoomDevice) -> None:
         await lab.wait(seconds(20))
 
     async with lab.step("an administrator sets it to Cisco UCM via Expressway"):
-        lab.mended("EP-05.provisioning-mode")
+        lab.fixed("EP-05.provisioning-mode")
         dave.mode = "Edge"
         await dave.sign_in()
         await lab.expect(DnsQuery(peer="room-1", name=containing("_collab-edge._tls.example.com")))

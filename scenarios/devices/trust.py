@@ -82,7 +82,7 @@ async def codec_with_an_unknown_ca(lab: Lab, dave: RoomDevice) -> None:
         lab.check(15 <= again.at - first.at < 16, "15 s from one attempt to the next")
 
     async with lab.step("an administrator adds the CA to the codec's list"):
-        lab.mended("EP-06.ca-list")
+        lab.fixed("EP-06.ca-list")
         dave.add_ca(lab.authority("enterprise"))
         await lab.expect(Registered(device=CODEC, user="dave"), within=seconds(18))
 

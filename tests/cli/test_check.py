@@ -51,7 +51,7 @@ def test_a_finding_says_where_what_a_client_sees_and_how_to_mend_it(leak: str) -
         "symptom",
         "predicted",
         "and never",
-        "to mend",
+        "to fix",
         "documented",
     ]
     assert lines[-1].startswith(f"{leak}: 1 error; ")

@@ -39,4 +39,4 @@ class Case:
             assert self.at in {each.finding.field for each in report.reported}
         for each in report.reported:
             finding = each.finding
-            assert finding.what and finding.sees and finding.mend
+            assert finding.what and finding.sees and finding.fix

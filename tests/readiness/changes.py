@@ -301,7 +301,7 @@ def names_it(change: Change, report: Report, findings: list[Finding]) -> bool:
     for finding in findings:
         at = [str(step) for step in finding.at]
         shared = min(len(at), len(steps))
-        text = f"{finding.what} {finding.mend}"
+        text = f"{finding.what} {finding.fix}"
         if at[:shared] == steps[:shared] or any(word in text for word in change.words):
             return True
     return False

@@ -74,7 +74,7 @@ def test_every_expressway_e_of_one_cause_is_named() -> None:
         "expc1 and expc2 reach expe1 and expe2 by the external interfaces, and XCP only uses the internal ones "
         "(10.0.99.10 in zone management and 10.0.99.11 in zone management)"
     )
-    assert "inner_name of expe1 and expe2" in reported.finding.mend
+    assert "inner_name of expe1 and expe2" in reported.finding.fix
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

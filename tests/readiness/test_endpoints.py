@@ -152,10 +152,10 @@ def test_findings_name_devices_what_is_missing_and_what_to_do() -> None:
         "the list built into phone-1 (8845), phone-2 (7821) and dx-1 (DX650) lacks the enterprise root CA, needed for "
         "the certificate of expe"
     )
-    assert phones.mend.startswith("have a public CA sign the certificate of expe")
+    assert phones.fix.startswith("have a public CA sign the certificate of expe")
     (rooms,) = found(LEAF, CA_LIST)
     assert "room-1 (EX60) and room-2 (DX70) lacks the public intermediate CA" in rooms.what
-    assert "have expe send the public intermediate CA with its certificate" in rooms.mend
+    assert "have expe send the public intermediate CA with its certificate" in rooms.fix
     (domain,) = found(edge(without_names=["example.com"]), DOMAIN)
     assert "neither example.com nor SRV:_collab-edge._tls.example.com nor collab-edge.example.com" in domain.what
 
@@ -180,9 +180,9 @@ def test_a_device_that_tries_all_the_same_predicts_nothing() -> None:
 
 def test_what_a_device_is_told_to_upgrade_to_is_enough() -> None:
     (low,) = found(device(4, "EX60", "TC7.0.2"), LEAST_RELEASE)
-    assert "to TC7.1 or later" in low.mend
+    assert "to TC7.1 or later" in low.fix
     (out,) = found(device(1, "8831", "11.0(3)"), LEAST_RELEASE)
-    assert "no release helps" in out.mend
+    assert "no release helps" in out.fix
 
 
 PAIR = {

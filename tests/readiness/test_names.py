@@ -266,7 +266,7 @@ def test_one_setting_is_one_finding_however_many_domains_it_leaves_without_recor
     deployment = load("small").changed({"domains.enabled": domains, "dns.cisco_uds": False})
     (found,) = check(deployment).reported
     assert found.rule.name == "NET-11.cisco-uds-inside"
-    assert all(f"_cisco-uds._tcp.{each['name']}" in found.finding.mend for each in domains)
+    assert all(f"_cisco-uds._tcp.{each['name']}" in found.finding.fix for each in domains)
     (proof,) = simulate(deployment, check(deployment)).proofs
     assert proof.shown, proof
 

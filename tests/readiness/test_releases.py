@@ -173,4 +173,4 @@ def test_a_finding_says_every_way_that_a_release_does_not_have() -> None:
         "cluster cucm runs 9.1(2): MRA needs Unified CM 10.0; OAuth with refresh needs Unified CM 11.5(1)SU3; "
         "push needs Unified CM 11.5(1)SU3"
     )
-    assert "11.5(1)SU3" in reported.finding.mend
+    assert "11.5(1)SU3" in reported.finding.fix

@@ -95,4 +95,4 @@ def test_what_is_pending_breaks_what_its_absence_would() -> None:
     missing = check(lab.changed({"trust": [{"host": "expc", "store": "trusted-ca", "lacks": ["public"]}]})).reported
     assert pending and pending[0].finding.prediction and missing[0].finding.prediction
     assert str(pending[0].finding.prediction) == str(missing[0].finding.prediction)
-    assert "restart expc" in pending[0].finding.mend
+    assert "restart expc" in pending[0].finding.fix

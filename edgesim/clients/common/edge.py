@@ -127,7 +127,7 @@ class EdgeSignIn:
 async def keep_signed_in(
     node: Node, expires: Callable[[], float | None], renew: Callable[[], Awaitable[None]], tell: Callable[[str], None]
 ) -> None:
-    """Sign in to the edge again before its cookie expires, for ever; ``tell`` hears the reason of each failure, and an
+    """Sign in to the edge again before its cookie expires; ``tell`` hears the reason of each failure, and an
     empty text after each success.
     """
     client = node.defaults.client

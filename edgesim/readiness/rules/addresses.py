@@ -139,7 +139,7 @@ def shared_address(deployment: Deployment) -> Iterator[Finding]:
             at=place.at,
             what=f"to {edges} {cores} {facts.verb(place.cores, 'shows', 'show')} {shown}, an address of its own",
             sees=NOTHING if place.everywhere else facts.only_through(place.edges),
-            mend=f"give {cores} and {edges} addresses of their own, and translate neither to the other's",
+            fix=f"give {cores} and {edges} addresses of their own, and translate neither to the other's",
             prediction=place.unreachable(FirewallBlocked(node=one_of(*place.cores), port=port, rule=rule)),
         )
 
@@ -168,7 +168,7 @@ def translated_source(deployment: Deployment) -> Iterator[Finding]:
             "the zone of the other, which E takes for the same"
             if shared
             else "sign-in, files and chat work, but the phone does not register: E's SERVICE is answered 408",
-            mend=f"let the connections from {cores} to {edges} pass without source translation",
+            fix=f"let the connections from {cores} to {edges} pass without source translation",
             prediction=_of_shared(place) if shared else _of_translated(place) if place.everywhere else None,
         )
 
@@ -219,7 +219,7 @@ def no_reflection(deployment: Deployment) -> Iterator[Finding]:
             what=f"{facts.listed(place.cores)} {facts.verb(place.cores, 'reaches', 'reach')} {edges} by the public "
             f"address {facts.listed(place.addresses)}, and the firewall {wall} does not reflect",
             sees=NOTHING if place.everywhere else facts.only_through(place.edges),
-            mend=f"let {wall} reflect (reflection, and keeps_source, for E must see C's own address), or, better, give "
+            fix=f"let {wall} reflect (reflection, and keeps_source, for E must see C's own address), or, better, give "
             f"{edges} a second interface",
             prediction=place.unreachable(place.blocked()),
         )
@@ -245,7 +245,7 @@ def inner_name(deployment: Deployment) -> Iterator[Finding]:
             f"{facts.verb(place.edges, 'leads', 'lead')} to {facts.listed(place.addresses)}, not to the inner "
             f"{facts.verb(place.edges, 'interface', 'interfaces')} of {facts.listed(place.edges)}",
             sees=NOTHING if place.everywhere else facts.only_through(place.edges),
-            mend=f"use split DNS, or a name of its own for {inner}: inner_name of {facts.listed(place.edges)}",
+            fix=f"use split DNS, or a name of its own for {inner}: inner_name of {facts.listed(place.edges)}",
             prediction=place.unreachable(place.blocked()),
         )
 
@@ -274,7 +274,7 @@ def xcp_interface(deployment: Deployment) -> Iterator[Finding]:
             f"{facts.listed(place.edges)} by the external {facts.verb(place.edges, 'interface', 'interfaces')}, and "
             f"XCP only uses the internal {facts.verb(place.edges, 'one', 'ones')} ({inner})",
             sees="phone service works, chat does not",
-            mend=f"let the traversal zone of {facts.listed(place.cores)} use the internal interface: by split DNS, "
+            fix=f"let the traversal zone of {facts.listed(place.cores)} use the internal interface: by split DNS, "
             f"by a name of its own (inner_name of {facts.listed(place.edges)}), and by a way to "
             f"{facts.listed(list(dict.fromkeys(str(edge.inner_zone) for edge in edges)))}",
             prediction=Prediction(

@@ -94,7 +94,7 @@ def validity(deployment: Deployment) -> Iterator[Finding]:
             what=f"the certificate {certificate.service} of {certificate.host} {words}: {readers} "
             f"{facts.verb(tuple({leg.to for leg in legs}), 'refuses', 'refuse')} it",
             sees=EFFECTS[kind, certificate.service],
-            mend="have it signed anew, upload it, and restart; or set the clock that is wrong",
+            fix="have it signed anew, upload it, and restart; or set the clock that is wrong",
             prediction=_refusals(deployment, legs, certificate.validity),
         )
 
@@ -114,7 +114,7 @@ def server_auth(deployment: Deployment) -> Iterator[Finding]:
             what=f"the certificate {certificate.service} of {certificate.host} has no extended key usage for a TLS "
             f"server: {facts.listed(readers)} {facts.verb(readers, 'refuses', 'refuse')} it",
             sees=EFFECTS[kind, certificate.service],
-            mend="have it signed anew with the usage server authentication",
+            fix="have it signed anew with the usage server authentication",
             prediction=_refusals(deployment, serving, "unsuitable certificate purpose") if valid else None,
         )
 
@@ -132,7 +132,7 @@ def key(deployment: Deployment) -> Iterator[Finding]:
             what=f"the key of the certificate {certificate.service} of {certificate.host} is {certificate.key}: "
             f"{facts.listed(readers)} {facts.verb(readers, 'refuses', 'refuse')} it",
             sees=EFFECTS[kind, certificate.service],
-            mend="make a new request with an RSA key of 2048 bits or more, and have it signed",
+            fix="make a new request with an RSA key of 2048 bits or more, and have it signed",
             prediction=_refusals(deployment, legs, "key too weak"),
         )
 
@@ -175,6 +175,6 @@ def host_name(deployment: Deployment) -> Iterator[Finding]:
             what=f"the SAN of the certificate {certificate.service} of {certificate.host} lacks "
             f"{facts.listed(lacking)}, by which it is reached",
             sees=EFFECTS[kind, certificate.service],
-            mend=f"make a new CSR with {facts.listed(lacking)} in it, and have it signed",
+            fix=f"make a new CSR with {facts.listed(lacking)} in it, and have it signed",
             prediction=_refusals(deployment, tuple(leg for leg in legs if leg.side == "server")),
         )

@@ -66,7 +66,7 @@ def profile_name(deployment: Deployment) -> Iterator[Finding]:
                 f"profile of {', '.join(devices)}",
                 sees="the device gets its configuration and does not register: Unified CM closes the TLS connection on "
                 "5061 (InvalidX509NameInCertificate)",
-                mend=f"add {profile.name} to the CSR of {' and '.join(cores)} and have it signed anew",
+                fix=f"add {profile.name} to the CSR of {' and '.join(cores)} and have it signed anew",
                 prediction=Prediction(awaits=awaits),
             )
 
@@ -85,7 +85,7 @@ def cluster_name(deployment: Deployment) -> Iterator[Finding]:
             at=deployment.place_of_certificate(*shown_by(deployment, core.name)),
             what=f"the certificate of {core.name} lacks {wanted}, the TLS verify subject name of the zone {zone.name}",
             sees=f"the zone from {core.name} stays {failed}: Peer's TLS certificate identity was unacceptable",
-            mend=f"add {wanted} to the CSR of {core.name}, or set the TLS verify subject name to a name that is there",
+            fix=f"add {wanted} to the CSR of {core.name}, or set the TLS verify subject name to a name that is there",
             prediction=Prediction(
                 awaits=(
                     Note(
@@ -134,7 +134,7 @@ def registration_domain(deployment: Deployment) -> Iterator[Finding]:
                 at=deployment.place_of_certificate(edge.name, "server"),
                 what=f"the certificate of {edge.name} lacks the domain {domain.name}",
                 sees="Jabber asks the user about the certificate, or refuses it where policy says so",
-                mend=f"add {domain.name} to the CSR of {edge.name} as a Unified CM registration domain",
+                fix=f"add {domain.name} to the CSR of {edge.name} as a Unified CM registration domain",
                 prediction=Prediction(
                     awaits=(
                         TlsRefused(node=clients, peer=edge.name, port=port, reason=containing("mismatch")),
@@ -159,7 +159,7 @@ def federation_domain(deployment: Deployment) -> Iterator[Finding]:
                     what=f"the certificate of {edge.name} lacks the federation domain {domain.name}",
                     sees="servers of other organizations that verify it refuse to federate: their users and ours do "
                     "not see each other",
-                    mend=f"add {domain.name} to the CSR of {edge.name} as a DNS name",
+                    fix=f"add {domain.name} to the CSR of {edge.name} as a DNS name",
                     prediction=_shown_without(deployment, edge.name, domain.name),
                 )
 
@@ -180,7 +180,7 @@ def _missing_aliases(deployment: Deployment, host: str) -> Iterator[Finding]:
             what=f"the certificate of {host} lacks the chat node alias{'es' if missing[1:] else ''} "
             f"{' and '.join(missing)}",
             sees="people of other organizations cannot join chat rooms of this one",
-            mend=f"make a new CSR on {host}, which takes the aliases over once IM and Presence is discovered",
+            fix=f"make a new CSR on {host}, which takes the aliases over once IM and Presence is discovered",
             prediction=_shown_without(deployment, host, *missing),
         )
 
@@ -221,7 +221,7 @@ def system_trust(deployment: Deployment) -> Iterator[Finding]:
             what=f"the trust store of {', '.join(strangers)} lacks {chains[strangers[0]].words}, needed for the "
             f"certificate of {edge.name}",
             sees="Jabber asks the user about the certificate, or refuses it where policy says so",
-            mend=f"install it there, or have a public CA sign the certificate of {edge.name}",
+            fix=f"install it there, or have a public CA sign the certificate of {edge.name}",
             prediction=Prediction(
                 awaits=(
                     TlsRefused(
@@ -291,7 +291,7 @@ def system_trust_inside(deployment: Deployment) -> Iterator[Finding]:
             f"{facts.verb(nodes, 'certificate', 'certificates')} {met.service} of {facts.listed(nodes)}",
             sees=f"Jabber asks the user about the certificate, or refuses it where policy says so: {met.sees}"
             + ("" if stopped else ", unless another node is asked first"),
-            mend="install it there, as by a policy for all machines",
+            fix="install it there, as by a policy for all machines",
             prediction=_refused_inside(met, stopped) if stopped else None,
         )
         going = tuple(name for name in going if name not in stopped)
@@ -324,7 +324,7 @@ def wildcard(deployment: Deployment) -> Iterator[Finding]:
                 what=f"{words(itself(certificate))} has the wildcard {facts.verb(wild, 'name', 'names')} "
                 f"{facts.listed(wild)}",
                 sees="not known: Expressway does not support wildcard certificates; here they work",
-                mend=f"have a certificate signed with the names of {certificate.host} one by one",
+                fix=f"have a certificate signed with the names of {certificate.host} one by one",
             )
 
 
@@ -339,5 +339,5 @@ def ca_signed(deployment: Deployment) -> Iterator[Finding]:
                 at=deployment.place_of_certificate(certificate.host, certificate.service),
                 what=f"{words(itself(certificate))} is self-signed",
                 sees="nothing, as long as everybody who verifies it holds the certificate itself",
-                mend="have a CA sign it: then its root is all that others need to trust",
+                fix="have a CA sign it: then its root is all that others need to trust",
             )

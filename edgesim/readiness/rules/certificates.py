@@ -139,7 +139,7 @@ def _trust_in_c(
                 sees="users sign in, but their configuration files on 6972 (and 6971) end in 502: Unified CM refuses "
                 "C with the alert unknown CA. No phone service"
                 + ("; secure SIP on 5061 fails too" if cluster.mixed_mode else ""),
-                mend=f"upload it as {store} on the cluster {cluster.name}, then restart Tomcat, CallManager and TFTP "
+                fix=f"upload it as {store} on the cluster {cluster.name}, then restart Tomcat, CallManager and TFTP "
                 "(HAProxy too)",
                 prediction=_refused_by_unified_cm(deployment, cluster, node, cores, store),
             )
@@ -202,7 +202,7 @@ def _im_presence_trust(deployment: Deployment, store: str) -> Iterator[Finding]:
                 what=f"{store} of {node.name} lacks {chains[cores[0]].words}, by which it would trust {_names(cores)}",
                 sees="chat does not come up: XMPP opens on 5222 and ends without mechanisms, for the link from "
                 f"{_names(cores)} to {node.name}:{port} is refused with the alert unknown CA",
-                mend=f"upload it as {store} on the cluster {cluster.name}, then restart its services",
+                fix=f"upload it as {store} on the cluster {cluster.name}, then restart its services",
                 prediction=_predict(*_server_refuses(node.name, _any(cores), port), *_no_chat(deployment, cores)),
             )
 
@@ -332,7 +332,7 @@ def _servers(deployment: Deployment, kind: str) -> Iterator[Finding]:
             at=deployment.place_of_trust_store(cores[0].name, "trusted-ca"),
             what=f"{_names(cores)} does not trust {found.words}, needed for {words(itself(found.certificate))}",
             sees=EFFECTS[kind, service],
-            mend=f"append it to the trusted CA list of {_names(cores)}, and restart",
+            fix=f"append it to the trusted CA list of {_names(cores)}, and restart",
             prediction=_refused(deployment, spec, cores, service),
         )
 
@@ -362,7 +362,7 @@ def self_signed_absent(deployment: Deployment) -> Iterator[Finding]:
                 at=deployment.place_of_trust_store(cores[0].name, "trusted-ca"),
                 what=f"{_names(cores)} does not hold {found.words}, which is self-signed",
                 sees=EFFECTS[kind, service],
-                mend=f"append the certificate itself to the trusted CA list of {_names(cores)}, or have a CA sign it",
+                fix=f"append the certificate itself to the trusted CA list of {_names(cores)}, or have a CA sign it",
                 prediction=_refused(deployment, spec, cores, service),
             )
 
@@ -386,7 +386,7 @@ def self_signed_alike(deployment: Deployment) -> Iterator[Finding]:
                 what=f"{words(first)} and {words(itself(certificate))} have one subject, CN={certificate.common_name}: "
                 f"{_names(blind)} sees the first only",
                 sees=f"the lower one fails as if it were absent: {EFFECTS[kind, certificate.service]}",
-                mend="have a CA sign them, or give one of them another common name",
+                fix="have a CA sign them, or give one of them another common name",
                 prediction=_refused(deployment, spec, blind, certificate.service),
             )
 
@@ -430,7 +430,7 @@ def _zone(deployment: Deployment, *, on_c: bool, wrong: Judge) -> Iterator[Findi
             what=f"{owner} does not trust {lacking}, needed for the "
             f"{facts.verb(others, 'certificate', 'certificates')} of {facts.listed(others)}",
             sees=f"the zone {zone} is {deployment.defaults.links.failed}: REGISTER is answered 503, there is no chat",
-            mend=f"append it to the trusted CA list of {owner}, and restart it",
+            fix=f"append it to the trusted CA list of {owner}, and restart it",
             prediction=_predict(*refuses, *((_failed(deployment, cores, zone),) if whole else ()), *unserved),
         )
 

@@ -125,7 +125,7 @@ def edge_domain(deployment: Deployment) -> Iterator[Finding]:
         what=f"people sign in with addresses in {domain}, which is not configured on Expressway-C, and {name} does not "
         "resolve outside",
         sees=f"Jabber with an address in {domain} finds no service outside and asks for manual settings",
-        mend=f"add {domain} under Configuration > Domains on Expressway-C, and publish {name}",
+        fix=f"add {domain} under Configuration > Domains on Expressway-C, and publish {name}",
         prediction=Prediction(
             awaits=(DnsAnswer(node=facts.any_client(deployment), name=name, qtype="SRV", answers=()),),
             stops=Stop.NO_RECORD,
@@ -147,7 +147,7 @@ def collab_edge(deployment: Deployment) -> Iterator[Finding]:
             else ("dns", "collab_edge"),
             what=f"{name} resolves nowhere",
             sees=f"Jabber with an address in {domain.name} finds no service outside and asks for manual settings",
-            mend=f"publish {name}: priority 10, weight 10, port 8443, one for each Expressway-E",
+            fix=f"publish {name}: priority 10, weight 10, port 8443, one for each Expressway-E",
             prediction=Prediction(
                 awaits=(DnsAnswer(node=clients, name=name, qtype="SRV", answers=()),),
                 stops=Stop.NO_RECORD if domain.name == deployment.domains.edge else None,
@@ -168,7 +168,7 @@ def domain_on_c(deployment: Deployment) -> Iterator[Finding]:
             what=f"{name} leads to this edge, but {domain} is not configured on Expressway-C",
             sees="403 Forbidden from Expressway-E itself, or a certificate that does not name the domain: the sign-in "
             "ends there",
-            mend=f"add {domain} under Configuration > Domains on Expressway-C, or remove {name}",
+            fix=f"add {domain} under Configuration > Domains on Expressway-C, or remove {name}",
             prediction=_not_served(deployment, domain),
         )
 
@@ -217,7 +217,7 @@ def edge_address_outside(deployment: Deployment) -> Iterator[Finding]:
             if missing
             else f"{edge.fqdn} leads to {', '.join(found)} outside, not to {_outside_address(deployment, edge)}",
             sees="Couldn't resolve host name: no packet reaches the edge" if missing else "nobody answers on 8443",
-            mend=f"create {edge.fqdn} A {_outside_address(deployment, edge)} in the outside DNS",
+            fix=f"create {edge.fqdn} A {_outside_address(deployment, edge)} in the outside DNS",
             prediction=Prediction(
                 awaits=(DnsAnswer(node=clients, name=edge.fqdn, qtype="A", answers=answer.texts),),
                 never=(TcpOpened(node=clients, peer=edge.name, port=deployment.defaults.ports.edge_https),),
@@ -250,7 +250,7 @@ def collab_edge_port(deployment: Deployment) -> Iterator[Finding]:
                 what=f"{lead.name} leads to port {port} of {target}, and Expressway-E serves clients at {right}",
                 sees=f"clients try {target}:{port} and get no edge configuration (HOST_UNREACHABLE_ERROR)"
                 + ("" if len(wrong) == len(leads) else ", then the next record"),
-                mend=f"publish {lead.name} SRV 10 10 {right} {target}",
+                fix=f"publish {lead.name} SRV 10 10 {right} {target}",
                 prediction=Prediction(
                     awaits=(_asks(deployment, lead),), never=_unmet(deployment), stops=_stop(deployment, lead)
                 )
@@ -277,7 +277,7 @@ def collab_edge_target(deployment: Deployment) -> Iterator[Finding]:
                 + (f"which is at {there}, where no Expressway-E is" if there else "which does not resolve"),
                 sees=f"clients do not reach the edge by {lead.target}"
                 + (": the sign-in fails" if len(astray) == len(leads) else ", and try the next record"),
-                mend=f"put the FQDN of an Expressway-E in place of {lead.target}",
+                fix=f"put the FQDN of an Expressway-E in place of {lead.target}",
                 prediction=Prediction(
                     awaits=(_asks(deployment, lead), resolved),
                     never=_unmet(deployment),
@@ -305,7 +305,7 @@ def collab_edge_name(deployment: Deployment) -> Iterator[Finding]:
                 what=f"{lead.name} leads to {lead.target}{alias} which is not in the certificate of {lead.edge.name}",
                 sees="Jabber asks the user about the certificate, or refuses it where policy says so "
                 "(CERTIFICATE_VALIDATION_ERROR); phones and room devices do not connect",
-                mend=f"put {lead.edge.fqdn} in place of {lead.target}: a target of SRV records must not be an alias",
+                fix=f"put {lead.edge.fqdn} in place of {lead.target}: a target of SRV records must not be an alias",
                 prediction=_mismatch(deployment, lead) if len(wrong) == len(leads) == 1 else None,
             )
 
@@ -344,7 +344,7 @@ def collab_edge_alias(deployment: Deployment) -> Iterator[Finding]:
                     at=_field(deployment, lead),
                     what=f"{lead.name} leads to {lead.target}, which is an alias of {lead.edge.fqdn}",
                     sees="nothing, with clients that follow it: SRV records must not lead to an alias",
-                    mend=f"put {lead.edge.fqdn} in place of {lead.target}",
+                    fix=f"put {lead.edge.fqdn} in place of {lead.target}",
                 )
 
 
@@ -368,7 +368,7 @@ def cookie_domain(deployment: Deployment) -> Iterator[Finding]:
             at=("expressway_e", index, "dns_domain" if edge.dns_domain else "name"),
             what=f"{edge.name} sets its cookie for {edge.cookie_domain}; clients reach it as {facts.listed(strange)}",
             sees="the edge configuration comes with 200, and the sign-in ends there: no cookie that a client can use",
-            mend=f"set System > DNS > Domain name of {edge.name} to {edge.domain}",
+            fix=f"set System > DNS > Domain name of {edge.name} to {edge.domain}",
             prediction=Prediction(awaits=(given, failed), stops=Stop.REFUSED) if alone else None,
         )
 
@@ -395,7 +395,7 @@ def one_record_each(deployment: Deployment) -> Iterator[Finding]:
                 at=asked.field_of(deployment, "outside", name, "SRV"),
                 what=f"{name} names {', '.join(found)}, and not {edge.fqdn}",
                 sees=f"no sign-in in {domain.name} begins at {edge.name}; when the others are down, none begins at all",
-                mend=f"add {name} SRV 10 10 8443 {edge.fqdn} outside",
+                fix=f"add {name} SRV 10 10 8443 {edge.fqdn} outside",
                 prediction=Prediction(
                     awaits=(
                         DnsAnswer(node=clients, name=name, rcode="NOERROR", answers=asked.lacking(edge.fqdn)),

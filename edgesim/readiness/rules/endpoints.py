@@ -130,7 +130,7 @@ def minimum_release(deployment: Deployment) -> Iterator[Finding]:
             at=("devices", places[device.name], "firmware" if least else "type"),
             what=f"{endpoint.name} is {device.name}: {device.unfit}",
             sees="not known: it is not supported" if tries else "the device offers no sign-in by way of Expressway",
-            mend=f"upgrade {device.name} to {least} or later, on premises"
+            fix=f"upgrade {device.name} to {least} or later, on premises"
             if least
             else f"let {device.owner or 'its user'} have another model: no release helps",
             prediction=None if tries else _knows_nothing(endpoint, device.unfit),
@@ -149,7 +149,7 @@ def mra_mode(deployment: Deployment) -> Iterator[Finding]:
                 at=("clients", endpoint.index, "dhcp_tftp_option"),
                 what=f"{endpoint.words}: {told}",
                 sees="the phone looks for that server, and does not offer a sign-in by way of Expressway",
-                mend=f"take the option out of the DHCP server where {endpoint.name} is",
+                fix=f"take the option out of the DHCP server where {endpoint.name} is",
                 prediction=None if device.unfit else _knows_nothing(endpoint, told),
             )
         if forbidden:
@@ -157,7 +157,7 @@ def mra_mode(deployment: Deployment) -> Iterator[Finding]:
                 at=("devices", places[device.name], "activation_code_via_mra"),
                 what=f"{endpoint.words} is {device.name}: {forbidden}",
                 sees="the phone does not switch to MRA mode",
-                mend=f"check Allow Activation Code via MRA on {device.name}",
+                fix=f"check Allow Activation Code via MRA on {device.name}",
                 prediction=None if device.unfit or told else _knows_nothing(endpoint, forbidden),
             )
 
@@ -173,7 +173,7 @@ def provisioning_mode(deployment: Deployment) -> Iterator[Finding]:
             at=("clients", endpoint.index, "provisioning_mode"),
             what=f"{endpoint.words} has Provisioning Mode {mode}",
             sees="it never looks for the edge, and is not provisioned",
-            mend=f"on {endpoint.name} set Provisioning Mode to Edge, which its menus call Cisco UCM via Expressway",
+            fix=f"on {endpoint.name} set Provisioning Mode to Edge, which its menus call Cisco UCM via Expressway",
             prediction=_knows_nothing(endpoint, f"Provisioning Mode is {mode}"),
         )
 
@@ -195,7 +195,7 @@ def uds_server(deployment: Deployment) -> Iterator[Finding]:
             what=f"{owner}, user of {endpoint.words}, has no UC service profile",
             sees="the edge configuration comes with 200 and names no UDS server; the device asks again every "
             f"{retry:g} s, and never registers",
-            mend=f"give {owner} a UC service profile on Unified CM (End User Management), or set one as the default",
+            fix=f"give {owner} a UC service profile on Unified CM (End User Management), or set one as the default",
             prediction=Prediction(
                 awaits=(HttpResponse(node=endpoint.name, peer=edges, status=200, payload=empty), told),
                 never=(SipRequest(node=edges, peer=endpoint.name),),
@@ -272,7 +272,7 @@ def ca_list(deployment: Deployment) -> Iterator[Finding]:
             what=f"the CA list of {_listed(endpoints)} lacks {found.words}, needed for the certificate of {edge.name}",
             sees=f"the device ends the TLS handshake with the alert unknown CA and tries again every {retry:g} s: "
             f"{NO_PROVISIONING}",
-            mend=f"add {found.words} to the CA list of each device, or {_by_public_ca(edge, found)}",
+            fix=f"add {found.words} to the CA list of each device, or {_by_public_ca(edge, found)}",
             prediction=prediction,
         )
 
@@ -286,7 +286,7 @@ def built_in_list(deployment: Deployment) -> Iterator[Finding]:
             what=f"the list built into {_listed(endpoints)} lacks {found.words}, needed for the certificate of "
             f"{edge.name}",
             sees=f"the phone ends the TLS handshake with the alert unknown CA, and shows no reason: {NO_PROVISIONING}",
-            mend=f"{_by_public_ca(edge, found)}: nothing can be added to the phones' list",
+            fix=f"{_by_public_ca(edge, found)}: nothing can be added to the phones' list",
             prediction=_refuses(deployment, edge, endpoints, "unknown ca"),
         )
 
@@ -313,7 +313,7 @@ def trusted_by_e(deployment: Deployment) -> Iterator[Finding]:
                 what=f"the trusted CA list of {edge.name} lacks {found.words}, needed for its own certificate",
                 sees="nothing by itself: both Expressways are required to trust that CA where devices with a fixed "
                 f"list come in ({_listed(phones)})",
-                mend=f"append it to the trusted CA list of {edge.name}, and restart",
+                fix=f"append it to the trusted CA list of {edge.name}, and restart",
             )
 
 
@@ -336,7 +336,7 @@ def edge_domain(deployment: Deployment) -> Iterator[Finding]:
             f"{_listed(devices)} {'sign in' if len(devices) > 1 else 'signs in'}",
             sees="the device ends the TLS handshake with the alert bad certificate, although it knows the CA: "
             f"{NO_PROVISIONING}. Jabber asks its user",
-            mend=f"have {edge.name} make a new CSR with {domain} among the Unified CM registration domains, and get it "
+            fix=f"have {edge.name} make a new CSR with {domain} among the Unified CM registration domains, and get it "
             "signed",
             prediction=_refuses(deployment, edge, known, "bad certificate") if known and valid and found else None,
         )
@@ -403,7 +403,7 @@ def client_certificate(deployment: Deployment) -> Iterator[Finding]:
                 f"certificate of {name}",
                 sees=f"{edge.name} refuses it on {port} with the alert unknown CA; without a certificate the client "
                 "would be let in",
-                mend=f"append it to that list on {edge.name}, or load a certificate of another CA"
+                fix=f"append it to that list on {edge.name}, or load a certificate of another CA"
                 + (by_hand if shown.machine.platform == "room" else ""),
                 prediction=Prediction(
                     awaits=(
@@ -435,7 +435,7 @@ def without_onboarding(deployment: Deployment) -> Iterator[Finding]:
     if deployment.mra.access.activation_code_onboarding:
         return
     sees = "nothing: all are let in without a certificate"
-    mend = "if mutual TLS is wanted, allow activation code onboarding over MRA; it asks every client for a certificate"
+    fix = "if mutual TLS is wanted, allow activation code onboarding over MRA; it asks every client for a certificate"
     port, edges = deployment.defaults.ports.edge_https, facts.edges(deployment)
     for shown in _with_certificates(deployment):
         unseen = TlsUp(node=edges, peer=shown.machine.name, port=port, peer_subject=None)
@@ -443,7 +443,7 @@ def without_onboarding(deployment: Deployment) -> Iterator[Finding]:
             at=shown.at,
             what=f"{shown.machine.name} holds a client certificate, and Expressway-E does not ask for it",
             sees=sees,
-            mend=mend,
+            fix=fix,
             prediction=Prediction(awaits=(unseen,)) if shown.trying else None,
         )
     usual = STORES["expressway_e"]["activation-code"]
@@ -455,5 +455,5 @@ def without_onboarding(deployment: Deployment) -> Iterator[Finding]:
                 what=f"the activation-code onboarding list of {edge.name} has {' and '.join(map(words, more))}, and "
                 "Expressway-E does not look at it",
                 sees=sees,
-                mend=mend,
+                fix=fix,
             )

@@ -39,7 +39,7 @@ def jabber_guest(deployment: Deployment) -> Iterator[Finding]:
                 at=(*path, "also_serves"),
                 what=f"{each.name} serves Jabber Guest beside MRA",
                 sees="nobody supports it: sign-ins of MRA clients or of guests may fail at any time",
-                mend="give Jabber Guest a pair of Expressways of its own",
+                fix="give Jabber Guest a pair of Expressways of its own",
             )
 
 
@@ -52,7 +52,7 @@ def microsoft_gateway(deployment: Deployment) -> Iterator[Finding]:
                 at=(*path, "also_serves"),
                 what=f"{each.name} is the Microsoft gateway beside MRA",
                 sees="nobody supports it: calls of MRA clients or to Microsoft users may fail at any time",
-                mend="move the Microsoft gateway to an Expressway-C of its own",
+                fix="move the Microsoft gateway to an Expressway-C of its own",
             )
 
 
@@ -104,7 +104,7 @@ def presence_domains(deployment: Deployment) -> Iterator[Finding]:
                 at=("im_presence", 0, "presence_domains"),
                 what=f"{len(names)} presence domains ({', '.join(names[:4])}); Expressway {release} has {each}",
                 sees=f"phone service works; chat works for users of {names[0]} alone",
-                mend="upgrade the Expressways to X12.6.3 or later, or keep to one presence domain",
+                fix="upgrade the Expressways to X12.6.3 or later, or keep to one presence domain",
             )
 
 
@@ -128,7 +128,7 @@ def number_of_presence_domains(deployment: Deployment) -> Iterator[Finding]:
             at=("im_presence", 0, "presence_domains"),
             what=f"{count} presence domains; on Expressway {release} {most} or fewer are recommended {kind}",
             sees="nothing is refused: chat may be slow to come up, and is not supported as it is",
-            mend="keep to the recommended number"
+            fix="keep to the recommended number"
             + ("" if supported else f", or upgrade the Expressways to X12.6.3 or later ({SUPPORTED_MOST})"),
         )
 
@@ -144,7 +144,7 @@ def one_federation(deployment: Deployment) -> Iterator[Finding]:
                 at=("domains", "enabled", index, "xmpp_federation"),
                 what=f"XMPP federation of {domain.name} is on here and on another Expressway cluster",
                 sees="chat with other organisations gets lost, depending on the cluster that a message comes in by",
-                mend="switch XMPP federation off on all Expressway clusters but one",
+                fix="switch XMPP federation off on all Expressway clusters but one",
             )
 
 
@@ -166,7 +166,7 @@ def hsm_with_smart_licensing(deployment: Deployment) -> Iterator[Finding]:
                 at=(*path, "licensing"),
                 what=f"{each.name} has an HSM and smart licensing",
                 sees="the HSM cannot be enabled; the Expressway's private key stays on its disk",
-                mend=f"use option keys on {each.name}, or do without the HSM",
+                fix=f"use option keys on {each.name}, or do without the HSM",
             )
 
 
@@ -179,7 +179,7 @@ def safenet_luna(deployment: Deployment) -> Iterator[Finding]:
                 at=(*path, "hsm", "vendor"),
                 what=f"{each.name} is configured for a SafeNet Luna HSM",
                 sees="nobody supports it: an Expressway without its private key has no TLS, for HTTPS and SIP alike",
-                mend="take the SafeNet Luna out of the configuration",
+                fix="take the SafeNet Luna out of the configuration",
             )
 
 
@@ -192,7 +192,7 @@ def hsm_option_key(deployment: Deployment) -> Iterator[Finding]:
                 at=(*path, "hsm", "option_key"),
                 what=f"{each.name} is configured for an HSM without the option key",
                 sees="the HSM is not used; the Expressway's private key stays on its disk",
-                mend=f"install the HSM option key on {each.name}",
+                fix=f"install the HSM option key on {each.name}",
             )
 
 
@@ -232,7 +232,7 @@ def guest_account_client_uri(deployment: Deployment) -> Iterator[Finding]:
         what=f"{domain} is the Web Proxy's guest account client URI, and a domain for Unified CM registrations; "
         f"the Web Proxy was configured {web_proxy.configured}",
         sees=sees,
-        mend="give the Web Proxy a guest account client URI of its own, such as join." + domain,
+        fix="give the Web Proxy a guest account client URI of its own, such as join." + domain,
         prediction=prediction,
     )
 
@@ -286,7 +286,7 @@ def load_balancer(deployment: Deployment) -> Iterator[Finding]:
         at=("load_balancer",),
         what=f"{balancer.fqdn}, a load balancer, stands between the clients and {', '.join(held)}",
         sees=sees,
-        mend="take it out: publish an SRV record of equal priority for each Expressway-E",
+        fix="take it out: publish an SRV record of equal priority for each Expressway-E",
         prediction=Prediction(awaits=(awaits,)),
     )
 

@@ -61,7 +61,7 @@ def releases(deployment: Deployment) -> Iterator[Finding]:
                 at=at,
                 what=f"{name} runs {release}: ICE passthrough needs {needed}",
                 sees=DEFAULT_PATH,
-                mend=f"upgrade {name} to {needed.since} or later, or switch ICE passthrough off",
+                fix=f"upgrade {name} to {needed.since} or later, or switch ICE passthrough off",
             )
 
 
@@ -78,7 +78,7 @@ def mixed_mode(deployment: Deployment) -> Iterator[Finding]:
                 at=("unified_cm", index, "mixed_mode"),
                 what=f"ICE passthrough is on, and {cluster.name} with {_some(physical)} is not in mixed mode",
                 sees=CALLS_FAIL,
-                mend=f"put {cluster.name} into mixed mode and give the devices an encrypted security profile",
+                fix=f"put {cluster.name} into mixed mode and give the devices an encrypted security profile",
             )
 
 
@@ -95,7 +95,7 @@ def sip_oauth(deployment: Deployment) -> Iterator[Finding]:
                 at=("unified_cm", index, "sip_oauth"),
                 what=f"ICE passthrough is on; {cluster.name} has neither mixed mode nor SIP OAuth for {_some(jabber)}",
                 sees=CALLS_FAIL,
-                mend=f"enable SIP OAuth mode on {cluster.name}, or mixed mode and encrypted security profiles",
+                fix=f"enable SIP OAuth mode on {cluster.name}, or mixed mode and encrypted security profiles",
             )
 
 
@@ -120,7 +120,7 @@ def security_profile(deployment: Deployment) -> Iterator[Finding]:
                 at=("unified_cm", index, "security_profiles", place),
                 what=f"ICE passthrough is on, and the profile {name} of {_some(devices)} does not encrypt their calls",
                 sees=CALLS_FAIL,
-                mend="give the devices an encrypted profile (mixed mode), or Jabber one for OAuth (SIP OAuth mode)",
+                fix="give the devices an encrypted profile (mixed mode), or Jabber one for OAuth (SIP OAuth mode)",
             )
 
 
@@ -143,7 +143,7 @@ def static_nat(deployment: Deployment) -> Iterator[Finding]:
                 at=("expressway_e", index, "static_nat"),
                 what=f"{edge.name}, a TURN server {kind}, is behind static NAT on {edge.release}: that needs {needed}",
                 sees=f"its relay candidates fail: {DEFAULT_PATH}",
-                mend=f"upgrade {edge.name} to {needed.since} or later",
+                fix=f"upgrade {edge.name} to {needed.since} or later",
             )
 
 
@@ -171,6 +171,6 @@ def turn_peer(deployment: Deployment) -> Iterator[Finding]:
                     what=f"{peer.name} does not reach {server.name}, a TURN server, at {server.outer}, the private "
                     f"address of its public interface: {blocked.firewall} says {blocked.verdict} ({blocked.rule})",
                     sees=f"no media between relays of the two peers: {DEFAULT_PATH}",
-                    mend="let the peers reach each other without translation: "
+                    fix="let the peers reach each other without translation: "
                     f"udp {peer.outer} -> {server.outer}:{first}-{ports.turn_relay_last}",
                 )

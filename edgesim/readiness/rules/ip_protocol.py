@@ -27,7 +27,7 @@ def ipv6_only(deployment: Deployment) -> Iterator[Finding]:
                 at=("expressway_e", index, "ip_protocol"),
                 what=f"{edge.name} has no IPv4",
                 sees="Couldn't resolve host name: the edge has no IPv4 address, and no Expressway-C behind it",
-                mend=f"set System > Network interfaces > IP of {edge.name} to IPv4",
+                fix=f"set System > Network interfaces > IP of {edge.name} to IPv4",
                 prediction=Prediction(
                     awaits=(
                         ZoneState(node=facts.cores(deployment), state=failed, reason=containing(edge.fqdn)),
@@ -43,7 +43,7 @@ def ipv6_only(deployment: Deployment) -> Iterator[Finding]:
                 sees="502 Next Hop Connection Failed: no link to Expressway-E stands"
                 if len(deployment.expressway_c) == 1
                 else f"{core.name} serves nobody",
-                mend=f"set System > Network interfaces > IP of {core.name} to IPv4",
+                fix=f"set System > Network interfaces > IP of {core.name} to IPv4",
                 prediction=_unlinked(deployment) if len(deployment.expressway_c) == 1 else None,
             )
 
@@ -67,7 +67,7 @@ def both(deployment: Deployment) -> Iterator[Finding]:
             at=("expressway_e", index, "ip_protocol"),
             what=f"{edge.name} has IPv4 and IPv6, and {edge.fqdn} has the AAAA record {published[0]} outside",
             sees="clients with IPv6 fail now and then, those without it never",
-            mend=f"set System > Network interfaces > IP of {edge.name} to IPv4, and remove the AAAA record",
+            fix=f"set System > Network interfaces > IP of {edge.name} to IPv4, and remove the AAAA record",
             prediction=_intermittent(deployment, edge),
         )
 
@@ -82,7 +82,8 @@ def _intermittent(deployment: Deployment, edge: ExpresswayE) -> Prediction | Non
     if not newer:
         return None
     clients, port = one_of(*newer), deployment.defaults.ports.edge_https
-    dialled = TcpOpened(node=clients, peer=edge.name, port=port, remote=containing(edge.outer_ipv6 or ""))
+    words = {"remote": containing(edge.outer_ipv6)} if edge.outer_ipv6 else {}
+    dialled = TcpOpened(node=clients, peer=edge.name, port=port, **words)
     if deployment.defaults.edge.ipv6_client == "closed":
         return Prediction(awaits=(dialled, TcpClosed(node=clients, peer=edge.name, port=port)))
     return Prediction(awaits=(dialled, facts.next_hop_failed(deployment, clients)))

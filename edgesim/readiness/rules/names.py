@@ -48,7 +48,7 @@ def cisco_uds_outside(deployment: Deployment) -> Iterator[Finding]:
             else asked.field_of(deployment, "outside", name, "SRV"),
             what=f"{name} resolves in the outside view",
             sees="Jabber takes itself for inside: it never contacts Expressway-E, and the sign-in fails",
-            mend=f"remove {name} from the outside DNS",
+            fix=f"remove {name} from the outside DNS",
             prediction=Prediction(
                 awaits=(
                     DnsAnswer(node=clients, name=name, rcode="NOERROR"),
@@ -89,7 +89,7 @@ def cisco_uds_before_x12_5(deployment: Deployment) -> Iterator[Finding]:
             at=_uds_field(deployment, name),
             what=f"{core.name} ({core.release}) cannot resolve {name}: the inside view has no such record",
             sees="the edge configuration says NameError instead of naming Unified CM, and the client goes no further",
-            mend=f"create {name} inside, if need be as a pinpoint subdomain, or upgrade the Expressways to X12.5",
+            fix=f"create {name} inside, if need be as a pinpoint subdomain, or upgrade the Expressways to X12.5",
             prediction=facts.no_uds(deployment, domain),
         )
 
@@ -110,7 +110,7 @@ def known_by_fqdn(deployment: Deployment) -> Iterator[Finding]:
                 what=f"_cisco-uds._tcp.{domain} does not resolve inside, and {cluster.name} lists {nodes}",
                 sees="the edge configuration says NameError instead of naming Unified CM, and the client goes no "
                 "further",
-                mend="enter the nodes by FQDN under System > Server, then Refresh servers on Expressway-C; or create "
+                fix="enter the nodes by FQDN under System > Server, then Refresh servers on Expressway-C; or create "
                 f"_cisco-uds._tcp.{domain} inside",
                 prediction=facts.no_uds(deployment, domain),
             )
@@ -139,7 +139,7 @@ def cisco_uds_inside(deployment: Deployment) -> Iterator[Finding]:
             at=at,
             what=f"neither _cisco-uds._tcp nor _collab-edge._tls of {facts.listed(mine)} resolves inside",
             sees="clients outside sign in; on premises Jabber finds no service and asks for manual settings",
-            mend=f"create {facts.listed(names)} in the inside DNS: priority 10, weight 10, port 8443, one for each "
+            fix=f"create {facts.listed(names)} in the inside DNS: priority 10, weight 10, port 8443, one for each "
             "Unified CM node",
             prediction=Prediction(
                 awaits=(
@@ -178,7 +178,7 @@ def edge_address_inside(deployment: Deployment) -> Iterator[Finding]:
             at=asked.field_of(deployment, "inside", name, "A"),
             what=f"{name} has no address in the inside view",
             sees=f"no traversal zone, SSH tunnel or XCP link to {edge.name}: 502 Next Hop Connection Failed",
-            mend=f"create {name} A {edge.inner_address} in the inside DNS",
+            fix=f"create {name} A {edge.inner_address} in the inside DNS",
             prediction=Prediction(
                 awaits=tuple(awaits),
                 stops=Stop.NO_WAY_TO_C if len(unresolved) == len(deployment.expressway_e) else None,
@@ -225,7 +225,7 @@ def reverse_dns(deployment: Deployment) -> Iterator[Finding]:
             + (f"is {', '.join(found)} in reverse DNS inside" if found else "has no name in reverse DNS inside"),
             sees=f"phone service works, chat through {edge.name} does not: port {deployment.defaults.ports.edge_xmpp} "
             "accepts, offers no way to authenticate, and closes",
-            mend=f"create {reverse_name(address)} PTR {name} in the inside DNS",
+            fix=f"create {reverse_name(address)} PTR {name} in the inside DNS",
             prediction=Prediction(
                 awaits=tuple(awaits),
                 never=(XmppStream(node=facts.any_client(deployment), element="success"),)
@@ -256,7 +256,7 @@ def forward_of_nodes(deployment: Deployment) -> Iterator[Finding]:
             at=asked.field_of(deployment, "inside", fqdn, "A"),
             what=f"{fqdn} has no address in the inside view",
             sees=sees,
-            mend=f"create {fqdn} A {address} in the inside DNS, then Refresh servers on Expressway-C",
+            fix=f"create {fqdn} A {address} in the inside DNS, then Refresh servers on Expressway-C",
             prediction=prediction,
         )
     yield from _astray(deployment)
@@ -274,7 +274,7 @@ def _astray(deployment: Deployment) -> Iterator[Finding]:
             at=asked.field_of(deployment, "inside", node.spec.fqdn, "A"),
             what=f"{node.spec.fqdn} leads to {others} inside, and its address is {node.spec.address}",
             sees=f"Expressway-C asks the wrong machine: {facts.sees_undiscovered(node)}",
-            mend=f"let {node.spec.fqdn} lead to {node.spec.address} alone, then Refresh servers on Expressway-C",
+            fix=f"let {node.spec.fqdn} lead to {node.spec.address} alone, then Refresh servers on Expressway-C",
             prediction=Prediction(
                 awaits=(asks,), stops=Stop.REFUSED if node.alone and node.product == "Unified CM" else None
             )
@@ -300,7 +300,7 @@ def reverse_of_nodes(deployment: Deployment) -> Iterator[Finding]:
             what=f"System > Server lists {node.listed}, and {address} has no name in reverse DNS inside that leads "
             "back to it",
             sees=facts.sees_unusable(node),
-            mend=f"create {reverse_name(address)} PTR {node.spec.fqdn} in the inside DNS, or list the node by FQDN",
+            fix=f"create {reverse_name(address)} PTR {node.spec.fqdn} in the inside DNS, or list the node by FQDN",
             prediction=facts.unusable(deployment, node, deployment.defaults.edge.node_without_fqdn),
         )
 

@@ -57,7 +57,7 @@ def user_id(deployment: Deployment) -> Iterator[Finding]:
             what=f"the user id {user.id!r} "
             + ("consists of dots" if dots else f"has {facts.listed(_foreign(user.id))} in it"),
             sees=sees,
-            mend="choose an id of letters, digits and . - _ ~ #",
+            fix="choose an id of letters, digits and . - _ ~ #",
             prediction=prediction,
         )
 
@@ -96,7 +96,7 @@ def one_address(deployment: Deployment) -> Iterator[Finding]:
                 at=("users", index, "id"),
                 what=f"{user.id} and {holders[address]} have one address of chat, {address}",
                 sees="one of the two has no chat, or gets the other's messages",
-                mend="give one of them an id that differs by more than capital letters",
+                fix="give one of them an id that differs by more than capital letters",
             )
 
 
@@ -117,7 +117,7 @@ def homed(deployment: Deployment) -> Iterator[Finding]:
             "nowhere",
             sees="the edge takes the one or the other cluster for the user's" if homes else "401 from the edge, "
             "whatever the password",
-            mend=f"tick Home Cluster for {user.id} on one cluster, and on no other",
+            fix=f"tick Home Cluster for {user.id} on one cluster, and on no other",
             prediction=Prediction(awaits=(refused,)) if not homes and here else None,
         )  # fmt: skip
 
@@ -146,7 +146,7 @@ def added(deployment: Deployment) -> Iterator[Finding]:
             what=f"{cluster.name}, where {facts.listed(tuple(each.id for each in users))} "
             f"{facts.verb([each.id for each in users], 'is', 'are')} homed, is not added on Expressway-C",
             sees="its users get 401 from the edge, whatever their password",
-            mend=f"add {cluster.publisher.server_name} to the Unified CM servers of Expressway-C",
+            fix=f"add {cluster.publisher.server_name} to the Unified CM servers of Expressway-C",
             prediction=Prediction(awaits=refused, stops=None if known else Stop.REFUSED) if refused else None,
         )
 
@@ -170,7 +170,7 @@ def chat_added(deployment: Deployment) -> Iterator[Finding]:
             what=f"{cluster.name}, where {facts.listed(users)} {facts.verb(users, 'has', 'have')} chat, is not added "
             "on Expressway-C",
             sees="phone service works, chat does not: the edge refuses the login, 403",
-            mend=f"add {cluster.publisher.fqdn} to the IM and Presence Service nodes of Expressway-C",
+            fix=f"add {cluster.publisher.fqdn} to the IM and Presence Service nodes of Expressway-C",
             prediction=Prediction(awaits=(facts.login_refused(deployment, facts.any_client(deployment)),))
             if asked
             else None,
@@ -193,7 +193,7 @@ def no_way(deployment: Deployment) -> Iterator[Finding]:
             what=f"authentication path {access.authentication_path}, and with {cluster.name} no way to sign in is on"
             + (": OAuth with refresh is on at Expressway-C only" if half else ""),
             sees="nobody signs in: the edge answers 401, whatever the password",
-            mend="set Authorize by user credential on Expressway-C; or Authorize by OAuth token with refresh there and "
+            fix="set Authorize by user credential on Expressway-C; or Authorize by OAuth token with refresh there and "
             f"OAuth with Refresh Login Flow on {cluster.name} ({deployment.unified_cm[index].publisher.name})",
             prediction=Prediction(
                 awaits=(refused,), stops=Stop.REFUSED if len(deployment.mra.unified_cm_clusters or ()) == 1 else None

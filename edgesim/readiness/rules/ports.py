@@ -71,7 +71,7 @@ def _finding(deployment: Deployment, row: port_matrix.Row, flows: list[Flow], fi
         what=f"firewall {firewall} keeps {_list(sources)} from {each.protocol} {ports} of {_list(targets)} "
         f"({rule if rule.startswith((verdict, 'otherwise ')) else f'{verdict}: {rule}'})",
         sees=row.sees,
-        mend=f"let {firewall} pass {each.protocol} {ports_text(shut[0][0].ports)} from {_list(sources)} "
+        fix=f"let {firewall} pass {each.protocol} {ports_text(shut[0][0].ports)} from {_list(sources)} "
         f"to {_list(targets)}",
         prediction=_prediction(deployment, row, flows, [flow for flow, _ in shut], firewall),
     )
@@ -132,7 +132,7 @@ def inbound(deployment: Deployment) -> Iterator[Finding]:
             what=f"firewall {each.firewall} lets {_list(each.sources)} open {each.protocol} {_ports(each.ports)} of "
             f"{_list(each.targets)} ({each.rule})",
             sees="nothing: Expressway-C opens every connection by itself",
-            mend=f"take the opening out of the rules of {each.firewall}",
+            fix=f"take the opening out of the rules of {each.firewall}",
         )
 
 
@@ -161,8 +161,9 @@ def peer_address(deployment: Deployment) -> Iterator[Finding]:
             wrong.append((index, peer, f"{peer} leads to {address}, {owner}", ""))
     alone = len(wrong) == len(zone.peer_addresses)
     for index, peer, what, reason in wrong:
+        words = {"reason": containing(reason)} if reason else {}
         awaits: tuple[Matcher, ...] = (
-            ZoneState(node=facts.cores(deployment), zone=zone.name, state=links.failed, reason=containing(reason)),
+            ZoneState(node=facts.cores(deployment), zone=zone.name, state=links.failed, **words),
             facts.next_hop_failed(deployment, facts.any_client(deployment)),
         )
         yield Finding(
@@ -174,7 +175,7 @@ def peer_address(deployment: Deployment) -> Iterator[Finding]:
                 if alone
                 else "clients that meet the Expressway-E that C does not reach get 502 Next Hop Connection Failed"
             ),
-            mend=f"put the FQDN of an Expressway-E in place of {peer}, one that resolves inside to its inner address",
+            fix=f"put the FQDN of an Expressway-E in place of {peer}, one that resolves inside to its inner address",
             prediction=Prediction(
                 awaits=awaits,
                 never=(ZoneState(node=facts.cores(deployment), zone=zone.name, state=links.active),),
@@ -201,7 +202,7 @@ def credentials(deployment: Deployment) -> Iterator[Finding]:
         at=("traversal_zone", "server_password"),
         what=f"the password of {zone.user} on Expressway-E is not the one that C's traversal zone {zone.name} has",
         sees="the zone shows an authentication failure, and every HTTPS request gets 502 Next Hop Connection Failed",
-        mend=f"set the password of {zone.user} in the local database of Expressway-E and in the zone of C to the same",
+        fix=f"set the password of {zone.user} in the local database of Expressway-E and in the zone of C to the same",
         prediction=Prediction(awaits=(told, refused), never=(up,), stops=Stop.NO_WAY_TO_C),
     )
 
@@ -228,7 +229,7 @@ def underscore(deployment: Deployment) -> Iterator[Finding]:
                 if len(wrong) == len(peers)
                 else "clients that meet this Expressway-E get 502 Next Hop Connection Failed"
             ),
-            mend="give it a host name of letters, digits and hyphens, in DNS and certificate too",
+            fix="give it a host name of letters, digits and hyphens, in DNS and certificate too",
             prediction=Prediction(
                 awaits=(failed, *((refused,) if len(wrong) == len(peers) else ())),
                 stops=Stop.NO_WAY_TO_C if len(wrong) == len(peers) else None,
@@ -253,7 +254,7 @@ def peer_name(deployment: Deployment) -> Iterator[Finding]:
                 continue
             names = deployment.certificate(edge.name, "server").names or ()
             if peer.lower() in (edge.fqdn.lower(), edge.inner_fqdn.lower()):
-                continue  # its own name: the certificate is to be mended, CERT-16.host-name
+                continue  # its own name: the certificate is to be fixed, CERT-16.host-name
             if first_match([qualified(peer)], [qualified(name) for name in names]) is None:
                 wrong.append((index, peer, edge))
     by_name = deployment.xcp_link.enable_cvs and deployment.xcp_link.verify_hostname
@@ -264,7 +265,7 @@ def peer_name(deployment: Deployment) -> Iterator[Finding]:
             what=f"C reaches {edge.name} as {peer}, which is not in its certificate",
             sees=f"the zone shows {links.failed}: clients sign in, but REGISTER is answered 503"
             + (", and there is no chat" if by_name else ""),
-            mend=f"put {edge.inner_fqdn} in place of {peer}",
+            fix=f"put {edge.inner_fqdn} in place of {peer}",
             prediction=Prediction(
                 awaits=(
                     Note(node=facts.cores(deployment), text=containing("identity was unacceptable")),

@@ -40,7 +40,7 @@ def _too_old(at: Path, who: str, release: Release, behind: list[tuple[str, Gate]
         at=at,
         what=f"{who} runs {release}: {needs}",
         sees="; ".join(dict.fromkeys(SEES[mode] for mode, _ in behind)),
-        mend=f"upgrade {who} to {highest.since} or later, or switch off what needs it",
+        fix=f"upgrade {who} to {highest.since} or later, or switch off what needs it",
     )
 
 
@@ -138,7 +138,7 @@ def jabber_for_mac(deployment: Deployment) -> Iterator[Finding]:
             at=(section, index, "release"),
             what=f"Jabber for Mac is in use ({', '.join(macs)}) with Expressways older than {needed.since}: {named}",
             sees="Jabber for Mac does not sign in through the edge; other platforms do",
-            mend=f"upgrade the Expressways to {needed.since} or later",
+            fix=f"upgrade the Expressways to {needed.since} or later",
         )
 
 
@@ -172,7 +172,7 @@ def push_notifications(deployment: Deployment) -> Iterator[Finding]:
             at=("unified_cm", index, next(iter(missing))),
             what=f"cluster {cluster.name} has no {' and no '.join(missing.values())}, and has mobile clients: {some}",
             sees="the app signs in and works in the foreground; asleep it misses calls and messages",
-            mend=f"onboard {cluster.name} to the Cisco cloud and enable Push Notifications",
+            fix=f"onboard {cluster.name} to the Cisco cloud and enable Push Notifications",
         )
 
 
@@ -188,5 +188,5 @@ def sso_on_unified_cm_first(deployment: Deployment) -> Iterator[Finding]:
                 at=("unified_cm", index, "saml_sso"),
                 what=f"the authentication path of the Expressways is {path}, and SAML SSO is off on {cluster.name}",
                 sees=f"users of {cluster.name} come back from the identity provider, and are refused",
-                mend=f"enable SAML SSO on {cluster.name}, then refresh its servers on Expressway-C",
+                fix=f"enable SAML SSO on {cluster.name}, then refresh its servers on Expressway-C",
             )

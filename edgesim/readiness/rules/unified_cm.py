@@ -28,7 +28,7 @@ def ipv4(deployment: Deployment) -> Iterator[Finding]:
             at=(*node.at, "address"),
             what=f"{node.product} node {node.spec.name} has the IPv6 address {node.spec.address}",
             sees=facts.sees_undiscovered(node),
-            mend=f"give {node.spec.name} an IPv4 address, and Refresh servers on Expressway-C",
+            fix=f"give {node.spec.name} an IPv4 address, and Refresh servers on Expressway-C",
             prediction=facts.undiscovered(deployment, node, deployment.defaults.edge.node_has_ipv6, broken),
         )
 
@@ -42,7 +42,7 @@ def axl(deployment: Deployment) -> Iterator[Finding]:
             at=(*node.at, "axl"),
             what=f"the {AXL} does not run on {node.spec.name}, the {node.product} publisher",
             sees=f"Expressway-C discovers nothing of the cluster; {facts.sees_undiscovered(node)}",
-            mend=f"activate and start the {AXL} on {node.spec.name}, then Refresh servers on Expressway-C",
+            fix=f"activate and start the {AXL} on {node.spec.name}, then Refresh servers on Expressway-C",
             prediction=_unanswered(deployment, node, broken),
         )
 
@@ -70,7 +70,7 @@ def bare_host_name(deployment: Deployment) -> Iterator[Finding]:
             what=f"System > Server lists {node.listed}, which is in {node.spec.domain}; {core.name} is in "
             f"{core.domain} and looks for {node.listed}.{core.domain}",
             sees=facts.sees_undiscovered(node),
-            mend=f"list it as {node.spec.fqdn}, and Refresh servers on Expressway-C",
+            fix=f"list it as {node.spec.fqdn}, and Refresh servers on Expressway-C",
             prediction=facts.undiscovered(deployment, node, deployment.defaults.edge.node_does_not_resolve, broken),
         )
 
@@ -110,7 +110,7 @@ def profile_fits(deployment: Deployment) -> Iterator[Finding]:
                 at=("unified_cm", index, "security_profiles", place),
                 what=f"the profile {profile.name} of {facts.listed(devices)} {lacking}",
                 sees="users sign in, and the phone does not register: 403 Forbidden to REGISTER",
-                mend=f"change the profile, or give {facts.listed(devices)} one that fits {cluster.name}",
+                fix=f"change the profile, or give {facts.listed(devices)} one that fits {cluster.name}",
                 prediction=Prediction(awaits=(refused,)) if _registers(deployment, devices) else None,
             )
 

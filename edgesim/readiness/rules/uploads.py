@@ -56,7 +56,7 @@ def usages(deployment: Deployment) -> Iterator[Finding]:
                 what=f"the certificate {certificate.service} of {certificate.host} cannot be uploaded: "
                 f"{'; '.join(problems)}",
                 sees=_sees(deployment, certificate, machine),
-                mend="have the CA sign it with what the request asks for: its template must not drop the usage",
+                fix="have the CA sign it with what the request asks for: its template must not drop the usage",
                 prediction=_effect(deployment, certificate, machine),
             )
 
@@ -166,7 +166,7 @@ def alias_form(deployment: Deployment) -> Iterator[Finding]:
                 f"{', '.join(name.removeprefix('XMPP:') for name in written)} as XMPP addresses",
                 sees="nothing of its own; many public CAs refuse such a request or drop the names, and then federated "
                 "group chat fails",
-                mend="generate the CSR with the format DNS for chat node aliases (chat_alias_form: DNS)",
+                fix="generate the CSR with the format DNS for chat node aliases (chat_alias_form: DNS)",
             )
 
 
@@ -175,7 +175,7 @@ def alias_form(deployment: Deployment) -> Iterator[Finding]:
 Kinds = tuple[str, ...]
 
 
-def _pending(deployment: Deployment, kinds: Kinds, mend: Callable[[str], str]) -> Iterator[Finding]:
+def _pending(deployment: Deployment, kinds: Kinds, fix: Callable[[str], str]) -> Iterator[Finding]:
     """Yield what goes wrong because something was uploaded and does not count yet: what would without the upload."""
     before = _found(deployment)
     for place, store in enumerate(deployment.trust):
@@ -190,7 +190,7 @@ def _pending(deployment: Deployment, kinds: Kinds, mend: Callable[[str], str]) -
                     what=f"{store.store} of {store.host} got {' and '.join(words(each) for each in store.pending)} "
                     "after the last restart: they do not count yet",
                     sees=finding.sees,
-                    mend=mend(store.host),
+                    fix=fix(store.host),
                     prediction=finding.prediction,
                 )
 

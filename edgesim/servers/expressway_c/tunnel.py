@@ -1,6 +1,6 @@
 """The SSH end of Expressway-C: it dials every Expressway-E and serves what E sends back through the tunnel.
 
-To E the tunnel is a forward of ``127.0.0.1:8443`` on C. A lost or refused tunnel is dialled again for ever. Source:
+To E the tunnel is a forward of ``127.0.0.1:8443`` on C. A lost or refused tunnel is dialled again indefinitely. Source:
 "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites" (TCP 2222, dialled by C).
 """
 

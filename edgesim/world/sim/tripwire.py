@@ -20,7 +20,7 @@ from typing import Any
 
 PASS: dict[str, tuple[str, ...]] = {
     "time": (
-        "logging",  # log records are for people who mend edgesim, outside the journal
+        "logging",  # log records are for people who fix edgesim, outside the journal
         "asyncssh.",  # known-hosts and certificate dates; rekeying is by volume and a limit beyond any run
         "slixmpp.",  # time stamps of its own log and statistics
         "cryptography.",
