@@ -18,7 +18,7 @@ from edgesim.node import Node
 from edgesim.pki import client_context
 from edgesim.servers.expressway_c.cluster import ClusterError, read_records, write_records
 from edgesim.servers.expressway_c.credentials import Issued, SignIn
-from edgesim.servers.expressway_c.user_data import Account, Place
+from edgesim.servers.expressway_c.user_data import Account, UdsServer
 from edgesim.world import Service
 from tests.fuzz import fuzzed
 from tests.servers.expressway_lab import ALICE, EDGE, PUB, SUB, EdgeLab, Stub, plain, run, stub
@@ -710,7 +710,9 @@ def test_nobody_but_a_peer_gets_the_clusters_credentials() -> None:
 
 RECORDS: list[SignIn | Issued] = [
     SignIn(
-        account=Account(user="é", home=Place(host=PUB, port=8443), servers=(PUB,), served=True), password='"', at=1.5
+        account=Account(user="é", home=UdsServer(host=PUB, port=8443), servers=(PUB,), served=True),
+        password='"',
+        at=1.5,
     ),
     Issued(value="0" * 64, user="é", expires=2.0),
 ]
