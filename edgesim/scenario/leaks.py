@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from edgesim import lab as labs
@@ -33,6 +34,7 @@ async def stop_and_look(lab: labs.RunningLab) -> list[str]:
         for host in group:
             found += await _stop_services(host)
         await asyncio.sleep(ARRIVES[lab.world.kind])
+        await _closed(lab, group)
         for host in group:
             found += _left_by(lab, host)
     found += [f"a fault rule is still in force: {fault.name}" for _, fault in lab.world.faults.rules()]
@@ -42,6 +44,15 @@ async def stop_and_look(lab: labs.RunningLab) -> list[str]:
     for host in (*clients, *servers):
         await lab.world.stop(host.name)
     return found
+
+
+async def _closed(lab: labs.RunningLab, hosts: Sequence[Host]) -> None:
+    """Wait for connections that a service closes while their peer is silent: after a partition, one of them is left
+    until TLS or TCP gives up. One that is open still stays, and is reported."""
+    patience, step = GIVES_UP_AFTER[lab.world.kind], ARRIVES[lab.world.kind]
+    while patience > 0 and any(lab.world.sockets(host.name) for host in hosts):
+        await asyncio.sleep(step)
+        patience -= step
 
 
 def unhandled(lab: labs.RunningLab) -> list[str]:

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from edgesim.scenario import Lab, Outcome
+from edgesim.scenario.run import Options, run
 from edgesim.world.faults import DropDatagram
+from tests.exploration import Case
 from tests.scenario.stories import judged
 
 HEAD = "the scenario left something behind:\n"
@@ -287,3 +289,10 @@ def test_a_service_that_does_not_stop_is_a_leak(monkeypatch: pytest.MonkeyPatch)
     assert "jabber-1 did not stop within 60 s of lab time" in judged(story).reason
     monkeypatch.setattr(products.Idle, "stop", fails)
     assert "jabber-1 failed to stop: RuntimeError: no" in judged(story).reason
+
+
+@pytest.mark.parametrize(("node", "moment"), [("ucm-pub", 0.30), ("expe1", 0.24)])
+def test_a_connection_whose_peer_forgot_it_is_given_the_time_that_tls_gives_it(node: str, moment: float) -> None:
+    """A partition outlasts one end of a connection; the other end says goodbye to nobody, and gives up after 30 s."""
+    done = run(Case(node=node, failure="partition", moment=moment).story(), Options(seed=1))
+    assert done.verdict.outcome is Outcome.PASSED, done.verdict.reason
