@@ -34,7 +34,7 @@ async def stop_and_look(lab: labs.RunningLab) -> list[str]:
         for host in group:
             found += await _stop_services(host)
         await asyncio.sleep(ARRIVES[lab.world.kind])
-        await _closed(lab, group)
+        await _sent(lab, group)
         for host in group:
             found += _left_by(lab, host)
     found += [f"a fault rule is still in force: {fault.name}" for _, fault in lab.world.faults.rules()]
@@ -46,11 +46,13 @@ async def stop_and_look(lab: labs.RunningLab) -> list[str]:
     return found
 
 
-async def _closed(lab: labs.RunningLab, hosts: Sequence[Host]) -> None:
-    """Wait for connections that a service closes while their peer is silent: after a partition, one of them is left
-    until TLS or TCP gives up. One that is open still stays, and is reported."""
+async def _sent(lab: labs.RunningLab, hosts: Sequence[Host]) -> None:
+    """Wait for what is sent to peers that do not answer: a connection that a service closes is there for so long.
+
+    A peer may have given up a connection during a partition; TLS says goodbye to it until TCP learns that it is gone.
+    """
     patience, step = GIVES_UP_AFTER[lab.world.kind], ARRIVES[lab.world.kind]
-    while patience > 0 and any(lab.world.sockets(host.name) for host in hosts):
+    while patience > 0 and any(row.send_queue for host in hosts for row in lab.world.sockets(host.name)):
         await asyncio.sleep(step)
         patience -= step
 
