@@ -106,12 +106,12 @@ class Ground:
         await asyncio.sleep(steps / (self.rates[name] * self.target.scale))
 
     def source(self) -> str:
-        """Return an address that nobody else has, another for each call until all were used."""
+        """Return an address of its own, another for each call until all were used."""
         number = next(self.numbers)
         return f"{self.target.network}.{208 + number // 250 % 40}.{1 + number % 250}"
 
     def word(self) -> str:
-        """Return a name that nobody had before."""
+        """Return a name that is new."""
         return f"{self.draw.getrandbits(48):x}"
 
     async def open(

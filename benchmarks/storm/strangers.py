@@ -1,4 +1,4 @@
-"""Attacks of strangers: nobody of them has an account. Each method is one step of the attack of its name."""
+"""Attacks of strangers, who have no account. Each method is one step of the attack of its name."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ class LiveLab:
     # ---- what may block
 
     def _say(self, text: str) -> None:
-        """Warn on standard error, which may be a pipe that nobody reads; what is too much for it is not said."""
+        """Warn on standard error, which may be a pipe without a reader; what is too much for it is not said."""
         self._voice.do(lambda: _warn(text))
 
     def _end(self) -> None:

@@ -109,7 +109,7 @@ def claimed(directory: Path) -> Iterator[None]:
 
 
 def _is_held(directory: Path) -> bool:
-    """Say whether a lab holds the lock: by a lock that those who look share, in nobody's way. Raises `OSError`."""
+    """Say whether a lab holds the lock: by a lock that those who look share. Raises `OSError`."""
     descriptor = files.open_private(str(directory / LOCK))
     try:
         return not _locks(descriptor, exclusive=False)
@@ -118,7 +118,7 @@ def _is_held(directory: Path) -> bool:
 
 
 def _locks(descriptor: int, *, exclusive: bool) -> bool:
-    """Lock a file if nobody's lock forbids it, and say whether. Raises `OSError`."""
+    """Lock a file if no other lock forbids it, and say whether. Raises `OSError`."""
     if fcntl is None:
         return True
     try:

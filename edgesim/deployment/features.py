@@ -96,7 +96,7 @@ gate of one ("Expressway Administrator Guide X15.5, Network and System Settings"
 SIP_FAILURES_COUNT_SINCE = Release.parse("X14.0", Product.EXPRESSWAY)
 """SIP authentication failure is on in new installations from here on (the same guide)."""
 BAN_ALARM_SINCE = Release.parse("X15.0", Product.EXPRESSWAY)
-"""Alarm 40056 tells of blocked addresses from here on ("Expressway Administrator Guide X15.0, Reference Material"; that
+"""Alarm 40056 reports blocked addresses from here on ("Expressway Administrator Guide X15.0, Reference Material"; that
 of X14.3 does not list it)."""
 
 

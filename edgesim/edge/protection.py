@@ -90,7 +90,7 @@ class Protection:
         self._ends: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Watch one's own blocks, for the alarm that tells of them."""
+        """Watch one's own blocks, for the alarm that reports them."""
         if self._release >= BAN_ALARM_SINCE:
             self._host.world.admission.watch(self._host.name, self._changed)
 

@@ -168,7 +168,7 @@ def fold_closes(rows: list[Row]) -> list[Row]:
                 first = out[place]
                 other = first.entries[0].event
                 if isinstance(other, events.TcpClosed) and other.how != event.how:
-                    # The end that saw a reset, or waited without success, tells more than the one that let go.
+                    # The end that saw a reset, or waited without success, says more than the one that let go.
                     told = next((e for e in (other, event) if e.how != "closed"), other)
                     first = replace(first, label=f":{told.port} {visible(told.how)}")
                 out[place] = replace(first, entries=first.entries + row.entries)

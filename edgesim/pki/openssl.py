@@ -2,7 +2,7 @@
 
 Python's ``ssl`` judges dates by the machine's clock, always checks the extended key usage, and has no say in the middle
 of a handshake: an application that refuses a certificate afterwards sends no alert. Here OpenSSL's verification asks
-a `Policy`, and tells the peer with the alert that fits.
+a `Policy`, and answers the peer with the alert that fits.
 
 A `PolicyContext` goes where asyncio takes ``ssl=``, with either world's loop. What it makes for a connection is an
 `OpenSslEngine`, which has no wire of its own; it raises the errors of ``ssl``, and words them as Python does.
@@ -310,7 +310,7 @@ class OpenSslEngine:
         failed = _error(ssl.SSLCertVerificationError, reason, f"certificate verify failed: {text}")
         assert isinstance(failed, ssl.SSLCertVerificationError)
         failed.verify_code, failed.verify_message = refusal.code, text
-        failed.verify_depth = verification.depth  # type: ignore[attr-defined]  # where in the chain: Python tells it not
+        failed.verify_depth = verification.depth  # type: ignore[attr-defined]  # where in the chain: Python does not say
         return failed
 
     # ---- what is known of the peer

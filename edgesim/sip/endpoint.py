@@ -68,7 +68,7 @@ class _Asker:
     def answered(self, response: Response) -> None:
         if self.answer.done():
             if 200 <= response.status < 300:
-                # Another 2xx of a forked INVITE, or one that nobody waits for: the user acknowledges each.
+                # Another 2xx of a forked INVITE, or one that is not awaited: the user acknowledges each.
                 self._endpoint.stray(response, self.connection)
         elif response.status >= 200:
             self.answer.set_result(response)

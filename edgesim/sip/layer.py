@@ -40,7 +40,7 @@ class ClientUser(Protocol):
         """A response came: provisional, final, or a further 2xx to an INVITE."""
 
     def timed_out(self) -> None:
-        """Nobody answered within timer B or F, or in time after a CANCEL."""
+        """No answer came within timer B or F, or in time after a CANCEL."""
 
     def failed(self) -> None:
         """The request could not be sent, or its connection was lost."""

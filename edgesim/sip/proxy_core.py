@@ -4,7 +4,7 @@ A request that arrives makes a response context. The product routes it, edits a 
 `ProxyCore.forward`: our Via goes on top, each target gets a branch of its own, and the answers find their way back by
 it. What was received stays as it arrived, but for the stamp on its Via that RFC 3261, 18.2.1, has the receiver put
 there. An INVITE runs in transactions on both sides, so that its ACK, its CANCEL and its retransmissions go from hop to
-hop; any other request is remembered until it is answered, once: the connections are reliable, and nobody repeats it.
+hop; any other request is remembered until it is answered, once: the connections are reliable, and it is not repeated.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ class ProxyCore:
         """Take a CANCEL (RFC 3261, 16.10): it is answered here, and each branch of its INVITE gets one of its own.
 
         False where nothing is known of its INVITE: then the CANCEL is forwarded. One that comes by another connection
-        than its INVITE is nobody's.
+        than its INVITE matches nothing.
         """
         cancel = context.request
         transaction = self._layer.transactions.cancelled(cancel)

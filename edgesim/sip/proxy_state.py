@@ -224,7 +224,7 @@ class Waiting:
                 self._overdue(oldest)
 
     def _arm(self) -> None:
-        """Purge in time, even if nobody else sends anything."""
+        """Purge in time, even if nothing else is sent."""
         if self._timer is None and self._branches:
             due = next(iter(self._branches.values())).at + self._lifetime
             self._timer = self._loop.call_at(due, self._expire, due)

@@ -318,7 +318,7 @@ def _cancel_now(transaction: ClientTransaction) -> None:
 
 
 def time_out(transaction: Transaction, message: Message | None) -> None:
-    """Tell the user that nobody answered."""
+    """Report to the user that no answer came."""
     transaction.out.append(TimedOut())
 
 

@@ -50,7 +50,7 @@ class On(Enum):
     LINGER_TIMER = auto()
     """D, I, J, K, L or M: late retransmissions have died out."""
     GIVE_UP_TIMER = auto()
-    """B, F or H: nobody answers; also 64*T1 after a CANCEL (RFC 3261, 9.1)."""
+    """B, F or H: no answer; also 64*T1 after a CANCEL (RFC 3261, 9.1)."""
     RESEND_TIMER = auto()
     """A, E or G: retransmit."""
     TRYING_TIMER = auto()
@@ -90,7 +90,7 @@ class Trying:
 
 @dataclass(frozen=True, slots=True)
 class TimedOut:
-    """Nobody answered in time."""
+    """No answer came in time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Work that may block in the kernel, on a thread of its own: a disk that hangs, a pipe that nobody reads."""
+"""Work that may block in the kernel, on a thread of its own: a disk that hangs, a pipe without a reader."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, Full, Queue
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ class Background:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._jobs: Queue[Job[object]] = Queue(WAITING)
+        self._jobs: Queue[Job[Any]] = Queue(WAITING)
         self._lock = threading.Lock()
         self._works = False
 
@@ -74,7 +74,7 @@ class Background:
         job = Job(work)
         with self._lock:
             try:
-                self._jobs.put_nowait(job)  # type: ignore[arg-type]  # nobody here looks at the result
+                self._jobs.put_nowait(job)
             except Full:
                 return None
             if not self._works:

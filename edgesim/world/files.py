@@ -63,7 +63,7 @@ def private_folder(path: str) -> None:
 def who_else_writes(path: str) -> str | None:
     """Say who beside this user can swap files of a folder: ``its owner``, ``its group``, ``everybody``, or nobody.
 
-    In a folder such as /tmp, which is sticky, nobody can swap what is another's. Raises `OSError`.
+    In a folder such as /tmp, which is sticky, what is another's cannot be swapped. Raises `OSError`.
     """
     found = os.stat(path)
     if _is_foreign(found) and found.st_uid != 0:

@@ -1,7 +1,7 @@
 """Flow control of an XCP link: a window for each session, and turns where the way to the other side is full.
 
 Either side may have a window of octets of a session on the way that the other has not taken. What is beyond waits here
-(`Flow`), so that a session whose receiver is slow slows its own sender and nobody else. While the connection itself is
+(`Flow`), so that a session whose receiver is slow slows its own sender alone. While the connection itself is
 full (`Flows.cork`) every session waits, and all go on in turn (`Flows.uncork`).
 """
 

@@ -300,7 +300,7 @@ class XcpConnection(asyncio.Protocol):
 
     def _lost(self, detail: str) -> None:
         self._link.close()
-        self._link.data_to_send()  # there is nobody to take it
+        self._link.data_to_send()  # no transport takes it
         self._end(LinkDown(detail=detail))
 
     def _end(self, event: LinkDown) -> None:

@@ -2,7 +2,7 @@
 
 RFC 6120, 6121 and 3921, and XEP-0198 without resumption. `TABLE` is the whole order of a session; a session that comes
 over an XCP link was secured at the edge and starts so (``secure=True``). See `edgesim.xmpp.server_stream` for how a
-stream is run, and `edgesim.xmpp.session_events` for what it tells and asks.
+stream is run, and `edgesim.xmpp.session_events` for what it reports and asks.
 """
 
 from __future__ import annotations

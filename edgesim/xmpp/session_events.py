@@ -1,4 +1,4 @@
-"""What a client's stream (`edgesim.xmpp.server_stream`) tells the server that owns it.
+"""What a client's stream (`edgesim.xmpp.server_stream`) reports to the server that owns it.
 
 Where an event asks for a decision the stream stands still until it gets one:
 
@@ -26,7 +26,7 @@ from edgesim.xmpp.xml import Element
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEvent:
-    """Base of what a session tells its server."""
+    """Base of what a session reports to its server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,4 +139,4 @@ class Ended(SessionEvent):
 
 
 ASKING = (StartTls, Authenticate, BindRequested, SessionWanted)
-"""Events that ask for a decision: once a stream is over nobody may ask any more."""
+"""Events that ask for a decision: once a stream is over none may be made."""

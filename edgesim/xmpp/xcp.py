@@ -410,7 +410,7 @@ MECHANISMS: dict[str, Callable[[XcpLink, str, Element, bytes], None]] = {
     "result": XcpLink._result,
     "error": XcpLink._refused,
 }
-"""Who deals with ``<mechanisms>``, by type. An answer that nobody asked for is ignored."""
+"""Who deals with ``<mechanisms>``, by type. An answer that was not asked for is ignored."""
 
 
 def _number_in(session: str, side: str) -> int | None:

@@ -1,4 +1,4 @@
-"""What an XCP link (`edgesim.xmpp.xcp.XcpLink`) tells its owner."""
+"""What an XCP link (`edgesim.xmpp.xcp.XcpLink`) reports to its owner."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgesim.xmpp.xml import Element
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class XcpEvent:
-    """Base of what a link tells its owner. ``raw`` is the element as it stood in the stream."""
+    """Base of what a link reports to its owner. ``raw`` is the element as it stood in the stream."""
 
     raw: bytes = b""
 

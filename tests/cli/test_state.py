@@ -1,4 +1,4 @@
-"""The lock of a state directory: a lab holds it, and whoever only looks stands in nobody's way."""
+"""The lock of a state directory: a lab holds it, and whoever only looks blocks no other."""
 
 from __future__ import annotations
 

@@ -293,6 +293,6 @@ def test_a_service_that_does_not_stop_is_a_leak(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(("node", "moment"), [("ucm-pub", 0.30), ("expe1", 0.24)])
 def test_a_connection_whose_peer_forgot_it_is_given_the_time_that_tls_gives_it(node: str, moment: float) -> None:
-    """A partition outlasts one end of a connection; the other end says goodbye to nobody, and gives up after 30 s."""
+    """A partition outlasts one end of a connection; the other end closes towards nothing, and gives up after 30 s."""
     done = run(Case(node=node, failure="partition", moment=moment).story(), Options(seed=1))
     assert done.verdict.outcome is Outcome.PASSED, done.verdict.reason

@@ -240,7 +240,7 @@ def test_an_invite_is_answered_later_and_cancelled_meanwhile() -> None:
         heard: list[int] = []
         accepted = await lab.phone.request(first, connection, provisional=lambda item: heard.append(item.status))
         assert accepted.status == 200
-        assert heard == [100, 180]  # the 100 after 200 ms, since nobody answered by then (RFC 3261, 17.2.1)
+        assert heard == [100, 180]  # the 100 after 200 ms, since no answer came by then (RFC 3261, 17.2.1)
         pending = asyncio.create_task(lab.phone.request(second, connection))
         await asyncio.sleep(3)
         lab.phone.cancel(second)

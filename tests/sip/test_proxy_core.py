@@ -383,7 +383,7 @@ def test_the_2xx_is_repeated_through_the_proxy_for_64_t1_and_its_ack_goes_throug
         assert at_one.top_via.branch != lab.one.all("INVITE")[0].top_via.branch
         await asyncio.sleep(3)
         await lab.one.answer(200)
-        assert lab.caller.statuses() == [100, 200, 200]  # 33 s after the first, nobody remembers the call
+        assert lab.caller.statuses() == [100, 200, 200]  # 33 s after the first, the call is forgotten
 
     lab_run(main)
 

@@ -1,4 +1,4 @@
-"""A stream has a rate: what comes faster is not lost, it is read later, and nobody else waits."""
+"""A stream has a rate: what comes faster is not lost, it is read later, and no other stream waits."""
 
 from __future__ import annotations
 

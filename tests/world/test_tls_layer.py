@@ -58,7 +58,7 @@ class Loop(TlsLoop):
             call(*arguments)
 
     def pass_time(self) -> None:
-        """Let every timer fire that nobody has cancelled."""
+        """Let every timer fire that was not cancelled."""
         for timer in self.timers:
             if not timer.cancelled:
                 timer.call()

@@ -1,4 +1,4 @@
-"""What any server tells, whatever its protocol."""
+"""What any server reports, whatever its protocol."""
 
 from __future__ import annotations
 

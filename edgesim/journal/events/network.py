@@ -1,4 +1,4 @@
-"""Connections, datagrams and firewalls: filled in from what the world tells."""
+"""Connections, datagrams and firewalls: filled in from what the world reports."""
 
 from __future__ import annotations
 

@@ -312,7 +312,7 @@ class SipSide:
         if self._adds_adaptive and announces_adaptive(branch.context.request):
             _add_supported(answer, ADAPTIVE)
         if not self.node.deployment.mra.stun_keepalive:
-            _remove_supported(answer, ADAPTIVE)  # nobody here would answer the keep-alives that it allows
+            _remove_supported(answer, ADAPTIVE)  # nothing here answers the keep-alives that it allows
 
     def _refuse_update(self, context: ResponseContext) -> None:
         """Session refresh by UPDATE does not work over MRA: the B2BUA knows no such method."""
@@ -442,7 +442,7 @@ class SipSide:
             self._join(call_id, peer)
 
     def _is_taken(self, target: Target, user: str | None, source: str | None) -> bool:
-        """Say whether a contact is another user's. Nobody can take the address that a client is seen to come from."""
+        """Say whether a contact is another user's. The address that a client is seen to come from cannot be taken."""
         held = self._contacts.get(target)
         return held is not None and held.user != user and held.until > self._loop.time() and target[1] != source
 

@@ -86,7 +86,7 @@ def target_of(uri: SipUri) -> Target:
 class Clients:
     """All connected clients. A contact belongs to the user who registered it while the connection stands.
 
-    Whoever is connected from the very address that a contact names has the better claim: nobody can take it beforehand.
+    Whoever is connected from the very address that a contact names has the better claim: it cannot be taken before.
     """
 
     def __init__(self) -> None:

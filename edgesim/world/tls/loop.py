@@ -13,7 +13,7 @@ from edgesim.world.tls.layer import TlsLayer, Watch
 
 
 class TlsLoop:
-    """Part of an event loop: makes the TLS layers of connections, and tells the world through two hooks."""
+    """Part of an event loop: makes the TLS layers of connections, and reports to the world through two hooks."""
 
     tls_observer: Callable[[TlsLayer, BaseException | None], None]
     """Is told how a handshake ended on one side."""
