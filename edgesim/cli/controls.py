@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,7 +14,9 @@ from edgesim.cli import controls_certs
 from edgesim.cli.remote import in_directory
 
 if TYPE_CHECKING:
-    from edgesim.control.commands import Command, Done
+    from edgesim.control import Command, Done
+
+D = TypeVar("D", bound="Done")
 
 EPILOG = """\b
 Examples:
@@ -41,7 +43,7 @@ def command(directory: Path | None) -> None:
     """
 
 
-def _told(directory: Path | None, wanted: Command[Done]) -> None:
+def _told(directory: Path | None, wanted: Command[D]) -> None:
     from edgesim.cli.remote import ask
 
     click.echo(ask(directory, wanted).text)
@@ -52,9 +54,9 @@ def _on_host(name: str, cls: str, text: str) -> None:
     @click.argument("host")
     @in_directory
     def on_host(host: str, directory: Path | None) -> None:
-        from edgesim.control import commands
+        from edgesim import control
 
-        _told(directory, getattr(commands, cls)(host=host))
+        _told(directory, getattr(control, cls)(host=host))
 
 
 _on_host("start", "StartHost", "Start a host that is down.")
@@ -71,7 +73,7 @@ def restart(host: str, service: str | None, directory: Path | None) -> None:
 
     What was uploaded counts from then on; on Unified CM, once every service before a port was restarted.
     """
-    from edgesim.control.commands import RestartHost, RestartService
+    from edgesim.control import RestartHost, RestartService
 
     _told(directory, RestartHost(host=host) if service is None else RestartService(host=host, service=service))
 
@@ -84,7 +86,7 @@ def retry(host: str | None, directory: Path | None) -> None:
 
     By itself it waits for its retry interval, up to two minutes for a traversal zone; `edgesim zones` shows how long.
     """
-    from edgesim.control.commands import Retry
+    from edgesim.control import Retry
 
     _told(directory, Retry(host=host))
 
@@ -99,7 +101,7 @@ for _certificates in (controls_certs.csr, controls_certs.sign, controls_certs.up
 @in_directory
 def skew(host: str, seconds: float, directory: Path | None) -> None:
     """Put a host's clock so many SECONDS ahead, or with a negative number behind; 0 sets it right."""
-    from edgesim.control.commands import SkewClock
+    from edgesim.control import SkewClock
 
     _told(directory, SkewClock(host=host, seconds=seconds))
 
@@ -111,9 +113,9 @@ def _between(name: str, cls: str, text: str) -> None:
     @click.option("--one-way", is_flag=True, help="Only what ONE sends to OTHER.")
     @in_directory
     def between(one: str, other: str, one_way: bool, directory: Path | None) -> None:
-        from edgesim.control import commands
+        from edgesim import control
 
-        _told(directory, getattr(commands, cls)(one=one, other=other, both_ways=not one_way))
+        _told(directory, getattr(control, cls)(one=one, other=other, both_ways=not one_way))
 
 
 _between("partition", "Partition", "Let no new connection through between two hosts.")
@@ -161,7 +163,7 @@ OPTIONS: list[Callable[[Any], Any]] = [
 def add(kind: str, directory: Path | None, **options: Any) -> None:
     """Put a fault rule in force and print its number. A receiver's rule acts on what was decoded, above TLS."""
     from edgesim.cli.remote import ask
-    from edgesim.control.commands import AddFault
+    from edgesim.control import AddFault
 
     number = ask(directory, AddFault(kind=kind, **options)).number  # type: ignore[arg-type]  # click has seen to it
     click.echo(f"fault {number} is in force")
@@ -179,7 +181,7 @@ def remove(number: int | None, everything: bool, directory: Path | None) -> None
     """Lift a fault rule by its number."""
     if (number is None) is not everything:
         raise click.UsageError("either a NUMBER or --all.")
-    from edgesim.control.commands import RemoveFault
+    from edgesim.control import RemoveFault
 
     _told(directory, RemoveFault(number=number))
 
@@ -190,7 +192,7 @@ def list_faults(directory: Path | None) -> None:
     """List the fault rules in force."""
     from edgesim.cli import output
     from edgesim.cli.remote import ask
-    from edgesim.control.commands import Faults
+    from edgesim.control import Faults
 
     rows = ask(directory, Faults()).faults
     if not rows:
@@ -208,7 +210,7 @@ def blocked(directory: Path | None) -> None:
     """List the addresses that automated intrusion protection blocks."""
     from edgesim.cli import output
     from edgesim.cli.remote import ask
-    from edgesim.control.commands import Blocked
+    from edgesim.control import Blocked
 
     rows = ask(directory, Blocked()).rows
     if not rows:
@@ -227,7 +229,7 @@ def blocked(directory: Path | None) -> None:
 @in_directory
 def unblock(address: str, host: str | None, directory: Path | None) -> None:
     """Lift the block of an address before its time is over."""
-    from edgesim.control.commands import Unblock
+    from edgesim.control import Unblock
 
     _told(directory, Unblock(address=address, host=host))
 
@@ -248,8 +250,8 @@ async def _follow(directory: Path | None, lines: int, *, follow: bool, as_json: 
     from edgesim.cli.lines import line
     from edgesim.cli.problems import Problem
     from edgesim.cli.remote import carrier
+    from edgesim.control import Tail
     from edgesim.control.carrier import ControlError, LabGone
-    from edgesim.control.commands import Tail
     from edgesim.journal.codec import decode
 
     lab = carrier(directory)

@@ -51,7 +51,7 @@ def csr(host: str, service: str | None, directory: Path | None, out: Path | None
     Why each name is there goes to standard error. The private key stays on the host.
     """
     from edgesim.cli.remote import ask
-    from edgesim.control.commands import MakeRequest
+    from edgesim.control import MakeRequest
 
     made = ask(directory, MakeRequest(host=host, service=service))
     for name, reason in made.names:
@@ -78,7 +78,7 @@ def csr(host: str, service: str | None, directory: Path | None, out: Path | None
 def sign(request: str, by: str, strip: tuple[str, ...], directory: Path | None, out: Path | None) -> None:
     """Have one of the running lab's CAs sign a request: a file in PEM, or - for standard input."""
     from edgesim.cli.remote import ask
-    from edgesim.control.commands import SignRequest
+    from edgesim.control import SignRequest
 
     usages: list[Usage] = [USAGES[each] for each in strip]
     pem = content(request).decode("ascii", "replace")
@@ -116,7 +116,7 @@ def upload(
       edgesim control upload expc --as client --copied
     """
     from edgesim.cli.remote import ask
-    from edgesim.control.commands import UploadCertificate, UploadTrust
+    from edgesim.control import UploadCertificate, UploadTrust
 
     if store is not None and (service is not None or copied):
         raise click.UsageError("either --to a trust store or --as the certificate of a service.")

@@ -17,7 +17,7 @@ from edgesim.cli import output, places, state
 from edgesim.cli.problems import Problem
 from edgesim.cli.remote import ask
 from edgesim.clients.jabber import Jabber, SignIn, Stage
-from edgesim.control.commands import Describe
+from edgesim.control import Describe
 from edgesim.deployment import Deployment, HostSpec, builtin, load_text
 from edgesim.deployment.hosts import ClientHost
 from edgesim.deployment.people import User

@@ -18,7 +18,7 @@ from edgesim.cli.remote import in_directory
 def command(host: str | None, directory: Path | None, as_json: bool) -> None:
     """List the sockets of the running lab, of one host or all, as `netstat -an` would."""
     from edgesim.cli.remote import ask
-    from edgesim.control.commands import Netstat
+    from edgesim.control import Netstat
     from edgesim.world.netstat import netstat
 
     rows = ask(directory, Netstat(host=host)).rows

@@ -14,7 +14,7 @@ from edgesim.cli.problems import Problem
 from edgesim.control.carrier import ControlError, LabGone
 from edgesim.control.client import HttpCarrier
 from edgesim.control.coding import command_from_json, command_to_json
-from edgesim.control.commands import Command
+from edgesim.control.command import Command
 
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])

@@ -12,7 +12,7 @@ import click
 from edgesim.cli.remote import in_directory
 
 if TYPE_CHECKING:
-    from edgesim.control.commands import LabStatus
+    from edgesim.control import LabStatus
 
 
 @click.command("status", short_help="Say what runs, and what does not.")
@@ -25,7 +25,7 @@ def command(directory: Path | None, as_json: bool) -> None:
     """
     from edgesim.cli import output
     from edgesim.cli.remote import ask
-    from edgesim.control.commands import Hosts, Links, Status
+    from edgesim.control import Hosts, Links, Status
 
     status = ask(directory, Status())
     hosts = ask(directory, Hosts()).hosts

@@ -21,7 +21,7 @@ def command(directory: Path | None, as_json: bool) -> None:
     """
     from edgesim.cli import output
     from edgesim.cli.remote import ask
-    from edgesim.control.commands import Links, Zones
+    from edgesim.control import Links, Zones
 
     zones, links = ask(directory, Zones()).zones, ask(directory, Links()).links
     if as_json:

@@ -1,113 +1,36 @@
-"""One typed command set over a running lab, with two carriers: in process, and HTTP on a loopback port."""
+"""One typed command set over a running lab, with two carriers: in process, and HTTP on a loopback port.
 
-from edgesim.control.carrier import Carrier, ControlError, LabGone
+Its verbs are those of `edgesim.control.verbs`; each file there lists the names that it adds here.
+"""
+
+from edgesim.control import verbs
+from edgesim.control.carrier import Carrier, ControlError, LabGone, TookTooLong
 from edgesim.control.client import HttpCarrier
-from edgesim.control.commands import (
-    COMMANDS,
-    AddFault,
-    Blocked,
-    BlockRow,
-    BlockTable,
-    Command,
-    Crash,
-    Describe,
-    Done,
-    FaultAdded,
-    FaultRow,
-    Faults,
-    FaultTable,
-    Freeze,
-    Heal,
-    HostRow,
-    Hosts,
-    HostTable,
-    LabStatus,
-    Lines,
-    LinkRow,
-    Links,
-    LinkTable,
-    MakeRequest,
-    Netstat,
-    Partition,
-    PowerOff,
-    RemoveFault,
-    RequestMade,
-    RestartHost,
-    RestartService,
-    Retry,
-    SignRequest,
-    SkewClock,
-    Sockets,
-    StartHost,
-    Status,
-    StopHost,
-    Tail,
-    Text,
-    Thaw,
-    Unblock,
-    UploadCertificate,
-    Uploaded,
-    UploadTrust,
-    ZoneRow,
-    Zones,
-    ZoneTable,
-)
+from edgesim.control.command import COMMANDS, Command, Done, Text, Where
 from edgesim.control.in_process import InProcess
 from edgesim.control.server import ControlServer
+from edgesim.control.verbs.certificates import *
+from edgesim.control.verbs.faults import *
+from edgesim.control.verbs.journal import *
+from edgesim.control.verbs.lifecycle import *
+from edgesim.control.verbs.links import *
+from edgesim.control.verbs.paths import *
+from edgesim.control.verbs.protection import *
+from edgesim.control.verbs.services import *
+from edgesim.control.verbs.views import *
 
 __all__ = [
     "COMMANDS",
-    "AddFault",
-    "BlockRow",
-    "BlockTable",
-    "Blocked",
     "Carrier",
     "Command",
     "ControlError",
     "ControlServer",
-    "Crash",
-    "Describe",
     "Done",
-    "FaultAdded",
-    "FaultRow",
-    "FaultTable",
-    "Faults",
-    "Freeze",
-    "Heal",
-    "HostRow",
-    "HostTable",
-    "Hosts",
     "HttpCarrier",
     "InProcess",
     "LabGone",
-    "LabStatus",
-    "Lines",
-    "LinkRow",
-    "LinkTable",
-    "Links",
-    "MakeRequest",
-    "Netstat",
-    "Partition",
-    "PowerOff",
-    "RemoveFault",
-    "RequestMade",
-    "RestartHost",
-    "RestartService",
-    "Retry",
-    "SignRequest",
-    "SkewClock",
-    "Sockets",
-    "StartHost",
-    "Status",
-    "StopHost",
-    "Tail",
     "Text",
-    "Thaw",
-    "Unblock",
-    "UploadCertificate",
-    "UploadTrust",
-    "Uploaded",
-    "ZoneRow",
-    "ZoneTable",
-    "Zones",
+    "TookTooLong",
+    "Where",
 ]
+__all__ += [name for subject in verbs.SUBJECTS for name in subject.__all__]

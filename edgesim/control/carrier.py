@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar
 
-from edgesim.control.commands import Command
+from edgesim.control.command import Command
 
 R = TypeVar("R")
 
 
 class ControlError(Exception):
     """The lab cannot do what was asked; the text says why and what there is instead."""
+
+
+class TookTooLong(ControlError):
+    """The work of a command did not end within its limit."""
 
 
 class LabGone(ControlError):

@@ -11,11 +11,11 @@ import h11
 
 from edgesim.control.carrier import ControlError, LabGone
 from edgesim.control.coding import command_to_json, reply_from_json
-from edgesim.control.commands import Command
+from edgesim.control.command import Command
 
 R = TypeVar("R")
 PATIENCE = 30.0
-"""Seconds that a command may take: a host starts within them."""
+"""Seconds that a reply may be on its way, besides those that the command's work may wait."""
 MOST = 64 * 1024 * 1024
 
 
@@ -31,11 +31,12 @@ class HttpCarrier:
 
     async def ask(self, command: Command[R]) -> R:
         """Do what the command says and return its reply. Raises `ControlError`; `LabGone` where no lab answers."""
+        patience = self._patience + (command.limit_s or 0.0)
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(patience):
                 status, body = await self._exchange(command_to_json(command))
         except TimeoutError:
-            raise LabGone(f"the lab did not answer within {self._patience:g} s") from None
+            raise LabGone(f"the lab did not answer within {patience:g} s") from None
         except OSError as error:
             raise LabGone(f"no lab answers at {self._address[0]}:{self._address[1]}: {error}") from None
         except h11.RemoteProtocolError as error:

@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from edgesim.control import verbs  # noqa: F401 - so that every command is known
 from edgesim.control.carrier import ControlError
-from edgesim.control.commands import COMMANDS, Command
+from edgesim.control.command import COMMANDS, Command
 
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 
@@ -38,7 +39,7 @@ def command_from_json(body: bytes) -> Command[Any]:
     name = values.pop("command", None)
     cls = COMMANDS.get(name) if isinstance(name, str) else None
     if cls is None:
-        raise ControlError(f"no command {str(name)[:80]!r}; there are {', '.join(COMMANDS)}")
+        raise ControlError(f"no command {str(name)[:80]!r}; there are {', '.join(sorted(COMMANDS))}")
     try:
         command: Command[Any] = _adapter(cls).validate_python(values)
     except ValidationError as error:

@@ -6,7 +6,7 @@ Source: Cisco, "Cisco Expressway Certificate Creation and Use Deployment Guide".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
@@ -35,15 +35,14 @@ class NotRunning(Exception):
     """The host does not run: nobody can log in to it."""
 
 
-def request(lab: RunningLab, host: str, service: str | None = None) -> ServiceRequest:
+def request(lab: RunningLab, host: str, service: str | None = None, discovered: Collection[str] = ()) -> ServiceRequest:
     """Have a running host make a signing request, with the names that it knows of now; it keeps the private key.
 
-    Chat node aliases come from the IM and Presence clusters that Expressway-C has discovered; into the request of an
-    Expressway-E an administrator copies what Expressway-C shows. Raises `LookupError`, `NotRunning`, and
-    `RequestRefused` where the product makes no request.
+    Chat node aliases come from the IM and Presence clusters in ``discovered``: those that Expressway-C has found.
+    Raises `LookupError`, `NotRunning`, and `RequestRefused` where the product makes no request.
     """
     node = _running(lab, host)
-    made = request_for(lab.deployment, host, service, discovered=_discovered(lab, node))
+    made = request_for(lab.deployment, host, service, discovered=tuple(discovered))
     node.requested[made.service] = made.key
     return made
 
@@ -158,19 +157,6 @@ def _running(lab: RunningLab, host: str) -> Node:
     if node.host.state is not HostState.UP:
         raise NotRunning(f"{host} is {node.host.state.value}")
     return node
-
-
-def _discovered(lab: RunningLab, node: Node) -> tuple[str, ...]:
-    """Return the IM and Presence clusters that are known to this C, or to the Cs of this E."""
-    asked = (
-        [node] if node.spec.kind == "expressway_c" else [lab.node(each.name) for each in lab.deployment.expressway_c]
-    )
-    found: dict[str, None] = {}
-    for each in asked:
-        discovered = getattr(each.host.service, "discovered", None)
-        for cluster in discovered.im_presence if discovered is not None else ():
-            found[cluster.name] = None
-    return tuple(found)
 
 
 def _certificates(lab: RunningLab, what: str | bytes | x509.Certificate) -> tuple[x509.Certificate, ...]:

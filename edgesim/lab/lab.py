@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from cryptography.x509 import Certificate
@@ -139,13 +139,16 @@ class RunningLab:
         try:
             async with asyncio.timeout(within):
                 for name in waiting:
-                    service = self.world.hosts[name].service
-                    ready = getattr(service, "ready", None)
-                    if ready is not None:
-                        await ready()
+                    await self.ready(name)
         except TimeoutError:
             return False
         return True
+
+    async def ready(self, name: str) -> None:
+        """Wait until a host says that its links stand; return at once for one that keeps none up."""
+        ready = getattr(self.node(name).host.service, "ready", None)
+        if ready is not None:
+            await ready()
 
     def _edges(self) -> list[str]:
         return [spec.name for spec in self.deployment.host_specs() if spec.kind in ("expressway_c", "expressway_e")]
@@ -177,13 +180,17 @@ class RunningLab:
         """Start a host that is down."""
         await self.world.start(self.node(name).name)
 
+    async def stop_host(self, name: str) -> None:
+        """Stop a host in good order."""
+        await self.world.stop(self.node(name).name)
+
     async def restart(self, name: str) -> None:
         """Stop a host in good order and start it again."""
         await self.world.restart(self.node(name).name)
 
-    def request(self, name: str, service: str | None = None) -> ServiceRequest:
+    def request(self, name: str, service: str | None = None, discovered: Collection[str] = ()) -> ServiceRequest:
         """Have a host make a signing request for a service, see `edgesim.lab.administration`."""
-        return administration.request(self, name, service)
+        return administration.request(self, name, service, discovered)
 
     def sign(self, csr: bytes, *, by: str = "enterprise", strip: Sequence[str] = ()) -> bytes:
         """Sign a request in PEM as one of the lab's authorities; return the certificate in PEM."""
@@ -238,24 +245,32 @@ class RunningLab:
         ]
 
     def links(self) -> list[tuple[str, LinkState]]:
-        """Return the links that Expressways keep up, with the host that dials: zones, SSH tunnels, XCP."""
-        found: list[tuple[str, LinkState]] = []
-        for name in self._edges():
-            service = self.world.hosts[name].service
-            links = getattr(service, "links", None)
-            if links is not None and self.world.hosts[name].state is HostState.UP:
-                found += [(name, each) for each in self.world.hosts[name].context().run(links)]
-        return found
+        """Return the links that running Expressways keep up, each with the host that dials."""
+        return [
+            (name, link)
+            for name in self._edges()
+            if self.world.hosts[name].state is HostState.UP
+            for link in self.links_of(name)
+        ]
 
-    def retry_links(self, name: str | None = None) -> int:
-        """Have an Expressway-C, or all, try its links now in place of waiting; return how many waited."""
-        waited = 0
-        for each in [name] if name is not None else self._edges():
-            retry = getattr(self.node(each).host.service, "retry_links", None)
-            if retry is None and name is not None:
-                raise LookupError(f"{name} dials no links: Expressway-C does")
-            waited += retry() if retry is not None else 0
+    def links_of(self, name: str) -> Sequence[LinkState]:
+        """Return the links that a running host keeps up: zones, SSH tunnels, XCP. Only Expressway-C dials any."""
+        host = self.node(name).host
+        links = getattr(host.service, "links", None)
+        return () if links is None else host.context().run(links)
+
+    def retry_links(self, name: str) -> int:
+        """Have an Expressway-C try its links now in place of waiting; return how many waited. Raises `LookupError`."""
+        retry = getattr(self.node(name).host.service, "retry_links", None)
+        if retry is None:
+            raise LookupError(f"{name} dials no links: Expressway-C does")
+        waited: int = retry()
         return waited
+
+    def discovered(self, name: str) -> tuple[str, ...]:
+        """Return the names of the IM and Presence clusters that a running host has discovered: Expressway-C does."""
+        discovered = getattr(self.node(name).host.service, "discovered", None)
+        return () if discovered is None else tuple(each.name for each in discovered.im_presence)
 
     def _hear(self, entry: Entry[Event]) -> None:
         """Remember the states of zones: the journal need not keep every entry."""

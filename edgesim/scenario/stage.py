@@ -363,7 +363,8 @@ class Lab:
 
         The request's ``pem`` goes to a CA, `sign`. Raises `RequestRefused` where the product makes none.
         """
-        return self.inner.request(name, service)
+        discovered = [cluster for each in self.deployment.expressway_c for cluster in self.inner.discovered(each.name)]
+        return self.inner.request(name, service, discovered)
 
     def sign(self, csr: bytes, *, by: str = "enterprise", strip: Sequence[str] = ()) -> bytes:
         """Sign a request in PEM as one of the lab's authorities, which drops the usages in ``strip`` (``client auth``).

@@ -1,0 +1,194 @@
+"""Verbs on fault rules: typed faults by their names on the command line and in JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from edgesim.control.carrier import ControlError
+from edgesim.control.command import Done, EverywhereCommand, LabCommand, Seconds, Site, verb
+from edgesim.world import SECOND, Capability, World
+from edgesim.world.faults import (
+    BlackHole,
+    Delay,
+    DropDatagram,
+    DropMessage,
+    Fault,
+    FlipByte,
+    RefuseConnection,
+    ResetConnection,
+    Rewrite,
+    Selector,
+)
+
+__all__ = ["AddFault", "FaultAdded", "FaultRow", "FaultTable", "Faults", "RemoveFault"]
+
+Probability = Annotated[float, Field(gt=0, le=1)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+FaultKind = Literal[
+    "refuse-connection",
+    "black-hole",
+    "delay",
+    "drop-datagram",
+    "rewrite",
+    "flip-byte",
+    "drop-message",
+    "reset-connection",
+]
+KINDS: dict[str, type[Fault]] = {
+    "refuse-connection": RefuseConnection,
+    "black-hole": BlackHole,
+    "delay": Delay,
+    "drop-datagram": DropDatagram,
+    "rewrite": Rewrite,
+    "flip-byte": FlipByte,
+    "drop-message": DropMessage,
+    "reset-connection": ResetConnection,
+}
+NAMES = {cls: name for name, cls in KINDS.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRow:
+    """A fault rule in force: its id, its kind, and what it does to which traffic, in words."""
+
+    number: int
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultTable:
+    """The fault rules in force, in their order."""
+
+    faults: tuple[FaultRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultAdded:
+    """The id of a new fault rule."""
+
+    number: int
+
+
+@verb("add-fault")
+class AddFault(EverywhereCommand[FaultAdded]):
+    """Put a fault rule in force (`edgesim.world.faults`).
+
+    ``source``, ``target``, ``port``, ``protocol`` and ``contains`` select traffic; ``times`` is the budget, ``seconds``
+    the lifetime. ``delay_ms`` goes with ``delay``, ``find`` and ``replace`` with ``rewrite``, ``offset`` with
+    ``flip-byte``.
+    """
+
+    kind: FaultKind
+    label: str = ""
+    source: str | None = None
+    target: str | None = None
+    port: Port | None = None
+    protocol: Literal["tcp", "udp"] | None = None
+    contains: bytes | None = None
+    probability: Probability = 1.0
+    times: Annotated[int, Field(ge=1)] | None = None
+    seconds: Seconds | None = None
+    delay_ms: Annotated[float, Field(gt=0)] | None = None
+    find: bytes | None = None
+    replace: bytes | None = None
+    offset: Annotated[int, Field(ge=0)] = 0
+
+    async def work(self, site: Site) -> FaultAdded:
+        for name in (self.source, self.target):
+            if name is not None:
+                site.node(name)
+        world = site.lab.world
+        return FaultAdded(number=world.faults.add(rule_of(self, world)))
+
+
+@verb("remove-fault")
+class RemoveFault(EverywhereCommand[Done]):
+    """Lift a fault rule by its id; without one, all."""
+
+    number: int | None = None
+
+    async def work(self, site: Site) -> Done:
+        faults = site.lab.world.faults
+        rules = dict(faults.rules())
+        if self.number is None:
+            faults.clear()
+            return Done(text=f"{len(rules)} lifted")
+        if self.number not in rules:
+            there = ", ".join(map(str, rules)) or "none"
+            raise ControlError(f"no fault {self.number} is in force; there is {there}")
+        faults.remove(self.number)
+        return Done(text=f"fault {self.number} is lifted")
+
+
+@verb("faults")
+class Faults(LabCommand[FaultTable]):
+    """The fault rules in force."""
+
+    async def work(self, site: Site) -> FaultTable:
+        world = site.lab.world
+        return FaultTable(faults=tuple(_row(number, rule, world) for number, rule in world.faults.rules()))
+
+
+# ---- rules
+
+
+def rule_of(wanted: AddFault, world: World) -> Fault:
+    """Return the rule that a command describes. Raises `ControlError`."""
+    cls = KINDS[wanted.kind]
+    if cls.place == "wire" and Capability.LATENCY not in world.capabilities:
+        raise ControlError(f"the {world.kind} world cannot do {wanted.kind}: packets there travel as they like")
+    common = {
+        "name": wanted.label or wanted.kind,
+        "where": Selector(
+            source=wanted.source,
+            target=wanted.target,
+            port=wanted.port,
+            protocol=wanted.protocol,
+            contains=wanted.contains,
+        ),
+        "probability": wanted.probability,
+        "times": wanted.times,
+        "until_ns": None if wanted.seconds is None else world.now() + round(wanted.seconds * SECOND),
+    }
+    if cls is Delay:
+        if wanted.delay_ms is None:
+            raise ControlError("delay needs delay_ms: how much longer, in milliseconds")
+        return Delay(seconds=wanted.delay_ms / 1000, **common)  # type: ignore[arg-type]  # fields of every fault
+    if cls is Rewrite:
+        if not wanted.find or wanted.replace is None:
+            raise ControlError("rewrite needs find and replace: which octets become which")
+        return Rewrite(find=wanted.find, replace=wanted.replace, **common)  # type: ignore[arg-type]  # see above
+    if cls is FlipByte:
+        return FlipByte(offset=wanted.offset, **common)  # type: ignore[arg-type]  # see above
+    return cls(**common)  # type: ignore[arg-type]  # see above
+
+
+def _row(number: int, rule: Fault, world: World) -> FaultRow:
+    """Return a rule in force, in words."""
+    where = rule.where
+    parts = []
+    if where.source or where.target:
+        parts.append(f"{where.source or 'anybody'} to {where.target or 'anybody'}")
+    if where.port is not None:
+        parts.append(f"port {where.port}")
+    if where.protocol is not None:
+        parts.append(where.protocol)
+    if where.contains is not None:
+        parts.append(f"containing {where.contains!r}")
+    if isinstance(rule, Delay):
+        parts.append(f"{rule.by_ns / 1e6:g} ms")
+    if isinstance(rule, Rewrite):
+        parts.append(f"{rule.find!r} becomes {rule.replace!r}")
+    if isinstance(rule, FlipByte):
+        parts.append(f"octet {rule.offset}")
+    if rule.probability < 1:
+        parts.append(f"with probability {rule.probability:g}")
+    if rule.times is not None:
+        parts.append(f"{rule.times} times at most")
+    if rule.until_ns is not None:
+        parts.append(f"for {max(rule.until_ns - world.now(), 0) / SECOND:.0f} s more")
+    return FaultRow(number=number, kind=NAMES[type(rule)], text=", ".join(parts) or "everything")

@@ -1,0 +1,46 @@
+"""Verbs on the ways between hosts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgesim.control.carrier import ControlError
+from edgesim.control.command import Done, EverywhereCommand, Site, verb
+
+__all__ = ["Heal", "Partition"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Between(EverywhereCommand[Done]):
+    one: str
+    other: str
+    both_ways: bool = True
+
+    def _pair(self, site: Site) -> tuple[str, str]:
+        if self.one == self.other:
+            raise ControlError(f"{self.one} cannot be cut off from itself")
+        return site.node(self.one).name, site.node(self.other).name
+
+
+@verb("partition")
+class Partition(_Between):
+    """Let nothing through from one host to another, nor back unless told otherwise."""
+
+    async def work(self, site: Site) -> Done:
+        one, other = self._pair(site)
+        site.lab.world.paths.partition(one, other, both_ways=self.both_ways)
+        between = f"between {one} and {other}" if self.both_ways else f"from {one} to {other}"
+        return Done(text=f"nothing gets through {between}")
+
+
+@verb("heal")
+class Heal(_Between):
+    """Undo one partition of the same hosts."""
+
+    async def work(self, site: Site) -> Done:
+        one, other = self._pair(site)
+        paths = site.lab.world.paths
+        paths.heal(one, other, both_ways=self.both_ways)
+        cut = paths.cut(one, other) or paths.cut(other, one)
+        still = "is still cut: it was cut more than once" if cut else "is open"
+        return Done(text=f"the way between {one} and {other} {still}")
