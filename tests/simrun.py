@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
+from edgesim.deployment import builtin
+from edgesim.deployment.defaults import Defaults
 from edgesim.journal import Journal, Recorder
-from edgesim.world import Host, Interface
+from edgesim.lab import doors
+from edgesim.world import Host, Interface, Wires
+from edgesim.world.lifecycle import HostLifecycle
 from edgesim.world.sim import SimWorld
 
 T = TypeVar("T")
+W = TypeVar("W", bound=HostLifecycle)
 
 
 class Nothing:
@@ -24,9 +31,29 @@ async def idle(_: Host) -> Nothing:
     return Nothing()
 
 
-def sim_run(main: Callable[[SimWorld], Awaitable[T]], *, seed: int = 1, **options: Any) -> T:
+@functools.cache
+def _calm() -> Wires:
+    lain = builtin("small").wires
+    return replace(lain, latencies={}, spread=0.0, jitter=0.0, wake=0, tick=0, shuffled=False)
+
+
+def calm(**changes: Any) -> Wires:
+    """Return the shipped wires without what varies on them and without latencies that name zones."""
+    return replace(_calm(), **changes)
+
+
+def bench(world: W, wires: Wires | None = None) -> W:
+    """Give a world that no lab is built in its wires, calm ones without others, and the shipped limits."""
+    world.lay(wires or calm())
+    world.admission.limits = doors.limits(Defaults())
+    return world
+
+
+def sim_run(
+    main: Callable[[SimWorld], Awaitable[T]], *, seed: int = 1, wires: Wires | None = None, **options: Any
+) -> T:
     """Run ``main(world)`` in a fresh simulated world and fail on errors that nobody handled."""
-    world = SimWorld(seed, **options)
+    world = bench(SimWorld(seed, **options), wires)
 
     async def wrapped() -> T:
         return await main(world)

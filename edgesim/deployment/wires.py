@@ -18,6 +18,7 @@ def wires(deployment: Deployment) -> Wires:
         latencies={(each.zone, each.other): round(each.ms * MILLISECOND) for each in network.latencies},
         same_zone=round(network.same_zone_ms * MILLISECOND),
         other_zone=round(network.other_zone_ms * MILLISECOND),
+        loopback=round(network.loopback_ms * MILLISECOND),
         spread=0.0 if "latency" in pinned else network.latency_spread,
         jitter=0.0 if "jitter" in pinned else network.jitter_share,
         wake=0 if "jitter" in pinned else round(network.wake_ms * MILLISECOND),
@@ -30,6 +31,7 @@ def wires(deployment: Deployment) -> Wires:
         user_timeout=round(network.tcp_user_timeout_s * SECOND),
         syn_waits=tuple(_syn_waits(network.tcp_initial_rto_s, network.tcp_connect_timeout_s)),
         datagram=network.udp_payload_bytes,
+        first_port=network.first_ephemeral_port,
     )
 
 

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from edgesim.deployment import Deployment
+from edgesim.deployment.defaults import Defaults
 from edgesim.world import Capability, World, machine
 from edgesim.world.admission import Limits
 
 
 def install(world: World, deployment: Deployment) -> None:
     """Put the limits of connections in force; a live world also stays below this process's limit of descriptors."""
-    doors = deployment.defaults.doors
     total = None
     if Capability.EXTERNAL_CLIENTS in world.capabilities:
         total = affordable(deployment)
     world.admission.products = frozenset(spec.name for spec in deployment.host_specs() if spec.kind != "client")
-    world.admission.limits = Limits(
-        per_port=doors.connections_per_port,
-        per_address=doors.connections_per_address,
-        total=None if total is None else max(total, 1),
-        waiting=doors.waiting,
-        handshake_s=deployment.defaults.tls.handshake_timeout_s,
-        told_every_s=doors.refusals_told_s,
-        blocks=deployment.defaults.protection.addresses,
+    world.admission.limits = limits(deployment.defaults, total=None if total is None else max(total, 1))
+
+
+def limits(defaults: Defaults, *, total: int | None = None) -> Limits:
+    """Return the limits of connections that these defaults say, with ``total`` for all ports together."""
+    return Limits(
+        per_port=defaults.doors.connections_per_port,
+        per_address=defaults.doors.connections_per_address,
+        total=total,
+        waiting=defaults.doors.waiting,
+        handshake_s=defaults.tls.handshake_timeout_s,
+        told_every_s=defaults.doors.refusals_told_s,
+        blocks=defaults.protection.addresses,
     )
 
 

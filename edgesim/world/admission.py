@@ -36,19 +36,19 @@ class Refusal(Enum):
 class Limits:
     """How many connections are taken: by one listening port, there from one address, and by all ports together.
 
-    ``total`` is None where nothing bounds it but the ports. ``waiting`` connections may wait for the rate at a time
-    (live world). A TLS handshake may take ``handshake_s`` where its listener says nothing else. Refusals are told at
-    most every ``told_every_s`` seconds for each port and reason; at most ``blocks`` addresses are blocked at a time,
-    the oldest block ends early.
+    A lab sets them from its deployment. ``total`` is None where nothing bounds it but the ports. ``waiting``
+    connections may wait for the rate at a time (live world). A TLS handshake may take ``handshake_s`` where its
+    listener says nothing else. Refusals are told at most every ``told_every_s`` seconds for each port and reason; at
+    most ``blocks`` addresses are blocked at a time, the oldest block ends early.
     """
 
-    per_port: int = 20_000
-    per_address: int = 10_000
-    total: int | None = None
-    waiting: int = 256
-    handshake_s: float = 60.0
-    told_every_s: float = 10.0
-    blocks: int = 10_000
+    per_port: int
+    per_address: int
+    total: int | None
+    waiting: int
+    handshake_s: float
+    told_every_s: float
+    blocks: int
 
 
 @dataclass(slots=True, eq=False)
@@ -92,7 +92,7 @@ class Admission:
     """The doors of all hosts of a world."""
 
     def __init__(self, now: Callable[[], int], tell: Callable[[WorldEvent], None], *, silence: bool) -> None:
-        self.limits = Limits()
+        self.limits: Limits
         self.products: frozenset[str] = frozenset()
         """Hosts whose connections are never limited."""
         self.refused: Counter[tuple[str, int, Refusal]] = Counter()

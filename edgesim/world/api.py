@@ -275,7 +275,10 @@ class World(ABC):
 
     @abstractmethod
     def lay(self, wires: Wires) -> None:
-        """Lay the wires between hosts, before any of them starts. In the live world they are there already."""
+        """Lay the wires between hosts, before any of them starts.
+
+        In the live world they are there already; only how long an attempt to connect waits is taken from these.
+        """
 
     @abstractmethod
     def sockets(self, host: str | None = None) -> list[SocketRow]:

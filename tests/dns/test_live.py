@@ -11,7 +11,7 @@ from edgesim.journal import Journal
 from edgesim.world import Host, Interface
 from edgesim.world.live import LiveWorld
 from tests.dns.lab import views
-from tests.simrun import idle
+from tests.simrun import bench, idle
 from tests.tools import tool
 
 _PLACE = f"127.{1 + os.getpid() % 63}.77"
@@ -20,7 +20,7 @@ SERVER, CLIENT, PORT = f"{_PLACE}.53", f"{_PLACE}.5", 15353
 
 
 def play(story: Callable[[Resolver, Journal], Awaitable[None]]) -> None:
-    world = LiveWorld()
+    world = bench(LiveWorld())
     journal = Journal(world)
 
     async def serve(made: Host) -> DnsServer:

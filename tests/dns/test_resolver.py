@@ -31,9 +31,8 @@ from edgesim.dns import (
 from edgesim.journal import Journal, events
 from edgesim.world import Host
 from edgesim.world.sim import SimWorld
-from edgesim.world.wires import Wires
 from tests.dns.lab import OUTSIDE, query, views
-from tests.simrun import host, sim_run
+from tests.simrun import calm, host, sim_run
 
 NS1, NS2, CLIENT = "10.0.30.53", "10.0.30.54", "10.0.30.5"
 Story = Callable[["Lab"], Awaitable[None]]
@@ -423,7 +422,7 @@ def test_a_host_with_ipv6_tries_the_kind_of_address_first_whose_answer_came_firs
         await lab.name_server("ns2", NS2, zones=BOTH_KINDS)
         resolver = lab.resolver((NS2,), ipv6=True)
         assert {(await resolver.lookup("both.example.com"))[0] for _ in range(20)} == {"2001:db8::1"}  # asked first
-        lab.world.lay(Wires(jitter=0.1))
+        lab.world.lay(calm(jitter=0.1))
         first = Counter([(await resolver.lookup("both.example.com"))[0] for _ in range(200)])
         assert 60 <= first["2001:db8::1"] <= 140
         patient = lab.resolver((NS2,), ipv6=True, resolution_delay=0.5)

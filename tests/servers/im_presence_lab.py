@@ -20,7 +20,7 @@ from edgesim.world.live import LiveWorld
 from edgesim.xmpp import sasl, soap, stanzas
 from edgesim.xmpp.stream import STARTTLS, StanzaRead, StreamClosed, StreamOpened, StreamParser, client_header
 from edgesim.xmpp.xml import Element
-from tests.simrun import host, sim_run
+from tests.simrun import bench, host, sim_run
 
 FQDN = "imp-pub.inside.example.com"
 ADDRESS = "10.0.40.21"
@@ -260,7 +260,7 @@ def run(
         await inside.run(work())
 
     if live:
-        world = LiveWorld(seed)
+        world = bench(LiveWorld(seed))
         world.run(body(world))
         assert not world.errors(), world.unhandled
     else:

@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 
+from edgesim.deployment.defaults import Defaults
+from edgesim.lab.doors import limits as lab_limits
 from edgesim.world import Host, Interface, World
-from edgesim.world.admission import Admission, Block, Limits, Refusal
+from edgesim.world.admission import Admission, Block, Refusal
 from edgesim.world.events import AddressBlocked, AddressUnblocked, ConnectionsRefused, FirewallBlocked, WorldEvent
 from edgesim.world.live import LiveWorld
 from edgesim.world.live.network import TOLD_AT_ONCE
 from edgesim.world.sim import SimWorld
-from tests.simrun import idle
+from tests.simrun import bench, idle
 from tests.world.test_contract import Talk, until
 from tests.world.worlds import FAR, NEAR, OUTSIDE, both, tls_pair
 
@@ -86,7 +88,7 @@ class Doors:
 
 
 def play(kind: str, story: Callable[[Doors], Awaitable[None]]) -> None:
-    world: Any = SimWorld(1) if kind == "sim" else LiveWorld(1)
+    world: Any = bench(SimWorld(1) if kind == "sim" else LiveWorld(1))
 
     async def main() -> None:
         made = [
@@ -353,7 +355,7 @@ def test_a_blocked_address_gets_no_datagram_through() -> None:
 def doors(now: Callable[[], int] = lambda: 0, **limits: Any) -> tuple[Admission, list[WorldEvent]]:
     told: list[WorldEvent] = []
     made = Admission(now, told.append, silence=True)
-    made.limits = Limits(**limits)
+    made.limits = replace(lab_limits(Defaults()), **limits)
     return made, told
 
 
@@ -395,7 +397,7 @@ def test_a_crowd_comes_and_goes_without_a_trace() -> None:
 
 def test_strangers_at_a_closed_door_are_told_one_by_one_only_so_often() -> None:
     """An inside port of a live lab: no firewall lets the internet in there, and the kernel takes whoever comes."""
-    world = LiveWorld(1)
+    world = bench(LiveWorld(1))
     stopped: list[WorldEvent] = []
     world.observe(lambda event: stopped.append(event) if isinstance(event, FirewallBlocked) else None)
 

@@ -11,15 +11,17 @@ import pytest
 from edgesim.world import SECOND, Entropy, Host, Wires
 from edgesim.world.sim import SimWorld
 from edgesim.world.sim.chance import Chance
-from tests.simrun import host, sim_run
+from tests.simrun import calm, host, sim_run
 
 MILLISECOND = 1_000_000
 A, B, C = "10.0.0.1", "10.0.0.2", "10.0.0.3"
-JITTERY = Wires(same_zone=10 * MILLISECOND, jitter=1.0)
+JITTERY = calm(same_zone=10 * MILLISECOND, jitter=1.0)
 
 
 def drawn(seed: int = 1, **wires: Any) -> Chance:
-    return Chance(lambda name: Entropy(seed, name), Wires(**wires))
+    chance = Chance(lambda name: Entropy(seed, name))
+    chance.lay(calm(**wires))
+    return chance
 
 
 # ---- streams
@@ -114,12 +116,12 @@ def test_between_connections_the_order_varies_with_the_seed_and_not_between_two_
     seen = {seed: [number for number, _ in arrivals(seed, connections=2, segments=5)] for seed in range(10)}
     assert len({tuple(order) for order in seen.values()}) >= 5
     assert [number for number, _ in arrivals(3, connections=2, segments=5)] == seen[3]
-    calm = Wires(same_zone=10 * MILLISECOND)
-    assert len({tuple(arrivals(seed, calm, connections=2, segments=5)) for seed in range(5)}) == 1
+    steady = calm(same_zone=10 * MILLISECOND)
+    assert len({tuple(arrivals(seed, steady, connections=2, segments=5)) for seed in range(5)}) == 1
 
 
 def test_a_program_gets_to_a_packet_up_to_so_much_later_on_however_short_a_way() -> None:
-    waking = Wires(same_zone=0, wake=10 * MILLISECOND)
+    waking = calm(same_zone=0, wake=10 * MILLISECOND)
     delays = [drawn(wake=10 * MILLISECOND).datagram("a", "b", latency) for latency in (0, SECOND)]
     assert delays[0] == delays[1] and 0 < delays[0] <= 10 * MILLISECOND, "whatever the latency"
     seen = {seed: arrivals(seed, waking, connections=2, segments=5) for seed in range(10)}
@@ -213,9 +215,9 @@ def test_loss_of_the_wires_concerns_datagrams_between_hosts() -> None:
         await far.run(listen())
         await near.run(send())
 
-    sim_run(main, wires=Wires(loss=0.3))
+    sim_run(main, wires=calm(loss=0.3))
     assert 600 < len(seen) < 800
-    assert len(arrivals(1, Wires(loss=0.9))) == 50, "TCP sends again"
+    assert len(arrivals(1, calm(loss=0.9))) == 50, "TCP sends again"
 
 
 # ---- hosts at one instant
@@ -241,15 +243,13 @@ def turns(seed: int, wires: Wires) -> list[str]:
 
 
 def test_which_host_comes_first_at_an_instant_is_drawn_and_each_keeps_its_own_order() -> None:
-    orders = {seed: turns(seed, Wires(shuffled=True)) for seed in range(30)}
+    orders = {seed: turns(seed, calm(shuffled=True)) for seed in range(30)}
     for order in orders.values():
         for name in "abc":
             assert [each for each in order if each[0] == name] == [f"{name}{number}" for number in range(3)]
     assert len({tuple(order) for order in orders.values()}) == 6, "every order of three hosts"
-    assert turns(4, Wires(shuffled=True)) == orders[4]
-    assert {tuple(turns(seed, Wires())) for seed in range(5)} == {
-        ("a0", "a1", "a2", "b0", "b1", "b2", "c0", "c1", "c2")
-    }
+    assert turns(4, calm(shuffled=True)) == orders[4]
+    assert {tuple(turns(seed, calm())) for seed in range(5)} == {("a0", "a1", "a2", "b0", "b1", "b2", "c0", "c1", "c2")}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -269,7 +269,7 @@ def test_timers_fire_at_their_hosts_ticks_in_the_order_in_which_they_are_due(see
         await asyncio.sleep(3)
         assert world.now() == 3 * SECOND, "what belongs to no host has no ticks"
 
-    sim_run(main, seed=seed, wires=Wires(tick=MILLISECOND))
+    sim_run(main, seed=seed, wires=calm(tick=MILLISECOND))
     phases = {name: {now % MILLISECOND for each, now, _ in fired if each == name} for name in "ab"}
     assert len(phases["a"]) == len(phases["b"]) == 1 and phases["a"] != phases["b"]
     for name in "ab":

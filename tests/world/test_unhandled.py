@@ -10,13 +10,13 @@ from edgesim.world import Interface, World
 from edgesim.world.live import LiveWorld
 from edgesim.world.sim import SimWorld
 from edgesim.world.unhandled import KEPT, LONGEST, UnhandledError, UnhandledErrors
-from tests.simrun import idle
+from tests.simrun import bench, idle
 from tests.world.worlds import NEAR, both
 
 
 @both
 def test_errors_of_callbacks_and_tasks_are_kept_with_their_place(kind: str) -> None:
-    world: Any = SimWorld(1) if kind == "sim" else LiveWorld(1)
+    world: Any = bench(SimWorld(1) if kind == "sim" else LiveWorld(1))
     heard: list[UnhandledError] = []
     world.unhandled.listen(heard.append)
 
@@ -39,7 +39,7 @@ def test_errors_of_callbacks_and_tasks_are_kept_with_their_place(kind: str) -> N
 
 
 def test_a_live_lab_writes_them_into_its_journal_under_the_host_whose_code_failed() -> None:
-    world: World = LiveWorld(1)
+    world: World = bench(LiveWorld(1))
     journal = Journal(world)
     watch_world(journal)
 

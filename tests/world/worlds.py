@@ -13,7 +13,7 @@ from edgesim.world import Host, Interface, World
 from edgesim.world.entropy import Entropy
 from edgesim.world.live import LiveWorld
 from edgesim.world.sim import SimWorld
-from tests.simrun import idle
+from tests.simrun import bench, idle
 
 WORLDS = ("sim", "live")
 both = pytest.mark.parametrize("kind", WORLDS)
@@ -24,7 +24,7 @@ NEAR, FAR, OUTSIDE = (f"{_PLACE}.{number}" for number in (1, 2, 3))
 
 def play(kind: str, story: Callable[[World, Host, Host], Awaitable[Any]], *, seed: int = 1) -> Any:
     """Run a story between two hosts, ``near`` and ``far``, in a world of either kind."""
-    world: Any = SimWorld(seed) if kind == "sim" else LiveWorld(seed)
+    world: Any = bench(SimWorld(seed) if kind == "sim" else LiveWorld(seed))
 
     async def main() -> Any:
         near = world.add_host("near", [Interface(name="lan1", address=NEAR, zone="inside")], idle)

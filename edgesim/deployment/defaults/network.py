@@ -81,6 +81,15 @@ class NetworkDefaults(Model):
         ge=0,
     )
     same_zone_ms: float = known(0.2, "one-way delay within a zone, milliseconds: a LAN", tag="proposed", ge=0)
+    loopback_ms: float = known(
+        0.01, "one-way delay between two sockets of one host, milliseconds", tag="proposed", ge=0
+    )
+    first_ephemeral_port: Port = known(
+        49152,
+        "the first port that a simulated host takes by itself; the last is 65535",
+        tag="doc",
+        source="RFC 6335, section 6",
+    )
     loss: float = known(0.0, "share of UDP datagrams lost; faults raise it", tag="proposed", ge=0, le=1)
     tcp_connect_timeout_s: float = known(
         127.0,

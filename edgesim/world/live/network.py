@@ -29,13 +29,10 @@ from edgesim.world.netstat import SocketRow
 from edgesim.world.paths import Blocked, FlowState, Paths
 from edgesim.world.tls.events import tls_event
 from edgesim.world.tls.layer import TlsLayer
+from edgesim.world.wires import SECOND, Wires
 
 if TYPE_CHECKING:
     from edgesim.world.live.loop import LiveLoop
-
-CONNECT_TIMEOUT = 127.0
-"""Seconds that an attempt to connect into silence takes (Linux, tcp_syn_retries = 6)."""
-
 
 FLOWS = 4096
 """UDP flows that are remembered: blocked ones, so that each is told once, and others, so that answers come back. The
@@ -78,6 +75,8 @@ class LiveNetwork:
         self._flows: dict[tuple[Address, Address], FlowState] = {}
         self._names: dict[int, str] = {}
         self._count = 0
+        self.syn_waits: tuple[float, ...]
+        """The pauses after each attempt to connect that meets silence, seconds."""
         self._transports: dict[int, tuple[Incarnation, Any]] = {}
         self.visits: dict[int, Visit] = {}
         """What the connections that were let in count as, by their transports' identity."""
@@ -87,6 +86,10 @@ class LiveNetwork:
         """Connections that wait for the rate of their ports."""
         self._servers: dict[int, tuple[Incarnation, Any]] = {}
         self._datagrams: dict[int, tuple[Incarnation, Any]] = {}
+
+    def lay(self, wires: Wires) -> None:
+        """Wait on attempts to connect as these wires say."""
+        self.syn_waits = tuple(wait / SECOND for wait in wires.syn_waits)
 
     @property
     def has_faults(self) -> bool:
@@ -162,7 +165,7 @@ class LiveNetwork:
             self._failed(life, source, remote, "unreachable")
             raise OSError(errno.EHOSTUNREACH, f"no route to {remote[0]}")
         if verdict == "drop" or self.admission.blocked(life.host.name, remote[0], source[1]):
-            await asyncio.sleep(CONNECT_TIMEOUT)
+            await asyncio.sleep(sum(self.syn_waits))
             self._failed(life, source, remote, "timed out")
             raise TimeoutError(errno.ETIMEDOUT, f"connection to {remote[0]}:{remote[1]} timed out")
         return source

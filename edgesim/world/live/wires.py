@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     from edgesim.world.live.network import LiveNetwork
 
 
-RETRIES_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-"""Seconds between the attempts of a client whose SYN is dropped (RFC 6298)."""
-
-
 class Door(asyncio.Protocol):
     """What a real connection meets first: it makes the protocol that serves it only once the host lets it in.
 
@@ -53,13 +49,14 @@ class Door(asyncio.Protocol):
         from edgesim.world.live.loop import reset
 
         network, transport, self._retry = self._network, self._transport, None
+        retries = network.syn_waits[:-1]  # after the last attempt the client gives up
         if network.within_rate(self._life, transport):
             self._come_in()
-        elif self._tries == len(RETRIES_S) or not network.hold(self._life, transport):
+        elif self._tries == len(retries) or not network.hold(self._life, transport):
             reset(transport)
         else:
             transport.pause_reading()
-            self._retry = network.loop.call_later(RETRIES_S[self._tries], self._knock)
+            self._retry = network.loop.call_later(retries[self._tries], self._knock)
             self._tries += 1
 
     def _come_in(self) -> None:

@@ -54,7 +54,8 @@ class LiveWorld(HostLifecycle):
         return self.network.paths
 
     def lay(self, wires: Wires) -> None:
-        """Do nothing: the machine's own network is there already."""
+        """Go by what these wires say of attempts to connect; for the rest the machine's own network is there."""
+        self.network.lay(wires)
 
     def sockets(self, host: str | None = None) -> list[SocketRow]:
         return self.network.sockets(host)

@@ -18,13 +18,13 @@ MOST = 4096
 class Chance:
     """The draws of one world."""
 
-    def __init__(self, entropy: Callable[[str], Entropy], wires: Wires) -> None:
+    def __init__(self, entropy: Callable[[str], Entropy]) -> None:
         self._entropy = entropy
         self._salts: dict[str, int] = {}
         self._losses: dict[tuple[str, str], Entropy] = {}
         self._datagrams: dict[tuple[str, str], Entropy] = {}
         self._connections: dict[tuple[str, Address], int] = {}
-        self.lay(wires)
+        self.wires: Wires
 
     def lay(self, wires: Wires) -> None:
         """Go by other wires from now on."""

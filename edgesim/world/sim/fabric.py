@@ -32,8 +32,6 @@ from edgesim.world.wires import Wires
 
 ANY = "0.0.0.0"
 LOOPBACK = "127.0.0.1"
-FIRST_EPHEMERAL = 49152
-"""The first port that a host takes by itself (RFC 6335, section 6)."""
 ZONES = ("internet", "dmz", "inside")
 """From the outermost to the innermost: until a network is installed, connections are opened outward or within one."""
 
@@ -98,7 +96,6 @@ class Fabric:
     def __init__(
         self,
         loop: SimLoop,
-        wires: Wires,
         entropy: Callable[[str], Entropy],
         hosts: dict[str, Host],
         observer: Callable[[WorldEvent], None],
@@ -112,15 +109,15 @@ class Fabric:
         self.transports: dict[int, TcpTransport] = {}
         self.paths = Paths(ZONES, hosts)
         self.faults = FaultTable(entropy("faults"), lambda: loop.now_ns, self._fault_fired)
-        self.chance = Chance(entropy, wires)
+        self.chance = Chance(entropy)
+        self.wires: Wires
         self._latencies: dict[tuple[str, str, str, str], int] = {}
-        self.lay(wires)
         self._observer = observer
         self._connections = 0
         self._ports: dict[str, int] = {}
 
     def lay(self, wires: Wires) -> None:
-        """Go by these wires from now on."""
+        """Go by these wires from now on. Without any, nothing can be sent."""
         self.wires = wires
         self.chance.lay(wires)
         self.loop.ticks = self.chance if wires.tick else None
@@ -170,8 +167,8 @@ class Fabric:
 
     def ephemeral(self, host: Host) -> int:
         """Return the next free ephemeral port of a host."""
-        port = self._ports.get(host.name, FIRST_EPHEMERAL)
-        self._ports[host.name] = port + 1 if port < 65535 else FIRST_EPHEMERAL
+        port = self._ports.get(host.name, self.wires.first_port)
+        self._ports[host.name] = port + 1 if port < 65535 else self.wires.first_port
         return port
 
     def path_latency(self, source: Host, local: str, target: Host, remote: str) -> int:

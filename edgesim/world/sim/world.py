@@ -39,7 +39,9 @@ class SimWorld(HostLifecycle):
         super().__init__(seed)
         self.epoch_ns = epoch_ns
         self.loop: SimLoop = SimLoop()
-        self.fabric = Fabric(self.loop, wires or Wires(), self.entropy, self.hosts, self._tell, self.admission)
+        self.fabric = Fabric(self.loop, self.entropy, self.hosts, self._tell, self.admission)
+        if wires is not None:
+            self.lay(wires)
         self.loop.fabric = self.fabric
         self.loop.tls_observer, self.loop.tls_tap = self.fabric.tls_ended, self.fabric.tap_tls
         self.loop.set_exception_handler(self._unhandled)
