@@ -103,9 +103,10 @@ def _takes(row: Row, event: events.TlsUp | events.TlsRefused) -> bool:
         known = entry.event
         if not isinstance(known, events.TcpOpened | events.TlsUp | events.TlsRefused) or known.port != event.port:
             return False
-        if getattr(known, "role", None) == event.role:
+        role = "" if isinstance(known, events.TcpOpened) else known.role
+        if role == event.role:
             return False
-        dialler = isinstance(known, events.TcpOpened) or known.role == "client"
+        dialler = role in ("", "client")
         if known.local and event.local and dialler:
             same = event.role == "client"
             ends = (known.local, known.remote) if same else (known.remote, known.local)

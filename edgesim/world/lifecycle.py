@@ -19,6 +19,18 @@ from edgesim.world.unhandled import LONGEST, UnhandledError, UnhandledErrors
 UNWIND_ROUNDS = 100
 """How many turns of the loop the cancelled tasks of a dead host get to unwind."""
 
+ENDED = (HostState.CRASHED, HostState.POWERED_OFF, HostState.STOPPED)
+FOLLOWS: dict[HostState, tuple[HostState, ...]] = {
+    HostState.OFF: (HostState.STARTING,),
+    HostState.STARTING: (HostState.UP, *ENDED),
+    HostState.UP: (HostState.FROZEN, *ENDED),
+    HostState.FROZEN: (HostState.UP, *ENDED),
+    HostState.CRASHED: (HostState.STARTING,),
+    HostState.POWERED_OFF: (HostState.STARTING,),
+    HostState.STOPPED: (HostState.STARTING,),
+}
+"""Which states may follow each one; any other is a mistake of the world that enters it."""
+
 
 @cache
 def spare_what_is_loaded() -> None:
@@ -111,7 +123,7 @@ class HostLifecycle(World):
 
     async def start(self, name: str) -> None:
         host = self.hosts[name]
-        if host.state in (HostState.UP, HostState.STARTING, HostState.FROZEN):
+        if HostState.STARTING not in FOLLOWS[host.state]:
             raise RuntimeError(f"{name} is {host.state.value} already")
         life = host.life = Incarnation(host, host.life.number + 1)
         self._enter(host, HostState.STARTING)
@@ -170,6 +182,9 @@ class HostLifecycle(World):
             await asyncio.sleep(0)
 
     def _enter(self, host: Host, state: HostState) -> None:
+        """Change a host's state. Raises `RuntimeError` where the state may not follow the present one."""
+        if state not in FOLLOWS[host.state]:
+            raise RuntimeError(f"{host.name} is {host.state.value}: it cannot become {state.value}")
         host.state = state
         self._tell(HostChanged(at_ns=self.now(), host=host.name, state=state.value, incarnation=host.incarnation))
 

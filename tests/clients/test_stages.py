@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from edgesim.clients.common.stages import IllegalStep, next_stage
 from edgesim.clients.jabber import TRANSITIONS, Jabber, Result, Stage
 from edgesim.clients.jabber.chat_service import CHAT_TRANSITIONS, ChatService, ChatState
 from edgesim.clients.jabber.stages import FINAL
@@ -51,6 +52,13 @@ def test_what_fails_before_services_are_known_ends_the_sign_in_and_nothing_after
         Stage.UDS_SERVERS,
         Stage.USER,
     }
+
+
+def test_a_result_that_a_table_does_not_have_is_a_mistake_of_the_client() -> None:
+    with pytest.raises(IllegalStep, match="DISCOVERY"):
+        next_stage(TRANSITIONS, Stage.DISCOVERY, Result.OK)  # it is either inside or outside
+    with pytest.raises(IllegalStep, match="FAILOVER"):
+        next_stage(CHAT_TRANSITIONS, ChatState.FAILOVER, False)
 
 
 def test_chat_states_are_complete() -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from edgesim.edge.tunnel import Greeting, Role, TunnelError, key_pair, proved_text, read_greeting
 from edgesim.pki import Usage, expressway_c, fixture_authorities
 from edgesim.pki.keys import sign_sha1
+from edgesim.servers.expressway_c.tunnel import On, TunnelState
 from edgesim.servers.expressway_e.tunnel import unfit
 from edgesim.world.entropy import Entropy
 from tests.fuzz import fuzzed
@@ -297,3 +298,16 @@ def test_the_certificate_of_a_c_is_its_own_and_for_clients() -> None:
     assert unfit(replace(good, certificate=shown((Usage.CLIENT,)).certificate), "c0ffee") == not_its_own
     for broken in (replace(good, certificate="no PEM"), replace(good, proof="no base64 !")):
         assert unfit(broken, "c0ffee") == "the client certificate cannot be read"
+
+
+def test_a_tunnel_that_is_up_ends_and_does_not_fail() -> None:
+    async def main(lab: EdgeLab) -> None:
+        (client,) = lab.service("expc").tunnels.links
+        assert client.state is TunnelState.UP
+        before = states(lab, "expc")
+        with pytest.raises(KeyError):
+            client._happened(On.FAILED, "refused")
+        assert client.state is TunnelState.UP
+        assert states(lab, "expc") == before
+
+    run(main)

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from edgesim.world import Host, Interface, World, here
+from edgesim.world import Host, HostState, Interface, World, here
 from edgesim.world.events import ConnectionClosed, ConnectionOpened, TlsEstablished, TlsFailed
 from edgesim.world.firewall import outward_only
+from edgesim.world.lifecycle import HostLifecycle
 from tests.simrun import idle
 from tests.world.worlds import FAR, NEAR, OUTSIDE, authorities, both, play, tls_pair
 
@@ -574,6 +575,23 @@ def test_a_crash_ends_connections_and_tasks_and_a_restart_listens_again(kind: st
         again, _, _ = await connect(near, far, secure)
         again.transport.close()
         await asyncio.wait_for(again.lost, 10)
+
+    play(kind, story)
+
+
+@both
+def test_a_host_starts_once_and_a_state_that_cannot_follow_is_refused(kind: str) -> None:
+    async def story(world: World, near: Host, far: Host) -> None:
+        with pytest.raises(RuntimeError, match="far is up already"):
+            await world.start("far")
+        await world.crash("far")
+        await world.crash("far")  # there is nothing left to end
+        assert far.state is HostState.CRASHED
+        assert isinstance(world, HostLifecycle)
+        for state in (HostState.UP, HostState.FROZEN, HostState.STOPPED, HostState.OFF):
+            with pytest.raises(RuntimeError, match=f"far is crashed: it cannot become {state.value}"):
+                world._enter(far, state)
+        assert far.state is HostState.CRASHED
 
     play(kind, story)
 

@@ -12,7 +12,7 @@ import pytest
 
 from edgesim.pki import Identity, Policy, Refusal, TrustStore, client_context, server_context, unified_cm
 from edgesim.world.tls.engine import PIECE, RECORD, StandardEngine
-from edgesim.world.tls.layer import UNREAD, UNSENT, TlsLayer
+from edgesim.world.tls.layer import TABLE, UNREAD, UNSENT, On, State, TlsLayer, TlsMisuse
 from edgesim.world.tls.loop import TlsLoop
 from tests.world.worlds import authorities
 
@@ -205,6 +205,21 @@ def scene(request: pytest.FixtureRequest) -> Scene:
     made = Scene(server=request.param)
     made.shake()
     return made
+
+
+# ---- the table
+
+
+def test_what_comes_before_the_wire_is_a_mistake_of_the_caller() -> None:
+    scene = Scene(server=True)
+    for misuse in (lambda: scene.layer.data_received(b"early"), scene.layer.eof_received, scene.layer.close):
+        with pytest.raises(TlsMisuse, match="in state NEW"):
+            misuse()
+    assert scene.app.told == []
+
+
+def test_once_the_wire_is_there_every_event_has_a_row() -> None:
+    assert set(TABLE) == {(state, what) for state in State if state is not State.NEW for what in On}
 
 
 # ---- what goes up and down

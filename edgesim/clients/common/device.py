@@ -26,7 +26,7 @@ from edgesim.clients.common.edge import EdgeSignIn, fetch_file, keep_signed_in
 from edgesim.clients.common.habits import Habits, Path
 from edgesim.clients.common.line import Line
 from edgesim.clients.common.register import Registrant
-from edgesim.clients.common.stages import Result, StageFailed
+from edgesim.clients.common.stages import Result, StageFailed, next_stage
 from edgesim.deployment.people import Device, User
 from edgesim.deployment.releases import Release
 from edgesim.edge import config_files, edge_config
@@ -222,7 +222,7 @@ class EdgeDevice(ABC):
                 self._reason = detail
             if stage is not DeviceStage.START or result is not Result.OK:
                 self._tell(stage, result, detail)
-            self.stage = TRANSITIONS[stage, result]
+            self.stage = next_stage(TRANSITIONS, stage, result)
         if self.stage is DeviceStage.WAITING:
             self._tell(self.stage, Result.OK, self._retrying)
         if self.stage is DeviceStage.REGISTERED:

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from edgesim.clients.common import signs
 from edgesim.clients.common.habits import Habits, Path
@@ -22,13 +23,45 @@ from edgesim.clients.common.stages import Result
 from edgesim.node import Node
 from edgesim.sip import Connection, Response, SipError, SipTimeout
 
-ALARMS = {
-    Loss.CONNECTION: CONNECTION_LOST,
-    Loss.SILENCE: CONNECTION_LOST,
-    Loss.PATH: DEVICE_RESET,
-    Loss.REFRESH: DEVICE_RESET,
+
+def _close(connection: Connection) -> None:
+    connection.close()
+
+
+def _abort(connection: Connection) -> None:
+    connection.abort()
+
+
+def _other_peers_first(paths: tuple[Path, ...], last: Path) -> tuple[Path, ...]:
+    return tuple(sorted(paths, key=lambda path: path.peer == last.peer))
+
+
+def _same_path_first(paths: tuple[Path, ...], last: Path) -> tuple[Path, ...]:
+    at = paths.index(last)
+    return paths[at:] + paths[:at]
+
+
+def _next_path_first(paths: tuple[Path, ...], last: Path) -> tuple[Path, ...]:
+    at = paths.index(last) + 1
+    return paths[at:] + paths[:at]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """What follows a loss: what Reason says in the next REGISTER, how the connection ends if it does, and the order of
+    the paths."""
+
+    alarm: str
+    end: Callable[[Connection], None] | None
+    order: Callable[[tuple[Path, ...], Path], tuple[Path, ...]]
+
+
+RECOVERIES: dict[Loss, Recovery] = {
+    Loss.CONNECTION: Recovery(alarm=CONNECTION_LOST, end=_close, order=_other_peers_first),
+    Loss.SILENCE: Recovery(alarm=CONNECTION_LOST, end=_abort, order=_other_peers_first),
+    Loss.PATH: Recovery(alarm=DEVICE_RESET, end=None, order=_same_path_first),
+    Loss.REFRESH: Recovery(alarm=DEVICE_RESET, end=None, order=_next_path_first),
 }
-"""What Reason says when a client registers again."""
 
 
 class Line(Registering):
@@ -94,7 +127,7 @@ class Line(Registering):
         while True:
             loss, problem = await self._stay()
             self._leave(loss)
-            await self._recover(self._in_order(loss, problem), problem, ALARMS[loss])
+            await self._recover(self._in_order(loss, problem), problem, RECOVERIES[loss].alarm)
 
     async def _begin_late(self, problem: Unregistered) -> None:
         if problem.reaction is Reaction.NEXT_PATH:
@@ -154,28 +187,21 @@ class Line(Registering):
                 return
 
     def _leave(self, loss: Loss) -> None:
-        """Let go of a connection that is of no more use."""
+        """End a connection that is of no more use."""
         self.registered = False
-        if self._connection is None or loss in (Loss.PATH, Loss.REFRESH):
-            return
-        if loss is Loss.SILENCE:
-            self._connection.abort()
-        else:
-            self._connection.close()
-        self._connection = None
+        end = RECOVERIES[loss].end
+        if self._connection is not None and end is not None:
+            end(self._connection)
+            self._connection = None
 
     def _in_order(self, loss: Loss, problem: Unregistered) -> tuple[Path, ...]:
         """Return the paths in the order in which they are tried after a loss."""
         paths, last = self.paths, self.path
         if last is None or last not in paths:
             return paths
-        if loss in (Loss.CONNECTION, Loss.SILENCE):
-            # The peer is gone: every other one first.
-            return tuple(sorted(paths, key=lambda path: path.peer == last.peer))
-        here = paths.index(last)
-        if loss is Loss.PATH or problem.reaction is Reaction.WAIT:
-            return paths[here:] + paths[:here]
-        return paths[here + 1 :] + paths[: here + 1]
+        if loss is Loss.REFRESH and problem.reaction is Reaction.WAIT:
+            return _same_path_first(paths, last)
+        return RECOVERIES[loss].order(paths, last)
 
     async def _move(self) -> None:
         """Follow an Expressway-E that warns of uneven load: register through another one, or stay."""

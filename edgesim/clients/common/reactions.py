@@ -53,7 +53,6 @@ class Loss(Enum):
     SILENCE = "no answer to a keep-alive"
     PATH = "a keep-alive says that the path is broken"
     REFRESH = "the registration could not be refreshed"
-    ROUTE = "the edge has other routes"
 
 
 class Unregistered(StageFailed):

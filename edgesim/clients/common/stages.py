@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
+from typing import TypeVar
+
+S = TypeVar("S", bound=Enum)
+R = TypeVar("R")
 
 
 class Result(Enum):
@@ -24,3 +29,15 @@ class StageFailed(Exception):
     def __init__(self, text: str = "", *, refused: bool = False) -> None:
         super().__init__(text)
         self.refused = refused
+
+
+class IllegalStep(RuntimeError):
+    """A stage came to a result that its table does not have: a mistake in the client, not in the network."""
+
+
+def next_stage(table: Mapping[tuple[S, R], S], stage: S, result: R) -> S:
+    """Return the stage that follows a result. Raises `IllegalStep`."""
+    try:
+        return table[stage, result]
+    except KeyError:
+        raise IllegalStep(f"{stage.name} cannot end with {result}") from None

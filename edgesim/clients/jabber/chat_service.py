@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 
-from edgesim.clients.common.stages import Result, StageFailed
+from edgesim.clients.common.stages import Result, StageFailed, next_stage
 from edgesim.clients.jabber.chat import Chat
 from edgesim.clients.jabber.soap_login import SoapClient, SoapSession
 from edgesim.node import Node
@@ -139,7 +139,7 @@ class ChatService:
                     refused = refused or error.refused
                     if str(error) and str(error) not in self._problems:
                         self._problems.append(str(error))
-            self.state = CHAT_TRANSITIONS[self.state, worked]
+            self.state = next_stage(CHAT_TRANSITIONS, self.state, worked)
             if self.state is until:
                 return
             if self.state is ChatState.SIGNED_OUT:
@@ -193,7 +193,7 @@ class ChatService:
                 stream.still_here()
             stream.drop()
             self._tell(Result.FAILED, f"chat lost: {stream.problem}")
-            self.state = CHAT_TRANSITIONS[ChatState.XMPPCONNECTED, False]
+            self.state = next_stage(CHAT_TRANSITIONS, self.state, False)
             try:
                 await self._run(until=ChatState.XMPPCONNECTED)
             except StageFailed as error:

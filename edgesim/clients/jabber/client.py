@@ -15,7 +15,7 @@ from edgesim.clients.common.habits import Path
 from edgesim.clients.common.line import Line
 from edgesim.clients.common.reactions import Unregistered
 from edgesim.clients.common.register import Registrant
-from edgesim.clients.common.stages import Result, StageFailed
+from edgesim.clients.common.stages import Result, StageFailed, next_stage
 from edgesim.clients.jabber.access import JabberAccess
 from edgesim.clients.jabber.chat import Chat
 from edgesim.clients.jabber.chat_service import ChatService
@@ -152,7 +152,7 @@ class Jabber:
             prefix=self.traits.prefix,
             excluded=self.excluded,
         )
-        self.stage = TRANSITIONS[Stage.SIGNED_OUT, Result.OK]
+        self.stage = next_stage(TRANSITIONS, Stage.SIGNED_OUT, Result.OK)
         while self.stage not in FINAL:
             stage = self.stage
             try:
@@ -163,7 +163,7 @@ class Jabber:
             self._tell(stage, result, detail)
             if stage is Stage.EDGE_CONFIGURATION and result is Result.OK:
                 access.renew = self._learned.renew_edge
-            self.stage = TRANSITIONS[stage, result]
+            self.stage = next_stage(TRANSITIONS, stage, result)
         return self._outcome()
 
     def _tell(self, stage: Stage, result: Result, detail: str) -> None:

@@ -11,6 +11,7 @@ import base64
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from enum import Enum, auto
 from typing import Any
 
 import asyncssh
@@ -48,6 +49,48 @@ ADDED = 1024
 Handler = Callable[[Request, "TunnelClient"], Awaitable[Response]]
 
 
+class TunnelState(Enum):
+    """How far a tunnel is; the journal shows the value."""
+
+    NEW = "not tried yet"
+    UP = "up"
+    DOWN = "down"
+    FAILED = "failed"
+
+
+class On(Enum):
+    """What happens to a tunnel."""
+
+    GREETED = auto()
+    """E introduced itself through it."""
+    ENDED = auto()
+    """The SSH connection ended."""
+    FAILED = auto()
+    """There was no connection, or E did not grant the forward."""
+    STOPPED = auto()
+    """C itself ends it."""
+
+
+TRANSITIONS: dict[tuple[TunnelState, On], TunnelState] = {
+    (TunnelState.NEW, On.GREETED): TunnelState.UP,
+    (TunnelState.NEW, On.ENDED): TunnelState.FAILED,
+    (TunnelState.NEW, On.FAILED): TunnelState.FAILED,
+    (TunnelState.NEW, On.STOPPED): TunnelState.DOWN,
+    (TunnelState.UP, On.GREETED): TunnelState.UP,
+    (TunnelState.UP, On.ENDED): TunnelState.DOWN,
+    (TunnelState.UP, On.STOPPED): TunnelState.DOWN,
+    (TunnelState.DOWN, On.GREETED): TunnelState.UP,
+    (TunnelState.DOWN, On.ENDED): TunnelState.FAILED,
+    (TunnelState.DOWN, On.FAILED): TunnelState.FAILED,
+    (TunnelState.DOWN, On.STOPPED): TunnelState.DOWN,
+    (TunnelState.FAILED, On.GREETED): TunnelState.UP,
+    (TunnelState.FAILED, On.ENDED): TunnelState.FAILED,
+    (TunnelState.FAILED, On.FAILED): TunnelState.FAILED,
+    (TunnelState.FAILED, On.STOPPED): TunnelState.DOWN,
+}
+"""What follows each event. A tunnel that is up cannot fail any more: it ends."""
+
+
 class TunnelClient:
     """The tunnel to one Expressway-E, by the peer address of the traversal zone."""
 
@@ -56,7 +99,7 @@ class TunnelClient:
         self.edge: Greeting | None = None
         """What E said of itself, while the tunnel is up; `last_edge` outlives it."""
         self.last_edge: Greeting | None = None
-        self.state = ""
+        self.state = TunnelState.NEW
         self._tunnels = tunnels
         self._detail = ""
         self._connection: asyncssh.SSHClientConnection | None = None
@@ -87,7 +130,7 @@ class TunnelClient:
             try:
                 await self._hold()
             except (OSError, asyncssh.Error, asyncssh.ChannelListenError) as error:
-                self._enter("failed", _reason(error))
+                self._happened(On.FAILED, _reason(error))
             await self._tunnels.retries.wait(self, retry)
 
     @property
@@ -97,7 +140,7 @@ class TunnelClient:
         return LinkState(
             what="SSH tunnel",
             peer=self.name,
-            state=self.state or "not tried yet",
+            state=self.state.value,
             stands=stands,
             reason="" if stands else self._detail,
             again_s=self._tunnels.retries.due(self),
@@ -119,10 +162,7 @@ class TunnelClient:
             await self.server.close()
             self._tunnels.changed.set()
         reason = "closed" if watch.error is None else _reason(watch.error)
-        if self.state == "up":
-            self._enter("down", reason)
-        else:
-            self._enter("failed", f"{reason} before E introduced itself")
+        self._happened(On.ENDED, reason if self.state is TunnelState.UP else f"{reason} before E introduced itself")
 
     def _accept(self, host: str, port: int) -> Any:
         address = self._address[0] if self._address else self.peer
@@ -146,23 +186,24 @@ class TunnelClient:
         if self.edge.challenge:
             answer = self._tunnels.shown(self.edge.challenge)
         if not answer.certificate:  # from X15.5 on E looks at the certificate, and greets again if it takes it
-            self._enter("up", self.edge.fqdn)
+            self._happened(On.GREETED, self.edge.fqdn)
             self._tunnels.changed.set()
         headers = Headers([("Content-Type", GREETING_TYPE)])
         return Response(status=200, headers=headers, body=answer.encode())
 
-    def _enter(self, state: str, detail: str) -> None:
-        """Journal a state, once while it lasts."""
+    def _happened(self, what: On, detail: str) -> None:
+        """Follow the table, which raises for a pair that it lacks, and journal the state once while it lasts."""
+        state = TRANSITIONS[self.state, what]
         if (state, detail) != (self.state, self._detail):
             self.state, self._detail = state, detail
-            text = detail if state == "up" else f"{self.peer}: {detail}"
-            self._tunnels.node.journal.emit(events.SshTunnel(state=state, detail=text), peer=self._address)
+            text = detail if state is TunnelState.UP else f"{self.peer}: {detail}"
+            self._tunnels.node.journal.emit(events.SshTunnel(state=state.value, detail=text), peer=self._address)
 
     async def close(self) -> None:
         """End the tunnel for good."""
         if self._connection is not None:
             self._connection.close()
-            self._enter("down", "stopped")
+            self._happened(On.STOPPED, "stopped")
         await self.server.close()
 
 

@@ -6,7 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from edgesim.servers.im_presence.accounts import Accounts
-from edgesim.servers.im_presence.roster import RECEIVED, SENT, Entry, Rosters
+from edgesim.servers.im_presence.roster import (
+    FROM,
+    LISTED,
+    PENDING_IN,
+    PENDING_OUT,
+    RECEIVED,
+    SENT,
+    TO,
+    Entry,
+    Rosters,
+)
 from edgesim.servers.im_presence.router import NoOtherNodes, OtherNodes
 from edgesim.servers.im_presence.sessions import ChatSession, Sessions
 from edgesim.world import Entropy
@@ -56,7 +66,8 @@ class Presence:
         if item.subscription == "remove":
             self._remove(session, request, owner, contact)
             return
-        entry = replace(self._rosters.entry(owner, contact), name=item.name, groups=item.groups, listed=True)
+        entry = replace(self._rosters.entry(owner, contact), name=item.name, groups=item.groups)
+        entry = replace(entry, state=entry.state | LISTED)
         if not self._rosters.store(owner, entry):
             session.send(stanzas.error_reply(request, "resource-constraint"))
             return
@@ -65,15 +76,15 @@ class Presence:
 
     def _remove(self, session: ChatSession, request: Element, owner: Jid, contact: Jid) -> None:
         entry = self._rosters.entry(owner, contact)
-        if not entry.listed:
+        if not entry.any(LISTED):
             session.send(stanzas.error_reply(request, "item-not-found"))
             return
         self._rosters.remove(owner, contact)
         self._push(owner, RosterItem(jid=str(contact), subscription="remove"))
         session.send(stanzas.reply(request))
-        if entry.to or entry.asked:
+        if entry.any(TO | PENDING_OUT):
             self._receive("unsubscribe", owner, contact)
-        if entry.from_:
+        if entry.any(FROM):
             self._receive("unsubscribed", owner, contact)
             self._say_gone(owner, contact)
 
@@ -91,14 +102,14 @@ class Presence:
             return
         before = self._rosters.entry(owner, contact)
         after = SENT[kind].applied(before)
-        if after is not None and after != before and self._rosters.store(owner, after) and (after.listed):
+        if after is not None and after != before and self._rosters.store(owner, after) and after.any(LISTED):
             self._push(owner, after.as_item())
         if after is None and kind != "subscribe":
             return
         self._receive(kind, owner, contact)
         if kind == "subscribed":
             self._say_present(owner, contact)
-        elif kind == "unsubscribed" and before.from_:
+        elif kind == "unsubscribed" and before.any(FROM):
             self._say_gone(owner, contact)
 
     def _receive(self, kind: str, sender: Jid, user: Jid) -> None:
@@ -113,24 +124,24 @@ class Presence:
                 self._refused(sender, user)
             return
         before = self._rosters.entry(user, sender)
-        if kind == "subscribe" and (before.from_ or self.auto_approve):
+        if kind == "subscribe" and (before.any(FROM) or self.auto_approve):
             self._approve(user, sender, before)
             return
         after = RECEIVED[kind].applied(before)
         if after is None:
             return
         self._rosters.store(user, after)
-        if after.listed and after.as_item() != before.as_item():
+        if after.any(LISTED) and after.as_item() != before.as_item():
             self._push(user, after.as_item())
         self._deliver(user, stanza)
-        if kind == "unsubscribe" and before.from_:
+        if kind == "unsubscribe" and before.any(FROM):
             self._say_gone(user, sender)
 
     def _approve(self, user: Jid, sender: Jid, before: Entry) -> None:
-        after = replace(before, from_=True, asking=False)
+        after = replace(before, state=(before.state | FROM) & ~PENDING_IN)
         if not self._rosters.store(user, after):
             return
-        if after.listed and after != before:
+        if after.any(LISTED) and after != before:
             self._push(user, after.as_item())
         self._receive("subscribed", user, sender)
         self._say_present(user, sender)
@@ -151,7 +162,7 @@ class Presence:
         if kind in stanzas.SUBSCRIPTION_TYPES:
             self._receive(kind, sender.bare, to.bare)
         elif kind == "probe":
-            if self._rosters.entry(to.bare, sender).from_:
+            if self._rosters.entry(to.bare, sender).any(FROM):
                 self._say_present(to.bare, sender.bare)
         else:
             self._deliver(to, stanza)
@@ -161,9 +172,9 @@ class Presence:
         for owner in dict.fromkeys(each.jid.bare for each in self._sessions if each.jid is not None):
             for entry in self._rosters.entries(owner):
                 contact = Jid.parse(entry.contact)
-                if is_there(contact) and entry.from_:
+                if is_there(contact) and entry.any(FROM):
                     self._say_present(owner, contact)
-                if is_there(contact) and entry.to:
+                if is_there(contact) and entry.any(TO):
                     self._elsewhere.deliver(stanzas.presence("probe", from_=str(owner), to=str(contact)), contact)
 
     # ---- presence
@@ -213,17 +224,17 @@ class Presence:
                 session.send(other.presence.having(to=str(session.jid)))
         for entry in self._rosters.entries(owner):
             contact = Jid.parse(entry.contact)
-            if entry.to and self._elsewhere.elsewhere(contact):
+            if entry.any(TO) and self._elsewhere.elsewhere(contact):
                 self._elsewhere.deliver(stanzas.presence("probe", from_=str(owner), to=str(contact)), contact)
-            elif entry.to:
+            elif entry.any(TO):
                 for other in self._sessions.available(contact):
                     if other.presence is not None:
                         session.send(other.presence.having(to=str(session.jid)))
-            if entry.asking:
+            if entry.any(PENDING_IN):
                 session.send(stanzas.presence("subscribe", from_=entry.contact, to=str(owner)))
 
     def _watchers(self, user: Jid) -> list[Jid]:
-        return [Jid.parse(entry.contact) for entry in self._rosters.entries(user) if entry.from_]
+        return [Jid.parse(entry.contact) for entry in self._rosters.entries(user) if entry.any(FROM)]
 
     def _say_present(self, user: Jid, to: Jid) -> None:
         for session in self._sessions.available(user):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, replace
+from enum import Flag, auto
 from typing import Any
 
 from edgesim.xmpp.jid import Jid
@@ -16,29 +17,45 @@ OCTETS = 512 * 1024
 """Octets of a roster as clients get it; more are refused. An answer must fit into what may wait for a session."""
 
 
+class State(Flag):
+    """What holds between a user and a contact, in the terms of RFC 6121, appendix A.1."""
+
+    NONE = 0
+    TO = auto()
+    """The user sees the contact's presence."""
+    FROM = auto()
+    """The contact sees the user's presence."""
+    PENDING_OUT = auto()
+    """The user has asked, and the contact has not answered."""
+    PENDING_IN = auto()
+    """The contact has asked, and the user has not answered."""
+    LISTED = auto()
+    """The contact is in the roster that clients get."""
+
+
+NONE, TO, FROM, PENDING_OUT, PENDING_IN, LISTED = (
+    State.NONE, State.TO, State.FROM, State.PENDING_OUT, State.PENDING_IN, State.LISTED
+)  # fmt: skip
+SUBSCRIPTIONS = {NONE: "none", TO: "to", FROM: "from", TO | FROM: "both"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What a roster knows of one contact.
-
-    ``to``: the user sees the contact; ``from_``: the contact sees the user; ``asked``: the user waits for an answer;
-    ``asking``: the contact does; ``listed``: the contact stands in the roster that clients get.
-    """
+    """What a roster knows of one contact."""
 
     contact: str
     name: str = ""
     groups: tuple[str, ...] = ()
-    to: bool = False
-    from_: bool = False
-    asked: bool = False
-    asking: bool = False
-    listed: bool = False
+    state: State = NONE
 
     @property
     def subscription(self) -> str:
         """none, to, from or both."""
-        return {(False, False): "none", (True, False): "to", (False, True): "from", (True, True): "both"}[
-            (self.to, self.from_)
-        ]
+        return SUBSCRIPTIONS[self.state & (TO | FROM)]
+
+    def any(self, states: State) -> bool:
+        """Return whether one of these states holds."""
+        return bool(self.state & states)
 
     def as_item(self) -> RosterItem:
         """Return the entry as clients see it."""
@@ -46,7 +63,7 @@ class Entry:
             jid=self.contact,
             name=self.name,
             subscription=self.subscription,
-            asked=self.asked,
+            asked=self.any(PENDING_OUT),
             groups=self.groups,
         )
 
@@ -55,35 +72,32 @@ class Entry:
 class Rule:
     """What a subscription stanza does to an entry: nothing unless one of ``when`` holds and none of ``unless``."""
 
-    when: tuple[str, ...] = ()
-    unless: tuple[str, ...] = ()
-    set: tuple[str, ...] = ()
-    clear: tuple[str, ...] = ()
+    when: State = NONE
+    unless: State = NONE
+    set: State = NONE
+    clear: State = NONE
 
     def applied(self, entry: Entry) -> Entry | None:
         """Return the entry after it, or None if it changes nothing."""
-        if self.when and not any(getattr(entry, name) for name in self.when):
+        if (self.when and not entry.any(self.when)) or entry.any(self.unless):
             return None
-        if any(getattr(entry, name) for name in self.unless):
-            return None
-        changes: dict[str, Any] = dict.fromkeys(self.set, True) | dict.fromkeys(self.clear, False)
-        return replace(entry, **changes)
+        return replace(entry, state=(entry.state | self.set) & ~self.clear)
 
 
 SENT = {
-    "subscribe": Rule(unless=("to",), set=("asked", "listed")),
-    "subscribed": Rule(when=("asking",), set=("from_", "listed"), clear=("asking",)),
-    "unsubscribe": Rule(when=("to", "asked"), clear=("to", "asked")),
-    "unsubscribed": Rule(when=("from_", "asking"), clear=("from_", "asking")),
+    "subscribe": Rule(unless=TO, set=PENDING_OUT | LISTED),
+    "subscribed": Rule(when=PENDING_IN, set=FROM | LISTED, clear=PENDING_IN),
+    "unsubscribe": Rule(when=TO | PENDING_OUT, clear=TO | PENDING_OUT),
+    "unsubscribed": Rule(when=FROM | PENDING_IN, clear=FROM | PENDING_IN),
 }
-"""What the user's own stanza does to the entry of the contact it goes to."""
+"""What the user's own stanza does to the entry of the contact it goes to (RFC 6121, appendix A.2)."""
 RECEIVED = {
-    "subscribe": Rule(unless=("from_",), set=("asking",)),
-    "subscribed": Rule(when=("asked",), set=("to",), clear=("asked",)),
-    "unsubscribe": Rule(when=("from_", "asking"), clear=("from_", "asking")),
-    "unsubscribed": Rule(when=("to", "asked"), clear=("to", "asked")),
+    "subscribe": Rule(unless=FROM, set=PENDING_IN),
+    "subscribed": Rule(when=PENDING_OUT, set=TO, clear=PENDING_OUT),
+    "unsubscribe": Rule(when=FROM | PENDING_IN, clear=FROM | PENDING_IN),
+    "unsubscribed": Rule(when=TO | PENDING_OUT, clear=TO | PENDING_OUT),
 }
-"""What a contact's stanza does to its entry in the user's roster."""
+"""What a contact's stanza does to its entry in the user's roster (RFC 6121, appendix A.3)."""
 
 
 class Rosters:
@@ -96,16 +110,16 @@ class Rosters:
     def entry(self, owner: Jid, contact: Jid) -> Entry:
         """Return the entry of a contact, or a blank one."""
         stored = self._stored.get(str(owner.bare), {}).get(str(contact.bare))
-        return Entry(contact=str(contact.bare), **stored) if stored else Entry(contact=str(contact.bare))
+        return _restored(str(contact.bare), stored) if stored else Entry(contact=str(contact.bare))
 
     def entries(self, owner: Jid) -> Iterator[Entry]:
         """Iterate over a roster in the order in which contacts were added."""
         for contact, stored in tuple(self._stored.get(str(owner.bare), {}).items()):
-            yield Entry(contact=contact, **stored)
+            yield _restored(contact, stored)
 
     def listed(self, owner: Jid) -> list[RosterItem]:
         """Return the roster as clients get it."""
-        return [entry.as_item() for entry in self.entries(owner) if entry.listed]
+        return [entry.as_item() for entry in self.entries(owner) if entry.any(LISTED)]
 
     def store(self, owner: Jid, entry: Entry) -> bool:
         """Keep an entry; return False where the roster is full."""
@@ -117,15 +131,7 @@ class Rosters:
         if octets > OCTETS and self._size(entry) > before:
             return False
         self._octets[str(owner.bare)] = octets
-        roster[entry.contact] = {
-            "name": entry.name,
-            "groups": entry.groups,
-            "to": entry.to,
-            "from_": entry.from_,
-            "asked": entry.asked,
-            "asking": entry.asking,
-            "listed": entry.listed,
-        }
+        roster[entry.contact] = {"name": entry.name, "groups": entry.groups, "state": entry.state.value}
         return True
 
     def remove(self, owner: Jid, contact: Jid) -> None:
@@ -144,3 +150,7 @@ class Rosters:
     @staticmethod
     def _size(entry: Entry) -> int:
         return len(entry.as_item().as_element().encode(ROSTER))
+
+
+def _restored(contact: str, stored: dict[str, Any]) -> Entry:
+    return Entry(contact=contact, name=stored["name"], groups=stored["groups"], state=State(stored["state"]))

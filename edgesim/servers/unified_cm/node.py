@@ -117,9 +117,10 @@ class UnifiedCm:
         if port == CALLS:
             await self._open_sip()
             return
+        numbers = {WEB: ports.uds, FILES: ports.configuration_http, SECURE_FILES: ports.configuration_https}
         contexts = {WEB: lambda: self._context(TOMCAT, WEB), SECURE_FILES: lambda: self._asking_context(SECURE_FILES)}
         context = contexts[port]() if port in contexts else None
-        await self._web[port].listen(address, getattr(ports, port), ssl=context)
+        await self._web[port].listen(address, numbers[port], ssl=context)
 
     async def _open_sip(self) -> None:
         node, ports, address = self.node, self.node.defaults.ports, self.machine.address

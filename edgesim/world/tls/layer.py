@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any, Protocol
 
@@ -32,6 +33,8 @@ UNREAD = 256 * 1024
 class State(Enum):
     """How far a connection is."""
 
+    __hash__ = object.__hash__  # a member is equal to itself alone: quicker than by name
+
     NEW = auto()
     HANDSHAKE = auto()
     OPEN = auto()
@@ -43,6 +46,25 @@ class State(Enum):
 
 
 NEW, HANDSHAKE, OPEN, DRAINING, CLOSING, CLOSED = State
+
+
+class On(Enum):
+    """What happens to a connection."""
+
+    __hash__ = object.__hash__
+
+    DATA = auto()
+    """Octets came from the wire."""
+    END = auto()
+    """The wire will bring no more."""
+    READ = auto()
+    """The application reads again."""
+    CLOSE = auto()
+    """The application closes."""
+
+
+class TlsMisuse(RuntimeError):
+    """The wire or the application did what the state of the connection does not allow."""
 
 
 class Watch(Protocol):
@@ -117,29 +139,18 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
         self._shake()
 
     def data_received(self, data: bytes) -> None:
-        if self._state is CLOSED:
-            return
-        self.engine.feed(data)
-        if self._state is OPEN:
-            self._read()
-        elif self._state is HANDSHAKE:
-            self._shake()
-        elif self._state is CLOSING:
-            self._shut()
+        action = self._action(On.DATA)
+        if action is not None:
+            self.engine.feed(data)
+            action(self)
 
     def eof_received(self) -> bool:
+        """Return whether the wire stays open: it does while the application has not read the rest."""
         self._end_heard = True
-        if self._state is HANDSHAKE:
-            self._refuse(ConnectionResetError())
-        elif self._state is OPEN:
-            self._state = DRAINING
-            if self._app_paused:
-                return True  # the application will read the rest when it goes on
-            self._drain()
-        elif self._state is DRAINING or self._state is CLOSING:
-            self._state = CLOSING
-            self._shut()
-        return False
+        action = self._action(On.END)
+        if action is not None:
+            action(self)
+        return self._state is DRAINING and self._app_paused
 
     def connection_lost(self, exc: BaseException | None) -> None:
         exc = exc or self._why
@@ -234,22 +245,30 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
     def resume_reading(self) -> None:
         if self._app_paused:
             self._app_paused = False
-            self._loop.call_soon(self._go_on)
+            self._loop.call_soon(self._happened, On.READ)
 
     def is_closing(self) -> bool:
         return self._state is CLOSING or self._state is CLOSED or (self._state is DRAINING and not self._end_heard)
 
     def close(self) -> None:
-        if self._state is OPEN:
-            self._begin_to_close()
-        elif self._state is DRAINING and self._end_heard:
-            self._state = CLOSING
-            self._shut()
-        elif self._state is HANDSHAKE:
-            self.abort()
+        self._happened(On.CLOSE)
 
     def abort(self) -> None:
         self._abort(None)
+
+    # ---- the table
+
+    def _action(self, what: On) -> Callable[[TlsLayer], None] | None:
+        """Return what `TABLE` says, None where it changes nothing. Raises `TlsMisuse` for a pair that is not there."""
+        try:
+            return TABLE[self._state, what]
+        except KeyError:
+            raise TlsMisuse(f"{what.name} in state {self._state.name}") from None
+
+    def _happened(self, what: On) -> None:
+        action = self._action(what)
+        if action is not None:
+            action(self)
 
     # ---- the handshake
 
@@ -333,12 +352,8 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
         except Exception as error:
             self._fail(error)
 
-    def _go_on(self) -> None:
-        """The application reads again."""
-        if self._state is OPEN:
-            self._read()
-        elif self._state is DRAINING and not self._app_paused:
-            self._drain()
+    def _keep(self) -> None:
+        """Keep what came until the application reads again."""
 
     def _control_reading(self) -> None:
         unread = self.engine.unread
@@ -371,12 +386,31 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
         self._timer = self._loop.call_later(self._shutdown_time, self._shutdown_takes_too_long)
         self._drain()
 
+    def _refuse_end(self) -> None:
+        self._refuse(ConnectionResetError())
+
+    def _begin_to_drain(self) -> None:
+        self._state = DRAINING
+        self._drain_unless_paused()
+
+    def _drain_unless_paused(self) -> None:
+        if not self._app_paused:
+            self._drain()
+
     def _drain(self) -> None:
-        """Give the application the rest, if it wants it, and close."""
+        """Give the application the rest, if it reads, and close."""
         self._read()
         if self._state is DRAINING:
-            self._state = CLOSING
-            self._shut()
+            self._close_now()
+
+    def _close_after_end(self) -> None:
+        """The application closes; it is closing already unless the end was the peer's."""
+        if self._end_heard:
+            self._close_now()
+
+    def _close_now(self) -> None:
+        self._state = CLOSING
+        self._shut()
 
     def _shut(self) -> None:
         """Close our side, and the connection once the peer has closed its own."""
@@ -432,3 +466,31 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+Action = Callable[[TlsLayer], None]
+IGNORED: Action | None = None
+
+TABLE: dict[tuple[State, On], Action | None] = {
+    (HANDSHAKE, On.DATA): TlsLayer._shake,
+    (HANDSHAKE, On.END): TlsLayer._refuse_end,
+    (HANDSHAKE, On.READ): IGNORED,
+    (HANDSHAKE, On.CLOSE): TlsLayer.abort,
+    (OPEN, On.DATA): TlsLayer._read,
+    (OPEN, On.END): TlsLayer._begin_to_drain,
+    (OPEN, On.READ): TlsLayer._read,
+    (OPEN, On.CLOSE): TlsLayer._begin_to_close,
+    (DRAINING, On.DATA): TlsLayer._keep,
+    (DRAINING, On.END): TlsLayer._close_now,
+    (DRAINING, On.READ): TlsLayer._drain_unless_paused,
+    (DRAINING, On.CLOSE): TlsLayer._close_after_end,
+    (CLOSING, On.DATA): TlsLayer._shut,
+    (CLOSING, On.END): TlsLayer._close_now,
+    (CLOSING, On.READ): IGNORED,
+    (CLOSING, On.CLOSE): IGNORED,
+    (CLOSED, On.DATA): IGNORED,
+    (CLOSED, On.END): IGNORED,
+    (CLOSED, On.READ): IGNORED,
+    (CLOSED, On.CLOSE): IGNORED,
+}
+"""What each event does. Before the wire is there nothing may happen: a pair that is missing is the caller's mistake."""
