@@ -26,7 +26,7 @@ def _value(hint: Any, text: Callable[[], str]) -> Any:
         if arguments[1:] == (...,):
             return (_value(arguments[0], text), _value(arguments[0], text))
         return tuple(_value(argument, text) for argument in arguments)
-    return text() if hint is str else {int: 5061, bool: True}[hint]
+    return text() if hint is str else {int: 5061, float: 1.5, bool: True}[hint]
 
 
 def entry_of(
