@@ -5,13 +5,24 @@ from __future__ import annotations
 import pytest
 
 from tests import fuzz
+from tests.sampling import sample
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-examples", type=int, default=None, help="inputs per parser in fuzz tests (default 2000)")
+    parser.addoption("--sample", type=int, default=None, help="run at most so many cases of each parametrized test")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     wanted = config.getoption("--fuzz-examples")
     if wanted:
         fuzz.EXAMPLES = wanted
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    most = config.getoption("--sample")
+    if most is None:
+        return
+    kept = sample([(item.path, getattr(item, "originalname", item.name)) for item in items], most)
+    config.hook.pytest_deselected(items=[item for place, item in enumerate(items) if place not in kept])
+    items[:] = [item for place, item in enumerate(items) if place in kept]
