@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from edgesim.journal.keys import KEY_KINDS
+
 HOME = Path(__file__).parents[1] / "edgesim"
 GROUND = {"world", "pki", "journal", "deployment", "node"}
 PROTOCOLS = {"sip", "xmpp", "dns", "edge", "identity", "media", "http"}
@@ -161,6 +163,24 @@ def test_no_circle_in_a_room(room: str) -> None:
     while ready := [name for name, others in needs.items() if not others]:
         needs = {name: others - set(ready) for name, others in needs.items() if name not in ready}
     assert needs == {}
+
+
+# ---- correlation keys
+
+
+def test_correlation_keys_are_made_in_one_module() -> None:
+    begins = tuple(f"{kind}:" for kind in KEY_KINDS)
+    wrong = []
+    for file in files():
+        if file == HOME / "journal" / "keys.py":
+            continue
+        for node in ast.walk(tree(file)):
+            first = node.values[0] if isinstance(node, ast.JoinedStr) and node.values else None
+            if isinstance(node, ast.BinOp):
+                first = node.left
+            if isinstance(first, ast.Constant) and isinstance(first.value, str) and first.value.startswith(begins):
+                wrong.append(f"{file.relative_to(HOME.parent)}:{node.lineno} makes a key by {ast.unparse(node)}")  # type: ignore[attr-defined]  # expressions have lines
+    assert wrong == []
 
 
 # ---- time and chance

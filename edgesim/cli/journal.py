@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from edgesim.journal.keys import user_key
+
 EPILOG = """\b
 Examples:
   edgesim journal run.jsonl                          the story, a line for each entry
@@ -79,7 +81,7 @@ def command(
     with deployments_told():
         loaded = load(deployment) if deployment else drawing.likely(entries)
     select = Selection(
-        stories=(*(f"user:{user}" for user in users), *keys),
+        stories=(*(user_key(user) for user in users), *keys),
         kinds=kinds,
         without=without,
         hosts=hosts,

@@ -18,6 +18,7 @@ from edgesim.dns.answers import Answer, NoData, Status, belongs, final_name, int
 from edgesim.dns.message import DEFAULT, DnsLimits, MalformedDns, Received, read_answer, write
 from edgesim.dns.records import Srv, absolute, by_weight, order, plain, reverse_name
 from edgesim.journal import Recorder, events
+from edgesim.journal.keys import Key
 from edgesim.world import SECOND, Entropy, Host
 
 Address = tuple[str, int]
@@ -71,7 +72,7 @@ class Resolver:
         *,
         options: ResolverOptions | None = None,
         limits: DnsLimits = DEFAULT,
-        keys: Sequence[str] = (),
+        keys: Sequence[Key] = (),
     ) -> None:
         self.host = host
         self.options = options if options is not None else ResolverOptions()

@@ -16,6 +16,7 @@ from edgesim.http.limits import DEFAULT_LIMITS, HttpLimits
 from edgesim.http.message import Address, Headers, Items, Request, Response
 from edgesim.http.wire import Incoming, Reader, encode_request
 from edgesim.journal import Recorder, events
+from edgesim.journal.keys import Key
 from edgesim.journal.suspects import suspected
 
 _URL = re.compile(
@@ -116,7 +117,7 @@ class HttpClient:
         headers: Headers | Items = (),
         body: bytes = b"",
         timeout: float | None = DEFAULT_TIMEOUT,
-        keys: Sequence[str] = (),
+        keys: Sequence[Key] = (),
         address: str | None = None,
         absolute: str = "",
         server_name: str | None = None,
@@ -156,7 +157,7 @@ class HttpClient:
         where: Url,
         request: Request,
         octets: bytes,
-        keys: tuple[str, ...],
+        keys: tuple[Key, ...],
         address: str | None,
         server_name: str | None,
         used: list[_Connection],
@@ -213,7 +214,7 @@ class HttpClient:
         pool: tuple[str, str, int, str],
         request: Request,
         octets: bytes,
-        keys: tuple[str, ...],
+        keys: tuple[Key, ...],
     ) -> Response:
         keys = merged(request_keys(request), keys)
         if not self.recorder.is_lab(connection.peer):

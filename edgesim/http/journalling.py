@@ -6,6 +6,7 @@ import re
 
 from edgesim.http.message import Headers, Request, Response
 from edgesim.journal import Recorder, events
+from edgesim.journal.keys import Key, cookie_key, tracking_key, user_key
 
 _CREDENTIALS = re.compile(
     rb"^(?:Proxy-)?Authorization:[ \t]*(?:[A-Za-z]+[ \t]+)?([^\r\n]+)", re.IGNORECASE | re.MULTILINE
@@ -89,23 +90,23 @@ def _joined(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def request_keys(request: Request) -> tuple[str, ...]:
+def request_keys(request: Request) -> tuple[Key, ...]:
     """Return the correlation keys that a request carries."""
-    keys = []
+    keys: list[Key] = []
     if tracking := request.headers.get("TrackingID"):
-        keys.append(f"tracking:{tracking}")
+        keys.append(tracking_key(tracking))
     if cookie := request.cookie("X-Auth"):
-        keys.append(f"cookie:{cookie}")
+        keys.append(cookie_key(cookie))
     if credentials := request.basic():
-        keys.append(f"user:{credentials.user}")
+        keys.append(user_key(credentials.user))
     return tuple(keys)
 
 
-def response_keys(headers: Headers) -> tuple[str, ...]:
+def response_keys(headers: Headers) -> tuple[Key, ...]:
     """Return the correlation keys that a response adds to those of its request."""
     found = [match[1] for value in headers.get_all("Set-Cookie") if (match := _X_AUTH.match(value))]
-    tracking = [f"tracking:{value}" for value in headers.get_all("TrackingID")]
-    return (*tracking, *(f"cookie:{value}" for value in found))
+    tracking = map(tracking_key, headers.get_all("TrackingID"))
+    return (*tracking, *map(cookie_key, found))
 
 
 def request_event(request: Request, decoded: str | None = None) -> events.HttpRequest:
@@ -126,6 +127,6 @@ def response_event(response: Response, request: Request) -> events.HttpResponse:
     )
 
 
-def merged(*groups: tuple[str, ...]) -> tuple[str, ...]:
+def merged(*groups: tuple[Key, ...]) -> tuple[Key, ...]:
     """Return all keys in order, each once."""
     return tuple(dict.fromkeys(key for group in groups for key in group))

@@ -14,6 +14,7 @@ from edgesim.http.limits import DEFAULT_LIMITS, HttpLimits
 from edgesim.http.message import Address, Headers, Request, Response
 from edgesim.http.wire import Incoming, Reader, encode_response
 from edgesim.journal import Recorder, events
+from edgesim.journal.keys import Key
 from edgesim.journal.suspects import suspected
 from edgesim.world import Host, here
 
@@ -59,7 +60,7 @@ class HttpServer:
         limits: HttpLimits = DEFAULT_LIMITS,
         refusal: Refusal = plain_refusal,
         decode: Decode | None = None,
-        keys: Callable[[Request], tuple[str, ...]] | None = None,
+        keys: Callable[[Request], tuple[Key, ...]] | None = None,
         on_violation: Callable[[Address | None], None] | None = None,
         identify: Callable[[], str] | None = None,
         host: Host | None = None,

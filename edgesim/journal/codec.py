@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from edgesim.journal.entry import Entry, Whole
 from edgesim.journal.events import KINDS, Event
+from edgesim.journal.keys import Key
 from edgesim.journal.masking import Aliases, present
 
 VERSION: Final = 2
@@ -151,7 +152,7 @@ def decode(line: bytes, number: int = 0) -> Entry[Event]:
             peer=values.get("peer"),
             event=_event(cls, values["event"], number),
             payload=payload,
-            keys=tuple(values.get("keys", ())),
+            keys=tuple(map(Key, values.get("keys", ()))),
             secrets=tuple((start, end) for start, end in values.get("secrets", ())),
             whole=_whole(values),
         )

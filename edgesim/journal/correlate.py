@@ -1,10 +1,11 @@
 """Which entries tell the story of one user, device or call, over all protocols.
 
-Entries carry keys ``name:value``. Keys of an entry belong together, but only downwards, as `JOINS` declares: a user has
-a cookie, a cookie has tracking ids, and neither leads back up to another user. So two users who share a call share that
-call's entries and nothing else, and no chain of joins can swallow the lab. Three more rules guard it:
+Entries carry keys (`edgesim.journal.keys`). Keys of an entry belong together, but only downwards, as their kinds
+declare: a user has a cookie, a cookie has tracking ids, and neither leads back up to another user. So two users who
+share a call share that call's entries and nothing else, and no chain of joins can swallow the lab. Three more rules
+guard it:
 
-* where one entry has several keys of an `EXCLUSIVE` name (a stanza from one JID to another), it joins neither to
+* where one entry has several keys of an exclusive kind (a stanza from one JID to another), it joins neither to
   anything: which of them is whose would be a guess;
 * a key that more than `MANY` others lead to is common property and leads to nothing from them;
 * an entry without keys, such as an open connection, belongs to no story. Pooled links make no friends.
@@ -19,27 +20,17 @@ from typing import Final
 from edgesim.journal.entry import Entry
 from edgesim.journal.events import Event
 from edgesim.journal.journal import Journal
+from edgesim.journal.keys import KEY_KINDS, kind_of
 
 JOINS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "user": ("device", "jid", "cookie", "session", "token", "call-id", "tracking"),
-        "device": ("cookie", "call-id", "tracking"),
-        "jid": ("session",),
-        "cookie": ("tracking",),
-        "session": ("tracking",),
-        "token": ("tracking", "call-id"),
-        "call": ("call-id",),
-        "call-id": ("call-id", "tracking"),
-        "tracking": (),
-    }
+    {kind.name: kind.leads_to for kind in KEY_KINDS.values()}
 )
-"""From a key's name to the names of keys that it takes along. ``call-id`` to ``call-id`` are the legs of a B2BUA."""
+"""From a kind of key to the kinds that it takes along."""
 
-EXCLUSIVE: Final = frozenset({"user", "device", "jid", "cookie", "session", "token"})
-"""Names of keys of which an entry about one party has at most one."""
+EXCLUSIVE: Final = frozenset(kind.name for kind in KEY_KINDS.values() if kind.exclusive)
 
 MANY: Final = 8
-"""How many keys of one name may lead to the same key before it counts as common property."""
+"""How many keys of one kind may lead to the same key before it counts as common property."""
 
 
 class Correlator:
@@ -80,7 +71,7 @@ class Correlator:
             places.append(place)
         if len(keys) < 2:
             return
-        names = [key.partition(":")[0] for key in keys]
+        names = [kind_of(key) for key in keys]
         alone = [name not in EXCLUSIVE or names.count(name) == 1 for name in names]
         for upper, upper_name, upper_alone in zip(keys, names, alone, strict=True):
             below = self._joins.get(upper_name)
@@ -99,7 +90,7 @@ class Correlator:
         found = {key: None}
         queue = [key]
         for upper in queue:
-            name = upper.partition(":")[0]
+            name = kind_of(upper)
             for lower in self._below.get(upper, ()):
                 if lower not in found and len(self._above[name, lower]) <= MANY:
                     found[lower] = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, Literal, NamedTuple, TypeVar
 
 from edgesim.journal.events import Event
+from edgesim.journal.keys import Key
 
 Direction = Literal["in", "out", "-"]
 E = TypeVar("E", bound=Event, covariant=True)
@@ -44,7 +45,7 @@ class Entry(Generic[E]):
     peer: str | None
     event: E
     payload: bytes = b""
-    keys: tuple[str, ...] = ()
+    keys: tuple[Key, ...] = ()
     secrets: tuple[tuple[int, int], ...] = ()
     order: int = 0
     whole: Whole | None = None

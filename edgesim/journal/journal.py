@@ -10,6 +10,7 @@ from edgesim.journal.codec import Header
 from edgesim.journal.cutting import beginning
 from edgesim.journal.entry import Direction, Entry, Whole
 from edgesim.journal.events import Event, JournalGap
+from edgesim.journal.keys import Key
 from edgesim.journal.spool import PATIENCE, Path, Spool
 from edgesim.journal.strangers import Strangers
 from edgesim.world import Host, World
@@ -147,7 +148,7 @@ class Journal:
         direction: Direction = "-",
         peer: str | tuple[str, int] | None = None,
         payload: bytes = b"",
-        keys: Sequence[str] = (),
+        keys: Sequence[Key] = (),
         secrets: Sequence[tuple[int, int]] = (),
     ) -> Entry[Event]:
         """Add an entry about ``host``, dead or alive; nodes write through their `Recorder`: it keeps the dead silent.
@@ -232,7 +233,7 @@ class Recorder:
         direction: Direction = "-",
         peer: str | tuple[str, int] | None = None,
         payload: bytes = b"",
-        keys: Sequence[str] = (),
+        keys: Sequence[Key] = (),
         secrets: Sequence[tuple[int, int]] = (),
     ) -> Entry[Event] | None:
         """Emit an entry of this host. ``peer`` may be a socket's ``(address, port)``; lab hosts appear by name.
@@ -252,7 +253,7 @@ class Recorder:
         *,
         peer: str | tuple[str, int] | None,
         payload: bytes = b"",
-        keys: Sequence[str] = (),
+        keys: Sequence[Key] = (),
         secrets: Sequence[tuple[int, int]] = (),
     ) -> None:
         """Emit a message as this host decoded it."""
@@ -264,7 +265,7 @@ class Recorder:
         *,
         peer: str | tuple[str, int] | None,
         payload: bytes = b"",
-        keys: Sequence[str] = (),
+        keys: Sequence[Key] = (),
         secrets: Sequence[tuple[int, int]] = (),
     ) -> None:
         """Emit a message that this host sent to a stranger; nothing for a lab host, which emits it on receipt."""

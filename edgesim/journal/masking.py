@@ -21,15 +21,16 @@ from typing import Any, AnyStr, Final
 from edgesim.journal.bounds import EVERYTHING
 from edgesim.journal.entry import Entry
 from edgesim.journal.events import Event
+from edgesim.journal.keys import KEY_KINDS, Key, aliased_key, kind_of, value_of
 
 SECRET: Final = "<secret>"
 """What stands in place of a secret, whatever its length."""
 
-SECRET_KEYS: Final = frozenset({"cookie", "session", "token"})
-"""Names of correlation keys whose value is a credential."""
+SECRET_KEYS: Final = frozenset(kind.name for kind in KEY_KINDS.values() if kind.secret)
+"""Kinds of correlation keys whose value is a credential."""
 
-UNCONTROLLABLE_KEYS: Final = frozenset({"token"})
-"""Names of correlation keys whose value no seed decides (e.g. a JWE's initialisation vector): files show an alias."""
+UNCONTROLLABLE_KEYS: Final = frozenset(kind.name for kind in KEY_KINDS.values() if kind.uncontrollable)
+"""Kinds of correlation keys whose value no seed decides: files show an alias."""
 
 _KEY_PREFIXES = tuple(f"{name}:" for name in sorted(SECRET_KEYS | UNCONTROLLABLE_KEYS))
 _LONG = 12
@@ -70,10 +71,9 @@ class Aliases:
             self._known.popitem(last=False)
         return known
 
-    def key(self, key: str) -> str:
+    def key(self, key: Key) -> Key:
         """Return a correlation key with its value replaced: ``token:eyJ...`` becomes ``token:<token#1>``."""
-        name, _, value = key.partition(":")
-        return f"{name}:{self.alias(name, value)}"
+        return aliased_key(key, self.alias(kind_of(key), value_of(key)))
 
     def __len__(self) -> int:
         return len(self._known)
@@ -110,11 +110,11 @@ def present(entry: Entry[Event], *, secrets: bool = False, aliases: Aliases | No
     if names and any(key.startswith(_KEY_PREFIXES) for key in keys):
         shown = []
         for key in keys:
-            name, _, value = key.partition(":")
+            name, value = kind_of(key), value_of(key)
             if name in names and value and not _is_placeholder(value):
                 alias = aliases.alias(name, value) if aliases is not None else SECRET
                 hidden.append((value, alias))
-                key = f"{name}:{alias}"
+                key = aliased_key(key, alias)
             shown.append(key)
         keys = tuple(shown)
     spans = [] if secrets or not entry.secrets else merged(entry.secrets, len(entry.payload))

@@ -16,6 +16,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from edgesim.journal.entry import Entry
 from edgesim.journal.events import Event
+from edgesim.journal.keys import KEY_KINDS, kind_of
 from edgesim.journal.masking import present
 
 ENTRY_FIELDS = ("node", "peer", "direction", "payload", "key")
@@ -162,7 +163,7 @@ class Matcher:
         if name == "payload":
             return f"{len(entry.payload)} octets"
         if name == "key":
-            return ", ".join(key for key in entry.keys if not key.startswith(("cookie:", "session:"))) or "none"
+            return ", ".join(key for key in entry.keys if not KEY_KINDS[kind_of(key)].secret) or "none"
         return repr(getattr(entry if name in ENTRY_FIELDS else entry.event, name))
 
 

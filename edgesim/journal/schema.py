@@ -13,9 +13,13 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from edgesim.journal.codec import VERSION
 from edgesim.journal.events import KINDS, Event
+from edgesim.journal.keys import KEY_KINDS
 
+KEYS_BEGIN = "<!-- keys: written by python -m edgesim.journal.generate -->"
+KEYS_END = "<!-- end of keys -->"
 BEGIN = "<!-- kinds: written by python -m edgesim.journal.generate -->"
 END = "<!-- end of kinds -->"
+KEY_PATTERN = f"^({'|'.join(KEY_KINDS)}):"
 _PRIMITIVES: dict[Any, str] = {str: "string", int: "integer", bool: "boolean", float: "number", type(None): "null"}
 
 
@@ -72,7 +76,7 @@ def build() -> dict[str, Any]:
                     "peer": {"type": "string"},
                     "kind": {"enum": list(kinds)},
                     "event": {"type": "object"},
-                    "keys": {"type": "array", "items": {"type": "string"}},
+                    "keys": {"type": "array", "items": {"type": "string", "pattern": KEY_PATTERN}},
                     "payload": {"type": "string"},
                     "payload_base64": {"type": "string", "contentEncoding": "base64"},
                     "payload_octets": integer,
@@ -153,7 +157,18 @@ def shipped() -> str:
     return resources.files("edgesim.journal").joinpath("schema.json").read_text("utf-8")
 
 
+def key_table() -> str:
+    """Return the kinds of correlation keys as a Markdown table."""
+    lines = ["| key | value | leads to | in a masked file |", "|---|---|---|---|"]
+    for kind in KEY_KINDS.values():
+        leads = ", ".join(f"`{name}`" for name in kind.leads_to)
+        lines.append(f"| `{kind.name}` | {kind.what} | {leads} | {'an alias' if kind.secret else 'as it is'} |")
+    return "\n".join(lines)
+
+
 def with_table(document: str) -> str:
-    """Return the documentation with its table of kinds as it should be. Raises `ValueError` if it lacks the place."""
-    start, end = document.index(BEGIN), document.index(END)
-    return f"{document[:start]}{BEGIN}\n\n{table()}\n\n{document[end:]}"
+    """Return the documentation with its tables of kinds as they should be. Raises `ValueError` if it lacks a place."""
+    for begin, end, text in ((KEYS_BEGIN, KEYS_END, key_table()), (BEGIN, END, table())):
+        start, stop = document.index(begin), document.index(end)
+        document = f"{document[:start]}{begin}\n\n{text}\n\n{document[stop:]}"
+    return document

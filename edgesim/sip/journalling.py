@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from edgesim.journal import Event, events
+from edgesim.journal.keys import Key, call_id_key, device_key, user_key
 from edgesim.sip.message import Message, Request, Response
 from edgesim.sip.stun import StunClass, StunMessage
 
@@ -54,16 +55,16 @@ def event_of(message: Request | Response, transport: str) -> Event:
     )
 
 
-def keys_of(message: Message) -> tuple[str, ...]:
+def keys_of(message: Message) -> tuple[Key, ...]:
     """Return ``call-id:``, and where the message shows them ``device:`` and ``user:``."""
     names = message.names
-    keys = [f"call-id:{text(message.get('Call-ID') or '')}"]
+    keys = [call_id_key(text(message.get("Call-ID") or ""))]
     contact = message.raw_line("Contact")
     user = None
     if contact is not None and b"+u.sip!" in contact:
         device = _DEVICE(contact)
         if device:
-            keys.append(f"device:{_plain(device[1])}")
+            keys.append(device_key(_plain(device[1])))
         user = _USER(contact)
     if user is None:
         for name in _CREDENTIALS:
@@ -72,7 +73,7 @@ def keys_of(message: Message) -> tuple[str, ...]:
     if user is None and isinstance(message, Request) and message.method == "SERVICE":
         user = _SERVICE_USER(message.body)
     if user is not None:
-        keys.append(f"user:{_plain(user[1])}")
+        keys.append(user_key(_plain(user[1])))
     return tuple(keys)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from edgesim.journal import Event, Recorder, events
+from edgesim.journal.keys import Key, jid_key, user_key
 from edgesim.xmpp import sasl
 from edgesim.xmpp.jid import Jid, JidError
 from edgesim.xmpp.stream import StanzaRead, StreamEvent, StreamOpened
@@ -24,7 +25,7 @@ class Scribe:
         self.recorder = recorder
         self.peer = peer
         self.domain: str | None = None
-        self.keys: tuple[str, ...] = ()
+        self.keys: tuple[Key, ...] = ()
 
     def identify(self, jid: Jid) -> None:
         """Say whose stream this is."""
@@ -57,9 +58,9 @@ class Scribe:
             self.identify(jid)
 
 
-def keys_of(jid: Jid) -> tuple[str, ...]:
+def keys_of(jid: Jid) -> tuple[Key, ...]:
     """Return the correlation keys of a user's address."""
-    return (f"jid:{jid.bare}", f"user:{jid.user_id}") if jid.local else ()
+    return (jid_key(jid.bare), user_key(jid.user_id)) if jid.local else ()
 
 
 def claimed(auth: Element, domain: str | None) -> Jid | None:

@@ -20,6 +20,7 @@ from collections.abc import Callable, KeysView
 from typing import cast
 
 from edgesim.journal import Recorder, events
+from edgesim.journal.keys import Key
 from edgesim.pki import peer_certificates
 from edgesim.xmpp.journalling import brief, claimed_in, keys_of, route_secrets
 from edgesim.xmpp.stream import OWN_DOING
@@ -42,7 +43,7 @@ class _Leg:
 
     __slots__ = ("after", "domain", "keys")
 
-    def __init__(self, domain: str, keys: tuple[str, ...] = ()) -> None:
+    def __init__(self, domain: str, keys: tuple[Key, ...] = ()) -> None:
         self.domain = domain
         self.keys = keys
         self.after: list[Callable[[], None]] = []
@@ -107,7 +108,7 @@ class XcpConnection(asyncio.Protocol):
         transport = self._transport
         return peer_certificates(transport.get_extra_info("ssl_object")) if transport is not None else ()
 
-    def keys(self, session: str) -> tuple[str, ...]:
+    def keys(self, session: str) -> tuple[Key, ...]:
         """Return the correlation keys of a session's user, once an ``<auth>`` or `send` has shown them."""
         leg = self._legs.get(session)
         return leg.keys if leg is not None else ()
@@ -136,7 +137,7 @@ class XcpConnection(asyncio.Protocol):
         data: bytes,
         *,
         restart: bool = False,
-        keys: tuple[str, ...] | None = None,
+        keys: tuple[Key, ...] | None = None,
         then: Callable[[], None] | None = None,
     ) -> None:
         """Send octets of a session. Ignored where it is over.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ def check(value: Any, rule: dict[str, Any], root: dict[str, Any]) -> list[str]:
         wrong.append(f"{value!r} is not {rule['const']!r}")
     if "enum" in rule and value not in rule["enum"]:
         wrong.append(f"{value!r} is none of {rule['enum']}")
+    if "pattern" in rule and not re.search(rule["pattern"], value):
+        wrong.append(f"{value!r} does not match {rule['pattern']}")
     if "minimum" in rule and value < rule["minimum"]:
         wrong.append(f"{value!r} is below {rule['minimum']}")
     for several, allowed in (("oneOf", (1,)), ("anyOf", range(1, 99))):

@@ -17,6 +17,7 @@ from edgesim.http import HttpError, HttpTlsFailed, Response
 from edgesim.http.client import parse_url
 from edgesim.http.message import basic_authorization
 from edgesim.journal import events
+from edgesim.journal.keys import Key
 from edgesim.node import Node
 
 Headers = Sequence[tuple[str, str]]
@@ -42,7 +43,7 @@ class Access(ABC):
     the edge again: it is called once for a request that the edge refuses with 401.
     """
 
-    def __init__(self, node: Node, user: str, password: str, keys: Sequence[str]) -> None:
+    def __init__(self, node: Node, user: str, password: str, keys: Sequence[Key]) -> None:
         self.node = node
         self.user = user
         self.keys = tuple(keys)

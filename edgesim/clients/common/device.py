@@ -32,6 +32,7 @@ from edgesim.deployment.releases import Release
 from edgesim.edge import config_files, edge_config
 from edgesim.edge.config_files import DeviceConfig
 from edgesim.journal import events
+from edgesim.journal.keys import Key, device_key, user_key
 from edgesim.node import Node
 from edgesim.world.api import Incarnation
 
@@ -128,9 +129,9 @@ class EdgeDevice(ABC):
         return self.device.made.release(self.device.firmware)
 
     @property
-    def keys(self) -> tuple[str, ...]:
+    def keys(self) -> tuple[Key, ...]:
         """What correlates this device's entries."""
-        return (f"user:{self.user.id}", f"device:{self.name}")
+        return (user_key(self.user.id), device_key(self.name))
 
     @property
     def registered(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from edgesim.clients.common.access import Access, Headers
 from edgesim.http import HttpClient, HttpError, HttpTlsFailed, Response
+from edgesim.journal.keys import Key
 from edgesim.node import Node
 from edgesim.pki import TrustStore, client_context
 from edgesim.pki.policy import WRONG_NAME, Policy
@@ -44,7 +45,7 @@ class Checker(Protocol):
 class DeviceAccess(Access):
     """What a device asks over HTTPS. It shows its client certificate, where it has one and is asked."""
 
-    def __init__(self, node: Node, user: str, password: str, keys: Sequence[str], device: Checker) -> None:
+    def __init__(self, node: Node, user: str, password: str, keys: Sequence[Key], device: Checker) -> None:
         super().__init__(node, user, password, keys)
         self._device = device
         names = tuple(name.format(domain=device.domain) for name in node.defaults.client.edge_names)

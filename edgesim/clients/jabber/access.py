@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from edgesim.clients.common.access import Access, Headers
 from edgesim.http import HttpClient, HttpTlsFailed, Response
+from edgesim.journal.keys import Key
 from edgesim.node import Node
 from edgesim.pki import Policy, client_context
 
@@ -22,7 +23,7 @@ class JabberAccess(Access):
     pop-up where it is missing).
     """
 
-    def __init__(self, node: Node, user: str, password: str, keys: Sequence[str], *, accept_untrusted: bool) -> None:
+    def __init__(self, node: Node, user: str, password: str, keys: Sequence[Key], *, accept_untrusted: bool) -> None:
         super().__init__(node, user, password, keys)
         self._asks_user = accept_untrusted and node.defaults.client.invalid_certificate == "prompt"
         self._accepted = False

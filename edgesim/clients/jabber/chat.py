@@ -15,6 +15,7 @@ import slixmpp
 from slixmpp.util import sasl
 
 from edgesim.clients.common.stages import StageFailed
+from edgesim.journal.keys import Key
 from edgesim.node import Node
 from edgesim.world import Entropy
 from edgesim.xmpp.journalling import Scribe
@@ -61,7 +62,7 @@ class Chat(slixmpp.ClientXMPP):
         *,
         tls: ssl.SSLContext,
         entropy: Entropy,
-        keys: tuple[str, ...],
+        keys: tuple[Key, ...],
         heard: Callable[[str, str], None],
     ) -> None:
         self._ids = entropy

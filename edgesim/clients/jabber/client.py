@@ -30,6 +30,7 @@ from edgesim.deployment.people import User
 from edgesim.deployment.releases import DEFAULT_JABBER
 from edgesim.dns import Resolver
 from edgesim.journal import events
+from edgesim.journal.keys import Key, jid_key, user_key
 from edgesim.node import Node
 from edgesim.world.api import Incarnation
 
@@ -89,9 +90,9 @@ class Jabber:
             resolver.keys = self.keys  # one machine, one user
 
     @property
-    def keys(self) -> tuple[str, ...]:
+    def keys(self) -> tuple[Key, ...]:
         """What correlates this client's entries."""
-        return (f"user:{self.user.id}",)
+        return (user_key(self.user.id),)
 
     @property
     def device(self) -> str:
@@ -281,7 +282,7 @@ class Jabber:
                 once,
                 tls=self._chat_tls(str(jid).rpartition("@")[2]),
                 entropy=entropy,
-                keys=(*self.keys, f"jid:{jid}"),
+                keys=(*self.keys, jid_key(jid)),
                 heard=self._heard,
             ),
             user=self.user.id,

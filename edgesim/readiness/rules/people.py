@@ -13,6 +13,7 @@ from edgesim.deployment import Deployment
 from edgesim.deployment.people import User
 from edgesim.edge.allow_list import plain_path
 from edgesim.edge.uds import user_target
+from edgesim.journal.keys import user_key
 from edgesim.journal.matchers import HttpResponse, containing
 from edgesim.readiness import facts, modes
 from edgesim.readiness.rule import Book, Finding, Prediction, Severity, Stop
@@ -72,7 +73,7 @@ def _forbidden(deployment: Deployment, user: User) -> Prediction | None:
         return None
     status = deployment.defaults.edge.allow_list_status
     refusal = HttpResponse(
-        node=facts.any_client(deployment), peer=facts.edges(deployment), status=status, key=f"user:{user.id}"
+        node=facts.any_client(deployment), peer=facts.edges(deployment), status=status, key=user_key(user.id)
     )
     return Prediction(awaits=(refusal,))
 
@@ -108,7 +109,7 @@ def homed(deployment: Deployment) -> Iterator[Finding]:
         homes = ((user.home_cluster,) if user.homed else ()) + user.also_homed_at
         if len(homes) == 1:
             continue
-        edges, key = facts.edges(deployment), f"user:{user.id}"
+        edges, key = facts.edges(deployment), user_key(user.id)
         refused = HttpResponse(node=facts.any_client(deployment), peer=edges, status=401, payload=UNAUTHORIZED, key=key)
         here = bool(facts.jabbers(deployment)) and _signs_in(deployment, user) and known
         yield Finding(
@@ -137,7 +138,7 @@ def added(deployment: Deployment) -> Iterator[Finding]:
                 peer=facts.edges(deployment),
                 status=401,
                 payload=UNAUTHORIZED,
-                key=f"user:{user.id}",
+                key=user_key(user.id),
             )
             for user in coming[:1]
         )

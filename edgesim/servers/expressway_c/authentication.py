@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from edgesim.http import Credentials as Basic
 from edgesim.http import Request, Response, basic_credentials
 from edgesim.journal import events
+from edgesim.journal.keys import Key, cookie_key, tracking_key, user_key
 from edgesim.node import Node
 from edgesim.servers.expressway_c.answers import too_many, unauthorized, unverified
 from edgesim.servers.expressway_c.credentials import Credentials
@@ -39,11 +40,11 @@ class Authenticator:
         self._users = users
         self._cookie = node.defaults.edge.cookie_name
 
-    def keys(self, request: Request) -> tuple[str, ...]:
+    def keys(self, request: Request) -> tuple[Key, ...]:
         """Return the correlation key of the user whose cookie a request carries."""
         value = request.cookie(self._cookie)
         user, _ = self.credentials.owner(value) if value else (None, "")
-        return (f"user:{user}",) if user else ()
+        return (user_key(user),) if user else ()
 
     async def judge(self, request: Request) -> Verdict:
         """Judge a proxied request: the cookie where there is one, else ``Authorization``."""
@@ -107,10 +108,10 @@ class Authenticator:
 
     def _tell(self, request: Request, user: str, how: str, granted: bool, detail: str) -> None:
         user = user[:SHOWN]
-        keys = [f"user:{user}"] if user else []
+        keys = [user_key(user)] if user else []
         if value := request.cookie(self._cookie):
-            keys.append(f"cookie:{value}")
+            keys.append(cookie_key(value))
         if tracking := request.headers.get("TrackingID"):
-            keys.append(f"tracking:{tracking}")
+            keys.append(tracking_key(tracking))
         event = events.Authentication(user=user, how=how, granted=granted, detail=detail)
         self.node.journal.emit(event, peer=request.peer, keys=keys)

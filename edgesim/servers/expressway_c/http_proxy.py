@@ -23,6 +23,7 @@ from edgesim.edge.forwarding import Hop, at_second_hop, from_server
 from edgesim.edge.tunnel import LOOPBACK
 from edgesim.http import Headers, HttpClient, HttpError, HttpTlsFailed, Request, Response
 from edgesim.journal import events
+from edgesim.journal.keys import Key, tracking_key, user_key
 from edgesim.node import Node
 from edgesim.servers.expressway_c.answers import failed, refused
 from edgesim.servers.expressway_c.authentication import SHOWN, Authenticator
@@ -92,7 +93,7 @@ class HttpProxy:
         verdict = await self._authenticator.judge(request)
         if verdict.refusal is not None:
             return verdict.refusal
-        keys = (f"user:{verdict.user}",)
+        keys = (user_key(verdict.user),)
         decision = self.allow_list.decide(request.method, target.scheme, target.host, target.port, rest or "/")
         if decision.rule is None:
             self._note(request, f"allow list: {decision.reason}", keys)
@@ -108,7 +109,7 @@ class HttpProxy:
         self.node.journal.emit(events.Note(text=line), keys=self._keys(request, keys))
         return await self._forward(request, target, rest or "/", keys)
 
-    async def _forward(self, request: Request, target: Descriptor, rest: str, keys: tuple[str, ...]) -> Response:
+    async def _forward(self, request: Request, target: Descriptor, rest: str, keys: tuple[Key, ...]) -> Response:
         edge = self.node.defaults.edge
         headers = at_second_hop(
             request,
@@ -135,7 +136,7 @@ class HttpProxy:
         )
 
     async def _exchange(
-        self, request: Request, target: Descriptor, rest: str, headers: Headers, keys: tuple[str, ...]
+        self, request: Request, target: Descriptor, rest: str, headers: Headers, keys: tuple[Key, ...]
     ) -> Response:
         """Ask a server; one whose certificate C refuses, or that refuses C's, again. Raises `HttpError`."""
         edge = self.node.defaults.edge
@@ -156,7 +157,7 @@ class HttpProxy:
                 await asyncio.sleep(edge.server_tls_pause_s)
         raise AssertionError("at least one attempt is made")
 
-    async def _tell_of_tls(self, request: Request, host: str, error: HttpTlsFailed, keys: tuple[str, ...]) -> None:
+    async def _tell_of_tls(self, request: Request, host: str, error: HttpTlsFailed, keys: tuple[Key, ...]) -> None:
         """Log why TLS with a server failed, as the traffic server does: first what C itself did not accept."""
         cause = error.__cause__
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -174,10 +175,10 @@ class HttpProxy:
             self.node.journal.emit(events.Note(text=f"WARNING: {warning}"), keys=self._keys(request, keys))
         self._note(request, f"SSL connection failed for '{host}':{error}", keys)
 
-    def _note(self, request: Request, text: str, keys: tuple[str, ...]) -> None:
+    def _note(self, request: Request, text: str, keys: tuple[Key, ...]) -> None:
         note = f"{request.method} {decoded_target(request.target)}: {text}"
         self.node.journal.emit(events.Note(text=note), keys=self._keys(request, keys))
 
-    def _keys(self, request: Request, keys: tuple[str, ...]) -> tuple[str, ...]:
+    def _keys(self, request: Request, keys: tuple[Key, ...]) -> tuple[Key, ...]:
         tracking = request.headers.get("TrackingID")
-        return (*keys, f"tracking:{tracking}") if tracking else keys
+        return (*keys, tracking_key(tracking)) if tracking else keys

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from edgesim.deployment import Product, Release, closed
 from edgesim.edge import service
 from edgesim.journal import events
+from edgesim.journal.keys import user_key
 from edgesim.node import Node
 from edgesim.pki import Usage
 from edgesim.pki.keys import signed_sha1
@@ -67,7 +68,7 @@ class ServiceServer:
                 user=user, how="digest", granted=found.status == 200, detail=f"SERVICE: {found.reason}"
             ),
             peer=peer,
-            keys=(f"user:{user}",) if user else (),
+            keys=(user_key(user),) if user else (),
         )
         return found
 

@@ -34,6 +34,7 @@ from edgesim.edge.tunnel import (
 )
 from edgesim.http import Headers, HttpLimits, HttpServer, Request, Response
 from edgesim.journal import events
+from edgesim.journal.keys import Key
 from edgesim.node import Node
 from edgesim.pki.keys import sign_sha1
 from edgesim.servers.expressway_c.connections import SourcePorts, has
@@ -218,7 +219,7 @@ class TunnelClients:
         *,
         ports: SourcePorts,
         retries: Retries,
-        keys: Callable[[Request], tuple[str, ...]] | None = None,
+        keys: Callable[[Request], tuple[Key, ...]] | None = None,
     ) -> None:
         deployment = node.deployment
         self.node = node

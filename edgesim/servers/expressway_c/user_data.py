@@ -18,6 +18,7 @@ from typing import TypeVar
 from edgesim.deployment import Product, Release
 from edgesim.edge import uds
 from edgesim.http import Headers, HttpClient, HttpError, HttpTlsFailed, Response, basic_authorization, parse_url
+from edgesim.journal.keys import user_key
 from edgesim.node import Node
 
 RETRIES_SINCE = Release.parse("X14.2", Product.EXPRESSWAY)
@@ -157,7 +158,7 @@ class UserData:
                 place.url(target),
                 headers=Headers(headers),
                 timeout=self.node.defaults.links.connect_timeout_s,
-                keys=(f"user:{user}",),
+                keys=(user_key(user),),
             )
         except HttpTlsFailed as error:
             raise _NodeUnverified(f"{place.host}: {error}") from None

@@ -32,6 +32,7 @@ from edgesim.http import (
     cause_text,
 )
 from edgesim.journal import events
+from edgesim.journal.keys import Key, tracking_key, user_key
 from edgesim.node import Node
 from edgesim.pki import server_context
 from edgesim.servers.expressway_e.claims import WEB_PROXY, Claims
@@ -39,7 +40,6 @@ from edgesim.servers.expressway_e.tunnel import Tunnel, TunnelServer
 
 CONTROL_RESOURCES = (edge_config.RESOURCE,)
 """What may follow an edge domain in a URL; E passes these on to C."""
-SHOWN = 128
 """Characters of a user id that the journal shows."""
 COOKIES_KEPT = 50_000
 """How many edge cookies E remembers the C of."""
@@ -261,15 +261,15 @@ class EdgeProxy:
         return self._own(status, body=cause_text(cause))
 
 
-def _tracking(request: Request) -> tuple[str, ...]:
+def _tracking(request: Request) -> tuple[Key, ...]:
     """Return the key of a request's TrackingID, which it has from the moment at which it is journalled."""
-    return (f"tracking:{request.id}",)
+    return (tracking_key(request.id),)
 
 
 _CATEGORIES = {401: Category.HTTP_AUTHORIZATION, 404: Category.HTTP_RESOURCE}
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
-def _user_keys(request: Request) -> tuple[str, ...]:
+def _user_keys(request: Request) -> tuple[Key, ...]:
     credentials = request.basic()
-    return (f"user:{credentials.user[:SHOWN]}",) if credentials else ()
+    return (user_key(credentials.user),) if credentials else ()

@@ -17,6 +17,7 @@ from edgesim.deployment import Product, closed, hosts
 from edgesim.edge import service
 from edgesim.edge.protection import Category, Protection
 from edgesim.journal import events
+from edgesim.journal.keys import user_key
 from edgesim.node import Node
 from edgesim.pki import Policy, server_context
 from edgesim.servers.expressway_e.sip_balance import Balance
@@ -379,7 +380,7 @@ class SipSide:
         self.node.journal.emit(
             events.Authentication(user=user, how="digest", granted=granted, detail=detail),
             peer=client.connection.peer,
-            keys=(f"user:{user}",),
+            keys=(user_key(user),),
         )
 
     async def _ask(self, context: ResponseContext, credentials: DigestCredentials, client: Client) -> None:

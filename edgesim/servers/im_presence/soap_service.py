@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from edgesim.http import Headers, Request, Response
 from edgesim.journal import Recorder, events
+from edgesim.journal.keys import Key, session_key, user_key
 from edgesim.servers.im_presence.accounts import Account, Accounts, same
 from edgesim.servers.im_presence.tickets import Tickets
 from edgesim.xmpp import soap
@@ -71,16 +72,16 @@ class SoapService:
             case soap.GetOnetimePassword():
                 return self._get_onetime_password(asked)
 
-    def keys(self, request: Request) -> tuple[str, ...]:
+    def keys(self, request: Request) -> tuple[Key, ...]:
         """Return the correlation keys that a request's body shows."""
         try:
             asked = soap.parse_request(request.body)
         except soap.SoapError:
             return ()
         if isinstance(asked, soap.Login):
-            return (f"user:{asked.username[:128]}",)
+            return (user_key(asked.username),)
         user_id = self._tickets.user_of(asked.session_key)
-        return (f"session:{asked.session_key[:64]}", *((f"user:{user_id}",) if user_id else ()))
+        return (session_key(asked.session_key), *((user_key(user_id),) if user_id else ()))
 
     def _login(self, request: Request, login: soap.Login) -> Response:
         minimum = self.minimum_versions.get(login.client_type)
@@ -132,7 +133,7 @@ class SoapService:
 
     def _judged(self, user: str, how: str, refusal: str) -> None:
         event = events.Authentication(user=user[:128], how=how, granted=not refusal, detail=refusal)
-        self._recorder.emit(event, keys=(f"user:{user[:128]}",))
+        self._recorder.emit(event, keys=(user_key(user),))
 
 
 def _document(body: bytes, status: int = 200) -> Response:

@@ -11,6 +11,7 @@ from edgesim.edge.markup import leaf, tag
 from edgesim.http import Headers, Request, Response
 from edgesim.http.message import standard_reason
 from edgesim.journal import Recorder, events
+from edgesim.journal.keys import Key, user_key
 from edgesim.servers.im_presence.accounts import same
 from edgesim.servers.im_presence.soap_service import SoapService
 from edgesim.xmpp import soap
@@ -34,7 +35,7 @@ class Web:
         application = self._applications.get(request.path)
         return error_page(404) if application is None else application(request)
 
-    def keys(self, request: Request) -> tuple[str, ...]:
+    def keys(self, request: Request) -> tuple[Key, ...]:
         """Return the correlation keys that a request to the SOAP service shows."""
         return self._service.keys(request) if request.path in soap.PATHS else ()
 
@@ -104,7 +105,7 @@ class Axl:
         granted = same(given.user, self._account.user) and same(given.password, self._account.password)
         user = given.user[:128]
         self._recorder.emit(
-            events.Authentication(user=user, how="basic", granted=granted, detail="AXL"), keys=(f"user:{user}",)
+            events.Authentication(user=user, how="basic", granted=granted, detail="AXL"), keys=(user_key(user),)
         )
         return granted
 

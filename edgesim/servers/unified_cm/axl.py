@@ -16,6 +16,7 @@ from edgesim.edge import axl
 from edgesim.edge import axl_messages as messages
 from edgesim.http import Request, Response
 from edgesim.journal import Recorder, events
+from edgesim.journal.keys import user_key
 from edgesim.pki import TrustStore
 from edgesim.servers.unified_cm import sql
 from edgesim.servers.unified_cm.database import Database
@@ -86,7 +87,7 @@ class Axl:
         )
         self._journal.emit(
             events.Authentication(user=given.user[:128], how="basic", granted=granted, detail="AXL"),
-            keys=(f"user:{given.user[:128]}",),
+            keys=(user_key(given.user),),
         )
         return granted
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from edgesim.journal import Event, Recorder, events
+from edgesim.journal.keys import call_id_key, device_key, user_key
 from edgesim.pki import check_names
 from edgesim.servers.unified_cm import remotecc, vias
 from edgesim.servers.unified_cm.database import Database, Phone
@@ -346,7 +347,7 @@ class LineService:
                     granted=verdict is Verdict.GRANTED,
                     detail=phone.name,
                 ),
-                keys=(f"user:{credentials.username[:128]}", f"device:{phone.name}"),
+                keys=(user_key(credentials.username), device_key(phone.name)),
             )
             if verdict is Verdict.GRANTED:
                 return None
@@ -381,11 +382,11 @@ class LineService:
     ) -> None:
         call_id = binding.call_id if binding is not None else asked.call_id if asked is not None else ""
         for event in news:
-            keys = [f"call-id:{call_id}"]
+            keys = [call_id_key(call_id)]
             if isinstance(event, (events.Registered, events.Unregistered)):
-                keys.append(f"device:{event.device}")
+                keys.append(device_key(event.device))
             if isinstance(event, events.Registered):
-                keys.append(f"user:{event.user}")
+                keys.append(user_key(event.user))
                 self._host.proved(connection.local[1], connection.peer)
             self._journal.emit(event, peer=connection.peer, keys=keys)
 
@@ -401,7 +402,7 @@ class LineService:
         """The earliest deadline when the timer was set has come; refreshes since may have moved it."""
         self._timer = None
         for event in self.registrar.expire(max(self._loop.time(), deadline)):
-            self._journal.emit(event, keys=(f"device:{event.device}",))
+            self._journal.emit(event, keys=(device_key(event.device),))
         self._arm()
 
 

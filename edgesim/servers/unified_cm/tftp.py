@@ -30,6 +30,7 @@ from edgesim.edge.config_files import (
     profile_file,
 )
 from edgesim.http import Headers, Request, Response
+from edgesim.journal.keys import Key, device_key, user_key
 from edgesim.servers.unified_cm.database import Database
 from edgesim.world import HostClock
 
@@ -72,12 +73,12 @@ class Tftp:
         for device in database.devices.values():
             self._files[device_file(device.name)] = lambda device=device: self._device(device)  # type: ignore[misc] # bound now
 
-    def keys(self, request: Request) -> tuple[str, ...]:
+    def keys(self, request: Request) -> tuple[Key, ...]:
         """Return the journal's keys of the device whose file a request asks for."""
         device = self._database.devices.get(unquote(request.path[1:]).removesuffix(device_file("")))
         if device is None:
             return ()
-        return (f"device:{device.name}", *((f"user:{device.owner}",) if device.owner else ()))
+        return (device_key(device.name), *((user_key(device.owner),) if device.owner else ()))
 
     def handle(self, request: Request) -> Response:
         """Answer a request: the file, 404, or 405 for anything but GET and HEAD."""

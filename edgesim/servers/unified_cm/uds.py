@@ -22,6 +22,7 @@ from edgesim.edge.config_files import device_file, profile_file
 from edgesim.edge.markup import tag
 from edgesim.http import Credentials, Request, Response
 from edgesim.journal import Recorder, events
+from edgesim.journal.keys import Key, user_key
 from edgesim.servers.unified_cm.database import Database
 from edgesim.servers.unified_cm.directory_search import CRITERIA, search
 from edgesim.servers.unified_cm.tomcat import Tomcat
@@ -117,13 +118,13 @@ class Uds:
     def _base_of(self, host: str) -> str:
         return f"https://{host}:{self._settings.port}{uds.ROOT}"
 
-    def keys(self, request: Request) -> tuple[str, ...]:
+    def keys(self, request: Request) -> tuple[Key, ...]:
         """Return the journal's key of the user whom a request is about, where its target names one."""
         parts = request.path.split("/", 4)
         if parts[1:3] == ["cucm-uds", "user"] and len(parts) > 3:
-            return (f"user:{unquote(parts[3])[:128]}",)
+            return (user_key(unquote(parts[3])),)
         if parts[1:] == ["cucm-uds", "clusterUser"] and (name := request.parameter("username")):
-            return (f"user:{name[:128]}",)
+            return (user_key(name),)
         return ()
 
     # ---- dispatch
@@ -199,7 +200,7 @@ class Uds:
 
     def _authenticated(self, user: str, granted: bool, detail: str) -> None:
         event = events.Authentication(user=user[:128], how="basic", granted=granted, detail=detail)
-        self._journal.emit(event, keys=(f"user:{user[:128]}",))
+        self._journal.emit(event, keys=(user_key(user),))
 
     # ---- for everybody
 
