@@ -225,7 +225,7 @@ class RunningLab:
     def skew(self, name: str, seconds: float) -> None:
         """Put a host's clock ahead (or, negative, behind) by ``seconds``."""
         node = self.node(name)
-        node.host.clock.skew_ns = round(seconds * SECOND)
+        self.world.skew(node.name, round(seconds * SECOND))
         node.journal.emit(events.Note(text=f"clock {abs(seconds):g} s {'behind' if seconds < 0 else 'ahead'}"))
 
     def can(self, capability: Capability) -> bool:

@@ -263,6 +263,10 @@ class World(ABC):
     def add_host(self, name: str, interfaces: Sequence[Interface], factory: HostFactory) -> Host:
         """Add a host, not yet started. Raises `ValueError` if the name, or an address in its zone, is taken."""
 
+    def skew(self, name: str, by_ns: int) -> None:
+        """Put a host's clock ahead of lab time by so many nanoseconds; behind where they are negative."""
+        self.hosts[name].clock.skew_ns = by_ns
+
     @property
     @abstractmethod
     def faults(self) -> FaultTable:

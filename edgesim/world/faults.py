@@ -134,15 +134,36 @@ class ResetConnection(Fault):
 Fired = Callable[[Fault, Flow, str], None]
 
 
+class Budgets:
+    """How often each rule with a budget has fired: in this process, where a world has no other."""
+
+    def __init__(self) -> None:
+        self._taken: dict[int, int] = {}
+
+    def take(self, number: int) -> int:
+        """Count a firing of a rule; return how many there were before it, in all processes of the world."""
+        before = self._taken.get(number, 0)
+        self._taken[number] = before + 1
+        return before
+
+    def taken(self, number: int) -> int:
+        """Return how often a rule has fired so far."""
+        return self._taken.get(number, 0)
+
+    def forget(self, number: int) -> None:
+        """Forget a rule that is lifted."""
+        self._taken.pop(number, None)
+
+
 class FaultTable:
     """The rules in force, in the order in which they were added."""
 
-    def __init__(self, entropy: Entropy, now: Callable[[], int], fired: Fired) -> None:
+    def __init__(self, entropy: Entropy, now: Callable[[], int], fired: Fired, budgets: Budgets | None = None) -> None:
         self._entropy = entropy
         self._now = now
         self._fired = fired
         self._rules: dict[int, Fault] = {}
-        self._left: dict[int, int | None] = {}
+        self._budgets = budgets if budgets is not None else Budgets()
         self._next = 1
 
     def __len__(self) -> int:
@@ -150,20 +171,24 @@ class FaultTable:
 
     def add(self, fault: Fault) -> int:
         """Put a rule in force; return its id."""
-        number, self._next = self._next, self._next + 1
-        self._rules[number] = fault
-        self._left[number] = fault.times
+        number = self._next
+        self.put(number, fault)
         return number
+
+    def put(self, number: int, fault: Fault) -> None:
+        """Put a rule in force under a number that no other has."""
+        self._next = max(self._next, number + 1)
+        self._rules[number] = fault
 
     def remove(self, number: int) -> None:
         """Lift a rule; lifting one that is gone already is no error."""
-        self._rules.pop(number, None)
-        self._left.pop(number, None)
+        if self._rules.pop(number, None) is not None:
+            self._budgets.forget(number)
 
     def clear(self) -> None:
         """Lift all rules."""
-        self._rules.clear()
-        self._left.clear()
+        for number in tuple(self._rules):
+            self.remove(number)
 
     def rules(self) -> list[tuple[int, Fault]]:
         """Return the rules in force with their ids."""
@@ -189,12 +214,12 @@ class FaultTable:
                 continue
             if fault.probability < 1.0 and self._entropy.random() >= fault.probability:
                 continue
-            left = self._left[number]
-            if left is not None:
-                if left <= 1:
+            if fault.times is not None:
+                before = self._budgets.take(number)
+                if before >= fault.times - 1:
                     self.remove(number)
-                else:
-                    self._left[number] = left - 1
+                if before >= fault.times:
+                    continue
             yield fault
 
     def on_connect(self, flow: Flow) -> str | None:

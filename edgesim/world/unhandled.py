@@ -66,11 +66,15 @@ class UnhandledErrors:
             exception=error,
             where=_where(error),
         )
-        self.count += 1
-        self._last.append(found)
-        for listener in self._listeners:
-            listener(found)
+        self.take(found)
         return found
+
+    def take(self, error: UnhandledError) -> None:
+        """Take an error that is described already."""
+        self.count += 1
+        self._last.append(error)
+        for listener in self._listeners:
+            listener(error)
 
 
 def _where(error: BaseException | None) -> str:

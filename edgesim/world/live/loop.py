@@ -245,7 +245,7 @@ class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed 
         except OSError as error:
             raise self.network.explain_listen(error, local[0], local[1], udp=True) from error
         self.network.bound(life, transport)
-        return transport, protocol
+        return self.network.outlet(transport), protocol
 
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> list[Any]:
         if _running.get(None) is None:

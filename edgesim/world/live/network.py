@@ -292,6 +292,10 @@ class LiveNetwork:
         """A UDP socket is closed."""
         self._datagrams.pop(id(transport), None)
 
+    def outlet(self, transport: Any) -> Any:
+        """Return the transport by which a host sends datagrams."""
+        return transport
+
     def datagram(self, life: Incarnation, transport: Any, data: bytes, addr: Any) -> bytes | None:
         """Return what the host shall see of a datagram, or None."""
         local = transport.get_extra_info("sockname")[:2]

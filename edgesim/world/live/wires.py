@@ -149,7 +149,7 @@ class DatagramGate(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
-        self.inner.connection_made(transport)
+        self.inner.connection_made(self.network.outlet(transport))
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         tapped = self.network.datagram(self.life, self.transport, data, addr)

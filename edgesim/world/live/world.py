@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from edgesim.world.api import Capability, HostState, Incarnation, UnsupportedError
@@ -17,6 +18,26 @@ from edgesim.world.paths import Paths
 from edgesim.world.wires import Wires
 
 T = TypeVar("T")
+ZONES = ("internet", "dmz", "inside")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """What the processes of one lab have in common: its seed, and when it began.
+
+    ``began_ns`` is the machine's monotonic clock at lab time zero, which all processes of a machine read alike;
+    ``epoch_ns`` is Unix time then.
+    """
+
+    seed: int
+    began_ns: int
+    epoch_ns: int
+
+    @classmethod
+    def now(cls, seed: int | None = None) -> Beginning:
+        """Return the beginning of a lab that begins now, with a seed of its own unless told."""
+        drawn = int.from_bytes(os.urandom(8), "big") if seed is None else seed
+        return cls(seed=drawn, began_ns=time.monotonic_ns(), epoch_ns=time.time_ns())
 
 
 class LiveWorld(HostLifecycle):
@@ -24,16 +45,20 @@ class LiveWorld(HostLifecycle):
 
     kind = "live"
     tells_errors = True
+    network_class = LiveNetwork
     capabilities = frozenset(
         {Capability.CLOCK_SKEW, Capability.FAULTS, Capability.PARTITION, Capability.EXTERNAL_CLIENTS}
     )
 
-    def __init__(self, seed: int | None = None, *, zones: tuple[str, ...] = ("internet", "dmz", "inside")) -> None:
-        super().__init__(int.from_bytes(os.urandom(8), "big") if seed is None else seed)
-        self._began = time.monotonic_ns()
-        self.epoch_ns = time.time_ns()
+    def __init__(
+        self, seed: int | None = None, *, zones: tuple[str, ...] = ZONES, beginning: Beginning | None = None
+    ) -> None:
+        began = beginning if beginning is not None else Beginning.now(seed)
+        super().__init__(began.seed)
+        self._began = began.began_ns
+        self.epoch_ns = began.epoch_ns
         self.loop: LiveLoop = LiveLoop()
-        self.network = LiveNetwork(
+        self.network = self.network_class(
             self.loop, zones, self.entropy, self.hosts, self.by_address, self.now, self._tell, self.admission
         )
         self.loop.network = self.network

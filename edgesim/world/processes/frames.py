@@ -1,0 +1,81 @@
+"""Frames between a lab's own process and those of its hosts: a length, a kind, and that many octets.
+
+Sans-IO: `frame` gives octets to send, `FrameReader` takes octets that came and gives frames. A length over the bound or
+a kind that nobody knows is a `FrameError`; nothing of the stream can be trusted after it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from enum import IntEnum
+
+HEAD = struct.Struct("!IB")
+MOST = 16 * 1024 * 1024
+"""Octets of a frame: an entry of the journal with the longest payload that is recorded whole is far below."""
+
+
+class Kind(IntEnum):
+    """What a frame is. The first five come from a host's process, the others go to it."""
+
+    ENTRY = 1
+    """Something for the journal, in the words of whoever writes it."""
+    WATERMARK = 2
+    """Lab time (8 octets) before which nothing more comes from here, and the number of the question (4 octets)."""
+    KEPT = 3
+    """A change of the host's disk, see `edgesim.world.processes.disk`."""
+    ANSWER = 4
+    """The number of a question (4 octets), whether all went well (1 octet), and the answer."""
+    ERROR = 5
+    """An error that nobody handled, as JSON."""
+    ASK = 6
+    """The number of a question (4 octets), what is asked, a line feed, and the rest of the question."""
+    SYNC = 7
+    """A number (4 octets): answer with a watermark once all that came before has been done."""
+    CHANGE = 8
+    """Something that changed in the world around the host, see `edgesim.world.processes.changes`."""
+
+
+class FrameError(Exception):
+    """What came is no frame."""
+
+
+def frame(kind: Kind, body: bytes) -> bytes:
+    """Return a frame as octets. Raises `FrameError` where it is too long."""
+    if len(body) > MOST:
+        raise FrameError(f"a frame of {len(body):,} octets; {MOST:,} are the most")
+    return HEAD.pack(len(body), kind) + body
+
+
+class FrameReader:
+    """Puts frames together from octets as they come."""
+
+    def __init__(self, kinds: frozenset[Kind]) -> None:
+        self._kinds = {int(kind): kind for kind in kinds}
+        self._waiting = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[tuple[Kind, bytes]]:
+        """Take octets and yield the frames that are whole by now. Raises `FrameError`."""
+        waiting = self._waiting
+        waiting += data
+        start = 0
+        try:
+            while len(waiting) - start >= HEAD.size:
+                length, number = HEAD.unpack_from(waiting, start)
+                kind = self._kinds.get(number)
+                if kind is None:
+                    raise FrameError(f"a frame of kind {number}, which does not come from there")
+                if length > MOST:
+                    raise FrameError(f"a frame of {length:,} octets; {MOST:,} are the most")
+                end = start + HEAD.size + length
+                if len(waiting) < end:
+                    break
+                body = bytes(waiting[start + HEAD.size : end])
+                start = end
+                yield kind, body
+        finally:
+            del waiting[:start]
+
+
+FROM_HOSTS = frozenset({Kind.ENTRY, Kind.WATERMARK, Kind.KEPT, Kind.ANSWER, Kind.ERROR})
+TO_HOSTS = frozenset({Kind.ASK, Kind.SYNC, Kind.CHANGE})

@@ -1,0 +1,484 @@
+"""The live world with hosts in processes of their own, as the lab's own process has it.
+
+Every host is declared here, and its state and its lives are kept here, but most of them run elsewhere: a nursery forks a
+process for each life. A crash is SIGKILL, a freeze SIGSTOP, and peers see what the kernel makes of it. What changes around
+hosts (faults, partitions, firewalls, clocks) is told to all of them. A host may also run here, see `run_here`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import pickle
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from edgesim.world.api import Capability, HostState, Incarnation, UnsupportedError
+from edgesim.world.entropy import Entropy
+from edgesim.world.live.network import AddressInUseError
+from edgesim.world.live.world import ZONES, Beginning, LiveWorld
+from edgesim.world.processes.budgets import SharedBudgets
+from edgesim.world.processes.changes import Change, FaultAdded, Skewed, ToldFaults, ToldPaths
+from edgesim.world.processes.channel import Channel
+from edgesim.world.processes.disk import DiskError, Replica
+from edgesim.world.processes.frames import FROM_HOSTS, Kind
+from edgesim.world.processes.host import NUMBER, WATERMARK, HostWorld
+from edgesim.world.processes.network import SplitNetwork
+from edgesim.world.processes.nursery import Nursery, NurseryGone
+from edgesim.world.unhandled import UnhandledError
+
+ANSWERS = 30.0
+"""Seconds in which a host's process answers a question, unless whoever asks says otherwise."""
+ENDS = 5.0
+"""Seconds in which the system tells that a process was stopped, goes on, or has ended."""
+CAUGHT_UP = 0.25
+"""Seconds that a look at the journal waits for hosts that do not answer: those that are busy with something long."""
+READS = 1_000_000
+"""How often the rest of an ended process's channel may be read: to its end."""
+
+
+class NoAnswer(RuntimeError):
+    """A host's process did not answer: it is frozen, ended, or busy."""
+
+
+class ElsewhereError(RuntimeError):
+    """Something failed in a host's process."""
+
+
+class Elsewhere:
+    """The service of a host that runs in another process, as far as it can be used from here."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    async def ready(self) -> None:
+        """Wait until the host's service says that its links stand."""
+        await self._process.ask("ready", limit=None)
+
+    async def stop(self) -> None:
+        """Stop it in good order; its process ends."""
+        await self._process.ask("stop")
+
+
+class Process:
+    """A host's process in one of its lives."""
+
+    def __init__(self, world: ProcessWorld, name: str, life: Incarnation, sock: socket.socket) -> None:
+        self._world = world
+        self.name = name
+        self.life = life
+        self.pid = 0
+        self.expected = False
+        """Whether its end is wanted by now."""
+        self.frozen = False
+        self.why = ""
+        """What was wrong with what came from it."""
+        loop = world.loop
+        self.stopped = asyncio.Event()
+        self.continued = asyncio.Event()
+        self.ended: asyncio.Future[int] = loop.create_future()
+        self._asked: dict[int, asyncio.Future[bytes]] = {}
+        self._number = 0
+        self.synced = 0
+        """The number of the last synchronisation that it has answered."""
+        self.channel = Channel(sock, loop, FROM_HOSTS, self._frame, self._end)
+
+    async def ask(self, name: str, question: bytes = b"", *, limit: float | None = ANSWERS) -> bytes:
+        """Ask the process something and return its answer.
+
+        Raises `NoAnswer` where none comes within ``limit`` seconds, and what `raised` makes of a failure.
+        """
+        self._number += 1
+        number = self._number
+        answer = self._asked[number] = self._world.loop.create_future()
+        try:
+            if self.frozen:
+                raise NoAnswer(f"{self.name} is frozen: it does not answer")
+            if not self.channel.send(Kind.ASK, NUMBER.pack(number) + name.encode() + b"\n" + question):
+                raise NoAnswer(f"{self.name} does not answer: its process {self.pid} has ended, or does not read")
+            async with asyncio.timeout(limit):
+                return await answer
+        except TimeoutError:
+            why = "it is frozen" if self.frozen else f"nothing came within {limit:g} s"
+            raise NoAnswer(f"{self.name} does not answer: {why}") from None
+        finally:
+            self._asked.pop(number, None)
+
+    def _frame(self, kind: Kind, body: bytes) -> None:
+        world = self._world
+        if kind is Kind.ENTRY:
+            world.on_entry(self.name, body)
+        elif kind is Kind.WATERMARK:
+            if len(body) != WATERMARK.size:
+                self._wrong("a watermark that is none")
+                return
+            at_ns, self.synced = WATERMARK.unpack(body)
+            world.on_watermark(self.name, at_ns)
+        elif kind is Kind.KEPT:
+            try:
+                world.disks[self.name].apply(body)
+            except DiskError as error:
+                self._wrong(str(error))
+        elif kind is Kind.ERROR:
+            self._unhandled(body)
+        else:
+            number = NUMBER.unpack_from(body)[0] if len(body) > NUMBER.size else 0
+            answer = self._asked.get(number)
+            if answer is None or answer.done():
+                return
+            if body[NUMBER.size] == 1:
+                answer.set_result(body[NUMBER.size + 1 :])
+            else:
+                answer.set_exception(raised(body[NUMBER.size + 1 :]))
+
+    def _unhandled(self, body: bytes) -> None:
+        try:
+            told = json.loads(body)
+            said = f"{told['message']}: {told['error']}" if told["error"] else str(told["message"])
+            error = UnhandledError(
+                at_ns=int(told["at_ns"]), message=f"{self.name}: {said}", exception=None, where=str(told["where"])
+            )
+        except (ValueError, KeyError, TypeError):
+            self._wrong("an error that cannot be read")
+            return
+        self._world.unhandled.take(error)
+
+    def _wrong(self, why: str) -> None:
+        """What came from the process cannot be used: nothing more of it is read."""
+        self.channel.close()
+        self._end(why)
+
+    def _end(self, why: str | None) -> None:
+        """The channel has ended."""
+        gone = NoAnswer(f"{self.name} does not answer any more: its process {self.pid} has ended")
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(gone)
+        if why is not None:
+            self.why = why
+            self._world.broken(self)
+
+    def told(self, what: str, code: int) -> None:
+        """The nursery tells what became of the process."""
+        if what == "stopped":
+            self.continued.clear()
+            self.stopped.set()
+        elif what == "continued":
+            self.stopped.clear()
+            self.continued.set()
+        else:
+            if not self.channel.closed:
+                self.channel.read(READS)  # what it still said
+                if not self.channel.closed:
+                    self.channel.close()
+                    self._end(None)
+            if not self.ended.done():
+                self.ended.set_result(code)
+
+
+class ProcessWorld(LiveWorld):
+    """A live world whose hosts are processes, but for those that `run_here` names. `prepare` it before it runs."""
+
+    network_class = SplitNetwork
+    capabilities = LiveWorld.capabilities | {Capability.FREEZE}
+
+    def __init__(self, seed: int | None = None, *, zones: tuple[str, ...] = ZONES) -> None:
+        self.beginning = Beginning.now(seed)
+        super().__init__(beginning=self.beginning, zones=zones)
+        network = self.network
+        network.paths = ToldPaths(zones, self.hosts, self._change)
+        chance = Entropy(self.seed, "faults")
+        self._budgets = SharedBudgets()
+        network.faults = ToldFaults(chance, self.now, network._fault_fired, self._budgets, self._change)
+        self.processes: dict[str, Process] = {}
+        """The processes that run, by host."""
+        self.disks: dict[str, Replica] = {}
+        self.on_entry: Callable[[str, bytes], None] = lambda host, entry: None
+        """Called with what a host's process has for the journal."""
+        self.on_watermark: Callable[[str, int], None] = lambda host, at_ns: None
+        """Called with the lab time before which nothing more comes from a host's process."""
+        self.on_running: Callable[[str, bool], None] = lambda host, runs: None
+        """Called when a host's process begins or ends to run; a frozen one does not run."""
+        self._nursery: Nursery | None = None
+        self._here: set[str] = set()
+        self._by_pid: dict[int, Process] = {}
+        self._sync = 0
+
+    def prepare(self, build: Callable[[HostWorld], None]) -> None:
+        """Fork the nursery, whose processes run ``build`` with their world and then serve.
+
+        Do it while this process has one thread and its loop does not run, when everything that processes are to share
+        is imported and made. Raises `RuntimeError` where it cannot be done.
+        """
+        beginning, budgets = self.beginning, self._budgets
+
+        def born(name: str, sock: socket.socket) -> None:
+            world = HostWorld(name, sock, beginning, budgets)
+            build(world)
+            world.serve()
+
+        self._nursery = nursery = Nursery.open(born, at_end=budgets.close)
+        nursery.attach(self.loop)
+        nursery.told = self._told
+        nursery.gone = self._nursery_gone
+
+    def run_here(self, name: str) -> None:
+        """Have a host run in this process from its next life on: a client or a script that a story holds in hand."""
+        if name in self.processes:
+            raise RuntimeError(f"{name} runs in a process of its own")
+        self._here.add(name)
+
+    def runs_here(self, name: str) -> bool:
+        """Say whether a host runs, or would run, in this process."""
+        return name in self._here
+
+    def process(self, name: str) -> int | None:
+        """Return the number of a host's process, where it has one of its own and lives."""
+        found = self.processes.get(name)
+        return found.pid if found is not None else None
+
+    # ---- lifecycle
+
+    async def start(self, name: str) -> None:
+        if name in self._here:
+            await super().start(name)
+            return
+        host = self.hosts[name]
+        if host.state in (HostState.UP, HostState.STARTING, HostState.FROZEN):
+            raise RuntimeError(f"{name} is {host.state.value} already")
+        life = host.life = Incarnation(host, host.life.number + 1)
+        self._enter(host, HostState.STARTING)
+        try:
+            process = await self._made(name, life)
+            await process.ask("start", self._given(name, life), limit=None)
+        except BaseException:
+            if host.life is life and not life.fenced:
+                await self._end(name, HostState.CRASHED, resets=True)
+            raise
+        if not life.fenced:
+            host.service = Elsewhere(process)
+            self._enter(host, HostState.UP)
+
+    async def _made(self, name: str, life: Incarnation) -> Process:
+        ours, theirs = socket.socketpair()
+        process = Process(self, name, life, ours)
+        try:
+            if self._nursery is None:
+                raise RuntimeError("this world was not prepared: no process can be made")
+            process.pid = await self._nursery.fork(name, theirs)
+        except BaseException:
+            process.channel.close()
+            raise
+        self.processes[name] = process
+        self._by_pid[process.pid] = process
+        self.on_running(name, True)
+        return process
+
+    def _given(self, name: str, life: Incarnation) -> bytes:
+        """Return what a host's process needs to know when it starts."""
+        assert isinstance(self.network.paths, ToldPaths)
+        changes: list[Change] = self.network.paths.all()
+        changes += [FaultAdded(number, fault) for number, fault in self.network.faults.rules()]
+        changes += [Skewed(host.name, host.clock.skew_ns) for host in self.hosts.values() if host.clock.skew_ns]
+        return pickle.dumps(
+            {
+                "incarnation": life.number,
+                "incarnations": {each.name: each.incarnation for each in self.hosts.values()},
+                "disk": self.disks.setdefault(name, Replica()).dump(),
+                "changes": changes,
+            }
+        )
+
+    async def stop(self, name: str) -> None:
+        process = self.processes.get(name)
+        if process is None:
+            await super().stop(name)
+            return
+        host = self.hosts[name]
+        if host.state is not HostState.UP:
+            return
+        process.expected = True
+        await process.ask("stop")
+        try:
+            async with asyncio.timeout(ENDS):
+                await asyncio.shield(process.ended)
+        except TimeoutError:
+            pass  # it is killed
+        await self._end(name, HostState.STOPPED, resets=True)
+
+    async def _end(self, name: str, state: HostState, *, resets: bool) -> None:
+        process = self.processes.get(name)
+        host = self.hosts[name]
+        if process is None or process.life is not host.life:
+            await super()._end(name, state, resets=resets)
+            return
+        if host.life.fenced:
+            return
+        process.expected = True
+        if not process.ended.done():
+            self._signal(process, signal.SIGKILL)
+            async with asyncio.timeout(ENDS):
+                await asyncio.shield(process.ended)
+        self._buried(process, state)
+
+    def _buried(self, process: Process, state: HostState) -> None:
+        """A host's process has ended."""
+        host = self.hosts[process.name]
+        process.life.fenced = True
+        self.processes.pop(process.name, None)
+        self._by_pid.pop(process.pid, None)
+        if host.life is process.life:
+            host.service = None
+            self._enter(host, state)
+        self.on_running(process.name, False)
+
+    async def freeze(self, name: str) -> None:
+        process, host = self._elsewhere(name), self.hosts[name]
+        if host.state is not HostState.UP:
+            raise RuntimeError(f"{name} is {host.state.value}")
+        process.stopped.clear()
+        self._signal(process, signal.SIGSTOP)
+        async with asyncio.timeout(ENDS):
+            await process.stopped.wait()
+        process.channel.read(READS)  # what it said before
+        process.frozen = True
+        self.on_running(name, False)
+        self._enter(host, HostState.FROZEN)
+
+    async def thaw(self, name: str) -> None:
+        host = self.hosts[name]
+        if host.state is not HostState.FROZEN:
+            return
+        process = self._elsewhere(name)
+        process.continued.clear()
+        self._signal(process, signal.SIGCONT)
+        async with asyncio.timeout(ENDS):
+            await process.continued.wait()
+        process.frozen = False
+        self._enter(host, HostState.UP)
+        self.on_running(name, True)
+
+    def _elsewhere(self, name: str) -> Process:
+        """Return a host's process; one that runs in this one cannot be frozen."""
+        process = self.processes.get(name)
+        if process is None:
+            if self.hosts[name].state is HostState.UP:
+                raise UnsupportedError(Capability.FREEZE)
+            raise RuntimeError(f"{name} is {self.hosts[name].state.value}")
+        return process
+
+    def _signal(self, process: Process, number: int) -> None:
+        assert self._nursery is not None
+        try:
+            self._nursery.signal(process.pid, number)
+        except NurseryGone:
+            self._nursery_gone()
+
+    # ---- what becomes of processes by themselves
+
+    def _told(self, pid: int, what: str, code: int) -> None:
+        process = self._by_pid.get(pid)
+        if process is None:
+            return
+        process.told(what, code)
+        if what == "ended" and not process.expected and self.hosts[process.name].state is not HostState.STARTING:
+            if code not in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):
+                how = f"by signal {-code}" if code < 0 else f"with status {code}"
+                self._complain(f"{process.name}: its process {pid} ended {how}")
+            self._buried(process, HostState.CRASHED)
+
+    def broken(self, process: Process) -> None:
+        """What a host's process said cannot be used: the process is ended, and nothing else is harmed."""
+        self._complain(f"{process.name}: its process {process.pid} was ended, for it sent {process.why}")
+        self._signal(process, signal.SIGKILL)
+
+    def _nursery_gone(self) -> None:
+        """Without its nursery no process can be made, and none would be ended if this one were: so all are, now."""
+        for process in tuple(self.processes.values()):
+            if not process.ended.done():
+                process.expected = True
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
+                process.told("ended", -signal.SIGKILL)
+                self._buried(process, HostState.CRASHED)
+
+    def _complain(self, text: str) -> None:
+        self.unhandled.take(UnhandledError(at_ns=self.now(), message=text, exception=None, where=""))
+
+    # ---- what changes around hosts
+
+    def skew(self, name: str, by_ns: int) -> None:
+        super().skew(name, by_ns)
+        self._change(Skewed(name, by_ns))
+
+    def _change(self, change: Change) -> None:
+        """Tell every process of a change, and wait until those that answer have made it."""
+        if self.processes:
+            told = pickle.dumps(change)
+            for process in self.processes.values():
+                process.channel.send(Kind.CHANGE, told)
+            self.catch_up()
+
+    # ---- the journal's streams
+
+    def ask_watermarks(self) -> None:
+        """Ask every process that runs for its watermark; `on_watermark` hears the answers."""
+        self._sync = (self._sync + 1) % 2**32
+        for process in self.processes.values():
+            if not process.frozen:
+                process.channel.send(Kind.SYNC, NUMBER.pack(self._sync))
+
+    def catch_up(self, patience: float = CAUGHT_UP) -> None:
+        """Read, without giving way, what the hosts' processes have said up to now; those that do not answer are left
+        out after ``patience`` seconds."""
+        self.ask_watermarks()
+        number, until = self._sync, time.monotonic() + patience
+        waiting = {
+            process.channel.fileno(): process
+            for process in self.processes.values()
+            if not process.frozen and not process.channel.closed
+        }
+        poll = select.poll()
+        for fileno in waiting:
+            poll.register(fileno, select.POLLIN)
+        while waiting and (left := until - time.monotonic()) > 0:
+            for fileno, _ in poll.poll(left * 1000):
+                process = waiting[fileno]
+                process.channel.read(1)
+                if process.synced == number or process.channel.closed:
+                    poll.unregister(fileno)
+                    del waiting[fileno]
+
+    # ---- the end
+
+    async def _shut_down(self) -> None:
+        for process in self.processes.values():
+            process.expected = True
+            self._signal(process, signal.SIGKILL)
+        try:
+            await super()._shut_down()
+        finally:
+            if self._nursery is not None:
+                self._nursery.close()
+            self._budgets.close()
+
+
+def raised(told: bytes) -> Exception:
+    """Return the exception that a failure in a host's process is here."""
+    try:
+        values: dict[str, Any] = json.loads(told)
+        kind, text = str(values["kind"]), str(values["text"])
+    except (ValueError, KeyError, TypeError):
+        return ElsewhereError("it failed, and what it said of it cannot be read")
+    if "errno" in values:
+        number = values["errno"]
+        if kind == AddressInUseError.__name__:
+            return AddressInUseError(number, text)
+        return OSError(number, text) if number is not None else OSError(text)
+    return ElsewhereError(f"{kind}: {text}")
