@@ -62,6 +62,8 @@ def _on_host(name: str, cls: str, text: str) -> None:
 _on_host("start", "StartHost", "Start a host that is down.")
 _on_host("stop", "StopHost", "Stop a host in good order.")
 _on_host("crash", "Crash", "End a host's processes at once; its peers see resets.")
+_on_host("freeze", "Freeze", "Stop a host's time: its peers meet silence. Needs a lab of processes (up --processes).")
+_on_host("thaw", "Thaw", "Let a frozen host go on.")
 
 
 @command.command("restart")

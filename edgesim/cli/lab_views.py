@@ -6,14 +6,14 @@ import json
 
 import click
 
-from edgesim.cli import drawing, guide, output, services, standing
+from edgesim.cli import drawing, guide, output, services
 from edgesim.cli.live_lab import Ready
 
 
 def print_json(ready: Ready) -> None:
     """Print the lab as one line of JSON."""
-    deployment, running = ready.lab.deployment, ready.running
-    listening = services.listening(deployment, ready.lab.world.sockets())
+    deployment, running = ready.deployment, ready.running
+    listening = services.listening(deployment, ready.sockets)
     value = {
         "deployment": deployment.name,
         "ready_seconds": round(ready.seconds, 3),
@@ -56,15 +56,15 @@ def print_json(ready: Ready) -> None:
 
 def print_tables(ready: Ready) -> None:
     """Print tables of hosts and users, and what one needs next."""
-    deployment, running = ready.lab.deployment, ready.running
+    deployment, running = ready.deployment, ready.running
     output.say(f"The lab `{deployment.name}` is up, in {ready.seconds:.2f} s. Ctrl-C stops it.", bold=True)
     if not ready.complete:
         output.say("Not every link stands (`edgesim status`, `edgesim zones`):", fg="yellow")
-        for line in standing.down(ready.lab):
+        for line in ready.down:
             output.say(f"  {line}", fg="yellow")
     output.say()
     hosts = output.table("host", "role", "address", "zone", "port", "service")
-    listening = services.listening(deployment, ready.lab.world.sockets())
+    listening = services.listening(deployment, ready.sockets)
     for spec in deployment.host_specs():
         if spec.kind == "client":
             continue
@@ -89,7 +89,7 @@ def print_tables(ready: Ready) -> None:
 
 
 def _next_steps(ready: Ready) -> None:
-    deployment, running = ready.lab.deployment, ready.running
+    deployment, running = ready.deployment, ready.running
     told = guide.guide(deployment, running.ca_file)
     output.say("Trust these CAs in clients, for tests only (private to this installation):", bold=True)
     output.say(f"  {running.ca_file}")

@@ -6,29 +6,35 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import click
 
 from edgesim.cli import places, standing, state
 from edgesim.cli.drawn_secrets import with_own_secrets
 from edgesim.cli.problems import Problem, unwritten
-from edgesim.control import ControlServer, InProcess
+from edgesim.control import Carrier, ControlError, ControlServer, InProcess, Netstat
+from edgesim.control.distributed import Distributed
+from edgesim.control.host_process import Plan
 from edgesim.deployment import Deployment
 from edgesim.deployment.subject_names import has_form_of_fqdn
 from edgesim.journal import Bounds, Journal
 from edgesim.journal.bounds import SECOND
+from edgesim.journal.joined import JoinedJournal
 from edgesim.journal.spool import PATIENCE
 from edgesim.journal.visible import visible
-from edgesim.lab import RunningLab
+from edgesim.lab import RunningLab, minted
 from edgesim.lab.doors import affordable
 from edgesim.pki import Authorities, PkiError
 from edgesim.pki.installation import installation_authorities, validity_from
 from edgesim.world import files, machine
 from edgesim.world.background import Background, end_within
 from edgesim.world.live import LiveWorld
+from edgesim.world.netstat import SocketRow
+from edgesim.world.processes import ProcessWorld
 from edgesim.world.unhandled import UnhandledError
 
 JOURNAL = "journal.jsonl"
@@ -52,15 +58,17 @@ FLUSH = 1.0
 
 @dataclass(slots=True, kw_only=True)
 class Ready:
-    """A lab that is up. ``complete`` says whether every link stands.
+    """A lab that is up. ``complete`` says whether every link stands; ``down`` are lines about those that do not.
 
     ``directory`` is the state directory where other commands have to be told it, else empty.
     """
 
-    lab: RunningLab
+    deployment: Deployment
+    sockets: Sequence[SocketRow]
     running: state.Running
     seconds: float
     complete: bool
+    down: Sequence[str] = ()
     directory: str = ""
 
 
@@ -81,12 +89,14 @@ class LiveLab:
         seed: int | None,
         keylog: Path | None,
         plain_roots: bool = False,
+        processes: bool = False,
     ) -> None:
         self.deployment = deployment
         self.directory = directory
         self._seed = seed
         self._keylog = keylog
         self._plain_roots = plain_roots
+        self._processes = processes
         self._stop = asyncio.Event()
         self._disk = Background("journal")
         self._voice = Background("messages")
@@ -107,23 +117,13 @@ class LiveLab:
         try:
             if self._keylog is not None:
                 files.keep_private(str(self._keylog))
-            authorities = self._authorities()
-            world = LiveWorld(self._seed)
-            path, bounds = self.directory / JOURNAL, _bounds(self.deployment)
-            journal = Journal(world, spool=path, bounds=bounds, writer=self._disk)
+            lab, carrier = self._built(self._authorities())
         except OSError as error:
             raise unwritten(error, self.directory) from None
-        lab = RunningLab(
-            world,
-            self.deployment,
-            journal=journal,
-            authorities=authorities,
-            validity=validity_from(machine.today(), self.deployment.defaults.tls.certificate_days),
-            keylog=str(self._keylog) if self._keylog else None,
-        )
+        world, journal = cast(LiveWorld, lab.world), lab.journal
         world.unhandled.listen(Complaints(machine.stopwatch, self._say))
         try:
-            world.run(self._live(lab, ready, began))
+            world.run(self._live(lab, carrier, ready, began))
         finally:
             state.remove(self.directory)
             journal.close(self._left())
@@ -133,6 +133,32 @@ class LiveLab:
             if said is not None:
                 said.wait(LAST)
             self._ended = True
+
+    def _built(self, authorities: Authorities) -> tuple[RunningLab, Carrier]:
+        """Build the lab in its world, and what carries commands to it. Raises `Problem`, and `OSError`."""
+        deployment, bounds = self.deployment, _bounds(self.deployment)
+        keylog = str(self._keylog) if self._keylog else None
+        validity = validity_from(machine.today(), deployment.defaults.tls.certificate_days)
+        world = ProcessWorld(self._seed) if self._processes else LiveWorld(self._seed)
+        certificates = minted(world, deployment, authorities, validity)
+        if isinstance(world, ProcessWorld):
+            plan = Plan(deployment=deployment, certificates=certificates, keylog=keylog, bounds=bounds)
+            try:
+                plan.prepare(world)
+            except RuntimeError as error:
+                raise Problem(str(error)) from None
+        path = self.directory / JOURNAL
+        try:
+            if isinstance(world, ProcessWorld):
+                journal: Journal = JoinedJournal(world, world, spool=path, bounds=bounds, writer=self._disk)
+            else:
+                journal = Journal(world, spool=path, bounds=bounds, writer=self._disk)
+        except OSError:
+            if isinstance(world, ProcessWorld):
+                world.abandon()
+            raise
+        lab = RunningLab(world, deployment, journal=journal, certificates=certificates, keylog=keylog)
+        return lab, Distributed(lab, world) if isinstance(world, ProcessWorld) else InProcess(lab)
 
     # ---- what may block
 
@@ -203,7 +229,7 @@ class LiveLab:
         except PkiError as error:
             raise Problem(str(error)) from None
 
-    async def _live(self, lab: RunningLab, ready: Callable[[Ready], None], began: float) -> None:
+    async def _live(self, lab: RunningLab, carrier: Carrier, ready: Callable[[Ready], None], began: float) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):
@@ -213,10 +239,10 @@ class LiveLab:
         except OSError as error:
             raise Problem(str(error.args[1] if len(error.args) > 1 else error), _ADDRESSES) from None
         settling = loop.create_task(lab.settle(SETTLE))
-        waiting = loop.call_later(SLOW, _say_slow, lab)
+        waiting = loop.create_task(_say_slow(carrier))
         stopping = loop.create_task(self._stop.wait())
         stopping.add_done_callback(lambda _: settling.cancel())
-        control = ControlServer(lab.world, InProcess(lab), machine.token())
+        control = ControlServer(lab.world, carrier, machine.token())
         with contextlib.suppress(asyncio.CancelledError):
             complete = await settling
             waiting.cancel()
@@ -227,7 +253,17 @@ class LiveLab:
                 raise unwritten(error, self.directory) from None
             seconds = machine.stopwatch() - began
             where = "" if self.directory == places.state_directory(None) else str(self.directory)
-            ready(Ready(lab=lab, running=running, seconds=seconds, complete=complete, directory=where))
+            ready(
+                Ready(
+                    deployment=self.deployment,
+                    sockets=(await carrier.ask(Netstat())).rows,
+                    running=running,
+                    seconds=seconds,
+                    complete=complete,
+                    down=() if complete else await standing.down(carrier),
+                    directory=where,
+                )
+            )
             flushing = loop.create_task(_flush(lab.journal, self._say))
             await stopping
             flushing.cancel()
@@ -336,10 +372,13 @@ def _more_domains(deployment: Deployment) -> list[str]:
     return found + [name for name in derived if not any(name == each or name.endswith(f".{each}") for each in covering)]
 
 
-def _say_slow(lab: RunningLab) -> None:
-    """Say what keeps the lab from being ready: on standard error, so that JSON stays alone."""
-    links = standing.down(lab)
-    if links:
+async def _say_slow(carrier: Carrier) -> None:
+    """Say after a while what keeps the lab from being ready: on standard error, so that JSON stays alone."""
+    await asyncio.sleep(SLOW)
+    with contextlib.suppress(ControlError):  # a host that goes down meanwhile
+        links = await standing.down(carrier)
+        if not links:
+            return
         click.echo(f"Waiting for links that do not stand yet, at most {SETTLE:.0f} s:", err=True)
         for line in links:
             click.echo(f"  {line}", err=True)

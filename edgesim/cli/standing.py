@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from edgesim.lab import RunningLab
+from edgesim.control import Carrier, Links
 
 
-def down(lab: RunningLab) -> list[str]:
-    """Return a line for each link that Expressways keep up and that does not stand."""
-    return [
-        f"{host}: {link.what} to {link.peer}: {link.state}{f' ({link.reason})' if link.reason else ''}"
-        for host, link in lab.links()
+async def down(carrier: Carrier) -> tuple[str, ...]:
+    """Return a line for each link that Expressways keep up and that does not stand. Raises `ControlError`."""
+    return tuple(
+        f"{link.host}: {link.what} to {link.peer}: {link.state}{f' ({link.reason})' if link.reason else ''}"
+        for link in (await carrier.ask(Links())).links
         if not link.stands
-    ]
+    )

@@ -35,12 +35,14 @@ def command(directory: Path | None, as_json: bool) -> None:
         value["links"] = [dataclasses.asdict(link) for link in links]
         click.echo(json.dumps(value, separators=(",", ":")))
     else:
-        table = output.table("host", "state", "life", "address", "zone")
+        processes = any(host.process for host in hosts)
+        table = output.table("host", "state", "life", *(["process"] if processes else []), "address", "zone")
         for host in hosts:
             (address, zone), *more = host.addresses
-            table.add_row(host.name, host.state, str(host.incarnation), address, zone)
+            own = [str(host.process or "")] if processes else []
+            table.add_row(host.name, host.state, str(host.incarnation), *own, address, zone)
             for address, zone in more:
-                table.add_row("", "", "", address, zone)
+                table.add_row("", "", "", *([""] if processes else []), address, zone)
         up = f"{status.hosts_up} of {status.hosts} hosts are up"
         output.say(
             f"{status.deployment}, {status.world}, for {status.seconds:.0f} s, {status.entries} entries: {up}",

@@ -51,6 +51,7 @@ In another terminal: edgesim sign-in, status, netstat, zones, control."""
     is_flag=True,
     help="Roots without name constraints, for clients that refuse them (mbedTLS). Never trust these system-wide.",
 )
+@click.option("--processes", is_flag=True, help="A process for each host: crash is kill -9, and a host can be frozen.")
 @click.option("--seed", type=click.IntRange(0), help="What tags, nonces and the like derive from. [default: random]")
 def command(
     deployment: str,
@@ -63,6 +64,7 @@ def command(
     journal_size: int | None,
     journal_days: float | None,
     plain_roots: bool,
+    processes: bool,
     seed: int | None,
 ) -> None:
     """Start a lab on loopback addresses of this machine, and keep it until Ctrl-C.
@@ -91,7 +93,14 @@ def command(
         return
     chosen = {"defaults.journal.mebibytes": journal_size, "defaults.journal.days": journal_days}
     moved = moved.changed({name: value for name, value in chosen.items() if value is not None})
-    lab = LiveLab(moved, places.state_directory(directory), seed=seed, keylog=keylog, plain_roots=plain_roots)
+    lab = LiveLab(
+        moved,
+        places.state_directory(directory),
+        seed=seed,
+        keylog=keylog,
+        plain_roots=plain_roots,
+        processes=processes,
+    )
     lab.run(lab_views.print_json if as_json else lab_views.print_tables)
     if not as_json:
         click.echo("\nstopped")

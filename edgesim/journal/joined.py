@@ -1,7 +1,7 @@
 """A journal of several processes: the lab's own one joins what the hosts' processes write.
 
-A host's process has a `SentJournal`, which keeps nothing; the lab's own has the `JoinedJournal`. Entries travel as lines
-of the journal's own format, secrets shown.
+A host's process has a `SentJournal`, which keeps nothing; the lab's own has the `JoinedJournal`. Entries travel as
+lines of the journal's own format, secrets shown.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from edgesim.journal.entry import Entry
 from edgesim.journal.events import Event, JournalGap
 from edgesim.journal.joining import PATIENCE_NS, Joining
 from edgesim.journal.journal import SELF, Journal
-from edgesim.world import SECOND, World
+from edgesim.world import World
 
 INTERVAL_S: Final = 0.01
 """Seconds that an entry waits before the other processes are asked how far they are: as many share the question."""
@@ -28,7 +28,9 @@ HERE: Final = ""
 class Streams(Protocol):
     """A world whose hosts' processes write, see `edgesim.world.processes.ProcessWorld`."""
 
-    loop: asyncio.AbstractEventLoop
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop: ...
+
     on_entry: Callable[[str, bytes], None]
     on_watermark: Callable[[str, int], None]
     on_running: Callable[[str, bool], None]
@@ -41,8 +43,8 @@ class Streams(Protocol):
 class JoinedJournal(Journal):
     """The journal of a lab whose hosts are processes. ``streams`` is its world.
 
-    An entry is heard of, and has its place, once nothing before it can come any more: some ten milliseconds after it was
-    written. `catch_up` waits for that.
+    An entry is heard of, and has its place, once nothing before it can come any more: some ten milliseconds after it
+    was written. `catch_up` waits for that.
     """
 
     def __init__(self, world: World, streams: Streams, **options: Any) -> None:
@@ -104,6 +106,7 @@ class JoinedJournal(Journal):
         if not self._closed:
             for stream, entry in self._joining.release(self.world.now() + 2 * PATIENCE_NS):
                 self._put(stream, entry)
+            self._joining = Joining()  # what the journal says of itself at its end waits for nobody
         if self._timer is not None:
             self._timer.cancel()
         super().close(*patience)
@@ -128,7 +131,7 @@ class JoinedJournal(Journal):
             self._streams.ask_watermarks()
 
     def _put(self, stream: str, entry: Entry[Event]) -> None:
-        """Give an entry its place. A process writes of other hosts too, and knows neither their lives nor their clocks."""
+        """Give an entry its place. A process writes of other hosts, too, whose lives and clocks it does not know."""
         incarnation, host_ns = entry.incarnation, entry.host_ns
         if stream != HERE and entry.node != stream:
             host = self.world.hosts.get(entry.node)
@@ -155,17 +158,31 @@ class SentJournal(Journal):
         self._unsent_since = 0
 
     def append(self, entry: Entry[Event]) -> None:
-        if self._unsent and entry.event.kind != JournalGap.kind:
-            missing, self._unsent = self._unsent, 0
-            reason = "entries came faster than the lab's own process took them"
-            self.record(SELF, JournalGap(missing=missing, reason=reason, since_ns=self._unsent_since))
-        if not self._send(encode(entry, secrets=True)):
-            if not self._unsent:
-                self._unsent_since = entry.at_ns
-            self._unsent += 1
+        if not (self._unsent and not self._tell_unsent(entry)) and self._send(encode(entry, secrets=True)):
+            for listener in tuple(self._listeners):
+                listener(entry)
             return
-        for listener in tuple(self._listeners):
-            listener(entry)
+        self._unsent_since = self._unsent_since if self._unsent else entry.at_ns
+        self._unsent += 1
+
+    def _tell_unsent(self, entry: Entry[Event]) -> bool:
+        """Say, just before an entry, how many are missing; return whether that could be sent."""
+        reason = "entries came faster than the lab's own process took them"
+        gap = JournalGap(missing=self._unsent, reason=reason, since_ns=self._unsent_since)
+        told = Entry(
+            node=SELF,
+            incarnation=0,
+            sequence=0,
+            at_ns=entry.at_ns,
+            host_ns=self.world.epoch_ns + entry.at_ns,
+            direction="-",
+            peer=None,
+            event=gap,
+        )
+        if not self._send(encode(told)):
+            return False
+        self._unsent = 0
+        return True
 
 
-__all__ = ["INTERVAL_S", "SECOND", "JoinedJournal", "SentJournal"]
+__all__ = ["INTERVAL_S", "JoinedJournal", "SentJournal"]

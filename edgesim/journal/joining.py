@@ -14,8 +14,8 @@ from edgesim.journal.entry import Entry
 from edgesim.journal.events import Event
 
 PATIENCE_NS: Final = 250_000_000
-"""How long entries wait for a stream that says nothing: longer than a process that is busy with a handshake or an import
-takes to answer, and shorter than what people notice."""
+"""How long entries wait for a stream that says nothing: longer than a process that is busy with a handshake takes to
+answer, and shorter than what people notice."""
 MOST_HELD: Final = 20_000
 """Entries that are held at a time; of more, the oldest are released whatever the watermarks say."""
 

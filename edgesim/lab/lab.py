@@ -34,7 +34,8 @@ class RunningLab:
     Build it before anything runs; `start` brings the servers up in order and waits until their links stand or
     ``settle`` seconds of lab time have passed: a lab that is broken on purpose starts too. Leaf certificates are valid
     for ``validity``, left out from a day before the world's start for as long as a public CA allows. The deployment's
-    firewalls are in force from the start. Raises `UnsupportedError` for address translation that the world lacks.
+    firewalls are in force from the start. ``certificates`` are those of `minted`, where several processes share them.
+    Raises `UnsupportedError` for address translation that the world lacks.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class RunningLab:
         authorities: Authorities | None = None,
         validity: Validity | None = None,
         keylog: str | None = None,
+        certificates: Certificates | None = None,
     ) -> None:
         self.world = world
         self.deployment = deployment
@@ -55,11 +57,8 @@ class RunningLab:
         self.journal.record_payloads(whole=recording.whole_bytes, beginning=recording.beginning_bytes)
         self._zones: dict[tuple[str, str], tuple[int, str, str]] = {}
         self.journal.listen(self._hear)
-        minting = world.entropy("pki")
-        self.authorities = authorities or fixture_authorities(minting)
-        start = datetime.fromtimestamp(world.epoch_ns // SECOND, UTC)
-        dates = validity or validity_from(start, deployment.defaults.tls.certificate_days)
-        self.certificates = Certificates(deployment, self.authorities, minting, validity=dates, start=start)
+        self.certificates = certificates or minted(world, deployment, authorities, validity)
+        self.authorities = self.certificates.authorities
         self.keylog = keylog
         self.nodes: dict[str, Node] = {}
         if translates(deployment) and Capability.NAT not in world.capabilities:
@@ -105,10 +104,14 @@ class RunningLab:
         async def factory(host: Host) -> Service:
             node = self.nodes[spec.name]
             if host.incarnation > 1:  # what a deployment calls pending waits through the first start
-                node.installed.take_up()
+                self.take_up(node)
             return await build(node)
 
         return factory
+
+    def take_up(self, node: Node) -> None:
+        """Put in effect what was uploaded to a host: it starts again."""
+        node.installed.take_up()
 
     # ---- the whole
 
@@ -277,6 +280,17 @@ class RunningLab:
         event = entry.event
         if type(event) is events.ZoneState:
             self._zones[entry.node, event.zone] = (entry.incarnation, event.state, event.reason)
+
+
+def minted(
+    world: World, deployment: Deployment, authorities: Authorities | None = None, validity: Validity | None = None
+) -> Certificates:
+    """Mint every certificate of a deployment for a world; see `RunningLab`."""
+    minting = world.entropy("pki")
+    start = datetime.fromtimestamp(world.epoch_ns // SECOND, UTC)
+    dates = validity or validity_from(start, deployment.defaults.tls.certificate_days)
+    signers = authorities or fixture_authorities(minting)
+    return Certificates(deployment, signers, minting, validity=dates, start=start)
 
 
 def _search(spec: HostSpec) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from typing import Any
 
 from edgesim.node import Node
@@ -71,3 +72,10 @@ PRODUCTS: dict[str, Callable[[Node], Awaitable[Service]]] = {
     "unified_cm": _unified_cm,
     "im_presence": _im_presence,
 }
+
+
+def import_all() -> None:
+    """Import every product now, so that processes which are forked later share them."""
+    for name in sorted(set(PRODUCTS) - {"client", "dns"}):
+        import_module(f"edgesim.servers.{name}")
+    import_module("edgesim.servers.name_server")

@@ -263,6 +263,14 @@ class World(ABC):
     def add_host(self, name: str, interfaces: Sequence[Interface], factory: HostFactory) -> Host:
         """Add a host, not yet started. Raises `ValueError` if the name, or an address in its zone, is taken."""
 
+    def process(self, name: str) -> int | None:
+        """Return the number of the process that a running host has of its own; None where it has none."""
+        return None
+
+    def run_here(self, name: str) -> None:
+        """Have a host run in this process from its next start on: somebody here holds what runs on it in hand."""
+        return
+
     def skew(self, name: str, by_ns: int) -> None:
         """Put a host's clock ahead of lab time by so many nanoseconds; behind where they are negative."""
         self.hosts[name].clock.skew_ns = by_ns

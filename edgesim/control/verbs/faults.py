@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from edgesim.control.carrier import ControlError
-from edgesim.control.command import Done, EverywhereCommand, LabCommand, Seconds, Site, verb
+from edgesim.control.command import Done, LabCommand, Seconds, Site, verb
 from edgesim.world import SECOND, Capability, World
 from edgesim.world.faults import (
     BlackHole,
@@ -74,7 +74,7 @@ class FaultAdded:
 
 
 @verb("add-fault")
-class AddFault(EverywhereCommand[FaultAdded]):
+class AddFault(LabCommand[FaultAdded]):
     """Put a fault rule in force (`edgesim.world.faults`).
 
     ``source``, ``target``, ``port``, ``protocol`` and ``contains`` select traffic; ``times`` is the budget, ``seconds``
@@ -106,7 +106,7 @@ class AddFault(EverywhereCommand[FaultAdded]):
 
 
 @verb("remove-fault")
-class RemoveFault(EverywhereCommand[Done]):
+class RemoveFault(LabCommand[Done]):
     """Lift a fault rule by its id; without one, all."""
 
     number: int | None = None

@@ -8,9 +8,8 @@ from typing import Annotated
 from pydantic import Field
 
 from edgesim.control.carrier import ControlError
-from edgesim.control.command import WAITS, Done, HostCommand, LabCommand, Site, verb
+from edgesim.control.command import WAITS, Done, LabCommand, Site, verb
 from edgesim.control.verbs.links import Links, again
-from edgesim.node import Node
 from edgesim.world import Host, HostState
 
 __all__ = ["Crash", "Freeze", "PowerOff", "RestartHost", "SkewClock", "StartHost", "StopHost", "Thaw"]
@@ -107,7 +106,7 @@ class PowerOff(_Waits):
 
 @verb("freeze")
 class Freeze(_Waits):
-    """Stop a host's time. Simulated world only."""
+    """Stop a host's time. Needs a simulated world, or a live one with a process for each host."""
 
     async def work(self, site: Site) -> Done:
         self._host(site, up=True)
@@ -117,7 +116,7 @@ class Freeze(_Waits):
 
 @verb("thaw")
 class Thaw(_Waits):
-    """Let a frozen host go on. Simulated world only."""
+    """Let a frozen host go on."""
 
     async def work(self, site: Site) -> Done:
         self._host(site)
@@ -126,14 +125,13 @@ class Thaw(_Waits):
 
 
 @verb("skew")
-class SkewClock(HostCommand[Done]):
+class SkewClock(_OnHost):
     """Put a host's clock ahead of the lab's, or with a negative number behind; 0 sets it right."""
-
-    needs_up = False
 
     seconds: Annotated[float, Field(ge=-MOST_SKEW, le=MOST_SKEW, allow_inf_nan=False)]
 
-    async def work(self, site: Site, node: Node) -> Done:
-        site.lab.skew(node.name, self.seconds)
+    async def work(self, site: Site) -> Done:
+        self._host(site)
+        site.lab.skew(self.host, self.seconds)
         off = f"{abs(self.seconds):g} s {'behind' if self.seconds < 0 else 'ahead'}" if self.seconds else "right"
-        return Done(text=f"the clock of {node.name} is {off}")
+        return Done(text=f"the clock of {self.host} is {off}")

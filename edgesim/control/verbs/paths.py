@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgesim.control.carrier import ControlError
-from edgesim.control.command import Done, EverywhereCommand, Site, verb
+from edgesim.control.command import Done, LabCommand, Site, verb
 
 __all__ = ["Heal", "Partition"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Between(EverywhereCommand[Done]):
+class _Between(LabCommand[Done]):
     one: str
     other: str
     both_ways: bool = True

@@ -20,7 +20,10 @@ LAST_ERRORS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostRow:
-    """A host: its role in words, its addresses as (address, zone), its state, and which life it is in."""
+    """A host: its role in words, its addresses as (address, zone), its state, and which life it is in.
+
+    ``process`` is the number of the process that it has of its own, if it has one.
+    """
 
     name: str
     kind: str
@@ -28,6 +31,7 @@ class HostRow:
     addresses: tuple[tuple[str, str], ...]
     state: str
     incarnation: int
+    process: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +157,7 @@ class Hosts(LabCommand[HostTable]):
                     addresses=tuple((each.address, each.zone) for each in spec.interfaces),
                     state=there[spec.name].state.value,
                     incarnation=there[spec.name].incarnation,
+                    process=site.lab.world.process(spec.name),
                 )
                 for spec in site.lab.deployment.host_specs()
             )

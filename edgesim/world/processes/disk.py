@@ -1,9 +1,9 @@
 """A host's disk where the host is a process: what is written survives the process, whatever ends it.
 
-In the host's process the disk is a `Shelf`: a dictionary whose changes, and those of dictionaries in it, are told as they
-happen. Each goes over the channel at once, so the system has it before anything else can follow from it, and a process
-that is killed in the middle of it has told nothing. The lab's process keeps a `Replica`, which it gives to the host's next
-process; it never looks into values.
+In the host's process the disk is a `Shelf`: a dictionary whose changes, and those of dictionaries in it, are told as
+they happen. Each goes over the channel at once, so the system has it before anything else can follow from it, and a
+process that is killed in the middle of it has told nothing. The lab's process keeps a `Replica`, which it gives to the
+host's next process; it never looks into values.
 """
 
 from __future__ import annotations

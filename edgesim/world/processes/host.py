@@ -6,10 +6,8 @@ import asyncio
 import json
 import os
 import pickle
-import signal
 import socket
 import struct
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -62,8 +60,6 @@ class HostWorld(LiveWorld):
 
     def serve(self) -> None:
         """Run until the lab has no more use for this process."""
-        if sys.platform != "win32":
-            self.loop.add_signal_handler(signal.SIGINT, lambda: None)  # the lab ends its processes
         self.run(self._until_over())
 
     async def _until_over(self) -> None:

@@ -1,11 +1,12 @@
 """The process that makes the processes of hosts, and buries them.
 
-A lab's own process has an event loop and threads, so it must not fork. It forks a *nursery* once, early, while it has one
-thread and no loop; everything is imported and built by then, and every process that the nursery forks later shares it.
+A lab's own process has an event loop and threads, so it must not fork. It forks a *nursery* once, early, while it has
+one thread and its loop does not run; everything is imported and built by then, and every process that the nursery forks
+later shares it.
 
 The nursery does what its lab asks, a line of JSON each: ``fork`` (with the host's end of a channel as a descriptor),
-``signal``. It tells what became of each process: ``forked``, ``stopped``, ``continued``, ``ended``. When its lab is gone,
-however it went, the nursery reads the end of the channel and kills all that is left, stopped processes too.
+``signal``. It tells what became of each process: ``forked``, ``stopped``, ``continued``, ``ended``. When its lab is
+gone, however it went, the nursery reads the end of the channel and kills all that is left, stopped processes too.
 """
 
 from __future__ import annotations
@@ -30,11 +31,10 @@ IGNORED = (signal.SIGINT, signal.SIGTERM) if sys.platform != "win32" else ()
 """Signals that a terminal or a service manager sends to every process of a lab: its own process ends the others."""
 PATIENCE = 10.0
 """Seconds in which a nursery answers."""
-_ours: set[int] = set()
-"""Descriptors of the channels to nurseries of this process: a further nursery must not hold them open."""
+GONE = "the process that makes the processes of hosts has ended"
 
 
-class NurseryGone(RuntimeError):
+class NurseryGone(ChildProcessError):
     """The process that makes the processes of hosts has ended."""
 
 
@@ -52,7 +52,6 @@ class Nursery:
         """Called with a process, what became of it (``stopped``, ``continued``, ``ended``), and its exit status."""
         self.gone: Callable[[], None] = lambda: None
         """Called when the nursery itself has ended, though nobody asked it to."""
-        _ours.add(sock.fileno())
 
     @classmethod
     def open(cls, born: Born, at_end: Callable[[], None] = lambda: None) -> Nursery:
@@ -89,7 +88,9 @@ class Nursery:
 
     async def fork(self, name: str, end: socket.socket) -> int:
         """Have a host's process made and return its number; ``end`` is its end of the channel, and closed here."""
-        assert self._loop is not None
+        if self._loop is None:
+            end.close()
+            raise NurseryGone(GONE)
         self._number += 1
         number = self._number
         made = self._asked[number] = self._loop.create_future()
@@ -99,7 +100,8 @@ class Nursery:
             end.close()
         try:
             async with asyncio.timeout(PATIENCE):
-                return await made
+                pid: int = await made
+                return pid
         finally:
             self._asked.pop(number, None)
 
@@ -115,7 +117,7 @@ class Nursery:
             else:
                 socket.send_fds(self._socket, [line], [end.fileno()])
         except OSError as error:
-            raise NurseryGone(f"the process that makes the processes of hosts has ended: {error}") from None
+            raise NurseryGone(f"{GONE}: {error}") from None
 
     def _readable(self) -> None:
         try:
@@ -128,7 +130,7 @@ class Nursery:
             self._detach()
             for made in self._asked.values():
                 if not made.done():
-                    made.set_exception(NurseryGone("the process that makes the processes of hosts has ended"))
+                    made.set_exception(NurseryGone(GONE))
             self.gone()
             return
         *lines, self._waiting = (self._waiting + data).split(b"\n")
@@ -153,7 +155,6 @@ class Nursery:
         if self._socket.fileno() < 0:
             return
         self._detach()
-        _ours.discard(self._socket.fileno())
         self._socket.close()
         os.waitpid(self.pid, 0)
 
@@ -179,11 +180,11 @@ class _Nurse:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self._own = (heard, woken)
         while True:
-            ready, _, _ = select.select([self._socket, heard], [], [])
+            ready, _, _ = select.select([self._socket.fileno(), heard], [], [])
             if heard in ready:
                 os.read(heard, 4096)
                 self._look()
-            if self._socket in ready and not self._obey():
+            if self._socket.fileno() in ready and not self._obey():
                 self._end()
 
     def _end(self) -> NoReturn:

@@ -1,8 +1,8 @@
 """The live world with hosts in processes of their own, as the lab's own process has it.
 
-Every host is declared here, and its state and its lives are kept here, but most of them run elsewhere: a nursery forks a
-process for each life. A crash is SIGKILL, a freeze SIGSTOP, and peers see what the kernel makes of it. What changes around
-hosts (faults, partitions, firewalls, clocks) is told to all of them. A host may also run here, see `run_here`.
+Every host is declared here, and its state and its lives are kept here, but most of them run elsewhere: a nursery forks
+a process for each life. A crash is SIGKILL, a freeze SIGSTOP, and peers see what the kernel makes of it. What changes
+around hosts (faults, partitions, firewalls, clocks) is told to all of them. A host may also run here, see `run_here`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ READS = 1_000_000
 """How often the rest of an ended process's channel may be read: to its end."""
 
 
-class NoAnswer(RuntimeError):
+class NoAnswer(ConnectionError):
     """A host's process did not answer: it is frozen, ended, or busy."""
 
 
@@ -103,7 +103,8 @@ class Process:
             if not self.channel.send(Kind.ASK, NUMBER.pack(number) + name.encode() + b"\n" + question):
                 raise NoAnswer(f"{self.name} does not answer: its process {self.pid} has ended, or does not read")
             async with asyncio.timeout(limit):
-                return await answer
+                answered: bytes = await answer
+                return answered
         except TimeoutError:
             why = "it is frozen" if self.frozen else f"nothing came within {limit:g} s"
             raise NoAnswer(f"{self.name} does not answer: {why}") from None
@@ -229,7 +230,6 @@ class ProcessWorld(LiveWorld):
         nursery.gone = self._nursery_gone
 
     def run_here(self, name: str) -> None:
-        """Have a host run in this process from its next life on: a client or a script that a story holds in hand."""
         if name in self.processes:
             raise RuntimeError(f"{name} runs in a process of its own")
         self._here.add(name)
@@ -239,7 +239,6 @@ class ProcessWorld(LiveWorld):
         return name in self._here
 
     def process(self, name: str) -> int | None:
-        """Return the number of a host's process, where it has one of its own and lives."""
         found = self.processes.get(name)
         return found.pid if found is not None else None
 
@@ -456,6 +455,13 @@ class ProcessWorld(LiveWorld):
                     del waiting[fileno]
 
     # ---- the end
+
+    def abandon(self) -> None:
+        """Close a world that was prepared and is not going to run."""
+        if self._nursery is not None:
+            self._nursery.close()
+        self._budgets.close()
+        self.loop.close()
 
     async def _shut_down(self) -> None:
         for process in self.processes.values():

@@ -1,0 +1,104 @@
+"""What a host's own process is made of: the lab as far as this host is concerned, and what answers commands there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from edgesim.control.carrier import ControlError, TookTooLong
+from edgesim.control.coding import command_from_json, reply_to_json
+from edgesim.control.command import Command, EverywhereCommand, HostCommand, HostsCommand
+from edgesim.control.in_process import InProcess
+from edgesim.deployment import Deployment
+from edgesim.journal.bounds import EVERYTHING, Bounds
+from edgesim.journal.joined import SentJournal
+from edgesim.lab import Certificates, RunningLab, products
+from edgesim.lab.administration import NotRunning
+from edgesim.lab.keeping import keep, restore
+from edgesim.node import Node
+from edgesim.world import UnsupportedError
+from edgesim.world.processes import Answer, HostWorld, ProcessWorld
+from edgesim.world.processes.frames import Kind
+
+R = TypeVar("R")
+COMMAND = "command"
+"""The name of the question that carries a command."""
+Adds = Callable[["HostLab"], dict[str, Answer]]
+
+
+class HostLab(RunningLab):
+    """A lab of which one host runs here. What an administrator does to the host is kept on its disk."""
+
+    def take_up(self, node: Node) -> None:
+        restore(node)
+        super().take_up(node)
+        keep(node)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What all processes of a lab are built from. ``adds`` gives what a host's process answers beside commands."""
+
+    deployment: Deployment
+    certificates: Certificates
+    keylog: str | None = None
+    bounds: Bounds = EVERYTHING
+    adds: Adds = lambda _: {}
+
+    def prepare(self, world: ProcessWorld) -> None:
+        """Import and fork what makes the hosts' processes. Raises `RuntimeError` where that cannot be done here."""
+        products.import_all()
+        world.prepare(self.build)
+
+    def build(self, world: HostWorld) -> None:
+        """Build the lab in a host's process."""
+
+        def send(line: bytes) -> bool:
+            return world.channel.send(Kind.ENTRY, line)
+
+        lab = HostLab(
+            world,
+            self.deployment,
+            journal=SentJournal(world, send, bounds=self.bounds),
+            certificates=self.certificates,
+            keylog=self.keylog,
+        )
+        answering = _Answering(lab, world)
+        world.answers[COMMAND] = answering.answer
+        world.answers.update(self.adds(lab))
+
+
+class _Answering(InProcess):
+    """Does the work of commands on the one host that runs here."""
+
+    def __init__(self, lab: HostLab, world: HostWorld) -> None:
+        super().__init__(lab)
+        self._name = world.name
+
+    async def answer(self, question: bytes) -> bytes:
+        """Answer a command in JSON: the reply in JSON, or why there is none."""
+        node = self.lab.nodes[self._name]
+        try:
+            command = command_from_json(question)
+            reply = await self._work(command, node)
+            if isinstance(command, HostCommand):
+                keep(node)
+        except ControlError as error:
+            return b"-" + json.dumps({"kind": type(error).__name__, "text": str(error)}).encode()
+        return b"+" + reply_to_json(reply)
+
+    async def _work(self, command: Command[R], node: Node) -> R:
+        try:
+            async with asyncio.timeout(command.limit_s):
+                if isinstance(command, HostCommand | HostsCommand):
+                    return cast(R, await command.work(self, node))
+                if isinstance(command, EverywhereCommand):
+                    return cast(R, await command.work(self))
+        except TimeoutError:
+            raise TookTooLong(f"{command.name} did not end within {command.limit_s:g} s") from None
+        except (NotRunning, UnsupportedError) as error:
+            raise ControlError(str(error)) from None
+        raise ControlError(f"{command.name} is not answered by a host")

@@ -1,0 +1,75 @@
+"""A node's certificates, trust stores and what was uploaded, on its host's disk: for hosts whose process is not ours.
+
+Where the lab and its hosts share a process a node outlives the lives of its host. A host's own process ends with a
+life, so what an administrator did has to be on the disk, from where the next one takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+
+from edgesim.node import Node
+from edgesim.pki import Identity, TrustStore, Upload
+from edgesim.pki.keys import PrivateKey, key_pem
+
+KEY = "certificates and uploads"
+
+
+def keep(node: Node) -> None:
+    """Write a node's certificates to its host's disk."""
+    node.host.disk[KEY] = (
+        [(service, _identity(identity)) for service, identity in node.identities.items()],
+        [(store, _certificates(trust)) for store, trust in node.trusts.items()],
+        [
+            (each.store, _certificates(each.trusted), each.identity and _identity(each.identity), each.restarted)
+            for each in node.uploads
+        ],
+        [(service, key_pem(key)) for service, key in node.requested.items()],
+    )
+
+
+def restore(node: Node) -> None:
+    """Take a node's certificates from its host's disk, if an earlier life kept them there."""
+    kept = node.host.disk.get(KEY)
+    if kept is None:
+        return
+    identities, trusts, uploads, requested = kept
+    node.identities = {service: _read_identity(*identity) for service, identity in identities}
+    node.trusts = {store: TrustStore(node.trusts[store].name, _read(trust)) for store, trust in trusts}
+    node.uploads = [
+        Upload(
+            store=store,
+            trusted=_read(trusted),
+            identity=None if identity is None else _read_identity(*identity),
+            restarted=list(restarted),
+        )
+        for store, trusted, identity, restarted in uploads
+    ]
+    node.requested = {service: _read_key(key) for service, key in requested}
+
+
+def _identity(identity: Identity) -> tuple[bytes, list[bytes]]:
+    return identity.key_pem(), _certificates((identity.certificate, *identity.chain))
+
+
+def _read_identity(key: bytes, certificates: Sequence[bytes]) -> Identity:
+    leaf, *chain = _read(certificates)
+    return Identity(_read_key(key), leaf, tuple(chain))
+
+
+def _certificates(certificates: TrustStore | Sequence[x509.Certificate]) -> list[bytes]:
+    return [each.public_bytes(Encoding.DER) for each in certificates]
+
+
+def _read(certificates: Sequence[bytes]) -> tuple[x509.Certificate, ...]:
+    return tuple(x509.load_der_x509_certificate(each) for each in certificates)
+
+
+def _read_key(key: bytes) -> PrivateKey:
+    read: Any = load_pem_private_key(key, None)
+    found: PrivateKey = read
+    return found
