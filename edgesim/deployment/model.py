@@ -37,7 +37,7 @@ from edgesim.deployment.releases import Product, Release
 from edgesim.deployment.security import Certificate, TrustStore
 from edgesim.deployment.wires import wires
 from edgesim.world import Interface
-from edgesim.world.firewall import Network
+from edgesim.world.topology import Network
 from edgesim.world.wires import Wires
 
 if TYPE_CHECKING:

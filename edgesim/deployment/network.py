@@ -17,15 +17,11 @@ from pydantic import AfterValidator, Field
 from edgesim.deployment.base import Address, HostLabel, Model, Text, derived
 from edgesim.deployment.hosts import ExpresswayE, ZoneName
 from edgesim.world.firewall import (
-    INTERNET,
-    Firewall,
-    Network,
     Ports,
     Rule,
     RuleEndpoint,
     RuleError,
     Verdict,
-    Zone,
     parse_endpoint,
     parse_ports,
     parse_protocol,
@@ -33,6 +29,7 @@ from edgesim.world.firewall import (
     ports_text,
 )
 from edgesim.world.nat import SourceNat, StaticNat, parse_nat
+from edgesim.world.topology import INTERNET, Firewall, Network, Zone
 
 if TYPE_CHECKING:
     from edgesim.deployment.model import Deployment

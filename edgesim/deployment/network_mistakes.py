@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from edgesim.deployment.consistency import Mistake, Path, machine_paths
 from edgesim.deployment.network import FirewallPlan, Tree, overlap, parse_opening, wall_before, words
-from edgesim.world.firewall import INTERNET, Rule, ports_text
+from edgesim.world.firewall import Rule, ports_text
 from edgesim.world.firewall import parse_rule as rule_of
 from edgesim.world.nat import SourceNat, StaticNat
 from edgesim.world.nat import parse_nat as nat_of
+from edgesim.world.topology import INTERNET
 
 if TYPE_CHECKING:
     from edgesim.deployment.model import Deployment

@@ -16,7 +16,8 @@ from edgesim.deployment.flows import KINDS, ROLES, FlowKind, Numbers, Protocol, 
 from edgesim.deployment.hosts import ExpresswayE
 from edgesim.world import Host
 from edgesim.world.firewall import End as FlowEnd
-from edgesim.world.firewall import Firewall, Ports, ports_text
+from edgesim.world.firewall import Ports, ports_text
+from edgesim.world.topology import Firewall
 
 if TYPE_CHECKING:
     from edgesim.deployment.model import Deployment, HostSpec

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from edgesim.world.firewall import INTERNET
 from edgesim.world.paths import Passage, Paths
+from edgesim.world.topology import INTERNET
 
 if TYPE_CHECKING:
     from edgesim.deployment.model import Deployment

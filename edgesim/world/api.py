@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractContextManager
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from edgesim.world.admission import Admission
     from edgesim.world.faults import FaultTable
     from edgesim.world.netstat import SocketRow
-    from edgesim.world.paths import Paths
+    from edgesim.world.topology import Network
     from edgesim.world.unhandled import UnhandledError, UnhandledErrors
     from edgesim.world.wires import Wires
 
@@ -212,6 +213,31 @@ class Host:
         return await self.spawn(work, name=name)
 
 
+class PathControl(Protocol):
+    """What can be done to the paths between hosts (`edgesim.world.paths.Paths`)."""
+
+    def install(self, network: Network) -> None:
+        """Put zones and firewalls in force for new flows. Raises `ValueError` for what is not a tree of zones."""
+
+    def changed(self) -> None:
+        """Forget what was found out about addresses: there is a new host."""
+
+    def peer(self, host: Host | None, end: tuple[str, int]) -> Host | None:
+        """Return whom a peer's address and port mean to ``host`` behind translation, None where nobody translates."""
+
+    def cut(self, source: str, target: str) -> bool:
+        """Say whether nothing gets from ``source`` to ``target``."""
+
+    def partition(self, one: str, other: str, *, both_ways: bool = True) -> None:
+        """Cut the path from one host to another."""
+
+    def heal(self, one: str, other: str, *, both_ways: bool = True) -> None:
+        """Undo one `partition`."""
+
+    def partitioned(self, one: str, other: str, *, both_ways: bool = True) -> AbstractContextManager[None]:
+        """Cut the path for the length of a ``with`` block."""
+
+
 class World(ABC):
     """A network of hosts and the time they share."""
 
@@ -282,7 +308,7 @@ class World(ABC):
 
     @property
     @abstractmethod
-    def paths(self) -> Paths:
+    def paths(self) -> PathControl:
         """Links, partitions and the policy between zones."""
 
     @abstractmethod

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from edgesim.world.api import Host, Interface
 from edgesim.world.events import Address
-from edgesim.world.firewall import End, Firewall, Network, Verdict, Zone, outward_only
+from edgesim.world.firewall import End, Verdict
 from edgesim.world.nat import Binding, Bindings, SourceNat, StaticNat
+from edgesim.world.topology import Firewall, Network, Zone, outward_only
 
 TURNS = 8
 """How many static mappings one flow may pass; more is a loop of mappings, and goes nowhere."""

@@ -12,8 +12,8 @@ import pytest
 
 from edgesim.world import Host, HostState, Interface, World, here
 from edgesim.world.events import ConnectionClosed, ConnectionOpened, TlsEstablished, TlsFailed
-from edgesim.world.firewall import outward_only
 from edgesim.world.lifecycle import HostLifecycle
+from edgesim.world.topology import outward_only
 from tests.simrun import idle
 from tests.world.worlds import FAR, NEAR, OUTSIDE, authorities, both, play, tls_pair
 

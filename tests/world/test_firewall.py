@@ -9,8 +9,9 @@ import pytest
 
 from edgesim.world import SECOND, Host, Interface, World
 from edgesim.world.events import ConnectionFailed, DatagramDropped, FirewallBlocked
-from edgesim.world.firewall import Firewall, Network, Zone, parse_rule
+from edgesim.world.firewall import parse_rule
 from edgesim.world.sim import SimWorld
+from edgesim.world.topology import Firewall, Network, Zone
 from tests.simrun import host, idle, sim_run
 from tests.world.worlds import FAR, NEAR, both, play
 

@@ -11,10 +11,11 @@ from edgesim.journal import Journal, events
 from edgesim.journal.world_events import watch_world
 from edgesim.world import Capability, Host, Interface, here
 from edgesim.world.events import FirewallBlocked
-from edgesim.world.firewall import Firewall, Network, Zone, parse_rule
+from edgesim.world.firewall import parse_rule
 from edgesim.world.live import LiveWorld
 from edgesim.world.nat import FIRST_PORT, LAST_PORT, Binding, Bindings, parse_nat
 from edgesim.world.sim import SimWorld
+from edgesim.world.topology import Firewall, Network, Zone
 from tests.simrun import host, idle, sim_run
 from tests.world.test_firewall import Echo, ask, socket_on
 

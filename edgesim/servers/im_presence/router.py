@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from cryptography import x509
 
@@ -23,15 +23,13 @@ from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki.names import matches, names_of
 from edgesim.servers.im_presence.accounts import Account
+from edgesim.servers.im_presence.sessions import ChatSession
 from edgesim.xmpp.component_stream import component_of, realm_of
 from edgesim.xmpp.jid import Jid
 from edgesim.xmpp.link import XcpConnection
+from edgesim.xmpp.session import Session
 from edgesim.xmpp.xcp import XcpLink
 from edgesim.xmpp.xml import Element
-
-if TYPE_CHECKING:
-    from edgesim.servers.im_presence.carriers import LinkCarriers
-    from edgesim.servers.im_presence.sessions import ChatSession
 
 
 class OtherNodes(Protocol):
@@ -54,10 +52,22 @@ class NoOtherNodes:
         return False
 
 
+class NodeLink(Protocol):
+    """The sessions of a link to another node."""
+
+    connection: XcpConnection
+
+    def take(self, handed: Handed, stream: Session, *, client: str, data: bytes) -> None:
+        """Open a session at the other node for one whose home that is; ``data`` is what it begins with."""
+
+    def drop(self, session: str) -> None:
+        """End a session that was taken."""
+
+
 class Handed:
     """A session whose user's home is another node: one route of a link, with the client at this end."""
 
-    def __init__(self, chat: ChatSession, link: LinkCarriers, account: Account, done: Callable[[Handed], None]) -> None:
+    def __init__(self, chat: ChatSession, link: NodeLink, account: Account, done: Callable[[Handed], None]) -> None:
         self.chat = chat
         self.link = link
         self.account = account
@@ -105,7 +115,7 @@ class Router:
         homes: Mapping[Jid, str],
         *,
         tls: Callable[[], ssl.SSLContext],
-        link: Callable[[XcpLink], LinkCarriers],
+        link: Callable[[XcpLink], NodeLink],
         on_up: Callable[[str], None],
     ) -> None:
         self.node = node
@@ -115,7 +125,7 @@ class Router:
         self._tls = tls
         self._link = link
         self._on_up = on_up
-        self._links: dict[str, list[LinkCarriers]] = {name: [] for name in peers}
+        self._links: dict[str, list[NodeLink]] = {name: [] for name in peers}
         self._handed: dict[int, Handed] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -173,18 +183,18 @@ class Router:
         names = names_of(x509.load_der_x509_certificate(presented[0]))
         return any(matches(self._peers[name], each) for each in names)
 
-    def up(self, name: str, link: LinkCarriers) -> None:
+    def up(self, name: str, link: NodeLink) -> None:
         """Take a link into use."""
         self._links[name].append(link)
         if len(self._links[name]) == 1:
             self._on_up(name)
 
-    def down(self, name: str, link: LinkCarriers) -> None:
+    def down(self, name: str, link: NodeLink) -> None:
         """Forget a link."""
         if link in self._links[name]:
             self._links[name].remove(link)
 
-    def _way(self, name: str) -> LinkCarriers | None:
+    def _way(self, name: str) -> NodeLink | None:
         return next((each for each in self._links.get(name, ()) if each.connection.up), None)
 
     # ---- users of other nodes

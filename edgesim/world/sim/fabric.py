@@ -7,33 +7,25 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from edgesim.world.admission import Admission
-from edgesim.world.api import SECOND, Host, Incarnation, Interface
+from edgesim.world.api import SECOND, Host, Incarnation
 from edgesim.world.entropy import Entropy
 from edgesim.world.events import (
     Address,
     ConnectionFailed,
     ConnectionOpened,
-    FaultFired,
-    FirewallBlocked,
     WorldEvent,
 )
-from edgesim.world.faults import Fault, FaultTable, Flow
+from edgesim.world.faults import Flow
 from edgesim.world.firewall import End
 from edgesim.world.netstat import SocketRow
-from edgesim.world.paths import Blocked, FlowState, Passage, Paths
-from edgesim.world.sim.chance import Chance
-from edgesim.world.sim.datagrams import Datagrams
+from edgesim.world.paths import Blocked, FlowState, Passage
+from edgesim.world.sim.datagrams import Datagrams, UdpTransport
 from edgesim.world.sim.loop import SimLoop
+from edgesim.world.sim.routes import ANY, Routes, has_address
 from edgesim.world.sim.sockets import FakeSocket
 from edgesim.world.sim.tcp import TcpTransport
 from edgesim.world.tls.events import tls_event
 from edgesim.world.tls.layer import TlsLayer
-from edgesim.world.wires import Wires
-
-ANY = "0.0.0.0"
-LOOPBACK = "127.0.0.1"
-ZONES = ("internet", "dmz", "inside")
-"""From the outermost to the innermost: until a network is installed, connections are opened outward or within one."""
 
 
 class Listener:
@@ -90,7 +82,7 @@ class Listener:
         self.close()
 
 
-class Fabric:
+class Fabric(Routes):
     """All sockets of a simulated world and the paths between its hosts."""
 
     def __init__(
@@ -101,90 +93,13 @@ class Fabric:
         observer: Callable[[WorldEvent], None],
         admission: Admission,
     ) -> None:
-        self.loop = loop
-        self.admission = admission
-        self.hosts = hosts
+        super().__init__(loop, entropy, hosts, observer, admission)
         self.listeners: dict[tuple[str, str, int], Listener] = {}
-        self.datagrams = Datagrams(self)
         self.transports: dict[int, TcpTransport] = {}
-        self.paths = Paths(ZONES, hosts)
-        self.faults = FaultTable(entropy("faults"), lambda: loop.now_ns, self._fault_fired)
-        self.chance = Chance(entropy)
-        self.wires: Wires
-        self._latencies: dict[tuple[str, str, str, str], int] = {}
-        self._observer = observer
+        self.datagrams = Datagrams(self)
         self._connections = 0
-        self._ports: dict[str, int] = {}
 
-    def lay(self, wires: Wires) -> None:
-        """Go by these wires from now on. Without any, nothing can be sent."""
-        self.wires = wires
-        self.chance.lay(wires)
-        self.loop.ticks = self.chance if wires.tick else None
-        self.loop.turns = self.chance if wires.shuffled else None
-        self._latencies.clear()
-
-    def tell(self, event: type[WorldEvent], host: Host | None, /, **fields: Any) -> None:
-        """Tell the observers of something at ``host``."""
-        self._observer(event(at_ns=self.loop.now_ns, host=host.name if host else "?", **fields))
-
-    # ---- addresses and ports
-
-    def owner(self, host: Host, address: str) -> Host | None:
-        """Return the host that ``address`` means to ``host``."""
-        return host if address == LOOPBACK else self.paths.owner(host, address)
-
-    def source(self, host: Host, remote: str, local: str | None) -> str:
-        """Return the source address by which ``host`` reaches ``remote``."""
-        if local and local != ANY:
-            if not _has(host, local):
-                raise OSError(errno.EADDRNOTAVAIL, f"{host.name} has no address {local}")
-            return local
-        if remote == LOOPBACK or _has(host, remote):
-            return remote
-        return self.paths.interface(host, remote).address
-
-    def judge(self, host: Host, protocol: str, local: Address, remote: Address) -> Passage:
-        """Judge a new flow. What stays within a host meets nobody."""
-        if remote[0] == LOOPBACK or _has(host, remote[0]):
-            return Passage(verdict="accept", host=host, source=local, target=remote)
-        zone = self.paths.zone_of(host, local[0])
-        return self.paths.judge(protocol, local, remote, host=host, zone=zone)
-
-    def blocked(self, host: Host, protocol: str, remote: Address, where: Blocked) -> None:
-        """Tell that a firewall ended a flow of ``host``."""
-        self.tell(
-            FirewallBlocked,
-            host,
-            firewall=where.firewall,
-            rule=where.rule,
-            verdict=where.verdict,
-            protocol=protocol,
-            zone=where.source.zone,
-            source=(where.source.address, where.source.port),
-            remote=remote,
-        )
-
-    def ephemeral(self, host: Host) -> int:
-        """Return the next free ephemeral port of a host."""
-        port = self._ports.get(host.name, self.wires.first_port)
-        self._ports[host.name] = port + 1 if port < 65535 else self.wires.first_port
-        return port
-
-    def path_latency(self, source: Host, local: str, target: Host, remote: str) -> int:
-        if source is target:
-            return self.wires.loopback
-        link = self.paths.link(source.name, target.name)
-        if link is not None and link.latency_ns is not None:
-            return link.latency_ns
-        key = (source.name, local, target.name, remote)
-        latency = self._latencies.get(key)
-        if latency is None:
-            nominal = self.wires.latency(_zone(source, local), _zone(target, remote))
-            latency = self._latencies[key] = self.chance.latency(source.name, target.name, nominal)
-        return latency
-
-    # ---- TCP
+    # ---- connections
 
     def listen(self, host: Host, addresses: Sequence[str], port: int, accept: Callable[[], Any]) -> Listener:
         """Open a listening port. Raises `OSError` (EADDRINUSE, EADDRNOTAVAIL)."""
@@ -194,7 +109,7 @@ class Fabric:
         port = port or self.ephemeral(host)
         places: list[Address] = []
         for address in addresses:
-            if address != ANY and not _has(host, address):
+            if address != ANY and not has_address(host, address):
                 raise OSError(errno.EADDRNOTAVAIL, f"{host.name} has no address {address}")
             if (host.name, address, port) in self.listeners or (host.name, ANY, port) in self.listeners:
                 raise OSError(errno.EADDRINUSE, f"{host.name} listens on {address}:{port} already")
@@ -203,6 +118,10 @@ class Fabric:
         for place in places:
             self.listeners[(host.name, *place)] = listener
         return listener
+
+    def bind(self, host: Host, local: Address | None, remote: Address | None, protocol: Any) -> UdpTransport:
+        """Open a UDP socket. Raises `OSError`."""
+        return self.datagrams.bind(host, local, remote, protocol)
 
     def _listener(self, host: Host, address: str, port: int) -> Listener | None:
         return self.listeners.get((host.name, address, port)) or self.listeners.get((host.name, ANY, port))
@@ -381,11 +300,6 @@ class Fabric:
         self.loop.at_ns(self.loop.now_ns + 2 * sender.latency, sender.got_reset, context=sender.context)
         return True
 
-    def lost(self, source: str, target: str, *, otherwise: float = 0.0) -> bool:
-        """Say whether a packet gets lost: by the loss of the link, or ``otherwise`` where it has none of its own."""
-        link = self.paths.link(source, target)
-        return self.chance.lost(source, target, otherwise if link is None else link.loss)
-
     def _flow(self, transport: TcpTransport, *, outgoing: bool) -> Flow:
         cached = transport._flow_out if outgoing else transport._flow_in
         if cached is None:
@@ -423,6 +337,13 @@ class Fabric:
             host = wire.life.host.name
             self._observer(tls_event(tls, error, self.loop.now_ns, host, wire.name, wire.local, wire.remote))
 
+    def drop(self, wire: Any, why: BaseException | None) -> None:
+        """End the connection below a TLS layer at once, for this reason."""
+        if isinstance(wire, TcpTransport):
+            wire.fail(why)
+        else:
+            wire.abort()
+
     def transports_of(self, life: Incarnation) -> list[TcpTransport]:
         """Return the connections of one incarnation."""
         return [transport for transport in self.transports.values() if transport.life is life]
@@ -449,18 +370,6 @@ class Fabric:
             if not resets:
                 transport.peer.path_lost()
 
-    def _fault_fired(self, fault: Fault, flow: Flow, detail: str) -> None:
-        host = self.hosts.get(flow.source or "")
-        self.tell(
-            FaultFired,
-            host,
-            fault=fault.name,
-            kind=type(fault).__name__,
-            local=flow.local,
-            remote=flow.remote,
-            detail=detail,
-        )
-
     # ---- views
 
     def sockets(self, host: str | None = None) -> list[SocketRow]:
@@ -483,22 +392,6 @@ class Fabric:
                 )
             )
         return [row for row in rows if host is None or row.host == host]
-
-    def interfaces(self) -> list[tuple[Host, Interface]]:
-        """Return every interface with its host."""
-        return [(host, interface) for host in self.hosts.values() for interface in host.interfaces]
-
-
-def _has(host: Host, address: str) -> bool:
-    return address == LOOPBACK or any(interface.address == address for interface in host.interfaces)
-
-
-def _zone(host: Host, address: str) -> str:
-    """Return the zone of one of a host's addresses, by the name that the host gives it."""
-    for interface in host.interfaces:
-        if interface.address == address:
-            return interface.zone
-    return host.interfaces[0].zone if host.interfaces else ""
 
 
 def _drawn(jitter: Entropy | None, span: int) -> int:

@@ -13,18 +13,18 @@ import ipaddress
 import socket
 from asyncio import base_events, events
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from edgesim.world.api import SECOND, Incarnation, _running, here
+from edgesim.world.admission import Admission
+from edgesim.world.api import SECOND, Host, Incarnation, _running, here
+from edgesim.world.events import Address
 from edgesim.world.sim.rubbish import Rubbish
-from edgesim.world.sim.tcp import TcpTransport
 from edgesim.world.tls.loop import TlsLoop
 
 if TYPE_CHECKING:
     from edgesim.world.sim.chance import Chance
-    from edgesim.world.sim.fabric import Fabric
 
 T = TypeVar("T")
 LIVELOCK = 100_000
@@ -39,13 +39,32 @@ class LivelockError(RuntimeError):
     """Callbacks went on and on without time passing; the text names the most frequent."""
 
 
+class Sockets(Protocol):
+    """The network as the loop uses it (`edgesim.world.sim.fabric.Fabric`)."""
+
+    hosts: dict[str, Host]
+    admission: Admission
+
+    async def connect(self, host: Host, local: tuple[str | None, int] | None, remote: Address) -> Any:
+        """Open a TCP connection; the caller starts the transport with its protocol. Raises `OSError`."""
+
+    def listen(self, host: Host, addresses: Sequence[str], port: int, accept: Callable[[], Any]) -> Any:
+        """Open a listening port. Raises `OSError`."""
+
+    def bind(self, host: Host, local: Address | None, remote: Address | None, protocol: Any) -> Any:
+        """Open a UDP socket. Raises `OSError`."""
+
+    def drop(self, wire: Any, why: BaseException | None) -> None:
+        """End the connection below a TLS layer at once, for this reason."""
+
+
 _Base: Any = base_events.BaseEventLoop
 
 
 class SimLoop(TlsLoop, _Base):  # type: ignore[misc]  # asyncio's loop is typed for callers, not for those who derive from it
     """asyncio's event loop under virtual time. The fabric is set by the world before anything connects."""
 
-    fabric: Fabric
+    fabric: Sockets
     ticks: Chance | None
     turns: Chance | None
     """What draws the phases of timers, and whose turn it is; None where that is not drawn."""
@@ -350,10 +369,7 @@ class SimLoop(TlsLoop, _Base):  # type: ignore[misc]  # asyncio's loop is typed 
         return self.fabric.admission.limits.handshake_s
 
     def drop_wire(self, wire: Any, why: BaseException | None) -> None:
-        if isinstance(wire, TcpTransport):
-            wire.fail(why)
-        else:
-            super().drop_wire(wire, why)
+        self.fabric.drop(wire, why)
 
     async def create_datagram_endpoint(
         self,
@@ -365,7 +381,7 @@ class SimLoop(TlsLoop, _Base):  # type: ignore[misc]  # asyncio's loop is typed 
         if remote_addr is not None:
             remote_addr = ((await resolve(remote_addr[0]))[0], remote_addr[1])
         protocol = protocol_factory()
-        transport = self.fabric.datagrams.bind(here(), local_addr, remote_addr, protocol)
+        transport = self.fabric.bind(here(), local_addr, remote_addr, protocol)
         protocol.connection_made(transport)
         return transport, protocol
 

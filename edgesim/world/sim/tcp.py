@@ -8,19 +8,18 @@ from asyncio import events
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from edgesim.world.admission import Visit
-from edgesim.world.api import Incarnation
+from edgesim.world.api import Host, Incarnation
 from edgesim.world.buffered import fill
-from edgesim.world.events import Address, ConnectionClosed
+from edgesim.world.events import Address, ConnectionClosed, WorldEvent
 from edgesim.world.faults import Flow
 from edgesim.world.paths import FlowState
+from edgesim.world.sim.loop import SimLoop
 from edgesim.world.sim.sockets import FakeSocket
 from edgesim.world.tls.layer import TlsLayer
-
-if TYPE_CHECKING:
-    from edgesim.world.sim.fabric import Fabric
+from edgesim.world.wires import Wires
 
 FIN = b""
 """What stands in a queue for the end of a stream."""
@@ -28,12 +27,34 @@ HIGH_WATER = 64 * 1024
 """Octets in a write buffer above which the protocol is asked to pause: asyncio's own."""
 
 
+class Carrier(Protocol):
+    """What carries the segments of a connection (`edgesim.world.sim.fabric.Fabric`)."""
+
+    loop: SimLoop
+    wires: Wires
+
+    def segment_delay(self, sender: TcpTransport, data: bytes) -> int | None:
+        """Return the extra delay of a segment in nanoseconds, or None where the path is cut."""
+
+    def answers(self, sender: TcpTransport) -> bool:
+        """Say whether the machine of a dead peer runs: then its kernel sends a reset."""
+
+    def tap(self, receiver: TcpTransport, data: bytes) -> bytes | None:
+        """Return what the application is to see of received data; None resets the connection."""
+
+    def forget(self, transport: TcpTransport) -> None:
+        """Forget an ended connection."""
+
+    def tell(self, event: type[WorldEvent], host: Host | None, /, **fields: Any) -> None:
+        """Report something at ``host`` to the observers."""
+
+
 class TcpTransport(asyncio.Transport):
     """One end of a simulated TCP connection."""
 
     def __init__(
         self,
-        fabric: Fabric,
+        fabric: Carrier,
         life: Incarnation,
         context: Context,
         local: Address,
