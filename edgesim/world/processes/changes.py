@@ -11,9 +11,9 @@ from typing import Any
 
 from edgesim.world.entropy import Entropy
 from edgesim.world.faults import Budgets, Fault, FaultTable, Fired
-from edgesim.world.firewall import Network
 from edgesim.world.live.world import LiveWorld
 from edgesim.world.paths import Link, Paths
+from edgesim.world.topology import Network
 
 
 @dataclass(frozen=True, slots=True)
