@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from edgesim.deployment import Deployment, builtin
-from edgesim.deployment.loading import authored, load_data
+from edgesim.deployment.loading import load_data
 
 FIRST_NUMBER = 20_000
 CLAIM = 40_001
@@ -22,7 +22,7 @@ def crowd(users: int, *, machines: int | None = None) -> Deployment:
     every leg between client and registrar is encrypted. Expressway-E's rate of new connections is off: with it,
     hundreds of users who sign in at the same instant would measure how long they are kept out.
     """
-    data: dict[str, Any] = authored(builtin("small"))
+    data: dict[str, Any] = builtin("small").plan.model_dump(exclude_unset=True)
     data["users"] = [
         {
             "id": f"user{number:04}",

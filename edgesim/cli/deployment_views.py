@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
-
 from edgesim.cli import drawing, output
 from edgesim.deployment import Deployment, HostSpec
 from edgesim.deployment.dump import MASK
@@ -27,16 +25,16 @@ def show(deployment: Deployment, *, secrets: bool) -> None:
     output.show(hosts)
     output.say()
     walls = output.table("firewall", "between", "rules", "closed", "NAT")
-    for wall in deployment.network.firewalls or ():
+    for wall in deployment.network.firewalls:
         nat = [*wall.nat, *(["reflection"] if wall.reflection else [])]
-        rules = "\n".join([*(wall.rules or ()), f"otherwise {wall.otherwise}"])
+        rules = "\n".join([*wall.rules, f"otherwise {wall.otherwise}"])
         walls.add_row(wall.name, " / ".join(wall.between), rules, "\n".join(wall.closed), "\n".join(nat))
     output.show(walls)
     output.say()
     users = output.table("user", "password", "name", "number", "devices")
     for user in deployment.users:
         password = user.password if secrets else MASK
-        users.add_row(user.id, password, user.display_name, ", ".join(user.numbers), ", ".join(user.devices or ()))
+        users.add_row(user.id, password, user.display_name, ", ".join(user.numbers), ", ".join(user.devices))
     output.show(users)
     output.say()
     records = output.table("view", "DNS name", "type", "value")
@@ -67,21 +65,3 @@ def _release(deployment: Deployment, spec: HostSpec, release: Release | None) ->
 def _cluster_release(deployment: Deployment, name: str | None) -> Release | None:
     clusters: list[Any] = [*deployment.unified_cm, *deployment.im_presence]
     return next((each.release for each in clusters if each.name == name), None)
-
-
-def as_json(model: BaseModel, *, secrets: bool) -> dict[str, Any]:
-    """Return a deployment as JSON values, passwords masked unless asked for."""
-    return {name: _value(getattr(model, name), field, secrets) for name, field in type(model).model_fields.items()}
-
-
-def _value(value: Any, field: Any, secrets: bool) -> Any:
-    extra = field.json_schema_extra
-    if isinstance(extra, dict) and extra.get("secret") and value is not None and not secrets:
-        return MASK
-    if isinstance(value, BaseModel):
-        return as_json(value, secrets=secrets)
-    if isinstance(value, tuple):
-        return [_value(each, field, secrets) for each in value]
-    if isinstance(value, Release):
-        return value.text
-    return value

@@ -21,6 +21,7 @@ from edgesim.control import Describe
 from edgesim.deployment import Deployment, HostSpec, builtin, load_text
 from edgesim.deployment.hosts import ClientHost
 from edgesim.deployment.people import User
+from edgesim.deployment.releases import DEFAULT_JABBER
 from edgesim.dns import Resolver
 from edgesim.journal import Journal, watch_world
 from edgesim.node import Node
@@ -108,7 +109,7 @@ class Diagnosis:
     async def _live(self, world: LiveWorld, journal: Journal) -> bool:
         node = self._node(world, journal)
         await world.start(MACHINE)
-        user = User(id=self.user, password=self.password)
+        user = User.stranger(self.user, self.password)
         client = Jabber(
             node,
             user,
@@ -144,7 +145,19 @@ class Diagnosis:
         return good
 
     def _node(self, world: LiveWorld, journal: Journal) -> Node:
-        machine = ClientHost(name=MACHINE, address=self.address, zone=self.zone, domain=self.domain, view="outside")
+        machine = ClientHost(
+            name=MACHINE,
+            domain=self.domain,
+            view="inside" if self.zone == "inside" else "outside",
+            address=self.address,
+            zone=self.zone,
+            platform=self.platform,
+            release=DEFAULT_JABBER,
+            ipv6=None,
+            device=None,
+            dhcp_tftp_option=None,
+            provisioning_mode="Edge",
+        )
         host = world.add_host(MACHINE, machine.interfaces, _idle)
         recorder = journal.recorder(host)
         resolver = Resolver(host, recorder, [self.resolver])
@@ -155,7 +168,7 @@ class Diagnosis:
             fqdn=machine.fqdn,
             interfaces=machine.interfaces,
             spec=machine,
-            view="inside" if self.zone == "inside" else "outside",
+            view=machine.view,
         )
         return Node(
             host=host,

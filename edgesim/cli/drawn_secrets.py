@@ -50,10 +50,9 @@ def _read(path: Path) -> dict[str, str]:
 def _left_out(deployment: Deployment) -> Iterator[str]:
     """Yield the paths of the shared secrets that the author of a deployment did not write."""
     for section, field in (("traversal_zone", "password"), ("xcp_link", "secret")):
-        model = getattr(deployment, section)
-        if section not in deployment.model_fields_set or field not in model.model_fields_set:
+        if not deployment.is_written((section, field)):
             yield f"{section}.{field}"
     for section in ("unified_cm", "im_presence"):
-        for cluster in getattr(deployment, section):
-            if "axl_account" not in cluster.model_fields_set:
+        for index, cluster in enumerate(getattr(deployment, section)):
+            if not deployment.is_written((section, index, "axl_account")):
                 yield f"{section}.{cluster.name}.axl_account.password"

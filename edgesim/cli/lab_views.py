@@ -41,7 +41,7 @@ def print_json(ready: Ready) -> None:
                 "password": user.password,
                 "name": user.display_name,
                 "numbers": list(user.numbers),
-                "devices": list(user.devices or ()),
+                "devices": list(user.devices),
             }
             for user in deployment.users
         ],
@@ -80,7 +80,7 @@ def print_tables(ready: Ready) -> None:
     output.say()
     users = output.table("user", "password", "name", "number", "devices")
     for user in deployment.users:
-        devices = ", ".join(user.devices or ())
+        devices = ", ".join(user.devices)
         users.add_row(user.id, user.password, user.display_name, ", ".join(user.numbers), devices)
     output.show(users)
     output.say()

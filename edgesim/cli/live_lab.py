@@ -360,7 +360,7 @@ def _more_domains(deployment: Deployment) -> list[str]:
         name for name in (deployment.mra.expressway_e_cluster, deployment.mra.expressway_c_cluster) if name is not None
     ]
     found = [name for name in found if "." in name]
-    derived = [alias for cluster in deployment.im_presence for alias in cluster.chat_aliases or ()]
+    derived = [alias for cluster in deployment.im_presence for alias in cluster.chat_aliases]
     derived += [
         profile.name
         for cluster in deployment.unified_cm

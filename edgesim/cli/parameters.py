@@ -79,8 +79,7 @@ def user_at_domain(_: click.Context, __: click.Parameter, value: str) -> tuple[s
     address. Raises `click.BadParameter`."""
     from pydantic import TypeAdapter, ValidationError
 
-    from edgesim.deployment.base import DomainName
-    from edgesim.deployment.people import UserId
+    from edgesim.deployment.base import DomainName, UserId
 
     user, at, domain = value.rpartition("@")
     if not (user and at and "." in domain):

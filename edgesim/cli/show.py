@@ -25,6 +25,7 @@ def command(deployment: str | None, full: bool, secrets: bool, schema: bool, as_
     from edgesim.cli import deployment_views
     from edgesim.cli.problems import deployments_told
     from edgesim.deployment import as_yaml, json_schema, load
+    from edgesim.deployment.dump import as_data
 
     if schema:
         click.echo(json.dumps(json_schema(), ensure_ascii=False, indent=1))
@@ -34,7 +35,7 @@ def command(deployment: str | None, full: bool, secrets: bool, schema: bool, as_
     with deployments_told():
         loaded = load(deployment)
     if as_json:
-        value = deployment_views.as_json(loaded, secrets=secrets)
+        value = as_data(loaded, reveal=secrets)
         click.echo(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
     elif full:
         click.echo(as_yaml(loaded, full=True, reveal=secrets), nl=False)

@@ -102,12 +102,13 @@ def _password(who: str, *, from_stdin: bool) -> str:
 
 def _judged(password: str) -> str:
     """Return a password that a user of a deployment can have. Raises `Problem`, which does not show it."""
-    from pydantic import ValidationError
+    from pydantic import TypeAdapter, ValidationError
 
     from edgesim.cli.problems import Problem
-    from edgesim.deployment.people import User
+    from edgesim.deployment.base import Secret
 
     try:
-        return User(id="somebody", password=password).password
+        judge: TypeAdapter[str] = TypeAdapter(Secret)
+        return judge.validate_python(password)
     except ValidationError as error:
         raise Problem(f"no such password can be: {error.errors()[0]['msg'].lower()}") from None

@@ -1,31 +1,22 @@
-"""What every part of a deployment shares: frozen models, and the types of names, addresses and secrets."""
+"""What every part of a plan shares: strict models, and the types of names, addresses and secrets."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
+_USER_ID = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff/:\"<>&]{1,128}")
 _DNS_LABEL = re.compile(r"[A-Za-z0-9_/-]{1,63}")
 
 
 class Model(BaseModel):
-    """A part of a deployment: immutable, and strict about unknown keys."""
+    """What an author writes: immutable, and strict about unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-M = TypeVar("M", bound=Model)
-
-
-def derived(model: M, **values: Any) -> M:
-    """Return a copy with ``values`` filled in that do not count as set by the deployment's author."""
-    copy = model.model_copy()
-    copy.__dict__.update(values)
-    return copy
 
 
 def _address(text: str) -> str:
@@ -70,6 +61,12 @@ def _network(text: str) -> str:
         raise ValueError("an address such as 203.0.113.5 or a network such as 203.0.113.0/24 (no host bits)") from None
 
 
+def _user_id(text: str) -> str:
+    if not _USER_ID.fullmatch(text):
+        raise ValueError('a user id of 1 to 128 characters, without white space, control characters and / : " < > &')
+    return text
+
+
 IpNetwork = Annotated[str, AfterValidator(_network)]
 """A network, or one address as a network of its own."""
 Address = Annotated[str, AfterValidator(_address)]
@@ -80,8 +77,17 @@ DomainName = Annotated[str, AfterValidator(_domain)]
 RecordName = Annotated[str, AfterValidator(_record_name)]
 Secret = Annotated[str, Field(min_length=1, max_length=256, repr=False, json_schema_extra={"secret": True})]
 """A password or shared secret: never in a repr, masked where a deployment is printed."""
+ZoneName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+"""The name of a network zone: ``internet``, ``dmz``, ``inside`` or a deployment's own."""
+View = Literal["inside", "outside"]
+"""Which half of the DNS a host asks."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 Text = Annotated[str, Field(min_length=1, max_length=256)]
+DirectoryNumber = Annotated[str, Field(pattern=r"^\+?[0-9*#]{1,24}$")]
+DeviceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,50}$")]
+UserId = Annotated[str, AfterValidator(_user_id)]
+"""An end user's id, case-sensitive; a mail address where LDAP gives one as the user id. Left out is what Basic
+credentials (RFC 7617), paths and XML cannot carry; what is documented is less, see `edgesim.readiness`."""
 
 
 def _number(value: Any) -> Any:

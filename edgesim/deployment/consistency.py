@@ -4,242 +4,167 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
 
-from edgesim.deployment.base import is_dns_name
+from edgesim.deployment.base import View, is_dns_name
 from edgesim.deployment.defaults.planned import SUBJECTS
 from edgesim.deployment.device_models import device_type
 from edgesim.deployment.features import gate
-from edgesim.deployment.hosts import Expressway
+from edgesim.deployment.hosts import ClientHost, Expressway, ExpresswayE, Machine
+from edgesim.deployment.inventory import Inventory, machine_paths
+from edgesim.deployment.mistakes import Mistake, Path
+from edgesim.deployment.plan import security as plans
+from edgesim.deployment.plan.model import Plan
 from edgesim.deployment.records import zone_records
 from edgesim.deployment.releases import Product, ReleaseError
-from edgesim.deployment.security import AUTHORITIES, FIXED, Certificate, TrustStore, services_of, stores_of
+from edgesim.deployment.security import Certificate
+from edgesim.deployment.services import AUTHORITIES, FIXED, services_of, stores_of
 
-if TYPE_CHECKING:
-    from edgesim.deployment.hosts import Machine, View
-    from edgesim.deployment.model import Deployment
-    from edgesim.deployment.people import Device
-
-Path = tuple[str | int, ...]
 LONGEST_NAME = 253
 """Characters of a DNS name in text (RFC 1035, section 2.3.4)."""
+SUBJECT_NAME = "expected a DNS name, an address, or SRV:, XMPP:, URI: and so on"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mistake:
-    """Something wrong in a deployment: the field, its value (None where it must not be shown), what would be right.
-
-    ``line`` counts from 1 in ``source``; None where the deployment did not come from a file.
-    """
-
-    path: Path
-    value: str | None
-    reason: str
-    line: int | None = None
-    source: str = "deployment"
-
-    @property
-    def field(self) -> str:
-        """The field as people write it: ``users[0].home_cluster``."""
-        text = ""
-        for step in self.path:
-            text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
-        return text
-
-    def __str__(self) -> str:
-        where = self.source if self.line is None else f"{self.source}:{self.line}"
-        parts = [where, *([self.field] if self.path else [])]
-        return ": ".join([*parts, self.reason if self.value is None else f"{self.value!r}: {self.reason}"])
-
-
-class Inconsistent(ValueError):
-    """A deployment that contradicts itself."""
-
-    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
-        super().__init__("; ".join(str(mistake) for mistake in mistakes))
-        self.mistakes = mistakes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Authored:
-    """The lists that filling adds to, as their author wrote them: mistakes point there.
-
-    All are equal: deployments differ by what they hold once filled in, not by how much of it was written.
-    """
-
-    devices: tuple[Device, ...]
-    certificates: tuple[Certificate, ...]
-    trust: tuple[TrustStore, ...]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Authored)
-
-    def __hash__(self) -> int:
-        return 0
-
-
-def mistakes_in(deployment: Deployment, authored: Authored) -> tuple[Mistake, ...]:
-    """Return every contradiction in a complete deployment, section by section."""
+def mistakes_in(inventory: Inventory, certificates: Sequence[Certificate]) -> tuple[Mistake, ...]:
+    """Return every contradiction in what follows from a plan, section by section; they point into the deployment."""
     return (
-        *_hosts(deployment),
-        *_names(deployment, authored),
-        *_clusters(deployment),
-        *_settings(deployment),
-        *_users(deployment),
-        *_devices(deployment, authored.devices),
-        *_device_hosts(deployment),
-        *_records(deployment),
-        *_security(deployment, authored),
+        *_hosts(inventory),
+        *_domains(inventory),
+        *_clusters(inventory),
+        *_settings(inventory),
+        *_users(inventory),
+        *_devices(inventory),
+        *_device_hosts(inventory),
+        *_records(inventory),
+        *_subject_names(certificates),
     )
 
 
-def machine_paths(deployment: Deployment) -> Iterator[tuple[Path, str, Machine]]:
-    """Yield every machine with the path where it stands and the kind of host that it is."""
-    yield ("dns", "inside"), "dns", deployment.dns.inside
-    yield ("dns", "outside"), "dns", deployment.dns.outside
-    for index, edge in enumerate(deployment.expressway_e):
-        yield ("expressway_e", index), "expressway_e", edge
-    if deployment.load_balancer:
-        yield ("load_balancer",), "load_balancer", deployment.load_balancer
-    for index, core in enumerate(deployment.expressway_c):
-        yield ("expressway_c", index), "expressway_c", core
-    for index, cluster in enumerate(deployment.unified_cm):
-        yield ("unified_cm", index, "publisher"), "unified_cm", cluster.publisher
-        for place, node in enumerate(cluster.subscribers):
-            yield ("unified_cm", index, "subscribers", place), "unified_cm", node
-    for index, chat in enumerate(deployment.im_presence):
-        yield ("im_presence", index, "publisher"), "im_presence", chat.publisher
-        for place, each in enumerate(chat.subscribers):
-            yield ("im_presence", index, "subscribers", place), "im_presence", each
-    for index, mail in enumerate(deployment.unity_connection):
-        yield ("unity_connection", index, "publisher"), "unity_connection", mail.publisher
-        for place, one in enumerate(mail.subscribers):
-            yield ("unity_connection", index, "subscribers", place), "unity_connection", one
-    for index, client in enumerate(deployment.clients):
-        yield ("clients", index), "client", client
+def mistakes_of(plan: Plan, inventory: Inventory, certificates: Sequence[Certificate]) -> tuple[Mistake, ...]:
+    """Return every contradiction in what was written, beside what follows from it; they point into the plan."""
+    return (*_names(plan), *_certificates(plan, inventory), *_trust(plan, inventory, certificates))
 
 
-def _hosts(deployment: Deployment) -> Iterator[Mistake]:
+def _hosts(inventory: Inventory) -> Iterator[Mistake]:
     names: dict[str, str] = {}
-    for path, _, machine in machine_paths(deployment):
+    for path, _, machine in machine_paths(inventory):
         key = machine.name.lower()
         if key in names:
             yield _wrong((*path, "name"), machine.name, "another host has this name")
         names[key] = machine.name
         if len(machine.fqdn) > LONGEST_NAME:
             yield _wrong((*path, "name"), machine.name, f"with its domain it has more than {LONGEST_NAME} characters")
-        newer = "outer_ipv6" if hasattr(machine, "outer_ipv6") else "ipv6"
-        address = getattr(machine, newer, None)
-        if address is not None and ":" not in address:
-            yield _wrong((*path, newer), address, "an IPv6 address")
-        if newer == "outer_ipv6" and address is None and getattr(machine, "ip_protocol", "") == "IPv6":
-            yield _wrong((*path, "ip_protocol"), "IPv6", "outer_ipv6 says which address it has then")
+        if isinstance(machine, ClientHost) and machine.ipv6 is not None and ":" not in machine.ipv6:
+            yield _wrong((*path, "ipv6"), machine.ipv6, "an IPv6 address")
+        if isinstance(machine, ExpresswayE):
+            if machine.outer_ipv6 is not None and ":" not in machine.outer_ipv6:
+                yield _wrong((*path, "outer_ipv6"), machine.outer_ipv6, "an IPv6 address")
+            if machine.outer_ipv6 is None and machine.ip_protocol == "IPv6":
+                yield _wrong((*path, "ip_protocol"), "IPv6", "outer_ipv6 says which address it has then")
 
 
-def _names(deployment: Deployment, authored: Authored) -> Iterator[Mistake]:
-    for index, domain in enumerate(deployment.domains.enabled):
+def _domains(inventory: Inventory) -> Iterator[Mistake]:
+    for index, domain in enumerate(inventory.domains.enabled):
         service = f"_collab-edge._tls.{domain.name}"
         if len(service) > LONGEST_NAME:
             told = f"_collab-edge._tls before it makes more than {LONGEST_NAME} characters"
             yield _wrong(("domains", "enabled", index, "name"), domain.name, told)
-    yield from _twice(
-        ("domains", "enabled"), "name", (each.name.lower() for each in deployment.domains.enabled), "domain"
-    )
-    yield from _twice(("unified_cm",), "name", (each.name for each in deployment.unified_cm), "Unified CM cluster")
-    yield from _twice(
-        ("im_presence",), "name", (each.name for each in deployment.im_presence), "IM and Presence cluster"
-    )
-    mails = (each.name for each in deployment.unity_connection)
+
+
+def _names(plan: Plan) -> Iterator[Mistake]:
+    yield from _twice(("domains", "enabled"), "name", (each.name.lower() for each in plan.domains.enabled), "domain")
+    yield from _twice(("unified_cm",), "name", (each.name for each in plan.unified_cm), "Unified CM cluster")
+    yield from _twice(("im_presence",), "name", (each.name for each in plan.im_presence), "IM and Presence cluster")
+    mails = (each.name for each in plan.unity_connection)
     yield from _twice(("unity_connection",), "name", mails, "Unity Connection cluster")
-    yield from _twice(("users",), "id", (each.id for each in deployment.users), "user")
-    yield from _twice(("devices",), "name", (each.name for each in authored.devices), "device")
-    for index, cluster in enumerate(deployment.unified_cm):
+    yield from _twice(("users",), "id", (each.id for each in plan.users), "user")
+    yield from _twice(("devices",), "name", (each.name for each in plan.devices), "device")
+    for index, cluster in enumerate(plan.unified_cm):
         for section in ("service_profiles", "user_profiles", "security_profiles"):
             names = (each.name for each in getattr(cluster, section))
             yield from _twice(("unified_cm", index, section), "name", names, section[:-1].replace("_", " "))
-    pairs = (f"{each.host}/{each.service}" for each in authored.certificates)
+    pairs = (f"{each.host}/{each.service}" for each in plan.certificates)
     yield from _twice(("certificates",), "service", pairs, "certificate")
-    stores = (f"{each.host}/{each.store}" for each in authored.trust)
+    stores = (f"{each.host}/{each.store}" for each in plan.trust)
     yield from _twice(("trust",), "store", stores, "trust store")
 
 
-def _clusters(deployment: Deployment) -> Iterator[Mistake]:
-    clusters = [each.name for each in deployment.unified_cm]
-    chats = [each.name for each in deployment.im_presence]
-    cores = [each.name for each in deployment.expressway_c]
-    for index, cluster in enumerate(deployment.unified_cm):
+def _clusters(inventory: Inventory) -> Iterator[Mistake]:
+    clusters = [each.name for each in inventory.unified_cm]
+    chats = [each.name for each in inventory.im_presence]
+    cores = [each.name for each in inventory.expressway_c]
+    for index, cluster in enumerate(inventory.unified_cm):
         path: Path = ("unified_cm", index)
         nodes = [node.name for node in cluster.nodes]
         yield from _among((*path, "call_manager_group"), cluster.call_manager_group, nodes, "node of this cluster")
         yield from _among((*path, "tftp"), cluster.tftp, nodes, "node of this cluster")
         yield from _among((*path, "sip_trunks"), cluster.sip_trunks, cores, "Expressway-C")
-        yield from _among((*path, "knows_clusters"), cluster.knows_clusters or (), clusters, "Unified CM cluster")
-    for index, chat in enumerate(deployment.im_presence):
+        yield from _among((*path, "knows_clusters"), cluster.knows_clusters, clusters, "Unified CM cluster")
+    for index, chat in enumerate(inventory.im_presence):
         path = ("im_presence", index)
         yield from _one((*path, "unified_cm"), chat.unified_cm, clusters, "Unified CM cluster")
-        yield from _among((*path, "peers"), chat.peers or (), chats, "IM and Presence cluster")
+        yield from _among((*path, "peers"), chat.peers, chats, "IM and Presence cluster")
         if chat.redundancy and not chat.subscribers:
             yield _wrong((*path, "redundancy"), "true", "a presence redundancy group needs a second node")
 
 
-def _settings(deployment: Deployment) -> Iterator[Mistake]:
-    clusters = [each.name for each in deployment.unified_cm]
-    chats = [each.name for each in deployment.im_presence]
-    mra = deployment.mra
-    yield from _among(("mra", "unified_cm_clusters"), mra.unified_cm_clusters or (), clusters, "Unified CM cluster")
-    yield from _among(("mra", "im_presence_clusters"), mra.im_presence_clusters or (), chats, "IM and Presence cluster")
-    ports = deployment.defaults.ports
-    yield from _media_probe(deployment)
-    yield from _planned(deployment)
+def _settings(inventory: Inventory) -> Iterator[Mistake]:
+    clusters = [each.name for each in inventory.unified_cm]
+    chats = [each.name for each in inventory.im_presence]
+    mra = inventory.mra
+    yield from _among(("mra", "unified_cm_clusters"), mra.unified_cm_clusters, clusters, "Unified CM cluster")
+    yield from _among(("mra", "im_presence_clusters"), mra.im_presence_clusters, chats, "IM and Presence cluster")
+    ports = inventory.defaults.ports
+    yield from _media_probe(inventory)
+    yield from _planned(inventory)
     for group in ("media", "sip_source", "http_source", "turn_relay"):
         first, last = f"{group}_first", f"{group}_last"
         if getattr(ports, first) > getattr(ports, last):
             yield _wrong(("defaults", "ports", first), str(getattr(ports, first)), f"no greater than {last}")
 
 
-def _planned(deployment: Deployment) -> Iterator[Mistake]:
+def _planned(inventory: Inventory) -> Iterator[Mistake]:
     for path, subject in SUBJECTS.items():
         group, name = path.split(".")
-        settings = getattr(deployment.defaults, group)
+        settings = getattr(inventory.defaults, group)
         value = getattr(settings, name)
         if value != type(settings).model_fields[name].default:
             yield _wrong(("defaults", group, name), str(value), f"nothing reads this yet: it is planned for {subject}")
 
 
-def _media_probe(deployment: Deployment) -> Iterator[Mistake]:
-    probe = deployment.mra.media_probe
+def _media_probe(inventory: Inventory) -> Iterator[Mistake]:
+    probe = inventory.mra.media_probe
     if probe is None:
         return
     path: Path = ("mra", "media_probe")
-    edges = {each.name: each for each in deployment.expressway_e}
-    yield from _one((*path, "to"), probe.to, list(deployment.hosts_by_name), "host")
+    edges = {each.name: each for each in inventory.expressway_e}
+    yield from _one((*path, "to"), probe.to, list(inventory.hosts_by_name), "host")
     yield from _one((*path, "edge"), probe.edge, edges, "Expressway-E")
-    yield from _one((*path, "core"), probe.core, [each.name for each in deployment.expressway_c], "Expressway-C")
-    edge = edges.get(probe.edge or "")
-    if edge is not None and probe.edge_port is not None:
-        first, last = deployment.defaults.ports.client_media(edge.size)
+    yield from _one((*path, "core"), probe.core, [each.name for each in inventory.expressway_c], "Expressway-C")
+    edge = edges.get(probe.edge)
+    if edge is not None:
+        first, last = inventory.defaults.ports.client_media(edge.size)
         if probe.edge_port % 2 or not first <= probe.edge_port < last:
             yield _wrong((*path, "edge_port"), str(probe.edge_port), f"an even port from {first} to {last - 1}")
 
 
-def _users(deployment: Deployment) -> Iterator[Mistake]:
-    clusters = {each.name: each for each in deployment.unified_cm}
-    nodes = dict.fromkeys(node.name for node in deployment.im_presence_nodes)
-    devices = dict.fromkeys(device.name for device in deployment.devices)
+def _users(inventory: Inventory) -> Iterator[Mistake]:
+    clusters = {each.name: each for each in inventory.unified_cm}
+    nodes = dict.fromkeys(node.name for node in inventory.im_presence_nodes)
+    devices = dict.fromkeys(device.name for device in inventory.devices)
     holders: dict[str, str] = {}
-    for index, user in enumerate(deployment.users):
+    for index, user in enumerate(inventory.users):
         path: Path = ("users", index)
         yield from _one((*path, "home_cluster"), user.home_cluster, clusters, "Unified CM cluster")
         yield from _among((*path, "also_homed_at"), user.also_homed_at, clusters, "Unified CM cluster")
         yield from _one((*path, "im_presence_node"), user.im_presence_node, nodes, "IM and Presence node")
-        yield from _among((*path, "devices"), user.devices or (), devices, "device")
-        for place, name in enumerate(user.devices or ()):
+        yield from _among((*path, "devices"), user.devices, devices, "device")
+        for place, name in enumerate(user.devices):
             if holders.get(name, user.id) != user.id:
                 yield _wrong((*path, "devices", place), name, f"{holders[name]} has this device")
             holders.setdefault(name, user.id)
-        home = clusters.get(user.home_cluster or "")
+        home = clusters.get(user.home_cluster)
         if home:
             services = [each.name for each in home.service_profiles]
             profiles = [each.name for each in home.user_profiles]
@@ -249,12 +174,10 @@ def _users(deployment: Deployment) -> Iterator[Mistake]:
             yield from _one((*path, "user_profile"), user.user_profile, profiles, "user profile of its cluster")
 
 
-def _devices(deployment: Deployment, authored: tuple[Device, ...]) -> Iterator[Mistake]:
-    clusters = {each.name: each for each in deployment.unified_cm}
-    devices = {device.name: device for device in deployment.devices}
-    users = dict.fromkeys(user.id for user in deployment.users)
-    for index, written in enumerate(authored):
-        device = devices[written.name]
+def _devices(inventory: Inventory) -> Iterator[Mistake]:
+    clusters = {each.name: each for each in inventory.unified_cm}
+    users = dict.fromkeys(user.id for user in inventory.users)
+    for index, device in enumerate(inventory.devices):
         path: Path = ("devices", index)
         yield from _one((*path, "owner"), device.owner, users, "user")
         yield from _one((*path, "cluster"), device.cluster, clusters, "Unified CM cluster")
@@ -262,17 +185,17 @@ def _devices(deployment: Deployment, authored: tuple[Device, ...]) -> Iterator[M
             device_type(device.type, device.firmware)
         except ReleaseError as error:
             yield _wrong((*path, "firmware"), str(device.firmware), str(error))
-        cluster = clusters.get(device.cluster or "")
+        cluster = clusters.get(device.cluster)
         if cluster:
             profiles = [each.name for each in cluster.security_profiles]
             what = "phone security profile of its cluster"
             yield from _one((*path, "security_profile"), device.security_profile, profiles, what)
 
 
-def _device_hosts(deployment: Deployment) -> Iterator[Mistake]:
-    devices = {device.name: device for device in deployment.devices}
+def _device_hosts(inventory: Inventory) -> Iterator[Mistake]:
+    devices = {device.name: device for device in inventory.devices}
     machines: dict[str, str] = {}
-    for index, client in enumerate(deployment.clients):
+    for index, client in enumerate(inventory.clients):
         path: Path = ("clients", index)
         yield from _one((*path, "device"), client.device, devices, "device")
         device = devices.get(client.device or "")
@@ -281,16 +204,19 @@ def _device_hosts(deployment: Deployment) -> Iterator[Mistake]:
         if device.name in machines:
             yield _wrong((*path, "device"), device.name, f"{machines[device.name]} is this device")
         machines.setdefault(device.name, client.name)
-        family = device.family
+        try:
+            family = device.family
+        except ReleaseError:  # told of the device
+            continue
         if family == "jabber":
             yield _wrong((*path, "device"), device.name, "a phone or room device; Jabber takes that of its user")
-        elif family is not None and client.platform != family:
+        elif client.platform != family:
             yield _wrong((*path, "platform"), client.platform, f"{device.name} is a {device.product}: {family}")
 
 
-def _records(deployment: Deployment) -> Iterator[Mistake]:
+def _records(inventory: Inventory) -> Iterator[Mistake]:
     wrong = False
-    for index, record in enumerate(deployment.dns.extra):
+    for index, record in enumerate(inventory.dns.extra):
         reason = _VALUES[record.type](record.value)
         if reason:
             wrong = True
@@ -300,9 +226,9 @@ def _records(deployment: Deployment) -> Iterator[Mistake]:
     held: dict[tuple[str, str], set[str]] = {}
     views: tuple[View, ...] = ("inside", "outside")
     for view in views:
-        for each in zone_records(deployment, view):
+        for each in zone_records(inventory, view):
             held.setdefault((view, each.name.lower()), set()).add(each.text if each.type == "CNAME" else each.type)
-    for index, record in enumerate(deployment.dns.extra):
+    for index, record in enumerate(inventory.dns.extra):
         others = held[record.view, record.name.lower()] - {f"CNAME {record.value}"}
         if record.type == "CNAME" and others:
             told = f"an alias stands alone, and this name has {' and '.join(sorted(others))} besides (dns.without)"
@@ -338,11 +264,10 @@ _VALUES: dict[str, Any] = {
 }
 
 
-def _security(deployment: Deployment, authored: Authored) -> Iterator[Mistake]:
-    hosts = {machine.name: (kind, machine) for _, kind, machine in machine_paths(deployment)}
-    there = [f"{each.host}/{each.service}" for each in deployment.certificates if each.host in hosts]
+def _certificates(plan: Plan, inventory: Inventory) -> Iterator[Mistake]:
+    hosts = {machine.name: (kind, machine) for _, kind, machine in machine_paths(inventory)}
     presenting = [name for name, (kind, _) in hosts.items() if services_of(kind)]
-    for index, certificate in enumerate(authored.certificates):
+    for index, certificate in enumerate(plan.certificates):
         path: Path = ("certificates", index)
         yield from _one((*path, "host"), certificate.host, presenting, "host with certificates")
         if certificate.host in presenting:
@@ -350,10 +275,24 @@ def _security(deployment: Deployment, authored: Authored) -> Iterator[Mistake]:
             services = services_of(kind)
             yield from _one((*path, "service"), certificate.service, services, f"service of {certificate.host}")
             yield from _certificate(path, certificate, kind, machine)
-    stores = {name: stores_of(kind, getattr(machine, "platform", None)) for name, (kind, machine) in hosts.items()}
+
+
+def _subject_names(certificates: Sequence[Certificate]) -> Iterator[Mistake]:
+    for index, certificate in enumerate(certificates):
+        for place, name in enumerate(certificate.names):
+            if name not in certificate.extra_names and not _a_subject_name(name):
+                yield _wrong(("certificates", index, "names", place), name, SUBJECT_NAME)
+
+
+def _trust(plan: Plan, inventory: Inventory, certificates: Sequence[Certificate]) -> Iterator[Mistake]:
+    stores = {
+        machine.name: stores_of(kind, machine.platform if isinstance(machine, ClientHost) else None)
+        for _, kind, machine in machine_paths(inventory)
+    }
+    there = [f"{each.host}/{each.service}" for each in certificates]
     trusting = [name for name, has in stores.items() if has]
-    for index, store in enumerate(authored.trust):
-        path = ("trust", index)
+    for index, store in enumerate(plan.trust):
+        path: Path = ("trust", index)
         yield from _one((*path, "host"), store.host, trusting, "host with trust stores")
         if store.host in trusting:
             yield from _one((*path, "store"), store.store, stores[store.host], f"trust store of {store.host}")
@@ -361,13 +300,11 @@ def _security(deployment: Deployment, authored: Authored) -> Iterator[Mistake]:
         yield from _trust_store(path, store, usual, [*AUTHORITIES, *there])
 
 
-def _certificate(path: Path, certificate: Certificate, kind: str, machine: Machine) -> Iterator[Mistake]:
-    for field in ("names", "extra_names"):
-        for place, name in enumerate(getattr(certificate, field) or ()):
+def _certificate(path: Path, certificate: plans.Certificate, kind: str, machine: Machine) -> Iterator[Mistake]:
+    for field, names in (("names", certificate.names or ()), ("extra_names", certificate.extra_names)):
+        for place, name in enumerate(names):
             if not _a_subject_name(name):
-                yield _wrong(
-                    (*path, field, place), name, "expected a DNS name, an address, or SRV:, XMPP:, URI: and so on"
-                )
+                yield _wrong((*path, field, place), name, SUBJECT_NAME)
     if certificate.registration_domain_form != "DNS" and kind != "expressway_e":
         reason = "only Expressway-E has Unified CM registration domains in its certificate"
         yield _wrong((*path, "registration_domain_form"), certificate.registration_domain_form, reason)
@@ -383,7 +320,9 @@ def _certificate(path: Path, certificate: Certificate, kind: str, machine: Machi
         yield _wrong((*path, "service"), certificate.service, f"a client certificate of its own comes with {separate}")
 
 
-def _trust_store(path: Path, store: TrustStore, usual: Iterable[str], known: Collection[str]) -> Iterator[Mistake]:
+def _trust_store(
+    path: Path, store: plans.TrustStore, usual: Iterable[str], known: Collection[str]
+) -> Iterator[Mistake]:
     for field in ("holds", "adds", "lacks", "pending"):
         yield from _among((*path, field), getattr(store, field) or (), known, "CA or host/service")
     if store.store in FIXED and (store.adds or store.lacks or store.pending or store.holds not in (None, tuple(usual))):

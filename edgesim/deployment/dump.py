@@ -1,4 +1,4 @@
-"""Writing a deployment as YAML again: as its author wrote it, or in full with where each value comes from."""
+"""Writing a deployment again: as its author wrote it, or in full with where each value comes from."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from edgesim.deployment.base import Model
+from edgesim.deployment.mistakes import Path
 from edgesim.deployment.model import Deployment
+from edgesim.deployment.plan.model import Plan
+from edgesim.deployment.plan.walk import is_secret, parts_of
 from edgesim.deployment.releases import Release
 
 MASK = "********"
@@ -20,55 +23,89 @@ _PLAIN_ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3}")
 
 
 def as_yaml(deployment: Deployment, *, full: bool = False, reveal: bool = False) -> str:
-    """Return a deployment as YAML, which `load_text` reads again.
+    """Return a deployment as YAML, which `load_text` reads again: its plan, or with ``full`` every setting.
 
-    With ``full`` every setting appears; a comment tells what was filled in (``derived``), what is a product's or this
-    testbed's default (``default``), and for named defaults how well they are known and which document says so. Secrets
-    are masked unless ``reveal`` asks for them; then, and only then, the text gives the same deployment when read.
+    A comment then tells what is derived and how (``derived``), what is a product's or this testbed's default
+    (``default``), and for named defaults how well they are known and which document says so. Secrets are masked unless
+    ``reveal`` asks for them; then, and only then, the text gives the same deployment when read.
     """
-    writer = _Writer(full=full, reveal=reveal)
-    return "\n".join(writer.mapping(deployment, 0)) + "\n"
+    writer = _Writer(deployment, full=full, reveal=reveal)
+    values: Any = deployment if full else deployment.plan
+    return "\n".join(writer.mapping(Plan, values, ())) + "\n"
+
+
+def as_data(deployment: Deployment, *, reveal: bool = False) -> dict[str, Any]:
+    """Return every setting of a deployment as plain data, secrets masked unless ``reveal`` asks for them."""
+    return _data(Plan, deployment, reveal=reveal)
+
+
+def _data(model: type[Model], value: Any, *, reveal: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, field, part in parts_of(model):
+        here = getattr(value, name)
+        if is_secret(field) and here is not None and not reveal:
+            found[name] = MASK
+        elif part is not None and here is not None:
+            found[name] = (
+                [_data(part, each, reveal=reveal) for each in here]
+                if isinstance(here, tuple)
+                else _data(part, here, reveal=reveal)
+            )
+        else:
+            found[name] = _plain(here)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return value.text if isinstance(value, Release) else value
 
 
 class _Writer:
-    def __init__(self, *, full: bool, reveal: bool) -> None:
+    def __init__(self, deployment: Deployment, *, full: bool, reveal: bool) -> None:
+        self.deployment = deployment
         self.full = full
         self.reveal = reveal
 
-    def mapping(self, model: BaseModel, indent: int) -> Iterator[str]:
-        """Yield the lines of a model's fields."""
-        pad = "  " * indent
-        for name, field in type(model).model_fields.items():
-            value = getattr(model, name)
-            authored = name in model.model_fields_set
-            if not (self.full or authored):
+    def mapping(self, model: type[Model], values: Any, path: Path) -> Iterator[str]:
+        """Yield the lines of a part's fields, as the model declares them."""
+        pad = "  " * len(path)
+        for name, field, part in parts_of(model):
+            value, here = getattr(values, name), (*path, name)
+            written = self._written(values, here)
+            if not (self.full or written):
                 continue
-            comment = self._comment(value, field, authored)
-            if isinstance(value, BaseModel):
-                lines = list(self.mapping(value, indent + 1))
-                yield from [f"{pad}{name}:", *lines] if lines else [f"{pad}{name}: {{}}"]
-            elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+            comment = self._comment(value, field, here) if self.full and not written else ""
+            if part is None or value is None or value == ():
+                yield f"{pad}{name}: {self._value(value, field)}{comment}"
+            elif isinstance(value, tuple):
                 yield f"{pad}{name}:{comment}"
-                for item in value:
-                    first, *rest = list(self.mapping(item, indent + 2)) or [f"{pad}    {{}}"]
+                for place, item in enumerate(value):
+                    first, *rest = list(self.mapping(part, item, (*here, place))) or [f"{pad}    {{}}"]
                     yield f"{pad}  - {first.strip()}"
                     yield from rest
             else:
-                yield f"{pad}{name}: {self._value(value, field)}{comment}"
+                lines = list(self.mapping(part, value, here))
+                yield from [f"{pad}{name}:", *lines] if lines else [f"{pad}{name}: {{}}"]
 
-    def _comment(self, value: Any, field: FieldInfo, authored: bool) -> str:
-        if not self.full or authored:
-            return ""
+    def _written(self, values: Any, path: Path) -> bool:
+        if not self.full:
+            return path[-1] in values.model_fields_set
+        return self.deployment.is_written(path)
+
+    def _comment(self, value: Any, field: FieldInfo, path: Path) -> str:
         extra = field.json_schema_extra
         if isinstance(extra, dict) and "tag" in extra:
             return "  # " + ", ".join(str(extra[key]) for key in ("tag", "gap", "source") if key in extra)
-        return "  # default" if value == field.default else "  # derived"
+        grounds = self.deployment.grounds.get(path)
+        if grounds is None and not field.is_required() and value == field.default:
+            return "  # default"
+        grounds = grounds or self.deployment.grounds.get(path[:-1])
+        return f"  # derived: {grounds.why}" if grounds is not None else ""
 
     def _value(self, value: Any, field: FieldInfo) -> str:
-        extra = field.json_schema_extra
-        if isinstance(extra, dict) and extra.get("secret") and value is not None and not self.reveal:
-            return f'"{MASK}"'
-        return _text(value)
+        return f'"{MASK}"' if is_secret(field) and value is not None and not self.reveal else _text(value)
 
 
 def _text(value: Any) -> str:

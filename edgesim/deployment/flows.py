@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from edgesim.deployment.defaults import LinkDefaults, PortDefaults
-from edgesim.deployment.mra import SshTunnel, TraversalZone, XcpLink
+from edgesim.deployment.model import Deployment
+from edgesim.deployment.plan.mra import TraversalZone
+from edgesim.deployment.settings import SshTunnel, XcpLink
 from edgesim.world.firewall import Ports, ports_text
-
-if TYPE_CHECKING:
-    from edgesim.deployment.model import Deployment
 
 __all__ = ["KINDS", "ROLES", "FlowKind", "Numbers", "Ports", "Protocol", "Role", "kind", "ports_text"]
 

@@ -8,16 +8,11 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path as FilePath
 from typing import Any
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel
-
-from edgesim.deployment.consistency import Mistake
-from edgesim.deployment.model import Deployment
-from edgesim.deployment.network import moved as moved_rule
-from edgesim.deployment.reading import LIMITS, Limits, Reading, read
-from edgesim.deployment.records import reverse_name
-from edgesim.deployment.validation import DeploymentError, NoDeployment, validated
+from edgesim.deployment.mistakes import NoDeployment
+from edgesim.deployment.model import Deployment, built
+from edgesim.deployment.plan.reading import LIMITS, Limits, Reading, read
+from edgesim.deployment.plan.walk import plain
 
 
 def names() -> tuple[str, ...]:
@@ -71,117 +66,9 @@ def load_file(path: FilePath) -> Deployment:
 
 def load_text(text: str, source: str = "deployment", limits: Limits = LIMITS) -> Deployment:
     """Return the deployment that YAML text describes; ``source`` names it in mistakes. Raises `DeploymentError`."""
-    reading = read(text, limits)
-    return validated(reading, source)
+    return built(read(text, limits), source)
 
 
 def load_data(data: Mapping[str, Any], source: str = "deployment") -> Deployment:
     """Return the deployment that plain data (as from JSON) describe. Raises `DeploymentError`."""
-    return validated(Reading(data=_plain(data)), source)
-
-
-def changed(deployment: Deployment, changes: Mapping[str, Any]) -> Deployment:
-    """Return a deployment with some settings changed; see `Deployment.changed`."""
-    data = authored(deployment)
-    mistakes: list[Mistake] = []
-    for dotted, value in changes.items():
-        reason = _set(data, deployment, dotted.split("."), value)
-        if reason:
-            mistakes.append(Mistake(path=tuple(dotted.split(".")), value=None, reason=reason))
-    if mistakes:
-        raise DeploymentError(tuple(mistakes))
-    return load_data(data, deployment.name)
-
-
-def relocated(deployment: Deployment, mapping: Mapping[str, str]) -> Deployment:
-    """Return a deployment with other addresses; see `Deployment.relocated`."""
-    table = {**mapping, **{reverse_name(old): reverse_name(new) for old, new in mapping.items()}}
-
-    def moved(value: Any, key: str = "") -> Any:
-        if isinstance(value, dict):
-            return {name: moved(each, name) for name, each in value.items()}
-        if isinstance(value, list):
-            return [moved(each, key) for each in value]
-        if key == "url" and isinstance(value, str) and (host := urlsplit(value).hostname) in table:
-            return value.replace(host, table[host], 1)
-        if key in ("rules", "nat") and isinstance(value, str):
-            return moved_rule(value, table)
-        return table.get(value, value) if isinstance(value, str) else value
-
-    return load_data(moved(authored(deployment)), deployment.name)
-
-
-def released(deployment: Deployment, releases: Mapping[str, str]) -> Deployment:
-    """Return a deployment at other releases; see `Deployment.at_releases`."""
-    changes: dict[str, Any] = {}
-    for product, release in releases.items():
-        sections = RELEASED.get(product)
-        if sections is None:
-            reason = f"no product is called this here; there are {', '.join(RELEASED)}"
-            raise DeploymentError((Mistake(path=("releases",), value=product, reason=reason),))
-        for section in sections:
-            count = len(getattr(deployment, section))
-            changes.update({f"{section}.{index}.release": release for index in range(count)})
-    return changed(deployment, changes)
-
-
-RELEASED = {
-    "expressway": ("expressway_e", "expressway_c"),
-    "expressway_e": ("expressway_e",),
-    "expressway_c": ("expressway_c",),
-    "unified_cm": ("unified_cm",),
-    "im_presence": ("im_presence",),
-    "unity_connection": ("unity_connection",),
-    "jabber": ("clients",),
-}
-"""What a product's name means where releases are given: the sections whose machines or clusters run it."""
-
-
-def authored(deployment: Deployment) -> dict[str, Any]:
-    """Return a deployment as plain data, without what was filled in."""
-    data = _plain(deployment.model_dump(exclude_unset=True))
-    assert isinstance(data, dict)
-    return data
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return _plain(value.model_dump(exclude_unset=True))
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return value
-
-
-def _set(data: Any, model: Any, steps: list[str], value: Any) -> str | None:
-    for depth, step in enumerate(steps):
-        last = depth == len(steps) - 1
-        if isinstance(model, tuple):
-            index = _index(model, step)
-            if index is None or not isinstance(data, list) or index >= len(data):
-                return f"nothing here is called {step!r}"
-            key: Any = index
-            model = model[index]
-        else:
-            if not isinstance(model, BaseModel) or step not in type(model).model_fields:
-                near = difflib.get_close_matches(step, type(model).model_fields if isinstance(model, BaseModel) else ())
-                return f"there is no {step!r} here" + (f"; did you mean {near[0]!r}?" if near else "")
-            key = step
-            model = getattr(model, step)
-        if last:
-            data[key] = _plain(value)
-            return None
-        if isinstance(data, dict) and key not in data:
-            data[key] = _plain(model) if isinstance(model, BaseModel | tuple) else None
-        data = data[key]
-    return "an empty path"
-
-
-def _index(items: tuple[Any, ...], step: str) -> int | None:
-    if step.isdecimal():
-        return int(step) if int(step) < len(items) else None
-    for index, item in enumerate(items):
-        if step in (getattr(item, "name", None), getattr(item, "id", None)):
-            return index
-    return None
+    return built(Reading(data=plain(data)), source)

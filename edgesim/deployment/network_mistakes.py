@@ -3,40 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from edgesim.deployment.consistency import Mistake, Path, machine_paths
-from edgesim.deployment.network import FirewallPlan, Tree, overlap, parse_opening, wall_before, words
+from edgesim.deployment.inventory import Inventory, machine_paths
+from edgesim.deployment.mistakes import Mistake, Path
+from edgesim.deployment.network import Firewall, Network, Tree, overlap, wall_before, words
+from edgesim.deployment.plan.network import parse_opening
 from edgesim.world.firewall import Rule, ports_text
 from edgesim.world.firewall import parse_rule as rule_of
 from edgesim.world.nat import SourceNat, StaticNat
 from edgesim.world.nat import parse_nat as nat_of
 from edgesim.world.topology import INTERNET
 
-if TYPE_CHECKING:
-    from edgesim.deployment.model import Deployment
-
 INTERFACES = (("address", "zone"), ("outer", "outer_zone"), ("inner", "inner_zone"))
 """The fields of a machine that hold an address, each with that of its zone."""
 
 
-def network_mistakes(deployment: Deployment) -> tuple[Mistake, ...]:
-    """Return every contradiction in the network of a complete deployment."""
-    return tuple(_Check(deployment).all())
+def network_mistakes(inventory: Inventory, network: Network) -> tuple[Mistake, ...]:
+    """Return every contradiction in the network of a deployment."""
+    return tuple(_Check(inventory, network).all())
 
 
 class _Check:
-    def __init__(self, deployment: Deployment) -> None:
-        self.lab = deployment
-        self.zones = [zone.name for zone in deployment.network.zones]
-        self.tree = Tree(deployment.network.zones)
-        self.walls = deployment.network.firewalls or ()
+    def __init__(self, inventory: Inventory, network: Network) -> None:
+        self.inventory = inventory
+        self.network = network
+        self.zones = [zone.name for zone in network.zones]
+        self.tree = Tree(network.zones)
+        self.walls = network.firewalls
         self.places: dict[str, list[tuple[str, str]]] = {}
         """By address: the hosts that have it, and in which zone."""
-        for _, _, machine in machine_paths(deployment):
+        for _, _, machine in machine_paths(inventory):
             for interface in machine.interfaces:
                 self.places.setdefault(interface.address, []).append((machine.name, interface.zone))
-        self.hosts = {machine.name for _, _, machine in machine_paths(deployment)}
+        self.hosts = {machine.name for _, _, machine in machine_paths(inventory)}
 
     def all(self) -> Iterator[Mistake]:
         yield from self._zones()
@@ -50,7 +49,7 @@ class _Check:
 
     def _zones(self) -> Iterator[Mistake]:
         seen: list[str] = []
-        for index, zone in enumerate(self.lab.network.zones):
+        for index, zone in enumerate(self.network.zones):
             path: Path = ("network", "zones", index)
             if zone.name in seen:
                 yield _wrong((*path, "name"), zone.name, "a second zone of this name")
@@ -62,7 +61,7 @@ class _Check:
 
     def _interfaces(self) -> Iterator[Mistake]:
         taken: dict[str, list[tuple[str, str]]] = {}
-        for path, _, machine in machine_paths(self.lab):
+        for path, _, machine in machine_paths(self.inventory):
             for field, zone_field in INTERFACES:
                 address, zone = getattr(machine, field, None), getattr(machine, zone_field, "")
                 if address is None:
@@ -81,7 +80,7 @@ class _Check:
         between = [zone for zone in (*up, *over) if (zone in up) is not (zone in over)]
         return any(wall.between[1] in between and wall.nat for wall in self.walls)
 
-    def _between(self, path: Path, wall: FirewallPlan, before: tuple[FirewallPlan, ...]) -> Iterator[Mistake]:
+    def _between(self, path: Path, wall: Firewall, before: tuple[Firewall, ...]) -> Iterator[Mistake]:
         if any(wall.name == each.name for each in before):
             yield _wrong((*path, "name"), wall.name, "a second firewall of this name")
         outer, inner = wall.between
@@ -104,9 +103,9 @@ class _Check:
             if each.between == wall.between:
                 yield _wrong((*path, "between"), f"{outer}, {inner}", f"{each.name} stands between these zones")
 
-    def _rules(self, path: Path, wall: FirewallPlan) -> Iterator[Mistake]:
+    def _rules(self, path: Path, wall: Firewall) -> Iterator[Mistake]:
         named: list[tuple[Path, str, Rule | SourceNat]] = [
-            ((*path, "rules", index), text, rule_of(text)) for index, text in enumerate(wall.rules or ())
+            ((*path, "rules", index), text, rule_of(text)) for index, text in enumerate(wall.rules)
         ]
         for index, text in enumerate(wall.nat):
             nat = nat_of(text)
@@ -119,8 +118,8 @@ class _Check:
                 elif word not in self.zones and word not in self.hosts:
                     yield _wrong(place, text, f"no zone or host is called {word}")
 
-    def _closed(self, path: Path, wall: FirewallPlan) -> Iterator[Mistake]:
-        opened = [rule for rule in map(rule_of, wall.rules or ()) if rule.verdict == "accept" and rule.target.ports]
+    def _closed(self, path: Path, wall: Firewall) -> Iterator[Mistake]:
+        opened = [rule for rule in map(rule_of, wall.rules) if rule.verdict == "accept" and rule.target.ports]
         for index, text in enumerate(wall.closed):
             protocol, ports = parse_opening(text)
             fits = [rule for rule in opened if protocol in ("any", rule.protocol) and overlap(rule.target.ports, ports)]
@@ -151,11 +150,12 @@ class _Check:
                     yield _wrong(path, text, f"nothing on the inner side of {wall.name} has {nat.private}")
                 publics.setdefault(nat.public, nat.private)
                 privates.setdefault((wall.name, nat.private), nat.public)
-        for index, edge in enumerate(self.lab.expressway_e):
+        before = {wall.between[1]: wall for wall in self.walls}
+        for index, edge in enumerate(self.inventory.expressway_e):
             if edge.static_nat is None:
                 continue
             mapped = publics.get(edge.static_nat)
-            if mapped is None or wall_before(self.tree, self.walls, edge.outer_zone) is None:
+            if mapped is None or wall_before(self.tree, before, edge.outer_zone) is None:
                 reason = f"no firewall stands outward of {edge.outer_zone} to translate it"
                 yield _wrong(("expressway_e", index, "static_nat"), edge.static_nat, reason)
             elif mapped != edge.outer:

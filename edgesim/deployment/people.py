@@ -1,69 +1,42 @@
-"""The users of a deployment and the devices that they own."""
+"""The users of a deployment and the devices that they own, complete."""
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
-from pydantic import AfterValidator, Field
-
-from edgesim.deployment.base import HostLabel, Model, Secret, Text
+from edgesim.deployment.base import DeviceName, DirectoryNumber, HostLabel, Secret, Text, UserId
 from edgesim.deployment.device_models import DeviceKind, DeviceType, device_type
-from edgesim.deployment.releases import ReleaseError
-
-_USER_ID = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff/:\"<>&]{1,128}")
 
 
-def _user_id(text: str) -> str:
-    if not _USER_ID.fullmatch(text):
-        raise ValueError('a user id of 1 to 128 characters, without white space, control characters and / : " < > &')
-    return text
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A device of Unified CM's database.
 
-
-UserId = Annotated[str, AfterValidator(_user_id)]
-"""An end user's id, case-sensitive; a mail address where LDAP gives one as the user id. Left out is what Basic
-credentials (RFC 7617), paths and XML cannot carry; what is documented is less, see `edgesim.readiness`."""
-DirectoryNumber = Annotated[str, Field(pattern=r"^\+?[0-9*#]{1,24}$")]
-DeviceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,50}$")]
-
-
-class Device(Model):
-    """A device of Unified CM's database."""
+    ``owner`` is None where nobody owns it, ``line`` where it has no directory number, ``firmware`` for Jabber, whose
+    release is that of the machine on which it runs.
+    """
 
     name: DeviceName
-    type: DeviceKind = "desktop"
-    owner: UserId | None = None
-    line: DirectoryNumber | None = Field(default=None, description="directory number; its owner's first when left out")
-    cluster: HostLabel | None = Field(default=None, description="its Unified CM cluster; its owner's, or the first")
-    security_profile: Text = "Standard SIP Non-Secure Profile"
-    description: str = Field(default="", max_length=128)
-    firmware: str | None = Field(
-        default=None,
-        max_length=40,
-        description="release of a phone or room device, such as 12.8(1), 10.2.5(207) (DX with Android), TC7.3.21 or "
-        "CE9.15.3; a current one when left out",
-    )
-    activation_code_via_mra: bool = Field(
-        default=True,
-        description="Allow Activation Code via MRA; phones of the 7800 and 8800 series use MRA only with it, from "
-        "Expressway X14.0 on",
-    )
-    enrolled: bool = Field(
-        default=False, description="holds a locally significant certificate (CAPF enrolment on premises)"
-    )
+    type: DeviceKind
+    owner: UserId | None
+    line: DirectoryNumber | None
+    cluster: HostLabel
+    security_profile: Text
+    description: str
+    firmware: str | None
+    activation_code_via_mra: bool
+    enrolled: bool
 
     @property
     def made(self) -> DeviceType:
-        """What kind of device it is with the software that it runs. Raises `ReleaseError` for software of another."""
+        """What kind of device it is with the software that it runs."""
         return device_type(self.type, self.firmware)
 
     @property
-    def family(self) -> Literal["jabber", "phone", "room"] | None:
-        """Which clients it is one of; None where it cannot run its firmware."""
-        try:
-            return self.made.software.family
-        except ReleaseError:
-            return None
+    def family(self) -> Literal["jabber", "phone", "room"]:
+        """Which clients it is one of."""
+        return self.made.software.family
 
     @property
     def product(self) -> str:
@@ -81,26 +54,50 @@ class Device(Model):
         return self.made.unfit(self.firmware)
 
 
-class User(Model):
-    """An end user."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """An end user.
+
+    ``im_presence_node`` is the home node, None for one without IM and Presence; ``service_profile`` is None where none
+    is assigned.
+    """
 
     id: UserId
-    password: Secret
-    first_name: str = Field(default="", max_length=64)
-    last_name: str = Field(default="", max_length=64)
-    mail: str | None = Field(default=None, max_length=254, description="id@edge domain when left out")
-    directory_uri: str | None = Field(default=None, max_length=254, description="the mail address when left out")
-    numbers: tuple[DirectoryNumber, ...] = ()
-    home_cluster: HostLabel | None = Field(default=None, description="Unified CM cluster; the first when left out")
-    homed: bool = Field(default=True, description="Home Cluster is ticked")
-    also_homed_at: tuple[HostLabel, ...] = Field(
-        default=(), description="further clusters where it is ticked, which is a mistake"
-    )
-    im_presence: bool = Field(default=True, description="enabled for IM and Presence")
-    im_presence_node: HostLabel | None = Field(default=None, description="home node; chosen in turn when left out")
-    devices: tuple[DeviceName, ...] | None = Field(default=None, description="CSF<ID> when left out")
-    service_profile: Text | None = "SPDefault"
-    user_profile: Text = "Standard (Factory Default) User Profile"
+    password: Secret = field(repr=False)
+    first_name: str
+    last_name: str
+    mail: str
+    directory_uri: str
+    numbers: tuple[DirectoryNumber, ...]
+    home_cluster: HostLabel
+    homed: bool
+    also_homed_at: tuple[HostLabel, ...]
+    im_presence: bool
+    im_presence_node: HostLabel | None
+    devices: tuple[DeviceName, ...]
+    service_profile: Text | None
+    user_profile: Text
+
+    @classmethod
+    def stranger(cls, user_id: str, password: str) -> User:
+        """Return somebody whom no cluster knows, as a client takes any name and password that is typed into it."""
+        return cls(
+            id=user_id,
+            password=password,
+            first_name="",
+            last_name="",
+            mail="",
+            directory_uri="",
+            numbers=(),
+            home_cluster="",
+            homed=False,
+            also_homed_at=(),
+            im_presence=False,
+            im_presence_node=None,
+            devices=(),
+            service_profile=None,
+            user_profile="",
+        )
 
     @property
     def display_name(self) -> str:

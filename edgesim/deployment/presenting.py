@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from edgesim.deployment.features import gate
-from edgesim.deployment.hosts import ClientHost, Expressway, ExpresswayC, ExpresswayE
+from edgesim.deployment.hosts import ClientHost, Expressway, ExpresswayC, ExpresswayE, HostSpec
+from edgesim.deployment.model import Deployment
 from edgesim.deployment.releases import Product
-from edgesim.deployment.security import stores_of
-
-if TYPE_CHECKING:
-    from edgesim.deployment.model import Deployment, HostSpec
+from edgesim.deployment.services import stores_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +94,7 @@ class _Legs:
         verifies = self._proxy_store(core.spec, lab.mra.tls_verify_unified_cm)
         shows = _has("proxy presents its certificate", core.spec)
         for cluster in lab.unified_cm:
-            if cluster.name not in (lab.mra.unified_cm_clusters or ()):
+            if cluster.name not in lab.mra.unified_cm_clusters:
                 continue
             for node in cluster.nodes:
                 yield self._leg(node.name, "tomcat", node.name, ports.uds, "HTTPS", core.name, verifies)
@@ -116,7 +114,7 @@ class _Legs:
         assert isinstance(core.spec, Expressway)
         verifies = self._proxy_store(core.spec, lab.mra.tls_verify_im_presence)
         for chat in lab.im_presence:
-            if chat.name not in (lab.mra.im_presence_clusters or ()):
+            if chat.name not in lab.mra.im_presence_clusters:
                 continue
             for node in chat.nodes:
                 yield self._leg(node.name, "tomcat", node.name, ports.soap, "HTTPS", core.name, verifies)

@@ -10,17 +10,15 @@ import ipaddress
 import itertools
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from edgesim.deployment.flows import KINDS, ROLES, FlowKind, Numbers, Protocol, Role
-from edgesim.deployment.hosts import ExpresswayE
+from edgesim.deployment.hosts import ExpresswayE, HostSpec
+from edgesim.deployment.model import Deployment
 from edgesim.world import Host
 from edgesim.world.firewall import End as FlowEnd
 from edgesim.world.firewall import Ports, ports_text
 from edgesim.world.topology import Firewall
-
-if TYPE_CHECKING:
-    from edgesim.deployment.model import Deployment, HostSpec
 
 STRANGER = "198.51.100.1"
 """A client's address, where a deployment has no client outside (RFC 5737)."""

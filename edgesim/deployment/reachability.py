@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgesim.deployment.inventory import Inventory
 from edgesim.world.paths import Passage, Paths
-from edgesim.world.topology import INTERNET
-
-if TYPE_CHECKING:
-    from edgesim.deployment.model import Deployment
+from edgesim.world.topology import INTERNET, Network
 
 SOMEWHERE = 49152
 """The source port of a flow that has none of its own: an ephemeral one."""
@@ -18,16 +16,17 @@ SOMEWHERE = 49152
 class FlowChecker:
     """The ways between the hosts of a deployment. Nothing is opened and nothing remembered: each answer is fresh."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
+    def __init__(self, inventory: Inventory, topology: Network) -> None:
+        self._inventory = inventory
+        self._topology = topology
 
     @cached_property
     def paths(self) -> Paths:
         """The worlds' own code over the described hosts."""
         # What paths want of a host is its name and its interfaces; a description has both.
-        hosts: Any = dict(self._deployment.hosts_by_name)
+        hosts: Any = dict(self._inventory.hosts_by_name)
         paths = Paths((INTERNET,), hosts)
-        paths.install(self._deployment.topology)
+        paths.install(self._topology)
         return paths
 
     def passage(
@@ -38,7 +37,7 @@ class FlowChecker:
         The verdict is ``accept``, ``drop`` or ``reject``; `Passage.source` is what the receiver sees. ``local`` is the
         source's address where it is not the one nearest to the target. Raises `LookupError` for an unknown host.
         """
-        host: Any = self._deployment.host(source)
+        host: Any = self._inventory.host(source)
         interface = self.paths.interface(host, target)
         if local:
             interface = next(each for each in host.interfaces if each.address == local)
@@ -49,7 +48,7 @@ class FlowChecker:
     def to_zone(self, core: str, target: str) -> Passage:
         """Return what becomes of an Expressway-C's connection for the traversal zone, which it opens from the ports
         for its SIP: firewalls may know them. Raises `LookupError` for an unknown host."""
-        port, source_port = self._deployment.traversal_zone.port, self._deployment.defaults.ports.sip_source_first
+        port, source_port = self._inventory.traversal_zone.port, self._inventory.defaults.ports.sip_source_first
         return self.passage("tcp", core, target, port, source_port=source_port)
 
     def from_outside(self, protocol: str, target: str, port: int, *, address: str = "192.0.2.1") -> Passage:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from edgesim.deployment.hosts import View
-    from edgesim.deployment.model import Deployment
+from edgesim.deployment.base import View
+from edgesim.deployment.inventory import Inventory
 
 SrvValue = tuple[int, int, int, str]
 """Priority, weight, port, target (RFC 2782)."""
@@ -34,13 +33,13 @@ def reverse_name(address: str) -> str:
     return ipaddress.ip_address(address).reverse_pointer
 
 
-def zone_records(deployment: Deployment, view: View) -> tuple[Record, ...]:
-    """Return all records of one view: derived, then extra, without those that the deployment omits."""
-    omitted = {(each.name.lower(), each.type) for each in deployment.dns.without if each.view == view}
+def zone_records(inventory: Inventory, view: View) -> tuple[Record, ...]:
+    """Return all records of one view: derived, then extra, without those that it omits."""
+    omitted = {(each.name.lower(), each.type) for each in inventory.dns.without if each.view == view}
     found = dict.fromkeys(
-        record for record in _all(deployment, view) if (record.name.lower(), record.type) not in omitted
+        record for record in _all(inventory, view) if (record.name.lower(), record.type) not in omitted
     )
-    for extra in deployment.dns.extra:
+    for extra in inventory.dns.extra:
         if extra.view == view:
             found[Record(extra.name, extra.type, extra.ttl, _value(extra.type, extra.value))] = None
     return tuple(found)
@@ -53,62 +52,62 @@ def _value(kind: str, text: str) -> str | SrvValue:
     return (int(priority), int(weight), int(port), target)
 
 
-def _all(deployment: Deployment, view: View) -> Iterator[Record]:
-    ttl = deployment.defaults.dns.ttl
-    ports = deployment.defaults.ports
-    for name, address, reverse in _addresses(deployment, view):
+def _all(inventory: Inventory, view: View) -> Iterator[Record]:
+    ttl = inventory.defaults.dns.ttl
+    ports = inventory.defaults.ports
+    for name, address, reverse in _addresses(inventory, view):
         yield Record(name, "AAAA" if ":" in address else "A", ttl, address)
         if reverse:
             yield Record(reverse_name(address), "PTR", ttl, name)
-    dns = deployment.dns
-    domains = [each.name for each in deployment.domains.enabled]
-    priority, weight = deployment.defaults.dns.srv_priority, deployment.defaults.dns.srv_weight
+    dns = inventory.dns
+    domains = [each.name for each in inventory.domains.enabled]
+    priority, weight = inventory.defaults.dns.srv_priority, inventory.defaults.dns.srv_weight
     if (dns.collab_edge and view == "outside") or (dns.collab_edge_inside and view == "inside"):
-        balancer = deployment.load_balancer if view == "outside" else None
-        targets = (balancer.fqdn,) if balancer else tuple(edge.fqdn for edge in deployment.expressway_e)
+        balancer = inventory.load_balancer if view == "outside" else None
+        targets = (balancer.fqdn,) if balancer else tuple(edge.fqdn for edge in inventory.expressway_e)
         for domain in domains:
             for target in targets:
                 value = (priority, weight, ports.edge_https, target)
                 yield Record(f"_collab-edge._tls.{domain}", "SRV", ttl, value)
     if (dns.cisco_uds and view == "inside") or (dns.cisco_uds_outside and view == "outside"):
         for domain in domains:
-            for node in deployment.unified_cm_nodes:
+            for node in inventory.unified_cm_nodes:
                 value = (priority, weight, ports.uds, node.fqdn)
                 yield Record(f"_cisco-uds._tcp.{domain}", "SRV", ttl, value)
     if dns.cuplogin and view == "inside":
         for domain in domains:
-            for chat in deployment.im_presence_nodes:
+            for chat in inventory.im_presence_nodes:
                 value = (priority, weight, ports.soap, chat.fqdn)
                 yield Record(f"_cuplogin._tcp.{domain}", "SRV", ttl, value)
 
 
-def _addresses(deployment: Deployment, view: View) -> Iterator[tuple[str, str, bool]]:
+def _addresses(inventory: Inventory, view: View) -> Iterator[tuple[str, str, bool]]:
     if view == "outside":
-        yield deployment.dns.outside.fqdn, deployment.dns.outside.address, True
-        balancer = deployment.load_balancer
+        yield inventory.dns.outside.fqdn, inventory.dns.outside.address, True
+        balancer = inventory.load_balancer
         if balancer:
             yield balancer.fqdn, balancer.address, True
-        for edge in deployment.expressway_e:
+        for edge in inventory.expressway_e:
             if edge.ip_protocol != "IPv6":
                 # Behind a load balancer, the names that clients are told lead to it.
                 yield edge.fqdn, balancer.address if balancer else edge.public_address, not balancer
-                if deployment.cms_web_proxy:
-                    yield deployment.cms_web_proxy.guest_account_client_uri, edge.public_address, False
+                if inventory.cms_web_proxy:
+                    yield inventory.cms_web_proxy.guest_account_client_uri, edge.public_address, False
             if edge.ip_protocol != "IPv4" and edge.outer_ipv6 is not None:
                 yield edge.fqdn, edge.outer_ipv6, True
         return
-    yield deployment.dns.inside.fqdn, deployment.dns.inside.address, True
-    for edge in deployment.expressway_e:
+    yield inventory.dns.inside.fqdn, inventory.dns.inside.address, True
+    for edge in inventory.expressway_e:
         if edge.ip_protocol == "IPv6":
             continue
-        yield edge.fqdn, edge.address_for_c if deployment.dns.split else edge.public_address, True
+        yield edge.fqdn, edge.address_for_c if inventory.dns.split else edge.public_address, True
         if edge.inner_name:
-            yield edge.inner_fqdn, edge.address_for_c, not deployment.dns.split
-    for core in deployment.expressway_c:
+            yield edge.inner_fqdn, edge.address_for_c, not inventory.dns.split
+    for core in inventory.expressway_c:
         yield core.fqdn, core.address, True
-        if deployment.mra.expressway_c_cluster:
-            yield deployment.mra.expressway_c_cluster, core.address, False
-    for node in deployment.unified_cm_nodes:
+        if inventory.mra.expressway_c_cluster:
+            yield inventory.mra.expressway_c_cluster, core.address, False
+    for node in inventory.unified_cm_nodes:
         yield node.fqdn, node.address, True
-    for chat in deployment.im_presence_nodes:
+    for chat in inventory.im_presence_nodes:
         yield chat.fqdn, chat.address, True

@@ -9,15 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from edgesim.deployment.features import gate
 from edgesim.deployment.hosts import ExpresswayC, ExpresswayE, Machine
+from edgesim.deployment.inventory import Inventory
 from edgesim.deployment.releases import Product, Release
-from edgesim.deployment.security import ChatAliasForm, RegistrationDomainForm
-
-if TYPE_CHECKING:
-    from edgesim.deployment.model import Deployment
+from edgesim.deployment.services import ChatAliasForm, RegistrationDomainForm
 
 _FORMS: dict[str, str] = {
     "DNS": "{}",
@@ -37,7 +34,7 @@ class SubjectName:
 
 
 def subject_names(
-    deployment: Deployment,
+    inventory: Inventory,
     machine: Machine,
     service: str,
     *,
@@ -53,12 +50,12 @@ def subject_names(
     phone security profile that has not the form of an FQDN, see `profiles_in_the_way`: such names are left out.
     """
     found: dict[str, SubjectName] = {}
-    for name, reason in _names(deployment, machine, service, form, alias_form, discovered):
+    for name, reason in _names(inventory, machine, service, form, alias_form, discovered):
         found.setdefault(name.lower(), SubjectName(name=name, reason=reason))
     return tuple(found.values())
 
 
-def profiles_in_the_way(deployment: Deployment, release: Release) -> tuple[str, ...]:
+def profiles_in_the_way(inventory: Inventory, release: Release) -> tuple[str, ...]:
     """Return the encrypted phone security profiles whose names keep an Expressway-C of ``release`` from making a CSR.
 
     From X12.6 on each must have the form of an FQDN: labels of letters, digits and hyphens, the last one beginning with
@@ -66,7 +63,7 @@ def profiles_in_the_way(deployment: Deployment, release: Release) -> tuple[str, 
     """
     if _NAMED_AS_FQDN is None or not _NAMED_AS_FQDN.open(release):
         return ()
-    return tuple(name for name, _ in _profiles(deployment) if not has_form_of_fqdn(name))
+    return tuple(name for name, _ in _profiles(inventory) if not has_form_of_fqdn(name))
 
 
 def has_form_of_fqdn(name: str) -> bool:
@@ -75,7 +72,7 @@ def has_form_of_fqdn(name: str) -> bool:
 
 
 def _names(
-    deployment: Deployment,
+    inventory: Inventory,
     machine: Machine,
     service: str,
     form: RegistrationDomainForm,
@@ -84,46 +81,46 @@ def _names(
 ) -> Iterator[tuple[str, str]]:
     yield machine.fqdn, "FQDN of the host"
     if isinstance(machine, ExpresswayE):
-        for domain in deployment.domains.enabled:
+        for domain in inventory.domains.enabled:
             yield _FORMS[form].format(domain.name), "Unified CM registration domain"
-        if deployment.mra.expressway_e_cluster:
-            yield deployment.mra.expressway_e_cluster, "name of the cluster"
+        if inventory.mra.expressway_e_cluster:
+            yield inventory.mra.expressway_e_cluster, "name of the cluster"
         yield machine.inner_fqdn, "FQDN of the inner interface"
-        for domain in deployment.domains.enabled:
+        for domain in inventory.domains.enabled:
             if domain.xmpp_federation:
                 yield domain.name, "XMPP federation domain"
-        if deployment.cms_web_proxy:
-            yield deployment.cms_web_proxy.guest_account_client_uri, "guest account client URI of the Web Proxy"
+        if inventory.cms_web_proxy:
+            yield inventory.cms_web_proxy.guest_account_client_uri, "guest account client URI of the Web Proxy"
     if isinstance(machine, ExpresswayC):
-        if deployment.mra.expressway_c_cluster:
-            yield deployment.mra.expressway_c_cluster, "name of the cluster"
-        barred = profiles_in_the_way(deployment, machine.release)
-        for name, cluster in _profiles(deployment):
+        if inventory.mra.expressway_c_cluster:
+            yield inventory.mra.expressway_c_cluster, "name of the cluster"
+        barred = profiles_in_the_way(inventory, machine.release)
+        for name, cluster in _profiles(inventory):
             if name not in barred:
                 yield name, f"encrypted phone security profile of {cluster}"
     if isinstance(machine, ExpresswayC | ExpresswayE) and discovered:
-        known = (deployment.mra.im_presence_clusters or ()) if discovered is True else discovered
-        for alias, chat_cluster in _aliases(deployment, known):
+        known = inventory.mra.im_presence_clusters if discovered is True else discovered
+        for alias, chat_cluster in _aliases(inventory, known):
             written = alias if alias_form == "DNS" else f"XMPP:{alias}"
             yield written, f"chat node alias of {chat_cluster}, for federated group chat"
     if service == "cup-xmpp":
-        for chat in deployment.im_presence:
+        for chat in inventory.im_presence:
             if machine.name in {node.name for node in chat.nodes}:
                 for presence in chat.presence_domains:
                     yield presence, "presence domain"
 
 
-def _profiles(deployment: Deployment) -> Iterator[tuple[str, str]]:
-    for cluster in deployment.unified_cm:
+def _profiles(inventory: Inventory) -> Iterator[tuple[str, str]]:
+    for cluster in inventory.unified_cm:
         for profile in cluster.security_profiles:
             if profile.mode == "encrypted" and profile.name.isascii():  # no SAN holds any other
                 yield profile.name, cluster.name
 
 
-def _aliases(deployment: Deployment, known: Collection[str]) -> Iterator[tuple[str, str]]:
-    if not any(domain.xmpp_federation for domain in deployment.domains.enabled):
+def _aliases(inventory: Inventory, known: Collection[str]) -> Iterator[tuple[str, str]]:
+    if not any(domain.xmpp_federation for domain in inventory.domains.enabled):
         return
-    for chat in deployment.im_presence:
-        if chat.name in (deployment.mra.im_presence_clusters or ()) and chat.name in known:
-            for alias in chat.chat_aliases or ():
+    for chat in inventory.im_presence:
+        if chat.name in inventory.mra.im_presence_clusters and chat.name in known:
+            for alias in chat.chat_aliases:
                 yield alias, chat.name

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator
 
+from edgesim.deployment.defaults import NetworkDefaults
+from edgesim.deployment.plan.network import Pin
 from edgesim.world.wires import MILLISECOND, SECOND, Wires
 
-if TYPE_CHECKING:
-    from edgesim.deployment.model import Deployment
 
-
-def wires(deployment: Deployment) -> Wires:
+def wires(network: NetworkDefaults, pinned: Collection[Pin]) -> Wires:
     """Return the wires between a deployment's hosts."""
-    network, pinned = deployment.defaults.network, deployment.network.pinned
     return Wires(
         latencies={(each.zone, each.other): round(each.ms * MILLISECOND) for each in network.latencies},
         same_zone=round(network.same_zone_ms * MILLISECOND),

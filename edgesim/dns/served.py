@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from edgesim.deployment import Deployment, hosts
+from edgesim.deployment import Deployment, base
 from edgesim.dns.zone import View
 
 
-def served(deployment: Deployment, view: hosts.View) -> View:
+def served(deployment: Deployment, view: base.View) -> View:
     """Return what the name server of one view serves."""
     server = deployment.dns.inside if view == "inside" else deployment.dns.outside
     return View(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from cryptography import x509
 
 from edgesim.deployment.hosts import Expressway
-from edgesim.deployment.security import FIXED, restartable, services_of
+from edgesim.deployment.services import FIXED, restartable, services_of
 from edgesim.deployment.uploads import CertificateStore, ExpresswayKind, upload_problems
 from edgesim.journal import events
 from edgesim.lab.requests import ServiceRequest, request_for

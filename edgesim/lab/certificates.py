@@ -78,7 +78,7 @@ class Certificates:
                 f"{XMPP_ROUTERS} of {name}", tuple(f"{each.name}/cup-xmpp" for each in deployment.im_presence_nodes)
             )
         for store in deployment.trust:
-            held = self._store(f"{store.store} of {store.host}", store.holds or ())
+            held = self._store(f"{store.store} of {store.host}", store.holds)
             self._trusts[store.host, store.store] = held
             if store.pending:
                 self._pending[store.host, store.store] = self._store("", store.pending)
@@ -113,7 +113,7 @@ class Certificates:
         return trusted[name]
 
     def _mint(self, certificate: Certificate, request: Request) -> Identity:
-        kind = KEYS[certificate.key or "ec-p256"]
+        kind = KEYS[certificate.key]
         strip = [
             usage
             for usage, wanted in ((Usage.SERVER, certificate.server_auth), (Usage.CLIENT, certificate.client_auth))
@@ -122,7 +122,7 @@ class Certificates:
         validity = self._validity_of(certificate)
         if certificate.signed_by == "self-signed":
             return self_signed(request, self._entropy, validity=validity, strip=strip, kind=kind)
-        authority = self.authorities.signers()[certificate.signed_by or "enterprise"]
+        authority = self.authorities.signers()[certificate.signed_by]
         return authority.issue(request, validity=validity, strip=strip, kind=kind)
 
     def _validity_of(self, certificate: Certificate) -> Validity:
@@ -136,14 +136,15 @@ class Certificates:
         return TrustStore.of(name, *(self.named(item) for item in items))
 
 
-def request_of(certificate: Certificate, host: HostSpec) -> Request:
-    """Return what the CSR for a described certificate asks a CA for: all usages that the product wants.
+def profile_of(host: HostSpec, service: str) -> Profile:
+    """Return what the product asks for: an Expressway both usages, whichever of its two certificates it is."""
+    return EXPRESSWAY if isinstance(host.spec, Expressway) else PROFILES[service]
 
-    An Expressway asks for both usages whichever of its two certificates it is.
-    """
-    profile = EXPRESSWAY if isinstance(host.spec, Expressway) else PROFILES[certificate.service]
+
+def request_of(certificate: Certificate, host: HostSpec) -> Request:
+    """Return what the CSR for a described certificate asks a CA for: all usages that the product wants."""
     return Request(
-        common_name=certificate.common_name or host.fqdn,
-        names=tuple(qualified(name) for name in certificate.names or ()),
-        profile=profile,
+        common_name=certificate.common_name,
+        names=tuple(qualified(name) for name in certificate.names),
+        profile=profile_of(host, certificate.service),
     )

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from cryptography.x509 import Certificate
 
 from edgesim.deployment import Deployment, HostSpec
-from edgesim.deployment.network import translates
 from edgesim.dns import Resolver, ResolverOptions
 from edgesim.edge.link_state import LinkState
 from edgesim.journal import Entry, Event, Journal, events
@@ -61,7 +60,7 @@ class RunningLab:
         self.authorities = self.certificates.authorities
         self.keylog = keylog
         self.nodes: dict[str, Node] = {}
-        if translates(deployment) and Capability.NAT not in world.capabilities:
+        if deployment.translates and Capability.NAT not in world.capabilities:
             raise UnsupportedError(Capability.NAT)
         world.paths.install(deployment.topology)
         world.lay(deployment.wires)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 
 from edgesim.deployment import Deployment
-from edgesim.deployment.network import translates
 from edgesim.world import Capability, UnsupportedError
 
 UNPRIVILEGED_DNS = 10053
@@ -24,7 +23,7 @@ def on_loopback(deployment: Deployment, *, network: str = "127.0", dns_port: int
     ``dns_port`` is used as given; without it DNS has its own port where this process may bind it. Raises `ValueError`
     where two addresses would become one, `UnsupportedError` for address translation, which the live world lacks.
     """
-    if translates(deployment):
+    if deployment.translates:
         raise UnsupportedError(Capability.NAT)
     mapping: dict[str, str] = {}
     for spec in deployment.host_specs():

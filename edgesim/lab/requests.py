@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from edgesim.deployment import Deployment
 from edgesim.deployment.features import gate
 from edgesim.deployment.hosts import Expressway, ExpresswayC
+from edgesim.deployment.plan.security import Certificate
 from edgesim.deployment.releases import Product
-from edgesim.deployment.security import Certificate, services_of
+from edgesim.deployment.services import services_of
 from edgesim.deployment.subject_names import SubjectName, profiles_in_the_way, subject_names
-from edgesim.lab.certificates import KEYS, request_of
+from edgesim.lab.certificates import KEYS, profile_of
 from edgesim.pki import Request
 from edgesim.pki.keys import PrivateKey, new_key
 from edgesim.pki.names import qualified
@@ -61,7 +62,7 @@ def request_for(
             f"{host} is {spec.spec.release}: a client certificate of its own comes with {separate}",
             "The server certificate serves for both sides.",
         )
-    certificate = _described(deployment, host, chosen)
+    written = _written(deployment, host, chosen)
     if isinstance(spec.spec, ExpresswayC):
         barred = profiles_in_the_way(deployment, spec.spec.release)
         if barred:
@@ -74,32 +75,37 @@ def request_for(
         deployment,
         spec.spec,
         chosen,
-        form=certificate.registration_domain_form,
-        alias_form=certificate.chat_alias_form,
+        form=written.registration_domain_form,
+        alias_form=written.chat_alias_form,
         discovered=discovered,
     )
-    names = tuple(replace(each, name=qualified(each.name)) for each in _with_written(certificate, derived))
-    request = replace(request_of(certificate, spec), names=tuple(each.name for each in names))
-    key = new_key(Entropy(0, f"edgesim request {deployment.name} {host} {chosen}"), KEYS[certificate.key or "ec-p256"])
+    names = tuple(replace(each, name=qualified(each.name)) for each in _with_written(written, derived))
+    request = Request(
+        common_name=written.common_name or spec.fqdn,
+        names=tuple(each.name for each in names),
+        profile=profile_of(spec, chosen),
+    )
+    kind = KEYS[written.key or deployment.defaults.tls.key]
+    key = new_key(Entropy(0, f"edgesim request {deployment.name} {host} {chosen}"), kind)
     pem = create(request, key)
     return ServiceRequest(host=host, service=chosen, request=request, names=names, key=key, pem=pem)
 
 
-def _described(deployment: Deployment, host: str, service: str) -> Certificate:
-    try:
-        return deployment.certificate(host, service)
-    except LookupError:  # an optional one that is not written
-        return Certificate(host=host, service=service)
+def _written(deployment: Deployment, host: str, service: str) -> Certificate:
+    """Return what the deployment's author wrote of a certificate."""
+    for each in deployment.plan.certificates:
+        if (each.host, each.service) == (host, service):
+            return each
+    return Certificate(host=host, service=service)
 
 
-def _with_written(certificate: Certificate, derived: tuple[SubjectName, ...]) -> tuple[SubjectName, ...]:
+def _with_written(written: Certificate, derived: tuple[SubjectName, ...]) -> tuple[SubjectName, ...]:
     """Add what the deployment's author wrote: extra names, names to leave out, or all of them."""
     reasons = {each.name.lower(): each.reason for each in derived}
-    if "names" in certificate.model_fields_set:
-        wanted: tuple[str, ...] = certificate.names or ()
-    else:
-        wanted = tuple(dict.fromkeys((*(each.name for each in derived), *certificate.extra_names)))
-        wanted = tuple(name for name in wanted if name not in certificate.without_names)
+    wanted = written.names
+    if wanted is None:
+        found = dict.fromkeys((*(each.name for each in derived), *written.extra_names))
+        wanted = tuple(name for name in found if name not in written.without_names)
     return tuple(
         SubjectName(name=name, reason=reasons.get(name.lower(), "written in the deployment")) for name in wanted
     )

@@ -10,7 +10,7 @@ from dns.rdatatype import from_text
 
 from edgesim import dns
 from edgesim.deployment import Deployment
-from edgesim.deployment.hosts import View
+from edgesim.deployment.base import View
 from edgesim.dns import Srv, reverse_name
 from edgesim.dns.records import absolute, from_rdata
 from edgesim.journal.matchers import Test

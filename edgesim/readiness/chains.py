@@ -78,7 +78,7 @@ def itself(certificate: Certificate) -> str:
 def has(deployment: Deployment, certificate: Certificate, *wanted: str) -> bool:
     """Say whether one of the names is in a certificate, as far as a product reads its SAN."""
     limit = deployment.defaults.tls.san_limit_characters
-    names = within((qualified(name) for name in certificate.names or ()), limit)
+    names = within((qualified(name) for name in certificate.names), limit)
     return first_match([qualified(name) for name in wanted], names) is not None
 
 
@@ -95,7 +95,7 @@ def above(certificate: Certificate) -> tuple[str, ...]:
 
 def held(store: TrustStore) -> tuple[str, ...]:
     """Return what a store holds, with what counts only after the next restart: that is another mistake."""
-    return (*(store.holds or ()), *store.pending)
+    return (*store.holds, *store.pending)
 
 
 def chain(deployment: Deployment, shown: tuple[str, str], by: tuple[str, str]) -> Chain:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgesim.deployment import Deployment, HostSpec, Product, closed
 from edgesim.deployment.hosts import ImPresenceNode, UnifiedCmNode
-from edgesim.deployment.mra import EnabledDomain
+from edgesim.deployment.settings import EnabledDomain
 from edgesim.journal.matchers import (
     Discovery,
     DnsAnswer,
@@ -192,7 +192,7 @@ def uc_nodes(deployment: Deployment) -> Iterator[UcNode]:
     """Yield the Unified CM and the IM and Presence nodes that Expressway-C knows or ought to discover."""
     mra = deployment.mra
     for index, cluster in enumerate(deployment.unified_cm):
-        if cluster.name in (mra.unified_cm_clusters or ()):
+        if cluster.name in mra.unified_cm_clusters:
             for place, node in enumerate(cluster.nodes):
                 yield UcNode(
                     at=("unified_cm", index, *_place(place)),
@@ -201,10 +201,10 @@ def uc_nodes(deployment: Deployment) -> Iterator[UcNode]:
                     listed=node.server_name,
                     known_as=node.known_as,
                     publisher=place == 0,
-                    alone=len(mra.unified_cm_clusters or ()) == 1,
+                    alone=len(mra.unified_cm_clusters) == 1,
                 )
     for index, chat in enumerate(deployment.im_presence):
-        if chat.name in (mra.im_presence_clusters or ()):
+        if chat.name in mra.im_presence_clusters:
             for place, each in enumerate(chat.nodes):
                 yield UcNode(
                     at=("im_presence", index, *_place(place)),
@@ -213,7 +213,7 @@ def uc_nodes(deployment: Deployment) -> Iterator[UcNode]:
                     listed=each.fqdn,
                     known_as="fqdn",
                     publisher=place == 0,
-                    alone=len(mra.im_presence_clusters or ()) == 1,
+                    alone=len(mra.im_presence_clusters) == 1,
                 )
 
 

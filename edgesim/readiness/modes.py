@@ -25,7 +25,7 @@ MOBILE_DEVICES = ("iphone", "android", "tablet")
 
 def served(deployment: Deployment) -> Iterator[tuple[int, UnifiedCmCluster]]:
     """Yield the Unified CM clusters that C knows, with their places in the deployment."""
-    known = deployment.mra.unified_cm_clusters or ()
+    known = deployment.mra.unified_cm_clusters
     yield from ((index, each) for index, each in enumerate(deployment.unified_cm) if each.name in known)
 
 

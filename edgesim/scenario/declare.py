@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from edgesim.deployment import Deployment, NoDeployment, Product, Release, load, names
-from edgesim.deployment.network import Pin
+from edgesim.deployment.plan.network import Pin
 from edgesim.scenario.mutations import Mutation
 from edgesim.world import Capability
 
@@ -148,7 +148,7 @@ def scenario(
     started. ``breaks`` are the readiness rules that `edgesim check` reports for this deployment, all of them; the story
     awaits each one's prediction with `Lab.symptom`. ``limit`` is the longest it may take, in seconds of lab time.
     ``strict`` false allows errors that nobody handled. ``pins`` are what seeds do not decide in this scenario, see
-    `edgesim.deployment.NetworkPlan.pinned`: for a story about that very latency, order or choice.
+    `edgesim.deployment.plan.network.NetworkPlan.pinned`: for a story about that very latency, order or choice.
     """
 
     def declare(play: Callable[..., Awaitable[None]]) -> Scenario:

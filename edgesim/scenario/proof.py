@@ -199,7 +199,7 @@ class _Stage:
         """Return those who have something to sign in to on this machine."""
         prefix = PLATFORMS[_platform(machine)].prefix
         users = self.deployment.users
-        owners = tuple(user for user in users if any(name.startswith(prefix) for name in user.devices or ()))
+        owners = tuple(user for user in users if any(name.startswith(prefix) for name in user.devices))
         return owners + tuple(user for user in users if user.im_presence_node and user not in owners)
 
     def _next(self, machine: ClientHost) -> User | None:
@@ -247,7 +247,7 @@ class _Stage:
         async with lab.step(f"{who} signs in from {machine.name}"):
             outcome = await client.sign_in()
         if isinstance(outcome, SignIn):
-            device = any(name.startswith(PLATFORMS[_platform(machine)].prefix) for name in user.devices or ())
+            device = any(name.startswith(PLATFORMS[_platform(machine)].prefix) for name in user.devices)
             has = {"phone": device, "chat": user.im_presence_node is not None}
             got = {"phone": outcome.phone, "chat": outcome.chat}
             stage = outcome.stage.value

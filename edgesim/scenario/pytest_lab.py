@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from edgesim.deployment import load
-from edgesim.deployment.network import Pin
+from edgesim.deployment.plan.network import Pin
 from edgesim.journal import Journal
 from edgesim.scenario.declare import with_pins
 from edgesim.scenario.expect import ExpectationError

@@ -46,7 +46,7 @@ class Vocabulary:
         self.hosts = {spec.name for spec in deployment.host_specs()}
         self.users = {user.id for user in deployment.users}
         self.devices = {device.name for device in deployment.devices}
-        self.devices |= {name for user in deployment.users for name in user.devices or ()}
+        self.devices |= {name for user in deployment.users for name in user.devices}
         self._accounts = {each.axl_account.user for each in deployment.unified_cm}
         self._accounts |= {each.axl_account.user for each in deployment.im_presence}
         links = deployment.defaults.links

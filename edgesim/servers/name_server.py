@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgesim.deployment import hosts
+from edgesim.deployment import base
 from edgesim.dns import DnsLimits, DnsServer, served
 from edgesim.node import Node
 
@@ -16,7 +16,7 @@ class NameServer:
     def __init__(self, node: Node) -> None:
         self.node = node
         deployment = node.deployment
-        self.view: hosts.View = "inside" if deployment.dns.inside.name == node.name else "outside"
+        self.view: base.View = "inside" if deployment.dns.inside.name == node.name else "outside"
         defaults = node.defaults.dns
         self.server = DnsServer(
             node.journal,

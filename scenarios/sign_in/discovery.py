@@ -81,7 +81,7 @@ async def sign_ins(lab: Lab, times: int) -> dict[str, int]:
 
     Which one a sign-in comes to is decided before anybody asks who it is.
     """
-    stranger = lab.client(User(id="mallory", password="guess"))
+    stranger = lab.client(User.stranger("mallory", "guess"))
     for _ in range(times):
         await stranger.sign_in()
     came = HttpRequest(node=one_of("expe1", "expe2"), peer=stranger.node.name, target=containing("/get_edge_config"))

@@ -49,7 +49,7 @@ async def wrong_password(lab: Lab, alice: Jabber, bob: Jabber) -> None:
 @scenario(mutations=[OTHER_REALM])
 async def unknown_user(lab: Lab, bob: Jabber) -> None:
     """A user whom no cluster knows gets the same 401 as a wrong password, and no password is tried anywhere."""
-    mallory = lab.client(User(id="mallory", password="guess"))
+    mallory = lab.client(User.stranger("mallory", "guess"))
     me = mallory.node.name
     lab.never(HttpRequest(node="ucm-pub", target=containing("/user/mallory/devices")))
 

@@ -204,7 +204,7 @@ def _status(desk: Desk, status: int, reason: str, server: str) -> None:
 
 def test_wrong_password() -> None:
     outcome = attempt(
-        user=User(id="alice", password="wrong"), check=lambda desk: _status(desk, 401, "Unauthorized", "CE_C ECS")
+        user=User.stranger("alice", "wrong"), check=lambda desk: _status(desk, 401, "Unauthorized", "CE_C ECS")
     )
     assert outcome.reason == 'get_edge_config: 401 Unauthorized Basic realm="Cisco-Edge"'
 
@@ -266,13 +266,13 @@ def test_answer_without_uds() -> None:
 
 
 def test_user_of_no_cluster() -> None:
-    outcome = attempt(user=User(id="mallory", password="x"), where=INSIDE)
+    outcome = attempt(user=User.stranger("mallory", "x"), where=INSIDE)
     assert outcome.stage.value == "home cluster"
     assert outcome.reason == "LocatorUdsQuery has failed with result: NO_HOME_UDS_FOUND"
 
 
 def test_wrong_password_inside() -> None:
-    outcome = attempt(user=User(id="alice", password="wrong"), where=INSIDE)
+    outcome = attempt(user=User.stranger("alice", "wrong"), where=INSIDE)
     assert outcome.stage.value == "user"
     assert outcome.reason == "HTTP response code 401: FAILED_TO_AUTHENTICATE_WITH_CALL_MANAGER"
 

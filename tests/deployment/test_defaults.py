@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgesim.deployment import Deployment, builtin
+from edgesim.deployment import Plan, builtin
 from edgesim.deployment.defaults import Defaults, grounds
 from edgesim.deployment.defaults.known import Tag
 from edgesim.deployment.defaults.planned import SUBJECTS
@@ -38,7 +38,7 @@ def test_a_gap_is_never_called_documented() -> None:
 
 
 def test_grounds_show_in_the_json_schema() -> None:
-    schema = Deployment.model_json_schema()
+    schema = Plan.model_json_schema()
     field = schema["$defs"]["EdgeDefaults"]["properties"]["unauthenticated_status"]
     assert (field["tag"], field["gap"], field["default"]) == ("proposed", "D-08", 401)
     assert schema["$defs"]["User"]["properties"]["password"]["secret"] is True

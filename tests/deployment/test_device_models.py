@@ -9,7 +9,6 @@ import pytest
 from edgesim.deployment import DeploymentError, load
 from edgesim.deployment.device_models import CURRENT, DEVICE_TYPES, DeviceKind, Software, device_type
 from edgesim.deployment.features import gate
-from edgesim.deployment.people import Device
 from edgesim.deployment.releases import ReleaseError
 
 EXCLUDED = {"8821", "8821-EX", "8831"}
@@ -45,7 +44,7 @@ def test_two_numbers_are_those_of_the_next_of_kin() -> None:
 
 def test_only_the_three_models_are_left_out() -> None:
     assert {kind for kind, each in EVERY if each.excluded} == EXCLUDED
-    assert all(Device(name="SEP1", type=kind).unfit for kind in ("8821", "8821-EX", "8831"))
+    assert all(device_type(kind, None).unfit(None) for kind in ("8821", "8821-EX", "8831"))
 
 
 def test_every_gate_is_one_of_the_table_of_features_and_current_firmware_passes_it() -> None:
@@ -72,13 +71,13 @@ def test_every_gate_is_one_of_the_table_of_features_and_current_firmware_passes_
     ],
 )
 def test_least_releases(kind: Any, old: str, least: str) -> None:
-    assert Device(name="SEP1", type=kind, firmware=old).unfit
-    assert Device(name="SEP1", type=kind, firmware=least).unfit is None
+    assert device_type(kind, old).unfit(old)
+    assert device_type(kind, least).unfit(least) is None
 
 
 @pytest.mark.parametrize("kind", ["Desk Pro", "Board 55", "Room Kit Mini", "DX80", "Codec Plus"])
 def test_some_devices_any_ce_release_suits(kind: Any) -> None:
-    assert Device(name="SEP1", type=kind, firmware="CE8.0").unfit is None
+    assert device_type(kind, "CE8.0").unfit("CE8.0") is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from edgesim.deployment import Deployment, DeploymentError, as_yaml, builtin, load_text
-from edgesim.deployment.network import translates
 from edgesim.lab import RunningLab, on_loopback
 from edgesim.world import Capability, UnsupportedError
 from edgesim.world.live import LiveWorld
@@ -66,7 +65,7 @@ def test_left_out_it_is_the_documented_design(small: Deployment) -> None:
     )
     assert {wall.otherwise for wall in network.firewalls} == {"drop"}
     assert (external.idle_tcp_ns, external.idle_udp_ns) == (3600 * 10**9, 120 * 10**9)
-    assert not translates(small)
+    assert not small.translates
 
 
 def test_the_ports_are_those_of_the_deployment(small: Deployment) -> None:
@@ -142,7 +141,7 @@ network:
     assert outer.idle_tcp_ns == 600 * 10**9
     assert str(outer.rules[0]) == "allow tcp any -> outer-dmz:8443,5061,5222", "home is outside too"
     assert [str(rule) for rule in core.rules] == ["allow tcp expc:25000-29999 -> expe:7001", "drop udp any -> any"]
-    assert translates(lab)
+    assert lab.translates
     for text in (as_yaml(lab, reveal=True), as_yaml(lab, full=True, reveal=True)):
         assert load_text(text).topology == lab.topology
 
@@ -248,7 +247,7 @@ def test_contradictions_are_told_with_field_value_and_reason(
 def test_one_address_in_two_zones_needs_translation_between_them(small: Deployment) -> None:
     nat = {"network.firewalls.internal.nat": ["source inside -> dmz as 10.0.20.1"]}
     lab = small.changed({**nat, "clients.jabber-1.address": "10.0.30.10"})
-    assert translates(lab)
+    assert lab.translates
     assert lab.host("jabber-1").address == lab.host("expc").address
 
 

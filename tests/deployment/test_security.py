@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from edgesim.deployment import Deployment, DeploymentError, as_yaml, builtin, load_text
+from edgesim.deployment.plan.security import Certificate, TrustStore
 from edgesim.deployment.presenting import presentations
 from edgesim.deployment.releases import Product, Release
-from edgesim.deployment.security import AUTHORITIES, OPTIONAL_SERVICES, SERVICES, Certificate, TrustStore
+from edgesim.deployment.services import AUTHORITIES, OPTIONAL_SERVICES, SERVICES
 from edgesim.deployment.subject_names import has_form_of_fqdn, profiles_in_the_way, subject_names
 from edgesim.deployment.uploads import upload_problems
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from pydantic import BaseModel
-
-from edgesim.deployment import Deployment, DeploymentError, load
-from edgesim.deployment.hosts import View
+from edgesim.deployment import Deployment, DeploymentError, Plan, load
+from edgesim.deployment.base import Model, View
+from edgesim.deployment.plan.walk import parts_of
 from edgesim.deployment.records import Record
 from edgesim.deployment.releases import Release
 from edgesim.readiness import Finding, Report, check
@@ -106,21 +105,17 @@ def records(base: str, view: View) -> tuple[Record, ...]:
     return tuple(sound(base).zone_records(view))
 
 
-def leaves(model: Any, path: Path = ()) -> Iterator[tuple[Path, Any, Any]]:
-    """Yield every field that is no group of others: its path, value and annotation."""
-    for name, field in type(model).model_fields.items():
-        value = getattr(model, name)
-        yield from _below((*path, name), value, field.annotation)
-
-
-def _below(path: Path, value: Any, annotation: Any) -> Iterator[tuple[Path, Any, Any]]:
-    if isinstance(value, BaseModel):
-        yield from leaves(value, path)
-    elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
-        for place, each in enumerate(value):
-            yield from leaves(each, (*path, place))
-    else:
-        yield path, value, annotation
+def leaves(built: Any, path: Path = (), model: type[Model] = Plan) -> Iterator[tuple[Path, Any, Any]]:
+    """Yield every field that is no group of others: its path, value, and annotation in the plan."""
+    for name, field, part in parts_of(model):
+        value = getattr(built, name)
+        if part is None or value is None or value == ():
+            yield (*path, name), value, field.annotation
+        elif isinstance(value, tuple):
+            for place, each in enumerate(value):
+                yield from leaves(each, (*path, name, place), part)
+        else:
+            yield from leaves(value, (*path, name), part)
 
 
 def dotted(path: Path) -> str:
@@ -251,7 +246,7 @@ def _words(lab: Deployment, path: Path, value: Any) -> tuple[str, ...]:
     for step in path:
         around = around[step] if isinstance(step, int) else getattr(around, step)
         for name in ("name", "id"):
-            if isinstance(around, BaseModel) and isinstance(getattr(around, name, None), str):
+            if isinstance(getattr(around, name, None), str):
                 found.append(getattr(around, name))
     return (*found, *((value,) if isinstance(value, str) else ()))
 

@@ -25,7 +25,9 @@ DOMAIN, CLIENT, UNASKED = "CERT-11.edge-domain", "CERT-15.client-certificate", "
 def only(*names: str) -> dict[str, Any]:
     """Return the setting that leaves these machines only."""
     every = {each.name: each for each in load("devices").clients}
-    return {"clients": [every[name].model_dump(include={"name", "address", "device"}) for name in names]}
+    return {
+        "clients": [{field: getattr(every[name], field) for field in ("name", "address", "device")} for name in names]
+    }
 
 
 def device(number: int, model: str, firmware: str) -> dict[str, Any]:

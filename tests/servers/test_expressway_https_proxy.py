@@ -607,7 +607,7 @@ def two_of_each() -> dict[str, object]:
             {"name": "expe2", "outer": "203.0.113.11", "inner": "10.0.20.11"},
         ),
         "expressway_c": ({"name": "expc", "address": "10.0.30.10"}, {"name": "expc2", "address": "10.0.30.11"}),
-        "mra": small.mra.model_dump(exclude_unset=True),
+        "mra": small.plan.mra.model_dump(exclude_unset=True),
     }
 
 

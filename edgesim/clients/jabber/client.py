@@ -98,7 +98,7 @@ class Jabber:
     def device(self) -> str:
         """The name of the device that this client registers."""
         prefix = self.traits.prefix
-        own = next((name for name in self.user.devices or () if name.startswith(prefix)), None)
+        own = next((name for name in self.user.devices if name.startswith(prefix)), None)
         return own or f"{prefix}{self.user.id.upper()}"
 
     @property

@@ -53,7 +53,7 @@ def _pairs(deployment: Deployment) -> Iterator[tuple[int, ExpresswayE, Expresswa
 
 def _translating(deployment: Deployment, address: str) -> Path:
     """Return the field of the firewall that shows ``address`` to others."""
-    for index, wall in enumerate(deployment.network.firewalls or ()):
+    for index, wall in enumerate(deployment.network.firewalls):
         for place, text in enumerate(wall.nat):
             if text.endswith(f" as {address}"):
                 return ("network", "firewalls", index, "nat", place)
@@ -212,7 +212,7 @@ def no_reflection(deployment: Deployment) -> Iterator[Finding]:
                 yield ("network", "firewalls", wall, "reflection"), edge, core, address
 
     for place in _by_place(deployment, unreflected()):
-        walls = deployment.network.firewalls or ()
+        walls = deployment.network.firewalls
         wall, edges = walls[int(place.at[2])].name, facts.listed(place.edges)
         yield Finding(
             at=place.at,
@@ -291,4 +291,4 @@ def xcp_interface(deployment: Deployment) -> Iterator[Finding]:
 
 def _wall(deployment: Deployment, name: str) -> int | None:
     """Return the place of a firewall by its name."""
-    return next((i for i, each in enumerate(deployment.network.firewalls or ()) if each.name == name), None)
+    return next((i for i, each in enumerate(deployment.network.firewalls) if each.name == name), None)

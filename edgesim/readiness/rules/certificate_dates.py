@@ -164,7 +164,7 @@ def host_name(deployment: Deployment) -> Iterator[Finding]:
     """The FQDN; on Expressway-E also the peer address of Expressway-C's traversal zone."""
     limit = deployment.defaults.tls.san_limit_characters
     for certificate, legs in _verified(deployment):
-        names = within((qualified(name) for name in certificate.names or ()), limit)
+        names = within((qualified(name) for name in certificate.names), limit)
         wanted = tuple(dict.fromkeys(_wanted(deployment, certificate, legs)))
         lacking = tuple(name for name in wanted if first_match([qualified(name)], names) is None)
         if not lacking or certificate.validity != "valid":

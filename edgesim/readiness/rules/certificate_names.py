@@ -24,8 +24,8 @@ def _aliases(deployment: Deployment) -> tuple[str, ...]:
     """Return the chat node aliases that federated group chat needs in the certificates of both Expressways."""
     if not any(domain.xmpp_federation for domain in deployment.domains.enabled):
         return ()
-    known = deployment.mra.im_presence_clusters or ()
-    return tuple(alias for chat in deployment.im_presence if chat.name in known for alias in chat.chat_aliases or ())
+    known = deployment.mra.im_presence_clusters
+    return tuple(alias for chat in deployment.im_presence if chat.name in known for alias in chat.chat_aliases)
 
 
 # ---- Expressway-C
@@ -38,7 +38,7 @@ def _aliases(deployment: Deployment) -> tuple[str, ...]:
 def profile_name(deployment: Deployment) -> Iterator[Finding]:
     """Unified CM looks for the profile of a secure device in the certificate that Expressway-C shows on 5061."""
     for cluster in deployment.unified_cm:
-        if not cluster.mixed_mode or cluster.name not in (deployment.mra.unified_cm_clusters or ()):
+        if not cluster.mixed_mode or cluster.name not in deployment.mra.unified_cm_clusters:
             continue
         for profile in cluster.security_profiles:
             devices = [
@@ -317,7 +317,7 @@ def wildcard(deployment: Deployment) -> Iterator[Finding]:
     for certificate in deployment.certificates:
         if not isinstance(deployment.host(certificate.host).spec, Expressway):
             continue
-        wild = tuple(name for name in certificate.names or () if name.removeprefix("DNS:").startswith("*."))
+        wild = tuple(name for name in certificate.names if name.removeprefix("DNS:").startswith("*."))
         if wild:
             yield Finding(
                 at=deployment.place_of_certificate(certificate.host, certificate.service),

@@ -97,7 +97,7 @@ def _predict(*awaits: Matcher) -> Prediction | None:
 
 def _unified_cm_nodes(deployment: Deployment) -> Iterator[tuple[UnifiedCmCluster, UnifiedCmNode]]:
     for cluster in deployment.unified_cm:
-        if cluster.name in (deployment.mra.unified_cm_clusters or ()):
+        if cluster.name in deployment.mra.unified_cm_clusters:
             for node in cluster.nodes:
                 yield cluster, node
 
@@ -187,7 +187,7 @@ def intermediate_on_unified_cm(deployment: Deployment) -> Iterator[Finding]:
 def _im_presence_trust(deployment: Deployment, store: str) -> Iterator[Finding]:
     port = deployment.defaults.ports.im_presence_xmpp
     for cluster in deployment.im_presence:
-        if cluster.name not in (deployment.mra.im_presence_clusters or ()):
+        if cluster.name not in deployment.mra.im_presence_clusters:
             continue
         for node in cluster.nodes:
             chains = {
@@ -252,7 +252,7 @@ def _unified_cm_refused(deployment: Deployment, node: HostSpec, cores: Cores, se
             Discovery(node=caller, server=name, state="failed", detail=NOT_VERIFIED),
             HttpResponse(node=facts.any_client(deployment), status=401, payload=containing('realm="Cisco-Edge"')),
         )
-        everywhere = len(deployment.mra.unified_cm_clusters or ()) == 1 and len(cores) == len(deployment.expressway_c)
+        everywhere = len(deployment.mra.unified_cm_clusters) == 1 and len(cores) == len(deployment.expressway_c)
         return replace(told, stops=Stop.REFUSED) if told and everywhere else told
     if not _trusts(deployment, cores, publisher, "tomcat"):
         return None  # nobody comes so far
@@ -280,7 +280,7 @@ def _im_presence_refused(deployment: Deployment, node: HostSpec, cores: Cores, s
     if not verify:
         return _predict(*found, _unverified(deployment))
     undiscovered = Discovery(node=caller, server=node.fqdn, state="failed", detail=NOT_VERIFIED)
-    alone = len(deployment.mra.im_presence_clusters or ()) == 1 and len(cores) == len(deployment.expressway_c)
+    alone = len(deployment.mra.im_presence_clusters) == 1 and len(cores) == len(deployment.expressway_c)
     return _predict(
         *found, undiscovered, *((facts.login_refused(deployment, facts.any_client(deployment)),) if alone else ())
     )

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edgesim.deployment import Deployment
-from edgesim.deployment.hosts import ExpresswayE, View
+from edgesim.deployment.base import View
+from edgesim.deployment.hosts import ExpresswayE
 from edgesim.dns import Srv
 from edgesim.edge.cookie import domain_matches
 from edgesim.journal.matchers import (
@@ -313,7 +314,7 @@ def collab_edge_name(deployment: Deployment) -> Iterator[Finding]:
 def _named(deployment: Deployment, lead: Lead) -> bool:
     assert lead.edge is not None
     limit = deployment.defaults.tls.san_limit_characters
-    names = within(map(qualified, deployment.certificate(lead.edge.name, "server").names or ()), limit)
+    names = within(map(qualified, deployment.certificate(lead.edge.name, "server").names), limit)
     return first_match([qualified(lead.target)], names) is not None
 
 
@@ -364,8 +365,9 @@ def cookie_domain(deployment: Deployment) -> Iterator[Finding]:
         given = HttpResponse(node=clients, peer=edge.name, status=200, payload=domain)
         failed = ClientState(node=clients, outcome="failed", detail=containing("Failed to retrieve EdgeConfig"))
         alone = len(deployment.expressway_e) == 1 and len(strange) == len(names)
+        own = ("expressway_e", index, "dns_domain")
         yield Finding(
-            at=("expressway_e", index, "dns_domain" if edge.dns_domain else "name"),
+            at=own if deployment.is_written(own) else ("expressway_e", index, "name"),
             what=f"{edge.name} sets its cookie for {edge.cookie_domain}; clients reach it as {facts.listed(strange)}",
             sees="the edge configuration comes with 200, and the sign-in ends there: no cookie that a client can use",
             fix=f"set System > DNS > Domain name of {edge.name} to {edge.domain}",

@@ -16,7 +16,7 @@ from edgesim.deployment.features import gate
 from edgesim.deployment.hosts import ClientHost, ExpresswayE
 from edgesim.deployment.people import Device
 from edgesim.deployment.phone_mode import named_tftp, stays_inside, unchecked
-from edgesim.deployment.security import STORES
+from edgesim.deployment.services import STORES
 from edgesim.journal.matchers import (
     ClientState,
     DnsQuery,
@@ -219,7 +219,7 @@ def _wanted(deployment: Deployment) -> tuple[str, ...]:
 
 def _named(deployment: Deployment, edge: ExpresswayE) -> bool:
     """Say whether the SAN of an Expressway-E has the edge domain, in one of its forms."""
-    names = deployment.certificate(edge.name, "server").names or ()
+    names = deployment.certificate(edge.name, "server").names
     return first_match(map(qualified, _wanted(deployment)), map(qualified, names)) is not None
 
 

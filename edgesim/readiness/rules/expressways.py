@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 from edgesim.deployment import Deployment
 from edgesim.deployment.features import gate
-from edgesim.deployment.hosts import Expressway, Hsm
+from edgesim.deployment.hosts import Expressway
 from edgesim.deployment.releases import Product, Release
+from edgesim.deployment.settings import Hsm
 from edgesim.journal.matchers import HttpRequest, HttpResponse, Test, TlsRefused, containing, one_of
 from edgesim.readiness import facts
 from edgesim.readiness.rule import Book, Finding, Path, Prediction, Severity
@@ -68,7 +69,7 @@ SUPPORTED_MOST = 75
 def _presence_domains(deployment: Deployment) -> dict[str, list[str]]:
     """Return the presence domains of each of C's deployments, in their order."""
     places = {each.name.lower(): each.deployment for each in deployment.domains.enabled}
-    known = deployment.mra.im_presence_clusters or ()
+    known = deployment.mra.im_presence_clusters
     names = dict.fromkeys(
         name.lower() for chat in deployment.im_presence if chat.name in known for name in chat.presence_domains
     )
@@ -261,7 +262,7 @@ def load_balancer(deployment: Deployment) -> Iterator[Finding]:
         return
     clients, port = facts.any_client(deployment), deployment.defaults.ports.edge_https
     held = {
-        each.name: {name.lower() for name in deployment.certificate(each.name, "server").names or ()}
+        each.name: {name.lower() for name in deployment.certificate(each.name, "server").names}
         for each in deployment.expressway_e
     }
     nameless = [name for name, names in held.items() if balancer.fqdn.lower() not in names]

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from edgesim.deployment import Deployment
 from edgesim.deployment.hosts import ExpresswayE
-from edgesim.deployment.network import links
 from edgesim.deployment.records import reverse_name
 from edgesim.journal.matchers import (
     DnsAnswer,
@@ -97,7 +96,7 @@ def cisco_uds_before_x12_5(deployment: Deployment) -> Iterator[Finding]:
 @book.rule("NET-05.known-by-fqdn", requires="where _cisco-uds does not resolve, Unified CM nodes are known by FQDN")
 def known_by_fqdn(deployment: Deployment) -> Iterator[Finding]:
     """From X12.5 on the names of the discovered nodes stand in for the SRV record; an address cannot."""
-    clusters = [each for each in deployment.unified_cm if each.name in (deployment.mra.unified_cm_clusters or ())]
+    clusters = [each for each in deployment.unified_cm if each.name in deployment.mra.unified_cm_clusters]
     if len(facts.cores_without(deployment, NO_INSIDE_SRV)) == len(deployment.expressway_c):
         return
     if any(node.known_as == "fqdn" for cluster in clusters for node in cluster.nodes):
@@ -182,9 +181,7 @@ def edge_address_inside(deployment: Deployment) -> Iterator[Finding]:
             prediction=Prediction(
                 awaits=tuple(awaits),
                 stops=Stop.NO_WAY_TO_C if len(unresolved) == len(deployment.expressway_e) else None,
-                undialled=tuple(port for port, _ in links(deployment))
-                if len(unresolved) == len(deployment.expressway_e)
-                else (),
+                undialled=deployment.link_ports if len(unresolved) == len(deployment.expressway_e) else (),
             ),
         )
 

@@ -81,7 +81,7 @@ def _forbidden(deployment: Deployment, user: User) -> Prediction | None:
 def _signs_in(deployment: Deployment, user: User) -> bool:
     """Say whether a user has something to sign in to from a Jabber outside."""
     prefixes = {modes.PREFIX_OF[each.platform] for each in deployment.clients if each.name in facts.jabbers(deployment)}
-    return user.im_presence_node is not None or any(name[:3] in prefixes for name in user.devices or ())
+    return user.im_presence_node is not None or any(name[:3] in prefixes for name in user.devices)
 
 
 @book.rule("UC-04.one-address", requires="no two users have one address of chat")
@@ -104,7 +104,7 @@ def one_address(deployment: Deployment) -> Iterator[Finding]:
 @book.rule("UC-04.homed", requires="every user is homed at exactly one Unified CM cluster")
 def homed(deployment: Deployment) -> Iterator[Finding]:
     """Home Cluster in End User Configuration: ticked nowhere, a user is turned away; ticked twice, now and then."""
-    known = deployment.mra.unified_cm_clusters or ()
+    known = deployment.mra.unified_cm_clusters
     for index, user in enumerate(deployment.users):
         homes = ((user.home_cluster,) if user.homed else ()) + user.also_homed_at
         if len(homes) == 1:
@@ -126,7 +126,7 @@ def homed(deployment: Deployment) -> Iterator[Finding]:
 @book.rule("UC-03.added", requires="the Unified CM clusters of all users are added on Expressway-C")
 def added(deployment: Deployment) -> Iterator[Finding]:
     """What was not added is not discovered, so nobody can be looked for there."""
-    known = deployment.mra.unified_cm_clusters or ()
+    known = deployment.mra.unified_cm_clusters
     for cluster in deployment.unified_cm:
         users = tuple(each for each in deployment.users if each.home_cluster == cluster.name and each.homed)
         if cluster.name in known or not users:
@@ -159,7 +159,7 @@ def added(deployment: Deployment) -> Iterator[Finding]:
 )
 def chat_added(deployment: Deployment) -> Iterator[Finding]:
     """Chat over MRA is left out on purpose by some; users with IM and Presence miss it all the same."""
-    known = deployment.mra.im_presence_clusters or ()
+    known = deployment.mra.im_presence_clusters
     for cluster in deployment.im_presence:
         nodes = {node.name for node in cluster.nodes}
         users = tuple(each.id for each in deployment.users if each.im_presence_node in nodes)
@@ -197,7 +197,7 @@ def no_way(deployment: Deployment) -> Iterator[Finding]:
             fix="set Authorize by user credential on Expressway-C; or Authorize by OAuth token with refresh there and "
             f"OAuth with Refresh Login Flow on {cluster.name} ({deployment.unified_cm[index].publisher.name})",
             prediction=Prediction(
-                awaits=(refused,), stops=Stop.REFUSED if len(deployment.mra.unified_cm_clusters or ()) == 1 else None
+                awaits=(refused,), stops=Stop.REFUSED if len(deployment.mra.unified_cm_clusters) == 1 else None
             )
             if facts.jabbers(deployment)
             else None,

@@ -83,10 +83,10 @@ def _list(names: tuple[str, ...]) -> str:
 
 def _field(deployment: Deployment, firewall: str, shut: Shut) -> Path:
     """Return the field that closes a port: the list of closed ones, the rules, or what no rule is about."""
-    walls = deployment.network.firewalls or ()
+    walls = deployment.network.firewalls
     place = next(index for index, wall in enumerate(walls) if wall.name == firewall)
-    if shut.rule in (walls[place].rules or ()):
-        return ("network", "firewalls", place, "rules", (walls[place].rules or ()).index(shut.rule))
+    if shut.rule in walls[place].rules:
+        return ("network", "firewalls", place, "rules", walls[place].rules.index(shut.rule))
     closed = bool(walls[place].closed) and not shut.rule.startswith("otherwise ")
     return ("network", "firewalls", place, "closed" if closed else "rules")
 
@@ -123,10 +123,10 @@ for _row in port_matrix.ROWS:
 )
 def inbound(deployment: Deployment) -> Iterator[Finding]:
     """C opens every connection, so an opening inward serves nobody but an attacker."""
-    walls = deployment.network.firewalls or ()
+    walls = deployment.network.firewalls
     for each in openings(deployment):
         place = next(index for index, wall in enumerate(walls) if wall.name == each.firewall)
-        rules = walls[place].rules or ()
+        rules = walls[place].rules
         yield Finding(
             at=("network", "firewalls", place, "rules", *((rules.index(each.rule),) if each.rule in rules else ())),
             what=f"firewall {each.firewall} lets {_list(each.sources)} open {each.protocol} {_ports(each.ports)} of "
@@ -191,7 +191,7 @@ def peer_address(deployment: Deployment) -> Iterator[Finding]:
 def credentials(deployment: Deployment) -> Iterator[Finding]:
     """The user in E's local database; the keys of the SSH tunnel follow from it here."""
     zone, links = deployment.traversal_zone, deployment.defaults.links
-    if zone.server_password in (None, zone.password):
+    if zone.server_password == zone.password:
         return
     told = ZoneState(
         node=facts.cores(deployment), zone=zone.name, state=links.failed, reason=containing("E answered 401")
@@ -220,7 +220,7 @@ def underscore(deployment: Deployment) -> Iterator[Finding]:
         refused = facts.next_hop_failed(deployment, facts.any_client(deployment))
         yield Finding(
             at=("traversal_zone", "peer_addresses", index)
-            if edge is None or "peer_addresses" in deployment.traversal_zone.model_fields_set
+            if edge is None or deployment.is_written(("traversal_zone", "peer_addresses"))
             else (*deployment.place_of(edge.name), "inner_name" if edge.inner_name else "name"),
             what=f"C dials Expressway-E as {peer}, a host name with an underscore",
             sees="the traversal zone comes up, the SSH tunnel does not: "
@@ -252,7 +252,7 @@ def peer_name(deployment: Deployment) -> Iterator[Finding]:
         for edge in deployment.expressway_e:
             if address is None or address not in (edge.outer, edge.inner, edge.static_nat):
                 continue
-            names = deployment.certificate(edge.name, "server").names or ()
+            names = deployment.certificate(edge.name, "server").names
             if peer.lower() in (edge.fqdn.lower(), edge.inner_fqdn.lower()):
                 continue  # its own name: the certificate is to be fixed, CERT-16.host-name
             if first_match([qualified(peer)], [qualified(name) for name in names]) is None:

@@ -69,7 +69,7 @@ def unified_cm_release(deployment: Deployment) -> Iterator[Finding]:
 @book.rule("UC-01.im-presence-release", requires="IM and Presence has the release that each way to sign in needs")
 def im_presence_release(deployment: Deployment) -> Iterator[Finding]:
     """The same releases as Unified CM's, where there is IM and Presence."""
-    known = deployment.mra.im_presence_clusters or ()
+    known = deployment.mra.im_presence_clusters
     for index, chat in enumerate(deployment.im_presence):
         if chat.name not in known:
             continue

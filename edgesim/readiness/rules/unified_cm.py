@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from edgesim.deployment import Deployment
-from edgesim.deployment.hosts import ExpresswayC, SecurityProfile, UnifiedCmCluster
+from edgesim.deployment.hosts import ExpresswayC, UnifiedCmCluster
+from edgesim.deployment.settings import SecurityProfile
 from edgesim.journal.matchers import HttpRequest, HttpResponse, SipResponse
 from edgesim.readiness import asked, facts, modes
 from edgesim.readiness.rule import Book, Finding, Prediction

@@ -7,6 +7,7 @@ X15.5; "Navigate Client EKU Sunset with Expressway x15.5"; MRA Deployment Guide,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from edgesim.deployment import Deployment, Product, closed
 from edgesim.deployment.hosts import Expressway, ExpresswayC, ExpresswayE
@@ -150,13 +151,13 @@ def _client_side(deployment: Deployment, core: ExpresswayC, port: int) -> Iterat
 )
 def alias_form(deployment: Deployment) -> Iterator[Finding]:
     """Not every CA signs XMPP addresses, and not every peer looks at them."""
-    aliases = {alias.lower() for chat in deployment.im_presence for alias in chat.chat_aliases or ()}
+    aliases = {alias.lower() for chat in deployment.im_presence for alias in chat.chat_aliases}
     for certificate in deployment.certificates:
         if not isinstance(deployment.host(certificate.host).spec, Expressway):
             continue
         written = [
             name
-            for name in certificate.names or ()
+            for name in certificate.names
             if name.startswith("XMPP:") and name.removeprefix("XMPP:").lower() in aliases
         ]
         if written:
@@ -181,9 +182,9 @@ def _pending(deployment: Deployment, kinds: Kinds, fix: Callable[[str], str]) ->
     for place, store in enumerate(deployment.trust):
         if not store.pending or deployment.host(store.host).kind not in kinds:
             continue
-        without = store.model_copy(update={"pending": ()})
+        without = replace(store, pending=())
         trust = (*deployment.trust[:place], without, *deployment.trust[place + 1 :])
-        for key, finding in _found(deployment.model_copy(update={"trust": trust})).items():
+        for key, finding in _found(replace(deployment, trust=trust)).items():
             if key not in before:
                 yield Finding(
                     at=deployment.place_of_trust_store(store.host, store.store),

@@ -218,7 +218,7 @@ class Discovery:
 def _sources(node: Node) -> list[Source]:
     deployment, ports = node.deployment, node.defaults.ports
     sources = []
-    for name in deployment.mra.unified_cm_clusters or ():
+    for name in deployment.mra.unified_cm_clusters:
         cluster = deployment.cluster(name)
         account, publisher = cluster.axl_account, cluster.publisher.server_name
         sources.append(
@@ -231,7 +231,7 @@ def _sources(node: Node) -> list[Source]:
                 port=ports.uds,
             )
         )
-    for name in deployment.mra.im_presence_clusters or ():
+    for name in deployment.mra.im_presence_clusters:
         chat = deployment.im_presence_cluster(name)
         account, publisher = chat.axl_account, chat.publisher.fqdn
         sources.append(

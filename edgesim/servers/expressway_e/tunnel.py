@@ -181,7 +181,7 @@ class TunnelServer:
     async def start(self) -> None:
         """Listen on every interface. Raises `OSError`."""
         zone, links = self.node.deployment.traversal_zone, self.node.defaults.links
-        password = zone.server_password or zone.password
+        password = zone.server_password
         host_key, _ = key_pair(Role.HOST, user=zone.user, password=password)
         _, user_key = key_pair(Role.USER, user=zone.user, password=password)
         authorized = asyncssh.import_authorized_keys(f"no-pty,no-agent-forwarding {user_key.decode()}")

@@ -69,7 +69,7 @@ class TraversalServer:
         entropy = node.host.entropy("traversal zone nonces")
         key = node.host.disk.setdefault("zone nonce key", entropy.randbytes(KEY_OCTETS))
         self._nonces = Nonces(entropy, key=key, octets=node.defaults.sip.nonce_octets)
-        password = self.settings.server_password or self.settings.password
+        password = self.settings.server_password
         self._realm = node.defaults.sip.zone_realm.format(fqdn=node.fqdn, zone=self.settings.name)
         self._ha1 = secret_hash(self.settings.user, self._realm, password)
         self._loop = asyncio.get_running_loop()

@@ -53,7 +53,7 @@ class ImPresence:
         self.cluster = node.deployment.im_presence_cluster_of(node.name)
         self.is_publisher = self.cluster.publisher.name == node.name
         self.accounts = Accounts.of(node.deployment, self.cluster)
-        peers = [node.deployment.im_presence_cluster(name) for name in self.cluster.peers or ()]
+        peers = [node.deployment.im_presence_cluster(name) for name in self.cluster.peers]
         self.peers = tuple(Accounts.of(node.deployment, each) for each in peers)
         self.router = self._router(peers)
         self.tickets = Tickets(

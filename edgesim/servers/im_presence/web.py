@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgesim.deployment.hosts import Account as AxlAccount
+from edgesim.deployment.settings import Account as AxlAccount
 from edgesim.edge import axl
 from edgesim.edge import axl_messages as messages
 from edgesim.edge.markup import leaf, tag

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from edgesim.deployment.defaults import Defaults
-from edgesim.deployment.hosts import Account
+from edgesim.deployment.settings import Account
 from edgesim.edge import axl
 from edgesim.edge import axl_messages as messages
 from edgesim.http import Request, Response

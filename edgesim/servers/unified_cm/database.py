@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgesim.deployment import Deployment
-from edgesim.deployment.hosts import SecurityProfile, UnifiedCmCluster
+from edgesim.deployment.hosts import UnifiedCmCluster
 from edgesim.deployment.people import Device, User
+from edgesim.deployment.settings import SecurityProfile
 
 LOGINS_KEPT = 10_000
 """How many user ids may have login details: attempts with made-up ids must not fill the disk."""
@@ -56,7 +57,7 @@ class Database:
         profiles = {profile.name: profile for profile in cluster.security_profiles}
         associated: dict[str, tuple[str, ...]] = {}
         for user in deployment.users:
-            for name in user.devices or ():
+            for name in user.devices:
                 associated[name] = (*associated.get(name, ()), user.id)
         self._phones = {
             device.name: _phone(device, profiles.get(device.security_profile), associated.get(device.name, ()))
@@ -100,7 +101,7 @@ class Database:
         """Return the user's home cluster, as far as this cluster knows of it: itself first, then its cluster view."""
         if self.is_homed_here(user):
             return self.cluster
-        for name in self.cluster.knows_clusters or ():
+        for name in self.cluster.knows_clusters:
             if (user.homed and user.home_cluster == name) or name in user.also_homed_at:
                 return self.deployment.cluster(name)
         return None
@@ -118,7 +119,7 @@ class Database:
 
     def devices_of(self, user: User) -> tuple[Device, ...]:
         """Return the user's devices on this cluster."""
-        names = user.devices or ()
+        names = user.devices
         return tuple(device for name in names if (device := self.devices.get(name)) is not None)
 
     def accepts(self, user_id: str, password: str) -> User | None:

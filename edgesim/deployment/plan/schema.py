@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgesim.deployment.model import Deployment
+from edgesim.deployment.plan.model import Plan
 
 
 def json_schema() -> dict[str, Any]:
@@ -13,7 +13,7 @@ def json_schema() -> dict[str, Any]:
     It knows keys, types, allowed values and defaults. What only the whole file shows, such as a name that nothing has,
     `edgesim show` and `edgesim check` tell.
     """
-    schema = _tidied(Deployment.model_json_schema())
+    schema = _tidied(Plan.model_json_schema())
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "edgesim deployment",

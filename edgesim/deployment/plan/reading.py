@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from edgesim.deployment.consistency import Mistake, Path
+from edgesim.deployment.mistakes import Mistake, Path
 
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAGS = {None, "!", *(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map"))}

@@ -1,4 +1,4 @@
-"""From what was read to a deployment: the model's own checks, told so that a person can fix the file."""
+"""From what was read to a plan: the models' own checks, told so that a person can fix the file."""
 
 from __future__ import annotations
 
@@ -6,39 +6,27 @@ import difflib
 import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from edgesim.deployment.consistency import Inconsistent, Mistake, Path
-from edgesim.deployment.model import Deployment
-from edgesim.deployment.reading import Reading
+from edgesim.deployment.base import Model
+from edgesim.deployment.mistakes import DeploymentError, Inconsistent, Mistake, Path
+from edgesim.deployment.plan.model import Origin, Plan
+from edgesim.deployment.plan.reading import Reading
+from edgesim.deployment.plan.walk import is_secret, model_of
 
+T = TypeVar("T")
 NAMED = 24
 """How many names a mistake lists at most."""
 
 
-class DeploymentError(ValueError):
-    """A deployment that cannot be used; ``mistakes`` lists everything that is wrong with it."""
+def validated(reading: Reading, source: str, build: Callable[[Plan], T]) -> T:
+    """Return what ``build`` makes of the plan that a reading describes. Raises `DeploymentError` with every mistake.
 
-    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
-        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-        super().__init__("\n".join([f"{count} in the deployment:", *(f"  {each}" for each in mistakes)]))
-        self.mistakes = mistakes
-
-
-class NoDeployment(DeploymentError):
-    """There is no deployment of the name that was given, or its file cannot be read."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        mistake = Mistake(path=(), value=None, reason=reason, source=name)
-        super().__init__((mistake,))
-        self.args = (str(mistake),)
-
-
-def validated(reading: Reading, source: str) -> Deployment:
-    """Return the deployment that a reading describes. Raises `DeploymentError` with every mistake."""
+    ``build`` raises `Inconsistent` for a plan of which it can make nothing.
+    """
     mistakes = [_placed(each, reading, source) for each in reading.mistakes]
     if not isinstance(reading.data, dict):
         if not mistakes:
@@ -53,13 +41,12 @@ def validated(reading: Reading, source: str) -> Deployment:
                 )
             )
         raise DeploymentError(tuple(mistakes))
-    found, deployment = _Validation(reading.data).run()
+    found, built = _Validation(reading.data, Origin(source, reading.lines), build).run()
     mistakes += [_placed(each, reading, source) for each in found]
-    if mistakes or deployment is None:
+    if mistakes or built is None:
         mistakes.sort(key=lambda each: each.line or 0)
         raise DeploymentError(tuple(dict.fromkeys(mistakes)))
-    deployment.read_from(source, reading.lines)
-    return deployment
+    return built
 
 
 def _placed(mistake: Mistake, reading: Reading, source: str) -> Mistake:
@@ -72,7 +59,7 @@ def _placed(mistake: Mistake, reading: Reading, source: str) -> Mistake:
     )
 
 
-class _Validation:
+class _Validation(Generic[T]):
     """Validates data, takes out what is wrong and tries again, so that one run tells every mistake.
 
     Where something required is missing, a stand-in takes its place, so that the checks across sections also run.
@@ -82,8 +69,10 @@ class _Validation:
     MOST = 100
     """Mistakes told in one round; a file that has more is better fixed in several."""
 
-    def __init__(self, data: dict[str, Any]) -> None:
+    def __init__(self, data: dict[str, Any], origin: Origin, build: Callable[[Plan], T]) -> None:
         self.data = _copied(data)
+        self.origin = origin
+        self.build = build
         self.places: dict[int, list[int]] = {}
         """By a list's identity: where its remaining items stood."""
         self.kept: list[Any] = []
@@ -96,17 +85,24 @@ class _Validation:
         self.most: dict[Path, int] = {}
         """Of lists that are too long: how many items they take."""
 
-    def run(self) -> tuple[list[Mistake], Deployment | None]:
-        """Return the mistakes, and the deployment where there are none."""
-        deployment: Deployment | None = None
+    def run(self) -> tuple[list[Mistake], T | None]:
+        """Return the mistakes, and what was built where there are none."""
         for _ in range(self.ROUNDS):
             try:
-                deployment = Deployment.model_validate(self.data)
-                break
+                built = self.build(Plan.model_validate(self.data, context=self.origin))
             except ValidationError as error:
                 if not self._take(error):
                     break
-        return self.mistakes, None if self.mistakes else deployment
+            except Inconsistent as error:
+                self.mistakes += [
+                    Mistake(path=self._original(found.path), value=found.value, reason=found.reason)
+                    for found in error.mistakes
+                    if found.value not in self.ignored
+                ]
+                break
+            else:
+                return self.mistakes, None if self.mistakes else built
+        return self.mistakes, None
 
     def _take(self, error: ValidationError) -> bool:
         """Note the mistakes of one round and fix them; False when no further round can tell more."""
@@ -119,14 +115,6 @@ class _Validation:
                 around, key = tuple(each["loc"][:-1]), str(each["loc"][-1])
                 misspelt.setdefault(around, []).extend(difflib.get_close_matches(key, _fields(around), n=1))
         for each in errors:
-            cause = each.get("ctx", {}).get("error")
-            if isinstance(cause, Inconsistent):
-                self.mistakes += [
-                    Mistake(path=self._original(found.path), value=found.value, reason=found.reason)
-                    for found in cause.mistakes
-                    if found.value not in self.ignored
-                ]
-                return False
             loc: Path = tuple(each["loc"])
             if each["type"] == "too_short" and any(
                 len(o["loc"]) > len(loc) and o["loc"][: len(loc)] == loc for o in errors
@@ -211,7 +199,7 @@ class _Validation:
         return True
 
     def _invented(self, key: str, annotation: Any) -> Any:
-        model = _model(annotation)
+        model = model_of(annotation)
         if model:
             fields = model.model_fields.items()
             invented: Any = {name: self._invented(name, each.annotation) for name, each in fields if each.is_required()}
@@ -227,7 +215,7 @@ class _Validation:
             self.ignored.add(invented)
         return [invented] if typing.get_origin(annotation) is tuple else invented
 
-    _FIXES: ClassVar[Mapping[str, Callable[[_Validation, Path], bool]]] = {
+    _FIXES: ClassVar[Mapping[str, Callable[[_Validation[Any], Path], bool]]] = {
         "missing": _stand_in,
         "too_short": _stand_in,
         "too_long": _shorten,
@@ -336,7 +324,7 @@ def _choice(expected: str, value: object) -> str:
 
 def _field(path: Path) -> FieldInfo | None:
     """Return the field that a path leads to."""
-    model: type[BaseModel] | None = Deployment
+    model: type[Model] | None = Plan
     found: FieldInfo | None = None
     for step in path:
         if isinstance(step, int):
@@ -344,30 +332,19 @@ def _field(path: Path) -> FieldInfo | None:
         if model is None or step not in model.model_fields:
             return None
         found = model.model_fields[step]
-        model = _model(found.annotation)
+        model = model_of(found.annotation)
     return found
 
 
 def _fields(path: Path) -> list[str]:
     """Return the keys that may stand at a path."""
     if not path:
-        return list(Deployment.model_fields)
+        return list(Plan.model_fields)
     field = _field(path)
-    model = _model(field.annotation) if field else None
+    model = model_of(field.annotation) if field else None
     return list(model.model_fields) if model else []
-
-
-def _model(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for each in typing.get_args(annotation):
-        model = _model(each)
-        if model:
-            return model
-    return None
 
 
 def _secret(path: Path) -> bool:
     field = _field(path)
-    extra = field.json_schema_extra if field else None
-    return isinstance(extra, dict) and bool(extra.get("secret"))
+    return field is not None and is_secret(field)

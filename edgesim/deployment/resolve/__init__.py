@@ -1,0 +1,1 @@
+"""From a plan to what a deployment holds, section by section, with the grounds of each derived value."""

@@ -1,0 +1,99 @@
+"""What is wrong with a derived value is told of the field that its author wrote.
+
+A derived value stands in no file, so the mistake names the field from which it follows, and what that gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from edgesim.deployment.inventory import Inventory
+from edgesim.deployment.mistakes import Mistake, Path
+from edgesim.deployment.plan.model import Plan
+from edgesim.deployment.resolve.resolution import Resolution
+from edgesim.deployment.security import Certificate, TrustStore
+
+
+def told(
+    mistakes: Iterable[Mistake],
+    plan: Plan,
+    resolution: Resolution,
+    deployment: Inventory,
+    written: Iterable[Mistake] = (),
+) -> tuple[Mistake, ...]:
+    """Return mistakes that point into a deployment as they are told of its plan, each once.
+
+    Of a value that is wrong because what it follows from is wrong, here or among those ``written`` in the plan, only
+    the latter is told.
+    """
+    found = dict.fromkeys(mistakes)
+    wrong = {each.path for each in (*found, *written)}
+    return tuple(dict.fromkeys(_Blame(plan, resolution, deployment, wrong).all(found)))
+
+
+class _Blame:
+    def __init__(self, plan: Plan, resolution: Resolution, deployment: Inventory, wrong: set[Path]) -> None:
+        self.plan = plan
+        self.resolution = resolution
+        self.deployment = deployment
+        self.wrong = wrong
+        self.around = {path[:end] for path in wrong for end in range(1, len(path) + 1)}
+        """What is wrong, and everything above it."""
+
+    def all(self, mistakes: Iterable[Mistake]) -> Iterator[Mistake]:
+        for each in mistakes:
+            origins = tuple(self._origins(each.path))
+            if not origins:
+                yield each
+            elif not any(self._is_wrong(origin) for origin in origins):
+                yield self._mistake(each, origins[-1])
+
+    def _origins(self, path: Path) -> Iterator[Path]:
+        """Yield what a value follows from, and that in turn, down to what was written."""
+        while (derived := self._derived(path)) is not None:
+            path = self.resolution.grounds[derived].origin
+            yield path
+
+    def _derived(self, path: Path) -> Path | None:
+        """Return the derived value to which a path leads, or in which it ends."""
+        ends = (path[:end] for end in range(len(path), 0, -1))
+        return next((each for each in ends if each in self.resolution.grounds), None)
+
+    def _is_wrong(self, origin: Path) -> bool:
+        return origin in self.around or any(origin[:end] in self.wrong for end in range(1, len(origin)))
+
+    def _mistake(self, mistake: Mistake, origin: Path) -> Mistake:
+        what = self._called(mistake.path)
+        value = _at(self.deployment, mistake.path)
+        shown = f" {value!r}" if isinstance(value, str | int | float) else ""
+        advice = "; write devices" if what == "the device" else ""
+        written = _at(self.plan, origin)
+        return Mistake(
+            path=origin,
+            value=written if isinstance(written, str) else None,
+            reason=f"gives {what}{shown}: {mistake.reason}{advice}",
+        )
+
+    def _called(self, path: Path) -> str:
+        """Return what to call a derived value in a sentence."""
+        part = _at(self.deployment, path[:2])
+        field = str(path[2]).replace("_", " ") if len(path) > 2 else ""
+        if path[0] == "users" and field:
+            return "the device" if field == "devices" else f"the {field}"
+        if path[:2] in self.resolution.grounds and path[0] == "devices":
+            return "the device" if field == "name" else f"the device {part.name}, written nowhere, with the {field}"
+        if isinstance(part, Certificate):
+            return f"the certificate {part.service} of {part.host} with the {field}"
+        if isinstance(part, TrustStore):
+            return f"the {part.store} of {part.host}"
+        return f"the {Mistake(path=path, value=None, reason='').field}"
+
+
+def _at(value: Any, path: Path) -> Any:
+    for step in path:
+        if isinstance(step, int):
+            value = value[step] if isinstance(value, tuple) and step < len(value) else None
+        else:
+            value = getattr(value, step, None)
+    return value
