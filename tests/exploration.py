@@ -10,14 +10,13 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal, get_args
 
-from edgesim.clients.jabber import Jabber
 from edgesim.deployment import builtin
-from edgesim.scenario import Lab, Scenario, scenario
+from edgesim.scenario import JabberUser, Lab, Scenario, scenario
 from edgesim.scenario.run import Options, run
 
 Failure = Literal["crash", "freeze", "power_off", "partition"]
@@ -46,12 +45,12 @@ class Case:
     def story(self) -> Scenario:
         """Return the case as a scenario."""
 
-        async def one_node_fails(lab: Lab, alice: Jabber) -> None:
+        async def one_node_fails(lab: Lab, alice: JabberUser) -> None:
             await lab.together(self.fails(lab), self.signs_in(lab, alice))
             async with asyncio.timeout(EVENTUALLY):
-                while not everything(alice):
+                while not await everything(alice):
                     await lab.wait(1)
-            lab.check(everything(alice), "phone and chat are there")
+            lab.check(await everything(alice), "phone and chat are there")
 
         return scenario(deployment=DEPLOYMENT, pins=["actors"], limit=2 * EVENTUALLY + LASTS, needs=(), worlds=["sim"])(
             one_node_fails
@@ -61,10 +60,10 @@ class Case:
         """Let the node fail, and fix it."""
         await lab.wait(self.moment)
         if self.failure == "partition":
-            with ExitStack() as cuts:
+            async with AsyncExitStack() as cuts:
                 for other in lab.deployment.hosts_by_name:
                     if other != self.node:
-                        cuts.enter_context(lab.partition(self.node, other))
+                        await cuts.enter_async_context(lab.partition(self.node, other))
                 await lab.wait(LASTS)
         elif self.failure == "freeze":
             await lab.freeze(self.node)
@@ -75,16 +74,17 @@ class Case:
             await lab.wait(LASTS)
             await lab.start(self.node)
 
-    async def signs_in(self, lab: Lab, alice: Jabber) -> None:
+    async def signs_in(self, lab: Lab, alice: JabberUser) -> None:
         """Sign in as a person does: again, a little later, where it failed altogether."""
         async with asyncio.timeout(EVENTUALLY):
             while not (await alice.sign_in()).ok:
                 await lab.wait(AGAIN)
 
 
-def everything(client: Jabber) -> bool:
+async def everything(client: JabberUser) -> bool:
     """Say whether a client has a registered phone and a chat."""
-    return client.phone is not None and client.phone.registered and client.chat is not None
+    shown = await client.look()
+    return shown.registered and bool(shown.jid)
 
 
 def cases(moments: int = 10, nodes: list[str] | None = None) -> Iterator[Case]:

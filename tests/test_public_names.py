@@ -36,7 +36,9 @@ CLASSES = (
     "scenario.Verdict",
     "journal.Entry",
     "journal.Journal",
-    "clients.jabber.Jabber",
+    "scenario.JabberUser",
+    "scenario.PhoneUser",
+    "scenario.RoomUser",
 )
 """Those whose attributes scenarios use."""
 
@@ -50,8 +52,8 @@ def found() -> dict[str, list[str]]:
     names = {name: sorted(module(name).__all__) for name in MODULES}
     for path in CLASSES:
         room, _, name = path.rpartition(".")
-        attributes = vars(getattr(module(room), name))
-        names[path] = sorted(each for each in attributes if not each.startswith("_"))
+        bases = [base for base in getattr(module(room), name).__mro__ if base.__module__.startswith("edgesim.")]
+        names[path] = sorted({each for base in bases for each in vars(base) if not each.startswith("_")})
     return names
 
 

@@ -4,16 +4,20 @@ Its verbs are those of `edgesim.control.verbs`; each file there lists the names 
 """
 
 from edgesim.control import verbs
-from edgesim.control.carrier import Carrier, ControlError, LabGone, TookTooLong
+from edgesim.control.carrier import Carrier, ControlError, LabGone, TookTooLong, Unsupported
 from edgesim.control.client import HttpCarrier
 from edgesim.control.command import COMMANDS, Command, Done, Text, Where
 from edgesim.control.in_process import InProcess
 from edgesim.control.server import ControlServer
 from edgesim.control.verbs.certificates import *
+from edgesim.control.verbs.clients import *
 from edgesim.control.verbs.faults import *
 from edgesim.control.verbs.journal import *
+from edgesim.control.verbs.leftovers import *
 from edgesim.control.verbs.lifecycle import *
 from edgesim.control.verbs.links import *
+from edgesim.control.verbs.media import *
+from edgesim.control.verbs.names import *
 from edgesim.control.verbs.paths import *
 from edgesim.control.verbs.protection import *
 from edgesim.control.verbs.services import *
@@ -31,6 +35,7 @@ __all__ = [
     "LabGone",
     "Text",
     "TookTooLong",
+    "Unsupported",
     "Where",
 ]
 __all__ += [name for subject in verbs.SUBJECTS for name in subject.__all__]

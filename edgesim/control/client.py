@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import h11
 
-from edgesim.control.carrier import ControlError, LabGone
+from edgesim.control.carrier import KINDS, ControlError, LabGone
 from edgesim.control.coding import command_to_json, reply_from_json
 from edgesim.control.command import Command
 
@@ -42,7 +42,7 @@ class HttpCarrier:
         except h11.RemoteProtocolError as error:
             raise LabGone(f"what answers at {self._address[0]}:{self._address[1]} is no lab: {error}") from None
         if status != 200:
-            raise ControlError(_error(body) or f"the lab answered {status}")
+            raise _error(status, body)
         return cast(R, reply_from_json(command.reply, body))
 
     async def _exchange(self, body: bytes) -> tuple[int, bytes]:
@@ -84,8 +84,9 @@ class HttpCarrier:
                 return status, b"".join(parts)
 
 
-def _error(body: bytes) -> str:
+def _error(status: int, body: bytes) -> ControlError:
     try:
-        return str(json.loads(body)["error"])
-    except (ValueError, KeyError, TypeError):
-        return ""
+        told = json.loads(body)
+        return KINDS.get(told.get("kind"), ControlError)(str(told["error"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ControlError(f"the lab answered {status}")

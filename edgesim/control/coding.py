@@ -24,7 +24,7 @@ def _adapter(cls: type[Any]) -> TypeAdapter[Any]:
 
 def command_to_json(command: Command[Any]) -> bytes:
     """Return a command as JSON."""
-    fields = _adapter(type(command)).dump_python(command, mode="json", exclude_none=True)
+    fields = _adapter(type(command)).dump_python(command, mode="json", exclude_defaults=True)
     return json.dumps({"command": command.name, **fields}, separators=(",", ":")).encode()
 
 

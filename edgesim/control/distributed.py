@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, TypeVar, cast
 
-from edgesim.control.carrier import ControlError, TookTooLong
+from edgesim.control.carrier import KINDS, ControlError, TookTooLong
 from edgesim.control.coding import command_to_json, reply_from_json
 from edgesim.control.command import Command, EverywhereCommand, HostCommand, HostsCommand
 from edgesim.control.host_process import COMMAND
@@ -97,7 +97,7 @@ class Distributed(InProcess):
             kind, text = str(told["kind"]), str(told["text"])
         except (ValueError, KeyError, TypeError):
             raise ControlError(f"the answer of {process.name} cannot be read") from None
-        raise TookTooLong(text) if kind == TookTooLong.__name__ else ControlError(text)
+        raise KINDS.get(kind, ControlError)(text)
 
 
 def _let_go(questions: Iterable[asyncio.Future[Any]]) -> None:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from edgesim.control.carrier import ControlError, TookTooLong
+from edgesim.control.carrier import ControlError
 from edgesim.control.coding import command_from_json, reply_to_json
 from edgesim.control.command import Command, EverywhereCommand, HostCommand, HostsCommand
-from edgesim.control.in_process import InProcess
+from edgesim.control.in_process import InProcess, within_limit
 from edgesim.deployment import Deployment
 from edgesim.journal.bounds import EVERYTHING, Bounds
 from edgesim.journal.joined import SentJournal
 from edgesim.lab import Certificates, RunningLab, products
-from edgesim.lab.administration import NotRunning
 from edgesim.lab.keeping import keep, restore
 from edgesim.node import Node
-from edgesim.world import UnsupportedError
 from edgesim.world.processes import Answer, HostWorld, ProcessWorld
 from edgesim.world.processes.frames import Kind
 
@@ -87,18 +84,12 @@ class _Answering(InProcess):
             if isinstance(command, HostCommand):
                 keep(node)
         except ControlError as error:
-            return b"-" + json.dumps({"kind": type(error).__name__, "text": str(error)}).encode()
+            return b"-" + json.dumps({"kind": error.kind, "text": str(error)}).encode()
         return b"+" + reply_to_json(reply)
 
     async def _work(self, command: Command[R], node: Node) -> R:
-        try:
-            async with asyncio.timeout(command.limit_s):
-                if isinstance(command, HostCommand | HostsCommand):
-                    return cast(R, await command.work(self, node))
-                if isinstance(command, EverywhereCommand):
-                    return cast(R, await command.work(self))
-        except TimeoutError:
-            raise TookTooLong(f"{command.name} did not end within {command.limit_s:g} s") from None
-        except (NotRunning, UnsupportedError) as error:
-            raise ControlError(str(error)) from None
+        if isinstance(command, HostCommand | HostsCommand):
+            return cast(R, await within_limit(command, command.work(self, node)))
+        if isinstance(command, EverywhereCommand):
+            return cast(R, await within_limit(command, command.work(self)))
         raise ControlError(f"{command.name} is not answered by a host")

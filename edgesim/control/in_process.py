@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import TypeVar
 
+from edgesim.clients.common.stages import StageFailed
 from edgesim.control import verbs  # noqa: F401 - so that every command is known
-from edgesim.control.carrier import ControlError, TookTooLong
+from edgesim.control.carrier import ControlError, TookTooLong, Unsupported
 from edgesim.control.command import Command, EverywhereCommand, HostCommand, HostsCommand, LabCommand
 from edgesim.lab import RunningLab
 from edgesim.lab.administration import NotRunning
+from edgesim.lab.clients import NoClient
+from edgesim.lab.held import NotHeld
 from edgesim.node import Node
 from edgesim.world import HostState, UnsupportedError
 
 R = TypeVar("R")
+
+
+async def within_limit(command: Command[R], work: Awaitable[R]) -> R:
+    """Await the work of a command, for as long as it may take. Raises `ControlError`, whatever it was that failed."""
+    try:
+        async with asyncio.timeout(command.limit_s) as waiting:
+            return await work
+    except TimeoutError:
+        if not waiting.expired():
+            raise
+        raise TookTooLong(f"{command.name} did not end within {command.limit_s:g} s") from None
+    except UnsupportedError as error:
+        raise Unsupported(str(error)) from None
+    except (NotRunning, NoClient, StageFailed, NotHeld) as error:
+        raise ControlError(str(error)) from None
 
 
 class InProcess:
@@ -27,19 +46,7 @@ class InProcess:
 
     async def ask(self, command: Command[R]) -> R:
         """Do what the command says and return its reply. Raises `ControlError`."""
-        limit = command.limit_s
-        try:
-            if limit is None:
-                return await self._answer(command)
-            try:
-                async with asyncio.timeout(limit) as waiting:
-                    return await self._answer(command)
-            except TimeoutError:
-                if waiting.expired():
-                    raise TookTooLong(f"{command.name} did not end within {limit:g} s") from None
-                raise
-        except (NotRunning, UnsupportedError) as error:
-            raise ControlError(str(error)) from None
+        return await within_limit(command, self._answer(command))
 
     async def _answer(self, command: Command[R]) -> R:
         if isinstance(command, LabCommand):

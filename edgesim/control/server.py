@@ -68,7 +68,7 @@ class ControlServer:
         try:
             reply = await self.carrier.ask(command_from_json(request.body))
         except ControlError as error:
-            return _json(400, {"error": str(error)})
+            return _json(400, {"error": str(error), "kind": error.kind})
         return _response(200, reply_to_json(reply))
 
     def _foreign(self, request: Request) -> str | None:

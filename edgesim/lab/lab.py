@@ -15,6 +15,8 @@ from edgesim.journal import Entry, Event, Journal, events
 from edgesim.journal.world_events import watch_world
 from edgesim.lab import administration, doors
 from edgesim.lab.certificates import Certificates
+from edgesim.lab.clients import Clients
+from edgesim.lab.held import Held
 from edgesim.lab.products import PRODUCTS
 from edgesim.lab.requests import ServiceRequest
 from edgesim.node import Node
@@ -60,6 +62,8 @@ class RunningLab:
         self.authorities = self.certificates.authorities
         self.keylog = keylog
         self.nodes: dict[str, Node] = {}
+        self.clients = Clients()
+        self.held = Held()
         if deployment.translates and Capability.NAT not in world.capabilities:
             raise UnsupportedError(Capability.NAT)
         world.paths.install(deployment.topology)

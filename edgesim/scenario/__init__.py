@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         one_of,
         other_than,
     )
+    from edgesim.scenario.clients import ClientUser, JabberUser, PhoneUser, RoomUser
     from edgesim.scenario.declare import Client, Inside, Outside, Scenario, hours, minutes, scenario, seconds
     from edgesim.scenario.expect import ExpectationError
     from edgesim.scenario.mutations import ClockSkew, HostDown, Mutation, Setting, WithFault
@@ -69,6 +70,10 @@ if TYPE_CHECKING:
 
 _MATCHERS = "edgesim.journal.matchers"
 _HOME = {
+    "ClientUser": "edgesim.scenario.clients",
+    "JabberUser": "edgesim.scenario.clients",
+    "PhoneUser": "edgesim.scenario.clients",
+    "RoomUser": "edgesim.scenario.clients",
     "Client": "edgesim.scenario.declare",
     "Inside": "edgesim.scenario.declare",
     "Outside": "edgesim.scenario.declare",
@@ -111,6 +116,7 @@ __all__ = [
     "CertificateUpload",
     "Client",
     "ClientState",
+    "ClientUser",
     "ClockSkew",
     "ConnectionsRefused",
     "Discovery",
@@ -126,6 +132,7 @@ __all__ = [
     "HttpRequest",
     "HttpResponse",
     "Inside",
+    "JabberUser",
     "JournalGap",
     "Lab",
     "Malformed",
@@ -135,7 +142,9 @@ __all__ = [
     "Note",
     "Outcome",
     "Outside",
+    "PhoneUser",
     "Registered",
+    "RoomUser",
     "Scenario",
     "ScriptedHost",
     "ServiceRestarted",

@@ -16,8 +16,15 @@ from edgesim.scenario.mutations import Mutation
 from edgesim.world import Capability
 
 WorldName = Literal["sim", "live"]
+JabberPlatform = Literal["windows", "mac", "ios", "android"]
+Show = Literal["available", "chat", "away", "xa", "dnd"]
+"""How available a user can appear."""
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class CannotRun(Exception):
+    """The scenario asks for something that its deployment does not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

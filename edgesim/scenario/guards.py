@@ -1,4 +1,4 @@
-"""Faults and partitions of a story: in force for the length of a ``with`` block, and of use only if they are.
+"""What a story keeps in force for the length of an ``async with`` block: faults, partitions, failures of name servers.
 
 A fault that was never entered, or that met nothing while it was in force, shows nothing; it fails the story, unless the
 author says that it may stay idle.
@@ -6,7 +6,8 @@ author says that it may stay idle.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -17,49 +18,61 @@ from edgesim.world.faults import Fault
 T = TypeVar("T")
 
 
-class Guard(Generic[T], AbstractContextManager[T]):
-    """What `lab.fault` and `lab.partition` return: enter it with ``with``."""
+class Guard(Generic[T], AbstractAsyncContextManager[T]):
+    """What `lab.fault` and `lab.partition` return: enter it with ``async with``.
 
-    def __init__(self, words: str, inner: AbstractContextManager[T]) -> None:
+    ``begin`` puts it in force and returns what ``end`` is given to lift it.
+    """
+
+    def __init__(self, words: str, begin: Callable[[], Awaitable[T]], end: Callable[[T], Awaitable[object]]) -> None:
         self.words = words
         self.entered = False
         self.where = caller()
-        self._inner = inner
+        self._begin = begin
+        self._end = end
+        self._begun: list[T] = []
 
-    def __enter__(self) -> T:
+    async def __aenter__(self) -> T:
         self.entered = True
-        return self._inner.__enter__()
+        begun = await self._begin()
+        self._begun.append(begun)
+        return begun
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return self._inner.__exit__(kind, error, trace)
+    ) -> None:
+        await self._end(self._begun.pop())
 
 
 class FaultGuard(Guard[int]):
     """A fault rule for the length of a block, at whose end it has fired. Raises `ExpectationError` where it has not."""
 
     def __init__(
-        self, fault: Fault, inner: AbstractContextManager[int], journal: Journal, *, may_stay_idle: bool
+        self,
+        fault: Fault,
+        begin: Callable[[], Awaitable[int]],
+        end: Callable[[int], Awaitable[object]],
+        journal: Journal,
+        *,
+        may_stay_idle: bool,
     ) -> None:
-        super().__init__(f"fault {fault.name!r} ({type(fault).__name__})", inner)
+        super().__init__(f"fault {fault.name!r} ({type(fault).__name__})", begin, end)
         self._fault = fault
         self._journal = journal
         self._may_stay_idle = may_stay_idle
         self._since = 0
 
-    def __enter__(self) -> int:
+    async def __aenter__(self) -> int:
         self._since = len(self._journal)
-        return super().__enter__()
+        return await super().__aenter__()
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        done = super().__exit__(kind, error, trace)
+    ) -> None:
+        await super().__aexit__(kind, error, trace)
         if error is None and not self._may_stay_idle and not self._fired():
             instead = [f"it met nothing: {self._fault.where}", "may_stay_idle=True allows that"]
             raise ExpectationError(f"{self.words} to fire while in force", instead, len(self._journal), self.where)
-        return done
 
     def _fired(self) -> bool:
         return any(

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import struct
+from edgesim.control import Carrier, CloseMedia, OpenMedia, ReceiveMedia, SendMedia
+from edgesim.deployment import Deployment
 
-from edgesim.lab import RunningLab
-from edgesim.media import FlowTimes, MediaEndpoint
-from edgesim.media.ports import Address
-from edgesim.node import Node
-
-FRAME = 160
-"""Octets of 20 ms of PCMU (RFC 3551, section 4.5.14)."""
-SAMPLES = 160
+End = tuple[str, int]
+"""A host, and the number of an end of a media path there."""
 
 
 class MediaPath:
@@ -20,47 +15,37 @@ class MediaPath:
     `send` puts one packet of each on the way; their arrival is in the journal (`MediaFlow` of leg ``endpoint``).
     """
 
-    def __init__(self, client: tuple[MediaEndpoint, ...], inside: tuple[MediaEndpoint, ...], edge: Address) -> None:
+    def __init__(
+        self, carrier: Carrier, client: tuple[str, int], inside: tuple[str, int], edge: tuple[str, int]
+    ) -> None:
+        self._carrier = carrier
         self.client = client
         self.inside = inside
         self.edge = edge
-        self._sent = 0
 
     @classmethod
-    async def open(cls, lab: RunningLab, client: Node) -> MediaPath:
-        """Open the ports. Raises `OSError` where one is taken."""
-        deployment = lab.deployment
-        probe, media = deployment.mra.media_probe, deployment.defaults.media
+    async def open(cls, carrier: Carrier, deployment: Deployment, client: str) -> MediaPath:
+        """Open the ports, on the machine ``client`` and on the probe's inside host. Raises `ControlError`."""
+        probe = deployment.mra.media_probe
         assert probe is not None and probe.edge is not None and probe.edge_port is not None
         edge = next(each for each in deployment.expressway_e if each.name == probe.edge)
-        times = FlowTimes(statistics=media.statistics_s, silence=media.silence_s)
-        kinds = ("probe RTP", "probe RTCP")
+        inside = await carrier.ask(OpenMedia(host=probe.to, port=probe.port, echo=True))
+        outside = await carrier.ask(OpenMedia(host=client))
+        ends = (client, outside.number), (probe.to, inside.number)
+        return cls(carrier, *ends, (edge.public_address, probe.edge_port))
 
-        async def opened(node: Node, port: int, *, echo: bool) -> tuple[MediaEndpoint, ...]:
-            address = node.host.address()
-            return tuple(
-                [
-                    await MediaEndpoint.open(node.journal, kind, address, port and port + place, echo=echo, times=times)
-                    for place, kind in enumerate(kinds)
-                ]
-            )
-
-        node = lab.node(probe.to)
-        inside = await node.host.run(opened(node, probe.port, echo=True), name="media endpoint")
-        outside = await client.host.run(opened(client, 0, echo=False), name="media endpoint")
-        return cls(outside, inside, (edge.public_address, probe.edge_port))
-
-    def send(self) -> None:
+    async def send(self) -> None:
         """Send one RTP packet and one RTCP packet from the client."""
-        rtp, rtcp = self.client
-        self._sent += 1
-        source = 0x65646765
-        header = struct.pack("!BBHII", 0x80, 0, self._sent & 0xFFFF, SAMPLES * self._sent & 0xFFFFFFFF, source)
-        rtp.send(header + bytes([0xFF]) * FRAME, self.edge)
-        report = struct.pack("!BBHI", 0x80, 201, 1, source)  # a receiver report of nothing (RFC 3550, section 6.4.2)
-        rtcp.send(report, (self.edge[0], self.edge[1] + 1))
+        host, number = self.client
+        address, port = self.edge
+        await self._carrier.ask(SendMedia(host=host, number=number, address=address, port=port))
+
+    async def receive(self, *, within: float = 10.0) -> bytes:
+        """Return the next RTP packet that came back to the client. Raises `TookTooLong`."""
+        host, number = self.client
+        return bytes.fromhex((await self._carrier.ask(ReceiveMedia(host=host, number=number, within=within))).octets)
 
     async def close(self) -> None:
         """Give the ports back."""
-        for endpoint in (*self.client, *self.inside):
-            endpoint.close()
+        for host, number in (self.client, self.inside):
+            await self._carrier.ask(CloseMedia(host=host, number=number))

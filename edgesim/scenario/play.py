@@ -9,15 +9,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
-from edgesim import lab as labs
+from edgesim.control import Carrier, Unhandled
 from edgesim.deployment import Deployment
 from edgesim.journal import Journal
+from edgesim.scenario.building import LabInProcess
 from edgesim.scenario.course import Course
-from edgesim.scenario.declare import Client, Outside
+from edgesim.scenario.declare import CannotRun, Client, Outside
 from edgesim.scenario.expect import ExpectationError, Expectations
-from edgesim.scenario.leaks import stop_and_look, unfinished, unhandled
+from edgesim.scenario.leaks import stop_and_look, unfinished
 from edgesim.scenario.places import came_from, explain, waits_at
-from edgesim.scenario.stage import CannotRun, Lab
+from edgesim.scenario.stage import Lab
 from edgesim.world import World
 from edgesim.world.faults import Fault
 from edgesim.world.watchdog import Stuck, Watchdog
@@ -127,23 +128,25 @@ class Play:
         Raises `DidNotStart`, `CannotRun`, `LimitReached`, `Cancelled`, `ExpectationError`, and whatever else the story
         raises.
         """
-        lab = labs.RunningLab(self.world, deployment, journal=self.journal, keylog=self.keylog)
+        lab = LabInProcess(self.world, deployment, self.journal, keylog=self.keylog)
         try:
             await lab.start(without=self.without, settle=SETTLE)
         except Exception as error:
             raise DidNotStart(error) from error
-        stage = self.stage = Lab(lab, self.expectations, written)
-        rules = [self.world.faults.add(fault) for fault in self.faults]
+        stage = self.stage = Lab(
+            lab.carrier, self.world, deployment, self.expectations, written=written, take=lab.script
+        )
+        rules = [await stage.put(fault) for fault in self.faults]
         for host, seconds in self.skews.items():
-            stage.skew(host, seconds)
+            await stage.skew(host, seconds)
         try:
             actors = self._actors(stage, users, seats or {})
             result = await self._tell(stage, story, actors)
         except Exception:
-            await self._aftermath(lab, stage, rules)
+            await self._aftermath(lab.carrier, stage, rules)
             raise
-        self.left += await unfinished(lab)
-        await self._aftermath(lab, stage, rules)
+        self.left += await unfinished(lab.carrier, self.world.kind)
+        await self._aftermath(lab.carrier, stage, rules)
         return result
 
     def _actors(self, stage: Lab, users: Sequence[str], seats: Mapping[str, Client]) -> list[Any]:
@@ -223,17 +226,17 @@ class Play:
 
     # ---- afterwards
 
-    async def _aftermath(self, lab: labs.RunningLab, stage: Lab, rules: Sequence[int]) -> None:
+    async def _aftermath(self, carrier: Carrier, stage: Lab, rules: Sequence[int]) -> None:
         """Clean up, stop every host in good order, and look for what is left. It raises nothing: `left` tells."""
         for rule in rules:
-            self.world.faults.remove(rule)
+            await stage.lift(rule)
         try:
             async with asyncio.timeout(UNWIND):
                 self.left += [f"the clean-up failed: {text}" for text in await stage.clean_up()]
         except TimeoutError:
             self.left.append(f"the clean-up did not end within {UNWIND:g} s of lab time")
-        self.left += await stop_and_look(lab)
-        self.unhandled = unhandled(lab)
+        self.left += await stop_and_look(carrier, self.world.kind)
+        self.unhandled = list((await carrier.ask(Unhandled())).lines)
         if self._beating is not None:
             self._beating.cancel()
         self.journal.close()

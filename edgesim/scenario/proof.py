@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from edgesim.clients.jabber import Jabber, SignIn
-from edgesim.clients.jabber.platforms import PLATFORMS, Platform
 from edgesim.deployment import Deployment
 from edgesim.deployment.hosts import ClientHost
 from edgesim.deployment.people import User
@@ -19,9 +16,12 @@ from edgesim.journal import Entry, Event, Journal
 from edgesim.journal.matchers import Matcher
 from edgesim.pki import client_context
 from edgesim.readiness import Report, Reported, facts
-from edgesim.scenario.declare import Client
+from edgesim.readiness.modes import PREFIX_OF
+from edgesim.scenario.clients import ClientUser, JabberUser
+from edgesim.scenario.declare import CannotRun, Client, JabberPlatform
 from edgesim.scenario.play import Play
-from edgesim.scenario.stage import DEVICES, CannotRun, Lab
+from edgesim.scenario.seats import DEVICES
+from edgesim.scenario.stage import Lab
 from edgesim.world.sim import SimWorld
 
 SIGNED_IN = "signed in"
@@ -145,7 +145,7 @@ class _Stage:
         """Let all of them sign in; return how far each came."""
         came: list[Attempt] = []
         done: set[tuple[str, str]] = set()
-        seated: dict[str, Jabber] = {}
+        seated: dict[str, JabberUser] = {}
         for machine in self.deployment.clients:
             if machine.platform in DEVICES:
                 came.append(await self._device(lab, machine))
@@ -158,15 +158,17 @@ class _Stage:
                 came.append(await self._sign_in(lab, client, machine))
         await lab.wait(PATIENCE)
         for user, machine, domain in self._others(done):
-            client = Jabber(lab.inner.node(machine.name), user, platform=_platform(machine), domain=domain or None)
+            if machine.name in seated:
+                await lab.leave(seated.pop(machine.name))
+            client = lab.client(user, Client(where="outside", platform=_platform(machine)), machine=machine.name)
+            if domain:
+                client.domain = domain
             if domain and domain not in self.served:
                 client.accept_untrusted = True  # the edge's certificate does not name such a domain
-            if machine.name in seated:
-                await seated.pop(machine.name).close()
             try:
                 came.append(await self._sign_in(lab, client, machine, domain))
             finally:
-                await client.close()
+                await lab.leave(client)
         await self._guest(lab)
         return came
 
@@ -175,7 +177,8 @@ class _Stage:
         web_proxy, outside = self.deployment.cms_web_proxy, self._outside()
         if web_proxy is None or outside is None:
             return
-        name, node = web_proxy.guest_account_client_uri, lab.inner.node(outside.name)
+        name, browser = web_proxy.guest_account_client_uri, await lab.script(outside.name)
+        node = browser.node
 
         async def visit() -> None:
             web = HttpClient(node.journal, ssl=client_context(node.trusts["system"], keylog=node.keylog))
@@ -189,7 +192,7 @@ class _Stage:
                 await web.close()
 
         async with lab.step(f"a guest opens the page of {name} from {outside.name}"):
-            await node.host.spawn(visit(), name="a guest")
+            await browser.run(visit())
 
     def _outside(self) -> ClientHost | None:
         """Return the first machine outside at which somebody can sit."""
@@ -197,7 +200,7 @@ class _Stage:
 
     def _users(self, machine: ClientHost) -> tuple[User, ...]:
         """Return those who have something to sign in to on this machine."""
-        prefix = PLATFORMS[_platform(machine)].prefix
+        prefix = PREFIX_OF[_platform(machine)]
         users = self.deployment.users
         owners = tuple(user for user in users if any(name.startswith(prefix) for name in user.devices))
         return owners + tuple(user for user in users if user.im_presence_node and user not in owners)
@@ -236,21 +239,21 @@ class _Stage:
         if machine.view == "inside":
             return Attempt(machine=machine.name, reason="on premises, where devices do not need the edge")
         try:
-            client: Any = lab.phone(machine.name) if machine.platform == "phone" else lab.room(machine.name)
+            client: ClientUser = lab.phone(machine.name) if machine.platform == "phone" else lab.room(machine.name)
         except CannotRun as error:
             return Attempt(machine=machine.name, reason=str(error))
         return await self._sign_in(lab, client, machine)
 
-    async def _sign_in(self, lab: Lab, client: Any, machine: ClientHost, domain: str = "") -> Attempt:
+    async def _sign_in(self, lab: Lab, client: ClientUser, machine: ClientHost, domain: str = "") -> Attempt:
         user: User = client.user
         who = f"{user.id}@{domain}" if domain else user.id
         async with lab.step(f"{who} signs in from {machine.name}"):
             outcome = await client.sign_in()
-        if isinstance(outcome, SignIn):
-            device = any(name.startswith(PLATFORMS[_platform(machine)].prefix) for name in user.devices)
+        if machine.device is None:
+            device = any(name.startswith(PREFIX_OF[_platform(machine)]) for name in user.devices)
             has = {"phone": device, "chat": user.im_presence_node is not None}
             got = {"phone": outcome.phone, "chat": outcome.chat}
-            stage = outcome.stage.value
+            stage = outcome.stage
         else:
             has, got, stage = {"phone": True}, {"phone": bool(outcome.ok)}, ""
         return Attempt(
@@ -267,7 +270,7 @@ class _Stage:
         )
 
 
-def _platform(machine: ClientHost) -> Platform:
+def _platform(machine: ClientHost) -> JabberPlatform:
     platform = machine.platform
     assert platform != "phone" and platform != "room"
     return platform

@@ -8,16 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgesim import lab as labs
+from edgesim.control import Unsupported
 from edgesim.deployment import Deployment
 from edgesim.journal import Entry, Event, Journal, events
 from edgesim.journal.masking import present
-from edgesim.scenario.declare import Scenario
+from edgesim.scenario.building import free_network, on_loopback
+from edgesim.scenario.declare import CannotRun, Scenario
 from edgesim.scenario.expect import ExpectationError
 from edgesim.scenario.mutations import Mutation
 from edgesim.scenario.places import came_from, explain, place, relative, source
 from edgesim.scenario.play import PATIENCE, Cancelled, DidNotStart, LimitReached, Play
-from edgesim.scenario.stage import CannotRun
 from edgesim.scenario.verdict import Outcome, Verdict
 from edgesim.scenario.vocabulary import UnknownName, Vocabulary
 from edgesim.world import UnsupportedError, World
@@ -122,7 +122,7 @@ def _ending(scenario: Scenario, options: Options, play: Play, held: contextlib.E
     try:
         network = ""
         if options.live:
-            network = options.network or held.enter_context(labs.free_network(scenario.load()))
+            network = options.network or held.enter_context(free_network(scenario.load()))
         written = _deployment(scenario, options, network, mutated=False)
         deployment = _deployment(scenario, options, network) if options.mutation else written
     except UnsupportedError as error:
@@ -181,7 +181,7 @@ def _played(scenario: Scenario, play: Play, deployment: Deployment, written: Dep
         return _Ending(Outcome.COULD_NOT_RUN, str(error))
     except (CannotRun, UnknownName) as error:
         return _Ending(Outcome.COULD_NOT_RUN, str(error), where=came_from(error, home))
-    except UnsupportedError as error:
+    except (UnsupportedError, Unsupported) as error:
         return _Ending(Outcome.UNSUPPORTED, str(error), where=came_from(error, home))
     except (LimitReached, Cancelled, DeadlockError, LivelockError) as error:
         return _Ending(Outcome.FAILED, str(error))
@@ -217,7 +217,7 @@ def _deployment(scenario: Scenario, options: Options, network: str, *, mutated: 
     releases = dict(options.releases or scenario.releases)
     if releases:
         deployment = deployment.at_releases(releases)
-    return labs.on_loopback(deployment, network=network) if network else deployment
+    return on_loopback(deployment, network=network) if network else deployment
 
 
 def _verdict(scenario: Scenario, options: Options, play: Play, ending: _Ending) -> Verdict:

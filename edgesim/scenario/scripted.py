@@ -4,6 +4,8 @@
 addresses and the certificates stay. What it receives is journalled like anybody's. It must be read in the order in
 which it came: a message other than the one the script waits for fails the scenario at once, and so does, at its end,
 one that nobody read.
+
+A script is the story itself, playing a node: it alone in this room holds what is live, in the story's own process.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
 from edgesim import lab as labs
+from edgesim.control import Carrier, StopHost
 from edgesim.http import Headers, HttpServer
 from edgesim.http import Request as HttpRequest
 from edgesim.http import Response as HttpResponse
@@ -337,11 +340,15 @@ class ScriptedHost:
         self._parts: list[ScriptedSip | ScriptedHttp | ScriptedStream | ScriptedListener] = []
 
     @classmethod
-    async def take(cls, lab: labs.RunningLab, name: str, expectations: Expectations) -> ScriptedHost:
-        """Take the place of a host: stop what runs there, and start it with nobody in it."""
+    async def take(cls, lab: labs.RunningLab, carrier: Carrier, name: str, expectations: Expectations) -> ScriptedHost:
+        """Take the place of a host: stop what runs there, and start it here with nobody in it.
+
+        ``lab`` is this process's. A machine of clients goes on as it is: nothing runs there by itself.
+        """
         node = lab.node(name)
         if node.spec.kind != "client" or node.host.state is not HostState.UP:
-            await lab.world.stop(name)
+            if node.host.state is HostState.UP:
+                await carrier.ask(StopHost(host=name))
             node.host.factory = _nobody
             await lab.world.start(name)
         return cls(node, expectations)

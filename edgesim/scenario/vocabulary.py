@@ -13,9 +13,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
-from edgesim.clients.common.device import DeviceStage
-from edgesim.clients.common.stages import Result
-from edgesim.clients.jabber.stages import Stage
+from edgesim.control.verbs.clients import outcomes, stages
 from edgesim.deployment import Deployment
 from edgesim.journal.entry import Direction
 from edgesim.journal.matchers import Matcher, Test
@@ -26,8 +24,8 @@ STORY = "scenario"
 """The node under which a story writes its own entries."""
 WORDS: Mapping[tuple[str, str], frozenset[str]] = {
     ("", "direction"): frozenset(get_args(Direction)),
-    ("ClientState", "stage"): frozenset(each.value for each in (*Stage, *DeviceStage)),
-    ("ClientState", "outcome"): frozenset(each.value for each in Result),
+    ("ClientState", "stage"): stages(),
+    ("ClientState", "outcome"): outcomes(),
 }
 """Closed lists of words, by the event (none: every event) and its field."""
 NEIGHBOURS = ("CEtcp-", "CEtls-")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from edgesim.world.entropy import Entropy
 from edgesim.world.events import Address
@@ -40,7 +40,7 @@ class Selector:
     source: str | None = None
     target: str | None = None
     port: int | None = None
-    protocol: str | None = None
+    protocol: Literal["tcp", "udp"] | None = None
     contains: bytes | None = None
 
     def matches(self, flow: Flow, data: bytes | None = None) -> bool:

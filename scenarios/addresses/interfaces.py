@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     HttpResponse,
+    JabberUser,
     Lab,
     Registered,
     Setting,
@@ -32,9 +32,9 @@ MANAGEMENT: dict[str, Any] = {
 }
 
 
-async def everything_by(lab: Lab, alice: Jabber, zone: str) -> None:
+async def everything_by(lab: Lab, alice: JabberUser, zone: str) -> None:
     """C has its three links to E's interface in ``zone``, and alice gets every service."""
-    address = lab.host("expe").address(zone)
+    address = lab.address("expe", zone)
     for port in (7001, 2222, 7400):
         await lab.expect(TcpOpened(node="expc", peer="expe", port=port, remote=f"{address}:{port}"))
     async with lab.step("alice signs in"):
@@ -44,7 +44,7 @@ async def everything_by(lab: Lab, alice: Jabber, zone: str) -> None:
 
 
 @scenario(shows=("NET-19", "LIM-02"), mutations=[Setting("dns.split", False)])
-async def public_name_in_split_dns(lab: Lab, alice: Jabber) -> None:
+async def public_name_in_split_dns(lab: Lab, alice: JabberUser) -> None:
     """With split DNS the public FQDN serves as peer address: inside it leads to the inner interface."""
     lab.check(lab.deployment.traversal_zone.peer_addresses == ("expe.example.com",), "C uses the public name")
     await everything_by(lab, alice, "dmz")
@@ -55,7 +55,7 @@ async def public_name_in_split_dns(lab: Lab, alice: Jabber) -> None:
     changes={"dns.split": False, "expressway_e.expe.inner_name": "expe-inner"},
     mutations=[Setting("expressway_e.expe.inner_name", None)],
 )
-async def name_of_its_own_without_split_dns(lab: Lab, alice: Jabber) -> None:
+async def name_of_its_own_without_split_dns(lab: Lab, alice: JabberUser) -> None:
     """Without split DNS the inner interface has another FQDN, and C's peer address is that one."""
     await everything_by(lab, alice, "dmz")
 
@@ -69,7 +69,7 @@ async def name_of_its_own_without_split_dns(lab: Lab, alice: Jabber) -> None:
     breaks="NET-19.inner-name",
     mutations=[Setting("dns.split", True)],
 )
-async def public_name_without_split_dns(lab: Lab, alice: Jabber) -> None:
+async def public_name_without_split_dns(lab: Lab, alice: JabberUser) -> None:
     """Without split DNS the public FQDN leads C to the outside of the external firewall, and the zone fails."""
     lab.never(Registered(device="CSFALICE"))
     async with lab.step("alice signs in"):
@@ -83,10 +83,10 @@ async def public_name_without_split_dns(lab: Lab, alice: Jabber) -> None:
     breaks="LIM-02.xcp-interface",
     mutations=[Setting("expressway_e.expe.inner", None)],
 )
-async def chat_needs_the_internal_interface(lab: Lab, alice: Jabber) -> None:
+async def chat_needs_the_internal_interface(lab: Lab, alice: JabberUser) -> None:
     """The zone goes by the external interface, the internal one is for management: phone works, chat does not."""
-    me = alice.node.name
-    outer = lab.host("expe").address("outer-dmz")
+    me = alice.machine
+    outer = lab.address("expe", "outer-dmz")
     async with lab.step("alice signs in"):
         await alice.sign_in()
         await lab.symptom("LIM-02.xcp-interface")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     HttpResponse,
+    JabberUser,
     Lab,
     Registered,
     Setting,
@@ -46,10 +46,10 @@ UNTRANSLATED = Setting("network.firewalls", [EXTERNAL, INTERNAL])
     breaks="NET-01.shared-address",
     mutations=[UNTRANSLATED],
 )
-async def shared_address(lab: Lab, alice: Jabber) -> None:
+async def shared_address(lab: Lab, alice: JabberUser) -> None:
     """C behind the NAT address of E: what answers C goes to E, and the traversal zone never comes up."""
     lab.never(Registered(device="CSFALICE"))
-    lab.never(HttpResponse(node=alice.node.name, status=200))
+    lab.never(HttpResponse(node=alice.machine, status=200))
     async with lab.step("alice signs in"):
         await alice.sign_in()
         await lab.symptom("NET-01.shared-address")
@@ -63,9 +63,9 @@ async def shared_address(lab: Lab, alice: Jabber) -> None:
         Setting("network.firewalls", shown_as("10.0.20.99")),
     ],
 )
-async def addresses_of_their_own(lab: Lab, alice: Jabber) -> None:
+async def addresses_of_their_own(lab: Lab, alice: JabberUser) -> None:
     """Static NAT before E, none before C: E sees C's own address, and everything works."""
-    await zone_of_e(lab, lab.host("expc").address())
+    await zone_of_e(lab, lab.address("expc"))
     async with lab.step("alice signs in"):
         await alice.sign_in()
         await lab.expect(Registered(device="CSFALICE"))
@@ -78,12 +78,12 @@ async def addresses_of_their_own(lab: Lab, alice: Jabber) -> None:
     breaks="NET-17.translated-source",
     mutations=[UNTRANSLATED],
 )
-async def source_translated(lab: Lab, alice: Jabber) -> None:
+async def source_translated(lab: Lab, alice: JabberUser) -> None:
     """A NAT before C: signed in, chat works, and no phone, for C does not know itself by the address that E uses."""
     lab.never(Registered(device="CSFALICE"))
     async with lab.step("alice signs in"):
         await alice.sign_in()
-        await lab.expect(HttpResponse(node=alice.node.name, status=200, payload=containing("getEdgeConfigResponse")))
+        await lab.expect(HttpResponse(node=alice.machine, status=200, payload=containing("getEdgeConfigResponse")))
         await lab.symptom("NET-17.translated-source")
         await lab.expect(XmppSession(jid=containing("alice@")))
 
@@ -94,7 +94,7 @@ async def source_translated(lab: Lab, alice: Jabber) -> None:
     breaks="NET-17.translated-source",
     mutations=[Setting("network.firewalls", [{**EXTERNAL, "reflection": True, "keeps_source": True}, INTERNAL])],
 )
-async def reflection_that_rewrites_the_source(lab: Lab, alice: Jabber) -> None:
+async def reflection_that_rewrites_the_source(lab: Lab, alice: JabberUser) -> None:
     """A reflecting firewall that shows C as E's own public address, as seen in the field: SERVICE gets 408."""
     lab.never(Registered(device="CSFALICE"))
     async with lab.step("alice signs in"):
@@ -111,11 +111,11 @@ async def reflection_that_rewrites_the_source(lab: Lab, alice: Jabber) -> None:
     },
     mutations=[Setting("network.firewalls", [EXTERNAL, INTERNAL])],
 )
-async def one_interface_with_reflection(lab: Lab, alice: Jabber) -> None:
+async def one_interface_with_reflection(lab: Lab, alice: JabberUser) -> None:
     """One interface and static NAT: C uses E's public address, and what it sends turns round at the firewall."""
     for port in (7001, 2222, 7400):
         await lab.expect(TcpOpened(node="expc", peer="expe", port=port, remote=f"{PUBLIC}:{port}"))
-    await zone_of_e(lab, lab.host("expc").address())
+    await zone_of_e(lab, lab.address("expc"))
     async with lab.step("alice signs in"):
         await alice.sign_in()
         await lab.expect(Registered(device="CSFALICE"))
@@ -128,7 +128,7 @@ async def one_interface_with_reflection(lab: Lab, alice: Jabber) -> None:
     breaks="NET-20.no-reflection",
     mutations=[Setting("network.firewalls", [{**EXTERNAL, "reflection": True, "keeps_source": True}, INTERNAL])],
 )
-async def one_interface_without_reflection(lab: Lab, alice: Jabber) -> None:
+async def one_interface_without_reflection(lab: Lab, alice: JabberUser) -> None:
     """The same before a firewall that does not reflect, as some cannot: the traversal zone fails."""
     lab.never(Registered(device="CSFALICE"))
     async with lab.step("alice signs in"):

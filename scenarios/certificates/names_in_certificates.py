@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     ClientState,
     HttpRequest,
     HttpResponse,
+    JabberUser,
     Lab,
     Mutation,
     Registered,
@@ -47,12 +47,12 @@ SECURE: dict[str, Any] = {
     changes=SECURE,
     mutations=[Setting("certificates", [without("expc", PROFILE)]), Setting("unified_cm.0.mixed_mode", False)],
 )
-async def secure_device(lab: Lab, alice: Jabber) -> None:
+async def secure_device(lab: Lab, alice: JabberUser) -> None:
     """An encrypted device registers over 5061: its file says so, and C's certificate names its security profile."""
     async with lab.step("alice signs in; her device file says that the device is secure"):
         await alice.sign_in()
         secured = containing("<transportLayerProtocol>3</transportLayerProtocol>")
-        await lab.expect(HttpResponse(node=alice.node.name, status=200, payload=secured))
+        await lab.expect(HttpResponse(node=alice.machine, status=200, payload=secured))
         await lab.expect(SipRequest(node="expe", method="REGISTER", uri=containing("transport=tls")))
         await lab.expect(Registered(node="ucm-pub", device="CSFALICE", via="expc", contact=containing(":5061")))
     await lab.expect(TlsUp(node="ucm-pub", peer="expc", port=5061, peer_names=containing(PROFILE)))
@@ -64,7 +64,7 @@ async def secure_device(lab: Lab, alice: Jabber) -> None:
     breaks="CERT-10.profile-name",
     mutations=[SOUND],
 )
-async def security_profile_missing_in_san(lab: Lab, alice: Jabber) -> None:
+async def security_profile_missing_in_san(lab: Lab, alice: JabberUser) -> None:
     """C's certificate lacks the profile's name: Unified CM closes the TLS connection, and no SIP is exchanged."""
     lab.never(Registered(device="CSFALICE"))
     async with lab.step("alice signs in: she gets her files, and does not register"):
@@ -85,7 +85,7 @@ CLUSTER = "cluster-c.inside.example.com"
     deployment="pair",
     mutations=[Setting("certificates", [without("expc1", CLUSTER), without("expc2", CLUSTER)])],
 )
-async def cluster_name_in_san(lab: Lab, alice: Jabber) -> None:
+async def cluster_name_in_san(lab: Lab, alice: JabberUser) -> None:
     """Both peers of a clustered C have the cluster's name in the SAN: E's TLS verify subject name is satisfied."""
     for core in ("expc1", "expc2"):
         await lab.expect(TlsUp(node=EDGES, peer=core, port=7001, peer_names=containing(CLUSTER)))
@@ -102,13 +102,13 @@ async def cluster_name_in_san(lab: Lab, alice: Jabber) -> None:
     breaks="CERT-10.cluster-name",
     mutations=[SOUND, Setting("traversal_zone.tls_verify_subject_name", "expc1.inside.example.com")],
 )
-async def cluster_name_missing_in_san(lab: Lab, alice: Jabber) -> None:
+async def cluster_name_missing_in_san(lab: Lab, alice: JabberUser) -> None:
     """The peers' certificates name themselves alone: both zones fail by identity."""
     lab.never(ZoneState(node=one_of("expc1", "expc2"), zone="UCTraversal", state="TLS: Active"))
     await lab.symptom("CERT-10.cluster-name")
     async with lab.step("alice signs in, without a phone"):
         await alice.sign_in()
-        await lab.expect(SipResponse(node=alice.node.name, peer=EDGES, status=503, method="REGISTER"))
+        await lab.expect(SipResponse(node=alice.machine, peer=EDGES, status=503, method="REGISTER"))
 
 
 # ---- both: chat node aliases, for federated group chat
@@ -129,7 +129,7 @@ ALIAS = "conference-1.example.com"
         Setting("domains.enabled", [{"name": "example.com"}]),
     ],
 )
-async def chat_aliases_in_both_certificates(lab: Lab, alice: Jabber) -> None:
+async def chat_aliases_in_both_certificates(lab: Lab, alice: JabberUser) -> None:
     """Where a domain federates, both Expressways show certificates with the chat node aliases."""
     await lab.expect(TlsUp(node="expe", peer="expc", port=7001, peer_names=containing(ALIAS)))
     await lab.expect(TlsUp(node="expc", peer="expe", port=7001, peer_names=containing(ALIAS)))
@@ -191,7 +191,7 @@ async def federation_domain_in_san(lab: Lab) -> None:
     breaks="CERT-11.federation-domain",
     mutations=[SOUND],
 )
-async def federation_domain_missing_in_san(lab: Lab, alice: Jabber) -> None:
+async def federation_domain_missing_in_san(lab: Lab, alice: JabberUser) -> None:
     """E's certificate lacks it: one's own users do not notice."""
     await lab.symptom("CERT-11.federation-domain")
     async with lab.step("alice signs in as ever"):
@@ -209,14 +209,14 @@ FORMS: list[Mutation] = [
 
 
 @scenario(shows="CERT-11", changes=NO_DOMAIN, breaks="CERT-11.registration-domain", mutations=[SOUND])
-async def registration_domain_missing_in_san(lab: Lab, alice: Jabber) -> None:
+async def registration_domain_missing_in_san(lab: Lab, alice: JabberUser) -> None:
     """E's certificate lacks the domain: Jabber asks, the user declines, and no request is sent."""
-    lab.never(HttpRequest(node="expe", peer=alice.node.name))
+    lab.never(HttpRequest(node="expe", peer=alice.machine))
     async with lab.step("alice signs in and declines"):
         await alice.sign_in()
         await lab.symptom("CERT-11.registration-domain")
         await lab.expect(
-            ClientState(node=alice.node.name, outcome="failed", detail=containing("CERTIFICATE_VALIDATION_ERROR"))
+            ClientState(node=alice.machine, outcome="failed", detail=containing("CERTIFICATE_VALIDATION_ERROR"))
         )
 
 
@@ -226,7 +226,7 @@ async def registration_domain_missing_in_san(lab: Lab, alice: Jabber) -> None:
     breaks="CERT-11.registration-domain",
     mutations=[Setting("defaults.client.invalid_certificate", "refuse"), SOUND],
 )
-async def registration_domain_missing_and_accepted(lab: Lab, alice: Jabber) -> None:
+async def registration_domain_missing_and_accepted(lab: Lab, alice: JabberUser) -> None:
     """The same, and the user accepts: the sign-in goes on as if nothing was."""
     alice.accept_untrusted = True
     async with lab.step("alice signs in and accepts"):
@@ -241,10 +241,10 @@ async def registration_domain_missing_and_accepted(lab: Lab, alice: Jabber) -> N
     breaks="CERT-11.registration-domain",
     mutations=[Setting("defaults.client.invalid_certificate", "prompt")],
 )
-async def registration_domain_missing_and_refused_by_policy(lab: Lab, alice: Jabber) -> None:
+async def registration_domain_missing_and_refused_by_policy(lab: Lab, alice: JabberUser) -> None:
     """InvalidCertificateBehavior says RejectAndNotify: nobody is asked, Jabber refuses."""
     alice.accept_untrusted = True
-    lab.never(HttpRequest(node="expe", peer=alice.node.name))
+    lab.never(HttpRequest(node="expe", peer=alice.machine))
     async with lab.step("alice signs in, and would accept"):
         await alice.sign_in()
         await lab.symptom("CERT-11.registration-domain")
@@ -255,12 +255,12 @@ async def registration_domain_missing_and_refused_by_policy(lab: Lab, alice: Jab
     changes={"certificates": [{"host": "expe", "service": "server", "registration_domain_form": "CollabEdgeDNS"}]},
     mutations=FORMS,
 )
-async def registration_domain_as_collab_edge_name(lab: Lab, alice: Jabber) -> None:
+async def registration_domain_as_collab_edge_name(lab: Lab, alice: JabberUser) -> None:
     """The domain stands there as collab-edge.example.com, which will do."""
-    lab.never(TlsRefused(node=alice.node.name))
+    lab.never(TlsRefused(node=alice.machine))
     async with lab.step("alice signs in"):
         await alice.sign_in()
-        await lab.expect(TlsUp(node=alice.node.name, peer="expe", port=8443, peer_names=containing("collab-edge.")))
+        await lab.expect(TlsUp(node=alice.machine, peer="expe", port=8443, peer_names=containing("collab-edge.")))
         await lab.expect(Registered(node="ucm-pub", device="CSFALICE"))
 
 
@@ -269,9 +269,9 @@ async def registration_domain_as_collab_edge_name(lab: Lab, alice: Jabber) -> No
     changes={"certificates": [{"host": "expe", "service": "server", "registration_domain_form": "SRVName"}]},
     mutations=FORMS,
 )
-async def registration_domain_as_srv_name(lab: Lab, alice: Jabber) -> None:
+async def registration_domain_as_srv_name(lab: Lab, alice: JabberUser) -> None:
     """Or as the SRV name _collab-edge._tls.example.com, as older releases wrote it."""
-    lab.never(TlsRefused(node=alice.node.name))
+    lab.never(TlsRefused(node=alice.machine))
     async with lab.step("alice signs in"):
         await alice.sign_in()
         await lab.expect(Registered(node="ucm-pub", device="CSFALICE"))

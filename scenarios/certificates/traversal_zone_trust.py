@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     HttpResponse,
+    JabberUser,
     Lab,
     Note,
     Registered,
@@ -32,15 +32,13 @@ def lacks(host: str, *names: str) -> dict[str, object]:
     return {"host": host, "store": "trusted-ca", "lacks": list(names)}
 
 
-async def zone_down(lab: Lab, alice: Jabber, rule: str) -> None:
+async def zone_down(lab: Lab, alice: JabberUser, rule: str) -> None:
     """The zone fails for TLS; HTTPS still answers, and nobody registers."""
     lab.never(SipRequest(node="expc", peer="expe"))
     lab.never(Registered(device="CSFALICE"))
     async with lab.step("alice signs in: her configuration comes, her phone does not"):
         await alice.sign_in()
-        await lab.expect(
-            HttpResponse(node=alice.node.name, peer="expe", status=200, payload=containing("getEdgeConfig"))
-        )
+        await lab.expect(HttpResponse(node=alice.machine, peer="expe", status=200, payload=containing("getEdgeConfig")))
         await lab.symptom(rule)
 
 
@@ -50,7 +48,7 @@ async def zone_down(lab: Lab, alice: Jabber, rule: str) -> None:
     breaks="CERT-06.intermediate",
     mutations=[SOUND, Setting("certificates", [{"host": "expc", "service": "server", "sends": "chain"}])],
 )
-async def root_of_c_only(lab: Lab, alice: Jabber) -> None:
+async def root_of_c_only(lab: Lab, alice: JabberUser) -> None:
     """E trusts the root of C's certificate alone: C sends its leaf alone, so the zone fails with unknown CA."""
     await zone_down(lab, alice, "CERT-06.intermediate")
     await lab.expect(Note(node="expe", text=matching('Event="Inbound TLS Negotiation Error".*Dst-port="7001"')))
@@ -63,7 +61,7 @@ async def root_of_c_only(lab: Lab, alice: Jabber) -> None:
     breaks="CERT-06.root",
     mutations=[SOUND],
 )
-async def root_of_c_missing(lab: Lab, alice: Jabber) -> None:
+async def root_of_c_missing(lab: Lab, alice: JabberUser) -> None:
     """E trusts C's intermediate, but not its root: that is no anchor, and the zone fails."""
     await zone_down(lab, alice, "CERT-06.root")
 
@@ -74,7 +72,7 @@ async def root_of_c_missing(lab: Lab, alice: Jabber) -> None:
     breaks="CERT-09.intermediate",
     mutations=[SOUND, Setting("certificates", [{**PUBLIC_ISSUING, "sends": "chain"}])],
 )
-async def root_of_e_only(lab: Lab, alice: Jabber) -> None:
+async def root_of_e_only(lab: Lab, alice: JabberUser) -> None:
     """C trusts the root of E's certificate alone, and E sends its leaf alone: C tears down before it shows its own."""
     lab.never(TlsUp(node="expe", peer="expc", port=7001))
     await zone_down(lab, alice, "CERT-09.intermediate")
@@ -87,7 +85,7 @@ async def root_of_e_only(lab: Lab, alice: Jabber) -> None:
     breaks="CERT-04.expressway-e",
     mutations=[SOUND],
 )
-async def root_of_e_missing(lab: Lab, alice: Jabber) -> None:
+async def root_of_e_missing(lab: Lab, alice: JabberUser) -> None:
     """C does not trust the root of E's certificate."""
     await zone_down(lab, alice, "CERT-04.expressway-e")
 
@@ -100,7 +98,7 @@ async def root_of_e_missing(lab: Lab, alice: Jabber) -> None:
     },
     mutations=[Setting("certificates", [PUBLIC_ISSUING]), Setting("certificates", [])],
 )
-async def chains_sent_along(lab: Lab, alice: Jabber) -> None:
+async def chains_sent_along(lab: Lab, alice: JabberUser) -> None:
     """Were both to send their chains, the roots would be enough."""
     await lab.expect(TlsUp(node="expe", peer="expc", port=7001))
     await lab.expect(ZoneState(node="expc", zone="UCTraversal", state="TLS: Active"))
@@ -114,7 +112,7 @@ async def chains_sent_along(lab: Lab, alice: Jabber) -> None:
     changes={"certificates": [{**PUBLIC_ISSUING, "sends": "chain"}]},
     mutations=[Setting("trust", [lacks("expe", "enterprise-issuing")]), Setting("trust", [lacks("expc", "public")])],
 )
-async def public_ca_on_e_enterprise_ca_inside(lab: Lab, alice: Jabber) -> None:
+async def public_ca_on_e_enterprise_ca_inside(lab: Lab, alice: JabberUser) -> None:
     """A public CA on E, an enterprise CA inside, full chains on both Expressways."""
     lab.never(TlsRefused())
     await lab.expect(ZoneState(node="expe", zone="UCTraversal", state="TLS: Active"))
@@ -134,7 +132,7 @@ async def public_ca_on_e_enterprise_ca_inside(lab: Lab, alice: Jabber) -> None:
     },
     mutations=[Setting("certificates", []), Setting("trust", [lacks("expc", "enterprise-issuing")])],
 )
-async def one_ca_for_all(lab: Lab, alice: Jabber) -> None:
+async def one_ca_for_all(lab: Lab, alice: JabberUser) -> None:
     """One CA signs everything, and is all that the Expressways trust."""
     lab.never(TlsRefused())
     await lab.expect(ZoneState(node="expe", zone="UCTraversal", state="TLS: Active"))

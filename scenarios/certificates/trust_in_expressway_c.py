@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     HttpRequest,
     HttpResponse,
+    JabberUser,
     Lab,
     Registered,
     Setting,
@@ -30,9 +30,9 @@ SOUND = Setting("trust", [])
 ONE_CM: dict[str, object] = {"unified_cm.0.subscribers": []}
 
 
-async def no_files(lab: Lab, alice: Jabber, rule: str) -> None:
+async def no_files(lab: Lab, alice: JabberUser, rule: str) -> None:
     """Alice signs in, and gets no configuration file: 8443 works, 6972 does not."""
-    me = alice.node.name
+    me = alice.machine
     lab.never(HttpRequest(node="ucm-pub", target=containing(".xml")))
     lab.never(SipRequest(node="expe", peer=me))
     async with lab.step("alice signs in; Tomcat's port asks for no certificate"):
@@ -51,7 +51,7 @@ async def no_files(lab: Lab, alice: Jabber, rule: str) -> None:
     breaks="CERT-01.callmanager-trust",
     mutations=[SOUND],
 )
-async def root_missing_in_callmanager_trust(lab: Lab, alice: Jabber) -> None:
+async def root_missing_in_callmanager_trust(lab: Lab, alice: JabberUser) -> None:
     """CallManager-trust lacks the root of C's certificate: signed in, and no configuration file."""
     await no_files(lab, alice, "CERT-01.callmanager-trust")
 
@@ -62,7 +62,7 @@ async def root_missing_in_callmanager_trust(lab: Lab, alice: Jabber) -> None:
     breaks="CERT-01.tomcat-trust",
     mutations=[SOUND],
 )
-async def root_missing_in_tomcat_trust(lab: Lab, alice: Jabber) -> None:
+async def root_missing_in_tomcat_trust(lab: Lab, alice: JabberUser) -> None:
     """Tomcat-trust lacks the root of C's certificate: the same, for both stores have to hold it."""
     await no_files(lab, alice, "CERT-01.tomcat-trust")
 
@@ -74,7 +74,7 @@ async def root_missing_in_tomcat_trust(lab: Lab, alice: Jabber) -> None:
         Setting("trust", [lacks("ucm-pub", "tomcat-trust", "enterprise-issuing")]),
     ],
 )
-async def chain_in_both_stores(lab: Lab, alice: Jabber) -> None:
+async def chain_in_both_stores(lab: Lab, alice: JabberUser) -> None:
     """Root and intermediate in both stores, no mixed mode: C shows its certificate on 6972, and gets the files."""
     async with lab.step("alice signs in"):
         await alice.sign_in()
@@ -89,7 +89,7 @@ async def chain_in_both_stores(lab: Lab, alice: Jabber) -> None:
     breaks="CERT-05.intermediate",
     mutations=[SOUND],
 )
-async def intermediate_missing_in_callmanager_trust(lab: Lab, alice: Jabber) -> None:
+async def intermediate_missing_in_callmanager_trust(lab: Lab, alice: JabberUser) -> None:
     """Not in secure mode, root only: C sends its leaf alone, 8443 works and 6972 fails."""
     await no_files(lab, alice, "CERT-05.intermediate")
 
@@ -100,7 +100,7 @@ async def intermediate_missing_in_callmanager_trust(lab: Lab, alice: Jabber) -> 
     breaks="CERT-05.intermediate",
     mutations=[SOUND],
 )
-async def intermediate_missing_in_tomcat_trust(lab: Lab, alice: Jabber) -> None:
+async def intermediate_missing_in_tomcat_trust(lab: Lab, alice: JabberUser) -> None:
     """The same where the other store lacks it."""
     await no_files(lab, alice, "CERT-05.intermediate")
 
@@ -113,7 +113,7 @@ async def intermediate_missing_in_tomcat_trust(lab: Lab, alice: Jabber) -> None:
     },
     mutations=[Setting("certificates", [])],
 )
-async def intermediate_sent_along(lab: Lab, alice: Jabber) -> None:
+async def intermediate_sent_along(lab: Lab, alice: JabberUser) -> None:
     """Were C to send its chain, the root would do."""
     async with lab.step("alice signs in"):
         await alice.sign_in()
@@ -131,7 +131,7 @@ async def intermediate_sent_along(lab: Lab, alice: Jabber) -> None:
     breaks="CERT-05.intermediate",
     mutations=[Setting("expressway_c.expc.release", "X14.0.2")],
 )
-async def older_c_shows_no_certificate(lab: Lab, alice: Jabber) -> None:
+async def older_c_shows_no_certificate(lab: Lab, alice: JabberUser) -> None:
     """Before X14.0.2 the proxy shows no certificate on 6972: what is missing goes unnoticed until the upgrade."""
     lab.never(TlsRefused(port=6972))
     async with lab.step("alice signs in"):
@@ -154,7 +154,7 @@ MIXED = {"unified_cm.0.mixed_mode": True, **ONE_CM}
         Setting("trust", [lacks("ucm-pub", "tomcat-trust", "expc/server")]),
     ],
 )
-async def certificate_itself_in_mixed_mode(lab: Lab, alice: Jabber) -> None:
+async def certificate_itself_in_mixed_mode(lab: Lab, alice: JabberUser) -> None:
     """In mixed mode both stores hold C's own certificate: files on 6972, and the zone to 5061 is up."""
     async with lab.step("alice signs in"):
         await alice.sign_in()
@@ -170,7 +170,7 @@ async def certificate_itself_in_mixed_mode(lab: Lab, alice: Jabber) -> None:
     breaks="CERT-01.callmanager-trust",
     mutations=[SOUND],
 )
-async def own_certificate_missing_in_callmanager_trust(lab: Lab, alice: Jabber) -> None:
+async def own_certificate_missing_in_callmanager_trust(lab: Lab, alice: JabberUser) -> None:
     """In mixed mode C's CAs alone are not enough: 5061 and 6972 refuse C with the alert unknown CA."""
     lab.never(Registered(device="CSFALICE"))
     async with lab.step("alice signs in"):
@@ -184,7 +184,7 @@ async def own_certificate_missing_in_callmanager_trust(lab: Lab, alice: Jabber) 
     breaks="CERT-01.tomcat-trust",
     mutations=[SOUND],
 )
-async def own_certificate_missing_in_tomcat_trust(lab: Lab, alice: Jabber) -> None:
+async def own_certificate_missing_in_tomcat_trust(lab: Lab, alice: JabberUser) -> None:
     """The same in Tomcat-trust: secure SIP works, the files do not."""
     await lab.expect(ZoneState(node="expc", zone=containing("CEtls-ucm-pub"), state="TLS: Active"))
     await no_files(lab, alice, "CERT-01.tomcat-trust")
@@ -193,7 +193,7 @@ async def own_certificate_missing_in_tomcat_trust(lab: Lab, alice: Jabber) -> No
 # ---- IM and Presence
 
 
-async def no_chat(lab: Lab, alice: Jabber, rule: str) -> None:
+async def no_chat(lab: Lab, alice: JabberUser, rule: str) -> None:
     """Alice's phone registers, and chat does not come up."""
     lab.never(XmppSession(node="imp-pub"))
     async with lab.step("alice signs in"):
@@ -209,7 +209,7 @@ async def no_chat(lab: Lab, alice: Jabber, rule: str) -> None:
     breaks="CERT-03.cup-xmpp-trust",
     mutations=[SOUND],
 )
-async def root_missing_in_cup_xmpp_trust(lab: Lab, alice: Jabber) -> None:
+async def root_missing_in_cup_xmpp_trust(lab: Lab, alice: JabberUser) -> None:
     """IM and Presence refuses C's link on 7400: SOAP answers, XMPP has nobody to go to."""
     await no_chat(lab, alice, "CERT-03.cup-xmpp-trust")
 
@@ -220,7 +220,7 @@ async def root_missing_in_cup_xmpp_trust(lab: Lab, alice: Jabber) -> None:
     breaks="CERT-03.tomcat-trust",
     mutations=[SOUND],
 )
-async def root_missing_in_tomcat_trust_of_im_presence(lab: Lab, alice: Jabber) -> None:
+async def root_missing_in_tomcat_trust_of_im_presence(lab: Lab, alice: JabberUser) -> None:
     """The root has to be in tomcat-trust as well."""
     await no_chat(lab, alice, "CERT-03.tomcat-trust")
 
@@ -232,7 +232,7 @@ async def root_missing_in_tomcat_trust_of_im_presence(lab: Lab, alice: Jabber) -
         Setting("trust", [lacks("imp-pub", "tomcat-trust", "enterprise")]),
     ],
 )
-async def root_in_both_stores_of_im_presence(lab: Lab, alice: Jabber) -> None:
+async def root_in_both_stores_of_im_presence(lab: Lab, alice: JabberUser) -> None:
     """With C's chain in both stores the link stands, and chat works."""
     await lab.expect(TlsUp(node="imp-pub", peer="expc", port=7400, peer_subject=containing("expc.inside")))
     await lab.expect(XcpLink(node="imp-pub", peer="expc", state="up"))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     Discovery,
     HttpRequest,
     HttpResponse,
+    JabberUser,
     Lab,
     Registered,
     Setting,
@@ -43,7 +43,7 @@ TRUSTED = Setting("trust", [{"host": "expc", "store": "trusted-ca", "adds": ["pr
     breaks="CERT-04.unified-cm",
     mutations=[TRUSTED, Setting("certificates", [])],
 )
-async def root_of_unified_cm_not_trusted(lab: Lab, alice: Jabber) -> None:
+async def root_of_unified_cm_not_trusted(lab: Lab, alice: JabberUser) -> None:
     """TLS verify mode On, and C does not trust Tomcat's root: discovery fails, says why, and nobody signs in."""
     lab.never(HttpRequest(node="ucm-pub"))
     async with lab.step("alice signs in"):
@@ -57,7 +57,7 @@ async def root_of_unified_cm_not_trusted(lab: Lab, alice: Jabber) -> None:
     breaks="CERT-04.unified-cm",
     mutations=[TRUSTED, Setting("certificates", [])],
 )
-async def root_of_callmanager_not_trusted(lab: Lab, alice: Jabber) -> None:
+async def root_of_callmanager_not_trusted(lab: Lab, alice: JabberUser) -> None:
     """Tomcat's root is trusted, CallManager's is not: 8443 works, and 6972 ends in 502."""
     lab.never(HttpRequest(node="ucm-pub", target=containing(".xml")))
     async with lab.step("alice signs in"):
@@ -76,7 +76,7 @@ SECURE_ZONE = containing("CEtls-ucm-pub")
     breaks="CERT-04.unified-cm",
     mutations=[TRUSTED, Setting("certificates", []), Setting("mra.tls_verify_unified_cm", False)],
 )
-async def root_of_callmanager_not_trusted_for_secure_sip(lab: Lab, alice: Jabber) -> None:
+async def root_of_callmanager_not_trusted_for_secure_sip(lab: Lab, alice: JabberUser) -> None:
     """In mixed mode, C does not trust CallManager's root: it refuses 5061 itself, and its zone CEtls is down."""
     lab.never(TlsUp(node="expc", peer="ucm-pub", port=5061))
     refused = TlsRefused(node="expc", peer="ucm-pub", port=5061, reason=containing("certificate verify failed"))
@@ -94,12 +94,12 @@ async def root_of_callmanager_not_trusted_for_secure_sip(lab: Lab, alice: Jabber
     breaks="CERT-04.unified-cm",
     mutations=[TRUSTED, Setting("mra.verify_origin_server", False), Setting("expressway_c.expc.release", "X14.0.2")],
 )
-async def proxy_verifies_whatever_the_mode(lab: Lab, alice: Jabber) -> None:
+async def proxy_verifies_whatever_the_mode(lab: Lab, alice: JabberUser) -> None:
     """From X14.2 on C's proxy verifies servers even with TLS verify mode Off: discovery works, requests end in 502."""
     await lab.expect(Discovery(node="expc", product="Unified CM", state="active"))
     async with lab.step("alice signs in"):
         await alice.sign_in()
-        await lab.expect(HttpResponse(node=alice.node.name, peer="expe", status=502, reason="connect failed"))
+        await lab.expect(HttpResponse(node=alice.machine, peer="expe", status=502, reason="connect failed"))
         await lab.symptom("CERT-04.unified-cm")
 
 
@@ -114,7 +114,7 @@ async def proxy_verifies_whatever_the_mode(lab: Lab, alice: Jabber) -> None:
     },
     mutations=[Setting("mra.verify_origin_server", True)],
 )
-async def verify_origin_server_off(lab: Lab, alice: Jabber) -> None:
+async def verify_origin_server_off(lab: Lab, alice: JabberUser) -> None:
     """With EdgeConfigServer VerifyOriginServer Off and TLS verify mode Off, C takes any certificate."""
     lab.never(TlsRefused(node="expc", peer="ucm-pub"))
     async with lab.step("alice signs in"):
@@ -134,7 +134,7 @@ async def verify_origin_server_off(lab: Lab, alice: Jabber) -> None:
     },
     mutations=[Setting("expressway_c.expc.release", "X14.2")],
 )
-async def older_proxy_verifies_nothing(lab: Lab, alice: Jabber) -> None:
+async def older_proxy_verifies_nothing(lab: Lab, alice: JabberUser) -> None:
     """Before X14.2 the proxy does not verify servers whose TLS verify mode is Off."""
     lab.never(TlsRefused(node="expc", peer="ucm-pub"))
     async with lab.step("alice signs in"):
@@ -148,7 +148,7 @@ async def older_proxy_verifies_nothing(lab: Lab, alice: Jabber) -> None:
     breaks="CERT-04.im-presence",
     mutations=[TRUSTED, Setting("certificates", [])],
 )
-async def root_of_im_presence_not_trusted(lab: Lab, alice: Jabber) -> None:
+async def root_of_im_presence_not_trusted(lab: Lab, alice: JabberUser) -> None:
     """C does not trust the root of IM and Presence's Tomcat: it finds no cluster, and refuses SOAP with 403."""
     lab.never(HttpRequest(node="imp-pub"))
     async with lab.step("alice signs in"):
@@ -163,7 +163,7 @@ async def root_of_im_presence_not_trusted(lab: Lab, alice: Jabber) -> None:
     breaks="CERT-04.im-presence",
     mutations=[TRUSTED, Setting("certificates", [])],
 )
-async def root_of_cup_xmpp_not_trusted(lab: Lab, alice: Jabber) -> None:
+async def root_of_cup_xmpp_not_trusted(lab: Lab, alice: JabberUser) -> None:
     """The same for cup-xmpp: SOAP works, C's link to 7400 fails."""
     lab.never(XmppSession(node="imp-pub"))
     async with lab.step("alice signs in"):
@@ -181,7 +181,7 @@ async def root_of_cup_xmpp_not_trusted(lab: Lab, alice: Jabber) -> None:
     },
     mutations=[Setting("trust", INSIDE["trust"])],
 )
-async def roots_of_the_servers_trusted(lab: Lab, alice: Jabber) -> None:
+async def roots_of_the_servers_trusted(lab: Lab, alice: JabberUser) -> None:
     """Any CA will do, as long as C trusts its root."""
     async with lab.step("alice signs in"):
         await alice.sign_in()
@@ -218,7 +218,7 @@ HELD = Setting("trust", [])
         for entry in ("ucm-pub/tomcat", "ucm-pub/callmanager", "imp-pub/tomcat", "imp-pub/cup-xmpp")
     ],
 )
-async def self_signed_servers(lab: Lab, alice: Jabber) -> None:
+async def self_signed_servers(lab: Lab, alice: JabberUser) -> None:
     """Unified CM and IM and Presence are self-signed, and C holds each certificate: everything works."""
     async with lab.step("alice signs in"):
         await alice.sign_in()
@@ -228,16 +228,16 @@ async def self_signed_servers(lab: Lab, alice: Jabber) -> None:
 
 
 @scenario(shows="CERT-08", changes=without("ucm-pub/tomcat"), breaks=ABSENT, mutations=[HELD])
-async def self_signed_tomcat_absent(lab: Lab, alice: Jabber) -> None:
+async def self_signed_tomcat_absent(lab: Lab, alice: JabberUser) -> None:
     """Tomcat's own certificate is absent: discovery fails, nobody signs in."""
-    lab.never(HttpResponse(node=alice.node.name, status=200))
+    lab.never(HttpResponse(node=alice.machine, status=200))
     async with lab.step("alice signs in"):
         await alice.sign_in()
         await lab.symptom("CERT-08.absent")
 
 
 @scenario(shows="CERT-08", changes=without("ucm-pub/callmanager"), breaks=ABSENT, mutations=[HELD])
-async def self_signed_callmanager_absent(lab: Lab, alice: Jabber) -> None:
+async def self_signed_callmanager_absent(lab: Lab, alice: JabberUser) -> None:
     """CallManager's own certificate is absent: no configuration files, so no phone."""
     lab.never(HttpRequest(node="ucm-pub", target=containing(".xml")))
     async with lab.step("alice signs in"):
@@ -252,7 +252,7 @@ async def self_signed_callmanager_absent(lab: Lab, alice: Jabber) -> None:
     breaks=ABSENT,
     mutations=[HELD, Setting("mra.tls_verify_unified_cm", False)],
 )
-async def self_signed_callmanager_absent_for_secure_sip(lab: Lab, alice: Jabber) -> None:
+async def self_signed_callmanager_absent_for_secure_sip(lab: Lab, alice: JabberUser) -> None:
     """The same in mixed mode: C refuses CallManager on 5061, its zone CEtls is down, while that to 5060 is up."""
     await lab.expect(TlsRefused(node="expc", peer="ucm-pub", port=5061))
     await lab.expect(ZoneState(node="expc", zone=SECURE_ZONE, state=containing("Failed")))
@@ -263,7 +263,7 @@ async def self_signed_callmanager_absent_for_secure_sip(lab: Lab, alice: Jabber)
 
 
 @scenario(shows="CERT-08", changes=without("imp-pub/tomcat"), breaks=ABSENT, mutations=[HELD])
-async def self_signed_im_presence_tomcat_absent(lab: Lab, alice: Jabber) -> None:
+async def self_signed_im_presence_tomcat_absent(lab: Lab, alice: JabberUser) -> None:
     """IM and Presence's Tomcat is absent: its cluster is not found, so no chat."""
     lab.never(HttpRequest(node="imp-pub"))
     async with lab.step("alice signs in"):
@@ -273,7 +273,7 @@ async def self_signed_im_presence_tomcat_absent(lab: Lab, alice: Jabber) -> None
 
 
 @scenario(shows="CERT-08", changes=without("imp-pub/cup-xmpp"), breaks=ABSENT, mutations=[HELD])
-async def self_signed_cup_xmpp_absent(lab: Lab, alice: Jabber) -> None:
+async def self_signed_cup_xmpp_absent(lab: Lab, alice: JabberUser) -> None:
     """IM and Presence's cup-xmpp is absent: no link to 7400, so no chat."""
     lab.never(XmppSession(node="imp-pub"))
     async with lab.step("alice signs in"):
@@ -291,7 +291,7 @@ async def self_signed_cup_xmpp_absent(lab: Lab, alice: Jabber) -> None:
     breaks=("CERT-08.same-subject", "CERT-16.ca-signed"),
     mutations=[Setting("certificates", OWN[:2])],
 )
-async def self_signed_with_one_subject(lab: Lab, alice: Jabber) -> None:
+async def self_signed_with_one_subject(lab: Lab, alice: JabberUser) -> None:
     """Tomcat and CallManager are self-signed with one common name: C sees the first in its list, the lower fails."""
     async with lab.step("alice signs in"):
         await alice.sign_in()
@@ -305,7 +305,7 @@ async def self_signed_with_one_subject(lab: Lab, alice: Jabber) -> None:
     breaks=("CERT-08.same-subject", "CERT-16.ca-signed"),
     mutations=[Setting("certificates", OWN[2:])],
 )
-async def self_signed_im_presence_with_one_subject(lab: Lab, alice: Jabber) -> None:
+async def self_signed_im_presence_with_one_subject(lab: Lab, alice: JabberUser) -> None:
     """The same of IM and Presence: SOAP works, C's link to 7400 fails."""
     lab.never(XmppSession(node="imp-pub"))
     async with lab.step("alice signs in"):
@@ -327,7 +327,7 @@ async def self_signed_im_presence_with_one_subject(lab: Lab, alice: Jabber) -> N
     breaks="CERT-16.ca-signed",
     mutations=[Setting("expressway_c.expc.release", "X14.2")],
 )
-async def self_signed_before_x14_2(lab: Lab, alice: Jabber) -> None:
+async def self_signed_before_x14_2(lab: Lab, alice: JabberUser) -> None:
     """Before X14.2, with TLS verify mode Off, C needs neither of the self-signed certificates."""
     async with lab.step("alice signs in"):
         await alice.sign_in()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
-from edgesim.scenario import Inside, Lab, Setting, TlsUp, other_than, scenario
+from edgesim.scenario import Inside, JabberUser, Lab, Setting, TlsUp, other_than, scenario
 
 SERVICES = ("ucm-pub/tomcat", "ucm-pub/callmanager", "imp-pub/tomcat", "imp-pub/cup-xmpp", "expc/server", "expe/server")
 
@@ -53,7 +52,7 @@ SHOWN = (
         Setting("unified_cm.0.mixed_mode", False),
     ],
 )
-async def certificate_on_each_port(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+async def certificate_on_each_port(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
     """CallManager and Tomcat, cup-xmpp and Tomcat, and each Expressway its own: port by port."""
     lab.never(TlsUp(port=8443, role="server", peer_subject=other_than(None)))  # nobody is asked for one there
     async with lab.step("alice signs in outside, bob inside"):

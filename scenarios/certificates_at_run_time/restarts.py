@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     CertificateUpload,
     HttpResponse,
+    JabberUser,
     Lab,
     Registered,
     ServiceRestarted,
@@ -31,11 +31,11 @@ ZONE = "UCTraversal"
 
 
 @scenario(shows="CERT-14", mutations=[Setting("trust", [{"host": "expc", "store": "trusted-ca", "adds": ["private"]}])])
-async def another_ca_for_the_edge(lab: Lab, alice: Jabber) -> None:
+async def another_ca_for_the_edge(lab: Lab, alice: JabberUser) -> None:
     """Expressway-E gets a certificate by another CA, in the documented order: CSR, certificate, trusted CA, restart."""
     async with lab.step("generate the CSR on Expressway-E, have another CA sign it, upload the certificate"):
         csr = await lab.request("expe")
-        signed = lab.sign(csr.pem, by="private")
+        signed = await lab.sign(csr.pem, by="private")
         lab.check(await lab.upload_certificate("expe", signed), "Expressway-E takes a certificate with both usages")
         await lab.expect(CertificateUpload(node="expe", store="server", accepted=True))
 
@@ -44,7 +44,7 @@ async def another_ca_for_the_edge(lab: Lab, alice: Jabber) -> None:
         await lab.expect(CertificateUpload(node="expc", store="trusted-ca", accepted=True))
 
     async with lab.step("before a restart Expressway-E shows the old certificate, which Expressway-C trusts as ever"):
-        with lab.fault(CUT):
+        async with lab.fault(CUT):
             await lab.expect(ZoneState(node="expc", zone=ZONE, state=other_than("TLS: Active")), within=seconds(300))
         await lab.expect(ZoneState(node="expc", zone=ZONE, state=ACTIVE), within=seconds(300))
         lab.check(not lab.matches(TlsRefused(node="expc")), "nobody refused a certificate")
@@ -69,13 +69,13 @@ async def another_ca_for_the_edge(lab: Lab, alice: Jabber) -> None:
 
 
 @scenario(shows=["CERT-02", "CERT-14"], mutations=[Setting("defaults.tls.restarted_for_unified_cm", [])])
-async def another_ca_for_the_inside(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+async def another_ca_for_the_inside(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
     """Expressway-C gets a certificate by another CA: every server that asks for it trusts it after its restarts."""
     refused = TlsRefused(node="ucm-pub", peer="expc", port=6972, reason=containing("verify failed"))
 
     async with lab.step("a certificate by another CA on Expressway-C; its CA goes to all who ask C for a certificate"):
         csr = await lab.request("expc")
-        lab.check(await lab.upload_certificate("expc", lab.sign(csr.pem, by="private")), "Expressway-C takes it")
+        lab.check(await lab.upload_certificate("expc", await lab.sign(csr.pem, by="private")), "Expressway-C takes it")
         await lab.upload_trust("expe", "trusted-ca", "private")
         for store in ("tomcat-trust", "callmanager-trust"):
             await lab.upload_trust("ucm-pub", store, "private")
@@ -94,7 +94,7 @@ async def another_ca_for_the_inside(lab: Lab, alice: Jabber, bob: Jabber) -> Non
         await alice.sign_in()
         await lab.expect(refused)
         await lab.expect(TlsRefused(node="expc", peer="ucm-pub", port=6972, alert="unknown ca"))
-        await lab.expect(HttpResponse(node=alice.node.name, status=502))
+        await lab.expect(HttpResponse(node=alice.machine, status=502))
 
     for service in ("Cisco Tomcat", "Cisco CallManager"):
         async with lab.step(f"{service} is restarted: not enough for 6972"):
@@ -127,7 +127,7 @@ async def another_ca_for_the_inside(lab: Lab, alice: Jabber, bob: Jabber) -> Non
     breaks="CERT-14.not-restarted",
     mutations=[Setting("trust", [])],
 )
-async def expressway_not_restarted(lab: Lab, alice: Jabber) -> None:
+async def expressway_not_restarted(lab: Lab, alice: JabberUser) -> None:
     """The CA of Expressway-E was uploaded to Expressway-C, and nobody restarted: no zone, until somebody does."""
     async with lab.step("alice signs in, and her phone does not register"):
         lift = lab.never(Registered(device="CSFALICE"))
@@ -149,7 +149,7 @@ async def expressway_not_restarted(lab: Lab, alice: Jabber) -> None:
     breaks="CERT-02.not-restarted",
     mutations=[Setting("trust", [])],
 )
-async def unified_cm_not_restarted(lab: Lab, alice: Jabber) -> None:
+async def unified_cm_not_restarted(lab: Lab, alice: JabberUser) -> None:
     """The CA of Expressway-C is in both trust stores of Unified CM, which was not restarted: 6972 refuses it."""
     async with lab.step("alice signs in, and gets no configuration file"):
         lift = lab.never(Registered(device="CSFALICE"))
@@ -172,7 +172,7 @@ async def unified_cm_not_restarted(lab: Lab, alice: Jabber) -> None:
     breaks="CERT-03.not-restarted",
     mutations=[Setting("trust", [])],
 )
-async def im_presence_not_restarted(lab: Lab, alice: Jabber) -> None:
+async def im_presence_not_restarted(lab: Lab, alice: JabberUser) -> None:
     """The root of Expressway-C waits in cup-xmpp-trust: the XMPP link comes up when the XCP router is restarted."""
     async with lab.step("alice signs in, and has a phone alone"):
         await alice.sign_in()

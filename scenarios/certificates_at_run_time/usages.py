@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     Authentication,
     CertificateUpload,
     HttpResponse,
+    JabberUser,
     Lab,
     Matcher,
     Registered,
@@ -39,14 +39,14 @@ async def _server_only(lab: Lab, host: str, service: str = "server", **how: Any)
     """Have a CA sign the host's request without clientAuth and upload the certificate; say whether it was taken."""
     csr = await lab.request(host, service)
     by = "public" if host == "expe" else "enterprise"
-    return await lab.upload_certificate(host, lab.sign(csr.pem, by=by, strip=["client auth"]), service, **how)
+    return await lab.upload_certificate(host, await lab.sign(csr.pem, by=by, strip=["client auth"]), service, **how)
 
 
 def _refused(host: str, store: str = "server") -> Matcher:
     return CertificateUpload(node=host, store=store, accepted=False, reason=containing("wants clientAuth"))
 
 
-async def _signs_in(lab: Lab, alice: Jabber) -> None:
+async def _signs_in(lab: Lab, alice: JabberUser) -> None:
     await lab.settle()
     await alice.sign_in()
     await lab.expect(Registered(device="CSFALICE"))
@@ -56,7 +56,7 @@ async def _signs_in(lab: Lab, alice: Jabber) -> None:
     shows="CERT-12",
     mutations=[Setting("expressway_c.0.release", "X15.5"), Setting("expressway_e.0.release", "X15.5")],
 )
-async def usage_stripped_by_the_ca(lab: Lab, alice: Jabber) -> None:
+async def usage_stripped_by_the_ca(lab: Lab, alice: JabberUser) -> None:
     """The CA drops clientAuth from what was asked for: neither Expressway takes the certificate."""
     for host in ("expe", "expc"):
         async with lab.step(f"a CA whose template has server authentication only signs the request of {host}"):
@@ -71,7 +71,7 @@ async def usage_stripped_by_the_ca(lab: Lab, alice: Jabber) -> None:
 
 
 @scenario(shows="CERT-12", changes=_on("X15.4", **{SWITCH: True}), mutations=[Setting(SWITCH, False)])
-async def server_only_certificate_on_x15_4(lab: Lab, alice: Jabber) -> None:
+async def server_only_certificate_on_x15_4(lab: Lab, alice: JabberUser) -> None:
     """X15.4: with EnableServerEkuUpload Expressway-E takes a server-only certificate, Expressway-C does not."""
     async with lab.step("server-only certificates for both"):
         lab.check(await _server_only(lab, "expe"), "Expressway-E takes it")
@@ -85,7 +85,7 @@ async def server_only_certificate_on_x15_4(lab: Lab, alice: Jabber) -> None:
 
 
 @scenario(shows="CERT-12", changes=_on("X15.5"), mutations=[Setting("expressway_c.0.release", "X15.4")])
-async def two_certificate_stores(lab: Lab, alice: Jabber) -> None:
+async def two_certificate_stores(lab: Lab, alice: JabberUser) -> None:
     """X15.5: a server-only server certificate is fine, as client certificate it is refused unless it is copied."""
     async with lab.step("upload a server-only certificate as server certificate"):
         lab.check(await _server_only(lab, "expc"), "Expressway-C takes it as server certificate")
@@ -106,11 +106,11 @@ async def two_certificate_stores(lab: Lab, alice: Jabber) -> None:
         await lab.expect(ZoneState(node="expc", zone="UCTraversal", state=containing("Failed")))
         await lab.expect(SshTunnel(node="expc", state="failed", detail=containing("clientAuth")))
         await alice.sign_in()
-        await lab.expect(HttpResponse(node=alice.node.name, status=502))
+        await lab.expect(HttpResponse(node=alice.machine, status=502))
 
     async with lab.step("a client certificate with clientAuth, and a restart"):
         csr = await lab.request("expc", "client")
-        lab.check(await lab.upload_certificate("expc", lab.sign(csr.pem), "client"), "Expressway-C takes it")
+        lab.check(await lab.upload_certificate("expc", await lab.sign(csr.pem), "client"), "Expressway-C takes it")
         await lab.restart("expc")
         await _signs_in(lab, alice)
 
@@ -121,7 +121,7 @@ async def two_certificate_stores(lab: Lab, alice: Jabber) -> None:
     breaks="CERT-12.usages",
     mutations=[Setting("certificates", []), Setting(CHECKING, False)],
 )
-async def server_only_client_certificate(lab: Lab, alice: Jabber) -> None:
+async def server_only_client_certificate(lab: Lab, alice: JabberUser) -> None:
     """X15.5, Expressway-C's client certificate is server-only and Expressway-E checks: neither zone nor tunnels."""
     async with lab.step("alice signs in"):
         await alice.sign_in()
@@ -134,7 +134,7 @@ async def server_only_client_certificate(lab: Lab, alice: Jabber) -> None:
     breaks="CERT-12.usages",
     mutations=[Setting("certificates", []), Setting(CHECKING, True)],
 )
-async def server_only_client_certificate_unchecked(lab: Lab, alice: Jabber) -> None:
+async def server_only_client_certificate_unchecked(lab: Lab, alice: JabberUser) -> None:
     """The same with ExtendedKeyUsage Checking Mode Off: the zone is active, the tunnels fail still, logins get 502."""
     async with lab.step("alice signs in"):
         lab.never(TlsRefused(port=7001))
@@ -151,14 +151,14 @@ async def server_only_client_certificate_unchecked(lab: Lab, alice: Jabber) -> N
         Setting("expressway_c.0.release", "X15.4"),
     ],
 )
-async def server_only_certificate_of_e(lab: Lab, alice: Jabber) -> None:
+async def server_only_certificate_of_e(lab: Lab, alice: JabberUser) -> None:
     """Before X15.4 a server-only certificate on Expressway-E: all is well but SIP registration, refused by SERVICE."""
     async with lab.step("alice signs in"):
         lab.never(Registered(device="CSFALICE"))
         await alice.sign_in()
         await lab.symptom("CERT-12.usages")
-        await lab.expect(HttpResponse(node=alice.node.name, status=200))
-        await lab.expect(SipResponse(node=alice.node.name, status=403, method="REGISTER"))
+        await lab.expect(HttpResponse(node=alice.machine, status=200))
+        await lab.expect(SipResponse(node=alice.machine, status=403, method="REGISTER"))
 
 
 @scenario(
@@ -167,7 +167,7 @@ async def server_only_certificate_of_e(lab: Lab, alice: Jabber) -> None:
     breaks="CERT-12.usages",
     mutations=[Setting("certificates", [])],
 )
-async def server_only_certificate_of_c(lab: Lab, alice: Jabber) -> None:
+async def server_only_certificate_of_c(lab: Lab, alice: JabberUser) -> None:
     """Before X15.4 a server-only certificate on Expressway-C: Expressway-E refuses the traversal zone."""
     async with lab.step("alice signs in"):
         lab.never(Registered(device="CSFALICE"))
@@ -183,7 +183,7 @@ OWN = {"host": "expc", "service": "client", "common_name": "client-of-expc.insid
     changes=_on("X15.5", OWN, {"host": "expc", **SERVER_ONLY}),
     mutations=[Setting("certificates", [{"host": "expc", "service": "client"}])],
 )
-async def separate_client_certificate(lab: Lab, alice: Jabber) -> None:
+async def separate_client_certificate(lab: Lab, alice: JabberUser) -> None:
     """X15.5: Expressway-C shows its client certificate wherever it dials; the server certificate may be server-only."""
     async with lab.step("alice signs in"):
         await alice.sign_in()

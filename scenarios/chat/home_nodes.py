@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     Authentication,
     HostDown,
+    JabberUser,
     Lab,
     Setting,
     XcpLink,
@@ -21,7 +21,7 @@ from edgesim.scenario import (
 HOMES = {"alice": "imp-pub", "bob": "imp-sub"}
 
 
-async def both_signed_in(lab: Lab, *clients: Jabber) -> None:
+async def both_signed_in(lab: Lab, *clients: JabberUser) -> None:
     """Sign everybody in; each is bound at the home node, by whichever node the session came."""
     async with lab.step("both sign in from the internet, each with chat"):
         for client in clients:
@@ -33,7 +33,7 @@ async def both_signed_in(lab: Lab, *clients: Jabber) -> None:
 
 
 @scenario(deployment="cluster", mutations=[HostDown("imp-sub"), Setting("users.1.im_presence", False)])
-async def users_of_two_nodes_talk(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+async def users_of_two_nodes_talk(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
     """Alice's home is the publisher, bob's the subscriber: contacts, availability and messages cross between them."""
     lab.never(XmppSession(node="imp-pub", jid=containing("bob@")))
     lab.never(XmppSession(node="imp-sub", jid=containing("alice@")))
@@ -43,9 +43,10 @@ async def users_of_two_nodes_talk(lab: Lab, alice: Jabber, bob: Jabber) -> None:
         await alice.add_contact("bob")
         await bob.add_contact("alice")
         await lab.wait(seconds(2))
-        lab.check(alice.presence_of("bob") == bob.presence_of("alice") == "available", "both see each other")
+        lab.check(await alice.presence_of("bob") == "available", "alice sees bob")
+        lab.check(await bob.presence_of("alice") == "available", "and he sees her")
         await bob.appear("dnd", "in a call")
-        seen = XmppStanza(node=alice.node.name, name="presence", payload=containing("<show>dnd</show>"))
+        seen = XmppStanza(node=alice.machine, name="presence", payload=containing("<show>dnd</show>"))
         await lab.expect(seen, within=seconds(2))
 
     async with lab.step("messages arrive once, in order, both ways"):
@@ -53,17 +54,18 @@ async def users_of_two_nodes_talk(lab: Lab, alice: Jabber, bob: Jabber) -> None:
             await alice.say("bob", text)
         await bob.say("alice", "four")
         await lab.wait(seconds(2))
-        lab.check(bob.messages == [("alice@example.com", "one"), ("alice@example.com", "two & <three>")], "bob's")
-        lab.check(alice.messages == [("bob@example.com", "four")], "alice's")
+        came = [("alice@example.com", "one"), ("alice@example.com", "two & <three>")]
+        lab.check(await bob.messages() == came, "bob's")
+        lab.check(await alice.messages() == [("bob@example.com", "four")], "alice's")
 
     async with lab.step("bob signs out, and alice sees him leave"):
         await bob.sign_out()
         await lab.wait(seconds(2))
-        lab.check(alice.presence_of("bob") == "unavailable", "bob is gone")
+        lab.check(await alice.presence_of("bob") == "unavailable", "bob is gone")
 
 
 @scenario(deployment="cluster", mutations=[Setting("users.1.im_presence_node", "imp-pub")])
-async def a_home_node_goes_and_comes_back(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+async def a_home_node_goes_and_comes_back(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
     """Bob's home node restarts: alice's session is not touched, bob's ends and comes back, and so does his presence."""
     await both_signed_in(lab, alice, bob)
     await alice.add_contact("bob")
@@ -73,9 +75,9 @@ async def a_home_node_goes_and_comes_back(lab: Lab, alice: Jabber, bob: Jabber) 
     async with lab.step("imp-sub crashes and is started again"):
         lab.never(XmppSession(node="imp-pub", jid=containing("alice@"), state=containing("ended")))
         await lab.crash("imp-sub")
-        await lab.expect(XmppStream(node=bob.node.name, element="close"), within=seconds(10))
+        await lab.expect(XmppStream(node=bob.machine, element="close"), within=seconds(10))
         await alice.say("bob", "are you there?")
-        refused = XmppStanza(node=alice.node.name, name="message", type="error", payload=containing("remote-server"))
+        refused = XmppStanza(node=alice.machine, name="message", type="error", payload=containing("remote-server"))
         await lab.expect(refused, within=seconds(2))
         await lab.start("imp-sub")
         await lab.expect(XcpLink(node="imp-sub", state="up", component=containing("imp-")), within=seconds(10))
@@ -83,14 +85,14 @@ async def a_home_node_goes_and_comes_back(lab: Lab, alice: Jabber, bob: Jabber) 
     async with lab.step("bob's client signs in to chat again"):
         await lab.expect(XmppSession(node="imp-sub", jid=containing("bob@"), state="bound"), within=minutes(12))
         await lab.wait(seconds(5))
-        lab.check(alice.presence_of("bob") == "available", "alice sees bob again")
+        lab.check(await alice.presence_of("bob") == "available", "alice sees bob again")
         await alice.say("bob", "welcome back")
         await lab.wait(seconds(2))
-        lab.check(bob.messages == [("alice@example.com", "welcome back")], "and her message arrives")
+        lab.check(await bob.messages() == [("alice@example.com", "welcome back")], "and her message arrives")
 
 
 @scenario(deployment="cluster", without=["imp-sub"], mutations=[Setting("users.1.im_presence_node", "imp-pub")])
-async def no_way_to_the_home_node(lab: Lab, bob: Jabber) -> None:
+async def no_way_to_the_home_node(lab: Lab, bob: JabberUser) -> None:
     """Bob's home node is down: his phone works, and no other node serves his chat."""
     lab.never(XmppSession(jid=containing("bob@"), state="bound"))
     async with lab.step("bob signs in"):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
-from edgesim.clients.room_device import RoomDevice
 from edgesim.scenario import (
     Client,
     ClientState,
+    JabberUser,
     Lab,
     Registered,
+    RoomUser,
     Setting,
     TlsRefused,
     TlsUp,
@@ -39,7 +39,7 @@ MTLS_LIST = [{"host": "expe", "store": "activation-code", "adds": ["private"]}]
         Setting("trust", [MTLS_LIST[0] | {"adds": ["private", "enterprise"]}]),
     ],
 )
-async def client_certificates(lab: Lab, dave: RoomDevice, erin: RoomDevice, alice: Jabber) -> None:
+async def client_certificates(lab: Lab, dave: RoomUser, erin: RoomUser, alice: JabberUser) -> None:
     """Activation-code onboarding: a certificate by a CA of the mTLS list is taken, another refused, none is fine."""
 
     async def taken() -> None:
@@ -72,7 +72,7 @@ async def client_certificates(lab: Lab, dave: RoomDevice, erin: RoomDevice, alic
     clients={"dave": ROOM_SEAT},
     mutations=[Setting(ONBOARDING, False), Setting("trust", MTLS_LIST), Setting("certificates", [])],
 )
-async def client_certificate_of_a_computer(lab: Lab, alice: Jabber, dave: RoomDevice) -> None:
+async def client_certificate_of_a_computer(lab: Lab, alice: JabberUser, dave: RoomUser) -> None:
     """Activation-code onboarding asks all clients: a Jabber whose computer shows a certificate of another CA is out."""
 
     async def refused() -> None:
@@ -97,7 +97,7 @@ async def client_certificate_of_a_computer(lab: Lab, alice: Jabber, dave: RoomDe
     clients={"dave": ROOM_SEAT, "erin": ROOM_SEAT},
     mutations=[Setting(ONBOARDING, True)],
 )
-async def client_certificates_not_asked_for(lab: Lab, dave: RoomDevice, erin: RoomDevice) -> None:
+async def client_certificates_not_asked_for(lab: Lab, dave: RoomUser, erin: RoomUser) -> None:
     """Without activation-code onboarding nobody is asked for a certificate, and the mTLS list does not matter."""
     async with lab.step("no CA of the codecs' certificates is in the list, and both register"):
         await lab.together(dave.sign_in(), erin.sign_in())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from edgesim.clients.room_device import RoomDevice
 from edgesim.scenario import (
     Client,
     ClientState,
@@ -11,6 +10,7 @@ from edgesim.scenario import (
     HttpResponse,
     Lab,
     Registered,
+    RoomUser,
     Setting,
     containing,
     scenario,
@@ -29,7 +29,7 @@ ROOM_SEAT = Client(platform="room")
     clients={"dave": ROOM_SEAT},
     mutations=[Setting("clients.room-1.provisioning_mode", "Edge")],
 )
-async def provisioning_mode(lab: Lab, dave: RoomDevice) -> None:
+async def provisioning_mode(lab: Lab, dave: RoomUser) -> None:
     """A codec outside in any other mode than "Cisco UCM via Expressway" does nothing about MRA; in this one it does."""
     async with lab.step("the mode is Cisco UCM: the codec neither asks for the edge nor goes there"):
         await dave.sign_in()
@@ -38,7 +38,7 @@ async def provisioning_mode(lab: Lab, dave: RoomDevice) -> None:
 
     async with lab.step("an administrator sets it to Cisco UCM via Expressway"):
         lab.fixed("EP-05.provisioning-mode")
-        dave.mode = "Edge"
+        await dave.set_mode("Edge")
         await dave.sign_in()
         await lab.expect(DnsQuery(peer="room-1", name=containing("_collab-edge._tls.example.com")))
         await lab.expect(Registered(device=CODEC, user="dave"))
@@ -54,7 +54,7 @@ async def provisioning_mode(lab: Lab, dave: RoomDevice) -> None:
         Setting("defaults.client.room_retry_s", 1_000_000.0),
     ],
 )
-async def no_uds_server(lab: Lab, dave: RoomDevice, erin: RoomDevice) -> None:
+async def no_uds_server(lab: Lab, dave: RoomUser, erin: RoomUser) -> None:
     """No UC service profile, so no UDS server in the edge configuration: 200, and yet a codec starts over in 15 s."""
 
     async def without() -> None:

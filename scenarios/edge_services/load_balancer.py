@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     HttpRequest,
     HttpResponse,
+    JabberUser,
     Lab,
     Registered,
     Setting,
@@ -37,7 +37,7 @@ NO_BALANCER = Setting("load_balancer", None)
     breaks=RULE,
     mutations=[NO_BALANCER, Setting("certificates", ITS_NAME_TOO)],
 )
-async def a_name_that_no_certificate_has(lab: Lab, alice: Jabber) -> None:
+async def a_name_that_no_certificate_has(lab: Lab, alice: JabberUser) -> None:
     """_collab-edge leads to a load balancer: Expressway-E's certificate does not have its name."""
     lab.never(HttpRequest(node=EDGES))
     lab.never(Registered(device="CSFALICE"))
@@ -53,12 +53,12 @@ async def a_name_that_no_certificate_has(lab: Lab, alice: Jabber) -> None:
     breaks=RULE,
     mutations=[NO_BALANCER, Setting("load_balancer", BALANCER)],
 )
-async def every_connection_goes_elsewhere(lab: Lab, alice: Jabber) -> None:
+async def every_connection_goes_elsewhere(lab: Lab, alice: JabberUser) -> None:
     """Without affinity a connection to one Expressway-E reaches the other: signed in, with chat and no phone.
 
     Before X14.1 the edge configuration has names, which all lead to the balancer.
     """
-    me = alice.node.name
+    me = alice.machine
     lab.never(Registered(device="CSFALICE"))
     async with lab.step("alice signs in: the edge tells her both names, which lead to the balancer again"):
         await alice.sign_in()
@@ -80,7 +80,7 @@ async def every_connection_goes_elsewhere(lab: Lab, alice: Jabber) -> None:
     breaks=RULE,
     mutations=[NO_BALANCER],
 )
-async def everybody_has_one_address(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+async def everybody_has_one_address(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
     """With affinity, and its name in the certificates, users sign in; Expressway-E takes all of them for one."""
     lab.never(HttpRequest(node=EDGES, peer=other_than("balancer")))
     async with lab.step("alice and bob sign in"):
@@ -97,11 +97,11 @@ async def everybody_has_one_address(lab: Lab, alice: Jabber, bob: Jabber) -> Non
     changes={"certificates": ITS_NAME_TOO},
     mutations=[Setting("load_balancer", BALANCER), Setting("load_balancer", WITHOUT_AFFINITY)],
 )
-async def records_of_equal_priority(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+async def records_of_equal_priority(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
     """Without a load balancer SRV records spread the clients, and each Expressway-E knows who is who."""
     async with lab.step("alice and bob sign in"):
         await lab.together(alice.sign_in(), bob.sign_in())
         for who, device in ((alice, "CSFALICE"), (bob, "CSFBOB")):
-            await lab.expect(TcpOpened(node=who.node.name, peer=EDGES, port=8443))
-            await lab.expect(HttpRequest(node=EDGES, peer=who.node.name))
+            await lab.expect(TcpOpened(node=who.machine, peer=EDGES, port=8443))
+            await lab.expect(HttpRequest(node=EDGES, peer=who.machine))
             await lab.expect(Registered(device=device))

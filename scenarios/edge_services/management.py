@@ -81,15 +81,15 @@ class _Asker(asyncio.DatagramProtocol):
 
 async def manageable(lab: Lab, name: str) -> None:
     """Let a device answer on the ports by which it is managed."""
-    host = lab.host(name)
+    device = await lab.script(name)
 
     async def listen() -> list[Any]:
-        loop, address = asyncio.get_running_loop(), host.address()
+        loop, address = asyncio.get_running_loop(), device.address
         servers: list[Any] = [await loop.create_server(asyncio.Protocol, address, port) for port in TCP]
         agent, _ = await loop.create_datagram_endpoint(_Agent, local_addr=(address, SNMP))
         return [*servers, agent]
 
-    ports = await host.run(listen(), name="management")
+    ports = await device.run(listen())
 
     async def close() -> None:
         for each in ports:
@@ -149,16 +149,17 @@ async def through_the_proxy(lab: Lab, manager: ScriptedHost, url: str) -> Respon
 )
 async def management_of_a_device_at_home(lab: Lab) -> None:
     """A phone at home is registered, and no manager inside reaches it: not at its address, not through the edge."""
+    at_home = lab.phone(DEVICE)
     await manageable(lab, DEVICE)
     await manageable(lab, DESK)
     manager = await lab.script(MANAGER)
 
     async with lab.step("a phone on the desk answers SNMP, SSH and HTTP"):
-        lab.check(await ways_to(manager, lab.host(DESK).address()) == EVERYTHING, "a device inside can be managed")
+        lab.check(await ways_to(manager, lab.address(DESK)) == EVERYTHING, "a device inside can be managed")
 
     async with lab.step("the phone at home registers"):
-        await lab.phone(DEVICE).sign_in()
-        core = lab.host("expc").address()
+        await at_home.sign_in()
+        core = lab.address("expc")
         # Unified CM knows it by Expressway-C's address.
         await lab.expect(Registered(device="SEP00005E005301", contact=containing(f"@{core}:")))
 
@@ -172,7 +173,7 @@ async def management_of_a_device_at_home(lab: Lab) -> None:
         await lab.expect(TcpFailed(node=MANAGER, peer="expc", port=HTTP, reason="refused"))
 
     async with lab.step("nor does Expressway-E, from either side"):
-        for interface in lab.host("expe").interfaces:
+        for interface in lab.deployment.host("expe").interfaces:
             lab.check(await ways_to(manager, interface.address) == set(), "Expressway-E passes none of it on")
 
     async with lab.step("its proxy serves those outside, and leads to what is on the allow list alone"):

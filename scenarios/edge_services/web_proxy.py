@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
 from edgesim.http import HttpClient, Response
 from edgesim.pki import client_context
-from edgesim.scenario import HttpResponse, Lab, Registered, Setting, containing, scenario
+from edgesim.scenario import HttpResponse, JabberUser, Lab, Registered, Setting, containing, scenario
 
 SAME = "example.com"
 OTHER = "join.example.com"
@@ -28,7 +27,7 @@ async def browse(lab: Lab, name: str | None = None, machine: str = "jabber-2") -
     if name is None:
         assert web_proxy is not None
         name = web_proxy.guest_account_client_uri
-    address = lab.host("expe").address()
+    address = lab.address("expe")
 
     async def get() -> Response:
         web = HttpClient(node.journal, ssl=client_context(node.trusts["system"], keylog=node.keylog))
@@ -56,7 +55,7 @@ def web_proxy(name: str, configured: str) -> dict[str, str]:
         Setting("domains.enabled", [{"name": "elsewhere.example"}]),
     ],
 )
-async def mra_was_first(lab: Lab, alice: Jabber) -> None:
+async def mra_was_first(lab: Lab, alice: JabberUser) -> None:
     """MRA had the domain first: sign-ins work, and the Web Proxy refuses guests of the same name."""
     async with lab.step("alice signs in"):
         await alice.sign_in()
@@ -77,7 +76,7 @@ async def mra_was_first(lab: Lab, alice: Jabber) -> None:
         Setting("cms_web_proxy", web_proxy(SAME, "after MRA")),
     ],
 )
-async def the_web_proxy_was_first(lab: Lab, alice: Jabber) -> None:
+async def the_web_proxy_was_first(lab: Lab, alice: JabberUser) -> None:
     """The Web Proxy had the domain first: guests get through, and Expressway-E refuses every sign-in of that domain."""
     lab.never(Registered(device="CSFALICE"))
 
@@ -101,7 +100,7 @@ async def the_web_proxy_was_first(lab: Lab, alice: Jabber) -> None:
         Setting("cms_web_proxy", web_proxy(SAME, "after MRA")),
     ],
 )
-async def two_names_serve_both(lab: Lab, alice: Jabber) -> None:
+async def two_names_serve_both(lab: Lab, alice: JabberUser) -> None:
     """With a guest account client URI of its own the Web Proxy and MRA share one Expressway."""
     async with lab.step("a guest opens the page of a meeting"):
         await browse(lab)
@@ -109,7 +108,7 @@ async def two_names_serve_both(lab: Lab, alice: Jabber) -> None:
 
     async with lab.step("alice signs in"):
         await alice.sign_in()
-        await lab.expect(HttpResponse(node=alice.node.name, status=200, payload=containing("getEdgeConfigResponse")))
+        await lab.expect(HttpResponse(node=alice.machine, status=200, payload=containing("getEdgeConfigResponse")))
         await lab.expect(Registered(device="CSFALICE"))
 
 
@@ -119,7 +118,7 @@ async def two_names_serve_both(lab: Lab, alice: Jabber) -> None:
     changes=CONFIGURED_LATER,
     mutations=[Setting("domains.enabled", [{"name": "elsewhere.example"}])],
 )
-async def configured_while_mra_runs(lab: Lab, alice: Jabber) -> None:
+async def configured_while_mra_runs(lab: Lab, alice: JabberUser) -> None:
     """Somebody configures the Web Proxy for MRA's own domain while users are signed in: it is the one that fails."""
     async with lab.step("alice signs in"):
         await alice.sign_in()
@@ -136,7 +135,7 @@ async def configured_while_mra_runs(lab: Lab, alice: Jabber) -> None:
         await lab.settle()
         lab.check((await browse(lab, OTHER)).status == 502, "it looks for its server")
         await alice.sign_in()
-        await lab.expect(HttpResponse(node=alice.node.name, status=200, payload=containing("getEdgeConfigResponse")))
+        await lab.expect(HttpResponse(node=alice.machine, status=200, payload=containing("getEdgeConfigResponse")))
 
 
 @scenario(
@@ -146,7 +145,7 @@ async def configured_while_mra_runs(lab: Lab, alice: Jabber) -> None:
     without=["expc"],
     mutations=[Setting("domains.enabled", [{"name": "elsewhere.example"}])],
 )
-async def configured_before_mra(lab: Lab, alice: Jabber) -> None:
+async def configured_before_mra(lab: Lab, alice: JabberUser) -> None:
     """The Web Proxy is configured before Expressway-C enables the domain: MRA fails for it, also after a restart."""
     lab.never(Registered(device="CSFALICE"))
     async with lab.step("the Web Proxy gets the domain"):
@@ -156,7 +155,7 @@ async def configured_before_mra(lab: Lab, alice: Jabber) -> None:
         await lab.start("expc")
         await lab.settle()
         await alice.sign_in()
-        refused = HttpResponse(node=alice.node.name, peer="expe", status=403)
+        refused = HttpResponse(node=alice.machine, peer="expe", status=403)
         await lab.expect(refused)
 
     async with lab.step("Expressway-E restarts: the order is as it was"):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     Discovery,
     HttpRequest,
+    JabberUser,
     Lab,
     Registered,
     Setting,
@@ -22,7 +22,7 @@ from edgesim.scenario import (
     breaks="UC-03.axl",
     mutations=[Setting("unified_cm.cucm.publisher.axl", True)],
 )
-async def axl_stopped_on_unified_cm(lab: Lab, alice: Jabber) -> None:
+async def axl_stopped_on_unified_cm(lab: Lab, alice: JabberUser) -> None:
     """AXL does not run on the Unified CM publisher: Expressway-C says so, and nobody is authenticated."""
     lab.never(HttpRequest(node=containing("ucm-"), target=containing("/cucm-uds/")))
     async with lab.step("alice signs in"):
@@ -36,7 +36,7 @@ async def axl_stopped_on_unified_cm(lab: Lab, alice: Jabber) -> None:
     breaks="UC-03.axl",
     mutations=[Setting("im_presence.imp.publisher.axl", True)],
 )
-async def axl_stopped_on_im_presence(lab: Lab, alice: Jabber) -> None:
+async def axl_stopped_on_im_presence(lab: Lab, alice: JabberUser) -> None:
     """AXL does not run on the IM and Presence database publisher: phone service works, chat does not."""
     lab.never(XmppSession(state="bound"))
     async with lab.step("alice signs in"):
@@ -54,7 +54,7 @@ async def axl_stopped_on_im_presence(lab: Lab, alice: Jabber) -> None:
     },
     mutations=[Setting("unified_cm.cucm.publisher.axl", False), Setting("im_presence.imp.publisher.axl", False)],
 )
-async def axl_stopped_on_subscribers(lab: Lab, alice: Jabber) -> None:
+async def axl_stopped_on_subscribers(lab: Lab, alice: JabberUser) -> None:
     """On a subscriber AXL need not run: Expressway-C asks the publishers alone."""
     for product in ("Unified CM", "IM and Presence"):
         await lab.expect(Discovery(node="expc1", product=product, state="active", detail=containing("-sub.")))

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
-from edgesim.scenario import HttpRequest, HttpResponse, Lab, Setting, TcpFailed, containing, scenario, seconds
+from edgesim.scenario import (
+    HttpRequest,
+    HttpResponse,
+    JabberUser,
+    Lab,
+    Setting,
+    TcpFailed,
+    containing,
+    scenario,
+    seconds,
+)
 
 EDGE = "_collab-edge._tls.example.com"
 ONE = {"view": "outside", "name": EDGE, "type": "SRV", "value": "10 10 8443 expe1.example.com"}
@@ -17,9 +26,9 @@ OTHER = {**ONE, "value": "10 10 8443 expe2.example.com"}
     breaks="NET-10.one-record-each",
     mutations=[Setting("dns.extra", [ONE, OTHER])],
 )
-async def peer_without_a_record(lab: Lab, alice: Jabber) -> None:
+async def peer_without_a_record(lab: Lab, alice: JabberUser) -> None:
     """A peer that _collab-edge does not name: no sign-in begins there, not even when the other peer is down."""
-    me = alice.node.name
+    me = alice.machine
     begins_there = containing("/get_edge_config")
     lab.never(HttpRequest(node="expe2", peer=me, target=begins_there))
     async with lab.step("alice signs in"):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     DnsAnswer,
     HttpResponse,
+    JabberUser,
     Lab,
     Registered,
     Setting,
@@ -45,9 +45,9 @@ ADDRESSES = {
     changes={**DUAL, **GATE},
     mutations=[Setting("expressway_c.expc.release", "X12.4")],
 )
-async def dual_domain_from_x12_5(lab: Lab, alice: Jabber) -> None:
+async def dual_domain_from_x12_5(lab: Lab, alice: JabberUser) -> None:
     """From X12.5 neither the client nor Expressway-C need find _cisco-uds: the discovered nodes take its place."""
-    me = alice.node.name
+    me = alice.machine
     async with lab.step("alice signs in with an address in the external domain"):
         await alice.sign_in()
         await lab.expect(DnsAnswer(node=me, name=UDS, rcode="NXDOMAIN"))
@@ -66,7 +66,7 @@ async def dual_domain_from_x12_5(lab: Lab, alice: Jabber) -> None:
     breaks="NET-04.cisco-uds-before-x12.5",
     mutations=[Setting("dns.extra", [PINPOINT]), Setting("expressway_c.expc.release", "X12.5")],
 )
-async def dual_domain_before_x12_5(lab: Lab, alice: Jabber) -> None:
+async def dual_domain_before_x12_5(lab: Lab, alice: JabberUser) -> None:
     """Before X12.5 the same deployment signs nobody in: Expressway-C knows no _cisco-uds to hand out."""
     lab.never(Registered(device="CSFALICE"))
 
@@ -81,7 +81,7 @@ async def dual_domain_before_x12_5(lab: Lab, alice: Jabber) -> None:
     changes={**DUAL, **BEFORE, "dns.extra": [PINPOINT]},
     mutations=[Setting("dns.extra", [])],
 )
-async def pinpoint_subdomain(lab: Lab, alice: Jabber) -> None:
+async def pinpoint_subdomain(lab: Lab, alice: JabberUser) -> None:
     """The workaround before X12.5: inside, a zone of one name, _cisco-uds._tcp.example.com, leads to Unified CM."""
     async with lab.step("alice signs in with an address in the external domain"):
         await alice.sign_in()
@@ -98,7 +98,7 @@ async def pinpoint_subdomain(lab: Lab, alice: Jabber) -> None:
         Setting("dns.extra", [PINPOINT]),
     ],
 )
-async def nodes_known_by_address(lab: Lab, alice: Jabber) -> None:
+async def nodes_known_by_address(lab: Lab, alice: JabberUser) -> None:
     """What takes the place of _cisco-uds are names: Unified CM nodes listed by address cannot."""
     lab.never(Registered(device="CSFALICE"))
 
@@ -113,9 +113,9 @@ async def nodes_known_by_address(lab: Lab, alice: Jabber) -> None:
     changes={**DUAL, **ADDRESSES, "unified_cm.cucm.subscribers.ucm-sub.known_as": "fqdn"},
     mutations=[Setting("unified_cm.cucm.subscribers.ucm-sub.known_as", "address")],
 )
-async def one_node_known_by_fqdn(lab: Lab, alice: Jabber) -> None:
+async def one_node_known_by_fqdn(lab: Lab, alice: JabberUser) -> None:
     """Of a publisher listed by address and a subscriber listed by FQDN, the edge configuration names the second."""
-    me = alice.node.name
+    me = alice.machine
     async with lab.step("alice signs in"):
         await alice.sign_in()
         listed = "<name>_cisco-uds</name><server><priority>10</priority><weight>10</weight><port>8443</port>"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     HttpRequest,
     HttpResponse,
+    JabberUser,
     Lab,
     Registered,
     Setting,
@@ -30,15 +30,15 @@ TRIES = 24
     breaks="EXP-07.ipv6-only",
     mutations=[Setting("expressway_e.expe.ip_protocol", "IPv4"), Setting("expressway_e.expe.ip_protocol", "Both")],
 )
-async def expressway_e_by_ipv6_only(lab: Lab, alice: Jabber, bob: Jabber, carol: Jabber) -> None:
+async def expressway_e_by_ipv6_only(lab: Lab, alice: JabberUser, bob: JabberUser, carol: JabberUser) -> None:
     """Expressway-E with IPv6 alone: C finds no address, and no client signs in, be it by IPv6."""
     lab.never(HttpRequest(node="expc", peer="expe"))
     async with lab.step("alice, whose machine has IPv6, and bob and carol, whose have not, sign in"):
         await lab.together(alice.sign_in(), bob.sign_in(), carol.sign_in())
-        await lab.expect(TcpOpened(node=alice.node.name, peer="expe", port=8443, remote=containing(SIX)))
-        await lab.expect(HttpResponse(node=alice.node.name, peer="expe", status=502))
+        await lab.expect(TcpOpened(node=alice.machine, peer="expe", port=8443, remote=containing(SIX)))
+        await lab.expect(HttpResponse(node=alice.machine, peer="expe", status=502))
         for client in (bob, carol):
-            opened = lab.match(TcpOpened(node=client.node.name, peer="expe"))
+            opened = lab.match(TcpOpened(node=client.machine, peer="expe"))
             lab.check(opened is None, f"{client.user.id}'s client finds no address")
     await lab.symptom("EXP-07.ipv6-only")
 
@@ -50,7 +50,7 @@ async def expressway_e_by_ipv6_only(lab: Lab, alice: Jabber, bob: Jabber, carol:
     breaks="EXP-07.ipv6-only",
     mutations=[Setting("expressway_c.expc.ip_protocol", "IPv4"), Setting("expressway_c.expc.ip_protocol", "Both")],
 )
-async def expressway_c_by_ipv6_only(lab: Lab, alice: Jabber) -> None:
+async def expressway_c_by_ipv6_only(lab: Lab, alice: JabberUser) -> None:
     """Expressway-C with IPv6 alone: it has no links, and Expressway-E nobody to ask."""
     lab.never(SshTunnel(node="expe", state="up"))
     lab.never(Registered(device="CSFALICE"))
@@ -73,7 +73,7 @@ async def expressway_c_by_ipv6_only(lab: Lab, alice: Jabber) -> None:
         Setting("network.pinned", ["jitter"]),
     ],
 )
-async def both_protocols(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+async def both_protocols(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
     """Both: alice, who has IPv6, signs in when the A answer is there first, and else does not; bob always does."""
     failed = signed_in = 0
     async with lab.step("alice signs in and out until it has worked, and until it has failed"):
@@ -102,9 +102,9 @@ async def both_protocols(lab: Lab, alice: Jabber, bob: Jabber) -> None:
     changes={**DUAL, "expressway_e.expe.outer_ipv6": SIX},
     mutations=[Setting("expressway_e.expe.ip_protocol", "Both")],
 )
-async def ipv4_for_a_client_with_both(lab: Lab, alice: Jabber) -> None:
+async def ipv4_for_a_client_with_both(lab: Lab, alice: JabberUser) -> None:
     """Expressway-E with IPv4: a client that has IPv6 too finds the IPv4 address alone, and always signs in."""
-    lab.never(TcpOpened(node=alice.node.name, remote=containing(SIX)))
+    lab.never(TcpOpened(node=alice.machine, remote=containing(SIX)))
     async with lab.step("alice signs in eight times"):
         for _ in range(8):
             result = await alice.sign_in()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     ClientState,
     DnsAnswer,
     HttpRequest,
     Inside,
+    JabberUser,
     Lab,
     Registered,
     Setting,
@@ -41,11 +41,11 @@ SERVERS = one_of("ucm-pub", "ucm-sub", "imp-pub")
     clients={"alice": Inside},
     mutations=[Setting("dns.cisco_uds", True), Setting("dns.collab_edge_inside", False)],
 )
-async def on_premises_through_the_edge(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+async def on_premises_through_the_edge(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
     """Public records only, one domain: at her desk alice signs in through the edge, as bob does at home."""
-    me = alice.node.name
+    me = alice.machine
     for client in (alice, bob):
-        lab.never(TcpOpened(node=client.node.name, peer=SERVERS))
+        lab.never(TcpOpened(node=client.machine, peer=SERVERS))
 
     async def on_premises() -> None:
         async with lab.step("alice signs in on the company's network"):
@@ -69,9 +69,9 @@ async def on_premises_through_the_edge(lab: Lab, alice: Jabber, bob: Jabber) -> 
     clients={"alice": Inside},
     mutations=[Setting("dns.collab_edge", True), Setting("dns.collab_edge_inside", False)],
 )
-async def records_inside_only(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+async def records_inside_only(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
     """Users who may not use MRA off premises: _collab-edge is inside only, and at home nobody finds the edge."""
-    me, home = alice.node.name, bob.node.name
+    me, home = alice.machine, bob.machine
     lab.never(TcpOpened(node=home))
 
     async def on_premises() -> None:
@@ -94,11 +94,11 @@ async def records_inside_only(lab: Lab, alice: Jabber, bob: Jabber) -> None:
     changes={**ONE_DOMAIN, **GATE},
     mutations=[Setting("expressway_c.expc.release", "X12.4"), Setting("dns.cisco_uds", True)],
 )
-async def collab_edge_alone(lab: Lab, alice: Jabber) -> None:
+async def collab_edge_alone(lab: Lab, alice: JabberUser) -> None:
     """From X12.5 one record is enough: nothing answers to _cisco-uds anywhere, and alice signs in."""
     async with lab.step("alice signs in"):
         await alice.sign_in()
-        await lab.expect(DnsAnswer(node=alice.node.name, name=UDS, rcode="NXDOMAIN"))
+        await lab.expect(DnsAnswer(node=alice.machine, name=UDS, rcode="NXDOMAIN"))
         await lab.expect(DnsAnswer(node="expc", name=UDS, rcode="NXDOMAIN"))
         await lab.expect(Registered(device="CSFALICE", peer="expc"), within=seconds(10))
         await lab.expect(XmppSession(jid=containing("alice@example.com/"), state="bound"), within=seconds(10))
@@ -110,7 +110,7 @@ async def collab_edge_alone(lab: Lab, alice: Jabber) -> None:
     breaks="NET-04.cisco-uds-before-x12.5",
     mutations=[Setting("expressway_c.expc.release", "X12.5"), Setting("dns.cisco_uds", True)],
 )
-async def collab_edge_alone_before_x12_5(lab: Lab, alice: Jabber) -> None:
+async def collab_edge_alone_before_x12_5(lab: Lab, alice: JabberUser) -> None:
     """Before X12.5 it is not: the edge configuration comes without a Unified CM to go to."""
     lab.never(Registered(device="CSFALICE"))
     async with lab.step("alice signs in"):

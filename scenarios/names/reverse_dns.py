@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from edgesim.clients.jabber import Jabber
-from edgesim.scenario import Lab, Registered, Setting, TlsUp, XmppSession, XmppStream, containing, scenario, seconds
+from edgesim.scenario import (
+    JabberUser,
+    Lab,
+    Registered,
+    Setting,
+    TlsUp,
+    XmppSession,
+    XmppStream,
+    containing,
+    scenario,
+    seconds,
+)
 
 PTR = {"view": "inside", "name": "10.20.0.10.in-addr.arpa", "type": "PTR"}
 OLD: dict[str, Any] = {
@@ -16,11 +27,11 @@ OLD: dict[str, Any] = {
 REVERSE = "NET-12.reverse-dns"
 
 
-async def _phone_without_chat(lab: Lab, alice: Jabber) -> None:
-    me = alice.node.name
+async def _phone_without_chat(lab: Lab, alice: JabberUser) -> None:
+    me = alice.machine
     lab.never(XmppSession(state="bound"))
     async with lab.step("alice signs in: the phone registers"):
-        signing_in = alice.node.host.spawn(alice.sign_in(), name="sign-in")
+        signing_in = asyncio.create_task(alice.sign_in())
         await lab.expect(Registered(device="CSFALICE", peer="expc"), within=seconds(10))
 
     async with lab.step("her chat gets as far as TLS on 5222, then is offered no way to authenticate"):
@@ -39,7 +50,7 @@ async def _phone_without_chat(lab: Lab, alice: Jabber) -> None:
     breaks=REVERSE,
     mutations=[Setting("dns.without", []), Setting("defaults.im.no_mechanisms_close_s", 30.0)],
 )
-async def phone_without_chat(lab: Lab, alice: Jabber) -> None:
+async def phone_without_chat(lab: Lab, alice: JabberUser) -> None:
     """No PTR for Expressway-E inside: phone service works, chat does not."""
     await _phone_without_chat(lab, alice)
 
@@ -53,7 +64,7 @@ async def phone_without_chat(lab: Lab, alice: Jabber) -> None:
     breaks=REVERSE,
     mutations=[Setting("dns.extra", [{**PTR, "value": "expe.example.com"}])],
 )
-async def reverse_name_of_somebody_else(lab: Lab, alice: Jabber) -> None:
+async def reverse_name_of_somebody_else(lab: Lab, alice: JabberUser) -> None:
     """A PTR that still has the machine's former name is as bad as none."""
     await _phone_without_chat(lab, alice)
 
@@ -66,7 +77,7 @@ async def reverse_name_of_somebody_else(lab: Lab, alice: Jabber) -> None:
         Setting("dns.without", [{**PTR, "name": "expe.example.com", "type": "A"}]),
     ],
 )
-async def only_the_inside_counts(lab: Lab, alice: Jabber) -> None:
+async def only_the_inside_counts(lab: Lab, alice: JabberUser) -> None:
     """Outside nobody asks for Expressway-E in reverse: without that PTR phone and chat work."""
     async with lab.step("alice signs in"):
         await alice.sign_in()
@@ -79,7 +90,7 @@ async def only_the_inside_counts(lab: Lab, alice: Jabber) -> None:
     changes={**OLD, "dns.without": [PTR]},
     mutations=[Setting("expressway_c.expc.release", "X8.8")],
 )
-async def before_x8_8_nobody_asks(lab: Lab, alice: Jabber) -> None:
+async def before_x8_8_nobody_asks(lab: Lab, alice: JabberUser) -> None:
     """Before X8.8 the XCP link has no TLS, and Expressway-C does not ask for Expressway-E in reverse."""
     lab.never(TlsUp(node="expc", peer="expe", port=7400))
     async with lab.step("alice signs in"):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     DnsAnswer,
     HttpRequest,
+    JabberUser,
     Lab,
     Registered,
     Setting,
@@ -39,12 +39,12 @@ def missing(view: str, name: str, kind: str) -> dict[str, Any]:
         Setting("dns.without", [{"view": "outside", "name": "_collab-edge._tls.example.net", "type": "SRV"}]),
     ],
 )
-async def three_domains(lab: Lab, alice: Jabber, bob: Jabber, carol: Jabber) -> None:
+async def three_domains(lab: Lab, alice: JabberUser, bob: JabberUser, carol: JabberUser) -> None:
     """Three users of three domains: each asks for her own _collab-edge, and C for the _cisco-uds of that domain."""
 
-    async def signs_in(client: Jabber, domain: str) -> None:
+    async def signs_in(client: JabberUser, domain: str) -> None:
         client.domain = domain
-        me, user = client.node.name, client.user.id
+        me, user = client.machine, client.user.id
         async with lab.step(f"{user} signs in as {user}@{domain}"):
             await client.sign_in()
             name = f"_collab-edge._tls.{domain}"
@@ -58,7 +58,7 @@ async def three_domains(lab: Lab, alice: Jabber, bob: Jabber, carol: Jabber) -> 
     await lab.together(*(signs_in(*each) for each in zip((alice, bob, carol), DOMAINS, strict=True)))
 
 
-async def _others_sign_in(lab: Lab, alice: Jabber) -> None:
+async def _others_sign_in(lab: Lab, alice: JabberUser) -> None:
     async with lab.step("alice, of another domain, signs in"):
         await alice.sign_in()
         await lab.expect(Registered(device="CSFALICE", peer="expc"), within=seconds(10))
@@ -70,7 +70,7 @@ async def _others_sign_in(lab: Lab, alice: Jabber) -> None:
     breaks="NET-09.collab-edge",
     mutations=[Setting("dns.without", [])],
 )
-async def one_domain_without_collab_edge(lab: Lab, alice: Jabber, bob: Jabber, carol: Jabber) -> None:
+async def one_domain_without_collab_edge(lab: Lab, alice: JabberUser, bob: JabberUser, carol: JabberUser) -> None:
     """The SRV record of one domain is missing: its users find no service, those of the others sign in."""
     bob.domain = carol.domain = "example.net"
 
@@ -98,7 +98,7 @@ async def one_domain_without_collab_edge(lab: Lab, alice: Jabber, bob: Jabber, c
     breaks="NET-09.domain-on-c",
     mutations=[Setting("domains.enabled", THREE["domains.enabled"])],
 )
-async def one_domain_not_on_c(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+async def one_domain_not_on_c(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
     """A domain that is published but not configured on Expressway-C: 403 from Expressway-E."""
     bob.domain = "example.net"
     bob.accept_untrusted = True  # E's certificate does not name the domain either
@@ -120,7 +120,7 @@ async def one_domain_not_on_c(lab: Lab, alice: Jabber, bob: Jabber) -> None:
     breaks="NET-04.cisco-uds-before-x12.5",
     mutations=[Setting("dns.without", []), Setting("expressway_c.expc.release", "X12.5")],
 )
-async def one_domain_without_cisco_uds(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+async def one_domain_without_cisco_uds(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
     """Before X12.5, _cisco-uds of one domain is missing inside: its users get a configuration without Unified CM."""
     bob.domain = "example.net"
     lab.never(Registered(device="CSFBOB"))
@@ -139,7 +139,7 @@ async def one_domain_without_cisco_uds(lab: Lab, alice: Jabber, bob: Jabber) -> 
     breaks="NET-09.edge-address-outside",
     mutations=[Setting("dns.without", [])],
 )
-async def edge_without_public_address(lab: Lab, bob: Jabber) -> None:
+async def edge_without_public_address(lab: Lab, bob: JabberUser) -> None:
     """The target of every _collab-edge has no address outside: no packet leaves for the edge."""
     bob.domain = "example.net"
     async with lab.step("bob signs in as bob@example.net"):
@@ -153,7 +153,7 @@ async def edge_without_public_address(lab: Lab, bob: Jabber) -> None:
     breaks="NET-09.edge-address-inside",
     mutations=[Setting("dns.without", [])],
 )
-async def edge_without_inside_address(lab: Lab, bob: Jabber) -> None:
+async def edge_without_inside_address(lab: Lab, bob: JabberUser) -> None:
     """Expressway-C does not find Expressway-E: none of its three links stands, and clients get 502."""
     bob.domain = "example.net"
     lab.never(ZoneState(node="expc", state="TLS: Active", zone="UCTraversal"))

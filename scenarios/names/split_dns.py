@@ -34,22 +34,20 @@ async def same_name_inside_and_outside(lab: Lab) -> None:
     edge = lab.deployment.expressway_e[0]
     async with lab.step("alice signs in at her desk"):
         desk = lab.client("alice", Inside)
-        lab.never(TcpOpened(node=desk.node.name, peer="expe"))
+        lab.never(TcpOpened(node=desk.machine, peer="expe"))
         await desk.sign_in()
-        await lab.expect(DnsAnswer(node=desk.node.name, name=UDS, answers=containing("ucm-pub.inside.example.com")))
-        await lab.expect(Registered(device="CSFALICE", peer=desk.node.name), within=seconds(10))
+        await lab.expect(DnsAnswer(node=desk.machine, name=UDS, answers=containing("ucm-pub.inside.example.com")))
+        await lab.expect(Registered(device="CSFALICE", peer=desk.machine), within=seconds(10))
         await lab.expect(XmppSession(jid=containing("alice@example.com/"), state="bound"), within=seconds(10))
         await desk.sign_out()
 
     async with lab.step("and at home, with the same address and the same password"):
         home = lab.client("alice", Outside)
-        lab.never(TcpOpened(node=home.node.name, peer=one_of("ucm-pub", "ucm-sub", "imp-pub")))
+        lab.never(TcpOpened(node=home.machine, peer=one_of("ucm-pub", "ucm-sub", "imp-pub")))
         await home.sign_in()
-        await lab.expect(DnsAnswer(node=home.node.name, name=UDS, rcode="NXDOMAIN"))
-        await lab.expect(DnsAnswer(node=home.node.name, name=EDGE, answers=containing("expe.example.com")))
-        await lab.expect(
-            DnsAnswer(node=home.node.name, name="expe.example.com", answers=containing(edge.public_address))
-        )
+        await lab.expect(DnsAnswer(node=home.machine, name=UDS, rcode="NXDOMAIN"))
+        await lab.expect(DnsAnswer(node=home.machine, name=EDGE, answers=containing("expe.example.com")))
+        await lab.expect(DnsAnswer(node=home.machine, name="expe.example.com", answers=containing(edge.public_address)))
         await lab.expect(Registered(device="CSFALICE", peer="expc"), within=seconds(10))
         await lab.expect(XmppSession(jid=containing("alice@example.com/"), state="bound"), within=seconds(10))
 

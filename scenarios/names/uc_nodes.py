@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     Discovery,
+    JabberUser,
     Lab,
     Registered,
     Setting,
@@ -49,7 +49,7 @@ ELSEWHERE = {
 }
 
 
-async def _registers_at(lab: Lab, alice: Jabber, node: str) -> None:
+async def _registers_at(lab: Lab, alice: JabberUser, node: str) -> None:
     lab.never(Registered(device="CSFALICE", node=other_than(node)))
     async with lab.step("alice signs in"):
         await alice.sign_in()
@@ -57,7 +57,7 @@ async def _registers_at(lab: Lab, alice: Jabber, node: str) -> None:
 
 
 @scenario(shows="NET-13", changes=SUB_FIRST, mutations=[Setting("dns.without", [NO_A])])
-async def node_with_its_record(lab: Lab, alice: Jabber) -> None:
+async def node_with_its_record(lab: Lab, alice: JabberUser) -> None:
     """Every node has its record inside: alice registers at the first node of her group."""
     await _registers_at(lab, alice, "ucm-sub")
 
@@ -68,13 +68,13 @@ async def node_with_its_record(lab: Lab, alice: Jabber) -> None:
     breaks="NET-13.forward",
     mutations=[Setting("dns.without", [])],
 )
-async def node_without_its_record(lab: Lab, alice: Jabber) -> None:
+async def node_without_its_record(lab: Lab, alice: JabberUser) -> None:
     """The first node of the group has no address inside: Expressway-C cannot use it, and alice goes to the second."""
     await _registers_at(lab, alice, "ucm-pub")
     await lab.symptom("NET-13.forward")
 
 
-async def _phone_without_chat(lab: Lab, alice: Jabber, rule: str) -> None:
+async def _phone_without_chat(lab: Lab, alice: JabberUser, rule: str) -> None:
     lab.never(XmppSession(state="bound"))
     async with lab.step("alice signs in: her phone registers, chat does not come up"):
         await alice.sign_in()
@@ -88,13 +88,13 @@ async def _phone_without_chat(lab: Lab, alice: Jabber, rule: str) -> None:
     breaks="NET-13.forward",
     mutations=[Setting("dns.without", [])],
 )
-async def im_presence_without_its_record(lab: Lab, alice: Jabber) -> None:
+async def im_presence_without_its_record(lab: Lab, alice: JabberUser) -> None:
     """The same of IM and Presence: its node is not found, so the edge refuses the login to chat."""
     await _phone_without_chat(lab, alice, "NET-13.forward")
 
 
 @scenario(shows="NET-13", changes=ADDRESSES, mutations=[Setting("dns.without", [NO_PTR])])
-async def node_listed_by_address(lab: Lab, alice: Jabber) -> None:
+async def node_listed_by_address(lab: Lab, alice: JabberUser) -> None:
     """Nodes listed by address are found by FQDN in reverse DNS, and used."""
     await _registers_at(lab, alice, "ucm-sub")
 
@@ -109,7 +109,7 @@ async def node_listed_by_address(lab: Lab, alice: Jabber) -> None:
         Setting("defaults.edge.node_fqdn_required", False),
     ],
 )
-async def node_listed_by_address_without_a_name(lab: Lab, alice: Jabber) -> None:
+async def node_listed_by_address_without_a_name(lab: Lab, alice: JabberUser) -> None:
     """A node listed by address that reverse DNS does not know is not used."""
     await _registers_at(lab, alice, "ucm-pub")
     await lab.symptom("NET-13.reverse")
@@ -121,7 +121,7 @@ async def node_listed_by_address_without_a_name(lab: Lab, alice: Jabber) -> None
     breaks="NET-13.reverse",
     mutations=[Setting("dns.without", []), Setting("unified_cm.cucm.subscribers.ucm-sub.known_as", "fqdn")],
 )
-async def node_listed_by_host_name_without_a_name(lab: Lab, alice: Jabber) -> None:
+async def node_listed_by_host_name_without_a_name(lab: Lab, alice: JabberUser) -> None:
     """Nor is one that is listed by its bare host name."""
     await _registers_at(lab, alice, "ucm-pub")
     await lab.symptom("NET-13.reverse")
@@ -135,7 +135,7 @@ async def node_listed_by_host_name_without_a_name(lab: Lab, alice: Jabber) -> No
         Setting("expressway_c.expc.domain", "dmz.example.com"),
     ],
 )
-async def bare_names_in_one_domain(lab: Lab, alice: Jabber) -> None:
+async def bare_names_in_one_domain(lab: Lab, alice: JabberUser) -> None:
     """Unified CM and Expressway-C in one domain: bare host names are completed with it, and everything works."""
     await _registers_at(lab, alice, "ucm-sub")
 
@@ -149,7 +149,7 @@ async def bare_names_in_one_domain(lab: Lab, alice: Jabber) -> None:
         Setting("expressway_c.expc.domain", "voice.example.net"),
     ],
 )
-async def bare_names_across_domains(lab: Lab, alice: Jabber) -> None:
+async def bare_names_across_domains(lab: Lab, alice: JabberUser) -> None:
     """In different domains Expressway-C looks for the bare name in its own: nothing is found, and nobody signs in."""
     lab.never(Registered(device="CSFALICE"))
     async with lab.step("alice signs in"):
@@ -162,7 +162,7 @@ async def bare_names_across_domains(lab: Lab, alice: Jabber) -> None:
     changes={**SUB_FIRST, **ELSEWHERE},
     mutations=[Setting("unified_cm.cucm.subscribers.ucm-sub.known_as", "host name")],
 )
-async def full_names_across_domains(lab: Lab, alice: Jabber) -> None:
+async def full_names_across_domains(lab: Lab, alice: JabberUser) -> None:
     """In different domains FQDNs lead to Unified CM."""
     await _registers_at(lab, alice, "ucm-sub")
 
@@ -175,7 +175,7 @@ async def full_names_across_domains(lab: Lab, alice: Jabber) -> None:
         Setting("dns.without", [NO_PTR]),
     ],
 )
-async def addresses_across_domains(lab: Lab, alice: Jabber) -> None:
+async def addresses_across_domains(lab: Lab, alice: JabberUser) -> None:
     """So do addresses, of which reverse DNS knows the names."""
     await _registers_at(lab, alice, "ucm-sub")
 
@@ -190,7 +190,7 @@ IPV6 = {"unified_cm.cucm.subscribers.ucm-sub.address": "2001:db8:40::12"}
     breaks="UC-02.ipv4",
     mutations=[Setting("unified_cm.cucm.subscribers.ucm-sub.address", "10.0.40.12")],
 )
-async def unified_cm_node_by_ipv6(lab: Lab, alice: Jabber) -> None:
+async def unified_cm_node_by_ipv6(lab: Lab, alice: JabberUser) -> None:
     """A Unified CM node with an IPv6 address only: Expressway-C does not use it, and alice registers elsewhere."""
     await _registers_at(lab, alice, "ucm-pub")
     await lab.symptom("UC-02.ipv4")
@@ -203,13 +203,13 @@ async def unified_cm_node_by_ipv6(lab: Lab, alice: Jabber) -> None:
     breaks="UC-02.ipv4",
     mutations=[Setting("im_presence.imp.publisher.address", "10.0.40.21")],
 )
-async def im_presence_node_by_ipv6(lab: Lab, alice: Jabber) -> None:
+async def im_presence_node_by_ipv6(lab: Lab, alice: JabberUser) -> None:
     """The same of IM and Presence: phone service works, chat does not."""
     await _phone_without_chat(lab, alice, "UC-02.ipv4")
 
 
 @scenario(shows="UC-02", mutations=[Setting("unified_cm.cucm.subscribers.ucm-sub.address", "2001:db8:40::12")])
-async def nodes_by_ipv4(lab: Lab, alice: Jabber) -> None:
+async def nodes_by_ipv4(lab: Lab, alice: JabberUser) -> None:
     """Nodes with IPv4 addresses are discovered, and phone and chat work."""
     listed = containing("ucm-pub.inside.example.com, ucm-sub.inside.example.com")
     await lab.expect(Discovery(node="expc", product="Unified CM", state="active", detail=listed))

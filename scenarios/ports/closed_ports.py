@@ -5,11 +5,11 @@ What each scenario awaits, cell by cell, is `edgesim.readiness.port_matrix`.
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
 from edgesim.readiness.port_matrix import Row, Scene, Service, row, works
 from edgesim.scenario import (
     HttpResponse,
     Inside,
+    JabberUser,
     Lab,
     MediaFlow,
     Outside,
@@ -30,16 +30,16 @@ from edgesim.scenario import (
 PROBE = {"mra.media_probe": {"to": "inside-1"}}
 
 
-async def every_service(lab: Lab, alice: Jabber, flow: str, rule: str) -> None:
+async def every_service(lab: Lab, alice: JabberUser, flow: str, rule: str) -> None:
     """Try every service as a new client; assert each cell of the port's row."""
     closed = row(flow)
-    scene = Scene.of(lab.written, closed.wall, (alice.node.name,))
+    scene = Scene.of(lab.written, closed.wall, (alice.machine,))
     path = await lab.media_path(alice)
 
     async with lab.step("alice signs in, and sends a packet of media"):
-        path.send()
+        await path.send()
         await alice.sign_in()
-        path.send()
+        await path.send()
 
     # What follows looks at everything since the start: links fail before anybody signs in.
     await lab.symptom(rule)
@@ -72,7 +72,7 @@ def opened(wall: str) -> list[Setting]:
     breaks="NET-15.sip",
     mutations=opened("internal"),
 )
-async def tcp_7001_closed(lab: Lab, alice: Jabber) -> None:
+async def tcp_7001_closed(lab: Lab, alice: JabberUser) -> None:
     """C to E TCP 7001 closed: the zone fails, REGISTER is answered 503; configuration, files, chat and media go on."""
     await every_service(lab, alice, "traversal-sip", "NET-15.sip")
     failed = ZoneState(node="expc", zone="UCTraversal", reason="connection timed out")
@@ -85,10 +85,10 @@ async def tcp_7001_closed(lab: Lab, alice: Jabber) -> None:
     breaks="NET-15.https",
     mutations=opened("internal"),
 )
-async def tcp_2222_closed(lab: Lab, alice: Jabber) -> None:
+async def tcp_2222_closed(lab: Lab, alice: JabberUser) -> None:
     """C to E TCP 2222 closed: 502 to every HTTPS request, so nobody signs in; zone, XCP link and media path stand."""
     lab.never(ZoneState(zone="UCTraversal", state=containing("Failed")))
-    lab.never(HttpResponse(node=alice.node.name, status=200))
+    lab.never(HttpResponse(node=alice.machine, status=200))
     await every_service(lab, alice, "ssh-tunnel", "NET-15.https")
 
 
@@ -98,7 +98,7 @@ async def tcp_2222_closed(lab: Lab, alice: Jabber) -> None:
     breaks="NET-15.xmpp",
     mutations=opened("internal"),
 )
-async def tcp_7400_closed(lab: Lab, alice: Jabber) -> None:
+async def tcp_7400_closed(lab: Lab, alice: JabberUser) -> None:
     """C to E TCP 7400 closed: E accepts XMPP, offers no mechanism, and closes; phone and media go on."""
     await every_service(lab, alice, "xcp", "NET-15.xmpp")
 
@@ -109,7 +109,7 @@ async def tcp_7400_closed(lab: Lab, alice: Jabber) -> None:
     breaks="NET-15.media",
     mutations=opened("internal"),
 )
-async def udp_2776_closed(lab: Lab, alice: Jabber) -> None:
+async def udp_2776_closed(lab: Lab, alice: JabberUser) -> None:
     """C to E UDP 2776-2777 closed: C opens no pinhole, media ends at E; all signalling goes on."""
     await every_service(lab, alice, "traversal-media", "NET-15.media")
 
@@ -120,7 +120,7 @@ async def udp_2776_closed(lab: Lab, alice: Jabber) -> None:
     breaks="NET-15.media",
     mutations=opened("internal"),
 )
-async def udp_36000_closed_on_a_large_system(lab: Lab, alice: Jabber) -> None:
+async def udp_36000_closed_on_a_large_system(lab: Lab, alice: JabberUser) -> None:
     """C to E UDP 36000-36011 closed before a large system: the same, on the ports that it uses."""
     await every_service(lab, alice, "traversal-media", "NET-15.media")
 
@@ -131,7 +131,7 @@ async def udp_36000_closed_on_a_large_system(lab: Lab, alice: Jabber) -> None:
     breaks="NET-16.https",
     mutations=opened("external"),
 )
-async def tcp_8443_closed(lab: Lab, alice: Jabber) -> None:
+async def tcp_8443_closed(lab: Lab, alice: JabberUser) -> None:
     """Inbound TCP 8443 closed: discovery finds E, and nothing answers there; nobody signs in."""
     await every_service(lab, alice, "edge-https", "NET-16.https")
 
@@ -142,7 +142,7 @@ async def tcp_8443_closed(lab: Lab, alice: Jabber) -> None:
     breaks="NET-16.sip",
     mutations=opened("external"),
 )
-async def tcp_5061_closed(lab: Lab, alice: Jabber) -> None:
+async def tcp_5061_closed(lab: Lab, alice: JabberUser) -> None:
     """Inbound TCP 5061 closed: no registration; sign-in, files, chat and media go on."""
     await every_service(lab, alice, "edge-sip", "NET-16.sip")
 
@@ -153,7 +153,7 @@ async def tcp_5061_closed(lab: Lab, alice: Jabber) -> None:
     breaks="NET-16.xmpp",
     mutations=opened("external"),
 )
-async def tcp_5222_closed(lab: Lab, alice: Jabber) -> None:
+async def tcp_5222_closed(lab: Lab, alice: JabberUser) -> None:
     """Inbound TCP 5222 closed: no chat; sign-in, files, phone and media go on."""
     await every_service(lab, alice, "edge-xmpp", "NET-16.xmpp")
 
@@ -164,7 +164,7 @@ async def tcp_5222_closed(lab: Lab, alice: Jabber) -> None:
     breaks="NET-16.media",
     mutations=opened("external"),
 )
-async def udp_36002_closed(lab: Lab, alice: Jabber) -> None:
+async def udp_36002_closed(lab: Lab, alice: JabberUser) -> None:
     """Inbound UDP 36002-59999 closed: media does not reach E; all signalling goes on."""
     await every_service(lab, alice, "edge-media", "NET-16.media")
 
@@ -172,15 +172,15 @@ async def udp_36002_closed(lab: Lab, alice: Jabber) -> None:
 @scenario(
     shows=("NET-15", "NET-16"), changes=PROBE, mutations=[Setting("network.firewalls.internal.closed", ["tcp 2222"])]
 )
-async def nothing_closed(lab: Lab, alice: Jabber) -> None:
+async def nothing_closed(lab: Lab, alice: JabberUser) -> None:
     """All documented ports open, and nothing else: every service works, and nobody ever opens a connection inward."""
     inside = one_of(*(spec.name for spec in lab.deployment.host_specs() if spec.interfaces[0].zone == "inside"))
     lab.never(TcpOpened(node="expe", peer=inside))
     path = await lab.media_path(alice)
-    scene = Scene.of(lab.deployment, "internal", (alice.node.name,))
+    scene = Scene.of(lab.deployment, "internal", (alice.machine,))
     async with lab.step("alice signs in, and sends a packet of media"):
         await alice.sign_in()
-        path.send()
+        await path.send()
         for service in Service:
             await lab.expect(works(scene, service), within=seconds(5))
 
@@ -193,7 +193,7 @@ FORGETS = [Setting("network.firewalls.external.idle_tcp_s", 10.0)]
 SIGNALLING = (Service.DISCOVERY, Service.EDGE_CONFIGURATION, Service.FILES, Service.REGISTRATION, Service.CHAT)
 
 
-async def signed_in(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+async def signed_in(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
     """Sign in outside and inside."""
     async with lab.step("alice signs in from the internet, bob inside"):
         await lab.together(alice.sign_in(), bob.sign_in())
@@ -202,67 +202,67 @@ async def signed_in(lab: Lab, alice: Jabber, bob: Jabber) -> None:
             await lab.expect(XmppStanza(node="imp-pub", name="presence", key=f"user:{user}"))
 
 
-async def goes_on(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+async def goes_on(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
     """Show that alice's phone and chat go on."""
     async with lab.step("a message reaches alice, and her registration is refreshed"):
         await bob.say("alice", "still there?")
-        await lab.expect(XmppStanza(node=alice.node.name, peer="expe", payload=containing("still there?")))
+        await lab.expect(XmppStanza(node=alice.machine, peer="expe", payload=containing("still there?")))
         await lab.expect(Registered(device="CSFALICE", fresh=False), within=seconds(125))
 
 
-async def a_new_client(lab: Lab, carol: Jabber, flow: str) -> None:
+async def a_new_client(lab: Lab, carol: JabberUser, flow: str) -> None:
     """Show that who comes now meets what the matrix says."""
     closed = row(flow)
     async with lab.step("carol signs in now"):
         await carol.sign_in()
-        await cells(lab, closed, Scene.of(lab.deployment, closed.wall, (carol.node.name,)), SIGNALLING)
+        await cells(lab, closed, Scene.of(lab.deployment, closed.wall, (carol.machine,)), SIGNALLING)
 
 
 @scenario(shows="NET-16", clients=SEATS, mutations=FORGETS)
-async def tcp_8443_closed_during_a_run(lab: Lab, alice: Jabber, bob: Jabber, carol: Jabber) -> None:
+async def tcp_8443_closed_during_a_run(lab: Lab, alice: JabberUser, bob: JabberUser, carol: JabberUser) -> None:
     """Inbound TCP 8443 closed during a run: who is signed in keeps phone and chat, and nobody else signs in."""
     await signed_in(lab, alice, bob)
-    lab.close_ports("external", "tcp 8443")
+    await lab.close_ports("external", "tcp 8443")
     await goes_on(lab, alice, bob)
     await a_new_client(lab, carol, "edge-https")
 
 
 @scenario(shows="NET-16", clients=SEATS, mutations=FORGETS)
-async def tcp_5061_closed_during_a_run(lab: Lab, alice: Jabber, bob: Jabber, carol: Jabber) -> None:
+async def tcp_5061_closed_during_a_run(lab: Lab, alice: JabberUser, bob: JabberUser, carol: JabberUser) -> None:
     """Inbound TCP 5061 closed during a run: registrations are refreshed on open connections, new ones do not come."""
     await signed_in(lab, alice, bob)
-    lab.close_ports("external", "tcp 5061")
+    await lab.close_ports("external", "tcp 5061")
     await goes_on(lab, alice, bob)
     await a_new_client(lab, carol, "edge-sip")
 
 
 @scenario(shows="NET-16", clients=SEATS, mutations=FORGETS)
-async def tcp_5222_closed_during_a_run(lab: Lab, alice: Jabber, bob: Jabber, carol: Jabber) -> None:
+async def tcp_5222_closed_during_a_run(lab: Lab, alice: JabberUser, bob: JabberUser, carol: JabberUser) -> None:
     """Inbound TCP 5222 closed during a run: open chat sessions go on, new ones do not come."""
     await signed_in(lab, alice, bob)
-    lab.close_ports("external", "tcp 5222")
+    await lab.close_ports("external", "tcp 5222")
     await goes_on(lab, alice, bob)
     await a_new_client(lab, carol, "edge-xmpp")
 
 
 @scenario(shows="NET-16", changes=PROBE, mutations=[Setting("network.firewalls.external.idle_udp_s", 1.0)])
-async def udp_36002_closed_during_a_run(lab: Lab, alice: Jabber) -> None:
+async def udp_36002_closed_during_a_run(lab: Lab, alice: JabberUser) -> None:
     """Inbound UDP 36002-59999 closed during a run: media that flows goes on, media that begins now is lost."""
     path = await lab.media_path(alice)
     async with lab.step("media flows"):
-        path.send()
-        await lab.expect(MediaFlow(node=alice.node.name, peer="expe", channel="probe RTP", state="started"))
-    lab.close_ports("external", "udp 36002-59999")
+        await path.send()
+        await lab.expect(MediaFlow(node=alice.machine, peer="expe", channel="probe RTP", state="started"))
+    await lab.close_ports("external", "udp 36002-59999")
     async with lab.step("and goes on"):
         await lab.wait(seconds(3))
-        path.send()
-        both = MediaFlow(node=alice.node.name, channel="probe RTP", state="statistics", packets_in=at_least(2))
+        await path.send()
+        both = MediaFlow(node=alice.machine, channel="probe RTP", state="statistics", packets_in=at_least(2))
         await lab.expect(both, within=seconds(11))
     await path.close()
 
     async with lab.step("another client's does not arrive"):
         other = await lab.media_path("jabber-2")
-        other.send()
+        await other.send()
         for shown in row("edge-media").symptoms(Scene.of(lab.deployment, "external", ("jabber-2",))):
             await lab.expect(shown)
         await lab.none(MediaFlow(node="jabber-2", state="started"), during=seconds(2))
@@ -277,27 +277,27 @@ async def udp_36002_closed_during_a_run(lab: Lab, alice: Jabber) -> None:
         Setting("network.firewalls.internal.idle_udp_s", 5.0),
     ],
 )
-async def internal_ports_closed_during_a_run(lab: Lab, alice: Jabber, bob: Jabber, carol: Jabber) -> None:
+async def internal_ports_closed_during_a_run(lab: Lab, alice: JabberUser, bob: JabberUser, carol: JabberUser) -> None:
     """All internal ports closed during a run: nothing stops, for new clients neither, until C dials its links anew."""
     await signed_in(lab, alice, bob)
     path = await lab.media_path(alice)
-    lab.close_ports("internal", "tcp 7001", "tcp 7400", "tcp 2222", "udp 2776-2777")
+    await lab.close_ports("internal", "tcp 7001", "tcp 7400", "tcp 2222", "udp 2776-2777")
     await goes_on(lab, alice, bob)
-    scene = Scene.of(lab.deployment, "internal", (carol.node.name,))
+    scene = Scene.of(lab.deployment, "internal", (carol.machine,))
     async with lab.step("carol signs in now, and media passes: the links stand, and C keeps the pinholes open"):
         await carol.sign_in()
-        path.send()
+        await path.send()
         for service in SIGNALLING:
             await lab.expect(works(scene, service))
-        await lab.expect(MediaFlow(node=alice.node.name, leg="endpoint", state="started"))
+        await lab.expect(MediaFlow(node=alice.machine, leg="endpoint", state="started"))
 
     async with lab.step("Expressway-C restarts, and no link comes up again"):
         await lab.restart("expc")
         for flow in ("traversal-sip", "xcp"):
             for shown in row(flow).link(scene):
                 await lab.expect(shown, within=seconds(30))
-        await lab.expect(SipResponse(node=alice.node.name, status=503, method="REGISTER"), within=seconds(60))
-        await lab.expect(XmppStream(node=alice.node.name, element="close"), within=seconds(60))
+        await lab.expect(SipResponse(node=alice.machine, status=503, method="REGISTER"), within=seconds(60))
+        await lab.expect(XmppStream(node=alice.machine, element="close"), within=seconds(60))
         # Except for media: C takes the same ports again, and the firewall still knows that flow.
         await lab.expect(MediaFlow(node="expc", peer="expe", leg="multiplexed", state="open"))
         await carol.sign_in()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
 from edgesim.journal import Entry, Event
 from edgesim.scenario import (
     Authentication,
     HostDown,
     HttpRequest,
+    JabberUser,
     Lab,
     Registered,
     Setting,
@@ -35,7 +35,7 @@ OTHER_REASON = WithFault(
 )
 
 
-async def signed_in(lab: Lab, alice: Jabber) -> Entry[Event]:
+async def signed_in(lab: Lab, alice: JabberUser) -> Entry[Event]:
     """Sign in and return the registration."""
     async with lab.step("alice signs in from the internet"):
         await alice.sign_in()
@@ -43,9 +43,9 @@ async def signed_in(lab: Lab, alice: Jabber) -> Entry[Event]:
 
 
 @scenario(mutations=[Setting("mra.stun_keepalive", False), Setting("defaults.sip.stun_interval_s", 300.0)])
-async def expressway_c_restarts(lab: Lab, alice: Jabber) -> None:
+async def expressway_c_restarts(lab: Lab, alice: JabberUser) -> None:
     """Expressway-C restarts: a STUN keep-alive tells of the broken path, and the phone registers anew."""
-    me = alice.node.name
+    me = alice.machine
     await signed_in(lab, alice)
 
     async with lab.step("Expressway-C restarts"):
@@ -68,12 +68,12 @@ async def expressway_c_restarts(lab: Lab, alice: Jabber) -> None:
     changes={"defaults.sip.digest_cache": False},
     mutations=[Setting("defaults.client.phone_retry_s", NEVER), Setting("defaults.sip.digest_cache", True)],
 )
-async def expressway_c_comes_back_knowing_nobody(lab: Lab, alice: Jabber) -> None:
+async def expressway_c_comes_back_knowing_nobody(lab: Lab, alice: JabberUser) -> None:
     """Expressway-C is away for a minute and forgets all passwords: the client is rejected, provisions and registers.
 
     So it is where Expressway-E keeps no hashes; one that does asks C again after ten minutes.
     """
-    me = alice.node.name
+    me = alice.machine
     await signed_in(lab, alice)
     await lab.expect(XmppSession(node="imp-pub", state="bound"))
 
@@ -100,9 +100,9 @@ async def expressway_c_comes_back_knowing_nobody(lab: Lab, alice: Jabber) -> Non
     needs=[Capability.VIRTUAL_TIME],
     limit=1200.0,
 )
-async def expressway_e_comes_back(lab: Lab, alice: Jabber) -> None:
+async def expressway_e_comes_back(lab: Lab, alice: JabberUser) -> None:
     """The only Expressway-E crashes: phone and chat are gone until it is back and C has built its zone again."""
-    me = alice.node.name
+    me = alice.machine
     await signed_in(lab, alice)
 
     async with lab.step("Expressway-E crashes, and the phone tries without success"):
@@ -134,17 +134,17 @@ async def expressway_e_comes_back(lab: Lab, alice: Jabber) -> None:
         lab.report(chat=round(bound.at - back, 3))
 
 
-async def edges_of(lab: Lab, alice: Jabber) -> tuple[str, str]:
+async def edges_of(lab: Lab, alice: JabberUser) -> tuple[str, str]:
     """Return the Expressway-E that alice's phone registered through, and the other one."""
-    granted = await lab.expect(SipResponse(node=alice.node.name, status=200, method="REGISTER"))
+    granted = await lab.expect(SipResponse(node=alice.machine, status=200, method="REGISTER"))
     first = str(granted.peer)
     return first, "expe2" if first == "expe1" else "expe1"
 
 
 @scenario(deployment="pair", mutations=[HostDown("expe1"), HostDown("expe2")])
-async def another_expressway_e(lab: Lab, alice: Jabber) -> None:
+async def another_expressway_e(lab: Lab, alice: JabberUser) -> None:
     """One of two Expressway-Es crashes: the phone's connection breaks and it registers through the other at once."""
-    me = alice.node.name
+    me = alice.machine
     await signed_in(lab, alice)
     first, other = await edges_of(lab, alice)
 
@@ -166,9 +166,9 @@ async def another_expressway_e(lab: Lab, alice: Jabber) -> None:
     needs=[Capability.POWER_LOSS],
     mutations=[Setting("defaults.sip.stun_interval_s", 300.0), Setting("defaults.sip.stun_timeout_s", 60.0)],
 )
-async def silent_expressway_e(lab: Lab, alice: Jabber) -> None:
+async def silent_expressway_e(lab: Lab, alice: JabberUser) -> None:
     """An Expressway-E loses its power: no answer to a STUN keep-alive within 3 s, and the phone takes the other one."""
-    me = alice.node.name
+    me = alice.machine
     await signed_in(lab, alice)
     first, other = await edges_of(lab, alice)
 
@@ -185,9 +185,9 @@ async def silent_expressway_e(lab: Lab, alice: Jabber) -> None:
 
 
 @scenario(deployment="pair", mutations=[HostDown("expc1"), HostDown("expc2"), Setting("mra.stun_keepalive", False)])
-async def another_expressway_c(lab: Lab, alice: Jabber) -> None:
+async def another_expressway_c(lab: Lab, alice: JabberUser) -> None:
     """One of two Expressway-Cs crashes: the same Expressway-E takes the phone's next REGISTER to the other C."""
-    me = alice.node.name
+    me = alice.machine
     first = await signed_in(lab, alice)
     core = str(first.peer)
     other = "expc2" if core == "expc1" else "expc1"

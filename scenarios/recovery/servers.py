@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     Authentication,
     FaultFired,
     HostDown,
     Inside,
+    JabberUser,
     Lab,
     Registered,
     Setting,
@@ -27,9 +27,9 @@ from edgesim.world.faults import DropMessage, Rewrite, Selector
 
 
 @scenario(mutations=[HostDown("ucm-sub"), Setting("defaults.sip.stun_interval_s", 300.0)])
-async def publisher_crashes(lab: Lab, alice: Jabber) -> None:
+async def publisher_crashes(lab: Lab, alice: JabberUser) -> None:
     """Unified CM's publisher crashes: the path breaks behind the edge, and the phone registers at the subscriber."""
-    me = alice.node.name
+    me = alice.machine
     async with lab.step("alice signs in from the internet"):
         await alice.sign_in()
         await lab.expect(Registered(node="ucm-pub", device="CSFALICE", fresh=True))
@@ -48,9 +48,9 @@ async def publisher_crashes(lab: Lab, alice: Jabber) -> None:
 
 
 @scenario(clients={"alice": Inside}, mutations=[HostDown("ucm-sub")])
-async def publisher_crashes_inside(lab: Lab, alice: Jabber) -> None:
+async def publisher_crashes_inside(lab: Lab, alice: JabberUser) -> None:
     """The same without an edge: the connection itself breaks, and the phone goes to the subscriber at once."""
-    me = alice.node.name
+    me = alice.machine
     async with lab.step("alice signs in on the company's network"):
         await alice.sign_in()
         await lab.expect(Registered(node="ucm-pub", device="CSFALICE"))
@@ -72,7 +72,7 @@ async def publisher_crashes_inside(lab: Lab, alice: Jabber) -> None:
         WithFault(Rewrite(name="other words", find=b"Are you back?", replace=b"Are you there")),
     ],
 )
-async def im_and_presence_restarts(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+async def im_and_presence_restarts(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
     """IM and Presence restarts: both users are told, wait for their turn, and chat again with new passwords."""
     async with lab.step("both sign in"):
         await lab.together(alice.sign_in(), bob.sign_in())
@@ -98,26 +98,25 @@ async def im_and_presence_restarts(lab: Lab, alice: Jabber, bob: Jabber) -> None
     async with lab.step("and they write to each other"):
         await lab.wait(seconds(1))
         await alice.say("bob", "Are you back?")
-        await lab.expect(XmppStanza(node=bob.node.name, name="message", payload=containing("Are you back?")))
+        await lab.expect(XmppStanza(node=bob.machine, name="message", payload=containing("Are you back?")))
 
 
 LOST = DropMessage(name="a refresh is lost", where=Selector(target="expe", contains=b"REGISTER sip:"), times=1)
 
 
 @scenario(mutations=[HostDown("ucm-sub"), Setting("defaults.unified_cm.keepalive_interval_s", 240)])
-async def refresh_is_lost(lab: Lab, alice: Jabber) -> None:
+async def refresh_is_lost(lab: Lab, alice: JabberUser) -> None:
     """One refresh gets lost: the registration expires, and after timer F the client registers by the next path."""
-    me = alice.node.name
+    me = alice.machine
     async with lab.step("alice signs in from the internet"):
         await alice.sign_in()
         first = await lab.expect(Registered(node="ucm-pub", device="CSFALICE", fresh=True))
         granted = await lab.expect(SipResponse(node=me, status=200, method="REGISTER"))
         lab.check(b"\r\nExpires: 120\r\n" in granted.payload, "Unified CM grants 120 s")
 
-    with lab.fault(LOST):
-        async with lab.step("the refresh after 115 s never arrives"):
-            fired = await lab.expect(FaultFired(fault=LOST.name), within=seconds(116))
-            lab.check(114 < fired.at - first.at < 116, "the client refreshes 5 s before expiry")
+    async with lab.fault(LOST), lab.step("the refresh after 115 s never arrives"):
+        fired = await lab.expect(FaultFired(fault=LOST.name), within=seconds(116))
+        lab.check(114 < fired.at - first.at < 116, "the client refreshes 5 s before expiry")
 
     async with lab.step("the registration expires"):
         gone = await lab.expect(Unregistered(node="ucm-pub", device="CSFALICE", reason="expired"), within=seconds(16))

@@ -6,13 +6,13 @@ then gets no response from this peer ("Expressway Administrator Guide X15.5, Net
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     AddressBlocked,
     AddressUnblocked,
     ClientState,
     ConnectionsRefused,
     HttpResponse,
+    JabberUser,
     Lab,
     Registered,
     Setting,
@@ -38,10 +38,10 @@ PROTECTION = "defaults.protection"
     ],
     limit=2000,
 )
-async def sixth_wrong_password_blocks_the_address(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+async def sixth_wrong_password_blocks_the_address(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
     """The sixth wrong password blocks the address for ten minutes: silence, whoever asks from there. Others go on."""
-    me = alice.node.name
-    address = alice.node.host.address()
+    me = alice.machine
+    address = alice.address
     blocked = AddressBlocked(node="expe", address=address, reason="HTTP proxy authorization failure", seconds=BLOCK_S)
 
     refused = HttpResponse(node=me, peer="expe", status=401)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 
-from edgesim.clients.jabber import Jabber
 from edgesim.edge.descriptor import wrap
 from edgesim.http import HttpClient, Response
 from edgesim.pki import client_context
@@ -14,6 +13,7 @@ from edgesim.scenario import (
     HostDown,
     HttpRequest,
     HttpResponse,
+    JabberUser,
     Lab,
     Setting,
     WithFault,
@@ -38,7 +38,7 @@ async def as_bob(lab: Lab, url: str, body: bytes = b"") -> Response:
 
     async def ask() -> Response:
         web = HttpClient(node.journal, ssl=client_context(node.trusts["system"], keylog=node.keylog))
-        address = lab.host("expe").address("outer-dmz")
+        address = lab.address("expe", "outer-dmz")
         try:
             first = "https://expe.example.com:8443/ZXhhbXBsZS5jb20/get_edge_config?service_name=_cisco-uds"
             signed = await web.request("GET", first, headers=headers, address=address, timeout=10)
@@ -77,14 +77,14 @@ async def administration_from_outside(lab: Lab) -> None:
 
 
 @scenario(mutations=[Setting("users.alice.password", "another"), HostDown("imp-pub")])
-async def wrong_password_in_soap(lab: Lab, alice: Jabber) -> None:
+async def wrong_password_in_soap(lab: Lab, alice: JabberUser) -> None:
     """A password that is wrong at IM and Presence alone: no session key, so no chat; the phone is not concerned."""
     lab.never(XmppSession(node="imp-pub"))
     forge = Rewrite(
         name="another password", where=Selector(target="imp-pub"), find=b"alice-secret", replace=b"alice-secreT"
     )
     async with lab.step("alice signs in"):
-        with lab.fault(forge):
+        async with lab.fault(forge):
             signed = await alice.sign_in()
             await lab.expect(FaultFired(fault="another password"))
         lab.check(signed.phone and not signed.chat, "phone without chat")
@@ -92,22 +92,22 @@ async def wrong_password_in_soap(lab: Lab, alice: Jabber) -> None:
 
 
 @scenario(clients={}, mutations=[HostDown("imp-pub"), Setting("users.bob.im_presence", False)])
-async def a_message_reaches_each_session_once(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+async def a_message_reaches_each_session_once(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
     """Bob is signed in twice: a message to one session is for that one, one to him for each, and each comes once."""
     again = lab.client("bob")
     async with lab.step("alice, and bob on two machines"):
         for signed in await lab.together(alice.sign_in(), bob.sign_in(), again.sign_in()):
             lab.check(signed.chat, "chat")
-    assert bob.chat is not None and again.chat is not None
     async with lab.step("to one of his sessions"):
-        await alice.say(str(bob.chat.boundjid.full), "for one")
+        await alice.say((await bob.look()).jid, "for one")
         await lab.wait(seconds(2))
-        lab.check([text for _, text in bob.messages] == ["for one"] and not again.messages, "that one alone, once")
+        lab.check([text for _, text in await bob.messages()] == ["for one"], "that one, once")
+        lab.check(not await again.messages(), "that one alone")
     async with lab.step("to him"):
         await alice.say("bob", "for both")
         await lab.wait(seconds(2))
         for client in (bob, again):
-            got = [text for _, text in client.messages if text == "for both"]
-            lab.check(got == ["for both"], f"{client.node.name} once")
+            got = [text for _, text in await client.messages() if text == "for both"]
+            lab.check(got == ["for both"], f"{client.machine} once")
         stanza = XmppStanza(name="message", payload=containing("for both"))
-        lab.check(len([one for one in lab.matches(stanza) if one.node in ("jabber-2", again.node.name)]) == 2, "twice")
+        lab.check(len([one for one in lab.matches(stanza) if one.node in ("jabber-2", again.machine)]) == 2, "twice")

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
-from edgesim.scenario import DnsAnswer, HttpResponse, Inside, Lab, Registered, Setting, containing, scenario, seconds
+from edgesim.scenario import (
+    DnsAnswer,
+    HttpResponse,
+    Inside,
+    JabberUser,
+    Lab,
+    Registered,
+    Setting,
+    containing,
+    scenario,
+    seconds,
+)
 
 GATE = {"expressway_e.expe.release": "X12.5", "expressway_c.expc.release": "X12.5"}
 BEFORE = {"expressway_e.expe.release": "X12.4", "expressway_c.expc.release": "X12.4"}
@@ -16,9 +26,9 @@ BEFORE = {"expressway_e.expe.release": "X12.4", "expressway_c.expc.release": "X1
     breaks="NET-11.cisco-uds-inside",
     mutations=[Setting("expressway_c.expc.release", "X12.4"), Setting("dns.cisco_uds", True)],
 )
-async def not_needed_from_x12_5(lab: Lab, alice: Jabber, bob: Jabber, carol: Jabber) -> None:
+async def not_needed_from_x12_5(lab: Lab, alice: JabberUser, bob: JabberUser, carol: JabberUser) -> None:
     """Nothing answers to _cisco-uds inside: MRA does without. It is recommended for those who are inside."""
-    me = alice.node.name
+    me = alice.machine
 
     async def outside() -> None:
         async with lab.step("alice signs in through an edge that has no _cisco-uds"):
@@ -44,7 +54,7 @@ async def not_needed_from_x12_5(lab: Lab, alice: Jabber, bob: Jabber, carol: Jab
         Setting("dns.cisco_uds", True),
     ],
 )
-async def needed_before_x12_5(lab: Lab, alice: Jabber) -> None:
+async def needed_before_x12_5(lab: Lab, alice: JabberUser) -> None:
     """The same before X12.5: the edge configuration says NameError, and the client has no server to go on with."""
     lab.never(Registered(device="CSFALICE"))
 
@@ -53,24 +63,24 @@ async def needed_before_x12_5(lab: Lab, alice: Jabber) -> None:
         await lab.symptom("NET-04.cisco-uds-before-x12.5")
 
 
-async def _by_the_record(lab: Lab, alice: Jabber) -> None:
+async def _by_the_record(lab: Lab, alice: JabberUser) -> None:
     async with lab.step("alice signs in"):
         await alice.sign_in()
         asked = DnsAnswer(node="expc", name="_cisco-uds._tcp.example.com", answers=containing("10 10 8443 ucm-sub."))
         await lab.expect(asked)
         for node in ("ucm-pub", "ucm-sub"):
             record = containing(f"<priority>10</priority><weight>10</weight><port>8443</port><address>{node}.inside.")
-            await lab.expect(HttpResponse(node=alice.node.name, peer="expe", status=200, payload=record))
+            await lab.expect(HttpResponse(node=alice.machine, peer="expe", status=200, payload=record))
         await lab.expect(Registered(device="CSFALICE"), within=seconds(10))
 
 
 @scenario(shows="NET-11", changes=BEFORE, mutations=[Setting("dns.cisco_uds", False)])
-async def enough_before_x12_5(lab: Lab, alice: Jabber) -> None:
+async def enough_before_x12_5(lab: Lab, alice: JabberUser) -> None:
     """With the record, one for each Unified CM node, the older release signs users in."""
     await _by_the_record(lab, alice)
 
 
 @scenario(shows="NET-11", changes=GATE, mutations=[Setting("dns.cisco_uds", False)])
-async def used_from_x12_5(lab: Lab, alice: Jabber) -> None:
+async def used_from_x12_5(lab: Lab, alice: JabberUser) -> None:
     """Where the record is there, the newer release goes by it, too."""
     await _by_the_record(lab, alice)

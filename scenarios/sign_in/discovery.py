@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from edgesim.clients.jabber import Jabber
 from edgesim.deployment.people import User
 from edgesim.scenario import (
     HostDown,
     HttpRequest,
     HttpResponse,
+    JabberUser,
     Lab,
     Registered,
     Setting,
@@ -36,7 +36,7 @@ def record(edge: str, *, priority: int = 10, weight: int = 10) -> dict[str, str]
     breaks="NET-14.cisco-uds-outside",
     mutations=[Setting("dns.cisco_uds_outside", False)],
 )
-async def cisco_uds_leaks_outside(lab: Lab, alice: Jabber) -> None:
+async def cisco_uds_leaks_outside(lab: Lab, alice: JabberUser) -> None:
     """_cisco-uds that resolves outside: Jabber takes itself for inside and never tries the edge."""
     lab.never(Registered(device="CSFALICE"))
 
@@ -50,9 +50,9 @@ async def cisco_uds_leaks_outside(lab: Lab, alice: Jabber) -> None:
     deployment="pair",
     mutations=[HostDown("expe2")],
 )
-async def first_target_down(lab: Lab, alice: Jabber) -> None:
+async def first_target_down(lab: Lab, alice: JabberUser) -> None:
     """One SRV record an Expressway-E: when the first target is down, the client goes on to the next."""
-    me = alice.node.name
+    me = alice.machine
     async with lab.step("expe1 crashes"):
         await lab.crash("expe1")
 
@@ -84,7 +84,7 @@ async def sign_ins(lab: Lab, times: int) -> dict[str, int]:
     stranger = lab.client(User.stranger("mallory", "guess"))
     for _ in range(times):
         await stranger.sign_in()
-    came = HttpRequest(node=one_of("expe1", "expe2"), peer=stranger.node.name, target=containing("/get_edge_config"))
+    came = HttpRequest(node=one_of("expe1", "expe2"), peer=stranger.machine, target=containing("/get_edge_config"))
     shares = Counter(entry.node for entry in lab.matches(came))
     lab.report(**shares)
     lab.check(shares.total() == times, "each sign-in comes to one Expressway-E")
@@ -127,9 +127,9 @@ async def weights_share_the_load(lab: Lab) -> None:
     changes={"dns.collab_edge": False, "dns.extra": [record("expe1"), record("expe2", priority=20)]},
     mutations=[Setting("dns.extra", [record("expe1"), record("expe2")]), HostDown("expe2")],
 )
-async def priority_comes_before_weight(lab: Lab, alice: Jabber) -> None:
+async def priority_comes_before_weight(lab: Lab, alice: JabberUser) -> None:
     """Priorities of 10 and 20: the second is for when the first is down."""
-    me = alice.node.name
+    me = alice.machine
     reserve = lab.never(TcpOpened(node=me, peer="expe2", port=8443))
     async with lab.step("alice signs in, again and again"):
         for _ in range(12):

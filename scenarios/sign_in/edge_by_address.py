@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
-from edgesim.scenario import HttpResponse, Lab, Registered, Setting, TlsUp, XmppSession, containing, scenario, seconds
+from edgesim.scenario import (
+    HttpResponse,
+    JabberUser,
+    Lab,
+    Registered,
+    Setting,
+    TlsUp,
+    XmppSession,
+    containing,
+    scenario,
+    seconds,
+)
 
 BEFORE = {"expressway_e.expe.release": "X14.0.9", "expressway_c.expc.release": "X14.0.9"}
 FROM_THEN_ON = {"expressway_e.expe.release": "X14.1", "expressway_c.expc.release": "X14.1"}
@@ -11,9 +21,9 @@ BY_ADDRESS = b"<server><address>203.0.113.10</address><tlsPort>%d</tlsPort></ser
 BY_NAME = b"<server><address>expe.example.com</address><tlsPort>%d</tlsPort></server>"
 
 
-async def signs_in(lab: Lab, alice: Jabber, server: bytes) -> None:
+async def signs_in(lab: Lab, alice: JabberUser, server: bytes) -> None:
     """Sign in, and see how the edge configuration calls E's services, and that TLS asks for its name all the same."""
-    me = alice.node.name
+    me = alice.machine
     async with lab.step("alice signs in from the internet"):
         await alice.sign_in()
         for port in (5061, 5222, 8443):
@@ -32,12 +42,12 @@ async def signs_in(lab: Lab, alice: Jabber, server: bytes) -> None:
         Setting("defaults.client.sni", "none"),
     ],
 )
-async def edge_servers_by_address(lab: Lab, alice: Jabber) -> None:
+async def edge_servers_by_address(lab: Lab, alice: JabberUser) -> None:
     """From X14.1 on the edge configuration has E's address; the client knows its name by the record that led to it."""
     await signs_in(lab, alice, BY_ADDRESS)
 
 
 @scenario(changes=BEFORE, mutations=[Setting("expressway_c.expc.release", "X14.1")])
-async def edge_servers_by_name(lab: Lab, alice: Jabber) -> None:
+async def edge_servers_by_name(lab: Lab, alice: JabberUser) -> None:
     """Before X14.1 it has E's FQDN, which the client resolves for each service."""
     await signs_in(lab, alice, BY_NAME)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     Authentication,
     DnsAnswer,
     HostDown,
     HttpRequest,
     HttpResponse,
+    JabberUser,
     Lab,
     Registered,
     Setting,
@@ -32,9 +32,9 @@ from edgesim.scenario import (
         HostDown("imp-pub"),
     ],
 )
-async def first_sign_in(lab: Lab, alice: Jabber) -> None:
+async def first_sign_in(lab: Lab, alice: JabberUser) -> None:
     """A Jabber outside signs in through the edge: discovery, configuration, files, phone and chat."""
-    me = alice.node.name
+    me = alice.machine
     began = lab.now
 
     async with lab.step("alice signs in from the internet with name and password"):

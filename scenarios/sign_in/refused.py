@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
 from edgesim.deployment.people import User
 from edgesim.scenario import (
     Authentication,
     HttpRequest,
     HttpResponse,
+    JabberUser,
     Lab,
     Registered,
     Setting,
@@ -21,7 +21,7 @@ REALM = b'realm="Cisco-Edge"'
 OTHER_REALM = WithFault(Rewrite(name="another realm", find=REALM, replace=b'realm="Elsewhere"'))
 
 
-async def _signs_in(lab: Lab, bob: Jabber) -> None:
+async def _signs_in(lab: Lab, bob: JabberUser) -> None:
     """Sign in somebody else meanwhile, whom nobody refuses."""
     async with lab.step("bob signs in as ever"):
         await bob.sign_in()
@@ -29,9 +29,9 @@ async def _signs_in(lab: Lab, bob: Jabber) -> None:
 
 
 @scenario(mutations=[Setting("users.alice.password", "mistyped"), OTHER_REALM])
-async def wrong_password(lab: Lab, alice: Jabber, bob: Jabber) -> None:
+async def wrong_password(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
     """A wrong password: Unified CM's 401 inside, the edge's own 401 outside; another user signs in as ever."""
-    me = alice.node.name
+    me = alice.machine
     lab.never(Registered(device="CSFALICE"))
     lab.never(HttpResponse(node=me, status=200))
 
@@ -47,10 +47,10 @@ async def wrong_password(lab: Lab, alice: Jabber, bob: Jabber) -> None:
 
 
 @scenario(mutations=[OTHER_REALM])
-async def unknown_user(lab: Lab, bob: Jabber) -> None:
+async def unknown_user(lab: Lab, bob: JabberUser) -> None:
     """A user whom no cluster knows gets the same 401 as a wrong password, and no password is tried anywhere."""
     mallory = lab.client(User.stranger("mallory", "guess"))
-    me = mallory.node.name
+    me = mallory.machine
     lab.never(HttpRequest(node="ucm-pub", target=containing("/user/mallory/devices")))
 
     async def in_vain() -> None:
@@ -76,12 +76,12 @@ async def unknown_user(lab: Lab, bob: Jabber) -> None:
     breaks="NET-09.domain-on-c",
     mutations=[Setting("domains.enabled", [{"name": "example.com"}, {"name": "other.example"}])],
 )
-async def unknown_domain(lab: Lab, bob: Jabber) -> None:
+async def unknown_domain(lab: Lab, bob: JabberUser) -> None:
     """A domain that is not enabled on Expressway-C: 403 from Expressway-E itself, without asking C."""
     stranger = lab.client("alice")
     stranger.domain = "other.example"
     stranger.accept_untrusted = True  # E's certificate does not name the domain either
-    me = stranger.node.name
+    me = stranger.machine
     lab.never(HttpRequest(node="expc", key="user:alice"))
 
     async def in_vain() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     DnsAnswer,
     HostDown,
     HttpRequest,
     Inside,
+    JabberUser,
     Lab,
     Registered,
     Setting,
@@ -24,9 +24,9 @@ from edgesim.scenario import (
     clients={"alice": Inside},
     mutations=[Setting("dns.cisco_uds", False), HostDown("ucm-pub")],
 )
-async def sign_in_inside(lab: Lab, alice: Jabber) -> None:
+async def sign_in_inside(lab: Lab, alice: JabberUser) -> None:
     """A Jabber inside finds _cisco-uds and signs in directly."""
-    me = alice.node.name
+    me = alice.machine
     lab.never(TcpOpened(node=me, peer="expe"))
 
     async with lab.step("alice signs in on the company's network"):

@@ -12,8 +12,8 @@ from edgesim.scenario import DnsAnswer, Lab, Setting, scenario
 async def asks(lab: Lab, alice) -> None:
     """Somebody outside asks for the edge."""
     async with lab.step("the question"):
-        await alice.node.host.run(alice.node.resolver.query("_collab-edge._tls.example.com", "SRV"))
-        await lab.expect(DnsAnswer(node=alice.node.name, rcode="NOERROR", qtype="SRV"))
+        await lab.resolve(alice.machine, "_collab-edge._tls.example.com", "SRV")
+        await lab.expect(DnsAnswer(node=alice.machine, rcode="NOERROR", qtype="SRV"))
     lab.report(questions=1)
 '''
 
@@ -78,9 +78,9 @@ from edgesim.world.faults import Delay, Selector
 @scenario()
 async def delayed(lab: Lab, alice) -> None:
     async with lab.step("five questions"):
-        with lab.fault(Delay(name="slow", where=Selector(target="dns-outside"), seconds=0.001)):
+        async with lab.fault(Delay(name="slow", where=Selector(target="dns-outside"), seconds=0.001)):
             for number in range(5):
-                await alice.node.host.run(alice.node.resolver.query(f"host{number}.example.com", "A"))
+                await lab.resolve(alice.machine, f"host{number}.example.com")
     lab.check(True, "it waited")
 """
 

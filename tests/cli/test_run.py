@@ -150,7 +150,7 @@ def test_a_sweep_says_how_many_journals_differ(here: Path) -> None:
         "        lab.check(True, 'an assertion')\n"
         "        for user in ('alice', 'bob') if name == 'company' else ():\n"
         "            lab.client(user)\n"
-        "        for number in range(lab.world.entropy('story').randrange(1, 1000) if name != 'fixed' else 1):\n"
+        "        for number in range(lab.entropy('story').randrange(1, 1000) if name != 'fixed' else 1):\n"
         "            lab.note(str(number))\n"
         "    play.__name__ = name\n"
         "    return scenario(without=['expe', 'expc', 'ucm-pub', 'ucm-sub', 'imp-pub'])(play)\n\n\n"

@@ -331,7 +331,7 @@ def test_nobody_logs_in_to_a_host_that_is_down() -> None:
         (b"", "no JSON"),
         (b"[" * 100_000, "no JSON"),
         (b"[]", "a command is an object"),
-        (b"{}", "there are add-fault, blocked"),
+        (b"{}", "there are add-ca, add-contact"),
         (b'{"command":"explode"}', "no command 'explode'"),
         (b'{"command":["status"]}', "no command"),
         (b'{"command":"crash"}', "crash: host"),

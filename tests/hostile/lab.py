@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from edgesim.clients.jabber import Jabber
+from edgesim.control import InProcess
 from edgesim.deployment import builtin
 from edgesim.journal import Entry, Event
 from edgesim.lab import RunningLab
@@ -175,7 +176,7 @@ class Arena:
         assert not alice, "alice lost her registration"
         assert self.alice.phone is not None and self.alice.phone.registered
         await self.alice.sign_out()
-        assert await stop_and_look(self.lab) == []
+        assert await stop_and_look(InProcess(self.lab), self.world.kind) == []
         await self.world.stop("mallory")
         await self.world.stop("trudy")
 

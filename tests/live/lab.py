@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edgesim.control import InProcess
 from edgesim.deployment import Deployment, builtin
 from edgesim.journal import Entry, Event
 from edgesim.lab import RunningLab, free_network, on_loopback
@@ -85,7 +86,7 @@ class LiveLab:
         await self.lab.start()
         self._started.set()
         await self._stop.wait()
-        self.left = await stop_and_look(self.lab)
+        self.left = await stop_and_look(InProcess(self.lab), self.world.kind)
 
     def within(self, work: Coroutine[Any, Any, T], timeout: float = 30.0) -> T:
         """Run a coroutine in the lab's own loop, from another thread."""

@@ -24,7 +24,7 @@ def test_a_name_server_fails(rcode: str | None, times: int | None, seen: Matcher
     @scenario()
     async def story(lab: Lab) -> None:
         alice = lab.client("alice")
-        with lab.dns_failure("dns-outside", EDGE, "SRV", rcode=rcode, times=times):
+        async with lab.dns_failure("dns-outside", EDGE, "SRV", rcode=rcode, times=times):
             signed = await alice.sign_in()
             await lab.expect(seen)
         lab.check(signed.ok is signs_in, f"it came to {signed}")
@@ -37,7 +37,7 @@ def test_a_name_server_fails(rcode: str | None, times: int | None, seen: Matcher
 def test_only_name_servers_fail() -> None:
     @scenario()
     async def story(lab: Lab) -> None:
-        with lab.dns_failure("ucm-pub"):
+        async with lab.dns_failure("ucm-pub"):
             pass
 
     verdict = run(story, Options()).verdict

@@ -11,6 +11,7 @@ import pytest
 
 from edgesim.scenario import Lab, Outcome
 from edgesim.scenario.run import Options, run
+from edgesim.world import Host
 from edgesim.world.faults import DropDatagram
 from tests.exploration import Case
 from tests.scenario.stories import judged
@@ -26,41 +27,46 @@ def _forget() -> Any:
     kept.clear()
 
 
+async def machine(lab: Lab) -> Host:
+    """Return a machine of clients, which a script may do everything with."""
+    return (await lab.script("jabber-1")).node.host
+
+
 async def listens(lab: Lab) -> None:
     lab.check(True, "an assertion")
 
     async def listen() -> None:
         loop = asyncio.get_running_loop()
-        kept.append(await loop.create_server(asyncio.Protocol, lab.host("jabber-1").address(), 5060))
+        kept.append(await loop.create_server(asyncio.Protocol, lab.address("jabber-1"), 5060))
 
-    await lab.host("jabber-1").run(listen())
+    await (await lab.script("jabber-1")).run(listen())
 
 
 async def connects(lab: Lab) -> None:
     lab.check(True, "an assertion")
 
     async def connect() -> None:
-        server = lab.host("dns-outside").address()
+        server = lab.address("dns-outside")
         kept.append(await asyncio.get_running_loop().create_connection(asyncio.Protocol, server, 53))
 
-    await lab.host("jabber-1").run(connect())
+    await (await lab.script("jabber-1")).run(connect())
 
 
 async def binds(lab: Lab) -> None:
     lab.check(True, "an assertion")
 
     async def bind() -> None:
-        local = (lab.host("jabber-1").address(), 5060)
+        local = (lab.address("jabber-1"), 5060)
         kept.append(
             await asyncio.get_running_loop().create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=local)
         )
 
-    await lab.host("jabber-1").run(bind())
+    await (await lab.script("jabber-1")).run(bind())
 
 
 async def spawns(lab: Lab) -> None:
     lab.check(True, "an assertion")
-    lab.host("jabber-1").spawn(asyncio.sleep(500), name="too long")
+    (await machine(lab)).spawn(asyncio.sleep(500), name="too long")
 
 
 async def spawns_outside_hosts(lab: Lab) -> None:
@@ -74,7 +80,7 @@ async def schedules(lab: Lab) -> None:
     async def schedule() -> None:
         asyncio.get_running_loop().call_later(500, kept.clear)
 
-    await lab.host("jabber-1").run(schedule())
+    await (await lab.script("jabber-1")).run(schedule())
 
 
 async def counts(lab: Lab) -> None:
@@ -84,12 +90,12 @@ async def counts(lab: Lab) -> None:
         def leaks(self) -> list[str]:
             return ["a dialog that nobody ended: 1@example.com"]
 
-    lab.host("jabber-1").services["calls"] = Calls()
+    (await machine(lab)).services["calls"] = Calls()
 
 
 async def breaks(lab: Lab) -> None:
     lab.check(True, "an assertion")
-    lab.world.faults.add(DropDatagram(name="forgotten rule"))
+    await lab.put(DropDatagram(name="forgotten rule"))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +126,7 @@ async def task_with_a_reference(lab: Lab) -> None:
 
 
 async def task_without(lab: Lab) -> None:
-    lab.host("jabber-1").spawn(fails(), name="fails")
+    (await machine(lab)).spawn(fails(), name="fails")
 
 
 async def task_in_a_circle(lab: Lab) -> None:
@@ -159,7 +165,7 @@ def test_an_error_that_no_code_asked_for_fails_a_story_whenever_the_collector_co
 
 def test_an_error_that_is_asked_for_late_is_handled() -> None:
     async def story(lab: Lab) -> None:
-        task = lab.host("jabber-1").spawn(fails(), name="fails")
+        task = (await machine(lab)).spawn(fails(), name="fails")
         await lab.wait(100)
         lab.check(isinstance(task.exception(), ZeroDivisionError), "the error is there")
 
@@ -185,7 +191,7 @@ def test_a_sip_request_that_nobody_answers_is_a_leak_and_one_that_is_answered_la
     def story(answers_after: float | None) -> Callable[[Lab], Awaitable[None]]:
         async def play(lab: Lab) -> None:
             lab.check(True, "an assertion")
-            node = lab.inner.node("inside-1")
+            node = (await lab.script("inside-1")).node
 
             async def answer(request: Request, connection: Connection) -> None:
                 if answers_after is not None:
@@ -231,9 +237,9 @@ def test_what_is_put_away_is_no_leak() -> None:
         kept[0].close()
         kept[1][0].close()
         kept[2][0].close()
-        task = lab.host("jabber-1").spawn(asyncio.sleep(1), name="short")
+        task = (await machine(lab)).spawn(asyncio.sleep(1), name="short")
         await task
-        with lab.fault(DropDatagram(name="for a while"), may_stay_idle=True):
+        async with lab.fault(DropDatagram(name="for a while"), may_stay_idle=True):
             pass
 
     verdict = judged(story)

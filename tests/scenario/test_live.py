@@ -92,7 +92,7 @@ def test_leaks_show_there_too() -> None:
 
     async def story(lab: Lab) -> None:
         lab.check(True, "an assertion")
-        host = lab.host("jabber-1")
+        host = (await lab.script("jabber-1")).node.host
 
         async def listen() -> None:
             loop = asyncio.get_running_loop()

@@ -51,7 +51,7 @@ SCENARIOS = (
 @scenario(without=SERVERS, tags=["smoke"])
 async def passes(lab: Lab) -> None:
     """It passes."""
-    lab.report(draw=lab.world.entropy("x").randrange(10**6))
+    lab.report(draw=lab.entropy("x").randrange(10**6))
     lab.check(True, "an assertion")
 
 
@@ -135,6 +135,7 @@ def test_a_file_that_is_broken_is_an_error_of_collection(suite: Suite) -> None:
 LAB_TESTS = """
 import asyncio
 import pytest
+from edgesim.control import Hosts
 from edgesim.scenario import Lab, DnsQuery, Note
 
 CLIENTS_ONLY = pytest.mark.edgesim(
@@ -182,8 +183,9 @@ class TestMethods:
 @pytest.mark.edgesim(changes={"users.alice.password": "other"}, without=["expe", "expc", "imp-pub"], seed=7)
 async def test_marker(lab):
     assert lab.deployment.user("alice").password == "other"
-    assert lab.world.seed == 7
-    assert lab.host("ucm-pub").state.value == "up" and lab.host("expe").state.value == "off"
+    assert lab.seed == 7
+    states = {host.name: host.state for host in (await lab.ask(Hosts())).hosts}
+    assert states["ucm-pub"] == "up" and states["expe"] == "off"
 
 
 def test_sync(lab):
@@ -293,7 +295,7 @@ async def test_never(lab):
 
 
 async def test_leak(lab):
-    lab.host("jabber-1").spawn(asyncio.sleep(500), name="forgotten")
+    (await lab.script("jabber-1")).node.host.spawn(asyncio.sleep(500), name="forgotten")
 
 
 @pytest.mark.edgesim(limit=30)
@@ -335,7 +337,7 @@ async def test_expectation(lab):
 
 
 async def test_of_a_wrong_name(lab):
-    lab.host("nosuch")  # line 17
+    lab.address("nosuch")  # line 17
 
 
 async def test_in_a_helper(lab):
@@ -348,7 +350,7 @@ def test_sync(lab):
 
 async def test_with_a_cause(lab):
     try:
-        lab.host("nosuch")
+        lab.address("nosuch")
     except LookupError as error:
         raise RuntimeError("after it") from error  # line 32
 """

@@ -7,11 +7,21 @@ from typing import Any
 
 import pytest
 
-from edgesim.clients.jabber import Jabber
+from edgesim.control import Hosts
 from edgesim.http import HttpClient
 from edgesim.journal import events
 from edgesim.node import Node
-from edgesim.scenario import Inside, Lab, Malformed, Outcome, SipRequest, SipResponse, Unregistered, containing
+from edgesim.scenario import (
+    Inside,
+    JabberUser,
+    Lab,
+    Malformed,
+    Outcome,
+    SipRequest,
+    SipResponse,
+    Unregistered,
+    containing,
+)
 from edgesim.scenario.scripted import ScriptedHost
 from edgesim.sip import Request
 from tests.scenario.stories import judged, played
@@ -40,7 +50,7 @@ def register(script: ScriptedHost, port: int, *, branch: str = "z9hG4bK1", route
 # ---- a Unified CM node that refuses
 
 
-async def refused(lab: Lab, alice: Jabber) -> None:
+async def refused(lab: Lab, alice: JabberUser) -> None:
     """A Unified CM node that answers 403 with a Warning: the client does not register with it."""
     script = await lab.script("ucm-sub")
     line = await script.listen_sip(5060)
@@ -52,7 +62,7 @@ async def refused(lab: Lab, alice: Jabber) -> None:
 
     async with lab.step("alice signs in, and the first node of her group refuses her"):
         await lab.together(node(), alice.sign_in())
-        refusal = SipResponse(node=alice.node.name, peer="ucm-sub", status=403, payload=containing("mismatch"))
+        refusal = SipResponse(node=alice.machine, peer="ucm-sub", status=403, payload=containing("mismatch"))
         await lab.expect(refusal)
 
 
@@ -71,7 +81,7 @@ def test_a_scripted_unified_cm_refuses_a_registration() -> None:
 
 
 def test_what_a_script_does_not_expect_fails_the_scenario_and_is_shown() -> None:
-    async def story(lab: Lab, alice: Jabber) -> None:
+    async def story(lab: Lab, alice: JabberUser) -> None:
         script = await lab.script("ucm-sub")
         line = await script.listen_sip(5060)
         await lab.together(line.receive("INVITE"), alice.sign_in())
@@ -83,7 +93,7 @@ def test_what_a_script_does_not_expect_fails_the_scenario_and_is_shown() -> None
 
 
 def test_what_a_script_leaves_unread_fails_the_scenario_and_is_shown() -> None:
-    async def story(lab: Lab, alice: Jabber) -> None:
+    async def story(lab: Lab, alice: JabberUser) -> None:
         script = await lab.script("ucm-sub")
         await script.listen_sip(5060)
         lab.check(True, "an assertion")
@@ -151,7 +161,7 @@ def test_a_scripted_web_server() -> None:
     async def story(lab: Lab) -> None:
         script = await lab.script("ucm-pub")
         web = await script.listen_http(8443, service="tomcat")
-        client = lab.inner.node("inside-1")
+        client = (await lab.script("inside-1")).node
         url = "https://ucm-pub.inside.example.com:8443/cucm-uds/version"
 
         async def server() -> None:
@@ -213,15 +223,19 @@ def test_octets_left_over_and_connections_not_taken_are_unread() -> None:
 # ---- taking a place
 
 
+async def life(lab: Lab, host: str) -> int:
+    (found,) = (each for each in (await lab.ask(Hosts())).hosts if each.name == host)
+    return found.incarnation
+
+
 def test_a_product_that_runs_gives_way_and_a_machine_is_not_given_twice() -> None:
     async def story(lab: Lab) -> None:
-        first = lab.host("ucm-pub")
-        incarnation = first.incarnation
+        incarnation = await life(lab, "ucm-pub")
         script = await lab.script("ucm-pub")
-        lab.check(first.incarnation == incarnation + 1, "the product was stopped")
+        lab.check(await life(lab, "ucm-pub") == incarnation + 1, "the product was stopped")
         lab.check(await lab.script("ucm-pub") is script, "one script a host")
         await lab.script("jabber-1")
-        lab.check(lab.client("alice").node.name == "jabber-2", "a scripted machine is not free")
+        lab.check(lab.client("alice").machine == "jabber-2", "a scripted machine is not free")
         with pytest.raises(LookupError, match="no host 'nobody'"):
             await lab.script("nobody")
         with pytest.raises(LookupError, match="no certificate 'nothing'; there are "):

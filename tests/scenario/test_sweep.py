@@ -25,7 +25,7 @@ SERVERS = ("expe", "expc", "ucm-pub", "ucm-sub", "imp-pub")
 @scenario(without=SERVERS)
 async def draws(lab: Lab) -> None:
     """Draws a number."""
-    lab.report(number=lab.world.entropy("test").randrange(1000))
+    lab.report(number=lab.entropy("test").randrange(1000))
     lab.check(True, "an assertion")
 
 
@@ -33,13 +33,13 @@ async def draws(lab: Lab) -> None:
 async def dies(lab: Lab) -> None:
     """Takes its process with it, under seed 2."""
     lab.check(True, "an assertion")
-    if lab.world.seed == 2:
+    if lab.seed == 2:
         os._exit(7)
 
 
 @scenario(without=SERVERS)
 async def fails(lab: Lab) -> None:
-    lab.check(lab.world.seed != 3, "the seed is not three")
+    lab.check(lab.seed != 3, "the seed is not three")
 '''
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from edgesim.clients.jabber import Jabber
 from edgesim.scenario import (
     DnsQuery,
     FaultFired,
     HostDown,
     HostStateChanged,
+    JabberUser,
     Lab,
     Mutation,
     Note,
@@ -362,7 +362,7 @@ def test_a_mistake_in_the_code_is_shown_with_its_line_and_without_a_ladder() -> 
 
 
 def test_what_a_client_says_of_its_own_failure_is_told() -> None:
-    async def story(lab: Lab, alice: Jabber) -> None:
+    async def story(lab: Lab, alice: JabberUser) -> None:
         await alice.sign_in()
         await lab.expect(Registered(device="CSFALICE"), within=5)
 
@@ -378,12 +378,12 @@ def test_an_unexpected_error_names_the_scenarios_line_and_the_innermost() -> Non
     async def story(lab: Lab) -> None:
         nonlocal where
         where = line(1)
-        lab.host("no-such-host")
+        lab.address("no-such-host")
 
     verdict = judged(story)
     assert verdict.outcome is Outcome.FAILED
-    assert verdict.reason.startswith("LookupError: no host 'no-such-host'; there are ")
-    assert verdict.where.startswith(f"{HERE}{where}, by way of edgesim/lab/lab.py:")
+    assert verdict.reason.startswith("LookupError: no host is called 'no-such-host' (")
+    assert verdict.where.startswith(f"{HERE}{where}, by way of edgesim/deployment/inventory.py:")
 
 
 def test_a_plain_assert_fails_but_counts_as_no_assertion() -> None:
@@ -403,7 +403,7 @@ def test_a_host_that_goes_down_under_the_story_fails_it() -> None:
 
     async def story(lab: Lab) -> None:
         lab.check(True, "an assertion")
-        host = lab.host("jabber-1")
+        host = (await lab.script("jabber-1")).node.host
 
         async def crash() -> None:
             await lab.wait(1)
@@ -445,7 +445,7 @@ def test_a_deployment_that_cannot_be_had_could_not_run(options: dict[str, Any], 
 
 
 def test_more_clients_than_machines_could_not_run() -> None:
-    async def story(lab: Lab, alice: Jabber, bob: Jabber, carol: Jabber) -> None:
+    async def story(lab: Lab, alice: JabberUser, bob: JabberUser, carol: JabberUser) -> None:
         lab.client("alice")
 
     verdict = judged(story)
@@ -453,7 +453,7 @@ def test_more_clients_than_machines_could_not_run() -> None:
     assert verdict.reason == "deployment 'small' has no free client machine in zone 'internet'"
     assert verdict.where.startswith(HERE)
 
-    async def unknown(lab: Lab, zoe: Jabber) -> None:
+    async def unknown(lab: Lab, zoe: JabberUser) -> None:
         lab.check(True, "an assertion")
 
     assert "zoe" in judged(unknown).reason
@@ -509,16 +509,8 @@ NO_DNS = DropDatagram(name="no questions", where=Selector(target="dns-outside", 
 
 
 async def _asks(lab: Lab) -> None:
-    resolver = lab.inner.node("jabber-1").resolver
-    await lab.host("jabber-1").run(_resolve(resolver))
+    await lab.resolve("jabber-1", "expe.example.com")
     await lab.expect(DnsQuery(node="dns-outside", name=containing("expe")), within=1)
-
-
-async def _resolve(resolver: Any) -> None:
-    from edgesim.dns import DnsError
-
-    with contextlib.suppress(DnsError):
-        await resolver.query("expe.example.com", "A")
 
 
 def test_mutations_turn_a_story_red_and_say_so() -> None:
@@ -555,7 +547,7 @@ def test_a_mutation_whose_fault_never_fires_shows_nothing() -> None:
 
 def test_each_firing_of_a_fault_is_journalled_and_can_be_expected() -> None:
     async def story(lab: Lab) -> None:
-        with lab.fault(replace(NO_DNS, times=1)):
+        async with lab.fault(replace(NO_DNS, times=1)):
             await _asks(lab)
             fired = await lab.expect(FaultFired(fault="no questions", fault_kind="DropDatagram", node="jabber-1"))
             lab.check(len(lab.matches(FaultFired())) == 1, "its budget is one")

@@ -147,12 +147,12 @@ REFUSAL = RefuseConnection(name="refusal", where=Selector(target="expe", port=84
 
 
 async def fault_at_a_stranger(lab: Lab) -> None:
-    with lab.fault(replace(LOSS, where=Selector(target="expx"))):
+    async with lab.fault(replace(LOSS, where=Selector(target="expx"))):
         pass
 
 
 async def partition_with_a_stranger(lab: Lab) -> None:
-    with lab.partition("expe", "expcc"):
+    async with lab.partition("expe", "expcc"):
         pass
 
 
@@ -165,17 +165,17 @@ async def partition_never_entered(lab: Lab) -> None:
 
 
 async def fault_that_meets_nothing(lab: Lab) -> None:
-    with lab.fault(LOSS):
+    async with lab.fault(LOSS):
         await lab.wait(5)
 
 
 async def fault_that_may_stay_idle(lab: Lab) -> None:
-    with lab.fault(LOSS, may_stay_idle=True):
+    async with lab.fault(LOSS, may_stay_idle=True):
         await lab.wait(5)
 
 
 async def fault_that_fires(lab: Lab) -> None:
-    with lab.fault(REFUSAL):
+    async with lab.fault(REFUSAL):
         assert not (await lab.client("alice").sign_in()).ok
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from edgesim.control import InProcess
 from edgesim.deployment import DeploymentError, load
 from edgesim.journal import Entry, Event, events
 from edgesim.lab import RunningLab
@@ -51,11 +52,12 @@ def ports(lab: RunningLab, host: str) -> list[int]:
 
 
 async def there_and_back(lab: RunningLab) -> MediaPath:
-    path = await MediaPath.open(lab, lab.node("jabber-1"))
-    path.send()
+    path = await MediaPath.open(InProcess(lab), lab.deployment, "jabber-1")
+    await path.send()
+    end = lab.held.media(lab.node("jabber-1"), path.client[1])
     async with asyncio.timeout(1):
-        packet, source = await path.client[0].receive()
-        report, _ = await path.client[1].receive()
+        packet, source = await end.rtp.receive()
+        report, _ = await end.rtcp.receive()
     assert (packet[:2], source) == (b"\x80\x00", ("203.0.113.10", 36002))
     assert report[:2] == b"\x80\xc9"
     return path
@@ -80,10 +82,9 @@ def test_a_large_system_multiplexes_on_other_ports() -> None:
         probe = lab.deployment.mra.media_probe
         assert probe is not None and probe.edge_port == 36012
         assert ports(lab, "expe") == [*range(36000, 36014)]
-        path = await MediaPath.open(lab, lab.node("jabber-1"))
-        path.send()
-        async with asyncio.timeout(1):
-            await path.client[0].receive()
+        path = await MediaPath.open(InProcess(lab), lab.deployment, "jabber-1")
+        await path.send()
+        await path.receive(within=1)
         await path.close()
 
     play(story, changes)
@@ -91,10 +92,9 @@ def test_a_large_system_multiplexes_on_other_ports() -> None:
 
 def test_media_finds_its_way_in_a_cluster() -> None:
     async def story(lab: RunningLab) -> None:
-        path = await MediaPath.open(lab, lab.node("jabber-1"))
-        path.send()
-        async with asyncio.timeout(1):
-            await path.client[0].receive()
+        path = await MediaPath.open(InProcess(lab), lab.deployment, "jabber-1")
+        await path.send()
+        await path.receive(within=1)
         await path.close()
 
     lab = play(story, {"mra.media_probe": {"to": "inside-1", "edge": "expe2", "core": "expc2"}}, "pair")

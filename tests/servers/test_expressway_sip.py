@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from edgesim.control import InProcess
 from edgesim.edge import service
 from edgesim.scenario.leaks import stop_and_look
 from edgesim.sip import Request, Response, parse_message
@@ -613,7 +614,9 @@ def test_nothing_is_left_behind() -> None:
         assert lab.client is not None
         await lab.node("jabber-1").host.run(lab.client.close())
         lab.client = None
-        assert [one for one in await stop_and_look(lab) if "expe" in one or "expc" in one] == []
+        assert [
+            one for one in await stop_and_look(InProcess(lab), lab.world.kind) if "expe" in one or "expc" in one
+        ] == []
 
     run(main)
 

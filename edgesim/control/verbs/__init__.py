@@ -2,17 +2,35 @@
 
 from edgesim.control.verbs import (
     certificates,
+    clients,
     faults,
     journal,
+    leftovers,
     lifecycle,
     links,
+    media,
+    names,
     paths,
     protection,
     services,
     views,
 )
 
-SUBJECTS = (views, journal, lifecycle, links, paths, faults, protection, certificates, services)
+SUBJECTS = (
+    certificates,
+    clients,
+    faults,
+    journal,
+    leftovers,
+    lifecycle,
+    links,
+    media,
+    names,
+    paths,
+    protection,
+    services,
+    views,
+)
 """Every file of verbs. A new verb in one of them needs no line here, a new file does."""
 
 __all__ = ["SUBJECTS"]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from edgesim.control.carrier import ControlError
+from edgesim.control.carrier import ControlError, Unsupported
 from edgesim.control.command import Done, LabCommand, Seconds, Site, verb
 from edgesim.world import SECOND, Capability, World
 from edgesim.world.faults import (
@@ -37,7 +37,7 @@ FaultKind = Literal[
     "drop-message",
     "reset-connection",
 ]
-KINDS: dict[str, type[Fault]] = {
+KINDS: dict[FaultKind, type[Fault]] = {
     "refuse-connection": RefuseConnection,
     "black-hole": BlackHole,
     "delay": Delay,
@@ -52,10 +52,11 @@ NAMES = {cls: name for name, cls in KINDS.items()}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultRow:
-    """A fault rule in force: its id, its kind, and what it does to which traffic, in words."""
+    """A fault rule in force: its id, its kind, its name, and what it does to which traffic, in words."""
 
     number: int
     kind: str
+    label: str
     text: str
 
 
@@ -107,9 +108,10 @@ class AddFault(LabCommand[FaultAdded]):
 
 @verb("remove-fault")
 class RemoveFault(LabCommand[Done]):
-    """Lift a fault rule by its id; without one, all."""
+    """Lift a fault rule by its id; without one, all. ``may_be_gone`` takes one for lifted whose budget is spent."""
 
     number: int | None = None
+    may_be_gone: bool = False
 
     async def work(self, site: Site) -> Done:
         faults = site.lab.world.faults
@@ -117,7 +119,7 @@ class RemoveFault(LabCommand[Done]):
         if self.number is None:
             faults.clear()
             return Done(text=f"{len(rules)} lifted")
-        if self.number not in rules:
+        if self.number not in rules and not self.may_be_gone:
             there = ", ".join(map(str, rules)) or "none"
             raise ControlError(f"no fault {self.number} is in force; there is {there}")
         faults.remove(self.number)
@@ -136,11 +138,31 @@ class Faults(LabCommand[FaultTable]):
 # ---- rules
 
 
+def command_of(rule: Fault, now_ns: int) -> AddFault:
+    """Return the command that puts a rule in force at a lab time."""
+    return AddFault(
+        kind=NAMES[type(rule)],
+        label=rule.name,
+        source=rule.where.source,
+        target=rule.where.target,
+        port=rule.where.port,
+        protocol=rule.where.protocol,
+        contains=rule.where.contains,
+        probability=rule.probability,
+        times=rule.times,
+        seconds=None if rule.until_ns is None else (rule.until_ns - now_ns) / SECOND,
+        delay_ms=rule.seconds * 1000 if isinstance(rule, Delay) else None,
+        find=rule.find if isinstance(rule, Rewrite) else None,
+        replace=rule.replace if isinstance(rule, Rewrite) else None,
+        offset=rule.offset if isinstance(rule, FlipByte) else 0,
+    )
+
+
 def rule_of(wanted: AddFault, world: World) -> Fault:
     """Return the rule that a command describes. Raises `ControlError`."""
     cls = KINDS[wanted.kind]
     if cls.place == "wire" and Capability.LATENCY not in world.capabilities:
-        raise ControlError(f"the {world.kind} world cannot do {wanted.kind}: packets there travel as they like")
+        raise Unsupported(f"the {world.kind} world cannot do {wanted.kind}: packets there travel as they like")
     common = {
         "name": wanted.label or wanted.kind,
         "where": Selector(
@@ -191,4 +213,4 @@ def _row(number: int, rule: Fault, world: World) -> FaultRow:
         parts.append(f"{rule.times} times at most")
     if rule.until_ns is not None:
         parts.append(f"for {max(rule.until_ns - world.now(), 0) / SECOND:.0f} s more")
-    return FaultRow(number=number, kind=NAMES[type(rule)], text=", ".join(parts) or "everything")
+    return FaultRow(number=number, kind=NAMES[type(rule)], label=rule.name, text=", ".join(parts) or "everything")

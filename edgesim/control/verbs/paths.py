@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from edgesim.control.carrier import ControlError
 from edgesim.control.command import Done, LabCommand, Site, verb
+from edgesim.deployment import DeploymentError
 
-__all__ = ["Heal", "Partition"]
+__all__ = ["ClosePorts", "Heal", "Partition"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +45,22 @@ class Heal(_Between):
         cut = paths.cut(one, other) or paths.cut(other, one)
         still = "is still cut: it was cut more than once" if cut else "is open"
         return Done(text=f"the way between {one} and {other} {still}")
+
+
+@verb("close-ports")
+class ClosePorts(LabCommand[Done]):
+    """Have a firewall close just these of its openings from now on, each as ``tcp 8443`` or ``udp 36002-59999``.
+
+    As in a stateful firewall whose rules change: flows that are open stay open.
+    """
+
+    firewall: str
+    ports: tuple[str, ...] = ()
+
+    async def work(self, site: Site) -> Done:
+        try:
+            changed = site.lab.deployment.changed({f"network.firewalls.{self.firewall}.closed": list(self.ports)})
+        except DeploymentError as error:
+            raise ControlError(str(error)) from None
+        site.lab.world.paths.install(changed.topology)
+        return Done(text=f"firewall {self.firewall}: {', '.join(self.ports) or 'nothing'} closed")

@@ -1,0 +1,97 @@
+"""Who sits where: the machines of clients in a deployment, and the users whom a story has given one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from edgesim.control import Carrier
+from edgesim.deployment import Deployment
+from edgesim.deployment.hosts import ClientHost
+from edgesim.deployment.people import User
+from edgesim.scenario.clients import ClientUser, JabberUser, PhoneUser, RoomUser
+from edgesim.scenario.declare import CannotRun, Client
+
+D = TypeVar("D", PhoneUser, RoomUser)
+U = TypeVar("U", bound=ClientUser)
+DEVICES = ("phone", "room")
+"""Platforms of machines that are devices themselves."""
+
+
+class Seats:
+    """The machines of a deployment's clients. Nobody gets one at which somebody sits."""
+
+    def __init__(self, carrier: Carrier, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self.users: dict[str, ClientUser] = {}
+        """Everybody who has got a machine, by the machine."""
+        self._carrier = carrier
+        self._taken: set[str] = set()
+
+    def take(self, machine: str) -> None:
+        """Take a machine out of what is given to users."""
+        self._taken.add(machine)
+
+    async def leave(self, user: ClientUser) -> None:
+        """Have a user close the client and leave the machine to the next."""
+        await user.close()
+        self._taken.discard(user.machine)
+
+    def jabber(self, user: User, seat: Client, machine: str | None = None) -> JabberUser:
+        """Seat a user at a Jabber: on a free machine in the right zone, or on the one named. Raises `CannotRun`."""
+        platform = seat.platform
+        if platform == "phone" or platform == "room":
+            raise CannotRun(f"Jabber does not run on a {platform}: lab.phone and lab.room return devices")
+        for spec in self._free(seat) if machine is None else self._named(machine):
+            if spec.platform not in DEVICES:
+                domain = self.deployment.domains.edge
+                return self._seated(JabberUser(self._carrier, spec, user, domain=domain, platform=platform))
+        zone = "inside" if seat.where == "inside" else "internet"
+        which = f"free client machine {machine!r}" if machine else f"free client machine in zone {zone!r}"
+        raise CannotRun(f"deployment {self.deployment.name!r} has no {which}")
+
+    def phone(self, machine: str) -> PhoneUser:
+        """Seat its owner at a desk phone. Raises `CannotRun`."""
+        return self._device(machine, PhoneUser, "phone")
+
+    def room(self, machine: str) -> RoomUser:
+        """Seat its owner at a room device. Raises `CannotRun`."""
+        return self._device(machine, RoomUser, "room")
+
+    def at(self, user: str, seat: Client) -> ClientUser:
+        """Seat a user as wanted: at a Jabber, or at the device of that kind that the user owns. Raises `CannotRun`."""
+        if seat.platform not in DEVICES:
+            return self.jabber(self.deployment.user(user), seat)
+        owned = {device.name for device in self.deployment.devices_of(user)}
+        for machine in self._free(seat):
+            if machine.platform == seat.platform and machine.device in owned:
+                return self.phone(machine.name) if seat.platform == "phone" else self.room(machine.name)
+        raise CannotRun(f"{user} owns no {seat.platform} {seat.where} in deployment {self.deployment.name!r}")
+
+    def _device(self, name: str, kind: type[D], platform: str) -> D:
+        self.deployment.host(name)
+        machine = next((each for each in self.deployment.clients if each.name == name), None)
+        if machine is None or machine.device is None or machine.platform != platform:
+            raise CannotRun(f"{name} is no {platform} of deployment {self.deployment.name!r}")
+        if name in self._taken:
+            raise CannotRun(f"somebody sits at {name} already")
+        device = self.deployment.device(machine.device)
+        if device.owner is None:
+            raise CannotRun(f"{device.name} belongs to nobody")
+        owner = self.deployment.user(device.owner)
+        return self._seated(kind(self._carrier, machine, owner, domain=self.deployment.domains.edge))
+
+    def _seated(self, user: U) -> U:
+        self._taken.add(user.machine)
+        self.users[user.machine] = user
+        return user
+
+    def _named(self, name: str) -> Iterator[ClientHost]:
+        return (each for each in self.deployment.clients if each.name == name and name not in self._taken)
+
+    def _free(self, seat: Client) -> Iterator[ClientHost]:
+        """Yield the machines of clients in the right zone at which nobody sits."""
+        zone = "inside" if seat.where == "inside" else "internet"
+        for machine in self.deployment.clients:
+            if machine.name not in self._taken and machine.zone == zone:
+                yield machine
