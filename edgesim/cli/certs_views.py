@@ -108,7 +108,7 @@ def verification_json(judged: Verification) -> dict[str, Any]:
         "missing_issuer": judged.missing_issuer,
         "names": list(judged.present),
         "matched": list(judged.matched) if judged.matched else None,
-        "problems": [{"fault": each.fault.value, "subject": each.subject, "text": each.text}
+        "problems": [{"fault": each.defect.value, "subject": each.subject, "text": each.text}
                      for each in judged.problems],
     }  # fmt: skip
 

@@ -195,7 +195,7 @@ def _judged(
     if deployment.host(leg.to).kind == "expressway_c":
         trust = trust.first_by_subject()
     judged = judge(identity.certificate, sent, trust, usage=_USAGES[leg.side], at=START)
-    return shown, tuple(f"{each.fault.value}: {each.text}" for each in judged.problems)
+    return shown, tuple(f"{each.defect.value}: {each.text}" for each in judged.problems)
 
 
 def _certificates(deployment: Deployment, seed: int) -> Certificates:

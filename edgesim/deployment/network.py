@@ -9,7 +9,7 @@ from typing import TypeVar
 from edgesim.deployment.base import Address, HostLabel, Text, ZoneName
 from edgesim.deployment.plan.network import Otherwise, Pin, parse_opening
 from edgesim.world import topology as worlds
-from edgesim.world.firewall import Ports, Rule, RuleError, Verdict, parse_endpoint, parse_rule
+from edgesim.world.firewall import FirewallAction, Ports, Rule, RuleError, parse_endpoint, parse_rule
 from edgesim.world.nat import SourceNat, parse_nat
 
 SECOND = 1_000_000_000
@@ -109,7 +109,7 @@ def _firewall(wall: Firewall) -> worlds.Firewall:
     )
 
 
-def closed(rules: Iterable[Rule], openings: Iterable[str], verdict: Verdict) -> Iterator[Rule]:
+def closed(rules: Iterable[Rule], openings: Iterable[str], verdict: FirewallAction) -> Iterator[Rule]:
     """Yield rules, and before each that opens a port of ``openings`` one that closes just that port."""
     shut = [parse_opening(text) for text in openings]
     for rule in rules:

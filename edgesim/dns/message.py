@@ -62,7 +62,7 @@ class MalformedDns(Exception):
     """A message that breaks the protocol's rules."""
 
 
-class Verdict(Enum):
+class Rejection(Enum):
     """What becomes of a query that cannot be answered as asked."""
 
     DROP = "dropped"
@@ -75,7 +75,7 @@ class Verdict(Enum):
 class BadQuery(MalformedDns):
     """A query that is not answered as asked; ``verdict`` says what is done instead."""
 
-    def __init__(self, verdict: Verdict, reason: str) -> None:
+    def __init__(self, verdict: Rejection, reason: str) -> None:
         super().__init__(reason)
         self.verdict = verdict
 
@@ -87,26 +87,26 @@ _BAD = (dns.exception.DNSException, ValueError, struct.error, IndexError, KeyErr
 def read_query(octets: bytes, limits: DnsLimits = DEFAULT) -> dns.message.Message:
     """Return a query with exactly one question. Raises `BadQuery`."""
     if len(octets) < HEADER.size:
-        raise BadQuery(Verdict.DROP, f"{len(octets)} octets are no header")
+        raise BadQuery(Rejection.DROP, f"{len(octets)} octets are no header")
     _, flags, questions, answers, authorities, additionals = HEADER.unpack_from(octets)
     if flags & dns.flags.QR:
         # To answer an answer would let two servers talk to each other indefinitely.
-        raise BadQuery(Verdict.DROP, "an answer, not a query")
+        raise BadQuery(Rejection.DROP, "an answer, not a query")
     opcode = dns.opcode.from_flags(flags)
     if opcode != dns.opcode.QUERY:
-        raise BadQuery(Verdict.NOTIMP, f"opcode {dns.opcode.to_text(opcode)}")
+        raise BadQuery(Rejection.NOTIMP, f"opcode {dns.opcode.to_text(opcode)}")
     if len(octets) > limits.query:
-        raise BadQuery(Verdict.FORMERR, f"a query of {len(octets)} octets")
+        raise BadQuery(Rejection.FORMERR, f"a query of {len(octets)} octets")
     if questions != 1:
-        raise BadQuery(Verdict.FORMERR, f"{questions} questions")
+        raise BadQuery(Rejection.FORMERR, f"{questions} questions")
     if answers or authorities or additionals > 2:
-        raise BadQuery(Verdict.FORMERR, "a query with records")
+        raise BadQuery(Rejection.FORMERR, "a query with records")
     try:
         query = dns.message.from_wire(octets)
     except _BAD as error:
-        raise BadQuery(Verdict.FORMERR, _reason(error)) from error
+        raise BadQuery(Rejection.FORMERR, _reason(error)) from error
     if query.edns > 0:
-        raise BadQuery(Verdict.BADVERS, f"EDNS version {query.edns}")
+        raise BadQuery(Rejection.BADVERS, f"EDNS version {query.edns}")
     return query
 
 

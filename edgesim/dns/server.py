@@ -15,7 +15,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from edgesim.dns.message import DEFAULT, BadQuery, DnsLimits, Verdict, read_query, refusal, write
+from edgesim.dns.message import DEFAULT, BadQuery, DnsLimits, Rejection, read_query, refusal, write
 from edgesim.dns.records import from_rdata, plain
 from edgesim.dns.zone import View, Views
 from edgesim.journal import Recorder, events
@@ -117,9 +117,9 @@ def _fit(reply: dns.message.Message, room: int) -> bytes:
 
 def _reject(query: bytes, error: BadQuery, limits: DnsLimits) -> Reply:
     match error.verdict:
-        case Verdict.DROP:
+        case Rejection.DROP:
             return Reply(octets=None, malformed=str(error))
-        case Verdict.BADVERS:
+        case Rejection.BADVERS:
             # RFC 6891, section 6.1.3: the response code's upper bits need an OPT record of the version that is spoken.
             reply = dns.message.make_response(dns.message.from_wire(query), our_payload=limits.udp_edns)
             reply.use_edns(0, 0, limits.udp_edns)

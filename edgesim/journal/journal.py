@@ -11,7 +11,7 @@ from edgesim.journal.cutting import beginning
 from edgesim.journal.entry import Direction, Entry, Whole
 from edgesim.journal.events import Event, JournalGap
 from edgesim.journal.keys import Key
-from edgesim.journal.spool import PATIENCE, Path, Spool
+from edgesim.journal.spool import PATIENCE, Spool, StrPath
 from edgesim.journal.strangers import Strangers
 from edgesim.world import Host, World
 from edgesim.world.background import Background
@@ -37,7 +37,7 @@ class Journal:
         self,
         world: World,
         *,
-        spool: Path | None = None,
+        spool: StrPath | None = None,
         secrets: bool = False,
         bounds: Bounds = EVERYTHING,
         writer: Background | None = None,

@@ -12,7 +12,7 @@ from edgesim.journal.codec import Header, JournalFormatError, decode
 from edgesim.journal.entry import Entry
 from edgesim.journal.events import Event
 
-Path = str | PathLike[str]
+StrPath = str | PathLike[str]
 _NUMBERED = re.compile(r"-[1-9][0-9]{0,17}\Z")
 
 
@@ -31,7 +31,7 @@ class Reader:
     any other line that is not an entry, `OSError` for no file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: StrPath) -> None:
         self.path = fspath(path)
         self.problem: str | None = None
         with open(self.path, "rb") as file:
@@ -78,7 +78,7 @@ class Reader:
         return found[::-1]
 
 
-def read(path: Path) -> list[Entry[Event]]:
+def read(path: StrPath) -> list[Entry[Event]]:
     """Return the entries of a whole file. Raises `JournalFormatError`, also where its last line is cut short."""
     reader = Reader(path)
     entries = list(reader)

@@ -25,13 +25,13 @@ from edgesim.journal.entry import Entry
 from edgesim.journal.events import Event
 from edgesim.journal.line_file import LineFile
 from edgesim.journal.masking import Aliases
-from edgesim.journal.reading import Path, Reader, part_path, parts_beside, read
+from edgesim.journal.reading import Reader, StrPath, part_path, parts_beside, read
 from edgesim.journal.segment import Segment
 from edgesim.world import files
 from edgesim.world.background import Background, Job
 from edgesim.world.machine import stopwatch
 
-__all__ = ["BUFFER_OCTETS", "Path", "Reader", "Spool", "Window", "read", "write"]
+__all__ = ["BUFFER_OCTETS", "Reader", "Spool", "StrPath", "Window", "read", "write"]
 
 BUFFER_OCTETS: Final = 256 * 1024
 TRIES: Final = 1000
@@ -54,7 +54,7 @@ class Spool(Sequence[Entry[Event]]):
 
     def __init__(
         self,
-        path: Path,
+        path: StrPath,
         header: Header,
         *,
         buffer: int = BUFFER_OCTETS,
@@ -377,7 +377,7 @@ class Window(Sequence[Entry[Event]]):
             yield from self._spool._read(some) if ascending else (self._spool[place] for place in some)
 
 
-def write(path: Path, header: Header, entries: Iterable[Entry[Event]]) -> None:
+def write(path: StrPath, header: Header, entries: Iterable[Entry[Event]]) -> None:
     """Write entries to a file of their own. Raises `OSError` where they do not all get there."""
     spool = Spool(path, header)
     try:

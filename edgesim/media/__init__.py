@@ -5,10 +5,11 @@ from edgesim.media.endpoint import MediaEndpoint
 from edgesim.media.flow import Flow, FlowTimes
 from edgesim.media.framing import Frame, MediaError, MediaLimits, pack, unpack
 from edgesim.media.ports import MediaPort, PortPairs
-from edgesim.media.relay import Relayed
+from edgesim.media.relay import ChannelRunner
 
 __all__ = [
     "Channel",
+    "ChannelRunner",
     "Flow",
     "FlowTimes",
     "Frame",
@@ -18,7 +19,6 @@ __all__ = [
     "MediaLimits",
     "MediaPort",
     "PortPairs",
-    "Relayed",
     "Send",
     "Side",
     "pack",

@@ -57,14 +57,14 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tell:
+class Report:
     """News of the leg ``side`` for the journal."""
 
     side: Side
     event: MediaFlow
 
 
-Output = Send | Tell
+Output = Send | Report
 
 
 class Channel:
@@ -88,7 +88,7 @@ class Channel:
         if not leg.accepts(source, now):
             return []
         news = leg.flow.received(len(packet), now)
-        outputs: list[Output] = [Tell(side=side, event=news)] if news else []
+        outputs: list[Output] = [Report(side=side, event=news)] if news else []
         if other.peer is not None:
             other.flow.sent(len(packet))
             outputs.append(Send(side=side.other, target=other.peer, packet=packet))
@@ -99,12 +99,12 @@ class Channel:
         """When to `poll` next, None while nothing flows."""
         return min((due for leg in self.legs.values() if (due := leg.flow.due) is not None), default=None)
 
-    def poll(self, now: float) -> list[Tell]:
+    def poll(self, now: float) -> list[Report]:
         """Return the statistics and endings that are due."""
         told = ((side, leg.flow.poll(now)) for side, leg in self.legs.items())
-        return [Tell(side=side, event=event) for side, event in told if event]
+        return [Report(side=side, event=event) for side, event in told if event]
 
-    def close(self, reason: str) -> list[Tell]:
+    def close(self, reason: str) -> list[Report]:
         """End both legs."""
         told = ((side, leg.flow.close(reason)) for side, leg in self.legs.items())
-        return [Tell(side=side, event=event) for side, event in told if event]
+        return [Report(side=side, event=event) for side, event in told if event]

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from edgesim.journal import Recorder
-from edgesim.media.channel import Address, Channel, Output, Send, Side, Tell
+from edgesim.media.channel import Address, Channel, Output, Report, Send, Side
 
 Outlet = Callable[[bytes, Address], None]
 """Sends a media packet to an address, framed if that leg is multiplexed."""
 
 
-class Relayed:
+class ChannelRunner:
     """A channel of a running host. ``outlets`` is by which way each side sends."""
 
     def __init__(self, channel: Channel, recorder: Recorder, outlets: dict[Side, Outlet]) -> None:
@@ -28,7 +28,7 @@ class Relayed:
 
     def tell(self, side: Side, state: str, reason: str = "") -> None:
         """Journal a state of one leg, such as a pinhole that is open, or cannot be opened."""
-        self._do([Tell(side=side, event=self.channel.legs[side].flow.told(state, reason))])
+        self._do([Report(side=side, event=self.channel.legs[side].flow.told(state, reason))])
 
     def keepalive(self, side: Side, source: Address) -> bool:
         """Take a keep-alive, which shows where the peer of one side is; say whether it may be answered."""

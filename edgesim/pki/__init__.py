@@ -26,7 +26,7 @@ from edgesim.pki.names import matches, names_of, subject_of
 from edgesim.pki.policy import Policy, Refusal
 from edgesim.pki.trust import TrustStore
 from edgesim.pki.uploads import Installed, Upload
-from edgesim.pki.verify import Fault, NameCheck, Problem, Verification, check_names, peer_certificates, verify
+from edgesim.pki.verify import Defect, NameCheck, Problem, Verification, check_names, peer_certificates, verify
 
 __all__ = [
     "CALLMANAGER",
@@ -42,7 +42,7 @@ __all__ = [
     "Authorities",
     "Authority",
     "Constraints",
-    "Fault",
+    "Defect",
     "Identity",
     "Installed",
     "NameCheck",

@@ -14,7 +14,7 @@ from edgesim.pki.authority import EXPIRED, NOT_YET, self_signed
 from edgesim.pki.fixtures import WARNING
 from edgesim.pki.identity import Identity, Request, Usage, expressway_e
 from edgesim.pki.trust import TrustStore
-from edgesim.pki.verify import Fault, verify
+from edgesim.pki.verify import Defect, verify
 from edgesim.world.entropy import Entropy
 
 FQDN, DOMAIN = "expe.example.com", "example.com"
@@ -28,7 +28,7 @@ class Broken:
     """A certificate, its fault and what comes of it, in words."""
 
     name: str
-    fault: str
+    defect: str
     effect: str
     identity: Identity
 
@@ -36,8 +36,8 @@ class Broken:
 def broken() -> tuple[Broken, ...]:
     """Make the set anew. The first one is sound, to compare with."""
     return tuple(
-        Broken(name=name, fault=fault, effect=effect, identity=make(_sources(name)))
-        for name, fault, effect, make in _RECIPES
+        Broken(name=name, defect=defect, effect=effect, identity=make(_sources(name)))
+        for name, defect, effect, make in _RECIPES
     )
 
 
@@ -46,14 +46,14 @@ def files() -> dict[str, bytes]:
     content: dict[str, bytes] = {}
     rows = []
     for each in broken():
-        mark = f"{WARNING}\nSubject: {each.identity.subject}\nBroken: {each.fault}\n".encode()
+        mark = f"{WARNING}\nSubject: {each.identity.subject}\nBroken: {each.defect}\n".encode()
         content[f"{each.name}.pem"] = mark + each.identity.pem()
         content[f"{each.name}.key.pem"] = mark + each.identity.key_pem()
         names = [f"`{each.name}.pem`", f"`{each.name}.key.pem`"]
         if each.identity.chain:
             content[f"{each.name}.chain.pem"] = mark + each.identity.pem(chain=True)
             names.append(f"`{each.name}.chain.pem`")
-        rows.append(f"| {', '.join(names)} | {each.fault} | {each.effect} | {_found(each.identity)} |")
+        rows.append(f"| {', '.join(names)} | {each.defect} | {each.effect} | {_found(each.identity)} |")
     content["README.md"] = (_README.format(rows="\n".join(rows), fqdn=FQDN, domain=DOMAIN)).encode()
     return content
 
@@ -65,10 +65,10 @@ def _found(identity: Identity) -> str:
     for usage, name in ((Usage.SERVER, FQDN), (Usage.CLIENT, FQDN), (Usage.SERVER, DOMAIN)):
         judged = verify(identity.certificate, (), store, names=[name], usage=usage, at=WHEN, limit=SAN_LIMIT)
         for each in judged.problems:
-            if each.fault is Fault.NAME:
-                found[f"{each.fault.value}: no {name}"] = None
+            if each.defect is Defect.NAME:
+                found[f"{each.defect.value}: no {name}"] = None
             else:
-                found[f"{each.fault.value}: {each.text.replace(each.subject, 'it', 1)}"] = None
+                found[f"{each.defect.value}: {each.text.replace(each.subject, 'it', 1)}"] = None
     return "; ".join(found) or "nothing"
 
 

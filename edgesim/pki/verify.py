@@ -31,7 +31,7 @@ MAX_SIGNATURES = 64
 """How many signatures are checked in the search for one chain."""
 
 
-class Fault(Enum):
+class Defect(Enum):
     """What can be wrong with a certificate."""
 
     UNREADABLE = "unreadable"
@@ -49,7 +49,7 @@ class Fault(Enum):
 class Problem:
     """One thing wrong: its kind, the subject of the certificate, and a sentence."""
 
-    fault: Fault
+    defect: Defect
     subject: str
     text: str
 
@@ -79,7 +79,7 @@ class Verification:
     @property
     def trusted(self) -> bool:
         """Whether the chain is sound, whatever the name."""
-        return all(problem.fault is Fault.NAME for problem in self.problems)
+        return all(problem.defect is Defect.NAME for problem in self.problems)
 
     def __bool__(self) -> bool:
         return self.ok
@@ -90,7 +90,7 @@ class Verification:
         lines.append(f"  chain: {' <- '.join(self.chain) or 'none'}")
         if self.matched:
             lines.append(f"  name: {self.matched[0]} is in the certificate as {self.matched[1]}")
-        lines += [f"  {problem.fault.value}: {problem.text}" for problem in self.problems]
+        lines += [f"  {problem.defect.value}: {problem.text}" for problem in self.problems]
         return "\n".join(lines)
 
 
@@ -173,7 +173,7 @@ def verify(
     wanted = tuple(qualified(name) for name in names)
     certificate = _load(leaf) if isinstance(leaf, bytes) else leaf
     if certificate is None:
-        problem = Problem(fault=Fault.UNREADABLE, subject="?", text="the certificate does not parse")
+        problem = Problem(defect=Defect.UNREADABLE, subject="?", text="the certificate does not parse")
         return Verification(
             subject="?", chain=(), store=trust.name, missing_issuer=None, wanted=wanted, present=(), matched=None,
             problems=(problem,),
@@ -187,13 +187,13 @@ def verify(
         top = chain[-1]
         if _self_issued(top):
             text = f"{_subject(top)} vouches for itself and is not in {trust.name}"
-            problems.append(Problem(fault=Fault.UNTRUSTED, subject=_subject(top), text=text))
+            problems.append(Problem(defect=Defect.UNTRUSTED, subject=_subject(top), text=text))
         else:
             missing = _rfc4514(top.issuer)
             text = (
                 f"{_subject(top)} was issued by {missing}, which the peer did not send and {trust.name} does not hold"
             )
-            problems.append(Problem(fault=Fault.ISSUER_MISSING, subject=_subject(top), text=text))
+            problems.append(Problem(defect=Defect.ISSUER_MISSING, subject=_subject(top), text=text))
     problems += _judge_cas(chain)
     if at is not None:
         problems += [problem for one in chain for problem in _judge_dates(one, at)]
@@ -205,7 +205,7 @@ def verify(
     matched = first_match(wanted, present)
     if wanted and matched is None:
         text = f"wanted {' or '.join(wanted)}, the certificate has {', '.join(present) or 'no names'}"
-        problems.append(Problem(fault=Fault.NAME, subject=_subject(certificate), text=text))
+        problems.append(Problem(defect=Defect.NAME, subject=_subject(certificate), text=text))
     return Verification(
         subject=_subject(certificate),
         chain=tuple(_subject(one) for one in chain),
@@ -272,13 +272,13 @@ def _judge_cas(chain: Sequence[x509.Certificate]) -> list[Problem]:
         basic = _extension(ca, x509.BasicConstraints)
         usage = _extension(ca, x509.KeyUsage)
         if basic is None or not basic.ca:
-            problems.append(Problem(fault=Fault.NOT_A_CA, subject=subject, text=f"{subject} is not a CA"))
+            problems.append(Problem(defect=Defect.NOT_A_CA, subject=subject, text=f"{subject} is not a CA"))
         elif basic.path_length is not None and below > basic.path_length:
             text = f"{subject} allows {basic.path_length} CAs below it, there are {below}"
-            problems.append(Problem(fault=Fault.NOT_A_CA, subject=subject, text=text))
+            problems.append(Problem(defect=Defect.NOT_A_CA, subject=subject, text=text))
         if usage is not None and not usage.key_cert_sign:
             text = f"{subject} may not sign certificates"
-            problems.append(Problem(fault=Fault.NOT_A_CA, subject=subject, text=text))
+            problems.append(Problem(defect=Defect.NOT_A_CA, subject=subject, text=text))
     return problems
 
 
@@ -291,7 +291,7 @@ def _judge_dates(certificate: x509.Certificate, at: datetime) -> list[Problem]:
         text = f"{subject} expired on {end:%Y-%m-%d %H:%M:%S} UTC, and it is {at:%Y-%m-%d %H:%M:%S}"
     else:
         return []
-    return [Problem(fault=Fault.DATES, subject=subject, text=text)]
+    return [Problem(defect=Defect.DATES, subject=subject, text=text)]
 
 
 def _judge_usage(certificate: x509.Certificate, usage: Usage, *, leaf: bool) -> list[Problem]:
@@ -305,7 +305,7 @@ def _judge_usage(certificate: x509.Certificate, usage: Usage, *, leaf: bool) -> 
     known = {one.oid: one.value for one in Usage}
     has = ", ".join(known.get(oid, oid.dotted_string) for oid in extended)
     text = f"{_subject(certificate)} is for {has}, not for {usage.value}"
-    return [Problem(fault=Fault.USAGE, subject=_subject(certificate), text=text)]
+    return [Problem(defect=Defect.USAGE, subject=_subject(certificate), text=text)]
 
 
 def _judge_key(certificate: x509.Certificate) -> list[Problem]:
@@ -317,7 +317,7 @@ def _judge_key(certificate: x509.Certificate) -> list[Problem]:
     if not too_weak(key):
         return []
     text = f"{_subject(certificate)} has a weak key: {describe(key)}, RSA needs {LEAST_RSA} and EC {LEAST_EC}"
-    return [Problem(fault=Fault.KEY, subject=_subject(certificate), text=text)]
+    return [Problem(defect=Defect.KEY, subject=_subject(certificate), text=text)]
 
 
 def _judge_constraints(chain: Sequence[x509.Certificate]) -> list[Problem]:
@@ -335,7 +335,7 @@ def _judge_constraints(chain: Sequence[x509.Certificate]) -> list[Problem]:
                 _within(name, one) for one in excluded
             ):
                 text = f"{_subject(ca)} may not certify {name}"
-                problems.append(Problem(fault=Fault.CONSTRAINTS, subject=_subject(chain[0]), text=text))
+                problems.append(Problem(defect=Defect.CONSTRAINTS, subject=_subject(chain[0]), text=text))
     return problems
 
 

@@ -21,7 +21,7 @@ from edgesim.journal.matchers import (
     one_of,
 )
 from edgesim.readiness import asked
-from edgesim.readiness.rule import Path, Prediction, Stop
+from edgesim.readiness.rule import FieldPath, Prediction, Stop
 
 
 def clients(deployment: Deployment, *, outside: bool) -> tuple[HostSpec, ...]:
@@ -178,7 +178,7 @@ def no_uds(deployment: Deployment, domain: str) -> Prediction:
 class UcNode:
     """A node of a cluster that was added on Expressway-C: where it stands, and how System > Server lists it."""
 
-    at: Path
+    at: FieldPath
     product: str
     spec: UnifiedCmNode | ImPresenceNode
     listed: str

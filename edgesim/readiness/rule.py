@@ -9,7 +9,7 @@ from enum import Enum, IntEnum
 from edgesim.deployment import Deployment
 from edgesim.journal.matchers import Matcher
 
-Path = tuple[str | int, ...]
+FieldPath = tuple[str | int, ...]
 """Where in a deployment: ``("users", 0, "home_cluster")``."""
 
 
@@ -65,7 +65,7 @@ class Finding:
     ``prediction`` is None only for what has no effect on the wire of its own, such as advice.
     """
 
-    at: Path
+    at: FieldPath
     what: str
     sees: str
     fix: str

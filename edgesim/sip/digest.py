@@ -34,7 +34,7 @@ MIN_NONCE_OCTETS = 16
 _HASHES = {"md5": "md5", "sha-256": "sha256"}
 
 
-class Verdict(Enum):
+class DigestResult(Enum):
     """How a server judges credentials."""
 
     GRANTED = "granted"
@@ -102,13 +102,13 @@ class DigestCredentials:
         middle = self.nonce if self.qop is None else f"{self.nonce}:{self.nc}:{self.cnonce}:{self.qop}"
         return _hash(self.algorithm, f"{ha1}:{middle}:{ha2}")
 
-    def judge(self, method: str, ha1: str) -> Verdict:
+    def judge(self, method: str, ha1: str) -> DigestResult:
         """Say whether the answer is that of the holder of ``ha1``; nonces are judged by `Nonces`."""
         if self.algorithm not in _HASHES or self.qop not in (None, "auth"):
-            return Verdict.INCOMPLETE
+            return DigestResult.INCOMPLETE
         expected = self.expected(method, ha1).encode()
         granted = hmac.compare_digest(expected, self.response.encode("utf-8", "surrogateescape"))
-        return Verdict.GRANTED if granted else Verdict.WRONG
+        return DigestResult.GRANTED if granted else DigestResult.WRONG
 
 
 def answer(
@@ -217,28 +217,28 @@ class Nonces:
             f"stale={'TRUE' if stale else 'FALSE'}, algorithm=MD5"
         )
 
-    def judge(self, credentials: DigestCredentials, now: float) -> Verdict:
+    def judge(self, credentials: DigestCredentials, now: float) -> DigestResult:
         """Judge the nonce and its count; a granted use is remembered, so that the same count is a replay later."""
         nonce = credentials.nonce
         made = self._made(nonce)
         if made is None:
-            return Verdict.UNKNOWN_NONCE
+            return DigestResult.UNKNOWN_NONCE
         used = self._used.get(nonce)
         if not 0 <= now - made <= self._lifetime or (used is None and made <= self._forgotten):
-            return Verdict.STALE
+            return DigestResult.STALE
         if credentials.nc is None:
             count = (used or 0) + 1
             if count > self._uncounted_uses:
-                return Verdict.STALE
+                return DigestResult.STALE
         else:
             count = int(credentials.nc, 16)
             if count <= (used or 0):
-                return Verdict.REPLAYED
+                return DigestResult.REPLAYED
             if count > self._uses:
-                return Verdict.STALE
+                return DigestResult.STALE
         self._used[nonce] = count
         self._forget(now)
-        return Verdict.GRANTED
+        return DigestResult.GRANTED
 
     def _made(self, nonce: str) -> float | None:
         """Return when a nonce was made, or None for one that is not ours."""

@@ -37,9 +37,9 @@ from edgesim.sip.transaction_events import State, Timers
 from edgesim.world import Host
 from edgesim.world.pace import Pace, PaceLimits
 
-Work = Coroutine[Any, Any, None] | None
-RequestHandler = Callable[[Request, Connection], Work]
-ResponseHandler = Callable[[Response, Connection], Work]
+Handling = Coroutine[Any, Any, None] | None
+RequestHandler = Callable[[Request, Connection], Handling]
+ResponseHandler = Callable[[Response, Connection], Handling]
 CancelHandler = Callable[[Request, Connection], None]
 ConnectionHandler = Callable[[Connection], None]
 LossHandler = Callable[[Connection, Exception | None], None]
@@ -523,7 +523,9 @@ class SipEndpoint:
     def _plain_answer(self, request: Request, status: int) -> Response:
         return request.response(status, to_tag=self.tag())
 
-    def _call(self, handler: Callable[[Any, Connection], Work] | None, message: Any, connection: Connection) -> None:
+    def _call(
+        self, handler: Callable[[Any, Connection], Handling] | None, message: Any, connection: Connection
+    ) -> None:
         if handler is None:
             return
         try:

@@ -18,13 +18,13 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Verdict = Literal["accept", "drop", "reject"]
+FirewallAction = Literal["accept", "drop", "reject"]
 """``drop`` is silence, ``reject`` an ICMP error at once."""
 Protocol = Literal["tcp", "udp", "any"]
 LONGEST = 256
 """Characters of a rule at most."""
 MOST_RANGES = 64
-_VERDICTS: dict[str, Verdict] = {"allow": "accept", "drop": "drop", "reject": "reject"}
+_VERDICTS: dict[str, FirewallAction] = {"allow": "accept", "drop": "drop", "reject": "reject"}
 _PROTOCOLS: dict[str, Protocol] = {"tcp": "tcp", "udp": "udp", "any": "any"}
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,252}")
 _PORTS = re.compile(r"[0-9]{1,5}(?:-[0-9]{1,5})?")
@@ -77,7 +77,7 @@ class RuleEndpoint:
 class Rule:
     """A rule: what it decides about which flows. `str` gives its text."""
 
-    verdict: Verdict
+    verdict: FirewallAction
     protocol: Protocol
     source: RuleEndpoint
     target: RuleEndpoint

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from edgesim.world.api import Host, Interface
 from edgesim.world.events import Address
-from edgesim.world.firewall import End, Verdict
+from edgesim.world.firewall import End, FirewallAction
 from edgesim.world.nat import Binding, Bindings, SourceNat, StaticNat
 from edgesim.world.topology import Firewall, Network, Zone, outward_only
 
@@ -30,7 +30,7 @@ class Blocked:
 
     firewall: str
     rule: str
-    verdict: Verdict
+    verdict: FirewallAction
     source: End
 
 
@@ -43,7 +43,7 @@ class Passage:
     Where ``astray``, answers go to a static mapping that has the same public address: nobody can tell the two apart.
     """
 
-    verdict: Verdict
+    verdict: FirewallAction
     host: Host | None
     source: Address
     target: Address
@@ -308,7 +308,7 @@ class _Journey:
                 break
         here = (self.address, self.port)
         source = (self.source.address, self.source.port)
-        verdict: Verdict = "accept" if self.blocked is None else self.blocked.verdict
+        verdict: FirewallAction = "accept" if self.blocked is None else self.blocked.verdict
         return Passage(
             verdict=verdict,
             host=host,
@@ -385,7 +385,7 @@ class _Journey:
         port = self.paths.bindings.port(address, flow)
         self.source = End(address=address, port=port, zone=zone)
 
-    def _stop(self, wall: Firewall, verdict: Verdict, rule: str) -> None:
+    def _stop(self, wall: Firewall, verdict: FirewallAction, rule: str) -> None:
         self.blocked = Blocked(firewall=wall.name, rule=rule, verdict=verdict, source=self.source)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-from edgesim.world.firewall import End, Rule, RuleEndpoint, Verdict
+from edgesim.world.firewall import End, FirewallAction, Rule, RuleEndpoint
 from edgesim.world.nat import Nat
 
 INTERNET = "internet"
@@ -39,7 +39,7 @@ class Firewall:
     outer: str
     inner: str
     rules: tuple[Rule, ...] = ()
-    otherwise: Verdict = "drop"
+    otherwise: FirewallAction = "drop"
     idle_tcp_ns: int = 3600 * 1_000_000_000
     idle_udp_ns: int = 120 * 1_000_000_000
     nat: tuple[Nat, ...] = ()
@@ -47,7 +47,7 @@ class Firewall:
     address: str | None = None
     keeps_source: bool = False
 
-    def judge(self, protocol: str, source: End, target: End) -> tuple[Verdict, str]:
+    def judge(self, protocol: str, source: End, target: End) -> tuple[FirewallAction, str]:
         """Return the verdict on a new flow and the text of what decided."""
         for rule in self.rules:
             if rule.matches(protocol, source, target):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edgesim.clients.common.habits import Habits, Path
+from edgesim.clients.common.habits import Habits, RegistrationPath
 from edgesim.clients.common.line import Line
 from edgesim.clients.common.register import Registrant
 from edgesim.clients.common.stages import Result
@@ -85,8 +85,8 @@ class Registrar:
     def address(self) -> str:
         return self.node.spec.interfaces[0].address
 
-    def path(self, node: str = "ucm-pub.inside.example.com", port: int = 5060) -> Path:
-        return Path(host=self.address, port=port, transport="tcp", node=node)
+    def path(self, node: str = "ucm-pub.inside.example.com", port: int = 5060) -> RegistrationPath:
+        return RegistrationPath(host=self.address, port=port, transport="tcp", node=node)
 
 
 @dataclass
@@ -100,20 +100,20 @@ class Handset:
 
 def handset(
     node: Node,
-    *paths: Path,
+    *paths: RegistrationPath,
     habits: Habits | None = None,
-    provide: Callable[[], tuple[Path, ...]] | None = None,
+    provide: Callable[[], tuple[RegistrationPath, ...]] | None = None,
     mra: bool = False,
 ) -> Handset:
     """Return a phone of alice's with these paths; ``provide`` gives others when it provisions anew."""
     told: list[tuple[str, str]] = []
     provisioned: list[float] = []
 
-    async def provision() -> tuple[Path, ...]:
+    async def provision() -> tuple[RegistrationPath, ...]:
         provisioned.append(node.host.world.now() / 1e9)
         return provide() if provide is not None else paths
 
-    def who(path: Path) -> Registrant:
+    def who(path: RegistrationPath) -> Registrant:
         return JabberRegistrant(
             node=path.node,
             number="1001",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edgesim.journal.events import MediaFlow
 from edgesim.media import Channel, Flow, FlowTimes, Leg, Send, Side
-from edgesim.media.channel import Output, Tell
+from edgesim.media.channel import Output, Report
 from tests.fuzz import fuzzed
 
 CLIENT, OTHER, CORE = ("198.51.100.25", 5000), ("198.51.100.66", 5000), ("10.0.30.10", 36000)
@@ -25,7 +25,7 @@ def sent(outputs: list[Output]) -> list[Send]:
 
 
 def told(outputs: list[Output]) -> list[str]:
-    return [f"{each.side.value} {each.event.state}" for each in outputs if isinstance(each, Tell)]
+    return [f"{each.side.value} {each.event.state}" for each in outputs if isinstance(each, Report)]
 
 
 def test_a_packet_goes_out_by_the_other_leg() -> None:

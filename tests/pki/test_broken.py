@@ -10,7 +10,7 @@ from edgesim.pki import Usage, client_context, fixture_authorities, server_conte
 from edgesim.pki.broken import DOMAIN, FQDN, SAN_LIMIT, WHEN, Broken, broken, files
 from edgesim.pki.inspection import inspect, read_certificates
 from edgesim.pki.trust import TrustStore
-from edgesim.pki.verify import Fault
+from edgesim.pki.verify import Defect
 from edgesim.world.entropy import Entropy
 from tests.pki.handshake import handshake
 from tests.pki.openssl import openssl
@@ -20,9 +20,9 @@ SET = {each.name: each for each in broken()}
 ROOT = TrustStore.of("root", fixture_authorities(Entropy(1, "x")).public)
 
 
-def faults(one: Broken, name: str = FQDN, usage: Usage = Usage.SERVER) -> list[Fault]:
+def faults(one: Broken, name: str = FQDN, usage: Usage = Usage.SERVER) -> list[Defect]:
     judged = verify(one.identity.certificate, (), ROOT, names=[name], usage=usage, at=WHEN, limit=SAN_LIMIT)
-    return [each.fault for each in judged.problems]
+    return [each.defect for each in judged.problems]
 
 
 def test_the_files_kept_are_what_is_made() -> None:
@@ -41,17 +41,17 @@ def test_every_key_is_that_of_its_certificate_and_marked() -> None:
     ("name", "server", "domain", "client"),
     [
         ("sound", [], [], []),
-        ("expired", [Fault.DATES], [Fault.DATES], [Fault.DATES]),
-        ("not-yet-valid", [Fault.DATES], [Fault.DATES], [Fault.DATES]),
-        ("wrong-name", [Fault.NAME], [Fault.NAME], [Fault.NAME]),
-        ("no-client-authentication", [], [], [Fault.USAGE]),
-        ("missing-intermediate", [Fault.ISSUER_MISSING], [Fault.ISSUER_MISSING], [Fault.ISSUER_MISSING]),
-        ("self-signed", [Fault.UNTRUSTED], [Fault.UNTRUSTED], [Fault.UNTRUSTED]),
-        ("weak-key", [Fault.KEY], [Fault.KEY], [Fault.KEY]),
-        ("long-san", [], [Fault.NAME], []),
+        ("expired", [Defect.DATES], [Defect.DATES], [Defect.DATES]),
+        ("not-yet-valid", [Defect.DATES], [Defect.DATES], [Defect.DATES]),
+        ("wrong-name", [Defect.NAME], [Defect.NAME], [Defect.NAME]),
+        ("no-client-authentication", [], [], [Defect.USAGE]),
+        ("missing-intermediate", [Defect.ISSUER_MISSING], [Defect.ISSUER_MISSING], [Defect.ISSUER_MISSING]),
+        ("self-signed", [Defect.UNTRUSTED], [Defect.UNTRUSTED], [Defect.UNTRUSTED]),
+        ("weak-key", [Defect.KEY], [Defect.KEY], [Defect.KEY]),
+        ("long-san", [], [Defect.NAME], []),
     ],
 )
-def test_each_has_its_one_fault(name: str, server: list[Fault], domain: list[Fault], client: list[Fault]) -> None:
+def test_each_has_its_one_fault(name: str, server: list[Defect], domain: list[Defect], client: list[Defect]) -> None:
     one = SET[name]
     assert faults(one) == server
     assert faults(one, DOMAIN) == domain

@@ -14,7 +14,7 @@ from edgesim.cli.live_lab import _more_domains
 from edgesim.deployment import builtin
 from edgesim.pki import Authority, PkiError, TrustStore, Usage, client_context, server_context, unified_cm, verify
 from edgesim.pki.installation import certificate_file, installation_authorities, installation_root, validity_from
-from edgesim.pki.verify import Fault
+from edgesim.pki.verify import Defect
 from edgesim.world.entropy import Entropy
 from tests.pki.handshake import handshake
 
@@ -110,7 +110,7 @@ def test_root_certifies_the_labs_own_names_only(tmp_path: Path, name: str, allow
     assert verification.ok is allowed
     if not allowed:
         assert "permitted subtree violation" in str(ends.client_error)
-        assert [problem.fault for problem in verification.problems] == [Fault.CONSTRAINTS]
+        assert [problem.defect for problem in verification.problems] == [Defect.CONSTRAINTS]
 
 
 def test_the_whole_set_is_kept(tmp_path: Path) -> None:

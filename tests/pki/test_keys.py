@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from edgesim.pki import Usage, expressway_e, fixture_authorities, self_signed, verify
 from edgesim.pki.keys import describe, key_pem, new_key, sign_sha1, signed_sha1, too_weak
 from edgesim.pki.trust import TrustStore
-from edgesim.pki.verify import Fault
+from edgesim.pki.verify import Defect
 from edgesim.world.entropy import Entropy
 from tests.pki.openssl import openssl
 
@@ -47,7 +47,7 @@ def test_kinds_in_words_and_which_is_weak(kind: str, words: str, weak: bool) -> 
     authority = fixture_authorities(Entropy(1, "x")).public
     leaf = authority.issue(expressway_e("expe.example.com"), kind=kind)
     judged = verify(leaf.certificate, (), TrustStore.of("roots", authority), usage=Usage.SERVER)
-    assert [each.fault for each in judged.problems] == ([Fault.KEY] if weak else [])
+    assert [each.defect for each in judged.problems] == ([Defect.KEY] if weak else [])
 
 
 @pytest.mark.parametrize("kind", ["P-256", "RSA-2048"])

@@ -162,11 +162,11 @@ def test_errors_read_as_pythons_own(tmp_path: Path, cas: Authorities, how: str) 
 
 
 @pytest.mark.parametrize(
-    ("year", "fault"), [(2014, "certificate is not yet valid"), (2016, None), (2050, "certificate has expired")]
+    ("year", "defect"), [(2014, "certificate is not yet valid"), (2016, None), (2050, "certificate has expired")]
 )
 @pytest.mark.parametrize("judge", ["client", "server"])
 def test_dates_count_by_the_clock_given(
-    everything: TrustStore, expe: Identity, year: int, fault: str | None, judge: str
+    everything: TrustStore, expe: Identity, year: int, defect: str | None, judge: str
 ) -> None:
     policy = Policy(clock=lambda: datetime(year, 6, 1, tzinfo=UTC))
     client = client_context(everything, identity=expe, policy=policy if judge == "client" else Policy())
@@ -175,7 +175,7 @@ def test_dates_count_by_the_clock_given(
     )
     ends = handshake(server, client, NAME)
     said = ends.client_error if judge == "client" else ends.server_error
-    assert (reason_of(said) if said else None) == (f"certificate verify failed: {fault}" if fault else None)
+    assert (reason_of(said) if said else None) == (f"certificate verify failed: {defect}" if defect else None)
 
 
 def test_the_last_second_of_a_certificate_is_good(cas: Authorities, everything: TrustStore) -> None:

@@ -17,7 +17,7 @@ from edgesim.pki import (
     STANDARD,
     Authorities,
     Authority,
-    Fault,
+    Defect,
     Identity,
     Request,
     TrustStore,
@@ -50,7 +50,7 @@ def test_it_names_the_issuer_that_is_missing(cas: Authorities) -> None:
     assert not result
     assert result.missing_issuer == "CN=edgesim TEST Enterprise Issuing CA,O=edgesim test enterprise"
     assert result.chain == (f"CN={NAME},O=edgesim lab",)
-    assert [problem.fault for problem in result.problems] == [Fault.ISSUER_MISSING]
+    assert [problem.defect for problem in result.problems] == [Defect.ISSUER_MISSING]
     assert "which the peer did not send and trusted CA list does not hold" in result.explain()
 
 
@@ -68,7 +68,7 @@ def test_it_tells_everything_that_is_wrong_at_once(cas: Authorities) -> None:
     request = Request(common_name=NAME, names=(f"DNS:{NAME}",), profile=CLIENT_ONLY)
     leaf = cas.enterprise.issue(request, validity=EXPIRED)
     result = verify(leaf.der, (), TrustStore("empty"), names=["x.example.com"], usage=Usage.SERVER, at=NOW)
-    assert [p.fault for p in result.problems] == [Fault.ISSUER_MISSING, Fault.DATES, Fault.USAGE, Fault.NAME]
+    assert [p.defect for p in result.problems] == [Defect.ISSUER_MISSING, Defect.DATES, Defect.USAGE, Defect.NAME]
     text = result.explain()
     assert "expired on 2002-01-01" in text
     assert "is for clientAuth, not for serverAuth" in text
@@ -97,7 +97,7 @@ def test_a_leaf_is_no_ca(cas: Authorities) -> None:
     signer = Authority(bogus.key, bogus.certificate, Entropy(4, "x"), above=(cas.public.certificate,))
     leaf = signer.issue(unified_cm(NAME))
     result = verify(leaf.der, leaf.chain, TrustStore.of("os", cas.public), at=NOW)
-    assert {problem.fault for problem in result.problems} == {Fault.NOT_A_CA}
+    assert {problem.defect for problem in result.problems} == {Defect.NOT_A_CA}
     ends = handshake(server_context(leaf, send_chain=True), client_context(TrustStore.of("os", cas.public)), NAME)
     assert "invalid CA certificate" in str(ends.client_error)
 
@@ -106,7 +106,7 @@ def test_path_length_is_counted(cas: Authorities) -> None:
     below = cas.enterprise.intermediate("One too many")  # the issuing CA allows none below itself
     leaf = below.issue(unified_cm(NAME))
     result = verify(leaf.der, leaf.chain, cas.trust(), at=NOW)
-    assert {problem.fault for problem in result.problems} == {Fault.NOT_A_CA}
+    assert {problem.defect for problem in result.problems} == {Defect.NOT_A_CA}
     assert "allows 0 CAs below it, there are 1" in result.explain()
     assert not handshake(server_context(leaf, send_chain=True), client_context(cas.trust()), NAME).ok
 
@@ -116,7 +116,7 @@ def test_self_signed_pair_of_one_subject_and_the_store_that_stops_at_the_first()
     store = TrustStore.of("trusted CA list", callmanager, tomcat)
     assert verify(tomcat.der, (), store, at=NOW).ok
     result = verify(tomcat.der, (), store.first_by_subject(), at=NOW)
-    assert [problem.fault for problem in result.problems] == [Fault.UNTRUSTED]
+    assert [problem.defect for problem in result.problems] == [Defect.UNTRUSTED]
     assert verify(callmanager.der, (), store.first_by_subject(), at=NOW).ok
 
 

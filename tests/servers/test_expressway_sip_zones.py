@@ -11,7 +11,7 @@ import pytest
 from edgesim.deployment import builtin
 from edgesim.journal import events
 from edgesim.node import Node
-from edgesim.servers.expressway_c.sip import Registered
+from edgesim.servers.expressway_c.sip import RegisteredContact
 from edgesim.sip import Connection, Request, Response, SipEndpoint, SipTransportError
 from edgesim.world import Service
 from tests.servers.expressway_lab import PUB, EdgeLab, run
@@ -372,7 +372,7 @@ def test_registrations_move_from_a_loaded_c_to_the_other() -> None:
         for name, load in loads.items():
             side = lab.service(name).sip
             for n in range(load):
-                side._contacts[(f"somebody-{n}", "1.2.3.4:5")] = Registered(side.zone.peers[0], "x", 1e9)
+                side._contacts[(f"somebody-{n}", "1.2.3.4:5")] = RegisteredContact(side.zone.peers[0], "x", 1e9)
             side.zone.report()
         await asyncio.sleep(1)
         edge = lab.service("expe1").sip
@@ -405,7 +405,7 @@ def test_a_refresh_moves_while_the_loads_are_uneven() -> None:
         assert (await line.register()).status == 200
         side = lab.service("expc1").sip
         for n in range(5):
-            side._contacts[(f"somebody-{n}", "1.2.3.4:5")] = Registered(side.zone.peers[0], "x", 1e9)
+            side._contacts[(f"somebody-{n}", "1.2.3.4:5")] = RegisteredContact(side.zone.peers[0], "x", 1e9)
         side.zone.report()
         await asyncio.sleep(1)
         for _ in range(3):

@@ -23,7 +23,7 @@ from typing import ClassVar
 from edgesim.clients.common.device_access import DeviceAccess
 from edgesim.clients.common.discovery import discover
 from edgesim.clients.common.edge import EdgeSignIn, fetch_file, keep_signed_in
-from edgesim.clients.common.habits import Habits, Path
+from edgesim.clients.common.habits import Habits, RegistrationPath
 from edgesim.clients.common.line import Line
 from edgesim.clients.common.register import Registrant
 from edgesim.clients.common.stages import Result, StageFailed, next_stage
@@ -151,11 +151,11 @@ class EdgeDevice(ABC):
         """Its User-Agent over HTTPS."""
 
     @abstractmethod
-    def _registrant(self, path: Path, config: DeviceConfig) -> Registrant:
+    def _registrant(self, path: RegistrationPath, config: DeviceConfig) -> Registrant:
         """Return who registers by a path."""
 
     @abstractmethod
-    def _group(self, paths: list[list[Path]]) -> tuple[Path, ...]:
+    def _group(self, paths: list[list[RegistrationPath]]) -> tuple[RegistrationPath, ...]:
         """Return the paths that it uses, in order, of those to each node through each Expressway-E."""
 
     def _ready(self) -> str | None:
@@ -314,7 +314,7 @@ class EdgeDevice(ABC):
         DeviceStage.PHONE: _register,
     }
 
-    def _paths(self) -> tuple[Path, ...]:
+    def _paths(self) -> tuple[RegistrationPath, ...]:
         """Return the ways to a registrar: always TLS to an Expressway-E."""
         assert self._config is not None and self._edge is not None and self._edge.config is not None
         edge = self._edge.config
@@ -323,7 +323,7 @@ class EdgeDevice(ABC):
         return self._group(
             [
                 [
-                    Path(
+                    RegistrationPath(
                         host=one.address,
                         port=one.port,
                         transport="tls",
@@ -345,7 +345,7 @@ class EdgeDevice(ABC):
 
     # ---- staying signed in
 
-    async def _provision_again(self) -> tuple[Path, ...]:
+    async def _provision_again(self) -> tuple[RegistrationPath, ...]:
         with contextlib.suppress(StageFailed):
             assert self._edge is not None
             await self._edge.renew()

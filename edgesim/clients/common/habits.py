@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Path:
+class RegistrationPath:
     """One way to a registrar: the SIP peer to connect to, the Route to preload, and the Unified CM node meant.
 
     ``uri`` is the Request-URI where it says more than the node; ``server_name`` is what TLS asks the peer for, where

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from edgesim.clients.common import signs
-from edgesim.clients.common.habits import Habits, Path
+from edgesim.clients.common.habits import Habits, RegistrationPath
 from edgesim.clients.common.reactions import Loss, Reaction, Unregistered
 from edgesim.clients.common.register import CONNECTION_LOST, DEVICE_RESET, INITIALIZED, Registrant
 from edgesim.clients.common.registering import Redirected, Registering
@@ -32,16 +32,16 @@ def _abort(connection: Connection) -> None:
     connection.abort()
 
 
-def _other_peers_first(paths: tuple[Path, ...], last: Path) -> tuple[Path, ...]:
+def _other_peers_first(paths: tuple[RegistrationPath, ...], last: RegistrationPath) -> tuple[RegistrationPath, ...]:
     return tuple(sorted(paths, key=lambda path: path.peer == last.peer))
 
 
-def _same_path_first(paths: tuple[Path, ...], last: Path) -> tuple[Path, ...]:
+def _same_path_first(paths: tuple[RegistrationPath, ...], last: RegistrationPath) -> tuple[RegistrationPath, ...]:
     at = paths.index(last)
     return paths[at:] + paths[:at]
 
 
-def _next_path_first(paths: tuple[Path, ...], last: Path) -> tuple[Path, ...]:
+def _next_path_first(paths: tuple[RegistrationPath, ...], last: RegistrationPath) -> tuple[RegistrationPath, ...]:
     at = paths.index(last) + 1
     return paths[at:] + paths[:at]
 
@@ -53,7 +53,7 @@ class Recovery:
 
     alarm: str
     end: Callable[[Connection], None] | None
-    order: Callable[[tuple[Path, ...], Path], tuple[Path, ...]]
+    order: Callable[[tuple[RegistrationPath, ...], RegistrationPath], tuple[RegistrationPath, ...]]
 
 
 RECOVERIES: dict[Loss, Recovery] = {
@@ -74,15 +74,15 @@ class Line(Registering):
     def __init__(
         self,
         node: Node,
-        paths: Sequence[Path],
-        who: Callable[[Path], Registrant],
+        paths: Sequence[RegistrationPath],
+        who: Callable[[RegistrationPath], Registrant],
         *,
         user: str,
         password: str,
         tls: ssl.SSLContext,
         habits: Habits,
         tell: Callable[[Result, str], None],
-        provision: Callable[[], Awaitable[Sequence[Path]]],
+        provision: Callable[[], Awaitable[Sequence[RegistrationPath]]],
     ) -> None:
         super().__init__(node, who, user=user, password=password, tls=tls, habits=habits, on_lost=self._connection_lost)
         self.paths = tuple(paths)
@@ -106,7 +106,7 @@ class Line(Registering):
         if self._keeper is None:
             self._keeper = self.node.host.spawn(self._begin_late(problem), name="phone: keep registered")
 
-    async def _at(self, path: Path, alarm: str | None) -> None:
+    async def _at(self, path: RegistrationPath, alarm: str | None) -> None:
         await super()._at(path, alarm)
         self._speak_beside(path)
 
@@ -162,7 +162,7 @@ class Line(Registering):
                 self._tell(Result.FAILED, f"refresh: {error}")
                 return self._loss or Loss.REFRESH, again
 
-    async def _recover(self, paths: Sequence[Path], problem: Unregistered, alarm: str) -> None:
+    async def _recover(self, paths: Sequence[RegistrationPath], problem: Unregistered, alarm: str) -> None:
         """Register again: by the next path at once, or when the server said, or after a while and provisioning."""
         client = self.node.defaults.client
         wait = client.phone_retry_s
@@ -194,7 +194,7 @@ class Line(Registering):
             end(self._connection)
             self._connection = None
 
-    def _in_order(self, loss: Loss, problem: Unregistered) -> tuple[Path, ...]:
+    def _in_order(self, loss: Loss, problem: Unregistered) -> tuple[RegistrationPath, ...]:
         """Return the paths in the order in which they are tried after a loss."""
         paths, last = self.paths, self.path
         if last is None or last not in paths:
@@ -240,7 +240,7 @@ class Line(Registering):
 
     # ---- beside the registration
 
-    def _speak_beside(self, path: Path) -> None:
+    def _speak_beside(self, path: RegistrationPath) -> None:
         """Begin what a desk phone sends once it has registered; nothing of it can end the registration."""
         spawn, dialogue, connection = self.node.host.spawn, self._dialogue, self._connection
         assert dialogue is not None and connection is not None
@@ -256,7 +256,7 @@ class Line(Registering):
     async def _show_life(self, interval: float) -> None:
         """Send signs of life to the next node of the group, on a connection of their own, whatever it answers."""
         connection: Connection | None = None
-        to: Path | None = None
+        to: RegistrationPath | None = None
         while True:
             await asyncio.sleep(interval)
             standby = next((each for each in self.paths if self.path and each.node != self.path.node), None)

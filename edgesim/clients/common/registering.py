@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from edgesim.clients.common.habits import Habits, Path
+from edgesim.clients.common.habits import Habits, RegistrationPath
 from edgesim.clients.common.reactions import (
     Reaction,
     Unregistered,
@@ -44,7 +44,7 @@ TAKEN = "Registration is active for another client"
 class Redirected(Exception):
     """The registrar names another place."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: RegistrationPath) -> None:
         super().__init__(f"redirected to {path.host}:{path.port}")
         self.path = path
 
@@ -55,7 +55,7 @@ class Registering:
     def __init__(
         self,
         node: Node,
-        who: Callable[[Path], Registrant],
+        who: Callable[[RegistrationPath], Registrant],
         *,
         user: str,
         password: str,
@@ -65,7 +65,7 @@ class Registering:
     ) -> None:
         self.node = node
         self.registered = False
-        self.path: Path | None = None
+        self.path: RegistrationPath | None = None
         self.habits = habits
         self._who = who
         self._user, self._password = user, password
@@ -79,7 +79,7 @@ class Registering:
         self._adapts = False
         self._overloaded = False
 
-    async def _by_any(self, paths: Sequence[Path], alarm: str | None) -> None:
+    async def _by_any(self, paths: Sequence[RegistrationPath], alarm: str | None) -> None:
         """Register by the first path that works; only a path that does not work leads to the next."""
         reasons: list[str] = []
         for path in paths:
@@ -93,7 +93,7 @@ class Registering:
                 return
         raise Unregistered("; ".join(reasons) or "no way to a registrar is known", Reaction.NEXT_PATH)
 
-    async def _by(self, path: Path, alarm: str | None) -> None:
+    async def _by(self, path: RegistrationPath, alarm: str | None) -> None:
         for _ in range(DETOURS):
             try:
                 await self._at(path, alarm)
@@ -103,7 +103,7 @@ class Registering:
                 return
         raise Unregistered("redirected again and again", Reaction.REJECTED)
 
-    async def _at(self, path: Path, alarm: str | None) -> None:
+    async def _at(self, path: RegistrationPath, alarm: str | None) -> None:
         connection = await self._connected(path)
         who = self._who(path)
         self.path = path
@@ -116,7 +116,7 @@ class Registering:
             connection.close()
             raise
 
-    async def _connected(self, path: Path) -> Connection:
+    async def _connected(self, path: RegistrationPath) -> Connection:
         """Return a connection to the path's peer: the present one if it leads there. Raises `Unregistered`."""
         present, current = self._connection, self.path
         if present is not None and present.open and current is not None and current.peer == path.peer:
@@ -127,7 +127,7 @@ class Registering:
         self._connection = connection
         return connection
 
-    async def _open(self, path: Path) -> Connection:
+    async def _open(self, path: RegistrationPath) -> Connection:
         """Return a new connection to the path's peer. Raises `Unregistered`."""
         name = path.host if path.server_name is None else path.server_name
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgesim.clients.common.habits import Path
+from edgesim.clients.common.habits import RegistrationPath
 from edgesim.clients.common.register import NO_SESSION, Dialogue, Registrant, register
 from edgesim.sip import Connection, Request, Response, SipEndpoint, SipError
 
@@ -90,7 +90,7 @@ def alarm(
 
 
 async def tell_alarm(
-    endpoint: SipEndpoint, connection: Connection, who: Registrant, dialogue: Dialogue, way: Path
+    endpoint: SipEndpoint, connection: Connection, who: Registrant, dialogue: Dialogue, way: RegistrationPath
 ) -> Response | None:
     """Send the alarm; return the last answer, None where none came. A challenge is answered once."""
     answer: Response | None = None
@@ -114,7 +114,7 @@ async def tell_alarm(
 
 
 async def show_life(
-    endpoint: SipEndpoint, connection: Connection, who: Registrant, dialogue: Dialogue, way: Path
+    endpoint: SipEndpoint, connection: Connection, who: Registrant, dialogue: Dialogue, way: RegistrationPath
 ) -> Response | None:
     """Send a sign of life to a standby node; return the last answer, None where none came."""
     answer: Response | None = None

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from edgesim.clients.common.device import DeviceStage, EdgeDevice
-from edgesim.clients.common.habits import Habits, Path
+from edgesim.clients.common.habits import Habits, RegistrationPath
 from edgesim.clients.common.register import PHONE_SESSION, Registrant
 from edgesim.clients.common.stages import Result
 from edgesim.deployment.hosts import ClientHost
@@ -77,7 +77,7 @@ class IpPhone(EdgeDevice):
         assert isinstance(machine, ClientHost)
         return super()._ready() or stays_inside(self.node.deployment, machine, self.device)
 
-    def _group(self, paths: list[list[Path]]) -> tuple[Path, ...]:
+    def _group(self, paths: list[list[RegistrationPath]]) -> tuple[RegistrationPath, ...]:
         return tuple(by_edge[index] for index, by_edge in enumerate(paths) if index < len(by_edge))
 
     def _habits(self, config: DeviceConfig) -> Habits:
@@ -85,7 +85,7 @@ class IpPhone(EdgeDevice):
         standby = float(config.timers.keep_alive_expires) if client.standby_keepalive else None
         return replace(super()._habits(config), alarm=client.phone_alarm, standby_s=standby)
 
-    def _registrant(self, path: Path, config: DeviceConfig) -> Registrant:
+    def _registrant(self, path: RegistrationPath, config: DeviceConfig) -> Registrant:
         line, agents = config.lines[0], self.node.defaults.agents
         series = f"{self.device.type[:2]}xx" if self.device.type.isdecimal() else self.device.type.lower()
         return Registrant(

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 
 from edgesim.clients.common.edge import keep_signed_in
-from edgesim.clients.common.habits import Path
+from edgesim.clients.common.habits import RegistrationPath
 from edgesim.clients.common.line import Line
 from edgesim.clients.common.reactions import Unregistered
 from edgesim.clients.common.register import Registrant
@@ -251,7 +251,7 @@ class Jabber:
         wanted = self.node.defaults.client.adaptive_routing
         return self.outside and wanted and announces_adaptive_routing(self.traits.product, self.release)
 
-    def _registrant(self, path: Path) -> Registrant:
+    def _registrant(self, path: RegistrationPath) -> Registrant:
         found = self._found
         assert found.config is not None and found.device is not None
         return registrant_of(
@@ -333,7 +333,7 @@ class Jabber:
 
     # ---- staying signed in
 
-    async def _provision_again(self) -> tuple[Path, ...]:
+    async def _provision_again(self) -> tuple[RegistrationPath, ...]:
         """Fetch edge configuration and device file again, as far as that works, and return the ways to register."""
         found = self._found
         with contextlib.suppress(StageFailed):

@@ -26,14 +26,14 @@ FOLLOWS: Mapping[Stage, Stage | None] = {
 }
 """The stages that can fail while the sign-in goes on, in their order, each with the one whose answer it works with."""
 
-Work = Callable[[Stage], Awaitable[Result]]
+StageRunner = Callable[[Stage], Awaitable[Result]]
 """Does a stage once more and returns what came of it. Raises `StageFailed`."""
 
 
 class MissedServices:
     """The stages of a sign-in that failed, by their reasons, to be done again by ``work``."""
 
-    def __init__(self, node: Node, failed: Mapping[Stage, StageFailed], work: Work) -> None:
+    def __init__(self, node: Node, failed: Mapping[Stage, StageFailed], work: StageRunner) -> None:
         self.node = node
         self.open = {stage: error for stage, error in failed.items() if stage in FOLLOWS and self._repeated(error)}
         self._work = work

@@ -13,7 +13,7 @@ from typing import TypeVar
 from edgesim.clients.common.access import Access
 from edgesim.clients.common.discovery import discover
 from edgesim.clients.common.edge import EdgeSignIn, fetch_file
-from edgesim.clients.common.habits import Path
+from edgesim.clients.common.habits import RegistrationPath
 from edgesim.clients.common.stages import Result, StageFailed
 from edgesim.edge import config_files, edge_config, uds
 from edgesim.edge.edge_config import EdgeConfig
@@ -202,7 +202,7 @@ class Provisioning:
 
     # ---- what follows from it
 
-    def paths(self) -> tuple[Path, ...]:
+    def paths(self) -> tuple[RegistrationPath, ...]:
         """Return the ways to a registrar: each node of the group, through each E and route where there is an edge."""
         assert self.config is not None
         nodes = self.config.call_managers[: self.node.defaults.client.node_limit]
@@ -210,7 +210,7 @@ class Provisioning:
         form = self.node.defaults.client.secure_uri if secure else None
         if self.outside and self.edge is not None:
             return tuple(
-                Path(
+                RegistrationPath(
                     host=edge.address,
                     port=edge.port,
                     transport="tls",
@@ -224,7 +224,7 @@ class Provisioning:
                 for route in self.edge.routes or ("",)
             )
         return tuple(
-            Path(
+            RegistrationPath(
                 host=node.process_node,
                 port=node.secured_sip_port if secure else node.sip_port,
                 transport="tls" if secure else "tcp",

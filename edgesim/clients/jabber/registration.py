@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from edgesim.clients.common.habits import Habits, Path
+from edgesim.clients.common.habits import Habits, RegistrationPath
 from edgesim.clients.common.register import JABBER_SESSION, Registrant
 from edgesim.clients.jabber.platforms import SUPPORTED, PlatformTraits, sends_session_id, supported_by
 from edgesim.deployment import Release
@@ -31,7 +31,7 @@ def registrant_of(
     config: DeviceConfig,
     release: Release,
     *,
-    path: Path,
+    path: RegistrationPath,
     device: str,
     traits: PlatformTraits,
     adaptive: bool,

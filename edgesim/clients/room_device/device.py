@@ -14,7 +14,7 @@ from typing import ClassVar
 from cryptography import x509
 
 from edgesim.clients.common.device import DeviceStage, EdgeDevice
-from edgesim.clients.common.habits import Path
+from edgesim.clients.common.habits import RegistrationPath
 from edgesim.clients.common.register import Registrant
 from edgesim.clients.common.stages import Result, StageFailed
 from edgesim.deployment.device_models import Software
@@ -92,10 +92,10 @@ class RoomDevice(EdgeDevice):
             self._tell(DeviceStage.PHONE, Result.FAILED, LOST)
             self._lost.set()
 
-    def _group(self, paths: list[list[Path]]) -> tuple[Path, ...]:
+    def _group(self, paths: list[list[RegistrationPath]]) -> tuple[RegistrationPath, ...]:
         return tuple(path for by_edge in paths for path in by_edge)
 
-    def _registrant(self, path: Path, config: DeviceConfig) -> Registrant:
+    def _registrant(self, path: RegistrationPath, config: DeviceConfig) -> Registrant:
         line = config.lines[0]
         return Registrant(
             node=path.node,

@@ -24,7 +24,7 @@ from edgesim.journal.matchers import (
     one_of,
 )
 from edgesim.readiness import asked, facts
-from edgesim.readiness.rule import Book, Finding, Path, Prediction, Stop
+from edgesim.readiness.rule import Book, FieldPath, Finding, Prediction, Stop
 
 book = Book()
 NOTHING = (
@@ -51,7 +51,7 @@ def _pairs(deployment: Deployment) -> Iterator[tuple[int, ExpresswayE, Expresswa
             yield index, edge, core, dialled[1] if dialled else ""
 
 
-def _translating(deployment: Deployment, address: str) -> Path:
+def _translating(deployment: Deployment, address: str) -> FieldPath:
     """Return the field of the firewall that shows ``address`` to others."""
     for index, wall in enumerate(deployment.network.firewalls):
         for place, text in enumerate(wall.nat):
@@ -69,7 +69,7 @@ class _Place:
     """What is wrong at one place of a deployment: one finding, however many peers meet it there."""
 
     deployment: Deployment
-    at: Path
+    at: FieldPath
     pairs: tuple[tuple[ExpresswayE, ExpresswayC, str], ...]
     """E, C, and an address: the one that C dials, or the one that it shows."""
 
@@ -111,8 +111,10 @@ class _Place:
         return FirewallBlocked(node=one_of(*self.cores), port=port, remote=remote)
 
 
-def _by_place(deployment: Deployment, found: Iterable[tuple[Path, ExpresswayE, ExpresswayC, str]]) -> Iterator[_Place]:
-    places: dict[Path, list[tuple[ExpresswayE, ExpresswayC, str]]] = {}
+def _by_place(
+    deployment: Deployment, found: Iterable[tuple[FieldPath, ExpresswayE, ExpresswayC, str]]
+) -> Iterator[_Place]:
+    places: dict[FieldPath, list[tuple[ExpresswayE, ExpresswayC, str]]] = {}
     for at, edge, core, address in found:
         places.setdefault(at, []).append((edge, core, address))
     for at, pairs in places.items():
@@ -125,7 +127,7 @@ def _by_place(deployment: Deployment, found: Iterable[tuple[Path, ExpresswayE, E
 def shared_address(deployment: Deployment) -> Iterator[Finding]:
     """Answers to an address that C and E share go to E: no connection of C ever comes up."""
 
-    def astray() -> Iterator[tuple[Path, ExpresswayE, ExpresswayC, str]]:
+    def astray() -> Iterator[tuple[FieldPath, ExpresswayE, ExpresswayC, str]]:
         for _, edge, core, address in _pairs(deployment):
             passage = deployment.flow_checker.to_zone(core.name, address)
             if passage.astray is not None:
@@ -148,7 +150,7 @@ def shared_address(deployment: Deployment) -> Iterator[Finding]:
 def translated_source(deployment: Deployment) -> Iterator[Finding]:
     """E names C by the address that it sees; a C that knows no such address sends SERVICE out again, and fails."""
 
-    def translated() -> Iterator[tuple[Path, ExpresswayE, ExpresswayC, str]]:
+    def translated() -> Iterator[tuple[FieldPath, ExpresswayE, ExpresswayC, str]]:
         for _, edge, core, address in _pairs(deployment):
             passage = deployment.flow_checker.to_zone(core.name, address)
             seen = passage.source[0]
@@ -202,7 +204,7 @@ def _of_translated(place: _Place) -> Prediction:
 def no_reflection(deployment: Deployment) -> Iterator[Finding]:
     """A deprecated design: what C sends to the public address has to turn round at the external firewall."""
 
-    def unreflected() -> Iterator[tuple[Path, ExpresswayE, ExpresswayC, str]]:
+    def unreflected() -> Iterator[tuple[FieldPath, ExpresswayE, ExpresswayC, str]]:
         for _, edge, core, address in _pairs(deployment):
             if edge.inner is not None or edge.static_nat is None or address != edge.static_nat:
                 continue
@@ -229,7 +231,7 @@ def no_reflection(deployment: Deployment) -> Iterator[Finding]:
 def inner_name(deployment: Deployment) -> Iterator[Finding]:
     """With two interfaces and no split DNS, the public FQDN leads C outside."""
 
-    def outside() -> Iterator[tuple[Path, ExpresswayE, ExpresswayC, str]]:
+    def outside() -> Iterator[tuple[FieldPath, ExpresswayE, ExpresswayC, str]]:
         for index, edge, core, address in _pairs(deployment):
             if edge.inner is None or address == edge.inner:
                 continue
@@ -256,7 +258,7 @@ def inner_name(deployment: Deployment) -> Iterator[Finding]:
 def xcp_interface(deployment: Deployment) -> Iterator[Finding]:
     """XCP listens on the internal interface alone: a traversal zone by the external one does not carry chat."""
 
-    def external() -> Iterator[tuple[Path, ExpresswayE, ExpresswayC, str]]:
+    def external() -> Iterator[tuple[FieldPath, ExpresswayE, ExpresswayC, str]]:
         for index, edge, core, address in _pairs(deployment) if deployment.im_presence else ():
             passage = deployment.flow_checker.to_zone(core.name, address)
             if edge.inner is not None and address != edge.inner and passage.verdict == "accept":

@@ -27,7 +27,7 @@ from edgesim.journal.matchers import (
 from edgesim.pki.names import first_match, qualified, within
 from edgesim.readiness import asked, facts
 from edgesim.readiness.chains import chain, has
-from edgesim.readiness.rule import Book, Finding, Path, Prediction, Severity, Stop
+from edgesim.readiness.rule import Book, FieldPath, Finding, Prediction, Severity, Stop
 
 book = Book()
 VIEWS: tuple[View, ...] = ("outside", "inside")
@@ -98,7 +98,7 @@ def _stop(deployment: Deployment, lead: Lead) -> Stop | None:
     return Stop.NO_ADDRESS if lead.name == f"_collab-edge._tls.{deployment.domains.edge}" else None
 
 
-def _field(deployment: Deployment, lead: Lead) -> Path:
+def _field(deployment: Deployment, lead: Lead) -> FieldPath:
     """Return the field that a record comes from."""
     for index, each in enumerate(deployment.dns.extra):
         written = each.view == lead.view and each.type == "SRV"

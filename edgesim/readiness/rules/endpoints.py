@@ -34,7 +34,7 @@ from edgesim.journal.matchers import (
 from edgesim.pki.names import first_match, qualified
 from edgesim.readiness import asked, facts
 from edgesim.readiness.chains import Chain, chain, held, words
-from edgesim.readiness.rule import Book, Finding, Path, Prediction, Severity
+from edgesim.readiness.rule import Book, FieldPath, Finding, Prediction, Severity
 
 book = Book()
 
@@ -350,7 +350,7 @@ class Shown:
     """A client outside with a certificate of its own."""
 
     machine: ClientHost
-    at: Path
+    at: FieldPath
     trying: bool
     """Whether it comes so far as to show it."""
 

@@ -16,12 +16,12 @@ from edgesim.deployment.releases import Product, Release
 from edgesim.deployment.settings import Hsm
 from edgesim.journal.matchers import HttpRequest, HttpResponse, Test, TlsRefused, containing, one_of
 from edgesim.readiness import facts
-from edgesim.readiness.rule import Book, Finding, Path, Prediction, Severity
+from edgesim.readiness.rule import Book, FieldPath, Finding, Prediction, Severity
 
 book = Book()
 
 
-def _expressways(deployment: Deployment) -> Iterator[tuple[Path, Expressway]]:
+def _expressways(deployment: Deployment) -> Iterator[tuple[FieldPath, Expressway]]:
     for index, edge in enumerate(deployment.expressway_e):
         yield ("expressway_e", index), edge
     for index, core in enumerate(deployment.expressway_c):
@@ -152,7 +152,7 @@ def one_federation(deployment: Deployment) -> Iterator[Finding]:
 # ---- EXP-19: hardware security modules (a preview feature)
 
 
-def _hsms(deployment: Deployment) -> Iterator[tuple[Path, Expressway, Hsm]]:
+def _hsms(deployment: Deployment) -> Iterator[tuple[FieldPath, Expressway, Hsm]]:
     for path, each in _expressways(deployment):
         if each.hsm is not None:
             yield path, each, each.hsm

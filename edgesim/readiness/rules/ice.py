@@ -14,7 +14,7 @@ from edgesim.deployment.hosts import UnifiedCmCluster
 from edgesim.deployment.people import Device
 from edgesim.deployment.releases import Product, Release
 from edgesim.readiness import modes
-from edgesim.readiness.rule import Book, Finding, Path
+from edgesim.readiness.rule import Book, FieldPath, Finding
 
 book = Book()
 
@@ -47,7 +47,7 @@ def releases(deployment: Deployment) -> Iterator[Finding]:
     edge, call = gate("ice passthrough", Product.EXPRESSWAY), gate("ice passthrough", Product.UNIFIED_CM)
     assert edge is not None and call is not None
     edges, cores = enumerate(deployment.expressway_e), enumerate(deployment.expressway_c)
-    parts: list[tuple[Path, str, Release, Gate]] = [
+    parts: list[tuple[FieldPath, str, Release, Gate]] = [
         *((("expressway_e", index, "release"), each.name, each.release, edge) for index, each in edges),
         *((("expressway_c", index, "release"), each.name, each.release, edge) for index, each in cores),
         *(

@@ -16,7 +16,7 @@ from edgesim.journal.matchers import Matcher, Note, SipResponse, SshTunnel, Zone
 from edgesim.pki.names import first_match, qualified
 from edgesim.readiness import facts, port_matrix
 from edgesim.readiness.port_matrix import Scene, Service
-from edgesim.readiness.rule import Book, Finding, Path, Prediction, Severity, Stop
+from edgesim.readiness.rule import Book, FieldPath, Finding, Prediction, Severity, Stop
 
 book = Book()
 WITHIN = 90.0
@@ -81,7 +81,7 @@ def _list(names: tuple[str, ...]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
-def _field(deployment: Deployment, firewall: str, shut: Shut) -> Path:
+def _field(deployment: Deployment, firewall: str, shut: Shut) -> FieldPath:
     """Return the field that closes a port: the list of closed ones, the rules, or what no rule is about."""
     walls = deployment.network.firewalls
     place = next(index for index, wall in enumerate(walls) if wall.name == firewall)

@@ -12,7 +12,7 @@ from edgesim.deployment import Deployment
 from edgesim.deployment.features import Gate, closed, gate, least
 from edgesim.deployment.releases import JABBER, Product, Release
 from edgesim.readiness import modes
-from edgesim.readiness.rule import Book, Finding, Path
+from edgesim.readiness.rule import Book, FieldPath, Finding
 
 book = Book()
 
@@ -33,7 +33,7 @@ def _behind(wanted: Iterable[str], product: Product, release: Release) -> list[t
     return [(mode, gate) for mode, gate in found if gate is not None and not gate.open(release)]
 
 
-def _too_old(at: Path, who: str, release: Release, behind: list[tuple[str, Gate]]) -> Finding:
+def _too_old(at: FieldPath, who: str, release: Release, behind: list[tuple[str, Gate]]) -> Finding:
     needs = "; ".join(f"{mode} needs {gate}" for mode, gate in behind)
     highest = max((gate for _, gate in behind), key=lambda each: each.since)
     return Finding(

@@ -24,7 +24,7 @@ SHOWN = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class AuthenticationResult:
     """The user whom the credentials are of, or the answer that refuses them."""
 
     user: str = ""
@@ -46,7 +46,7 @@ class Authenticator:
         user, _ = self.credentials.owner(value) if value else (None, "")
         return (user_key(user),) if user else ()
 
-    async def judge(self, request: Request) -> Verdict:
+    async def judge(self, request: Request) -> AuthenticationResult:
         """Judge a proxied request: the cookie where there is one, else ``Authorization``."""
         value = request.cookie(self._cookie)
         if value is None:
@@ -55,9 +55,9 @@ class Authenticator:
         if user is None:
             return self._refuse(request, "", "cookie", reason)
         self._tell(request, user, "cookie", True, "")
-        return Verdict(user=user)
+        return AuthenticationResult(user=user)
 
-    async def sign_in(self, request: Request) -> Verdict:
+    async def sign_in(self, request: Request) -> AuthenticationResult:
         """Judge the ``Authorization`` of a request; without one, its cookie may stand for it."""
         shown = self._shown(request)
         if (basic := basic_credentials(shown)) is not None:
@@ -71,14 +71,14 @@ class Authenticator:
         if user is None or self.credentials.account(user) is None:
             return self._refuse(request, user or "", "cookie", reason or "credentials forgotten")
         self._tell(request, user, "cookie", True, "")
-        return Verdict(user=user)
+        return AuthenticationResult(user=user)
 
     def _shown(self, request: Request) -> str | None:
         """Return what stands for ``Authorization`` at the edge: the value of a header of its own, where one is set."""
         own = self.node.defaults.edge.edge_auth_header
         return (request.headers.get(own) if own else None) or request.headers.get("Authorization")
 
-    async def _basic(self, request: Request, basic: Basic) -> Verdict:
+    async def _basic(self, request: Request, basic: Basic) -> AuthenticationResult:
         access = self.node.deployment.mra.access
         if not access.user_credential or "UCM/LDAP" not in access.authentication_path:
             return self._refuse(request, basic.user, "basic", "Authorize by user credential is off")
@@ -86,25 +86,25 @@ class Authenticator:
             return self._refuse(request, basic.user, "basic", "no user id is so long")
         if not self.credentials.within_rate(basic.user):
             self._tell(request, basic.user, "basic", False, "more authorizations than allowed in the period")
-            return Verdict(refusal=too_many(self.node))
+            return AuthenticationResult(refusal=too_many(self.node))
         if self.credentials.cached(basic.user, basic.password) is not None:
             self._tell(request, basic.user, "basic", True, "cached")
-            return Verdict(user=basic.user)
+            return AuthenticationResult(user=basic.user)
         tracking = request.headers.get("TrackingID")
         try:
             account: Account = await self._users.sign_in(basic.user, basic.password, tracking=tracking)
         except Unverified as error:
             self._tell(request, basic.user, "basic", False, str(error))
-            return Verdict(refusal=unverified(self.node, request))
+            return AuthenticationResult(refusal=unverified(self.node, request))
         except (Refused, Unavailable) as error:
             return self._refuse(request, basic.user, "basic", str(error))
         self.credentials.accept(account, basic.password)
         self._tell(request, basic.user, "basic", True, f"home {account.home.host}")
-        return Verdict(user=basic.user)
+        return AuthenticationResult(user=basic.user)
 
-    def _refuse(self, request: Request, user: str, how: str, reason: str) -> Verdict:
+    def _refuse(self, request: Request, user: str, how: str, reason: str) -> AuthenticationResult:
         self._tell(request, user, how, False, reason)
-        return Verdict(refusal=unauthorized(self.node))
+        return AuthenticationResult(refusal=unauthorized(self.node))
 
     def _tell(self, request: Request, user: str, how: str, granted: bool, detail: str) -> None:
         user = user[:SHOWN]

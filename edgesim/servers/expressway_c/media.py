@@ -17,6 +17,7 @@ from edgesim.deployment import hosts
 from edgesim.dns import DnsError
 from edgesim.media import (
     Channel,
+    ChannelRunner,
     Flow,
     FlowTimes,
     Frame,
@@ -25,7 +26,6 @@ from edgesim.media import (
     MediaLimits,
     MediaPort,
     PortPairs,
-    Relayed,
     Side,
 )
 from edgesim.media.framing import pack, unpack
@@ -33,7 +33,7 @@ from edgesim.media.ports import Address
 from edgesim.node import Node
 
 KINDS = ("RTP", "RTCP")
-Where = Callable[[], Awaitable[str]]
+AddressLookup = Callable[[], Awaitable[str]]
 
 
 class Pinhole:
@@ -49,7 +49,7 @@ class Pinhole:
         self._keepalive = pack(Frame(channel=number, packet=b""), limits)
         self._edge = Leg(Flow(name, "multiplexed", times), relatch=media.relatch_s)
         endpoint = Leg(Flow(name, "inside", times), peer=inside, relatch=media.relatch_s)
-        self.relayed = Relayed(
+        self.relayed = ChannelRunner(
             Channel(number, outer=self._edge, inner=endpoint, limits=limits), node.journal, {Side.OUTER: self._send}
         )
         self._port: MediaPort | None = None
@@ -84,7 +84,7 @@ class Pinhole:
         """Take a packet of the endpoint."""
         self.relayed.take(Side.INNER, packet, source)
 
-    async def keep(self, where: Where, port: int) -> None:
+    async def keep(self, where: AddressLookup, port: int) -> None:
         """Open the way to E's port and keep it open, until cancelled."""
         links = self._node.defaults.links
         while True:

@@ -62,7 +62,7 @@ Target = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class RegisteredContact:
     """A contact that a user registered by way of a peer; ``until`` is the loop's time at which that ends."""
 
     peer: Peer
@@ -71,7 +71,7 @@ class Registered:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class BindingChange:
     """What a REGISTER that C forwarded asks for: which contacts ``user`` takes by way of a peer."""
 
     targets: tuple[Target, ...]
@@ -149,7 +149,7 @@ class SipSide:
         self._core.serve(self._endpoint)
         self._service = ServiceServer(node, release, product.credentials.ha1)
         self._maintenance = False
-        self._contacts: OrderedDict[Target, Registered] = OrderedDict()
+        self._contacts: OrderedDict[Target, RegisteredContact] = OrderedDict()
         self._dialogs: OrderedDict[str, Peer] = OrderedDict()
         self._tried: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -301,12 +301,12 @@ class SipSide:
 
     def succeeded(self, branch: Branch, answer: Response) -> None:
         """Note who is registered where, after a 2xx to REGISTER, and say what C supports."""
-        wish: Wish | None = branch.owner_data
-        if wish is None:
+        change: BindingChange | None = branch.owner_data
+        if change is None:
             return
-        self._registered(answer, wish)
-        if not wish.targets:
-            self._keep_own(answer, wish.user)
+        self._registered(answer, change)
+        if not change.targets:
+            self._keep_own(answer, change.user)
         if self._path and self._sip.path_in_response and "Path" not in answer:
             add_path(answer, self._side_of(branch.connection), self._sip.path_form)
         if self._adds_adaptive and announces_adaptive(branch.context.request):
@@ -417,13 +417,13 @@ class SipSide:
         """Forward a request to a Unified CM node. Raises `ProxyRefusal`."""
         if neighbour.connection is None:
             raise ProxyRefusal(self._sip.neighbour_down_status, "the neighbour is gone")
-        wish: Wish | None = None
+        change: BindingChange | None = None
         if outgoing.method == "REGISTER":
             targets = tuple(_target(contact.address) for contact in outgoing.contacts)
             source = _seen_at(outgoing)
             if any(self._is_taken(target, user, source) for target in targets):
                 raise ProxyRefusal(self._sip.contact_taken_status, "the contact is another user's")
-            wish = Wish(targets, peer, user, source)
+            change = BindingChange(targets, peer, user, source)
             if not self._path:
                 rewrite_contacts(outgoing, neighbour.hop, user=user)
             else:
@@ -436,7 +436,7 @@ class SipSide:
             neighbour.connection,
             neighbour.hop,
             unreachable=self._sip.neighbour_down_status,
-            owner_data=wish,
+            owner_data=change,
         )
         if outgoing.method in DIALOG_FORMING:
             self._join(call_id, peer)
@@ -481,16 +481,16 @@ class SipSide:
     def _side_of(self, connection: Connection) -> Hop:
         return connection.context.hop if isinstance(connection.context, Neighbour) else self._sides["tcp"]
 
-    def _registered(self, response: Response, wish: Wish) -> None:
+    def _registered(self, response: Response, change: BindingChange) -> None:
         """Note which contacts are whose, and until when, after a 200 to REGISTER."""
         until = self._loop.time() + delta_seconds(response.get("Expires") or "0")
         granted = {_target(restored(contact.address, "tls")) for contact in response.contacts}
-        for target in wish.targets:
-            if self._is_taken(target, wish.user, wish.source):
+        for target in change.targets:
+            if self._is_taken(target, change.user, change.source):
                 continue
             self._contacts.pop(target, None)
             if until > self._loop.time() and target in granted:
-                self._contacts[target] = Registered(wish.peer, wish.user, until)
+                self._contacts[target] = RegisteredContact(change.peer, change.user, until)
                 if len(self._contacts) > CONTACTS:
                     self._contacts.popitem(last=False)
 

@@ -27,7 +27,7 @@ from edgesim.pki import Usage
 from edgesim.pki.keys import signed_sha1
 from edgesim.sip.addresses import SipUri
 from edgesim.sip.connection import Address
-from edgesim.sip.digest import DigestCredentials, Verdict
+from edgesim.sip.digest import DigestCredentials, DigestResult
 from edgesim.sip.message import Request
 
 
@@ -106,7 +106,7 @@ class ServiceServer:
             nc=asked.nc or None,
         )
         verdict = credentials.judge(asked.method, ha1)
-        if verdict is not Verdict.GRANTED:
+        if verdict is not DigestResult.GRANTED:
             return Judgement(status=sip.service_wrong_status, reason=verdict.value, user=user)
         body = b""
         if sip.digest_cache:

@@ -12,7 +12,7 @@ from typing import Any
 
 from edgesim.deployment import hosts
 from edgesim.journal import events
-from edgesim.media import Channel, Flow, FlowTimes, Frame, Leg, MediaError, MediaLimits, MediaPort, Relayed, Side
+from edgesim.media import Channel, ChannelRunner, Flow, FlowTimes, Frame, Leg, MediaError, MediaLimits, MediaPort, Side
 from edgesim.media.framing import pack, unpack
 from edgesim.media.ports import Address, open_pair
 from edgesim.node import Node
@@ -24,7 +24,7 @@ KINDS = ("RTP", "RTCP")
 class Medium:
     """A medium that E relays: its two channels, RTP and RTCP, and the ports that clients send to."""
 
-    channels: tuple[Relayed, Relayed]
+    channels: tuple[ChannelRunner, ChannelRunner]
     ports: tuple[MediaPort, MediaPort]
 
 
@@ -32,7 +32,7 @@ class MultiplexedPort:
     """One port towards C with the channels that go by it."""
 
     def __init__(self, node: Node, limits: MediaLimits) -> None:
-        self.channels: dict[int, Relayed] = {}
+        self.channels: dict[int, ChannelRunner] = {}
         self._node = node
         self._limits = limits
         self._strangers: dict[str, None] = {}
@@ -116,12 +116,12 @@ class MediaSide:
         medium = self._media[number] = Medium(channels=(rtp, rtcp), ports=ports)
         return medium
 
-    def _channel(self, number: int, name: str, shared: MultiplexedPort) -> Relayed:
+    def _channel(self, number: int, name: str, shared: MultiplexedPort) -> ChannelRunner:
         relatch = self.node.defaults.media.relatch_s
         legs = (Leg(Flow(name, leg, self._times), relatch=relatch) for leg in ("client", "multiplexed"))
         channel = Channel(number, outer=next(legs), inner=next(legs), limits=self._limits)
         outlets = {Side.INNER: lambda packet, target: shared.send(number, packet, target)}
-        return Relayed(channel, self.node.journal, outlets)
+        return ChannelRunner(channel, self.node.journal, outlets)
 
     def close(self, number: int) -> None:
         """End a medium; no error where there is none."""

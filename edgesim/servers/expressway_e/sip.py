@@ -21,7 +21,7 @@ from edgesim.journal.keys import user_key
 from edgesim.node import Node
 from edgesim.pki import Policy, server_context
 from edgesim.servers.expressway_e.sip_balance import Balance
-from edgesim.servers.expressway_e.sip_clients import Client, Clients, Wish
+from edgesim.servers.expressway_e.sip_clients import BindingChange, Client, Clients
 from edgesim.servers.expressway_e.sip_digests import DigestCache
 from edgesim.servers.expressway_e.sip_service import ServiceClient
 from edgesim.servers.expressway_e.zone import TraversalLink, TraversalServer
@@ -30,7 +30,7 @@ from edgesim.sip.addresses import NameAddr, SipUri
 from edgesim.sip.admission import ProxyRefusal
 from edgesim.sip.answering import Answers
 from edgesim.sip.connection import Connection
-from edgesim.sip.digest import KEY_OCTETS, DigestCredentials, Nonces, Verdict
+from edgesim.sip.digest import KEY_OCTETS, DigestCredentials, DigestResult, Nonces
 from edgesim.sip.endpoint import SipEndpoint
 from edgesim.sip.errors import SipError
 from edgesim.sip.framing import SipLimits, fits
@@ -311,12 +311,12 @@ class SipSide:
 
     def succeeded(self, branch: Branch, answer: Response) -> None:
         """Note who is registered where, after a 2xx to REGISTER."""
-        wish: Wish | None = branch.owner_data
-        if wish is not None:
+        change: BindingChange | None = branch.owner_data
+        if change is not None:
             if _grants_nothing(answer):
-                self.clients.unregistered(wish)
+                self.clients.unregistered(change)
             else:
-                self.clients.registered_at(wish)
+                self.clients.registered_at(change)
 
     # ---- from a client: who is it?
 
@@ -337,9 +337,9 @@ class SipSide:
             return None
         now = self._loop.time()
         verdict = self._nonces.judge(credentials, now)
-        if verdict is Verdict.STALE:
+        if verdict is DigestResult.STALE:
             self._challenge(context, client, stale=True)
-        elif verdict is not Verdict.GRANTED:
+        elif verdict is not DigestResult.GRANTED:
             self._judged(credentials, False, verdict.value, client)
             self._challenge_again(context, client)
         elif self._digests.proves(credentials, request.method, now):
@@ -445,11 +445,11 @@ class SipSide:
         """
         client.connection.allow_silence(self._sip.client_idle_s)
         link = link or self._route(outgoing, client)
-        wish: Wish | None = None
+        change: BindingChange | None = None
         if outgoing.method == "REGISTER" and user is not None:
             outgoing.remove("Path")  # no client has a proxy of its own behind it
-            wish = Wish.of(outgoing, client, user)
-            if self.clients.refuses(wish):
+            change = BindingChange.of(outgoing, client, user)
+            if self.clients.refuses(change):
                 raise ProxyRefusal(self._sip.contact_taken_status, "the contact is another user's")
             client.link, client.node = link, SipUri.parse(outgoing.uri).host
         call_id = self._core.forward(
@@ -458,7 +458,7 @@ class SipSide:
             link.connection,
             self._side(link),
             unreachable=self._sip.zone_down_status,
-            owner_data=wish,
+            owner_data=change,
         )
         if outgoing.method in DIALOG_FORMING:
             self.clients.joined(client, call_id)

@@ -51,25 +51,25 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class BindingChange:
     """What a REGISTER that was sent on asks for: which contacts ``user`` takes, and which it gives up."""
 
     client: Client
     user: str
-    takes: tuple[Target, ...]
-    leaves: tuple[Target, ...]
+    added: tuple[Target, ...]
+    removed: tuple[Target, ...]
 
     @classmethod
-    def of(cls, request: Request, client: Client, user: str) -> Wish:
+    def of(cls, request: Request, client: Client, user: str) -> BindingChange:
         """Read the Contacts of a REGISTER. Raises `SipProtocolError`."""
-        takes: list[Target] = []
-        leaves: list[Target] = []
+        added: list[Target] = []
+        removed: list[Target] = []
         leaving = _is_zero(request.get("Expires"))
         for contact in request.contacts:
             own = contact.parameters.get("expires")
             zero = leaving if own is None else _is_zero(own)
-            (leaves if zero else takes).append(target_of(contact.address))
-        return cls(client=client, user=user, takes=tuple(takes), leaves=tuple(leaves))
+            (removed if zero else added).append(target_of(contact.address))
+        return cls(client=client, user=user, added=tuple(added), removed=tuple(removed))
 
 
 def _is_zero(expires: str | None) -> bool:
@@ -98,37 +98,37 @@ class Clients:
         """How many contacts are registered through connections that stand."""
         return len(self._contacts)
 
-    def refuses(self, wish: Wish) -> bool:
+    def refuses(self, change: BindingChange) -> bool:
         """Say whether a contact that is wanted, or given up, is another user's."""
-        return any(self._is_anothers(target, wish) for target in (*wish.takes, *wish.leaves))
+        return any(self._is_anothers(target, change) for target in (*change.added, *change.removed))
 
-    def _is_anothers(self, target: Target, wish: Wish) -> bool:
+    def _is_anothers(self, target: Target, change: BindingChange) -> bool:
         holder = self._contacts.get(target)
-        return holder is not None and holder[1] != wish.user and not wish.client.sends_from(target)
+        return holder is not None and holder[1] != change.user and not change.client.sends_from(target)
 
-    def registered_at(self, wish: Wish) -> None:
+    def registered_at(self, change: BindingChange) -> None:
         """A registration was granted: requests for its contacts go to its client from now on.
 
         One that another user registered in the meantime stays that user's.
         """
-        for target in wish.leaves:
-            self._drop(target, wish.user)
-        for target in wish.takes:
-            if self._is_anothers(target, wish):
+        for target in change.removed:
+            self._drop(target, change.user)
+        for target in change.added:
+            if self._is_anothers(target, change):
                 continue
             holder = self._contacts.get(target)
             if holder is not None:
                 self._drop(target, holder[1])
-            wish.client.contacts[target] = None
-            self._contacts[target] = (wish.client, wish.user)
-            if len(wish.client.contacts) > CONTACTS_PER_CLIENT:
-                first = next(iter(wish.client.contacts))
+            change.client.contacts[target] = None
+            self._contacts[target] = (change.client, change.user)
+            if len(change.client.contacts) > CONTACTS_PER_CLIENT:
+                first = next(iter(change.client.contacts))
                 self._drop(first, self._contacts[first][1])
 
-    def unregistered(self, wish: Wish) -> None:
+    def unregistered(self, change: BindingChange) -> None:
         """A registration ended."""
-        for target in (*wish.takes, *wish.leaves):
-            self._drop(target, wish.user)
+        for target in (*change.added, *change.removed):
+            self._drop(target, change.user)
 
     def _drop(self, target: Target, user: str) -> None:
         holder = self._contacts.get(target)

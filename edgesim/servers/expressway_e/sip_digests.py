@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from edgesim.deployment.defaults import SipDefaults
-from edgesim.sip.digest import DigestCredentials, Verdict
+from edgesim.sip.digest import DigestCredentials, DigestResult
 
 
 class DigestCache:
@@ -44,7 +44,7 @@ class DigestCache:
         interim, until = self._hashes.get(credentials.username, ("", 0.0))
         if until <= now:
             return False
-        if credentials.judge(method, interim) is Verdict.GRANTED:
+        if credentials.judge(method, interim) is DigestResult.GRANTED:
             return True
         del self._hashes[credentials.username]
         return False

@@ -19,7 +19,7 @@ from edgesim.node import Node
 from edgesim.pki import check_names
 from edgesim.sip.answering import Answers
 from edgesim.sip.connection import Connection
-from edgesim.sip.digest import KEY_OCTETS, DigestCredentials, Nonces, Verdict, secret_hash
+from edgesim.sip.digest import KEY_OCTETS, DigestCredentials, DigestResult, Nonces, secret_hash
 from edgesim.sip.errors import SipProtocolError
 from edgesim.sip.message import Request, Response
 
@@ -149,7 +149,7 @@ class TraversalServer:
         verdict = self._verdict(request)
         if verdict is None:
             return self._challenge(request)
-        if verdict is not Verdict.GRANTED:
+        if verdict is not DigestResult.GRANTED:
             self._refused(link)
             return self._challenge(request)
         try:
@@ -167,18 +167,18 @@ class TraversalServer:
             self._changed()
         return self._answers.make(request, 200, ("Supported", resource_usage.SUPPORTED))
 
-    def _verdict(self, request: Request) -> Verdict | None:
+    def _verdict(self, request: Request) -> DigestResult | None:
         """Judge the credentials in a request; None where there are none for this realm."""
         for header in request.authentication("Authorization"):
             if header.scheme.lower() != "digest" or header.get("realm") != self._realm:
                 continue
             credentials = DigestCredentials.of(header)
             if credentials.username != self.settings.user:
-                return Verdict.WRONG
+                return DigestResult.WRONG
             verdict = self._nonces.judge(credentials, self._loop.time())
-            if verdict in (Verdict.STALE, Verdict.UNKNOWN_NONCE):
+            if verdict in (DigestResult.STALE, DigestResult.UNKNOWN_NONCE):
                 return None
-            return credentials.judge(request.method, self._ha1) if verdict is Verdict.GRANTED else verdict
+            return credentials.judge(request.method, self._ha1) if verdict is DigestResult.GRANTED else verdict
         return None
 
     def _challenge(self, request: Request) -> Response:

@@ -24,7 +24,7 @@ from edgesim.servers.unified_cm.registration import Contact, Registration
 from edgesim.sip.addresses import NameAddr, SipUri
 from edgesim.sip.admission import judge_uri
 from edgesim.sip.connection import Connection
-from edgesim.sip.digest import KEY_OCTETS, DigestCredentials, Nonces, Verdict, secret_hash
+from edgesim.sip.digest import KEY_OCTETS, DigestCredentials, DigestResult, Nonces, secret_hash
 from edgesim.sip.errors import SipProtocolError
 from edgesim.sip.message import Request, Response
 from edgesim.sip.proxy import ADAPTIVE
@@ -338,20 +338,20 @@ class LineService:
             if credentials.realm != settings.realm or user is None:
                 continue
             secret = secret_hash(credentials.username, settings.realm, user.password)
-            right = credentials.username == user.id and credentials.judge("REGISTER", secret) is Verdict.GRANTED
-            verdict = self._nonces.judge(credentials, now) if right else Verdict.WRONG
+            right = credentials.username == user.id and credentials.judge("REGISTER", secret) is DigestResult.GRANTED
+            verdict = self._nonces.judge(credentials, now) if right else DigestResult.WRONG
             self._journal.emit(
                 events.Authentication(
                     user=credentials.username[:128],
                     how="digest",
-                    granted=verdict is Verdict.GRANTED,
+                    granted=verdict is DigestResult.GRANTED,
                     detail=phone.name,
                 ),
                 keys=(user_key(credentials.username), device_key(phone.name)),
             )
-            if verdict is Verdict.GRANTED:
+            if verdict is DigestResult.GRANTED:
                 return None
-            stale = stale or verdict is Verdict.STALE
+            stale = stale or verdict is DigestResult.STALE
         challenge = [("realm", quote(settings.realm)), ("nonce", quote(self._nonces.make(now)))]
         if stale and settings.says_stale:
             challenge.append(("stale", "TRUE"))
