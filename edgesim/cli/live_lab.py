@@ -217,7 +217,7 @@ class LiveLab:
 
     def _authorities(self) -> Authorities:
         deployment = self.deployment
-        domains = [deployment.domains.edge, deployment.domains.inside or "", *_more_domains(deployment)]
+        domains = [deployment.domains.edge, deployment.domains.inside, *_more_domains(deployment)]
         try:
             return installation_authorities(
                 self.directory / "ca",
@@ -368,7 +368,7 @@ def _more_domains(deployment: Deployment) -> list[str]:
         if profile.mode == "encrypted" and has_form_of_fqdn(profile.name)
     ]
     # Only what no domain covers: another set of domains means another root, which people would have to trust anew.
-    covering = [*found, deployment.domains.edge, deployment.domains.inside or deployment.domains.edge]
+    covering = [*found, deployment.domains.edge, deployment.domains.inside]
     return found + [name for name in derived if not any(name == each or name.endswith(f".{each}") for each in covering)]
 
 

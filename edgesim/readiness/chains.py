@@ -86,8 +86,7 @@ def above(certificate: Certificate) -> tuple[str, ...]:
     """Return the CAs above a certificate, the one that signed it first; none where it signed itself."""
     if certificate.signed_by == "self-signed":
         return ()
-    signer = certificate.signed_by or "enterprise"
-    found = [SIGNED_BY.get(signer, signer)]
+    found = [SIGNED_BY.get(certificate.signed_by, certificate.signed_by)]
     while (higher := ABOVE.get(found[-1])) is not None:
         found.append(higher)
     return tuple(found)

@@ -72,4 +72,4 @@ def _allowed(deployment: Deployment, device: Device) -> bool:
     if device.owner is None:
         return False
     user = deployment.user(device.owner)
-    return deployment.cluster(user.home_cluster or "").user_profile(user.user_profile).mobile_and_remote_access
+    return deployment.cluster(user.home_cluster).user_profile(user.user_profile).mobile_and_remote_access

@@ -184,7 +184,7 @@ def _no_pinhole(scene: Scene) -> tuple[Matcher, ...]:
 
 def _media_blocked(scene: Scene) -> tuple[Matcher, ...]:
     probe = scene.deployment.mra.media_probe
-    if probe is None or probe.edge_port is None:
+    if probe is None:
         return ()
     return (_blocked(scene, scene.clients, probe.edge_port, "udp"),)
 

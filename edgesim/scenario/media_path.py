@@ -27,7 +27,7 @@ class MediaPath:
     async def open(cls, carrier: Carrier, deployment: Deployment, client: str) -> MediaPath:
         """Open the ports, on the machine ``client`` and on the probe's inside host. Raises `ControlError`."""
         probe = deployment.mra.media_probe
-        assert probe is not None and probe.edge is not None and probe.edge_port is not None
+        assert probe is not None
         edge = next(each for each in deployment.expressway_e if each.name == probe.edge)
         inside = await carrier.ask(OpenMedia(host=probe.to, port=probe.port, echo=True))
         outside = await carrier.ask(OpenMedia(host=client))

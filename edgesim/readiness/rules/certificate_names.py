@@ -76,7 +76,7 @@ def profile_name(deployment: Deployment) -> Iterator[Finding]:
 )
 def cluster_name(deployment: Deployment) -> Iterator[Finding]:
     """The *TLS verify subject name*: of a clustered Expressway-C the name of the cluster."""
-    zone, wanted = deployment.traversal_zone, deployment.traversal_zone.tls_verify_subject_name or ""
+    zone, wanted = deployment.traversal_zone, deployment.traversal_zone.tls_verify_subject_name
     for core in deployment.expressway_c:
         if has(deployment, deployment.certificate(*shown_by(deployment, core.name)), wanted):
             continue

@@ -293,7 +293,7 @@ def _verified(deployment: Deployment, kind: str, wrong: Judge) -> Iterator[tuple
     """Yield every server certificate of a kind of host with the Expressway-Cs that verify it with this result."""
     cm = kind == "unified_cm"
     verify = deployment.mra.tls_verify_unified_cm if cm else deployment.mra.tls_verify_im_presence
-    clusters = (deployment.mra.unified_cm_clusters if cm else deployment.mra.im_presence_clusters) or ()
+    clusters = deployment.mra.unified_cm_clusters if cm else deployment.mra.im_presence_clusters
     for spec in deployment.host_specs():
         if spec.kind != kind or spec.cluster not in clusters:
             continue

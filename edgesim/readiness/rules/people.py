@@ -24,11 +24,10 @@ DOCUMENTED = re.compile(r"[A-Za-z0-9._~#-]+")
 UNAUTHORIZED = containing('realm="Cisco-Edge"')
 
 
-def _address(deployment: Deployment, user: User) -> Jid | None:
+def _address(deployment: Deployment, user_id: str, node: str) -> Jid | None:
     """Return where a user chats, None where the id has no place in an address."""
-    domain = deployment.im_presence_cluster_of(user.im_presence_node or "").presence_domains[0]
     try:
-        return Jid.of_user(user.id, domain)
+        return Jid.of_user(user_id, deployment.im_presence_cluster_of(node).presence_domains[0])
     except JidError:
         return None
 
@@ -49,7 +48,7 @@ def user_id(deployment: Deployment) -> Iterator[Finding]:
         if refused:
             sees = "403 Forbidden for each of the user's resources: such a path is refused by Expressway-C's allow list"
             prediction = _forbidden(deployment, user)
-        elif user.im_presence_node is not None and _address(deployment, user) is None:
+        elif user.im_presence_node is not None and _address(deployment, user.id, user.im_presence_node) is None:
             sees = "phone service without chat: no address of chat (RFC 7622) can hold the id"
         else:
             sees = "nothing in this lab, where the id is escaped; products are documented for the other characters only"
@@ -91,7 +90,7 @@ def one_address(deployment: Deployment) -> Iterator[Finding]:
     for index, user in enumerate(deployment.users):
         if user.im_presence_node is None:
             continue
-        address = _address(deployment, user)
+        address = _address(deployment, user.id, user.im_presence_node)
         if address is not None and holders.setdefault(address, user.id) != user.id:
             yield Finding(
                 at=("users", index, "id"),

@@ -73,7 +73,7 @@ def im_presence_release(deployment: Deployment) -> Iterator[Finding]:
     for index, chat in enumerate(deployment.im_presence):
         if chat.name not in known:
             continue
-        wanted = modes.of(deployment, deployment.cluster(chat.unified_cm or ""))
+        wanted = modes.of(deployment, deployment.cluster(chat.unified_cm))
         if behind := _behind(wanted, Product.IM_PRESENCE, chat.release):
             yield _too_old(("im_presence", index, "release"), f"cluster {chat.name}", chat.release, behind)
 

@@ -58,7 +58,7 @@ class ExpresswayC:
         self.proxy = HttpProxy(node, self.authenticator, self.edge_configuration, self._proxy_client)
         greeting = Greeting(
             fqdn=node.fqdn,
-            domain=spec.domain or "",
+            domain=spec.domain,
             domains=mra_domains(node),
         )
         self.retries = Retries(node)

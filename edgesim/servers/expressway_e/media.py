@@ -96,7 +96,7 @@ class MediaSide:
             for port, multiplexed in zip(ports, pair, strict=True):
                 await multiplexed.open(self._spec.inner_address, port)
         probe = self.node.deployment.mra.media_probe
-        if probe is not None and probe.edge == self.node.name and probe.edge_port is not None:
+        if probe is not None and probe.edge == self.node.name:
             await self.open(self.node.defaults.media.probe_channel, "probe", probe.edge_port)
 
     async def open(self, number: int, name: str, port: int) -> Medium:

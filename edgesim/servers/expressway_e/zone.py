@@ -94,7 +94,7 @@ class TraversalServer:
 
     def accept(self, connection: Connection) -> None:
         """Take a connection to the zone's port, or close it if C's certificate lacks the name that is wanted."""
-        wanted = self.settings.tls_verify_subject_name or ""
+        wanted = self.settings.tls_verify_subject_name
         limit = self.node.defaults.tls.san_limit_characters
         check = check_names(connection.peer_certificate, wanted, limit=limit)
         if not check:

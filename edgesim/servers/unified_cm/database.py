@@ -111,9 +111,9 @@ class Database:
         for user in self.deployment.users:
             if username is not None and user.id == username:
                 return user
-            if email is not None and (user.mail or "").lower() == email.lower():
+            if email is not None and user.mail.lower() == email.lower():
                 return user
-            if upn is not None and upn.lower() in ((user.mail or "").lower(), (user.directory_uri or "").lower()):
+            if upn is not None and upn.lower() in (user.mail.lower(), user.directory_uri.lower()):
                 return user
         return None
 

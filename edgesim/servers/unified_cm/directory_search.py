@@ -27,7 +27,7 @@ def _matches(user: User, criterion: str, value: str) -> bool:
     first, last = user.first_name.casefold(), user.last_name.casefold()
     match criterion:
         case "name":
-            return _by_name(first, last, (user.mail or "").casefold(), value)
+            return _by_name(first, last, user.mail.casefold(), value)
         case "first":
             return first.startswith(value)
         case "last":
@@ -39,9 +39,9 @@ def _matches(user: User, criterion: str, value: str) -> bool:
         case "username":
             return user.id.casefold().startswith(value)
         case "email":
-            return (user.mail or "").casefold().startswith(value)
+            return user.mail.casefold().startswith(value)
         case "uri":
-            return (user.directory_uri or "").casefold().startswith(value)
+            return user.directory_uri.casefold().startswith(value)
         case "displayname":
             return user.display_name.casefold().startswith(value)
         case _:

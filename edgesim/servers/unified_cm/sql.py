@@ -139,7 +139,7 @@ def _fill(connection: sqlite3.Connection, database: Database) -> None:
         homed = "t" if database.is_homed_here(user) else "f"
         number = user.numbers[0] if user.numbers else ""
         key = pkid("enduser", user.id)
-        insert("enduser", (key, user.id, user.first_name, user.last_name, user.mail or "", number, "t", homed))
+        insert("enduser", (key, user.id, user.first_name, user.last_name, user.mail, number, "t", homed))
     lines: dict[str, None] = {}
     for device in database.devices.values():
         key = pkid("device", device.name)

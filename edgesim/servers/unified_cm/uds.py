@@ -264,8 +264,8 @@ class Uds:
             last_name=user.last_name,
             display_name=user.display_name,
             phone_number=user.numbers[0] if user.numbers else "",
-            email=user.mail or "",
-            directory_uri=user.directory_uri or "",
+            email=user.mail,
+            directory_uri=user.directory_uri,
         )
 
     def _private_users(self, call: Call) -> Response:
@@ -292,8 +292,8 @@ class Uds:
                 display_name=user.display_name,
                 phone_number=user.numbers[0] if user.numbers else "",
                 locales_uri=f"{self._base}/options/installedLocales",
-                email=user.mail or "",
-                directory_uri=user.directory_uri or "",
+                email=user.mail,
+                directory_uri=user.directory_uri,
                 home_cluster=database.is_homed_here(user),
                 enable_im_and_presence=user.im_presence,
                 im_and_presence=self._im_presence_of(user),
