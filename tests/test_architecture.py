@@ -146,6 +146,27 @@ def test_only_those_who_build_worlds_know_which_there_are() -> None:
     assert wrong == []
 
 
+def test_scenarios_reach_a_lab_by_commands_alone() -> None:
+    """They hold nothing live of a lab, but for the module that builds one, and scripts, which are the story itself."""
+    allowed = {"scenario/building.py", "scenario/scripted.py"}
+    wrong = [
+        str(each)
+        for room, each, target in rooms()
+        if room == "scenario"
+        and (target == "lab" or target.startswith(("clients", "servers")))
+        and each.file.relative_to(HOME).as_posix() not in allowed
+    ]
+    assert wrong == []
+    stories = HOME.parent / "scenarios"
+    wrong = [
+        f"{file.relative_to(stories)} imports {each.name}"
+        for file in sorted(stories.rglob("*.py"))
+        for each in imports(file)
+        if each.name.startswith(("edgesim.lab", "edgesim.clients", "edgesim.servers"))
+    ]
+    assert wrong == []
+
+
 # ---- circles
 
 WITH_CIRCLES = ("lab", "scenario", "world.live")

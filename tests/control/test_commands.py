@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -48,44 +48,8 @@ from edgesim.journal import Bounds, Journal, events
 from edgesim.lab import RunningLab
 from edgesim.world.live import LiveWorld
 from edgesim.world.sim import SimWorld
+from tests.control.players import Story, in_process, over_http
 from tests.journal.disks import Disk
-from tests.live.lab import own_network
-
-Story = Callable[[Carrier, RunningLab], Awaitable[None]]
-
-
-def in_process(story: Story) -> None:
-    world = SimWorld(1)
-    lab = RunningLab(world, builtin("small"))
-
-    async def main() -> None:
-        await lab.start()
-        await story(InProcess(lab), lab)
-        await lab.stop()
-
-    world.run(main())
-
-
-def over_http(story: Story) -> None:
-    with own_network(builtin("small")) as deployment:
-        world = LiveWorld(1)
-        lab = RunningLab(world, deployment)
-
-        async def main() -> None:
-            await lab.start()
-            server = ControlServer(world, InProcess(lab), "the-token")
-            await server.start()
-            await story(HttpCarrier(server.url, "the-token"), lab)
-            await server.close()
-            await lab.stop()
-
-        world.run(main())
-
-
-@pytest.fixture(params=[in_process, over_http])
-def play(request: pytest.FixtureRequest) -> Callable[[Story], None]:
-    player: Callable[[Story], None] = request.param
-    return player
 
 
 def test_looking(play: Callable[[Story], None]) -> None:
