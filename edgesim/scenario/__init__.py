@@ -60,7 +60,7 @@ if TYPE_CHECKING:
         one_of,
         other_than,
     )
-    from edgesim.scenario.clients import ClientUser, JabberUser, PhoneUser, RoomUser
+    from edgesim.scenario.clients import JabberUser, PhoneUser, RoomUser, SeatedUser
     from edgesim.scenario.declare import Client, Inside, Outside, Scenario, hours, minutes, scenario, seconds
     from edgesim.scenario.expect import ExpectationError
     from edgesim.scenario.mutations import ClockSkew, HostDown, Mutation, Setting, WithFault
@@ -70,10 +70,10 @@ if TYPE_CHECKING:
 
 _MATCHERS = "edgesim.journal.matchers"
 _HOME = {
-    "ClientUser": "edgesim.scenario.clients",
     "JabberUser": "edgesim.scenario.clients",
     "PhoneUser": "edgesim.scenario.clients",
     "RoomUser": "edgesim.scenario.clients",
+    "SeatedUser": "edgesim.scenario.clients",
     "Client": "edgesim.scenario.declare",
     "Inside": "edgesim.scenario.declare",
     "Outside": "edgesim.scenario.declare",
@@ -116,7 +116,6 @@ __all__ = [
     "CertificateUpload",
     "Client",
     "ClientState",
-    "ClientUser",
     "ClockSkew",
     "ConnectionsRefused",
     "Discovery",
@@ -147,6 +146,7 @@ __all__ = [
     "RoomUser",
     "Scenario",
     "ScriptedHost",
+    "SeatedUser",
     "ServiceRestarted",
     "Setting",
     "SipKeepalive",

@@ -29,7 +29,7 @@ from edgesim.deployment.settings import ProvisioningMode
 from edgesim.scenario.declare import JabberPlatform, Show
 
 
-class ClientUser:
+class SeatedUser:
     """A user at a client. ``machine`` is the client's machine by name, ``address`` that machine's first address.
 
     ``domain`` is the services domain of the next sign-in.
@@ -69,7 +69,7 @@ class ClientUser:
         return (await self.look()).registered
 
 
-class JabberUser(ClientUser):
+class JabberUser(SeatedUser):
     """A user at a Jabber.
 
     ``accept_untrusted`` is the user's answer to the question about a certificate that does not verify, ``take_over``
@@ -123,7 +123,7 @@ class JabberUser(ClientUser):
         return dict((await self.look()).contacts)
 
 
-class DeviceUser(ClientUser):
+class DeviceUser(SeatedUser):
     """A user at a device that registers over MRA; it tries by itself until it is closed."""
 
     async def attempts(self) -> int:

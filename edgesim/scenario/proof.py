@@ -17,7 +17,7 @@ from edgesim.journal.matchers import Matcher
 from edgesim.pki import client_context
 from edgesim.readiness import Report, Reported, facts
 from edgesim.readiness.modes import PREFIX_OF
-from edgesim.scenario.clients import ClientUser, JabberUser
+from edgesim.scenario.clients import JabberUser, SeatedUser
 from edgesim.scenario.declare import CannotRun, Client, JabberPlatform
 from edgesim.scenario.play import Play
 from edgesim.scenario.seats import DEVICES
@@ -239,12 +239,12 @@ class _Stage:
         if machine.view == "inside":
             return Attempt(machine=machine.name, reason="on premises, where devices do not need the edge")
         try:
-            client: ClientUser = lab.phone(machine.name) if machine.platform == "phone" else lab.room(machine.name)
+            client: SeatedUser = lab.phone(machine.name) if machine.platform == "phone" else lab.room(machine.name)
         except CannotRun as error:
             return Attempt(machine=machine.name, reason=str(error))
         return await self._sign_in(lab, client, machine)
 
-    async def _sign_in(self, lab: Lab, client: ClientUser, machine: ClientHost, domain: str = "") -> Attempt:
+    async def _sign_in(self, lab: Lab, client: SeatedUser, machine: ClientHost, domain: str = "") -> Attempt:
         user: User = client.user
         who = f"{user.id}@{domain}" if domain else user.id
         async with lab.step(f"{who} signs in from {machine.name}"):

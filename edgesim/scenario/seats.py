@@ -9,11 +9,11 @@ from edgesim.control import Carrier
 from edgesim.deployment import Deployment
 from edgesim.deployment.hosts import ClientHost
 from edgesim.deployment.people import User
-from edgesim.scenario.clients import ClientUser, JabberUser, PhoneUser, RoomUser
+from edgesim.scenario.clients import JabberUser, PhoneUser, RoomUser, SeatedUser
 from edgesim.scenario.declare import CannotRun, Client
 
 D = TypeVar("D", PhoneUser, RoomUser)
-U = TypeVar("U", bound=ClientUser)
+U = TypeVar("U", bound=SeatedUser)
 DEVICES = ("phone", "room")
 """Platforms of machines that are devices themselves."""
 
@@ -23,7 +23,7 @@ class Seats:
 
     def __init__(self, carrier: Carrier, deployment: Deployment) -> None:
         self.deployment = deployment
-        self.users: dict[str, ClientUser] = {}
+        self.users: dict[str, SeatedUser] = {}
         """Everybody who has got a machine, by the machine."""
         self._carrier = carrier
         self._taken: set[str] = set()
@@ -32,7 +32,7 @@ class Seats:
         """Take a machine out of what is given to users."""
         self._taken.add(machine)
 
-    async def leave(self, user: ClientUser) -> None:
+    async def leave(self, user: SeatedUser) -> None:
         """Have a user close the client and leave the machine to the next."""
         await user.close()
         self._taken.discard(user.machine)
@@ -58,7 +58,7 @@ class Seats:
         """Seat its owner at a room device. Raises `CannotRun`."""
         return self._device(machine, RoomUser, "room")
 
-    def at(self, user: str, seat: Client) -> ClientUser:
+    def at(self, user: str, seat: Client) -> SeatedUser:
         """Seat a user as wanted: at a Jabber, or at the device of that kind that the user owns. Raises `CannotRun`."""
         if seat.platform not in DEVICES:
             return self.jabber(self.deployment.user(user), seat)

@@ -15,7 +15,7 @@ from edgesim.deployment.people import User
 from edgesim.journal import Entry, Event, events
 from edgesim.journal.matchers import Matcher
 from edgesim.scenario.actors import side_by_side
-from edgesim.scenario.clients import ClientUser, JabberUser, PhoneUser, RoomUser
+from edgesim.scenario.clients import JabberUser, PhoneUser, RoomUser, SeatedUser
 from edgesim.scenario.declare import CannotRun, Client, Outside
 from edgesim.scenario.expect import Expectations
 from edgesim.scenario.media_path import MediaPath
@@ -302,10 +302,10 @@ class Lab(LabVerbs):
         """Seat its owner at the room device that a machine of the deployment is."""
         return self._seats.room(machine)
 
-    def seated(self, user: str, seat: Client) -> ClientUser:
+    def seated(self, user: str, seat: Client) -> SeatedUser:
         """Seat a user of the deployment: at a Jabber, or at the device of that kind that the user owns."""
         return self._seats.at(user, seat)
 
-    async def leave(self, user: ClientUser) -> None:
+    async def leave(self, user: SeatedUser) -> None:
         """Have a user close the client, and leave the machine to the next."""
         await self._seats.leave(user)
