@@ -120,6 +120,10 @@ class Journal:
             if self._spool is not None:
                 self._spool.close(patience)
 
+    def catch_up(self) -> None:
+        """Take in what was written up to now, where others than this process write, too."""
+        return
+
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` with every later entry; return a function that ends it."""
         self._listeners.append(listener)

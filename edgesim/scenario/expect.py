@@ -57,6 +57,7 @@ class Expectations:
     def match(self, matcher: Matcher, *, since: int = 0) -> Entry[Event] | None:
         """Return the first entry from position ``since`` on that fits, or None. Raises `UnknownName`."""
         self.vocabulary.matcher(matcher)
+        self.journal.catch_up()
         for entry in self.journal.select(kind=matcher.event.kind, start=since):
             if matcher.matches(entry):
                 return entry
@@ -65,6 +66,7 @@ class Expectations:
     def matches(self, matcher: Matcher, *, since: int = 0) -> list[Entry[Event]]:
         """Return all entries from position ``since`` on that fit. Raises `UnknownName`."""
         self.vocabulary.matcher(matcher)
+        self.journal.catch_up()
         return [entry for entry in self.journal.select(kind=matcher.event.kind, start=since) if matcher.matches(entry)]
 
     async def expect(self, matcher: Matcher, *, within: float, since: int = 0) -> Entry[Event]:

@@ -387,7 +387,7 @@ class ProcessWorld(LiveWorld):
             return
         process.told(what, code)
         if what == "ended" and not process.expected and self.hosts[process.name].state is not HostState.STARTING:
-            if code not in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):
+            if not process.why and code not in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):
                 how = f"by signal {-code}" if code < 0 else f"with status {code}"
                 self._complain(f"{process.name}: its process {pid} ended {how}")
             self._buried(process, HostState.CRASHED)
