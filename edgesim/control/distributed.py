@@ -68,7 +68,7 @@ class Distributed(InProcess):
         return command.merge(replies)
 
     async def everywhere(self, command: EverywhereCommand[R]) -> R:
-        replies = [await command.work(self)]
+        replies: list[R] = []
         processes = [each for each in self._world.processes.values() if not each.frozen]
         questions = [asyncio.ensure_future(self._asked(process, command)) for process in processes]
         try:
@@ -79,7 +79,8 @@ class Distributed(InProcess):
                     continue
         finally:
             _let_go(questions)
-        return command.merge(replies)
+        # The lab's own reply is first among them, but the last to be made: others may have told it something.
+        return command.merge([await command.work(self), *replies])
 
     async def _asked(self, process: Process, command: Command[R]) -> R:
         """Have a host's process answer. Raises `ControlError`."""

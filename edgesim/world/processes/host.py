@@ -48,8 +48,6 @@ class HostWorld(LiveWorld):
             "ready": self._ready,
         }
         """What answers questions, by their names; whoever builds the lab here adds its own."""
-        self.unsent = 0
-        """How many entries of the journal were not sent, because too much waited."""
         self._over: asyncio.Future[None] | None = None
         self.unhandled.listen(self._failed)
 
@@ -135,6 +133,7 @@ class HostWorld(LiveWorld):
     def _failed(self, error: UnhandledError) -> None:
         told = {"message": error.message, "error": said(error.exception), "where": error.where, "at_ns": error.at_ns}
         self.channel.send(Kind.ERROR, json.dumps(told).encode())
+        self.unhandled.clear()  # it is the lab's own process that keeps and counts them
 
 
 def said(error: BaseException | None) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 
 from edgesim.world.api import Capability, HostState, Incarnation, UnsupportedError
 from edgesim.world.entropy import Entropy
+from edgesim.world.lifecycle import FOLLOWS
 from edgesim.world.live.network import AddressInUseError
 from edgesim.world.live.world import ZONES, Beginning, LiveWorld
 from edgesim.world.processes.budgets import SharedBudgets
@@ -86,7 +87,9 @@ class Process:
         self._asked: dict[int, asyncio.Future[bytes]] = {}
         self._number = 0
         self.synced = 0
-        """The number of the last synchronisation that it has answered."""
+        """The number of the last question for a watermark that it has answered."""
+        self.mute = False
+        """Whether somebody waited for such an answer without success: nobody waits for the next ones."""
         self.channel = Channel(sock, loop, FROM_HOSTS, self._frame, self._end)
 
     async def ask(self, name: str, question: bytes = b"", *, limit: float | None = ANSWERS) -> bytes:
@@ -120,6 +123,7 @@ class Process:
                 self._wrong("a watermark that is none")
                 return
             at_ns, self.synced = WATERMARK.unpack(body)
+            self.mute = False
             world.on_watermark(self.name, at_ns)
         elif kind is Kind.KEPT:
             try:
@@ -249,7 +253,7 @@ class ProcessWorld(LiveWorld):
             await super().start(name)
             return
         host = self.hosts[name]
-        if host.state in (HostState.UP, HostState.STARTING, HostState.FROZEN):
+        if HostState.STARTING not in FOLLOWS[host.state]:
             raise RuntimeError(f"{name} is {host.state.value} already")
         life = host.life = Incarnation(host, host.life.number + 1)
         self._enter(host, HostState.STARTING)
@@ -434,14 +438,16 @@ class ProcessWorld(LiveWorld):
                 process.channel.send(Kind.SYNC, NUMBER.pack(self._sync))
 
     def catch_up(self, patience: float = CAUGHT_UP) -> None:
-        """Read, without giving way, what the hosts' processes have said up to now; those that do not answer are left
-        out after ``patience`` seconds."""
+        """Read, without giving way, what the hosts' processes have said up to now.
+
+        Those that do not answer within ``patience`` seconds are left out, and not waited for until they do.
+        """
         self.ask_watermarks()
         number, until = self._sync, time.monotonic() + patience
         waiting = {
             process.channel.fileno(): process
             for process in self.processes.values()
-            if not process.frozen and not process.channel.closed
+            if not (process.frozen or process.mute or process.channel.closed)
         }
         poll = select.poll()
         for fileno in waiting:
@@ -453,6 +459,8 @@ class ProcessWorld(LiveWorld):
                 if process.synced == number or process.channel.closed:
                     poll.unregister(fileno)
                     del waiting[fileno]
+        for process in waiting.values():
+            process.mute = True
 
     # ---- the end
 
