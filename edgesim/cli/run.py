@@ -21,12 +21,14 @@ Examples:
   edgesim run --seeds 1..1000 -j 4 --junit runs.xml    a sweep on four processes
   edgesim run --seeds 1..1000 --shard 2/4 --json       the second quarter of it, by program
   edgesim run first_sign_in --live                     on real sockets
+  edgesim run first_sign_in --live --processes         with a process for each host
   edgesim run first_sign_in --check-determinism        twice, compared octet for octet"""
 
 
 @click.command("run", epilog=EPILOG, short_help="Run scenarios and judge them.")
 @click.argument("wanted", nargs=-1, metavar="[PATH|NAME]...")
 @click.option("--live", is_flag=True, help="Use real sockets on loopback addresses instead of the simulated network.")
+@click.option("--processes", is_flag=True, help="With --live: a process for each host, so that hosts can be frozen.")
 @click.option(
     "--network",
     metavar="127.N",
@@ -68,6 +70,7 @@ Examples:
 def command(
     wanted: tuple[str, ...],
     live: bool,
+    processes: bool,
     network: str | None,
     seed: int,
     seeds: range | None,
@@ -91,6 +94,8 @@ def command(
     Under several seeds the end says how many journals differ in their course, the sequence of (node, kind) during the
     story, and not in identifiers and moments alone; with --json, `courses` counts those of a scenario so far.
     """
+    if processes and not live:
+        raise click.UsageError("--processes is for the live world: add --live.")
     if live and jobs > 1:
         raise click.UsageError("--live uses the machine's own addresses, so runs follow each other: leave out -j.")
     if live and check_determinism:
@@ -103,6 +108,7 @@ def command(
 
     settings = Settings(
         live=live,
+        processes=processes,
         network=network or "",
         jobs=jobs,
         junit=junit,

@@ -38,6 +38,7 @@ class Settings:
     """The options of ``edgesim run``."""
 
     live: bool = False
+    processes: bool = False
     network: str = ""
     jobs: int = 1
     junit: Path | None = None
@@ -112,6 +113,7 @@ class Runner:
         deployment = _deployment(scenario)
         if not settings.as_json:
             world = "live world, real sockets" if settings.live else "simulated world"
+            world += ", a process for each host" if settings.processes else ""
             output.say(f"{scenario.name}: {scenario.title}", bold=True)
             output.say(f"{world}, deployment {scenario.deployment}, seed {seed}")
             output.say()
@@ -144,6 +146,7 @@ class Runner:
         options = Options(
             seed=seed,
             live=settings.live,
+            processes=settings.processes,
             network=settings.network,
             journal=path,
             keylog=_text(settings.keylog),
@@ -246,6 +249,7 @@ class Runner:
         if not (settings.check_determinism or settings.ladder):
             options = Options(
                 live=settings.live,
+                processes=settings.processes,
                 network=settings.network,
                 journal=settings.journal,
                 keylog=_text(settings.keylog),

@@ -1,25 +1,38 @@
-"""A lab in the process of its story: the one place of this room that builds labs."""
+"""The lab of a story, all of it in the story's process or each host in its own: the one place that builds labs here."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from edgesim.control import InProcess
+from edgesim.control.distributed import Distributed
+from edgesim.control.host_process import Plan
 from edgesim.deployment import Deployment
 from edgesim.journal import Journal
-from edgesim.lab import RunningLab, free_network, on_loopback
+from edgesim.lab import Certificates, RunningLab, free_network, minted, on_loopback
 from edgesim.scenario.expect import Expectations
 from edgesim.scenario.scripted import ScriptedHost
 from edgesim.world import World
+from edgesim.world.processes import ProcessWorld
 
-__all__ = ["LabInProcess", "free_network", "on_loopback"]
+__all__ = ["LabInProcess", "LabOfProcesses", "free_network", "on_loopback"]
 
 
 class LabInProcess:
     """A lab whose hosts all run here; `carrier` takes commands to it."""
 
-    def __init__(self, world: World, deployment: Deployment, journal: Journal, *, keylog: str | None = None) -> None:
-        self._lab = RunningLab(world, deployment, journal=journal, keylog=keylog)
+    carrier: InProcess
+
+    def __init__(
+        self,
+        world: World,
+        deployment: Deployment,
+        journal: Journal,
+        *,
+        keylog: str | None = None,
+        certificates: Certificates | None = None,
+    ) -> None:
+        self._lab = RunningLab(world, deployment, journal=journal, keylog=keylog, certificates=certificates)
         self.carrier = InProcess(self._lab)
 
     async def start(self, *, without: Sequence[str], settle: float) -> None:
@@ -29,3 +42,18 @@ class LabInProcess:
     async def script(self, name: str, expectations: Expectations) -> ScriptedHost:
         """Take the place of a host. Raises `LookupError`."""
         return await ScriptedHost.take(self._lab, self.carrier, name, expectations)
+
+
+class LabOfProcesses(LabInProcess):
+    """A lab whose hosts have processes of their own, but for those that the story plays by hand.
+
+    Make it before the world runs: processes are forked from this one.
+    """
+
+    def __init__(
+        self, world: ProcessWorld, deployment: Deployment, journal: Journal, *, keylog: str | None = None
+    ) -> None:
+        certificates = minted(world, deployment)
+        super().__init__(world, deployment, journal, keylog=keylog, certificates=certificates)
+        self.carrier = Distributed(self._lab, world)
+        Plan(deployment=deployment, certificates=certificates, keylog=keylog, bounds=journal.bounds).prepare(world)

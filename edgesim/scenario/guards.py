@@ -63,6 +63,7 @@ class FaultGuard(Guard[int]):
         self._since = 0
 
     async def __aenter__(self) -> int:
+        self._journal.catch_up()
         self._since = len(self._journal)
         return await super().__aenter__()
 
@@ -75,6 +76,7 @@ class FaultGuard(Guard[int]):
             raise ExpectationError(f"{self.words} to fire while in force", instead, len(self._journal), self.where)
 
     def _fired(self) -> bool:
+        self._journal.catch_up()
         return any(
             isinstance(entry.event, events.FaultFired) and entry.event.fault == self._fault.name
             for entry in self._journal.select(kind=events.FaultFired.kind, start=self._since)

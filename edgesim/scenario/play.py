@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from edgesim.control import Carrier, Unhandled
 from edgesim.deployment import Deployment
 from edgesim.journal import Journal
-from edgesim.scenario.building import LabInProcess
+from edgesim.scenario.building import LabInProcess, LabOfProcesses
 from edgesim.scenario.course import Course
 from edgesim.scenario.declare import CannotRun, Client, Outside
 from edgesim.scenario.expect import ExpectationError, Expectations
@@ -21,6 +21,7 @@ from edgesim.scenario.places import came_from, explain, waits_at
 from edgesim.scenario.stage import Lab
 from edgesim.world import World
 from edgesim.world.faults import Fault
+from edgesim.world.processes import ProcessWorld
 from edgesim.world.watchdog import Stuck, Watchdog
 
 T = TypeVar("T")
@@ -77,6 +78,7 @@ class Play:
         self.skews = dict(skews or {})
         self.keylog = keylog
         self.stage: Lab | None = None
+        self._lab: LabInProcess | None = None
         self.expectations = Expectations(journal, self._interrupt)
         self.ended_at = 0.0
         self.entries = 0
@@ -88,6 +90,14 @@ class Play:
         self._ended: asyncio.Future[None] | None = None
         self._beats = 0
         self._beating: asyncio.TimerHandle | None = None
+
+    def prepare(self, deployment: Deployment) -> None:
+        """Make what has to be there before the world runs: the processes of hosts that have some of their own.
+
+        Raises `RuntimeError` where this process cannot make any.
+        """
+        if isinstance(self.world, ProcessWorld):
+            self._lab = LabOfProcesses(self.world, deployment, self.journal, keylog=self.keylog)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine, such as `perform`, in the world, which a watchdog looks at meanwhile.
@@ -128,7 +138,7 @@ class Play:
         Raises `DidNotStart`, `CannotRun`, `LimitReached`, `Cancelled`, `ExpectationError`, and whatever else the story
         raises.
         """
-        lab = LabInProcess(self.world, deployment, self.journal, keylog=self.keylog)
+        lab = self._lab or LabInProcess(self.world, deployment, self.journal, keylog=self.keylog)
         try:
             await lab.start(without=self.without, settle=SETTLE)
         except Exception as error:

@@ -42,7 +42,8 @@ STAGES = 5
 
 @dataclass(slots=True, kw_only=True)
 class Options:
-    """How to run. ``live`` uses real sockets; ``journal`` is a file for the entries; ``keylog`` one for TLS secrets.
+    """How to run. ``live`` uses real sockets, and with ``processes`` a process for each host; ``journal`` is a file for
+    the entries; ``keylog`` one for TLS secrets.
 
     ``releases`` are pairs of product and release, as of `Deployment.at_releases`. ``watch`` is called with every entry
     as it is written. ``patience`` is how many seconds of the machine's time one callback may keep all others waiting.
@@ -52,6 +53,7 @@ class Options:
 
     seed: int = 1
     live: bool = False
+    processes: bool = False
     network: str = ""
     journal: Path | None = None
     secrets: bool = False
@@ -73,8 +75,7 @@ class Run:
 def run(scenario: Scenario, options: Options) -> Run:
     """Run a scenario once and judge it. Whatever the scenario does wrong ends up in the verdict."""
     began = stopwatch()
-    world = _live(options.seed) if options.live else SimWorld(options.seed)
-    journal = Journal(world, spool=options.journal, secrets=options.secrets)
+    world, journal = _begun(options)
     if options.watch is not None:
         journal.listen(options.watch)
     mutation = options.mutation
@@ -95,10 +96,21 @@ def run(scenario: Scenario, options: Options) -> Run:
     return Run(verdict=replace(verdict, seconds=stopwatch() - began), journal=journal)
 
 
-def _live(seed: int) -> World:
-    from edgesim.world.live import LiveWorld
+def _begun(options: Options) -> tuple[World, Journal]:
+    """Return a world of the wanted kind, and its journal."""
+    if options.processes:
+        from edgesim.journal.joined import JoinedJournal
+        from edgesim.world.processes import ProcessWorld
 
-    return LiveWorld(seed)
+        of_processes = ProcessWorld(options.seed)
+        return of_processes, JoinedJournal(of_processes, of_processes, spool=options.journal, secrets=options.secrets)
+    if options.live:
+        from edgesim.world.live import LiveWorld
+
+        world: World = LiveWorld(options.seed)
+    else:
+        world = SimWorld(options.seed)
+    return world, Journal(world, spool=options.journal, secrets=options.secrets)
 
 
 @dataclass(slots=True)
@@ -172,6 +184,13 @@ def _predicts(rule: str, deployment: Deployment) -> bool:
 
 def _played(scenario: Scenario, play: Play, deployment: Deployment, written: Deployment) -> _Ending:
     home = scenario.path
+    try:
+        play.prepare(deployment)
+    except Exception as error:
+        play.world.loop.close()
+        if isinstance(error, UnsupportedError):
+            return _Ending(Outcome.UNSUPPORTED, str(error))
+        return _Ending(Outcome.COULD_NOT_RUN, str(DidNotStart(error)))
     try:
         play.run(play.perform(deployment, scenario.play, users=scenario.users, seats=scenario.clients, written=written))
     except ExpectationError as error:
@@ -248,5 +267,7 @@ def _verdict(scenario: Scenario, options: Options, play: Play, ending: _Ending) 
         journal=str(options.journal or ""),
         mutation=options.mutation.name if options.mutation else "",
         releases=dict(releases),
-        replay=shlex.join(replay + (["--live"] if options.live else [])),
+        replay=shlex.join(
+            replay + (["--live"] if options.live else []) + (["--processes"] if options.processes else [])
+        ),
     )

@@ -343,12 +343,14 @@ class ScriptedHost:
     async def take(cls, lab: labs.RunningLab, carrier: Carrier, name: str, expectations: Expectations) -> ScriptedHost:
         """Take the place of a host: stop what runs there, and start it here with nobody in it.
 
-        ``lab`` is this process's. A machine of clients goes on as it is: nothing runs there by itself.
+        ``lab`` is this process's. A machine of clients that runs here goes on as it is: nothing runs there by itself.
         """
         node = lab.node(name)
-        if node.spec.kind != "client" or node.host.state is not HostState.UP:
+        elsewhere = lab.world.process(name) is not None
+        if node.spec.kind != "client" or node.host.state is not HostState.UP or elsewhere:
             if node.host.state is HostState.UP:
                 await carrier.ask(StopHost(host=name))
+            lab.world.run_here(name)
             node.host.factory = _nobody
             await lab.world.start(name)
         return cls(node, expectations)

@@ -114,6 +114,7 @@ class Lab(LabVerbs):
         depth = self._scope.depth
         self.steps.append("  " * depth + text)
         self._tell(events.Step(text=text, state="began", depth=depth))
+        self.expectations.journal.catch_up()
         token = _step.set(_Scope(lab=self, since=len(self.expectations.journal), depth=depth + 1))
         state = "failed"
         try:

@@ -16,12 +16,16 @@ from edgesim.world.faults import Budgets
 
 
 class SharedBudgets(Budgets):
-    """Budgets in a folder that only this user may enter, one file for each rule; made before processes are forked."""
+    """Budgets in a folder that only this user may enter, one file for each rule. `open` them before forking."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._folder = tempfile.mkdtemp(prefix="edgesim-faults-")
+        self._folder = ""
         self._files: dict[int, int] = {}
+
+    def open(self) -> None:
+        """Make the folder. Raises `OSError`."""
+        self._folder = tempfile.mkdtemp(prefix="edgesim-faults-")
 
     def take(self, number: int) -> int:
         file = self._file(number)
@@ -48,5 +52,6 @@ class SharedBudgets(Budgets):
         """Remove the folder: nobody counts any more."""
         for number in tuple(self._files):
             self.forget(number)
-        with contextlib.suppress(OSError):
-            shutil.rmtree(self._folder)
+        if self._folder:
+            with contextlib.suppress(OSError):
+                shutil.rmtree(self._folder)

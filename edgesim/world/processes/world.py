@@ -222,6 +222,7 @@ class ProcessWorld(LiveWorld):
         is imported and made. Raises `RuntimeError` where it cannot be done.
         """
         beginning, budgets = self.beginning, self._budgets
+        budgets.open()
 
         def born(name: str, sock: socket.socket) -> None:
             world = HostWorld(name, sock, beginning, budgets)
