@@ -34,6 +34,8 @@ class Kind(IntEnum):
     """A number (4 octets): answer with a watermark once all that came before has been done."""
     CHANGE = 8
     """Something that changed in the world around the host, see `edgesim.world.processes.changes`."""
+    GIVEN_UP = 9
+    """The number of a question (4 octets) whose answer nobody waits for any more."""
 
 
 class FrameError(Exception):
@@ -78,4 +80,4 @@ class FrameReader:
 
 
 FROM_HOSTS = frozenset({Kind.ENTRY, Kind.WATERMARK, Kind.KEPT, Kind.ANSWER, Kind.ERROR})
-TO_HOSTS = frozenset({Kind.ASK, Kind.SYNC, Kind.CHANGE})
+TO_HOSTS = frozenset({Kind.ASK, Kind.GIVEN_UP, Kind.SYNC, Kind.CHANGE})

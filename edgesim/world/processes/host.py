@@ -48,6 +48,7 @@ class HostWorld(LiveWorld):
             "ready": self._ready,
         }
         """What answers questions, by their names; whoever builds the lab here adds its own."""
+        self._answering: dict[int, asyncio.Task[None]] = {}
         self._over: asyncio.Future[None] | None = None
         self.unhandled.listen(self._failed)
 
@@ -73,8 +74,14 @@ class HostWorld(LiveWorld):
             pickle.loads(body).apply(self)
         else:
             number = NUMBER.unpack_from(body)[0]
+            if kind is Kind.GIVEN_UP:
+                if number in self._answering:
+                    self._answering[number].cancel()
+                return
             name, _, rest = body[NUMBER.size :].partition(b"\n")
-            self.loop.create_task(self._answer(number, name.decode(), rest), name=f"answer {name.decode()}")
+            task = self.loop.create_task(self._answer(number, name.decode(), rest), name=f"answer {name.decode()}")
+            self._answering[number] = task
+            task.add_done_callback(lambda _: self._answering.pop(number, None))
 
     async def _answer(self, number: int, name: str, question: bytes) -> None:
         try:

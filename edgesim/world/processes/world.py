@@ -113,6 +113,8 @@ class Process:
             raise NoAnswer(f"{self.name} does not answer: {why}") from None
         finally:
             self._asked.pop(number, None)
+            if not answer.done() or answer.cancelled():
+                self.channel.send(Kind.GIVEN_UP, NUMBER.pack(number))
 
     def _frame(self, kind: Kind, body: bytes) -> None:
         world = self._world
