@@ -28,6 +28,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "The live lab": {
         "up": Entry(module="up", help="Start a lab on real sockets of this machine."),
+        "node": Entry(module="node", help="Run one host of a lab, alone in this process."),
         "sign-in": Entry(module="sign_in", help="Sign a simulated Jabber in to the running lab, stage by stage."),
         "status": Entry(module="status", help="Say what runs, and what does not."),
         "netstat": Entry(module="netstat", help="List the sockets of the running lab's hosts."),

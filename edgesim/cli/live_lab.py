@@ -15,12 +15,12 @@ import click
 
 from edgesim.cli import places, standing, state
 from edgesim.cli.drawn_secrets import with_own_secrets
+from edgesim.cli.installation import authorities_for
 from edgesim.cli.problems import Problem, unwritten
 from edgesim.control import Carrier, ControlError, ControlServer, InProcess, Netstat
 from edgesim.control.distributed import Distributed
 from edgesim.control.host_process import Plan
 from edgesim.deployment import Deployment
-from edgesim.deployment.subject_names import has_form_of_fqdn
 from edgesim.journal import Bounds, Journal
 from edgesim.journal.bounds import SECOND
 from edgesim.journal.joined import JoinedJournal
@@ -28,8 +28,8 @@ from edgesim.journal.spool import PATIENCE
 from edgesim.journal.visible import visible
 from edgesim.lab import RunningLab, minted
 from edgesim.lab.doors import affordable
-from edgesim.pki import Authorities, PkiError
-from edgesim.pki.installation import installation_authorities, validity_from
+from edgesim.pki import Authorities
+from edgesim.pki.installation import validity_from
 from edgesim.world import files, machine
 from edgesim.world.background import Background, end_within
 from edgesim.world.live import LiveWorld
@@ -111,13 +111,13 @@ class LiveLab:
 
     def _run(self, ready: Callable[[Ready], None], began: float) -> None:
         if self._plain_roots:
-            _warn(PLAIN)
+            warn(PLAIN)
         self.deployment = with_own_secrets(self.deployment, self.directory)
         self._see_to_descriptors()
         try:
             if self._keylog is not None:
                 files.keep_private(str(self._keylog))
-            lab, carrier = self._built(self._authorities())
+            lab, carrier = self._built(authorities_for(self.deployment, self.directory, plain=self._plain_roots))
         except OSError as error:
             raise unwritten(error, self.directory) from None
         world, journal = cast(LiveWorld, lab.world), lab.journal
@@ -136,7 +136,7 @@ class LiveLab:
 
     def _built(self, authorities: Authorities) -> tuple[RunningLab, Carrier]:
         """Build the lab in its world, and what carries commands to it. Raises `Problem`, and `OSError`."""
-        deployment, bounds = self.deployment, _bounds(self.deployment)
+        deployment, bounds = self.deployment, bounds_of(self.deployment)
         keylog = str(self._keylog) if self._keylog else None
         validity = validity_from(machine.today(), deployment.defaults.tls.certificate_days)
         world = ProcessWorld(self._seed) if self._processes else LiveWorld(self._seed)
@@ -164,7 +164,7 @@ class LiveLab:
 
     def _say(self, text: str) -> None:
         """Warn on standard error, which may be a pipe without a reader; what is too much for it is not said."""
-        self._voice.do(lambda: _warn(text))
+        self._voice.do(lambda: warn(text))
 
     def _end(self) -> None:
         """End the lab, and the process in any case."""
@@ -174,7 +174,7 @@ class LiveLab:
         self._stop.set()
 
     def _last_words(self) -> None:
-        _warn("the lab was ended before it had written all and closed all")
+        warn("the lab was ended before it had written all and closed all")
 
     def _left(self) -> float:
         """Return the seconds that the journal gets to write what waits."""
@@ -189,7 +189,7 @@ class LiveLab:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             held.enter_context(state.claimed(self.directory))
             if (others := files.who_else_writes(str(self.directory))) is not None:
-                _warn(f"{self.directory} can be written by {others}, who could swap this lab's keys and secrets")
+                warn(f"{self.directory} can be written by {others}, who could swap this lab's keys and secrets")
         except OSError as error:
             raise unwritten(error, self.directory) from None
         except state.Claimed:
@@ -210,24 +210,10 @@ class LiveLab:
         limit = (machine.descriptors() or (0, 0))[0]
         if connections < doors.least_connections:
             raise Problem(f"this process may open {limit} files and connections: too few for this lab", _DESCRIPTORS)
-        _warn(
+        warn(
             f"this process may open {limit} files and connections: "
             f"the lab takes {connections} connections of clients at a time. {_DESCRIPTORS}"
         )
-
-    def _authorities(self) -> Authorities:
-        deployment = self.deployment
-        domains = [deployment.domains.edge, deployment.domains.inside, *_more_domains(deployment)]
-        try:
-            return installation_authorities(
-                self.directory / "ca",
-                domains=[domain for domain in dict.fromkeys(domains) if domain],
-                randomness=machine.randomness(),
-                now=machine.today(),
-                plain=self._plain_roots,
-            )
-        except PkiError as error:
-            raise Problem(str(error)) from None
 
     async def _live(self, lab: RunningLab, carrier: Carrier, ready: Callable[[Ready], None], began: float) -> None:
         loop = asyncio.get_running_loop()
@@ -264,9 +250,9 @@ class LiveLab:
                     directory=where,
                 )
             )
-            flushing = loop.create_task(_flush(lab.journal, self._say))
+            writing = loop.create_task(flushing(lab.journal, self._say))
             await stopping
-            flushing.cancel()
+            writing.cancel()
         await control.close()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(lab.stop(), STOP)
@@ -292,7 +278,7 @@ class LiveLab:
         return running
 
 
-async def _flush(journal: Journal, say: Callable[[str], None]) -> None:
+async def flushing(journal: Journal, say: Callable[[str], None]) -> None:
     """Bring the journal's file up to date every now and then, for whoever reads it meanwhile.
 
     That it cannot be written is said once, and once more when it can.
@@ -309,12 +295,12 @@ async def _flush(journal: Journal, say: Callable[[str], None]) -> None:
         failing = problem is not None
 
 
-def _warn(text: str) -> None:
+def warn(text: str) -> None:
     with contextlib.suppress(OSError):  # standard error may be a file on the same disk
         click.echo(f"{click.style('warning:', fg='red', bold=True)} {text}", err=True)
 
 
-def _bounds(deployment: Deployment) -> Bounds:
+def bounds_of(deployment: Deployment) -> Bounds:
     kept = deployment.defaults.journal
     return Bounds(
         octets=kept.mebibytes * 1024 * 1024 or None,
@@ -346,30 +332,6 @@ _ADDRESSES = (
     "A lab may have other addresses (--network 127.N) and another port of DNS (--dns-port). docs/live.md tells more, "
     "also about systems that have 127.0.0.1 only."
 )
-
-
-def _more_domains(deployment: Deployment) -> list[str]:
-    """Return the domains that names in certificates come from, beside the edge's and the inside's.
-
-    Names that the author wrote into a certificate by hand are not among them: the private CAs may not certify them.
-    """
-    found = [each.name for each in deployment.domains.enabled]
-    found += [domain for cluster in deployment.im_presence for domain in cluster.presence_domains]
-    found += [spec.fqdn.partition(".")[2] for spec in deployment.host_specs() if spec.kind != "client"]
-    found += [
-        name for name in (deployment.mra.expressway_e_cluster, deployment.mra.expressway_c_cluster) if name is not None
-    ]
-    found = [name for name in found if "." in name]
-    derived = [alias for cluster in deployment.im_presence for alias in cluster.chat_aliases]
-    derived += [
-        profile.name
-        for cluster in deployment.unified_cm
-        for profile in cluster.security_profiles
-        if profile.mode == "encrypted" and has_form_of_fqdn(profile.name)
-    ]
-    # Only what no domain covers: another set of domains means another root, which people would have to trust anew.
-    covering = [*found, deployment.domains.edge, deployment.domains.inside]
-    return found + [name for name in derived if not any(name == each or name.endswith(f".{each}") for each in covering)]
 
 
 async def _say_slow(carrier: Carrier) -> None:

@@ -93,9 +93,27 @@ class Claimed(Exception):
 
 
 @contextlib.contextmanager
-def claimed(directory: Path) -> Iterator[None]:
+def waited_for(directory: Path, name: str, seconds: float) -> Iterator[None]:
+    """Hold the lock of a file of a state directory, once others let go of it. Raises `Claimed` after so many seconds,
+    and `OSError`.
+    """
+    until = machine.stopwatch() + seconds
+    with contextlib.ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(claimed(directory, name))
+                break
+            except Claimed:
+                if machine.stopwatch() > until:
+                    raise
+                machine.pause(BETWEEN)
+        yield
+
+
+@contextlib.contextmanager
+def claimed(directory: Path, name: str = LOCK) -> Iterator[None]:
     """Hold the lock of a state directory. Raises `Claimed` where another lab does, and `OSError`."""
-    path = str(directory / LOCK)
+    path = str(directory / name)
     descriptor = files.open_private(path)
     try:
         while not _locks(descriptor, exclusive=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -82,6 +83,29 @@ class Certificates:
             self._trusts[store.host, store.store] = held
             if store.pending:
                 self._pending[store.host, store.store] = self._store("", store.pending)
+
+    @classmethod
+    def kept(
+        cls,
+        authorities: Authorities,
+        identities: Mapping[tuple[str, str], Identity],
+        trusts: Mapping[tuple[str, str], TrustStore],
+        pending: Mapping[tuple[str, str], TrustStore],
+    ) -> Certificates:
+        """Return what was minted earlier, each by host and service or store."""
+        found = cls.__new__(cls)
+        found.authorities = authorities
+        found._identities, found._trusts, found._pending = dict(identities), dict(trusts), dict(pending)
+        return found
+
+    @property
+    def everything(
+        self,
+    ) -> tuple[
+        Mapping[tuple[str, str], Identity], Mapping[tuple[str, str], TrustStore], Mapping[tuple[str, str], TrustStore]
+    ]:
+        """Identities, trust stores, and what waits for the first restart: what `kept` takes."""
+        return self._identities, self._trusts, self._pending
 
     def identities(self, host: str) -> dict[str, Identity]:
         """Return a host's identities by service."""

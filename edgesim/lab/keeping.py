@@ -22,10 +22,15 @@ KEY = "certificates and uploads"
 def keep(node: Node) -> None:
     """Write a node's certificates to its host's disk."""
     node.host.disk[KEY] = (
-        [(service, _identity(identity)) for service, identity in node.identities.items()],
-        [(store, _certificates(trust)) for store, trust in node.trusts.items()],
+        [(service, written_identity(identity)) for service, identity in node.identities.items()],
+        [(store, written_certificates(trust)) for store, trust in node.trusts.items()],
         [
-            (each.store, _certificates(each.trusted), each.identity and _identity(each.identity), each.restarted)
+            (
+                each.store,
+                written_certificates(each.trusted),
+                each.identity and written_identity(each.identity),
+                each.restarted,
+            )
             for each in node.uploads
         ],
         [(service, key_pem(key)) for service, key in node.requested.items()],
@@ -38,38 +43,43 @@ def restore(node: Node) -> None:
     if kept is None:
         return
     identities, trusts, uploads, requested = kept
-    node.identities = {service: _read_identity(*identity) for service, identity in identities}
-    node.trusts = {store: TrustStore(node.trusts[store].name, _read(trust)) for store, trust in trusts}
+    node.identities = {service: read_identity(*identity) for service, identity in identities}
+    node.trusts = {store: TrustStore(node.trusts[store].name, read_certificates(trust)) for store, trust in trusts}
     node.uploads = [
         Upload(
             store=store,
-            trusted=_read(trusted),
-            identity=None if identity is None else _read_identity(*identity),
+            trusted=read_certificates(trusted),
+            identity=None if identity is None else read_identity(*identity),
             restarted=list(restarted),
         )
         for store, trusted, identity, restarted in uploads
     ]
-    node.requested = {service: _read_key(key) for service, key in requested}
+    node.requested = {service: read_key(key) for service, key in requested}
 
 
-def _identity(identity: Identity) -> tuple[bytes, list[bytes]]:
-    return identity.key_pem(), _certificates((identity.certificate, *identity.chain))
+def written_identity(identity: Identity) -> tuple[bytes, list[bytes]]:
+    """Return an identity's private key in PEM, and its certificates in DER, nearest first."""
+    return identity.key_pem(), written_certificates((identity.certificate, *identity.chain))
 
 
-def _read_identity(key: bytes, certificates: Sequence[bytes]) -> Identity:
-    leaf, *chain = _read(certificates)
-    return Identity(_read_key(key), leaf, tuple(chain))
+def read_identity(key: bytes, certificates: Sequence[bytes]) -> Identity:
+    """Return the identity that was written. Raises `ValueError`."""
+    leaf, *chain = read_certificates(certificates)
+    return Identity(read_key(key), leaf, tuple(chain))
 
 
-def _certificates(certificates: TrustStore | Sequence[x509.Certificate]) -> list[bytes]:
+def written_certificates(certificates: TrustStore | Sequence[x509.Certificate]) -> list[bytes]:
+    """Return certificates in DER."""
     return [each.public_bytes(Encoding.DER) for each in certificates]
 
 
-def _read(certificates: Sequence[bytes]) -> tuple[x509.Certificate, ...]:
+def read_certificates(certificates: Sequence[bytes]) -> tuple[x509.Certificate, ...]:
+    """Return the certificates that were written. Raises `ValueError`."""
     return tuple(x509.load_der_x509_certificate(each) for each in certificates)
 
 
-def _read_key(key: bytes) -> PrivateKey:
+def read_key(key: bytes) -> PrivateKey:
+    """Return a private key in PEM. Raises `ValueError`."""
     read: Any = load_pem_private_key(key, None)
     found: PrivateKey = read
     return found

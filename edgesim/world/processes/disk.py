@@ -139,9 +139,13 @@ class Replica:
         into[key] = new
         self.octets += _size(key, new)
 
+    def records(self) -> list[bytes]:
+        """Return the records that make a disk like this one."""
+        return list(_records(self._root, ()))
+
     def dump(self) -> bytes:
         """Return everything as octets, for `restored`."""
-        return pickle.dumps(list(_records(self._root, ())))
+        return pickle.dumps(self.records())
 
 
 def _records(folder: Mapping[str, Any], path: Path) -> Iterable[bytes]:
