@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from edgesim.cli import journal_join
 from edgesim.journal.keys import user_key
 
 EPILOG = """\b
@@ -17,10 +18,22 @@ Examples:
   edgesim journal run.jsonl --ladder svg > run.svg
   edgesim journal run.jsonl --kind sip --kind http --host expe
   edgesim journal run.jsonl --around 0.225           at 0.225 s of lab time; --details shows the entries' ids
-  edgesim journal run.jsonl --around expe#1/42 --details"""
+  edgesim journal run.jsonl --around expe#1/42 --details
+  edgesim journal join journal-*.jsonl --out all.jsonl    one journal of those of several nodes"""
 
 
-@click.command("journal", epilog=EPILOG, short_help="Look at a saved journal.")
+class JournalCommand(click.Command):
+    """Looks at a file, or joins several where the first word is ``join``."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args[:1] == ["join"]:
+            return journal_join.command.make_context(f"{info_name} join", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command("journal", cls=JournalCommand, epilog=EPILOG, short_help="Look at a saved journal.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
 @click.option("--ladder", type=click.Choice(["text", "svg", "mermaid"]), help="Draw it as a ladder.")
 @click.option("--user", "users", multiple=True, metavar="USER", help="Only what concerns this user.")

@@ -52,7 +52,7 @@ def command(
     dns_port: int | None,
     seed: int | None,
 ) -> None:
-    """Run the host NAME of a lab until Ctrl-C, with a journal of its own in the directory.
+    """Run the host NAME of a lab until Ctrl-C, with a journal for each life in the directory.
 
     Whoever starts first makes what all nodes share, from DEPLOYMENT (`small` unless told): addresses, secrets,
     certificates and the lab's beginning, in a file that only this user can read. The others read it. A node's disk is

@@ -129,9 +129,10 @@ class NodeLab:
         return self._directory / f"disk-{self._name}"
 
     def _run(self, say: Callable[[str], None]) -> None:
-        found, path = self._found, self._directory / f"journal-{self._name}.jsonl"
+        found = self._found
         disk = DiskFile(str(self._disk))
         life = disk.next_life()
+        path = self._directory / f"journal-{self._name}-{life}.jsonl"
         machine.raise_descriptors()
         world = AloneWorld(found.seed, found.epoch_ns)
         journal = Journal(world, spool=path, bounds=bounds_of(found.deployment), writer=Background("journal"))
