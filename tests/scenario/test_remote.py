@@ -10,7 +10,7 @@ import pytest
 from edgesim.control import ControlServer, HttpCarrier, InProcess
 from edgesim.deployment import builtin
 from edgesim.lab import RunningLab
-from edgesim.scenario import ExpectationError, Lab, Note, Outside, Registered
+from edgesim.scenario import DnsQuery, ExpectationError, Lab, Note, Outside, Registered, remote
 from edgesim.scenario.declare import CannotRun
 from edgesim.scenario.discover import scenarios_in
 from edgesim.scenario.remote import joined
@@ -55,6 +55,17 @@ def test_the_story_of_a_first_sign_in_plays_over_http() -> None:
         assert (await alice.look()).registered and running.clients.used(running.node(alice.machine)) is not None
         with pytest.raises(CannotRun, match="the lab runs elsewhere"):
             await lab.script("ucm-pub")
+
+    elsewhere(story)
+
+
+def test_what_a_command_brings_about_is_in_the_journal_with_its_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "EVERY", 60.0)
+
+    async def story(lab: Lab, running: RunningLab) -> None:
+        await lab.wait(0.1)  # the first look is over
+        await lab.resolve("jabber-1", "expe.example.com")
+        assert lab.match(DnsQuery(node="dns-outside", name="expe.example.com")) is not None
 
     elsewhere(story)
 
