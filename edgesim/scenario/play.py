@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
-from edgesim.control import Carrier, Unhandled
+from edgesim.control import Carrier, ControlError, Unhandled
 from edgesim.deployment import Deployment
 from edgesim.journal import Journal
 from edgesim.scenario.building import LabInProcess, LabOfProcesses
@@ -245,8 +245,11 @@ class Play:
                 self.left += [f"the clean-up failed: {text}" for text in await stage.clean_up()]
         except TimeoutError:
             self.left.append(f"the clean-up did not end within {UNWIND:g} s of lab time")
-        self.left += await stop_and_look(carrier, self.world.kind)
-        self.unhandled = list((await carrier.ask(Unhandled())).lines)
+        try:
+            self.left += await stop_and_look(carrier, self.world.kind)
+            self.unhandled = list((await carrier.ask(Unhandled())).lines)
+        except ControlError as error:
+            self.left.append(f"the lab could not be stopped and looked at: {error}")
         if self._beating is not None:
             self._beating.cancel()
         self.journal.close()
