@@ -98,10 +98,11 @@ class _Writer:
         extra = field.json_schema_extra
         if isinstance(extra, dict) and "tag" in extra:
             return "  # " + ", ".join(str(extra[key]) for key in ("tag", "gap", "source") if key in extra)
-        grounds = self.deployment.grounds.get(path)
-        if grounds is None and not field.is_required() and value == field.default:
+        found = self.deployment.grounds
+        if path not in found and not field.is_required() and value == field.default:
             return "  # default"
-        grounds = grounds or self.deployment.grounds.get(path[:-1])
+        items = ((*path, place) for place in range(len(value))) if isinstance(value, tuple) else ()
+        grounds = next((found[each] for each in (path, *items, path[:-1]) if each in found), None)
         return f"  # derived: {grounds.why}" if grounds is not None else ""
 
     def _value(self, value: Any, field: FieldInfo) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from edgesim.deployment.base import Address, DeviceName, DomainName, HostLabel, View, ZoneName
 from edgesim.deployment.releases import Release
@@ -295,7 +295,7 @@ class ClientHost(SingleHomed):
     release: Release
     ipv6: Address | None
     device: DeviceName | None
-    dhcp_tftp_option: int | None
+    dhcp_tftp_option: Literal[66, 150] | None
     provisioning_mode: ProvisioningMode
 
     @property

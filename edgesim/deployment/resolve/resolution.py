@@ -64,6 +64,8 @@ class Resolution:
 
     def written(self, plan: Plan, path: Path) -> bool:
         """Say whether the author of a plan wrote the field at a path in the deployment."""
+        if path[:2] in self.grounds and isinstance(path[1], int):
+            return False  # a part that nobody wrote
         value: Any = plan
         for step in (*self.moved.get(path[:2], path[:2]), *path[2:]):
             if isinstance(step, int):

@@ -111,11 +111,9 @@ class Security:
         held = dict.fromkeys((*(usual if written.holds is None else written.holds), *written.adds))
         holds = tuple(each for each in held if each not in (*written.lacks, *written.pending))
         if written.holds is None:
-            value: object = Derived(
-                holds, place, "the usual CAs and servers, with what is added and without what lacks"
-            )
+            value: object = Derived(holds, place, "the usual ones, with what it adds, without what it lacks")
         elif holds != written.holds:
-            value = Derived(holds, path, "with what is added and without what lacks")
+            value = Derived(holds, path, "with what it adds, without what it lacks")
         else:
             value = holds
         return self.resolution.part(TrustStore, written, path, holds=value)
