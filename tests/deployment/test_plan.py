@@ -306,6 +306,11 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         r"gives the network\.firewalls\[0\]\.rules\[1\] 'allow udp .*': expected ports from 1 to 65535",
     ),
     (
+        {"expressway_e.expe.name": "dmz"},
+        "expressway_e[0].name",
+        r"gives the network\.firewalls\[1\]\.rules\[0\] 'allow tcp inside -> dmz:.*: dmz is a zone and a host",
+    ),
+    (
         {"expressway_e.expe.inner_name": "x" * 63, "expressway_e.expe.domain": ".".join(["y" * 63] * 3)},
         "expressway_e[0]",
         "gives the certificate server of expe with the names 'x.*': expected a DNS name",

@@ -71,12 +71,15 @@ def _firewall(
     defaults = inventory.defaults.network
     mapped = _mappings(inventory, tree, walls, wall)
     for place, edge in enumerate(mapped.values(), start=len(wall.nat)):
-        resolution.note(
-            (*path, "nat", place), ("expressway_e", edge, "static_nat"), "the static NAT of an Expressway-E"
-        )
+        resolution.note((*path, "nat", place), ("expressway_e", edge, "static_nat"), "the static NAT of this E")
     rules: object = wall.rules
     if wall.rules is None:
-        rules = Derived(tuple(map(str, _documented(inventory, tree, wall.between[1]))), ("defaults", "ports"), DESIGN)
+        documented = tuple(_documented(inventory, tree, wall.between[1]))
+        rules = Derived(tuple(map(str, documented)), ("defaults", "ports"), DESIGN)
+        edges = {edge.name: index for index, edge in enumerate(inventory.expressway_e)}
+        for place, rule in enumerate(documented):
+            if (index := edges.get(rule.target.word)) is not None:
+                resolution.note((*path, "rules", place), ("expressway_e", index, "name"), "what goes to this E")
     idle: Path = ("defaults", "network")
     return resolution.part(
         Firewall,
