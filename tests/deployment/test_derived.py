@@ -1,4 +1,4 @@
-"""Values that are filled in: as valid as written ones, and what is wrong with them is told of what they follow from."""
+"""Values that are derived: as valid as written ones, and what is wrong with them is told of what they follow from."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def again(deployment: Deployment) -> Deployment:
 
 
 @pytest.mark.parametrize("source", [*names(), *map(str, EXAMPLES)])
-def test_a_filled_deployment_reads_as_itself(source: str) -> None:
+def test_a_deployment_written_in_full_reads_as_itself(source: str) -> None:
     deployment = load(source)
     assert again(deployment) == deployment
 

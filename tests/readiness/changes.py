@@ -202,7 +202,7 @@ def _other_text(value: str, path: Path, draw: random.Random) -> Any:
 
 
 def of_fields(base: str, draw: random.Random) -> Change | None:
-    """Draw a change of one field as it is written or filled in."""
+    """Draw a change of one field as it is written or derived."""
     lab = sound(base)
     path, value, annotation = draw.choice(fields(base))
     if path[0] in ("certificates", "trust"):
@@ -212,7 +212,7 @@ def of_fields(base: str, draw: random.Random) -> Change | None:
 
 
 def _of_security(base: str, lab: Deployment, path: Path, value: Any, annotation: Any, draw: random.Random) -> Change:
-    """Write the certificate or trust store down with one field changed: entries that were filled in stand nowhere."""
+    """Write the certificate or trust store down with one field changed: derived entries stand nowhere."""
     section, place, field = str(path[0]), int(path[1]), str(path[2])
     entry = getattr(lab, section)[place]
     key = "service" if section == "certificates" else "store"
