@@ -41,8 +41,8 @@ def digest(journal: bytes) -> Digest:
         counts[kind] += 1
         kinds.setdefault(kind, hashlib.sha256()).update(line)
         order.update(f"{entry.get('node')} {kind}\n".encode())
-    told = {kind: f"{counts[kind]} {kinds[kind].hexdigest()[:8]}" for kind in sorted(kinds)}
-    return {"journal": hashlib.sha256(journal).hexdigest()[:16], "order": order.hexdigest()[:8], **told}
+    reported = {kind: f"{counts[kind]} {kinds[kind].hexdigest()[:8]}" for kind in sorted(kinds)}
+    return {"journal": hashlib.sha256(journal).hexdigest()[:16], "order": order.hexdigest()[:8], **reported}
 
 
 def _digest_of(job: tuple[str, str]) -> Digest:
@@ -67,16 +67,16 @@ def digests(scenarios: Sequence[Scenario], jobs: int) -> Iterator[tuple[str, Dig
 def differences(before: Digest, now: Digest) -> list[str]:
     """Return what differs, a word for each kind of entry: ``+`` new, ``-`` gone, ``~`` changed."""
     kinds = sorted((before.keys() | now.keys()) - {"journal", "order"})
-    told = ["order"] if before.get("order") != now.get("order") else []
+    reported = ["order"] if before.get("order") != now.get("order") else []
     for kind in kinds:
         if kind not in before:
-            told.append(f"+{kind} {now[kind].split()[0]}")
+            reported.append(f"+{kind} {now[kind].split()[0]}")
         elif kind not in now:
-            told.append(f"-{kind}")
+            reported.append(f"-{kind}")
         elif before[kind] != now[kind]:
             was, is_now = before[kind].split()[0], now[kind].split()[0]
-            told.append(f"~{kind}" if was == is_now else f"~{kind} {was} to {is_now}")
-    return told or ["the order of equal lines"]
+            reported.append(f"~{kind}" if was == is_now else f"~{kind} {was} to {is_now}")
+    return reported or ["the order of equal lines"]
 
 
 def main() -> int:

@@ -55,8 +55,8 @@ def report(console: Console, outcome: Outcome) -> int:
         "sign-ins in a storm",
         f"{len(outcome.stormy)}, median {stormy:.2f} s, {stormy / quiet:.1f} times; worst {worst:.2f} s",
     )
-    judged = "" if not outcome.doubtful else ": too much to judge what takes time"
-    table.add_row("time that other programs took", f"{100 * outcome.starved:.0f} %{judged}")
+    checked = "" if not outcome.doubtful else ": too much to judge what takes time"
+    table.add_row("time that other programs took", f"{100 * outcome.starved:.0f} %{checked}")
     table.add_row("processor of the lab", f"{100 * outcome.busy:.0f} % of one")
     table.add_row("messages, refreshes in a storm", f"{outcome.messages}, {outcome.refreshes}")
     table.add_row("attacks", ", ".join(f"{name} {count}" for name, count in sorted(outcome.attacks.items())))

@@ -72,9 +72,9 @@ async def _main(target: Target) -> None:
 
 
 if __name__ == "__main__":
-    told = json.loads(sys.argv[1])
-    told["victims"] = tuple(Victim(**each) for each in told["victims"])
-    given = Target(**told)
+    reported = json.loads(sys.argv[1])
+    reported["victims"] = tuple(Victim(**each) for each in reported["victims"])
+    given = Target(**reported)
     if not (given.network.startswith("127.") and given.edge.startswith("127.") and given.inside.startswith("127.")):
         sys.exit("only loopback addresses are attacked")
     asyncio.run(_main(given))

@@ -257,10 +257,10 @@ class Weather:
         lasted = stopwatch() - began
         self.outcome.starved = max(self.outcome.starved, (_waited() - waited) / lasted)
         self.outcome.busy = max(self.outcome.busy, (time.process_time() - worked) / lasted)
-        told, _ = await asyncio.wait_for(process.communicate(), 60)
+        reported, _ = await asyncio.wait_for(process.communicate(), 60)
         if process.returncode:
             raise RuntimeError("the attacker died")
-        counts = json.loads(told)
+        counts = json.loads(reported)
         self.outcome.attacks.update(counts["done"])
         self.outcome.resisted.update(counts["failed"])
 

@@ -187,7 +187,7 @@ class Judge:
 
     def _judge(self, flow: Flow, source_port: int, port: int) -> Decision | None:
         host = self._hosts.get(flow.source.name) if flow.source.known else None
-        passage = self.paths.judge(
+        passage = self.paths.check(
             flow.kind.protocol,
             (flow.source.address, source_port),
             (flow.target.address, port),
@@ -233,7 +233,7 @@ class Judge:
         for sources in _pieces(ALL, self._sources):
             for targets in _pieces(ALL, self._targets):
                 ends = replace(source, port=sources[0]), replace(target, port=targets[0])
-                verdict, rule = wall.judge(protocol, *ends)
+                verdict, rule = wall.check(protocol, *ends)
                 if verdict == "accept":
                     yield rule, targets
 

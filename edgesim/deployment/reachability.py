@@ -41,7 +41,7 @@ class FlowChecker:
         interface = self.paths.interface(host, target)
         if local:
             interface = next(each for each in host.interfaces if each.address == local)
-        return self.paths.judge(
+        return self.paths.check(
             protocol, (interface.address, source_port), (target, port), host=host, zone=interface.zone
         )
 
@@ -53,4 +53,4 @@ class FlowChecker:
 
     def from_outside(self, protocol: str, target: str, port: int, *, address: str = "192.0.2.1") -> Passage:
         """Return what becomes of a new flow from a stranger on the internet."""
-        return self.paths.judge(protocol, (address, SOMEWHERE), (target, port), host=None, zone=INTERNET)
+        return self.paths.check(protocol, (address, SOMEWHERE), (target, port), host=None, zone=INTERNET)

@@ -188,7 +188,7 @@ class DnsServer:
             asked = events.DnsQuery(name=reply.name or "", qtype=reply.type or "", transport=transport)
             self._recorder.received(asked, peer=peer, payload=query)
         if reply.octets is not None and reply.malformed is None:
-            told = events.DnsAnswer(
+            reported = events.DnsAnswer(
                 name=reply.name or "",
                 qtype=reply.type or "",
                 rcode=reply.rcode or "",
@@ -196,7 +196,7 @@ class DnsServer:
                 truncated=reply.truncated,
                 transport=transport,
             )
-            self._recorder.sent(told, peer=peer, payload=reply.octets)
+            self._recorder.sent(reported, peer=peer, payload=reply.octets)
         return reply.octets
 
     def note(self, event: events.Event, peer: Address, payload: bytes) -> None:

@@ -327,8 +327,8 @@ def read_tests(text: str) -> tuple[RuleTest, ...]:
 
 def failing(tests: Iterable[RuleTest], allow_list: AllowList) -> list[tuple[RuleTest, Decision]]:
     """Return the tests that do not come out as expected, with what was decided."""
-    judged = [(test, allow_list.decide_url(test.method, test.url, deployment=test.deployment)) for test in tests]
-    return [(test, decision) for test, decision in judged if decision.allowed != test.allowed]
+    checked = [(test, allow_list.decide_url(test.method, test.url, deployment=test.deployment)) for test in tests]
+    return [(test, decision) for test, decision in checked if decision.allowed != test.allowed]
 
 
 def _rows(text: str, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:

@@ -41,10 +41,10 @@ class ChunkSizes:
             if end < 0:
                 return
             at = end + 1
-            self._judge(bytes(self._line))
+            self._check(bytes(self._line))
             self._line.clear()
 
-    def _judge(self, line: bytes) -> None:
+    def _check(self, line: bytes) -> None:
         if not line.endswith(b"\r\n"):
             raise MalformedHttp("a line ends in a bare LF")
         size = _SIZE.match(line)

@@ -231,9 +231,9 @@ class Connection(asyncio.Protocol):
     def _stall(self) -> None:
         if self._stalled is None:
             loop, waiting = asyncio.get_running_loop(), self._transport.get_write_buffer_size()
-            self._stalled = loop.call_later(self.server.limits.write, self._judge_peer, waiting)
+            self._stalled = loop.call_later(self.server.limits.write, self._check_peer, waiting)
 
-    def _judge_peer(self, waiting: int) -> None:
+    def _check_peer(self, waiting: int) -> None:
         """Drop a peer that does not read; one that reads slowly gets more time."""
         self._stalled = None
         if self._closing or waiting - self._transport.get_write_buffer_size() < self.server.limits.unsent:

@@ -85,14 +85,14 @@ class Reader:
         self._line_start = 0
         self._blank_lines = 0
         self._start: Start | None = None
-        self._judged = False
+        self._checked = False
         self._headers = Headers()
         self._head = b""
         self._body = bytearray()
         self._left: int | None = None
         self._chunks = 0
         self._tail = b""
-        self._told = False
+        self._reported = False
         self._h11: h11.Connection | None = None
         self._sizes: ChunkSizes | None = None
         self.wants_continue = False
@@ -100,7 +100,7 @@ class Reader:
     @property
     def started(self) -> bool:
         """Whether a message has begun and is not complete."""
-        return bool(self._buffer) or self._judged
+        return bool(self._buffer) or self._checked
 
     @property
     def size(self) -> int:
@@ -130,12 +130,12 @@ class Reader:
 
     def next(self) -> Incoming | None:
         """Return the next complete message, or None until more octets come. Raises `MalformedHttp`."""
-        while not self._judged:
+        while not self._checked:
             if not self._read_head():
                 if self.ended and self.started:
                     raise MalformedHttp("closed in the middle of a head")
                 return None
-            self._judge_head()
+            self._check_head()
         if not self._read_body():
             return None
         assert self._start is not None
@@ -168,7 +168,7 @@ class Reader:
             at = buffer.find(b"\n", self._scanned)
             if at < 0:
                 self._scanned = len(buffer)
-                self._judge_partial(len(buffer) - self._line_start)
+                self._check_partial(len(buffer) - self._line_start)
                 return False
             line = buffer[self._line_start : at]
             self._scanned = self._line_start = at + 1
@@ -182,9 +182,9 @@ class Reader:
             if not self._lines:
                 if len(text) > limits.start_line:
                     raise MalformedHttp("the start line is too long", 414)
-                self._judge_start_line(text)
+                self._check_start_line(text)
             self._lines.append(text)
-            self._judge_sizes(at + 1)
+            self._check_sizes(at + 1)
             if _CONTROL.search(text):
                 raise MalformedHttp("a control character in the head")
             if len(self._lines) > 1 and text[0] in " \t":
@@ -199,28 +199,28 @@ class Reader:
         lines = buffer[:end].decode("latin-1").split("\r\n")
         if len(lines[0]) > limits.start_line or len(lines) - 1 > limits.header_count:
             return False
-        self._judge_start_line(lines[0])
+        self._check_start_line(lines[0])
         self._lines = lines
         self._head = bytes(buffer[: end + 4])
         del buffer[: end + 4]
         return True
 
-    def _judge_partial(self, line: int) -> None:
+    def _check_partial(self, line: int) -> None:
         if not self._lines and line:
             if not self.client and not _TOKEN_OCTET[self._buffer[0]] and self._buffer != b"\r":
                 raise MalformedHttp("not a request line")
             if line > self.limits.start_line + 1:
                 raise MalformedHttp("the start line is too long", 414)
         else:
-            self._judge_sizes(len(self._buffer))
+            self._check_sizes(len(self._buffer))
 
-    def _judge_sizes(self, octets: int) -> None:
+    def _check_sizes(self, octets: int) -> None:
         if len(self._lines) - 1 > self.limits.header_count:
             raise MalformedHttp("too many header lines", 431)
         if self._lines and octets - len(self._lines[0]) > self.limits.header_block:
             raise MalformedHttp("the header lines are too long", 431)
 
-    def _judge_start_line(self, text: str) -> None:
+    def _check_start_line(self, text: str) -> None:
         if self.client:
             status = _STATUS_LINE.fullmatch(text)
             if status is None:
@@ -251,7 +251,7 @@ class Reader:
             raise MalformedHttp("a fragment in the target")
         self._start = Start(f"{major}.{minor}", method, target, authority)
 
-    def _judge_head(self) -> None:
+    def _check_head(self) -> None:
         start, *lines = self._lines
         items = []
         for line in lines:
@@ -273,10 +273,10 @@ class Reader:
         if codings and codings[0].lower() != "chunked":
             raise MalformedHttp("a transfer coding other than chunked", 501)
         if not self.client:
-            self._judge_request(headers, old, lengths)
+            self._check_request(headers, old, lengths)
         self._frame(headers, lengths, bool(codings))
 
-    def _judge_request(self, headers: Headers, old: bool, lengths: list[str]) -> None:
+    def _check_request(self, headers: Headers, old: bool, lengths: list[str]) -> None:
         hosts = headers.get_all("Host")
         if len(hosts) > 1 or (not hosts and not old):
             raise MalformedHttp("one Host is needed")
@@ -299,7 +299,7 @@ class Reader:
         if self.client and status < 200:
             self._begin(self._method)  # an interim response: the one that counts is still to come
             return
-        self._judged = True
+        self._checked = True
         bodiless = self._method == "HEAD" or status in (204, 304)
         if lengths:
             self._left = 0 if bodiless else int(lengths[0])
@@ -369,8 +369,8 @@ class Reader:
             self._tail = (self._tail + piece)[-self.limits.trailer - PIECE :]
             connection.receive_data(piece)
             return True
-        if self.ended and not self._told:
-            self._told = True
+        if self.ended and not self._reported:
+            self._reported = True
             connection.receive_data(b"")
             return True
         return False
@@ -386,10 +386,10 @@ class Reader:
     def _finish(self, connection: h11.Connection, event: h11.EndOfMessage) -> None:
         rest = bytes(connection.trailing_data[0])
         if "Transfer-Encoding" in self._headers:
-            self._judge_trailer(self._tail[: len(self._tail) - len(rest)], len(event.headers))
+            self._check_trailer(self._tail[: len(self._tail) - len(rest)], len(event.headers))
         self._buffer[:0] = rest
 
-    def _judge_trailer(self, tail: bytes, fields: int) -> None:
+    def _check_trailer(self, tail: bytes, fields: int) -> None:
         """Judge what stood behind a chunked body, then drop it (RFC 9112, section 7.1.2).
 
         h11 would take a bare LF as its end, and folded lines in it: so each line is looked at. ``tail`` are the last

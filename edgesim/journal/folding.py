@@ -170,8 +170,8 @@ def fold_closes(rows: list[Row]) -> list[Row]:
                 other = first.entries[0].event
                 if isinstance(other, events.TcpClosed) and other.how != event.how:
                     # The end that saw a reset, or waited without success, says more than the one that let go.
-                    told = next((e for e in (other, event) if e.how != "closed"), other)
-                    first = replace(first, label=f":{told.port} {visible(told.how)}")
+                    reported = next((e for e in (other, event) if e.how != "closed"), other)
+                    first = replace(first, label=f":{reported.port} {visible(reported.how)}")
                 out[place] = replace(first, entries=first.entries + row.entries)
                 continue
             waiting[event.local, event.remote] = len(out)
@@ -190,7 +190,7 @@ def fold_dns(rows: list[Row]) -> list[Row]:
         elif isinstance(event, events.DnsAnswer) and row.target is not None:
             place = waiting.pop((row.target, row.source, event.name, event.qtype, event.transport), None)
             if place is not None:
-                label = f"{event.qtype} {event.name} → {event.told()}"
+                label = f"{event.qtype} {event.name} → {event.reported()}"
                 if event.truncated:
                     label += " (truncated)"
                 out[place] = replace(

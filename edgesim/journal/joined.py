@@ -158,18 +158,18 @@ class SentJournal(Journal):
         self._unsent_since = 0
 
     def append(self, entry: Entry[Event]) -> None:
-        if not (self._unsent and not self._tell_unsent(entry)) and self._send(encode(entry, secrets=True)):
+        if not (self._unsent and not self._report_unsent(entry)) and self._send(encode(entry, secrets=True)):
             for listener in tuple(self._listeners):
                 listener(entry)
             return
         self._unsent_since = self._unsent_since if self._unsent else entry.at_ns
         self._unsent += 1
 
-    def _tell_unsent(self, entry: Entry[Event]) -> bool:
+    def _report_unsent(self, entry: Entry[Event]) -> bool:
         """Say, just before an entry, how many are missing; return whether that could be sent."""
         reason = "entries came faster than the lab's own process took them"
         gap = JournalGap(missing=self._unsent, reason=reason, since_ns=self._unsent_since)
-        told = Entry(
+        reported = Entry(
             node=SELF,
             incarnation=0,
             sequence=0,
@@ -179,7 +179,7 @@ class SentJournal(Journal):
             peer=None,
             event=gap,
         )
-        if not self._send(encode(told)):
+        if not self._send(encode(reported)):
             return False
         self._unsent = 0
         return True

@@ -106,7 +106,7 @@ class Journal:
             return
         if self._spool is not None:
             self._spool.flush(self.world.now())
-        self._tell_gaps()
+        self._report_gaps()
 
     def close(self, patience: float = PATIENCE) -> None:
         """End the journal: it can still be read, but what happens later (hosts that are shut down) is not of it.
@@ -115,7 +115,7 @@ class Journal:
         """
         if not self._closed:
             self.flush()
-            self._tell_gaps(final=True)
+            self._report_gaps(final=True)
             self._closed = True
             if self._spool is not None:
                 self._spool.close(patience)
@@ -164,7 +164,7 @@ class Journal:
         if len(payload) > self.bounds.whole:
             payload, secrets, whole = beginning(payload, secrets, self.bounds.beginning)
         if self._spool is not None and self._spool.missing:
-            self._tell_gaps()
+            self._report_gaps()
         if isinstance(host, str):
             name, alive, host_ns = host, 0, self.world.epoch_ns + now
         else:
@@ -189,13 +189,13 @@ class Journal:
         self.append(entry)
         return entry
 
-    def record_stranger(self, told: str, event: Event, *, at_ns: int, peer: tuple[str, int] | None) -> None:
+    def record_stranger(self, reported: str, event: Event, *, at_ns: int, peer: tuple[str, int] | None) -> None:
         """Add an entry about a stranger that the world calls ``address:port``, if there were not too many lately."""
         if self._strangers.admits(at_ns):
-            self._tell_gaps()
-            self.record(self._strangers.name(told), event, at_ns=at_ns, peer=peer)
+            self._report_gaps()
+            self.record(self._strangers.name(reported), event, at_ns=at_ns, peer=peer)
 
-    def _tell_gaps(self, *, final: bool = False) -> None:
+    def _report_gaps(self, *, final: bool = False) -> None:
         """Say how many entries are missing, and why, where that is over, or where this is the ``final`` word."""
         spool = self._spool
         if spool is not None and spool.missing and spool.problem is None and spool.is_written:

@@ -26,10 +26,10 @@ class Strangers:
         self._omitted_in = 0
         self._since_ns = 0
 
-    def name(self, told: str) -> str:
+    def name(self, reported: str) -> str:
         """Return the name of a stranger that the world calls ``address:port``."""
-        address, colon, port = told.rpartition(":")
-        name = address.strip("[]") if colon and port.isdigit() else told
+        address, colon, port = reported.rpartition(":")
+        name = address.strip("[]") if colon and port.isdigit() else reported
         if name in self._names:
             return name
         if len(self._names) >= self._bounds.strangers:

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgesim.journal import events
 from edgesim.journal.journal import Journal, endpoint
-from edgesim.world import events as told
+from edgesim.world import events as facts
 
 Address = tuple[str, int]
 
@@ -15,7 +15,7 @@ Address = tuple[str, int]
 def watch_world(journal: Journal) -> WorldWatch:
     """Write every event of the journal's world into the journal from now on; call it once per journal."""
     watch = WorldWatch(journal)
-    journal.world.observe(watch.tell)
+    journal.world.observe(watch.report)
     return watch
 
 
@@ -25,23 +25,23 @@ class WorldWatch:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._dialled: set[tuple[str, str]] = set()
-        self._writers: dict[type[told.WorldEvent], Callable[[Any], tuple[events.Event, Address | None]]] = {
-            told.HostChanged: self._host_changed,
-            told.ConnectionOpened: self._opened,
-            told.ConnectionFailed: self._failed,
-            told.ConnectionClosed: self._closed,
-            told.TlsEstablished: self._tls_established,
-            told.TlsFailed: self._tls_failed,
-            told.DatagramDropped: self._dropped,
-            told.FirewallBlocked: self._blocked,
-            told.FaultFired: self._fired,
-            told.ConnectionsRefused: self._turned_away,
-            told.AddressBlocked: self._address_blocked,
-            told.AddressUnblocked: self._address_unblocked,
-            told.ErrorUnhandled: self._error,
+        self._writers: dict[type[facts.WorldEvent], Callable[[Any], tuple[events.Event, Address | None]]] = {
+            facts.HostChanged: self._host_changed,
+            facts.ConnectionOpened: self._opened,
+            facts.ConnectionFailed: self._failed,
+            facts.ConnectionClosed: self._closed,
+            facts.TlsEstablished: self._tls_established,
+            facts.TlsFailed: self._tls_failed,
+            facts.DatagramDropped: self._dropped,
+            facts.FirewallBlocked: self._blocked,
+            facts.FaultFired: self._fired,
+            facts.ConnectionsRefused: self._turned_away,
+            facts.AddressBlocked: self._address_blocked,
+            facts.AddressUnblocked: self._address_unblocked,
+            facts.ErrorUnhandled: self._error,
         }
 
-    def tell(self, event: told.WorldEvent) -> None:
+    def report(self, event: facts.WorldEvent) -> None:
         """Write one event. Raises `TypeError` for a class that is not known here."""
         writer = self._writers.get(type(event))
         if writer is None:
@@ -51,24 +51,24 @@ class WorldWatch:
         if host is None:
             self._journal.record_stranger(event.host, written, at_ns=event.at_ns, peer=peer)
             return
-        life = event.incarnation if isinstance(event, told.HostChanged) else None
+        life = event.incarnation if isinstance(event, facts.HostChanged) else None
         self._journal.record(host, written, at_ns=event.at_ns, incarnation=life, peer=peer)
 
-    def _host_changed(self, event: told.HostChanged) -> tuple[events.Event, Address | None]:
+    def _host_changed(self, event: facts.HostChanged) -> tuple[events.Event, Address | None]:
         return events.HostStateChanged(state=event.state), None
 
-    def _opened(self, event: told.ConnectionOpened) -> tuple[events.Event, Address | None]:
+    def _opened(self, event: facts.ConnectionOpened) -> tuple[events.Event, Address | None]:
         self._dialled.add((event.host, event.connection))
         local, remote = endpoint(event.local), endpoint(event.remote)
         return events.TcpOpened(local=local, remote=remote, port=event.remote[1]), event.remote
 
-    def _failed(self, event: told.ConnectionFailed) -> tuple[events.Event, Address | None]:
+    def _failed(self, event: facts.ConnectionFailed) -> tuple[events.Event, Address | None]:
         return (
             events.TcpFailed(remote=endpoint(event.remote), port=event.remote[1], reason=event.reason),
             event.remote,
         )
 
-    def _closed(self, event: told.ConnectionClosed) -> tuple[events.Event, Address | None]:
+    def _closed(self, event: facts.ConnectionClosed) -> tuple[events.Event, Address | None]:
         # The side that dialled is the one whose remote end is the service.
         dialled = (event.host, event.connection) in self._dialled
         self._dialled.discard((event.host, event.connection))
@@ -76,7 +76,7 @@ class WorldWatch:
         local, remote = endpoint(event.local), endpoint(event.remote)
         return events.TcpClosed(local=local, remote=remote, port=port, how=event.how), event.remote
 
-    def _tls_established(self, event: told.TlsEstablished) -> tuple[events.Event, Address | None]:
+    def _tls_established(self, event: facts.TlsEstablished) -> tuple[events.Event, Address | None]:
         return (
             events.TlsUp(
                 role=event.role,
@@ -92,7 +92,7 @@ class WorldWatch:
             event.remote,
         )
 
-    def _tls_failed(self, event: told.TlsFailed) -> tuple[events.Event, Address | None]:
+    def _tls_failed(self, event: facts.TlsFailed) -> tuple[events.Event, Address | None]:
         return (
             events.TlsRefused(
                 role=event.role,
@@ -105,13 +105,13 @@ class WorldWatch:
             event.remote,
         )
 
-    def _dropped(self, event: told.DatagramDropped) -> tuple[events.Event, Address | None]:
+    def _dropped(self, event: facts.DatagramDropped) -> tuple[events.Event, Address | None]:
         return (
             events.UdpDropped(remote=endpoint(event.remote), port=event.remote[1], reason=event.reason),
             event.remote,
         )
 
-    def _blocked(self, event: told.FirewallBlocked) -> tuple[events.Event, Address | None]:
+    def _blocked(self, event: facts.FirewallBlocked) -> tuple[events.Event, Address | None]:
         return (
             events.FirewallBlocked(
                 firewall=event.firewall,
@@ -126,16 +126,16 @@ class WorldWatch:
             event.remote,
         )
 
-    def _fired(self, event: told.FaultFired) -> tuple[events.Event, Address | None]:
+    def _fired(self, event: facts.FaultFired) -> tuple[events.Event, Address | None]:
         return events.FaultFired(fault=event.fault, fault_kind=event.kind, detail=event.detail), event.remote
 
-    def _turned_away(self, event: told.ConnectionsRefused) -> tuple[events.Event, Address | None]:
+    def _turned_away(self, event: facts.ConnectionsRefused) -> tuple[events.Event, Address | None]:
         written = events.ConnectionsRefused(
             port=event.port, remote=endpoint(event.remote), reason=event.reason, count=event.count
         )
         return written, event.remote
 
-    def _address_blocked(self, event: told.AddressBlocked) -> tuple[events.Event, Address | None]:
+    def _address_blocked(self, event: facts.AddressBlocked) -> tuple[events.Event, Address | None]:
         return (
             events.AddressBlocked(
                 address=event.address, reason=event.reason, seconds=round(event.seconds), ports=event.ports
@@ -143,15 +143,15 @@ class WorldWatch:
             None,
         )
 
-    def _address_unblocked(self, event: told.AddressUnblocked) -> tuple[events.Event, Address | None]:
+    def _address_unblocked(self, event: facts.AddressUnblocked) -> tuple[events.Event, Address | None]:
         return (
             events.AddressUnblocked(address=event.address, reason=event.reason, dropped=event.dropped),
             None,
         )
 
-    def _error(self, event: told.ErrorUnhandled) -> tuple[events.Event, Address | None]:
+    def _error(self, event: facts.ErrorUnhandled) -> tuple[events.Event, Address | None]:
         return events.ErrorUnhandled(message=event.message, error=event.error, where=event.where), None
 
 
-def _service_port(event: told.TlsEstablished | told.TlsFailed) -> int:
+def _service_port(event: facts.TlsEstablished | facts.TlsFailed) -> int:
     return event.remote[1] if event.role == "client" else event.local[1]

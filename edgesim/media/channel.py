@@ -101,10 +101,10 @@ class Channel:
 
     def poll(self, now: float) -> list[Report]:
         """Return the statistics and endings that are due."""
-        told = ((side, leg.flow.poll(now)) for side, leg in self.legs.items())
-        return [Report(side=side, event=event) for side, event in told if event]
+        snapshot = ((side, leg.flow.poll(now)) for side, leg in self.legs.items())
+        return [Report(side=side, event=event) for side, event in snapshot if event]
 
     def close(self, reason: str) -> list[Report]:
         """End both legs."""
-        told = ((side, leg.flow.close(reason)) for side, leg in self.legs.items())
-        return [Report(side=side, event=event) for side, event in told if event]
+        snapshot = ((side, leg.flow.close(reason)) for side, leg in self.legs.items())
+        return [Report(side=side, event=event) for side, event in snapshot if event]

@@ -31,7 +31,7 @@ class Flow:
         self.times = times or FlowTimes()
         self.packets_in = self.packets_out = self.octets_in = self.octets_out = self.refused = 0
         self.running = False
-        self._told = (0, 0, 0)
+        self._reported = (0, 0, 0)
         self._last = 0.0
         self._next = 0.0
 
@@ -44,7 +44,7 @@ class Flow:
             return None
         self.running = True
         self._next = now + self.times.statistics
-        return self._tell("started")
+        return self._report("started")
 
     def sent(self, octets: int) -> None:
         """Count a packet that went out."""
@@ -69,7 +69,7 @@ class Flow:
         if now < self._next:
             return None
         self._next = now + self.times.statistics
-        return self._tell("statistics") if self._counts() != self._told else None
+        return self._report("statistics") if self._counts() != self._reported else None
 
     def close(self, reason: str) -> MediaFlow | None:
         """End the flow."""
@@ -77,16 +77,16 @@ class Flow:
 
     def _stop(self, reason: str) -> MediaFlow:
         self.running = False
-        return self._tell("stopped", reason)
+        return self._report("stopped", reason)
 
     def _counts(self) -> tuple[int, int, int]:
         return self.packets_in, self.packets_out, self.refused
 
-    def _tell(self, state: str, reason: str = "") -> MediaFlow:
-        self._told = self._counts()
-        return self.told(state, reason)
+    def _report(self, state: str, reason: str = "") -> MediaFlow:
+        self._reported = self._counts()
+        return self.snapshot(state, reason)
 
-    def told(self, state: str, reason: str = "") -> MediaFlow:
+    def snapshot(self, state: str, reason: str = "") -> MediaFlow:
         """Return an entry with the present counts."""
         return MediaFlow(
             channel=self.channel,

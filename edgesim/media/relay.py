@@ -26,9 +26,9 @@ class ChannelRunner:
         """Take a media packet that came in by one side."""
         self._do(self.channel.receive(side, packet, source, self._loop.time()))
 
-    def tell(self, side: Side, state: str, reason: str = "") -> None:
+    def report(self, side: Side, state: str, reason: str = "") -> None:
         """Journal a state of one leg, such as a pinhole that is open, or cannot be opened."""
-        self._do([Report(side=side, event=self.channel.legs[side].flow.told(state, reason))])
+        self._do([Report(side=side, event=self.channel.legs[side].flow.snapshot(state, reason))])
 
     def keepalive(self, side: Side, source: Address) -> bool:
         """Take a keep-alive, which shows where the peer of one side is; say whether it may be answered."""

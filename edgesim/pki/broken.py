@@ -63,8 +63,8 @@ def _found(identity: Identity) -> str:
     store = TrustStore.of("the public root", _sources("README").authorities.public)
     found: dict[str, None] = {}
     for usage, name in ((Usage.SERVER, FQDN), (Usage.CLIENT, FQDN), (Usage.SERVER, DOMAIN)):
-        judged = verify(identity.certificate, (), store, names=[name], usage=usage, at=WHEN, limit=SAN_LIMIT)
-        for each in judged.problems:
+        checked = verify(identity.certificate, (), store, names=[name], usage=usage, at=WHEN, limit=SAN_LIMIT)
+        for each in checked.problems:
             if each.defect is Defect.NAME:
                 found[f"{each.defect.value}: no {name}"] = None
             else:

@@ -39,7 +39,7 @@ class Refusal:
 
 Clock = Callable[[], datetime]
 """The date and time as a host believes them to be, with a time zone (``host.clock.utc``)."""
-Judge = Callable[[x509.Certificate, int, int], Refusal | None]
+Check = Callable[[x509.Certificate, int, int], Refusal | None]
 """Asked with a certificate, OpenSSL's error (0: nothing is wrong) and the depth (0: the peer's own certificate)."""
 
 
@@ -60,14 +60,14 @@ class Policy:
     accepted: Callable[[str], tuple[str, ...]] | None = None
     usage: bool = True
     verify: bool = True
-    judge: Judge | None = None
+    check: Check | None = None
 
     def decide(self, certificate: x509.Certificate, error: int, depth: int, names: Sequence[str]) -> Refusal | None:
         """Return why ``certificate`` is refused, or None. Called once for each thing that OpenSSL finds wrong and once
         for each certificate when all else is done, from the root down. ``names``: one of these is wanted.
         """
-        if self.judge is not None:
-            return self.judge(certificate, error, depth)
+        if self.check is not None:
+            return self.check(certificate, error, depth)
         if error:
             return None if error == WRONG_USAGE and depth == 0 and not self.usage else Refusal(error)
         if depth:

@@ -146,8 +146,8 @@ def peer_certificates(connection: TlsView | None) -> tuple[bytes, ...]:
     leaf = connection.getpeercert(binary_form=True) if connection is not None else None
     if leaf is None:
         return ()
-    told: Any = getattr(connection, "get_unverified_chain", tuple)
-    sent = [bytes(one) for one in told()]
+    reported: Any = getattr(connection, "get_unverified_chain", tuple)
+    sent = [bytes(one) for one in reported()]
     return (leaf, *(one for one in sent if one != leaf))
 
 
@@ -194,13 +194,13 @@ def verify(
                 f"{_subject(top)} was issued by {missing}, which the peer did not send and {trust.name} does not hold"
             )
             problems.append(Problem(defect=Defect.ISSUER_MISSING, subject=_subject(top), text=text))
-    problems += _judge_cas(chain)
+    problems += _check_cas(chain)
     if at is not None:
-        problems += [problem for one in chain for problem in _judge_dates(one, at)]
+        problems += [problem for one in chain for problem in _check_dates(one, at)]
     if usage is not None:
-        problems += [problem for one in chain for problem in _judge_usage(one, usage, leaf=one is certificate)]
-    problems += _judge_constraints(chain)
-    problems += [problem for one in chain for problem in _judge_key(one)]
+        problems += [problem for one in chain for problem in _check_usage(one, usage, leaf=one is certificate)]
+    problems += _check_constraints(chain)
+    problems += [problem for one in chain for problem in _check_key(one)]
     present = _names(certificate, common_name, limit)
     matched = first_match(wanted, present)
     if wanted and matched is None:
@@ -265,7 +265,7 @@ def _self_issued(certificate: x509.Certificate) -> bool:
     return certificate.issuer == certificate.subject and _signed_by(certificate, certificate)
 
 
-def _judge_cas(chain: Sequence[x509.Certificate]) -> list[Problem]:
+def _check_cas(chain: Sequence[x509.Certificate]) -> list[Problem]:
     problems = []
     for below, ca in enumerate(chain[1:]):
         subject = _subject(ca)
@@ -282,7 +282,7 @@ def _judge_cas(chain: Sequence[x509.Certificate]) -> list[Problem]:
     return problems
 
 
-def _judge_dates(certificate: x509.Certificate, at: datetime) -> list[Problem]:
+def _check_dates(certificate: x509.Certificate, at: datetime) -> list[Problem]:
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     subject = _subject(certificate)
     if at < start:
@@ -294,7 +294,7 @@ def _judge_dates(certificate: x509.Certificate, at: datetime) -> list[Problem]:
     return [Problem(defect=Defect.DATES, subject=subject, text=text)]
 
 
-def _judge_usage(certificate: x509.Certificate, usage: Usage, *, leaf: bool) -> list[Problem]:
+def _check_usage(certificate: x509.Certificate, usage: Usage, *, leaf: bool) -> list[Problem]:
     extended = _extension(certificate, x509.ExtendedKeyUsage)
     if (
         extended is None
@@ -308,7 +308,7 @@ def _judge_usage(certificate: x509.Certificate, usage: Usage, *, leaf: bool) -> 
     return [Problem(defect=Defect.USAGE, subject=_subject(certificate), text=text)]
 
 
-def _judge_key(certificate: x509.Certificate) -> list[Problem]:
+def _check_key(certificate: x509.Certificate) -> list[Problem]:
     """Refuse what OpenSSL refuses at its usual security level (SSL_CTX_set_security_level(3), level 2)."""
     try:
         key = certificate.public_key()
@@ -320,7 +320,7 @@ def _judge_key(certificate: x509.Certificate) -> list[Problem]:
     return [Problem(defect=Defect.KEY, subject=_subject(certificate), text=text)]
 
 
-def _judge_constraints(chain: Sequence[x509.Certificate]) -> list[Problem]:
+def _check_constraints(chain: Sequence[x509.Certificate]) -> list[Problem]:
     """Apply each CA's name constraints to the DNS names and addresses of the leaf (RFC 5280, section 4.2.1.10)."""
     problems = []
     names = [name for name in names_of(chain[0]) if name.startswith(("DNS:", "IP:"))]

@@ -58,7 +58,7 @@ class Passage:
 
 def check_syntax(request: Request, passage: Passage) -> None:
     """Refuse what a proxy has to read and cannot: the Request-URI, Max-Forwards, the Routes."""
-    if judge_uri(request.uri, SCHEMES) == 400:
+    if check_uri(request.uri, SCHEMES) == 400:
         raise ProxyRefusal(400, "malformed Request-URI")
     try:
         hops_left(request)
@@ -71,7 +71,7 @@ def check_syntax(request: Request, passage: Passage) -> None:
 
 def check_scheme(request: Request, passage: Passage) -> None:
     """Refuse a Request-URI of a scheme that no proxy here can route by."""
-    if judge_uri(request.uri, SCHEMES) == 416:
+    if check_uri(request.uri, SCHEMES) == 416:
         raise ProxyRefusal(416, "unsupported scheme")
 
 
@@ -113,7 +113,7 @@ def admit(request: Request, passage: Passage) -> None:
         check(request, passage)
 
 
-def judge_uri(uri: str, schemes: Collection[str]) -> int | None:
+def check_uri(uri: str, schemes: Collection[str]) -> int | None:
     """Return how a Request-URI is refused: 400 if malformed, 416 if of no scheme in ``schemes``, None if sound."""
     scheme, colon, _ = uri.partition(":")
     if not colon or not _SCHEME(scheme) or _FORBIDDEN(uri):

@@ -102,7 +102,7 @@ class DigestCredentials:
         middle = self.nonce if self.qop is None else f"{self.nonce}:{self.nc}:{self.cnonce}:{self.qop}"
         return _hash(self.algorithm, f"{ha1}:{middle}:{ha2}")
 
-    def judge(self, method: str, ha1: str) -> DigestResult:
+    def check(self, method: str, ha1: str) -> DigestResult:
         """Say whether the answer is that of the holder of ``ha1``; nonces are judged by `Nonces`."""
         if self.algorithm not in _HASHES or self.qop not in (None, "auth"):
             return DigestResult.INCOMPLETE
@@ -217,7 +217,7 @@ class Nonces:
             f"stale={'TRUE' if stale else 'FALSE'}, algorithm=MD5"
         )
 
-    def judge(self, credentials: DigestCredentials, now: float) -> DigestResult:
+    def check(self, credentials: DigestCredentials, now: float) -> DigestResult:
         """Judge the nonce and its count; a granted use is remembered, so that the same count is a replay later."""
         nonce = credentials.nonce
         made = self._made(nonce)

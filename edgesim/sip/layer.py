@@ -211,9 +211,9 @@ class TransactionLayer:
                 case Cancel(request):
                     self.request(request, _Canceller(user.connection))
                 case _:
-                    self._tell(user, output)
+                    self._report(user, output)
 
-    def _tell(self, user: ClientUser, output: Output) -> None:
+    def _report(self, user: ClientUser, output: Output) -> None:
         """Tell a user; what it does about it is no matter of the transactions, which go on."""
         response: Response | None = None
         try:

@@ -47,7 +47,7 @@ class Limits:
     total: int | None
     waiting: int
     handshake_s: float
-    told_every_s: float
+    report_every_s: float
     blocks: int
 
 
@@ -91,14 +91,14 @@ class Block:
 class Admission:
     """The doors of all hosts of a world."""
 
-    def __init__(self, now: Callable[[], int], tell: Callable[[WorldEvent], None], *, silence: bool) -> None:
+    def __init__(self, now: Callable[[], int], report: Callable[[WorldEvent], None], *, silence: bool) -> None:
         self.limits: Limits
         self.products: frozenset[str] = frozenset()
         """Hosts whose connections are never limited."""
         self.refused: Counter[tuple[str, int, Refusal]] = Counter()
         """How many connections were refused, by host, port and reason."""
         self._now = now
-        self._tell = tell
+        self._report = report
         self._silence = silence
         self._all = _Crowd()
         self._doors: dict[tuple[str, int], _Crowd] = {}
@@ -111,21 +111,21 @@ class Admission:
         self._watchers: dict[str, list[Callable[[Block], None]]] = {}
         self.on_block: Callable[[Block], None] = lambda _: None
         """What a world does with a connection that stands when its peer is blocked without silence."""
-        self._told: dict[tuple[str, int, Refusal], tuple[int, int]] = {}
+        self._reported: dict[tuple[str, int, Refusal], tuple[int, int]] = {}
 
     # ---- connections
 
-    def judge(self, host: str, port: int, source: Address, *, caller: str | None) -> Refusal | None:
+    def check(self, host: str, port: int, source: Address, *, caller: str | None) -> Refusal | None:
         """Say why a connection to a host's port is refused, or None; ``caller`` is the lab host that makes it, if any.
 
         Where a limit is reached, another connection may be ended to make room.
         """
-        refusal = self._judge(host, port, source[0], caller)
+        refusal = self._check(host, port, source[0], caller)
         if refusal is not None:
             self._refuse(host, port, source, refusal)
         return refusal
 
-    def _judge(self, host: str, port: int, address: str, caller: str | None) -> Refusal | None:
+    def _check(self, host: str, port: int, address: str, caller: str | None) -> Refusal | None:
         block = self._blocked(host, address, port)
         if block is not None:
             block.dropped += 1
@@ -239,7 +239,7 @@ class Admission:
             self._forget(former)
         self._blocks[key] = made
         self._addresses.setdefault((host, address), []).append(made)
-        told = AddressBlocked(
+        reported = AddressBlocked(
             at_ns=self._now(),
             host=host,
             address=address,
@@ -247,7 +247,7 @@ class Admission:
             seconds=seconds,
             ports=() if shut is None else tuple(sorted(shut)),
         )
-        self._tell(told)
+        self._report(reported)
         if not silent:
             for visit in tuple(self._visits.values()):
                 if (visit.host, visit.address) == (host, address) and made.holds(visit.port):
@@ -256,18 +256,18 @@ class Admission:
         self._changed(made)
         return made
 
-    def watch(self, host: str, told: Callable[[Block], None]) -> None:
+    def watch(self, host: str, reported: Callable[[Block], None]) -> None:
         """Have ``told`` called with each block of a host that begins or ends, until its life does."""
-        self._watchers.setdefault(host, []).append(told)
+        self._watchers.setdefault(host, []).append(reported)
 
-    def unwatch(self, host: str, told: Callable[[Block], None]) -> None:
+    def unwatch(self, host: str, reported: Callable[[Block], None]) -> None:
         """Call it no more."""
-        if told in self._watchers.get(host, ()):
-            self._watchers[host].remove(told)
+        if reported in self._watchers.get(host, ()):
+            self._watchers[host].remove(reported)
 
     def _changed(self, block: Block) -> None:
-        for told in tuple(self._watchers.get(block.host, ())):
-            told(block)
+        for reported in tuple(self._watchers.get(block.host, ())):
+            reported(block)
 
     def unblock(self, host: str | None, address: str) -> int:
         """Lift the blocks of an address, by one host or by all; return how many there were."""
@@ -317,10 +317,10 @@ class Admission:
         if block is None:
             return  # whoever was told of another's end asked for the blocks in force
         self._forget(block)
-        told = AddressUnblocked(
+        reported = AddressUnblocked(
             at_ns=self._now(), host=block.host, address=block.address, reason=why, dropped=block.dropped
         )
-        self._tell(told)
+        self._report(reported)
         self._changed(block)
 
     # ---- the end of a host's life
@@ -343,12 +343,12 @@ class Admission:
         """Count a refusal; tell of the first, and then of how many there were, every now and then."""
         key, now = (host, port, why), self._now()
         self.refused[key] += 1
-        last, counted = self._told.get(key, (0, 0))
-        if counted and now - last < self.limits.told_every_s * SECOND:
+        last, counted = self._reported.get(key, (0, 0))
+        if counted and now - last < self.limits.report_every_s * SECOND:
             return
-        self._told[key] = (now, self.refused[key])
+        self._reported[key] = (now, self.refused[key])
         count = self.refused[key] - counted
-        self._tell(
+        self._report(
             ConnectionsRefused(at_ns=now, host=host, port=port, remote=source, reason=why.value, count=count),
         )
 

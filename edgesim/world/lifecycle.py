@@ -45,7 +45,7 @@ def spare_what_is_loaded() -> None:
 class HostLifecycle(World):
     """What both worlds do with hosts. A world adds its network by `_close_host`."""
 
-    tells_errors = False
+    reports_errors = False
     """Whether observers hear of errors that nobody handled: when the collector finds one is no matter of the seed."""
 
     def __init__(self, seed: int) -> None:
@@ -54,7 +54,7 @@ class HostLifecycle(World):
         self.by_address: dict[str, Host] = {}
         self.unhandled = UnhandledErrors(self.now)
         self._observers: list[Callable[[WorldEvent], None]] = []
-        self.admission = Admission(self.now, self._tell, silence=Capability.DROP_SILENTLY in self.capabilities)
+        self.admission = Admission(self.now, self._report, silence=Capability.DROP_SILENTLY in self.capabilities)
 
     @abstractmethod
     def _close_host(self, life: Incarnation, *, resets: bool) -> None:
@@ -66,16 +66,16 @@ class HostLifecycle(World):
     def observe(self, observer: Callable[[WorldEvent], None]) -> None:
         self._observers.append(observer)
 
-    def _tell(self, event: WorldEvent) -> None:
+    def _report(self, event: WorldEvent) -> None:
         for observer in self._observers:
             observer(event)
 
     def _unhandled(self, loop: Any, context: dict[str, Any]) -> None:
         found = self.unhandled.add(context)
-        if not self.tells_errors:
+        if not self.reports_errors:
             return
         host, error = _whose(context), found.exception
-        self._tell(
+        self._report(
             ErrorUnhandled(
                 at_ns=self.now(),
                 host=host.name if host is not None else "lab",
@@ -186,7 +186,7 @@ class HostLifecycle(World):
         if state not in FOLLOWS[host.state]:
             raise RuntimeError(f"{host.name} is {host.state.value}: it cannot become {state.value}")
         host.state = state
-        self._tell(HostChanged(at_ns=self.now(), host=host.name, state=state.value, incarnation=host.incarnation))
+        self._report(HostChanged(at_ns=self.now(), host=host.name, state=state.value, incarnation=host.incarnation))
 
 
 def _whose(context: dict[str, Any]) -> Host | None:

@@ -56,14 +56,14 @@ class Passage:
 class FlowState:
     """What firewalls remember of a flow: since when it has been idle, and whether they have forgotten it."""
 
-    __slots__ = ("forgotten", "idle_ns", "keeper", "last_ns", "told")
+    __slots__ = ("forgotten", "idle_ns", "keeper", "last_ns", "reported")
 
     def __init__(self, passage: Passage, now: int) -> None:
         self.keeper = passage.keeper
         self.idle_ns = passage.idle_ns or 0
         self.last_ns = now
         self.forgotten = False
-        self.told = False
+        self.reported = False
 
     def fresh(self, now: int) -> bool:
         """Say whether the state is still there; once it is gone it stays so."""
@@ -212,7 +212,7 @@ class Paths:
 
     # ---- new flows
 
-    def judge(self, protocol: str, source: Address, target: Address, *, host: Host | None, zone: str) -> Passage:
+    def check(self, protocol: str, source: Address, target: Address, *, host: Host | None, zone: str) -> Passage:
         """Judge a new flow from ``host`` (None: a stranger) in ``zone``, and say how the receiver will see it."""
         zone = self.known(zone)
         found = self._locate(zone, target[0])
@@ -336,7 +336,7 @@ class _Journey:
             self._translate(wall, target, inward=inward)
 
     def _meet(self, wall: Firewall, target: End) -> None:
-        verdict, rule = wall.judge(self.protocol, self.source, target)
+        verdict, rule = wall.check(self.protocol, self.source, target)
         idle = wall.idle_udp_ns if self.protocol == "udp" else wall.idle_tcp_ns
         if self.idle is None or idle < self.idle:
             self.idle, self.keeper = idle, wall.name

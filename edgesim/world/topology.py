@@ -47,7 +47,7 @@ class Firewall:
     address: str | None = None
     keeps_source: bool = False
 
-    def judge(self, protocol: str, source: End, target: End) -> tuple[FirewallAction, str]:
+    def check(self, protocol: str, source: End, target: End) -> tuple[FirewallAction, str]:
         """Return the verdict on a new flow and the text of what decided."""
         for rule in self.rules:
             if rule.matches(protocol, source, target):

@@ -191,7 +191,7 @@ class ComponentStream(ABC):
         self.phase = LinkPhase.UP
         self._events.append(LinkUp(component=self.component, raw=raw))
 
-    def _told(self, error: Element, _: bytes) -> None:
+    def _reported(self, error: Element, _: bytes) -> None:
         first = error.first()
         self._down(first.name if first else "undefined-condition", "told by the other side")
 
@@ -232,9 +232,9 @@ HEADERS: dict[LinkPhase, tuple[Callable[[ComponentStream, StreamOpened], None], 
 ELEMENTS: dict[tuple[LinkPhase, LinkInput], Callable[[ComponentStream, Element, bytes], None]] = {
     (LinkPhase.CHALLENGED, LinkInput.HANDSHAKE): ComponentStream._verify,
     (LinkPhase.PROVING, LinkInput.HANDSHAKE): ComponentStream._joined,
-    (LinkPhase.CHALLENGED, LinkInput.ERROR): ComponentStream._told,
-    (LinkPhase.PROVING, LinkInput.ERROR): ComponentStream._told,
-    (LinkPhase.UP, LinkInput.ERROR): ComponentStream._told,
+    (LinkPhase.CHALLENGED, LinkInput.ERROR): ComponentStream._reported,
+    (LinkPhase.PROVING, LinkInput.ERROR): ComponentStream._reported,
+    (LinkPhase.UP, LinkInput.ERROR): ComponentStream._reported,
 }
 """Who deals with an element that belongs to the link itself. Anything else is ``not-authorized`` until it is up."""
 

@@ -49,7 +49,7 @@ class Phase(Enum):
     SECURE = "secure"
     SASL_OFFERED = "SASL offered"
     CHALLENGED = "challenged"
-    JUDGING = "credentials being judged"
+    CHECKING = "credentials being checked"
     AUTHENTICATED = "authenticated"
     BIND_OFFERED = "bind offered"
     BINDING = "resource being bound"
@@ -96,9 +96,9 @@ class Verb(Enum):
 
 ORDER: dict[tuple[Phase, Verb], Phase] = {
     (Phase.TLS, Verb.SECURED): Phase.SECURE,
-    (Phase.JUDGING, Verb.GRANT): Phase.AUTHENTICATED,
-    (Phase.JUDGING, Verb.REFUSE): Phase.CLOSED,
-    (Phase.JUDGING, Verb.HAND_OVER): Phase.HANDED_OVER,
+    (Phase.CHECKING, Verb.GRANT): Phase.AUTHENTICATED,
+    (Phase.CHECKING, Verb.REFUSE): Phase.CLOSED,
+    (Phase.CHECKING, Verb.HAND_OVER): Phase.HANDED_OVER,
     (Phase.BINDING, Verb.BIND): Phase.BOUND,
     (Phase.BINDING, Verb.REFUSE_BIND): Phase.BIND_OFFERED,
     (Phase.BOUND, Verb.SEND): Phase.BOUND,
@@ -123,7 +123,7 @@ IGNORED: frozenset[tuple[Phase, Verb]] = frozenset(
 
 PASSING = frozenset({Phase.ASKED, Phase.HANDED_OVER})
 """Another server has the session, or will: all that the client sends goes there as it came."""
-STANDING_STILL = frozenset({Phase.TLS, Phase.JUDGING, Phase.BINDING, Phase.CLOSED})
+STANDING_STILL = frozenset({Phase.TLS, Phase.CHECKING, Phase.BINDING, Phase.CLOSED})
 """Nothing more is read: in `Phase.TLS` and `Phase.CLOSED` what comes is dropped, otherwise it waits for the server."""
 
 _ELEMENTS: dict[tuple[str, str], Input] = {

@@ -271,8 +271,8 @@ TABLE: Table[Session] = Table(
     elements={
         (Phase.TLS_OFFERED, Input.STARTTLS): (Session._proceed, Phase.TLS),
         (Phase.TLS_OFFERED, Input.AUTH): (Session._encryption_required, Phase.CLOSED),
-        (Phase.SASL_OFFERED, Input.AUTH): (Session._auth, Phase.JUDGING),
-        (Phase.CHALLENGED, Input.RESPONSE): (Session._response, Phase.JUDGING),
+        (Phase.SASL_OFFERED, Input.AUTH): (Session._auth, Phase.CHECKING),
+        (Phase.CHALLENGED, Input.RESPONSE): (Session._response, Phase.CHECKING),
         (Phase.CHALLENGED, Input.ABORT): (Session._abort, Phase.CLOSED),
         (Phase.BIND_OFFERED, Input.BIND): (Session._bind, Phase.BINDING),
         (Phase.BIND_OFFERED, Input.MANAGEMENT): (Session._management_before_bind, Phase.BIND_OFFERED),

@@ -94,7 +94,7 @@ class Handset:
     """A phone under test and what it told."""
 
     phone: Line
-    told: list[tuple[str, str]]
+    reported: list[tuple[str, str]]
     provisioned: list[float]
 
 
@@ -106,7 +106,7 @@ def handset(
     mra: bool = False,
 ) -> Handset:
     """Return a phone of alice's with these paths; ``provide`` gives others when it provisions anew."""
-    told: list[tuple[str, str]] = []
+    reported: list[tuple[str, str]] = []
     provisioned: list[float] = []
 
     async def provision() -> tuple[RegistrationPath, ...]:
@@ -126,8 +126,8 @@ def handset(
             mra=mra,
         )
 
-    def tell(result: Result, text: str) -> None:
-        told.append((result.value, text))
+    def report(result: Result, text: str) -> None:
+        reported.append((result.value, text))
 
     phone = Line(
         node,
@@ -137,7 +137,7 @@ def handset(
         password="alice-secret",
         tls=client_context(None),
         habits=habits or Habits(),
-        tell=tell,
+        report=report,
         provision=provision,
     )
-    return Handset(phone, told, provisioned)
+    return Handset(phone, reported, provisioned)

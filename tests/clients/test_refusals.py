@@ -67,7 +67,7 @@ def attempt(
     return play(story, changes=changes)
 
 
-def judge(outcome: SignIn, stage: str) -> None:
+def check(outcome: SignIn, stage: str) -> None:
     """Check which services are left after a stage failed."""
     name = stage.split(",")[0]
     assert outcome.stage.value == name
@@ -87,21 +87,21 @@ class TestEachDocument:
             name="500", where=Selector(target=where, contains=mark), find=b"HTTP/1.1 200", replace=b"HTTP/1.1 500"
         )
         outcome = attempt(sabotage, where=where, check=lambda desk: _fired(desk, "500"))
-        judge(outcome, stage)
+        check(outcome, stage)
         assert "500" in outcome.reason
 
     def test_not_well_formed(self, stage: str, where: str) -> None:
         mark = DOCUMENTS[stage]
         sabotage = Rewrite(name="bad", where=Selector(target=where), find=mark, replace=b"<&" + mark[2:])
         outcome = attempt(sabotage, where=where, check=lambda desk: _fired(desk, "bad"))
-        judge(outcome, stage)
+        check(outcome, stage)
         assert re.search("not well-formed|not XML", outcome.reason)
 
     def test_connection_reset(self, stage: str, where: str) -> None:
         mark = DOCUMENTS[stage]
         cut = ResetConnection(name="cut", where=Selector(target=where, contains=mark))
         outcome = attempt(cut, where=where, check=lambda desk: _fired(desk, "cut"))
-        judge(outcome, stage)
+        check(outcome, stage)
         assert "HOST_UNREACHABLE_ERROR" in outcome.reason
 
 

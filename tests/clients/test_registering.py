@@ -22,7 +22,7 @@ STALE = refused(407, ("Proxy-Authenticate", CHALLENGE.format("bb", "TRUE")))
 Story = Callable[[Desk, Registrar, Registrar], Awaitable[None]]
 
 
-def tell(story: Story, **options: Any) -> None:
+def report(story: Story, **options: Any) -> None:
     """Run a story with two registrars; nothing may be left on the phone's machine."""
 
     async def whole(desk: Desk) -> None:
@@ -67,10 +67,10 @@ def test_table_of_reactions_is_the_documented_one() -> None:
 @pytest.mark.parametrize("with_retry_after", [False, True])
 def test_every_answer_has_a_reaction(with_retry_after: bool, adaptive: bool) -> None:
     for status in range(200, 700):
-        judge(status, with_retry_after, adaptive)
+        check(status, with_retry_after, adaptive)
 
 
-def judge(status: int, with_retry_after: bool, adaptive: bool) -> None:
+def check(status: int, with_retry_after: bool, adaptive: bool) -> None:
     found = reaction_to(answer(status, "Retry-After: 35\r\n" if with_retry_after else ""), adaptive=adaptive)
     if status in (404, 413, 480, 486, 503) and with_retry_after:
         assert found is Reaction.WAIT
@@ -103,7 +103,7 @@ def test_refresh_comes_delta_before_expiry_with_the_same_call_id_and_no_reason()
         assert len(rest) == 1
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 def test_a_refresh_may_repeat_the_whole_registration() -> None:
@@ -115,7 +115,7 @@ def test_a_refresh_may_repeat_the_whole_registration() -> None:
         assert (first.body, first.from_.tag) == (second.body, second.from_.tag)
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 def test_challenges_are_answered_and_a_stale_nonce_replaced() -> None:
@@ -124,7 +124,7 @@ def test_challenges_are_answered_and_a_stale_nonce_replaced() -> None:
         made = handset(desk.lab.node(PHONE), one.path())
         await on(desk, made, made.phone.register())
         await asyncio.sleep(120)
-        assert made.phone.registered and not made.told
+        assert made.phone.registered and not made.reported
         credentials = [header(request, "Proxy-Authorization") for _, request in one.requests]
         assert credentials[0] == ""
         assert 'nonce="aa"' in credentials[1] and "nc=00000001" in credentials[1]
@@ -132,7 +132,7 @@ def test_challenges_are_answered_and_a_stale_nonce_replaced() -> None:
         assert 'nonce="bb"' in credentials[3] and "nc=00000001" in credentials[3]
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_challenges_that_cannot_be_answered(challenge: Any) -> None:
         assert refusal.value.reaction is Reaction.REJECTED
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 def test_challenged_again_and_again() -> None:
@@ -165,7 +165,7 @@ def test_challenged_again_and_again() -> None:
         assert len(one.requests) == 2
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 @pytest.mark.parametrize("status", [404, 413, 480, 486, 503])
@@ -181,7 +181,7 @@ def test_retry_after_is_honoured(status: int) -> None:
         assert "Last=Device-Initiated-Reset" in header(again, "Reason")
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 500, 603])
@@ -194,10 +194,10 @@ def test_a_rejection_starts_over_with_provisioning_and_does_not_fail_over(status
         times = [round(at) for at, _ in one.requests]
         assert [later - earlier for earlier, later in itertools.pairwise(times)][:3] == [115, 15, 30]
         assert len(made.provisioned) == 2 and not two.requests and made.phone.registered
-        assert any(str(status) in text for _, text in made.told)
+        assert any(str(status) in text for _, text in made.reported)
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 def test_provisioning_may_name_other_paths() -> None:
@@ -209,7 +209,7 @@ def test_provisioning_may_name_other_paths() -> None:
         assert made.phone.registered and len(two.requests) == 1
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 def test_403_with_retry_after_is_rejected_all_the_same() -> None:
@@ -224,7 +224,7 @@ def test_403_with_retry_after_is_rejected_all_the_same() -> None:
         assert '403 Forbidden 399 ucm-pub "SIP OAuth Registration port Mismatch"' in str(refusal.value)
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 def test_423_asks_for_longer_with_a_new_call_id() -> None:
@@ -237,7 +237,7 @@ def test_423_asks_for_longer_with_a_new_call_id() -> None:
         assert header(first, "Call-ID") != header(second, "Call-ID")
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 @pytest.mark.parametrize("headers", [(), (("Min-Expires", "many"),), (("Min-Expires", "10"),)])
@@ -250,7 +250,7 @@ def test_423_that_helps_nobody(headers: tuple[tuple[str, str], ...]) -> None:
         assert len(one.requests) == 1
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 305])
@@ -265,7 +265,7 @@ def test_redirection_leads_to_the_returned_contact_with_a_new_call_id(status: in
         assert len(two.requests) == 2 and len(one.requests) == 1
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 def test_redirections_in_a_circle_end() -> None:
@@ -277,7 +277,7 @@ def test_redirections_in_a_circle_end() -> None:
             await on(desk, made, made.phone.register())
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 def test_a_dead_peer_leads_to_the_next_path_and_silence_after_timer_f() -> None:
@@ -291,7 +291,7 @@ def test_a_dead_peer_leads_to_the_next_path_and_silence_after_timer_f() -> None:
         assert [entry.event.reason for entry in desk.entries(events.TcpFailed, PHONE)] == ["refused"]
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 def test_a_closed_connection_leads_to_the_other_peer_at_once_and_says_why() -> None:
@@ -308,10 +308,10 @@ def test_a_closed_connection_leads_to_the_other_peer_at_once_and_says_why() -> N
             'InactiveLoad=Jabber_for_Windows-14.1.0 Last=cm-closed-tcp"'
         )
         assert header(request, "Call-ID") != header(one.requests[0][1], "Call-ID")
-        assert [result for result, _ in made.told] == ["failed", "ok"]
+        assert [result for result, _ in made.reported] == ["failed", "ok"]
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 def test_nobody_there_is_tried_again_every_15_seconds() -> None:
@@ -326,7 +326,7 @@ def test_nobody_there_is_tried_again_every_15_seconds() -> None:
         assert made.phone.registered and not made.provisioned
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 def test_closed_in_the_middle_of_a_refresh() -> None:
@@ -338,7 +338,7 @@ def test_closed_in_the_middle_of_a_refresh() -> None:
         assert made.phone.registered and len(two.requests) == 1
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 def test_a_grant_that_is_too_short_is_given_back() -> None:
@@ -353,7 +353,7 @@ def test_a_grant_that_is_too_short_is_given_back() -> None:
         assert made.phone.registered and len(one.requests) == 3
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 ADAPTIVE = Habits(adaptive=True)
@@ -377,7 +377,7 @@ def test_stun_keepalives_every_30_seconds_only_if_granted() -> None:
         await closed(desk, made)
         await closed(desk, other)
 
-    tell(story)
+    report(story)
 
 
 def test_no_answer_to_a_keepalive_within_3_seconds_leads_to_another_peer() -> None:
@@ -389,10 +389,10 @@ def test_no_answer_to_a_keepalive_within_3_seconds_leads_to_another_peer() -> No
         await on(desk, made, made.phone.register())
         await asyncio.sleep(35)
         assert round(two.requests[0][0] - began) == 33
-        assert ("failed", "registration lost: no answer to a keep-alive") in made.told
+        assert ("failed", "registration lost: no answer to a keep-alive") in made.reported
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 def test_an_error_to_a_keepalive_registers_again_through_the_same_edge() -> None:
@@ -407,7 +407,7 @@ def test_an_error_to_a_keepalive_registers_again_through_the_same_edge() -> None
         assert made.phone.registered
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 @pytest.mark.parametrize("status", [408, 503, 504])
@@ -419,7 +419,7 @@ def test_an_edge_that_speaks_of_a_broken_path_leads_to_the_next_one(status: int)
         assert made.phone.path == two.path()
         await closed(desk, made)
 
-    tell(story)
+    report(story)
 
 
 def test_a_warning_of_uneven_load_moves_an_adaptive_client() -> None:
@@ -440,7 +440,7 @@ def test_a_warning_of_uneven_load_moves_an_adaptive_client() -> None:
         await closed(desk, made)
         await closed(desk, old)
 
-    tell(story)
+    report(story)
 
 
 def test_a_warning_without_another_edge_changes_nothing() -> None:
@@ -454,4 +454,4 @@ def test_a_warning_without_another_edge_changes_nothing() -> None:
         assert made.phone.registered and made.phone.path == one.path() and len(one.requests) == 3
         await closed(desk, made)
 
-    tell(story)
+    report(story)

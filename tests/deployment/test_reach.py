@@ -42,7 +42,7 @@ def test_the_documented_external_firewall_opens_the_documented_ports_and_no_othe
         return [
             port
             for port in range(1, 65536)
-            if wall.judge(protocol, stranger, End(address="203.0.113.10", port=port, zone="outer-dmz", host="expe"))[0]
+            if wall.check(protocol, stranger, End(address="203.0.113.10", port=port, zone="outer-dmz", host="expe"))[0]
             == "accept"
         ]
 

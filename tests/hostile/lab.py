@@ -275,7 +275,7 @@ class Arena:
                 heard = bytes(wire.heard) if case.patient else heard
         finally:
             wire.hang_up()
-        self._judge(case, heard, start)
+        self._check(case, heard, start)
         return heard
 
     async def strike_all(self, door: Door, cases: Iterable[Case], **options: Any) -> None:
@@ -337,7 +337,7 @@ class Arena:
                     )
         return bytes(data)
 
-    def _judge(self, case: Case, heard: bytes, start: int) -> None:
+    def _check(self, case: Case, heard: bytes, start: int) -> None:
         if case.answer is not None:
             assert re.match(case.answer, heard, re.DOTALL), f"{case}: answered {heard[:300]!r}"
         if case.counted:

@@ -86,9 +86,9 @@ def test_the_sixth_wrong_password_blocks_the_address_for_ten_minutes() -> None:
         assert await configuration(arena, basic_authorization("carol", "carol-secret"), timeout=60) is None
         took = asyncio.get_running_loop().time() - began
         assert 60 <= round(took, 6) <= 60.001  # silence to the end, not a reset; timers fire at ticks of 1 ms
-        (told,) = arena.entries("protection.blocked")
-        assert (told.node, told.event.as_json()["address"]) == ("expe", OUTSIDER)
-        assert told.event.as_json()["seconds"] == BLOCK_S
+        (reported,) = arena.entries("protection.blocked")
+        assert (reported.node, reported.event.as_json()["address"]) == ("expe", OUTSIDER)
+        assert reported.event.as_json()["seconds"] == BLOCK_S
         await asyncio.sleep(BLOCK_S - 60)
         assert await configuration(arena, basic_authorization("carol", "carol-secret")) == 200
         assert [each.event.as_json()["address"] for each in arena.entries("protection.unblocked")] == [OUTSIDER]
@@ -396,8 +396,8 @@ def test_a_crowd_of_newcomers_waits_from_x14_2_on(release: str, limited: bool) -
         crowd = await asyncio.gather(*(arena.open(door(8443), raw=True) for _ in range(30)))
         took = asyncio.get_running_loop().time() - began - 1
         assert (1 <= took < 1.5) if limited else took < 0.5
-        told = [each.event.as_json() for each in arena.entries("tcp.refused")]
-        assert [each["count"] for each in told] == ([1] if limited else [])
+        reported = [each.event.as_json() for each in arena.entries("tcp.refused")]
+        assert [each["count"] for each in reported] == ([1] if limited else [])
         refused = sum(arena.world.admission.refused.values())
         assert refused in (range(8, 11) if limited else (0,))  # the rate of 100 a second lets one more in every 10 ms
         for wire in crowd:

@@ -53,7 +53,7 @@ def _spooled(path: Path, seed: int) -> bytes:
 def test_a_world_tells_its_journal(tmp_path: Path) -> None:
     _spooled(tmp_path / "j", 1)
     entries = read(tmp_path / "j")
-    told = [(entry.node, entry.kind) for entry in entries]
+    reported = [(entry.node, entry.kind) for entry in entries]
     for expected in (
         ("expe", "host.state"),
         ("alice", "tcp.open"),
@@ -62,8 +62,8 @@ def test_a_world_tells_its_journal(tmp_path: Path) -> None:
         ("expe", "tcp.closed"),
         ("alice", "tcp.failed"),
     ):
-        assert expected in told
-    assert told[-1] == ("expe", "host.state")
+        assert expected in reported
+    assert reported[-1] == ("expe", "host.state")
     assert {entry.peer for entry in entries} == {None, "alice", "expe"}
     assert len({entry.id for entry in entries}) == len(entries)
     ports = [entry.event.port for entry in entries if isinstance(entry.event, events.TcpClosed)]

@@ -266,8 +266,8 @@ def test_of_other_hosts_a_process_knows_neither_the_life_nor_the_clock(world: Cl
     world.at_ns = 7
     world.hosts["expc"].life.number = 4
     world.hosts["expc"].clock.skew_ns = 1000
-    told = entry_of(events.FaultFired(fault="f", fault_kind="Rewrite", detail=""), node="expc", at_ns=7)
-    streams.on_entry("expe", line_of(told, world))
+    reported = entry_of(events.FaultFired(fault="f", fault_kind="Rewrite", detail=""), node="expc", at_ns=7)
+    streams.on_entry("expe", line_of(reported, world))
     (entry,) = journal.entries()
     assert (entry.incarnation, entry.host_ns) == (4, world.epoch_ns + 7 + 1000)
 

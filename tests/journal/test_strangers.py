@@ -9,7 +9,7 @@ import pytest
 from edgesim.journal import Bounds, Journal, events, watch_world
 from edgesim.journal.masking import Aliases
 from edgesim.world import Interface
-from edgesim.world import events as told
+from edgesim.world import events as reported
 from tests.journal.test_world_events import StillWorld
 
 MANY = 70_000
@@ -18,8 +18,8 @@ SECOND = 10**9
 
 def blocked(world: StillWorld, number: int) -> None:
     source = (f"192.0.{number // 256 % 256}.{number % 256}", 1024 + number % 60_000)
-    world.tell(
-        told.FirewallBlocked(
+    world.report(
+        reported.FirewallBlocked(
             at_ns=world.time,
             host=f"{source[0]}:{source[1]}",
             firewall="outer",
@@ -60,8 +60,8 @@ def test_a_strangers_ports_make_no_names(world: StillWorld) -> None:
     journal = Journal(world)
     watch_world(journal)
     for port in (1, 2, 3):
-        world.tell(
-            told.DatagramDropped(
+        world.report(
+            reported.DatagramDropped(
                 at_ns=0,
                 host=f"2001:db8::1:{port}",
                 local=("2001:db8::1", port),
@@ -104,8 +104,8 @@ def test_hosts_of_the_lab_have_no_such_bound(world: StillWorld) -> None:
     journal = Journal(world)
     watch_world(journal)
     for _ in range(500):
-        world.tell(
-            told.ConnectionFailed(at_ns=0, host="expe", local=None, remote=("198.51.100.9", 1), reason="refused")
+        world.report(
+            reported.ConnectionFailed(at_ns=0, host="expe", local=None, remote=("198.51.100.9", 1), reason="refused")
         )
     assert len(journal) == 500
 

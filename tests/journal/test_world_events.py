@@ -44,7 +44,7 @@ class StillWorld(World):
         self.hosts[name] = Host(self, name, interfaces, factory)
         return self.hosts[name]
 
-    def tell(self, event: told.WorldEvent) -> None:
+    def report(self, event: told.WorldEvent) -> None:
         for observer in self.observers:
             observer(event)
 
@@ -128,7 +128,7 @@ def test_every_world_event_becomes_an_entry(
 ) -> None:
     world.hosts[event.host].clock.skew_ns = 40
     world.time = 9
-    world.tell(event)
+    world.report(event)
     (entry,) = journal
     assert entry.event == written
     assert (entry.node, entry.peer, entry.at_ns, entry.direction) == (event.host, peer, 5, "-")
@@ -147,7 +147,7 @@ def test_the_dead_do_not_write_but_the_world_tells_of_them(world: StillWorld, jo
     assert recorder.emit(events.Note(text="alive")) is not None
     host.life.fenced = True
     assert recorder.emit(events.Note(text="dead")) is None
-    world.tell(told.HostChanged(at_ns=0, host="expe", state="crashed", incarnation=0))
+    world.report(told.HostChanged(at_ns=0, host="expe", state="crashed", incarnation=0))
     assert [entry.kind for entry in journal] == ["note", "host.state"]
     assert [entry.id for entry in journal] == ["expe#0/1", "expe#0/2"]
 
@@ -156,19 +156,19 @@ def test_sequences_count_within_a_life_over_all_recorders(world: StillWorld, jou
     one, two = journal.recorder(world.hosts["expe"]), journal.recorder(world.hosts["expe"])
     for recorder in (one, two, one):
         recorder.emit(events.Note(text="x"))
-    world.tell(told.HostChanged(at_ns=0, host="expe", state="up", incarnation=1))
+    world.report(told.HostChanged(at_ns=0, host="expe", state="up", incarnation=1))
     assert [entry.id for entry in journal] == ["expe#0/1", "expe#0/2", "expe#0/3", "expe#1/1"]
 
 
 def test_the_port_of_a_close_is_the_services_on_both_sides(world: StillWorld, journal: Journal) -> None:
-    world.tell(told.ConnectionOpened(at_ns=0, host="alice", connection="c", local=ALICE, remote=EXPE))
-    world.tell(told.ConnectionClosed(at_ns=0, host="alice", connection="c", local=ALICE, remote=EXPE, how="closed"))
-    world.tell(told.ConnectionClosed(at_ns=0, host="expe", connection="c", local=EXPE, remote=ALICE, how="closed"))
+    world.report(told.ConnectionOpened(at_ns=0, host="alice", connection="c", local=ALICE, remote=EXPE))
+    world.report(told.ConnectionClosed(at_ns=0, host="alice", connection="c", local=ALICE, remote=EXPE, how="closed"))
+    world.report(told.ConnectionClosed(at_ns=0, host="expe", connection="c", local=EXPE, remote=ALICE, how="closed"))
     assert [entry.event.port for entry in journal.select(kind="tcp.closed")] == [8443, 8443]  # type: ignore[attr-defined]  # chosen by kind
 
 
 def test_a_stranger_is_written_by_the_name_it_has(world: StillWorld, journal: Journal) -> None:
-    world.tell(told.FaultFired(at_ns=3, host="?", fault="f", kind="Delay", local=STRANGER, remote=EXPE, detail=""))
+    world.report(told.FaultFired(at_ns=3, host="?", fault="f", kind="Delay", local=STRANGER, remote=EXPE, detail=""))
     (entry,) = journal
     assert (entry.node, entry.incarnation, entry.host_ns, entry.peer) == ("?", 0, 10**18 + 3, "expe")
 
@@ -178,7 +178,7 @@ def test_an_unknown_world_event_is_an_error(world: StillWorld, journal: Journal)
         pass
 
     with pytest.raises(TypeError, match="News"):
-        world.tell(News(at_ns=0, host="expe"))
+        world.report(News(at_ns=0, host="expe"))
 
 
 def test_messages_to_lab_hosts_are_left_to_their_receivers(world: StillWorld, journal: Journal) -> None:

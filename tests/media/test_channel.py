@@ -24,7 +24,7 @@ def sent(outputs: list[Output]) -> list[Send]:
     return [each for each in outputs if isinstance(each, Send)]
 
 
-def told(outputs: list[Output]) -> list[str]:
+def snapshot(outputs: list[Output]) -> list[str]:
     return [f"{each.side.value} {each.event.state}" for each in outputs if isinstance(each, Report)]
 
 
@@ -32,7 +32,7 @@ def test_a_packet_goes_out_by_the_other_leg() -> None:
     one = channel()
     outputs = one.receive(Side.OUTER, b"packet", CLIENT, 0.0)
     assert sent(outputs) == [Send(side=Side.INNER, target=CORE, packet=b"packet")]
-    assert told(outputs) == ["outer started"]
+    assert snapshot(outputs) == ["outer started"]
     assert sent(one.receive(Side.INNER, b"back", CORE, 0.1)) == [Send(side=Side.OUTER, target=CLIENT, packet=b"back")]
 
 
@@ -93,7 +93,7 @@ def test_closing_ends_what_runs() -> None:
     one = channel()
     assert one.close("closed") == []
     one.receive(Side.OUTER, b"x", CLIENT, 0.0)
-    assert told(list(one.close("closed"))) == ["outer stopped"]
+    assert snapshot(list(one.close("closed"))) == ["outer stopped"]
 
 
 def test_a_flow_that_comes_again_is_told_again() -> None:
@@ -124,7 +124,7 @@ def test_a_channel_forwards_no_more_than_it_took_and_tells_little(
         now += gap
         news += len(one.poll(now))
         outputs = one.receive(side, packet, source, now)
-        news += len(told(outputs))
+        news += len(snapshot(outputs))
         assert len(sent(outputs)) <= 1
         assert all(each.packet == packet and each.side is side.other for each in sent(outputs))
     assert news <= 2 * (len(arrivals) + now / TIMES.statistics)

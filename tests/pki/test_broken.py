@@ -21,8 +21,8 @@ ROOT = TrustStore.of("root", fixture_authorities(Entropy(1, "x")).public)
 
 
 def faults(one: Broken, name: str = FQDN, usage: Usage = Usage.SERVER) -> list[Defect]:
-    judged = verify(one.identity.certificate, (), ROOT, names=[name], usage=usage, at=WHEN, limit=SAN_LIMIT)
-    return [each.defect for each in judged.problems]
+    checked = verify(one.identity.certificate, (), ROOT, names=[name], usage=usage, at=WHEN, limit=SAN_LIMIT)
+    return [each.defect for each in checked.problems]
 
 
 def test_the_files_kept_are_what_is_made() -> None:

@@ -46,8 +46,8 @@ def test_kinds_in_words_and_which_is_weak(kind: str, words: str, weak: bool) -> 
     assert too_weak(key) is weak
     authority = fixture_authorities(Entropy(1, "x")).public
     leaf = authority.issue(expressway_e("expe.example.com"), kind=kind)
-    judged = verify(leaf.certificate, (), TrustStore.of("roots", authority), usage=Usage.SERVER)
-    assert [each.defect for each in judged.problems] == ([Defect.KEY] if weak else [])
+    checked = verify(leaf.certificate, (), TrustStore.of("roots", authority), usage=Usage.SERVER)
+    assert [each.defect for each in checked.problems] == ([Defect.KEY] if weak else [])
 
 
 @pytest.mark.parametrize("kind", ["P-256", "RSA-2048"])

@@ -118,21 +118,21 @@ def broken(how: str, cas: Authorities, *, client: bool) -> Identity:
 
 @both_versions
 @pytest.mark.parametrize("how", WRONG)
-@pytest.mark.parametrize("judge", ["client", "server"])
+@pytest.mark.parametrize("check", ["client", "server"])
 @pytest.mark.parametrize("peer", ["ours", "stock"])
 def test_the_reason_and_the_alert_fit_what_is_wrong(
-    tmp_path: Path, cas: Authorities, expe: Identity, version: ssl.TLSVersion, how: str, judge: str, peer: str
+    tmp_path: Path, cas: Authorities, expe: Identity, version: ssl.TLSVersion, how: str, check: str, peer: str
 ) -> None:
     public = TrustStore.of("public", cas.public)
-    bad = broken(how, cas, client=judge == "server")
+    bad = broken(how, cas, client=check == "server")
     options = TlsOptions(maximum=version)
-    if judge == "client":
+    if check == "client":
         strict = client_context(public, options=options)
-        judged = server_context(bad, options=options)
+        checked = server_context(bad, options=options)
         if peer == "stock":
-            judged = stock(tmp_path, server=bad, trust=public)  # type: ignore[assignment]  # one that is not ours
-            judged.verify_mode = ssl.CERT_NONE
-        ends = handshake(judged, strict, NAME)
+            checked = stock(tmp_path, server=bad, trust=public)  # type: ignore[assignment]  # one that is not ours
+            checked.verify_mode = ssl.CERT_NONE
+        ends = handshake(checked, strict, NAME)
         said, heard = ends.client_error, ends.server_error
     else:
         wants = Policy(names=(NAME,)) if how == "name" else Policy()
@@ -164,17 +164,17 @@ def test_errors_read_as_pythons_own(tmp_path: Path, cas: Authorities, how: str) 
 @pytest.mark.parametrize(
     ("year", "defect"), [(2014, "certificate is not yet valid"), (2016, None), (2050, "certificate has expired")]
 )
-@pytest.mark.parametrize("judge", ["client", "server"])
+@pytest.mark.parametrize("check", ["client", "server"])
 def test_dates_count_by_the_clock_given(
-    everything: TrustStore, expe: Identity, year: int, defect: str | None, judge: str
+    everything: TrustStore, expe: Identity, year: int, defect: str | None, check: str
 ) -> None:
     policy = Policy(clock=lambda: datetime(year, 6, 1, tzinfo=UTC))
-    client = client_context(everything, identity=expe, policy=policy if judge == "client" else Policy())
+    client = client_context(everything, identity=expe, policy=policy if check == "client" else Policy())
     server = server_context(
-        expe, trust=everything, require_client=True, policy=policy if judge == "server" else Policy()
+        expe, trust=everything, require_client=True, policy=policy if check == "server" else Policy()
     )
     ends = handshake(server, client, NAME)
-    said = ends.client_error if judge == "client" else ends.server_error
+    said = ends.client_error if check == "client" else ends.server_error
     assert (reason_of(said) if said else None) == (f"certificate verify failed: {defect}" if defect else None)
 
 
@@ -224,19 +224,19 @@ def test_a_ca_that_is_none_is_not_excused_with_the_usage(cas: Authorities, every
         ((), True),
     ],
 )
-@pytest.mark.parametrize("judge", ["client", "server"])
+@pytest.mark.parametrize("check", ["client", "server"])
 def test_one_of_several_names_is_enough_and_none_wanted_is_none_checked(
-    everything: TrustStore, expe: Identity, names: tuple[str, ...], good: bool, judge: str
+    everything: TrustStore, expe: Identity, names: tuple[str, ...], good: bool, check: str
 ) -> None:
     policy = Policy(names=names)
-    client = client_context(everything, identity=expe, policy=policy if judge == "client" else Policy())
+    client = client_context(everything, identity=expe, policy=policy if check == "client" else Policy())
     server = server_context(
-        expe, trust=everything, require_client=True, policy=policy if judge == "server" else Policy()
+        expe, trust=everything, require_client=True, policy=policy if check == "server" else Policy()
     )
-    ends = handshake(server, client, NAME if judge == "server" else "elsewhere.example.net")
+    ends = handshake(server, client, NAME if check == "server" else "elsewhere.example.net")
     assert ends.ok is good
     if not good:
-        said = ends.client_error if judge == "client" else ends.server_error
+        said = ends.client_error if check == "client" else ends.server_error
         assert said is not None
         assert str(said).endswith(f"certificate is not valid for {' or '.join(repr(name) for name in names)}.")
 
@@ -276,11 +276,11 @@ def test_the_first_of_equal_subjects_is_the_one_that_counts() -> None:
 def test_a_judge_of_ones_own_has_the_last_word(cas: Authorities, everything: TrustStore, expe: Identity) -> None:
     heard: list[tuple[str, int, int]] = []
 
-    def judge(certificate: x509.Certificate, error: int, depth: int) -> Refusal | None:
+    def check(certificate: x509.Certificate, error: int, depth: int) -> Refusal | None:
         heard.append((certificate.subject.rfc4514_string(), error, depth))
         return Refusal(CODE_EXPIRED, "we do not like it") if depth == 0 else None
 
-    ends = handshake(server_context(expe), client_context(everything, policy=Policy(judge=judge)), NAME)
+    ends = handshake(server_context(expe), client_context(everything, policy=Policy(check=check)), NAME)
     assert heard == [(cas.public.subject, 0, 1), (expe.subject, 0, 0)]
     assert ends.client_error is not None and ends.server_error is not None
     assert reason_of(ends.client_error) == "certificate verify failed: we do not like it"
@@ -288,10 +288,10 @@ def test_a_judge_of_ones_own_has_the_last_word(cas: Authorities, everything: Tru
 
 
 def test_a_judge_that_breaks_refuses_and_its_error_is_not_lost(everything: TrustStore, expe: Identity) -> None:
-    def judge(*_: object) -> Refusal | None:
+    def check(*_: object) -> Refusal | None:
         raise LookupError("no such setting")
 
-    ends = ends_of(server_context(expe), client_context(everything, policy=Policy(judge=judge)), NAME)
+    ends = ends_of(server_context(expe), client_context(everything, policy=Policy(check=check)), NAME)
     for end in (ends.client, ends.server):
         assert not end.handshake()
         ends.carry()

@@ -103,9 +103,9 @@ def test_a_ca_honours_or_strips_usages_and_openssl_agrees(tmp_path: Path) -> Non
             alone = openssl(*command, tmp_path / "leaf")
             assert (whole.returncode == 0) is right
             assert alone.returncode != 0, "the intermediate is missing"
-        judged = verify(leaf, authorities.public_issuing.sent_chain, TrustStore.of("r", authorities.public),
+        checked = verify(leaf, authorities.public_issuing.sent_chain, TrustStore.of("r", authorities.public),
                         usage=Usage.CLIENT, at=STANDARD.not_before)  # fmt: skip
-        assert judged.ok is not bool(strip)
+        assert checked.ok is not bool(strip)
 
 
 def test_what_is_no_request_is_refused() -> None:
@@ -217,10 +217,10 @@ def test_inspection_agrees_with_openssl(tmp_path: Path) -> None:
     found = inspect(identity.certificate)
     path = tmp_path / "leaf.pem"
     path.write_bytes(identity.pem())
-    told = openssl("x509", "-in", path, "-noout", "-fingerprint", "-sha256", "-serial", "-enddate").stdout
-    assert found.fingerprint.upper() in told.replace(":", "")
-    assert f"serial={found.serial.upper()}" in told
-    assert f"{found.not_after:%b %d %H:%M:%S %Y} GMT" in told
+    reported = openssl("x509", "-in", path, "-noout", "-fingerprint", "-sha256", "-serial", "-enddate").stdout
+    assert found.fingerprint.upper() in reported.replace(":", "")
+    assert f"serial={found.serial.upper()}" in reported
+    assert f"{found.not_after:%b %d %H:%M:%S %Y} GMT" in reported
     assert (found.ca, found.self_signed, found.key) == (False, False, "EC secp256r1")
     assert inspect(read_certificates(identity.pem(chain=True))[1]).ca
 

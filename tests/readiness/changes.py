@@ -328,8 +328,8 @@ def _wrong(change: Change, changed: Deployment, report: Report) -> str:
     worse = lost(signed_in(change.base), after)
     new = [each.finding for each in report.reported]
     if worse and not names_it(change, report, new):
-        told = "; ".join(each.what for each in new)
-        return f"{change}\n  lost: {worse}\n  came: {after.sign_ins}\n  found: {told or 'nothing'}"
+        reported = "; ".join(each.what for each in new)
+        return f"{change}\n  lost: {worse}\n  came: {after.sign_ins}\n  found: {reported or 'nothing'}"
     if unseen:
         return f"{change}\n  predicted and not seen: {unseen}\n  came: {after.sign_ins}"
     return ""

@@ -29,8 +29,8 @@ def test_a_base_is_sound_and_signs_everybody_in(base: str) -> None:
 def test_what_makes_a_sign_in_worse_is_found(group: int) -> None:
     wrong = []
     for seed in range(group, SEEDS, GROUPS):
-        if told := changes.tried(seed)[1].wrong:
-            wrong.append(f"#{seed} {told}")
+        if reported := changes.tried(seed)[1].wrong:
+            wrong.append(f"#{seed} {reported}")
     assert not wrong, "\n".join(wrong)
 
 

@@ -64,13 +64,13 @@ def test_a_user_id_that_is_too_long_is_neither_asked_about_nor_kept() -> None:
     run(main)
 
 
-def judging(judge: Callable[[Request], Response | None]) -> dict[str, Build]:
+def judging(check: Callable[[Request], Response | None]) -> dict[str, Build]:
     """Both Unified CM nodes, whose UDS answers as told; where ``judge`` has no answer, as ever."""
 
     async def build(node: Node) -> Service:
         product = UnifiedCm(node)
         real = product.uds.handle
-        product.uds.handle = lambda request: judge(request) or real(request)  # type: ignore[method-assign]
+        product.uds.handle = lambda request: check(request) or real(request)  # type: ignore[method-assign]
         await product.start()
         return product
 
@@ -81,7 +81,7 @@ def judging(judge: Callable[[Request], Response | None]) -> dict[str, Build]:
     ("status", "failed"), [(400, 0), (404, 0), (414, 0), (415, 0), (429, 0), (500, 2), (502, 2), (503, 2)]
 )
 def test_only_a_status_of_500_and_above_says_that_a_node_failed(status: int, failed: int) -> None:
-    def judge(request: Request) -> Response | None:
+    def check(request: Request) -> Response | None:
         return plain(b"", status) if "mallory" in request.target else None
 
     async def main(lab: EdgeLab) -> None:
@@ -89,11 +89,11 @@ def test_only_a_status_of_500_and_above_says_that_a_node_failed(status: int, fai
         assert len(lab.asked("ucm-pub")) + len(lab.asked("ucm-sub")) == (failed or 1)
         assert (await lab.config(CAROL)).status == (401 if failed else 200)
 
-    run(main, builds=judging(judge))
+    run(main, builds=judging(check))
 
 
 def test_an_answer_that_cannot_be_read_has_another_node_asked_and_marks_none() -> None:
-    def judge(request: Request) -> Response | None:
+    def check(request: Request) -> Response | None:
         return plain(b"<html>") if "mallory" in request.target else None
 
     async def main(lab: EdgeLab) -> None:
@@ -101,7 +101,7 @@ def test_an_answer_that_cannot_be_read_has_another_node_asked_and_marks_none() -
         assert [len(lab.asked(node)) for node in ("ucm-pub", "ucm-sub")] == [1, 1]
         assert (await lab.config(CAROL)).status == 200
 
-    run(main, builds=judging(judge))
+    run(main, builds=judging(check))
 
 
 def test_a_server_that_calls_itself_edge_configuration_does_not_set_cs_clock() -> None:
@@ -126,7 +126,7 @@ def test_a_server_that_calls_itself_edge_configuration_does_not_set_cs_clock() -
 def quiet(story: Callable[[EdgeLab, Line], Awaitable[None]]) -> Callable[[EdgeLab, Line], Awaitable[None]]:
     """Return the story with what must hold after it: no zone changed, and another user can register."""
 
-    async def told(lab: EdgeLab, line: Line) -> None:
+    async def reported(lab: EdgeLab, line: Line) -> None:
         assert (await line.register()).status == 200
         before = len(lab.entries("zone.state"))
         await story(lab, line)
@@ -138,7 +138,7 @@ def quiet(story: Callable[[EdgeLab, Line], Awaitable[None]]) -> Callable[[EdgeLa
         assert (await other.register()).status == 200
         await other.close()
 
-    return told
+    return reported
 
 
 @pytest.mark.parametrize("octets", [31_000, 31_400, 31_600, 31_800, 31_900, 32_000])

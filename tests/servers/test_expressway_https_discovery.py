@@ -44,9 +44,9 @@ STORES = {"CallManager-trust": "callmanager-trust", "tomcat-trust": "tomcat-trus
 def conversation(lab: EdgeLab, publisher: str, c: str = "expc") -> Iterator[tuple[str, str, str]]:
     """Yield method, request and answer of every AXL exchange, all as they were on the wire."""
     asked = [entry for entry in lab.entries("http.request", publisher) if entry.event.as_json()["target"] == "/axl/"]
-    told = [entry for entry in lab.entries("http.response", c) if entry.event.as_json()["target"] == "/axl/"]
-    told = [entry for entry in told if entry.peer == publisher]
-    for request, response in zip(asked, told, strict=True):
+    reported = [entry for entry in lab.entries("http.response", c) if entry.event.as_json()["target"] == "/axl/"]
+    reported = [entry for entry in reported if entry.peer == publisher]
+    for request, response in zip(asked, reported, strict=True):
         sent = (request.payload or b"").decode()
         found = re.search(r'SOAPAction: "CUCM:DB ver=10.0 (\w+)"', sent)
         assert found is not None, sent
@@ -61,9 +61,9 @@ def test_axl_is_asked_in_the_documented_order() -> None:
         assert methods[5:8] == ["executeSQLQuery"] * 3
         assert [store in sent for (_, sent, _), store in zip(talk[5:7], STORES, strict=True)] == [True, True]
         assert methods[8:] == ["listExpresswayCConfiguration", "addExpresswayCConfiguration"]
-        told = talk[0][2]
-        assert "<sipPhonePort>5070</sipPhonePort><sipPhoneSecurePort>5061</sipPhoneSecurePort>" in told
-        assert f"<processNodeName>{PUB}</processNodeName>" in told
+        reported = talk[0][2]
+        assert "<sipPhonePort>5070</sipPhonePort><sipPhoneSecurePort>5061</sipPhoneSecurePort>" in reported
+        assert f"<processNodeName>{PUB}</processNodeName>" in reported
         assert [SUB in answer for _, _, answer in talk[1:4]] == [True, True, True]
 
     run(main, changes={"defaults.ports.sip": 5070})

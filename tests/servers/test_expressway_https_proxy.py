@@ -464,9 +464,9 @@ def test_c_logs_what_it_does_not_accept_of_a_server(certificate: dict[str, objec
     async def main(lab: EdgeLab) -> None:
         answer = await lab.proxied(f"https://{SUB}:6972/CSFALICE.cnf.xml", await lab.cookie())
         assert (answer.status, answer.reason) == (502, "connect failed")
-        told, then = [entry.event.as_json()["text"] for entry in lab.entries("note", "expc")[-2:]]
+        reported, then = [entry.event.as_json()["text"] for entry in lab.entries("note", "expc")[-2:]]
         end = "" if "SNI" in warning else " depth=0"
-        assert told == f"{warning}server={SUB}(10.0.40.12){end}"
+        assert reported == f"{warning}server={SUB}(10.0.40.12){end}"
         assert f"SSL connection failed for '{SUB}'" in then
 
     changes = {

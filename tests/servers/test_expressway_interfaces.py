@@ -28,21 +28,23 @@ class Played(NamedTuple):
     journal: Journal
     listening: list[tuple[str, int]]
 
-    def told(self, kind: type[E], node: str) -> list[tuple[str | None, E]]:
+    def reported(self, kind: type[E], node: str) -> list[tuple[str | None, E]]:
         """Return the events of a class that a node wrote, each with its peer."""
         entries = self.journal.select(kind=kind.kind, node=node)
         return [(entry.peer, entry.event) for entry in entries if isinstance(entry.event, kind)]
 
     def links(self) -> dict[int, bool]:
         """Say which of C's links to E stood in the end, by port: traversal zone, SSH tunnel, XCP."""
-        zones = [event.state for _, event in self.told(events.ZoneState, "expc") if event.zone == "UCTraversal"]
-        tunnels = [event.state for _, event in self.told(events.SshTunnel, "expc")]
-        xcp = [event.state for peer, event in self.told(events.XcpLink, "expc") if peer in ("expe", "expe.example.com")]
+        zones = [event.state for _, event in self.reported(events.ZoneState, "expc") if event.zone == "UCTraversal"]
+        tunnels = [event.state for _, event in self.reported(events.SshTunnel, "expc")]
+        xcp = [
+            event.state for peer, event in self.reported(events.XcpLink, "expc") if peer in ("expe", "expe.example.com")
+        ]
         return {7001: zones[-1].endswith("Active"), 2222: tunnels[-1] == "up", 7400: xcp[-1] == "up"}
 
     def blocked(self) -> set[tuple[str, int]]:
         """Return which firewall blocked which port for C."""
-        return {(event.firewall, event.port) for _, event in self.told(events.FirewallBlocked, "expc")}
+        return {(event.firewall, event.port) for _, event in self.reported(events.FirewallBlocked, "expc")}
 
 
 def play(changes: Mapping[str, Any]) -> Played:
@@ -84,7 +86,7 @@ def test_with_one_interface_everything_is_on_it() -> None:
 def test_by_the_outer_interface_the_zone_and_the_tunnel_come_up_and_xcp_is_refused() -> None:
     played = play({"dns.split": False})
     assert played.links() == {7001: True, 2222: True, 7400: False}
-    failed = [(event.remote, event.reason) for _, event in played.told(events.TcpFailed, "expc")]
+    failed = [(event.remote, event.reason) for _, event in played.reported(events.TcpFailed, "expc")]
     assert set(failed) == {(f"{OUTER}:7400", "refused")}
 
 
@@ -108,7 +110,7 @@ def test_one_interface_behind_static_nat_needs_reflection() -> None:
 def test_e_sees_the_firewalls_address_in_place_of_c_where_that_rewrites_sources(keeps: bool, seen: str) -> None:
     wall = {"network.firewalls.external.address": "10.0.10.1", "network.firewalls.external.keeps_source": keeps}
     played = play({**SINGLE, **REFLECTION, **wall})
-    peers = [(peer, event.remote.partition(":")[0]) for peer, event in played.told(events.TlsUp, "expe")]
+    peers = [(peer, event.remote.partition(":")[0]) for peer, event in played.reported(events.TlsUp, "expe")]
     assert set(peers) == {("expc", seen)}
 
 

@@ -21,7 +21,7 @@ NO_PTR = {"dns.without": ({"view": "inside", "name": "12.40.0.10.in-addr.arpa", 
 NO_A = {"dns.without": ({"view": "inside", "name": SUB, "type": "A"},)}
 
 
-def told(lab: EdgeLab) -> list[tuple[str, str, str]]:
+def reported(lab: EdgeLab) -> list[tuple[str, str, str]]:
     found = [entry.event.as_json() for entry in lab.entries("discovery", "expc")]
     return [(one["server"], one["state"], one["detail"]) for one in found]
 
@@ -70,7 +70,7 @@ def test_a_node_that_cannot_be_found_is_told_once_and_left_alone(
     async def main(lab: EdgeLab) -> None:
         assert nodes(lab)[1] == (listed, address, None, problem)
         await asyncio.sleep(200)
-        assert told(lab).count((listed, "unusable", problem)) == 1
+        assert reported(lab).count((listed, "unusable", problem)) == 1
         cookie = await lab.cookie()
         if ":" not in listed:  # no URL of the edge leads to an IPv6 address
             assert (await lab.proxied(f"https://{listed}:8443/cucm-uds/version", cookie)).status == 403
@@ -94,7 +94,7 @@ def test_a_node_that_cannot_be_found_is_told_once_and_left_alone(
 )
 def test_a_publisher_that_cannot_be_found_is_not_asked(changes: dict[str, Any], detail: str) -> None:
     async def main(lab: EdgeLab) -> None:
-        assert [(state, text) for _, state, text in told(lab)] == [("failed", detail)]
+        assert [(state, text) for _, state, text in reported(lab)] == [("failed", detail)]
         assert lab.entries("http.request", "ucm-pub") == []
         assert (await lab.config()).status == 401
 
@@ -103,13 +103,13 @@ def test_a_publisher_that_cannot_be_found_is_not_asked(changes: dict[str, Any], 
 
 def test_a_record_that_is_created_later_is_found() -> None:
     async def main(lab: EdgeLab) -> None:
-        assert (SUB, "unusable", "does not resolve") in told(lab)
+        assert (SUB, "unusable", "does not resolve") in reported(lab)
         whole = lab.deployment.changed({"dns.without": ()})
         lab.service("dns-inside").views.replace(View("inside", whole.zone_records("inside")))
         await asyncio.sleep(130)
         assert nodes(lab)[1] == (SUB, "10.0.40.12", SUB, "")
-        assert told(lab)[-1][1] == "active"
-        assert SUB in told(lab)[-1][2]
+        assert reported(lab)[-1][1] == "active"
+        assert SUB in reported(lab)[-1][2]
         assert (await lab.proxied(f"https://{SUB}:8443/cucm-uds/version", await lab.cookie())).status == 200
 
     run(main, changes=NO_A)

@@ -125,8 +125,8 @@ def test_a_pinhole_that_cannot_be_opened_is_told_and_tried_again() -> None:
 
     lab = play(story)
     states = [(each.event.channel, each.event.state, each.at) for each in flows(lab, "expc")]  # type: ignore[attr-defined]  # MediaFlow
-    told = [(channel, state) for channel, state, at in states if at >= times[0]]
-    assert told == [("probe RTCP", "open"), ("probe RTP", "failed"), ("probe RTP", "open")]
+    reported = [(channel, state) for channel, state, at in states if at >= times[0]]
+    assert reported == [("probe RTCP", "open"), ("probe RTP", "failed"), ("probe RTP", "open")]
     failed, opened = (at for channel, _, at in states if channel == "probe RTP" and at >= times[0])
     assert 12 <= failed - times[0] <= 13, "six keep-alives, 2 s each"
     assert 0 < opened - times[1] <= 33, "the next probes come 20 s later"
@@ -144,8 +144,8 @@ def test_strangers_on_a_multiplexed_port_are_dropped_and_told_once() -> None:
         await path.close()
 
     lab = play(story)
-    (told,) = lab.journal.select(kind=events.Malformed.kind, node="expe")
-    assert told.event.summary() == "malformed multiplexed media: no channel 99; dropped"
+    (reported,) = lab.journal.select(kind=events.Malformed.kind, node="expe")
+    assert reported.event.summary() == "malformed multiplexed media: no channel 99; dropped"
     assert not flows(lab, "dns-inside", "started")
 
 

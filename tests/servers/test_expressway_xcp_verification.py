@@ -27,9 +27,9 @@ def link(changes: dict[str, Any]) -> tuple[str, str]:
     world = SimWorld(1)
     lab = RunningLab(world, builtin("small").changed(changes))
     world.run(lab.start(settle=20))
-    told = [entry.event for entry in lab.journal.select(kind=events.XcpLink.kind, node="expc") if entry.peer == "expe"
+    found = [entry.event for entry in lab.journal.select(kind=events.XcpLink.kind, node="expc") if entry.peer == "expe"
             or entry.peer == "expe.example.com"]  # fmt: skip
-    last = told[-1]
+    last = found[-1]
     assert isinstance(last, events.XcpLink)
     lab.journal.close()
     return last.state, last.detail

@@ -79,9 +79,9 @@ def test_wrong_domain_user_and_password_cannot_be_told_apart(domain: str, user: 
         assert failure == sasl.failure()
         await client.quiet_end()
         assert client.closed
-        (judged,) = lab.entries("auth")
-        assert isinstance(judged.event, events.Authentication)
-        assert (judged.event.how, judged.event.granted) == ("sasl PLAIN", False)
+        (checked,) = lab.entries("auth")
+        assert isinstance(checked.event, events.Authentication)
+        assert (checked.event.how, checked.event.granted) == ("sasl PLAIN", False)
 
     run(main)
 

@@ -56,9 +56,9 @@ def test_bad_credentials_give_200_without_success(user: str, password: str) -> N
         assert status == 200
         assert b"<failure>" in body
         assert b"success" not in body
-        (judged,) = lab.entries("auth")
-        assert isinstance(judged.event, events.Authentication)
-        assert (judged.event.granted, judged.event.user) == (False, user)
+        (checked,) = lab.entries("auth")
+        assert isinstance(checked.event, events.Authentication)
+        assert (checked.event.granted, checked.event.user) == (False, user)
 
     run(main)
 

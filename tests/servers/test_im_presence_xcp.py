@@ -131,9 +131,9 @@ def test_a_session_over_xcp_shares_users_presence_and_messages_with_an_inside_cl
         await bob.end()
         auth = next(each for each in lab.entries("xmpp.stream") if each.peer == "expc")
         assert auth.peer == "expc"
-        judged = next(each for each in lab.entries("auth") if each.peer == "198.51.100.25:50123")
-        assert isinstance(judged.event, events.Authentication)
-        assert judged.keys == ("jid:alice@example.com", "user:alice")
+        checked = next(each for each in lab.entries("auth") if each.peer == "198.51.100.25:50123")
+        assert isinstance(checked.event, events.Authentication)
+        assert checked.keys == ("jid:alice@example.com", "user:alice")
         routed = [each for each in lab.entries("xmpp.stanza") if each.peer == "expc"]
         assert all("user:alice" in each.keys for each in routed)
         states = [each.event.state for each in lab.entries("xcp.link")]  # type: ignore[attr-defined]  # XcpLink

@@ -63,7 +63,7 @@ def on_a_stream(torture: Torture, wanted: tuple[int, ...]) -> tuple[int, ...]:
     return () if torture.framing == "waits" else wanted
 
 
-async def told(reader: asyncio.StreamReader, seconds: float) -> tuple[bytes, bool]:
+async def reported(reader: asyncio.StreamReader, seconds: float) -> tuple[bytes, bool]:
     """Return what comes within so many seconds, and whether the stream still stands then."""
     heard = b""
     try:
@@ -82,7 +82,7 @@ def test_unified_cm_over_tcp() -> None:
         for torture in STREAMED:
             reader, writer = await asyncio.open_connection(ADDRESS, 5060)
             writer.write(retargeted(torture))
-            heard, stands = await told(reader, 2)
+            heard, stands = await reported(reader, 2)
             wanted = on_a_stream(torture, allowed(torture))
             if differs(torture, finals(heard), wanted):
                 wrong[torture.name] = (finals(heard), wanted)
@@ -91,7 +91,7 @@ def test_unified_cm_over_tcp() -> None:
             writer.transport.abort()
         reader, writer = await asyncio.open_connection(ADDRESS, 5060)
         writer.write(retargeted(next(each for each in MESSAGES if each.name == "semiuri")))
-        assert finals((await told(reader, 2))[0]) == [200]
+        assert finals((await reported(reader, 2))[0]) == [200]
         writer.transport.abort()
         await asyncio.sleep(1)
 
@@ -143,7 +143,7 @@ def test_through_the_edge_with_credentials() -> None:
             line.dialogue.challenge = None
             assert line.dialogue.challenged(await line.ask(line.build()))
             writer.write(with_credentials(line, torture))
-            heard, stands = await told(reader, 2)
+            heard, stands = await reported(reader, 2)
             wanted = on_a_stream(torture, allowed(torture, proxy=True))
             if torture.name in ("wsinv", "mpart01"):
                 wanted = (404,)  # its own Route leads to a host that no search rule knows

@@ -270,14 +270,14 @@ def test_a_third_party_phone_is_known_by_its_mac_or_its_line() -> None:
 
 
 def test_without_a_device_only_the_user_whom_the_edge_names_gets_the_line() -> None:
-    def judge(user: str | None, policy: Policy) -> object:
+    def check(user: str | None, policy: Policy) -> object:
         named = f';+u.sip!userid.ccm.cisco.com="{user}"' if user else ""
         return ask(Registrar(PHONES, policy), register(contact=f"<sip:x@10.0.30.10:5060>{named}", call_id="third"))
 
     owner = granted(Registrar(PHONES, Policy()), register()).binding.phone.owner
-    assert not isinstance(judge(owner, Policy()), Refusal)
+    assert not isinstance(check(owner, Policy()), Refusal)
     for user, policy in ((None, Policy()), ("mallory", Policy()), (owner, Policy(find_by_line="nobody"))):
-        assert isinstance(judge(user, policy), Refusal)
+        assert isinstance(check(user, policy), Refusal)
 
 
 def test_the_owner_and_whoever_is_associated_may_register_a_device() -> None:

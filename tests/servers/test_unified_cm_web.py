@@ -108,8 +108,8 @@ def test_judged_credentials_are_journalled_and_counted() -> None:
         login = uds.LoginDetails.parse((await lab.get(user_target("alice", "credentials"), *ALICE)).body)
         assert (login.failures, login.last_login_address) == (0, "10.0.30.10")
         assert login.last_login.endswith("Z")
-        judged = [entry.event for entry in lab.entries("auth")]
-        assert [event.granted for event in judged if isinstance(event, events.Authentication)] == [False, False, True]
+        checked = [entry.event for entry in lab.entries("auth")]
+        assert [event.granted for event in checked if isinstance(event, events.Authentication)] == [False, False, True]
         secrets = [entry for entry in lab.entries("http.request") if b"Authorization" in entry.payload]
         assert all(entry.secrets for entry in secrets)
 

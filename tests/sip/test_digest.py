@@ -44,8 +44,8 @@ def test_the_example_of_rfc_2617() -> None:
         cnonce="0a4f113b",
     )
     ha1 = secret_hash("Mufasa", "testrealm@host.com", "Circle Of Life")
-    assert credentials.judge("GET", ha1) is DigestResult.GRANTED
-    assert credentials.judge("POST", ha1) is DigestResult.WRONG
+    assert credentials.check("GET", ha1) is DigestResult.GRANTED
+    assert credentials.check("POST", ha1) is DigestResult.WRONG
 
 
 def test_the_example_of_rfc_7616_with_sha_256() -> None:
@@ -61,7 +61,7 @@ def test_the_example_of_rfc_7616_with_sha_256() -> None:
         algorithm="sha-256",
     )
     ha1 = secret_hash("Mufasa", "http-auth@example.org", "Circle of Life", "sha-256")
-    assert credentials.judge("GET", ha1) is DigestResult.GRANTED
+    assert credentials.check("GET", ha1) is DigestResult.GRANTED
 
 
 def test_challenge_and_answer() -> None:
@@ -72,27 +72,27 @@ def test_challenge_and_answer() -> None:
     assert len(parsed.get("nonce") or "") == 60
     credentials = answered(challenge)
     ha1 = secret_hash("jdoe", REALM, "secret")
-    assert credentials.judge("REGISTER", ha1) is DigestResult.GRANTED
-    assert credentials.judge("INVITE", ha1) is DigestResult.WRONG
-    assert answered(challenge, password="other").judge("REGISTER", ha1) is DigestResult.WRONG
+    assert credentials.check("REGISTER", ha1) is DigestResult.GRANTED
+    assert credentials.check("INVITE", ha1) is DigestResult.WRONG
+    assert answered(challenge, password="other").check("REGISTER", ha1) is DigestResult.WRONG
     assert credentials.opaque == parsed.get("opaque")
 
 
 def test_nonces_expire_and_are_not_replayed() -> None:
     nonces = store(lifetime=300)
     challenge = nonces.challenge(REALM, 0.0)
-    assert nonces.judge(answered(challenge), 1.0) is DigestResult.GRANTED
-    assert nonces.judge(answered(challenge), 2.0) is DigestResult.REPLAYED
-    assert nonces.judge(answered(challenge, count=3), 3.0) is DigestResult.GRANTED
-    assert nonces.judge(answered(challenge, count=2), 4.0) is DigestResult.REPLAYED
+    assert nonces.check(answered(challenge), 1.0) is DigestResult.GRANTED
+    assert nonces.check(answered(challenge), 2.0) is DigestResult.REPLAYED
+    assert nonces.check(answered(challenge, count=3), 3.0) is DigestResult.GRANTED
+    assert nonces.check(answered(challenge, count=2), 4.0) is DigestResult.REPLAYED
     for late in (301.0, 601.0, 1e6):
-        assert nonces.judge(answered(challenge, count=4), late) is DigestResult.STALE
+        assert nonces.check(answered(challenge, count=4), late) is DigestResult.STALE
 
 
 def test_a_nonce_serves_as_often_as_is_allowed() -> None:
     nonces = store(uses=128)
     challenge = nonces.challenge(REALM, 0.0)
-    verdicts = [nonces.judge(answered(challenge, count=count), 1.0) for count in range(1, 131)]
+    verdicts = [nonces.check(answered(challenge, count=count), 1.0) for count in range(1, 131)]
     assert verdicts == [DigestResult.GRANTED] * 128 + [DigestResult.STALE] * 2
 
 
@@ -102,12 +102,12 @@ def test_nothing_but_a_nonce_of_ours_is_one(octets: int) -> None:
     nonce = nonces.make(5.0)
     assert len(nonce) == 2 * octets
 
-    def judge(text: str) -> DigestResult:
-        return nonces.judge(answered(f'Digest realm="{REALM}", nonce="{text}", qop="auth"'), 6.0)
+    def check(text: str) -> DigestResult:
+        return nonces.check(answered(f'Digest realm="{REALM}", nonce="{text}", qop="auth"'), 6.0)
 
     for place in range(len(nonce)):
         forged = nonce[:place] + format(int(nonce[place], 16) ^ 1, "x") + nonce[place + 1 :]
-        assert judge(forged) is DigestResult.UNKNOWN_NONCE
+        assert check(forged) is DigestResult.UNKNOWN_NONCE
     for forged in (
         "",
         nonce[:-1],
@@ -117,16 +117,16 @@ def test_nothing_but_a_nonce_of_ours_is_one(octets: int) -> None:
         others.make(5.0),
         "\u00e9" * len(nonce),
     ):
-        assert judge(forged) is DigestResult.UNKNOWN_NONCE
-    assert judge(nonce) is DigestResult.GRANTED
+        assert check(forged) is DigestResult.UNKNOWN_NONCE
+    assert check(nonce) is DigestResult.GRANTED
 
 
 def test_whoever_keeps_the_key_knows_its_nonces_after_a_restart() -> None:
     key = bytes(range(16))
     challenge = store(key=key).challenge(REALM, 0.0)
     restarted = Nonces(Entropy(7, "nonces"), key=key)
-    assert restarted.judge(answered(challenge), 301.0) is DigestResult.STALE
-    assert restarted.judge(answered(challenge), 10.0) is DigestResult.GRANTED
+    assert restarted.check(answered(challenge), 301.0) is DigestResult.STALE
+    assert restarted.check(answered(challenge), 10.0) is DigestResult.GRANTED
 
 
 def test_what_is_remembered_is_bounded_and_what_is_forgotten_is_stale() -> None:
@@ -134,11 +134,11 @@ def test_what_is_remembered_is_bounded_and_what_is_forgotten_is_stale() -> None:
     challenges = [nonces.challenge(REALM, second) for second in range(50)]
     assert len(nonces) == 0
     for challenge in challenges:
-        assert nonces.judge(answered(challenge), 50.0) is DigestResult.GRANTED
+        assert nonces.check(answered(challenge), 50.0) is DigestResult.GRANTED
     assert len(nonces) == 10
-    assert nonces.judge(answered(challenges[0]), 50.0) is DigestResult.STALE
-    assert nonces.judge(answered(challenges[-1]), 50.0) is DigestResult.REPLAYED
-    assert nonces.judge(answered(nonces.challenge(REALM, 400.0)), 400.0) is DigestResult.GRANTED
+    assert nonces.check(answered(challenges[0]), 50.0) is DigestResult.STALE
+    assert nonces.check(answered(challenges[-1]), 50.0) is DigestResult.REPLAYED
+    assert nonces.check(answered(nonces.challenge(REALM, 400.0)), 400.0) is DigestResult.GRANTED
     assert len(nonces) == 1
 
 
@@ -147,12 +147,12 @@ def test_without_qop_a_nonce_serves_once() -> None:
     challenge = f'Digest realm="{REALM}", nonce="{nonces.make(0.0)}"'
     credentials = answered(challenge)
     assert credentials.qop is None
-    assert credentials.judge("REGISTER", secret_hash("jdoe", REALM, "secret")) is DigestResult.GRANTED
-    assert nonces.judge(credentials, 1.0) is DigestResult.GRANTED
-    assert nonces.judge(credentials, 1.0) is DigestResult.STALE
+    assert credentials.check("REGISTER", secret_hash("jdoe", REALM, "secret")) is DigestResult.GRANTED
+    assert nonces.check(credentials, 1.0) is DigestResult.GRANTED
+    assert nonces.check(credentials, 1.0) is DigestResult.STALE
     several = store(uncounted_uses=3)
     credentials = answered(f'Digest realm="{REALM}", nonce="{several.make(0.0)}"')
-    assert [several.judge(credentials, 1.0) for _ in range(4)] == [DigestResult.GRANTED] * 3 + [DigestResult.STALE]
+    assert [several.check(credentials, 1.0) for _ in range(4)] == [DigestResult.GRANTED] * 3 + [DigestResult.STALE]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_incomplete_credentials(value: str) -> None:
 def test_unsupported_credentials_are_not_granted() -> None:
     for extra in ("qop=auth-int", "algorithm=MD5-sess"):
         value = f'Digest username="a", realm="b", nonce="c", uri="d", response="é", cnonce="x", nc=00000001, {extra}'
-        assert DigestCredentials.of(Authentication.parse(value)).judge("REGISTER", "") is DigestResult.INCOMPLETE
+        assert DigestCredentials.of(Authentication.parse(value)).check("REGISTER", "") is DigestResult.INCOMPLETE
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,7 @@ def test_branches_follow_the_request() -> None:
 
 
 def test_a_loop_is_found_and_a_spiral_is_not() -> None:
-    def judge(own: set[str], loop: str) -> int | None:
+    def check(own: set[str], loop: str) -> int | None:
         try:
             admit(request, Passage(own=own, loop=loop))
         except ProxyRefusal as refusal:
@@ -221,13 +221,13 @@ def test_a_loop_is_found_and_a_spiral_is_not() -> None:
 
     request = odd_register()
     loop = loop_hash(request)
-    assert judge({C.sent_by}, loop) is None
+    assert check({C.sent_by}, loop) is None
     push_via(request, C, branch=f"z9hG4bK1.{loop}", proxy_call_id=CALL)
     assert loop_hash(request) == loop
-    assert judge({C.sent_by}, loop_hash(request)) == 482
-    assert judge({E.sent_by}, loop) is None
+    assert check({C.sent_by}, loop_hash(request)) == 482
+    assert check({E.sent_by}, loop) is None
     request.uri = "sip:elsewhere@10.0.40.12"
-    assert judge({C.sent_by}, loop_hash(request)) is None
+    assert check({C.sent_by}, loop_hash(request)) is None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgesim.sip import Framer, Request, Response, SipProtocolError, parse_message
-from edgesim.sip.admission import judge_uri
+from edgesim.sip.admission import check_uri
 from tests.sip.torture import MESSAGES, Torture
 
 EVERY = pytest.mark.parametrize("torture", MESSAGES, ids=[each.name for each in MESSAGES])
@@ -33,7 +33,7 @@ def refusal(torture: Torture) -> int | None:
             _ = message.to.address
     except SipProtocolError as error:
         return error.status or 0
-    return judge_uri(message.uri, ("sip", "sips")) if isinstance(message, Request) else None
+    return check_uri(message.uri, ("sip", "sips")) if isinstance(message, Request) else None
 
 
 @EVERY

@@ -18,7 +18,7 @@ from edgesim.world import Host, Interface, World
 from edgesim.world.admission import Admission, Block, Refusal
 from edgesim.world.events import AddressBlocked, AddressUnblocked, ConnectionsRefused, FirewallBlocked, WorldEvent
 from edgesim.world.live import LiveWorld
-from edgesim.world.live.network import TOLD_AT_ONCE
+from edgesim.world.live.network import REPORTED_AT_ONCE
 from edgesim.world.sim import SimWorld
 from tests.simrun import bench, idle
 from tests.world.test_contract import Talk, until
@@ -37,9 +37,9 @@ class Doors:
         self.near, self.other, self.far = near, other, far
         self.doors = world.admission
         self.accepted: list[Talk] = []
-        self.told: list[WorldEvent] = []
+        self.reported: list[WorldEvent] = []
         self._secure: tuple[Any, Any] = (None, None)
-        world.observe(self.told.append)
+        world.observe(self.reported.append)
 
     async def listen(self, *, secure: bool = False, port: int = PORT) -> None:
         self._secure = tls_pair() if secure else (None, None)
@@ -81,7 +81,7 @@ class Doors:
         self.far.proved(PORT, made.transport.get_extra_info("sockname")[:2])
 
     def refusals(self) -> list[tuple[str, int]]:
-        return [(each.reason, each.count) for each in self.told if isinstance(each, ConnectionsRefused)]
+        return [(each.reason, each.count) for each in self.reported if isinstance(each, ConnectionsRefused)]
 
     def limit(self, **limits: Any) -> None:
         self.doors.limits = replace(self.doors.limits, **limits)
@@ -256,7 +256,7 @@ def test_a_blocked_address_gets_nothing_through(kind: str, secure: bool) -> None
         await asyncio.sleep(3.1 if kind == "live" else 600)
         await lab.dial()
         assert lab.doors.blocks() == ()
-        blocked, unblocked = [each for each in lab.told if isinstance(each, AddressBlocked | AddressUnblocked)]
+        blocked, unblocked = [each for each in lab.reported if isinstance(each, AddressBlocked | AddressUnblocked)]
         assert isinstance(unblocked, AddressUnblocked) and unblocked.address == NEAR and unblocked.dropped >= 1
         assert isinstance(blocked, AddressBlocked) and blocked.host == "far"
 
@@ -293,17 +293,17 @@ def test_watchers_hear_of_each_block_of_their_host(kind: str) -> None:
     async def story(lab: Doors) -> None:
         heard: list[tuple[str, int]] = []
 
-        def told(block: Block) -> None:
+        def reported(block: Block) -> None:
             heard.append((block.address, len(lab.doors.blocks())))
 
-        lab.doors.watch("far", told)
+        lab.doors.watch("far", reported)
         for address, seconds in ((NEAR, 0.2), ("192.0.2.9", 0.2), ("192.0.2.10", 600.0)):
             lab.doors.block("far", address, seconds=seconds, reason="x")
         lab.doors.block("other", NEAR, seconds=600, reason="x")
         await asyncio.sleep(0.3)
         assert len(lab.doors.blocks()) == 2
         assert [address for address, _ in heard] == [NEAR, "192.0.2.9", "192.0.2.10", "192.0.2.9", NEAR]
-        lab.doors.unwatch("far", told)
+        lab.doors.unwatch("far", reported)
         lab.doors.unblock("far", "192.0.2.10")
         assert len(heard) == 5
 
@@ -353,10 +353,10 @@ def test_a_blocked_address_gets_no_datagram_through() -> None:
 
 
 def doors(now: Callable[[], int] = lambda: 0, **limits: Any) -> tuple[Admission, list[WorldEvent]]:
-    told: list[WorldEvent] = []
-    made = Admission(now, told.append, silence=True)
+    reported: list[WorldEvent] = []
+    made = Admission(now, reported.append, silence=True)
     made.limits = replace(lab_limits(Defaults()), **limits)
-    return made, told
+    return made, reported
 
 
 def test_many_blocked_addresses_are_bounded() -> None:
@@ -369,13 +369,13 @@ def test_many_blocked_addresses_are_bounded() -> None:
 
 def test_many_refusals_make_few_events() -> None:
     time = 0
-    made, told = doors(lambda: time, told_every_s=10.0)
+    made, reported = doors(lambda: time, report_every_s=10.0)
     made.block("expe", "10.0.0.1", seconds=600, reason="x")
-    told.clear()
+    reported.clear()
     for number in range(60_000):
         time = number * SECOND // 1000
-        assert made.judge("expe", 8443, ("10.0.0.1", number), caller=None) is Refusal.BLOCKED
-    assert [getattr(each, "count", None) for each in told] == [1, *[10_000] * 5]
+        assert made.check("expe", 8443, ("10.0.0.1", number), caller=None) is Refusal.BLOCKED
+    assert [getattr(each, "count", None) for each in reported] == [1, *[10_000] * 5]
     assert made.refused["expe", 8443, Refusal.BLOCKED] == 60_000
 
 
@@ -405,12 +405,12 @@ def test_strangers_at_a_closed_door_are_told_one_by_one_only_so_often() -> None:
         far = world.add_host("far", [Interface(name="lan1", address=FAR, zone="inside")], idle)
         await world.start("far")
         await far.run(asyncio.get_running_loop().create_server(Talk, FAR, PORT))
-        for _ in range(TOLD_AT_ONCE + 30):
+        for _ in range(REPORTED_AT_ONCE + 30):
             with contextlib.suppress(ConnectionError):
                 reader, writer = await asyncio.open_connection(FAR, PORT)
                 assert await reader.read() == b""
                 writer.close()
 
     world.run(main())
-    assert TOLD_AT_ONCE <= len(stopped) < TOLD_AT_ONCE + 15
-    assert world.admission.refused["far", PORT, Refusal.FIREWALL] == TOLD_AT_ONCE + 30 - len(stopped)
+    assert REPORTED_AT_ONCE <= len(stopped) < REPORTED_AT_ONCE + 15
+    assert world.admission.refused["far", PORT, Refusal.FIREWALL] == REPORTED_AT_ONCE + 30 - len(stopped)

@@ -265,8 +265,8 @@ def test_a_port_cannot_be_had_twice(kind: str) -> None:
 @both
 def test_an_untrusted_certificate_ends_in_an_alert_that_both_sides_report(kind: str) -> None:
     async def story(world: World, near: Host, far: Host) -> list[Any]:
-        told: list[Any] = []
-        world.observe(told.append)
+        reported: list[Any] = []
+        world.observe(reported.append)
         server_side, client_side = tls_pair(trusted=False)
 
         async def listen() -> None:
@@ -278,8 +278,8 @@ def test_an_untrusted_certificate_ends_in_an_alert_that_both_sides_report(kind: 
         await far.run(listen())
         with pytest.raises(ssl.SSLCertVerificationError):
             await near.run(dial())
-        await until(lambda: sum(isinstance(event, TlsFailed) for event in told) == 2)
-        return [event for event in told if isinstance(event, TlsFailed)]
+        await until(lambda: sum(isinstance(event, TlsFailed) for event in reported) == 2)
+        return [event for event in reported if isinstance(event, TlsFailed)]
 
     failures = {event.role: event for event in play(kind, story)}
     assert "certificate verify failed" in failures["client"].reason
@@ -309,8 +309,8 @@ def test_a_context_of_pythons_own_is_taken_too(kind: str) -> None:
     """As aiohttp and others bring along; who runs the host need not know whose context it is."""
 
     async def story(world: World, near: Host, far: Host) -> None:
-        told: list[Any] = []
-        world.observe(told.append)
+        reported: list[Any] = []
+        world.observe(reported.append)
         client_side = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         client_side.load_verify_locations(cadata=authorities().trust().der())
         client, server, _ = await connect(near, far, contexts=(tls_pair()[0], client_side))
@@ -322,7 +322,7 @@ def test_a_context_of_pythons_own_is_taken_too(kind: str) -> None:
         client.transport.close()
         assert await server.lost is None
         assert await client.lost is None
-        assert sorted(each.role for each in told if isinstance(each, TlsEstablished)) == ["client", "server"]
+        assert sorted(each.role for each in reported if isinstance(each, TlsEstablished)) == ["client", "server"]
 
     play(kind, story)
 
@@ -416,19 +416,19 @@ def test_tls_does_not_begin_on_a_connection_that_is_over(kind: str, when: str) -
 @layered
 def test_the_world_tells_of_every_connection(kind: str, secure: bool) -> None:
     async def story(world: World, near: Host, far: Host) -> list[Any]:
-        told: list[Any] = []
-        world.observe(told.append)
+        reported: list[Any] = []
+        world.observe(reported.append)
         client, server, _ = await connect(near, far, secure)
         client.transport.close()
         await server.lost
-        await until(lambda: sum(isinstance(event, ConnectionClosed) for event in told) == 2)
-        return told
+        await until(lambda: sum(isinstance(event, ConnectionClosed) for event in reported) == 2)
+        return reported
 
-    told = play(kind, story)
-    opened = [event for event in told if isinstance(event, ConnectionOpened)]
+    reported = play(kind, story)
+    opened = [event for event in reported if isinstance(event, ConnectionOpened)]
     assert [(event.host, event.remote) for event in opened] == [("near", (FAR, 4000))]
-    assert sorted(event.host for event in told if isinstance(event, ConnectionClosed)) == ["far", "near"]
-    handshakes = {event.role: event for event in told if isinstance(event, TlsEstablished)}
+    assert sorted(event.host for event in reported if isinstance(event, ConnectionClosed)) == ["far", "near"]
+    handshakes = {event.role: event for event in reported if isinstance(event, TlsEstablished)}
     assert set(handshakes) == ({"client", "server"} if secure else set())
     if secure:
         assert handshakes["client"].peer_names == ("far.example.com",)

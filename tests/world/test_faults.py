@@ -24,16 +24,16 @@ from tests.world.worlds import FAR, both, play
 
 
 def fired(world: World) -> list[FaultFired]:
-    told: list[FaultFired] = []
-    world.observe(lambda event: told.append(event) if isinstance(event, FaultFired) else None)
-    return told
+    reported: list[FaultFired] = []
+    world.observe(lambda event: reported.append(event) if isinstance(event, FaultFired) else None)
+    return reported
 
 
 @both
 @layered
 def test_a_rewrite_changes_what_the_receiver_decodes_below_and_above_tls(kind: str, secure: bool) -> None:
     async def story(world: World, near: Host, far: Host) -> list[FaultFired]:
-        told = fired(world)
+        reported = fired(world)
         client, server, _ = await connect(near, far, secure)
         rule = Rewrite(name="wrong word", where=Selector(target="far", port=4000), find=b"yes", replace=b"no")
         with world.faults.during(rule):
@@ -46,10 +46,10 @@ def test_a_rewrite_changes_what_the_receiver_decodes_below_and_above_tls(kind: s
         assert client.received == b"yes"
         client.transport.close()
         await server.lost
-        return told
+        return reported
 
-    told = play(kind, story)
-    assert [(event.fault, event.kind, event.host) for event in told] == [("wrong word", "Rewrite", "near")]
+    reported = play(kind, story)
+    assert [(event.fault, event.kind, event.host) for event in reported] == [("wrong word", "Rewrite", "near")]
 
 
 @both

@@ -33,13 +33,13 @@ def network(*walls: Firewall) -> Network:
 async def pair(world: SimWorld, *walls: Firewall) -> tuple[Host, Host, list[Any]]:
     """Return a host outside and one inside, both listening on TCP 80 and 443, and what the world tells."""
     world.paths.install(network(*walls))
-    told: list[Any] = []
-    world.observe(told.append)
+    reported: list[Any] = []
+    world.observe(reported.append)
     hosts = [await host(world, "out", OUT, "internet"), await host(world, "in", IN, "inside")]
     for each in hosts:
         for port in (80, 443):
             await each.run(asyncio.get_running_loop().create_server(Echo, each.address(), port))
-    return hosts[0], hosts[1], told
+    return hosts[0], hosts[1], reported
 
 
 class Echo(asyncio.Protocol):
@@ -66,18 +66,18 @@ async def ask(source: Host, address: str, port: int = 80) -> bytes:
     return await source.run(talk())
 
 
-def blocked(told: list[Any]) -> list[FirewallBlocked]:
-    return [event for event in told if isinstance(event, FirewallBlocked)]
+def blocked(reported: list[Any]) -> list[FirewallBlocked]:
+    return [event for event in reported if isinstance(event, FirewallBlocked)]
 
 
 def test_answers_come_back_through_a_firewall_that_lets_nothing_in() -> None:
     async def main(world: SimWorld) -> None:
-        out, inner, told = await pair(world, wall("allow any inside -> any"))
+        out, inner, reported = await pair(world, wall("allow any inside -> any"))
         assert await ask(inner, OUT) == b"heyhey"
-        assert not blocked(told)
+        assert not blocked(reported)
         with pytest.raises(TimeoutError):
             await ask(out, IN)
-        (event,) = blocked(told)
+        (event,) = blocked(reported)
         assert (event.host, event.firewall, event.rule, event.verdict) == ("out", "wall", "otherwise drop", "drop")
         assert (event.zone, event.protocol, event.remote) == ("internet", "tcp", (IN, 80))
 
@@ -86,7 +86,7 @@ def test_answers_come_back_through_a_firewall_that_lets_nothing_in() -> None:
 
 def test_a_drop_costs_every_retry_of_the_syn_and_a_reject_one_round_trip() -> None:
     async def main(world: SimWorld) -> None:
-        out, _, told = await pair(world, wall("reject tcp any -> inside:443"))
+        out, _, reported = await pair(world, wall("reject tcp any -> inside:443"))
         start = world.now()
         with pytest.raises(TimeoutError):
             await ask(out, IN, 80)
@@ -95,8 +95,10 @@ def test_a_drop_costs_every_retry_of_the_syn_and_a_reject_one_round_trip() -> No
         with pytest.raises(OSError, match="no route"):
             await ask(out, IN, 443)
         assert world.now() - start < SECOND
-        assert [event.verdict for event in blocked(told)] == ["drop", "reject"], "once a flow, however often it tries"
-        assert [e.reason for e in told if isinstance(e, ConnectionFailed)] == ["timed out", "unreachable"]
+        assert [event.verdict for event in blocked(reported)] == ["drop", "reject"], (
+            "once a flow, however often it tries"
+        )
+        assert [e.reason for e in reported if isinstance(e, ConnectionFailed)] == ["timed out", "unreachable"]
 
     sim_run(main)
 
@@ -105,11 +107,11 @@ def test_every_firewall_on_the_way_has_to_accept() -> None:
     async def main(world: SimWorld) -> None:
         outer = Firewall(name="outer", outer="internet", inner="dmz", rules=(parse_rule("allow tcp any -> in:80"),))
         inner = wall("allow tcp internet -> inside:443", "allow tcp 198.51.100.0/24 -> 10.0.30.1:80")
-        out, _, told = await pair(world, outer, inner)
+        out, _, reported = await pair(world, outer, inner)
         assert await ask(out, IN, 80) == b"heyhey"
         with pytest.raises(TimeoutError):
             await ask(out, IN, 443)
-        assert [event.firewall for event in blocked(told)] == ["outer"]
+        assert [event.firewall for event in blocked(reported)] == ["outer"]
 
     sim_run(main)
 
@@ -144,7 +146,7 @@ def test_a_rule_that_is_installed_meanwhile_lets_the_next_syn_through() -> None:
 
 def test_a_connection_that_idles_out_stalls_until_its_own_timers_notice() -> None:
     async def main(world: SimWorld) -> None:
-        _, inner, told = await pair(world, wall("allow any inside -> any", idle_tcp_ns=60 * SECOND))
+        _, inner, reported = await pair(world, wall("allow any inside -> any", idle_tcp_ns=60 * SECOND))
 
         async def story() -> None:
             reader, writer = await asyncio.open_connection(OUT, 80)
@@ -160,7 +162,7 @@ def test_a_connection_that_idles_out_stalls_until_its_own_timers_notice() -> Non
             assert world.now() - start >= 900 * SECOND, "no reset: silence, until the user timeout"
 
         await inner.run(story())
-        (event,) = blocked(told)
+        (event,) = blocked(reported)
         assert (event.host, event.rule) == ("in", "no state: idle for more than 60 s")
 
     sim_run(main)
@@ -203,7 +205,7 @@ async def socket_on(where: Host, port: int, *, answers: bool = False, to: tuple[
 
 def test_udp_answers_ride_on_state_and_come_too_late_when_it_has_idled_out() -> None:
     async def main(world: SimWorld) -> None:
-        out, inner, told = await pair(world, wall("allow udp inside -> any", idle_udp_ns=30 * SECOND))
+        out, inner, reported = await pair(world, wall("allow udp inside -> any", idle_udp_ns=30 * SECOND))
         far, near = await socket_on(out, 5000), await socket_on(inner, 5001)
         near.transport.sendto(b"1", (OUT, 5000))
         await asyncio.sleep(29)
@@ -216,8 +218,8 @@ def test_udp_answers_ride_on_state_and_come_too_late_when_it_has_idled_out() -> 
         far.transport.sendto(b"4", (IN, 5001))
         await asyncio.sleep(1)
         assert len(near.heard) == 2
-        assert [event.rule for event in blocked(told)] == ["otherwise drop"], "told once"
-        assert [event.reason for event in told if isinstance(event, DatagramDropped)] == ["firewall"] * 2
+        assert [event.rule for event in blocked(reported)] == ["otherwise drop"], "told once"
+        assert [event.reason for event in reported if isinstance(event, DatagramDropped)] == ["firewall"] * 2
 
     sim_run(main)
 
@@ -272,8 +274,8 @@ def test_the_rules_hold_in_both_worlds(kind: str) -> None:
     async def story(world: World, near: Host, far: Host) -> list[Any]:
         outside = "127.200.200.200" if kind == "sim" else FAR.rsplit(".", 1)[0] + ".9"
         world.paths.install(network(wall("allow tcp internet -> near:4000", "reject tcp any -> near:4001")))
-        told: list[Any] = []
-        world.observe(told.append)
+        reported: list[Any] = []
+        world.observe(reported.append)
         out = world.add_host("out", [Interface(name="lan1", address=outside, zone="internet")], idle)
         await world.start("out")
         for port in (4000, 4001):
@@ -282,7 +284,7 @@ def test_the_rules_hold_in_both_worlds(kind: str) -> None:
         assert await ask(out, NEAR, 4000) == b"heyhey"
         with pytest.raises(OSError, match="no route"):
             await ask(out, NEAR, 4001)
-        return blocked(told)
+        return blocked(reported)
 
     (event,) = play(kind, story)
     assert (event.host, event.rule, event.zone) == ("out", "reject tcp any -> near:4001", "internet")
@@ -291,12 +293,12 @@ def test_the_rules_hold_in_both_worlds(kind: str) -> None:
 def test_one_seed_gives_the_same_story() -> None:
     def once() -> list[Any]:
         async def main(world: SimWorld) -> list[Any]:
-            out, inner, told = await pair(world, wall("allow any inside -> any", "reject tcp any -> in:443"))
+            out, inner, reported = await pair(world, wall("allow any inside -> any", "reject tcp any -> in:443"))
             await ask(inner, OUT)
             for port in (80, 443):
                 with pytest.raises(OSError):
                     await ask(out, IN, port)
-            return told
+            return reported
 
         return sim_run(main)
 

@@ -85,12 +85,12 @@ def test_a_static_mapping_works_both_ways() -> None:
 
 def test_the_private_address_leads_nowhere_from_beyond_the_firewall() -> None:
     async def main(world: SimWorld) -> None:
-        told: list[Any] = []
-        world.observe(told.append)
+        reported: list[Any] = []
+        world.observe(reported.append)
         client, _, core, _ = await stage(world, external(STATIC), internal())
         with pytest.raises(TimeoutError):
             await dial(client, PRIVATE)
-        (event,) = [each for each in told if isinstance(each, FirewallBlocked)]
+        (event,) = [each for each in reported if isinstance(each, FirewallBlocked)]
         assert "public address only" in event.rule
         assert await dial(core, PRIVATE) == (PRIVATE, 80), "from inside it is just an address"
 
@@ -177,12 +177,12 @@ def test_what_turns_round_may_keep_its_source() -> None:
 
 def test_without_reflection_the_public_address_is_lost_from_inside() -> None:
     async def main(world: SimWorld) -> None:
-        told: list[Any] = []
-        world.observe(told.append)
+        reported: list[Any] = []
+        world.observe(reported.append)
         client, _, core, _ = await stage(world, external(STATIC), internal())
         with pytest.raises(TimeoutError):
             await dial(core, PUBLIC)
-        (event,) = [each for each in told if isinstance(each, FirewallBlocked)]
+        (event,) = [each for each in reported if isinstance(each, FirewallBlocked)]
         assert (event.host, event.firewall, event.rule) == ("core", "external", f"{STATIC}: no reflection")
         assert await dial(client, PUBLIC) == (PUBLIC, 80)
 
@@ -201,14 +201,14 @@ def test_what_turns_round_is_judged_as_going_out() -> None:
 
 def test_behind_a_shared_address_answers_go_to_the_static_mapping() -> None:
     async def main(world: SimWorld) -> None:
-        told: list[Any] = []
-        world.observe(told.append)
+        reported: list[Any] = []
+        world.observe(reported.append)
         shared = external(STATIC, f"source inside -> internet as {PUBLIC}")
         client, edge, core, seen = await stage(world, shared, internal())
         with pytest.raises(TimeoutError):
             await dial(core, CLIENT)
         assert not seen, "the client's SYN-ACK went to the edge"
-        (event,) = [each for each in told if isinstance(each, FirewallBlocked)]
+        (event,) = [each for each in reported if isinstance(each, FirewallBlocked)]
         assert event.rule == f"{STATIC}: answers to {PUBLIC} go there"
         assert await dial(client, PUBLIC) == (PUBLIC, 80)
         far = await socket_on(client, 5000, answers=True)

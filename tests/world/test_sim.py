@@ -307,8 +307,8 @@ def test_a_host_cannot_use_an_address_that_is_not_its_own() -> None:
 
 def test_every_connection_is_closed_on_the_books_at_the_end() -> None:
     async def story(world: World, near: Host, far: Host) -> None:
-        told: list[Any] = []
-        world.observe(lambda event: told.append(event) if isinstance(event, ConnectionClosed) else None)
+        reported: list[Any] = []
+        world.observe(lambda event: reported.append(event) if isinstance(event, ConnectionClosed) else None)
         for port in range(4000, 4010):
             client, server, listener = await connect(near, far, port=port)
             client.transport.close()
@@ -316,6 +316,6 @@ def test_every_connection_is_closed_on_the_books_at_the_end() -> None:
             listener.close()
         await asyncio.sleep(1)
         assert world.sockets() == []
-        assert len(told) == 20
+        assert len(reported) == 20
 
     play("sim", story)

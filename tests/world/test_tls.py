@@ -28,7 +28,7 @@ NAME = "far.example.com"
 YEAR = 365 * 86_400
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 both_versions = pytest.mark.parametrize("version", VERSIONS, ids=["1.2", "1.3"])
-both_ways = pytest.mark.parametrize("judge", ["near", "far"], ids=["client judges", "server judges"])
+both_ways = pytest.mark.parametrize("check", ["near", "far"], ids=["client checks", "server checks"])
 skews = pytest.mark.parametrize(
     ("years", "reason", "alert"),
     [(10, "certificate has expired", "certificate expired"), (-10, "certificate is not yet valid", "bad certificate")],
@@ -48,8 +48,8 @@ class Lab:
 
     def __init__(self, world: World, near: Host, far: Host, **options: Any) -> None:
         self.world, self.near, self.far = world, near, far
-        self.told: list[WorldEvent] = []
-        world.observe(self.told.append)
+        self.reported: list[WorldEvent] = []
+        world.observe(self.reported.append)
         cas = authorities()
         self.trust = TrustStore.of("all", *cas.enterprise.full_chain)
         self.identity = dated(cas, world, **options)
@@ -77,7 +77,7 @@ class Lab:
         await asyncio.sleep(0.1)
 
     def failed(self, host: str) -> TlsFailed:
-        found = [event for event in self.told if isinstance(event, TlsFailed) and event.host == host]
+        found = [event for event in self.reported if isinstance(event, TlsFailed) and event.host == host]
         return found[-1]
 
 
@@ -105,17 +105,17 @@ async def echoed(pair: tuple[asyncio.StreamReader, asyncio.StreamWriter], text: 
 @both_ways
 @skews
 def test_a_host_whose_clock_is_years_off_refuses_a_valid_certificate_and_says_why(
-    kind: str, version: ssl.TLSVersion, judge: str, years: int, reason: str, alert: str
+    kind: str, version: ssl.TLSVersion, check: str, years: int, reason: str, alert: str
 ) -> None:
     async def story(world: World, near: Host, far: Host) -> None:
         lab = Lab(world, near, far)
         port = await lab.listen(version)
         await echoed(await lab.dial(port), b"both clocks are right")
-        strict, judged = (near, far) if judge == "near" else (far, near)
+        strict, checked = (near, far) if check == "near" else (far, near)
         strict.clock.skew_ns = years * YEAR * SECOND
         await lab.refused(port)
         assert lab.failed(strict.name).reason == f"certificate verify failed: {reason}"
-        assert lab.failed(judged.name).alert == alert
+        assert lab.failed(checked.name).alert == alert
         strict.clock.skew_ns = 0
         await echoed(await lab.dial(port), b"and right again")
 
@@ -124,13 +124,13 @@ def test_a_host_whose_clock_is_years_off_refuses_a_valid_certificate_and_says_wh
 
 @both
 @both_ways
-def test_the_other_sides_clock_does_not_matter(kind: str, judge: str) -> None:
+def test_the_other_sides_clock_does_not_matter(kind: str, check: str) -> None:
     async def story(world: World, near: Host, far: Host) -> None:
         lab = Lab(world, near, far)
         lenient = Policy(verify=False)
-        client, server = (Policy(), lenient) if judge == "near" else (lenient, Policy())
+        client, server = (Policy(), lenient) if check == "near" else (lenient, Policy())
         port = await lab.listen(policy=server)
-        (far if judge == "near" else near).clock.skew_ns = 20 * YEAR * SECOND
+        (far if check == "near" else near).clock.skew_ns = 20 * YEAR * SECOND
         await echoed(await lab.dial(port, policy=client), b"the judge's clock is right")
 
     play(kind, story)

@@ -38,8 +38,8 @@ class Loop(TlsLoop):
         self.soon: list[tuple[Any, ...]] = []
         self.timers: list[Timer] = []
         self.errors: list[dict[str, Any]] = []
-        self.told: list[BaseException | None] = []
-        self.tls_observer = lambda _tls, error: self.told.append(error)
+        self.reported: list[BaseException | None] = []
+        self.tls_observer = lambda _tls, error: self.reported.append(error)
         self.tls_tap = lambda _tls, data: data
 
     def call_soon(self, call: Any, *arguments: Any) -> None:
@@ -100,7 +100,7 @@ class App(asyncio.Protocol):
     def __init__(self) -> None:
         self.transport: Any = None
         self.received = bytearray()
-        self.told: list[Any] = []
+        self.reported: list[Any] = []
         self.at_data: Callable[[], None] = lambda: None
         self.at_start: Callable[[], None] = lambda: None
 
@@ -113,16 +113,16 @@ class App(asyncio.Protocol):
         self.at_data()
 
     def eof_received(self) -> None:
-        self.told.append("eof")
+        self.reported.append("eof")
 
     def pause_writing(self) -> None:
-        self.told.append("pause")
+        self.reported.append("pause")
 
     def resume_writing(self) -> None:
-        self.told.append("resume")
+        self.reported.append("resume")
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self.told.append(("lost", exc))
+        self.reported.append(("lost", exc))
 
 
 class Scene:
@@ -163,7 +163,7 @@ class Scene:
         for _ in range(4):
             self.carry()
         assert self.app.transport is self.layer
-        assert self.loop.told == [None]
+        assert self.loop.reported == [None]
 
     def say(self, data: bytes) -> None:
         """The peer says something, and it arrives."""
@@ -215,7 +215,7 @@ def test_what_comes_before_the_wire_is_a_mistake_of_the_caller() -> None:
     for misuse in (lambda: scene.layer.data_received(b"early"), scene.layer.eof_received, scene.layer.close):
         with pytest.raises(TlsMisuse, match="in state NEW"):
             misuse()
-    assert scene.app.told == []
+    assert scene.app.reported == []
 
 
 def test_once_the_wire_is_there_every_event_has_a_row() -> None:
@@ -309,15 +309,15 @@ def test_a_full_wire_makes_the_application_pause_and_nothing_is_lost(scene: Scen
     assert scene.layer.get_write_buffer_limits() == (10_000, 40_000)
     scene.layer.write(b"a" * 1000)
     scene.layer.pause_writing()
-    told = []
+    reported = []
     for _ in range(6):
         scene.layer.write(b"b" * 10_000)
-        told.append(list(scene.app.told))
-    assert told == [[], [], [], ["pause"], ["pause"], ["pause"]]
+        reported.append(list(scene.app.reported))
+    assert reported == [[], [], [], ["pause"], ["pause"], ["pause"]]
     assert 60_000 < scene.layer.get_write_buffer_size() < 61_000
     assert scene.heard() == b"a" * 1000
     scene.layer.resume_writing()
-    assert scene.app.told == ["pause", "resume"]
+    assert scene.app.reported == ["pause", "resume"]
     assert scene.layer.get_write_buffer_size() == 0
     assert scene.heard() == b"b" * 60_000
 
@@ -326,7 +326,7 @@ def test_a_wire_that_is_full_again_at_once_is_no_reason_not_to_go_on(scene: Scen
     """As with asyncio's own: what waits here is what counts, the wire counts for itself."""
     scene.layer.pause_writing()
     scene.layer.write(bytes(UNSENT + 1))
-    assert scene.app.told == ["pause"]
+    assert scene.app.reported == ["pause"]
     write = scene.wire.write
 
     def full(data: bytes) -> None:
@@ -336,7 +336,7 @@ def test_a_wire_that_is_full_again_at_once_is_no_reason_not_to_go_on(scene: Scen
     scene.wire.write = full  # type: ignore[method-assign]  # a wire whose buffer is small
     scene.layer.resume_writing()
     scene.layer.write(b"more")
-    assert scene.app.told == ["pause", "resume"]
+    assert scene.app.reported == ["pause", "resume"]
     assert 0 < scene.layer.get_write_buffer_size() < 100
     scene.layer.resume_writing()
     assert scene.heard() == bytes(UNSENT + 1) + b"more"
@@ -360,9 +360,9 @@ def test_lower_limits_count_at_once(scene: Scene) -> None:
     scene.layer.pause_writing()
     scene.layer.write(bytes(5000))
     scene.layer.set_write_buffer_limits(high=1000)
-    assert scene.app.told == ["pause"]
+    assert scene.app.reported == ["pause"]
     scene.layer.set_write_buffer_limits(high=100_000)
-    assert scene.app.told == ["pause", "resume"]
+    assert scene.app.reported == ["pause", "resume"]
 
 
 # ---- an application that does not read
@@ -398,11 +398,11 @@ def test_the_end_of_the_connection_waits_for_an_application_that_has_paused(scen
     scene.layer.pause_reading()
     scene.say(b"the last words")
     assert scene.layer.eof_received() is True, "the connection stays"
-    assert (scene.app.told, scene.wire.ended) == ([], "")
+    assert (scene.app.reported, scene.wire.ended) == ([], "")
     scene.layer.resume_reading()
     scene.loop.run()
     assert scene.app.received == b"the last words"
-    assert (scene.app.told, scene.wire.ended) == (["eof"], "closed")
+    assert (scene.app.reported, scene.wire.ended) == (["eof"], "closed")
 
 
 def test_who_has_paused_may_close_after_the_end(scene: Scene) -> None:
@@ -427,11 +427,11 @@ def test_closing_is_mutual_and_begins_here(scene: Scene) -> None:
     assert scene.peer.close()
     scene.carry()
     scene.loop.run()
-    assert (scene.app.told, scene.wire.ended) == (["eof"], "closed")
+    assert (scene.app.reported, scene.wire.ended) == (["eof"], "closed")
     assert all(timer.cancelled for timer in scene.loop.timers)
     scene.layer.connection_lost(None)
     scene.loop.run()
-    assert scene.app.told == ["eof", ("lost", None)]
+    assert scene.app.reported == ["eof", ("lost", None)]
 
 
 def test_closing_is_mutual_and_begins_there(scene: Scene) -> None:
@@ -439,7 +439,7 @@ def test_closing_is_mutual_and_begins_there(scene: Scene) -> None:
     assert not scene.peer.close()
     scene.layer.data_received(scene.peer.outgoing())
     scene.loop.run()
-    assert (scene.app.received, scene.app.told, scene.wire.ended) == (b"goodbye", ["eof"], "closed")
+    assert (scene.app.received, scene.app.reported, scene.wire.ended) == (b"goodbye", ["eof"], "closed")
     scene.peer.feed(bytes(scene.wire.out))
     assert scene.peer.close(), "our close_notify went before the connection"
 
@@ -465,10 +465,10 @@ def test_data_that_crosses_our_close_notify_resets_the_connection(scene: Scene) 
     scene.layer.close()
     scene.say(b"have you heard?")
     assert scene.wire.ended == "aborted"
-    assert scene.loop.told == [None], "it is no matter of the handshake"
+    assert scene.loop.reported == [None], "it is no matter of the handshake"
     scene.layer.connection_lost(None)
     scene.loop.run()
-    ((_, error),) = scene.app.told
+    ((_, error),) = scene.app.reported
     assert isinstance(error, ssl.SSLError)
 
 
@@ -480,14 +480,14 @@ def test_a_peer_that_never_closes_is_dropped(scene: Scene) -> None:
     assert scene.wire.ended == "aborted"
     scene.layer.connection_lost(None)
     scene.loop.run()
-    ((_, error),) = scene.app.told
+    ((_, error),) = scene.app.reported
     assert isinstance(error, TimeoutError)
 
 
 def test_an_end_of_tcp_ends_tls(scene: Scene) -> None:
     assert not scene.layer.eof_received()
     scene.loop.run()
-    assert (scene.app.told, scene.wire.ended) == (["eof"], "closed")
+    assert (scene.app.reported, scene.wire.ended) == (["eof"], "closed")
 
 
 def test_an_abort_takes_no_time(scene: Scene) -> None:
@@ -498,7 +498,7 @@ def test_an_abort_takes_no_time(scene: Scene) -> None:
     scene.say(b"unheard")
     scene.layer.connection_lost(None)
     scene.loop.run()
-    assert (scene.heard(), scene.app.received, scene.app.told) == (b"said", b"", [("lost", None)])
+    assert (scene.heard(), scene.app.received, scene.app.reported) == (b"said", b"", [("lost", None)])
 
 
 def test_who_closes_while_reading_gets_the_rest_and_then_the_end(scene: Scene) -> None:
@@ -525,7 +525,7 @@ def test_a_record_that_was_changed_on_the_way_is_told_and_answered_with_an_alert
     data = bytearray(scene.peer.outgoing())
     data[-1] ^= 1
     scene.layer.data_received(bytes(data))
-    assert isinstance(scene.loop.told[-1], ssl.SSLError)
+    assert isinstance(scene.loop.reported[-1], ssl.SSLError)
     assert scene.wire.ended == "aborted"
     with pytest.raises(ssl.SSLError, match="bad record mac"):
         scene.heard()
@@ -543,8 +543,8 @@ def test_a_handshake_has_its_time(server: bool) -> None:
     scene.layer.connection_lost(None)
     scene.loop.run()
     assert scene.wire.ended == "aborted"
-    assert [str(error) for error in scene.loop.told] == ["no end of the TLS handshake within 7.0 s"]
-    assert scene.app.told == [], "it never knew of the connection"
+    assert [str(error) for error in scene.loop.reported] == ["no end of the TLS handshake within 7.0 s"]
+    assert scene.app.reported == [], "it never knew of the connection"
 
 
 @either_side
@@ -554,18 +554,18 @@ def test_a_connection_may_end_during_the_handshake(server: bool) -> None:
         scene.begin()
         ends(scene.layer)
         scene.loop.run()
-        ((error),) = scene.loop.told
+        ((error),) = scene.loop.reported
         assert isinstance(error, ConnectionResetError)
         assert all(timer.cancelled for timer in scene.loop.timers)
-        assert scene.app.told == []
+        assert scene.app.reported == []
 
 
 def test_a_refusal_goes_out_as_an_alert_before_the_connection_closes() -> None:
-    refuse = Policy(judge=lambda *_: Refusal(10, "we do not like it"))
+    refuse = Policy(check=lambda *_: Refusal(10, "we do not like it"))
     scene = Scene(server=False, policy=refuse)
     scene.begin()
     scene.carry()
-    (error,) = scene.loop.told
+    (error,) = scene.loop.reported
     assert isinstance(error, ssl.SSLCertVerificationError)
     assert scene.wire.ended == "closed"
     scene.peer.feed(bytes(scene.wire.out))
@@ -574,10 +574,10 @@ def test_a_refusal_goes_out_as_an_alert_before_the_connection_closes() -> None:
 
 
 def test_a_judge_that_breaks_is_a_mistake_in_the_program() -> None:
-    def judge(*_: Any) -> Refusal | None:
+    def check(*_: Any) -> Refusal | None:
         raise LookupError("no such setting")
 
-    scene = Scene(server=False, policy=Policy(judge=judge))
+    scene = Scene(server=False, policy=Policy(check=check))
     scene.begin()
     scene.carry()
     assert scene.wire.ended == "closed"
@@ -621,6 +621,6 @@ def _idle() -> TlsLayer:
     other.connection_lost(None)
     IDLE_LOOP.soon.clear()
     IDLE_LOOP.timers.clear()
-    IDLE_LOOP.told.clear()
+    IDLE_LOOP.reported.clear()
     assert one._app.transport is one
     return one

@@ -142,15 +142,15 @@ def test_what_waits_for_its_window_stays_in_order_and_whoever_waits_for_it_hears
     sent = [b"<%05d/>" % number + b"x" * (6000 if number % 2 else 0) for number in range(100)]
 
     async def story(pair: Pair) -> None:
-        link, told = pair.dialler.connection, []
+        link, reported = pair.dialler.connection, []
         slow, quick = (link.open("1:1", "example.com", each) for each in ("AB", "CD"))
         for number, data in enumerate(sent):
-            link.send(slow, data, then=lambda number=number: told.append(number))  # type: ignore[misc]
+            link.send(slow, data, then=lambda number=number: reported.append(number))  # type: ignore[misc]
         await asyncio.sleep(1)
         assert len(pair.acceptor.data(slow)) <= 65_536
-        assert told == list(range(len(told))) and len(told) < 25
-        link.send(quick, b"<quick/>", then=lambda: told.append(-1))
-        assert told[-1] == -1  # another session does not wait
+        assert reported == list(range(len(reported))) and len(reported) < 25
+        link.send(quick, b"<quick/>", then=lambda: reported.append(-1))
+        assert reported[-1] == -1  # another session does not wait
         await asyncio.sleep(1)
         assert pair.acceptor.data(quick) == b"<quick/>"
 
@@ -162,7 +162,7 @@ def test_what_waits_for_its_window_stays_in_order_and_whoever_waits_for_it_hears
         pair.acceptor.connection.consumed(slow, len(pair.acceptor.data(slow)))
         await asyncio.sleep(5)
         assert pair.acceptor.data(slow) == b"".join(sent)
-        assert sorted(told) == [-1, *range(100)]
+        assert sorted(reported) == [-1, *range(100)]
         assert not link.waiting(slow)
 
     joined(story)
@@ -172,11 +172,11 @@ def test_who_waits_for_a_session_that_ends_hears_too() -> None:
     for end in ("here", "there", "link"):
 
         async def story(pair: Pair, end: str = end) -> None:
-            link, told = pair.dialler.connection, []
+            link, reported = pair.dialler.connection, []
             session = link.open("1:1", "example.com", "AB")
-            link.send(session, b"x" * 200_000, then=lambda: told.append(end))
+            link.send(session, b"x" * 200_000, then=lambda: reported.append(end))
             await asyncio.sleep(1)
-            assert not told
+            assert not reported
             if end == "here":
                 link.close_session(session)
             elif end == "there":
@@ -184,9 +184,9 @@ def test_who_waits_for_a_session_that_ends_hears_too() -> None:
             else:
                 pair.acceptor.connection.abort()
             await asyncio.sleep(1)
-            assert told == [end]
-            link.send(session, b"<late/>", then=lambda: told.append("late"))  # ignored
-            assert told == [end, "late"]
+            assert reported == [end]
+            link.send(session, b"<late/>", then=lambda: reported.append("late"))  # ignored
+            assert reported == [end, "late"]
 
         joined(story)
 

@@ -136,18 +136,18 @@ def test_what_a_client_may_send_when(reached: Callable[[str], ServerStream], pha
         stream = reached(phase)
         events = [type(event).__name__ for event in drained(stream, INPUTS[name])]
         said = stream.data_to_send().decode()
-        told = f"{phase}, {name}: {events}, {said}"
+        reported = f"{phase}, {name}: {events}, {said}"
         if wanted in (POLICY, NOT_YET, UNKNOWN):
-            assert f"<stream:error><{wanted} " in said and events == ["Ended"] and stream.closed, told
+            assert f"<stream:error><{wanted} " in said and events == ["Ended"] and stream.closed, reported
         elif wanted.startswith("failure"):
-            assert said.endswith(f"<{wanted.split()[1]}/></failure></stream:stream>") and stream.closed, told
+            assert said.endswith(f"<{wanted.split()[1]}/></failure></stream:stream>") and stream.closed, reported
         elif wanted[:1].isupper():
-            assert events == [wanted] and "error" not in said, told
-            assert stream.closed is (wanted == "Ended"), told
+            assert events == [wanted] and "error" not in said, reported
+            assert stream.closed is (wanted == "Ended"), reported
         elif wanted:
-            assert said.startswith(f"<{wanted}") and not stream.closed, told
+            assert said.startswith(f"<{wanted}") and not stream.closed, reported
         else:
-            assert not events and not said and not stream.closed, told
+            assert not events and not said and not stream.closed, reported
 
 
 VERBS: dict[str, Callable[[ServerStream], object]] = {
@@ -310,16 +310,16 @@ def test_what_the_other_side_of_a_link_may_send_when(side: str, state: str) -> N
         subject.feed(octets % session if b"%s" in octets else octets)
         events = list(iter(subject.next_event, None))
         said = subject.data_to_send().decode()
-        told = f"{side}, {state}, {name}: {events}, {said}"
+        reported = f"{side}, {state}, {name}: {events}, {said}"
         if wanted in (UNKNOWN, NOT_YET, "bad-format", "host-gone", None):
             (down,) = events
-            assert isinstance(down, xcp_events.LinkDown) and down.condition == wanted and subject.closed, told
+            assert isinstance(down, xcp_events.LinkDown) and down.condition == wanted and subject.closed, reported
         elif wanted == "pong":
-            assert said == "<pong xmlns='urn:edgesim:xcp:0' id='1'/>" and not events, told
+            assert said == "<pong xmlns='urn:edgesim:xcp:0' id='1'/>" and not events, reported
         elif wanted:
-            assert [type(event).__name__ for event in events] == [wanted] and subject.up, told
+            assert [type(event).__name__ for event in events] == [wanted] and subject.up, reported
         else:
-            assert not events and not said and subject.up, told
+            assert not events and not said and subject.up, reported
 
 
 def test_a_session_id_is_used_once_and_never_the_other_sides() -> None:

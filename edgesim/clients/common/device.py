@@ -168,7 +168,7 @@ class EdgeDevice(ABC):
 
     def _heard(self, result: Result, detail: str) -> None:
         """Take note of what its line says after the first registration."""
-        self._tell(DeviceStage.PHONE, result, detail)
+        self._report(DeviceStage.PHONE, result, detail)
 
     # ---- signing in
 
@@ -222,10 +222,10 @@ class EdgeDevice(ABC):
             if result not in (Result.OK, Result.OUTSIDE):
                 self._reason = detail
             if stage is not DeviceStage.START or result is not Result.OK:
-                self._tell(stage, result, detail)
+                self._report(stage, result, detail)
             self.stage = next_stage(TRANSITIONS, stage, result)
         if self.stage is DeviceStage.WAITING:
-            self._tell(self.stage, Result.OK, self._retrying)
+            self._report(self.stage, Result.OK, self._retrying)
         if self.stage is DeviceStage.REGISTERED:
             self._upkeep = self.node.host.spawn(
                 keep_signed_in(self.node, self._edge.cookie_expires, self._edge.renew, self._renewed),
@@ -237,7 +237,7 @@ class EdgeDevice(ABC):
         """What it says when it goes to wait."""
         return f"for {self.retry_s:g} s"
 
-    def _tell(self, stage: DeviceStage, result: Result, detail: str) -> None:
+    def _report(self, stage: DeviceStage, result: Result, detail: str) -> None:
         event = events.ClientState(user=self.user.id, stage=stage.value, outcome=result.value, detail=detail)
         self.node.journal.emit(event, keys=self.keys)
 
@@ -284,7 +284,7 @@ class EdgeDevice(ABC):
             password=self._password,
             tls=access.tls,
             habits=self._habits(config),
-            tell=self._heard,
+            report=self._heard,
             provision=self._provision_again,
         )
         await self.line.register()
@@ -354,9 +354,9 @@ class EdgeDevice(ABC):
 
     def _renewed(self, problem: str) -> None:
         if problem:
-            self._tell(DeviceStage.EDGE_CONFIGURATION, Result.FAILED, f"refresh: {problem}")
+            self._report(DeviceStage.EDGE_CONFIGURATION, Result.FAILED, f"refresh: {problem}")
         else:
-            self._tell(DeviceStage.EDGE_CONFIGURATION, Result.OK, "refreshed")
+            self._report(DeviceStage.EDGE_CONFIGURATION, Result.OK, "refreshed")
 
     # ---- the end
 

@@ -60,7 +60,7 @@ class EdgeSignIn:
             if response.status >= 500 and (host, port) != hosts[-1]:
                 reasons.append(f"{host}: {response.status} {response.phrase}")
                 continue
-            self.config = self._judged(response, host)
+            self.config = self._checked(response, host)
             await self._learn(self.config, host)
             edge = self.access.edge
             assert edge is not None
@@ -100,7 +100,7 @@ class EdgeSignIn:
         edge = self.access.edge
         return host if edge is None else edge.server_name(host)
 
-    def _judged(self, response: Response, host: str) -> EdgeConfig:
+    def _checked(self, response: Response, host: str) -> EdgeConfig:
         if response.status != 200:
             realm = response.headers.get("WWW-Authenticate") or response.headers.get("Server") or ""
             raise StageFailed(f"get_edge_config: {response.status} {response.phrase} {realm}".rstrip())
@@ -125,7 +125,7 @@ class EdgeSignIn:
 
 
 async def keep_signed_in(
-    node: Node, expires: Callable[[], float | None], renew: Callable[[], Awaitable[None]], tell: Callable[[str], None]
+    node: Node, expires: Callable[[], float | None], renew: Callable[[], Awaitable[None]], report: Callable[[str], None]
 ) -> None:
     """Sign in to the edge again before its cookie expires; ``tell`` hears the reason of each failure, and an
     empty text after each success.
@@ -138,9 +138,9 @@ async def keep_signed_in(
         try:
             await renew()
         except StageFailed as error:
-            tell(str(error))
+            report(str(error))
         else:
-            tell("")
+            report("")
 
 
 async def fetch_file(access: Access, hosts: Sequence[str], name: str) -> Response:

@@ -81,12 +81,12 @@ class Line(Registering):
         password: str,
         tls: ssl.SSLContext,
         habits: Habits,
-        tell: Callable[[Result, str], None],
+        report: Callable[[Result, str], None],
         provision: Callable[[], Awaitable[Sequence[RegistrationPath]]],
     ) -> None:
         super().__init__(node, who, user=user, password=password, tls=tls, habits=habits, on_lost=self._connection_lost)
         self.paths = tuple(paths)
-        self._tell = tell
+        self._report = report
         self._provision = provision
         self._loss: Loss | None = None
         self._lost = asyncio.Event()
@@ -159,7 +159,7 @@ class Line(Registering):
             except (Unregistered, Redirected) as error:
                 self.registered = False
                 again = error if isinstance(error, Unregistered) else Unregistered(str(error), Reaction.REJECTED)
-                self._tell(Result.FAILED, f"refresh: {error}")
+                self._report(Result.FAILED, f"refresh: {error}")
                 return self._loss or Loss.REFRESH, again
 
     async def _recover(self, paths: Sequence[RegistrationPath], problem: Unregistered, alarm: str) -> None:
@@ -176,14 +176,14 @@ class Line(Registering):
             try:
                 await self._by_any(paths, alarm)
             except Unregistered as error:
-                self._tell(Result.FAILED, f"registering again: {error}")
+                self._report(Result.FAILED, f"registering again: {error}")
                 problem = error
                 if error.reaction is Reaction.NEXT_PATH:  # there is none left
                     await asyncio.sleep(client.phone_retry_s)
                     paths = self.paths
             else:
                 assert self.path is not None
-                self._tell(Result.OK, f"registered again at {self.path.node} through {self.path.host}")
+                self._report(Result.OK, f"registered again at {self.path.node} through {self.path.host}")
                 return
 
     def _leave(self, loss: Loss) -> None:
@@ -214,11 +214,11 @@ class Line(Registering):
         try:
             await self._by_any(others, None)
         except Unregistered as error:
-            self._tell(Result.FAILED, f"moving to another Expressway-E: {error}")
+            self._report(Result.FAILED, f"moving to another Expressway-E: {error}")
             self._connection, self.path, self._dialogue = connection, path, dialogue
         else:
             assert self.path is not None
-            self._tell(Result.OK, f"moved to {self.path.host}")
+            self._report(Result.OK, f"moved to {self.path.host}")
             if connection is not None:
                 connection.close()
 
@@ -245,7 +245,7 @@ class Line(Registering):
         spawn, dialogue, connection = self.node.host.spawn, self._dialogue, self._connection
         assert dialogue is not None and connection is not None
         if self.habits.alarm and not self._is_speaking("alarm"):
-            telling = signs.tell_alarm(self._endpoint, connection, self._who(path), dialogue, path)
+            telling = signs.send_alarm(self._endpoint, connection, self._who(path), dialogue, path)
             self._beside["alarm"] = spawn(_done(telling), name="phone: alarm")
         if self.habits.standby_s is not None and not self._is_speaking("standby"):
             self._beside["standby"] = spawn(self._show_life(self.habits.standby_s), name="phone: standby node")
@@ -280,7 +280,7 @@ class Line(Registering):
         if connection is self._connection and self.registered and self._loss is None:
             self.registered = False
             self._loss = loss
-            self._tell(Result.FAILED, f"registration lost: {loss.value}")
+            self._report(Result.FAILED, f"registration lost: {loss.value}")
             self._lost.set()
 
     # ---- the end
@@ -297,7 +297,7 @@ class Line(Registering):
                 async with asyncio.timeout(self.node.defaults.client.connect_timeout_s):
                     await self._exchange(self._who(self.path), 0)
             except (Unregistered, Redirected, TimeoutError) as error:
-                self._tell(Result.FAILED, f"unregister: {error or 'no answer'}")
+                self._report(Result.FAILED, f"unregister: {error or 'no answer'}")
             self.registered = False
 
     async def _stop_tasks(self) -> None:

@@ -89,7 +89,7 @@ def alarm(
     return Request.build("REFER", uri, headers, body)
 
 
-async def tell_alarm(
+async def send_alarm(
     endpoint: SipEndpoint, connection: Connection, who: Registrant, dialogue: Dialogue, way: RegistrationPath
 ) -> Response | None:
     """Send the alarm; return the last answer, None where none came. A challenge is answered once."""

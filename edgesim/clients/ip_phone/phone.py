@@ -62,13 +62,13 @@ class IpPhone(EdgeDevice):
 
         async def look() -> None:
             if (why := self._ready()) is not None:
-                self._tell(DeviceStage.OFF, Result.NONE, why)
+                self._report(DeviceStage.OFF, Result.NONE, why)
                 return
             reason = "no TFTP server by DHCP option 150 or 66"
             if client.phone_mra_mode == "TFTP timeout":
                 await asyncio.sleep(client.phone_tftp_wait_s)
                 reason = f"no TFTP server within {client.phone_tftp_wait_s:g} s"
-            self._tell(DeviceStage.OFF, Result.OK, f"{reason}: asks for service domain, user name and password")
+            self._report(DeviceStage.OFF, Result.OK, f"{reason}: asks for service domain, user name and password")
 
         await self.node.host.run(look(), name=f"boot of {self.name}")
 

@@ -35,7 +35,7 @@ class JabberAccess(Access):
     @property
     def tls(self) -> ssl.SSLContext:
         """The context for the client's other connections: verifying, unless the user accepted a bad certificate."""
-        return self._lenient if self._accepted else self._judging[0]
+        return self._lenient if self._accepted else self._checking[0]
 
     def chat_tls(self, domain: str, servers: Sequence[str]) -> ssl.SSLContext:
         """Return the context for XMPP: the certificate is for the presence domain (RFC 6120, section 13.7.2), or for
@@ -49,7 +49,7 @@ class JabberAccess(Access):
         return client_context(self.node.trusts["system"], identity=self._own, policy=policy, keylog=self.node.keylog)
 
     @property
-    def _judging(self) -> tuple[ssl.SSLContext, HttpClient]:
+    def _checking(self) -> tuple[ssl.SSLContext, HttpClient]:
         """The context that verifies, and a client with it: inside by host name, outside by the edge domain as well."""
         domain = self.edge.domain if self.edge is not None else None
         if domain not in self._verifying:
@@ -84,7 +84,7 @@ class JabberAccess(Access):
         timeout = self.node.defaults.client.request_timeout_s
         name = self._server_name(url)
         try:
-            http = self._judging[1]
+            http = self._checking[1]
             return await http.request(
                 method, url, headers=headers, body=body, timeout=timeout, keys=self.keys, server_name=name
             )

@@ -77,7 +77,7 @@ class ChatService:
         make_stream: Callable[[str, str], Chat],
         user: str,
         entropy: Entropy,
-        tell: Callable[[Result, str], None],
+        report: Callable[[Result, str], None],
     ) -> None:
         self.node = node
         self.nodes = tuple(nodes)
@@ -90,7 +90,7 @@ class ChatService:
         self._make_stream = make_stream
         self._user = user
         self._entropy = entropy
-        self._tell = tell
+        self._report = report
         self._password: str | None = None
         self._problems: list[str] = []
         self._keeper: asyncio.Task[None] | None = None
@@ -192,14 +192,14 @@ class ChatService:
                         break
                 stream.still_here()
             stream.drop()
-            self._tell(Result.FAILED, f"chat lost: {stream.problem}")
+            self._report(Result.FAILED, f"chat lost: {stream.problem}")
             self.state = next_stage(CHAT_TRANSITIONS, self.state, False)
             try:
                 await self._run(until=ChatState.XMPPCONNECTED)
             except StageFailed as error:
-                self._tell(Result.FAILED, f"chat stays down until the user signs in: {error}")
+                self._report(Result.FAILED, f"chat stays down until the user signs in: {error}")
                 return
-            self._tell(Result.OK, f"chat is back as {self.stream.boundjid if self.stream else ''}")
+            self._report(Result.OK, f"chat is back as {self.stream.boundjid if self.stream else ''}")
 
     _work: dict[ChatState, Callable[[ChatService], Awaitable[None]]] = {  # noqa: RUF012 - a constant table
         ChatState.FAILOVER: _wait,

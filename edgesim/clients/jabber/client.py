@@ -161,13 +161,13 @@ class Jabber:
             except StageFailed as error:
                 result, detail = Result.FAILED, str(error)
                 self._problems[stage] = error
-            self._tell(stage, result, detail)
+            self._report(stage, result, detail)
             if stage is Stage.EDGE_CONFIGURATION and result is Result.OK:
                 access.renew = self._learned.renew_edge
             self.stage = next_stage(TRANSITIONS, stage, result)
         return self._outcome()
 
-    def _tell(self, stage: Stage, result: Result, detail: str) -> None:
+    def _report(self, stage: Stage, result: Result, detail: str) -> None:
         event = events.ClientState(user=self.user.id, stage=stage.value, outcome=result.value, detail=detail)
         self.node.journal.emit(event, keys=self.keys)
         if self.progress is not None:
@@ -203,10 +203,10 @@ class Jabber:
         try:
             result, detail = await self._work[stage](self)
         except StageFailed as error:
-            self._tell(stage, Result.FAILED, f"again: {error}")
+            self._report(stage, Result.FAILED, f"again: {error}")
             self._persist()
             raise
-        self._tell(stage, result, detail)
+        self._report(stage, result, detail)
         return result
 
     # ---- the stages: the first ones are those of `Provisioning`
@@ -234,7 +234,7 @@ class Jabber:
             habits=habits_of(
                 self.node, config, self.release, adaptive=self._adaptive, outside=self.outside, take_over=self.take_over
             ),
-            tell=lambda result, detail: self._tell(Stage.PHONE, result, detail),
+            report=lambda result, detail: self._report(Stage.PHONE, result, detail),
             provision=self._provision_again,
         )
         try:
@@ -287,7 +287,7 @@ class Jabber:
             ),
             user=self.user.id,
             entropy=entropy,
-            tell=lambda result, detail: self._tell(Stage.CHAT, result, detail),
+            report=lambda result, detail: self._report(Stage.CHAT, result, detail),
         )
         await chat.login()
         assert chat.session is not None
@@ -349,9 +349,9 @@ class Jabber:
 
     def _renewed(self, problem: str) -> None:
         if problem:
-            self._tell(Stage.EDGE_CONFIGURATION, Result.FAILED, f"refresh: {problem}")
+            self._report(Stage.EDGE_CONFIGURATION, Result.FAILED, f"refresh: {problem}")
             return
-        self._tell(Stage.EDGE_CONFIGURATION, Result.OK, "refreshed")
+        self._report(Stage.EDGE_CONFIGURATION, Result.OK, "refreshed")
         if self.phone is not None:
             self.phone.paths = self._found.paths()
 
@@ -412,7 +412,7 @@ class Jabber:
         if self.phone is not None:
             await self.phone.unregister()
         await self._let_go()
-        self._tell(Stage.SIGNED_OUT, Result.OK, "")
+        self._report(Stage.SIGNED_OUT, Result.OK, "")
 
     async def close(self) -> None:
         """Let go of everything, in whatever state; no error if the client was never used or its machine is gone."""

@@ -89,7 +89,7 @@ class RoomDevice(EdgeDevice):
     def _heard(self, result: Result, detail: str) -> None:
         super()._heard(result, detail)
         if result is Result.FAILED and not self.registered:
-            self._tell(DeviceStage.PHONE, Result.FAILED, LOST)
+            self._report(DeviceStage.PHONE, Result.FAILED, LOST)
             self._lost.set()
 
     def _group(self, paths: list[list[RegistrationPath]]) -> tuple[RegistrationPath, ...]:

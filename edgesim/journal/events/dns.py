@@ -33,9 +33,9 @@ class DnsAnswer(Event):
     transport: str
 
     def summary(self) -> str:
-        return f"DNS {self.qtype} {self.name}: {self.told()}"
+        return f"DNS {self.qtype} {self.name}: {self.reported()}"
 
-    def told(self) -> str:
+    def reported(self) -> str:
         """Return the records without the type that was asked for, or the code where there are none."""
         return "; ".join(answer.removeprefix(f"{self.qtype} ") for answer in self.answers) or self.rcode
 

@@ -247,13 +247,13 @@ def _unified_cm_refused(deployment: Deployment, node: HostSpec, cores: Cores, se
             return None
         if not verify:
             return _predict(*_caller_refuses(caller, node.name, ports.uds), failure)
-        told = _predict(
+        reported = _predict(
             *_caller_refuses(caller, node.name, ports.uds),
             Discovery(node=caller, server=name, state="failed", detail=NOT_VERIFIED),
             HttpResponse(node=facts.any_client(deployment), status=401, payload=containing('realm="Cisco-Edge"')),
         )
         everywhere = len(deployment.mra.unified_cm_clusters) == 1 and len(cores) == len(deployment.expressway_c)
-        return replace(told, stops=Stop.REFUSED) if told and everywhere else told
+        return replace(reported, stops=Stop.REFUSED) if reported and everywhere else reported
     if not _trusts(deployment, cores, publisher, "tomcat"):
         return None  # nobody comes so far
     awaits: list[Matcher] = []
@@ -286,10 +286,10 @@ def _im_presence_refused(deployment: Deployment, node: HostSpec, cores: Cores, s
     )
 
 
-Judge = Callable[[Chain], bool]
+ChainTest = Callable[[Chain], bool]
 
 
-def _verified(deployment: Deployment, kind: str, wrong: Judge) -> Iterator[tuple[Cores, HostSpec, Chain]]:
+def _verified(deployment: Deployment, kind: str, wrong: ChainTest) -> Iterator[tuple[Cores, HostSpec, Chain]]:
     """Yield every server certificate of a kind of host with the Expressway-Cs that verify it with this result."""
     cm = kind == "unified_cm"
     verify = deployment.mra.tls_verify_unified_cm if cm else deployment.mra.tls_verify_im_presence
@@ -403,7 +403,7 @@ def _first_of_subject(deployment: Deployment, core: ExpresswayC, certificate: Ce
 # ---- the traversal zone
 
 
-def _zone(deployment: Deployment, *, on_c: bool, wrong: Judge) -> Iterator[Finding]:
+def _zone(deployment: Deployment, *, on_c: bool, wrong: ChainTest) -> Iterator[Finding]:
     port, zone = deployment.traversal_zone.port, deployment.traversal_zone.name
     clients = facts.any_client(deployment)
     refused = SipResponse(node=clients, status=deployment.defaults.sip.zone_down_status, method="REGISTER")

@@ -143,14 +143,14 @@ def mra_mode(deployment: Deployment) -> Iterator[Finding]:
     places = {each.name: index for index, each in enumerate(deployment.devices)}
     for endpoint in _endpoints(deployment):
         device, machine = endpoint.device, endpoint.machine
-        told, forbidden = named_tftp(deployment, machine, device), unchecked(deployment, device)
-        if told:
+        reported, forbidden = named_tftp(deployment, machine, device), unchecked(deployment, device)
+        if reported:
             yield Finding(
                 at=("clients", endpoint.index, "dhcp_tftp_option"),
-                what=f"{endpoint.words}: {told}",
+                what=f"{endpoint.words}: {reported}",
                 sees="the phone looks for that server, and does not offer a sign-in by way of Expressway",
                 fix=f"take the option out of the DHCP server where {endpoint.name} is",
-                prediction=None if device.unfit else _knows_nothing(endpoint, told),
+                prediction=None if device.unfit else _knows_nothing(endpoint, reported),
             )
         if forbidden:
             yield Finding(
@@ -158,7 +158,7 @@ def mra_mode(deployment: Deployment) -> Iterator[Finding]:
                 what=f"{endpoint.words} is {device.name}: {forbidden}",
                 sees="the phone does not switch to MRA mode",
                 fix=f"check Allow Activation Code via MRA on {device.name}",
-                prediction=None if device.unfit or told else _knows_nothing(endpoint, forbidden),
+                prediction=None if device.unfit or reported else _knows_nothing(endpoint, forbidden),
             )
 
 
@@ -188,7 +188,9 @@ def uds_server(deployment: Deployment) -> Iterator[Finding]:
             continue
         edges, retry = facts.edges(deployment), deployment.defaults.client.room_retry_s
         empty = containing("<userUdsServer><server><address></address>")
-        told = ClientState(node=endpoint.name, outcome="failed", detail=containing("didnt contain UDS server addres"))
+        reported = ClientState(
+            node=endpoint.name, outcome="failed", detail=containing("didnt contain UDS server addres")
+        )
         sound = _arrives(deployment, endpoint)
         yield Finding(
             at=("users", places[owner], "service_profile"),
@@ -197,7 +199,7 @@ def uds_server(deployment: Deployment) -> Iterator[Finding]:
             f"{retry:g} s, and never registers",
             fix=f"give {owner} a UC service profile on Unified CM (End User Management), or set one as the default",
             prediction=Prediction(
-                awaits=(HttpResponse(node=endpoint.name, peer=edges, status=200, payload=empty), told),
+                awaits=(HttpResponse(node=endpoint.name, peer=edges, status=200, payload=empty), reported),
                 never=(SipRequest(node=edges, peer=endpoint.name),),
             )
             if sound
@@ -249,12 +251,12 @@ def _strangers(deployment: Deployment, platform: str) -> Iterator[tuple[Expressw
     for edge in deployment.expressway_e:
         found: dict[tuple[str, ...], tuple[Chain, tuple[Endpoint, ...]]] = {}
         for endpoint in _hopeful(deployment):
-            judged = _chain(deployment, edge, endpoint)
-            if endpoint.machine.platform == platform and not judged.good:
-                _, others = found.get(judged.missing, (judged, ()))
-                found[judged.missing] = (judged, (*others, endpoint))
-        for judged, endpoints in found.values():
-            yield edge, judged, endpoints
+            checked = _chain(deployment, edge, endpoint)
+            if endpoint.machine.platform == platform and not checked.good:
+                _, others = found.get(checked.missing, (checked, ()))
+                found[checked.missing] = (checked, (*others, endpoint))
+        for checked, endpoints in found.values():
+            yield edge, checked, endpoints
 
 
 @book.rule("EP-06.ca-list", requires="the CA list of room devices outside has the CA of Expressway-E's certificate")
@@ -264,8 +266,8 @@ def ca_list(deployment: Deployment) -> Iterator[Finding]:
     for edge, found, endpoints in _strangers(deployment, "room"):
         prediction = _refuses(deployment, edge, endpoints, "unknown ca")
         if prediction is not None:
-            told = ClientState(node=_any(endpoints), outcome="failed", detail=containing("given CA certificates"))
-            prediction = Prediction(awaits=(*prediction.awaits, told), never=prediction.never)
+            reported = ClientState(node=_any(endpoints), outcome="failed", detail=containing("given CA certificates"))
+            prediction = Prediction(awaits=(*prediction.awaits, reported), never=prediction.never)
         own = deployment.place_of_trust_store(endpoints[0].name, CA_LIST)
         yield Finding(
             at=own if own[0] == "trust" else deployment.place_of_certificate(edge.name, "server"),

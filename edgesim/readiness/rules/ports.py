@@ -193,7 +193,7 @@ def credentials(deployment: Deployment) -> Iterator[Finding]:
     zone, links = deployment.traversal_zone, deployment.defaults.links
     if zone.server_password == zone.password:
         return
-    told = ZoneState(
+    reported = ZoneState(
         node=facts.cores(deployment), zone=zone.name, state=links.failed, reason=containing("E answered 401")
     )
     refused = facts.next_hop_failed(deployment, facts.any_client(deployment))
@@ -203,7 +203,7 @@ def credentials(deployment: Deployment) -> Iterator[Finding]:
         what=f"the password of {zone.user} on Expressway-E is not the one that C's traversal zone {zone.name} has",
         sees="the zone shows an authentication failure, and every HTTPS request gets 502 Next Hop Connection Failed",
         fix=f"set the password of {zone.user} in the local database of Expressway-E and in the zone of C to the same",
-        prediction=Prediction(awaits=(told, refused), never=(up,), stops=Stop.NO_WAY_TO_C),
+        prediction=Prediction(awaits=(reported, refused), never=(up,), stops=Stop.NO_WAY_TO_C),
     )
 
 

@@ -53,8 +53,10 @@ def _unanswered(deployment: Deployment, node: facts.UcNode, among: Sequence[fact
     if found is None:
         return None
     asked = HttpRequest(node=node.spec.name, peer=facts.cores(deployment), method="POST", target=AXL_PATH)
-    told = HttpResponse(node=facts.cores(deployment), peer=node.spec.name, status=404, method="POST", target=AXL_PATH)
-    return replace(found, awaits=(asked, told, *found.awaits))
+    reported = HttpResponse(
+        node=facts.cores(deployment), peer=node.spec.name, status=404, method="POST", target=AXL_PATH
+    )
+    return replace(found, awaits=(asked, reported, *found.awaits))
 
 
 @book.rule(

@@ -46,7 +46,7 @@ class Authenticator:
         user, _ = self.credentials.owner(value) if value else (None, "")
         return (user_key(user),) if user else ()
 
-    async def judge(self, request: Request) -> AuthenticationResult:
+    async def check(self, request: Request) -> AuthenticationResult:
         """Judge a proxied request: the cookie where there is one, else ``Authorization``."""
         value = request.cookie(self._cookie)
         if value is None:
@@ -54,7 +54,7 @@ class Authenticator:
         user, reason = self.credentials.owner(value)
         if user is None:
             return self._refuse(request, "", "cookie", reason)
-        self._tell(request, user, "cookie", True, "")
+        self._report(request, user, "cookie", True, "")
         return AuthenticationResult(user=user)
 
     async def sign_in(self, request: Request) -> AuthenticationResult:
@@ -70,7 +70,7 @@ class Authenticator:
         user, reason = self.credentials.owner(value)
         if user is None or self.credentials.account(user) is None:
             return self._refuse(request, user or "", "cookie", reason or "credentials forgotten")
-        self._tell(request, user, "cookie", True, "")
+        self._report(request, user, "cookie", True, "")
         return AuthenticationResult(user=user)
 
     def _shown(self, request: Request) -> str | None:
@@ -85,28 +85,28 @@ class Authenticator:
         if len(basic.user) > self.node.defaults.uds.user_id_limit:
             return self._refuse(request, basic.user, "basic", "no user id is so long")
         if not self.credentials.within_rate(basic.user):
-            self._tell(request, basic.user, "basic", False, "more authorizations than allowed in the period")
+            self._report(request, basic.user, "basic", False, "more authorizations than allowed in the period")
             return AuthenticationResult(refusal=too_many(self.node))
         if self.credentials.cached(basic.user, basic.password) is not None:
-            self._tell(request, basic.user, "basic", True, "cached")
+            self._report(request, basic.user, "basic", True, "cached")
             return AuthenticationResult(user=basic.user)
         tracking = request.headers.get("TrackingID")
         try:
             account: Account = await self._users.sign_in(basic.user, basic.password, tracking=tracking)
         except Unverified as error:
-            self._tell(request, basic.user, "basic", False, str(error))
+            self._report(request, basic.user, "basic", False, str(error))
             return AuthenticationResult(refusal=unverified(self.node, request))
         except (Refused, Unavailable) as error:
             return self._refuse(request, basic.user, "basic", str(error))
         self.credentials.accept(account, basic.password)
-        self._tell(request, basic.user, "basic", True, f"home {account.home.host}")
+        self._report(request, basic.user, "basic", True, f"home {account.home.host}")
         return AuthenticationResult(user=basic.user)
 
     def _refuse(self, request: Request, user: str, how: str, reason: str) -> AuthenticationResult:
-        self._tell(request, user, how, False, reason)
+        self._report(request, user, how, False, reason)
         return AuthenticationResult(refusal=unauthorized(self.node))
 
-    def _tell(self, request: Request, user: str, how: str, granted: bool, detail: str) -> None:
+    def _report(self, request: Request, user: str, how: str, granted: bool, detail: str) -> None:
         user = user[:SHOWN]
         keys = [user_key(user)] if user else []
         if value := request.cookie(self._cookie):

@@ -99,7 +99,7 @@ class Peer:
         self._pending: dict[str, Record] = {}
         self._news = asyncio.Event()
 
-    def tell(self, record: Record) -> None:
+    def report(self, record: Record) -> None:
         """Take note of news; the oldest go where a peer is away for long."""
         key = record.value if isinstance(record, Issued) else f"user {record.account.user}"
         self._pending.pop(key, None)
@@ -209,7 +209,7 @@ class ClusterDatabase:
 
     def _changed(self, record: Record) -> None:
         for peer in self.peers:
-            peer.tell(record)
+            peer.report(record)
 
     async def _handle(self, request: Request) -> Response:
         if request.target != TARGET or not self._is_peer(request):

@@ -90,7 +90,7 @@ class HttpProxy:
         return refused(self.node, 404)
 
     async def _proxy(self, request: Request, target: Descriptor, rest: str) -> Response:
-        verdict = await self._authenticator.judge(request)
+        verdict = await self._authenticator.check(request)
         if verdict.refusal is not None:
             return verdict.refusal
         keys = (user_key(verdict.user),)
@@ -124,7 +124,7 @@ class HttpProxy:
             answer = await self._exchange(request, target, rest, headers, keys)
         except (HttpError, ValueError) as error:
             if isinstance(error, HttpTlsFailed):
-                await self._tell_of_tls(request, target.host, error, keys)
+                await self._report_tls(request, target.host, error, keys)
             else:
                 self._note(request, str(error), keys)
             return failed(self.node, request, error)
@@ -157,7 +157,7 @@ class HttpProxy:
                 await asyncio.sleep(edge.server_tls_pause_s)
         raise AssertionError("at least one attempt is made")
 
-    async def _tell_of_tls(self, request: Request, host: str, error: HttpTlsFailed, keys: tuple[Key, ...]) -> None:
+    async def _report_tls(self, request: Request, host: str, error: HttpTlsFailed, keys: tuple[Key, ...]) -> None:
         """Log why TLS with a server failed, as the traffic server does: first what C itself did not accept."""
         cause = error.__cause__
         if isinstance(cause, ssl.SSLCertVerificationError):

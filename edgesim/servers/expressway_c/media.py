@@ -114,7 +114,7 @@ class Pinhole:
     def _enter(self, state: str, reason: str = "") -> None:
         if (state, reason) != self._state:
             self._state = (state, reason)
-            self.relayed.tell(Side.OUTER, state, reason)
+            self.relayed.report(Side.OUTER, state, reason)
 
 
 @dataclass(slots=True, eq=False)

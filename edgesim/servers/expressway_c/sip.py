@@ -344,7 +344,7 @@ class SipSide:
         request, connection = context.request, context.connection
         if self._service.apparent(request) != connection.local:
             return partial(self._serve_nowhere, context)
-        found = self._service.judge(request, connection.peer, connection.peer_certificate)
+        found = self._service.check(request, connection.peer, connection.peer_certificate)
         if found.status == self._sip.service_wrong_status:
             # C's log names the host that the failure came from, which is E, whoever the client was.
             self._product.protection.count(Category.SIP_AUTHENTICATION, connection.peer)

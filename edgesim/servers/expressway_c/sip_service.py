@@ -32,7 +32,7 @@ from edgesim.sip.message import Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class ServiceResult:
     """The status of the answer to a SERVICE, and why; ``body`` is that of a 200."""
 
     status: int
@@ -56,12 +56,12 @@ class ServiceServer:
             return None
         return _address(uri)
 
-    def judge(self, request: Request, peer: Address, shown: bytes | None) -> Judgement:
+    def check(self, request: Request, peer: Address, shown: bytes | None) -> ServiceResult:
         """Judge a SERVICE that came from ``peer`` and write into the journal what was found.
 
         ``shown`` is the certificate, in DER, that the peer proved to be its own on this connection.
         """
-        found = self._judge(request, shown)
+        found = self._check(request, shown)
         user = found.user[:128]
         self._node.journal.emit(
             events.Authentication(
@@ -72,18 +72,18 @@ class ServiceServer:
         )
         return found
 
-    def _judge(self, request: Request, shown: bytes | None) -> Judgement:
+    def _check(self, request: Request, shown: bytes | None) -> ServiceResult:
         sip = self._node.defaults.sip
         stale = service.refusal_of_timestamp(
             request.get("Date"), self._node.host.clock.time(), tolerance=sip.service_max_skew_s
         )
         if stale is not None:
-            return Judgement(status=403, reason=stale)
+            return ServiceResult(status=403, reason=stale)
         try:
             asked = service.parse(request.body, request.get("Content-Type") or "")
             certificate = x509.load_pem_x509_certificate(asked.certificate)
         except ValueError as error:
-            return Judgement(status=400, reason=str(error))
+            return ServiceResult(status=400, reason=str(error))
         user = asked.username
         refusal: str | None = "the certificate is not that of the peer"
         if shown is not None and certificate.public_bytes(Encoding.DER) == shown:
@@ -91,10 +91,10 @@ class ServiceServer:
         if refusal is None and sip.service_identity_verified and not _signed(request, certificate):
             refusal = "Identity does not verify"
         if refusal is not None:
-            return Judgement(status=403, reason=refusal, user=user)
+            return ServiceResult(status=403, reason=refusal, user=user)
         ha1 = self._ha1(user, asked.realm)
         if ha1 is None:
-            return Judgement(status=sip.service_unknown_status, reason="did not sign in here", user=user)
+            return ServiceResult(status=sip.service_unknown_status, reason="did not sign in here", user=user)
         credentials = DigestCredentials(
             username=user,
             realm=asked.realm,
@@ -105,13 +105,13 @@ class ServiceServer:
             cnonce=asked.cnonce or None,
             nc=asked.nc or None,
         )
-        verdict = credentials.judge(asked.method, ha1)
+        verdict = credentials.check(asked.method, ha1)
         if verdict is not DigestResult.GRANTED:
-            return Judgement(status=sip.service_wrong_status, reason=verdict.value, user=user)
+            return ServiceResult(status=sip.service_wrong_status, reason=verdict.value, user=user)
         body = b""
         if sip.digest_cache:
             body = service.build_answer(ha1, element=sip.service_hash_element, msgid=asked.msgid)
-        return Judgement(status=200, reason=verdict.value, user=user, body=body)
+        return ServiceResult(status=200, reason=verdict.value, user=user, body=body)
 
     def _refusal_of_certificate(self, certificate: x509.Certificate) -> str | None:
         """Say why E's certificate will not do, None if it will: both usages, before X15.4."""

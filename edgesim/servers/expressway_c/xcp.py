@@ -82,7 +82,7 @@ class Dialled:
                 if isinstance(error, TimeoutError):
                     reason = reason or "timed out"
                 self._problem = reason or type(error).__name__
-                self._tell("failed", self._problem)
+                self._report("failed", self._problem)
             else:
                 await self._down.wait()
             self.attempted.set()
@@ -150,7 +150,7 @@ class Dialled:
             self._down.set()
         self._on_event(connection, event)
 
-    def _tell(self, state: str, detail: str) -> None:
+    def _report(self, state: str, detail: str) -> None:
         event = events.XcpLink(state=state, component=component_of(self.peer), detail=detail)
         self.side.node.journal.emit(event, peer=self.peer)
 

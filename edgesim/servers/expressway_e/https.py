@@ -107,7 +107,7 @@ class EdgeProxy:
         except DescriptorError:
             self.protection.count(Category.HTTP_RESOURCE, request.peer)
             return self._own(404)
-        refusal = self._judge(request, first, rest)
+        refusal = self._check(request, first, rest)
         if refusal is not None:
             if category := _CATEGORIES.get(refusal.status):
                 self.protection.count(category, request.peer)
@@ -120,7 +120,7 @@ class EdgeProxy:
                 return answer
         return self.unreachable(request)
 
-    def _judge(self, request: Request, first: EdgeDomain | Descriptor, rest: str) -> Response | None:
+    def _check(self, request: Request, first: EdgeDomain | Descriptor, rest: str) -> Response | None:
         """Return E's own refusal, or None where the request is for C."""
         known, domain = self.tunnels.domains, first.domain.lower()
         if known and domain not in known:

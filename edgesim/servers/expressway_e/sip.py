@@ -336,11 +336,11 @@ class SipSide:
             self._challenge(context, client)
             return None
         now = self._loop.time()
-        verdict = self._nonces.judge(credentials, now)
+        verdict = self._nonces.check(credentials, now)
         if verdict is DigestResult.STALE:
             self._challenge(context, client, stale=True)
         elif verdict is not DigestResult.GRANTED:
-            self._judged(credentials, False, verdict.value, client)
+            self._checked(credentials, False, verdict.value, client)
             self._challenge_again(context, client)
         elif self._digests.proves(credentials, request.method, now):
             self._granted(credentials.username, client)
@@ -375,7 +375,7 @@ class SipSide:
         self.node.host.proved(self._outer.port, client.connection.peer)
         client.grant(user)
 
-    def _judged(self, credentials: DigestCredentials, granted: bool, detail: str, client: Client) -> None:
+    def _checked(self, credentials: DigestCredentials, granted: bool, detail: str, client: Client) -> None:
         user = credentials.username[:128]
         self.node.journal.emit(
             events.Authentication(user=user, how="digest", granted=granted, detail=detail),
@@ -387,7 +387,7 @@ class SipSide:
         """Have a C judge the credentials, then forward the request or answer it. Raises `ProxyRefusal`."""
         user, outgoing = credentials.username, context.request.copy()
         link = self._route(outgoing, client)
-        status = await self._judgement(outgoing, credentials, link)
+        status = await self._service_result(outgoing, credentials, link)
         if status == 200:
             self._granted(user, client)
             if not context.answered:  # it may have been cancelled meanwhile
@@ -400,7 +400,7 @@ class SipSide:
         else:
             self._core.refuse(context, status)
 
-    async def _judgement(self, request: Request, credentials: DigestCredentials, link: TraversalLink) -> int:
+    async def _service_result(self, request: Request, credentials: DigestCredentials, link: TraversalLink) -> int:
         """Ask the C of ``link``, and, where the user is unknown there, the others; return the status of the answer."""
         host = SipUri.parse(request.uri).host
         status = 0

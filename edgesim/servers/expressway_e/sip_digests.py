@@ -44,7 +44,7 @@ class DigestCache:
         interim, until = self._hashes.get(credentials.username, ("", 0.0))
         if until <= now:
             return False
-        if credentials.judge(method, interim) is DigestResult.GRANTED:
+        if credentials.check(method, interim) is DigestResult.GRANTED:
             return True
         del self._hashes[credentials.username]
         return False

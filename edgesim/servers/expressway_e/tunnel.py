@@ -235,10 +235,10 @@ class TunnelServer:
         """Forget a tunnel."""
         tunnel = self.tunnels.pop(number, None)
         if tunnel is not None:
-            self.tell("down", f"{tunnel.name}: {reason}", tunnel.peer)
+            self.report("down", f"{tunnel.name}: {reason}", tunnel.peer)
             self.changed.set()
 
-    def tell(self, state: str, detail: str, peer: tuple[str, int] | None) -> None:
+    def report(self, state: str, detail: str, peer: tuple[str, int] | None) -> None:
         """Journal a state of a tunnel."""
         self.node.journal.emit(events.SshTunnel(state=state, detail=detail), peer=peer)
 
@@ -250,19 +250,19 @@ class TunnelServer:
                 await tunnel.introduce(self.greeting)
                 break
             except TunnelRefused as error:
-                self.tell("failed", f"{tunnel.peer[0]}: {error}", tunnel.peer)
+                self.report("failed", f"{tunnel.peer[0]}: {error}", tunnel.peer)
                 tunnel.close(str(error))
                 return
             except (HttpError, TunnelError) as error:
                 failure = str(error)
         else:
-            self.tell("failed", f"{tunnel.peer[0]}: {failure}", tunnel.peer)
+            self.report("failed", f"{tunnel.peer[0]}: {failure}", tunnel.peer)
             tunnel.close()
             return
         heard = (domain.lower() for one in self.live if one.core for domain in one.core.domains)
         self.domains = tuple(dict.fromkeys(heard))
         self.claims.enabled(self.domains)
-        self.tell("up", tunnel.name, tunnel.peer)
+        self.report("up", tunnel.name, tunnel.peer)
         self.changed.set()
 
 
@@ -276,7 +276,7 @@ class _Caller(asyncssh.SSHServer):
         self._user: str | None = None
         self._number: int | None = None
         self._admitted = False
-        self._told = False
+        self._reported = False
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
@@ -315,9 +315,9 @@ class _Caller(asyncssh.SSHServer):
             self._refused(f"no accepted key of {self._user[:80]!r}", Category.SSH_AUTHORIZATION)
 
     def _refused(self, what: str, category: Category | None) -> None:
-        if not self._told:
-            self._told = not self._admitted
-            self._server.tell("refused", what, self._peer)
+        if not self._reported:
+            self._reported = not self._admitted
+            self._server.report("refused", what, self._peer)
             if category is not None:
                 self._server.protection.count(category, self._peer)
 

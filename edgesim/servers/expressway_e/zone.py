@@ -132,9 +132,9 @@ class TraversalServer:
 
     def _watch(self, link: TraversalLink) -> None:
         due = link.heard + self.silence
-        self._watches[link.connection] = self._loop.call_at(due, self._judge, link, context=self.node.host.context())
+        self._watches[link.connection] = self._loop.call_at(due, self._check, link, context=self.node.host.context())
 
-    def _judge(self, link: TraversalLink) -> None:
+    def _check(self, link: TraversalLink) -> None:
         if link.heard + self.silence <= self._loop.time():
             del self._watches[link.connection]
             self._note(link.connection.peer, f"{self.settings.name}: no sign of {link.address} for {self.silence:g} s")
@@ -175,10 +175,10 @@ class TraversalServer:
             credentials = DigestCredentials.of(header)
             if credentials.username != self.settings.user:
                 return DigestResult.WRONG
-            verdict = self._nonces.judge(credentials, self._loop.time())
+            verdict = self._nonces.check(credentials, self._loop.time())
             if verdict in (DigestResult.STALE, DigestResult.UNKNOWN_NONCE):
                 return None
-            return credentials.judge(request.method, self._ha1) if verdict is DigestResult.GRANTED else verdict
+            return credentials.check(request.method, self._ha1) if verdict is DigestResult.GRANTED else verdict
         return None
 
     def _challenge(self, request: Request) -> Response:

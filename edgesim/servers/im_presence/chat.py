@@ -164,7 +164,7 @@ class Chat:
                 )
                 chat.session.refuse("temporary-auth-failure")
             return
-        refusal = self._judge(account, given)
+        refusal = self._check(account, given)
         user = account.user_id if account else given.user[:128]
         keys = keys_of(account.jid) if account else ()
         self._recorder.emit(
@@ -183,7 +183,7 @@ class Chat:
         found = self._accounts.named(user, domain)
         return found or next((one for peer in self._peers if (one := peer.named(user, domain)) is not None), None)
 
-    def _judge(self, account: Account | None, given: sasl.Credentials) -> str:
+    def _check(self, account: Account | None, given: sasl.Credentials) -> str:
         if account is None:
             return "unknown user or domain"
         if given.authorization and given.authorization.lower() not in (str(account.jid), account.user_id.lower()):

@@ -200,13 +200,13 @@ class Presence:
         last = stanza or stanzas.presence("unavailable", from_=str(session.jid))
         owner, was_available = session.jid.bare, session.presence is not None
         session.presence = None
-        told = self._watchers(owner) if was_available else []
-        for contact in told:
+        reported = self._watchers(owner) if was_available else []
+        for contact in reported:
             self._deliver(contact, last)
         if was_available:
             self._deliver(owner, last)
         for target in tuple(session.directed):
-            if target.bare not in told:
+            if target.bare not in reported:
                 self._deliver(target, last)
         session.directed.clear()
 

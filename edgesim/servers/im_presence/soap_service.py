@@ -86,11 +86,11 @@ class SoapService:
     def _login(self, request: Request, login: soap.Login) -> Response:
         minimum = self.minimum_versions.get(login.client_type)
         if minimum is not None and _version(login.client_version) < _version(minimum):
-            self._judged(login.username, "soap", "version below the minimum")
+            self._checked(login.username, "soap", "version below the minimum")
             return self._failed("login", -1, soap.CLIENT_VERSION_TOO_OLD)
         token = request.bearer()
         account, why = self._by_token(token, login) if token else self._by_password(login)
-        self._judged(login.username, "bearer" if token else "soap", why)
+        self._checked(login.username, "bearer" if token else "soap", why)
         if account is None:
             return self._failed("login", *self._bad_credentials)
         if account.node is None:
@@ -131,7 +131,7 @@ class SoapService:
     def _failed(self, operation: str, code: int, text: str) -> Response:
         return _document(soap.failure_response(operation, code, text, element=self._failure))
 
-    def _judged(self, user: str, how: str, refusal: str) -> None:
+    def _checked(self, user: str, how: str, refusal: str) -> None:
         event = events.Authentication(user=user[:128], how=how, granted=not refusal, detail=refusal)
         self._recorder.emit(event, keys=(user_key(user),))
 

@@ -289,7 +289,7 @@ class UnifiedCm:
             mismatch_closes=defaults.certificate_name_mismatch == "close",
             fills_rport=defaults.fills_rport,
             joins_vias=defaults.joins_vias,
-            tells_expires=defaults.expires_in_contact,
+            shows_expires=defaults.expires_in_contact,
             nonce_lifetime=defaults.nonce_lifetime_s,
             nonce_uses=defaults.nonce_uses,
             says_stale=defaults.says_stale,
@@ -366,13 +366,13 @@ class UnifiedCm:
     def _mixed_mode(self, trust: TrustStore) -> TlsPolicy:
         """Return how a cluster in mixed mode judges: a caller's own certificate must be in the store."""
 
-        def judge(certificate: x509.Certificate, error: int, depth: int) -> TlsRefusal | None:
+        def check(certificate: x509.Certificate, error: int, depth: int) -> TlsRefusal | None:
             if error:
                 return TlsRefusal(error)
             stranger = depth == 0 and certificate not in trust
             return TlsRefusal(NO_ISSUER) if stranger else None
 
-        return TlsPolicy(judge=judge)
+        return TlsPolicy(check=check)
 
     def _needs(self, port: str) -> tuple[str, ...]:
         """Return the services that were all restarted before an uploaded certificate counts on a port."""

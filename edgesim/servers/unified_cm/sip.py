@@ -22,7 +22,7 @@ from edgesim.servers.unified_cm.database import Database, Phone
 from edgesim.servers.unified_cm.registrar import Binding, Granted, Leg, Listed, Policy, Refusal, Registrar
 from edgesim.servers.unified_cm.registration import Contact, Registration
 from edgesim.sip.addresses import NameAddr, SipUri
-from edgesim.sip.admission import judge_uri
+from edgesim.sip.admission import check_uri
 from edgesim.sip.connection import Connection
 from edgesim.sip.digest import KEY_OCTETS, DigestCredentials, DigestResult, Nonces, secret_hash
 from edgesim.sip.errors import SipProtocolError
@@ -69,7 +69,7 @@ class SipSettings:
     trying: bool = True
     fills_rport: bool = False
     joins_vias: bool = True
-    tells_expires: Literal["always", "as asked", "to standard clients"] = "to standard clients"
+    shows_expires: Literal["always", "as asked", "to standard clients"] = "to standard clients"
     nonce_lifetime: float = 300.0
     nonce_uses: int = 128
     says_stale: bool = True
@@ -142,7 +142,7 @@ class LineService:
     def _unfit(self, request: Request) -> Response | None:
         """Return the answer to a request that no method's own rules need to see (RFC 3261, 8.2)."""
         method = request.method
-        fault = judge_uri(request.uri, SCHEMES) if request.uri not in self._own else None
+        fault = check_uri(request.uri, SCHEMES) if request.uri not in self._own else None
         if fault == 400:
             raise SipProtocolError("malformed Request-URI")
         if method not in KNOWN_METHODS:
@@ -271,8 +271,8 @@ class LineService:
 
     def _granted(self, request: Request, asked: Registration, outcome: Granted) -> Response:
         contact = outcome.binding.contact
-        tells = contact.expires is not None or self._tells_expires(asked)
-        value = _with(contact, outcome.expires if tells else None, fresh=outcome.new_registration)
+        shows = contact.expires is not None or self._shows_expires(asked)
+        value = _with(contact, outcome.expires if shows else None, fresh=outcome.new_registration)
         supported = self._supported
         if self._settings.adaptive and asked.adaptive:
             supported += f",{ADAPTIVE}"
@@ -285,9 +285,9 @@ class LineService:
             headers.append(("Content-Type", remotecc.CONTENT_TYPE))
         return self._answer(request, 200, *headers, body=body or b"")
 
-    def _tells_expires(self, asked: Registration) -> bool:
+    def _shows_expires(self, asked: Registration) -> bool:
         """Say whether a Contact that did not ask for a lifetime says how long it lasts all the same."""
-        whom = self._settings.tells_expires
+        whom = self._settings.shows_expires
         return whom == "always" or (whom == "to standard clients" and not asked.extended)
 
     def _admission(self, phone: Phone, request: Request, connection: Connection) -> Refusal | None:
@@ -338,8 +338,8 @@ class LineService:
             if credentials.realm != settings.realm or user is None:
                 continue
             secret = secret_hash(credentials.username, settings.realm, user.password)
-            right = credentials.username == user.id and credentials.judge("REGISTER", secret) is DigestResult.GRANTED
-            verdict = self._nonces.judge(credentials, now) if right else DigestResult.WRONG
+            right = credentials.username == user.id and credentials.check("REGISTER", secret) is DigestResult.GRANTED
+            verdict = self._nonces.check(credentials, now) if right else DigestResult.WRONG
             self._journal.emit(
                 events.Authentication(
                     user=credentials.username[:128],

@@ -175,7 +175,7 @@ class Uds:
         given = request.basic()
         if given is None:
             return self._tomcat.unauthorized()
-        user = self._judge(given, request)
+        user = self._check(given, request)
         if user is None:
             return self._tomcat.unauthorized()
         if parts and parts[0] != given.user:
@@ -184,7 +184,7 @@ class Uds:
         self._authenticated(user.id, True, "")
         return user
 
-    def _judge(self, given: Credentials, request: Request) -> User | None:
+    def _check(self, given: Credentials, request: Request) -> User | None:
         database = self._database
         known = given.user
         if not self._settings.ids_are_exact:

@@ -39,8 +39,8 @@ FLOWS = 4096
 oldest goes first."""
 
 
-TOLD_AT_ONCE = 50
-TOLD_A_SECOND = 1
+REPORTED_AT_ONCE = 50
+REPORTED_A_SECOND = 1
 """Strangers' connections to a port that firewalls stop and that are told one by one; of others only the number is."""
 
 
@@ -71,7 +71,7 @@ class LiveNetwork:
         self.faults = FaultTable(entropy("faults"), now, self._fault_fired)
         self._observer = observer
         admission.on_block = self._cut
-        self._told: dict[tuple[Address, Address], None] = {}
+        self._reported: dict[tuple[Address, Address], None] = {}
         self._flows: dict[tuple[Address, Address], FlowState] = {}
         self._names: dict[int, str] = {}
         self._count = 0
@@ -96,7 +96,7 @@ class LiveNetwork:
         """Whether any rule is in force."""
         return len(self.faults) > 0
 
-    def _tell(self, event: type[WorldEvent], host: Host | str, /, **fields: Any) -> None:
+    def _report(self, event: type[WorldEvent], host: Host | str, /, **fields: Any) -> None:
         name = host if isinstance(host, str) else host.name
         self._observer(event(at_ns=self.now(), host=name, **fields))
 
@@ -115,19 +115,19 @@ class LiveNetwork:
         address = self.paths.interface(host, remote[0]).address if remote else host.interfaces[0].address
         return address, local[1] if local else 0
 
-    def judge(self, local: Address, remote: Address, protocol: str) -> tuple[str, Blocked | None]:
+    def check(self, local: Address, remote: Address, protocol: str) -> tuple[str, Blocked | None]:
         """Judge a new flow: ``accept``, ``drop`` or ``reject``, and the firewall that says so."""
         one, other = self.by_address.get(local[0]), self.by_address.get(remote[0])
         if one is not None and one is other:
             return "accept", None
         if one and other and (self.paths.cut(one.name, other.name) or self.paths.cut(other.name, one.name)):
             return "drop", None
-        passage = self.paths.judge(protocol, local, remote, host=one, zone=self.zone_of(local[0]))
+        passage = self.paths.check(protocol, local, remote, host=one, zone=self.zone_of(local[0]))
         return passage.verdict, passage.blocked
 
     def _blocked(self, local: Address, remote: Address, protocol: str, where: Blocked) -> None:
         host = self.by_address.get(local[0])
-        self._tell(
+        self._report(
             FirewallBlocked,
             host if host is not None else f"{local[0]}:{local[1]}",
             firewall=where.firewall,
@@ -155,7 +155,7 @@ class LiveNetwork:
             raise ConnectionAbortedError(f"{life.host.name} is down")
         source = self.source(life, local, remote)
         fault = self.faults.on_connect(self._flow(source, remote, "tcp")) if self.has_faults else None
-        verdict, where = (fault, None) if fault is not None else self.judge(source, remote, "tcp")
+        verdict, where = (fault, None) if fault is not None else self.check(source, remote, "tcp")
         if where is not None:
             self._blocked(source, remote, "tcp", where)
         if verdict == "refuse":
@@ -180,7 +180,7 @@ class LiveNetwork:
                 _reset(transport)
 
     def _failed(self, life: Incarnation, local: Address, remote: Address, reason: str) -> None:
-        self._tell(ConnectionFailed, life.host, local=local, remote=remote, reason=reason)
+        self._report(ConnectionFailed, life.host, local=local, remote=remote, reason=reason)
 
     def failed(self, life: Incarnation, local: Address, remote: Address, error: OSError) -> None:
         """An attempt to connect failed in the kernel."""
@@ -196,21 +196,23 @@ class LiveNetwork:
             return False, None
         source, name, port = peer[:2], life.host.name, local[1]
         caller = self.caller(source)
-        verdict, where = self.judge(source, local[:2], "tcp")
+        verdict, where = self.check(source, local[:2], "tcp")
         if where is not None:
             self._stopped(name, source, local[:2], caller, where)
         if verdict != "accept":
             return False, None
         if caller == name:
             return True, None
-        if self.admission.judge(name, port, source, caller=caller) is not None:
+        if self.admission.check(name, port, source, caller=caller) is not None:
             return False, None
         end = partial(_reset, transport)
         return True, self.admission.enter(name, port, source, caller=caller, end=end)
 
     def _stopped(self, host: str, source: Address, local: Address, caller: str | None, where: Blocked) -> None:
         """Tell of a connection that a firewall would have stopped; of strangers' only so many, and how many more."""
-        telling = self._tellings.setdefault(local, Rates(TOLD_A_SECOND, TOLD_AT_ONCE, each_address=False, most=1))
+        telling = self._tellings.setdefault(
+            local, Rates(REPORTED_A_SECOND, REPORTED_AT_ONCE, each_address=False, most=1)
+        )
         if caller is not None or telling.take(source[0], self.now()):
             self._blocked(source, local, "tcp", where)
         else:
@@ -266,7 +268,7 @@ class LiveNetwork:
         local, remote = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
         if remote is not None:
             name = self.connection_name(transport)
-            self._tell(ConnectionOpened, life.host, connection=name, local=local[:2], remote=remote[:2])
+            self._report(ConnectionOpened, life.host, connection=name, local=local[:2], remote=remote[:2])
 
     def closed(self, life: Incarnation, transport: Any, exc: BaseException | None) -> None:
         """A connection ended."""
@@ -278,7 +280,7 @@ class LiveNetwork:
         local = transport.get_extra_info("sockname") or ("?", 0)
         remote = transport.get_extra_info("peername") or ("?", 0)
         how = "closed" if exc is None else "timed out" if isinstance(exc, TimeoutError) else "reset"
-        self._tell(ConnectionClosed, life.host, connection=name, local=local[:2], remote=remote[:2], how=how)
+        self._report(ConnectionClosed, life.host, connection=name, local=local[:2], remote=remote[:2], how=how)
 
     def listening(self, life: Incarnation, server: Any) -> None:
         """A host listens."""
@@ -303,7 +305,7 @@ class LiveNetwork:
         if self.admission.blocked(life.host.name, source[0], local[1]):
             return None
         if not self._remembered(source, local):
-            dropped = self._judged(transport, source, local, data, addr)
+            dropped = self._checked(transport, source, local, data, addr)
             if dropped:
                 return None
         return self.faults.on_receive(self._flow(source, local, "udp"), data) if self.has_faults else data
@@ -314,21 +316,21 @@ class LiveNetwork:
         states = (self._flows.get((source, local)), self._flows.get((local, source)))
         return any(state is not None and state.passes(now) for state in states)
 
-    def _judged(self, transport: Any, source: Address, local: Address, data: bytes, addr: Any) -> bool:
+    def _checked(self, transport: Any, source: Address, local: Address, data: bytes, addr: Any) -> bool:
         """Judge the first datagram of a flow; say whether it is dropped."""
         # Nothing shows what a socket of the lab sends, so its first datagram to a stranger made no state; an answer
         # from there counts as one only where the socket is connected to that very address.
-        answers = transport.get_extra_info("peername") == addr and self.judge(local, source, "udp")[0] == "accept"
-        verdict, where = ("accept", None) if answers else self.judge(source, local, "udp")
+        answers = transport.get_extra_info("peername") == addr and self.check(local, source, "udp")[0] == "accept"
+        verdict, where = ("accept", None) if answers else self.check(source, local, "udp")
         if verdict != "accept":
-            if where is not None and (source, local) not in self._told:
-                self._told[source, local] = None
-                if len(self._told) > FLOWS:
-                    del self._told[next(iter(self._told))]
+            if where is not None and (source, local) not in self._reported:
+                self._reported[source, local] = None
+                if len(self._reported) > FLOWS:
+                    del self._reported[next(iter(self._reported))]
                 self._blocked(source, local, "udp", where)
             sender = self.by_address.get(source[0])
             name = sender.name if sender else f"{source[0]}:{source[1]}"
-            self._tell(DatagramDropped, name, local=source, remote=local, size=len(data), reason="firewall")
+            self._report(DatagramDropped, name, local=source, remote=local, size=len(data), reason="firewall")
             return True
         if not answers:
             self._remember(source, local)
@@ -336,7 +338,7 @@ class LiveNetwork:
 
     def _remember(self, source: Address, local: Address) -> None:
         host = self.by_address.get(source[0])
-        passage = self.paths.judge("udp", source, local, host=host, zone=self.zone_of(source[0]))
+        passage = self.paths.check("udp", source, local, host=host, zone=self.zone_of(source[0]))
         if passage.idle_ns is not None:
             self._flows[source, local] = FlowState(passage, self.now())
             if len(self._flows) > FLOWS:
@@ -432,7 +434,7 @@ class LiveNetwork:
         return error
 
     def _fault_fired(self, fault: Fault, flow: Flow, detail: str) -> None:
-        self._tell(
+        self._report(
             FaultFired,
             flow.source or f"{flow.local[0]}:{flow.local[1]}",
             fault=fault.name,

@@ -44,7 +44,7 @@ class LiveWorld(HostLifecycle):
     """A world on real sockets. Use `run` to execute a coroutine in it, or pass a running `LiveLoop`."""
 
     kind = "live"
-    tells_errors = True
+    reports_errors = True
     network_class = LiveNetwork
     capabilities = frozenset(
         {Capability.CLOCK_SKEW, Capability.FAULTS, Capability.PARTITION, Capability.EXTERNAL_CLIENTS}
@@ -59,7 +59,7 @@ class LiveWorld(HostLifecycle):
         self.epoch_ns = began.epoch_ns
         self.loop: LiveLoop = LiveLoop()
         self.network = self.network_class(
-            self.loop, zones, self.entropy, self.hosts, self.by_address, self.now, self._tell, self.admission
+            self.loop, zones, self.entropy, self.hosts, self.by_address, self.now, self._report, self.admission
         )
         self.loop.network = self.network
         self.loop.tls_observer, self.loop.tls_tap = self.network.tls_ended, self.network.tap_tls

@@ -133,9 +133,9 @@ class HostWorld(LiveWorld):
     def _enter(self, host: Host, state: HostState) -> None:
         host.state = state  # it is the lab's own process that tells
 
-    def _tell(self, event: WorldEvent) -> None:
+    def _report(self, event: WorldEvent) -> None:
         if not isinstance(event, HostChanged):
-            super()._tell(event)
+            super()._report(event)
 
     def _failed(self, error: UnhandledError) -> None:
         told = {"message": error.message, "error": said(error.exception), "where": error.where, "at_ns": error.at_ns}

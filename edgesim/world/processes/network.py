@@ -20,7 +20,7 @@ class SplitNetwork(LiveNetwork):
         """A host of this process sends a datagram."""
         if target[0] not in self.by_address or self._remembered(source, target):
             return
-        if self.judge(source, target, "udp")[0] == "accept":
+        if self.check(source, target, "udp")[0] == "accept":
             self._remember(source, target)
 
 

@@ -137,9 +137,9 @@ class Datagrams:
         key = (host.name, local, remote)
         known = self._known(host, key)
         passage = known.passage
-        reason, latency = self._judge(host, passage, local, remote, data)
+        reason, latency = self._check(host, passage, local, remote, data)
         if reason is not None or passage.host is None:
-            self.routes.tell(
+            self.routes.report(
                 DatagramDropped, host, local=local, remote=remote, size=len(data), reason=reason or "unreachable"
             )
             if reason == "firewall" and passage.verdict == "reject":
@@ -162,7 +162,7 @@ class Datagrams:
         known, now = self._flows.get(key), self.routes.loop.now_ns
         if known is not None and known.state is not None and known.state.fresh(now):
             return known
-        passage = self.routes.judge(host, "udp", key[1], key[2])
+        passage = self.routes.check(host, "udp", key[1], key[2])
         return Known(passage, None if passage.idle_ns is None else FlowState(passage, now))
 
     def _note(self, key: Key, known: Known, state: FlowState) -> None:
@@ -182,7 +182,7 @@ class Datagrams:
         if len(self._flows) > FLOWS:
             del self._flows[next(iter(self._flows))]
 
-    def _judge(
+    def _check(
         self, host: Host, passage: Passage, local: Address, remote: Address, data: bytes
     ) -> tuple[str | None, int]:
         target = passage.host
@@ -223,7 +223,7 @@ class Datagrams:
         receiver = self.sockets.get((target.name, *remote)) or self.sockets.get((target.name, ANY, remote[1]))
         if receiver is None or receiver.life.fenced:
             host = sender.life.host
-            self.routes.tell(DatagramDropped, host, local=local, remote=dialled, size=len(data), reason="no listener")
+            self.routes.report(DatagramDropped, host, local=local, remote=dialled, size=len(data), reason="no listener")
             if not target.state.dead:
                 self.routes.loop.at_ns(self.routes.loop.now_ns + latency, sender.unreachable, context=sender.context)
             return

@@ -136,13 +136,13 @@ class Fabric(Routes):
         here: Address = (source, port)
         if local and local[1] and any(t.local == here and t.remote == remote for t in self.transports.values()):
             raise OSError(errno.EADDRINUSE, f"{here} to {remote} is in use")
-        told: Blocked | None = None
+        reported: Blocked | None = None
         jitter = self.chance.connection(host.name, remote)
         for wait in self.wires.syn_waits:
-            passage = self.judge(host, "tcp", here, remote)
-            verdict, latency, stopped = self._judge_syn(host, passage, here, remote)
-            if stopped is not None and stopped != told:
-                told = stopped
+            passage = self.check(host, "tcp", here, remote)
+            verdict, latency, stopped = self._check_syn(host, passage, here, remote)
+            if stopped is not None and stopped != reported:
+                reported = stopped
                 self.blocked(host, "tcp", remote, stopped)
             target = passage.host
             span = 0 if target is host else self.wires.longest_delay(latency)
@@ -163,7 +163,7 @@ class Fabric(Routes):
         self._failed(host, here, remote, "timed out")
         raise TimeoutError(errno.ETIMEDOUT, f"connection to {remote[0]}:{remote[1]} timed out")
 
-    def _judge_syn(
+    def _check_syn(
         self, host: Host, passage: Passage, local: Address, remote: Address
     ) -> tuple[str, int, Blocked | None]:
         """Return what becomes of a SYN, the latency, and which firewall (or which confusion of addresses) ended it."""
@@ -195,7 +195,7 @@ class Fabric(Routes):
             return "drop"
         (_, port), source, doors = passage.target, passage.source, self.admission
         if doors.silenced(target.name, source[0], port):
-            doors.judge(target.name, port, source, caller=caller.name)  # so that it is counted
+            doors.check(target.name, port, source, caller=caller.name)  # so that it is counted
             return "drop"
         listener = self._listener(target, *passage.target)
         if listener is None or listener.life.fenced:
@@ -204,7 +204,7 @@ class Fabric(Routes):
             return "accept"
         if not doors.within_rate(target.name, port, source, caller=caller.name):
             return "drop"
-        refusal = doors.judge(target.name, port, source, caller=caller.name)
+        refusal = doors.check(target.name, port, source, caller=caller.name)
         return "accept" if refusal is None else "refuse"
 
     async def _established(
@@ -243,7 +243,7 @@ class Fabric(Routes):
         except BaseException:
             near.abort()
             raise
-        self.tell(ConnectionOpened, host, connection=name, local=local, remote=remote)
+        self.report(ConnectionOpened, host, connection=name, local=local, remote=remote)
         if near.closed:
             raise ConnectionResetError(errno.ECONNRESET, "connection reset by peer")
         return near
@@ -253,7 +253,7 @@ class Fabric(Routes):
             far.start(listener.accept())
 
     def _failed(self, host: Host, local: Address, remote: Address, reason: str) -> None:
-        self.tell(ConnectionFailed, host, local=local, remote=remote, reason=reason)
+        self.report(ConnectionFailed, host, local=local, remote=remote, reason=reason)
 
     async def _sleep(self, ns: int) -> None:
         waiter = self.loop.create_future()
@@ -285,8 +285,8 @@ class Fabric(Routes):
 
     def _forgotten(self, sender: TcpTransport, state: FlowState) -> None:
         """Tell, once for each connection, that a firewall has no state left for it."""
-        if not state.told:
-            state.told = True
+        if not state.reported:
+            state.reported = True
             host, zone = sender.life.host, self.paths.zone_of(sender.life.host, sender.local[0])
             end = End(address=sender.local[0], port=sender.local[1], zone=zone, host=host.name)
             rule = f"no state: idle for more than {state.idle_ns / SECOND:g} s"

@@ -52,7 +52,7 @@ class Routes:
         self.loop.turns = self.chance if wires.shuffled else None
         self._latencies.clear()
 
-    def tell(self, event: type[WorldEvent], host: Host | None, /, **fields: Any) -> None:
+    def report(self, event: type[WorldEvent], host: Host | None, /, **fields: Any) -> None:
         """Tell the observers of something at ``host``."""
         self._observer(event(at_ns=self.loop.now_ns, host=host.name if host else "?", **fields))
 
@@ -72,16 +72,16 @@ class Routes:
             return remote
         return self.paths.interface(host, remote).address
 
-    def judge(self, host: Host, protocol: str, local: Address, remote: Address) -> Passage:
+    def check(self, host: Host, protocol: str, local: Address, remote: Address) -> Passage:
         """Judge a new flow. What stays within a host meets nobody."""
         if remote[0] == LOOPBACK or has_address(host, remote[0]):
             return Passage(verdict="accept", host=host, source=local, target=remote)
         zone = self.paths.zone_of(host, local[0])
-        return self.paths.judge(protocol, local, remote, host=host, zone=zone)
+        return self.paths.check(protocol, local, remote, host=host, zone=zone)
 
     def blocked(self, host: Host, protocol: str, remote: Address, where: Blocked) -> None:
         """Tell that a firewall ended a flow of ``host``."""
-        self.tell(
+        self.report(
             FirewallBlocked,
             host,
             firewall=where.firewall,
@@ -119,7 +119,7 @@ class Routes:
 
     def _fault_fired(self, fault: Fault, flow: Flow, detail: str) -> None:
         host = self.hosts.get(flow.source or "")
-        self.tell(
+        self.report(
             FaultFired,
             host,
             fault=fault.name,

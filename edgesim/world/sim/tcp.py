@@ -45,7 +45,7 @@ class Carrier(Protocol):
     def forget(self, transport: TcpTransport) -> None:
         """Forget an ended connection."""
 
-    def tell(self, event: type[WorldEvent], host: Host | None, /, **fields: Any) -> None:
+    def report(self, event: type[WorldEvent], host: Host | None, /, **fields: Any) -> None:
         """Report something at ``host`` to the observers."""
 
 
@@ -372,7 +372,7 @@ class TcpTransport(asyncio.Transport):
         if unread:
             self.peer._acknowledged(unread)
         self.fabric.forget(self)
-        self.fabric.tell(
+        self.fabric.report(
             ConnectionClosed,
             self.life.host,
             connection=self.name,

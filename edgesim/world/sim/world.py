@@ -39,7 +39,7 @@ class SimWorld(HostLifecycle):
         super().__init__(seed)
         self.epoch_ns = epoch_ns
         self.loop: SimLoop = SimLoop()
-        self.fabric = Fabric(self.loop, self.entropy, self.hosts, self._tell, self.admission)
+        self.fabric = Fabric(self.loop, self.entropy, self.hosts, self._report, self.admission)
         if wires is not None:
             self.lay(wires)
         self.loop.fabric = self.fabric

@@ -79,9 +79,32 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
     """One side of a TLS connection. ``made`` says that the application's protocol has had its ``connection_made``."""
 
     __slots__ = (
-        "__weakref__", "_app", "_app_full", "_app_made", "_app_paused", "_buffered", "_end_heard", "_end_told",
-        "_handshake_time", "_high", "_loop", "_low", "_shutdown_time", "_state", "_timer", "_told", "_waiter", "_why",
-        "_wire_full", "_wire_paused", "connection", "engine", "server_side", "wanted_name", "watch", "wire",
+        "__weakref__",
+        "_app",
+        "_app_full",
+        "_app_made",
+        "_app_paused",
+        "_buffered",
+        "_end_heard",
+        "_end_reported",
+        "_handshake_time",
+        "_high",
+        "_loop",
+        "_low",
+        "_reported",
+        "_shutdown_time",
+        "_state",
+        "_timer",
+        "_waiter",
+        "_why",
+        "_wire_full",
+        "_wire_paused",
+        "connection",
+        "engine",
+        "server_side",
+        "wanted_name",
+        "watch",
+        "wire",
     )  # fmt: skip
 
     def __init__(
@@ -112,11 +135,11 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
         self._state = NEW
         self._timer: asyncio.TimerHandle | None = None
         self._why: BaseException | None = None
-        self._told = False
+        self._reported = False
         self._app_made = made
         self._app_paused = self._app_full = False
         self._wire_paused = self._wire_full = False
-        self._end_heard = self._end_told = False
+        self._end_heard = self._end_reported = False
         self._high, self._low = UNSENT, UNSENT // 4
         self._app: Any = app
         self._buffered = isinstance(app, asyncio.BufferedProtocol)
@@ -157,7 +180,7 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
         begun = self._state not in (NEW, HANDSHAKE)
         if self._state is HANDSHAKE:
             exc = exc or ConnectionResetError("connection closed during the TLS handshake")
-            self._tell(exc)
+            self._report(exc)
         if self.watch is not None:
             self.watch.lost(self, exc)
         self._state = CLOSED
@@ -281,7 +304,7 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
         if not done:
             self._send()
             return
-        self._tell(None)
+        self._report(None)
         self._stop_timer()
         self._state = OPEN
         if not self._app_made:
@@ -293,23 +316,23 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
 
     def _refuse(self, error: Exception) -> None:
         self._stop_timer()
-        self._tell(error)
+        self._report(error)
         self._send()  # the alert
         self._state = CLOSED
         self.wire.close()
         self._wake(error)
-        self._report(error)
+        self._log_mistake(error)
 
     def _handshake_takes_too_long(self) -> None:
         error = ConnectionAbortedError(f"no end of the TLS handshake within {self._handshake_time} s")
-        self._tell(error)
+        self._report(error)
         self._wake(error)
         self._abort(error)
 
-    def _tell(self, error: BaseException | None, *, late: bool = False) -> None:
+    def _report(self, error: BaseException | None, *, late: bool = False) -> None:
         """Tell the world how the handshake ended, once; ``late`` errors come after a handshake that seemed fine."""
-        if not self._told or late:
-            self._told = True
+        if not self._reported or late:
+            self._reported = True
             self._loop.tls_observer(self, error)
 
     def _wake(self, error: BaseException | None) -> None:
@@ -341,7 +364,7 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
                 if len(data) < PIECE:
                     break
             if engine.peer_closed:
-                self._tell_end()
+                self._report_end()
                 if self._state is OPEN:
                     self._begin_to_close()
                 return
@@ -423,15 +446,15 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
             self._fail(error)
             return
         if done:
-            self._tell_end()
+            self._report_end()
             self._stop_timer()
             if self.wire is not None:
                 self._loop.call_soon(self.wire.close)
 
-    def _tell_end(self) -> None:
+    def _report_end(self) -> None:
         """Tell the application that the peer says no more."""
-        if self._app_made and not self._end_told:
-            self._end_told = True
+        if self._app_made and not self._end_reported:
+            self._end_reported = True
             try:
                 self._app.eof_received()
             except Exception as error:
@@ -444,12 +467,12 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
         if isinstance(error, ssl.SSLError) and self.wire is not None:
             if self._state is not CLOSING:
                 # Once both sides are closing, data that crossed our close_notify is no matter of the handshake.
-                self._tell(error, late=True)
+                self._report(error, late=True)
             self._send()  # an alert, if OpenSSL made one
-        self._report(error)
+        self._log_mistake(error)
         self._abort(error)
 
-    def _report(self, error: Exception) -> None:
+    def _log_mistake(self, error: Exception) -> None:
         """Say of a mistake in the program that it is one."""
         if not isinstance(error, OSError):
             self._loop.call_exception_handler(
