@@ -54,7 +54,7 @@ class InProcess:
         if isinstance(command, HostCommand):
             node = self.node(command.host)
             if node.host.state is not HostState.UP and command.needs_up:
-                raise NotRunning(f"{node.name} is {node.host.state.value}")
+                raise ControlError(f"{node.name} is {node.host.state.value}")
             return await self.at_host(command, node)
         if isinstance(command, HostsCommand):
             nodes = [node for node in self.lab.nodes.values() if node.host.state is HostState.UP]

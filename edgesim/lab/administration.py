@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from cryptography import x509
 
@@ -16,6 +16,7 @@ from edgesim.deployment.hosts import Expressway
 from edgesim.deployment.services import FIXED, restartable, services_of
 from edgesim.deployment.uploads import CertificateStore, ExpresswayKind, upload_problems
 from edgesim.journal import events
+from edgesim.lab.lab import RunningLab
 from edgesim.lab.requests import ServiceRequest, request_for
 from edgesim.node import Node
 from edgesim.pki import Identity, PkiError, TrustStore, Upload, Usage, subject_of
@@ -23,26 +24,21 @@ from edgesim.pki.inspection import read_certificates, usages_of
 from edgesim.pki.installation import validity_from
 from edgesim.pki.keys import PrivateKey
 from edgesim.pki.request import read
-from edgesim.world import HostState
-
-if TYPE_CHECKING:
-    from edgesim.lab.lab import RunningLab
 
 NO_KEY = "the certificate is for none of the private keys here: it answers another signing request"
 
 
 class NotRunning(Exception):
-    """The host does not run: nobody can log in to it."""
+    """No product runs on the host that could be administered."""
 
 
-def request(lab: RunningLab, host: str, service: str | None = None, discovered: Collection[str] = ()) -> ServiceRequest:
+def request(node: Node, service: str | None = None, discovered: Collection[str] = ()) -> ServiceRequest:
     """Have a running host make a signing request, with the names that it knows of now; it keeps the private key.
 
     Chat node aliases come from the IM and Presence clusters in ``discovered``: those that Expressway-C has found.
-    Raises `LookupError`, `NotRunning`, and `RequestRefused` where the product makes no request.
+    Raises `LookupError`, and `RequestRefused` where the product makes no request.
     """
-    node = _running(lab, host)
-    made = request_for(lab.deployment, host, service, discovered=tuple(discovered))
+    made = request_for(node.deployment, node.name, service, discovered=tuple(discovered))
     node.requested[made.service] = made.key
     return made
 
@@ -67,16 +63,15 @@ def sign(lab: RunningLab, csr: bytes, *, by: str = "enterprise", strip: Sequence
     return TrustStore.of("", leaf).pem()
 
 
-def upload_trust(lab: RunningLab, host: str, store: str, what: str | bytes | x509.Certificate) -> None:
+def upload_trust(lab: RunningLab, node: Node, store: str, what: str | bytes | x509.Certificate) -> None:
     """Append certificates to a trust store of a running host. They count after a restart.
 
     ``what`` is the name of one of the lab's CAs, ``host/service`` for a certificate itself, a certificate, or PEM text.
-    Raises `LookupError`, `NotRunning`, `PkiError`.
+    Raises `LookupError` and `PkiError`.
     """
-    node = _running(lab, host)
     if store not in node.trusts or store in FIXED:
         there = ", ".join(each for each in node.trusts if each not in FIXED) or "none that can be changed"
-        raise LookupError(f"{host} has no trust store {store!r}; there is {there}")
+        raise LookupError(f"{node.name} has no trust store {store!r}; there is {there}")
     given = _certificates(lab, what)
     node.uploads.append(Upload(store=store, trusted=given))
     for each in given:
@@ -84,23 +79,22 @@ def upload_trust(lab: RunningLab, host: str, store: str, what: str | bytes | x50
 
 
 def upload_certificate(
-    lab: RunningLab, host: str, pem: bytes | None = None, service: str | None = None, *, copied: bool = False
+    lab: RunningLab, node: Node, pem: bytes | None = None, service: str | None = None, *, copied: bool = False
 ) -> tuple[str, ...]:
     """Upload the certificate of a service (None: the host's first) to a running host; it is shown after a restart.
 
     Returns why the product refuses it; empty where it takes it. What is refused changes nothing. ``copied`` is "Upload
     server certificate file as client certificate": the newest server certificate, ``pem`` is not looked at. Raises
-    `LookupError`, `NotRunning`, `PkiError`.
+    `LookupError` and `PkiError`.
     """
-    node = _running(lab, host)
     services = services_of(node.spec.kind)
     chosen = service or (services[0] if services else "")
     if chosen not in services:
-        raise LookupError(f"{host} has no certificate {chosen!r}; there is {', '.join(services) or 'none'}")
+        raise LookupError(f"{node.name} has no certificate {chosen!r}; there is {', '.join(services) or 'none'}")
     if copied:
         identity: Identity | None = node.installed.newest("server")
         if chosen != "client" or identity is None:
-            raise LookupError(f"{host}: the server certificate is copied as client certificate only")
+            raise LookupError(f"{node.name}: the server certificate is copied as client certificate only")
         leaf = identity.certificate
     else:
         if pem is None:
@@ -116,19 +110,18 @@ def upload_certificate(
     return problems
 
 
-async def restart_service(lab: RunningLab, host: str, name: str) -> str:
+async def restart_service(node: Node, name: str) -> str:
     """Restart one service of Unified CM or of IM and Presence, and what restarts along; return its full name.
 
-    Raises `LookupError` for a host or a service that is not there, `NotRunning`, and `OSError` where a port is taken.
+    Raises `LookupError` for a service that is not there, `NotRunning`, and `OSError` where a port is taken.
     """
-    node = _running(lab, host)
     try:
         service = restartable(node.spec.kind, name)
     except LookupError as error:
-        raise LookupError(f"{host}: {error}") from None
+        raise LookupError(f"{node.name}: {error}") from None
     restart = getattr(node.host.service, "restart", None)
     if restart is None:
-        raise NotRunning(f"{host} is played by a script: it has no services")
+        raise NotRunning(f"{node.name} is played by a script: it has no services")
     along = dict(node.defaults.tls.restarted_along).get(service, ())
     restarted = (service, *along)
     node.installed.restarted(restarted)
@@ -138,25 +131,17 @@ async def restart_service(lab: RunningLab, host: str, name: str) -> str:
     return service
 
 
-async def configure_web_proxy(lab: RunningLab, host: str, guest_account_client_uri: str) -> bool:
+async def configure_web_proxy(node: Node, guest_account_client_uri: str) -> bool:
     """Configure the Web Proxy for Meeting Server on a running Expressway-E, which remembers it.
 
     Returns whether the Web Proxy gets the domain: it does not where MRA had it first. Raises `LookupError` for a host
-    that is no Expressway-E, `NotRunning`, and `OSError` where its port is taken.
+    that is no Expressway-E, and `OSError` where its port is taken.
     """
-    node = _running(lab, host)
     configure = getattr(node.host.service, "configure_web_proxy", None)
     if configure is None:
-        raise LookupError(f"{host} is no Expressway-E: it has no Web Proxy")
+        raise LookupError(f"{node.name} is no Expressway-E: it has no Web Proxy")
     gets: bool = await node.host.run(configure(guest_account_client_uri), name="configure the Web Proxy")
     return gets
-
-
-def _running(lab: RunningLab, host: str) -> Node:
-    node = lab.node(host)
-    if node.host.state is not HostState.UP:
-        raise NotRunning(f"{host} is {node.host.state.value}")
-    return node
 
 
 def _certificates(lab: RunningLab, what: str | bytes | x509.Certificate) -> tuple[x509.Certificate, ...]:

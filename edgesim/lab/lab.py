@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-
-from cryptography.x509 import Certificate
 
 from edgesim.deployment import Deployment, HostSpec
 from edgesim.dns import Resolver, ResolverOptions
 from edgesim.edge.link_state import LinkState
 from edgesim.journal import Entry, Event, Journal, events
 from edgesim.journal.world_events import watch_world
-from edgesim.lab import administration, doors
+from edgesim.lab import doors
 from edgesim.lab.certificates import Certificates
 from edgesim.lab.clients import Clients
 from edgesim.lab.held import Held
 from edgesim.lab.products import PRODUCTS
-from edgesim.lab.requests import ServiceRequest
 from edgesim.node import Node
 from edgesim.pki import Authorities, Validity, fixture_authorities
 from edgesim.pki.installation import validity_from
@@ -193,32 +190,6 @@ class RunningLab:
     async def restart(self, name: str) -> None:
         """Stop a host in good order and start it again."""
         await self.world.restart(self.node(name).name)
-
-    def request(self, name: str, service: str | None = None, discovered: Collection[str] = ()) -> ServiceRequest:
-        """Have a host make a signing request for a service, see `edgesim.lab.administration`."""
-        return administration.request(self, name, service, discovered)
-
-    def sign(self, csr: bytes, *, by: str = "enterprise", strip: Sequence[str] = ()) -> bytes:
-        """Sign a request in PEM as one of the lab's authorities; return the certificate in PEM."""
-        return administration.sign(self, csr, by=by, strip=strip)
-
-    def upload_trust(self, name: str, store: str, what: str | bytes | Certificate) -> None:
-        """Append a CA to a host's trust store; it counts after a restart."""
-        administration.upload_trust(self, name, store, what)
-
-    def upload_certificate(
-        self, name: str, pem: bytes | None = None, service: str | None = None, *, copied: bool = False
-    ) -> tuple[str, ...]:
-        """Upload a service's certificate; return why the host refuses it, nothing where it takes it."""
-        return administration.upload_certificate(self, name, pem, service, copied=copied)
-
-    async def configure_web_proxy(self, name: str, guest_account_client_uri: str) -> bool:
-        """Configure the Web Proxy for Meeting Server on a running Expressway-E; say whether it gets its domain."""
-        return await administration.configure_web_proxy(self, name, guest_account_client_uri)
-
-    async def restart_service(self, name: str, service: str) -> str:
-        """Restart one service of a host, such as ``Cisco Tomcat``; return its full name."""
-        return await administration.restart_service(self, name, service)
 
     async def freeze(self, name: str) -> None:
         """Stop a host's time."""

@@ -11,6 +11,7 @@ from cryptography import x509
 
 from edgesim.deployment import builtin
 from edgesim.lab import RunningLab
+from edgesim.lab.administration import request, restart_service, sign, upload_certificate
 from edgesim.pki import TrustStore, client_context
 from edgesim.world.sim import SimWorld
 
@@ -45,8 +46,9 @@ async def issuer(lab: RunningLab, port: int, host: str = UCM) -> str:
 
 
 async def renewed(lab: RunningLab, service: str, host: str = "ucm-pub") -> None:
-    made = lab.request(host, service)
-    assert lab.upload_certificate(host, lab.sign(made.pem, by="private"), service) == ()
+    node = lab.node(host)
+    made = request(node, service)
+    assert upload_certificate(lab, node, sign(lab, made.pem, by="private"), service) == ()
 
 
 def test_a_new_tomcat_certificate_is_shown_after_tomcat_and_haproxy() -> None:
@@ -54,7 +56,7 @@ def test_a_new_tomcat_certificate_is_shown_after_tomcat_and_haproxy() -> None:
         await renewed(lab, "tomcat")
         seen = [await issuer(lab, 8443)]
         for service in ("HAProxy", "CallManager", "Tomcat"):
-            await lab.restart_service("ucm-pub", service)
+            await restart_service(lab.node("ucm-pub"), service)
             seen.append(await issuer(lab, 8443))
         assert seen[0] == seen[1] == seen[2] != seen[3]
 
@@ -66,7 +68,7 @@ def test_a_new_callmanager_certificate_is_shown_with_files_after_all_three() -> 
         await renewed(lab, "callmanager")
         seen = [await issuer(lab, 6972)]
         for service in ("Tomcat", "TFTP", "CallManager"):
-            await lab.restart_service("ucm-pub", service)
+            await restart_service(lab.node("ucm-pub"), service)
             seen.append(await issuer(lab, 6972))
         assert seen[0] == seen[1] == seen[2] != seen[3]
 
@@ -90,7 +92,7 @@ def test_connections_to_other_services_go_on(service: str, closed: set[int]) -> 
                 writers[port] = await asyncio.open_connection(UCM, port, ssl=tls)
 
         await host.run(connect())
-        await lab.restart_service("ucm-pub", service)
+        await restart_service(lab.node("ucm-pub"), service)
         await asyncio.sleep(1)
         assert {port for port, (reader, _) in writers.items() if reader.at_eof() or reader.exception()} == closed
         for _, writer in writers.values():
@@ -103,7 +105,7 @@ def test_lines_are_gone_when_callmanager_restarts() -> None:
     async def story(lab: RunningLab) -> None:
         product: Any = lab.node("ucm-pub").host.service
         before = product.lines
-        await lab.restart_service("ucm-pub", "CallManager")
+        await restart_service(lab.node("ucm-pub"), "CallManager")
         assert product.lines is not before and product.registrations == ()
         await asyncio.sleep(130)
         zones = {(host, zone): state for host, zone, state, _ in lab.zones()}
@@ -114,7 +116,7 @@ def test_lines_are_gone_when_callmanager_restarts() -> None:
 
 def test_the_xcp_router_ends_links_that_come_back() -> None:
     async def story(lab: RunningLab) -> None:
-        await lab.restart_service("imp-pub", "XCP Router")
+        await restart_service(lab.node("imp-pub"), "XCP Router")
         await asyncio.sleep(60)
         states = [
             entry.event.as_json()["state"] for entry in lab.journal.select(kind="xcp.link") if entry.node == "expc"

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from edgesim.control.carrier import ControlError
 from edgesim.control.command import HostCommand, HostsCommand, LabCommand, Site, Text, verb
+from edgesim.lab import administration
 from edgesim.lab.requests import RequestRefused
 from edgesim.node import Node
 from edgesim.pki import PkiError
@@ -87,7 +88,7 @@ class WriteRequest(HostCommand[RequestMade]):
 
     async def work(self, site: Site, node: Node) -> RequestMade:
         try:
-            made = site.lab.request(node.name, self.service, self.discovered)
+            made = administration.request(node, self.service, self.discovered)
         except (LookupError, RequestRefused) as error:
             raise ControlError(str(error)) from None
         names = tuple((each.name, each.reason) for each in made.names)
@@ -104,7 +105,7 @@ class SignRequest(LabCommand[Text]):
 
     async def work(self, site: Site) -> Text:
         try:
-            signed = site.lab.sign(self.pem.encode(), by=self.by, strip=self.strip)
+            signed = administration.sign(site.lab, self.pem.encode(), by=self.by, strip=self.strip)
         except (LookupError, PkiError) as error:
             raise ControlError(str(error)) from None
         return Text(text=signed.decode("ascii"))
@@ -126,7 +127,7 @@ class UploadCertificate(HostCommand[Uploaded]):
             raise ControlError("either a certificate in PEM, or copied: the server certificate as client certificate")
         pem = self.pem.encode() if self.pem is not None else None
         try:
-            reasons = site.lab.upload_certificate(node.name, pem, self.service, copied=self.copied)
+            reasons = administration.upload_certificate(site.lab, node, pem, self.service, copied=self.copied)
         except (LookupError, PkiError) as error:
             raise ControlError(str(error)) from None
         return Uploaded(accepted=not reasons, reasons=reasons)
@@ -145,7 +146,7 @@ class UploadTrust(HostCommand[Uploaded]):
             raise ControlError("either one of the lab's CAs by its name, or PEM")
         what: str | bytes = self.ca if self.ca is not None else (self.pem or "").encode()
         try:
-            site.lab.upload_trust(node.name, self.store, what)
+            administration.upload_trust(site.lab, node, self.store, what)
         except (LookupError, PkiError) as error:
             raise ControlError(str(error)) from None
         return Uploaded(accepted=True, reasons=())

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from edgesim.control.carrier import ControlError
 from edgesim.control.command import WAITS, Done, HostCommand, Site, verb
+from edgesim.lab import administration
 from edgesim.node import Node
 
 __all__ = ["ConfigureWebProxy", "RestartService", "WebProxyConfigured"]
@@ -33,7 +34,7 @@ class ConfigureWebProxy(HostCommand[WebProxyConfigured]):
 
     async def work(self, site: Site, node: Node) -> WebProxyConfigured:
         try:
-            gets = await site.lab.configure_web_proxy(node.name, self.guest_account_client_uri)
+            gets = await administration.configure_web_proxy(node, self.guest_account_client_uri)
         except (LookupError, OSError) as error:
             raise ControlError(str(error)) from None
         return WebProxyConfigured(gets_domain=gets)
@@ -51,7 +52,7 @@ class RestartService(HostCommand[Done]):
 
     async def work(self, site: Site, node: Node) -> Done:
         try:
-            service = await site.lab.restart_service(node.name, self.service)
+            service = await administration.restart_service(node, self.service)
         except LookupError as error:
             raise ControlError(str(error)) from None
         except OSError as error:
