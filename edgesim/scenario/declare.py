@@ -13,6 +13,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 from edgesim.deployment import Deployment, NoDeployment, Product, Release, load, names
 from edgesim.deployment.plan.network import Pin
 from edgesim.scenario.mutations import Mutation
+from edgesim.scenario.sides import releases_of
 from edgesim.world import Capability
 
 WorldName = Literal["sim", "live"]
@@ -96,9 +97,7 @@ class Scenario:
     @property
     def releases_shown(self) -> Mapping[Product, set[Release]]:
         """The releases of each product on which it plays, its mutations included."""
-        from edgesim.scenario.sides import releases_of
-
-        return releases_of(self)
+        return releases_of(self.changes, self.mutations, self.releases)
 
     @property
     def users(self) -> tuple[str, ...]:

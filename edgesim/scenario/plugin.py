@@ -60,7 +60,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
         return None
     from edgesim.scenario.pytest_scenarios import ScenarioFile
 
-    return ScenarioFile.from_parent(parent, path=file_path)
+    return ScenarioFile.from_parent(parent, path=file_path, seeds=seeds)
 
 
 def _is_scenario_file(path: Path, config: pytest.Config) -> bool:

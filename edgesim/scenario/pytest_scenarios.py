@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from edgesim.scenario.declare import Scenario
 from edgesim.scenario.discover import scenarios_in
-from edgesim.scenario.plugin import seeds
 from edgesim.scenario.report import failure
 from edgesim.scenario.run import Options, Run, run
 from edgesim.scenario.verdict import Outcome
 
 
 class ScenarioFile(pytest.File):
-    """A file that declares scenarios."""
+    """A file that declares scenarios. ``seeds`` says under which of them, the first of which keeps the plain name."""
+
+    def __init__(self, *, seeds: Callable[[pytest.Config], Sequence[int]], **others: Any) -> None:
+        super().__init__(**others)
+        self._seeds = seeds
 
     def collect(self) -> Iterator[ScenarioItem]:
-        """Yield an item for each scenario and seed, in the order of the file; the first seed keeps the plain name."""
-        first, *others = seeds(self.config)
+        """Yield an item for each scenario and seed, in the order of the file."""
+        first, *others = self._seeds(self.config)
         for scenario in scenarios_in(self.path):
             yield ScenarioItem.from_parent(self, name=scenario.name, scenario=scenario, seed=first)
             for seed in others:

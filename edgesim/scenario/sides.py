@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgesim.deployment import Product, Release
 from edgesim.deployment.releases import (
@@ -16,9 +16,7 @@ from edgesim.deployment.releases import (
     JABBER,
     ReleaseError,
 )
-
-if TYPE_CHECKING:
-    from edgesim.scenario.declare import Scenario
+from edgesim.scenario.mutations import Mutation
 
 _PRODUCTS: Mapping[str, tuple[Product, ...]] = {
     "expressway": (Product.EXPRESSWAY,),
@@ -41,15 +39,20 @@ _DEFAULTS: Mapping[Product, Release] = {
 _PATH = re.compile(r"(\w+)\.[^.]+\.release")
 
 
-def releases_of(scenario: Scenario) -> dict[Product, set[Release]]:
-    """Return the releases of each product on which a scenario passes, or turns red by a mutation that changes them."""
+def releases_of(
+    changes: Mapping[str, Any], mutations: Iterable[Mutation], releases: Iterable[tuple[str, str]]
+) -> dict[Product, set[Release]]:
+    """Return the releases of each product on which a scenario passes, or turns red by a mutation that changes them.
+
+    ``changes``, ``mutations`` and ``releases`` are the scenario's.
+    """
     found: dict[Product, set[Release]] = {}
-    written = [*_written(scenario.changes), *scenario.releases]
+    written = [*_written(changes), *releases]
     changed = {product for name, _ in written for product in _PRODUCTS.get(name, ())}
     for product, default in _DEFAULTS.items():
         if product not in changed:
             found[product] = {default}
-    for mutation in scenario.mutations:
+    for mutation in mutations:
         written += _written(mutation.changes())
     for name, text in written:
         for product in _PRODUCTS.get(name, ()):

@@ -12,7 +12,7 @@ from edgesim.scenario import DnsAnswer, Lab, Setting, scenario
 async def asks(lab: Lab, alice) -> None:
     """Somebody outside asks for the edge."""
     async with lab.step("the question"):
-        await lab.resolve(alice.machine, "_collab-edge._tls.example.com", "SRV")
+        await alice.sign_in()
         await lab.expect(DnsAnswer(node=alice.machine, rcode="NOERROR", qtype="SRV"))
     lab.report(questions=1)
 '''
