@@ -5,13 +5,15 @@ BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
 
-.PHONY: help setup demo test digests sweep lint soak bench storm lock clean
+.PHONY: help setup demo test digests live sweep lint soak bench storm lock clean
 
 help:
 	@echo "make demo    one sign-in through the edge, step by step, with its ladder"
-	@echo "make test    the whole suite"
+	@echo "make test    the whole suite; of the scenarios on real sockets, a sample with a process for each host"
+	@echo "make live    every scenario that takes less than 30 s on real sockets: in one process, and with one for each host"
 	@echo "make sweep   every scenario under 50 seeds (SEEDS=A..B, JOBS=N, ONLY='names or paths' for others);"
-	@echo "             then one node of a pair fails during a sign-in: every EVERY-th case of where, how and when"
+	@echo "             then one node of a pair fails during a sign-in: every EVERY-th case of where, how and when;"
+	@echo "             then all on real sockets, however long, in one process, and with one for each host: half an hour"
 	@echo "make digests whether any scenario's journal differs from the committed digests, and in what (WRITE=1 replaces them)"
 	@echo "make lint    ruff and mypy"
 	@echo "make soak    the parsers' tests with a million generated inputs each (SOAK=N for another number)"
@@ -50,6 +52,10 @@ EVERY ?= 7
 sweep: $(DEV)
 	$(BIN)/edgesim run $(ONLY) --seeds $(SEEDS) -j $(JOBS)
 	$(BIN)/python -m tests.exploration --every $(EVERY)
+	$(BIN)/python -m tests.live_scenarios
+
+live: $(DEV)
+	$(BIN)/python -m tests.live_scenarios --under 30
 
 lint: $(DEV)
 	$(BIN)/ruff check .

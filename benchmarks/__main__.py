@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import check, live_refreshes, live_sign_ins, sim_idle, sim_sign_in, sim_sign_ins, start_up, tls
+from benchmarks import (
+    check,
+    live_refreshes,
+    live_sign_ins,
+    processes,
+    sim_idle,
+    sim_sign_in,
+    sim_sign_ins,
+    start_up,
+    tls,
+)
 from benchmarks.report import Benchmark, command
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -15,6 +25,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "live_sign_ins": live_sign_ins.run,
     "check": check.run,
     "start_up": start_up.run,
+    "processes": processes.run,
     "tls": tls.run,
 }
 
