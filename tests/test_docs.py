@@ -17,6 +17,7 @@ import yaml
 from edgesim.deployment import grounds_table
 from edgesim.world import Capability
 from edgesim.world.live import LiveWorld
+from edgesim.world.processes import ProcessWorld
 from edgesim.world.sim import SimWorld
 from tests.documents import DOCUMENTS, REPOSITORY, anchors, links, table
 
@@ -74,7 +75,7 @@ def test_capabilities_are_those_that_the_worlds_publish(name: str) -> None:
     rows = table((REPOSITORY / name).read_text(encoding="utf-8"), "capability")
     assert [row[0] for row in rows] == [capability.value for capability in Capability]
     for row, capability in zip(rows, Capability, strict=True):
-        for cell, world in zip(row[1:], (SimWorld, LiveWorld), strict=True):
+        for cell, world in zip(row[1:], (SimWorld, LiveWorld, ProcessWorld), strict=True):
             assert (cell not in ("no", "–")) == (capability in world.capabilities), f"{name}: {row[0]}, {world.kind}"
 
 

@@ -130,14 +130,17 @@ class Replica:
         kind, value = rest[:1], rest[1:]
         if kind not in (b"{", b"=", b"-") or not line_feed:
             raise DiskError("no record of a disk")
-        self.octets -= _size(key, into.pop(key)) if key in into else 0
-        if kind == b"-":
-            return
-        new: Any = {} if kind == b"{" else value
-        if self.octets + _size(key, new) > MOST:
-            raise DiskError(f"the disk is full: {MOST:,} octets")
-        into[key] = new
-        self.octets += _size(key, new)
+        octets = self.octets - (_size(key, into[key]) if key in into else 0)
+        if kind != b"-":
+            new: Any = {} if kind == b"{" else value
+            octets += _size(key, new)
+            if octets > MOST:
+                raise DiskError(f"the disk is full: {MOST:,} octets")
+            into.pop(key, None)
+            into[key] = new
+        else:
+            into.pop(key, None)
+        self.octets = octets
 
     def records(self) -> list[bytes]:
         """Return the records that make a disk like this one."""
