@@ -82,7 +82,7 @@ class Case:
 
 
 async def everything(client: JabberUser) -> bool:
-    """Say whether a client has a registered phone and a chat."""
+    """Return whether a client has a registered phone and a chat."""
     shown = await client.look()
     return shown.registered and bool(shown.jid)
 

@@ -52,7 +52,7 @@ def bench(world: W, wires: Wires | None = None) -> W:
 def sim_run(
     main: Callable[[SimWorld], Awaitable[T]], *, seed: int = 1, wires: Wires | None = None, **options: Any
 ) -> T:
-    """Run ``main(world)`` in a fresh simulated world and fail on errors that nobody handled."""
+    """Run ``main(world)`` in a fresh simulated world and fail on unhandled errors."""
     world = bench(SimWorld(seed, **options), wires)
 
     async def wrapped() -> T:

@@ -309,7 +309,7 @@ def bounds_of(deployment: Deployment) -> Bounds:
 
 
 class Complaints:
-    """Prints errors that nobody handled, as they come, but one a second at most."""
+    """Prints unhandled errors, as they come, but one a second at most."""
 
     def __init__(self, clock: Callable[[], float], say: Callable[[str], None]) -> None:
         self._clock = clock
@@ -324,7 +324,7 @@ class Complaints:
             return
         more = f" ({self._unsaid} more since the last)" if self._unsaid else ""
         self._last, self._unsaid = now, 0
-        self._say(f"an error that nobody handled: {visible(str(error))}{more}")
+        self._say(f"an unhandled error: {visible(str(error))}{more}")
 
 
 _DESCRIPTORS = "Raise the limit with `ulimit -n`, for example `ulimit -n 65536`."

@@ -1,4 +1,4 @@
-"""What a resolver tells: answers, and the kinds of failure told apart."""
+"""What a resolver returns: answers, and kinds of failure."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class NoAnswer(DnsError):
 class Answer:
     """The end of a question: records of the type asked for, and the aliases that led to them.
 
-    ``ttl`` is how many seconds it may be remembered; ``server`` who gave it, None where nobody did.
+    ``ttl`` is how many seconds it may be remembered; ``server`` who gave it, None where none did.
     """
 
     name: str
@@ -127,7 +127,7 @@ _STATUS = {
 
 
 def belongs(message: Received, identifier: int, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> bool:
-    """Say whether a message answers the question asked (RFC 5452, section 9.1)."""
+    """Return whether a message answers the question asked (RFC 5452, section 9.1)."""
     if message.identifier != identifier:
         return False
     if message.question is None:

@@ -87,7 +87,7 @@ _BAD = (dns.exception.DNSException, ValueError, struct.error, IndexError, KeyErr
 def read_query(octets: bytes, limits: DnsLimits = DEFAULT) -> dns.message.Message:
     """Return a query with exactly one question. Raises `BadQuery`."""
     if len(octets) < HEADER.size:
-        raise BadQuery(Rejection.DROP, f"{len(octets)} octets are no header")
+        raise BadQuery(Rejection.DROP, f"{len(octets)} octets are not a header")
     _, flags, questions, answers, authorities, additionals = HEADER.unpack_from(octets)
     if flags & dns.flags.QR:
         # To answer an answer would let two servers talk to each other indefinitely.
@@ -129,7 +129,7 @@ class Received:
 def read_answer(octets: bytes, limits: DnsLimits = DEFAULT) -> Received:
     """Return an answer. Raises `MalformedDns` for what is none, or costs more to read than the limits allow."""
     if len(octets) < HEADER.size:
-        raise MalformedDns(f"{len(octets)} octets are no header")
+        raise MalformedDns(f"{len(octets)} octets are not a header")
     identifier, flags, questions, *counts = HEADER.unpack_from(octets)
     if not flags & dns.flags.QR:
         raise MalformedDns("a query, not an answer")

@@ -89,11 +89,11 @@ def by_weight(records: Iterable[Srv]) -> tuple[Srv, ...]:
 
 
 def absolute(name: str) -> dns.name.Name:
-    """Return a name as `dnspython` holds it. Raises `ValueError` for what is no domain name."""
+    """Return a name as `dnspython` holds it. Raises `ValueError` for what is not a domain name."""
     try:
         return dns.name.from_text(name if name else ".")
     except (dns.exception.DNSException, UnicodeError) as error:
-        raise ValueError(f"{name!r} is no domain name: {error}") from error
+        raise ValueError(f"{name!r} is not a domain name: {error}") from error
 
 
 def plain(name: dns.name.Name) -> str:
@@ -132,7 +132,7 @@ def from_rdata(name: dns.name.Name, ttl: int, rdata: dns.rdata.Rdata) -> Record:
 
 
 def same_name(one: str, other: str) -> bool:
-    """Say whether two names are the same domain name: without regard to case or a final dot."""
+    """Return whether two names are the same domain name: without regard to case or a final dot."""
     return one.rstrip(".").lower() == other.rstrip(".").lower()
 
 

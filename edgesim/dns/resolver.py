@@ -1,4 +1,4 @@
-"""A stub resolver: it asks its servers, believes only answers to what it asked, and tells failures apart."""
+"""A stub resolver: it asks its servers, believes only answers to what it asked, and distinguishes failures."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Resolver:
     async def query(self, name: str, qtype: str = "A") -> Answer:
         """Ask for records of one type. The answer's `Answer.status` says how it went; `Answer.check` raises.
 
-        Raises `ValueError` for what is no domain name or no type.
+        Raises `ValueError` for what is not a domain name or no type.
         """
         kind = dns.rdatatype.from_text(qtype)
         wanted = absolute(name)
@@ -347,4 +347,4 @@ class _Answers(asyncio.DatagramProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.answer.done():
             self.answer.set_exception(exc or ConnectionAbortedError("the socket was closed"))
-            self.answer.exception()  # nobody may be waiting any more
+            self.answer.exception()  # the waiter may be gone

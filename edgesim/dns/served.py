@@ -1,4 +1,4 @@
-"""The views that a deployment's name servers serve: one maker for the lab and for whoever judges a deployment."""
+"""The views that a deployment's name servers serve: one maker for the lab and for the checks of a deployment."""
 
 from __future__ import annotations
 

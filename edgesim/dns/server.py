@@ -23,7 +23,7 @@ from edgesim.world.pace import Pace, PaceLimits
 
 Address = tuple[str, int]
 ChooseView = Callable[[Address], str]
-"""Tells from a client's address which view it gets."""
+"""Chooses the view of a client by its address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +133,7 @@ def _reject(query: bytes, error: BadQuery, limits: DnsLimits) -> Reply:
 class DnsServer:
     """A name server of a host.
 
-    Each listening address serves one view, or ``choose`` tells the view from the client's address.
+    Each listening address serves one view, or ``choose`` picks the view by the client's address.
     """
 
     def __init__(
@@ -200,7 +200,7 @@ class DnsServer:
         return reply.octets
 
     def note(self, event: events.Event, peer: Address, payload: bytes) -> None:
-        """Write down what arrived and is no message."""
+        """Journal what arrived and is not a message."""
         self._recorder.received(event, peer=peer, payload=payload)
 
 

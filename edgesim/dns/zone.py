@@ -209,7 +209,7 @@ class Failure:
     times: int | None = None
 
     def concerns(self, view: str, name: str, kind: str) -> bool:
-        """Say whether a question in a view meets this failure."""
+        """Return whether a question in a view meets this failure."""
         if self.view not in (None, view) or self.type not in (None, kind):
             return False
         if self.name is None:

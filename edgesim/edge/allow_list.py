@@ -5,7 +5,7 @@ from CSV. Sources: MRA Deployment Guide X12.6, "Configure MRA"; X14.0.2, "HTTP A
 of a request that is allowed "Understand Origin Server Verification and Expressway Traffic Server Certificates" (Cisco
 218018).
 
-A path is judged after one percent-decoding and with doubled slashes taken as one. Paths that two servers may read in
+A path is checked after one percent-decoding and with doubled slashes taken as one. Paths that two servers may read in
 two ways (dot segments, encoded slashes, double encoding, path parameters on dots) are refused before any rule is asked.
 """
 
@@ -60,7 +60,7 @@ class Rule:
     type: str = ""
 
     def covers(self, path: str) -> bool:
-        """Say whether a plain path falls under the rule."""
+        """Return whether a plain path falls under the rule."""
         return path == self.path if self.match == "exact" else path.startswith(self.path)
 
 
@@ -222,7 +222,7 @@ class AllowList:
     def decide(
         self, method: str, scheme: str, host: str, port: int, target: str, *, deployment: str | None = None
     ) -> Decision:
-        """Judge a request for ``target`` (path and query) at an inside server. ``deployment`` None: any rule counts."""
+        """Decide about a request for ``target`` at an inside server. ``deployment`` None: all rules count."""
         path = plain_path(target.partition("?")[0] or "/")
         if path is None:
             return Decision(allowed=False, reason="the path is not plain")
@@ -248,7 +248,7 @@ class AllowList:
         return Decision(allowed=True, reason=f"{kind} rule {rules[0].match} {rules[0].path}", rule=rules[0])
 
     def decide_url(self, method: str, url: str, *, deployment: str | None = None) -> Decision:
-        """Judge a request for an absolute URL. Raises `AllowListError` where it is none."""
+        """Decide about a request for an absolute URL. Raises `AllowListError` where it is none."""
         scheme, host, port, path, query = _split(url)
         return self.decide(method, scheme, host, port, path + query, deployment=deployment)
 

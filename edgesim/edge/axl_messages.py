@@ -1,4 +1,4 @@
-"""What Expressway-C asks Unified CM by AXL, and what it is told: requests, answers, and the queries of the database.
+"""What Expressway-C asks Unified CM by AXL, and what it answers: requests, answers, and the queries of the database.
 
 All are frozen classes; `edgesim.edge.axl` puts them into envelopes and takes them out again. Which methods Expressway-C
 calls is documented by examples, get and list functions and then the trust stores ("Troubleshoot Most Common Issues of
@@ -190,7 +190,7 @@ class ProcessNode:
 
     @property
     def is_call_processing(self) -> bool:
-        """Say whether the node is a Unified CM and not an IM and Presence node."""
+        """Return whether the node is a Unified CM and not an IM and Presence node."""
         return self.role == "CUCM Voice/Video"
 
 

@@ -120,7 +120,7 @@ def parse_date(text: str) -> float | None:
 def parse_set_cookie(value: str, *, now: float) -> Cookie:
     """Read a ``Set-Cookie`` value (RFC 6265, section 5.2). ``now`` (Unix time) is what ``Max-Age`` counts from.
 
-    Raises `CookieError` for what is no cookie; an attribute that makes no sense is passed over, as browsers do.
+    Raises `CookieError` for what is not a cookie; an attribute that makes no sense is passed over, as browsers do.
     """
     if len(value) > MAX_LENGTH:
         raise CookieError("the cookie is too long")
@@ -151,7 +151,7 @@ def parse_set_cookie(value: str, *, now: float) -> Cookie:
 
 
 def domain_matches(host: str, domain: str, *, exact_case: bool = False) -> bool:
-    """Say whether a cookie for ``domain`` goes to ``host`` (RFC 6265, section 5.1.3).
+    """Return whether a cookie for ``domain`` goes to ``host`` (RFC 6265, section 5.1.3).
 
     ``exact_case`` compares as written: the guide demands the domain to be identical on all peers, case included.
     """

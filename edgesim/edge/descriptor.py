@@ -32,16 +32,16 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class DescriptorError(ValueError):
-    """A path element, or what it decodes to, is no descriptor."""
+    """A path element, or what it decodes to, is not a descriptor."""
 
 
 def is_domain(text: str) -> bool:
-    """Say whether ``text`` is a DNS name: letters, digits, hyphens and, as Expressway permits, underscores."""
+    """Return whether ``text`` is a DNS name: letters, digits, hyphens and, as Expressway permits, underscores."""
     return len(text) <= 253 and _NAME.fullmatch(text) is not None and not _NUMERIC.fullmatch(text)
 
 
 def is_host(text: str) -> bool:
-    """Say whether ``text`` is a DNS name or an IPv4 address in its one proper form (no octal, hex or short forms)."""
+    """Return whether ``text`` is a DNS name or an IPv4 address in its proper form (no octal, hex or short forms)."""
     if _NUMERIC.fullmatch(text):
         try:
             ipaddress.IPv4Address(text)
@@ -116,7 +116,7 @@ def decode(element: str) -> EdgeDomain | Descriptor:
 
 
 def parse(text: str) -> EdgeDomain | Descriptor:
-    """Judge a decoded text: one part is a domain, four a descriptor. Raises `DescriptorError`.
+    """Check a decoded text: one part is a domain, four a descriptor. Raises `DescriptorError`.
 
     A rooted name, with its final dot, is the same name: the dot goes here, before anything compares names.
     """

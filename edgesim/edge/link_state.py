@@ -1,4 +1,4 @@
-"""The links between the boxes as an administrator sees them: what stands, what does not, and when it is tried again."""
+"""The links between the boxes as an administrator sees them: which are up, and when the others are tried again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class LinkState:
     """A link as the host that dials it sees it: what it is (``SSH tunnel``, ``XCP``, a zone), to whom, its state, why.
 
-    ``stands`` says whether it is in use, ``again_s`` in how many seconds it is tried again: None where it is not.
+    ``stands`` says whether it is in use, ``again_s`` in how many seconds it is tried again (None: it is not).
     """
 
     what: str

@@ -101,7 +101,7 @@ class Protection:
             self._ends.cancel()
 
     def count(self, category: Category, peer: tuple[str, int] | None) -> None:
-        """Take note of a failure of a client, and block its address if that was one too many."""
+        """Note a failure of a client, and block its address if that was one too many."""
         if peer is None or category not in self.active or self._is_exempt(peer):
             return
         now, key = asyncio.get_running_loop().time(), (category, peer[0])

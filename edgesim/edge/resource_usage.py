@@ -1,4 +1,4 @@
-"""The body of the keep-alive OPTIONS on the traversal zone: what Expressway-C has left, told to Expressway-E."""
+"""The body of the keep-alive OPTIONS on the traversal zone: the remaining capacity of Expressway-C."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def parse_answer(body: bytes, *, element: str) -> str | None:
         raise ServiceError(str(error)) from None
     found = [each for params in root if local(params.tag) == "params" for each in params if local(each.tag) == element]
     if local(root.tag) != "methodResponse" or len(found) != 1 or not _HASH(_text(found[0])):
-        raise ServiceError("the document is no methodResponse with one hash")
+        raise ServiceError("the document is not a methodResponse with one hash")
     return _text(found[0])
 
 
@@ -190,7 +190,7 @@ def _parse_call(call: bytes, certificate: bytes) -> DigestAuth:
         raise ServiceError(str(error)) from None
     top = {local(child.tag): child for child in root}
     if local(root.tag) != "methodCall" or "params" not in top:
-        raise ServiceError("the document is no methodCall with params")
+        raise ServiceError("the document is not a methodCall with params")
     if (name := _text(top.get("methodName"))) != "DigestAuth":
         raise ServiceError(f"method {name[:40]!r} is not DigestAuth")
     given = {local(child.tag): (child.text or "").strip() for child in top["params"]}

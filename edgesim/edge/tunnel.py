@@ -7,7 +7,7 @@ the first request through a new tunnel, E posts a `Greeting` to C's `GREETING_TA
 
 From X15.5 on, with its store for client certificates, a C whose client certificate lacks clientAuth gets no tunnel
 ("Cisco Expressway Certificate Creation and Use Deployment Guide", X15.5). There the products authenticate by X.509
-inside SSH. Here such a C shows its certificate in its greeting, signed over E's challenge; E judges it, and posts its
+inside SSH. Here such a C shows its certificate in its greeting, signed over E's challenge; E checks it, and posts its
 greeting once more when it takes the C, or disconnects with the reason.
 """
 
@@ -37,7 +37,7 @@ KEY_EXCHANGES = ["curve25519-sha256"]
 
 
 class TunnelError(ValueError):
-    """A body that is no greeting."""
+    """A body that is not a greeting."""
 
 
 class Role(Enum):

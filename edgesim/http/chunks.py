@@ -1,4 +1,4 @@
-"""The sizes of a chunked body's chunks, judged before the octets come that they announce (RFC 9112, section 7.1).
+"""The sizes of a chunked body's chunks, checked before the octets come that they announce (RFC 9112, section 7.1).
 
 h11 decodes the body. It reads a size line to its CRLF and then waits for so many octets, whatever they are: so a size
 beyond all bounds, or a line that ends in a bare LF, would wait for the time bound of a message. Here each is told at

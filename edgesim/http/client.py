@@ -54,7 +54,7 @@ class Url:
 
     @property
     def authority(self) -> str:
-        """The value of ``Host``: the port stands there unless it is the scheme's own (RFC 9110, section 7.2)."""
+        """The value of ``Host``: the port is there unless it is the scheme's own (RFC 9110, section 7.2)."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -127,9 +127,9 @@ class HttpClient:
         Headers are written as given, after ``Host`` if they have none; ``Content-Length`` is appended where a body
         needs it. ``timeout`` (seconds of lab time) covers connecting, sending and receiving. ``keys`` correlate the
         journal's entries. ``address`` is dialled instead of the URL's host, TLS asks for ``server_name`` instead of it.
-        ``absolute``, scheme and authority, stands before the target in the request line, as towards a proxy. A request
+        ``absolute``, scheme and authority, precedes the target in the request line, as towards a proxy. A request
         that may be repeated is sent again, once, if a kept connection ended before its response began (RFC 9110,
-        section 9.2.2). Raises `HttpError` (its subclasses tell what failed) and `ValueError` for a URL or header that
+        section 9.2.2). Raises `HttpError` (its subclasses say what failed) and `ValueError` for a URL or header that
         cannot be sent.
         """
         where = parse_url(url)

@@ -1,4 +1,4 @@
-"""Who is at the ends of a connection, as its transport tells."""
+"""Who is at the ends of a connection, by its transport."""
 
 from __future__ import annotations
 

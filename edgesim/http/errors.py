@@ -1,4 +1,4 @@
-"""How HTTP fails. A client tells the kinds apart; a server turns `MalformedHttp` into its proper answer."""
+"""How HTTP fails. A client distinguishes the kinds; a server turns `MalformedHttp` into its proper answer."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One connection's octets, sans-IO: strict reading of heads, h11 for bodies without a length, exact writing.
 
 h11 is a careful parser, yet lenient where leniency lets two machines disagree about where a message ends: it takes bare
-LF, folded lines, repeated equal lengths and a length beside a transfer coding. So a head is judged here line by line,
+LF, folded lines, repeated equal lengths and a length beside a transfer coding. So a head is checked here line by line,
 as its octets arrive. A length then says all about the body; one that comes in chunks, or ends with the connection, is
 h11's, one `h11.Connection` for each exchange. Heads are also written here: h11 moves ``Host`` to the front and rewrites
 ``Connection``, and captured messages must come out octet for octet.
@@ -117,7 +117,7 @@ class Reader:
         self._buffer += data
 
     def end(self) -> None:
-        """Take note that the peer will send nothing more."""
+        """Note that the peer will send nothing more."""
         self.ended = True
 
     def remains(self) -> bytes:
@@ -311,7 +311,7 @@ class Reader:
             self._hand_over()
 
     def _hand_over(self) -> None:
-        """Give the judged head to h11, which then knows how the body is framed."""
+        """Give the checked head to h11, which then knows how the body is framed."""
         limit = self.limits.start_line + self.limits.header_block + 1024
         connection = h11.Connection(h11.CLIENT if self.client else h11.SERVER, max_incomplete_event_size=limit)
         try:
@@ -390,7 +390,7 @@ class Reader:
         self._buffer[:0] = rest
 
     def _check_trailer(self, tail: bytes, fields: int) -> None:
-        """Judge what stood behind a chunked body, then drop it (RFC 9112, section 7.1.2).
+        """Check what follows a chunked body, then drop it (RFC 9112, section 7.1.2).
 
         h11 would take a bare LF as its end, and folded lines in it: so each line is looked at. ``tail`` are the last
         octets of the message.

@@ -32,7 +32,7 @@ _REQUIRED: dict[type[Event], frozenset[str]] = {}
 
 
 class JournalFormatError(ValueError):
-    """A line is no journal entry, or the file is no journal that this version reads. ``line`` counts from 1."""
+    """A line is not a journal entry, or the file is not a journal that this version reads. ``line`` counts from 1."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(f"line {line}: {reason}")

@@ -1,4 +1,4 @@
-"""Which entries tell the story of one user, device or call, over all protocols.
+"""Which entries belong to the story of one user, device or call, over all protocols.
 
 Entries carry keys (`edgesim.journal.keys`). Keys of an entry belong together, but only downwards, as their kinds
 declare: a user has a cookie, a cookie has tracking ids, and neither leads back up to another user. So two users who
@@ -34,7 +34,7 @@ MANY: Final = 8
 
 
 class Correlator:
-    """Learns from entries in any order and tells stories at any time.
+    """Learns from entries in any order and returns stories at any time.
 
     ``fetch`` gives the entry at a position of what was fed, for callers that keep the entries elsewhere (see `of`).
     """

@@ -98,7 +98,7 @@ def fold_links(rows: list[Row]) -> list[Row]:
 
 
 def _takes(row: Row, event: events.TlsUp | events.TlsRefused) -> bool:
-    """Say whether a handshake, as one side saw it, is that of the row's connection and still missing there."""
+    """Return whether a handshake, as one side saw it, is that of the row's connection and still missing there."""
     for entry in row.entries:
         known = entry.event
         if not isinstance(known, events.TcpOpened | events.TlsUp | events.TlsRefused) or known.port != event.port:

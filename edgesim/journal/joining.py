@@ -2,7 +2,7 @@
 
 Sans-IO. Each *stream* gives entries and watermarks: "nothing before t comes from me any more". What is at or before the
 lowest watermark of all streams that run is in order for good, and released: by time, then node, then sequence. A stream
-that is frozen, dead or mute holds nobody up; what comes late is released at once, out of its place.
+that is frozen, dead or mute delays no other host; what comes late is released at once, out of its place.
 """
 
 from __future__ import annotations

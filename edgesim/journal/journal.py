@@ -281,7 +281,7 @@ class Recorder:
         return self._journal.bounds.recorded(size)
 
     def is_lab(self, peer: str | tuple[str, int] | None) -> bool:
-        """Say whether ``peer`` is a host of the lab."""
+        """Return whether ``peer`` is a host of the lab."""
         if isinstance(peer, tuple):
             return self._host.world.peer(self._host, peer) is not None
         return peer in self._host.world.hosts

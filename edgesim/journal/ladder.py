@@ -1,4 +1,4 @@
-"""The ladder: who told whom what, when. A model that the text, SVG and Mermaid renderers draw.
+"""The ladder: who sent whom what, when. A model that the text, SVG and Mermaid renderers draw.
 
 A message is drawn from the entry of its receiver, so what the ladder shows is what arrived. `build` turns entries into
 rows, folds what belongs together (`edgesim.journal.folding`), and puts hosts into columns by order of appearance.
@@ -45,7 +45,7 @@ class Ladder:
         return next(place for place, column in enumerate(self.columns) if column.name == name)
 
     def is_marked(self, row: Row) -> bool:
-        """Say whether the row holds an entry to point at."""
+        """Return whether the row holds an entry to point at."""
         return bool(self.marks) and any(entry.id in self.marks for entry in row.entries)
 
     def detail(self, row: Row, limit: int | None = None) -> list[str]:

@@ -161,7 +161,7 @@ class LineFile:
             whole += 1
             octets += len(line)
         if octets < done:
-            # Where even this fails, the next write begins at the same place and covers what stands there.
+            # Where even this fails, the next write begins at the same place and overwrites what is there.
             try:
                 self._file.truncate(place + octets)
             except OSError as error:

@@ -4,7 +4,7 @@ Whoever writes an entry marks the secrets of its payload as spans of octets. `ma
 it for a whole entry: payload, the event's own fields (a header value repeats what the payload holds) and the keys whose
 values open doors (`SECRET_KEYS`). Every view and every file shows what `present` returns, unless asked otherwise.
 
-A short secret is replaced in fields only where it stands as a word: a password ``cisco`` does not blot out half of
+A short secret is replaced in fields only where it is a whole word: a password ``cisco`` does not blot out half of
 ``/cisco-uds/``, which would also betray it.
 """
 
@@ -24,7 +24,7 @@ from edgesim.journal.events import Event
 from edgesim.journal.keys import KEY_KINDS, Key, aliased_key, kind_of, value_of
 
 SECRET: Final = "<secret>"
-"""What stands in place of a secret, whatever its length."""
+"""What replaces a secret, whatever its length."""
 
 SECRET_KEYS: Final = frozenset(kind.name for kind in KEY_KINDS.values() if kind.secret)
 """Kinds of correlation keys whose value is a credential."""
@@ -227,7 +227,7 @@ def _replaced(text: str, secret: str, placeholder: str) -> str:
 
 
 def _places(text: AnyStr, secret: AnyStr) -> list[int]:
-    """Return where ``secret`` stands in ``text``: anywhere when it is long, as a word when it is short."""
+    """Return where ``secret`` is in ``text``: anywhere when it is long, as a word when it is short."""
     found: list[int] = []
     if not secret:
         return found

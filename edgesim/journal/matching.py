@@ -42,7 +42,7 @@ def other_than(value: Any) -> Test:
 
 
 def containing(part: str | bytes) -> Test:
-    """A text, payload or list of texts in which ``part`` stands. Raises `ValueError` for no text at all."""
+    """A text, payload or list of texts that contains ``part``. Raises `ValueError` for no text at all."""
     if not part:
         raise ValueError("containing('') holds of everything: leave the field out")
 
@@ -137,7 +137,7 @@ class Matcher:
     __repr__ = __str__
 
     def matches(self, entry: Entry[Event]) -> bool:
-        """Say whether the entry fits."""
+        """Return whether the entry fits."""
         return isinstance(entry.event, self.event) and all(
             self._fits(entry, name, value) for name, value in self.wanted.items()
         )

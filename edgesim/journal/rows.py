@@ -157,7 +157,7 @@ def row_of(entry: Entry[Event]) -> Row:
 
 
 def _came_from_peer(event: Event) -> bool:
-    """Say whether what a host tells of a link was its peer's doing: a handshake that it served, a reset that it saw."""
+    """Return whether what a host reports of a link was its peer's doing: a handshake it served, a reset it saw."""
     if isinstance(event, events.TcpClosed):
         return event.how == "reset"
     if isinstance(event, events.ConnectionsRefused):

@@ -11,7 +11,7 @@ from edgesim.journal.entry import Entry
 from edgesim.journal.events import Event, HostStateChanged
 
 CONTEXT: Final = ("step", "host", "fault", "journal")
-"""Kinds that a story keeps though they belong to nobody: without them one cannot see why it went as it did.
+"""Kinds that a story keeps though they have no keys: without them its course cannot be explained.
 
 Of hosts it keeps those that take part in it, and only what became of them after it began."""
 
@@ -80,5 +80,5 @@ class Selection:
 
 
 def is_of(kind: str, names: Sequence[str]) -> bool:
-    """Say whether a kind is one of ``names``, or of the protocol that one of them names."""
+    """Return whether a kind is one of ``names``, or of the protocol that one of them names."""
     return kind in names or kind.partition(".")[0] in names

@@ -146,7 +146,7 @@ class Spool(Sequence[Entry[Event]]):
         return True
 
     def _may_wait(self, size: int) -> bool:
-        """Say whether a line of that many octets may wait in memory; the first one always may."""
+        """Return whether a line of that many octets may wait in memory; the first one always may."""
         waiting = self._waiting
         return not waiting or waiting + size <= self.bounds.held
 

@@ -38,7 +38,7 @@ class Strangers:
         return name
 
     def admits(self, at_ns: int) -> bool:
-        """Say whether there is to be an entry about a stranger at a lab time; count it as left out otherwise."""
+        """Return whether there is to be an entry about a stranger at a lab time; count it as left out otherwise."""
         second = at_ns // SECOND
         if second != self._second:
             self._second, self._entries = second, 0

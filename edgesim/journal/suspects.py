@@ -13,7 +13,7 @@ _NAME = (
 )
 _VALUE = rb"""(?:"((?:[^"\\]|\\.)*)|'([^']*)|([^\s"'<>&,;]+))"""
 _PATTERNS: Final = (
-    # A header, whatever stands around its colon, with the lines that it is folded over.
+    # A header, whatever is around its colon, with the lines that it is folded over.
     re.compile(rb"(?:authorization|cookie2?)[ \t\0]*[:=]?((?:[^\r\n]|\r?\n[ \t]|\r(?!\n))+)", re.IGNORECASE),
     re.compile(rb"\b(?:basic|bearer|negotiate|ntlm)[ \t\r\n]+([A-Za-z0-9+/=_.~-]{4,})", re.IGNORECASE),
     # A field of a form, a query, an attribute, a member of JSON.

@@ -1,4 +1,4 @@
-"""Text for people: nothing in it moves a cursor, changes a colour, hides, or reorders what stands beside it."""
+"""Text for people: nothing in it moves a cursor, changes a colour, hides, or reorders what is beside it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _count(text: str, cells: int) -> int:
 def payload_lines(entry: Entry[Event], *, secrets: bool = False, limit: int | None = None) -> list[str]:
     """Return an entry's payload as lines for people: text where it is UTF-8 text, else a dump of octets.
 
-    Secrets are masked unless ``secrets``. Past ``limit`` characters the rest is told by its size and a digest, so that
+    Secrets are masked unless ``secrets``. Past ``limit`` characters the rest is shown by its size and a digest, so that
     no change goes unseen. So is what the journal does not have.
     """
     payload = present(entry, secrets=secrets).payload

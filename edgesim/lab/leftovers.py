@@ -47,7 +47,7 @@ def left_by(world: World, host: Host) -> list[str]:
 
 
 def unfinished(host: Host) -> list[str]:
-    """Return the business that a host's programs began and have not finished: SIP requests that nobody answered.
+    """Return the business that a host's programs began and have not finished: unanswered SIP requests.
 
     They report it through ``Host.services``: objects with a method ``unfinished()`` that returns lines.
     """
@@ -60,8 +60,8 @@ def unfinished(host: Host) -> list[str]:
 
 
 def unhandled(world: World) -> list[str]:
-    """Return the errors that nobody handled, one text each."""
-    lines = [f"an error that nobody handled: {each}" for each in world.errors()]
+    """Return the unhandled errors, one text each."""
+    lines = [f"an unhandled error: {each}" for each in world.errors()]
     if world.unhandled.count > len(lines):
-        lines.insert(0, f"{world.unhandled.count} errors that nobody handled, the last of which were:")
+        lines.insert(0, f"{world.unhandled.count} unhandled errors, the last of which were:")
     return lines

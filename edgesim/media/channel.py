@@ -1,7 +1,7 @@
 """A channel: two legs, and what comes in by one goes out by the other.
 
 A leg sends to where its packets come from, whatever it was told before ("Cisco Expressway Administrator Guide", on
-media that is latched), and takes packets from nobody else until that peer has been silent for a while.
+media that is latched), and takes packets from no other peer until that peer has been silent for a while.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Leg:
         self._heard = 0.0
 
     def accepts(self, source: Address, now: float) -> bool:
-        """Say whether a packet from there belongs to this leg, and send there from now on."""
+        """Return whether a packet from there belongs to this leg, and send there from now on."""
         if source != self.peer and self.latched and now - self._heard < self._relatch:
             self.flow.refuse()
             return False
@@ -76,7 +76,7 @@ class Channel:
         self.limits = limits
 
     def receive(self, side: Side, packet: bytes, source: Address, now: float) -> list[Output]:
-        """Take a packet; return what is to be sent and told.
+        """Take a packet; return what is to be sent and reported.
 
         An empty packet goes nowhere, for it would be a keep-alive behind the next hop; so does one that is too large,
         and any while the other leg knows no peer.

@@ -36,7 +36,7 @@ class Flow:
         self._next = 0.0
 
     def received(self, octets: int, now: float) -> MediaFlow | None:
-        """Count a packet that came in; the first one, and the first after a silence, is told."""
+        """Count a packet that came in; the first one, and the first after a silence, is reported."""
         self.packets_in += 1
         self.octets_in += octets
         self._last = now

@@ -3,7 +3,7 @@
 Each datagram begins with the number of its channel, four octets in network order, as the multiplexID of ITU-T H.460.19
 (2008, clause 8) does; the media packet follows as it is. What Expressways put there is not public, so this exchange is
 the testbed's own. Nothing behind the number is a keep-alive: C sends it to open the pinhole in the firewall and to keep
-it open, and E returns it as it came. Number 0 is no channel.
+it open, and E returns it as it came. Number 0 is not a channel.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class MediaError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaLimits:
-    """Bounds: octets of one media packet. More than an Ethernet frame holds is no media packet of a call."""
+    """Bounds: octets of one media packet. More than an Ethernet frame holds is not a media packet of a call."""
 
     packet: int = 1500
 

@@ -160,7 +160,7 @@ class Authority:
         validity: Validity = STANDARD,
         strip: Sequence[Usage] = (),
     ) -> x509.Certificate:
-        """Sign a request for somebody else's key and return the certificate. ``strip`` as for `issue`."""
+        """Sign a request for another party's key and return the certificate. ``strip`` as for `issue`."""
         builder = _leaf_builder(request, key, validity, strip, self._entropy)
         builder = builder.issuer_name(self.certificate.subject).add_extension(self._authority_key_id, critical=False)
         return _sign(builder, self.key)

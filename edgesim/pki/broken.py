@@ -34,7 +34,7 @@ class Broken:
 
 
 def broken() -> tuple[Broken, ...]:
-    """Make the set anew. The first one is sound, to compare with."""
+    """Make the set again. The first one is sound, to compare with."""
     return tuple(
         Broken(name=name, defect=defect, effect=effect, identity=make(_sources(name)))
         for name, defect, effect, make in _RECIPES
@@ -88,7 +88,7 @@ _SOUND = expressway_e(FQDN, domains=[DOMAIN])
 
 
 def _long() -> Request:
-    """Return a request whose registration domain stands behind the first 999 characters of the SAN."""
+    """Return a request whose registration domain comes after the first 999 characters of the SAN."""
     others = [f"department-{number:02}.offices.{DOMAIN}" for number in range(1, 31)]
     return expressway_e(FQDN, domains=[*others, DOMAIN])
 
@@ -127,7 +127,7 @@ _RECIPES: tuple[tuple[str, str, str, Callable[[_Sources], Identity]], ...] = (
     ),
     (
         "self-signed",
-        "nobody vouches for it",
+        "no CA signed it",
         "TLS alert unknown_ca unless the certificate itself is trusted",
         lambda at: self_signed(_SOUND, at.entropy),
     ),

@@ -90,7 +90,7 @@ def client_context(
 ) -> PolicyContext:
     """Return a client's context.
 
-    With ``trust`` None the handshake accepts any certificate: judge it afterwards with `edgesim.pki.verify` on
+    With ``trust`` None the handshake accepts any certificate: verify it afterwards with `edgesim.pki.verify` on
     `edgesim.pki.peer_certificates`. ``check_hostname`` False leaves the name to the application, as Expressway does
     that looks for a configured name in the SAN; the policy's names say which others do. ``identity`` is shown if the
     server asks.

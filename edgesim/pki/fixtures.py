@@ -30,7 +30,7 @@ a private root of its own, limited to the lab's domains.
 | `public-intermediate.pem`, `public-intermediate.key.pem` | the public CA's issuing CA, for an Expressway-E below it |
 | `enterprise-root.pem`, `enterprise-root.key.pem` | the company's own root |
 | `enterprise-intermediate.pem`, `enterprise-intermediate.key.pem` | the company's issuing CA: signs all inside |
-| `private-root.pem`, `private-root.key.pem` | a CA that nobody trusts unless told |
+| `private-root.pem`, `private-root.key.pem` | a private CA, trusted only where it is installed |
 | `manufacturing-root.pem`, `manufacturing-root.key.pem` | certifies phones in the factory |
 
 Certificates that are broken on purpose lie in `broken/`; `edgesim certs broken` writes them again.
@@ -46,7 +46,7 @@ kept: each lab mints its own at start.
 
 
 def make() -> Authorities:
-    """Make the test CAs anew from their fixed seed."""
+    """Make the test CAs again from their fixed seed."""
     entropy = Entropy(0, "edgesim test roots")
     company, public_ca = "edgesim test enterprise", "edgesim test public CA"
     root = Authority.root("edgesim TEST Enterprise Root CA", entropy, organization=company)

@@ -68,7 +68,7 @@ PROFILES = {profile.name: profile for profile in (EXPRESSWAY, TOMCAT, CALLMANAGE
 class Request:
     """What a CA is asked to sign: a CSR's content. ``names`` are written as in `edgesim.pki.names`.
 
-    ``full_subject`` takes the place of common name, organization and unit where somebody wrote more than these.
+    ``full_subject`` takes the place of common name, organization and unit where a request had more than these.
     """
 
     common_name: str

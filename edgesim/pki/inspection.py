@@ -1,4 +1,4 @@
-"""What stands in a certificate, as values and in words for people."""
+"""What a certificate contains, as values and in words for people."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 A user is asked to trust their roots, so their keys are really secret, and name constraints keep them to the lab's own
 domains and addresses (RFC 5280, section 4.2.1.10). They are made once and kept in a directory: for each CA a file
 ``....key.pem`` (certificate and key, readable by its owner alone) and a file ``....pem`` (the certificate, to be handed
-out). A lab with other domains gets other roots beside them; nothing replaces a root that somebody trusts, until it is
+out). A lab with other domains gets other roots beside them; nothing replaces a root that users trust, until it is
 over.
 """
 
@@ -30,7 +30,7 @@ from edgesim.world import files
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 CA_DAYS = 3650
 RENEW_DAYS = 30
-"""A CA with fewer days than these left is made anew."""
+"""A CA with fewer days than these left is renewed."""
 
 
 def validity_from(now: datetime, days: int) -> Validity:
@@ -143,11 +143,11 @@ def _kept(
 
 def _load(path: Path, randomness: Randomness, above: tuple[x509.Certificate, ...]) -> Authority:
     if path.is_symlink():
-        raise PkiError(f"{path}: a symbolic link stands where a CA's key belongs; remove it")
+        raise PkiError(f"{path}: there is a symbolic link where a CA's key belongs; remove it")
     if sys.platform != "win32" and stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise PkiError(f"{path}: others can read this CA's key; remove the file, and trust its certificate no longer")
     if files.is_others(str(path)):
-        raise PkiError(f"{path}: this CA's key is somebody else's; remove the file")
+        raise PkiError(f"{path}: this CA's key belongs to another user; remove the file")
     content = path.read_bytes()
     try:
         return Authority.load(content, content, randomness, above=above)

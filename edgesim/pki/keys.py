@@ -82,7 +82,7 @@ def sign_sha1(key: PrivateKey, text: bytes) -> bytes:
 
 
 def signed_sha1(key: PublicKeyTypes, signature: bytes, text: bytes) -> bool:
-    """Say whether ``signature`` is that of the key's owner over ``text``, see `sign_sha1`."""
+    """Return whether ``signature`` is that of the key's owner over ``text``, see `sign_sha1`."""
     try:
         if isinstance(key, rsa.RSAPublicKey):
             key.verify(signature, text, padding.PKCS1v15(), hashes.SHA1())
@@ -107,7 +107,7 @@ def describe(key: PublicKeyTypes) -> str:
 
 
 def too_weak(key: PublicKeyTypes) -> bool:
-    """Say whether OpenSSL refuses a certificate with this key at security level 2."""
+    """Return whether OpenSSL refuses a certificate with this key at security level 2."""
     if isinstance(key, rsa.RSAPublicKey):
         return key.key_size < LEAST_RSA
     return isinstance(key, ec.EllipticCurvePublicKey) and key.key_size < LEAST_EC

@@ -122,7 +122,7 @@ def common_name_of(certificate: x509.Certificate | x509.CertificateSigningReques
 
 
 def matches(wanted: str, present: str) -> bool:
-    """Say whether a name in a certificate covers the name wanted.
+    """Return whether a name in a certificate covers the name wanted.
 
     DNS names compare without regard to case; a wildcard stands for exactly one whole leftmost label (RFC 9525, section
     6.3). Addresses compare by value. In an SRV name the service compares exactly, the domain as a DNS name.

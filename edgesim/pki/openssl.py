@@ -1,6 +1,6 @@
 """TLS by OpenSSL through pyOpenSSL, with the product's own judgement of certificates inside the handshake.
 
-Python's ``ssl`` judges dates by the machine's clock, always checks the extended key usage, and has no say in the middle
+Python's ``ssl`` checks dates by the machine's clock, always checks the extended key usage, and has no say in the middle
 of a handshake: an application that refuses a certificate afterwards sends no alert. Here OpenSSL's verification asks
 a `Policy`, and answers the peer with the alert that fits.
 
@@ -57,7 +57,7 @@ else:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """Everything about a context that does not depend on who judges: two hosts with one setup share OpenSSL's part.
+    """Everything about a context that does not depend on the policy: two hosts with one setup share OpenSSL's part.
 
     ``asks`` and ``requires`` are about the peer's certificate; a client requires the server's where it verifies.
     """
@@ -112,7 +112,7 @@ def openssl_context(setup: Setup) -> SSL.Context:
 
 
 class PolicyContext(_Context):
-    """A context whose ``policy`` judges. ``check_hostname``: the server's certificate must be for the name connected to
+    """A context whose ``policy`` decides. ``check_hostname``: the server's certificate must be for the name dialled
     (or for one of the policy's names, which count on both sides).
     """
 
@@ -144,7 +144,7 @@ class PolicyContext(_Context):
 
 
 class Verification:
-    """What one handshake is judged by, and what came of it."""
+    """What decides about one handshake, and what came of it."""
 
     __slots__ = ("asks", "clock", "depth", "names", "policy", "problem", "refusal")
 
@@ -155,9 +155,9 @@ class Verification:
         self.asks = asks
         self.refusal: Refusal | None = None
         self.depth = 0
-        """Where in the chain the certificate stands that was judged last: 0 is the peer's own."""
+        """Where in the chain the certificate is that was checked last: 0 is the peer's own."""
         self.problem: Exception | None = None
-        """What broke while judging."""
+        """What broke while deciding."""
 
     def refuses(self, certificate: crypto.X509, error: int, depth: int) -> Refusal | None:
         """Return why a certificate is refused, if it is."""
@@ -202,7 +202,7 @@ class OpenSslEngine:
     # ---- octets
 
     def handshake(self) -> bool:
-        """Go on with the handshake. Raises `ssl.SSLCertVerificationError`, `ssl.SSLError`, and what a judge raises."""
+        """Go on with the handshake. Raises `ssl.SSLCertVerificationError`, `ssl.SSLError`, and what a policy raises."""
         verification = self._verification
         if verification is None:
             return True
@@ -364,7 +364,7 @@ class OpenSslEngine:
 
 
 _verifying: dict[Any, Verification] = {}
-"""What a handshake that goes on right now is judged by, by OpenSSL's pointer, with which it asks."""
+"""What a handshake that goes on right now is decided by, by OpenSSL's pointer, with which it asks."""
 
 
 @_ffi.callback("int (*)(int, X509_STORE_CTX *)")  # type: ignore[untyped-decorator]  # cffi has no types

@@ -45,7 +45,7 @@ Check = Callable[[x509.Certificate, int, int], Refusal | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How certificates of peers are judged.
+    """How certificates of peers are verified.
 
     ``clock`` is whose dates count (None: the machine's). ``names`` are those of which one must be in the SAN, with any
     kind that `edgesim.pki.names` knows (None: the server name that a client connects to, where its context checks
@@ -93,5 +93,5 @@ def wrong_name(certificate: x509.Certificate, names: Sequence[str]) -> Refusal |
 
 
 def is_address(name: str) -> bool:
-    """Say whether a name is an IP address."""
+    """Return whether a name is an IP address."""
     return qualified(name).startswith("IP:")

@@ -24,7 +24,7 @@ class Upload:
     restarted: list[str] = field(default_factory=list)
 
     def counts(self, services: Sequence[str]) -> bool:
-        """Say whether all of these were restarted since."""
+        """Return whether all of these were restarted since."""
         return all(each in self.restarted for each in services)
 
 

@@ -1,7 +1,7 @@
 """Verification that explains itself: the same judgement as OpenSSL's (RFC 5280, section 6; RFC 9525), with its reasons.
 
 Independent of any handshake: a readiness check, a client that prompts, or a test asks what would be wrong, and gets all
-of it, where a handshake ends with the first. Dates are judged at the time given.
+of it, where a handshake ends with the first. Dates are checked at the time given.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def verify(
     partial_chain: bool = False,
     limit: int | None = None,
 ) -> Verification:
-    """Judge a peer's certificate as a verifier with the store ``trust`` would, and say why.
+    """Check a peer's certificate as a verifier with the store ``trust`` would, and say why.
 
     ``presented`` are the certificates that the peer sent with its leaf. One of ``names`` must be in the SAN (none
     given: no check). ``usage`` is what the leaf is shown for. ``at`` is when (None: dates do not count).

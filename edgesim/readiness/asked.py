@@ -90,5 +90,5 @@ def field_of(deployment: Deployment, view: View, name: str, kind: str) -> tuple[
 
 
 def lacking(part: str) -> Test:
-    """Return a condition on a DNS answer: ``part`` stands in none of its records."""
+    """Return a condition on a DNS answer: none of its records contains ``part``."""
     return Test(f"lacking {part!r}", lambda found: not any(part.lower() in text.lower() for text in found))

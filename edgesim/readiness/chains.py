@@ -1,6 +1,6 @@
 """Certificates as a deployment describes them: who signed what, what is sent, what a verifier lacks, which names.
 
-A peer sends its own certificate alone unless told otherwise, so that whoever verifies it needs the CAs between it and a
+A peer sends its own certificate alone by default, so that whoever verifies it needs the CAs between it and a
 root in a store of its own. Source: Cisco, "Configure and Troubleshoot Collaboration Edge (MRA) Certificates (213872)".
 """
 
@@ -15,7 +15,7 @@ from edgesim.pki.names import first_match, qualified, within
 SIGNED_BY = {"enterprise": "enterprise-issuing", "enterprise-root": "enterprise"}
 """The CA that signs, by the name that stores hold it under, where that differs from the signer's name."""
 ABOVE = {"public-issuing": "public", "enterprise-issuing": "enterprise"}
-"""Who signed the certificate of a CA that is no root."""
+"""Who signed the certificate of a CA that is not a root."""
 WORDS = {
     "public": "the public root CA",
     "public-issuing": "the public intermediate CA",
@@ -55,7 +55,7 @@ class Chain:
 
     @property
     def self_signed(self) -> bool:
-        """Whether nobody else signed the certificate."""
+        """Whether the certificate is self-signed."""
         return self.certificate.signed_by == "self-signed"
 
     @property
@@ -76,7 +76,7 @@ def itself(certificate: Certificate) -> str:
 
 
 def has(deployment: Deployment, certificate: Certificate, *wanted: str) -> bool:
-    """Say whether one of the names is in a certificate, as far as a product reads its SAN."""
+    """Return whether one of the names is in a certificate, as far as a product reads its SAN."""
     limit = deployment.defaults.tls.san_limit_characters
     names = within((qualified(name) for name in certificate.names), limit)
     return first_match([qualified(name) for name in wanted], names) is not None

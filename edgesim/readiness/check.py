@@ -13,7 +13,7 @@ from edgesim.readiness.together import together
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reported:
-    """A finding with its rule, and where in the file it stands (None: the deployment came from no file)."""
+    """A finding with its rule, and where it is in the file (None: the deployment came from no file)."""
 
     rule: Rule
     finding: Finding

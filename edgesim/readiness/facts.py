@@ -176,7 +176,7 @@ def no_uds(deployment: Deployment, domain: str) -> Prediction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UcNode:
-    """A node of a cluster that was added on Expressway-C: where it stands, and how System > Server lists it."""
+    """A node of a cluster that was added on Expressway-C: where it is, and how System > Server lists it."""
 
     at: FieldPath
     product: str
@@ -239,7 +239,7 @@ def undiscovered(deployment: Deployment, node: UcNode, problem: str, among: Sequ
     """Predict what follows where Expressway-C cannot even ask a node; ``among`` are all of which that is so.
 
     Without its publisher nothing of a cluster is discovered, nor is anything said of its other nodes: without Unified
-    CM nobody is authenticated, without IM and Presence the allow list has no place to log in to chat.
+    CM no user is authenticated, without IM and Presence the allow list has no place to log in to chat.
     """
     if any(other.publisher and other.at[:2] == node.at[:2] for other in among if other is not node):
         return None

@@ -148,7 +148,7 @@ def _tunnel_down(scene: Scene) -> tuple[Matcher, ...]:
     return (
         _blocked(scene, scene.cores, scene.deployment.ssh_tunnel.port),
         SshTunnel(node=scene.cores, state="failed"),
-        # The zone stands all the same.
+        # The zone is up all the same.
         ZoneState(
             node=scene.cores, zone=scene.deployment.traversal_zone.name, state=scene.deployment.defaults.links.active
         ),
@@ -193,8 +193,8 @@ ROWS: tuple[Row, ...] = (
     Row(
         flow="edge-https",
         wall="external",
-        sees="nobody outside signs in: connections to E:8443 get no answer (HOST_UNREACHABLE_ERROR); who is signed in "
-        "keeps phone and chat until the next request over HTTPS",
+        sees="no user outside can sign in: connections to E:8443 get no answer (HOST_UNREACHABLE_ERROR); who is signed "
+        "in keeps phone and chat until the next request over HTTPS",
         cells={
             Service.EDGE_CONFIGURATION: Cell(
                 text="no answer from E:8443", shows=_client_blocked(lambda lab: lab.defaults.ports.edge_https)
@@ -227,7 +227,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         flow="edge-media",
         wall="external",
-        sees="calls connect, and nobody hears or sees the other: media of clients outside does not reach E",
+        sees="calls connect, and there is no audio or video: media of clients outside does not reach E",
         cells={Service.MEDIA: Cell(text="packets to E are lost", shows=_media_blocked)},
     ),
     Row(
@@ -241,8 +241,8 @@ ROWS: tuple[Row, ...] = (
     Row(
         flow="ssh-tunnel",
         wall="internal",
-        sees="nobody outside signs in: every HTTPS request gets 502 Next Hop Connection Failed, while the traversal "
-        "zone is active; who is signed in keeps phone and chat until the next request over HTTPS",
+        sees="no user outside can sign in: every HTTPS request gets 502 Next Hop Connection Failed, while the "
+        "traversal zone is active; who is signed in keeps phone and chat until the next request over HTTPS",
         link=_tunnel_down,
         link_text="SSH tunnel failed; traversal zone Active",
         cells={
@@ -263,7 +263,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         flow="traversal-media",
         wall="internal",
-        sees="calls connect, and nobody hears or sees the other: media does not get from C to E",
+        sees="calls connect, and there is no audio or video: media does not get from C to E",
         link=_no_pinhole,
         link_text="no pinhole from C to E",
         cells={Service.MEDIA: Cell(text="packets end at E")},

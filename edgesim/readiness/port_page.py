@@ -58,7 +58,7 @@ flow.
 `mra.media_probe: {to: inside-1}` sets one channel up by configuration: from a client to E's first media ports, over the
 multiplexed ports to C, and on to UDP 20000 and 20001 of an inside host. In a scenario `await lab.media_path(alice)`
 opens both ends. C opens the way with a keep-alive, repeats it as often as the traversal zone's probes go, and the
-journal tells when it is open or failed; packets are told as flows (`MediaFlow`), never one by one. What Expressways put
+journal says when it is open or failed; packets are reported as flows (`MediaFlow`) only. What Expressways put
 on the multiplexed ports is not public: here each datagram begins with its channel's number, as in ITU-T H.460.19.
 """
 

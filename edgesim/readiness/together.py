@@ -100,7 +100,7 @@ def _place(deployment: Deployment, matcher: Matcher) -> int:
 
 
 def _of_clients(deployment: Deployment, matcher: Matcher) -> bool:
-    """Say whether an entry that fits is one of a client's machine."""
+    """Return whether an entry that fits is one of a client's machine."""
     node = matcher.wanted.get("node")
     fits = node.holds if isinstance(node, Test) else (lambda name: node is None or name == node)
     return any(fits(machine.name) for machine in deployment.clients)

@@ -153,7 +153,7 @@ def scenario(
     otherwise). ``mutations`` are changes under which the scenario must turn red. ``without`` are hosts that are not
     started. ``breaks`` are the readiness rules that `edgesim check` reports for this deployment, all of them; the story
     awaits each one's prediction with `Lab.symptom`. ``limit`` is the longest it may take, in seconds of lab time.
-    ``strict`` false allows errors that nobody handled. ``pins`` are what seeds do not decide in this scenario, see
+    ``strict`` false allows unhandled errors. ``pins`` are what seeds do not decide in this scenario, see
     `edgesim.deployment.plan.network.NetworkPlan.pinned`: for a story about that very latency, order or choice.
     """
 

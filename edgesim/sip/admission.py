@@ -128,6 +128,6 @@ def check_uri(uri: str, schemes: Collection[str]) -> int | None:
 
 
 def hops_left(request: Request) -> int | None:
-    """Return Max-Forwards, None where there is none. Raises `SipProtocolError` for what is no number up to 255."""
+    """Return Max-Forwards, None where there is none. Raises `SipProtocolError` for what is not a number up to 255."""
     text = request.get("Max-Forwards")
     return None if text is None else number(text, MAX_HOPS, "Max-Forwards")

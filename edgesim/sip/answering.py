@@ -47,7 +47,7 @@ class Answers:
         return self.make(request, 100)
 
     def _session(self, request: Request) -> tuple[tuple[str, str], ...]:
-        """Return the Session-ID of a box that is no party to the session: none of its own, the sender's as remote."""
+        """Return the Session-ID of a box that is not in the session: none of its own, the sender's as remote."""
         match = _SESSION.match(request.get("Session-ID") or "")
         return (("Session-ID", f"{NO_SESSION};remote={match.group()}"),) if match else ()
 

@@ -1,7 +1,7 @@
 """Digest authentication for SIP (RFC 2617, RFC 3261, 22; RFC 7616 for SHA-256): challenges, nonces, answers.
 
 Sans-IO: whoever calls gives the time in seconds and the stream of randomness. A server that challenges need not be
-the one that knows passwords (Expressway-E asks Expressway-C), so nonces and answers are judged separately.
+the one that knows passwords (Expressway-E asks Expressway-C), so nonces and answers are checked separately.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _HASHES = {"md5": "md5", "sha-256": "sha256"}
 
 
 class DigestResult(Enum):
-    """How a server judges credentials."""
+    """What a check of credentials found."""
 
     GRANTED = "granted"
     WRONG = "wrong response"
@@ -103,7 +103,7 @@ class DigestCredentials:
         return _hash(self.algorithm, f"{ha1}:{middle}:{ha2}")
 
     def check(self, method: str, ha1: str) -> DigestResult:
-        """Say whether the answer is that of the holder of ``ha1``; nonces are judged by `Nonces`."""
+        """Return whether the answer is that of the holder of ``ha1``; nonces are checked by `Nonces`."""
         if self.algorithm not in _HASHES or self.qop not in (None, "auth"):
             return DigestResult.INCOMPLETE
         expected = self.expected(method, ha1).encode()
@@ -218,7 +218,7 @@ class Nonces:
         )
 
     def check(self, credentials: DigestCredentials, now: float) -> DigestResult:
-        """Judge the nonce and its count; a granted use is remembered, so that the same count is a replay later."""
+        """Check the nonce and its count; a granted use is remembered, so that the same count is a replay later."""
         nonce = credentials.nonce
         made = self._made(nonce)
         if made is None:

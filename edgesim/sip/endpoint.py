@@ -315,7 +315,7 @@ class SipEndpoint:
 
     def unfinished(self) -> list[str]:
         """Return the requests received that had no final response yet, one line each."""
-        return [f"a request that nobody answered: {request!r}" for request in self.layer.unanswered()]
+        return [f"an unanswered request: {request!r}" for request in self.layer.unanswered()]
 
     # ---- asking
 
@@ -475,7 +475,7 @@ class SipEndpoint:
             connection.send_now(answer)
 
     def got_garbage(self, error: MalformedMessage, connection: Connection) -> None:
-        """Octets that are no message: answer if anything can be, and close a stream whose framing is lost."""
+        """Octets that are not a message: answer if anything can be, and close a stream whose framing is lost."""
         answer = None
         if error.request is not None and error.status is not None:
             answer = self.answer(error.request, error.status)

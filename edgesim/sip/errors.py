@@ -1,4 +1,4 @@
-"""What can go wrong in SIP, remote errors told apart from local ones."""
+"""What can go wrong in SIP, remote errors distinguished from local ones."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Feed octets with `Framer.receive`, take events with `Framer.next_event` until it returns None. A message needs
 Content-Length on a stream (RFC 3261, 18.3); between messages may stand CRLF keep-alives (RFC 5626, 4.4.1) and, where
-both sides agreed, STUN messages, told apart by their first two bits and the magic cookie (RFC 5389, 6). After an
+both sides agreed, STUN messages, distinguished by their first two bits and the magic cookie (RFC 5389, 6). After an
 error the framer is dead, as the place where the next message begins is unknown; but for a message whose start line
 alone is at fault (``framed``): it is passed over, up to the end that its Content-Length gives.
 """
@@ -55,7 +55,7 @@ class SipLimits:
 
 
 def fits(message: Request | Response, limits: SipLimits) -> bool:
-    """Say whether a peer with these limits takes a message: what we add on the way can make it too long for one."""
+    """Return whether a peer with these limits takes a message: what we add on the way can make it too long for one."""
     octets = bytes(message)
     lines = octets.count(b"\r\n", 0, octets.index(b"\r\n\r\n"))
     return len(octets) <= limits.message and lines <= limits.header_lines

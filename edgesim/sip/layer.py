@@ -1,6 +1,6 @@
 """The transaction layer of one endpoint: it carries out what its transactions put out, and keeps their one timer.
 
-It stands between the connections and the transaction users (RFC 3261, 5): whoever asks is a `ClientUser`, whoever
+It is between the connections and the transaction users (RFC 3261, 5): whoever asks is a `ClientUser`, whoever
 answers gets requests through ``deliver`` and answers through `TransactionLayer.respond`, now or later.
 """
 
@@ -214,7 +214,7 @@ class TransactionLayer:
                     self._report(user, output)
 
     def _report(self, user: ClientUser, output: Output) -> None:
-        """Tell a user; what it does about it is no matter of the transactions, which go on."""
+        """Notify a user; the transactions go on, whatever it does."""
         response: Response | None = None
         try:
             match output:

@@ -26,7 +26,7 @@ def server_key(message: Request | Response, method: str | None = None) -> Key:
     """Return what a request, or the response to it, is matched by (RFC 3261, 17.2.3); ACK finds its INVITE.
 
     Call-ID, CSeq and the tag in From count beside the branch: a branch may say nothing (that of RFC 2543, or the magic
-    cookie alone), and what it cannot tell apart is no retransmission.
+    cookie alone), and what it cannot tell apart is not a retransmission.
     """
     via = message.top_via
     cseq = message.cseq
@@ -100,9 +100,9 @@ class Transactions:
         return transaction, outputs
 
     def room(self, request: Request) -> bool:
-        """Say whether a request can be taken; for a new one, an old one that is answered may be forgotten.
+        """Return whether a request can be taken; for a new one, an old one that is answered may be forgotten.
 
-        A retransmission of a forgotten request is new, and gets its answer anew.
+        A retransmission of a forgotten request is new, and is answered again.
         """
         if len(self.servers) < self.limit or request.method == "ACK" or server_key(request) in self.servers:
             return True

@@ -1,4 +1,4 @@
-"""Lossless SIP messages: a start line, raw header lines, a body; values are parsed when somebody asks.
+"""Lossless SIP messages: a start line, raw header lines, a body; values are parsed on demand.
 
 A proxy edits only the lines that it must. Every other line is kept as the octets that arrived, with its spelling, its
 compact name, its spacing and its folds, and goes out the same. Names are compared in canonical form: without regard to

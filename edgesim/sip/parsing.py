@@ -1,6 +1,6 @@
 """Octets to messages: start lines, header lines, datagrams, and what is left of a request that is broken.
 
-Two kinds of fault are told apart. Where the header lines are sound and only the start line is at fault, Content-Length
+Two kinds of fault are distinguished. Where the header lines are sound and only the start line is wrong, Content-Length
 still says where the message ends: the one message is lost, and a stream goes on. Where the lines themselves are
 damaged, two machines may disagree about the end, and the framing is lost.
 
@@ -25,7 +25,7 @@ _QUOTED = re.compile(rb'"(?:[^"\\\0]|\\.)*"', re.DOTALL)
 
 
 class MalformedMessage(SipProtocolError):
-    """Octets are no message.
+    """Octets are not a message.
 
     ``request`` is as much of the offending request as an answer needs, or None. ``data`` is the offending input, as far
     as it was kept. ``head`` has the header lines of a message whose start line alone is at fault. ``framed`` says that
@@ -87,7 +87,7 @@ def parse_head(head: bytes, *, max_lines: int = MAX_LINES) -> Request | Response
 
 
 def _bare_nul(lines: list[bytes]) -> bool:
-    """Say whether a NUL stands anywhere but behind a backslash in a quoted string (RFC 3261, 25.1: quoted-pair)."""
+    """Return whether a NUL stands anywhere but behind a backslash in a quoted string (RFC 3261, 25.1: quoted-pair)."""
     return any(b"\0" in line and b"\0" in _QUOTED.sub(b"", line) for line in lines)
 
 
@@ -106,7 +106,7 @@ def _slow_name(line: bytes) -> str:
 
 
 def is_sip(start: bytes) -> bool:
-    """Say whether a start line is one of SIP, sound or not: its first or its last word names the protocol."""
+    """Return whether a start line is one of SIP, sound or not: its first or its last word names the protocol."""
     return start[:4].upper() == b"SIP/" or start.rstrip(b" \t").rpartition(b" ")[2][:4].upper() == b"SIP/"
 
 
@@ -114,7 +114,7 @@ def parse_start(start: bytes) -> Request | Response:
     """Parse a start line alone into a message without headers.
 
     Raises `SipProtocolError`: 505 for another version, 400 for a request line that is malformed otherwise; a status
-    line, and what is no start line of SIP, get no answer.
+    line, and what is not a start line of SIP, get no answer.
     """
     if not is_sip(start):
         raise SipProtocolError("not a SIP message", status=None)

@@ -1,6 +1,6 @@
 """What an Expressway changes in a message that it forwards, one function a change; every other line stays as it is.
 
-How the whole is written anew then is in `edgesim.sip.rewriting`.
+How the whole is rewritten then is in `edgesim.sip.rewriting`.
 
 Sources: RFC 3261, 16 (with RFC 3327 for Path, RFC 5393 for loops); the shapes of the values are those in Cisco's
 "How Phone Services Failover works for Jabber 14 over MRA" (217244), "MRA phone services failing due to source IP
@@ -115,7 +115,7 @@ def push_via(request: Request, hop: Hop, *, branch: str, proxy_call_id: str) -> 
 def stamp_via(request: Request, source: tuple[str, int], hop: Hop) -> None:
     """Note in the top Via where the request came from: ``received``, ``rport``, ``ingress-zone``, ``ingress-zone-id``.
 
-    The parameters go to the end; an ``rport`` that the sender wrote is filled where it stands, unless it stands last.
+    The parameters go to the end; an ``rport`` that the sender wrote is filled in place, unless it is the last.
     What the sender wrote into the others is dropped: they are this hop's word.
     """
     address, port = source
@@ -145,7 +145,7 @@ def _name_of(parameter: str) -> str:
 def clamp_hops(request: Request, hop_count: int) -> int:
     """Count Max-Forwards down and clamp it to a zone's hop count; return the new value.
 
-    Raises `ProxyRefusal` (483) at zero, `SipProtocolError` for a value that is no number.
+    Raises `ProxyRefusal` (483) at zero, `SipProtocolError` for a value that is not a number.
     """
     left = hops_left(request)
     if left is None:
@@ -246,7 +246,7 @@ _remembered = lru_cache(REMEMBERED)(_rewritten)
 
 
 def announces_adaptive(request: Request) -> bool:
-    """Say whether a client can change its path: ``AR_SK`` in ``x-cisco-mra-ha`` of a Contact, or in Supported."""
+    """Return whether a client can change its path: ``AR_SK`` in ``x-cisco-mra-ha`` of a Contact, or in Supported."""
     if any(tag.lower() == ADAPTIVE.lower() for tag in request.values("Supported")):
         return True
     return any("AR_SK" in (contact.parameters.get(ABILITIES) or "").split(",") for contact in request.contacts)

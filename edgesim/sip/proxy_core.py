@@ -356,7 +356,7 @@ class ProxyCore:
 
 
 def best_of(refusals: list[Refusal]) -> Refusal:
-    """Choose among final responses that are no success, and add to a challenge those of the others.
+    """Choose among final responses other than 2xx, and add to a challenge those of the others.
 
     RFC 3261, 16.7, steps 6 and 7: one of class 6 if there is any, else one of the lowest class; of class 4 first what
     says how to ask again, of class 5 last a 503.

@@ -48,7 +48,7 @@ class ResponseContext:
 
 
 Refusal = tuple[Response, bool]
-"""A final response that is no success, without our Via, and whether we made it ourselves."""
+"""A final response other than 2xx, without our Via, and whether we made it ourselves."""
 
 
 class BranchUser(Protocol):
@@ -179,7 +179,7 @@ class Waiting:
         self._arm()
 
     def renew(self, branch: Branch) -> None:
-        """Set timer C anew."""
+        """Set timer C again."""
         if branch.counted:
             branch.at = self._loop.time()
             self._branches.move_to_end(branch.key)

@@ -1,4 +1,4 @@
-"""How an Expressway writes a message that it sends on: anew, in an order of its own.
+"""How an Expressway writes a message that it sends on: in an order of its own.
 
 Public captures of what E and C sent show one order of headers whoever had made the message, a value a line in Via,
 Route and Record-Route, the values of other lists joined in one line, and no blanks where none are needed
@@ -56,7 +56,7 @@ def as_received(message: M) -> M:
 
 
 class Rewriter:
-    """Writes messages anew.
+    """Rewrites messages.
 
     ``order`` names the headers in the order in which they are written, with `OTHERS` where all else goes; ``apart`` are
     the lists that get a line for each value.

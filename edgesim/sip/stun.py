@@ -138,7 +138,7 @@ class StunMessage:
         )
 
     def unknown(self) -> tuple[int, ...]:
-        """Return the comprehension-required attributes that nobody here understands (RFC 5389, 7.3.1)."""
+        """Return the comprehension-required attributes that are not understood here (RFC 5389, 7.3.1)."""
         return tuple(kind for kind, _ in self.attributes if kind < 0x8000 and kind not in _KNOWN)
 
 

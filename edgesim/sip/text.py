@@ -76,7 +76,7 @@ def same_host(host: str) -> str:
 def same_user(user: str) -> str:
     """Return the form in which user parts are compared: every escape taken off (RFC 3261, 10.3, step 5; 19.1.4).
 
-    The case of a user part counts. Octets that are not UTF-8 become surrogate escapes; what is no escape stays.
+    The case of a user part counts. Octets that are not UTF-8 become surrogate escapes; what is not an escape stays.
     """
     if "%" not in user:
         return user

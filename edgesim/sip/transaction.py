@@ -143,7 +143,7 @@ class ClientTransaction(Transaction):
     def __init__(self, key: Key, request: Request, *, reliable: bool, timers: Timers, user: Any = None) -> None:
         super().__init__(key, request, reliable=reliable, timers=timers, user=user)
         self.ack: Request | None = None
-        """The ACK to a final response that is no success."""
+        """The ACK to a final response other than 2xx."""
         self.cancelling = False
         """Whether its user wants no answer any more."""
 
@@ -243,7 +243,7 @@ def deliver(transaction: Transaction, message: Message | None) -> None:
 
 
 def acknowledge(transaction: Transaction, message: Message | None) -> None:
-    """Acknowledge a final response that is no success (RFC 3261, 17.1.1.3); each time with the same ACK."""
+    """Acknowledge a final response other than 2xx (RFC 3261, 17.1.1.3); each time with the same ACK."""
     assert isinstance(transaction, ClientTransaction) and isinstance(message, Response)
     if transaction.ack is None:
         transaction.ack = ack_for(transaction.request, message)
@@ -323,7 +323,7 @@ def time_out(transaction: Transaction, message: Message | None) -> None:
 
 
 def fail(transaction: Transaction, message: Message | None) -> None:
-    """Tell the user that the transport failed."""
+    """Report to the user that the transport failed."""
     transaction.out.append(TransportFailed())
 
 

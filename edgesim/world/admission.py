@@ -38,8 +38,8 @@ class Limits:
 
     A lab sets them from its deployment. ``total`` is None where nothing bounds it but the ports. ``waiting``
     connections may wait for the rate at a time (live world). A TLS handshake may take ``handshake_s`` where its
-    listener says nothing else. Refusals are told at most every ``told_every_s`` seconds for each port and reason; at
-    most ``blocks`` addresses are blocked at a time, the oldest block ends early.
+    listener says nothing else. Refusals are reported every ``report_every_s`` seconds at most for each port and reason;
+    at most ``blocks`` addresses are blocked at a time, the oldest block ends early.
     """
 
     per_port: int
@@ -84,7 +84,7 @@ class Block:
     dropped: int = 0
 
     def holds(self, port: int) -> bool:
-        """Say whether it is about a port of the host."""
+        """Return whether it is about a port of the host."""
         return self.ports is None or port in self.ports
 
 
@@ -110,7 +110,7 @@ class Admission:
         self._rates: dict[tuple[str, int], Rates] = {}
         self._watchers: dict[str, list[Callable[[Block], None]]] = {}
         self.on_block: Callable[[Block], None] = lambda _: None
-        """What a world does with a connection that stands when its peer is blocked without silence."""
+        """What a world does with an established connection when its peer is blocked without silence."""
         self._reported: dict[tuple[str, int, Refusal], tuple[int, int]] = {}
 
     # ---- connections
@@ -143,7 +143,7 @@ class Admission:
         return None
 
     def within_rate(self, host: str, port: int, source: Address, *, caller: str | None) -> bool:
-        """Say whether a new connection is within the rate that its port takes, and count it if so."""
+        """Return whether a new connection is within the rate that its port takes, and count it if so."""
         rate = self._rates.get((host, port))
         if rate is None or caller in self.products or rate.take(source[0], self._now()):
             return True
@@ -257,7 +257,7 @@ class Admission:
         return made
 
     def watch(self, host: str, reported: Callable[[Block], None]) -> None:
-        """Have ``told`` called with each block of a host that begins or ends, until its life does."""
+        """Have ``reported`` called with each block of a host that begins or ends, until its life does."""
         self._watchers.setdefault(host, []).append(reported)
 
     def unwatch(self, host: str, reported: Callable[[Block], None]) -> None:
@@ -282,14 +282,14 @@ class Admission:
         return tuple(self._blocks.values())
 
     def silenced(self, host: str, address: str, port: int) -> bool:
-        """Say whether what an address sends to a port of a host is lost without a word."""
+        """Return whether what an address sends to a port of a host is lost without a word."""
         if not self._blocks:
             return False
         block = self._blocked(host, address, port)
         return block is not None and block.silent
 
     def blocked(self, host: str, address: str, port: int) -> bool:
-        """Say whether an address may not reach a port of a host."""
+        """Return whether an address may not reach a port of a host."""
         return bool(self._blocks) and self._blocked(host, address, port) is not None
 
     def _blocked(self, host: str, address: str, port: int) -> Block | None:
@@ -336,11 +336,11 @@ class Admission:
     # ---- telling
 
     def turned_away(self, host: str, port: int, source: Address) -> None:
-        """Count a stranger's connection that a firewall would have stopped and that is not told by itself."""
+        """Count a stranger's connection that a firewall would have stopped and that is not reported by itself."""
         self._refuse(host, port, source, Refusal.FIREWALL)
 
     def _refuse(self, host: str, port: int, source: Address, why: Refusal) -> None:
-        """Count a refusal; tell of the first, and then of how many there were, every now and then."""
+        """Count a refusal; report the first, and then how many there were, every now and then."""
         key, now = (host, port, why), self._now()
         self.refused[key] += 1
         last, counted = self._reported.get(key, (0, 0))

@@ -78,7 +78,7 @@ class HostState(Enum):
 
     @property
     def dead(self) -> bool:
-        """Whether the machine itself is off: nobody, not even its kernel, answers."""
+        """Whether the machine itself is off: not even its kernel answers."""
         return self in (HostState.OFF, HostState.POWERED_OFF)
 
 
@@ -226,7 +226,7 @@ class PathControl(Protocol):
         """Return whom a peer's address and port mean to ``host`` behind translation, None where nobody translates."""
 
     def cut(self, source: str, target: str) -> bool:
-        """Say whether nothing gets from ``source`` to ``target``."""
+        """Return whether nothing gets from ``source`` to ``target``."""
 
     def partition(self, one: str, other: str, *, both_ways: bool = True) -> None:
         """Cut the path from one host to another."""
@@ -252,7 +252,7 @@ class World(ABC):
     admission: Admission
     """Who may connect to the hosts, and how much of it each may have."""
     unhandled: UnhandledErrors
-    """Errors of the loop, of tasks and of callbacks that nobody handled."""
+    """Unhandled errors of the loop, of tasks and of callbacks."""
 
     @abstractmethod
     def run(self, work: Coroutine[Any, Any, T]) -> T:

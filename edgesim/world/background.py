@@ -34,7 +34,7 @@ class Job(Generic[T]):
 
     @property
     def age(self) -> float:
-        """Seconds since somebody asked for it."""
+        """Seconds since it was asked for."""
         return time.monotonic() - self._since
 
     def wait(self, seconds: float) -> bool:

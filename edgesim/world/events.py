@@ -1,4 +1,4 @@
-"""What a world tells its observers: facts about hosts, sockets, TLS and faults, as they happen.
+"""What a world reports to its observers: facts about hosts, sockets, TLS and faults, as they happen.
 
 The journal turns each into an entry. Addresses are ``(address, port)`` pairs as the sockets carry them.
 """
@@ -83,7 +83,7 @@ class TlsFailed(WorldEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirewallBlocked(WorldEvent):
-    """A firewall ended a flow from ``host`` (a name, or a stranger's address): told once for each flow.
+    """A firewall ended a flow from ``host`` (a name, or a stranger's address): reported once for each flow.
 
     ``rule`` is the text of what decided, ``verdict`` is ``drop`` or ``reject``; ``zone`` is where the flow came from,
     ``source`` its address and port as the firewall saw them, ``remote`` those that the host dialled.
@@ -124,7 +124,7 @@ class FaultFired(WorldEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionsRefused(WorldEvent):
-    """``host`` refused connections to one of its ports: ``count`` since it was last told; ``remote`` made the last.
+    """``host`` refused connections to one of its ports: ``count`` since the last report; ``remote`` made the last.
 
     ``reason`` is a value of `edgesim.world.admission.Refusal`.
     """
@@ -159,7 +159,7 @@ class AddressUnblocked(WorldEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorUnhandled(WorldEvent):
-    """Code of ``host`` (``lab`` where it is not known whose) raised an error that nobody handled: a mistake of ours."""
+    """Code of ``host`` (``lab`` where it is not known whose) raised an unhandled error: a mistake of ours."""
 
     message: str
     error: str

@@ -44,7 +44,7 @@ class Selector:
     contains: bytes | None = None
 
     def matches(self, flow: Flow, data: bytes | None = None) -> bool:
-        """Say whether the flow (and the data, for rules about content) is meant."""
+        """Return whether the flow (and the data, for rules about content) is meant."""
         return (
             (self.source is None or flow.source == self.source)
             and (self.target is None or flow.target == self.target)
@@ -181,7 +181,7 @@ class FaultTable:
         self._rules[number] = fault
 
     def remove(self, number: int) -> None:
-        """Lift a rule; lifting one that is gone already is no error."""
+        """Lift a rule; lifting one that is gone already is not an error."""
         if self._rules.pop(number, None) is not None:
             self._budgets.forget(number)
 

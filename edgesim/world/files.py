@@ -16,7 +16,7 @@ def open_private(path: str) -> int:
     """Return the descriptor of an empty file with mode 0600, to read and write.
 
     Raises `OSError`: also where the name is a symbolic link, a further hard link of some file, a pipe, which would
-    keep us waiting for its other end, or somebody else's.
+    keep us waiting for its other end, or another user's.
     """
     descriptor = _open(path)
     try:
@@ -48,20 +48,20 @@ def read_private(path: str, most: int) -> bytes:
 def private_folder(path: str) -> None:
     """See that a folder is there that only its owner may enter.
 
-    Raises `OSError`: also where the name is a symbolic link, or the folder somebody else's, who could swap its files.
+    Raises `OSError`: also where the name is a symbolic link, or the folder another user's, who could swap its files.
     """
     _no_link(path)
     os.makedirs(path, mode=0o700, exist_ok=True)
     found = os.stat(path, follow_symlinks=False)
     if _is_foreign(found):
-        raise PermissionError(errno.EPERM, "this folder is somebody else's, and nothing private goes there", path)
+        raise PermissionError(errno.EPERM, "this folder belongs to another user, and nothing private goes there", path)
     if stat.S_IMODE(found.st_mode) != 0o700:
         with contextlib.suppress(OSError):  # a file system without modes
             os.chmod(path, 0o700)
 
 
 def who_else_writes(path: str) -> str | None:
-    """Say who beside this user can swap files of a folder: ``its owner``, ``its group``, ``everybody``, or nobody.
+    """Say who beside this user can swap files of a folder: ``its owner``, ``its group``, ``everybody``, or none.
 
     In a folder such as /tmp, which is sticky, what is another's cannot be swapped. Raises `OSError`.
     """
@@ -76,7 +76,7 @@ def who_else_writes(path: str) -> str | None:
 
 
 def is_others(path: str) -> bool:
-    """Say whether a file belongs to another user. Raises `OSError`."""
+    """Return whether a file belongs to another user. Raises `OSError`."""
     return _is_foreign(os.stat(path, follow_symlinks=False))
 
 
@@ -100,7 +100,7 @@ def _open(path: str) -> int:
             if found.st_nlink > 1:
                 raise OSError(errno.EMLINK, "this file has other names as well, and is not written", path)
             if _is_foreign(found):
-                raise PermissionError(errno.EPERM, "this file is somebody else's, and is not written", path)
+                raise PermissionError(errno.EPERM, "this file belongs to another user, and is not written", path)
             if stat.S_IMODE(found.st_mode) != 0o600:
                 with contextlib.suppress(OSError, AttributeError):  # a file system without modes
                     os.fchmod(descriptor, 0o600)

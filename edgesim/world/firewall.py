@@ -56,7 +56,7 @@ class RuleEndpoint:
     ports: Ports = ()
 
     def matches(self, end: End) -> bool:
-        """Say whether an end is meant."""
+        """Return whether an end is meant."""
         if self.ports and not any(first <= end.port <= last for first, last in self.ports):
             return False
         if self.network is not None:
@@ -83,7 +83,7 @@ class Rule:
     target: RuleEndpoint
 
     def matches(self, protocol: str, source: End, target: End) -> bool:
-        """Say whether the rule decides about a flow."""
+        """Return whether the rule decides about a flow."""
         return self.protocol in ("any", protocol) and self.source.matches(source) and self.target.matches(target)
 
     def __str__(self) -> str:

@@ -46,7 +46,7 @@ class HostLifecycle(World):
     """What both worlds do with hosts. A world adds its network by `_close_host`."""
 
     reports_errors = False
-    """Whether observers hear of errors that nobody handled: when the collector finds one is no matter of the seed."""
+    """Whether observers hear of unhandled errors: when the collector finds one is no matter of the seed."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed

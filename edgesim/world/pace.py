@@ -1,9 +1,9 @@
 """When one stream is read, and how long its peer may keep us waiting: flow control and time bounds, without the octets.
 
-A stream is *held* while somebody has a reason not to read it: its peer does not read what was sent to it, too many of
+A stream is *held* while there is a reason not to read it: its peer does not read what was sent to it, too many of
 its requests await answers, or the connection that they go on by is congested. Held streams are not read, so TCP slows
-the sender; nobody else waits for it. Whoever is released goes on in the order of waiting, a few messages a turn, so
-that many senders share one way fairly.
+the sender; no other connection waits for it. Released streams go on in the order of waiting, a few messages a turn:
+many senders share one connection fairly.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Pace:
         self._arm_stall()
 
     def stop(self) -> None:
-        """The connection is gone: nobody waits for it any more."""
+        """The connection is gone: nothing waits for it any more."""
         self._wire = None
         self._stop(self._timer)
         self._stop(self._stall)
@@ -144,7 +144,7 @@ class Pace:
         credit = min(float(limits.burst), self._credit + (now - self._counted) * limits.rate)
         self._credit = credit - octets - messages * limits.each
         self._counted = now
-        # Less than an octet is no debt: a clock that rounds would leave some indefinitely.
+        # Less than an octet is not a debt: a clock that rounds would leave some indefinitely.
         if self._credit <= -1.0 and self._waits is None:
             self.hold(RATE)
             self._waits = self._loop.call_later(-self._credit / limits.rate, self._paid, context=self._context)

@@ -38,9 +38,9 @@ class Blocked:
 class Passage:
     """What the paths make of a new flow.
 
-    ``host`` gets it, None where nobody has the address. ``source`` is what the receiver sees, ``target`` its own
-    address. ``keeper`` is the firewall that forgets it first, after ``idle_ns`` without a packet (None: nobody does).
-    Where ``astray``, answers go to a static mapping that has the same public address: nobody can tell the two apart.
+    ``host`` gets it, None where no host has the address. ``source`` is what the receiver sees, ``target`` its own
+    address. ``keeper`` is the firewall that forgets it first, after ``idle_ns`` without a packet (None: none does).
+    Where ``astray``, answers go to a static mapping that has the same public address: the two cannot be distinguished.
     """
 
     verdict: FirewallAction
@@ -66,7 +66,7 @@ class FlowState:
         self.reported = False
 
     def fresh(self, now: int) -> bool:
-        """Say whether the state is still there; once it is gone it stays so."""
+        """Return whether the state is still there; once it is gone it stays so."""
         self.forgotten = self.forgotten or now - self.last_ns > self.idle_ns
         return not self.forgotten
 
@@ -103,7 +103,7 @@ class Paths:
         self.install(outward_only(zones))
 
     def install(self, network: Network) -> None:
-        """Put zones and firewalls in force for new flows. Raises `ValueError` for what is no tree of zones."""
+        """Put zones and firewalls in force for new flows. Raises `ValueError` for what is not a tree of zones."""
         zones = {zone.name: zone for zone in network.zones}
         roots = [zone.name for zone in network.zones if zone.outward is None]
         if len(zones) != len(network.zones) or len(roots) != 1:
@@ -139,7 +139,7 @@ class Paths:
         return len(up) + len(over) - 2 * common
 
     def beyond(self, wall: Firewall, zone: str) -> bool:
-        """Say whether a zone lies on the outer side of a firewall."""
+        """Return whether a zone lies on the outer side of a firewall."""
         return wall.inner not in self._outward[self.known(zone)]
 
     def way(self, one: str, other: str) -> tuple[tuple[Firewall, bool], ...]:
@@ -213,7 +213,7 @@ class Paths:
     # ---- new flows
 
     def check(self, protocol: str, source: Address, target: Address, *, host: Host | None, zone: str) -> Passage:
-        """Judge a new flow from ``host`` (None: a stranger) in ``zone``, and say how the receiver will see it."""
+        """Check a new flow from ``host`` (None: a stranger) in ``zone``, and say how the receiver will see it."""
         zone = self.known(zone)
         found = self._locate(zone, target[0])
         if found is not None and found.host is not None and not self.way(zone, found.zone):
@@ -235,11 +235,11 @@ class Paths:
     # ---- partitions
 
     def cut(self, source: str, target: str) -> bool:
-        """Say whether nothing gets from ``source`` to ``target``."""
+        """Return whether nothing gets from ``source`` to ``target``."""
         return bool(self._cuts) and (source, target) in self._cuts
 
     def partition(self, one: str, other: str, *, both_ways: bool = True) -> None:
-        """Let nothing through from ``one`` to ``other``, nor back unless told otherwise."""
+        """Let nothing through from ``one`` to ``other``, and back if ``both_ways``."""
         for pair in ((one, other), (other, one)) if both_ways else ((one, other),):
             self._cuts[pair] = self._cuts.get(pair, 0) + 1
 

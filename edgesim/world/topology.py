@@ -1,6 +1,6 @@
 """Zones, and the firewalls between them.
 
-Zones form a tree: each names the next one outward, and the root is the internet. A firewall stands between two
+Zones form a tree: each names the next one outward, and the root is the internet. A firewall is between two
 neighbours. A flow between two zones crosses every firewall on the way; all of them have to accept it. Answers ride on
 the state that the first packet made (RFC 2979, section 3.1.1, leaves nothing else open to a stateful firewall).
 """
@@ -27,7 +27,7 @@ class Zone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Firewall:
-    """What stands between the zones ``outer`` and ``inner``.
+    """What is between the zones ``outer`` and ``inner``.
 
     Flows that no rule decides about meet ``otherwise``. State that has been idle for ``idle_tcp_ns`` or
     ``idle_udp_ns`` nanoseconds is forgotten. ``nat`` is tried in order, static mappings first. With ``reflection`` a

@@ -1,4 +1,4 @@
-"""Errors that nobody handled: the last few of them, how many there were, and who wants to hear of each."""
+"""Unhandled errors: the last few of them, how many there were, and who wants to hear of each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class UnhandledError:
 
 
 class UnhandledErrors:
-    """What a world's loop, tasks and callbacks failed at and nobody caught; iterate over those that are kept."""
+    """Uncaught errors of a world's loop, tasks and callbacks; iterate over those that are kept."""
 
     def __init__(self, now: Callable[[], int]) -> None:
         self.count = 0

@@ -135,7 +135,7 @@ class ClientConnection(asyncio.Protocol, Generic[S]):
         self.flush()
 
     def flush(self) -> None:
-        """Deal with what the stream has to tell and write what it has to send."""
+        """Handle the events of the stream and write what it has to send."""
         if self._busy or self._transport is None:
             return
         self._busy = True
@@ -159,7 +159,7 @@ class ClientConnection(asyncio.Protocol, Generic[S]):
     # ---- called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own is not a subclass
         if self.peer is None:
             peer = transport.get_extra_info("peername")
             self.peer = (str(peer[0]), int(peer[1])) if peer else None

@@ -16,7 +16,7 @@ PIECE = 16_384
 
 
 class Piece(NamedTuple):
-    """A part of what was sent, small enough for one element; ``restart`` stands at the last."""
+    """A part of what was sent, small enough for one element; ``restart`` is set on the last."""
 
     text: str
     octets: int

@@ -2,7 +2,7 @@
 
 The edge opens the stream, demands TLS, and reads the client's second stream header; then it asks for a session behind
 (`SessionWanted`), passes each whole element on as it came (`Passed`) and the server's octets down
-(`EdgeStream.downward`). What is no well-formed XMPP ends here with a stream error and never reaches the inside. Where
+(`EdgeStream.downward`). What is not well-formed XMPP ends here with a stream error and never reaches the inside. Where
 there is no session to be had, `EdgeStream.unavailable` writes a header and features without mechanisms; the owner
 closes the connection after a while. An edge server in few lines, with `edgesim.xmpp.connection.ClientConnection` for
 the client and `edgesim.xmpp.link.XcpConnection` for the link to C::
@@ -47,7 +47,7 @@ class EdgeStream(ServerStream):
     """One client's connection at the edge. ``domain`` answers a header that addresses none."""
 
     def unavailable(self) -> None:
-        """Tell the client that there is no way to authenticate: features without mechanisms."""
+        """Offer the client no way to authenticate: features without mechanisms."""
         if self._asked(Verb.UNAVAILABLE):
             self._write_header()
             self._write(features())

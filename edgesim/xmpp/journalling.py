@@ -84,7 +84,7 @@ def secret_spans(read: StreamEvent) -> tuple[tuple[int, int], ...]:
 
 
 def route_secrets(raw: bytes) -> tuple[tuple[int, int], ...]:
-    """Return the span of a client's SASL message in an XCP route, where the element stands escaped."""
+    """Return the span of a client's SASL message in an XCP route, where the element is escaped."""
     found = _ESCAPED.search(raw)
     return (found.span(1),) if found else ()
 

@@ -215,7 +215,7 @@ class XcpConnection(asyncio.Protocol):
     # ---- called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own is not a subclass
         peer = transport.get_extra_info("peername")
         self.peer = (str(peer[0]), int(peer[1])) if peer else None
         self._transport.set_write_buffer_limits(high=FULL)
@@ -247,7 +247,7 @@ class XcpConnection(asyncio.Protocol):
     # ---- small parts
 
     def _flush(self) -> None:
-        """Deal with what the link has to tell and write what it has to send."""
+        """Handle the events of the link and write what it has to send."""
         if self._busy:
             return
         self._busy = True
@@ -259,7 +259,7 @@ class XcpConnection(asyncio.Protocol):
         self._write()
 
     def _push(self) -> None:
-        """Write what the link has to send, after what it still has to tell."""
+        """Write what the link has to send, after its last events."""
         if not self._busy:
             self._write()
 

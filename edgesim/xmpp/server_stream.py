@@ -326,7 +326,7 @@ class ServerStream(ABC):
         self.restarted = True
 
     def _end(self, event: Ended) -> None:
-        """Put the end behind what is still to be told, without what would ask for a decision."""
+        """Put the end behind the events still to come, without what would ask for a decision."""
         self._events = deque(each for each in self._events if not isinstance(each, ASKING))
         self._events.append(event)
 

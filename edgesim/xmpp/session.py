@@ -180,7 +180,7 @@ class Session(ServerStream):
         elif asked.name == "a" and self.managed:
             handled = asked.get("h") or ""
             if not (handled.isascii() and handled.isdigit() and len(handled) <= 10):
-                raise StreamError("bad-format", "h is no number")
+                raise StreamError("bad-format", "h is not a number")
             if int(handled) > self._sent:
                 raise StreamError("undefined-condition", "more stanzas acknowledged than were sent")
         else:

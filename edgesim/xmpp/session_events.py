@@ -1,6 +1,6 @@
 """What a client's stream (`edgesim.xmpp.server_stream`) reports to the server that owns it.
 
-Where an event asks for a decision the stream stands still until it gets one:
+Where an event asks for a decision the stream waits until it gets one:
 
 =====================  ==========================================================
 event                  answer
@@ -43,8 +43,8 @@ class StartTls(SessionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticate(SessionEvent):
-    """Credentials to judge. ``domain`` is the one that the client's stream header addressed; ``request`` is the whole
-    ``<auth>`` with them, for another node to judge."""
+    """Credentials to check. ``domain`` is the one that the client's stream header addressed; ``request`` is the whole
+    ``<auth>`` with them, for another node to check."""
 
     credentials: sasl.Credentials
     domain: str

@@ -29,7 +29,7 @@ _MAX_DEPTH = 24
 
 
 class SoapError(Exception):
-    """A document that is no request, or no response, of this service."""
+    """A document that is neither a request nor a response of this service."""
 
 
 # ---- requests
@@ -37,7 +37,7 @@ class SoapError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """Sign in. ``client_version`` is judged against the server's table of minimum versions."""
+    """Sign in. ``client_version`` is checked against the server's table of minimum versions."""
 
     username: str
     password: str
@@ -229,7 +229,7 @@ SoapResponse = LoggedIn | AllConfig | OnetimePassword | Failure
 
 
 def parse_response(document: bytes) -> SoapResponse:
-    """Return what the service answered. Raises `SoapError` for what is no answer at all."""
+    """Return what the service answered. Raises `SoapError` for what is not an answer at all."""
     _, body = _envelope(document)
     answer = body[0] if len(body) else None
     if answer is None:

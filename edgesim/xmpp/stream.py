@@ -338,7 +338,7 @@ def _attribute(name: str) -> str:
 def server_header(domain: str, stream_id: str, *, language: str = "en-US.UTF-8") -> bytes:
     """Return the server's stream header: attribute order, quotes and ``xml:lang`` as public captures show them.
 
-    No XML declaration stands before it. ``stream_id`` is 12 upper-case hexadecimal digits in the product and stays the
+    No XML declaration precedes it. ``stream_id`` is 12 upper-case hexadecimal digits in the product and stays the
     same when the stream restarts after TLS.
     """
     return (

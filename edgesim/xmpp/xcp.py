@@ -100,7 +100,7 @@ class XcpLimits:
 
 
 class RouteState(Enum):
-    """What a session id stands for on this side."""
+    """The state of a session id on this side."""
 
     __hash__ = object.__hash__  # a member is equal to itself alone: quicker than by name
 

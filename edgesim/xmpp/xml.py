@@ -34,12 +34,12 @@ _IN_VALUE = re.compile("[&<>'\"\t\n\r]")
 
 
 def escape(text: str) -> str:
-    """Return character data as it stands between tags."""
+    """Return character data as written between tags."""
     return _IN_TEXT.sub(lambda found: _TEXT[found[0]], text)
 
 
 def escape_value(text: str) -> str:
-    """Return character data as it stands in a quoted attribute value."""
+    """Return character data as written in a quoted attribute value."""
     return _IN_VALUE.sub(lambda found: _VALUE[found[0]], text)
 
 

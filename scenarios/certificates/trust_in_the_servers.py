@@ -44,7 +44,7 @@ TRUSTED = Setting("trust", [{"host": "expc", "store": "trusted-ca", "adds": ["pr
     mutations=[TRUSTED, Setting("certificates", [])],
 )
 async def root_of_unified_cm_not_trusted(lab: Lab, alice: JabberUser) -> None:
-    """TLS verify mode On, and C does not trust Tomcat's root: discovery fails, says why, and nobody signs in."""
+    """TLS verify mode On, and C does not trust Tomcat's root: discovery fails, says why, and no user can sign in."""
     lab.never(HttpRequest(node="ucm-pub"))
     async with lab.step("alice signs in"):
         await alice.sign_in()
@@ -229,7 +229,7 @@ async def self_signed_servers(lab: Lab, alice: JabberUser) -> None:
 
 @scenario(shows="CERT-08", changes=without("ucm-pub/tomcat"), breaks=ABSENT, mutations=[HELD])
 async def self_signed_tomcat_absent(lab: Lab, alice: JabberUser) -> None:
-    """Tomcat's own certificate is absent: discovery fails, nobody signs in."""
+    """Tomcat's own certificate is absent: discovery fails, no user can sign in."""
     lab.never(HttpResponse(node=alice.machine, status=200))
     async with lab.step("alice signs in"):
         await alice.sign_in()

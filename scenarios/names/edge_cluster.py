@@ -40,5 +40,5 @@ async def peer_without_a_record(lab: Lab, alice: JabberUser) -> None:
         await lab.crash("expe1")
         result = await alice.sign_in()
         await lab.expect(TcpFailed(node=me, port=8443, reason="refused"), within=seconds(1))
-        lab.check(not result.ok, "nobody signs in")
+        lab.check(not result.ok, "no user can sign in")
         await lab.none(HttpResponse(node=me), during=seconds(5))

@@ -150,7 +150,7 @@ async def bare_names_in_one_domain(lab: Lab, alice: JabberUser) -> None:
     ],
 )
 async def bare_names_across_domains(lab: Lab, alice: JabberUser) -> None:
-    """In different domains Expressway-C looks for the bare name in its own: nothing is found, and nobody signs in."""
+    """In different domains Expressway-C looks for the bare name in its own: none is found, and no user can sign in."""
     lab.never(Registered(device="CSFALICE"))
     async with lab.step("alice signs in"):
         await alice.sign_in()

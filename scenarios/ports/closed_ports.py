@@ -86,7 +86,7 @@ async def tcp_7001_closed(lab: Lab, alice: JabberUser) -> None:
     mutations=opened("internal"),
 )
 async def tcp_2222_closed(lab: Lab, alice: JabberUser) -> None:
-    """C to E TCP 2222 closed: 502 to every HTTPS request, so nobody signs in; zone, XCP link and media path stand."""
+    """C to E TCP 2222 closed: 502 to every HTTPS request, so no user can sign in; zone, XCP link and media are up."""
     lab.never(ZoneState(zone="UCTraversal", state=containing("Failed")))
     lab.never(HttpResponse(node=alice.machine, status=200))
     await every_service(lab, alice, "ssh-tunnel", "NET-15.https")
@@ -132,7 +132,7 @@ async def udp_36000_closed_on_a_large_system(lab: Lab, alice: JabberUser) -> Non
     mutations=opened("external"),
 )
 async def tcp_8443_closed(lab: Lab, alice: JabberUser) -> None:
-    """Inbound TCP 8443 closed: discovery finds E, and nothing answers there; nobody signs in."""
+    """Inbound TCP 8443 closed: discovery finds E, and nothing answers there; no user can sign in."""
     await every_service(lab, alice, "edge-https", "NET-16.https")
 
 

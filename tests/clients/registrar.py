@@ -105,7 +105,7 @@ def handset(
     provide: Callable[[], tuple[RegistrationPath, ...]] | None = None,
     mra: bool = False,
 ) -> Handset:
-    """Return a phone of alice's with these paths; ``provide`` gives others when it provisions anew."""
+    """Return a phone of alice's with these paths; ``provide`` gives others when it provisions again."""
     reported: list[tuple[str, str]] = []
     provisioned: list[float] = []
 

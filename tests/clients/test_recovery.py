@@ -117,7 +117,7 @@ def test_chat_comes_back_with_a_new_one_time_password_between_the_limits(where: 
         assert client.chat is not None
         bound = [entry for entry in desk.entries(events.XmppSession) if entry.event.state == "bound"]
         assert len(bound) == 2 and 120 <= bound[1].at - lost_at <= 540
-        # The node forgot the session key: the client signs in anew.
+        # The node forgot the session key: the client signs in again.
         assert [entry for entry in desk.entries(events.Authentication, "imp-pub") if entry.event.how == "soap"][1:]
 
     play(story)

@@ -321,7 +321,7 @@ def test_a_status_counts_errors_of_edgesim_itself() -> None:
         status = await carrier.ask(Status())
         assert status.errors == 20
         assert status.last_errors == tuple(f"callback {number}: KeyError: 'gone'" for number in range(15, 20))
-        assert "20 errors that nobody handled, the last: callback 19: KeyError: 'gone'" in status.problems
+        assert "20 unhandled errors, the last: callback 19: KeyError: 'gone'" in status.problems
 
     in_process(story)
 

@@ -69,12 +69,12 @@ def shipped(name: str) -> Lines:
 
 
 def differ(one: Lines, other: Lines) -> bool:
-    """Say whether two journals differ in an entry that both have: not merely in where they end."""
+    """Return whether two journals differ in an entry that both have: not merely in where they end."""
     return any(line != at for line, at in zip(one, other, strict=False))
 
 
 def binds(path: str, value: Any, name: str) -> bool:
-    """Say whether a scenario's journal differs with another value of a default."""
+    """Return whether a scenario's journal differs with another value of a default."""
     return differ(shipped(name), journal(scenarios()[name], {f"defaults.{path}": value}))
 
 

@@ -126,7 +126,7 @@ class Wire(asyncio.Protocol):
         return bytes(self.heard)
 
     async def over(self, seconds: float = CLOSES) -> bool:
-        """Say whether the other side ends the connection in time."""
+        """Return whether the other side ends the connection in time."""
         try:
             async with asyncio.timeout(seconds):
                 await self.closed.wait()

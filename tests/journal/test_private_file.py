@@ -1,4 +1,4 @@
-"""The file of a journal: for its owner alone, and never somebody else's."""
+"""The file of a journal: for its owner alone, and never another user's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The framing of multiplexed ports: what goes in comes out, and whatever else arrives is told apart."""
+"""The framing of multiplexed ports: what goes in comes out, and whatever else arrives is distinguished."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def alive(pids: list[int]) -> list[int]:
 
 
 def gone(pids: list[int], within: float = 5.0) -> bool:
-    """Say whether all of these processes end soon."""
+    """Return whether all of these processes end soon."""
     deadline = time.monotonic() + within
     while alive(pids):
         if time.monotonic() > deadline:
@@ -125,7 +125,7 @@ def gone(pids: list[int], within: float = 5.0) -> bool:
 
 
 def stopped(pid: int) -> bool:
-    """Say whether a process is stopped."""
+    """Return whether a process is stopped."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 

@@ -289,7 +289,7 @@ def lost(before: Simulated, after: Simulated) -> list[str]:
 
 
 def names_it(change: Change, report: Report, findings: list[Finding]) -> bool:
-    """Say whether a finding is about the changed field: it stands at the field, above or below it, or names it."""
+    """Return whether a finding is about the changed field: it stands at the field, above or below it, or names it."""
     steps = change.path.split(".")
     if steps[0] in ("dns", "certificates", "trust"):
         steps = steps[:1]

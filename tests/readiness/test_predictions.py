@@ -24,7 +24,7 @@ SILENT = {
 
 
 def predicts(case: Case) -> bool:
-    """Say whether something is predicted of what the check finds in a case."""
+    """Return whether something is predicted of what the check finds in a case."""
     return any(each.finding.prediction for each in case.report().reported)
 
 

@@ -41,4 +41,4 @@ def test_only_name_servers_fail() -> None:
             pass
 
     verdict = run(story, Options()).verdict
-    assert verdict.outcome is Outcome.COULD_NOT_RUN and "ucm-pub is no name server" in verdict.reason
+    assert verdict.outcome is Outcome.COULD_NOT_RUN and "ucm-pub is not a name server" in verdict.reason

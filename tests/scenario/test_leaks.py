@@ -159,7 +159,7 @@ def test_an_error_that_no_code_asked_for_fails_a_story_whenever_the_collector_co
 
     verdict = judged(story)
     assert verdict.outcome is Outcome.FAILED
-    assert verdict.reason.count("an error that nobody handled") == 1, verdict.reason
+    assert verdict.reason.count("an unhandled error") == 1, verdict.reason
     assert "ZeroDivisionError: as planned" in verdict.reason
 
 
@@ -225,7 +225,7 @@ def test_a_sip_request_that_nobody_answers_is_a_leak_and_one_that_is_answered_la
 
     verdict = judged(story(answers_after=None))
     assert verdict.outcome is Outcome.FAILED
-    assert "inside-1, sip #1: a request that nobody answered: <Request OPTIONS sip:inside-1>" in verdict.reason
+    assert "inside-1, sip #1: an unanswered request: <Request OPTIONS sip:inside-1>" in verdict.reason
     assert judged(story(answers_after=20)).outcome is Outcome.PASSED
 
 
@@ -263,7 +263,7 @@ def test_errors_that_nobody_handled_count_unless_the_scenario_is_not_strict() ->
 
     verdict = judged(story)
     assert verdict.outcome is Outcome.FAILED
-    assert "an error that nobody handled: " in verdict.reason and "ZeroDivisionError" in verdict.reason
+    assert "an unhandled error: " in verdict.reason and "ZeroDivisionError" in verdict.reason
     assert judged(story, strict=False).outcome is Outcome.PASSED
 
 

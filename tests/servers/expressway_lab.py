@@ -150,7 +150,7 @@ def run(
     settle: float = 5.0,
     seed: int = 1,
 ) -> None:
-    """Run ``main(lab)`` in a simulated lab that has started, and fail on errors that nobody handled."""
+    """Run ``main(lab)`` in a simulated lab that has started, and fail on unhandled errors."""
     world = SimWorld(seed)
     lab = EdgeLab(world, (deployment or builtin("small")).changed({"im_presence": (), **(changes or {})}), builds or {})
 

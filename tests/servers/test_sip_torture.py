@@ -52,7 +52,7 @@ def finals(heard: bytes) -> list[int]:
 
 
 def differs(torture: Torture, statuses: list[int], wanted: tuple[int, ...]) -> bool:
-    """Say whether a message was not answered once, by one of the wanted statuses, or not at all where none is."""
+    """Return whether a message was not answered once, by one of the wanted statuses, or not at all where none is."""
     return bool(statuses) != bool(wanted) or len(statuses) > 1 or not set(statuses) <= set(wanted)
 
 

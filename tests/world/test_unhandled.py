@@ -1,4 +1,4 @@
-"""Errors that nobody handled are counted, the last few are kept, and whoever wants to hears of each."""
+"""Unhandled errors are counted, the last few are kept, and whoever wants to hears of each."""
 
 from __future__ import annotations
 

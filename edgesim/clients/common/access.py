@@ -147,5 +147,5 @@ class Access(ABC):
 
 
 def refused_by_edge(response: Response) -> bool:
-    """Say whether a 401 is of the edge itself and not of a server behind it."""
+    """Return whether a 401 is of the edge itself and not of a server behind it."""
     return response.status == 401 and EDGE_REALM in (response.headers.get("WWW-Authenticate") or "")

@@ -1,8 +1,8 @@
 """A phone or room device on the internet: it finds the edge, checks it, signs in, fetches its file and registers.
 
 What differs between the families is in their own rooms: whom they trust, what they put on the wire, what they say when
-something fails, and how they try again. There is nobody to ask about a certificate: a device that does not like the one
-of Expressway-E ends the handshake, and sends no request ever.
+something fails, and how they try again. They ask no user about a certificate: a device that does not accept that of
+Expressway-E ends the handshake and sends no request.
 
 Sources: "Collaboration Edge TC-based Endpoints Configuration Example" (Cisco 211304); "MRA Deployment Guide X15.0, MRA
 Requirements and Prerequisites".
@@ -75,7 +75,7 @@ GONE = "the device went down, or was closed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """What one attempt came to; ``stage`` and ``reason`` tell where and why it failed."""
+    """What one attempt came to; ``stage`` and ``reason`` say where and why it failed."""
 
     registered: bool
     stage: DeviceStage
@@ -88,7 +88,7 @@ class Attempt:
 
 
 class EdgeDevice(ABC):
-    """A device of Unified CM's database that stands outside, and the user who signed it in.
+    """A device of Unified CM's database that is outside, and the user who signed it in.
 
     ``sign_in`` begins and returns what the first attempt came to. A device never gives up: it tries again by itself
     until `close`.
@@ -135,7 +135,7 @@ class EdgeDevice(ABC):
 
     @property
     def registered(self) -> bool:
-        """Whether its registration stands."""
+        """Whether it is registered."""
         return self.line is not None and self.line.registered
 
     # ---- what a family decides
@@ -167,7 +167,7 @@ class EdgeDevice(ABC):
         return
 
     def _heard(self, result: Result, detail: str) -> None:
-        """Take note of what its line says after the first registration."""
+        """Note what its line says after the first registration."""
         self._report(DeviceStage.PHONE, result, detail)
 
     # ---- signing in
@@ -189,7 +189,7 @@ class EdgeDevice(ABC):
         return await first
 
     def _answer(self, first: asyncio.Future[Attempt], reason: str) -> None:
-        """Tell who began the sign-in what came of the first attempt."""
+        """Return the result of the first attempt to the caller."""
         if not first.done():
             stage = self.stage if self.registered else self._failed_in
             first.set_result(Attempt(registered=self.registered, stage=stage, reason=reason))

@@ -1,4 +1,4 @@
-"""The HTTPS side of a phone or room device: TC's headers, and certificates judged without anybody to ask.
+"""The HTTPS side of a phone or room device: TC's headers, and certificates verified without asking a user.
 
 Source: "Collaboration Edge TC-based Endpoints Configuration Example" (Cisco 211304).
 """

@@ -44,7 +44,7 @@ class EdgeSignIn:
         return await self._ask(targets)
 
     async def renew(self) -> None:
-        """Fetch the edge configuration, and with it the cookie, anew. Raises `StageFailed`."""
+        """Fetch the edge configuration, and with it the cookie, again. Raises `StageFailed`."""
         edge = self.access.edge
         assert edge is not None
         await self._ask(tuple(edge.hosts))
@@ -127,7 +127,7 @@ class EdgeSignIn:
 async def keep_signed_in(
     node: Node, expires: Callable[[], float | None], renew: Callable[[], Awaitable[None]], report: Callable[[str], None]
 ) -> None:
-    """Sign in to the edge again before its cookie expires; ``tell`` hears the reason of each failure, and an
+    """Sign in to the edge again before its cookie expires; ``report`` is called with the reason of each failure, and an
     empty text after each success.
     """
     client = node.defaults.client

@@ -67,8 +67,8 @@ RECOVERIES: dict[Loss, Recovery] = {
 class Line(Registering):
     """One line of one device, at one registrar.
 
-    ``tell`` hears of what happens after the first registration. ``provision`` fetches the configuration anew, as a
-    client does that was rejected, and returns the paths.
+    ``report`` is called with what happens after the first registration. ``provision`` fetches the configuration again,
+    as a rejected client does, and returns the paths.
     """
 
     def __init__(

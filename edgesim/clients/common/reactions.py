@@ -47,7 +47,7 @@ PATH_BROKEN = (408, 503, 504)
 
 
 class Loss(Enum):
-    """How a client came to know that its registration no longer stands."""
+    """How a client came to know that it is no longer registered."""
 
     CONNECTION = "the connection ended"
     SILENCE = "no answer to a keep-alive"
@@ -110,5 +110,5 @@ def refusal(response: Response) -> str:
 
 
 def warns(response: Response, text: str) -> bool:
-    """Say whether a Warning of the response holds a text."""
+    """Return whether a Warning of the response holds a text."""
     return any(text in value for value in response.values("Warning"))

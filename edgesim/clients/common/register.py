@@ -83,7 +83,7 @@ class Identifiers:
 class Dialogue:
     """What stays the same from one REGISTER to the next, and what counts up.
 
-    ``refreshing``: the registration stands, so that a REGISTER only renews it.
+    ``refreshing``: it is registered, and a REGISTER only renews that.
     """
 
     entropy: Entropy
@@ -130,7 +130,7 @@ class Dialogue:
         self.tag = self.identifiers.tag()
 
     def credentials(self, uri: str, method: str = "REGISTER") -> str | None:
-        """Return the answer to the last challenge for one more request, or None if nobody asked yet."""
+        """Return the answer to the last challenge for one more request, or None before any challenge."""
         if self.challenge is None:
             return None
         self.uses += 1

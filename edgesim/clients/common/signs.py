@@ -42,7 +42,7 @@ def alarm_body(
     ctl: tuple[str, str] = ("Not Installed", "N/A"),
     itl: tuple[str, str] = ("Not Installed", "N/A"),
 ) -> bytes:
-    """Return the alarm that tells of a phone's trust lists: the signature of each, and the server that it is from."""
+    """Return the alarm that lists a phone's trust lists: the signature of each, and the server that it is from."""
     text = _BODY.format(device=device, address=address, ctl=ctl[0], ctl_server=ctl[1], itl=itl[0], itl_server=itl[1])
     return text.encode()
 

@@ -134,7 +134,7 @@ class Chat(slixmpp.ClientXMPP):
                     self.send_raw(self.stream_footer)
                     await self.ended.wait()
         except (TimeoutError, RuntimeError, slixmpp.xmlstream.xmlstream.NotConnectedError):
-            pass  # nobody is there to listen
+            pass  # the stream is gone
         finally:
             self.drop()
 
@@ -239,12 +239,12 @@ class Chat(slixmpp.ClientXMPP):
         self.send_message(mto=slixmpp.JID(to), mbody=text, mtype="chat")
 
     def still_here(self) -> None:
-        """Send a blank, which keeps the stream open and finds out if nobody is there any more."""
+        """Send a blank, which keeps the stream open and finds out whether the peer is gone."""
         if self.transport is not None:
             self.send_raw(" ")
 
     async def add_contact(self, jid: str, name: str) -> None:
-        """Put somebody on the roster and ask to see his presence. Raises `StageFailed`."""
+        """Add a contact to the roster and subscribe to its presence. Raises `StageFailed`."""
         try:
             answer = self.update_roster(slixmpp.JID(jid), name=name, timeout=self.node.defaults.client.xmpp_timeout_s)
             if answer is not None:

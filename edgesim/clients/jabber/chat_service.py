@@ -2,7 +2,7 @@
 
 The states are those of "Configuration and Administration of the IM and Presence Service", Redundancy and High
 Availability: P is the primary node, S the secondary one; a SESSION state uses the session key that the client has, the
-plain one signs in anew. When all have failed the client makes no further attempt until the user signs in.
+plain one signs in again. When all have failed the client makes no further attempt until the user signs in.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ChatState(Enum):
     SOAPCONNECT_SESSION_S = "session at the secondary"
     SOAPCONNECT_P = "login at the primary"
     SOAPCONNECT_S = "login at the secondary"
-    SOAPCONNECTED = "one-time password at hand"
+    SOAPCONNECTED = "one-time password received"
     XMPPCONNECT_P = "XMPP at the primary"
     XMPPCONNECT_S = "XMPP at the secondary"
     XMPPCONNECTED = "connected"
@@ -63,7 +63,7 @@ class ChatService:
     """Keeps one user's chat alive. ``nodes`` are IM and Presence servers, the user's own first.
 
     ``server_name`` says what TLS asks a peer for. ``make_stream`` makes a `Chat` for a JID and a one-time password.
-    ``tell`` hears of what happens after sign-in.
+    ``report`` is called with what happens after sign-in.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class ChatService:
 
     @property
     def connected(self) -> bool:
-        """Whether there is a session that stands."""
+        """Whether there is an established session."""
         return self.stream is not None and not self.stream.ended.is_set() and self.state is ChatState.XMPPCONNECTED
 
     async def login(self) -> None:

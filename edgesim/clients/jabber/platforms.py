@@ -79,10 +79,10 @@ def supported_by(release: Release) -> str:
 
 
 def sends_session_id(release: Release) -> bool:
-    """Say whether a release sends ``Session-ID``."""
+    """Return whether a release sends ``Session-ID``."""
     return release.key[0] >= MAJOR_RELEASE_14
 
 
 def announces_adaptive_routing(product: Product, release: Release) -> bool:
-    """Say whether a release announces ``x-cisco-mra-ha``."""
+    """Return whether a release announces ``x-cisco-mra-ha``."""
     return not closed("adaptive routing", {product: release})

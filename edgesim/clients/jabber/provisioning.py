@@ -76,7 +76,7 @@ class Provisioning:
         return Result.OK, f"from {host}; UDS at {first.address}"
 
     async def renew_edge(self) -> None:
-        """Fetch the edge configuration, and with it the cookie, anew. Raises `StageFailed`."""
+        """Fetch the edge configuration, and with it the cookie, again. Raises `StageFailed`."""
         await self._edge.renew()
 
     def cookie_expires(self) -> float | None:

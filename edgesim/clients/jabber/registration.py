@@ -19,7 +19,7 @@ JABBER_BODY = remotecc.register_body(remotecc.JABBER_OPTIONS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JabberRegistrant(Registrant):
-    """A Jabber that registers; unless told otherwise, one of release 14."""
+    """A Jabber that registers, by default one of release 14."""
 
     supported: str = SUPPORTED
     body: bytes = JABBER_BODY

@@ -72,7 +72,7 @@ FINAL = (Stage.SIGNED_IN, Stage.FAILED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignIn:
-    """What a sign-in came to. ``stage`` and ``reason`` tell where and why it failed; services are those at hand."""
+    """What a sign-in came to. ``stage`` and ``reason`` say where and why it failed; services are those available."""
 
     ok: bool
     phone: bool

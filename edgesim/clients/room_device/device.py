@@ -1,7 +1,7 @@
 """A simulated room device with TC, CE or RoomOS.
 
 An administrator set its Provisioning Mode, user name, password and domain. It checks Expressway-E against a list of CAs
-that comes with public ones and can be added to, and tries anew every 15 s. It wants the user's UDS server in the edge
+that comes with public ones and can be added to, and tries again every 15 s. It wants the user's UDS server in the edge
 configuration, and provisions from the start when its registration is lost.
 
 Source: "Collaboration Edge TC-based Endpoints Configuration Example" (Cisco 211304), down to its log texts.

@@ -45,7 +45,7 @@ class LookForLeftovers(HostCommand[Leftovers]):
 
 @verb("unfinished")
 class Unfinished(HostsCommand[Leftovers]):
-    """What programs began and have not finished: SIP requests that nobody answered."""
+    """What programs began and have not finished: unanswered SIP requests."""
 
     async def work(self, site: Site, node: Node) -> Leftovers:
         return Leftovers(lines=tuple(leftovers.unfinished(node.host)))
@@ -56,7 +56,7 @@ class Unfinished(HostsCommand[Leftovers]):
 
 @verb("unhandled")
 class Unhandled(EverywhereCommand[Leftovers]):
-    """The errors that nobody handled, the last of them."""
+    """The unhandled errors, the last of them."""
 
     async def work(self, site: Site) -> Leftovers:
         return Leftovers(lines=tuple(leftovers.unhandled(site.lab.world)))

@@ -100,8 +100,8 @@ class Status(LabCommand[LabStatus]):
         if lab.journal.problem is not None:
             problems.append(lab.journal.problem)
         if counts.errors:
-            several = "1 error" if counts.errors == 1 else f"{counts.errors} errors"
-            problems.append(f"{several} that nobody handled, the last: {counts.last_errors[-1]}")
+            several = "1 unhandled error" if counts.errors == 1 else f"{counts.errors} unhandled errors"
+            problems.append(f"{several}, the last: {counts.last_errors[-1]}")
         return LabStatus(
             deployment=lab.deployment.name,
             world=lab.world.kind,

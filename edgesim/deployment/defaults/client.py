@@ -124,7 +124,7 @@ class ClientDefaults(Model):
     )
     phone_retry_most_s: float = known(
         120.0,
-        "a rejected client, which provisions anew each time, waits twice as long each time, but never longer than this",
+        "a rejected client, which provisions again, waits twice as long each time, but never longer than this",
         tag="proposed",
         gt=0,
     )

@@ -53,7 +53,7 @@ class NetworkDefaults(Model):
     )
     jitter_share: float = known(
         0.1,
-        "each packet takes up to this share of its latency longer, drawn anew, behind those sent before it on its"
+        "each packet takes up to this share of its latency longer, drawn again, behind those sent before it on its"
         " connection: queues that fill and empty, 2 ms of 20 on the internet",
         tag="proposed",
         ge=0,
@@ -61,7 +61,7 @@ class NetworkDefaults(Model):
     )
     wake_ms: float = known(
         10.0,
-        "each packet waits up to so long at its host, drawn anew, until the program that it is for gets to it:"
+        "each packet waits up to so long at its host, drawn again, until the program that it is for gets to it:"
         " machines do other things, too; a tick of their scheduler, at least",
         tag="proposed",
         ge=0,

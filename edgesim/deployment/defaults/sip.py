@@ -68,17 +68,17 @@ class SipDefaults(Model):
 
     forwarding: Literal["rewritten", "byte for byte"] = known(
         "rewritten",
-        "E and C write what they send on anew: in an order of their own, lists joined, needless blanks gone; the other "
+        "E and C rewrite what they send on: in an order of their own, lists joined, needless blanks gone; the other "
         "form leaves every line as it came but for those that a proxy has to change",
         tag="trace",
         source=HYBRID,
     )
     header_order: tuple[str, ...] = known(
-        HEADER_ORDER, "the order of headers in a message that is written anew", tag="trace", source=HYBRID
+        HEADER_ORDER, "the order of headers in a message that is rewritten", tag="trace", source=HYBRID
     )
     headers_apart: tuple[str, ...] = known(
         ("Via", "Route", "Record-Route"),
-        "lists that have a line for each value in a message that is written anew; others are joined",
+        "lists that have a line for each value in a message that is rewritten; others are joined",
         tag="trace",
         source=HYBRID,
     )
@@ -434,7 +434,7 @@ class UnifiedCmDefaults(Model):
     )
     expires_in_contact: Literal["always", "as asked", "to standard clients"] = known(
         "to standard clients",
-        "in which Contacts of a 200 stands how long they last: in those that asked for a lifetime, and, as RFC 3261, "
+        "in which Contacts of a 200 say how long they last: in those that asked for a lifetime, and, as RFC 3261, "
         "10.3, step 8, wants, in those of clients that speak no X-cisco-sis; Jabber, which does, was captured being "
         "answered with the header Expires alone",
         tag="inferred",

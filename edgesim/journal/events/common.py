@@ -23,7 +23,7 @@ class Malformed(Event):
 @kind("auth")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authentication(Event):
-    """A server judged credentials: ``how`` is ``basic``, ``digest``, ``cookie``, ``bearer``, ``sasl`` ..."""
+    """A server checked credentials: ``how`` is ``basic``, ``digest``, ``cookie``, ``bearer``, ``sasl`` ..."""
 
     user: str
     how: str

@@ -45,7 +45,7 @@ class FaultFired(Event):
 @kind("error")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorUnhandled(Event):
-    """Code of this host raised an error that nobody handled: a mistake in edgesim, or in a story."""
+    """Code of this host raised an unhandled error: a mistake in edgesim, or in a story."""
 
     message: str
     error: str

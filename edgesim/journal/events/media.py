@@ -14,7 +14,7 @@ class MediaFlow(Event):
     ``stopped``.
 
     ``leg`` is the side of the host: ``client``, ``multiplexed``, ``inside``, or ``endpoint`` for one that sends and
-    receives itself. Counts are those since the flow was set up; ``refused`` are packets that belonged to nobody.
+    receives itself. Counts are those since the flow was set up; ``refused`` are packets that belonged to no flow.
     """
 
     channel: str

@@ -55,7 +55,7 @@ class TcpClosed(Event):
 class ConnectionsRefused(Event):
     """This host refused connections to its port: ``count`` since it last said so; ``remote`` made the last of them.
 
-    ``reason`` says which limit, rate or block was met. Refusals are told every now and then, not each.
+    ``reason`` says which limit, rate or block was met. Refusals are reported every now and then, not each.
     """
 
     port: int
@@ -84,7 +84,7 @@ class UdpDropped(Event):
 @kind("firewall.blocked")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirewallBlocked(Event):
-    """A firewall ended a flow that this host opened; told once for each flow.
+    """A firewall ended a flow that this host opened; reported once for each flow.
 
     ``verdict`` is ``drop`` or ``reject``, ``rule`` what decided; ``zone`` and ``source`` are where the flow came from
     as the firewall saw it, ``remote`` and ``port`` what the host dialled.

@@ -1,7 +1,7 @@
 """Rules about addresses between C and E: who is seen as whom, and by which interface.
 
 Each asks the deployment's own firewalls (`edgesim.deployment.reachability`) what becomes of C's connections, so that
-any way of writing rules and translations down is judged by what it does.
+any way of writing rules and translations down is checked by what it does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rules about certificates that nobody accepts, whoever signed them: out of date, or for another host.
+"""Rules about certificates that no peer accepts, whoever signed them: out of date, or for another host.
 
 Sources: MRA Deployment Guide, "Certificate Requirements"; "Configure and Troubleshoot Collaboration Edge (MRA)
 Certificates" (Cisco 213872); RFC 5280, 4.1.2.5; RFC 6125, 6.4.
@@ -21,11 +21,11 @@ from edgesim.readiness.rule import Book, Finding, Prediction, Stop
 book = Book()
 EFFECTS = {
     ("expressway_e", "server"): "Jabber asks its user about the certificate, or refuses it; phones and room devices do "
-    "not connect; the traversal zone fails (TLS), so nobody has phone or chat",
+    "not connect; the traversal zone fails (TLS), so no user has phone or chat",
     ("expressway_e", "client"): "nothing yet: E shows it only where it opens a connection",
     ("expressway_c", "server"): "the traversal zone fails (TLS): REGISTER is answered 503, there is no chat, and "
     "configuration files end in 502",
-    ("unified_cm", "tomcat"): "Expressway-C does not discover the node; of a publisher, nobody signs in (401)",
+    ("unified_cm", "tomcat"): "Expressway-C does not discover the node; of a publisher, no user can sign in (401)",
     ("unified_cm", "callmanager"): "users sign in, but the configuration files on 6972 end in 502 "
     "connect failed; in mixed mode the zone to 5061 stays down",
     ("im_presence", "tomcat"): "Expressway-C does not discover the node: no chat",
@@ -39,7 +39,7 @@ WORDS = {"expired": "has expired", "not yet valid": "is not yet valid"}
 
 
 def _verified(deployment: Deployment) -> Iterator[tuple[Certificate, tuple[Presentation, ...]]]:
-    """Yield every server's certificate that somebody verifies, with the legs on which that happens and its signer is
+    """Yield every server's certificate that a peer verifies, with the legs on which that happens and its signer is
     trusted. Who the clients are that show one is another matter (CERT-15)."""
     legs: dict[tuple[str, str], list[Presentation]] = {}
     for leg in presentations(deployment):
@@ -94,7 +94,7 @@ def validity(deployment: Deployment) -> Iterator[Finding]:
             what=f"the certificate {certificate.service} of {certificate.host} {words}: {readers} "
             f"{facts.verb(tuple({leg.to for leg in legs}), 'refuses', 'refuse')} it",
             sees=EFFECTS[kind, certificate.service],
-            fix="have it signed anew, upload it, and restart; or set the clock that is wrong",
+            fix="have it signed again, upload it, and restart; or set the clock that is wrong",
             prediction=_refusals(deployment, legs, certificate.validity),
         )
 
@@ -114,7 +114,7 @@ def server_auth(deployment: Deployment) -> Iterator[Finding]:
             what=f"the certificate {certificate.service} of {certificate.host} has no extended key usage for a TLS "
             f"server: {facts.listed(readers)} {facts.verb(readers, 'refuses', 'refuse')} it",
             sees=EFFECTS[kind, certificate.service],
-            fix="have it signed anew with the usage server authentication",
+            fix="have it signed again with the usage server authentication",
             prediction=_refusals(deployment, serving, "unsuitable certificate purpose") if valid else None,
         )
 

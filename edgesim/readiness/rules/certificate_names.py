@@ -1,4 +1,4 @@
-"""Rules about what stands in certificates: names, and who signed them.
+"""Rules about what certificates contain: names, and who signed them.
 
 Sources: MRA Deployment Guide, "Certificate Requirements"; "Configure and Troubleshoot Collaboration Edge (MRA)
 Certificates" (Cisco 213872).
@@ -66,7 +66,7 @@ def profile_name(deployment: Deployment) -> Iterator[Finding]:
                 f"profile of {', '.join(devices)}",
                 sees="the device gets its configuration and does not register: Unified CM closes the TLS connection on "
                 "5061 (InvalidX509NameInCertificate)",
-                fix=f"add {profile.name} to the CSR of {' and '.join(cores)} and have it signed anew",
+                fix=f"add {profile.name} to the CSR of {' and '.join(cores)} and have it signed again",
                 prediction=Prediction(awaits=awaits),
             )
 

@@ -105,7 +105,7 @@ def _unified_cm_nodes(deployment: Deployment) -> Iterator[tuple[UnifiedCmCluster
 def _refused_by_unified_cm(
     deployment: Deployment, cluster: UnifiedCmCluster, node: UnifiedCmNode, cores: Cores, store: str
 ) -> Prediction | None:
-    """What a missing certificate in a trust store of a node leads to; None where nobody comes by that way."""
+    """What a missing certificate in a trust store of a node leads to; None where no connection takes that path."""
     ports = deployment.defaults.ports
     awaits: list[Matcher] = []
     if store == "callmanager-trust" and cluster.mixed_mode:
@@ -211,7 +211,7 @@ def _im_presence_trust(deployment: Deployment, store: str) -> Iterator[Finding]:
     "CERT-03.cup-xmpp-trust", requires="IM and Presence's cup-xmpp-trust holds the root of Expressway-C's certificate"
 )
 def cup_xmpp_trust(deployment: Deployment) -> Iterator[Finding]:
-    """The store that judges the XMPP link of Expressway-C."""
+    """The store that verifies the XMPP link of Expressway-C."""
     yield from _im_presence_trust(deployment, "cup-xmpp-trust")
 
 
@@ -227,12 +227,12 @@ def im_presence_tomcat_trust(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _verifies(deployment: Deployment, core: ExpresswayC, tls_verify: bool) -> bool:
-    """Say whether C's proxy verifies servers whose TLS verify mode is this."""
+    """Return whether C's proxy verifies servers whose TLS verify mode is this."""
     return tls_verify or (_has("proxy verifies servers", core) and deployment.mra.verify_origin_server)
 
 
 def _trusts(deployment: Deployment, cores: Cores, host: str, service: str) -> bool:
-    """Say whether every one of these can verify a server's certificate."""
+    """Return whether every one of these can verify a server's certificate."""
     return all(chain(deployment, (host, service), (core.name, "trusted-ca")).good for core in cores)
 
 
@@ -255,7 +255,7 @@ def _unified_cm_refused(deployment: Deployment, node: HostSpec, cores: Cores, se
         everywhere = len(deployment.mra.unified_cm_clusters) == 1 and len(cores) == len(deployment.expressway_c)
         return replace(reported, stops=Stop.REFUSED) if reported and everywhere else reported
     if not _trusts(deployment, cores, publisher, "tomcat"):
-        return None  # nobody comes so far
+        return None  # no connection gets so far
     awaits: list[Matcher] = []
     if verify and cluster.mixed_mode:
         awaits += (*_caller_refuses(caller, node.name, ports.sip_tls), _failed(deployment, cores, f"CEtls-{name}"))
@@ -315,7 +315,7 @@ def _refused(deployment: Deployment, spec: HostSpec, cores: Cores, service: str)
 
 
 EFFECTS = {
-    ("unified_cm", "tomcat"): "C cannot discover the cluster and nobody signs in (401), or, where only its proxy "
+    ("unified_cm", "tomcat"): "C cannot discover the cluster and no user can sign in (401), or, where only its proxy "
     "verifies, every request to it ends in 502 connect failed",
     ("unified_cm", "callmanager"): "users sign in, but the configuration files on 6972 end in 502 "
     "connect failed; in mixed mode the zone to 5061 stays down",

@@ -136,7 +136,7 @@ def edge_domain(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("NET-09.collab-edge", requires="each MRA domain has _collab-edge._tls", rows=("NET-09", "NET-06"))
 def collab_edge(deployment: Deployment) -> Iterator[Finding]:
-    """Without it nobody finds the edge; published inside only, it serves those on premises."""
+    """Without it clients do not find the edge; published inside only, it serves those on premises."""
     for domain in facts.mra_domains(deployment):
         name = f"_collab-edge._tls.{domain.name}"
         if asked.targets(deployment, "outside", name) or asked.targets(deployment, "inside", name):
@@ -217,7 +217,7 @@ def edge_address_outside(deployment: Deployment) -> Iterator[Finding]:
             what=f"{edge.fqdn}, a target of _collab-edge, has no address in the outside view"
             if missing
             else f"{edge.fqdn} leads to {', '.join(found)} outside, not to {_outside_address(deployment, edge)}",
-            sees="Couldn't resolve host name: no packet reaches the edge" if missing else "nobody answers on 8443",
+            sees="Couldn't resolve host name: no packet reaches the edge" if missing else "no answer on 8443",
             fix=f"create {edge.fqdn} A {_outside_address(deployment, edge)} in the outside DNS",
             prediction=Prediction(
                 awaits=(DnsAnswer(node=clients, name=edge.fqdn, qtype="A", answers=answer.texts),),
@@ -381,7 +381,7 @@ def cookie_domain(deployment: Deployment) -> Iterator[Finding]:
     severity=Severity.WARNING,
 )
 def one_record_each(deployment: Deployment) -> Iterator[Finding]:
-    """A peer without a record is nobody's first choice."""
+    """A peer without a record is no client's first choice."""
     for domain in facts.mra_domains(deployment):
         name = f"_collab-edge._tls.{domain.name}"
         leads = [each for found in _leads(deployment) for each in found if (each.name, each.view) == (name, "outside")]

@@ -1,6 +1,6 @@
 """Rules about phones, room devices and other endpoints: which may use MRA at all, whom they trust, what they show.
 
-There is nobody at a phone or room device to ask about a certificate: one that it does not like ends the handshake.
+A phone or room device asks no user about a certificate: one that it does not like ends the handshake.
 Sources: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites"; "Collaboration Edge TC-based Endpoints
 Configuration Example" (Cisco 211304).
 """
@@ -207,7 +207,7 @@ def uds_server(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
-# ---- Expressway-E's certificate, as devices judge it
+# ---- Expressway-E's certificate, as devices verify it
 
 
 def _chain(deployment: Deployment, edge: ExpresswayE, endpoint: Endpoint) -> Chain:
@@ -220,7 +220,7 @@ def _wanted(deployment: Deployment) -> tuple[str, ...]:
 
 
 def _named(deployment: Deployment, edge: ExpresswayE) -> bool:
-    """Say whether the SAN of an Expressway-E has the edge domain, in one of its forms."""
+    """Return whether the SAN of an Expressway-E has the edge domain, in one of its forms."""
     names = deployment.certificate(edge.name, "server").names
     return first_match(map(qualified, _wanted(deployment)), map(qualified, names)) is not None
 
@@ -230,7 +230,7 @@ def _accepts(deployment: Deployment, edge: ExpresswayE, endpoint: Endpoint) -> b
 
 
 def _arrives(deployment: Deployment, endpoint: Endpoint) -> bool:
-    """Say whether a device accepts every Expressway-E, and so gets an answer."""
+    """Return whether a device accepts every Expressway-E, and so gets an answer."""
     return all(_accepts(deployment, edge, endpoint) for edge in deployment.expressway_e)
 
 
@@ -281,7 +281,7 @@ def ca_list(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("EP-08.built-in-list", requires="Expressway-E's certificate chains to a CA in the fixed list of phones")
 def built_in_list(deployment: Deployment) -> Iterator[Finding]:
-    """The list of 7800 and 8800 phones and of DX with Android comes with the firmware; nobody can add to it."""
+    """The list of 7800 and 8800 phones and of DX with Android comes with the firmware; it cannot be extended."""
     for edge, found, endpoints in _strangers(deployment, "phone"):
         yield Finding(
             at=deployment.place_of_certificate(edge.name, "server"),
@@ -420,7 +420,7 @@ def client_certificate(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _by_all(deployment: Deployment, name: str) -> bool:
-    """Say whether every Expressway-E refuses a client's certificate."""
+    """Return whether every Expressway-E refuses a client's certificate."""
     return not any(
         chain(deployment, (name, "client"), (edge.name, "activation-code")).good for edge in deployment.expressway_e
     )
@@ -433,7 +433,7 @@ def _by_all(deployment: Deployment, name: str) -> bool:
     rows=("CERT-15", "EP-07"),
 )
 def without_onboarding(deployment: Deployment) -> Iterator[Finding]:
-    """Nobody is asked for a certificate: neither what clients hold nor what was appended to the list matters."""
+    """No certificate is asked for: neither what clients hold nor what was appended to the list matters."""
     if deployment.mra.access.activation_code_onboarding:
         return
     sees = "nothing: all are let in without a certificate"

@@ -39,7 +39,7 @@ def jabber_guest(deployment: Deployment) -> Iterator[Finding]:
             yield Finding(
                 at=(*path, "also_serves"),
                 what=f"{each.name} serves Jabber Guest beside MRA",
-                sees="nobody supports it: sign-ins of MRA clients or of guests may fail at any time",
+                sees="it is not supported: sign-ins of MRA clients or of guests may fail at any time",
                 fix="give Jabber Guest a pair of Expressways of its own",
             )
 
@@ -52,7 +52,7 @@ def microsoft_gateway(deployment: Deployment) -> Iterator[Finding]:
             yield Finding(
                 at=(*path, "also_serves"),
                 what=f"{each.name} is the Microsoft gateway beside MRA",
-                sees="nobody supports it: calls of MRA clients or to Microsoft users may fail at any time",
+                sees="it is not supported: calls of MRA clients or to Microsoft users may fail at any time",
                 fix="move the Microsoft gateway to an Expressway-C of its own",
             )
 
@@ -179,7 +179,7 @@ def safenet_luna(deployment: Deployment) -> Iterator[Finding]:
             yield Finding(
                 at=(*path, "hsm", "vendor"),
                 what=f"{each.name} is configured for a SafeNet Luna HSM",
-                sees="nobody supports it: an Expressway without its private key has no TLS, for HTTPS and SIP alike",
+                sees="it is not supported: an Expressway without its private key has no TLS, for HTTPS and SIP alike",
                 fix="take the SafeNet Luna out of the configuration",
             )
 
@@ -250,7 +250,7 @@ def has_host(name: str) -> Test:
 # ---- EXP-02: load balancers
 
 
-@book.rule("EXP-02.load-balancer", requires="no third-party load balancer stands between MRA clients and Expressway-E")
+@book.rule("EXP-02.load-balancer", requires="no third-party load balancer is between MRA clients and Expressway-E")
 def load_balancer(deployment: Deployment) -> Iterator[Finding]:
     """Whatever it does: its name is in no certificate of E's, or the names of E lead to another E, or E sees it alone.
 
@@ -285,7 +285,7 @@ def load_balancer(deployment: Deployment) -> Iterator[Finding]:
         awaits = HttpRequest(node=one_of(*held), peer=balancer.name)
     yield Finding(
         at=("load_balancer",),
-        what=f"{balancer.fqdn}, a load balancer, stands between the clients and {', '.join(held)}",
+        what=f"{balancer.fqdn}, a load balancer, is between the clients and {', '.join(held)}",
         sees=sees,
         fix="take it out: publish an SRV record of equal priority for each Expressway-E",
         prediction=Prediction(awaits=(awaits,)),

@@ -40,9 +40,9 @@ def ipv6_only(deployment: Deployment) -> Iterator[Finding]:
             yield Finding(
                 at=("expressway_c", index, "ip_protocol"),
                 what=f"{core.name} has no IPv4",
-                sees="502 Next Hop Connection Failed: no link to Expressway-E stands"
+                sees="502 Next Hop Connection Failed: no link to Expressway-E is up"
                 if len(deployment.expressway_c) == 1
-                else f"{core.name} serves nobody",
+                else f"{core.name} serves no client",
                 fix=f"set System > Network interfaces > IP of {core.name} to IPv4",
                 prediction=_unlinked(deployment) if len(deployment.expressway_c) == 1 else None,
             )

@@ -67,7 +67,7 @@ def _foreign(user: str) -> tuple[str, ...]:
 
 
 def _forbidden(deployment: Deployment, user: User) -> Prediction | None:
-    """Predict that the edge refuses what is asked about a user; None where nobody asks from outside."""
+    """Predict that the edge refuses what is asked about a user; None where no client asks from outside."""
     if not facts.jabbers(deployment) or not _signs_in(deployment, user):
         return None
     status = deployment.defaults.edge.allow_list_status
@@ -78,7 +78,7 @@ def _forbidden(deployment: Deployment, user: User) -> Prediction | None:
 
 
 def _signs_in(deployment: Deployment, user: User) -> bool:
-    """Say whether a user has something to sign in to from a Jabber outside."""
+    """Return whether a user has something to sign in to from a Jabber outside."""
     prefixes = {modes.PREFIX_OF[each.platform] for each in deployment.clients if each.name in facts.jabbers(deployment)}
     return user.im_presence_node is not None or any(name[:3] in prefixes for name in user.devices)
 
@@ -124,7 +124,7 @@ def homed(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("UC-03.added", requires="the Unified CM clusters of all users are added on Expressway-C")
 def added(deployment: Deployment) -> Iterator[Finding]:
-    """What was not added is not discovered, so nobody can be looked for there."""
+    """What was not added is not discovered, so no user can be found there."""
     known = deployment.mra.unified_cm_clusters
     for cluster in deployment.unified_cm:
         users = tuple(each for each in deployment.users if each.home_cluster == cluster.name and each.homed)
@@ -192,7 +192,7 @@ def no_way(deployment: Deployment) -> Iterator[Finding]:
             at=at,
             what=f"authentication path {access.authentication_path}, and with {cluster.name} no way to sign in is on"
             + (": OAuth with refresh is on at Expressway-C only" if half else ""),
-            sees="nobody signs in: the edge answers 401, whatever the password",
+            sees="no user can sign in: the edge answers 401, whatever the password",
             fix="set Authorize by user credential on Expressway-C; or Authorize by OAuth token with refresh there and "
             f"OAuth with Refresh Login Flow on {cluster.name} ({deployment.unified_cm[index].publisher.name})",
             prediction=Prediction(

@@ -1,7 +1,7 @@
 """Rules about the documented ports between clients, Expressway-E and Expressway-C, and about C's peer addresses.
 
 Which flows a deployment's firewalls block is asked of the firewalls themselves (`edgesim.deployment.reach`), so that
-any way of writing rules down is judged by what it does. What a closed port stops is `edgesim.readiness.port_matrix`.
+any way of writing rules down is checked by what it does. What a closed port stops is `edgesim.readiness.port_matrix`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _closed(flow: str) -> None:
 
 
 def _by_its_own_address(deployment: Deployment, flow: Flow) -> bool:
-    """Say whether a flow goes where E takes it; peer addresses that lead elsewhere are other rules' business."""
+    """Return whether a flow goes where E takes it; peer addresses that lead elsewhere are other rules' business."""
     spec = deployment.host(flow.target.name).spec
     assert isinstance(spec, ExpresswayE)
     return flow.kind.source == "client" or flow.target.address in (spec.inner_address, spec.public_address)
@@ -122,7 +122,7 @@ for _row in port_matrix.ROWS:
     severity=Severity.WARNING,
 )
 def inbound(deployment: Deployment) -> Iterator[Finding]:
-    """C opens every connection, so an opening inward serves nobody but an attacker."""
+    """C opens every connection, so an opening inward serves only an attacker."""
     walls = deployment.network.firewalls
     for each in openings(deployment):
         place = next(index for index, wall in enumerate(walls) if wall.name == each.firewall)

@@ -128,7 +128,7 @@ def _lacking(cluster: UnifiedCmCluster, profile: SecurityProfile) -> str | None:
 
 
 def _registers(deployment: Deployment, devices: Sequence[str]) -> bool:
-    """Say whether one of these devices registers from outside: a phone or room device, or that of a Jabber."""
+    """Return whether one of these devices registers from outside: a phone or room device, or that of a Jabber."""
     outside = {spec.name for spec in facts.clients(deployment, outside=True)}
     machines = [each for each in deployment.clients if each.name in outside]
     prefixes = {modes.PREFIX_OF[each.platform] for each in machines if each.platform in modes.PREFIX_OF}

@@ -81,7 +81,7 @@ def _refused(deployment: Deployment, certificate: Certificate, machine: Expressw
 def _stores(
     deployment: Deployment, certificate: Certificate, machine: ExpresswayE | ExpresswayC
 ) -> Iterator[CertificateStore]:
-    """Yield as which certificates it serves. The client certificate of E plays no part in MRA: E dials nobody."""
+    """Yield as which certificates it serves. The client certificate of E plays no part in MRA: E dials no peer."""
     if certificate.service == "server":
         yield "server"
     both = isinstance(machine, ExpresswayC) and _has("separate client certificate", machine)

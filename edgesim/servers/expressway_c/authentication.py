@@ -1,9 +1,9 @@
-"""Who is asking: how Expressway-C judges the credentials of a request that came through the edge.
+"""Who is asking: how Expressway-C checks the credentials of a request that came through the edge.
 
 A valid ``X-Auth`` cookie stands for an earlier sign-in. ``Authorization: Basic`` counts only where *Authorize by user
 credential* is on; C asks Unified CM unless it has accepted the same credentials lately. The answer to everything else
-is the edge's challenge, whatever the reason. A user id that is longer than any of Unified CM's is nobody's: C neither
-asks about it nor remembers it.
+is the edge's challenge, whatever the reason. C neither asks about a user id that is longer than
+any of Unified CM's nor remembers it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class AuthenticationResult:
 
 
 class Authenticator:
-    """Judges requests and journals each decision."""
+    """Checks requests and journals each decision."""
 
     def __init__(self, node: Node, credentials: Credentials, users: UserData) -> None:
         self.node = node
@@ -47,7 +47,7 @@ class Authenticator:
         return (user_key(user),) if user else ()
 
     async def check(self, request: Request) -> AuthenticationResult:
-        """Judge a proxied request: the cookie where there is one, else ``Authorization``."""
+        """Check a proxied request: the cookie where there is one, else ``Authorization``."""
         value = request.cookie(self._cookie)
         if value is None:
             return await self.sign_in(request)
@@ -58,7 +58,7 @@ class Authenticator:
         return AuthenticationResult(user=user)
 
     async def sign_in(self, request: Request) -> AuthenticationResult:
-        """Judge the ``Authorization`` of a request; without one, its cookie may stand for it."""
+        """Check the ``Authorization`` of a request; without one, its cookie may stand for it."""
         shown = self._shown(request)
         if (basic := basic_credentials(shown)) is not None:
             return await self._basic(request, basic)

@@ -31,7 +31,7 @@ Record = SignIn | Issued
 
 
 class ClusterError(ValueError):
-    """A body that is no list of records."""
+    """A body that is not a list of records."""
 
 
 def write_records(records: list[Record]) -> bytes:
@@ -84,7 +84,7 @@ def _from_json(one: Any) -> Record:
             account = Account(user=user, home=UdsServer(host=host, port=port), servers=tuple(servers), served=served)
             return SignIn(account=account, password=password, at=at)
         case _:
-            raise ClusterError("a member of the list is no record")
+            raise ClusterError("a member of the list is not a record")
 
 
 class Peer:
@@ -151,7 +151,7 @@ class Peer:
 
 
 def _policy(node: Node) -> Policy:
-    """Return how peers judge each other: from X15.4 on whatever the extended key usages are (release notes X15.4)."""
+    """Return how peers verify each other: from X15.4 on whatever the extended key usages are (release notes X15.4)."""
     spec = node.spec.spec
     assert isinstance(spec, hosts.ExpresswayC)
     return Policy(usage=bool(closed("server-only certificate on e", {Product.EXPRESSWAY: spec.release})))

@@ -24,14 +24,14 @@ TRIES = 20
 
 
 def has(feature: str, release: Release) -> bool:
-    """Say whether an Expressway release has a feature of the gates."""
+    """Return whether an Expressway release has a feature of the gates."""
     return not closed(feature, {Product.EXPRESSWAY: release})
 
 
 class SourcePorts:
     """The range from which C's HTTP and SSH connections take their source ports: in turn, from ``start`` on.
 
-    A start drawn anew in each life keeps a restarted C off the ports that its last connections still block.
+    A start drawn again in each life keeps a restarted C off the ports that its last connections still block.
     """
 
     def __init__(self, first: int, last: int, start: int) -> None:

@@ -136,7 +136,7 @@ class Discovery:
         self._changed = changed
         self._busy = asyncio.Lock()
         self.rewriting = False
-        """Whether the list is being rewritten: nobody can sign in meanwhile."""
+        """Whether the list is being rewritten: no user can sign in meanwhile."""
         self.attempted = asyncio.Event()
         """Set once every server was asked, with whatever result."""
         self.sources = tuple(_sources(node))

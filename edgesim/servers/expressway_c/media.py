@@ -72,7 +72,7 @@ class Pinhole:
         except MediaError:
             self._edge.flow.refuse()
             return
-        # Only E's own multiplexed port counts: the pinhole leads to nobody else.
+        # Only E's own multiplexed port counts: the pinhole leads to no other peer.
         if source != self._edge.peer or frame.channel != self._number:
             self._edge.flow.refuse()
             return

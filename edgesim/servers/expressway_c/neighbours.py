@@ -1,7 +1,7 @@
 """The neighbour zones that C makes by itself, one or two for every discovered Unified CM node, and their search rules.
 
 ``CEtcp-<node>`` (TCP 5060) is there for every node, ``CEtls-<node>`` (TLS 5061) where the cluster's security mode is
-mixed. Each has one search rule of its name, which nobody can edit. Sources: "MRA Deployment Guide X12.6, Install MRA";
+mixed. Each has one search rule of its name, which cannot be edited. Sources: "MRA Deployment Guide X12.6, Install MRA";
 "Expressway IP Port Usage Configuration Guide X15.0"; for the keep-alive "How Phone Services Failover works for Jabber
 14 over MRA" (Cisco 217244).
 """
@@ -64,7 +64,7 @@ class Neighbour:
 
     @property
     def open(self) -> bool:
-        """Whether a connection stands."""
+        """Whether there is an open connection."""
         return self.connection is not None and self.connection.open
 
     async def connect(self) -> Connection:
@@ -141,7 +141,7 @@ class Neighbour:
                 return
 
     def try_again(self) -> None:
-        """Begin to open the connection, if nobody does yet."""
+        """Begin to open the connection, unless that is under way."""
         if self._dialling is None:
             self._dialling = self._neighbours.node.host.spawn(self._dial(), name=f"dial {self.name}")
             self._dialling.add_done_callback(self._dialled)
@@ -261,7 +261,7 @@ class Neighbours:
         return self._hosts.get(address, {}).get(transport)
 
     def keeps_alive(self, cluster: Cluster) -> bool:
-        """Say whether C sends STUN keep-alives to a cluster: both releases know them, and the setting is on."""
+        """Return whether C sends STUN keep-alives to a cluster: both releases know them, and the setting is on."""
         try:
             version = Release.parse(cluster.version, Product.UNIFIED_CM)
         except ReleaseError:

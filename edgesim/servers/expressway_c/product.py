@@ -142,7 +142,7 @@ class ExpresswayC:
         self._listeners.append(listener)
 
     async def refresh_servers(self) -> Discovered:
-        """Ask all UC servers anew (*Refresh servers*), which rewrites automatic rules and neighbour zones."""
+        """Ask all UC servers again (*Refresh servers*), which rewrites automatic rules and neighbour zones."""
         return await self.discovery.refresh()
 
     def restart_edge_configuration(self) -> None:

@@ -357,7 +357,7 @@ class SipSide:
         return None
 
     async def _serve_nowhere(self, context: ResponseContext) -> None:
-        """The Route leads away from C, as where a NAT stands between the two: C cannot connect to it, and gives up."""
+        """The Route leads away from C, as where NAT is between the two: C cannot connect to it, and gives up."""
         connection = context.connection
         apparent = self._service.apparent(context.request)
         where = f'Dst-ip="{apparent[0]}" Dst-port="{apparent[1]}" ' if apparent else ""
@@ -442,7 +442,7 @@ class SipSide:
             self._join(call_id, peer)
 
     def _is_taken(self, target: Target, user: str | None, source: str | None) -> bool:
-        """Say whether a contact is another user's. The address that a client is seen to come from cannot be taken."""
+        """Return whether a contact is another user's. The address from which a client is seen cannot be taken."""
         held = self._contacts.get(target)
         return held is not None and held.user != user and held.until > self._loop.time() and target[1] != source
 
@@ -464,7 +464,7 @@ class SipSide:
             held = self._contacts.get(_target(uri))
             peer = held.peer if held is not None else None
         if peer is None or peer.connection is None:
-            raise ProxyRefusal(self._sip.unknown_target_status, "nobody registered this contact through here")
+            raise ProxyRefusal(self._sip.unknown_target_status, "this contact is not registered through here")
         call_id = self._core.forward(
             context, outgoing, peer.connection, self._edge, unreachable=self._sip.unknown_target_status
         )
@@ -535,6 +535,6 @@ def _seen_at(request: Request) -> str | None:
 
 
 def _target(uri: SipUri) -> Target:
-    """Return what tells one contact from another."""
+    """Return what distinguishes one contact from another."""
     host = same_host(uri.host)
     return same_user(uri.user or ""), host if uri.port is None else f"{host}:{uri.port}"

@@ -2,7 +2,7 @@
 
 C takes the question only from E, through its own connection, with a fresh date and the certificate by which E proved
 itself on that connection, which, before X15.4, has to be good for both sides of TLS. With a 200 goes the interim hash
-of the user, H(A1), so that E can judge further answers itself.
+of the user, H(A1), so that E can check further answers itself.
 
 Sources: "Mobile and Remote Access phone services failing due to source IP translation" (Cisco 212347); "MRA Deployment
 Guide X12.5, Troubleshooting"; for the extended key usages the Expressway release notes X15.4.
@@ -57,7 +57,7 @@ class ServiceServer:
         return _address(uri)
 
     def check(self, request: Request, peer: Address, shown: bytes | None) -> ServiceResult:
-        """Judge a SERVICE that came from ``peer`` and write into the journal what was found.
+        """Check a SERVICE that came from ``peer`` and write into the journal what was found.
 
         ``shown`` is the certificate, in DER, that the peer proved to be its own on this connection.
         """
@@ -131,7 +131,7 @@ def _address(uri: SipUri) -> Address:
 
 
 def _signed(request: Request, certificate: x509.Certificate) -> bool:
-    """Say whether Identity is the signature of the certificate's key."""
+    """Return whether Identity is the signature of the certificate's key."""
     text = service.signed_text(
         from_=request.get("From") or "",
         to=request.get("To") or "",

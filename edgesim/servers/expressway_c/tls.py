@@ -13,7 +13,7 @@ absent (Cisco bug CSCve56019; "MRA Deployment Guide X15.0, MRA Requirements and 
 
 
 def checks_usage(node: Node) -> bool:
-    """Say whether who comes by SIP over TLS must show a certificate with clientAuth: always before X15.5, and from then
+    """Return whether a client of SIP over TLS must show a certificate with clientAuth: always before X15.5, from then
     on by *SIP TLS Certificate ExtendedKeyUsage Checking Mode* ("Navigate Client EKU Sunset with Expressway x15.5").
     """
     spec = node.spec.spec
@@ -30,7 +30,7 @@ def shown_as_client(node: Node) -> Identity:
 
 
 def sends_chain(node: Node, *, dialling: bool = False) -> bool:
-    """Say whether this Expressway sends the CAs above its certificate along with it; as shipped it does not.
+    """Return whether this Expressway sends the CAs above its certificate along with it; as shipped it does not.
 
     ``dialling`` is about the certificate that it shows as a client.
     """

@@ -95,7 +95,7 @@ class UserData:
         self._bad.clear()
 
     def usable(self, host: str) -> bool:
-        """Say whether a node is not known to be down."""
+        """Return whether a node is not known to be down."""
         return self._bad.get(host.lower(), 0.0) <= self.node.host.clock.time()
 
     async def _ask(self, places: Sequence[UdsServer], ask: Callable[[UdsServer], Awaitable[T]]) -> T:

@@ -185,7 +185,7 @@ class XcpSide:
         self.tls_inside = self._context(verify=node.deployment.mra.tls_verify_im_presence)
         for peer in node.deployment.traversal_zone.peer_addresses:
             port = node.deployment.xcp_link.port
-            # Before X8.8 this link has no TLS, and nobody asks whose address it is.
+            # Before X8.8 this link has no TLS, and addresses are not checked.
             modern = has("xcp over tls", self.product.release)
             tls = self.tls if modern else None
             edge = Dialled(self, peer, port, tls=tls, both_ways=modern and link.looks_back, on_event=self._from_edge)
@@ -299,7 +299,7 @@ class XcpSide:
                         event.data,
                         restart=event.restart,
                         keys=link.keys(event.session),
-                        # Only what has gone on makes room for more: a slow receiver slows its sender, nobody else.
+                        # Only what has gone on makes room for more: a slow receiver slows its sender alone.
                         then=lambda: link.consumed(event.session, event.octets),
                     )
             case SessionClosed():

@@ -1,7 +1,7 @@
 """The traversal client: C's side of the Unified Communications traversal zone.
 
 C dials TLS 7001 of every E peer and verifies that E's certificate has the peer address in its SAN; it proves itself by
-a digest over OPTIONS, which it repeats to keep the zone up and to tell what it has left. Sources: "Expressway
+a digest over OPTIONS, which it repeats to keep the zone up and to report its capacity. Sources: "Expressway
 Administrator Guide X14.3, Zones and Neighbors"; "Configure and Troubleshoot Collaboration Edge (MRA) Certificates"
 (Cisco 213872).
 """
@@ -68,7 +68,7 @@ class Peer:
             self._wake.set()
 
     def report(self) -> None:
-        """Tell E now what C has left."""
+        """Report the remaining capacity to E now."""
         self._report = True
         self._wake.set()
 
@@ -251,7 +251,7 @@ class Peer:
 
 
 class TraversalClient:
-    """The zone on C. ``usage`` tells what C has left, ``on_change`` hears of every peer that comes or goes."""
+    """The zone on C. ``usage`` returns the remaining capacity, ``on_change`` is called when a peer comes or goes."""
 
     def __init__(
         self,
@@ -308,7 +308,7 @@ class TraversalClient:
             task.cancel()
 
     def report(self) -> None:
-        """Tell every E now what C has left."""
+        """Report the remaining capacity to every E now."""
         for peer in self.peers:
             peer.report()
 

@@ -1,6 +1,6 @@
 """Expressway-E's HTTPS proxy, port 8443: what it refuses by itself, and what it sends through the tunnel to a C.
 
-E knows nothing of users or servers. It refuses what is no edge URL (404), a domain that C did not enable or that the
+E knows no users or servers. It refuses what is not an edge URL (404), a domain that C did not enable or that the
 Web Proxy took first (403), and a proxied request that carries no credentials at all (401); everything else is C's to
 judge. Where no C can be asked, the client gets ``502 Next Hop Connection Failed``; where C answers too late, ``504 Next
 Hop Timeout``. What fails behind C is C's to say. Sources: "Configure MRA through

@@ -1,6 +1,6 @@
 """Expressway-E's SIP side: TLS port 5061 towards the clients, and the traversal zone towards every C.
 
-E is a proxy. It challenges each request of a client, has a C judge the answer (SERVICE), and forwards to the C that the
+E is a proxy. It challenges each request of a client, has a C check the answer (SERVICE), and forwards to the C that the
 client's preloaded Route names, or, for a client that announced adaptive routing, to another C if that one is gone.
 Sources: "How Phone Services Failover works for Jabber 14 over MRA" (Cisco 217244); "Mobile and Remote Access phone
 services failing due to source IP translation" (Cisco 212347); "Troubleshooting Guide for Cisco Webex Hybrid Call
@@ -264,7 +264,7 @@ class SipSide:
             self.clients.lost(connection.context)
 
     def _on_stun(self, message: stun.StunMessage, connection: Connection) -> stun.StunMessage | None:
-        """Say whether the path of the client's registration stands: up to C as E sees it, beyond as C does."""
+        """Return whether the path of the client's registration is up: up to C as E sees it, beyond as C does."""
         answer = stun.respond(message, connection.peer)
         client = connection.context
         if answer is None or answer.cls is not stun.StunClass.SUCCESS or not isinstance(client, Client):
@@ -327,7 +327,7 @@ class SipSide:
             raise ProxyRefusal(self._sip.service_from_outside_status, "no request of a client")
         if request.method in UNCHALLENGED:
             if not client.proved:
-                raise ProxyRefusal(403, "nobody proved to be there")
+                raise ProxyRefusal(403, "no user is authenticated there")
             self._up_to_core(context, request.copy(), client)
             return None
         credentials = self._credentials(request)
@@ -384,7 +384,7 @@ class SipSide:
         )
 
     async def _ask(self, context: ResponseContext, credentials: DigestCredentials, client: Client) -> None:
-        """Have a C judge the credentials, then forward the request or answer it. Raises `ProxyRefusal`."""
+        """Have a C check the credentials, then forward the request or answer it. Raises `ProxyRefusal`."""
         user, outgoing = credentials.username, context.request.copy()
         link = self._route(outgoing, client)
         status = await self._service_result(outgoing, credentials, link)
@@ -533,7 +533,7 @@ class SipSide:
         if client is None:
             client = self.clients.at(SipUri.parse(outgoing.uri))
         if client is None or not client.connection.open:
-            raise ProxyRefusal(self._sip.unknown_target_status, "nobody registered this contact here")
+            raise ProxyRefusal(self._sip.unknown_target_status, "this contact is not registered here")
         call_id = self._core.forward(
             context, outgoing, client.connection, self._outer, unreachable=self._sip.unknown_target_status
         )
@@ -542,6 +542,6 @@ class SipSide:
 
 
 def _grants_nothing(response: Response) -> bool:
-    """Say whether a 200 to REGISTER leaves the client without a registration."""
+    """Return whether a 200 to REGISTER leaves the client without a registration."""
     expires = response.get("Expires")
     return expires is not None and delta_seconds(expires) == 0

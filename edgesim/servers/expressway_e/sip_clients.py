@@ -37,7 +37,7 @@ class Client:
     contacts: dict[Target, None] = field(default_factory=dict)
 
     def sends_from(self, target: Target) -> bool:
-        """Say whether a contact is the very address and port from which this client is connected."""
+        """Return whether a contact is the very address and port from which this client is connected."""
         host, port = self.connection.peer
         return target[1] == f"{same_host(host)}:{port}"
 
@@ -73,18 +73,18 @@ class BindingChange:
 
 
 def _is_zero(expires: str | None) -> bool:
-    """Say whether a lifetime is nought; what is no number counts as some (RFC 3261, 20.10)."""
+    """Return whether a lifetime is nought; what is not a number counts as some (RFC 3261, 20.10)."""
     return expires is not None and expires.isascii() and expires.isdecimal() and not expires.strip("0")
 
 
 def target_of(uri: SipUri) -> Target:
-    """Return what tells one contact from another."""
+    """Return what distinguishes one contact from another."""
     host = same_host(uri.host)
     return same_user(uri.user or ""), host if uri.port is None else f"{host}:{uri.port}"
 
 
 class Clients:
-    """All connected clients. A contact belongs to the user who registered it while the connection stands.
+    """All connected clients. A contact belongs to the user who registered it while the connection is open.
 
     Whoever is connected from the very address that a contact names has the better claim: it cannot be taken before.
     """
@@ -99,7 +99,7 @@ class Clients:
         return len(self._contacts)
 
     def refuses(self, change: BindingChange) -> bool:
-        """Say whether a contact that is wanted, or given up, is another user's."""
+        """Return whether a contact that is wanted, or given up, is another user's."""
         return any(self._is_anothers(target, change) for target in (*change.added, *change.removed))
 
     def _is_anothers(self, target: Target, change: BindingChange) -> bool:

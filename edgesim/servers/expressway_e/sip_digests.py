@@ -1,6 +1,6 @@
 """The remote digest cache of E: interim hashes that a C gave with its answer to SERVICE.
 
-With H(A1) of a user E judges every further answer of a client itself, by its own nonce, method and URI, and asks no C.
+With H(A1) of a user E checks every further answer of a client itself, by its own nonce, method and URI, and asks no C.
 Source: Expressway Administrator Guide X15.5, command reference, ``Authentication Remote Digest Cache``.
 """
 
@@ -36,7 +36,7 @@ class DigestCache:
             self._hashes.popitem(last=False)
 
     def proves(self, credentials: DigestCredentials, method: str, now: float) -> bool:
-        """Say whether an answer is right by what is remembered; false means that a C has to be asked.
+        """Return whether an answer is right by what is remembered; false means that a C has to be asked.
 
         A hash by which an answer is wrong may be that of an old password: it is forgotten.
         """

@@ -1,4 +1,4 @@
-"""SERVICE: how E, which knows no passwords, has a C judge a client's digest.
+"""SERVICE: how E, which knows no passwords, has a C check a client's digest.
 
 The message is that of "Mobile and Remote Access phone services failing due to source IP translation" (Cisco 212347),
 header by header: also the inner Via of E's own authentication process, and the two Routes, of which the first names C's

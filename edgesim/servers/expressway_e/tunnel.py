@@ -79,7 +79,7 @@ class Tunnel:
         return f"vcs_control.{domain}" if domain else "vcs_control"
 
     async def introduce(self, greeting: Greeting) -> None:
-        """Tell C who is at this end and learn who is at the other; a C that shows its certificate hears once more if it
+        """Introduce E to C and learn who is at the other; a C that shows its certificate hears once more if it
         is taken. Raises `HttpError`, `TunnelError`, and `TunnelRefused` for a certificate that will not do."""
         challenge = self._server.challenges.token_hex(16)
         core = await self._greeted(replace(greeting, challenge=challenge))
@@ -365,7 +365,7 @@ class _Session(asyncssh.SSHTCPSession[bytes]):
 
 
 def _is_violation(error: Exception | None) -> bool:
-    """Say whether a caller broke SSH's rules, rather than going away or being too slow."""
+    """Return whether a caller broke SSH's rules, rather than going away or being too slow."""
     return isinstance(error, asyncssh.ProtocolError | asyncssh.ProtocolNotSupported | asyncssh.KeyExchangeFailed)
 
 

@@ -74,7 +74,7 @@ class XmppSide:
         self._listeners.append(await loop.create_server(self._accept_link, self.spec.inner_address, port, ssl=mutual))
 
     async def ready(self) -> None:
-        """Return once a C has dialled its XCP link; at once where nobody may chat."""
+        """Return once a C has dialled its XCP link; at once where chat is off."""
         if not any(each.im_and_presence for each in self.node.deployment.domains.enabled):
             return
         while not self._live():
@@ -140,7 +140,7 @@ class XmppSide:
         self._links[link][client.session] = client
 
     def _closed_behind(self, client: _Client) -> None:
-        """The session behind is gone; where it never began, there was nobody to authenticate with."""
+        """The session behind is gone; where it never began, there was no server to authenticate with."""
         if client.connection.stream.phase is Phase.ASKED:
             self._refuse(client)
         else:

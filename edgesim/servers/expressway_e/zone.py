@@ -1,7 +1,7 @@
 """The traversal server: E's side of the Unified Communications traversal zone, TLS port 7001 of every interface.
 
 C always dials. E wants the configured *TLS verify subject name* in the SAN of C's certificate (the common name does not
-count), then a digest over every OPTIONS by which C keeps the zone up and tells what it has left. Until that has
+count), then a digest over every OPTIONS by which C keeps the zone up and reports its capacity. Until that has
 happened nothing else is taken. Sources: "Expressway Administrator Guide X14.3, Zones and Neighbors"; "MRA Deployment
 Guide X12.5, Troubleshooting"; "Configure and Troubleshoot Collaboration Edge (MRA) Certificates" (Cisco 213872).
 """
@@ -168,7 +168,7 @@ class TraversalServer:
         return self._answers.make(request, 200, ("Supported", resource_usage.SUPPORTED))
 
     def _verdict(self, request: Request) -> DigestResult | None:
-        """Judge the credentials in a request; None where there are none for this realm."""
+        """Check the credentials in a request; None where there are none for this realm."""
         for header in request.authentication("Authorization"):
             if header.scheme.lower() != "digest" or header.get("realm") != self._realm:
                 continue

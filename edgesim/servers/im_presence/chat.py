@@ -1,4 +1,4 @@
-"""The chat service of a node: judges credentials, binds resources, and hands each event to whom it concerns."""
+"""The chat service of a node: checks credentials, binds resources, and hands each event to whom it concerns."""
 
 from __future__ import annotations
 

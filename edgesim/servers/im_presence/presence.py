@@ -30,7 +30,7 @@ DIRECTED = 200
 
 
 class Presence:
-    """Tells those entitled about those available, among the users whose home is this node.
+    """Sends the presence of available users to those entitled, among the users whose home is this node.
 
     With ``auto_approve`` users see each other's availability without being asked, as the service is set when new.
     What concerns users of other nodes goes through ``elsewhere``, and what those nodes pass on comes in at `arrived`.
@@ -155,7 +155,7 @@ class Presence:
     # ---- other nodes
 
     def arrived(self, stanza: Element, sender: Jid, to: Jid) -> None:
-        """Take presence that another node passed on: a subscription, a probe, or somebody's availability."""
+        """Take presence that another node passed on: a subscription, a probe, or a user's availability."""
         kind = stanza.get("type")
         if self._elsewhere.elsewhere(to):
             return  # passed on once, and once only
@@ -194,7 +194,7 @@ class Presence:
             self._welcome(session, owner)
 
     def gone(self, session: ChatSession, stanza: Element | None = None) -> None:
-        """Tell everybody who knows the session that it is unavailable."""
+        """Send unavailable presence to all who know the session."""
         if session.jid is None:
             return
         last = stanza or stanzas.presence("unavailable", from_=str(session.jid))

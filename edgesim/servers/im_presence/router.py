@@ -209,7 +209,7 @@ class Router:
         return link is not None and link.connection.pass_on(stanza)
 
     def hand_over(self, chat: ChatSession, account: Account, request: Element) -> bool:
-        """Pass a session on to its user's home node, where ``request`` is judged; False where there is no way there."""
+        """Pass a session on to its user's home node, where ``request`` is checked; False without a link to it."""
         link = self._way(account.node or "")
         if link is None:
             return False

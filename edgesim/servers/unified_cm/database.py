@@ -94,7 +94,7 @@ class Database:
         return self.users.get(user_id)
 
     def is_homed_here(self, user: User) -> bool:
-        """Say whether *Home Cluster* is ticked for the user on this cluster."""
+        """Return whether *Home Cluster* is ticked for the user on this cluster."""
         return (user.homed and user.home_cluster == self.cluster.name) or self.cluster.name in user.also_homed_at
 
     def home_of(self, user: User) -> UnifiedCmCluster | None:

@@ -47,7 +47,7 @@ SERVED_BY = {
     SECURE_FILES: ("Cisco TFTP", "Cisco HAProxy"),
     CALLS: ("Cisco CallManager",),
 }
-"""The services without which nobody answers on a port: it closes while one of them restarts."""
+"""The services that a port needs: it is closed while one of them restarts."""
 ADAPTIVE_FROM = (14, 0)
 """The release from which STUN keep-alives are answered and adaptive routing is confirmed."""
 
@@ -364,7 +364,7 @@ class UnifiedCm:
         )
 
     def _mixed_mode(self, trust: TrustStore) -> TlsPolicy:
-        """Return how a cluster in mixed mode judges: a caller's own certificate must be in the store."""
+        """Return how a cluster in mixed mode verifies: a caller's own certificate must be in the store."""
 
         def check(certificate: x509.Certificate, error: int, depth: int) -> TlsRefusal | None:
             if error:

@@ -220,7 +220,7 @@ class Registrar:
             return None
         if len(users) > 1 or any(len(each.users) > 1 for each in (*asked.contacts, *asked.leaving)):
             return "more than one user"
-        return None if users[0] in (phone.owner, *phone.users) else f"{users[0][:128]} is no user of the device"
+        return None if users[0] in (phone.owner, *phone.users) else f"{users[0][:128]} is not a user of the device"
 
     def _by_line(self, line: str, user: str | None) -> Phone | None:
         if self.policy.find_by_line == "nobody" or (self.policy.find_by_line == "edge user" and user is None):
@@ -358,7 +358,7 @@ class Registrar:
 
 
 def _is_other(held: Contact, contact: Contact) -> bool:
-    """Say whether two Contacts are of two clients: by their instances, or, where one shows none, by their address."""
+    """Return whether two Contacts are of two clients: by their instances, or, where one has none, by address."""
     if held.instance is None or contact.instance is None:
         return held.client_host != contact.client_host
     if held.is_probe or contact.is_probe:
@@ -367,7 +367,7 @@ def _is_other(held: Contact, contact: Contact) -> bool:
 
 
 def _follows(asked: Registration, binding: Binding) -> bool:
-    """Say whether a request is later than the one that made a binding (RFC 3261, 10.3, step 6)."""
+    """Return whether a request is later than the one that made a binding (RFC 3261, 10.3, step 6)."""
     return binding.call_id != asked.call_id or asked.cseq > binding.cseq
 
 

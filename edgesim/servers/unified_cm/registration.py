@@ -62,7 +62,7 @@ class Contact:
 
     @property
     def is_probe(self) -> bool:
-        """Say whether the client asks if the device is free, before it takes it."""
+        """Return whether the client asks if the device is free, before it takes it."""
         return self.instance == NO_INSTANCE
 
     @property
@@ -95,7 +95,7 @@ class Contact:
 
 
 def _lifetime(text: str) -> int:
-    """Return seconds; what is no number counts as an hour (RFC 3261, 20.10)."""
+    """Return seconds; what is not a number counts as an hour (RFC 3261, 20.10)."""
     try:
         return delta_seconds(text)
     except SipProtocolError:
@@ -119,7 +119,7 @@ def _line(request: Request) -> str:
 
 
 Cause = Literal["expired", "removed", "reset", "displaced", "moved"]
-"""Why a registration ends: ``reset`` where a client leaves to start anew, ``moved`` where it has another address."""
+"""Why a registration ends: ``reset`` where a client leaves to start again, ``moved`` where it has another address."""
 RESET = " Last=reset-"
 """In the Reason of a REGISTER by which a phone leaves for a reset (reset-reset) or a restart (reset-restart)."""
 
@@ -160,7 +160,7 @@ class Registration:
 
     @property
     def over_edge(self) -> bool:
-        """Say whether the request came through Expressway-C."""
+        """Return whether the request came through Expressway-C."""
         return self.path is not None or (self.contact is not None and self.contact.rewritten)
 
     @property

@@ -55,7 +55,7 @@ class SipSettings:
     name; ``mismatch_closes`` whether a certificate without the profile's name ends the connection or gets a 403;
     ``trying`` whether a 100 precedes the answer to a REGISTER; ``fills_rport`` whether an ``rport`` that asks is
     filled, ``joins_vias`` whether an answer has all Vias in one line; ``tells_expires`` in which
-    Contacts of a 200 stands how long they last; ``nonce_lifetime`` (seconds), ``nonce_uses`` and ``says_stale`` are
+    Contacts of a 200 say how long they last; ``nonce_lifetime`` (seconds), ``nonce_uses`` and ``says_stale`` are
     about challenges; ``san_limit`` how many characters of a peer's SAN count.
     """
 
@@ -286,7 +286,7 @@ class LineService:
         return self._answer(request, 200, *headers, body=body or b"")
 
     def _shows_expires(self, asked: Registration) -> bool:
-        """Say whether a Contact that did not ask for a lifetime says how long it lasts all the same."""
+        """Return whether a Contact that did not ask for a lifetime says how long it lasts all the same."""
         whom = self._settings.shows_expires
         return whom == "always" or (whom == "to standard clients" and not asked.extended)
 

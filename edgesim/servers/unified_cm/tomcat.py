@@ -74,7 +74,7 @@ class Tomcat:
         return Response(status=204, reason=self._reason, headers=Headers(headers))
 
     def unauthorized(self, *, challenge: bool = True) -> Response:
-        """Return a 401, with the challenge or, for somebody who is known but asks for another's data, without."""
+        """Return a 401, with the challenge or, for a known user who asks for another's data, without."""
         body = page(401, "This request requires HTTP authentication.")
         headers = [
             ("Expires", EPOCH),

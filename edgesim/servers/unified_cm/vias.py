@@ -1,7 +1,7 @@
 """Via in Unified CM's answers: all values in one line, ``rport`` left as it came.
 
 Captured in its answers to Expressway-C ("Troubleshoot Most Common Issues of Collaboration Edge", Cisco 118798): no
-``received`` either where it would repeat the address that stands there already.
+``received`` either where it would repeat the address that is there already.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed 
         remote: tuple[str, int],
         made: Callable[[], tuple[Any, Any]],
     ) -> tuple[Any, Any, Any]:
-        """Connect; ``made`` gives the application's protocol and what stands on the wire, once TCP is up."""
+        """Connect; ``made`` gives the application's protocol and what is on the wire, once TCP is up."""
         source = await self.network.before_connect(life, local, remote)
         protocol = inner = None
 

@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from edgesim.world.live.loop import LiveLoop
 
 FLOWS = 4096
-"""UDP flows that are remembered: blocked ones, so that each is told once, and others, so that answers come back. The
+"""UDP flows that are remembered: blocked ones, so that each is reported once, others, so that answers come back. The
 oldest goes first."""
 
 
 REPORTED_AT_ONCE = 50
 REPORTED_A_SECOND = 1
-"""Strangers' connections to a port that firewalls stop and that are told one by one; of others only the number is."""
+"""Strangers' connections to a port that firewalls stop and that are reported one by one; others are counted."""
 
 
 class AddressInUseError(OSError):
@@ -116,7 +116,7 @@ class LiveNetwork:
         return address, local[1] if local else 0
 
     def check(self, local: Address, remote: Address, protocol: str) -> tuple[str, Blocked | None]:
-        """Judge a new flow: ``accept``, ``drop`` or ``reject``, and the firewall that says so."""
+        """Check a new flow: ``accept``, ``drop`` or ``reject``, and the firewall that says so."""
         one, other = self.by_address.get(local[0]), self.by_address.get(remote[0])
         if one is not None and one is other:
             return "accept", None
@@ -190,7 +190,7 @@ class LiveNetwork:
         self._failed(life, local, remote, "timed out" if isinstance(error, TimeoutError) else reason)
 
     def admit(self, life: Incarnation, transport: Any) -> tuple[bool, Visit | None]:
-        """Say whether an incoming connection may come in: by the lab's firewalls and by the host's doors."""
+        """Return whether an incoming connection may come in: by the lab's firewalls and by the host's doors."""
         peer, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         if peer is None or life.fenced:
             return False, None
@@ -209,7 +209,7 @@ class LiveNetwork:
         return True, self.admission.enter(name, port, source, caller=caller, end=end)
 
     def _stopped(self, host: str, source: Address, local: Address, caller: str | None, where: Blocked) -> None:
-        """Tell of a connection that a firewall would have stopped; of strangers' only so many, and how many more."""
+        """Report a connection that a firewall would have stopped; of strangers' only so many, and how many more."""
         telling = self._tellings.setdefault(
             local, Rates(REPORTED_A_SECOND, REPORTED_AT_ONCE, each_address=False, most=1)
         )
@@ -224,7 +224,7 @@ class LiveNetwork:
         return host.name if host is not None else None
 
     def within_rate(self, life: Incarnation, transport: Any) -> bool:
-        """Say whether an incoming connection is within the rate that its port takes."""
+        """Return whether an incoming connection is within the rate that its port takes."""
         peer, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         if peer is None or local is None:
             return False
@@ -311,13 +311,13 @@ class LiveNetwork:
         return self.faults.on_receive(self._flow(source, local, "udp"), data) if self.has_faults else data
 
     def _remembered(self, source: Address, local: Address) -> bool:
-        """Say whether a datagram belongs to a flow that firewalls let through before, or answers one."""
+        """Return whether a datagram belongs to a flow that firewalls let through before, or answers one."""
         now = self.now()
         states = (self._flows.get((source, local)), self._flows.get((local, source)))
         return any(state is not None and state.passes(now) for state in states)
 
     def _checked(self, transport: Any, source: Address, local: Address, data: bytes, addr: Any) -> bool:
-        """Judge the first datagram of a flow; say whether it is dropped."""
+        """Check the first datagram of a flow; say whether it is dropped."""
         # Nothing shows what a socket of the lab sends, so its first datagram to a stranger made no state; an answer
         # from there counts as one only where the socket is connected to that very address.
         answers = transport.get_extra_info("peername") == addr and self.check(local, source, "udp")[0] == "accept"

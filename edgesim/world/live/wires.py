@@ -1,4 +1,4 @@
-"""What stands between real sockets and the protocols of the lab: admission, taps, and a record of the end."""
+"""What is between real sockets and the protocols of the lab: admission, taps, and a record of the end."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Chance:
         return int(stream.random() * longest)
 
     def lost(self, source: str, target: str, share: float) -> bool:
-        """Say whether a packet is one of the ``share`` that get lost on a way."""
+        """Return whether a packet is one of the ``share`` that get lost on a way."""
         if share <= 0:
             return False
         stream = self._losses.get((source, target))

@@ -158,7 +158,7 @@ class Datagrams:
         self.routes.loop.at_ns(when, self._arrives, sender, passage, remote, data, latency, context=ON_ITS_WAY)
 
     def _known(self, host: Host, key: Key) -> Known:
-        """Return what the way makes of a flow: as firewalls remember it, else judged anew."""
+        """Return what the way makes of a flow: as firewalls remember it, else checked again."""
         known, now = self._flows.get(key), self.routes.loop.now_ns
         if known is not None and known.state is not None and known.state.fresh(now):
             return known
@@ -205,7 +205,7 @@ class Datagrams:
         return None, latency + extra
 
     def _stopped(self, host: Host, passage: Passage, local: Address, remote: Address) -> str:
-        """Tell of a blocked flow, once for each firewall that blocks it."""
+        """Report a blocked flow, once for each firewall that blocks it."""
         assert passage.blocked is not None
         key = ((host.name, local, remote), passage.blocked.firewall)
         if key not in self._blocked:

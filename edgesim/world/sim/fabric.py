@@ -284,7 +284,7 @@ class Fabric(Routes):
         return extra
 
     def _forgotten(self, sender: TcpTransport, state: FlowState) -> None:
-        """Tell, once for each connection, that a firewall has no state left for it."""
+        """Report, once for each connection, that a firewall has no state left for it."""
         if not state.reported:
             state.reported = True
             host, zone = sender.life.host, self.paths.zone_of(sender.life.host, sender.local[0])
@@ -294,7 +294,7 @@ class Fabric(Routes):
             self.blocked(host, "tcp", sender.remote, where)
 
     def answers(self, sender: TcpTransport) -> bool:
-        """Say whether the machine of a dead peer runs again (or still): then its kernel sends a reset."""
+        """Return whether the machine of a dead peer runs again (or still): then its kernel sends a reset."""
         if sender.peer.life.host.state.dead:
             return False
         self.loop.at_ns(self.loop.now_ns + 2 * sender.latency, sender.got_reset, context=sender.context)

@@ -403,7 +403,7 @@ async def resolve(name: Any) -> list[str]:
 
 
 def _unretrieved(task: asyncio.Task[Any]) -> bool:
-    """Say whether a task ended in an exception that was not retrieved: what asyncio itself goes by."""
+    """Return whether a task ended in an exception that was not retrieved: what asyncio itself goes by."""
     return bool(getattr(task, "_log_traceback", False))
 
 

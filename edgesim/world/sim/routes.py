@@ -53,7 +53,7 @@ class Routes:
         self._latencies.clear()
 
     def report(self, event: type[WorldEvent], host: Host | None, /, **fields: Any) -> None:
-        """Tell the observers of something at ``host``."""
+        """Report something at ``host``."""
         self._observer(event(at_ns=self.loop.now_ns, host=host.name if host else "?", **fields))
 
     # ---- addresses and ports
@@ -73,14 +73,14 @@ class Routes:
         return self.paths.interface(host, remote).address
 
     def check(self, host: Host, protocol: str, local: Address, remote: Address) -> Passage:
-        """Judge a new flow. What stays within a host meets nobody."""
+        """Check a new flow. What stays within a host meets no firewall."""
         if remote[0] == LOOPBACK or has_address(host, remote[0]):
             return Passage(verdict="accept", host=host, source=local, target=remote)
         zone = self.paths.zone_of(host, local[0])
         return self.paths.check(protocol, local, remote, host=host, zone=zone)
 
     def blocked(self, host: Host, protocol: str, remote: Address, where: Blocked) -> None:
-        """Tell that a firewall ended a flow of ``host``."""
+        """Report that a firewall ended a flow of ``host``."""
         self.report(
             FirewallBlocked,
             host,
@@ -113,7 +113,7 @@ class Routes:
         return latency
 
     def lost(self, source: str, target: str, *, otherwise: float = 0.0) -> bool:
-        """Say whether a packet gets lost: by the loss of the link, or ``otherwise`` where it has none of its own."""
+        """Return whether a packet gets lost: by the loss of the link, or ``otherwise`` where it has none of its own."""
         link = self.paths.link(source, target)
         return self.chance.lost(source, target, otherwise if link is None else link.loss)
 
@@ -131,7 +131,7 @@ class Routes:
 
 
 def has_address(host: Host, address: str) -> bool:
-    """Say whether an address is one of a host's own."""
+    """Return whether an address is one of a host's own."""
     return address == LOOPBACK or any(interface.address == address for interface in host.interfaces)
 
 

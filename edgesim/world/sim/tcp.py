@@ -22,7 +22,7 @@ from edgesim.world.tls.layer import TlsLayer
 from edgesim.world.wires import Wires
 
 FIN = b""
-"""What stands in a queue for the end of a stream."""
+"""What marks the end of a stream in a queue."""
 HIGH_WATER = 64 * 1024
 """Octets in a write buffer above which the protocol is asked to pause: asyncio's own."""
 
@@ -37,7 +37,7 @@ class Carrier(Protocol):
         """Return the extra delay of a segment in nanoseconds, or None where the path is cut."""
 
     def answers(self, sender: TcpTransport) -> bool:
-        """Say whether the machine of a dead peer runs: then its kernel sends a reset."""
+        """Return whether the machine of a dead peer runs: then its kernel sends a reset."""
 
     def tap(self, receiver: TcpTransport, data: bytes) -> bytes | None:
         """Return what the application is to see of received data; None resets the connection."""
@@ -293,7 +293,7 @@ class TcpTransport(asyncio.Transport):
 
     def _arrive(self, data: bytes) -> None:
         if self.closed:
-            if data:  # nobody is there any more: a reset answers
+            if data:  # the peer is gone: a reset answers
                 self._send_reset()
             return
         if self.closing:

@@ -19,7 +19,7 @@ from edgesim.world.wires import Wires
 
 T = TypeVar("T")
 DEFAULT_EPOCH = 1_767_600_000 * SECOND
-"""Lab time zero of a simulated world unless told otherwise: Monday, 5 January 2026, 08:00 UTC."""
+"""Lab time zero of a simulated world by default: Monday, 5 January 2026, 08:00 UTC."""
 
 
 class SimWorld(HostLifecycle):

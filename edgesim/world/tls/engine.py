@@ -1,4 +1,4 @@
-"""TLS without a wire: what makes a handshake and records of octets that somebody else carries.
+"""TLS without a wire: what makes a handshake and records of octets that others carry.
 
 Every context that a loop takes gives such an engine for a connection. Those of `edgesim.pki` make their own; for a
 context of Python's ``ssl``, as other people's libraries bring along, there is `StandardEngine`.

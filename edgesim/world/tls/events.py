@@ -1,4 +1,4 @@
-"""What is told about TLS handshakes: who has met whom, or why not."""
+"""What is reported about TLS handshakes: who has met whom, or why not."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def tls_event(
     local: Address,
     remote: Address,
 ) -> WorldEvent:
-    """Return what observers are told about the end of a handshake."""
+    """Return what observers get about the end of a handshake."""
     place: dict[str, Any] = {"at_ns": at_ns, "host": host, "connection": connection, "local": local, "remote": remote}
     if error is not None:
         return TlsFailed(**place, role=tls.role, reason=reason_of(error), alert=alert_of(error))

@@ -5,7 +5,7 @@ decrypted by an engine (`edgesim.world.tls.engine`). An application sees asyncio
 
 * A failed handshake sends its alert before the connection closes, as products do; asyncio drops it.
 * An application that pauses reading gets no more than one piece of what was decrypted already.
-* Handshakes that end, well or badly, are told to the world, so that the journal shows them for every library.
+* Handshakes that end, well or badly, are reported to the world, so that the journal shows them for every library.
 * Nothing is set aside for a connection that is idle; asyncio's TLS keeps 256 KiB of buffer for each.
 """
 
@@ -68,7 +68,7 @@ class TlsMisuse(RuntimeError):
 
 
 class Watch(Protocol):
-    """Is told when the connection below begins and ends."""
+    """Is notified when the connection below begins and ends."""
 
     def made(self, tls: TlsLayer, wire: Any) -> None: ...
 
@@ -330,7 +330,7 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
         self._abort(error)
 
     def _report(self, error: BaseException | None, *, late: bool = False) -> None:
-        """Tell the world how the handshake ended, once; ``late`` errors come after a handshake that seemed fine."""
+        """Report to the world how the handshake ended, once; ``late`` errors follow a handshake that seemed fine."""
         if not self._reported or late:
             self._reported = True
             self._loop.tls_observer(self, error)
@@ -452,7 +452,7 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
                 self._loop.call_soon(self.wire.close)
 
     def _report_end(self) -> None:
-        """Tell the application that the peer says no more."""
+        """Tell the application that the peer sends no more."""
         if self._app_made and not self._end_reported:
             self._end_reported = True
             try:

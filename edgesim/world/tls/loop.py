@@ -16,13 +16,13 @@ class TlsLoop:
     """Part of an event loop: makes the TLS layers of connections, and reports to the world through two hooks."""
 
     tls_observer: Callable[[TlsLayer, BaseException | None], None]
-    """Is told how a handshake ended on one side."""
+    """Is notified how a handshake ended on one side."""
     tls_tap: Callable[[TlsLayer, bytes], bytes | None]
     """Sees (and may change or drop) what was decrypted, just before the application does."""
     _scratch: bytearray | None = None
 
     def tls_watch(self, transport: Any) -> Watch | None:
-        """Return who is to be told of a connection on which TLS starts."""
+        """Return who is to be notified of a connection on which TLS starts."""
         return None
 
     def accept_time(self) -> float | None:
