@@ -13,8 +13,9 @@ from edgesim.pki import TrustStore, client_context
 from edgesim.servers.unified_cm import remotecc
 from edgesim.sip.connection import Connection
 from edgesim.sip.digest import answer
-from edgesim.sip.endpoint import SipEndpoint, TransportName
+from edgesim.sip.endpoint import SipEndpoint
 from edgesim.sip.message import Request, Response
+from edgesim.sip.transports import TransportName
 from tests.servers.unified_cm_lab import ADDRESS, PUB, Lab, run
 from tests.sip import samples
 

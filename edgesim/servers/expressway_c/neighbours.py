@@ -24,10 +24,11 @@ from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain, shown_as_
 from edgesim.servers.expressway_c.zone import IDENTITY, WRONG_NAME
 from edgesim.sip.addresses import SipUri
 from edgesim.sip.connection import Connection
-from edgesim.sip.endpoint import SipEndpoint, TransportName
+from edgesim.sip.endpoint import SipEndpoint
 from edgesim.sip.errors import SipError
 from edgesim.sip.proxy import Hop
 from edgesim.sip.text import same_host
+from edgesim.sip.transports import TransportName
 
 LONG_NAME = 50
 """A node name above this many characters makes the search rule's pattern a regular expression."""

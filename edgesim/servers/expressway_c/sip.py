@@ -31,7 +31,7 @@ from edgesim.sip.addresses import NameAddr, SipUri
 from edgesim.sip.admission import ProxyRefusal
 from edgesim.sip.answering import Answers
 from edgesim.sip.connection import Connection
-from edgesim.sip.endpoint import SipEndpoint, TransportName
+from edgesim.sip.endpoint import SipEndpoint
 from edgesim.sip.framing import SipLimits
 from edgesim.sip.message import Request, Response
 from edgesim.sip.proxy import (
@@ -50,6 +50,7 @@ from edgesim.sip.proxy_state import Branch, ResponseContext
 from edgesim.sip.rewriting import Rewriter, as_received
 from edgesim.sip.text import same_host, same_user, split
 from edgesim.sip.transaction_events import Timers
+from edgesim.sip.transports import TransportName
 from edgesim.sip.values import Via, delta_seconds
 
 ALLOW = "INVITE,ACK,BYE,CANCEL,INFO,OPTIONS,REFER,SUBSCRIBE,NOTIFY"

@@ -28,8 +28,8 @@ from edgesim.servers.unified_cm.uds import Settings, Uds
 from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint
 from edgesim.sip.framing import SipLimits
-from edgesim.sip.message import REASONS
 from edgesim.sip.message import Request as SipRequest
+from edgesim.sip.reasons import REASONS
 from edgesim.sip.stun import StunMessage, respond
 from edgesim.sip.text import same_host
 from edgesim.sip.transaction_events import Timers
