@@ -19,7 +19,7 @@ from edgesim.edge.descriptor import control_url
 from edgesim.edge.protection import Category, Protection
 from edgesim.http import HttpClient, HttpError, basic_authorization
 from edgesim.pki import client_context
-from edgesim.world.admission import Limits, Refusal
+from edgesim.world.admission import Refusal
 from edgesim.world.sim import SimWorld
 from tests.hostile.lab import DOORS, HEADER, OUTSIDER, Arena, Door
 
@@ -421,13 +421,14 @@ def test_who_is_signed_in_gives_way_to_no_stranger() -> None:
     async def story(arena: Arena) -> None:
         bob = Jabber(arena.lab.node("inside-1"), arena.lab.deployment.user("bob"))
         assert (await bob.sign_in()).ok
-        arena.world.admission.limits = replace(arena.world.admission.limits, per_port=1)
+        usual = arena.world.admission.limits
+        arena.world.admission.limits = replace(usual, per_port=1)
         taken = [door(5061), door(5222), door(5060, "10.0.40.11"), door(5222, "10.0.40.21")]
         for each in taken:
             with pytest.raises(ConnectionRefusedError):
                 await arena.open(each, raw=True)
         assert {reason for _, _, reason in arena.world.admission.refused} == {Refusal.PORT}
-        arena.world.admission.limits = Limits()
+        arena.world.admission.limits = usual
         await bob.sign_out()
 
     play(story)
