@@ -61,7 +61,7 @@ class SeatedUser:
         await self._carrier.ask(CloseClient(host=self.machine))
 
     async def look(self) -> ClientView:
-        """Return what the client shows: registration, messages, contacts. Raises `ControlError` if nobody used it."""
+        """Return what the client shows: registration, messages, contacts; nothing where it was never used."""
         return await self._carrier.ask(LookAtClient(host=self.machine))
 
     async def registered(self) -> bool:

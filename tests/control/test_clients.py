@@ -46,6 +46,8 @@ async def shown(ask: Carrier, machine: str) -> ClientView:
 
 def test_two_users_sign_in_and_talk(play: Play) -> None:
     async def story(ask: Carrier, lab: RunningLab) -> None:
+        assert not (await shown(ask, "jabber-1")).user, "nobody has used it"
+        assert (await ask.ask(PresenceOf(host="jabber-1", user="bob"))).text == "unavailable"
         for machine, user in (("jabber-1", "alice"), ("jabber-2", "bob")):
             came = await ask.ask(SignIn(host=machine, user=user))
             assert came.ok and came.phone and came.chat and came.outside, came
@@ -77,7 +79,6 @@ def test_two_users_sign_in_and_talk(play: Play) -> None:
         (SignIn(host="ucm-pub", user="alice"), "ucm-pub is no client's machine"),
         (SignIn(host="jabber-1"), "jabber-1 is no room of deployment 'small'"),
         (Say(host="jabber-1", to="bob", text="?"), "nobody uses Jabber on jabber-1"),
-        (LookAtClient(host="jabber-1"), "nobody has used the client on jabber-1"),
         (AddCa(host="jabber-1", ca="nothing"), "no CA 'nothing'; there are public"),
         (FailDns(host="ucm-pub"), "ucm-pub is not a name server"),
         (SendMedia(host="jabber-1", number=9, address="192.0.2.1", port=9), "jabber-1 has no end 9 of a media path"),

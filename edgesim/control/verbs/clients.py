@@ -24,6 +24,9 @@ SIGN_IN_S = 900.0
 ENDS_S = 60.0
 """Seconds of lab time that the other verbs of a client may take, each of which waits for a server's answer at most."""
 
+UNUSED = "signed out"
+"""The stage of a client that nobody has used."""
+
 Words = Annotated[str, Field(max_length=16_384)]
 
 
@@ -46,6 +49,7 @@ class ClientView:
     ``device`` is the name of the device that it registers, ``registered`` whether its registration stands, ``attempts``
     how often a device tried. ``jid`` is the full JID of its chat session, empty without one; ``messages`` are what
     arrived, as pairs of the sender's bare JID and the text; ``contacts`` are pairs of a bare JID and its subscription.
+    Of a client that nobody has used ``user`` is empty.
     """
 
     user: str
@@ -170,9 +174,8 @@ class LookAtClient(HostCommand[ClientView]):
     needs_up = False
 
     async def work(self, site: Site, node: Node) -> ClientView:
-        client = site.lab.clients.used(node)
-        if client is None:
-            raise ControlError(f"nobody has used the client on {node.name}")
+        if site.lab.clients.used(node) is None:
+            return ClientView(user="", device="", stage=UNUSED, registered=False, outside=False)
         jabber = site.lab.clients.jabber_of(node)
         if jabber is None:
             device = site.lab.clients.device(node)
@@ -227,7 +230,8 @@ class PresenceOf(HostCommand[Text]):
     user: Words
 
     async def work(self, site: Site, node: Node) -> Text:
-        return Text(text=site.lab.clients.chatting(node).presence_of(self.user))
+        jabber = site.lab.clients.jabber_of(node)
+        return Text(text="unavailable" if jabber is None else jabber.presence_of(self.user))
 
 
 @verb("appear")
