@@ -16,6 +16,7 @@ from edgesim.scenario.building import LabInProcess, LabOfProcesses
 from edgesim.scenario.course import Course
 from edgesim.scenario.declare import CannotRun, Client, Outside
 from edgesim.scenario.expect import ExpectationError, Expectations
+from edgesim.scenario.forgotten import Forgotten
 from edgesim.scenario.leaks import stop_and_look, unfinished
 from edgesim.scenario.places import came_from, explain, waits_at
 from edgesim.scenario.stage import Lab
@@ -151,10 +152,12 @@ class Play:
             await stage.skew(host, seconds)
         try:
             actors = self._actors(stage, users, seats or {})
-            result = await self._tell(stage, story, actors)
+            with Forgotten() as forgotten:
+                result = await self._tell(stage, story, actors)
         except Exception:
             await self._aftermath(lab.carrier, stage, rules)
             raise
+        self.left += forgotten.lines
         self.left += await unfinished(lab.carrier, self.world.kind)
         await self._aftermath(lab.carrier, stage, rules)
         return result

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edgesim.scenario import Lab, Outcome
+from edgesim.scenario import Lab, Note, Outcome
 from edgesim.scenario.run import Options, run
 from edgesim.world import Host
 from edgesim.world.faults import DropDatagram
@@ -161,6 +161,25 @@ def test_an_error_that_no_code_asked_for_fails_a_story_whenever_the_collector_co
     assert verdict.outcome is Outcome.FAILED
     assert verdict.reason.count("an unhandled error") == 1, verdict.reason
     assert "ZeroDivisionError: as planned" in verdict.reason
+
+
+def test_a_verb_that_is_not_awaited_fails_the_story() -> None:
+    import warnings
+
+    async def story(lab: Lab) -> None:
+        lab.check(True, "an assertion")
+        lab.skew("jabber-1", 60)  # type: ignore[unused-coroutine]  # what an author forgets
+        lab.expect(Note(text="what never comes"))  # type: ignore[unused-coroutine]  # likewise
+        warnings.warn("another", DeprecationWarning, stacklevel=1)
+
+    where = story.__code__.co_firstlineno + 2
+    for _ in range(2):  # a warning is shown once only, in general
+        with pytest.warns(DeprecationWarning, match="another"):
+            verdict = judged(story)
+        assert verdict.outcome is Outcome.FAILED
+        lines = verdict.reason.splitlines()
+        assert f"LabVerbs.skew was never awaited (tests/scenario/test_leaks.py:{where})" in lines
+        assert f"Lab.expect was never awaited (tests/scenario/test_leaks.py:{where + 1})" in lines
 
 
 def test_an_error_that_is_asked_for_late_is_handled() -> None:
