@@ -64,7 +64,7 @@ class InProcess:
             return await self.at_hosts(command, nodes)
         if isinstance(command, EverywhereCommand):
             return await self.everywhere(command)
-        raise ControlError(f"{type(command).__name__} is no command of a lab")
+        raise ControlError(f"{type(command).__name__} is not a command of a lab")
 
     def node(self, host: str) -> Node:
         """Return the node of a host. Raises `ControlError` for a name that the lab does not have."""

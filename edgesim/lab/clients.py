@@ -79,14 +79,14 @@ class Clients:
     def chatting(self, node: Node) -> Jabber:
         """Return the Jabber that was used on a machine. Raises `NoClient` where there is none."""
         if node.name not in self._jabbers:
-            raise NoClient(f"nobody uses Jabber on {node.name}")
+            raise NoClient(f"Jabber is not used on {node.name}")
         return self._jabbers[node.name]
 
 
 def _machine(node: Node) -> ClientHost:
     machine = node.spec.spec
     if not isinstance(machine, ClientHost):
-        raise NoClient(f"{node.name} is no client's machine")
+        raise NoClient(f"{node.name} is not a machine of clients")
     return machine
 
 
@@ -103,8 +103,8 @@ def _owned(node: Node, platform: str) -> tuple[Device, User]:
     """Return the device that a machine is, and its owner. Raises `NoClient`."""
     machine, deployment = _machine(node), node.deployment
     if machine.device is None or machine.platform != platform:
-        raise NoClient(f"{node.name} is no {platform} of deployment {deployment.name!r}")
+        raise NoClient(f"{node.name} is not a {platform} of deployment {deployment.name!r}")
     device = deployment.device(machine.device)
     if device.owner is None:
-        raise NoClient(f"{device.name} belongs to nobody")
+        raise NoClient(f"{device.name} has no owner")
     return device, deployment.user(device.owner)

@@ -83,16 +83,16 @@ class Held:
             raise NotHeld(f"{node.name} has no end {number} of a media path") from None
 
     def close_media(self, node: Node, number: int) -> None:
-        """Close an end of a media path; one that is closed, or never was, is no error."""
+        """Close an end of a media path; one that is closed, or never was, is not an error."""
         end = self._media.pop((node.name, number), None)
         if end is not None:
             end.close()
 
     def fail_dns(self, node: Node, failure: Failure) -> int:
-        """Have a name server fail from now on; return the number. Raises `NotHeld` for what is no name server."""
+        """Have a name server fail from now on; return the number. Raises `NotHeld` for any other host."""
         views = getattr(node.host.service, "views", None)
         if views is None:
-            raise NotHeld(f"{node.name} is no name server")
+            raise NotHeld(f"{node.name} is not a name server")
         number = next(self._numbers)
         self._failures[node.name, number] = views.fail(failure)
         return number

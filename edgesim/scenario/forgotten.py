@@ -1,4 +1,4 @@
-"""Coroutines that a story makes and never awaits: a verb that is not awaited does nothing, and nobody would notice."""
+"""Coroutines that a story makes and never awaits: a verb that is not awaited does nothing, without a sign of it."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ DEVICES = ("phone", "room")
 
 
 class Seats:
-    """The machines of a deployment's clients. Nobody gets one at which somebody sits."""
+    """The machines of a deployment's clients. Each is given to one user at a time."""
 
     def __init__(self, carrier: Carrier, deployment: Deployment) -> None:
         self.deployment = deployment
@@ -72,12 +72,12 @@ class Seats:
         self.deployment.host(name)
         machine = next((each for each in self.deployment.clients if each.name == name), None)
         if machine is None or machine.device is None or machine.platform != platform:
-            raise CannotRun(f"{name} is no {platform} of deployment {self.deployment.name!r}")
+            raise CannotRun(f"{name} is not a {platform} of deployment {self.deployment.name!r}")
         if name in self._taken:
             raise CannotRun(f"somebody sits at {name} already")
         device = self.deployment.device(machine.device)
         if device.owner is None:
-            raise CannotRun(f"{device.name} belongs to nobody")
+            raise CannotRun(f"{device.name} has no owner")
         owner = self.deployment.user(device.owner)
         return self._seated(kind(self._carrier, machine, owner, domain=self.deployment.domains.edge))
 
@@ -90,7 +90,7 @@ class Seats:
         return (each for each in self.deployment.clients if each.name == name and name not in self._taken)
 
     def _free(self, seat: Client) -> Iterator[ClientHost]:
-        """Yield the machines of clients in the right zone at which nobody sits."""
+        """Yield the machines of clients in the right zone that are free."""
         zone = "inside" if seat.where == "inside" else "internet"
         for machine in self.deployment.clients:
             if machine.name not in self._taken and machine.zone == zone:

@@ -170,11 +170,11 @@ class LabVerbs:
         (``*.example.com``: all below; None: all), of ``type`` (``SRV``; None: all), at most ``times``. ``rcode`` None
         is silence.
 
-        Raises `UnknownName` for a host that the deployment does not have, `CannotRun` for one that is no name server.
+        Raises `UnknownName` for a host that the deployment does not have, `CannotRun` for any but a name server.
         """
         self.expectations.vocabulary.host(server, "lab.dns_failure")
         if self.deployment.host(server).kind != "dns":
-            raise CannotRun(f"{server} is no name server")
+            raise CannotRun(f"{server} is not a name server")
         wanted = FailDns(host=server, question=name, type=type, rcode=rcode, times=times)
 
         async def fail() -> int:

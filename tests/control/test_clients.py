@@ -46,7 +46,7 @@ async def shown(ask: Carrier, machine: str) -> ClientView:
 
 def test_two_users_sign_in_and_talk(play: Play) -> None:
     async def story(ask: Carrier, lab: RunningLab) -> None:
-        assert not (await shown(ask, "jabber-1")).user, "nobody has used it"
+        assert not (await shown(ask, "jabber-1")).user, "it was never used"
         assert (await ask.ask(PresenceOf(host="jabber-1", user="bob"))).text == "unavailable"
         for machine, user in (("jabber-1", "alice"), ("jabber-2", "bob")):
             came = await ask.ask(SignIn(host=machine, user=user))
@@ -76,9 +76,9 @@ def test_two_users_sign_in_and_talk(play: Play) -> None:
     ("command", "told"),
     [
         (SignIn(host="jabber-1", user="nobody"), "somebody unknown needs a password"),
-        (SignIn(host="ucm-pub", user="alice"), "ucm-pub is no client's machine"),
-        (SignIn(host="jabber-1"), "jabber-1 is no room of deployment 'small'"),
-        (Say(host="jabber-1", to="bob", text="?"), "nobody uses Jabber on jabber-1"),
+        (SignIn(host="ucm-pub", user="alice"), "ucm-pub is not a machine of clients"),
+        (SignIn(host="jabber-1"), "jabber-1 is not a room of deployment 'small'"),
+        (Say(host="jabber-1", to="bob", text="?"), "Jabber is not used on jabber-1"),
         (AddCa(host="jabber-1", ca="nothing"), "no CA 'nothing'; there are public"),
         (FailDns(host="ucm-pub"), "ucm-pub is not a name server"),
         (SendMedia(host="jabber-1", number=9, address="192.0.2.1", port=9), "jabber-1 has no end 9 of a media path"),

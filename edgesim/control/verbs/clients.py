@@ -25,7 +25,7 @@ ENDS_S = 60.0
 """Seconds of lab time that the other verbs of a client may take, each of which waits for a server's answer at most."""
 
 UNUSED = "signed out"
-"""The stage of a client that nobody has used."""
+"""The stage of a client that was never used."""
 
 Words = Annotated[str, Field(max_length=16_384)]
 
@@ -49,7 +49,7 @@ class ClientView:
     ``device`` is the name of the device that it registers, ``registered`` whether its registration stands, ``attempts``
     how often a device tried. ``jid`` is the full JID of its chat session, empty without one; ``messages`` are what
     arrived, as pairs of the sender's bare JID and the text; ``contacts`` are pairs of a bare JID and its subscription.
-    Of a client that nobody has used ``user`` is empty.
+    Of a client that was never used ``user`` is empty.
     """
 
     user: str
@@ -149,7 +149,7 @@ class SignOut(_AtClient):
     async def work(self, site: Site, node: Node) -> Done:
         client = site.lab.clients.used(node)
         if client is None:
-            return Done(text=f"nobody is signed in on {node.name}")
+            return Done(text=f"no user is signed in on {node.name}")
         await client.sign_out()
         return Done(text=f"{client.user.id} is signed out")
 

@@ -82,7 +82,7 @@ class ReceiveMedia(HostCommand[MediaPacket]):
 
 @verb("close-media")
 class CloseMedia(HostCommand[Done]):
-    """Close an end of a media path; one that is closed already is no error."""
+    """Close an end of a media path; one that is closed already is not an error."""
 
     needs_up = False
 
