@@ -16,6 +16,7 @@ from edgesim.deployment.hosts import Expressway
 from edgesim.deployment.services import FIXED, restartable, services_of
 from edgesim.deployment.uploads import CertificateStore, ExpresswayKind, upload_problems
 from edgesim.journal import events
+from edgesim.lab.abilities import HasWebProxy, RestartsServices
 from edgesim.lab.lab import RunningLab
 from edgesim.lab.requests import ServiceRequest, request_for
 from edgesim.node import Node
@@ -119,13 +120,13 @@ async def restart_service(node: Node, name: str) -> str:
         service = restartable(node.spec.kind, name)
     except LookupError as error:
         raise LookupError(f"{node.name}: {error}") from None
-    restart = getattr(node.host.service, "restart", None)
-    if restart is None:
+    product = node.host.service
+    if not isinstance(product, RestartsServices):
         raise NotRunning(f"{node.name} is played by a script: it has no services")
     along = dict(node.defaults.tls.restarted_along).get(service, ())
     restarted = (service, *along)
     node.installed.restarted(restarted)
-    await node.host.run(restart(restarted), name=f"restart of {service}")
+    await node.host.run(product.restart(restarted), name=f"restart of {service}")
     for each in restarted:
         node.journal.emit(events.ServiceRestarted(service=each))
     return service
@@ -137,11 +138,10 @@ async def configure_web_proxy(node: Node, guest_account_client_uri: str) -> bool
     Returns whether the Web Proxy gets the domain: it does not where MRA had it first. Raises `LookupError` for a host
     that is no Expressway-E, and `OSError` where its port is taken.
     """
-    configure = getattr(node.host.service, "configure_web_proxy", None)
-    if configure is None:
-        raise LookupError(f"{node.name} is no Expressway-E: it has no Web Proxy")
-    gets: bool = await node.host.run(configure(guest_account_client_uri), name="configure the Web Proxy")
-    return gets
+    product = node.host.service
+    if not isinstance(product, HasWebProxy):
+        raise LookupError(f"{node.name} is not an Expressway-E: it has no Web Proxy")
+    return await node.host.run(product.configure_web_proxy(guest_account_client_uri), name="configure the Web Proxy")
 
 
 def _certificates(lab: RunningLab, what: str | bytes | x509.Certificate) -> tuple[x509.Certificate, ...]:

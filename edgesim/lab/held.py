@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgesim.dns import Failure
+from edgesim.lab.abilities import ServesNames
 from edgesim.media import FlowTimes, MediaEndpoint
 from edgesim.media.ports import Address
 from edgesim.node import Node
@@ -90,11 +91,11 @@ class Held:
 
     def fail_dns(self, node: Node, failure: Failure) -> int:
         """Have a name server fail from now on; return the number. Raises `NotHeld` for any other host."""
-        views = getattr(node.host.service, "views", None)
-        if views is None:
+        service = node.host.service
+        if not isinstance(service, ServesNames):
             raise NotHeld(f"{node.name} is not a name server")
         number = next(self._numbers)
-        self._failures[node.name, number] = views.fail(failure)
+        self._failures[node.name, number] = service.views.fail(failure)
         return number
 
     def lift_dns(self, node: Node, number: int) -> None:

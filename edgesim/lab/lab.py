@@ -12,6 +12,7 @@ from edgesim.edge.link_state import LinkState
 from edgesim.journal import Entry, Event, Journal, events
 from edgesim.journal.world_events import watch_world
 from edgesim.lab import doors
+from edgesim.lab.abilities import DialsLinks, KeepsLinks
 from edgesim.lab.certificates import Certificates
 from edgesim.lab.clients import Clients
 from edgesim.lab.held import Held
@@ -149,9 +150,9 @@ class RunningLab:
 
     async def ready(self, name: str) -> None:
         """Wait until a host says that its links stand; return at once for one that keeps none up."""
-        ready = getattr(self.node(name).host.service, "ready", None)
-        if ready is not None:
-            await ready()
+        service = self.node(name).host.service
+        if isinstance(service, KeepsLinks):
+            await service.ready()
 
     def _edges(self) -> list[str]:
         return [spec.name for spec in self.deployment.host_specs() if spec.kind in ("expressway_c", "expressway_e")]
@@ -206,7 +207,7 @@ class RunningLab:
         node.journal.emit(events.Note(text=f"clock {abs(seconds):g} s {'behind' if seconds < 0 else 'ahead'}"))
 
     def can(self, capability: Capability) -> bool:
-        """Say whether this lab's world has a capability."""
+        """Return whether this lab's world has a capability."""
         return capability in self.world.capabilities
 
     # ---- views
@@ -233,21 +234,20 @@ class RunningLab:
     def links_of(self, name: str) -> Sequence[LinkState]:
         """Return the links that a running host keeps up: zones, SSH tunnels, XCP. Only Expressway-C dials any."""
         host = self.node(name).host
-        links = getattr(host.service, "links", None)
-        return () if links is None else host.context().run(links)
+        service = host.service
+        return host.context().run(service.links) if isinstance(service, DialsLinks) else ()
 
     def retry_links(self, name: str) -> int:
         """Have an Expressway-C try its links now in place of waiting; return how many waited. Raises `LookupError`."""
-        retry = getattr(self.node(name).host.service, "retry_links", None)
-        if retry is None:
+        service = self.node(name).host.service
+        if not isinstance(service, DialsLinks):
             raise LookupError(f"{name} dials no links: Expressway-C does")
-        waited: int = retry()
-        return waited
+        return service.retry_links()
 
     def discovered(self, name: str) -> tuple[str, ...]:
         """Return the names of the IM and Presence clusters that a running host has discovered: Expressway-C does."""
-        discovered = getattr(self.node(name).host.service, "discovered", None)
-        return () if discovered is None else tuple(each.name for each in discovered.im_presence)
+        service = self.node(name).host.service
+        return tuple(each.name for each in service.discovered.im_presence) if isinstance(service, DialsLinks) else ()
 
     def _hear(self, entry: Entry[Event]) -> None:
         """Remember the states of zones: the journal need not keep every entry."""

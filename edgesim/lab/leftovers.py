@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from edgesim.lab.abilities import CountsLeaks, CountsUnfinished
 from edgesim.world import Host, World
 
 STOPS_WITHIN = 60.0
@@ -41,7 +42,7 @@ def left_by(world: World, host: Host) -> list[str]:
         lines += [f"a timer: {name}, due at {due:.6f} s" for due, name in timers(host)]
     found = [f"{host.name} left {line}" for line in lines]
     for name, service in host.services.items():
-        if hasattr(service, "leaks"):
+        if isinstance(service, CountsLeaks):
             found += [f"{host.name}, {name}: {line}" for line in service.leaks()]
     return found
 
@@ -54,7 +55,7 @@ def unfinished(host: Host) -> list[str]:
     return [
         f"{host.name}, {name}: {line}"
         for name, service in host.services.items()
-        if hasattr(service, "unfinished")
+        if isinstance(service, CountsUnfinished)
         for line in service.unfinished()
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgesim.deployment import base
-from edgesim.dns import DnsLimits, DnsServer, served
+from edgesim.dns import DnsLimits, DnsServer, Views, served
 from edgesim.node import Node
 
 
@@ -25,7 +25,7 @@ class NameServer:
         )
 
     @property
-    def views(self) -> object:
+    def views(self) -> Views:
         """The server's views, for failures on demand."""
         return self.server.views
 

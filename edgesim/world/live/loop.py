@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 import ssl as ssl_module
-import struct
 import sys
 from collections.abc import Callable, Coroutine
 from contextvars import Context
@@ -254,15 +252,3 @@ class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed 
         addresses = await resolve(host)
         kind = options.get("type") or socket.SOCK_STREAM
         return [(socket.AF_INET, kind, 0, "", (address, int(port or 0))) for address in addresses]
-
-
-def reset(transport: Any) -> None:
-    """Close a real TCP connection with a reset in place of an orderly end."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        except OSError as error:
-            if error.errno not in (errno.EBADF, errno.EINVAL):
-                raise
-    transport.abort()

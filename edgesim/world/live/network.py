@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgesim.world.admission import Admission, Block, Rates, Visit
 from edgesim.world.api import Host, Incarnation
@@ -25,14 +25,12 @@ from edgesim.world.events import (
 )
 from edgesim.world.faults import Fault, FaultTable, Flow
 from edgesim.world.live.busy import who_listens
+from edgesim.world.live.resets import reset
 from edgesim.world.netstat import SocketRow
 from edgesim.world.paths import Blocked, FlowState, Paths
 from edgesim.world.tls.events import tls_event
 from edgesim.world.tls.layer import TlsLayer
 from edgesim.world.wires import SECOND, Wires
-
-if TYPE_CHECKING:
-    from edgesim.world.live.loop import LiveLoop
 
 FLOWS = 4096
 """UDP flows that are remembered: blocked ones, so that each is reported once, others, so that answers come back. The
@@ -53,7 +51,7 @@ class LiveNetwork:
 
     def __init__(
         self,
-        loop: LiveLoop,
+        loop: asyncio.AbstractEventLoop,
         zones: tuple[str, ...],
         entropy: Callable[[str], Entropy],
         hosts: dict[str, Host],
@@ -177,7 +175,7 @@ class LiveNetwork:
                 continue
             peer, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
             if peer is not None and peer[0] == block.address and block.holds(local[1]):
-                _reset(transport)
+                reset(transport)
 
     def _failed(self, life: Incarnation, local: Address, remote: Address, reason: str) -> None:
         self._report(ConnectionFailed, life.host, local=local, remote=remote, reason=reason)
@@ -205,7 +203,7 @@ class LiveNetwork:
             return True, None
         if self.admission.check(name, port, source, caller=caller) is not None:
             return False, None
-        end = partial(_reset, transport)
+        end = partial(reset, transport)
         return True, self.admission.enter(name, port, source, caller=caller, end=end)
 
     def _stopped(self, host: str, source: Address, local: Address, caller: str | None, where: Blocked) -> None:
@@ -346,8 +344,6 @@ class LiveNetwork:
 
     def tap(self, transport: Any, data: bytes) -> bytes | None:
         """Return what the application shall see of received data; nothing where a fault took it or reset it."""
-        from edgesim.world.live.loop import reset
-
         peer, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         tapped = self.faults.on_receive(self._flow(peer[:2], local[:2], "tcp"), data)
         if tapped is None:
@@ -373,8 +369,6 @@ class LiveNetwork:
 
     def close_host(self, life: Incarnation) -> None:
         """Close everything of an incarnation; peers see resets."""
-        from edgesim.world.live.loop import reset
-
         for key, (owner, server) in list(self._servers.items()):
             if owner is life:
                 server.close()
@@ -443,12 +437,6 @@ class LiveNetwork:
             remote=flow.remote,
             detail=detail,
         )
-
-
-def _reset(transport: Any) -> None:
-    from edgesim.world.live.loop import reset
-
-    reset(transport)
 
 
 def _why_not(address: str, port: int) -> OSError | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgesim.world.api import Incarnation
 from edgesim.world.buffered import fill
+from edgesim.world.live.resets import reset
 from edgesim.world.tls.layer import TlsLayer
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ class Door(asyncio.Protocol):
         self._tries = 0
 
     def connection_made(self, transport: Any) -> None:
-        from edgesim.world.live.loop import reset
-
         admitted, visit = self._network.admit(self._life, transport)
         if not admitted:
             reset(transport)
@@ -46,8 +45,6 @@ class Door(asyncio.Protocol):
 
     def _knock(self) -> None:
         """Come in if the rate allows, or else try again when a client would."""
-        from edgesim.world.live.loop import reset
-
         network, transport, self._retry = self._network, self._transport, None
         retries = network.syn_waits[:-1]  # after the last attempt the client gives up
         if network.within_rate(self._life, transport):
