@@ -101,7 +101,8 @@ class _Change:
                     return f"nothing here is called {step!r}"
                 built = built[key]
             else:
-                fields = {} if model is None or built is None else {name: sub for name, _, sub in parts_of(model)}
+                there = model is not None and built is not None and isinstance(data, dict)
+                fields = {name: sub for name, _, sub in parts_of(model)} if there else {}
                 if step not in fields:
                     near = difflib.get_close_matches(step, fields)
                     return f"there is no {step!r} here" + (f"; did you mean {near[0]!r}?" if near else "")
@@ -133,11 +134,11 @@ class _Change:
     def _least(self, model: type[Model] | None, built: Any, path: Path) -> Any:
         """Return what an author would write at least to get a part of the deployment."""
         if isinstance(built, tuple):
-            places = enumerate(built)
+            whole = path in self.resolution.grounds
             return [
                 self._least(model, each, (*path, index))
-                for index, each in places
-                if (*path, index) not in self.resolution.grounds
+                for index, each in enumerate(built)
+                if whole or (*path, index) not in self.resolution.grounds
             ]
         if model is None or built is None or isinstance(built, Model):
             return plain(built)

@@ -23,6 +23,15 @@ from edgesim.deployment.services import AUTHORITIES, FIXED, services_of, stores_
 
 LONGEST_NAME = 253
 """Characters of a DNS name in text (RFC 1035, section 2.3.4)."""
+RANGES = (
+    ("media_first", "media_last"),
+    ("edge_media_first", "media_last"),
+    ("multiplex_large_first", "multiplex_large_last"),
+    ("sip_source_first", "sip_source_last"),
+    ("http_source_first", "http_source_last"),
+    ("turn_relay_first", "turn_relay_last"),
+)
+"""The first and last ports of each range, by their names among `defaults.ports`."""
 SUBJECT_NAME = "expected a DNS name, an address, or SRV:, XMPP:, URI: and so on"
 
 
@@ -118,8 +127,7 @@ def _settings(inventory: Inventory) -> Iterator[Mistake]:
     ports = inventory.defaults.ports
     yield from _media_probe(inventory)
     yield from _planned(inventory)
-    for group in ("media", "sip_source", "http_source", "turn_relay"):
-        first, last = f"{group}_first", f"{group}_last"
+    for first, last in RANGES:
         if getattr(ports, first) > getattr(ports, last):
             yield _wrong(("defaults", "ports", first), str(getattr(ports, first)), f"no greater than {last}")
 

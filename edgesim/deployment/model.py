@@ -205,5 +205,5 @@ def _resolved(plan: Plan) -> Deployment:
     if not any(each.path[0] == "network" for each in resolution.invalid):  # else rules may be no rules
         mistakes += network_mistakes(inventory, net)
     if written or mistakes:
-        raise Inconsistent((*written, *told(mistakes, plan, resolution, deployment, written)))
+        raise Inconsistent((*told(mistakes, plan, resolution, deployment, written), *written))
     return deployment

@@ -301,9 +301,14 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         "gives the device CSFALICE, written nowhere, with the description 'A.*: expected at most 128 characters",
     ),
     (
-        {"defaults.ports.edge_media_first": 60_000},
-        "defaults.ports",
-        r"gives the network\.firewalls\[0\]\.rules\[1\] 'allow udp .*': expected ports from 1 to 65535",
+        {"network.zones": [{"name": "outer-dmz"}, {"name": "dmz"}, {"name": "inside"}]},
+        "network.zones[0].name",
+        r"gives the network\.zones\[0\]\.outward 'internet': no such zone; there is outer-dmz, dmz, inside",
+    ),
+    (
+        {"expressway_e.expe.name": "70000"},
+        "expressway_e[0].name",
+        r"gives the network\.firewalls\[1\]\.rules\[0\] 'allow tcp inside -> 70000:.*: expected an address",
     ),
     (
         {"expressway_e.expe.name": "dmz"},
@@ -332,10 +337,31 @@ def test_a_derived_value_that_nobody_could_write_is_told_of_its_origin(
     assert field in {each.field for each in raised.value.mistakes}
 
 
-def test_a_mistake_is_not_told_again_of_what_follows_from_it() -> None:
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"users.alice.home_cluster": "nowhere"}, "users[0].home_cluster"),
+        ({"defaults.ports.edge_media_first": 60_000}, "defaults.ports.edge_media_first"),
+    ],
+)
+def test_a_mistake_is_not_told_again_of_what_follows_from_it(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(DeploymentError) as raised:
-        builtin("small").changed({"users.alice.home_cluster": "nowhere"})
-    assert [each.field for each in raised.value.mistakes] == ["users[0].home_cluster"]
+        builtin("small").changed(changes)
+    assert [each.field for each in raised.value.mistakes] == [field]
+
+
+def test_a_change_may_name_what_nobody_wrote() -> None:
+    small = builtin("small")
+    rules = small.network.firewalls[1].rules
+    closed = small.changed({"network.firewalls.internal.rules.4": "drop any any -> any"})
+    assert closed.network.firewalls[1].rules == (*rules[:4], "drop any any -> any")
+    assert closed.network.firewalls[0] == small.network.firewalls[0]
+    renamed = small.changed({"devices.TCTALICE.description": "a phone", "certificates.0.sends": "chain"})
+    assert renamed.device("TCTALICE").description == "a phone" and renamed.device("TCTALICE").type == "iphone"
+    assert len(renamed.devices) == len(small.devices) and renamed.certificates[0].sends == "chain"
+    assert renamed.certificates[1:] == small.certificates[1:]
+    with pytest.raises(DeploymentError, match="there is no 'pinned' here"):
+        small.changed({"network": "flat", "network.pinned": ["order"]})
 
 
 def test_every_derived_value_is_one_that_an_author_could_write() -> None:

@@ -5,7 +5,7 @@ A derived value stands in no file, so the mistake names the field from which it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from edgesim.deployment.inventory import Inventory
@@ -27,41 +27,50 @@ def told(
     Of a value that is wrong because what it follows from is wrong, here or among those ``written`` in the plan, only
     the latter is told.
     """
-    found = dict.fromkeys(mistakes)
-    wrong = {each.path for each in (*found, *written)}
-    return tuple(dict.fromkeys(_Blame(plan, resolution, deployment, wrong).all(found)))
+    return tuple(dict.fromkeys(_Blame(plan, resolution, deployment).all(dict.fromkeys(mistakes), written)))
 
 
 class _Blame:
-    def __init__(self, plan: Plan, resolution: Resolution, deployment: Inventory, wrong: set[Path]) -> None:
+    def __init__(self, plan: Plan, resolution: Resolution, deployment: Inventory) -> None:
         self.plan = plan
         self.resolution = resolution
         self.deployment = deployment
-        self.wrong = wrong
-        self.around = {path[:end] for path in wrong for end in range(1, len(path) + 1)}
-        """What is wrong, and everything above it."""
+        self.wrong: set[Path] = set()
+        """The values, derived or written, that are wrong."""
+        self.around: set[Path] = set()
+        """What was written and is wrong, and everything above it."""
 
-    def all(self, mistakes: Iterable[Mistake]) -> Iterator[Mistake]:
+    def all(self, mistakes: Collection[Mistake], written: Iterable[Mistake]) -> Iterator[Mistake]:
+        direct = [each for each in mistakes if not self._derived(each.path)]
+        self.wrong = {each.path for each in (*mistakes, *written)}
+        for each in (*direct, *written):
+            self.around.update(each.path[:end] for end in range(1, len(each.path) + 1))
         for each in mistakes:
-            origins = tuple(self._origins(each.path))
-            if not origins:
+            if each in direct:
                 yield each
-            elif not any(self._is_wrong(origin) for origin in origins):
-                yield self._mistake(each, origins[-1])
+            elif not any(self._is_wrong(origin) for origin in self._followed(each.path)):
+                yield self._mistake(each, self._origin(each.path))
 
-    def _origins(self, path: Path) -> Iterator[Path]:
-        """Yield what a value follows from, and that in turn, down to what was written."""
-        while (derived := self._derived(path)) is not None:
-            path = self.resolution.grounds[derived].origin
-            yield path
-
-    def _derived(self, path: Path) -> Path | None:
-        """Return the derived value to which a path leads, or in which it ends."""
+    def _derived(self, path: Path) -> tuple[Path, ...]:
+        """Return the derived values to which a path leads or in which it ends, the deepest first."""
         ends = (path[:end] for end in range(len(path), 0, -1))
-        return next((each for each in ends if each in self.resolution.grounds), None)
+        return tuple(each for each in ends if each in self.resolution.grounds)
+
+    def _followed(self, path: Path) -> Iterator[Path]:
+        """Yield all that a value follows from, directly or not."""
+        for each in self._derived(path):
+            origin = self.resolution.grounds[each].origin
+            yield origin
+            yield from self._followed(origin)
+
+    def _origin(self, path: Path) -> Path:
+        """Return the field of the plan from which a value follows in the end."""
+        while derived := self._derived(path):
+            path = self.resolution.grounds[derived[0]].origin
+        return path
 
     def _is_wrong(self, origin: Path) -> bool:
-        return origin in self.around or any(origin[:end] in self.wrong for end in range(1, len(origin)))
+        return origin in self.around or any(origin[:end] in self.wrong for end in range(1, len(origin) + 1))
 
     def _mistake(self, mistake: Mistake, origin: Path) -> Mistake:
         what = self._called(mistake.path)

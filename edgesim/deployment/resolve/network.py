@@ -39,7 +39,8 @@ def network(plan: NetworkPlan, resolution: Resolution, inventory: Inventory) -> 
         outward: object = None
         if zone.name != INTERNET:
             before = zones[-1].name if zones else INTERNET
-            outward = zone.outward or Derived(before, (*path, "zones"), "the zone listed before")
+            listed: Path = (*path, "zones", max(index - 1, 0), "name")
+            outward = zone.outward or Derived(before, listed, "the zone listed before")
         elif zone.outward is not None:
             outward = Derived(None, at, "nothing lies outward of the internet")
         zones.append(resolution.part(Zone, zone, at, outward=outward))
@@ -76,10 +77,8 @@ def _firewall(
     if wall.rules is None:
         documented = tuple(_documented(inventory, tree, wall.between[1]))
         rules = Derived(tuple(map(str, documented)), ("defaults", "ports"), DESIGN)
-        edges = {edge.name: index for index, edge in enumerate(inventory.expressway_e)}
         for place, rule in enumerate(documented):
-            if (index := edges.get(rule.target.word)) is not None:
-                resolution.note((*path, "rules", place), ("expressway_e", index, "name"), "what goes to this E")
+            resolution.note((*path, "rules", place), _named_at(inventory, rule), "what goes there")
     idle: Path = ("defaults", "network")
     return resolution.part(
         Firewall,
@@ -103,6 +102,14 @@ def _mappings(inventory: Inventory, tree: Tree, walls: Sequence[FirewallPlan], w
         if edge.static_nat and edge.static_nat not in written and wall_before(tree, before, edge.outer_zone) is wall:
             found[str(StaticNat(public=edge.static_nat, private=edge.outer))] = index
     return found
+
+
+def _named_at(inventory: Inventory, rule: Rule) -> Path:
+    """Return where the name stands that a documented rule has for its target."""
+    for index, edge in enumerate(inventory.expressway_e):
+        if rule.target.word in (edge.name, edge.outer_zone):
+            return ("expressway_e", index, "name" if rule.target.word == edge.name else "outer_zone")
+    return ("network", "zones")
 
 
 # ---- the documented openings
