@@ -9,7 +9,6 @@ import json
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import click
 
@@ -22,6 +21,7 @@ from edgesim.deployment import Deployment, HostSpec, builtin, load_text
 from edgesim.deployment.hosts import ClientHost
 from edgesim.deployment.people import User
 from edgesim.deployment.releases import DEFAULT_JABBER
+from edgesim.deployment.settings import JabberPlatform
 from edgesim.dns import Resolver
 from edgesim.journal import Journal, watch_world
 from edgesim.node import Node
@@ -29,7 +29,6 @@ from edgesim.pki import PkiError, TrustStore
 from edgesim.world import Host, Service
 from edgesim.world.live import LiveWorld
 
-Platform = Literal["windows", "mac", "ios", "android"]
 MACHINE = "this-machine"
 OUTSIDE_ADDRESS = "127.0.0.1"
 """No host of a lab has it, so the lab takes whoever comes from it for somebody on the internet."""
@@ -50,7 +49,7 @@ class Diagnosis:
     deployment: Deployment
     journal: Path | None = None
     password: str = ""
-    platform: Platform = "windows"
+    platform: JabberPlatform = "windows"
     accept_untrusted: bool = False
     stay: bool = False
     as_json: bool = False

@@ -17,6 +17,7 @@ from typing import Literal
 
 from edgesim.deployment.features import gate
 from edgesim.deployment.releases import Product, Release, ReleaseError
+from edgesim.deployment.settings import DevicePlatform
 
 
 class Software(Enum):
@@ -29,7 +30,7 @@ class Software(Enum):
     CE = "CE"
 
     @property
-    def family(self) -> Literal["jabber", "phone", "room"]:
+    def family(self) -> Literal["jabber", DevicePlatform]:
         """Which family of clients it makes of a device: a DX with Android behaves as a phone."""
         match self:
             case Software.JABBER:

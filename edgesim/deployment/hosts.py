@@ -20,6 +20,7 @@ from edgesim.deployment.settings import (
     DeploymentSize,
     Hsm,
     IpProtocol,
+    JabberPlatform,
     KnownAs,
     Licensing,
     Platform,
@@ -302,6 +303,11 @@ class ClientHost(SingleHomed):
     def interfaces(self) -> tuple[Interface, ...]:
         found = (Interface(name="lan1", address=self.address, zone=self.zone),)
         return (*found, Interface(name="lan1", address=self.ipv6, zone=self.zone)) if self.ipv6 else found
+
+    @property
+    def jabber_platform(self) -> JabberPlatform | None:
+        """What Jabber runs on there; None where the machine is a device."""
+        return None if self.platform == "phone" or self.platform == "room" else self.platform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from edgesim.deployment.base import DeviceName, DirectoryNumber, HostLabel, Secret, Text, UserId
 from edgesim.deployment.device_models import DeviceKind, DeviceType, device_type
+from edgesim.deployment.settings import DevicePlatform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class Device:
         return device_type(self.type, self.firmware)
 
     @property
-    def family(self) -> Literal["jabber", "phone", "room"]:
+    def family(self) -> Literal["jabber", DevicePlatform]:
         """Which clients it is one of."""
         return self.made.software.family
 

@@ -63,7 +63,7 @@ class _Legs:
             yield from self._unified_cm(core)
             yield from self._im_presence(core)
         for client, machine in self.clients:
-            if client.view == "inside" and machine.platform not in ("phone", "room"):
+            if client.view == "inside" and machine.jabber_platform is not None:
                 yield from self._inside(client)
 
     def _outside(self, edge: HostSpec) -> Iterator[Presentation]:

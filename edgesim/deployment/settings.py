@@ -17,7 +17,11 @@ Affinity = Literal["none", "source address"]
 KnownAs = Literal["fqdn", "host name", "address"]
 ClusterView = Literal["ILS", "manual"]
 UnityConnectionSso = Literal["none", "cluster-wide", "per node, SAML", "per node, OpenAM"]
-Platform = Literal["windows", "mac", "ios", "android", "phone", "room"]
+JabberPlatform = Literal["windows", "mac", "ios", "android"]
+DevicePlatform = Literal["phone", "room"]
+"""Machines that are devices themselves: no Jabber runs on them."""
+Platform = Literal[JabberPlatform, DevicePlatform]
+
 ProvisioningMode = Literal["Off", "Auto", "CUCM", "Edge", "TMS", "VCS"]
 """Provisioning Mode of a room device, as its configuration spells it."""
 JabberPolicy = Literal["no service", "IM and presence only", "IM and presence, voice and video"]

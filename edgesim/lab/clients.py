@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 from edgesim.deployment.hosts import ClientHost
 from edgesim.deployment.people import Device, User
+from edgesim.deployment.settings import JabberPlatform
 from edgesim.node import Node
 
 if TYPE_CHECKING:
-    from edgesim.clients.ip_phone import IpPhone
+    from edgesim.clients.common.device import EdgeDevice
     from edgesim.clients.jabber import Jabber
-    from edgesim.clients.room_device import RoomDevice
 
-JabberPlatform = Literal["windows", "mac", "ios", "android"]
+D = TypeVar("D", bound="EdgeDevice")
 
 
 class NoClient(LookupError):
@@ -25,8 +26,7 @@ class Clients:
 
     def __init__(self) -> None:
         self._jabbers: dict[str, Jabber] = {}
-        self._phones: dict[str, IpPhone] = {}
-        self._rooms: dict[str, RoomDevice] = {}
+        self._devices: dict[str, EdgeDevice] = {}
 
     def jabber(self, node: Node, user: str, password: str | None, platform: JabberPlatform | None = None) -> Jabber:
         """Return the Jabber of a user on a machine, built where there is none; on the machine's platform unless told.
@@ -36,41 +36,33 @@ class Clients:
         from edgesim.clients.jabber import Jabber
 
         machine = _machine(node)
-        if machine.platform not in get_args(JabberPlatform):
+        if machine.jabber_platform is None:
             raise NoClient(f"{node.name} is a {machine.platform}: no Jabber runs on it")
         found = self._jabbers.get(node.name)
         if found is not None and found.user.id == user and platform in (None, found.platform):
             return found
         if found is not None and found.stage.value != "signed out":
             raise NoClient(f"{found.user.id} uses {node.name}, with Jabber for {found.platform}")
-        chosen = platform or machine.platform
-        assert chosen != "phone" and chosen != "room"
+        chosen = platform or machine.jabber_platform
         made = self._jabbers[node.name] = Jabber(node, _user(node, user, password), platform=chosen)
         return made
 
-    def device(self, node: Node) -> IpPhone | RoomDevice:
-        """Return the phone or room device that a machine is. Raises `NoClient`."""
-        return self.phone(node) if _machine(node).platform == "phone" else self.room(node)
+    def device(self, node: Node) -> EdgeDevice:
+        """Return the phone or room device that a machine is, built where there is none. Raises `NoClient`."""
+        if node.name not in self._devices:
+            self._devices[node.name] = _built(node)
+        return self._devices[node.name]
 
-    def phone(self, node: Node) -> IpPhone:
-        """Return the phone that a machine is. Raises `NoClient`."""
-        from edgesim.clients.ip_phone import IpPhone
+    def device_of(self, node: Node, kind: type[D]) -> D:
+        """Return the device of a kind that a machine is. Raises `NoClient`."""
+        found = self.device(node)
+        if not isinstance(found, kind):
+            raise NoClient(f"{node.name} is a {_machine(node).platform}")
+        return found
 
-        if node.name not in self._phones:
-            self._phones[node.name] = IpPhone(node, *_owned(node, "phone"))
-        return self._phones[node.name]
-
-    def room(self, node: Node) -> RoomDevice:
-        """Return the room device that a machine is. Raises `NoClient`."""
-        from edgesim.clients.room_device import RoomDevice
-
-        if node.name not in self._rooms:
-            self._rooms[node.name] = RoomDevice(node, *_owned(node, "room"))
-        return self._rooms[node.name]
-
-    def used(self, node: Node) -> Jabber | IpPhone | RoomDevice | None:
+    def used(self, node: Node) -> Jabber | EdgeDevice | None:
         """Return the client that was used on a machine, if any was."""
-        return self._jabbers.get(node.name) or self._phones.get(node.name) or self._rooms.get(node.name)
+        return self._jabbers.get(node.name) or self._devices.get(node.name)
 
     def jabber_of(self, node: Node) -> Jabber | None:
         """Return the Jabber that was used on a machine, if any was."""
@@ -81,6 +73,34 @@ class Clients:
         if node.name not in self._jabbers:
             raise NoClient(f"Jabber is not used on {node.name}")
         return self._jabbers[node.name]
+
+
+def _phone(node: Node, device: Device, user: User) -> EdgeDevice:
+    from edgesim.clients.ip_phone import IpPhone
+
+    return IpPhone(node, device, user)
+
+
+def _room(node: Node, device: Device, user: User) -> EdgeDevice:
+    from edgesim.clients.room_device import RoomDevice
+
+    return RoomDevice(node, device, user)
+
+
+DEVICES: Mapping[str, Callable[[Node, Device, User], EdgeDevice]] = {"phone": _phone, "room": _room}
+"""How the devices of each platform are built; a lab that has none of a family does not load its code."""
+
+
+def _built(node: Node) -> EdgeDevice:
+    """Build the device that a machine is. Raises `NoClient`."""
+    machine, deployment = _machine(node), node.deployment
+    build = DEVICES.get(machine.platform)
+    if machine.device is None or build is None:
+        raise NoClient(f"{node.name} is not a device of deployment {deployment.name!r}")
+    device = deployment.device(machine.device)
+    if device.owner is None:
+        raise NoClient(f"{device.name} has no owner")
+    return build(node, device, deployment.user(device.owner))
 
 
 def _machine(node: Node) -> ClientHost:
@@ -97,14 +117,3 @@ def _user(node: Node, user: str, password: str | None) -> User:
         if password is None:
             raise NoClient(f"{error}; somebody unknown needs a password") from None
     return User.stranger(user, password)
-
-
-def _owned(node: Node, platform: str) -> tuple[Device, User]:
-    """Return the device that a machine is, and its owner. Raises `NoClient`."""
-    machine, deployment = _machine(node), node.deployment
-    if machine.device is None or machine.platform != platform:
-        raise NoClient(f"{node.name} is not a {platform} of deployment {deployment.name!r}")
-    device = deployment.device(machine.device)
-    if device.owner is None:
-        raise NoClient(f"{device.name} has no owner")
-    return device, deployment.user(device.owner)

@@ -37,7 +37,7 @@ def any_client(deployment: Deployment, *, outside: bool = True) -> Test:
 
 def jabbers(deployment: Deployment, *, outside: bool = True) -> tuple[str, ...]:
     """Return the client machines outside (or inside) on which Jabber runs: what is no phone and no room device."""
-    found = {each.name for each in deployment.clients if each.platform not in ("phone", "room")}
+    found = {each.name for each in deployment.clients if each.jabber_platform is not None}
     return tuple(spec.name for spec in clients(deployment, outside=outside) if spec.name in found)
 
 

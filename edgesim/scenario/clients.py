@@ -5,7 +5,7 @@ Nothing here holds a client: it runs on its machine, wherever that is, and what 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from edgesim.control import (
     AddCa,
@@ -25,8 +25,8 @@ from edgesim.control import (
 )
 from edgesim.deployment.hosts import ClientHost
 from edgesim.deployment.people import User
-from edgesim.deployment.settings import ProvisioningMode
-from edgesim.scenario.declare import JabberPlatform, Show
+from edgesim.deployment.settings import JabberPlatform, ProvisioningMode
+from edgesim.scenario.declare import Show
 
 
 class SeatedUser:
@@ -149,3 +149,7 @@ class RoomUser(DeviceUser):
     async def set_mode(self, mode: ProvisioningMode) -> None:
         """Set the device's Provisioning Mode: with any but ``Edge`` it knows nothing of MRA."""
         await self._carrier.ask(SetProvisioningMode(host=self.machine, mode=mode))
+
+
+DEVICE_USERS: Mapping[str, type[DeviceUser]] = {"phone": PhoneUser, "room": RoomUser}
+"""Who sits at a machine that is a device itself, by its platform."""

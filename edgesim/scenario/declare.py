@@ -12,12 +12,12 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from edgesim.deployment import Deployment, NoDeployment, Product, Release, load, names
 from edgesim.deployment.plan.network import Pin
+from edgesim.deployment.settings import Platform
 from edgesim.scenario.mutations import Mutation
 from edgesim.scenario.sides import releases_of
 from edgesim.world import Capability
 
 WorldName = Literal["sim", "live"]
-JabberPlatform = Literal["windows", "mac", "ios", "android"]
 Show = Literal["available", "chat", "away", "xa", "dnd"]
 """How available a user can appear."""
 P = ParamSpec("P")
@@ -35,7 +35,7 @@ class Client:
     """
 
     where: Literal["outside", "inside"] = "outside"
-    platform: Literal["windows", "mac", "ios", "android", "phone", "room"] = "windows"
+    platform: Platform = "windows"
 
 
 Outside = Client()

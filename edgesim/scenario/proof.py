@@ -18,9 +18,8 @@ from edgesim.pki import client_context
 from edgesim.readiness import Report, Reported, facts
 from edgesim.readiness.modes import PREFIX_OF
 from edgesim.scenario.clients import JabberUser, SeatedUser
-from edgesim.scenario.declare import CannotRun, Client, JabberPlatform
+from edgesim.scenario.declare import CannotRun, Client
 from edgesim.scenario.play import Play
-from edgesim.scenario.seats import DEVICES
 from edgesim.scenario.stage import Lab
 from edgesim.world.sim import SimWorld
 
@@ -137,7 +136,7 @@ class _Stage:
     def __init__(self, deployment: Deployment, *, everybody: bool) -> None:
         self.deployment = deployment
         self.everybody = everybody
-        self.jabbers = tuple(each for each in deployment.clients if each.platform not in DEVICES)
+        self.jabbers = tuple(each for each in deployment.clients if each.jabber_platform is not None)
         self.served = {each.name for each in facts.mra_domains(deployment)}
         self.turns: dict[str, int] = {}
 
@@ -147,20 +146,20 @@ class _Stage:
         done: set[tuple[str, str]] = set()
         seated: dict[str, JabberUser] = {}
         for machine in self.deployment.clients:
-            if machine.platform in DEVICES:
+            if machine.jabber_platform is None:
                 came.append(await self._device(lab, machine))
             elif (user := self._next(machine)) is None:
                 came.append(Attempt(machine=machine.name, reason="nobody has a device of its platform, or chat"))
             else:
                 done.add((user.id, machine.name))
-                client = lab.client(user, Client(where="outside", platform=_platform(machine)), machine=machine.name)
+                client = lab.client(user, Client(platform=machine.platform), machine=machine.name)
                 seated[machine.name] = client
                 came.append(await self._sign_in(lab, client, machine))
         await lab.wait(PATIENCE)
         for user, machine, domain in self._others(done):
             if machine.name in seated:
                 await lab.leave(seated.pop(machine.name))
-            client = lab.client(user, Client(where="outside", platform=_platform(machine)), machine=machine.name)
+            client = lab.client(user, Client(platform=machine.platform), machine=machine.name)
             if domain:
                 client.domain = domain
             if domain and domain not in self.served:
@@ -200,7 +199,7 @@ class _Stage:
 
     def _users(self, machine: ClientHost) -> tuple[User, ...]:
         """Return those who have something to sign in to on this machine."""
-        prefix = PREFIX_OF[_platform(machine)]
+        prefix = PREFIX_OF[machine.platform]
         users = self.deployment.users
         owners = tuple(user for user in users if any(name.startswith(prefix) for name in user.devices))
         return owners + tuple(user for user in users if user.im_presence_node and user not in owners)
@@ -239,7 +238,7 @@ class _Stage:
         if machine.view == "inside":
             return Attempt(machine=machine.name, reason="on premises, where devices do not need the edge")
         try:
-            client: SeatedUser = lab.phone(machine.name) if machine.platform == "phone" else lab.room(machine.name)
+            client = lab.device(machine.name)
         except CannotRun as error:
             return Attempt(machine=machine.name, reason=str(error))
         return await self._sign_in(lab, client, machine)
@@ -250,7 +249,7 @@ class _Stage:
         async with lab.step(f"{who} signs in from {machine.name}"):
             outcome = await client.sign_in()
         if machine.device is None:
-            device = any(name.startswith(PREFIX_OF[_platform(machine)]) for name in user.devices)
+            device = any(name.startswith(PREFIX_OF[machine.platform]) for name in user.devices)
             has = {"phone": device, "chat": user.im_presence_node is not None}
             got = {"phone": outcome.phone, "chat": outcome.chat}
             stage = outcome.stage
@@ -268,12 +267,6 @@ class _Stage:
             stage=stage,
             reason=outcome.reason or "",
         )
-
-
-def _platform(machine: ClientHost) -> JabberPlatform:
-    platform = machine.platform
-    assert platform != "phone" and platform != "room"
-    return platform
 
 
 def _proof(reported: Reported, journal: Journal) -> Proof:

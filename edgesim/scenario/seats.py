@@ -9,13 +9,11 @@ from edgesim.control import Carrier
 from edgesim.deployment import Deployment
 from edgesim.deployment.hosts import ClientHost
 from edgesim.deployment.people import User
-from edgesim.scenario.clients import JabberUser, PhoneUser, RoomUser, SeatedUser
+from edgesim.scenario.clients import DEVICE_USERS, DeviceUser, JabberUser, SeatedUser
 from edgesim.scenario.declare import CannotRun, Client
 
-D = TypeVar("D", PhoneUser, RoomUser)
+D = TypeVar("D", bound=DeviceUser)
 U = TypeVar("U", bound=SeatedUser)
-DEVICES = ("phone", "room")
-"""Platforms of machines that are devices themselves."""
 
 
 class Seats:
@@ -41,45 +39,48 @@ class Seats:
         """Seat a user at a Jabber: on a free machine in the right zone, or on the one named. Raises `CannotRun`."""
         platform = seat.platform
         if platform == "phone" or platform == "room":
-            raise CannotRun(f"Jabber does not run on a {platform}: lab.phone and lab.room return devices")
+            raise CannotRun(f"Jabber does not run on a {platform}: lab.{platform} returns it")
         for spec in self._free(seat) if machine is None else self._named(machine):
-            if spec.platform not in DEVICES:
+            if spec.jabber_platform is not None:
                 domain = self.deployment.domains.edge
                 return self._seated(JabberUser(self._carrier, spec, user, domain=domain, platform=platform))
         zone = "inside" if seat.where == "inside" else "internet"
         which = f"free client machine {machine!r}" if machine else f"free client machine in zone {zone!r}"
         raise CannotRun(f"deployment {self.deployment.name!r} has no {which}")
 
-    def phone(self, machine: str) -> PhoneUser:
-        """Seat its owner at a desk phone. Raises `CannotRun`."""
-        return self._device(machine, PhoneUser, "phone")
-
-    def room(self, machine: str) -> RoomUser:
-        """Seat its owner at a room device. Raises `CannotRun`."""
-        return self._device(machine, RoomUser, "room")
-
     def at(self, user: str, seat: Client) -> SeatedUser:
         """Seat a user as wanted: at a Jabber, or at the device of that kind that the user owns. Raises `CannotRun`."""
-        if seat.platform not in DEVICES:
+        if seat.platform not in DEVICE_USERS:
             return self.jabber(self.deployment.user(user), seat)
         owned = {device.name for device in self.deployment.devices_of(user)}
         for machine in self._free(seat):
             if machine.platform == seat.platform and machine.device in owned:
-                return self.phone(machine.name) if seat.platform == "phone" else self.room(machine.name)
+                return self.device(machine.name)
         raise CannotRun(f"{user} owns no {seat.platform} {seat.where} in deployment {self.deployment.name!r}")
 
-    def _device(self, name: str, kind: type[D], platform: str) -> D:
-        self.deployment.host(name)
-        machine = next((each for each in self.deployment.clients if each.name == name), None)
-        if machine is None or machine.device is None or machine.platform != platform:
-            raise CannotRun(f"{name} is not a {platform} of deployment {self.deployment.name!r}")
+    def device(self, name: str) -> DeviceUser:
+        """Seat its owner at the device that a machine is. Raises `CannotRun`."""
+        return self.device_of(name, DEVICE_USERS.get(self._machine(name).platform, DeviceUser))
+
+    def device_of(self, name: str, kind: type[D]) -> D:
+        """Seat its owner at the device of a kind that a machine is. Raises `CannotRun`."""
+        machine, deployment = self._machine(name), self.deployment
+        if machine.device is None or DEVICE_USERS.get(machine.platform) is not kind:
+            wanted = next((each for each, user in DEVICE_USERS.items() if user is kind), "device")
+            raise CannotRun(f"{name} is not a {wanted} of deployment {deployment.name!r}")
         if name in self._taken:
             raise CannotRun(f"somebody sits at {name} already")
-        device = self.deployment.device(machine.device)
+        device = deployment.device(machine.device)
         if device.owner is None:
             raise CannotRun(f"{device.name} has no owner")
-        owner = self.deployment.user(device.owner)
-        return self._seated(kind(self._carrier, machine, owner, domain=self.deployment.domains.edge))
+        owner = deployment.user(device.owner)
+        return self._seated(kind(self._carrier, machine, owner, domain=deployment.domains.edge))
+
+    def _machine(self, name: str) -> ClientHost:
+        machine = self.deployment.host(name).spec
+        if not isinstance(machine, ClientHost):
+            raise CannotRun(f"{name} is not a machine of clients")
+        return machine
 
     def _seated(self, user: U) -> U:
         self._taken.add(user.machine)

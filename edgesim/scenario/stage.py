@@ -15,7 +15,7 @@ from edgesim.deployment.people import User
 from edgesim.journal import Entry, Event, events
 from edgesim.journal.matchers import Matcher
 from edgesim.scenario.actors import side_by_side
-from edgesim.scenario.clients import JabberUser, PhoneUser, RoomUser, SeatedUser
+from edgesim.scenario.clients import DeviceUser, JabberUser, PhoneUser, RoomUser, SeatedUser
 from edgesim.scenario.declare import CannotRun, Client, Outside
 from edgesim.scenario.expect import Expectations
 from edgesim.scenario.media_path import MediaPath
@@ -297,11 +297,15 @@ class Lab(LabVerbs):
 
     def phone(self, machine: str) -> PhoneUser:
         """Seat its owner at the desk phone that a machine of the deployment is."""
-        return self._seats.phone(machine)
+        return self._seats.device_of(machine, PhoneUser)
 
     def room(self, machine: str) -> RoomUser:
         """Seat its owner at the room device that a machine of the deployment is."""
-        return self._seats.room(machine)
+        return self._seats.device_of(machine, RoomUser)
+
+    def device(self, machine: str) -> DeviceUser:
+        """Seat its owner at the device that a machine of the deployment is, whichever kind it is of."""
+        return self._seats.device(machine)
 
     def seated(self, user: str, seat: Client) -> SeatedUser:
         """Seat a user of the deployment: at a Jabber, or at the device of that kind that the user owns."""

@@ -77,7 +77,7 @@ def test_two_users_sign_in_and_talk(play: Play) -> None:
     [
         (SignIn(host="jabber-1", user="nobody"), "somebody unknown needs a password"),
         (SignIn(host="ucm-pub", user="alice"), "ucm-pub is not a machine of clients"),
-        (SignIn(host="jabber-1"), "jabber-1 is not a room of deployment 'small'"),
+        (SignIn(host="jabber-1"), "jabber-1 is not a device of deployment 'small'"),
         (Say(host="jabber-1", to="bob", text="?"), "Jabber is not used on jabber-1"),
         (AddCa(host="jabber-1", ca="nothing"), "no CA 'nothing'; there are public"),
         (FailDns(host="ucm-pub"), "ucm-pub is not a name server"),

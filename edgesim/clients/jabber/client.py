@@ -20,7 +20,7 @@ from edgesim.clients.jabber.access import JabberAccess
 from edgesim.clients.jabber.chat import Chat
 from edgesim.clients.jabber.chat_service import ChatService
 from edgesim.clients.jabber.missed import MissedServices
-from edgesim.clients.jabber.platforms import PLATFORMS, Platform, announces_adaptive_routing
+from edgesim.clients.jabber.platforms import PLATFORMS, announces_adaptive_routing
 from edgesim.clients.jabber.provisioning import Provisioning, Step
 from edgesim.clients.jabber.registration import habits_of, registrant_of
 from edgesim.clients.jabber.soap_login import SoapClient, SoapSession
@@ -28,6 +28,7 @@ from edgesim.clients.jabber.stages import FINAL, TRANSITIONS, SignIn, Stage
 from edgesim.deployment import Release
 from edgesim.deployment.people import User
 from edgesim.deployment.releases import DEFAULT_JABBER
+from edgesim.deployment.settings import JabberPlatform
 from edgesim.dns import Resolver
 from edgesim.journal import events
 from edgesim.journal.keys import Key, jid_key, user_key
@@ -53,7 +54,7 @@ class Jabber:
         node: Node,
         user: User,
         *,
-        platform: Platform = "windows",
+        platform: JabberPlatform = "windows",
         domain: str | None = None,
         accept_untrusted: bool = False,
         take_over: bool = True,

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from edgesim.deployment import Product, Release, closed
 from edgesim.deployment.device_models import DEVICE_TYPES
-
-Platform = Literal["windows", "mac", "ios", "android"]
+from edgesim.deployment.settings import JabberPlatform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +25,7 @@ class PlatformTraits:
     dual_mode: bool
 
 
-PLATFORMS: dict[Platform, PlatformTraits] = {
+PLATFORMS: dict[JabberPlatform, PlatformTraits] = {
     "windows": PlatformTraits(
         product=Product.JABBER_WINDOWS,
         prefix="CSF",

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from edgesim.control.carrier import ControlError
 from edgesim.control.command import Done, HostCommand, Site, Text, verb
-from edgesim.deployment.settings import ProvisioningMode
+from edgesim.deployment.settings import JabberPlatform, ProvisioningMode
 from edgesim.node import Node
 
 __all__ = ["AddCa", "AddContact", "Appear", "Boot", "ClientView", "CloseClient", "LookAtClient", "PresenceOf", "Say"]
@@ -99,7 +99,7 @@ class SignIn(HostCommand[SignedIn]):
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     domain: str | None = None
-    platform: Literal["windows", "mac", "ios", "android"] | None = None
+    platform: JabberPlatform | None = None
     accept_untrusted: bool = False
     take_over: bool = True
     excluded: tuple[str, ...] = ()
@@ -251,7 +251,9 @@ class Boot(_AtClient):
     """Switch a phone on: outside it asks for a service domain, unless it stays with a TFTP server."""
 
     async def work(self, site: Site, node: Node) -> Done:
-        await site.lab.clients.phone(node).boot()
+        from edgesim.clients.ip_phone import IpPhone
+
+        await site.lab.clients.device_of(node, IpPhone).boot()
         return Done(text=f"{node.name} has booted")
 
 
@@ -262,10 +264,12 @@ class AddCa(HostCommand[Done]):
     ca: str
 
     async def work(self, site: Site, node: Node) -> Done:
+        from edgesim.clients.room_device import RoomDevice
+
         known = site.lab.authorities.trusted()
         if self.ca not in known:
             raise ControlError(f"no CA {self.ca!r}; there are {', '.join(known)}")
-        site.lab.clients.room(node).add_ca(known[self.ca])
+        site.lab.clients.device_of(node, RoomDevice).add_ca(known[self.ca])
         return Done(text=f"{node.name} trusts {self.ca}")
 
 
@@ -276,5 +280,7 @@ class SetProvisioningMode(HostCommand[Done]):
     mode: ProvisioningMode
 
     async def work(self, site: Site, node: Node) -> Done:
-        site.lab.clients.room(node).mode = self.mode
+        from edgesim.clients.room_device import RoomDevice
+
+        site.lab.clients.device_of(node, RoomDevice).mode = self.mode
         return Done(text=f"{node.name} is in mode {self.mode}")
