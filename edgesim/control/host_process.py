@@ -74,6 +74,7 @@ class _Answering(InProcess):
     def __init__(self, lab: HostLab, world: HostWorld) -> None:
         super().__init__(lab)
         self._name = world.name
+        self._kept = _state(lab.nodes[world.name])
 
     async def answer(self, question: bytes) -> bytes:
         """Answer a command in JSON: the reply in JSON, or why there is none."""
@@ -81,7 +82,8 @@ class _Answering(InProcess):
         try:
             command = command_from_json(question)
             reply = await self._work(command, node)
-            if isinstance(command, HostCommand):
+            if _state(node) != self._kept:
+                self._kept = _state(node)
                 keep(node)
         except ControlError as error:
             return b"-" + json.dumps({"kind": error.kind, "text": str(error)}).encode()
@@ -93,3 +95,13 @@ class _Answering(InProcess):
         if isinstance(command, EverywhereCommand):
             return cast(R, await within_limit(command, command.work(self)))
         raise ControlError(f"{command.name} is not answered by a host")
+
+
+def _state(node: Node) -> tuple[object, ...]:
+    """Return what differs once an administrator has changed a node's certificates; it is cheap to make."""
+    return (
+        tuple(node.identities.values()),
+        tuple(node.trusts.values()),
+        tuple((id(each), len(each.restarted)) for each in node.uploads),
+        tuple(node.requested.values()),
+    )

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from tests.cli.command import ROOT, environment
 from tests.simrun import bench
 
 PORT = 7000
+HOSTS = ("near", "other", "far", "outer")
+"""``far`` runs in the story's own process, ``outer`` is on the internet, the others inside."""
 Story = Callable[["Pair"], Awaitable[Any]]
 
 
@@ -43,7 +46,39 @@ async def build(host: Host) -> Greeter:
             writer.write(json.dumps(answer(host, line.decode().split())).encode() + b"\n")
         writer.close()
 
+    loop = asyncio.get_running_loop()
+    await loop.create_datagram_endpoint(Echo, local_addr=(host.address(), PORT))
     return Greeter(host, await asyncio.start_server(serve, host.address(), PORT))
+
+
+class Echo(asyncio.DatagramProtocol):
+    """Sends back what comes; `echoed` waits for that."""
+
+    def __init__(self) -> None:
+        self.got: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        if data == b"question":
+            self.transport.sendto(b"answer", addr)
+        elif not self.got.done():
+            self.got.set_result(data)
+
+
+async def echoed(address: str) -> bytes:
+    """Send a datagram from a socket that is not connected; return what comes back, or ``nothing``."""
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.create_datagram_endpoint(Echo, local_addr=("0.0.0.0", 0))
+    transport.sendto(b"question", (address, PORT))
+    try:
+        async with asyncio.timeout(0.5):
+            return await protocol.got
+    except TimeoutError:
+        return b"nothing"
+    finally:
+        transport.close()
 
 
 def answer(host: Host, words: list[str]) -> Any:
@@ -58,6 +93,8 @@ def answer(host: Host, words: list[str]) -> Any:
             host.disk.setdefault("words", {})[key] = value
         case ["read"]:
             return host.disk.get("words", {})
+        case ["busy", seconds]:
+            time.sleep(float(seconds))
         case ["spin"]:
             while True:
                 pass
@@ -75,6 +112,7 @@ class Pair:
 
     def __init__(self, network: str, seed: int = 7) -> None:
         self.network = network
+        self.cancelled = 0
         self.world = ProcessWorld(seed)
         self.entries: list[tuple[str, bytes]] = []
         self.world.on_entry = lambda host, entry: self.entries.append((host, entry))
@@ -84,11 +122,26 @@ class Pair:
 
     def declare(self, world: ProcessWorld | HostWorld) -> None:
         bench(world)
-        for number, name in enumerate(("near", "other", "far"), 1):
-            world.add_host(name, [Interface(name="lo", address=f"{self.network}.0.{number}", zone="inside")], build)
+        for number, name in enumerate(HOSTS, 1):
+            zone = "internet" if name == "outer" else "inside"
+            world.add_host(name, [Interface(name="lo", address=f"{self.network}.0.{number}", zone=zone)], build)
         if isinstance(world, HostWorld):
             world.observe(lambda event: told_of(world, event))
             world.answers["dial"] = lambda times: self.dialled(world, int(times))
+            world.answers["echo"] = lambda _: world.host.run(echoed(world.hosts["outer"].address()))
+            world.answers["wait"] = self.wait
+            world.answers["given up"] = self.given_up
+
+    async def wait(self, _: bytes) -> bytes:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return b""
+
+    async def given_up(self, _: bytes) -> bytes:
+        return str(self.cancelled).encode()
 
     async def dialled(self, world: HostWorld, times: int) -> bytes:
         """Have this process's host connect to another so often; return how often that was refused."""
@@ -153,7 +206,7 @@ def main(story: str, network: str) -> None:
     pair = Pair(network)
 
     async def played() -> Any:
-        for host in ("near", "other", "far"):
+        for host in HOSTS:
             await pair.world.start(host)
         return await getattr(import_module(module), name)(pair)
 

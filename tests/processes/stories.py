@@ -90,6 +90,16 @@ async def scripted(lab: Lab) -> None:
 
 
 @scenario()
+async def steps(lab: Lab) -> None:
+    """What another process wrote before a step is seen before it, and not in it."""
+    for _ in range(10):
+        await lab.upload_trust("expe", "trusted-ca", "private")
+        async with lab.step("a step"):
+            lab.check(lab.match(CertificateUpload(node="expe")) is None, "it came before the step")
+    lab.check(len(lab.matches(CertificateUpload(node="expe"))) == 10, "all of them are there at once")
+
+
+@scenario()
 async def forbidden(lab: Lab) -> None:
     """What never must come ends the story, also if another process writes it."""
     lab.never(HostStateChanged(node="expe", state="stopped"))

@@ -27,7 +27,7 @@ SAMPLE = {
     "wrong_password_in_soap": "a client's machine that is played by hand",
 }
 """Scenarios of the repository, and what they show here."""
-OWN = ("frozen", "crashed", "budget", "scripted")
+OWN = ("frozen", "crashed", "budget", "scripted", "steps")
 
 
 def run(folder: Path, *wanted: str) -> tuple[int, dict[str, dict[str, Any]]]:

@@ -16,7 +16,7 @@ from edgesim.world import HostState
 from edgesim.world.faults import RefuseConnection, Selector
 from edgesim.world.processes import NoAnswer
 from edgesim.world.unhandled import UnhandledError
-from tests.processes.hosts import Pair, descriptors, told
+from tests.processes.hosts import Pair, descriptors, echoed, told
 
 NETWORK = f"127.{10 + os.getpid() % 40}"
 """Addresses of a test's own: the stories of one worker come one after the other."""
@@ -96,7 +96,12 @@ def test_a_frozen_host_is_silent_goes_on_where_it_was_and_can_be_killed() -> Non
 
 async def changes(pair: Pair) -> Any:
     world = pair.world
+    busy = asyncio.ensure_future(pair.ask("busy", "0.15"))
+    await asyncio.sleep(0.05)
+    began = time.monotonic()
     world.skew("near", 5)
+    waited = time.monotonic() - began
+    await busy
     now = await pair.ask("clock")
     await world.restart("near")
     later = await pair.ask("clock")
@@ -112,11 +117,11 @@ async def changes(pair: Pair) -> Any:
             except ConnectionResetError:
                 refused.append(b"")
             await world.restart("near")
-    return [now, later, [each.decode() for each in refused], (await pair.ask("who"))[1]]
+    return [waited > 0.05, now, later, [each.decode() for each in refused], (await pair.ask("who"))[1]]
 
 
 def test_changes_are_in_force_in_every_process_at_once_and_in_those_that_start_later() -> None:
-    assert tell(changes) == [5, 5, ["", ""], 4]
+    assert tell(changes) == [True, 5, 5, ["", ""], 4]
 
 
 async def budget(pair: Pair) -> Any:
@@ -137,6 +142,33 @@ async def budget(pair: Pair) -> Any:
 
 def test_a_budget_is_that_of_all_processes_together() -> None:
     assert tell(budget) == [5, 0]
+
+
+async def asks_outside(pair: Pair) -> Any:
+    world = pair.world
+    answered = (await world.processes["near"].ask("echo")).decode()
+    from_here = (await world.hosts["far"].run(echoed(world.hosts["outer"].address()))).decode()
+    return [answered, from_here]
+
+
+def test_an_answer_by_udp_passes_the_firewall_between_two_processes() -> None:
+    """The one process of each end knows of the flow by itself: the sender notes what it sends."""
+    assert tell(asks_outside) == ["answer", "answer"]
+
+
+async def gives_up(pair: Pair) -> Any:
+    process = pair.world.processes["near"]
+    with pytest.raises(NoAnswer):
+        await process.ask("wait", limit=0.1)
+    asked = asyncio.ensure_future(process.ask("wait", limit=None))
+    await asyncio.sleep(0.05)
+    asked.cancel()
+    await asyncio.sleep(0.05)
+    return int(await process.ask("given up"))
+
+
+def test_a_question_that_nobody_waits_for_any_more_ends_on_the_host_as_well() -> None:
+    assert tell(gives_up) == 2
 
 
 async def spins(pair: Pair) -> Any:
@@ -216,7 +248,7 @@ def children(pid: int) -> list[int]:
 def test_two_hundred_lives_leave_neither_a_descriptor_nor_a_process() -> None:
     who, descriptors_more, nurseries, hosts = tell(many_lives)
     assert who == [201, 201] and descriptors_more <= 0
-    assert (nurseries, hosts) == (1, 2)
+    assert (nurseries, hosts) == (1, 3)
 
 
 async def ends(pair: Pair) -> Any:
