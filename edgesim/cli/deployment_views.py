@@ -7,6 +7,7 @@ from typing import Any
 from edgesim.cli import drawing, output
 from edgesim.deployment import Deployment, HostSpec
 from edgesim.deployment.dump import MASK
+from edgesim.deployment.hosts import ClientHost, Expressway
 from edgesim.deployment.people import Device
 from edgesim.deployment.releases import Release
 
@@ -17,7 +18,8 @@ def show(deployment: Deployment, *, secrets: bool) -> None:
     output.say()
     hosts = output.table("host", "role", "release", "address", "zone", "name")
     for spec in deployment.host_specs():
-        release = getattr(spec.spec, "release", None) or _cluster_release(deployment, spec.cluster)
+        own = spec.spec.release if isinstance(spec.spec, Expressway | ClientHost) else None
+        release = own or _cluster_release(deployment, spec.cluster)
         shown = (spec.name, _role(deployment, spec), _release(deployment, spec, release))
         for interface in spec.interfaces:
             hosts.add_row(*shown, interface.address, interface.zone, spec.fqdn if shown[0] else "")
@@ -48,8 +50,8 @@ def show(deployment: Deployment, *, secrets: bool) -> None:
 
 
 def _device(deployment: Deployment, spec: HostSpec) -> Device | None:
-    name = getattr(spec.spec, "device", None)
-    return deployment.device(name) if name else None
+    machine = spec.spec
+    return deployment.device(machine.device) if isinstance(machine, ClientHost) and machine.device else None
 
 
 def _role(deployment: Deployment, spec: HostSpec) -> str:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import cast
 
 from cryptography import x509
 
-from edgesim.deployment.hosts import Expressway
+from edgesim.deployment.hosts import Expressway, ExpresswayE
 from edgesim.deployment.services import FIXED, restartable, services_of
-from edgesim.deployment.uploads import CertificateStore, ExpresswayKind, upload_problems
+from edgesim.deployment.uploads import upload_problems
 from edgesim.journal import events
 from edgesim.lab.abilities import HasWebProxy, RestartsServices
 from edgesim.lab.lab import RunningLab
@@ -171,9 +170,9 @@ def _problems(node: Node, service: str, leaf: x509.Certificate, *, copied: bool)
         return ()  # Unified CM takes a CallManager certificate without clientAuth, too
     return upload_problems(
         usages_of(leaf),
-        cast(ExpresswayKind, node.spec.kind),
+        "expressway_e" if isinstance(spec, ExpresswayE) else "expressway_c",
         spec.release,
-        store=cast(CertificateStore, service),
+        store="client" if service == "client" else "server",
         server_eku_upload=spec.server_eku_upload,
         copied=copied,
     )

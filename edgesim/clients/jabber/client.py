@@ -26,6 +26,7 @@ from edgesim.clients.jabber.registration import habits_of, registrant_of
 from edgesim.clients.jabber.soap_login import SoapClient, SoapSession
 from edgesim.clients.jabber.stages import FINAL, TRANSITIONS, SignIn, Stage
 from edgesim.deployment import Release
+from edgesim.deployment.hosts import ClientHost
 from edgesim.deployment.people import User
 from edgesim.deployment.releases import DEFAULT_JABBER
 from edgesim.deployment.settings import JabberPlatform
@@ -66,7 +67,8 @@ class Jabber:
         self.user = user
         self.platform = platform
         self.traits = PLATFORMS[platform]
-        self.release: Release = getattr(node.spec.spec, "release", DEFAULT_JABBER)
+        machine = node.spec.spec
+        self.release: Release = machine.release if isinstance(machine, ClientHost) else DEFAULT_JABBER
         self.domain = domain or node.deployment.domains.edge
         self.accept_untrusted = accept_untrusted
         self.take_over = take_over
