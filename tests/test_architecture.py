@@ -141,7 +141,8 @@ def test_only_those_who_build_worlds_know_which_there_are() -> None:
     wrong = [
         str(each)
         for room, each, _ in rooms()
-        if each.name.startswith(("edgesim.world.sim", "edgesim.world.live")) and room not in builders
+        if each.name.startswith(("edgesim.world.sim", "edgesim.world.live", "edgesim.world.processes"))
+        and room not in builders
     ]
     assert wrong == []
 

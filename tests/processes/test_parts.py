@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from edgesim.world.processes.changes import ToldFaults
 from edgesim.world.processes.disk import MOST, DiskError, Replica, Shelf, removed, restored, written
 from edgesim.world.processes.frames import FROM_HOSTS, HEAD, TO_HOSTS, FrameError, FrameReader, Kind, frame
 from edgesim.world.processes.frames import MOST as LONGEST
+from edgesim.world.processes.nursery import Nursery
 
 # ---- frames
 
@@ -159,6 +162,27 @@ def test_a_disk_has_a_bound_that_what_is_removed_does_not_count_against() -> Non
     replica.apply(written(("4",), big))
     replica.apply(written(("4",), b"small"))
     assert replica.octets == 2 * (len(big) + 1) + len("4") + len(b"small")
+
+
+# ---- where processes cannot be made
+
+
+def test_a_system_without_fork_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "fork")
+    with pytest.raises(RuntimeError, match="a system that can fork: Linux or macOS"):
+        Nursery.open(lambda *_: None)
+
+
+def test_a_process_with_threads_is_not_forked() -> None:
+    over = threading.Event()
+    other = threading.Thread(target=over.wait)
+    other.start()
+    try:
+        with pytest.raises(RuntimeError, match="need a process with one thread to begin with"):
+            Nursery.open(lambda *_: None)
+    finally:
+        over.set()
+        other.join()
 
 
 # ---- budgets

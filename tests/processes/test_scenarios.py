@@ -30,27 +30,42 @@ SAMPLE = {
 OWN = ("frozen", "crashed", "budget", "scripted", "steps")
 
 
-def run(folder: Path, *wanted: str) -> tuple[int, dict[str, dict[str, Any]]]:
-    """Run stories in a process of its own; return its exit code, and the verdicts by name."""
-    command = ["run", "--live", "--processes", "--json", "--journal", str(folder / "run.jsonl"), *wanted]
-    done = subprocess.run(
-        [sys.executable, "-m", "edgesim", *command],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.stderr == ""
-    verdicts = [json.loads(line) for line in done.stdout.splitlines()]
-    return done.returncode, {each["scenario"]: each for each in verdicts}
+def run(folder: Path, *wanted: str, side_by_side: int = 1) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Run stories in processes of their own; return the worst exit code, and the verdicts by name."""
+    running = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "edgesim",
+                "run",
+                "--live",
+                "--processes",
+                "--json",
+                "--journal",
+                str(folder / f"{part}.jsonl"),
+                *wanted[part::side_by_side],
+            ],
+            cwd=ROOT,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for part in range(side_by_side)
+    ]
+    verdicts = []
+    for each in running:
+        out, errors = each.communicate(timeout=120)
+        assert errors == ""
+        verdicts += [json.loads(line) for line in out.splitlines()]
+    return max(each.returncode for each in running), {each["scenario"]: each for each in verdicts}
 
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, dict[str, dict[str, Any]], Path]:
     folder = tmp_path_factory.mktemp("sample")
-    return *run(folder, *SAMPLE, *(f"{STORIES}::{name}" for name in OWN)), folder
+    return *run(folder, *SAMPLE, *(f"{STORIES}::{name}" for name in OWN), side_by_side=3), folder
 
 
 @pytest.mark.parametrize("name", [*SAMPLE, *OWN])
@@ -72,7 +87,7 @@ def test_all_is_well_and_says_how_to_run_it_again(sample: tuple[int, dict[str, d
 
 
 def test_what_must_not_come_or_does_not_come_fails_a_story(tmp_path: Path) -> None:
-    code, verdicts = run(tmp_path, f"{STORIES}::forbidden", f"{STORIES}::expected")
+    code, verdicts = run(tmp_path, f"{STORIES}::forbidden", f"{STORIES}::expected", side_by_side=2)
     assert code == 1
     assert verdicts["forbidden"]["outcome"] == "failed" and verdicts["forbidden"]["lab_seconds"] < 15
     assert "never CertificateUpload" in verdicts["forbidden"]["reason"]

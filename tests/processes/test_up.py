@@ -17,10 +17,8 @@ from pathlib import Path
 import pytest
 
 from edgesim.control import (
-    AddFault,
     ControlError,
     Crash,
-    Faults,
     Freeze,
     Hosts,
     MakeRequest,
@@ -152,21 +150,6 @@ def served(up: Lab, host: str, port: int) -> bytes:
     there = (found["addresses"][0]["address"], port)
     with socket.create_connection(there, 5, (f"{up.network}.50.10", 0)) as plain, context.wrap_socket(plain) as tls:
         return ssl.DER_cert_to_PEM_cert(tls.getpeercert(True) or b"").encode()
-
-
-def test_a_budget_is_that_of_all_processes_together(up: Lab) -> None:
-    up.ask(AddFault(kind="refuse-connection", port=5060, times=3, label="three"))
-    after = up.ask(Tail()).next
-    for who in ("alice", "bob"):
-        sign_in(up, who, "--inside")  # the client's own process knows nothing of the rule
-    for host in ("expc", "imp-pub"):
-        up.ask(RestartHost(host=host))
-    up.until(lambda: not up.ask(Faults()).faults, "the rule has fired three times")
-    time.sleep(1)
-    told = [json.loads(line) for line in up.ask(Tail(after=after, limit=10_000)).lines]
-    fired = [line for line in told if line["kind"] == "fault.fired"]
-    assert len(fired) == 3, [line["node"] for line in fired]
-    up.until(up.links_stand, "the links stand again")
 
 
 # ---- the end

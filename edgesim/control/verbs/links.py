@@ -92,8 +92,8 @@ class Zones(LabCommand[ZoneTable]):
                     state=state,
                     reason=f"{'' if reason in state else reason}{again(due.get((host, zone)))}".removeprefix("; "),
                 )
-                if site.lab.world.hosts[host].state is HostState.UP
-                else ZoneRow(host=host, zone=zone, state="unknown", reason=f"{host} is down")
+                if (now := site.lab.world.hosts[host].state) is HostState.UP
+                else ZoneRow(host=host, zone=zone, state="unknown", reason=f"{host} is {now.value}")
                 for host, zone, state, reason in known
             )
         )
