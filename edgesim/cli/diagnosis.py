@@ -22,7 +22,7 @@ from edgesim.deployment.hosts import ClientHost
 from edgesim.deployment.people import User
 from edgesim.deployment.releases import DEFAULT_JABBER
 from edgesim.deployment.settings import JabberPlatform
-from edgesim.dns import Resolver
+from edgesim.dns import Resolver, options_of
 from edgesim.journal import Journal, watch_world
 from edgesim.node import Node
 from edgesim.pki import PkiError, TrustStore
@@ -95,6 +95,7 @@ class Diagnosis:
     def run(self) -> bool:
         """Sign in, tell, and sign out; return whether everything that the user has worked."""
         world = LiveWorld()
+        world.lay(self.deployment.wires)
         try:
             journal = Journal(world, spool=self.journal)
         except OSError as error:
@@ -159,7 +160,7 @@ class Diagnosis:
         )
         host = world.add_host(MACHINE, machine.interfaces, _idle)
         recorder = journal.recorder(host)
-        resolver = Resolver(host, recorder, [self.resolver])
+        resolver = Resolver(host, recorder, [self.resolver], options=options_of(self.deployment.defaults))
         host.lookup = resolver.lookup
         spec = HostSpec(
             name=MACHINE,

@@ -9,9 +9,6 @@ from edgesim.deployment.inventory import Inventory
 from edgesim.world.paths import Passage, Paths
 from edgesim.world.topology import INTERNET, Network
 
-SOMEWHERE = 49152
-"""The source port of a flow that has none of its own: an ephemeral one."""
-
 
 class FlowChecker:
     """The ways between the hosts of a deployment. Nothing is opened and nothing remembered: each answer is fresh."""
@@ -19,6 +16,7 @@ class FlowChecker:
     def __init__(self, inventory: Inventory, topology: Network) -> None:
         self._inventory = inventory
         self._topology = topology
+        self._somewhere = inventory.defaults.network.first_ephemeral_port
 
     @cached_property
     def paths(self) -> Paths:
@@ -30,19 +28,24 @@ class FlowChecker:
         return paths
 
     def passage(
-        self, protocol: str, source: str, target: str, port: int, *, source_port: int = SOMEWHERE, local: str = ""
+        self, protocol: str, source: str, target: str, port: int, *, source_port: int = 0, local: str = ""
     ) -> Passage:
         """Return what becomes of a new flow from the host ``source`` to an address and port.
 
-        The verdict is ``accept``, ``drop`` or ``reject``; `Passage.source` is what the receiver sees. ``local`` is the
-        source's address where it is not the one nearest to the target. Raises `LookupError` for an unknown host.
+        The verdict is ``accept``, ``drop`` or ``reject``; `Passage.source` is what the receiver sees. ``source_port``
+        is an ephemeral one without any. ``local`` is the source's address where it is not the one nearest to the
+        target. Raises `LookupError` for an unknown host.
         """
         host: Any = self._inventory.host(source)
         interface = self.paths.interface(host, target)
         if local:
             interface = next(each for each in host.interfaces if each.address == local)
         return self.paths.check(
-            protocol, (interface.address, source_port), (target, port), host=host, zone=interface.zone
+            protocol,
+            (interface.address, source_port or self._somewhere),
+            (target, port),
+            host=host,
+            zone=interface.zone,
         )
 
     def to_zone(self, core: str, target: str) -> Passage:
@@ -53,4 +56,4 @@ class FlowChecker:
 
     def from_outside(self, protocol: str, target: str, port: int, *, address: str = "192.0.2.1") -> Passage:
         """Return what becomes of a new flow from a stranger on the internet."""
-        return self.paths.check(protocol, (address, SOMEWHERE), (target, port), host=None, zone=INTERNET)
+        return self.paths.check(protocol, (address, self._somewhere), (target, port), host=None, zone=INTERNET)

@@ -31,20 +31,14 @@ HEADER = struct.Struct("!HHHHHH")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsLimits:
-    """Sizes in octets, times in seconds."""
+    """Bounds of a server. Sizes in octets, times in seconds."""
 
-    udp_plain: int = 512
-    """The largest UDP answer without EDNS (RFC 1035, section 4.2.1)."""
-    udp_edns: int = 1232
-    """The largest UDP answer, whatever EDNS offers: what passes every path unfragmented (DNS flag day 2020)."""
+    udp_plain: int
+    """The largest UDP answer without EDNS."""
+    udp_edns: int
+    """The largest UDP answer, whatever EDNS offers."""
     query: int = 4096
     """The largest query."""
-    answer: int = 16384
-    """The largest answer that a resolver reads."""
-    records: int = 256
-    """The most records in all sections of an answer that a resolver reads."""
-    labels: int = 4096
-    """The most labels in all names of an answer that a resolver reads, those reached by compression included."""
     tcp_idle: float = 10.0
     """How long a TCP connection may stay idle (RFC 7766, section 6.2.3)."""
     tcp_message: float = 10.0
@@ -55,7 +49,19 @@ class DnsLimits:
     """How many TCP connections a server holds; the next is closed at once."""
 
 
-DEFAULT = DnsLimits()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerLimits:
+    """Bounds of what a resolver reads of one answer."""
+
+    octets: int = 16384
+    """The largest answer."""
+    records: int = 256
+    """The most records in all its sections."""
+    labels: int = 4096
+    """The most labels in all its names, those reached by compression included."""
+
+
+DEFAULT = AnswerLimits()
 
 
 class MalformedDns(Exception):
@@ -84,7 +90,7 @@ class BadQuery(MalformedDns):
 _BAD = (dns.exception.DNSException, ValueError, struct.error, IndexError, KeyError, OverflowError, NotImplementedError)
 
 
-def read_query(octets: bytes, limits: DnsLimits = DEFAULT) -> dns.message.Message:
+def read_query(octets: bytes, limits: DnsLimits) -> dns.message.Message:
     """Return a query with exactly one question. Raises `BadQuery`."""
     if len(octets) < HEADER.size:
         raise BadQuery(Rejection.DROP, f"{len(octets)} octets are not a header")
@@ -126,7 +132,7 @@ class Received:
     denial: int
 
 
-def read_answer(octets: bytes, limits: DnsLimits = DEFAULT) -> Received:
+def read_answer(octets: bytes, limits: AnswerLimits = DEFAULT) -> Received:
     """Return an answer. Raises `MalformedDns` for what is none, or costs more to read than the limits allow."""
     if len(octets) < HEADER.size:
         raise MalformedDns(f"{len(octets)} octets are not a header")
@@ -135,7 +141,7 @@ def read_answer(octets: bytes, limits: DnsLimits = DEFAULT) -> Received:
         raise MalformedDns("a query, not an answer")
     if dns.opcode.from_flags(flags) != dns.opcode.QUERY:
         raise MalformedDns("an answer to another kind of request")
-    if len(octets) > limits.answer or questions > 1 or sum(counts) > limits.records:
+    if len(octets) > limits.octets or questions > 1 or sum(counts) > limits.records:
         raise MalformedDns(f"{len(octets)} octets with {questions} questions and {sum(counts)} records")
     try:
         return _Reader(octets, limits).read(identifier, flags, bool(questions), counts)
@@ -150,7 +156,7 @@ class _Reader:
     whose names all point at one long name would cost it a second.
     """
 
-    def __init__(self, octets: bytes, limits: DnsLimits) -> None:
+    def __init__(self, octets: bytes, limits: AnswerLimits) -> None:
         self.parser = dns.wire.Parser(octets, HEADER.size)
         self.labels = limits.labels
 

@@ -14,8 +14,9 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 
+from edgesim.deployment.defaults import Defaults
 from edgesim.dns.answers import Answer, NoData, Status, belongs, final_name, interpret
-from edgesim.dns.message import DEFAULT, DnsLimits, MalformedDns, Received, read_answer, write
+from edgesim.dns.message import DEFAULT, AnswerLimits, MalformedDns, Received, read_answer, write
 from edgesim.dns.records import Srv, absolute, by_weight, order, plain, reverse_name
 from edgesim.journal import Recorder, events
 from edgesim.journal.keys import Key
@@ -38,24 +39,34 @@ MAX_ALIASES = 8
 class ResolverOptions:
     """How a resolver asks. Times in seconds."""
 
-    timeout: float = 2.0
+    timeout: float
     """How long it waits for one server's answer."""
-    attempts: int = 3
+    attempts: int
     """How often it goes through its servers."""
     edns: int | None = None
     """The payload size that its queries offer by EDNS; None: no EDNS, as most stub resolvers ask."""
     cache: bool = False
     """Whether it remembers answers, for as long as their TTL allows on lab time."""
-    negative_ttl: int = 60
+    negative_ttl: int
     """For how long it remembers that something is not there, at most."""
     ipv6: bool = False
     """Whether a lookup asks for IPv6 addresses beside the IPv4 ones, and tells those first whose answer came first."""
-    resolution_delay: float = 0.0
+    resolution_delay: float
     """By how much later than the IPv4 answer the IPv6 one may come and still be first (RFC 8305, section 3)."""
     search: tuple[str, ...] = ()
     """Domains that are tried after a name without a dot."""
     weighted: bool = True
     """Whether SRV targets of one priority are drawn by their weights (RFC 2782); else they come by falling weight."""
+
+
+def options_of(defaults: Defaults) -> ResolverOptions:
+    """Return how a resolver asks by these defaults."""
+    return ResolverOptions(
+        timeout=defaults.dns.query_timeout_s,
+        attempts=defaults.dns.attempts,
+        negative_ttl=defaults.dns.negative_ttl,
+        resolution_delay=defaults.client.resolution_delay_s,
+    )
 
 
 class Resolver:
@@ -70,12 +81,12 @@ class Resolver:
         recorder: Recorder,
         servers: Sequence[str | Address],
         *,
-        options: ResolverOptions | None = None,
-        limits: DnsLimits = DEFAULT,
+        options: ResolverOptions,
+        limits: AnswerLimits = DEFAULT,
         keys: Sequence[Key] = (),
     ) -> None:
         self.host = host
-        self.options = options if options is not None else ResolverOptions()
+        self.options = options
         self.limits = limits
         self.keys = tuple(keys)
         self.servers: tuple[Address, ...] = tuple((one, 53) if isinstance(one, str) else one for one in servers)
@@ -271,7 +282,7 @@ class _Exchange:
             self._sent("tcp")
             writer.write(len(self.octets).to_bytes(2, "big") + self.octets)
             size = int.from_bytes(await reader.readexactly(2), "big")
-            if size > self.resolver.limits.answer:
+            if size > self.resolver.limits.octets:
                 self._malformed(b"", f"an answer of {size} octets", "ignored")
                 raise MalformedDns("too large")
             message = self.received(await reader.readexactly(size), "tcp")

@@ -15,7 +15,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from edgesim.dns.message import DEFAULT, BadQuery, DnsLimits, Rejection, read_query, refusal, write
+from edgesim.dns.message import BadQuery, DnsLimits, Rejection, read_query, refusal, write
 from edgesim.dns.records import from_rdata, plain
 from edgesim.dns.zone import View, Views
 from edgesim.journal import Recorder, events
@@ -42,14 +42,14 @@ class Reply:
 
 
 def answer(
-    query: bytes, view: View, transport: str = "udp", limits: DnsLimits = DEFAULT, *, views: Views | None = None
+    query: bytes, view: View, transport: str = "udp", *, limits: DnsLimits, views: Views | None = None
 ) -> bytes | None:
     """Return the octets that answer a query in a view; None is silence. ``transport`` is ``udp`` or ``tcp``."""
-    return respond(query, view, transport, limits, views=views).octets
+    return respond(query, view, transport, limits=limits, views=views).octets
 
 
 def respond(
-    query: bytes, view: View, transport: str = "udp", limits: DnsLimits = DEFAULT, *, views: Views | None = None
+    query: bytes, view: View, transport: str = "udp", *, limits: DnsLimits, views: Views | None = None
 ) -> Reply:
     """Answer a query, and say what it was. Failures on demand are those of ``views``."""
     try:
@@ -141,8 +141,8 @@ class DnsServer:
         recorder: Recorder,
         views: Views | Mapping[str, View] | Iterable[View],
         *,
+        limits: DnsLimits,
         choose: ChooseView | None = None,
-        limits: DnsLimits = DEFAULT,
     ) -> None:
         self.views = views if isinstance(views, Views) else Views(views)
         self.limits = limits
@@ -180,7 +180,7 @@ class DnsServer:
     def handle(self, query: bytes, peer: Address, transport: str, view: str | None) -> bytes | None:
         """Answer one message and write it down."""
         chosen = self.views[view if view is not None else self._choose(peer) if self._choose else ""]
-        reply = respond(query, chosen, transport, self.limits, views=self.views)
+        reply = respond(query, chosen, transport, limits=self.limits, views=self.views)
         if reply.malformed is not None:
             event = events.Malformed(protocol="dns", reason=reply.malformed, answer=reply.rcode or "dropped")
             self._recorder.received(event, peer=peer, payload=query)

@@ -25,7 +25,6 @@ from edgesim.dns.records import RecordLike, absolute, same_name, to_rdata, with_
 
 MAX_ALIASES = 8
 """How many CNAMEs are followed for one question."""
-NEGATIVE_TTL = 60
 WILDCARD = dns.name.Name((b"*",))
 SOA_TIMES = (3600, 600, 86400)
 """Refresh, retry and expire of the zones' SOA, in seconds; nothing in the lab transfers zones."""
@@ -59,7 +58,7 @@ class View:
         apexes: Iterable[str] = (),
         server: str | None = None,
         strangers: str = "NXDOMAIN",
-        negative_ttl: int = NEGATIVE_TTL,
+        negative_ttl: int,
         reverse: bool = False,
     ) -> None:
         self.name = name

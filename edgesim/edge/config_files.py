@@ -69,10 +69,10 @@ class CallManager:
     name: str
     description: str = ""
     process_node: str = ""
-    sip_port: int = 5060
-    secured_sip_port: int = 5061
-    sip_oauth_port: int = 5090
-    sip_mra_oauth_port: int = 5091
+    sip_port: int
+    secured_sip_port: int
+    sip_oauth_port: int
+    sip_mra_oauth_port: int
     ethernet_phone_port: int = 2000
 
     def item(self) -> str:
@@ -124,7 +124,7 @@ class Line:
     label: str = ""
     display_name: str = ""
     proxy: str = "USECALLMANAGER"
-    port: int = 5060
+    port: int
     auth_name: str = ""
 
     def item(self) -> str:
@@ -166,11 +166,11 @@ class Line:
 class SipTimers:
     """Registration timers of the SIP profile, in seconds."""
 
-    register_expires: int = 3600
-    register_delta: int = 5
-    keep_alive_expires: int = 120
-    subscribe_expires: int = 120
-    subscribe_delta: int = 5
+    register_expires: int
+    register_delta: int
+    keep_alive_expires: int
+    subscribe_expires: int
+    subscribe_delta: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +190,7 @@ class DeviceConfig:
     load: str = ""
     owner: str = ""
     service_profile: str = "SPDefault"
-    timers: SipTimers = SipTimers()
+    timers: SipTimers
     transport: int = 1
     security_mode: int = 1
     cert_hash: str = ""

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
-NAME = "X-Auth"
 EXPIRY_UNUSABLE = "XAuth Cookie expiration time is invalid or not available. Attempting to Failover ."
 """What Jabber logs where it has no ``X-Auth`` cookie with a usable expiry; the blank before the stop is its own."""
 EDGE_CONFIG_FAILED = "Failed to retrieve EdgeConfig with error:INTERNAL_ERROR"
@@ -83,9 +82,12 @@ def set_cookie(cookie: Cookie, *, blank_after_domain: bool = False) -> str:
     return "; ".join(parts)
 
 
-def edge_cookie(value: str, *, expires: float, domain: str, http_only: bool = True) -> Cookie:
-    """Return the cookie of a sign-in; ``domain`` is Expressway-E's own DNS domain, ``expires`` Unix time in seconds."""
-    return Cookie(name=NAME, value=value, expires=expires, domain=domain, secure=True, http_only=http_only)
+def edge_cookie(value: str, *, name: str, expires: float, domain: str, http_only: bool = True) -> Cookie:
+    """Return the cookie of a sign-in, ``X-Auth`` by name.
+
+    ``domain`` is Expressway-E's own DNS domain, ``expires`` Unix time in seconds.
+    """
+    return Cookie(name=name, value=value, expires=expires, domain=domain, secure=True, http_only=http_only)
 
 
 def http_date(unix: float) -> str:
@@ -220,10 +222,13 @@ class CookieStore:
         found = self.matching(host=host, path=path, secure=secure)
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in found) or None
 
-    def edge_cookie(self, host: str) -> Cookie:
-        """Return the ``X-Auth`` cookie for a host; raises `EdgeCookieUnusable` without one whose expiry is known."""
+    def edge_cookie(self, host: str, name: str) -> Cookie:
+        """Return the edge's cookie for a host, ``X-Auth`` by name.
+
+        Raises `EdgeCookieUnusable` without one whose expiry is known.
+        """
         for cookie in self.matching(host=host):
-            if cookie.name == NAME and cookie.expires is not None:
+            if cookie.name == name and cookie.expires is not None:
                 return cookie
         raise EdgeCookieUnusable(EXPIRY_UNUSABLE)
 

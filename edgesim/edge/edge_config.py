@@ -18,7 +18,6 @@ DECLARATION = "<?xml version='1.0' encoding='UTF-8'?>\n"
 DEFAULT_SERVICES = ("_cisco-phone-tftp", "_cuplogin", "_cisco-uds")
 """The services of the answer to a request that names none, in this order (same trace)."""
 TFTP_SERVER = "tftpServer"
-NAME_ERROR = "NameError"
 MAX_SERVICES = 16
 LIMITS = XmlLimits(octets=64 * 1024, depth=16, elements=2_000)
 

@@ -21,8 +21,6 @@ MAX_PART_HEADERS = 16
 DECLARATION = '<?xml version="1.0" encoding="utf-8"?> '
 CALL_TYPE = "application/text"
 CERTIFICATE_TYPE = "application/x-x509-ca-cert"
-TOLERANCE = 60.0
-"""Seconds by which the timestamp of a SERVICE may be off (MRA Deployment Guide X12.5, "Troubleshooting")."""
 
 _BOUNDARY = re.compile(r";\s*boundary=(?:\"([^\"\\]{1,70})\"|([^\s;\",]{1,70}))", re.IGNORECASE)
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -227,7 +225,7 @@ def parse_date(date: str) -> float | None:
     return at.timestamp()
 
 
-def refusal_of_timestamp(date: str | None, now: float, *, tolerance: float = TOLERANCE) -> str | None:
+def refusal_of_timestamp(date: str | None, now: float, *, tolerance: float) -> str | None:
     """Return why C refuses a SERVICE of that ``Date`` at Unix time ``now``, or None if it takes it.
 
     More than ``tolerance`` seconds off in either direction, or no readable date, is a 403.

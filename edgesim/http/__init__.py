@@ -1,6 +1,6 @@
 """HTTP/1.1 on h11: a strict server and a client that distinguishes failures, on the loop and clock of the lab."""
 
-from edgesim.http.client import DEFAULT_TIMEOUT, Connect, HttpClient, Url, direct, parse_url
+from edgesim.http.client import Connect, HttpClient, Url, direct, parse_url
 from edgesim.http.errors import (
     HttpError,
     HttpRefused,
@@ -18,7 +18,6 @@ from edgesim.http.server import Handler, HttpServer, cause_text, plain_refusal
 
 __all__ = [
     "DEFAULT_LIMITS",
-    "DEFAULT_TIMEOUT",
     "Connect",
     "Credentials",
     "Handler",

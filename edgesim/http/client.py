@@ -23,7 +23,6 @@ _URL = re.compile(
     r"(https?)://(\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]\s]+)(?::([0-9]{1,5}))?([/?][^#\s]*)?(?:#.*)?", re.IGNORECASE
 )
 _SAFE_TO_REPEAT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-DEFAULT_TIMEOUT = 30.0
 
 
 class Connect(Protocol):
@@ -116,7 +115,7 @@ class HttpClient:
         *,
         headers: Headers | Items = (),
         body: bytes = b"",
-        timeout: float | None = DEFAULT_TIMEOUT,
+        timeout: float | None,
         keys: Sequence[Key] = (),
         address: str | None = None,
         absolute: str = "",
@@ -216,7 +215,7 @@ class HttpClient:
         octets: bytes,
         keys: tuple[Key, ...],
     ) -> Response:
-        keys = merged(request_keys(request), keys)
+        keys = merged(request_keys(request, self.recorder.session_cookie), keys)
         if not self.recorder.is_lab(connection.peer):
             head = octets[: len(octets) - len(request.body)] if "Transfer-Encoding" not in request.headers else octets
             payload, secrets = marked(self.recorder, head, octets[len(head) :])
@@ -249,7 +248,7 @@ class HttpClient:
             response_event(response, request),
             peer=connection.peer,
             payload=payload,
-            keys=merged(keys, response_keys(response.headers)),
+            keys=merged(keys, response_keys(response.headers, self.recorder.session_cookie)),
             secrets=secrets,
         )
         if incoming.keep_alive and self.limits.keep_alive and "close" not in request.headers.tokens("Connection"):
@@ -394,4 +393,4 @@ class _Connection(asyncio.Protocol):
         return f"{self.peer[0]}:{self.peer[1]}" if self.peer else "peer"
 
 
-__all__ = ["DEFAULT_TIMEOUT", "Connect", "HttpClient", "HttpError", "Url", "direct", "parse_url"]
+__all__ = ["Connect", "HttpClient", "HttpError", "Url", "direct", "parse_url"]

@@ -31,7 +31,6 @@ _CREDENTIAL_XML = re.compile(
 _PATTERNS = (_IN_QUERY, _IN_ATTRIBUTE, _IN_JSON, _IN_XML, _CREDENTIAL_XML)
 _HINTS = (b"pass", b"pin", b"_secret", b"_token", b"session-key", b"code_verifier", b"assertion", b"credential")
 """One of these is in every body in which the patterns find something."""
-_X_AUTH = re.compile(r"^\s*X-Auth=([^;\s]+)")
 
 SEARCHED = 256 * 1024
 """Octets of a body that are searched for secrets; what lies beyond does not show at all."""
@@ -90,23 +89,25 @@ def _joined(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def request_keys(request: Request) -> tuple[Key, ...]:
-    """Return the correlation keys that a request carries."""
+def request_keys(request: Request, session_cookie: str) -> tuple[Key, ...]:
+    """Return the correlation keys that a request carries; one is the value of the cookie of this name."""
     keys: list[Key] = []
     if tracking := request.headers.get("TrackingID"):
         keys.append(tracking_key(tracking))
-    if cookie := request.cookie("X-Auth"):
+    if session_cookie and (cookie := request.cookie(session_cookie)):
         keys.append(cookie_key(cookie))
     if credentials := request.basic():
         keys.append(user_key(credentials.user))
     return tuple(keys)
 
 
-def response_keys(headers: Headers) -> tuple[Key, ...]:
+def response_keys(headers: Headers, session_cookie: str) -> tuple[Key, ...]:
     """Return the correlation keys that a response adds to those of its request."""
-    found = [match[1] for value in headers.get_all("Set-Cookie") if (match := _X_AUTH.match(value))]
+    pairs = [value.split(";", 1)[0].split()[:1] for value in headers.get_all("Set-Cookie")]
+    found = [pair[0].partition("=") for pair in pairs if pair]
+    cookies = [value for name, _, value in found if name == session_cookie and value]
     tracking = map(tracking_key, headers.get_all("TrackingID"))
-    return (*tracking, *map(cookie_key, found))
+    return (*tracking, *map(cookie_key, cookies))
 
 
 def request_event(request: Request, decoded: str | None = None) -> events.HttpRequest:

@@ -306,7 +306,9 @@ class Connection(asyncio.Protocol):
             request_event(request, server.decode(request.target) if server.decode else None),
             peer=self.peer,
             payload=payload,
-            keys=merged(request_keys(request), server.keys(request) if server.keys else ()),
+            keys=merged(
+                request_keys(request, server.recorder.session_cookie), server.keys(request) if server.keys else ()
+            ),
             secrets=secrets,
         )
 
@@ -362,7 +364,10 @@ class Connection(asyncio.Protocol):
                 response_event(response, request),
                 peer=self.peer,
                 payload=payload,
-                keys=merged(request_keys(request), response_keys(response.headers)),
+                keys=merged(
+                    request_keys(request, recorder.session_cookie),
+                    response_keys(response.headers, recorder.session_cookie),
+                ),
                 secrets=secrets,
             )
 

@@ -44,6 +44,8 @@ class Journal:
     ) -> None:
         self.world = world
         self.bounds = bounds
+        self.session_cookie = ""
+        """The name of the cookie by whose value HTTP messages belong together; a lab sets that of its edge."""
         self._entries: list[Entry[Event]] | Spool = []
         self._spool: Spool | None = None
         if spool is not None:
@@ -275,6 +277,11 @@ class Recorder:
         """Emit a message that this host sent to a stranger; nothing for a lab host, which emits it on receipt."""
         if not self.is_lab(peer):
             self.emit(event, direction="out", peer=peer, payload=payload, keys=keys, secrets=secrets)
+
+    @property
+    def session_cookie(self) -> str:
+        """The name of the cookie by whose value HTTP messages belong together; empty for none."""
+        return self._journal.session_cookie
 
     def recorded(self, size: int) -> int:
         """Return how many octets of a payload of ``size`` octets are recorded: secrets beyond them need no marks."""

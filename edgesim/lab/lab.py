@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from edgesim.deployment import Deployment, HostSpec
-from edgesim.dns import Resolver, ResolverOptions
+from edgesim.dns import Resolver, options_of
 from edgesim.edge.link_state import LinkState
 from edgesim.journal import Entry, Event, Journal, events
 from edgesim.journal.world_events import watch_world
@@ -23,8 +24,8 @@ from edgesim.pki.installation import validity_from
 from edgesim.world import SECOND, Capability, Host, HostState, Service, UnsupportedError, World
 from edgesim.world.api import HostFactory
 
-NOT_YET = ("Failed", "no connection since the host was started")
-"""State and reason of a zone of which a started host has said nothing yet."""
+NOT_YET = "no connection since the host was started"
+"""Why a zone counts as failed of which a started host has said nothing yet."""
 
 
 class RunningLab:
@@ -54,6 +55,7 @@ class RunningLab:
         watch_world(self.journal)
         recording = deployment.defaults.journal
         self.journal.record_payloads(whole=recording.whole_bytes, beginning=recording.beginning_bytes)
+        self.journal.session_cookie = deployment.defaults.edge.cookie_name
         self._zones: dict[tuple[str, str], tuple[int, str, str]] = {}
         self.journal.listen(self._hear)
         self.certificates = certificates or minted(world, deployment, authorities, validity)
@@ -74,15 +76,11 @@ class RunningLab:
         host = self.world.add_host(spec.name, spec.interfaces, self._factory(spec))
         recorder = self.journal.recorder(host)
         port = self.deployment.defaults.ports.dns
-        dns = self.deployment.defaults.dns
-        options = ResolverOptions(
-            timeout=dns.query_timeout_s,
-            attempts=dns.attempts,
-            negative_ttl=dns.negative_ttl,
+        options = replace(
+            options_of(self.deployment.defaults),
             search=_search(spec),
             weighted="srv" not in self.deployment.network.pinned,
             ipv6=_is_dual(spec),
-            resolution_delay=self.deployment.defaults.client.resolution_delay_s,
         )
         servers = [(server, port) for server in self.deployment.dns_servers(spec.name)]
         resolver = Resolver(host, recorder, servers, options=options)
@@ -217,8 +215,9 @@ class RunningLab:
 
         A host that was started anew has said nothing of a zone until a link comes up; its former life's word is over.
         """
+        failed = self.deployment.defaults.links.failed
         return [
-            (host, zone, *((state, reason) if life == self.world.hosts[host].incarnation else NOT_YET))
+            (host, zone, *((state, reason) if life == self.world.hosts[host].incarnation else (failed, NOT_YET)))
             for (host, zone), (life, state, reason) in self._zones.items()
         ]
 

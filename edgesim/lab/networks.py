@@ -15,8 +15,6 @@ DEFAULT = "127.0"
 """Where a lab goes if there is none, as on systems whose loopback addresses are set up one by one."""
 CLAIM = "255.254", 40_000
 """The address within a network, and its TCP port, by whose possession a run claims the network for itself."""
-LISTENING_BELOW = 24_000
-"""Ports from here on are those of media: none of them is open while nobody calls."""
 
 
 @contextmanager
@@ -39,7 +37,9 @@ def free_network(deployment: Deployment) -> Iterator[str]:
 
 def is_free(deployment: Deployment, network: str) -> bool:
     """Say whether nothing listens on any port of the deployment at its hosts' addresses in a network."""
-    ports = {port for port in deployment.defaults.ports.model_dump().values() if port < LISTENING_BELOW}
+    numbers = deployment.defaults.ports
+    media = min(numbers.turn_relay_first, numbers.media_first)  # from there on none is open while nobody calls
+    ports = {port for port in numbers.model_dump().values() if port < media}
     ports.add(UNPRIVILEGED_DNS)
     return all(
         _may_listen(loopback_address(interface.address, network), port)

@@ -11,7 +11,7 @@ from enum import Enum
 
 from edgesim.journal.events import MediaFlow
 from edgesim.media.flow import Flow
-from edgesim.media.framing import DEFAULT, MediaLimits
+from edgesim.media.framing import MediaLimits
 
 Address = tuple[str, int]
 
@@ -29,9 +29,12 @@ class Side(Enum):
 
 
 class Leg:
-    """One side of a channel. ``peer`` is where packets go: as told, and then where they come from."""
+    """One side of a channel. ``peer`` is where packets go: as told, and then where they come from.
 
-    def __init__(self, flow: Flow, *, peer: Address | None = None, relatch: float = 5.0) -> None:
+    Somebody else's packets are refused until the peer has been silent for ``relatch`` seconds.
+    """
+
+    def __init__(self, flow: Flow, *, relatch: float, peer: Address | None = None) -> None:
         self.flow = flow
         self.peer = peer
         self.latched = False
@@ -70,7 +73,7 @@ Output = Send | Report
 class Channel:
     """One media channel of a host, by its number."""
 
-    def __init__(self, number: int, *, outer: Leg, inner: Leg, limits: MediaLimits = DEFAULT) -> None:
+    def __init__(self, number: int, *, outer: Leg, inner: Leg, limits: MediaLimits) -> None:
         self.number = number
         self.legs = {Side.OUTER: outer, Side.INNER: inner}
         self.limits = limits

@@ -19,7 +19,7 @@ class MediaEndpoint:
     Open it in the context of its host: ``await host.run(MediaEndpoint.open(...))``.
     """
 
-    def __init__(self, recorder: Recorder, channel: str, *, echo: bool = False, times: FlowTimes | None = None) -> None:
+    def __init__(self, recorder: Recorder, channel: str, *, times: FlowTimes, echo: bool = False) -> None:
         self.flow = Flow(channel, "endpoint", times)
         self._recorder = recorder
         self._echo = echo
@@ -39,7 +39,7 @@ class MediaEndpoint:
         port: int = 0,
         *,
         echo: bool = False,
-        times: FlowTimes | None = None,
+        times: FlowTimes,
     ) -> MediaEndpoint:
         """Bind a port of the running host, any free one where ``port`` is 0. Raises `OSError`."""
         made = cls(recorder, channel, echo=echo, times=times)

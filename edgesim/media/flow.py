@@ -14,8 +14,8 @@ from edgesim.journal.events import MediaFlow
 class FlowTimes:
     """Seconds: between two entries of statistics, and of silence after which a flow counts as stopped."""
 
-    statistics: float = 10.0
-    silence: float = 30.0
+    statistics: float
+    silence: float
 
 
 class Flow:
@@ -25,10 +25,10 @@ class Flow:
     due, or None.
     """
 
-    def __init__(self, channel: str, leg: str, times: FlowTimes | None = None) -> None:
+    def __init__(self, channel: str, leg: str, times: FlowTimes) -> None:
         self.channel = channel
         self.leg = leg
-        self.times = times or FlowTimes()
+        self.times = times
         self.packets_in = self.packets_out = self.octets_in = self.octets_out = self.refused = 0
         self.running = False
         self._reported = (0, 0, 0)

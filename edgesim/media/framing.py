@@ -22,10 +22,7 @@ class MediaError(ValueError):
 class MediaLimits:
     """Bounds: octets of one media packet. More than an Ethernet frame holds is not a media packet of a call."""
 
-    packet: int = 1500
-
-
-DEFAULT = MediaLimits()
+    packet: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +38,7 @@ class Frame:
         return not self.packet
 
 
-def pack(frame: Frame, limits: MediaLimits = DEFAULT) -> bytes:
+def pack(frame: Frame, limits: MediaLimits) -> bytes:
     """Return the octets of a frame. Raises `MediaError`."""
     if not 1 <= frame.channel <= HIGHEST:
         raise MediaError(f"channel {frame.channel} is not between 1 and {HIGHEST}")
@@ -50,7 +47,7 @@ def pack(frame: Frame, limits: MediaLimits = DEFAULT) -> bytes:
     return frame.channel.to_bytes(HEADER) + frame.packet
 
 
-def unpack(datagram: bytes, limits: MediaLimits = DEFAULT) -> Frame:
+def unpack(datagram: bytes, limits: MediaLimits) -> Frame:
     """Return the frame that a datagram holds. Raises `MediaError`."""
     if len(datagram) < HEADER:
         raise MediaError(f"{len(datagram)} octets, fewer than a channel's number has")

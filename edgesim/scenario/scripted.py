@@ -26,6 +26,7 @@ from edgesim.node import Node
 from edgesim.pki import client_context, server_context
 from edgesim.scenario.expect import ExpectationError, Expectations, caller
 from edgesim.sip import Connection, Request, Response, SipEndpoint
+from edgesim.sip.settings import limits_of, timers_of
 from edgesim.world import Host, HostState, Service
 
 A = TypeVar("A")
@@ -140,6 +141,8 @@ class ScriptedSip:
         self.endpoint = SipEndpoint(
             node.host,
             node.journal,
+            limits=limits_of(node.defaults.sip),
+            timers=timers_of(node.defaults.sip),
             on_request=self._got,
             on_response=self._got,
             on_lost=self._lost,
@@ -387,8 +390,18 @@ class ScriptedHost:
         """Open a SIP connection to a name or an address. Raises `OSError`."""
         line = self._sip(f"connection to {host}:{port}")
         tls = client_context(self.node.trusts["system"], keylog=self.node.keylog) if transport == "tls" else None
-        name = (server_name or host) if transport == "tls" else None
-        line.connection = await self.run(line.endpoint.connect(host, port, transport, ssl=tls, server_hostname=name))
+        name, sip = (server_name or host) if transport == "tls" else None, self.node.defaults.sip
+        line.connection = await self.run(
+            line.endpoint.connect(
+                host,
+                port,
+                transport,
+                ssl=tls,
+                server_hostname=name,
+                connect_timeout=sip.connect_timeout_s,
+                handshake_timeout=sip.tls_handshake_timeout_s,
+            )
+        )
         return line
 
     def _sip(self, what: str) -> ScriptedSip:

@@ -181,10 +181,10 @@ class Nonces:
         entropy: Entropy,
         *,
         key: bytes | None = None,
-        lifetime: float = 300.0,
-        uses: int = 128,
+        lifetime: float,
+        uses: int,
+        octets: int,
         uncounted_uses: int = 1,
-        octets: int = 30,
         limit: int = 10_000,
     ) -> None:
         if octets < MIN_NONCE_OCTETS:

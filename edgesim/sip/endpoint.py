@@ -94,6 +94,8 @@ class SipEndpoint(Transports):
         host: Host,
         recorder: Recorder,
         *,
+        limits: SipLimits,
+        timers: Timers,
         on_request: RequestHandler | None = None,
         on_response: ResponseHandler | None = None,
         on_cancel: CancelHandler | None = None,
@@ -105,8 +107,6 @@ class SipEndpoint(Transports):
         stun: bool = True,
         stateful: bool | Literal["INVITE"] = True,
         journal_keepalives: bool = True,
-        limits: SipLimits | None = None,
-        timers: Timers | None = None,
         name: str = "sip",
     ) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class SipEndpoint(Transports):
         self.stun = stun
         self.stateful = stateful
         self.journal_keepalives = journal_keepalives
-        self.limits = limits or SipLimits()
+        self.limits = limits
         self.name = name
         self.stun_entropy = host.entropy(f"{name} stun")
         self._tags = host.entropy(f"{name} tags")

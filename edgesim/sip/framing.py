@@ -36,19 +36,19 @@ class SipLimits:
     Beyond ``transactions`` a stateful endpoint forgets transactions that are answered, or answers 503.
     """
 
-    message: int = 32768
+    message: int
+    message_time: float
+    unread_time: float
     header_lines: int = 256
     start_line: int = 8192
     stun: int = 2048
     write_buffer: int = 1 << 20
     datagram_peers: int = 10_000
     idle: float | None = None
-    message_time: float = 30.0
     congested: int = 1 << 18
-    unread_time: float = 30.0
     burst: int = 16
     rate: float | None = None
-    rate_burst: int = 1 << 18
+    rate_burst: int = 0
     tasks: int = 16
     all_tasks: int = 10_000
     transactions: int = 20_000
@@ -94,8 +94,8 @@ class Framer:
         "stun",
     )
 
-    def __init__(self, limits: SipLimits | None = None, *, stun: bool = True) -> None:
-        self.limits = limits or SipLimits()
+    def __init__(self, limits: SipLimits, *, stun: bool = True) -> None:
+        self.limits = limits
         self.stun = stun
         self._buffer: bytes | bytearray = b""
         self._position = 0

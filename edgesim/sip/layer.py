@@ -70,7 +70,7 @@ class TransactionLayer:
 
     def __init__(
         self,
-        timers: Timers | None,
+        timers: Timers,
         *,
         limit: int,
         context: contextvars.Context,

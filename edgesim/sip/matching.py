@@ -37,8 +37,8 @@ def server_key(message: Request | Response, method: str | None = None) -> Key:
 class Transactions:
     """All transactions of one element, matched by key, with one next deadline for all."""
 
-    def __init__(self, timers: Timers | None = None) -> None:
-        self.timers = timers or Timers()
+    def __init__(self, timers: Timers) -> None:
+        self.timers = timers
         self.limit = SERVERS
         self.clients: dict[Key, ClientTransaction] = {}
         self.servers: dict[Key, ServerTransaction] = {}

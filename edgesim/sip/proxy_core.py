@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterable
-from typing import Any, Protocol, TypedDict, Unpack
+from typing import Any, NotRequired, Protocol, TypedDict, Unpack
 
 from edgesim.sip.admission import Passage, ProxyRefusal, admit
 from edgesim.sip.answering import Answers, warning_of
@@ -41,13 +41,13 @@ Later = Callable[[], Coroutine[Any, Any, None]]
 """What is left to do for a request when it cannot be done at once."""
 
 
-class Bounds(TypedDict, total=False):
+class Bounds(TypedDict):
     """The bounds of `edgesim.sip.proxy_state.Waiting`."""
 
     lifetime: float
-    limit: int
-    octets: int
     window: int
+    limit: NotRequired[int]
+    octets: NotRequired[int]
 
 
 class Routing(Protocol):
@@ -82,9 +82,9 @@ class ProxyCore:
         write: Writer = as_received,
         warnings: Iterable[tuple[int, str]] = (),
         warned_by: Hop | None = None,
-        lost_status: int = 503,
+        lost_status: int,
+        message_limits: SipLimits,
         tags_calls: bool = False,
-        message_limits: SipLimits | None = None,
         **bounds: Unpack[Bounds],
     ) -> None:
         self.own = frozenset(own)
@@ -97,7 +97,7 @@ class ProxyCore:
         self._tags_calls = tags_calls
         self._branches = Branches(entropy)
         self._entropy = entropy
-        self._message_limits = message_limits or SipLimits()
+        self._message_limits = message_limits
         self._waiting = Waiting(self._overdue, **bounds)
         self._loop = asyncio.get_running_loop()
         self._layer: TransactionLayer

@@ -17,14 +17,10 @@ from edgesim.sip.proxy import Hop, loop_hash
 from edgesim.sip.transaction import ClientTransaction
 from edgesim.sip.values import Via
 
-LIFETIME = 180.0
-"""Seconds for which an answer is awaited: timer C (RFC 3261, 16.6, step 11)."""
 LIMIT = 100_000
 """How many requests may be without an answer."""
 OCTETS = 1 << 26
 """Octets of all of them together; more are refused with 503."""
-WINDOW = 32
-"""How many requests of one connection may be without an answer; the next is not read before one is answered."""
 
 
 class ResponseContext:
@@ -125,16 +121,20 @@ class Branch:
 
 
 class Waiting:
-    """The branches that wait for a final response. ``overdue`` is called for an INVITE when its timer C fires."""
+    """The branches that wait for a final response. ``overdue`` is called for an INVITE when its timer C fires.
+
+    ``lifetime`` is how long an answer is awaited, in seconds (timer C of RFC 3261, 16.6, step 11), ``window`` how many
+    requests of one connection may be without one: the next is not read before one is answered.
+    """
 
     def __init__(
         self,
         overdue: Callable[[Branch], None],
         *,
-        lifetime: float = LIFETIME,
+        lifetime: float,
+        window: int,
         limit: int = LIMIT,
         octets: int = OCTETS,
-        window: int = WINDOW,
     ) -> None:
         self._overdue = overdue
         self._lifetime = lifetime

@@ -19,9 +19,9 @@ class TransactionMisuse(SipError):
 class Timers:
     """The base values of RFC 3261, table 4, in seconds; the lettered timers follow from them."""
 
-    t1: float = 0.5
-    t2: float = 4.0
-    t4: float = 5.0
+    t1: float
+    t2: float
+    t4: float
     d: float = 32.0
 
 

@@ -42,11 +42,11 @@ class Transports(Owner):
         transport: TransportName = "tcp",
         *,
         ssl: ssl_module.SSLContext | None = None,
-        handshake_timeout: float = 5.0,
+        handshake_timeout: float | None = None,
     ) -> Address:
         """Accept connections or datagrams; return the address and port. Raises `OSError`.
 
-        ``handshake_timeout``, in seconds, bounds a TLS handshake.
+        ``handshake_timeout``, in seconds, bounds a TLS handshake; without it the host's doors do.
         """
         if transport == "udp":
             _, socket = await self._loop.create_datagram_endpoint(
@@ -80,13 +80,13 @@ class Transports(Owner):
         server_hostname: str | None = None,
         local_address: str | None = None,
         local_port_range: tuple[int, int] | None = None,
-        connect_timeout: float = 10.0,
-        handshake_timeout: float = 5.0,
+        connect_timeout: float | None = None,
+        handshake_timeout: float | None = None,
     ) -> Connection:
         """Open a connection. Raises `OSError`: `TimeoutError`, `ssl.SSLError`, `ConnectionRefusedError` ...
 
-        The two time limits (seconds) default to Expressway's (Cisco Expressway Administrator Guide, "Protocols").
-        ``local_port_range`` is inclusive; its ports are used in turn.
+        ``connect_timeout`` bounds TCP's handshake and ``handshake_timeout`` that of TLS, in seconds; without them
+        they take as long as the network lets them. ``local_port_range`` is inclusive; its ports are used in turn.
         """
         if transport == "udp":
             _, socket = await self._loop.create_datagram_endpoint(
@@ -130,8 +130,8 @@ class Transports(Owner):
         ssl: ssl_module.SSLContext | None,
         server_hostname: str | None,
         local: Address | None,
-        connect_timeout: float,
-        handshake_timeout: float,
+        connect_timeout: float | None,
+        handshake_timeout: float | None,
     ) -> Connection:
         options: dict[str, Any] = {"local_addr": local}
         if ssl is not None:
@@ -145,7 +145,7 @@ class Transports(Owner):
 
             def connected() -> StreamConnection:
                 # TCP is up; what is left is the handshake, which has a bound of its own and some time to report it.
-                bound.reschedule(self._loop.time() + handshake_timeout + 1.0)
+                bound.reschedule(None if handshake_timeout is None else self._loop.time() + handshake_timeout + 1.0)
                 return StreamConnection(self, accepted=False, transport=transport)
 
             _, connection = await self._loop.create_connection(connected, address, port, **options)

@@ -30,11 +30,11 @@ class PaceLimits:
     message counts for ``each`` octets more.
     """
 
-    congested: int = 1 << 18
-    message_time: float = 30.0
-    unread_time: float = 30.0
+    congested: int
+    message_time: float
+    unread_time: float
     rate: float | None = None
-    burst: int = 1 << 18
+    burst: int = 0
     each: int = 1024
 
 

@@ -26,8 +26,6 @@ CONGESTED = 65_536
 """Octets that may wait for a client before it is not read, and before more for it waits on its way here."""
 BURST = 32
 """Events of one client that are dealt with in a turn."""
-HANDSHAKE_PATIENCE = 60.0
-"""Seconds from connecting to `ClientConnection.established`, after which the server gives up."""
 
 
 S = TypeVar("S", bound=ServerStream)
@@ -50,7 +48,8 @@ class ClientConnection(asyncio.Protocol, Generic[S]):
     ``on_event`` hears of each event but `Decoded` and `StartTls`, which are dealt with here, and of exactly one
     `Ended`. Every verb writes what it has to write; whoever asks something of the stream itself outside ``on_event``
     calls `flush`. ``limits`` bound the pace: a client that does not read is not read, and disconnected in time; half an
-    element must become a whole one in time.
+    element must become a whole one in time. ``patience`` is how long, in seconds, it may take from connecting to
+    `established`.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class ClientConnection(asyncio.Protocol, Generic[S]):
         tls: ssl.SSLContext,
         on_event: Callable[[ClientConnection[S], SessionEvent], None],
         limits: PaceLimits,
-        patience: float = HANDSHAKE_PATIENCE,
+        patience: float,
         idle: float | None = None,
     ) -> None:
         self.stream = stream

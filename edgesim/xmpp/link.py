@@ -28,10 +28,6 @@ from edgesim.xmpp.xcp import XcpLink
 from edgesim.xmpp.xcp_events import DataArrived, LinkDown, LinkUp, SessionClosed, SessionOpened, Writable, XcpEvent
 from edgesim.xmpp.xml import Element
 
-KEEPALIVE = 30.0
-"""Seconds between pings."""
-PATIENCE = 10.0
-"""Seconds from connecting to the handshake's end, and from a ping to any octet of the other side."""
 FULL = 262_144
 """Octets that may wait for the other side before sessions wait too, each for its turn."""
 UNSENT = 8_388_608
@@ -56,7 +52,11 @@ class _Leg:
 
 
 class XcpConnection(asyncio.Protocol):
-    """One end of a link on a transport. ``journal_data`` False leaves routed octets to whoever decodes them next."""
+    """One end of a link on a transport. ``journal_data`` False leaves routed octets to whoever decodes them next.
+
+    ``keepalive`` is the time between pings, ``patience`` how long the handshake may take from connecting, and any octet
+    of the other side from a ping; both in seconds.
+    """
 
     def __init__(
         self,
@@ -64,8 +64,8 @@ class XcpConnection(asyncio.Protocol):
         *,
         recorder: Recorder,
         on_event: Callable[[XcpConnection, XcpEvent], None],
-        keepalive: float = KEEPALIVE,
-        patience: float = PATIENCE,
+        keepalive: float,
+        patience: float,
         journal_data: bool = True,
     ) -> None:
         self.peer: tuple[str, int] | None = None

@@ -41,8 +41,8 @@ class Login:
 
     username: str
     password: str
+    client_type: str
     client_version: str = "9.7.0.18474"
-    client_type: str = "CUPC"
     force: bool = True
     app_session_id: str | None = None
 
@@ -65,7 +65,7 @@ SoapRequest = Login | GetAllConfig | GetOnetimePassword
 
 
 def login_request(
-    username: str, password: str, *, client_version: str = "9.7.0.18474", client_type: str = "CUPC", force: bool = True
+    username: str, password: str, *, client_type: str, client_version: str = "9.7.0.18474", force: bool = True
 ) -> bytes:
     """Return the body of a login; send it with `CONTENT_TYPE` and SOAPAction `ACTION_LOGIN`."""
     return (
@@ -143,10 +143,11 @@ def login_response(session_key: str) -> bytes:
     )
 
 
-def failure_response(operation: str, code: int, text: str, *, element: str = "failure") -> bytes:
+def failure_response(operation: str, code: int, text: str, *, element: str) -> bytes:
     """Return the answer to an operation (``login`` ...) that failed: status 200 and no ``success``.
 
-    A stale session key is answered with the text `INVALID_REQUEST`, which clients look for.
+    A stale session key is answered with the text `INVALID_REQUEST`, which clients look for. ``element`` holds
+    code and text.
     """
     return _response(
         f'<{operation}-resp xmlns="{EPAS}"><{element}><err-code>{code}</err-code><err-text>{_text(text)}</err-text>'

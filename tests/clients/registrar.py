@@ -13,6 +13,7 @@ from edgesim.clients.jabber.registration import JabberRegistrant
 from edgesim.node import Node
 from edgesim.pki import client_context
 from edgesim.sip import Connection, Request, SipEndpoint, stun
+from tests.sip.settings import LIMITS, TIMERS
 
 CHALLENGE = 'Digest realm="expe.example.com", nonce="{}", opaque="bw==", qop="auth", stale={}, algorithm=MD5'
 
@@ -26,6 +27,7 @@ class Answer:
 
 
 OK = Answer(200)
+HABITS = Habits(delta=5, asked_expires=3600, least_refresh=60)
 SILENCE = Answer(0)
 CLOSED = Answer(-1)
 
@@ -51,6 +53,8 @@ class Registrar:
         self._endpoint = SipEndpoint(
             self.node.host,
             self.node.journal,
+            limits=LIMITS,
+            timers=TIMERS,
             on_request=self._on_request,
             on_connection=self.connections.append,
             on_stun=self._on_stun,
@@ -136,7 +140,7 @@ def handset(
         user="alice",
         password="alice-secret",
         tls=client_context(None),
-        habits=habits or Habits(),
+        habits=habits or HABITS,
         report=report,
         provision=provision,
     )

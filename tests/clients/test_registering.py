@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from edgesim.clients.common.habits import Habits
 from edgesim.clients.common.reactions import PATH_BROKEN, REACTIONS, Reaction, Unregistered, reaction_to
 from edgesim.journal import events
 from edgesim.sip import Response, parse_message
 from tests.clients.desk import INSIDE, Desk, play
-from tests.clients.registrar import CHALLENGE, CLOSED, OK, SILENCE, Handset, Registrar, handset, refused
+from tests.clients.registrar import CHALLENGE, CLOSED, HABITS, OK, SILENCE, Handset, Registrar, handset, refused
 
 PHONE, ONE, TWO = INSIDE, "inside-2", "jabber-3"
 CHALLENGED = refused(407, ("Proxy-Authenticate", CHALLENGE.format("aa", "FALSE")))
@@ -90,7 +90,7 @@ def answer(status: int, more: str) -> Response:
 
 def test_refresh_comes_delta_before_expiry_with_the_same_call_id_and_no_reason() -> None:
     async def story(desk: Desk, one: Registrar, _: Registrar) -> None:
-        made = handset(desk.lab.node(PHONE), one.path(), habits=Habits(delta=5))
+        made = handset(desk.lab.node(PHONE), one.path(), habits=HABITS)
         await on(desk, made, made.phone.register())
         await asyncio.sleep(350)
         (first_at, first), (second_at, second), (third_at, third), *rest = one.requests
@@ -108,7 +108,7 @@ def test_refresh_comes_delta_before_expiry_with_the_same_call_id_and_no_reason()
 
 def test_a_refresh_may_repeat_the_whole_registration() -> None:
     async def story(desk: Desk, one: Registrar, _: Registrar) -> None:
-        made = handset(desk.lab.node(PHONE), one.path(), habits=Habits(short_refresh=False))
+        made = handset(desk.lab.node(PHONE), one.path(), habits=replace(HABITS, short_refresh=False))
         await on(desk, made, made.phone.register())
         await asyncio.sleep(120)
         (_, first), (_, second) = one.requests
@@ -316,7 +316,7 @@ def test_a_closed_connection_leads_to_the_other_peer_at_once_and_says_why() -> N
 
 def test_nobody_there_is_tried_again_every_15_seconds() -> None:
     async def story(desk: Desk, one: Registrar, _: Registrar) -> None:
-        made = handset(desk.lab.node(PHONE), one.path(), habits=Habits())
+        made = handset(desk.lab.node(PHONE), one.path(), habits=HABITS)
         await on(desk, made, made.phone.register())
         await one.stop()
         await asyncio.sleep(61)
@@ -344,7 +344,7 @@ def test_closed_in_the_middle_of_a_refresh() -> None:
 def test_a_grant_that_is_too_short_is_given_back() -> None:
     async def story(desk: Desk, one: Registrar, _: Registrar) -> None:
         one.grant = 60
-        made = handset(desk.lab.node(PHONE), one.path(), habits=Habits(asked_expires=3600, least_refresh=60))
+        made = handset(desk.lab.node(PHONE), one.path(), habits=HABITS)
         await on(desk, made, made.phone.register())
         await asyncio.sleep(1)
         assert [header(request, "Expires") for _, request in one.requests] == ["3600", "0"]
@@ -356,7 +356,7 @@ def test_a_grant_that_is_too_short_is_given_back() -> None:
     report(story)
 
 
-ADAPTIVE = Habits(adaptive=True)
+ADAPTIVE = replace(HABITS, adaptive=True)
 
 
 def stun_requests(desk: Desk, node: str) -> list[float]:

@@ -1,8 +1,9 @@
 """Which scenario shows that a default binds: with another value of the default its journal is another one.
 
 ``python -m tests.deployment.binding`` looks for a scenario and a value for every default that has none in
-``binding.json``, or whose pair no longer shows it, and writes what it finds; with ``--all`` it looks anew for each.
-Names of defaults choose some. Reads are recorded while scenarios run, short scenarios are tried first.
+``binding.json`` and writes what it finds; with ``--all`` it looks anew for each, and names of defaults choose some.
+Reads are recorded while scenarios run. Short scenarios come first; each plays with all the changes that are still
+sought, and where its journal differs, with halves of them, until it is known which show.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ import contextlib
 import functools
 import itertools
 import json
+import signal
 import sys
 import tempfile
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgesim.deployment import DeploymentError
+from edgesim.deployment import DeploymentError, builtin
 from edgesim.deployment.base import Model
 from edgesim.deployment.defaults import Defaults, grounds
 from edgesim.scenario import Outcome, Scenario
@@ -30,9 +32,13 @@ from edgesim.scenario.run import Options, run
 
 HOME = Path(__file__).parents[2] / "scenarios"
 COMMITTED = Path(__file__).with_suffix(".json")
+HOUSE = "/edgesim/deployment/"
 SEED = 1
-TRIED = 6
-"""So many scenarios that read a default are tried for it: the shortest ones."""
+VALUES = 4
+"""So many other values of each default are tried."""
+
+PROCESSOR_S = 10.0
+"""Seconds of processor time that a run may take."""
 
 Lines = tuple[bytes, ...]
 
@@ -48,13 +54,33 @@ def scenarios() -> Mapping[str, Scenario]:
     return {f"{each.path.relative_to(HOME)}::{each.name}": each for each in find([], home=HOME)}
 
 
+class Endless(BaseException):
+    """A run takes too long: a change made something happen without end."""
+
+
+@contextlib.contextmanager
+def bounded(seconds: float = PROCESSOR_S) -> Iterator[None]:
+    """Raise `Endless` within the block once it has taken so much processor time."""
+
+    def end(*_: object) -> None:
+        raise Endless
+
+    before = signal.signal(signal.SIGVTALRM, end)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
 def journal(scenario: Scenario, changes: Mapping[str, Any] | None = None) -> Lines:
     """Run a scenario in the simulated world, with some settings changed, and return its journal's lines.
 
-    They end where the scenario passed or failed. Raises `ValueError` where it did not begin.
+    They end where the scenario passed or failed. Raises `ValueError` where it did not begin, `Endless`.
     """
     changed = replace(scenario, changes={**scenario.changes, **(changes or {})})
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, bounded():
         file = Path(folder, "journal.jsonl")
         done = run(changed, Options(seed=SEED, journal=file))
         if done.verdict.outcome not in (Outcome.PASSED, Outcome.FAILED):
@@ -83,14 +109,14 @@ def binds(path: str, value: Any, name: str) -> bool:
 
 @contextlib.contextmanager
 def recorded() -> Iterator[set[str]]:
-    """Within the block, collect the paths of the defaults that are read."""
+    """Within the block, collect the paths of the defaults that are read by what a deployment describes."""
     read: set[str] = set()
     groups = {type(field.default): group for group, field in Defaults.model_fields.items()}
     with contextlib.ExitStack() as stack:
         for cls, group in groups.items():
 
             def watched(self: Any, name: str, group: str = group, fields: Any = cls.model_fields) -> Any:
-                if name in fields:
+                if name in fields and HOUSE not in sys._getframe(1).f_code.co_filename:
                     read.add(f"{group}.{name}")
                 return object.__getattribute__(self, name)
 
@@ -106,10 +132,14 @@ def reads(name: str) -> tuple[str, int, set[str]]:
 
 
 def alternatives(path: str) -> Iterator[Any]:
-    """Yield other values of a default, as a deployment's file would have them; not all need be allowed."""
+    """Yield other values of a default, as a deployment's file would have them, those that a deployment takes."""
     group, name = path.split(".")
     field = type(Defaults.model_fields[group].default).model_fields[name]
-    yield from _others(field.annotation, field.default)
+    for value in itertools.islice(_others(field.annotation, field.default), 40):
+        plain = _plain(value)
+        with contextlib.suppress(DeploymentError, ValueError):
+            builtin("small").changed({f"defaults.{path}": plain})
+            yield plain
 
 
 def _others(annotation: Any, value: Any) -> Iterator[Any]:
@@ -121,7 +151,7 @@ def _others(annotation: Any, value: Any) -> Iterator[Any]:
         yield from (choice for choice in (True, False) if choice is not value)
     elif isinstance(value, int | float) or value is None:
         number = value or 0
-        found = (2 * number, number + 1, number // 2, number / 10, 0.001, 1, 7, 0, 16, 64, 1024, 30, 100 * number)
+        found = (2 * number, number / 2, number / 10, number + 1, 1, 16, 512, 1024, 0, 100 * number)
         whole = isinstance(value, int) or value is None
         yield from dict.fromkeys(int(each) if whole else float(each) for each in found if each != value)
     elif isinstance(value, str):
@@ -130,40 +160,38 @@ def _others(annotation: Any, value: Any) -> Iterator[Any]:
         for name, field in type(value).model_fields.items():
             for other in _others(field.annotation, getattr(value, name)):
                 yield value.model_copy(update={name: other})
-    else:
+    elif value:
+        changed = [next(_others(type(each), each), each) for each in value]
+        yield tuple(changed)
         yield []
-        yield value[1:]
         yield value[::-1]
-        for at, each in itertools.islice(enumerate(value), 40):
+        for at in range(len(value)):
             yield value[:at] + value[at + 1 :]
-            for other in itertools.islice(_others(type(each), each), 4):
-                yield (*value[:at], other, *value[at + 1 :])
+            yield (*value[:at], changed[at], *value[at + 1 :])
+    else:
+        yield ["203.0.113.0/24", "198.51.100.0/24"]
 
 
-@dataclass(slots=True)
-class Found:
-    """What was found of one default: the pair that shows it, or how it was sought."""
+def bisected(name: str, changes: Mapping[str, Any]) -> list[str]:
+    """Return which of these changes show in a scenario's journal, each by itself: all at once first, then in halves."""
+    if not changes:
+        return []
+    try:
+        changed = journal(scenarios()[name], {f"defaults.{path}": value for path, value in changes.items()})
+    except (DeploymentError, ValueError, Endless):
+        changed = ()
+    if changed == shipped(name):
+        return []
+    paths = list(changes)
+    if len(paths) == 1:
+        return paths if differ(shipped(name), changed) else []
+    halves = paths[: len(paths) // 2], paths[len(paths) // 2 :]
+    return [found for half in halves for found in bisected(name, {path: changes[path] for path in half})]
 
-    path: str
-    pair: tuple[Any, str] | None
-    tried: tuple[str, ...] = ()
 
-
-def look(job: tuple[str, Sequence[str]]) -> Found:
-    """Look for a value and a scenario that show a default, among ``names``."""
-    path, names = job
-    tried = []
-    for name in names:
-        for value in itertools.islice(alternatives(path), 60):
-            value = _plain(value)
-            try:
-                scenarios()[name].load().changed({f"defaults.{path}": value})
-                if binds(path, value, name):
-                    return Found(path, (value, name))
-                tried.append(f"{name} with {value!r}: the same")
-            except (DeploymentError, ValueError) as error:
-                tried.append(f"{name} with {value!r}: {str(error).splitlines()[-1]}")
-    return Found(path, None, tuple(tried))
+def look(job: tuple[str, Mapping[str, Any]]) -> tuple[str, list[str]]:
+    """Return a scenario's name, and which of the changes it shows."""
+    return job[0], bisected(*job)
 
 
 def _plain(value: Any) -> Any:
@@ -192,26 +220,31 @@ def main() -> int:
     parser.add_argument("paths", nargs="*", help="defaults such as sip.t1_s; all without any")
     parser.add_argument("--all", action="store_true", help="look anew for those that are known, too")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--verbose", action="store_true", help="tell what was tried in vain")
+    parser.add_argument("--values", type=int, default=VALUES, help="how many other values of each are tried")
     given = parser.parse_args()
     pairs = {} if given.all else committed()
     wanted = given.paths or [path for path in settings() if path not in pairs]
+    values = {path: list(itertools.islice(alternatives(path), given.values)) for path in wanted}
     with ProcessPoolExecutor(given.jobs) as pool:
         runs = sorted(pool.map(reads, scenarios()), key=lambda each: each[1])
-        readers = {path: [name for name, _, read in runs if path in read] for path in wanted}
-        work = [(path, readers[path][:TRIED]) for path in wanted]
-        missing = []
-        for found in pool.map(look, work):
-            if found.pair is not None:
-                pairs[found.path] = found.pair
+        for turn in range(given.values):
+            for at in range(0, len(runs), given.jobs):
+                batch = runs[at : at + given.jobs]
+                jobs = []
+                for place, (name, _, read) in enumerate(batch):
+                    pending = [
+                        path for path in wanted if path in read and path not in pairs and turn < len(values[path])
+                    ]
+                    jobs.append((name, {path: values[path][turn] for path in pending[place:] + pending[:place]}))
+                for name, found in pool.map(look, jobs):
+                    for path in found:
+                        pairs.setdefault(path, (values[path][turn], name))
                 write(pairs)
-                continue
-            missing.append(found.path)
-            print(f"{found.path}: read in {len(readers[found.path])} scenarios", flush=True)
-            for line in found.tried if given.verbose else ():
-                print(f"    {line}")
+    for path in wanted:
+        if path not in pairs:
+            print(f"{path}: no scenario shows it; read in {sum(path in read for _, _, read in runs)}")
     print(f"{len(pairs)} of {len(settings())} defaults are shown by a scenario")
-    return 1 if missing else 0
+    return 0
 
 
 if __name__ == "__main__":

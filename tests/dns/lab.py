@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+
 import dns.message
 import dns.rcode
 
-from edgesim.dns import Record, Srv, View, Views
+import edgesim.dns
+from edgesim.dns import DnsLimits, Record, ResolverOptions, Srv, Views
+
+LIMITS = DnsLimits(udp_plain=512, udp_edns=1232)
+OPTIONS = ResolverOptions(timeout=2.0, attempts=3, negative_ttl=60, resolution_delay=0.0)
+answer = functools.partial(edgesim.dns.answer, limits=LIMITS)
+respond = functools.partial(edgesim.dns.respond, limits=LIMITS)
+View = functools.partial(edgesim.dns.View, negative_ttl=60)
 
 OUTSIDE = View(
     "outside",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import dns.flags
 import dns.message
@@ -12,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgesim.dns import DnsLimits, Failure, Record, View, answer, respond
-from tests.dns.lab import INSIDE, OUTSIDE, query, rcode, views
+from edgesim.dns import Failure, Record
+from tests.dns.lab import INSIDE, LIMITS, OUTSIDE, View, answer, query, rcode, respond, views
 from tests.fuzz import cheap, fuzzed
 
 
@@ -165,7 +166,7 @@ def test_large_answers_are_truncated_over_udp(edns: int | None, room: int) -> No
 
 def test_additional_records_go_before_anything_is_truncated() -> None:
     asked = query("_collab-edge._tls.example.com", "SRV").to_wire()
-    message = dns.message.from_wire(answer(asked, OUTSIDE, limits=DnsLimits(udp_plain=140)) or b"")
+    message = dns.message.from_wire(answer(asked, OUTSIDE, limits=replace(LIMITS, udp_plain=140)) or b"")
     assert not message.flags & dns.flags.TC
     assert len(message.answer[0]) == 2
     assert not message.additional

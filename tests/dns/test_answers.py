@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from edgesim.dns import MalformedDns, Status
 from edgesim.dns.answers import belongs, interpret
-from edgesim.dns.message import DnsLimits, read_answer, write
-from edgesim.dns.server import answer
-from tests.dns.lab import INSIDE, OUTSIDE, query
+from edgesim.dns.message import AnswerLimits, read_answer, write
+from tests.dns.lab import INSIDE, OUTSIDE, answer, query
 from tests.fuzz import cheap, fuzzed
 
 NAME = "_collab-edge._tls.example.com"
@@ -82,9 +81,9 @@ def test_more_records_than_allowed() -> None:
     many = answer(query("_many._tcp.example.com", "SRV").to_wire(), OUTSIDE, "tcp") or b""
     assert read_answer(many)
     with pytest.raises(MalformedDns, match="40 records"):
-        read_answer(many, DnsLimits(records=30))
+        read_answer(many, AnswerLimits(records=30))
     with pytest.raises(MalformedDns, match="octets"):
-        read_answer(many, DnsLimits(answer=600))
+        read_answer(many, AnswerLimits(octets=600))
 
 
 def test_the_most_expensive_answer_is_cheap() -> None:

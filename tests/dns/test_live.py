@@ -10,7 +10,7 @@ from edgesim.dns import DnsServer, Resolver, Status
 from edgesim.journal import Journal
 from edgesim.world import Host, Interface
 from edgesim.world.live import LiveWorld
-from tests.dns.lab import views
+from tests.dns.lab import LIMITS, OPTIONS, views
 from tests.simrun import bench, idle
 from tests.tools import tool
 
@@ -24,7 +24,7 @@ def play(story: Callable[[Resolver, Journal], Awaitable[None]]) -> None:
     journal = Journal(world)
 
     async def serve(made: Host) -> DnsServer:
-        server = DnsServer(journal.recorder(made), views())
+        server = DnsServer(journal.recorder(made), views(), limits=LIMITS)
         await server.listen(SERVER, PORT, view="outside")
         return server
 
@@ -33,7 +33,7 @@ def play(story: Callable[[Resolver, Journal], Awaitable[None]]) -> None:
         client = world.add_host("client", [Interface(name="lan1", address=CLIENT, zone="internet")], idle)
         await world.start("ns1")
         await world.start("client")
-        resolver = Resolver(client, journal.recorder(client), [(SERVER, PORT)])
+        resolver = Resolver(client, journal.recorder(client), [(SERVER, PORT)], options=OPTIONS)
         try:
             await client.run(story(resolver, journal))  # type: ignore[arg-type]  # a story is a coroutine
         finally:

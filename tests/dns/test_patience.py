@@ -9,7 +9,7 @@ import pytest
 from edgesim.dns import DnsServer
 from edgesim.journal import Journal
 from edgesim.world.sim import SimWorld
-from tests.dns.lab import OUTSIDE, query
+from tests.dns.lab import LIMITS, OUTSIDE, query
 from tests.simrun import host, sim_run
 
 SERVER = "10.0.40.53"
@@ -20,7 +20,7 @@ WHOLE = len(ASKED).to_bytes(2, "big") + ASKED
 def play(scene: object) -> None:
     async def main(world: SimWorld) -> None:
         serving, client = await host(world, "dns", SERVER), await host(world, "client", "10.0.50.10")
-        server = DnsServer(Journal(world).recorder(serving), {"outside": OUTSIDE})
+        server = DnsServer(Journal(world).recorder(serving), {"outside": OUTSIDE}, limits=LIMITS)
         await serving.run(server.listen(SERVER, view="outside"))
         await client.run(scene(server))  # type: ignore[operator]  # a coroutine function
         await serving.run(server.close())

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import dns.flags
@@ -21,17 +22,15 @@ from edgesim.dns import (
     NoSuchName,
     Record,
     Resolver,
-    ResolverOptions,
     ServerFailure,
     Srv,
     Status,
-    View,
     Views,
 )
 from edgesim.journal import Journal, events
 from edgesim.world import Host
 from edgesim.world.sim import SimWorld
-from tests.dns.lab import OUTSIDE, query, views
+from tests.dns.lab import LIMITS, OPTIONS, OUTSIDE, View, query, views
 from tests.simrun import calm, host, sim_run
 
 NS1, NS2, CLIENT = "10.0.30.53", "10.0.30.54", "10.0.30.5"
@@ -50,7 +49,7 @@ class Lab:
 
     async def name_server(self, name: str, address: str, view: str = "outside", zones: Views | None = None) -> None:
         async def factory(made: Host) -> DnsServer:
-            server = DnsServer(self.journal.recorder(made), zones or self.views)
+            server = DnsServer(self.journal.recorder(made), zones or self.views, limits=LIMITS)
             await server.listen(address, 53, view=view)
             self.servers[name] = server
             return server
@@ -58,7 +57,7 @@ class Lab:
         await host(self.world, name, address, factory=factory)
 
     def resolver(self, servers: tuple[Any, ...] = (NS1,), **options: Any) -> Resolver:
-        return Resolver(self.client, self.journal.recorder(self.client), servers, options=ResolverOptions(**options))
+        return Resolver(self.client, self.journal.recorder(self.client), servers, options=replace(OPTIONS, **options))
 
     def kinds(self, node: str) -> list[str]:
         return [entry.kind for entry in self.journal if entry.node == node]
@@ -361,14 +360,14 @@ def test_view_is_chosen_by_the_clients_address() -> None:
     async def story(lab: Lab) -> None:
         async def factory(made: Host) -> DnsServer:
             choose = lambda peer: "inside" if peer[0] == CLIENT else "outside"  # noqa: E731 - it reads better here
-            server = DnsServer(lab.journal.recorder(made), lab.views, choose=choose)
+            server = DnsServer(lab.journal.recorder(made), lab.views, choose=choose, limits=LIMITS)
             await server.listen(NS2)
             return server
 
         await host(lab.world, "ns2", NS2, factory=factory)
         other = await host(lab.world, "other", "10.0.30.6")
         assert await lab.resolver((NS2,)).lookup("expe1.example.com") == ("10.0.20.21",)
-        outside = Resolver(other, lab.journal.recorder(other), (NS2,))
+        outside = Resolver(other, lab.journal.recorder(other), (NS2,), options=OPTIONS)
         assert await other.run(outside.lookup("expe1.example.com")) == ("10.0.10.21",)
 
     play(story)

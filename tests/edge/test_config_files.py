@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,13 +21,20 @@ from edgesim.edge.config_files import (
 )
 from tests.fuzz import fuzzed
 
+PORTS = {"sip_port": 5060, "secured_sip_port": 5061, "sip_oauth_port": 5090, "sip_mra_oauth_port": 5091}
+TIMERS = SipTimers(
+    register_expires=3600, register_delta=5, keep_alive_expires=120, subscribe_expires=120, subscribe_delta=5
+)
 DEVICE = DeviceConfig(
+    timers=TIMERS,
     uuid="6154365f-920b-dc71-b6ff-d23f602e94fb",
     call_managers=(
-        CallManager(name="10.0.40.11", description="ucm-pub", process_node="10.0.40.11"),
-        CallManager(name="ucm-sub.inside.example.com", process_node="ucm-sub.inside.example.com", sip_port=5065),
+        CallManager(name="10.0.40.11", description="ucm-pub", process_node="10.0.40.11", **PORTS),
+        CallManager(
+            name="ucm-sub.inside.example.com", process_node="ucm-sub.inside.example.com", **{**PORTS, "sip_port": 5065}
+        ),
     ),
-    lines=(Line(name="10001", contact="7514c56a-1034-a684-3299-9b956979ee5c", label="Jane & Co"),),
+    lines=(Line(name="10001", contact="7514c56a-1034-a684-3299-9b956979ee5c", label="Jane & Co", port=5060),),
     owner="jdoe",
     oauth=True,
 )
@@ -56,11 +65,14 @@ def test_device_file_reads_back() -> None:
     assert DeviceConfig.parse(DEVICE.document()) == DEVICE
     phone = DeviceConfig(
         uuid="1",
-        call_managers=(CallManager(name="a", process_node="a"),),
-        lines=(Line(name="2222", contact="c", button=1), Line(name="2223", contact="d", button=2)),
+        call_managers=(CallManager(name="a", process_node="a", **PORTS),),
+        lines=(
+            Line(name="2222", contact="c", button=1, port=5060),
+            Line(name="2223", contact="d", button=2, port=5065),
+        ),
         ctiid=621,
         load="sip78xx.12-1-1-12.loads",
-        timers=SipTimers(register_expires=600, register_delta=7),
+        timers=replace(TIMERS, register_expires=600, register_delta=7),
         transport=3,
         security_mode=3,
         cert_hash="0123456789abcdef0123456789abcdef",

@@ -40,7 +40,9 @@ class Clock:
 
 
 def test_the_traced_cookie_in_both_directions() -> None:
-    made = edge_cookie("1e1111e1-dddb-49e9-ad0d-ab34526e2b00", expires=EXPIRES, domain="example.com", http_only=False)
+    made = edge_cookie(
+        "1e1111e1-dddb-49e9-ad0d-ab34526e2b00", name="X-Auth", expires=EXPIRES, domain="example.com", http_only=False
+    )
     assert set_cookie(made, blank_after_domain=True) == TRACED
     assert parse_set_cookie(TRACED, now=0) == made
 
@@ -50,7 +52,7 @@ def test_the_present_form() -> None:
     assert len(value) == 64
     assert value == value.lower()
     int(value, 16)
-    text = set_cookie(edge_cookie(value, expires=EXPIRES, domain="example.com"))
+    text = set_cookie(edge_cookie(value, name="X-Auth", expires=EXPIRES, domain="example.com"))
     assert text == (
         f"X-Auth={value}; Expires=Fri, 09 May 2014 20:21:31 GMT; Domain=.example.com; Path=/; HttpOnly; Secure"
     )
@@ -62,7 +64,7 @@ def test_a_client_keeps_it_until_it_expires() -> None:
     clock = Clock(EXPIRES - 10)
     store = CookieStore(clock.time)
     assert store.take([TRACED], host=E) == []
-    assert store.edge_cookie(E).expires == EXPIRES
+    assert store.edge_cookie(E, "X-Auth").expires == EXPIRES
     assert store.header(host=E, path="/abc/get_edge_config") == "X-Auth=1e1111e1-dddb-49e9-ad0d-ab34526e2b00"
     assert store.header(host="expe2.example.com") is not None
     assert store.header(host=E, secure=False) is None
@@ -70,7 +72,7 @@ def test_a_client_keeps_it_until_it_expires() -> None:
     clock.now = EXPIRES
     assert store.header(host=E) is None
     with pytest.raises(EdgeCookieUnusable):
-        store.edge_cookie(E)
+        store.edge_cookie(E, "X-Auth")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ def test_without_a_usable_cookie_the_client_says_so(value: str) -> None:
     store = CookieStore(Clock(EXPIRES - 100).time)
     store.take([value], host=E)
     with pytest.raises(EdgeCookieUnusable) as refused:
-        store.edge_cookie(E)
+        store.edge_cookie(E, "X-Auth")
     assert str(refused.value) == EXPIRY_UNUSABLE
     assert EXPIRY_UNUSABLE.endswith("Failover .")
 

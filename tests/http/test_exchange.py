@@ -80,6 +80,10 @@ class Lab:
     def of(self, kind: type[Event]) -> list[Entry[Any]]:
         return [entry for entry in self.journal if isinstance(entry.event, kind)]
 
+    async def request(self, method: str, url: str, *, timeout: float | None = 30.0, **others: Any) -> Response:
+        """Ask as the client does: a request may take half a minute."""
+        return await self.client.request(method, url, timeout=timeout, **others)
+
 
 def play(
     scene: Callable[[Lab], Awaitable[None]],
@@ -95,6 +99,7 @@ def play(
         server_host = await simrun.host(world, "expe", E, "internet")
         client_host = await simrun.host(world, "alice", "198.51.100.25", "internet")
         lab = Lab(world, Journal(world), server_host, client_host)
+        lab.journal.session_cookie = "X-Auth"
 
         async def lookup(name: str) -> Sequence[str]:
             return (E,) if name == NAME else ()
@@ -125,10 +130,10 @@ def play(
 def test_a_kept_connection_carries_several_exchanges() -> None:
     async def scene(lab: Lab) -> None:
         for body in (b"one", b"two"):
-            found = await lab.client.request("POST", f"http://{E}:8443/a", body=body)
+            found = await lab.request("POST", f"http://{E}:8443/a", body=body)
             assert (found.status, found.phrase, found.body) == (200, "OK", body)
             assert found.headers.items[0] == ("Server", "CE_C ECS")
-        head = await lab.client.request("HEAD", f"http://{E}:8443/a")
+        head = await lab.request("HEAD", f"http://{E}:8443/a")
         assert (head.status, head.body) == (200, b"")
         assert len(lab.server.connections) == 1
 
@@ -147,7 +152,7 @@ def test_the_journal_has_octets_keys_and_secrets() -> None:
         return Response(status=200, headers=Headers([cookie]), body=b'{"access_token": "tok"}')
 
     async def scene(lab: Lab) -> None:
-        await lab.client.request(
+        await lab.request(
             "POST",
             f"http://{E}:8443/x?password=pass1",
             headers=[
@@ -179,7 +184,7 @@ def test_towards_a_stranger_what_is_sent_is_journalled_too() -> None:
     async def scene(lab: Lab) -> None:
         known = {E: lab.server_host}
         lab.world.peer = lambda host, end: known.get(end[0])  # type: ignore[method-assign]  # the client is a stranger
-        await lab.client.request("GET", f"http://{E}:8443/a")
+        await lab.request("GET", f"http://{E}:8443/a")
 
     journal = play(scene)
     assert [(e.node, e.kind, e.direction) for e in journal][:2] == [
@@ -209,8 +214,8 @@ def test_tls_with_the_right_name() -> None:
         return Response(status=204)
 
     async def scene(lab: Lab) -> None:
-        assert (await lab.client.request("GET", f"https://{NAME}:8443/")).status == 204
-        assert (await lab.client.request("GET", f"https://{NAME}:8443/")).status == 204
+        assert (await lab.request("GET", f"https://{NAME}:8443/")).status == 204
+        assert (await lab.request("GET", f"https://{NAME}:8443/")).status == 204
         assert len(lab.server.connections) == 1
 
     play(scene, handler=handler, server_tls=server, client_tls=client_context(trust))
@@ -221,7 +226,7 @@ def test_tls_with_another_name_is_told_apart() -> None:
 
     async def scene(lab: Lab) -> None:
         with pytest.raises(HttpTlsFailed) as failed:
-            await lab.client.request("GET", f"https://{NAME}:8443/")
+            await lab.request("GET", f"https://{NAME}:8443/")
         assert isinstance(failed.value.__cause__, ssl.SSLCertVerificationError)
         assert failed.value.kind == "tls"
 
@@ -241,10 +246,10 @@ def test_a_client_certificate_reaches_the_handler_and_its_lack_is_a_tls_failure(
         return Response(status=200)
 
     async def scene(lab: Lab) -> None:
-        await lab.client.request("GET", f"https://{NAME}:8443/")
+        await lab.request("GET", f"https://{NAME}:8443/")
         bare = HttpClient(lab.journal.recorder(lab.client_host), ssl=client_context(authorities.trust()))
         with pytest.raises(HttpTlsFailed):
-            await bare.request("GET", f"https://{NAME}:8443/")
+            await bare.request("GET", f"https://{NAME}:8443/", timeout=30)
 
     play(scene, handler=handler, server_tls=server, client_tls=client_context(authorities.trust(), identity=identity))
     assert seen == [identity.der]
@@ -259,18 +264,18 @@ def test_failures_are_told_apart() -> None:
             (f"http://{E}:8443/wait/100", HttpTimedOut),
         ]:
             with pytest.raises(kind):
-                await lab.client.request("GET", url, timeout=7)
+                await lab.request("GET", url, timeout=7)
         assert 7 <= asyncio.get_running_loop().time() - started < 7.5
         await lab.world.power_off("expe")
         with pytest.raises(HttpTimedOut):
-            await lab.client.request("GET", f"http://{E}:8443/", timeout=3)
+            await lab.request("GET", f"http://{E}:8443/", timeout=3)
 
     play(scene)
 
 
 def test_a_crash_in_the_middle_is_a_reset() -> None:
     async def scene(lab: Lab) -> None:
-        task = asyncio.ensure_future(lab.client.request("GET", f"http://{E}:8443/wait/100"))
+        task = asyncio.ensure_future(lab.request("GET", f"http://{E}:8443/wait/100"))
         await asyncio.sleep(5)
         await lab.world.crash("expe")
         with pytest.raises(HttpReset):
@@ -300,7 +305,7 @@ def test_what_a_broken_server_sends(octets: bytes, kind: type[HttpError]) -> Non
 
         await lab.at_server(lambda: asyncio.start_server(answer, E, 80))
         with pytest.raises(HttpError) as failed:
-            await lab.client.request("GET", f"http://{E}/")
+            await lab.request("GET", f"http://{E}/")
         assert type(failed.value) is kind
         assert len(lab.of(events.Malformed)) == (kind is MalformedHttp)
 
@@ -317,7 +322,7 @@ def test_an_answer_without_length_ends_with_the_connection() -> None:
             writer.close()
 
         await lab.at_server(lambda: asyncio.start_server(answer, E, 80))
-        assert (await lab.client.request("GET", f"http://{E}/")).body == b"half and half"
+        assert (await lab.request("GET", f"http://{E}/")).body == b"half and half"
 
     play(scene)
 
@@ -335,11 +340,11 @@ def test_a_kept_connection_that_ended_is_replaced_for_requests_that_may_be_repea
             writer.close()
 
         await lab.at_server(lambda: asyncio.start_server(once, E, 80))
-        assert (await lab.client.request("GET", f"http://{E}/")).status == 204
-        assert (await lab.client.request("GET", f"http://{E}/")).status == 204
+        assert (await lab.request("GET", f"http://{E}/")).status == 204
+        assert (await lab.request("GET", f"http://{E}/")).status == 204
         assert served == 2
         with pytest.raises(HttpReset):
-            await lab.client.request("POST", f"http://{E}/", body=b"x")
+            await lab.request("POST", f"http://{E}/", body=b"x")
         assert served == 2
 
     play(scene)
@@ -355,9 +360,9 @@ def test_octets_that_nobody_asked_for_end_a_kept_connection() -> None:
             await asyncio.sleep(100)
 
         await lab.at_server(lambda: asyncio.start_server(twice, E, 80))
-        assert (await lab.client.request("GET", f"http://{E}/")).body == b"right"
+        assert (await lab.request("GET", f"http://{E}/")).body == b"right"
         await asyncio.sleep(5)
-        assert (await lab.client.request("GET", f"http://{E}/")).body == b"right"
+        assert (await lab.request("GET", f"http://{E}/")).body == b"right"
 
     play(scene)
 
@@ -400,7 +405,7 @@ def test_a_reader_that_does_not_read_holds_back_only_itself() -> None:
         writer.write(b"GET /1 HTTP/1.1\r\nHost: e\r\n\r\n" * 2)
         await asyncio.sleep(10)
         assert handled == ["/1"]
-        assert (await lab.client.request("GET", f"http://{E}:8443/other")).body == big
+        assert (await lab.request("GET", f"http://{E}:8443/other")).body == big
         received = 0
         while received < 2 * len(big):
             received += len(await reader.read(65536))
@@ -439,7 +444,7 @@ def test_expect_100_continue_is_answered_before_the_body_comes() -> None:
 )
 def test_hostile_input_is_answered_closed_journalled_and_bothers_nobody_else(octets: bytes, status: int) -> None:
     async def scene(lab: Lab) -> None:
-        other = asyncio.ensure_future(lab.client.request("GET", f"http://{E}:8443/wait/20"))
+        other = asyncio.ensure_future(lab.request("GET", f"http://{E}:8443/wait/20"))
         await asyncio.sleep(1)
         answer = await lab.raw(octets)
         assert answer.startswith(b"HTTP/1.1 %d " % status)
@@ -498,7 +503,7 @@ def test_drops_of_octets_do_not_prolong_a_request() -> None:
 
 def test_a_client_lets_idle_connections_go() -> None:
     async def scene(lab: Lab) -> None:
-        await lab.client.request("GET", f"http://{E}:8443/")
+        await lab.request("GET", f"http://{E}:8443/")
         assert len(lab.server.connections) == 1
         await asyncio.sleep(121)
         assert not lab.server.connections
@@ -508,9 +513,9 @@ def test_a_client_lets_idle_connections_go() -> None:
 
 def test_a_handler_that_fails_gives_a_500_and_a_closed_connection_and_is_told() -> None:
     async def scene(lab: Lab) -> None:
-        found = await lab.client.request("GET", f"http://{E}:8443/fail")
+        found = await lab.request("GET", f"http://{E}:8443/fail")
         assert (found.status, found.headers.get("Connection")) == (500, "close")
-        assert (await lab.client.request("GET", f"http://{E}:8443/")).status == 200
+        assert (await lab.request("GET", f"http://{E}:8443/")).status == 200
         (error,) = lab.world.unhandled
         assert str(error).startswith("http: the handler failed on GET: RuntimeError: as asked: in echo")
         lab.world.unhandled.clear()
@@ -541,7 +546,7 @@ def test_closing_the_server_cancels_what_it_handles() -> None:
         return Response(status=200)
 
     async def scene(lab: Lab) -> None:
-        task = asyncio.ensure_future(lab.client.request("GET", f"http://{E}:8443/long", timeout=None))
+        task = asyncio.ensure_future(lab.request("GET", f"http://{E}:8443/long", timeout=None))
         await asyncio.sleep(1)
         await lab.at_server(lab.server.close)
         with pytest.raises(HttpReset):
@@ -553,7 +558,7 @@ def test_closing_the_server_cancels_what_it_handles() -> None:
 
 def test_the_same_seed_gives_the_same_journal() -> None:
     async def scene(lab: Lab) -> None:
-        await asyncio.gather(*(lab.client.request("POST", f"http://{E}:8443/{n}", body=b"x" * n) for n in range(20)))
+        await asyncio.gather(*(lab.request("POST", f"http://{E}:8443/{n}", body=b"x" * n) for n in range(20)))
 
     def lines() -> list[object]:
         return [(entry.id, entry.at_ns, entry.payload) for entry in play(scene)]
@@ -589,7 +594,7 @@ def test_over_an_ssh_channel() -> None:
 
             client = HttpClient(lab.journal.recorder(lab.client_host), connect=through)
             for body in (b"one", b"two" * 50_000):
-                found = await client.request("POST", "http://127.0.0.1:8443/x", body=body)
+                found = await client.request("POST", "http://127.0.0.1:8443/x", body=body, timeout=30)
                 assert found.body == body
             assert len(lab.server.connections) == 1
             request = lab.of(events.HttpRequest)[0]
@@ -761,7 +766,7 @@ def test_bodies_that_are_still_coming_are_bounded_in_all() -> None:
         refused = [reader for reader, _ in half if lab.server.waiting and reader._buffer]  # type: ignore[attr-defined]
         assert len(refused) == 1
         assert (await refused[0].readuntil(b"\r\n")).startswith(b"HTTP/1.1 503 ")
-        small = await lab.client.request("POST", f"http://{E}:8443/", body=bytes(5_000))
+        small = await lab.request("POST", f"http://{E}:8443/", body=bytes(5_000))
         assert small.status == 200
         for _, writer in half:
             writer.close()

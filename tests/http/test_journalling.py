@@ -65,9 +65,18 @@ def test_keys() -> None:
     headers = Headers(
         [("TrackingID", "t"), ("Cookie", "A=1; X-Auth=c; X-Auth=d"), ("Authorization", "Basic amRvZTpwOnE=")]
     )
-    assert request_keys(Request(method="GET", target="/", headers=headers)) == ("tracking:t", "cookie:c", "user:jdoe")
-    assert request_keys(Request(method="GET", target="/", headers=Headers([("Authorization", "Basic !!")]))) == ()
-    assert response_keys(Headers([("Set-Cookie", "J=1"), ("set-cookie", "X-Auth=c; Path=/")])) == ("cookie:c",)
+    assert request_keys(Request(method="GET", target="/", headers=headers), "X-Auth") == (
+        "tracking:t",
+        "cookie:c",
+        "user:jdoe",
+    )
+    assert (
+        request_keys(Request(method="GET", target="/", headers=Headers([("Authorization", "Basic !!")])), "X-Auth")
+        == ()
+    )
+    assert response_keys(Headers([("Set-Cookie", "J=1"), ("set-cookie", "X-Auth=c; Path=/")]), "X-Auth") == (
+        "cookie:c",
+    )
 
 
 PIECES = st.sampled_from(

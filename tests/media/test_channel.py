@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgesim.journal.events import MediaFlow
-from edgesim.media import Channel, Flow, FlowTimes, Leg, Send, Side
+from edgesim.media import Channel, Flow, FlowTimes, Leg, MediaLimits, Send, Side
 from edgesim.media.channel import Output, Report
 from tests.fuzz import fuzzed
 
@@ -15,8 +15,12 @@ TIMES = FlowTimes(statistics=10.0, silence=30.0)
 
 
 def channel(inner: tuple[str, int] | None = CORE) -> Channel:
+    outer = Leg(Flow("call", "client", TIMES), relatch=5.0)
     return Channel(
-        1, outer=Leg(Flow("call", "client", TIMES)), inner=Leg(Flow("call", "multiplexed", TIMES), peer=inner)
+        1,
+        outer=outer,
+        inner=Leg(Flow("call", "multiplexed", TIMES), relatch=5.0, peer=inner),
+        limits=MediaLimits(packet=1500),
     )
 
 

@@ -15,6 +15,7 @@ from edgesim.world import Host
 from edgesim.world.faults import DropDatagram
 from tests.exploration import Case
 from tests.scenario.stories import judged
+from tests.sip.settings import LIMITS, TIMERS
 
 HEAD = "the scenario left something behind:\n"
 kept: list[Any] = []
@@ -218,7 +219,7 @@ def test_a_sip_request_that_nobody_answers_is_a_leak_and_one_that_is_answered_la
                     connection.send(request.response(200))
 
             async def listen() -> SipEndpoint:
-                endpoint = SipEndpoint(node.host, node.journal, on_request=answer)
+                endpoint = SipEndpoint(node.host, node.journal, limits=LIMITS, timers=TIMERS, on_request=answer)
                 await endpoint.listen(node.spec.address, 5060)
                 return endpoint
 

@@ -152,7 +152,7 @@ async def fetch(node: Node, url: str) -> int:
 
     client = HttpClient(node.journal, ssl=client_context(node.trusts["system"]))
     try:
-        return (await client.request("GET", url)).status
+        return (await client.request("GET", url, timeout=30)).status
     finally:
         await client.close()
 

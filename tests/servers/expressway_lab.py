@@ -100,7 +100,7 @@ class EdgeLab(RunningLab):
         node = self.node("jabber-1")
         if self.client is None:
             self.client = HttpClient(node.journal, ssl=client_context(node.trusts["system"]))
-        return await node.host.run(self.client.request(method, url, headers=headers, **more))
+        return await node.host.run(self.client.request(method, url, headers=headers, **{"timeout": 30, **more}))
 
     async def config(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -28,6 +29,8 @@ _PLACE = f"127.{1 + os.getpid() % 63}.79"
 LIVE_ADDRESS, LIVE_C, LIVE_INSIDE = (f"{_PLACE}.{number}" for number in (1, 2, 3))
 """Addresses of this process's own, beside those of whole labs."""
 SERVICE = f"https://{FQDN}:8443/EPASSoap/service/v80"
+login_request = functools.partial(soap.login_request, client_type="CUPC")
+"""What Jabber sends."""
 
 
 class NoResolver:
@@ -75,7 +78,7 @@ class Lab:
 
     async def token(self, user: str, password: str) -> str:
         """Return a one-time password by way of a SOAP sign-in."""
-        login = soap.parse_response((await self.soap(soap.login_request(user, password)))[1])
+        login = soap.parse_response((await self.soap(login_request(user, password)))[1])
         assert isinstance(login, soap.LoggedIn), login
         answer = await self.soap(soap.get_onetime_password_request(login.session_key))
         issued = soap.parse_response(answer[1])

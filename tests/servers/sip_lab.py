@@ -14,6 +14,7 @@ from edgesim.node import Node
 from edgesim.pki import client_context
 from edgesim.sip import Connection, Request, Response, SipEndpoint, parse_message
 from tests.servers.expressway_lab import EDGE, PUB, EdgeLab
+from tests.sip.settings import LIMITS, TIMERS
 
 ROUTE = "<sip:10.0.30.10:5061;transport=tls;zone-id=3;directed;lr>"
 INSTANCE = "00005e005301"
@@ -35,7 +36,9 @@ class Line:
         self.target = PUB
         self.connection: Any = None
         self.dialogue: Any = None
-        self.endpoint = SipEndpoint(self.node.host, self.node.journal, on_request=self._heard, stateful=False)
+        self.endpoint = SipEndpoint(
+            self.node.host, self.node.journal, limits=LIMITS, timers=TIMERS, on_request=self._heard, stateful=False
+        )
 
     def _heard(self, request: Request, connection: Connection) -> None:
         self.requests.append(request)

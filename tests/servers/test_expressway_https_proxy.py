@@ -690,15 +690,15 @@ def test_nobody_but_a_peer_gets_the_clusters_credentials() -> None:
             trust = node.trusts.get("trusted-ca") or node.trusts["tomcat-trust"]
             client = HttpClient(node.journal, ssl=client_context(trust, identity=identity))
             url = "https://expc.inside.example.com:4372/credentials"
-            answer = await node.host.run(client.request("GET", url))
+            answer = await node.host.run(client.request("GET", url, timeout=30))
             assert answer.status == (200 if fits else 403)
             assert (b"alice-secret" in answer.body) is fits
-            bad = await node.host.run(client.request("POST", url, body=b'[{"user": 1}]'))
+            bad = await node.host.run(client.request("POST", url, body=b'[{"user": 1}]', timeout=30))
             assert bad.status == (400 if fits else 403)
             await node.host.run(client.close())
             bare = HttpClient(node.journal, ssl=client_context(trust))
             with pytest.raises(HttpError):
-                await node.host.run(bare.request("GET", url))
+                await node.host.run(bare.request("GET", url, timeout=30))
         for entry in lab.journal:
             shown = bytearray(entry.payload)
             for start, end in entry.secrets:

@@ -105,7 +105,7 @@ def test_a_record_that_is_created_later_is_found() -> None:
     async def main(lab: EdgeLab) -> None:
         assert (SUB, "unusable", "does not resolve") in reported(lab)
         whole = lab.deployment.changed({"dns.without": ()})
-        lab.service("dns-inside").views.replace(View("inside", whole.zone_records("inside")))
+        lab.service("dns-inside").views.replace(View("inside", whole.zone_records("inside"), negative_ttl=60))
         await asyncio.sleep(130)
         assert nodes(lab)[1] == (SUB, "10.0.40.12", SUB, "")
         assert reported(lab)[-1][1] == "active"

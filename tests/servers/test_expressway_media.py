@@ -12,13 +12,14 @@ from edgesim.control import InProcess
 from edgesim.deployment import DeploymentError, load
 from edgesim.journal import Entry, Event, events
 from edgesim.lab import RunningLab
-from edgesim.media import Frame, MediaEndpoint, pack
+from edgesim.media import FlowTimes, Frame, MediaEndpoint, MediaLimits, pack
 from edgesim.scenario.media_path import MediaPath
 from edgesim.world.faults import DropDatagram, Selector
 from edgesim.world.sim import SimWorld
 from tests.simrun import sim_run
 
 PROBE = {"mra.media_probe": {"to": "inside-1"}}
+TIMES = FlowTimes(statistics=10.0, silence=30.0)
 PACKET = b"\x80\x00" + bytes(170)
 
 
@@ -135,8 +136,15 @@ def test_a_pinhole_that_cannot_be_opened_is_told_and_tried_again() -> None:
 def test_strangers_on_a_multiplexed_port_are_dropped_and_told_once() -> None:
     async def story(lab: RunningLab) -> None:
         node = lab.node("dns-inside")
-        intruder = await node.host.run(MediaEndpoint.open(node.journal, "stray", node.host.address()))
-        for datagram in (pack(Frame(channel=99, packet=b"x")), b"", b"x", bytes(2000), *[bytes(8)] * 100):
+        intruder = await node.host.run(MediaEndpoint.open(node.journal, "stray", node.host.address(), times=TIMES))
+        unknown = pack(Frame(channel=99, packet=b"x"), MediaLimits(packet=1500))
+        for datagram in (
+            unknown,
+            b"",
+            b"x",
+            bytes(2000),
+            *[bytes(8)] * 100,
+        ):
             intruder.send(datagram, ("10.0.20.10", 2776))
         await asyncio.sleep(1)
         intruder.close()
@@ -153,7 +161,7 @@ def test_a_third_party_does_not_take_a_running_medium_over() -> None:
     async def story(lab: RunningLab) -> None:
         path = await there_and_back(lab)
         node = lab.node("jabber-2")
-        intruder = await node.host.run(MediaEndpoint.open(node.journal, "stray", node.host.address()))
+        intruder = await node.host.run(MediaEndpoint.open(node.journal, "stray", node.host.address(), times=TIMES))
         intruder.send(PACKET, path.edge)
         await asyncio.sleep(1)
         intruder.close()

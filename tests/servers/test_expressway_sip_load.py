@@ -6,16 +6,17 @@ import asyncio
 
 import pytest
 
-from edgesim.sip import Request, SipLimits
+from edgesim.sip import Request
 from tests.servers.expressway_lab import PUB, EdgeLab, run
 from tests.servers.sip_lab import Line, notes, with_line, zone_states
+from tests.sip.settings import limited
 
 BIG = ("X-Padding", "p" * 28_000)
 
 
 def options(line: Line, *headers: tuple[str, str], count: int) -> list[Request]:
     """Return so many requests of a client that proved who it is; its endpoint may write as much as it likes."""
-    line.endpoint.limits = SipLimits(write_buffer=1 << 24)
+    line.endpoint.limits = limited(write_buffer=1 << 24)
     found = []
     for number in range(count):
         request = line.authorized(line.request("OPTIONS", f"sip:{PUB}", *headers))

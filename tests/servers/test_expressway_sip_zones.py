@@ -16,6 +16,7 @@ from edgesim.sip import Connection, Request, Response, SipEndpoint, SipTransport
 from edgesim.world import Service
 from tests.servers.expressway_lab import PUB, EdgeLab, run
 from tests.servers.sip_lab import Line, messages, notes, with_line, zone_states, zone_times
+from tests.sip.settings import LIMITS, TIMERS
 
 IDENTITY = "Peer's TLS certificate identity was unacceptable"
 CLUSTER_WITHOUT = ("imp-pub", "imp-sub", "phone-1", "inside-1")
@@ -148,7 +149,7 @@ def test_nothing_is_taken_before_the_peer_proved_itself() -> None:
     async def main(lab: EdgeLab) -> None:
         node = lab.node("expc")
         side = lab.service("expc").sip
-        endpoint = SipEndpoint(node.host, node.journal, stateful=False)
+        endpoint = SipEndpoint(node.host, node.journal, limits=LIMITS, timers=TIMERS, stateful=False)
         connection = await node.host.run(
             endpoint.connect("10.0.20.10", 7001, "tls", ssl=side.zone.context, server_hostname="expe.example.com")
         )
@@ -558,7 +559,7 @@ class Callee:
         self.requests: list[Request] = []
         self.connection: Any = None
         self.rings = False
-        self.endpoint = SipEndpoint(node.host, node.journal, on_request=self._heard)
+        self.endpoint = SipEndpoint(node.host, node.journal, limits=LIMITS, timers=TIMERS, on_request=self._heard)
 
     async def start(self) -> Callee:
         await self.endpoint.listen(self.node.host.address(), 5060)

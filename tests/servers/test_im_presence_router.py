@@ -31,7 +31,11 @@ class Poser:
             secret=desk.lab.deployment.xcp_link.secret,
         )
         self.connection = XcpConnection(
-            link, recorder=self.node.journal, on_event=lambda _, event: self.heard.append(event)
+            link,
+            recorder=self.node.journal,
+            on_event=lambda _, event: self.heard.append(event),
+            keepalive=30,
+            patience=10,
         )
 
     async def dial(self) -> None:

@@ -11,12 +11,12 @@ from edgesim.edge import axl_messages as messages
 from edgesim.http import basic_authorization
 from edgesim.journal import events
 from edgesim.xmpp import soap
-from tests.servers.im_presence_lab import ADDRESS, FQDN, SERVICE, Lab, run
+from tests.servers.im_presence_lab import ADDRESS, FQDN, SERVICE, Lab, login_request, run
 
 
 def test_login_configuration_and_one_time_password() -> None:
     async def main(lab: Lab) -> None:
-        status, body = await lab.soap(soap.login_request("alice", "alice-secret"))
+        status, body = await lab.soap(login_request("alice", "alice-secret"))
         assert status == 200
         login = soap.parse_response(body)
         assert isinstance(login, soap.LoggedIn)
@@ -41,8 +41,8 @@ def test_login_configuration_and_one_time_password() -> None:
 def test_every_version_of_the_path_is_served(version: str) -> None:
     async def main(lab: Lab) -> None:
         url = f"https://{FQDN}:8443/EPASSoap/service/{version}"
-        assert (await lab.soap(soap.login_request("bob", "bob-secret"), url=url))[0] == 200
-        assert (await lab.soap(soap.login_request("bob", "bob-secret"), url=url + "0"))[0] == 404
+        assert (await lab.soap(login_request("bob", "bob-secret"), url=url))[0] == 200
+        assert (await lab.soap(login_request("bob", "bob-secret"), url=url + "0"))[0] == 404
 
     run(main)
 
@@ -52,7 +52,7 @@ def test_every_version_of_the_path_is_served(version: str) -> None:
 )
 def test_bad_credentials_give_200_without_success(user: str, password: str) -> None:
     async def main(lab: Lab) -> None:
-        status, body = await lab.soap(soap.login_request(user, password))
+        status, body = await lab.soap(login_request(user, password))
         assert status == 200
         assert b"<failure>" in body
         assert b"success" not in body
@@ -65,7 +65,7 @@ def test_bad_credentials_give_200_without_success(user: str, password: str) -> N
 
 def test_a_user_not_assigned_gets_no_200() -> None:
     async def main(lab: Lab) -> None:
-        status, body = await lab.soap(soap.login_request("carol", "carol-secret"))
+        status, body = await lab.soap(login_request("carol", "carol-secret"))
         assert status != 200
         assert isinstance(soap.parse_response(body), soap.Failure)
 
@@ -74,7 +74,7 @@ def test_a_user_not_assigned_gets_no_200() -> None:
 
 def test_a_stale_or_foreign_session_key_is_an_invalid_request() -> None:
     async def main(lab: Lab) -> None:
-        login = soap.parse_response((await lab.soap(soap.login_request("alice", "alice-secret")))[1])
+        login = soap.parse_response((await lab.soap(login_request("alice", "alice-secret")))[1])
         assert isinstance(login, soap.LoggedIn)
         for key in ("", "00000000-0000-4000-8000-000000000000"):
             status, body = await lab.soap(soap.get_all_config_request(key))
@@ -88,7 +88,7 @@ def test_a_stale_or_foreign_session_key_is_an_invalid_request() -> None:
 
 def test_a_crash_forgets_session_keys() -> None:
     async def main(lab: Lab) -> None:
-        login = soap.parse_response((await lab.soap(soap.login_request("alice", "alice-secret")))[1])
+        login = soap.parse_response((await lab.soap(login_request("alice", "alice-secret")))[1])
         assert isinstance(login, soap.LoggedIn)
         await lab.world.crash("imp-pub")
         await lab.world.start("imp-pub")
@@ -101,9 +101,9 @@ def test_a_crash_forgets_session_keys() -> None:
 def test_a_client_below_the_minimum_version_is_told_so() -> None:
     async def main(lab: Lab) -> None:
         lab.service.soap.minimum_versions = {"CUPC": "9.7.0.20000"}
-        answer = soap.parse_response((await lab.soap(soap.login_request("alice", "alice-secret")))[1])
+        answer = soap.parse_response((await lab.soap(login_request("alice", "alice-secret")))[1])
         assert answer == soap.Failure(text=soap.CLIENT_VERSION_TOO_OLD, code="-1")
-        newer = soap.login_request("alice", "alice-secret", client_version="14.2.0.58008")
+        newer = login_request("alice", "alice-secret", client_version="14.2.0.58008")
         assert isinstance(soap.parse_response((await lab.soap(newer))[1]), soap.LoggedIn)
 
     run(main)
@@ -113,7 +113,7 @@ def test_an_access_token_signs_in_the_user_it_was_made_for() -> None:
     async def main(lab: Lab) -> None:
         lab.service.soap.tokens = {"good": "alice"}.get
         for token, user, good in (("good", "alice", True), ("bad", "alice", False), ("good", "bob", False)):
-            _, body = await lab.soap(soap.login_request(user, ""), ("Authorization", f"Bearer {token}"))
+            _, body = await lab.soap(login_request(user, ""), ("Authorization", f"Bearer {token}"))
             assert isinstance(soap.parse_response(body), soap.LoggedIn) is good
 
     run(main)
@@ -125,8 +125,8 @@ def test_an_access_token_signs_in_the_user_it_was_made_for() -> None:
         b"",
         b"<x/>",
         b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
-        soap.login_request("alice", "x")[:-20],
-        soap.login_request("alice", "x").replace(b"login", b"logout"),
+        login_request("alice", "x")[:-20],
+        login_request("alice", "x").replace(b"login", b"logout"),
         b"x" * 100_000,
     ],
 )
@@ -136,16 +136,18 @@ def test_what_is_no_request_gets_a_fault_and_harms_nobody(body: bytes) -> None:
         assert status == 400
         assert isinstance(soap.parse_response(answer), soap.Failure)
         assert len(lab.entries("malformed")) == 1
-        assert (await lab.soap(soap.login_request("alice", "alice-secret")))[0] == 200
+        assert (await lab.soap(login_request("alice", "alice-secret")))[0] == 200
 
     run(main)
 
 
 def test_other_methods_and_the_single_sign_on_probe() -> None:
     async def main(lab: Lab) -> None:
-        got = await lab.http.request("GET", SERVICE, address=ADDRESS)
+        got = await lab.http.request("GET", SERVICE, address=ADDRESS, timeout=30)
         assert (got.status, got.headers.get("Allow")) == (405, "POST")
-        probe = await lab.http.request("GET", f"https://{FQDN}:8443/ssosp/ws/public/singleSignOn", address=ADDRESS)
+        probe = await lab.http.request(
+            "GET", f"https://{FQDN}:8443/ssosp/ws/public/singleSignOn", address=ADDRESS, timeout=30
+        )
         assert probe.status == 200
         assert b'<Status enabled="false"/>' in probe.body
 
@@ -156,9 +158,9 @@ def test_axl_names_the_nodes_to_its_account_only() -> None:
     async def main(lab: Lab) -> None:
         body = axl.write_request(messages.ListProcessNode(), "12.5")
         url = f"https://{FQDN}:8443/axl/"
-        assert (await lab.http.request("POST", url, body=body, address=ADDRESS)).status == 401
+        assert (await lab.http.request("POST", url, body=body, address=ADDRESS, timeout=30)).status == 401
         headers = [("Authorization", basic_authorization("axl", "axl-password"))]
-        good = await lab.http.request("POST", url, headers=headers, body=body, address=ADDRESS)
+        good = await lab.http.request("POST", url, headers=headers, body=body, address=ADDRESS, timeout=30)
         nodes = axl.read_response(good.body, messages.ProcessNodes)
         assert [(node.name, node.role) for node in nodes.servers] == [(FQDN, "CUCM IM and Presence")]
 

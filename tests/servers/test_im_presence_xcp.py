@@ -35,7 +35,7 @@ class Link:
             secret=secret or lab.deployment.xcp_link.secret,
         )
         recorder = lab.journal.recorder(lab.c)
-        self.connection = XcpConnection(link, recorder=recorder, on_event=self._on_event)
+        self.connection = XcpConnection(link, recorder=recorder, on_event=self._on_event, keepalive=30, patience=10)
 
     async def dial(self, tls: ssl.SSLContext | None = None) -> None:
         context = tls or client_context(self.lab.trust, identity=self.lab.identity)

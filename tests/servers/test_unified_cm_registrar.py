@@ -19,6 +19,28 @@ from tests.fuzz import fuzzed
 
 ALICE, BOB = "00005e005301", "00005e005302"
 ZEROS = "000000000000"
+FORBIDDEN = Refusal(status=403, reason="Forbidden")
+POLICY = Policy(
+    keepalive_interval=120,
+    dual_mode_interval=3600,
+    grace=0.0,
+    alarms={},
+    graceful_over_edge=False,
+    find_by_line="edge user",
+    authorizes=True,
+    removes_everything=False,
+    lists="own",
+    unknown_device=Refusal(status=404, reason="Not Found"),
+    unknown_line=Refusal(status=404, reason="Not Found"),
+    wrong_transport=FORBIDDEN,
+    unauthorized=FORBIDDEN,
+    several_contacts=Refusal(status=400, reason="Bad Request"),
+    everything=Refusal(status=400, reason="Bad Request"),
+    taken=replace(FORBIDDEN, warning="Registration is active for another client"),
+    oauth_mismatch=replace(FORBIDDEN, warning="SIP OAuth Registration port Mismatch", retry_after=35),
+    name_mismatch=replace(FORBIDDEN, warning="TLS authentication failure", close=True),
+    trunk_conflict=Refusal(status=405, reason="Method Not Allowed"),
+)
 
 
 def phone(
@@ -103,7 +125,7 @@ def granted(registrar: Registrar, request: Request, now: float = 0.0) -> Granted
 
 
 def test_a_first_registration_is_new_and_lasts_the_keepalive_interval() -> None:
-    registrar = Registrar(PHONES, Policy())
+    registrar = Registrar(PHONES, POLICY)
     outcome = granted(registrar, register(), now=7.0)
     assert (outcome.expires, outcome.fresh, outcome.new_registration) == (120, True, True)
     assert registrar.deadline == 127.0
@@ -113,7 +135,7 @@ def test_a_first_registration_is_new_and_lasts_the_keepalive_interval() -> None:
 
 
 def test_a_refresh_is_not_new_and_moves_the_deadline() -> None:
-    registrar = Registrar(PHONES, Policy())
+    registrar = Registrar(PHONES, POLICY)
     granted(registrar, register(cseq=101))
     outcome = granted(registrar, register(cseq=102), now=115.0)
     assert (outcome.fresh, outcome.new_registration) == (False, False)
@@ -122,13 +144,13 @@ def test_a_refresh_is_not_new_and_moves_the_deadline() -> None:
 
 
 def test_only_the_first_line_of_a_device_is_told_of_a_new_registration() -> None:
-    registrar = Registrar(PHONES, Policy())
+    registrar = Registrar(PHONES, POLICY)
     assert granted(registrar, register()).new_registration
     assert not granted(registrar, register(line="10002", call_id="second")).new_registration
 
 
 def test_bindings_expire_in_order_and_the_device_goes_with_its_last() -> None:
-    registrar = Registrar(PHONES, Policy())
+    registrar = Registrar(PHONES, POLICY)
     granted(registrar, register(), now=0.0)
     granted(registrar, register(line="10002", call_id="second"), now=10.0)
     granted(registrar, register(line="2222", device="SEP00005E005302", instance=BOB), now=20.0)
@@ -140,7 +162,7 @@ def test_bindings_expire_in_order_and_the_device_goes_with_its_last() -> None:
 
 
 def test_a_dual_mode_device_is_granted_the_profile_s_interval() -> None:
-    registrar = Registrar(Phones(*PHONES.phones, phone("TCTALICE", "10001", dual_mode=True)), Policy())
+    registrar = Registrar(Phones(*PHONES.phones, phone("TCTALICE", "10001", dual_mode=True)), POLICY)
     assert granted(registrar, register(device="TCTALICE", call_id="iphone")).expires == 3600
     granted(registrar, register(), now=10.0)
     assert registrar.deadline == 130.0
@@ -152,7 +174,7 @@ def test_a_dual_mode_device_is_granted_the_profile_s_interval() -> None:
 
 
 def test_another_instance_displaces_the_client_that_holds_the_device() -> None:
-    registrar = Registrar(PHONES, Policy())
+    registrar = Registrar(PHONES, POLICY)
     granted(registrar, register())
     outcome = granted(registrar, register(instance=BOB, client="192.0.2.20:5", call_id="other"))
     assert outcome.events[0] == events.Unregistered(device="CSFALICE", reason="displaced by another client")
@@ -167,7 +189,7 @@ def leaves(last: str) -> tuple[tuple[str, str], ...]:
     return (("Reason", f'SIP;cause=200;text="{text}"'),)
 
 
-CAUSES = Policy(alarms={"removed": "10", "reset": "8", "displaced": "29", "moved": "23", "expired": "13"})
+CAUSES = replace(POLICY, alarms={"removed": "10", "reset": "8", "displaced": "29", "moved": "23", "expired": "13"})
 
 
 def test_every_cause_of_an_end_has_its_alarm() -> None:
@@ -193,28 +215,28 @@ def test_every_cause_of_an_end_has_its_alarm() -> None:
 
 
 def test_a_probe_is_told_that_the_device_is_taken_except_over_the_edge() -> None:
-    registrar = Registrar(PHONES, Policy())
+    registrar = Registrar(PHONES, POLICY)
     granted(registrar, register(over=None))
     probe = register(instance=ZEROS, over=None, client="192.0.2.20:5", call_id="other")
     outcome = ask(registrar, probe)
     assert isinstance(outcome, Refusal)
     assert (outcome.status, outcome.warning) == (403, "Registration is active for another client")
     edge = register(instance=ZEROS, client="192.0.2.20:5", call_id="other")
-    assert isinstance(ask(Registrar(PHONES, Policy(graceful_over_edge=True)), edge), Granted)
+    assert isinstance(ask(Registrar(PHONES, replace(POLICY, graceful_over_edge=True)), edge), Granted)
     assert granted(registrar, edge).events[0] == events.Unregistered(
         device="CSFALICE", reason="displaced by another client"
     )
 
 
 def test_a_client_that_probed_and_then_forces_is_one_client() -> None:
-    registrar = Registrar(PHONES, Policy())
+    registrar = Registrar(PHONES, POLICY)
     granted(registrar, register(instance=ZEROS, over=None, cseq=1))
     outcome = granted(registrar, register(over=None, cseq=2))
     assert [event.kind for event in outcome.events] == ["sip.registered"]
 
 
 def test_expires_zero_unregisters_its_own_client_only_and_serves_a_standby() -> None:
-    registrar = Registrar(PHONES, Policy())
+    registrar = Registrar(PHONES, POLICY)
     assert ask(registrar, register(expires=0)) == Released()
     granted(registrar, register())
     assert ask(registrar, register(expires=0, instance=BOB, call_id="keepalive")) == Released()
@@ -225,7 +247,7 @@ def test_expires_zero_unregisters_its_own_client_only_and_serves_a_standby() -> 
 
 
 def test_a_star_removes_everything_and_nothing_asks() -> None:
-    registrar = Registrar(PHONES, Policy(removes_everything=True))
+    registrar = Registrar(PHONES, replace(POLICY, removes_everything=True))
     granted(registrar, register())
     listed = ask(registrar, register(contact="", cseq=102))
     assert isinstance(listed, Listed)
@@ -236,7 +258,7 @@ def test_a_star_removes_everything_and_nothing_asks() -> None:
 
 
 def test_an_older_or_repeated_cseq_of_one_call_is_refused() -> None:
-    registrar = Registrar(PHONES, Policy())
+    registrar = Registrar(PHONES, POLICY)
     granted(registrar, register(cseq=105))
     for cseq in (105, 104):
         outcome = ask(registrar, register(cseq=cseq))
@@ -255,17 +277,17 @@ def test_an_older_or_repeated_cseq_of_one_call_is_refused() -> None:
     ],
 )
 def test_unknown_devices_and_lines_are_refused(request_: Request) -> None:
-    outcome = ask(Registrar(PHONES, Policy()), request_)
+    outcome = ask(Registrar(PHONES, POLICY), request_)
     assert isinstance(outcome, Refusal)
     assert outcome.status == 404
 
 
 def test_a_third_party_phone_is_known_by_its_mac_or_its_line() -> None:
-    registrar = Registrar(PHONES, Policy())
+    registrar = Registrar(PHONES, POLICY)
     by_mac = granted(registrar, register(device=None, instance=BOB, line="2222"))
     assert by_mac.binding.phone.name == "SEP00005E005302"
     bare = register(contact="<sip:2222@10.0.50.9:5060>", line="2222", call_id="third")
-    lenient = Registrar(PHONES, Policy(find_by_line="anybody"))
+    lenient = Registrar(PHONES, replace(POLICY, find_by_line="anybody"))
     assert granted(lenient, bare).binding.phone.name == "SEP00005E005302"
 
 
@@ -274,15 +296,15 @@ def test_without_a_device_only_the_user_whom_the_edge_names_gets_the_line() -> N
         named = f';+u.sip!userid.ccm.cisco.com="{user}"' if user else ""
         return ask(Registrar(PHONES, policy), register(contact=f"<sip:x@10.0.30.10:5060>{named}", call_id="third"))
 
-    owner = granted(Registrar(PHONES, Policy()), register()).binding.phone.owner
-    assert not isinstance(check(owner, Policy()), Refusal)
-    for user, policy in ((None, Policy()), ("mallory", Policy()), (owner, Policy(find_by_line="nobody"))):
+    owner = granted(Registrar(PHONES, POLICY), register()).binding.phone.owner
+    assert not isinstance(check(owner, POLICY), Refusal)
+    for user, policy in ((None, POLICY), ("mallory", POLICY), (owner, replace(POLICY, find_by_line="nobody"))):
         assert isinstance(check(user, policy), Refusal)
 
 
 def test_the_owner_and_whoever_is_associated_may_register_a_device() -> None:
     device = replace(phone("CSFALICE", "10001"), owner="alice", users=("bob",))
-    registrar = Registrar(Phones(device), Policy())
+    registrar = Registrar(Phones(device), POLICY)
 
     def why(*users: str) -> str | None:
         named = "".join(f';+u.sip!userid.ccm.cisco.com="{user}"' for user in users)
@@ -301,30 +323,30 @@ def test_the_owner_and_whoever_is_associated_may_register_a_device() -> None:
 
 def test_path_names_the_expressway_and_leaves_contact_alone() -> None:
     request = register(over=None, headers=(("Path", "<sip:10.0.30.10:5060;transport=tcp;lr>"),))
-    outcome = granted(Registrar(PHONES, Policy()), request)
+    outcome = granted(Registrar(PHONES, POLICY), request)
     assert outcome.binding.via == "10.0.30.10"
     assert outcome.binding.contact.client == "192.0.2.10:58980"
 
 
 def test_ports_and_profiles_must_fit() -> None:
-    registrar = Registrar(PHONES, Policy(trunks=("10.0.30.99",)))
+    registrar = Registrar(PHONES, replace(POLICY, trunks=("10.0.30.99",)))
     plain, secure, token = phone("A", "1"), phone("B", "2", secure=True), phone("C", "3", oauth=True)
 
     def over_tcp(device: Phone, *, source: str = "10.0.30.10", has_token: bool = False) -> Refusal | None:
         return registrar.admits(device, leg=Leg.PLAIN, transport="TCP", source=source, has_token=has_token)
 
     assert over_tcp(plain) is None
-    assert registrar.admits(plain, leg=Leg.SECURE, transport="TLS", source="10.0.30.10") == Policy().wrong_transport
-    assert over_tcp(secure) == Policy().wrong_transport
+    assert registrar.admits(plain, leg=Leg.SECURE, transport="TLS", source="10.0.30.10") == POLICY.wrong_transport
+    assert over_tcp(secure) == POLICY.wrong_transport
     refused = registrar.admits(secure, leg=Leg.SECURE, transport="TLS", source="x", peer_names=("expc.example.com",))
-    assert refused == Policy().name_mismatch
+    assert refused == POLICY.name_mismatch
     assert refused.close
     for names in (("expc", "SECURE.example.com"), ("B",)):
         assert registrar.admits(secure, leg=Leg.SECURE, transport="TLS", source="x", peer_names=names) is None
     mismatch = over_tcp(token)
     assert mismatch is not None
     assert (mismatch.status, mismatch.retry_after) == (403, 35)
-    assert over_tcp(plain, has_token=True) == Policy().oauth_mismatch
+    assert over_tcp(plain, has_token=True) == POLICY.oauth_mismatch
     assert registrar.admits(token, leg=Leg.OAUTH_EDGE, transport="TLS", source="x") is None
     trunk = over_tcp(plain, source="10.0.30.99")
     assert trunk is not None
@@ -373,7 +395,7 @@ def test_any_register_is_read_or_refused(edits: list[tuple[int, bytes]]) -> None
     data = SEED
     for position, octets in edits:
         data = data[:position] + octets + data[position + len(octets) :]
-    registrar = Registrar(PHONES, Policy())
+    registrar = Registrar(PHONES, POLICY)
     try:
         request = parse_message(data)
         if not isinstance(request, Request):

@@ -18,6 +18,7 @@ from edgesim.sip.message import Request, Response
 from edgesim.sip.transports import TransportName
 from tests.servers.unified_cm_lab import ADDRESS, PUB, Lab, run
 from tests.sip import samples
+from tests.sip.settings import LIMITS, TIMERS
 
 SUPPORTED = "replaces,join,X-cisco-srtp-fallback,X-cisco-sis-7.0.0,X-cisco-graceful-reg,X-cisco-duplicate-reg"
 
@@ -143,7 +144,7 @@ class Line:
     """A connection of Expressway-C to the node, and what came back on it."""
 
     def __init__(self, lab: Lab) -> None:
-        self.endpoint = SipEndpoint(lab.c, lab.client.recorder, name="expc")
+        self.endpoint = SipEndpoint(lab.c, lab.client.recorder, limits=LIMITS, timers=TIMERS, name="expc")
         self.provisional: list[Response] = []
         self.connection: Connection
 

@@ -356,13 +356,15 @@ def test_configuration_files_over_both_ports() -> None:
         for base in ("http", "https"):
             port = 6970 if base == "http" else 6972
             for name in ("CSFALICE.cnf.xml", "SPDefault.cnf.xml", "global-settings.xml", "jabber-config.xml"):
-                response = await lab.client.request("GET", f"{base}://{PUB}:{port}/{name}", address=ADDRESS)
+                response = await lab.client.request("GET", f"{base}://{PUB}:{port}/{name}", address=ADDRESS, timeout=30)
                 assert response.status == 200
                 bodies[name] = response.body
             for name in ("CSFNOBODY.cnf.xml", "csfalice.cnf.xml", "../etc/passwd", "", "CSFALICE.cnf.xml.sgn"):
-                missing = await lab.client.request("GET", f"{base}://{PUB}:{port}/{name}", address=ADDRESS)
+                missing = await lab.client.request("GET", f"{base}://{PUB}:{port}/{name}", address=ADDRESS, timeout=30)
                 assert missing.status == 404
-            posted = await lab.client.request("POST", f"{base}://{PUB}:{port}/CSFALICE.cnf.xml", address=ADDRESS)
+            posted = await lab.client.request(
+                "POST", f"{base}://{PUB}:{port}/CSFALICE.cnf.xml", address=ADDRESS, timeout=30
+            )
             assert posted.status == 405
         device = DeviceConfig.parse(bodies["CSFALICE.cnf.xml"])
         assert [manager.name for manager in device.call_managers] == [PUB, "ucm-sub.inside.example.com"]
@@ -382,11 +384,11 @@ def test_secure_files_need_the_caller_trusted_by_both_stores(store: str) -> None
 
     async def main(lab: Lab) -> None:
         with pytest.raises(HttpError):
-            await lab.client.request("GET", f"https://{PUB}:6972/CSFALICE.cnf.xml", address=ADDRESS)
+            await lab.client.request("GET", f"https://{PUB}:6972/CSFALICE.cnf.xml", address=ADDRESS, timeout=30)
         assert any("unknown ca" in repr(event).lower().replace("_", " ") for event in lab.happened)
         assert (await lab.get("/cucm-uds/version")).status == 200  # 8443 never asks
         nobody = HttpClient(lab.client.recorder, ssl=client_context(lab.trust))
-        response = await nobody.request("GET", f"https://{PUB}:6972/CSFALICE.cnf.xml", address=ADDRESS)
+        response = await nobody.request("GET", f"https://{PUB}:6972/CSFALICE.cnf.xml", address=ADDRESS, timeout=30)
         assert response.status == 200  # it asks, and goes on without
         await nobody.close()
 
@@ -399,11 +401,15 @@ def test_a_subscriber_serves_uds_but_neither_axl_nor_files() -> None:
         base = "https://ucm-sub.inside.example.com"
         there = "10.0.40.12"
         headers = [("Authorization", basic_authorization(*ALICE))]
-        answer = await client.request("GET", f"{base}:8443{user_target('alice')}", headers=headers, address=there)
+        answer = await client.request(
+            "GET", f"{base}:8443{user_target('alice')}", headers=headers, address=there, timeout=30
+        )
         assert uds.User.parse(answer.body).uri == f"{base}:8443/cucm-uds/user/alice"
-        assert (await client.request("POST", f"{base}:8443/axl/", headers=headers, address=there)).status == 404
+        assert (
+            await client.request("POST", f"{base}:8443/axl/", headers=headers, address=there, timeout=30)
+        ).status == 404
         with pytest.raises(HttpError):
-            await client.request("GET", f"{base}:6972/CSFALICE.cnf.xml", address=there)
+            await client.request("GET", f"{base}:6972/CSFALICE.cnf.xml", address=there, timeout=30)
 
     run(main, name="ucm-sub")
 
@@ -412,7 +418,7 @@ def test_requests_are_correlated_with_user_and_device() -> None:
     async def main(lab: Lab) -> None:
         await lab.get(cluster_user_target(username="alice"))
         await lab.get(user_target("alice", "devices"), *ALICE)
-        await lab.client.request("GET", f"https://{PUB}:6972/CSFALICE.cnf.xml", address=ADDRESS)
+        await lab.client.request("GET", f"https://{PUB}:6972/CSFALICE.cnf.xml", address=ADDRESS, timeout=30)
         found = [entry.keys for entry in lab.entries("http.request")]
         assert found == [("user:alice",), ("user:alice",), ("device:CSFALICE", "user:alice")]
 

@@ -67,7 +67,7 @@ class Lab:
         if user is not None:
             headers.append(("Authorization", basic_authorization(user, password)))
         return await self.client.request(
-            method, f"https://{PUB}:8443{target}", headers=headers, address=ADDRESS, **options
+            method, f"https://{PUB}:8443{target}", headers=headers, address=ADDRESS, timeout=30, **options
         )
 
 

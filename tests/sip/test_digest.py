@@ -11,10 +11,11 @@ from edgesim.sip.digest import DigestCredentials, DigestResult, Nonces, answer, 
 from edgesim.world import Entropy
 
 REALM = "expe.example.com"
+SHIPPED: dict[str, Any] = {"lifetime": 300.0, "uses": 128, "octets": 30}
 
 
 def store(**options: Any) -> Nonces:
-    return Nonces(Entropy(1, "nonces"), **options)
+    return Nonces(Entropy(1, "nonces"), **{**SHIPPED, **options})
 
 
 def answered(
@@ -98,7 +99,7 @@ def test_a_nonce_serves_as_often_as_is_allowed() -> None:
 
 @pytest.mark.parametrize("octets", [16, 30, 60])
 def test_nothing_but_a_nonce_of_ours_is_one(octets: int) -> None:
-    nonces, others = store(octets=octets), Nonces(Entropy(2, "nonces"), octets=octets)
+    nonces, others = store(octets=octets), Nonces(Entropy(2, "nonces"), **{**SHIPPED, "octets": octets})
     nonce = nonces.make(5.0)
     assert len(nonce) == 2 * octets
 
@@ -124,7 +125,7 @@ def test_nothing_but_a_nonce_of_ours_is_one(octets: int) -> None:
 def test_whoever_keeps_the_key_knows_its_nonces_after_a_restart() -> None:
     key = bytes(range(16))
     challenge = store(key=key).challenge(REALM, 0.0)
-    restarted = Nonces(Entropy(7, "nonces"), key=key)
+    restarted = Nonces(Entropy(7, "nonces"), key=key, **SHIPPED)
     assert restarted.check(answered(challenge), 301.0) is DigestResult.STALE
     assert restarted.check(answered(challenge), 10.0) is DigestResult.GRANTED
 

@@ -16,7 +16,6 @@ from edgesim.sip import (
     Request,
     Response,
     SipEndpoint,
-    SipLimits,
     SipTimeout,
     SipTransportError,
 )
@@ -27,6 +26,7 @@ from edgesim.world import Host
 from edgesim.world.sim import SimWorld
 from tests.simrun import host, sim_run
 from tests.sip import samples
+from tests.sip.settings import LIMITS, TIMERS, limited
 from tests.sip.test_framing import phone_register
 
 UCM, PHONE = "10.0.40.11", "10.0.50.10"
@@ -50,7 +50,7 @@ class Lab:
 
     async def open(self, **options: Any) -> None:
         async def ucm() -> None:
-            settings = {"on_request": self.answer, **options}
+            settings = {"limits": LIMITS, "timers": TIMERS, "on_request": self.answer, **options}
             self.ucm = SipEndpoint(self.server, self.journal.recorder(self.server), **settings)
             await self.ucm.listen(UCM, 5060)
             await self.ucm.listen(UCM, 5060, "udp")
@@ -59,6 +59,8 @@ class Lab:
             self.phone = SipEndpoint(
                 self.client,
                 self.journal.recorder(self.client),
+                limits=LIMITS,
+                timers=TIMERS,
                 on_response=lambda response, _: self.stray.append(response),
                 on_lost=lambda connection, error: self.lost.append((connection.transport, error)),
             )
@@ -542,7 +544,7 @@ def test_the_memory_that_peers_may_use_is_bounded() -> None:
         with pytest.raises(SipTransportError):
             await lab.phone.request(lab.ask(), slow, timeout=None)
 
-    lab_run(main, limits=SipLimits(datagram_peers=1, write_buffer=200_000))
+    lab_run(main, limits=limited(datagram_peers=1, write_buffer=200_000))
 
 
 def test_ports_are_taken_from_a_range_in_turn() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from edgesim.sip import Framer, KeepAlive, Request, SipLimits, SipProtocolError, StunData
+from edgesim.sip import Framer, KeepAlive, Request, SipProtocolError, StunData
 from edgesim.sip.remotecc import register_body
 from edgesim.sip.stun import binding
 from tests.sip import samples
+from tests.sip.settings import LIMITS, limited
 
 STUN = bytes(binding(b"transaction!"))
 
@@ -36,7 +37,7 @@ def test_any_segmentation(step: int) -> None:
     one = phone_register()
     two = samples.octets("service_timeout")
     stream = one + STUN + two + b"\r\n\r\n" + one + one
-    framer = Framer()
+    framer = Framer(LIMITS)
     events = consume(framer, stream, step)
     assert framer.buffered == 0
     wanted = [one, STUN, two, one, one]
@@ -47,7 +48,7 @@ def test_any_segmentation(step: int) -> None:
 
 
 def test_pings_and_pongs() -> None:
-    framer = Framer()
+    framer = Framer(LIMITS)
     framer.receive(b"\r\n\r\n\r\n\r\n")
     assert drain(framer) == [KeepAlive.PING, KeepAlive.PING]
     framer.receive(b"\r\n")
@@ -61,7 +62,7 @@ def test_pings_and_pongs() -> None:
 
 
 def test_the_body_is_waited_for_and_the_head_parsed_once() -> None:
-    framer = Framer()
+    framer = Framer(LIMITS)
     data = phone_register()
     framer.receive(data[:-1])
     assert framer.next_event() is None
@@ -106,7 +107,7 @@ HEAD = (
 )
 @pytest.mark.parametrize("step", [1000, 100_000])
 def test_what_breaks_a_stream(data: bytes, reason: str, status: int | None, answerable: bool, step: int) -> None:
-    framer = Framer()
+    framer = Framer(LIMITS)
     with pytest.raises(SipProtocolError, match=reason) as caught:
         consume(framer, data, step)
     assert caught.value.status == status
@@ -119,7 +120,7 @@ def test_what_breaks_a_stream(data: bytes, reason: str, status: int | None, answ
 
 
 def test_messages_before_the_break_are_delivered() -> None:
-    framer = Framer()
+    framer = Framer(LIMITS)
     framer.receive(phone_register() + b"\xff\xff")
     assert isinstance(framer.next_event(), Request)
     with pytest.raises(SipProtocolError):
@@ -127,14 +128,14 @@ def test_messages_before_the_break_are_delivered() -> None:
 
 
 def test_stun_switched_off_is_garbage() -> None:
-    framer = Framer(stun=False)
+    framer = Framer(LIMITS, stun=False)
     framer.receive(STUN)
     with pytest.raises(SipProtocolError, match="not SIP"):
         framer.next_event()
 
 
 def test_limits_are_settings() -> None:
-    framer = Framer(SipLimits(message=2000))
+    framer = Framer(limited(message=2000))
     framer.receive(phone_register())
     with pytest.raises(SipProtocolError) as caught:
         framer.next_event()
@@ -145,7 +146,7 @@ def test_limits_are_settings() -> None:
 def test_a_message_with_a_faulty_start_line_is_passed_over(step: int) -> None:
     faulty = HEAD.replace(b"SIP/2.0\r\nVia", b"SIP/4.0\r\nVia") + b"l: 12\r\n\r\nOPTIONS x\r\n\r"
     faulty = faulty.replace(b"l: 12", b"l: 012")
-    framer, events = Framer(), []
+    framer, events = Framer(LIMITS), []
     stream = phone_register() + faulty + phone_register()
     for start in range(0, len(stream), step):
         framer.receive(stream[start : start + step])

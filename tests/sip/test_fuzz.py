@@ -35,6 +35,7 @@ from edgesim.sip.text import split
 from edgesim.sip.values import delta_seconds, sip_date
 from tests.fuzz import cheap, fuzzed
 from tests.sip import samples
+from tests.sip.settings import LIMITS
 
 HOP = Hop(address="10.0.30.10", port=5060, transport="tcp", zone="Z")
 ALL = [samples.octets(path.stem) for path in sorted(samples.FOLDER.glob("*.sip"))]
@@ -109,7 +110,7 @@ def test_messages(data: bytes) -> None:
 @given(st.lists(damaged(WHOLE), min_size=1, max_size=2), st.sampled_from([1, 7, 50, 300, 1460]))
 def test_streams(inputs: list[bytes], step: int) -> None:
     def run(size: int) -> tuple[list[bytes], str]:
-        framer = Framer()
+        framer = Framer(LIMITS)
         out: list[bytes] = []
         try:
             for start in range(0, len(data), size):
@@ -228,7 +229,7 @@ def test_no_message_takes_long(unit: bytes) -> None:
 
 
 def _framed(data: bytes) -> None:
-    framer = Framer()
+    framer = Framer(LIMITS)
     framer.receive(data)
     while framer.next_event() is not None:
         pass

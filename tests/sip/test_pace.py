@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from edgesim.journal import events
-from edgesim.sip import Connection, Request, SipLimits
+from edgesim.sip import Connection, Request
 from edgesim.sip.errors import SipCongestion
+from tests.sip.settings import limited
 from tests.sip.test_endpoint import UCM, Lab, lab_run
 
 HEAD = (
@@ -78,12 +79,12 @@ def test_whole_messages_and_keep_alives_prolong_a_connection_and_garbage_does_no
         assert (await until_closed(reader))[0] == pytest.approx(18, abs=0.1)
         writer.close()
 
-    lab_run(main, limits=SipLimits(idle=18.0))
+    lab_run(main, limits=limited(idle=18.0))
 
 
 def test_a_connection_that_this_side_opened_may_be_silent() -> None:
     async def main(lab: Lab) -> None:
-        lab.phone.limits = SipLimits(idle=18.0)
+        lab.phone.limits = limited(idle=18.0)
         connection = await lab.phone.connect(UCM, 5060)
         await asyncio.sleep(100)
         assert connection.open
@@ -111,7 +112,7 @@ def test_a_peer_that_does_not_read_is_not_read_either_and_is_dropped() -> None:
         assert (await lab.phone.request(lab.ask(), good)).status == 200
         writer.transport.abort()
 
-    lab_run(main, limits=SipLimits(congested=50_000))
+    lab_run(main, limits=limited(congested=50_000))
 
 
 def test_a_burst_on_one_connection_leaves_others_their_turn() -> None:
@@ -154,7 +155,7 @@ def test_a_stream_with_too_much_unfinished_work_waits() -> None:
         release.set()
         assert [(await each).status for each in asked] == [200] * 21
 
-    lab_run(main, limits=SipLimits(tasks=4), on_request=work)
+    lab_run(main, limits=limited(tasks=4), on_request=work)
 
 
 def test_beyond_all_work_that_can_be_under_way_a_request_is_refused() -> None:
@@ -169,7 +170,7 @@ def test_beyond_all_work_that_can_be_under_way_a_request_is_refused() -> None:
             asked.append(asyncio.ensure_future(lab.phone.request(lab.ask("OPTIONS"), connection)))
         assert sorted([(await each).status for each in asked]) == [200, 200, 200, 503]
 
-    lab_run(main, limits=SipLimits(all_tasks=3), on_request=work)
+    lab_run(main, limits=limited(all_tasks=3), on_request=work)
 
 
 def test_transactions_that_are_answered_make_room_for_new_ones() -> None:
@@ -180,7 +181,7 @@ def test_transactions_that_are_answered_make_room_for_new_ones() -> None:
         assert len(lab.ucm.transactions.servers) <= 10
         await asyncio.sleep(40)
 
-    lab_run(main, limits=SipLimits(transactions=10))
+    lab_run(main, limits=limited(transactions=10))
 
 
 def test_without_an_answered_one_a_new_request_is_refused() -> None:
@@ -194,7 +195,7 @@ def test_without_an_answered_one_a_new_request_is_refused() -> None:
             way.send(request.response(200, to_tag="1"))
         assert sorted([(await each).status for each in asked]) == [200, 200, 200, 503, 503]
 
-    lab_run(main, limits=SipLimits(transactions=3), on_request=lambda *each: waiting.append(each))
+    lab_run(main, limits=limited(transactions=3), on_request=lambda *each: waiting.append(each))
 
 
 def test_a_connection_that_many_share_refuses_what_is_too_much_and_stays() -> None:
@@ -222,4 +223,4 @@ def test_a_connection_that_many_share_refuses_what_is_too_much_and_stays() -> No
         assert not follower.pace.held
         assert len(lab.seen) == 400 - refused
 
-    lab_run(main, limits=SipLimits(write_buffer=500_000))
+    lab_run(main, limits=limited(write_buffer=500_000))

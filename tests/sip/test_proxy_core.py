@@ -16,7 +16,7 @@ import pytest
 
 from edgesim.deployment.defaults import Defaults
 from edgesim.journal import Journal
-from edgesim.sip import Connection, Request, Response, SipEndpoint, SipLimits
+from edgesim.sip import Connection, Request, Response, SipEndpoint
 from edgesim.sip.admission import ProxyRefusal
 from edgesim.sip.answering import Answers
 from edgesim.sip.proxy import Hop
@@ -24,11 +24,12 @@ from edgesim.sip.proxy_core import Later, ProxyCore, best_of
 from edgesim.sip.proxy_state import Branch, ResponseContext
 from edgesim.sip.rewriting import Rewriter
 from edgesim.sip.transaction import ack_for, cancel_for
-from edgesim.sip.transaction_events import Timers
 from edgesim.world.sim import SimWorld
 from tests.simrun import host, sim_run
+from tests.sip.settings import LIMITS, TIMERS
 
 CALLER, PROXY, ONE, TWO = "10.0.50.10", "10.0.20.10", "10.0.40.11", "10.0.40.12"
+BOUNDS = {"lost_status": 503, "lifetime": 180.0, "window": 32, "message_limits": LIMITS}
 INGRESS = Hop(address=PROXY, port=5060, transport="tcp", zone="Outside", hop_count=15)
 EGRESS = replace(INGRESS, zone="UC Traversal")
 
@@ -88,14 +89,13 @@ class Lab:
         ]
 
         async def proxy() -> None:
-            limits = SipLimits()
             self.endpoint = SipEndpoint(
-                machines[1], journal.recorder(machines[1]), stateful="INVITE", limits=limits, timers=Timers()
+                machines[1], journal.recorder(machines[1]), stateful="INVITE", limits=LIMITS, timers=TIMERS
             )
             tags = iter(range(10_000))
             answers = Answers("proxy", lambda: f"p{next(tags)}")
             entropy = machines[1].entropy("core")
-            self.core = ProxyCore(entropy, (INGRESS.sent_by,), self, answers, **self.options)
+            self.core = ProxyCore(entropy, (INGRESS.sent_by,), self, answers, **{**BOUNDS, **self.options})
             self.core.serve(self.endpoint)
             self.endpoint.on_lost = lambda connection, _: self.core.lost(connection)
             await self.endpoint.listen(PROXY, 5060)
@@ -103,7 +103,9 @@ class Lab:
         for party, machine, address in ((self.one, machines[2], ONE), (self.two, machines[3], TWO)):
 
             async def listen(party: Party = party, machine: Any = machine, address: str = address) -> None:
-                party.endpoint = SipEndpoint(machine, journal.recorder(machine), stateful=False)
+                party.endpoint = SipEndpoint(
+                    machine, journal.recorder(machine), limits=LIMITS, timers=TIMERS, stateful=False
+                )
                 party.endpoint.on_request = party.endpoint.on_response = party.heard
                 await party.endpoint.listen(address, 5060)
 
@@ -119,7 +121,9 @@ class Lab:
 
         async def call() -> None:
             caller = self.caller
-            caller.endpoint = SipEndpoint(machines[0], journal.recorder(machines[0]), stateful=False)
+            caller.endpoint = SipEndpoint(
+                machines[0], journal.recorder(machines[0]), limits=LIMITS, timers=TIMERS, stateful=False
+            )
             caller.endpoint.on_request = caller.endpoint.on_response = caller.heard
             caller.connection = await caller.endpoint.connect(PROXY, 5060)
 

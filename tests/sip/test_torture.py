@@ -6,6 +6,7 @@ import pytest
 
 from edgesim.sip import Framer, Request, Response, SipProtocolError, parse_message
 from edgesim.sip.admission import check_uri
+from tests.sip.settings import LIMITS
 from tests.sip.torture import MESSAGES, Torture
 
 EVERY = pytest.mark.parametrize("torture", MESSAGES, ids=[each.name for each in MESSAGES])
@@ -55,7 +56,7 @@ def test_as_a_datagram(torture: Torture) -> None:
 def test_on_a_stream(torture: Torture, step: int) -> None:
     good = BY_NAME["semiuri"].octets
     stream = good + torture.octets + (b"" if torture.name in ("dblreq", "inv2543") else good)
-    framer, whole, faults = Framer(), [], 0
+    framer, whole, faults = Framer(LIMITS), [], 0
     for start in range(0, len(stream), step):
         framer.receive(stream[start : start + step])
         while True:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from edgesim.sip import Request, Response, Timers
+from edgesim.sip import Request, Response
 from edgesim.sip.matching import Transactions
 from edgesim.sip.transaction import ClientTransaction, ServerTransaction
 from edgesim.sip.transaction_events import Deliver, Output, Send, State, TimedOut, TransportFailed
+from tests.sip.settings import TIMERS
 
 
 def ask(method: str, branch: str = "z9hG4bK1", cseq: int = 1) -> Request:
@@ -51,7 +54,7 @@ def answered(
 
 
 def start(method: str, *, reliable: bool) -> tuple[Transactions, ClientTransaction]:
-    transactions = Transactions()
+    transactions = Transactions(TIMERS)
     transaction, outputs = transactions.request(ask(method), 0.0, reliable=reliable)
     assert len(sends(outputs)) == 1
     return transactions, transaction
@@ -143,7 +146,7 @@ def test_invite_accepted_delivers_every_2xx() -> None:
 
 @pytest.mark.parametrize("reliable", [True, False])
 def test_server_absorbs_and_repeats(reliable: bool) -> None:
-    transactions = Transactions()
+    transactions = Transactions(TIMERS)
     request = ask("REGISTER")
     transaction, outputs = transactions.incoming(request, 0.0, reliable=reliable)
     assert isinstance(transaction, ServerTransaction)
@@ -171,7 +174,7 @@ def test_server_absorbs_and_repeats(reliable: bool) -> None:
 
 
 def test_server_repeats_a_refusal_until_the_ack() -> None:
-    transactions = Transactions()
+    transactions = Transactions(TIMERS)
     invite = ask("INVITE")
     transactions.incoming(invite, 0.0, reliable=False)
     transactions.respond(invite.response(486, to_tag="5"), 0.0)
@@ -186,7 +189,7 @@ def test_server_repeats_a_refusal_until_the_ack() -> None:
 
 
 def test_server_gives_up_without_an_ack() -> None:
-    transactions = Transactions()
+    transactions = Transactions(TIMERS)
     invite = ask("INVITE")
     transactions.incoming(invite, 0.0, reliable=True)
     transactions.respond(invite.response(486, to_tag="5"), 0.0)
@@ -195,20 +198,20 @@ def test_server_gives_up_without_an_ack() -> None:
 
 
 def test_ack_to_a_2xx_is_the_users() -> None:
-    transactions = Transactions()
+    transactions = Transactions(TIMERS)
     ack = ask("ACK", branch="z9hG4bKother")
     assert transactions.incoming(ack, 0.0, reliable=True) == (None, [Deliver(ack)])
 
 
 def test_cancel_finds_its_invite() -> None:
-    transactions = Transactions()
+    transactions = Transactions(TIMERS)
     transaction, _ = transactions.incoming(ask("INVITE"), 0.0, reliable=True)
     assert transactions.cancelled(ask("CANCEL")) is transaction
     assert transactions.cancelled(ask("CANCEL", branch="z9hG4bK2")) is None
 
 
 def test_old_branches_are_matched_by_more_than_the_branch() -> None:
-    transactions = Transactions()
+    transactions = Transactions(TIMERS)
     first, second = ask("OPTIONS", branch="1"), ask("OPTIONS", branch="1", cseq=2)
     assert transactions.incoming(first, 0.0, reliable=False)[1] == [Deliver(first)]
     assert transactions.incoming(second, 0.0, reliable=False)[1] == [Deliver(second)]
@@ -226,13 +229,13 @@ def test_transport_failure_and_reused_branch() -> None:
 
 
 def test_timers_are_parameters() -> None:
-    transactions = Transactions(Timers(t1=0.1, t2=0.2))
+    transactions = Transactions(replace(TIMERS, t1=0.1, t2=0.2))
     transactions.request(ask("REGISTER"), 0.0, reliable=False)
     assert times_of_sending(transactions, 0.75) == pytest.approx([0.1, 0.3, 0.5, 0.7])
 
 
 def test_finished_transactions_leave_no_deadlines_behind() -> None:
-    transactions = Transactions()
+    transactions = Transactions(TIMERS)
     for number in range(1000):
         transaction, _ = transactions.request(ask("REGISTER", branch=f"z9hG4bK{number}"), float(number), reliable=True)
         answered(transactions, transaction.request.response(200), float(number))
@@ -253,7 +256,7 @@ def test_a_branch_that_tells_nothing_apart_joins_nothing(branch: str, other: dic
         }
         return Request.build("OPTIONS", "sip:c@d", (headers | changed).items())
 
-    transactions = Transactions()
+    transactions = Transactions(TIMERS)
     first, second = options(), options(**other)
     assert delivers(transactions.incoming(first, 0.0, reliable=False)[1]) == [first]
     assert delivers(transactions.incoming(second, 0.1, reliable=False)[1]) == [second]

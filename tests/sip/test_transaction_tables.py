@@ -22,6 +22,7 @@ from edgesim.sip.transaction_events import (
     TransportFailed,
     Trying,
 )
+from tests.sip import settings
 from tests.sip.test_transaction import ask
 
 NOTHING = ""
@@ -154,7 +155,7 @@ def begin(machine: str, *, reliable: bool, timers: Timers | None = None) -> Tran
     kind, side = machine.split()
     make = ClientTransaction if side == "client" else ServerTransaction
     request = ask("INVITE" if kind == "INVITE" else "OPTIONS")
-    transaction = make(("key",), request, reliable=reliable, timers=timers or Timers())
+    transaction = make(("key",), request, reliable=reliable, timers=timers or settings.TIMERS)
     transaction.start(0.0)
     return transaction
 

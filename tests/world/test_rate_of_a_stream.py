@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from dataclasses import replace
 
 from edgesim.world.pace import Pace, PaceLimits
 from edgesim.world.sim import SimWorld
@@ -27,6 +28,9 @@ class Wire(asyncio.Transport):
         pass
 
 
+LIMITS = PaceLimits(congested=1 << 18, message_time=30.0, unread_time=30.0)
+
+
 def pace_of(limits: PaceLimits) -> tuple[Pace, Wire]:
     loop = asyncio.get_running_loop()
     pace = Pace(limits, loop, contextvars.copy_context(), go_on=lambda: None, end=lambda _: None)
@@ -37,7 +41,7 @@ def pace_of(limits: PaceLimits) -> tuple[Pace, Wire]:
 
 def test_a_burst_is_read_at_once_and_more_at_the_rate() -> None:
     async def story(_: SimWorld) -> None:
-        pace, wire = pace_of(PaceLimits(rate=1_000, burst=5_000, each=100))
+        pace, wire = pace_of(replace(LIMITS, rate=1_000, burst=5_000, each=100))
         pace.spend(4_000)
         pace.spend(0, 10)
         assert wire.reads and not pace.held
@@ -66,7 +70,7 @@ def test_who_has_waited_for_its_rate_goes_on_whatever_the_clock_rounds() -> None
                 taken.append(loop.time())  # noqa: B023 - called within this turn
                 pace.spend(0)  # noqa: B023
 
-            limits = PaceLimits(rate=65_536.0, burst=65_536)
+            limits = replace(LIMITS, rate=65_536.0, burst=65_536)
             pace = Pace(limits, loop, contextvars.copy_context(), go_on=go_on, end=lambda _: None)
             pace.start(Wire())
             pace.spend(octets)
@@ -79,7 +83,7 @@ def test_who_has_waited_for_its_rate_goes_on_whatever_the_clock_rounds() -> None
 
 def test_without_a_rate_nothing_waits() -> None:
     async def story(_: SimWorld) -> None:
-        pace, wire = pace_of(PaceLimits())
+        pace, wire = pace_of(LIMITS)
         pace.spend(1 << 30, 1 << 20)
         assert wire.reads and not pace.held
 
@@ -88,7 +92,7 @@ def test_without_a_rate_nothing_waits() -> None:
 
 def test_a_stream_that_ends_while_it_waits_leaves_nothing_behind() -> None:
     async def story(_: SimWorld) -> None:
-        pace, _ = pace_of(PaceLimits(rate=1, burst=1))
+        pace, _ = pace_of(replace(LIMITS, rate=1, burst=1))
         pace.spend(1_000)
         pace.stop()
         assert not pace.held and pace._waits is None

@@ -23,7 +23,7 @@ class End:
         self.heard: list[XcpEvent] = []
         self.answer: Callable[[XcpEvent], None] = lambda _: None
         recorder = journal.recorder(made)  # type: ignore[arg-type]  # a host
-        self.connection = XcpConnection(link, recorder=recorder, on_event=self._on_event)
+        self.connection = XcpConnection(link, recorder=recorder, on_event=self._on_event, keepalive=30, patience=10)
 
     def _on_event(self, _: XcpConnection, event: XcpEvent) -> None:
         self.heard.append(event)

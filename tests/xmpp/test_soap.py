@@ -35,13 +35,13 @@ CONFIG = (
 
 
 def test_requests_are_those_of_public_clients_to_the_octet() -> None:
-    assert soap.login_request("joe", "secret") == LOGIN
+    assert soap.login_request("joe", "secret", client_type="CUPC") == LOGIN
     assert soap.get_all_config_request("K") == ENVELOPE.format(CONFIG).encode()
     assert soap.get_onetime_password_request("K") == ENVELOPE.format("<get-onetime-password/>").encode()
 
 
 def test_requests_are_read() -> None:
-    assert soap.parse_request(LOGIN) == soap.Login(username="joe", password="secret")
+    assert soap.parse_request(LOGIN) == soap.Login(username="joe", password="secret", client_type="CUPC")
     assert soap.parse_request(soap.get_all_config_request("K")) == soap.GetAllConfig(session_key="K")
     assert soap.parse_request(soap.get_onetime_password_request("K")) == soap.GetOnetimePassword(session_key="K")
 
@@ -51,7 +51,9 @@ def test_responses_are_read() -> None:
     assert soap.parse_response(soap.password_response("P")) == soap.OnetimePassword(password="P")
     answer = soap.parse_response(soap.config_response({"Presence.Domain": "example.com"}, {"a": "b"}))
     assert answer == soap.AllConfig(system={"Presence.Domain": "example.com"}, user={"a": "b"})
-    assert soap.parse_response(soap.failure_response("login", -1, "x & y")) == soap.Failure(text="x & y", code="-1")
+    assert soap.parse_response(soap.failure_response("login", -1, "x & y", element="failure")) == soap.Failure(
+        text="x & y", code="-1"
+    )
     assert soap.parse_response(soap.fault("why")) == soap.Failure(text="why", code="env:Sender")
     other = soap.failure_response("login", 1, "x", element="other")
     assert soap.parse_response(other) == soap.Failure(text="no success in the answer")
@@ -85,7 +87,8 @@ text = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), mi
 @fuzzed
 @given(user=text, password=text)
 def test_what_is_written_is_read_back(user: str, password: str) -> None:
-    assert soap.parse_request(soap.login_request(user, password)) == soap.Login(username=user, password=password)
+    written = soap.login_request(user, password, client_type="CUPC")
+    assert soap.parse_request(written) == soap.Login(username=user, password=password, client_type="CUPC")
 
 
 @fuzzed

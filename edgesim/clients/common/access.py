@@ -105,6 +105,10 @@ class Access(ABC):
             return response
         raise last or StageFailed("no Expressway-E is known")
 
+    def edge_cookie(self, host: str) -> cookie.Cookie:
+        """Return the edge's cookie for a host. Raises `EdgeCookieUnusable` without one whose expiry is known."""
+        return self.cookies.edge_cookie(host, self.node.defaults.edge.cookie_name)
+
     async def control(self, resource: str, host: str, port: int) -> Response:
         """GET a control resource of one Expressway-E, with the user's credentials. Raises `StageFailed`."""
         assert self.edge is not None

@@ -19,9 +19,6 @@ from edgesim.http import Response
 from edgesim.node import Node
 from edgesim.pki.policy import is_address
 
-CONFIGURATION_PORT = 6972
-"""HTTPS port of configuration files on Unified CM 11 and later."""
-
 
 class EdgeSignIn:
     """A sign-in to the edge of a domain. ``resource`` is what follows the domain in the URL of a client's request."""
@@ -106,7 +103,7 @@ class EdgeSignIn:
             raise StageFailed(f"get_edge_config: {response.status} {response.phrase} {realm}".rstrip())
         try:
             edge = self.access.edge
-            self.access.cookies.edge_cookie(host if edge is None else edge.cookie_host(host))
+            self.access.edge_cookie(host if edge is None else edge.cookie_host(host))
             return edge_config.parse(response.body)
         except cookie.EdgeCookieUnusable as error:
             raise StageFailed(f"{error} {cookie.EDGE_CONFIG_FAILED}") from error
@@ -119,7 +116,7 @@ class EdgeSignIn:
         if edge is None or not edge.hosts:
             return None
         try:
-            return self.access.cookies.edge_cookie(edge.cookie_host(edge.hosts[0][0])).expires
+            return self.access.edge_cookie(edge.cookie_host(edge.hosts[0][0])).expires
         except cookie.EdgeCookieUnusable:
             return None
 
@@ -144,11 +141,12 @@ async def keep_signed_in(
 
 
 async def fetch_file(access: Access, hosts: Sequence[str], name: str) -> Response:
-    """GET a file of the first server that gives it. Raises `StageFailed`."""
+    """GET a file of the first server that gives it, by HTTPS. Raises `StageFailed`."""
     reasons: list[str] = []
+    port = access.node.defaults.ports.configuration_https
     for host in dict.fromkeys(hosts):
         try:
-            response = await access.get(f"https://{host}:{CONFIGURATION_PORT}/{name}")
+            response = await access.get(f"https://{host}:{port}/{name}")
             if response.status == 200:
                 return response
             raise StageFailed(f"{response.status} {response.phrase}")

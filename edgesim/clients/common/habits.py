@@ -38,9 +38,9 @@ class Habits:
     when it has registered; ``standby_s`` is how often it shows its standby node that it lives, None for never.
     """
 
-    delta: int = 5
-    asked_expires: int = 3600
-    least_refresh: int = 60
+    delta: int
+    asked_expires: int
+    least_refresh: int
     adaptive: bool = False
     graceful: bool = False
     take_over: bool = True

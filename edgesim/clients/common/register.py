@@ -52,7 +52,7 @@ class Registrant:
     body: bytes
     traits: tuple[str, ...] = ()
     mra: bool = False
-    reg_id: str = "1"
+    reg_id: str = ""
 
 
 class Identifiers:

@@ -33,12 +33,12 @@ from edgesim.clients.common.register import (
 )
 from edgesim.node import Node
 from edgesim.sip import Connection, Response, SipEndpoint, SipError, SipTimeout
+from edgesim.sip.settings import limits_of, timers_of
 
 ATTEMPTS = 3
 """How many REGISTERs one registration may take: the first, the answer to a challenge, the answer to a stale nonce."""
 DETOURS = 5
 """How many redirections and longer intervals are followed."""
-TAKEN = "Registration is active for another client"
 
 
 class Redirected(Exception):
@@ -71,7 +71,14 @@ class Registering:
         self._user, self._password = user, password
         self._tls = tls
         self._entropy = node.host.entropy(f"phone of {user}")
-        self._endpoint = SipEndpoint(node.host, node.journal, name="phone", on_lost=on_lost)
+        self._endpoint = SipEndpoint(
+            node.host,
+            node.journal,
+            limits=limits_of(node.defaults.sip),
+            timers=timers_of(node.defaults.sip),
+            name="phone",
+            on_lost=on_lost,
+        )
         self._connection: Connection | None = None
         self._identifiers: Identifiers | None = None
         self._dialogue: Dialogue | None = None
@@ -138,6 +145,7 @@ class Registering:
                 ssl=self._tls if path.transport == "tls" else None,
                 server_hostname=name if path.transport == "tls" else None,
                 connect_timeout=self.node.defaults.client.connect_timeout_s,
+                handshake_timeout=self.node.defaults.sip.tls_handshake_timeout_s,
             )
         except ssl.SSLCertVerificationError as error:
             raise Unregistered(f"certificate: {error.verify_message}", Reaction.NEXT_PATH) from error
@@ -169,7 +177,8 @@ class Registering:
         try:
             await self._exchange(replace(who, instance=PROBE), self.habits.asked_expires)
         except Unregistered as error:
-            if TAKEN not in str(error) or not self.habits.take_over:
+            taken = self.node.defaults.unified_cm.warnings[0]
+            if taken not in str(error) or not self.habits.take_over:
                 raise
         dialogue.alarm = FORCED
 

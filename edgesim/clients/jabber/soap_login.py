@@ -11,8 +11,6 @@ from edgesim.clients.common.access import CERTIFICATE_ERROR, Access
 from edgesim.clients.common.stages import StageFailed
 from edgesim.xmpp import soap
 
-IM_PORT = 8443
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoapSession:
@@ -64,10 +62,9 @@ class SoapClient:
         headers = [("Content-Type", soap.CONTENT_TYPE)]
         if action is not None:
             headers.append(("SOAPAction", action))
+        url = f"https://{server}:{self._access.node.defaults.ports.soap}{self._path}"
         try:
-            response = await self._access.request(
-                "POST", f"https://{server}:{IM_PORT}{self._path}", headers=headers, body=body
-            )
+            response = await self._access.request("POST", url, headers=headers, body=body)
         except StageFailed as error:
             name = "LERR_CUP_CERT <11>" if str(error).startswith(CERTIFICATE_ERROR) else "LERR_CUP_UNREACHABLE <9>"
             raise StageFailed(f"{name}: {error}") from error

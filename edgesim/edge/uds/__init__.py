@@ -13,7 +13,7 @@ Hosts in URIs may be bare host names, and absolute and bare ones are mixed in on
 from __future__ import annotations
 
 from edgesim.edge.uds.cluster import ClusterUser, Failure, HomeCluster, Servers, Version
-from edgesim.edge.uds.common import CONTENT_TYPE, DECLARATION, LINKS, REALM, ROOT, UdsError
+from edgesim.edge.uds.common import CONTENT_TYPE, DECLARATION, LINKS, ROOT, UdsError
 from edgesim.edge.uds.device import Device, Devices, Extensions
 from edgesim.edge.uds.directory import Person, Users
 from edgesim.edge.uds.targets import cluster_user_target, user_target
@@ -23,7 +23,6 @@ __all__ = [
     "CONTENT_TYPE",
     "DECLARATION",
     "LINKS",
-    "REALM",
     "ROOT",
     "ClusterUser",
     "Device",

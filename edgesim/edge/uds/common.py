@@ -8,7 +8,6 @@ from edgesim.edge.markup import XmlLimits, local, read
 
 DECLARATION = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
 CONTENT_TYPE = "application/xml"
-REALM = "Cisco Web Services Realm"
 ROOT = "/cucm-uds"
 LINKS = ("devices", "credentials", "extensions", "subscribedServices", "speedDials")
 """Resources below ``user/{id}`` that the user document links, in captured order."""

@@ -48,6 +48,7 @@ class Credentials:
         self._clock = node.host.clock
         self._tokens = node.host.entropy("edge cookies")
         self._form = edge.cookie_form
+        self._name = edge.cookie_name
         self._http_only = edge.cookie_http_only
         self._refresh = edge.cookie_lifetime_min * 60
         self._cleanup = edge.cookie_cleanup_min * 60
@@ -118,7 +119,8 @@ class Credentials:
         value = cookie.new_value(self._tokens, self._form)
         expires = float(int(self._clock.time()) + self._refresh)
         self._add(Issued(value=value, user=user, expires=expires))
-        return cookie.set_cookie(cookie.edge_cookie(value, expires=expires, domain=domain, http_only=self._http_only))
+        made = cookie.edge_cookie(value, name=self._name, expires=expires, domain=domain, http_only=self._http_only)
+        return cookie.set_cookie(made)
 
     def owner(self, value: str) -> tuple[str | None, str]:
         """Return the user of a cookie, or None with the reason: ``expired`` or ``unknown``."""

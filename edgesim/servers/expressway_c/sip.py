@@ -32,7 +32,6 @@ from edgesim.sip.admission import ProxyRefusal
 from edgesim.sip.answering import Answers
 from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint
-from edgesim.sip.framing import SipLimits
 from edgesim.sip.message import Request, Response
 from edgesim.sip.proxy import (
     ADAPTIVE,
@@ -48,8 +47,8 @@ from edgesim.sip.proxy import (
 from edgesim.sip.proxy_core import CALLS, DIALOG_FORMING, Later, ProxyCore
 from edgesim.sip.proxy_state import Branch, ResponseContext
 from edgesim.sip.rewriting import Rewriter, as_received
+from edgesim.sip.settings import limits_of, timers_of
 from edgesim.sip.text import same_host, same_user, split
-from edgesim.sip.transaction_events import Timers
 from edgesim.sip.transports import TransportName
 from edgesim.sip.values import Via, delta_seconds
 
@@ -112,13 +111,7 @@ class SipSide:
         self._own_answers = Answers(self.agent, lambda: tags.token_hex(8), sessions=sip.session_of_answers)
         self._adds_adaptive = sip.ar_sk_inserted_by == "expressway_c"
         self._path = node.deployment.mra.sip_path_headers
-        limits = SipLimits(
-            message=sip.max_message_bytes,
-            message_time=sip.message_s,
-            unread_time=sip.unread_s,
-            idle=sip.client_unproved_idle_s,
-            transactions=CALLS,
-        )
+        limits = replace(limits_of(sip), idle=sip.client_unproved_idle_s, transactions=CALLS)
         self._endpoint = SipEndpoint(
             node.host,
             node.journal,
@@ -129,7 +122,7 @@ class SipSide:
             stun=node.deployment.mra.stun_keepalive,
             stateful="INVITE",
             limits=limits,
-            timers=Timers(t1=sip.t1_s, t2=sip.t2_s, t4=sip.t4_s),
+            timers=timers_of(sip),
             name="sip",
         )
         self.zone = TraversalClient(node, self._endpoint, self.agent, self._usage, lambda: None, product.retries)
@@ -146,6 +139,7 @@ class SipSide:
             tags_calls=sip.tags_calls,
             lifetime=sip.timer_c_s,
             message_limits=limits,
+            window=sip.client_window,
         )
         self._core.serve(self._endpoint)
         self._service = ServiceServer(node, release, product.credentials.ha1)

@@ -10,6 +10,7 @@ Service Connect" (Cisco 212475); RFC 3261, section 16.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -33,14 +34,14 @@ from edgesim.sip.connection import Connection
 from edgesim.sip.digest import KEY_OCTETS, DigestCredentials, DigestResult, Nonces
 from edgesim.sip.endpoint import SipEndpoint
 from edgesim.sip.errors import SipError
-from edgesim.sip.framing import SipLimits, fits
+from edgesim.sip.framing import fits
 from edgesim.sip.message import Request, Response
 from edgesim.sip.proxy import CALL_ID, Hop, announces_adaptive, pop_route
 from edgesim.sip.proxy_core import CALLS, DIALOG_FORMING, Later, ProxyCore
 from edgesim.sip.proxy_state import Branch, ResponseContext
 from edgesim.sip.rewriting import Rewriter, as_received
+from edgesim.sip.settings import limits_of, timers_of
 from edgesim.sip.text import same_host
-from edgesim.sip.transaction_events import Timers
 from edgesim.sip.values import delta_seconds
 from edgesim.world import WorldEvent
 from edgesim.world.api import Incarnation
@@ -140,10 +141,8 @@ class SipSide:
         )
         self._digests = DigestCache(sip)
         self._service = ServiceClient(node, self._side, self.agent)
-        limits = SipLimits(
-            message=sip.max_message_bytes,
-            message_time=sip.message_s,
-            unread_time=sip.unread_s,
+        limits = replace(
+            limits_of(sip),
             idle=sip.client_unproved_idle_s,
             rate=sip.client_octets_per_s,
             rate_burst=sip.client_octets_burst,
@@ -177,7 +176,7 @@ class SipSide:
             stun=node.deployment.mra.stun_keepalive,
             stateful="INVITE",
             limits=limits,
-            timers=Timers(t1=sip.t1_s, t2=sip.t2_s, t4=sip.t4_s),
+            timers=timers_of(sip),
             name="sip",
         )
         self._core.serve(self._endpoint)

@@ -20,20 +20,22 @@ from edgesim.sip.proxy import MAGIC, Hop
 
 AUTHENTICATOR = "<sip:127.0.0.1:22210;transport=tcp;vcs-cate;lr>"
 """The Route to C's own authentication process."""
-OWN_PORTS = (25000, 29999)
-"""The range from which E's authentication process connects to E's proxy."""
 
 
 class ServiceClient:
-    """Makes the SERVICE requests of one E. ``side`` is E's side towards a C."""
+    """Makes the SERVICE requests of one E. ``side`` is E's side towards a C.
+
+    E's own authentication process connects to E's proxy from a source port of SIP.
+    """
 
     def __init__(self, node: Node, side: Callable[[TraversalLink], Hop], agent: str) -> None:
         self._node = node
         self._side = side
         self._agent = agent
+        ports = node.defaults.ports
         self._entropy = node.host.entropy("SERVICE")
         self._sequence = self._entropy.randrange(1, 5000)
-        self._port = self._entropy.randint(*OWN_PORTS)
+        self._port = self._entropy.randint(ports.sip_source_first, ports.sip_source_last)
         self._identity = node.identities["server"]
         self._certificate = self._identity.pem()
 

@@ -68,7 +68,10 @@ class TraversalServer:
         self._texts = node.defaults.links
         entropy = node.host.entropy("traversal zone nonces")
         key = node.host.disk.setdefault("zone nonce key", entropy.randbytes(KEY_OCTETS))
-        self._nonces = Nonces(entropy, key=key, octets=node.defaults.sip.nonce_octets)
+        sip = node.defaults.sip
+        self._nonces = Nonces(
+            entropy, key=key, lifetime=sip.nonce_lifetime_s, uses=sip.nonce_uses, octets=sip.nonce_octets
+        )
         password = self.settings.server_password
         self._realm = node.defaults.sip.zone_realm.format(fqdn=node.fqdn, zone=self.settings.name)
         self._ha1 = secret_hash(self.settings.user, self._realm, password)

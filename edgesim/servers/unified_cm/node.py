@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cryptography import x509
 
@@ -27,12 +28,11 @@ from edgesim.servers.unified_cm.tomcat import Tomcat
 from edgesim.servers.unified_cm.uds import Settings, Uds
 from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint
-from edgesim.sip.framing import SipLimits
 from edgesim.sip.message import Request as SipRequest
 from edgesim.sip.reasons import REASONS
+from edgesim.sip.settings import limits_of, timers_of
 from edgesim.sip.stun import StunMessage, respond
 from edgesim.sip.text import same_host
-from edgesim.sip.transaction_events import Timers
 
 TOMCAT, CALLMANAGER = "tomcat", "callmanager"
 TOMCAT_TRUST, CALLMANAGER_TRUST = "tomcat-trust", "callmanager-trust"
@@ -299,15 +299,15 @@ class UnifiedCm:
         return LineService(node.host, node.journal, self.database, policy, settings, legs)
 
     def _sip(self) -> SipEndpoint:
-        timers, own = self.node.defaults.sip, self.node.defaults.unified_cm
+        sip, own = self.node.defaults.sip, self.node.defaults.unified_cm
         return SipEndpoint(
             self.node.host,
             self.node.journal,
             on_request=self._on_request,
             on_connection=self._on_connection,
             on_stun=self._on_stun,
-            limits=SipLimits(message_time=timers.message_s, unread_time=timers.unread_s, idle=own.first_message_s),
-            timers=Timers(t1=timers.t1_s, t2=timers.t2_s, t4=timers.t4_s),
+            limits=replace(limits_of(sip), idle=own.first_message_s),
+            timers=timers_of(sip),
             name="CallManager",
         )
 

@@ -13,7 +13,7 @@ Guide for Cisco Unified Communications Manager 12.5(1)", chapter "Configure Cisc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
 from typing import Literal, Protocol
@@ -60,29 +60,27 @@ class Policy:
     ``removes_everything``: whether ``Contact: *`` is carried out; ``lists``: which bindings a query is told.
     """
 
-    keepalive_interval: int = 120
-    dual_mode_interval: int = 3600
-    grace: float = 0.0
-    alarms: Mapping[Cause, str] = field(default_factory=dict)
-    graceful_over_edge: bool = False
-    find_by_line: Literal["edge user", "anybody", "nobody"] = "edge user"
-    authorizes: bool = True
-    removes_everything: bool = False
-    lists: Literal["own", "line"] = "own"
+    keepalive_interval: int
+    dual_mode_interval: int
+    grace: float
+    alarms: Mapping[Cause, str]
+    graceful_over_edge: bool
+    find_by_line: Literal["edge user", "anybody", "nobody"]
+    authorizes: bool
+    removes_everything: bool
+    lists: Literal["own", "line"]
+    unknown_device: Refusal
+    unknown_line: Refusal
+    wrong_transport: Refusal
+    unauthorized: Refusal
+    several_contacts: Refusal
+    everything: Refusal
+    taken: Refusal
+    oauth_mismatch: Refusal
+    name_mismatch: Refusal
+    trunk_conflict: Refusal
     trunks: tuple[str, ...] = ()
-    unknown_device: Refusal = Refusal(status=404, reason="Not Found")
-    unknown_line: Refusal = Refusal(status=404, reason="Not Found")
-    wrong_transport: Refusal = Refusal(status=403, reason="Forbidden")
     out_of_order: Refusal = Refusal(status=500, reason="Server Internal Error")
-    unauthorized: Refusal = Refusal(status=403, reason="Forbidden")
-    several_contacts: Refusal = Refusal(status=400, reason="Bad Request")
-    everything: Refusal = Refusal(status=400, reason="Bad Request")
-    taken: Refusal = Refusal(status=403, reason="Forbidden", warning="Registration is active for another client")
-    oauth_mismatch: Refusal = Refusal(
-        status=403, reason="Forbidden", warning="SIP OAuth Registration port Mismatch", retry_after=35
-    )
-    name_mismatch: Refusal = Refusal(status=403, reason="Forbidden", warning="TLS authentication failure", close=True)
-    trunk_conflict: Refusal = Refusal(status=405, reason="Method Not Allowed")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -54,7 +54,7 @@ class SipSettings:
     adaptive routing and STUN keep-alives to clients that announce them; ``names`` the hosts that a Request-URI may
     name; ``mismatch_closes`` whether a certificate without the profile's name ends the connection or gets a 403;
     ``trying`` whether a 100 precedes the answer to a REGISTER; ``fills_rport`` whether an ``rport`` that asks is
-    filled, ``joins_vias`` whether an answer has all Vias in one line; ``tells_expires`` in which
+    filled, ``joins_vias`` whether an answer has all Vias in one line; ``shows_expires`` in which
     Contacts of a 200 say how long they last; ``nonce_lifetime`` (seconds), ``nonce_uses`` and ``says_stale`` are
     about challenges; ``san_limit`` how many characters of a peer's SAN count.
     """
@@ -65,15 +65,15 @@ class SipSettings:
     realm: str
     name: str
     names: frozenset[str]
-    mismatch_closes: bool = True
+    mismatch_closes: bool
+    fills_rport: bool
+    joins_vias: bool
+    shows_expires: Literal["always", "as asked", "to standard clients"]
+    nonce_lifetime: float
+    nonce_uses: int
+    says_stale: bool
+    san_limit: int
     trying: bool = True
-    fills_rport: bool = False
-    joins_vias: bool = True
-    shows_expires: Literal["always", "as asked", "to standard clients"] = "to standard clients"
-    nonce_lifetime: float = 300.0
-    nonce_uses: int = 128
-    says_stale: bool = True
-    san_limit: int | None = None
 
 
 class LineService:
@@ -102,6 +102,7 @@ class LineService:
             key=host.disk.setdefault("sip nonce key", entropy.randbytes(KEY_OCTETS)),
             octets=NONCE_OCTETS,
             lifetime=settings.nonce_lifetime,
+            uses=settings.nonce_uses,
             uncounted_uses=settings.nonce_uses,
         )
         self._loop = asyncio.get_running_loop()

@@ -134,6 +134,7 @@ class Tftp:
             contact=database.pkid("line", f"{device.name}/{device.line}"),
             label=user.display_name if user else "",
             display_name=user.display_name if user else "",
+            port=plain,
         )
         return DeviceConfig(
             uuid=database.pkid("device", device.name),
