@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 from edgesim.deployment.base import Address, DeviceName, DomainName, HostLabel, View, ZoneName
 from edgesim.deployment.releases import Release
 from edgesim.deployment.settings import (
+    JABBER_PLATFORMS,
     Account,
     Affinity,
     AlsoServes,
@@ -307,7 +308,7 @@ class ClientHost(SingleHomed):
     @property
     def jabber_platform(self) -> JabberPlatform | None:
         """What Jabber runs on there; None where the machine is a device."""
-        return None if self.platform == "phone" or self.platform == "room" else self.platform
+        return JABBER_PLATFORMS.get(self.platform)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

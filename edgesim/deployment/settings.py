@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -21,6 +22,8 @@ JabberPlatform = Literal["windows", "mac", "ios", "android"]
 DevicePlatform = Literal["phone", "room"]
 """Machines that are devices themselves: no Jabber runs on them."""
 Platform = Literal[JabberPlatform, DevicePlatform]
+JABBER_PLATFORMS: Mapping[str, JabberPlatform] = {each: each for each in get_args(JabberPlatform)}
+"""The platforms that Jabber runs on, by their names among all."""
 
 ProvisioningMode = Literal["Off", "Auto", "CUCM", "Edge", "TMS", "VCS"]
 """Provisioning Mode of a room device, as its configuration spells it."""

@@ -9,6 +9,7 @@ from edgesim.control import Carrier
 from edgesim.deployment import Deployment
 from edgesim.deployment.hosts import ClientHost
 from edgesim.deployment.people import User
+from edgesim.deployment.settings import JABBER_PLATFORMS
 from edgesim.scenario.clients import DEVICE_USERS, DeviceUser, JabberUser, SeatedUser
 from edgesim.scenario.declare import CannotRun, Client
 
@@ -37,9 +38,9 @@ class Seats:
 
     def jabber(self, user: User, seat: Client, machine: str | None = None) -> JabberUser:
         """Seat a user at a Jabber: on a free machine in the right zone, or on the one named. Raises `CannotRun`."""
-        platform = seat.platform
-        if platform == "phone" or platform == "room":
-            raise CannotRun(f"Jabber does not run on a {platform}: lab.{platform} returns it")
+        platform = JABBER_PLATFORMS.get(seat.platform)
+        if platform is None:
+            raise CannotRun(f"Jabber does not run on a {seat.platform}: lab.{seat.platform} returns it")
         for spec in self._free(seat) if machine is None else self._named(machine):
             if spec.jabber_platform is not None:
                 domain = self.deployment.domains.edge
