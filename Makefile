@@ -16,7 +16,7 @@ help:
 	@echo "             then all on real sockets, however long, in one process, and with one for each host: half an hour"
 	@echo "make digests whether any scenario's journal differs from the committed digests, and in what (WRITE=1 replaces them)"
 	@echo "make lint    ruff and mypy"
-	@echo "make soak    the parsers' tests with a million generated inputs each (SOAK=N for another number)"
+	@echo "make soak    the parsers' tests with a million generated inputs each (SOAK=N for another number), and every default changed"
 	@echo "make bench   the benchmarks"
 	@echo "make storm   a live lab under every kind of attack at once, 17 minutes (STORM='--seconds 20': shorter)"
 	@echo "make setup   what the above need: .venv with the locked dependencies and tools"

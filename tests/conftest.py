@@ -10,6 +10,7 @@ from tests.sampling import sample
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-examples", type=int, default=None, help="inputs per parser in fuzz tests (default 2000)")
+    parser.addoption("--defaults-seed", type=int, default=None, help="which tenth of the defaults is changed")
     parser.addoption("--sample", type=int, default=None, help="run at most so many cases of each parametrized test")
 
 

@@ -1,0 +1,53 @@
+"""Changing a default changes a journal: each committed pair of `tests.deployment.binding`, with its scenario.
+
+The suite tries a tenth of them, drawn by a seed that stands in the test's id: the day, or ``--defaults-seed=N``.
+``make soak`` tries all. A default that no pair shows stands in `OPEN`; one that is new has to be shown.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+
+import pytest
+
+from edgesim.deployment.defaults import Defaults
+from tests.deployment import binding
+
+PAIRS = binding.committed()
+OPEN = binding.COMMITTED.with_name("binding_open.txt")
+"""The paths of defaults for which no scenario has been found yet."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "path" in metafunc.fixturenames:
+        paths, seed = sorted(PAIRS), metafunc.config.getoption("--defaults-seed")
+        if metafunc.config.getoption("--fuzz-examples"):
+            metafunc.parametrize("path", paths)
+        else:
+            seed = datetime.now(UTC).toordinal() if seed is None else seed
+            drawn = sorted(random.Random(seed).sample(paths, len(paths) // 10))
+            metafunc.parametrize("path", drawn, ids=[f"{path}, seed {seed}" for path in drawn])
+
+
+@pytest.mark.fuzz
+def test_another_value_makes_another_journal(path: str) -> None:
+    value, name = PAIRS[path]
+    group, default = path.split(".")
+    assert value != getattr(getattr(Defaults(), group), default)
+    assert binding.binds(path, value, name), f"{name} plays the same with defaults.{path} = {value!r}"
+
+
+def test_every_default_is_shown_or_still_open() -> None:
+    assert sorted(set(binding.settings()) - PAIRS.keys()) == OPEN.read_text().split()
+
+
+def test_a_journal_that_only_ends_elsewhere_is_no_other() -> None:
+    assert not binding.differ((b"a", b"b"), (b"a",))
+    assert not binding.differ((b"a",), (b"a", b"b"))
+    assert binding.differ((b"a", b"b", b"c"), (b"a", b"x"))
+
+
+def test_a_change_that_nothing_reads_shows_in_no_journal() -> None:
+    name = min(PAIRS.values(), key=lambda pair: pair[1])[1]
+    assert binding.shipped(name) == binding.journal(binding.scenarios()[name], {"defaults.ports.cluster_sip": 5062})
