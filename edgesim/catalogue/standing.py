@@ -36,7 +36,7 @@ def missing(row: Row, scenarios: Sequence[str], rules: Sequence[str], releases: 
 
 
 def _one(gate: Gate, releases: dict[str, set[Release]]) -> bool:
-    """Say whether scenarios play on one side of a gate alone."""
+    """Return whether scenarios play on one side of a gate alone."""
     return len({gate.open(release) for release in releases.get(gate.product.value, ())}) < 2
 
 

@@ -16,7 +16,7 @@ WIDTH = 120
 
 
 def is_row(name: str) -> bool:
-    """Say whether a name is written as a row or a group is."""
+    """Return whether a name is written as a row or a group is."""
     group = name.upper().partition("-")[0]
     return group in groups() and not name.islower()
 

@@ -25,7 +25,7 @@ Examples:
 def command() -> None:
     """Make, sign, inspect and verify certificates as the products do.
 
-    The CAs are the test CAs of fixtures/certs, whose keys everybody knows. Exit codes: 0 yes, 1 refused, 2 not judged.
+    The CAs are the test CAs of fixtures/certs, whose keys are public. Exit codes: 0 yes, 1 refused, 2 not checked.
     """
 
 
@@ -174,7 +174,7 @@ def upload(
     copied: bool,
     json_: bool,
 ) -> None:
-    """Say whether an Expressway of a release takes a certificate.
+    """Return whether an Expressway of a release takes a certificate.
 
     \b
     Examples:
@@ -196,8 +196,8 @@ def upload(
 def show(deployment: str, seed: int, json_: bool) -> None:
     """Show who presents which certificate on which port, to whom, and whether they trust it.
 
-    Each row is one side of one TLS connection, judged at the lab's start, with the chain that the service sends; names
-    are not judged here.
+    Each row is one side of one TLS connection, checked at the lab's start, with the chain that the service sends; names
+    are not checked here.
 
     \b
     Examples:
@@ -220,7 +220,7 @@ def show(deployment: str, seed: int, json_: bool) -> None:
     help="Where to write.",
 )
 def broken(directory: Path) -> None:
-    """Write the set of certificates that are broken on purpose, with their keys and a README that tells them apart.
+    """Write the set of certificates that are broken on purpose, with their keys and a README that describes each.
 
     The files come out the same each time.
     """

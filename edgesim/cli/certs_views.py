@@ -15,7 +15,7 @@ from edgesim.pki.inspection import Inspection
 from edgesim.pki.names import as_list, within
 
 Row = tuple[Presentation, Inspection, tuple[str, ...] | None]
-"""A leg, what is shown on it, and why it is not trusted (None: nobody looks)."""
+"""A leg, what is shown on it, and why it is not trusted (None: it is not checked)."""
 
 
 def request(made: ServiceRequest, out: Path | None) -> None:
@@ -142,7 +142,7 @@ def presentations(deployment: Deployment, rows: Sequence[Row]) -> None:
                 made = output.table("port", "side", "protocol", "shown to", "which looks into", "and")
             shown = (leg.host, leg.service)
             _heading(deployment, leg, found)
-        verdict = "nobody verifies" if reasons is None else "; ".join(reasons) or "trusts it"
+        verdict = "not verified" if reasons is None else "; ".join(reasons) or "trusts it"
         made.add_row(str(leg.port), leg.side, leg.protocol, ", ".join(dict.fromkeys(readers)), leg.store or "", verdict)
     if shown is not None:
         output.show(made)
@@ -159,7 +159,7 @@ def _heading(deployment: Deployment, leg: Presentation, found: Inspection) -> No
 def presentation_json(
     deployment: Deployment, leg: Presentation, found: Inspection, reasons: tuple[str, ...] | None
 ) -> dict[str, Any]:
-    """Return a leg as JSON values; ``trusted`` is null where nobody verifies."""
+    """Return a leg as JSON values; ``trusted`` is null where it is not verified."""
     certificate = deployment.certificate(leg.host, leg.service)
     return {
         "host": leg.host,

@@ -39,7 +39,7 @@ _USAGES = {"client": Usage.CLIENT, "server": Usage.SERVER}
 
 
 def csr(deployment: str, host: str, service: str | None, *, discovered: bool, out: Path | None, as_json: bool) -> None:
-    """Make a request, write it where asked for, and tell what it asks for."""
+    """Make a request, write it where asked for, and print what it asks for."""
     lab = _loaded(deployment)
     try:
         made = request_for(lab, host, service, discovered=discovered)
@@ -144,7 +144,7 @@ def verify(
 
 
 def upload(text: bytes, product: str, release: Any, *, store: str, switch: bool, copied: bool, as_json: bool) -> None:
-    """Say whether an upload is accepted; exit with `REFUSED` where it is not."""
+    """Return whether an upload is accepted; exit with `REFUSED` where it is not."""
     assert isinstance(release, Release)
     leaf = _read(text)[0]
     problems = upload_problems(
@@ -179,7 +179,7 @@ def broken(directory: Path) -> None:
     files = broken_set.files()
     for name, text in files.items():
         written(directory / name, text)
-    click.echo(f"{len(files)} files in {directory}; README.md there tells them apart.")
+    click.echo(f"{len(files)} files in {directory}; README.md there describes each.")
 
 
 def _judged(

@@ -136,7 +136,7 @@ def _ladder(proof: Proof, journal: Journal, deployment: Deployment) -> None:
 
 
 def _of_another(entry: Entry[Event], others: Collection[str]) -> bool:
-    """Say whether an entry is about a client that the symptom is not about."""
+    """Return whether an entry is about a client that the symptom is not about."""
     if isinstance(entry.event, Step):
         return any(entry.event.text.endswith(f" from {name}") for name in others)
     return entry.node in others or entry.peer in others

@@ -1,4 +1,4 @@
-"""One sign-in of a simulated Jabber, told stage by stage with the time each took."""
+"""One sign-in of a simulated Jabber, stage by stage with the time each took."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ class Diagnosis:
         directory: Path | None,
         journal: Path | None,
     ) -> Diagnosis:
-        """Find out what was not told from the running lab. Raises `Problem`."""
+        """Find out what was not given from the running lab. Raises `Problem`."""
         needs_lab = resolver is None or ca is None or inside
         home = places.state_directory(directory)
         running = state.found(home) if needs_lab else None
-        deployment = builtin("small")  # for the clients' defaults, where no lab tells its own
+        deployment = builtin("small")  # for the clients' defaults, where there is no lab
         if running is not None:
             deployment = load_text(ask(directory, Describe()).text, source="the running lab's deployment")
             if resolver is None:
@@ -93,7 +93,7 @@ class Diagnosis:
         )
 
     def run(self) -> bool:
-        """Sign in, tell, and sign out; return whether everything that the user has worked."""
+        """Sign in, report, and sign out; return whether everything that the user has worked."""
         world = LiveWorld()
         world.lay(self.deployment.wires)
         try:

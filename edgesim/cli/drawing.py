@@ -98,7 +98,7 @@ def beginning(entries: Sequence[Entry[Event]], deployment: Deployment | None) ->
 
 
 def story(entries: Iterable[Entry[Event]], deployment: Deployment | None = None) -> list[Entry[Event]]:
-    """Return the entries without what only surrounds the story: machines that nobody used, hosts that shut down."""
+    """Return the entries without what only surrounds the story: unused machines, hosts that shut down."""
     everything = list(entries)
     last_step = max(
         (place for place, entry in enumerate(everything) if isinstance(entry.event, events.Step)), default=0
@@ -115,7 +115,7 @@ def story(entries: Iterable[Entry[Event]], deployment: Deployment | None = None)
 
 
 def is_shutdown(entry: Entry[Event]) -> bool:
-    """Say whether an entry tells that a host was stopped in good order, as all are when a run is over."""
+    """Return whether an entry tells that a host was stopped in good order, as all are when a run is over."""
     return isinstance(entry.event, events.HostStateChanged) and entry.event.state == "stopped"
 
 

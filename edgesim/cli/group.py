@@ -21,7 +21,7 @@ class Entry:
 
 SECTIONS: dict[str, dict[str, Entry]] = {
     "Scenarios": {
-        "run": Entry(module="run", help="Run scenarios and judge them."),
+        "run": Entry(module="run", help="Run scenarios and report their verdicts."),
         "list": Entry(module="list_scenarios", help="List the scenarios and the built-in deployments."),
         "journal": Entry(module="journal", help="Look at a saved journal: as a story, a ladder, or lines."),
         "catalogue": Entry(module="catalogue", help="List the documented behaviours and what shows each of them."),

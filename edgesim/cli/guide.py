@@ -1,4 +1,4 @@
-"""What somebody with a running lab needs next, for each platform: resolver, certificates, first commands."""
+"""What a user of a running lab needs next, for each platform: resolver, certificates, first commands."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def guide(deployment: Deployment, ca_file: str) -> Guide:
 
 
 def provisioning_link(deployment: Deployment) -> str:
-    """Return the link that tells Jabber its domain."""
+    """Return the link that gives Jabber its domain."""
     return provision.build(provision.Provision(services_domain=deployment.domains.edge))
 
 

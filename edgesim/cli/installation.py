@@ -49,6 +49,6 @@ def _more_domains(deployment: Deployment) -> list[str]:
         for profile in cluster.security_profiles
         if profile.mode == "encrypted" and has_form_of_fqdn(profile.name)
     ]
-    # Only what no domain covers: another set of domains means another root, which people would have to trust anew.
+    # Only what no domain covers: another set of domains means another root, which people would have to trust again.
     covering = [*found, deployment.domains.edge, deployment.domains.inside]
     return found + [name for name in derived if not any(name == each or name.endswith(f".{each}") for each in covering)]

@@ -1,4 +1,4 @@
-"""A lab on real sockets for as long as somebody wants it: private CAs, a journal on disk, a control server."""
+"""A lab on real sockets for as long as it is wanted: private CAs, a journal on disk, a control server."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ FLUSH = 1.0
 class Ready:
     """A lab that is up. ``complete`` says whether every link stands; ``down`` are lines about those that do not.
 
-    ``directory`` is the state directory where other commands have to be told it, else empty.
+    ``directory`` is the state directory where other commands need it, else empty.
     """
 
     deployment: Deployment
@@ -329,7 +329,7 @@ class Complaints:
 
 _DESCRIPTORS = "Raise the limit with `ulimit -n`, for example `ulimit -n 65536`."
 _ADDRESSES = (
-    "A lab may have other addresses (--network 127.N) and another port of DNS (--dns-port). docs/live.md tells more, "
+    "A lab may have other addresses (--network 127.N) and another port of DNS (--dns-port). docs/live.md says more, "
     "also about systems that have 127.0.0.1 only."
 )
 

@@ -17,7 +17,7 @@ PLAIN_WIDTH = 160
 
 
 def is_terminal() -> bool:
-    """Say whether standard output is a terminal."""
+    """Return whether standard output is a terminal."""
     return sys.stdout.isatty()
 
 
@@ -30,12 +30,12 @@ def width() -> int:
 
 
 def is_plain() -> bool:
-    """Say whether colours are not wanted, terminal or not: https://no-color.org/."""
+    """Return whether colours are not wanted, terminal or not: https://no-color.org/."""
     return bool(os.environ.get("NO_COLOR"))
 
 
 def is_ascii() -> bool:
-    """Say whether standard output takes nothing but ASCII."""
+    """Return whether standard output takes nothing but ASCII."""
     try:
         "│►●".encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except UnicodeError:

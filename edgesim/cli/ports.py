@@ -25,7 +25,7 @@ Exit codes: 0 every required flow is open, 1 one is blocked, 2 the deployment co
 def command(deployment: str | None, blocked: bool, diagram: bool, as_json: bool) -> None:
     """List every documented flow between clients, Expressways and UC servers: from, to, ports, what for.
 
-    DEPLOYMENT is a YAML file or the name of a built-in one. Its firewalls are asked by the code that judges packets in
+    DEPLOYMENT is a YAML file or the name of a built-in one. Its firewalls are asked by the code that checks packets in
     a simulated or live lab, so order, ranges and hosts of their rules count as they do there.
     """
     from edgesim.cli import ports_views

@@ -186,11 +186,11 @@ def draw(deployment: Deployment, shown: Sequence[Flow]) -> None:
             for interface in spec.interfaces
             if paths.known(interface.zone) == zone.name
         ]
-        output.say(f"{indent}{zone.name}: {', '.join(machines) or 'nobody'}")
+        output.say(f"{indent}{zone.name}: {', '.join(machines) or 'no machine'}")
 
 
 def _meets(judge: Judge, flow: Flow, wall: str) -> bool:
-    """Say whether a flow crosses a firewall, or ends there: one to a public address gets as far as its mapping."""
+    """Return whether a flow crosses a firewall, or ends there: one to a public address gets as far as its mapping."""
     if any(each.firewall == wall for each in flow.blocked):
         return True
     return any(each.name == wall for each, _ in judge.paths.way(flow.source.zone, flow.target.zone))

@@ -1,4 +1,4 @@
-"""What a user can get wrong, told as what, where, and what to do: never a traceback."""
+"""What a user can get wrong, reported as what, where, and what to do: never a traceback."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import IO, Any
 import click
 
 COULD_NOT_RUN = 2
-"""Exit code where nothing was judged."""
+"""Exit code where nothing was checked."""
 
 
 class Problem(click.ClickException):

@@ -1,4 +1,4 @@
-"""``edgesim run``: scenarios, judged."""
+"""``edgesim run``: scenarios and their verdicts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Examples:
   edgesim run first_sign_in --check-determinism        twice, compared octet for octet"""
 
 
-@click.command("run", epilog=EPILOG, short_help="Run scenarios and judge them.")
+@click.command("run", epilog=EPILOG, short_help="Run scenarios and report their verdicts.")
 @click.argument("wanted", nargs=-1, metavar="[PATH|NAME]...")
 @click.option("--live", is_flag=True, help="Use real sockets on loopback addresses instead of the simulated network.")
 @click.option("--processes", is_flag=True, help="With --live: a process for each host, so that hosts can be frozen.")
@@ -85,11 +85,11 @@ def command(
     as_json: bool,
     check_determinism: bool,
 ) -> None:
-    """Run scenarios, by file, folder or name, or all there are, and judge them.
+    """Run scenarios, by file, folder or name, or all there are, and report verdicts.
 
     Names are looked for in `scenarios/` of the current directory and among the scenarios that come with edgesim;
-    without any name, all below `scenarios/` are run, or those of edgesim where there is no such folder. One run tells
-    its story as it goes; of several, each gets a line, and failures are told in full.
+    without any name, all below `scenarios/` are run, or those of edgesim where there is no such folder. One run prints
+    its story as it goes; of several, each gets a line, and failures are printed in full.
 
     Under several seeds the end says how many journals differ in their course, the sequence of (node, kind) during the
     story, and not in identifiers and moments alone; with --json, `courses` counts those of a scenario so far.

@@ -30,7 +30,7 @@ from edgesim.world.machine import stopwatch
 LINES = 50
 """With more runs than this, those that passed get no line of their own."""
 TOLD = 3
-"""How many failures of a sweep are told in full."""
+"""How many failures of a sweep are printed in full."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -314,7 +314,7 @@ def _text(path: Path | None) -> str | None:
 
 
 def _kept(name: str) -> Path | None:
-    """Return where a run's journal is kept unless told otherwise; None where this directory cannot be written."""
+    """Return where a run's journal is kept by default; None where this directory cannot be written."""
     try:
         places.RUNS.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -323,7 +323,7 @@ def _kept(name: str) -> Path | None:
 
 
 def _deployment(scenario: Scenario) -> Deployment | None:
-    """Return the deployment, for names and roles; None where it is wrong, which the verdict tells."""
+    """Return the deployment, for names and roles; None where it is wrong, which the verdict says."""
     try:
         return scenario.load()
     except DeploymentError:

@@ -27,7 +27,7 @@ FILE = "running.json"
 LOCK = "lab.lock"
 """The file whose lock a running lab holds."""
 BETWEEN = 0.01
-"""Seconds after which a lab tries again to lock it where somebody else only looks."""
+"""Seconds after which a lab tries again to lock it where another command only looks."""
 ADVICE = "Start one with `edgesim up`, or name its state directory with --dir."
 
 
@@ -69,7 +69,7 @@ def read(directory: Path) -> Running | None:
 
 
 def lives(directory: Path, running: Running) -> bool:
-    """Say whether the lab of a state directory still runs.
+    """Return whether the lab of a state directory still runs.
 
     It holds a lock on a file there for as long as it lives, so that a process which happens to have its old number is
     not taken for it. Where there are no such locks (Windows), it is taken to run.
@@ -119,7 +119,7 @@ def claimed(directory: Path, name: str = LOCK) -> Iterator[None]:
         while not _locks(descriptor, exclusive=True):
             if not _locks(descriptor, exclusive=False):
                 raise Claimed(path)
-            _unlock(descriptor)  # somebody only looks, and is gone in a moment
+            _unlock(descriptor)  # another command only looks, and is gone in a moment
             machine.pause(BETWEEN)
         yield
     finally:
@@ -127,7 +127,7 @@ def claimed(directory: Path, name: str = LOCK) -> Iterator[None]:
 
 
 def _is_held(directory: Path) -> bool:
-    """Say whether a lab holds the lock: by a lock that those who look share. Raises `OSError`."""
+    """Return whether a lab holds the lock: by a lock that those who look share. Raises `OSError`."""
     descriptor = files.open_private(str(directory / LOCK))
     try:
         return not _locks(descriptor, exclusive=False)

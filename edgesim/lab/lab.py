@@ -213,7 +213,7 @@ class RunningLab:
     def zones(self) -> list[tuple[str, str, str, str]]:
         """Return the last known state of every Expressway zone: host, zone, state, reason.
 
-        A host that was started anew has said nothing of a zone until a link comes up; its former life's word is over.
+        A host that was started again has said nothing of a zone until a link comes up; its former life's word is over.
         """
         failed = self.deployment.defaults.links.failed
         return [
@@ -273,5 +273,5 @@ def _search(spec: HostSpec) -> tuple[str, ...]:
 
 
 def _is_dual(spec: HostSpec) -> bool:
-    """Say whether a host is a client with both kinds of address."""
+    """Return whether a host is a client with both kinds of address."""
     return spec.kind == "client" and len({":" in each.address for each in spec.interfaces}) == 2

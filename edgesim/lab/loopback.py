@@ -47,7 +47,7 @@ def on_loopback(deployment: Deployment, *, network: str = "127.0", dns_port: int
 
 
 def may_bind(address: str, port: int) -> bool:
-    """Say whether this process has the right to bind a UDP port; one that is taken counts as allowed."""
+    """Return whether this process has the right to bind a UDP port; one that is taken counts as allowed."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind((address, port))

@@ -36,9 +36,9 @@ def free_network(deployment: Deployment) -> Iterator[str]:
 
 
 def is_free(deployment: Deployment, network: str) -> bool:
-    """Say whether nothing listens on any port of the deployment at its hosts' addresses in a network."""
+    """Return whether nothing listens on any port of the deployment at its hosts' addresses in a network."""
     numbers = deployment.defaults.ports
-    media = min(numbers.turn_relay_first, numbers.media_first)  # from there on none is open while nobody calls
+    media = min(numbers.turn_relay_first, numbers.media_first)  # those above are open during calls only
     ports = {port for port in numbers.model_dump().values() if port < media}
     ports.add(UNPRIVILEGED_DNS)
     return all(

@@ -149,7 +149,7 @@ def scenario(
     """Declare a scenario.
 
     ``shows`` are ids of the catalogue. ``deployment`` is the name of a built-in one or a file's path; ``changes`` are
-    settings of it by dotted path. ``clients`` says where the users named as parameters sit (outside, unless told
+    settings of it by dotted path. ``clients`` says where the users named as parameters sit (outside, unless set
     otherwise). ``mutations`` are changes under which the scenario must turn red. ``without`` are hosts that are not
     started. ``breaks`` are the readiness rules that `edgesim check` reports for this deployment, all of them; the story
     awaits each one's prediction with `Lab.symptom`. ``limit`` is the longest it may take, in seconds of lab time.

@@ -115,7 +115,7 @@ def _load(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise NotFoundError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    module.__edgesim_stamp__ = stamp  # type: ignore[attr-defined]  # ours: a file that changed is loaded anew
+    module.__edgesim_stamp__ = stamp  # type: ignore[attr-defined]  # ours: a file that changed is loaded again
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)

@@ -12,7 +12,7 @@ ARRIVES = {"sim": 1.0, "live": 0.05}
 """Seconds in which what is on its way between hosts arrives, by the kind of world."""
 GIVES_UP_AFTER = {"sim": 33.0, "live": 3.0}
 """Seconds that unfinished business gets: a SIP transaction ends after 64 times T1, 32 s (RFC 3261, 17.1.2.2). In the
-live world nobody waits so long, for a story that failed anyway."""
+live world does not wait so long, for a story that failed anyway."""
 
 
 async def stop_and_look(carrier: Carrier, world: str) -> list[str]:
@@ -60,7 +60,7 @@ async def _sent(carrier: Carrier, world: str, hosts: Sequence[str]) -> None:
 
 
 async def unfinished(carrier: Carrier, world: str) -> list[str]:
-    """Return the business that programs began and do not finish (SIP requests that nobody answers), given its time.
+    """Return the business that programs began and do not finish (unanswered SIP requests), given its time.
 
     It is asked for before anybody lets go, since a connection that ends takes its transactions with it.
     """

@@ -47,7 +47,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A sign-in that was simulated, or a machine from which nobody could try (``user`` is empty then).
+    """A sign-in that was simulated, or a machine from which no sign-in could be tried (``user`` is empty then).
 
     ``stage`` is the last one that was reached, in the client's own words; ``missed`` are the services that the user has
     and did not get.
@@ -64,7 +64,7 @@ class Attempt:
 
     @property
     def tried(self) -> bool:
-        """Whether somebody tried at all."""
+        """Whether any sign-in was tried."""
         return bool(self.user)
 
     @property
@@ -149,7 +149,7 @@ class _Stage:
             if machine.jabber_platform is None:
                 came.append(await self._device(lab, machine))
             elif (user := self._next(machine)) is None:
-                came.append(Attempt(machine=machine.name, reason="nobody has a device of its platform, or chat"))
+                came.append(Attempt(machine=machine.name, reason="no user has a device of its platform, or chat"))
             else:
                 done.add((user.id, machine.name))
                 client = lab.client(user, Client(platform=machine.platform), machine=machine.name)
@@ -194,7 +194,7 @@ class _Stage:
             await browser.run(visit())
 
     def _outside(self) -> ClientHost | None:
-        """Return the first machine outside at which somebody can sit."""
+        """Return the first machine outside that a user can use."""
         return next((each for each in self.jabbers if each.view == "outside" and self._users(each)), None)
 
     def _users(self, machine: ClientHost) -> tuple[User, ...]:

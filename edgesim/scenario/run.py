@@ -175,7 +175,7 @@ def _ending(scenario: Scenario, options: Options, play: Play, held: contextlib.E
 
 
 def _predicts(rule: str, deployment: Deployment) -> bool:
-    """Say whether a readiness rule predicts anything for a deployment; advice, for one, does not."""
+    """Return whether a readiness rule predicts anything for a deployment; advice, for one, does not."""
     from edgesim.readiness import check
     from edgesim.readiness.rules import rule as named
 

@@ -3,7 +3,7 @@
 ``await lab.script("ucm-sub")`` takes a host's place: its product is stopped, or was never started; the name, the
 addresses and the certificates stay. What it receives is journalled like anybody's. It must be read in the order in
 which it came: a message other than the one the script waits for fails the scenario at once, and so does, at its end,
-one that nobody read.
+one that was not read.
 
 A script is the story itself, playing a node: it alone in this room holds what is live, in the story's own process.
 """
@@ -34,7 +34,7 @@ T = TypeVar("T")
 Transport = Literal["tcp", "tls", "udp"]
 HeaderList = Iterable[tuple[str, str]]
 SHOWN = 300
-"""How many octets of a message that nobody expected a failure shows."""
+"""How many octets of an unexpected message a failure shows."""
 
 
 class _Nobody:
@@ -96,8 +96,8 @@ class Inbox(Generic[A]):
         return item
 
     def unread(self) -> list[str]:
-        """Return a line for each arrival that nobody read."""
-        return [f"{self.owner} got a message that nobody read: {self._words(item)}" for item in self._items]
+        """Return a line for each unread arrival."""
+        return [f"{self.owner} got a message that was not read: {self._words(item)}" for item in self._items]
 
 
 # ---- SIP
@@ -281,8 +281,8 @@ class ScriptedStream(asyncio.Protocol):
         return data
 
     def unread(self) -> list[str]:
-        """Return a line for octets that nobody read."""
-        rest = [f"{self.inbox.owner} got octets that nobody read: {_shown(self._rest)}"] if self._rest else []
+        """Return a line for unread octets."""
+        rest = [f"{self.inbox.owner} got octets that were not read: {_shown(self._rest)}"] if self._rest else []
         return rest + self.inbox.unread()
 
     async def close(self) -> None:
@@ -320,7 +320,7 @@ class ScriptedListener:
         return await self.inbox.next("a connection", lambda _: True, within)
 
     def unread(self) -> list[str]:
-        """Return a line for each connection or message that nobody took."""
+        """Return a line for each connection or message that was not taken."""
         return [*self.inbox.unread(), *(line for stream in self.streams for line in stream.unread())]
 
     async def close(self) -> None:
@@ -344,7 +344,7 @@ class ScriptedHost:
 
     @classmethod
     async def take(cls, lab: labs.RunningLab, carrier: Carrier, name: str, expectations: Expectations) -> ScriptedHost:
-        """Take the place of a host: stop what runs there, and start it here with nobody in it.
+        """Take the place of a host: stop what runs there, and start it here with no program on it.
 
         ``lab`` is this process's. A machine of clients that runs here goes on as it is: nothing runs there by itself.
         """
@@ -448,7 +448,7 @@ class ScriptedHost:
         return part
 
     def unread(self) -> list[str]:
-        """Return what nobody read, one line each."""
+        """Return what was not read, one line each."""
         lines: list[str] = []
         for part in self._parts:
             lines += part.unread() if isinstance(part, ScriptedStream | ScriptedListener) else part.inbox.unread()

@@ -78,7 +78,7 @@ class Lab(LabVerbs):
         self._together = 0
 
     def has(self, feature: str) -> bool:
-        """Say whether the releases of this lab have a feature: all its gates are open (`edgesim.deployment.gates`).
+        """Return whether the releases of this lab have a feature: all its gates are open (`edgesim.deployment.gates`).
 
         A story that runs on both sides of a gate asks this, and expects accordingly.
         """
@@ -285,7 +285,7 @@ class Lab(LabVerbs):
         return self._scripts[name]
 
     def unread(self) -> list[str]:
-        """Return what scripted hosts got and nobody read, one line each."""
+        """Return what scripted hosts got and did not read, one line each."""
         return [line for script in self._scripts.values() for line in script.unread()]
 
     def client(self, user: str | User, seat: Client = Outside, *, machine: str | None = None) -> JabberUser:

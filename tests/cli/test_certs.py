@@ -256,7 +256,7 @@ def test_upload_of_a_release_that_is_none() -> None:
 
 
 def test_show_tells_each_leg_and_who_does_not_trust(at: Path) -> None:
-    assert "nobody verifies" not in edgesim("certs", "show", "small").output
+    assert "not verified" not in edgesim("certs", "show", "small").output
     legs = json.loads(edgesim("certs", "show", "small", "--json").output)
     assert all(each["trusted"] for each in legs)
     assert {(each["host"], each["service"]) for each in legs if each["port"] == 8443} == {

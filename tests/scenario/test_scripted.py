@@ -108,7 +108,7 @@ def test_what_a_script_leaves_unread_fails_the_scenario_and_is_shown() -> None:
     verdict = judged(story, **REFUSED)
     assert verdict.outcome is Outcome.FAILED
     assert verdict.expected == "every message to a scripted host to be read"
-    assert "got a message that nobody read: REGISTER sip:ucm-sub" in verdict.instead[0]
+    assert "got a message that was not read: REGISTER sip:ucm-sub" in verdict.instead[0]
 
 
 # ---- a SIP client at Expressway-E
@@ -215,8 +215,8 @@ def test_octets_left_over_and_connections_not_taken_are_unread() -> None:
 
     verdict = judged(story)
     assert verdict.instead == (
-        "the scripted ucm-pub, port 9000, got a message that nobody read: a connection from 10.0.50.10:49153",
-        "the scripted ucm-pub, port 9000, got octets that nobody read: rest",
+        "the scripted ucm-pub, port 9000, got a message that was not read: a connection from 10.0.50.10:49153",
+        "the scripted ucm-pub, port 9000, got octets that were not read: rest",
     )
 
 
