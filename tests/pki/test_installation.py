@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from edgesim.cli.live_lab import _more_domains
+from edgesim.cli.installation import _more_domains
 from edgesim.deployment import builtin
 from edgesim.pki import Authority, PkiError, TrustStore, Usage, client_context, server_context, unified_cm, verify
 from edgesim.pki.installation import certificate_file, installation_authorities, installation_root, validity_from
