@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edgesim.deployment.defaults.known import DISCOVERY, REQUIREMENTS, Tag
+from edgesim.deployment.defaults.known import DISCOVERY, INSTALL, REQUIREMENTS, Tag
 
 PLANNED: Mapping[str, tuple[str, ...]] = {
     "identity and access": (
@@ -53,6 +53,7 @@ PLANNED: Mapping[str, tuple[str, ...]] = {
         "recovery.fallback_after_min",
         "recovery.initialization_timeout_s",
         "recovery.keepalive_timeout_s",
+        "recovery.keepalive_interval_s",
         "capacity.registrations_per_node",
         "client.fallback_monitor_s",
         "unified_cm.throttle_kb_per_s",
@@ -108,6 +109,13 @@ FIXED: tuple[Fixed, ...] = (
         why="C checks the digest with the password of the user's last Basic get_edge_config",
         tag="proposed",
         gap="S-04",
+    ),
+    Fixed(
+        path="sip.search_rule_priority",
+        value=45,
+        why="of the rules for CEtcp- and CEtls- zones, which C writes itself",
+        tag="doc",
+        source=INSTALL,
     ),
     Fixed(
         path="agents.phone_transport",

@@ -13,7 +13,6 @@ from edgesim.deployment.defaults.known import (
     ENDPOINTS,
     FAILOVER,
     HYBRID,
-    INSTALL,
     LINE_GUIDE,
     MANAGED,
     PROTOCOLS,
@@ -247,7 +246,6 @@ class SipDefaults(Model):
         403, "answer on the zone's port to anything before the peer authenticated by OPTIONS", tag="proposed"
     )
     hop_count: int = known(15, "Max-Forwards is clamped to the zone's hop count", tag="doc", source=ZONES, ge=1)
-    search_rule_priority: int = known(45, "of the rules for CEtcp- and CEtls- zones", tag="doc", source=INSTALL)
     connect_timeout_s: float = known(10.0, "SIP TCP connect timeout", tag="doc", source=PROTOCOLS, gt=0)
     tls_handshake_timeout_s: float = known(5.0, "SIP TLS handshake timeout", tag="doc", source=PROTOCOLS, gt=0)
     session_refresh_s: int = known(1800, "session refresh interval", tag="doc", source=PROTOCOLS, ge=90)

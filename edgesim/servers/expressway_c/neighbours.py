@@ -39,10 +39,10 @@ class SearchRule:
     """A search rule as C lists it."""
 
     name: str
-    priority: int
     pattern_type: str
     pattern: str
     target: str
+    priority: int = 45
     editable: bool = False
 
 
@@ -272,14 +272,12 @@ class Neighbours:
 
     def search_rules(self) -> list[SearchRule]:
         """Return the rules, one a zone, of its name."""
-        priority = self.node.defaults.sip.search_rule_priority
         rules = []
         for zone in self.zones.values():
             long = len(zone.node.name) > LONG_NAME
             rules.append(
                 SearchRule(
                     name=zone.name,
-                    priority=priority,
                     pattern_type="Regex" if long else "Suffix",
                     pattern=f".*{re.escape(zone.node.name)}" if long else zone.node.name,
                     target=zone.name,
