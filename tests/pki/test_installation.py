@@ -64,7 +64,9 @@ def test_the_folder_of_keys_is_its_owners_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
-@pytest.mark.parametrize(("given", "says"), [("folder", "folder is somebody"), ("key", "key is somebody")])
+@pytest.mark.parametrize(
+    ("given", "says"), [("folder", "folder belongs to another user"), ("key", "key belongs to another user")]
+)
 def test_what_another_user_put_there_is_not_taken(tmp_path: Path, given: str, says: str) -> None:
     root(tmp_path / "ca")
     (key,) = (tmp_path / "ca").glob("*.key.pem")
