@@ -15,8 +15,7 @@ from edgesim.control.in_process import InProcess
 from edgesim.lab import RunningLab
 from edgesim.node import Node
 from edgesim.world import HostState
-from edgesim.world.processes import ElsewhereError, NoAnswer, ProcessWorld
-from edgesim.world.processes.world import Process
+from edgesim.world.processes import ElsewhereError, NoAnswer, Process, ProcessWorld
 
 R = TypeVar("R")
 ANSWERS = 5.0

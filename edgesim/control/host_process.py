@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
@@ -17,13 +16,12 @@ from edgesim.journal.joined import SentJournal
 from edgesim.lab import Certificates, RunningLab, products
 from edgesim.lab.keeping import keep, restore
 from edgesim.node import Node
-from edgesim.world.processes import Answer, HostWorld, ProcessWorld
+from edgesim.world.processes import HostWorld, ProcessWorld
 from edgesim.world.processes.frames import Kind
 
 R = TypeVar("R")
 COMMAND = "command"
 """The name of the question that carries a command."""
-Adds = Callable[["HostLab"], dict[str, Answer]]
 
 
 class HostLab(RunningLab):
@@ -37,13 +35,12 @@ class HostLab(RunningLab):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What all processes of a lab are built from. ``adds`` gives what a host's process answers beside commands."""
+    """What all processes of a lab are built from."""
 
     deployment: Deployment
     certificates: Certificates
     keylog: str | None = None
     bounds: Bounds = EVERYTHING
-    adds: Adds = lambda _: {}
 
     def prepare(self, world: ProcessWorld) -> None:
         """Import and fork what makes the hosts' processes. Raises `RuntimeError` where that cannot be done here."""
@@ -63,9 +60,7 @@ class Plan:
             certificates=self.certificates,
             keylog=self.keylog,
         )
-        answering = _Answering(lab, world)
-        world.answers[COMMAND] = answering.answer
-        world.answers.update(self.adds(lab))
+        world.answers[COMMAND] = _Answering(lab, world).answer
 
 
 class _Answering(InProcess):

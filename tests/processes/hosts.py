@@ -124,7 +124,7 @@ class Pair:
         bench(world)
         for number, name in enumerate(HOSTS, 1):
             zone = "internet" if name == "outer" else "inside"
-            world.add_host(name, [Interface(name="lo", address=f"{self.network}.0.{number}", zone=zone)], build)
+            world.add_host(name, [Interface(name="lo", address=f"{self.network}.{10 + number}", zone=zone)], build)
         if isinstance(world, HostWorld):
             world.observe(lambda event: told_of(world, event))
             world.answers["dial"] = lambda times: self.dialled(world, int(times))

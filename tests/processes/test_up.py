@@ -29,7 +29,6 @@ from edgesim.control import (
     StartHost,
     Status,
     Tail,
-    Thaw,
     UploadCertificate,
 )
 from edgesim.deployment import builtin
@@ -113,7 +112,8 @@ def test_a_process_that_is_killed_by_hand_is_a_crashed_host_and_nothing_else(up:
 
 
 def test_a_frozen_host_is_silent_and_goes_on_where_it_was(up: Lab) -> None:
-    up.ask(Freeze(host="expe"))
+    done = process("control", "freeze", "expe", "--dir", str(up.directory), cwd=up.directory)
+    assert (done.returncode, done.stdout) == (0, "expe is frozen\n"), done.stderr
     assert up.state("expe") == "frozen" and stopped(up.process("expe"))
     with pytest.raises(ControlError, match="expe is frozen"):
         up.ask(Netstat(host="expe"))
@@ -123,7 +123,7 @@ def test_a_frozen_host_is_silent_and_goes_on_where_it_was(up: Lab) -> None:
             there.recv(1)
     assert sign_in(up, "bob", "--inside")["ok"] is True, "who does not need it goes on"
     before = up.process("expe")
-    up.ask(Thaw(host="expe"))
+    assert process("control", "thaw", "expe", "--dir", str(up.directory), cwd=up.directory).returncode == 0
     assert up.process("expe") == before and not stopped(before)
     up.until(lambda: sign_in(up)["ok"] is True, "a sign-in works again")
 

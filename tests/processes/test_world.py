@@ -18,8 +18,8 @@ from edgesim.world.processes import NoAnswer
 from edgesim.world.unhandled import UnhandledError
 from tests.processes.hosts import Pair, descriptors, echoed, told
 
-NETWORK = f"127.{10 + os.getpid() % 40}"
-"""Addresses of a test's own: the stories of one worker come one after the other."""
+NETWORK = f"127.{1 + os.getpid() % 250}.{os.getpid() // 250 % 250}"
+"""Addresses of this process's own: the stories of one worker come one after the other."""
 
 
 def tell(story: Any) -> Any:
