@@ -157,7 +157,8 @@ async def another_expressway_e(lab: Lab, alice: JabberUser) -> None:
         lab.report(recovery=round(again.at - went, 3))
 
     async with lab.step("the registration is refreshed by that way"):
-        await lab.expect(SipResponse(node=me, peer=other, status=200, method="REGISTER"), within=seconds(2))
+        granted = SipResponse(node=me, peer=other, status=200, method="REGISTER")
+        await lab.expect(granted, within=seconds(2), after=again)
         await lab.expect(Registered(device="CSFALICE", fresh=False), within=seconds(120))
 
 
