@@ -107,6 +107,26 @@ def answer(host: Host, words: list[str]) -> Any:
     return None
 
 
+async def fixed(world: HostWorld, how: str) -> bytes:
+    """Use a fixed port: ``ask`` outside, ``hear`` what comes from there, or ``tell`` the host inside from there."""
+    loop = asyncio.get_running_loop()
+    near, outer = world.hosts["near"].address(), world.hosts["outer"].address()
+    transport, protocol = await loop.create_datagram_endpoint(Echo, local_addr=(world.host.address(), PORT + 1))
+    try:
+        if how == "ask":
+            transport.sendto(b"hello", (outer, PORT + 1))
+            return b""
+        if how == "tell":
+            transport.sendto(b"news", (near, PORT + 1))
+            return b""
+        async with asyncio.timeout(1):
+            return await protocol.got
+    except TimeoutError:
+        return b"nothing"
+    finally:
+        transport.close()
+
+
 class Pair:
     """The world, and how a story talks to its hosts: as `far`, which runs in the story's own process."""
 
@@ -129,6 +149,7 @@ class Pair:
             world.observe(lambda event: told_of(world, event))
             world.answers["dial"] = lambda times: self.dialled(world, int(times))
             world.answers["echo"] = lambda _: world.host.run(echoed(world.hosts["outer"].address()))
+            world.answers["fixed"] = lambda how: world.host.run(fixed(world, how.decode()))
             world.answers["wait"] = self.wait
             world.answers["given up"] = self.given_up
 

@@ -156,6 +156,25 @@ def test_an_answer_by_udp_passes_the_firewall_between_two_processes() -> None:
     assert tell(asks_outside) == ["answer", "answer"]
 
 
+async def hears_later(pair: Pair) -> Any:
+    world = pair.world
+    heard = []
+    for asks in (False, True):
+        if asks:
+            await world.processes["near"].ask("fixed", b"ask")
+        await world.crash("near")
+        await world.start("near")
+        hearing = asyncio.ensure_future(world.processes["near"].ask("fixed", b"hear"))
+        await asyncio.sleep(0.2)
+        await world.processes["outer"].ask("fixed", b"tell")
+        heard.append((await hearing).decode())
+    return heard
+
+
+def test_a_firewall_remembers_a_flow_for_longer_than_a_process_lives() -> None:
+    assert tell(hears_later) == ["nothing", "news"]
+
+
 async def gives_up(pair: Pair) -> Any:
     process = pair.world.processes["near"]
     with pytest.raises(NoAnswer):

@@ -45,7 +45,7 @@ class LiveWorld(HostLifecycle):
 
     kind = "live"
     reports_errors = True
-    network_class = LiveNetwork
+    network_class: type[LiveNetwork] = LiveNetwork
     capabilities = frozenset(
         {Capability.CLOCK_SKEW, Capability.FAULTS, Capability.PARTITION, Capability.EXTERNAL_CLIENTS}
     )

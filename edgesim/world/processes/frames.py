@@ -16,7 +16,7 @@ MOST = 16 * 1024 * 1024
 
 
 class Kind(IntEnum):
-    """What a frame is. The first five come from a host's process, the others go to it."""
+    """What a frame is. `FROM_HOSTS` come from a host's process, `TO_HOSTS` go to it."""
 
     ENTRY = 1
     """Something for the journal, in the words of whoever writes it."""
@@ -28,6 +28,8 @@ class Kind(IntEnum):
     """The number of a question (4 octets), whether all went well (1 octet), and the answer."""
     ERROR = 5
     """An error that nobody handled, as JSON."""
+    FLOW = 10
+    """A flow that firewalls remember, as JSON."""
     ASK = 6
     """The number of a question (4 octets), what is asked, a line feed, and the rest of the question."""
     SYNC = 7
@@ -79,5 +81,5 @@ class FrameReader:
             del waiting[:start]
 
 
-FROM_HOSTS = frozenset({Kind.ENTRY, Kind.WATERMARK, Kind.KEPT, Kind.ANSWER, Kind.ERROR})
+FROM_HOSTS = frozenset({Kind.ENTRY, Kind.WATERMARK, Kind.KEPT, Kind.ANSWER, Kind.ERROR, Kind.FLOW})
 TO_HOSTS = frozenset({Kind.ASK, Kind.GIVEN_UP, Kind.SYNC, Kind.CHANGE})

@@ -19,7 +19,7 @@ from edgesim.world.live.world import Beginning, LiveWorld
 from edgesim.world.processes.channel import Channel
 from edgesim.world.processes.disk import restored
 from edgesim.world.processes.frames import TO_HOSTS, Kind
-from edgesim.world.processes.network import SplitNetwork
+from edgesim.world.processes.network import Remembered, SplitNetwork
 from edgesim.world.unhandled import UnhandledError
 
 NUMBER = struct.Struct("!I")
@@ -51,6 +51,8 @@ class HostWorld(LiveWorld):
         self._answering: dict[int, asyncio.Task[None]] = {}
         self._over: asyncio.Future[None] | None = None
         self.unhandled.listen(self._failed)
+        assert isinstance(self.network, SplitNetwork)
+        self.network.tell_flow = self._tell_flow
 
     @property
     def host(self) -> Host:
@@ -106,10 +108,15 @@ class HostWorld(LiveWorld):
             if name != self.name:
                 self.hosts[name].life.number = incarnation
         host.disk = restored(given["disk"], lambda record: self._keep(record))
+        assert isinstance(self.network, SplitNetwork)
+        self.network.recall(given["flows"])
         for change in given["changes"]:
             change.apply(self)
         await self.start(self.name)
         return b""
+
+    def _tell_flow(self, flow: Remembered) -> None:
+        self.channel.send(Kind.FLOW, json.dumps(flow).encode())
 
     def _keep(self, record: bytes) -> None:
         self.channel.send(Kind.KEPT, record)

@@ -2,16 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from edgesim.world.events import Address
-from edgesim.world.live.network import LiveNetwork
+from edgesim.world.live.network import FLOWS, LiveNetwork
+from edgesim.world.paths import FlowState, Passage
+
+TOLD_NS = 1_000_000_000
+"""How long a flow of datagrams may go on before it is told again that it does."""
+Remembered = tuple[Address, Address, str, int, int]
+"""A flow as firewalls remember it: source, target, the firewall that forgets it first, after how many nanoseconds
+without a packet, and the lab time of the last one."""
 
 
 class SplitNetwork(LiveNetwork):
     """The sockets of one process. Where hosts share one, whoever receives a datagram remembers its flow for both; here
     the sender notes what it sends, too, or the answer would be a new flow to it.
+
+    What firewalls remember outlives a host's process: ``tell_flow`` hears of it, `recall` takes it in the next one.
     """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.tell_flow: Callable[[Remembered], None] | None = None
+        self._flow_told: dict[tuple[Address, Address], int] = {}
+
+    def _remembered(self, source: Address, local: Address) -> bool:
+        found = super()._remembered(source, local)
+        if found and self.tell_flow is not None:
+            for pair in ((source, local), (local, source)):
+                self._tell_flow(pair)
+        return found
+
+    def _remember(self, source: Address, local: Address) -> None:
+        super()._remember(source, local)
+        self._tell_flow((source, local))
+
+    def _tell_flow(self, pair: tuple[Address, Address]) -> None:
+        state, now = self._flows.get(pair), self.now()
+        told = self._flow_told.get(pair)
+        if state is None or self.tell_flow is None or (told is not None and now - told < TOLD_NS):
+            return
+        self._flow_told.pop(pair, None)
+        self._flow_told[pair] = now
+        if len(self._flow_told) > FLOWS:
+            del self._flow_told[next(iter(self._flow_told))]
+        self.tell_flow((*pair, state.keeper, state.idle_ns, state.last_ns))
+
+    def recall(self, flows: Iterable[Remembered]) -> None:
+        """Know of flows that an earlier process told of."""
+        for source, target, keeper, idle_ns, last_ns in flows:
+            passage = Passage(verdict="accept", host=None, source=source, target=target, idle_ns=idle_ns, keeper=keeper)
+            self._flows[source, target] = FlowState(passage, last_ns)
 
     def outlet(self, transport: Any) -> Any:
         return Outlet(self, transport)
@@ -42,3 +85,21 @@ class Outlet:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
+
+
+class Flows:
+    """The flows that a host's processes told of, the newest of them."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Address, Address], Remembered] = {}
+
+    def note(self, flow: Remembered) -> None:
+        """Take what a process told."""
+        self._known.pop(flow[:2], None)
+        self._known[flow[:2]] = flow
+        if len(self._known) > FLOWS:
+            del self._known[next(iter(self._known))]
+
+    def all(self) -> list[Remembered]:
+        """Return them all."""
+        return list(self._known.values())

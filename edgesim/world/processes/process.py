@@ -13,6 +13,7 @@ from edgesim.world.processes.channel import Channel
 from edgesim.world.processes.disk import DiskError, Replica
 from edgesim.world.processes.frames import FROM_HOSTS, Kind
 from edgesim.world.processes.host import NUMBER, WATERMARK
+from edgesim.world.processes.network import Flows
 from edgesim.world.unhandled import UnhandledError, UnhandledErrors
 
 ANSWERS = 30.0
@@ -33,6 +34,7 @@ class Keeper(Protocol):
     """The world that a process belongs to, as far as the process tells it something."""
 
     disks: dict[str, Replica]
+    flows: dict[str, Flows]
     unhandled: UnhandledErrors
 
     @property
@@ -127,6 +129,8 @@ class Process:
                 world.disks[self.name].apply(body)
             except DiskError as error:
                 self._wrong(str(error))
+        elif kind is Kind.FLOW:
+            self._flow(body)
         elif kind is Kind.ERROR:
             self._unhandled(body)
         else:
@@ -138,6 +142,14 @@ class Process:
                 answer.set_result(body[NUMBER.size + 1 :])
             else:
                 answer.set_exception(raised(body[NUMBER.size + 1 :]))
+
+    def _flow(self, body: bytes) -> None:
+        try:
+            (source, source_port), (target, target_port), keeper, idle_ns, last_ns = json.loads(body)
+            ends = (str(source), int(source_port)), (str(target), int(target_port))
+            self._world.flows[self.name].note((*ends, str(keeper), int(idle_ns), int(last_ns)))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            self._wrong("a flow that is none")
 
     def _unhandled(self, body: bytes) -> None:
         try:

@@ -26,7 +26,7 @@ from edgesim.world.processes.changes import Change, FaultAdded, Skewed, ToldFaul
 from edgesim.world.processes.disk import Replica
 from edgesim.world.processes.frames import Kind
 from edgesim.world.processes.host import NUMBER, HostWorld
-from edgesim.world.processes.network import SplitNetwork
+from edgesim.world.processes.network import Flows, SplitNetwork
 from edgesim.world.processes.nursery import Nursery, NurseryGone
 from edgesim.world.processes.process import READS, Elsewhere, Process
 from edgesim.world.unhandled import UnhandledError
@@ -54,6 +54,8 @@ class ProcessWorld(LiveWorld):
         self.processes: dict[str, Process] = {}
         """The processes that run, by host."""
         self.disks: dict[str, Replica] = {}
+        self.flows: dict[str, Flows] = {}
+        """What firewalls remember of the datagrams of each host."""
         self.on_entry: Callable[[str, bytes], None] = lambda host, entry: None
         """Called with what a host's process has for the journal."""
         self.on_watermark: Callable[[str, int], None] = lambda host, at_ns: None
@@ -146,6 +148,7 @@ class ProcessWorld(LiveWorld):
                 "incarnations": {each.name: each.incarnation for each in self.hosts.values()},
                 "disk": self.disks.setdefault(name, Replica()).dump(),
                 "changes": changes,
+                "flows": self.flows.setdefault(name, Flows()).all(),
             }
         )
 
