@@ -239,9 +239,7 @@ def test_a_taken_port_is_told_and_tables_are_for_people(tmp_path: Path) -> None:
     with own_network(builtin("small")) as deployment:
         address = deployment.host("expe").address
         network = ".".join(address.split(".")[:2])
-        with socket.socket() as taken:
-            taken.bind((address, 8443))
-            taken.listen()
+        with socket.create_server((address, 8443)):
             done = process("up", "--dir", str(tmp_path), "--network", network, cwd=tmp_path)
             assert done.returncode == 2
             assert f"{address}:8443/tcp is taken by" in done.stderr and str(os.getpid()) in done.stderr
