@@ -1,7 +1,9 @@
-"""Changing a default changes a journal: each committed pair of `tests.deployment.binding`, with its scenario.
+"""Changing a default changes a journal: that of a scenario, or of a small story where no scenario comes by it.
 
-The suite tries a tenth of them, drawn by a seed that stands in the test's id: the day, or ``--defaults-seed=N``.
-``make soak`` tries all. A default that no pair shows stands in `OPEN`; one that is new has to be shown.
+The pairs of a default and a scenario are committed by `tests.deployment.binding`; the stories stand in
+`tests.deployment.probes`. The suite plays every story and a tenth of the pairs, drawn by a seed that stands in the
+test's id: the day, or ``--defaults-seed=N``. ``make soak`` plays all. A default that is shown by neither stands in
+`OPEN`; one that is new has to be shown.
 """
 
 from __future__ import annotations
@@ -12,11 +14,11 @@ from datetime import UTC, datetime
 import pytest
 
 from edgesim.deployment.defaults import Defaults
-from tests.deployment import binding
+from tests.deployment import binding, probes
 
 PAIRS = binding.committed()
 OPEN = binding.COMMITTED.with_name("binding_open.txt")
-"""The paths of defaults for which no scenario has been found yet."""
+"""The paths of defaults for which there is neither a scenario nor a story yet."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -39,7 +41,19 @@ def test_another_value_makes_another_journal(path: str) -> None:
 
 
 def test_every_default_is_shown_or_still_open() -> None:
-    assert sorted(set(binding.settings()) - PAIRS.keys()) == OPEN.read_text().split()
+    shown = [*PAIRS, *probes.paths()]
+    assert len(shown) == len(set(shown)), "one way suffices"
+    assert sorted(set(binding.settings()).difference(shown)) == OPEN.read_text().split()
+
+
+@pytest.mark.parametrize("probe", probes.PROBES, ids=[min(probe.values) for probe in probes.PROBES])
+def test_another_value_makes_another_story(probe: probes.Probe) -> None:
+    shipped = probes.probed(probe)
+    assert shipped == probes.probed(probe), "the story itself plays differently twice"
+    for path, value in probe.values.items():
+        group, default = path.split(".")
+        assert value != getattr(getattr(Defaults(), group), default)
+        assert binding.differ(shipped, probes.probed(probe, {path: value})), f"{path} = {value!r} shows nowhere"
 
 
 def test_a_journal_that_only_ends_elsewhere_is_no_other() -> None:

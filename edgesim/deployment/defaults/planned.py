@@ -15,6 +15,7 @@ from edgesim.deployment.defaults.known import DISCOVERY, INSTALL, REQUIREMENTS, 
 
 PLANNED: Mapping[str, tuple[str, ...]] = {
     "identity and access": (
+        "edge.bearer",
         "edge.bearer_sets_cookie",
         "edge.activation_path",
         "edge.activation_srp_group_bits",
