@@ -220,6 +220,7 @@ class Client(asyncio.Protocol):
             agent="Cisco-CSF",
             load="Jabber_for_Windows-14.1.0",
             mra=True,
+            reg_id="1",  # as in the golden copies
         )
         request = register(
             registrant,
