@@ -73,7 +73,7 @@ class Lab:
     async def soap(self, body: bytes, *headers: tuple[str, str], url: str = SERVICE) -> tuple[int, bytes]:
         """Post a SOAP document and return status and body."""
         sent = [("Content-Type", soap.CONTENT_TYPE), *headers]
-        response = await self.http.request("POST", url, headers=sent, body=body, address=self.address)
+        response = await self.http.request("POST", url, headers=sent, body=body, address=self.address, timeout=30)
         return response.status, response.body
 
     async def token(self, user: str, password: str) -> str:
