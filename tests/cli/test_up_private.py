@@ -247,7 +247,7 @@ def test_what_the_author_wrote_is_kept(tmp_path: Path) -> None:
 def test_errors_that_nobody_handled_are_printed_but_one_a_second(capsys: pytest.CaptureFixture[str]) -> None:
     now = 0.0
     errors = UnhandledErrors(lambda: 0)
-    errors.listen(Complaints(lambda: now, live_lab._warn))
+    errors.listen(Complaints(lambda: now, live_lab.warn))
     for number in range(250):
         now = number / 100
         errors.add({"message": f"number {number}\x1b[31m", "exception": ValueError("no")})
