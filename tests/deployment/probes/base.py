@@ -12,6 +12,7 @@ from edgesim.http import HttpError
 from edgesim.journal import Entry, Event
 from edgesim.journal.codec import encode
 from edgesim.sip import SipError
+from tests.hostile import test_protection
 from tests.servers import expressway_lab, im_presence_lab, unified_cm_lab
 
 Lines = tuple[bytes, ...]
@@ -34,6 +35,11 @@ PROBES: list[Probe] = []
 def im_presence(values: Mapping[str, Any], changes: Mapping[str, Any] | None = None) -> Any:
     """Register a story that plays at an IM and Presence node, told by a client's machine inside."""
     return _registered(im_presence_lab.run, values, changes, {})
+
+
+def attacked(values: Mapping[str, Any]) -> Any:
+    """Register a story of an attacker outside, in a lab that is protected."""
+    return _registered(test_protection.play, values, None, {})
 
 
 def edge(values: Mapping[str, Any], changes: Mapping[str, Any] | None = None, **options: Any) -> Any:
