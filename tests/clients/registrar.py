@@ -127,6 +127,7 @@ def handset(
             instance="00005e005301",
             agent="Cisco-CSF",
             load="Jabber_for_Windows-14.1.0",
+            reg_id="1",
             mra=mra,
         )
 

@@ -30,6 +30,7 @@ def who(**changes: object) -> Registrant:
         "agent": "Cisco-CSF",
         "load": "Jabber_for_Windows-12.8.0.51973",
         "mra": True,
+        "reg_id": "1",
     }
     return JabberRegistrant(**(values | changes))  # type: ignore[arg-type]  # the cases give the types
 

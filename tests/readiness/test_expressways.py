@@ -129,7 +129,7 @@ def test_the_check_reports_exactly_what_is_meant(case: Case) -> None:
 
 
 def test_a_load_balancer_breaks_what_its_affinity_and_the_certificates_leave() -> None:
-    reported = []
+    awaited = []
     older = {f"expressway_c.{peer}.release": "X14.0.9" for peer in (0, 1)}
     older |= {f"expressway_e.{peer}.release": "X14.0.9" for peer in (0, 1)}
     stories = (("none", {}), ("none", {**NAMED, **older}), ("source address", NAMED), ("none", NAMED))
@@ -137,8 +137,8 @@ def test_a_load_balancer_breaks_what_its_affinity_and_the_certificates_leave() -
         deployment = load("pair").changed({"load_balancer": {**BALANCER, "affinity": affinity}, **changes})
         (reported,) = check(deployment, [rule(BALANCED)]).reported
         assert reported.finding.prediction is not None
-        reported.append(str(reported.finding.prediction.awaits[0]))
-    assert "TlsRefused" in reported[0] and "port=8443" in reported[0]
-    assert "TlsRefused" in reported[1] and "port" not in reported[1]
-    assert "HttpRequest" in reported[2] and "peer='balancer'" in reported[2]
-    assert reported[3] == reported[2]  # clients come past it by the addresses of E
+        awaited.append(str(reported.finding.prediction.awaits[0]))
+    assert "TlsRefused" in awaited[0] and "port=8443" in awaited[0]
+    assert "TlsRefused" in awaited[1] and "port" not in awaited[1]
+    assert "HttpRequest" in awaited[2] and "peer='balancer'" in awaited[2]
+    assert awaited[3] == awaited[2]  # clients come past it by the addresses of E

@@ -83,6 +83,7 @@ class Line:
             instance=INSTANCE,
             agent="Cisco-CSF",
             load="x",
+            reg_id="1",
             mra=True,
         )
         return register(

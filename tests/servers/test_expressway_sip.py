@@ -15,6 +15,7 @@ from edgesim.sip import Request, Response, parse_message
 from tests.servers.expressway_lab import PUB, EdgeLab, run
 from tests.servers.sip_lab import ROUTE, UUID, Line, masked, messages, notes, with_line, zone_states
 from tests.sip import samples
+from tests.sip.settings import LIMITS, TIMERS
 
 SERVICE_ORDER = [
     "via",
@@ -520,7 +521,7 @@ def test_a_request_for_a_phone_that_is_gone() -> None:
 def test_strangers_are_refused_on_the_ports_of_c() -> None:
     async def story(lab: EdgeLab, line: Line) -> None:
         inside = lab.node("dns-inside")
-        endpoint = line.endpoint.__class__(inside.host, inside.journal, stateful=False)
+        endpoint = line.endpoint.__class__(inside.host, inside.journal, limits=LIMITS, timers=TIMERS, stateful=False)
         connection = await inside.host.run(endpoint.connect("10.0.30.10", 5060))
         request = line.request("OPTIONS")
         assert (await inside.host.run(endpoint.request(request, connection))).status == 403

@@ -33,7 +33,7 @@ def test_unified_cm_names_what_it_takes(path: str, allowed: set[str]) -> None:
         node = lab.node("expc")
         client = lab.service("expc")._clients["users"]
         for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "TRACE"):
-            answer = await node.host.run(client.request(method, f"https://{PUB}:8443{path}"))
+            answer = await node.host.run(client.request(method, f"https://{PUB}:8443{path}", timeout=30))
             assert (answer.status == 405) is (method not in allowed)
             if answer.status == 405:
                 assert set(answer.headers.tokens("Allow")) == {each.lower() for each in allowed}
