@@ -8,9 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from edgesim.deployment.defaults import Defaults
+from tests.each import holds_for_each
 
 PAGE = Path(__file__).parent.parent / "docs" / "limits.md"
 ROW = re.compile(r"^\| (.+?) \| `([\w.]+)` \| ([\d.]+) \| (.+?) \|$", re.MULTILINE)
@@ -37,9 +36,11 @@ def test_every_row_is_read() -> None:
     assert len({name for name, _ in ROWS}) == len(ROWS)
 
 
-@pytest.mark.parametrize(("name", "value"), ROWS, ids=[name for name, _ in ROWS])
-def test_a_bound_is_the_codes_own(name: str, value: float) -> None:
-    assert value_of(name) == value
+def test_a_bound_is_the_codes_own() -> None:
+    def is_the_codes_own(name: str, value: float) -> None:
+        assert value_of(name) == value
+
+    holds_for_each(is_the_codes_own, ROWS)
 
 
 def test_no_bound_of_a_connection_is_left_out() -> None:

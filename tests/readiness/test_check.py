@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections import Counter
 
 import pytest
 
@@ -12,6 +13,7 @@ from edgesim.catalogue import row
 from edgesim.deployment import load, load_text, names
 from edgesim.readiness import check
 from edgesim.readiness.rules import RULES
+from tests.each import holds_for_each
 from tests.readiness.cases import Case
 
 ALL_CASES = [
@@ -30,17 +32,19 @@ def test_a_built_in_deployment_is_clean(name: str) -> None:
     assert report.checked == len(RULES)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_every_rule_is_tripped_alone_by_a_case(rule: object) -> None:
-    assert any(isinstance(case, Case) and case.rule == rule.name for case in ALL_CASES)  # type: ignore[attr-defined]  # a Rule
+def test_every_rule_is_tripped_alone_by_a_case() -> None:
+    tripped = {case.rule for case in ALL_CASES if isinstance(case, Case)}
+    assert [each.name for each in RULES if each.name not in tripped] == []
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_a_rule_has_rows_of_the_catalogue_and_a_requirement(rule: object) -> None:
-    assert rule.requires  # type: ignore[attr-defined]  # a Rule
-    for name in rule.rows:  # type: ignore[attr-defined]  # a Rule
-        assert row(name)
-    assert len({each.name for each in RULES}) == len(RULES)
+def test_a_rule_has_a_name_of_its_own_a_requirement_and_rows_of_the_catalogue() -> None:
+    def is_whole(name: str, requires: str, rows: tuple[str, ...]) -> None:
+        assert requires and rows
+        for each in rows:
+            assert row(each)
+
+    holds_for_each(is_whole, [(each.name, each.requires, each.rows) for each in RULES])
+    assert [name for name, count in Counter(each.name for each in RULES).items() if count > 1] == []
 
 
 def test_a_finding_names_the_line_of_the_file() -> None:
