@@ -60,9 +60,9 @@ ALWAYS = {
     **dict.fromkeys((401, 407), Reaction.ANSWER),
     423: Reaction.INTERVAL,
 }
-"""Answers whose reaction, as in SIPCC, depends on neither Retry-After nor adaptive routing."""
+"""Answers whose reaction depends on neither Retry-After nor adaptive routing: ccsip_register.c of SIPCC."""
 WAITS = dict.fromkeys((404, 413, 480, 486, 503), Reaction.WAIT)
-"""With Retry-After only (SIPCC)."""
+"""With Retry-After only: of the same source, which has 503 so where a Unified CM is the registrar."""
 BROKEN = dict.fromkeys((408, 503, 504), Reaction.NEXT_PATH)
 """For a client of adaptive routing only; a 503 without Retry-After."""
 
