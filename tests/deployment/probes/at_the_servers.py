@@ -10,9 +10,9 @@ from edgesim.xmpp import sasl, soap, stanzas
 from tests.deployment.probes.base import im_presence, unified_cm
 from tests.servers import im_presence_lab, unified_cm_lab
 from tests.servers.im_presence_lab import login_request
-from tests.servers.test_unified_cm_sip import SECURE, at, contact, register
-from tests.servers.test_unified_cm_sip import Line as Trunk
 from tests.servers.unified_cm_lab import PUB
+from tests.servers.unified_cm_line import SECURE, at, contact, register
+from tests.servers.unified_cm_line import Line as Trunk
 
 
 @unified_cm(
