@@ -34,7 +34,8 @@ def test_a_built_in_deployment_is_clean(name: str) -> None:
 
 def test_every_rule_is_tripped_alone_by_a_case() -> None:
     tripped = {case.rule for case in ALL_CASES if isinstance(case, Case)}
-    assert [each.name for each in RULES if each.name not in tripped] == []
+    untripped = [each.name for each in RULES if each.name not in tripped]
+    assert not untripped, ", ".join(untripped)
 
 
 def test_a_rule_has_a_name_of_its_own_a_requirement_and_rows_of_the_catalogue() -> None:
@@ -44,7 +45,8 @@ def test_a_rule_has_a_name_of_its_own_a_requirement_and_rows_of_the_catalogue() 
             assert row(each)
 
     holds_for_each(is_whole, [(each.name, each.requires, each.rows) for each in RULES])
-    assert [name for name, count in Counter(each.name for each in RULES).items() if count > 1] == []
+    twice = [name for name, count in Counter(each.name for each in RULES).items() if count > 1]
+    assert not twice, ", ".join(twice)
 
 
 def test_a_finding_names_the_line_of_the_file() -> None:

@@ -12,6 +12,7 @@ from edgesim.deployment.device_models import DEVICE_TYPES
 from edgesim.readiness import Finding, check
 from edgesim.readiness.rules import rule
 from edgesim.scenario.proof import simulate
+from tests.each import holds_for_each
 from tests.readiness.cases import Case
 
 PHONES, ROOMS = ("phone-1", "phone-2", "dx-1"), ("room-1", "room-2")
@@ -170,12 +171,16 @@ def test_devices_that_lack_different_things_are_told_apart() -> None:
 
 
 def test_no_model_with_its_current_release_is_below_the_minimum() -> None:
-    unfit = {model: found for model, types in DEVICE_TYPES.items() if (found := types[0].unfit(None)) is not None}
-    assert unfit == {
+    unsupported = {
         "8821": "Cisco 8821 does not support MRA",
         "8821-EX": "Cisco 8821 does not support MRA",
         "8831": "Cisco 8831 does not support MRA",
     }
+
+    def is_fit_or_known_not_to_be(model: str) -> None:
+        assert DEVICE_TYPES[model][0].unfit(None) == unsupported.get(model)
+
+    holds_for_each(is_fit_or_known_not_to_be, [(model,) for model in DEVICE_TYPES])
 
 
 def test_a_device_that_tries_all_the_same_predicts_nothing() -> None:
