@@ -54,7 +54,7 @@ NO_COPY: dict[str, str] = {
     "servers/unified_cm/registration.py 3600": "RFC 3261, 20.19: what a malformed Expires means",
     "sip/datagrams.py 5060": "RFC 3261, 18.2.2: where an answer goes if Via has no port",
     "sip/stun.py 49152": "bits of a STUN message's type",
-    "world/processes/nursery.py 10.0": "how long the parent waits for a process of its own",
+    "world/processes/fork_server.py 10.0": "how long the parent waits for a process of its own",
     "world/tls/layer.py 60.0": "asyncio's own, where a listener says nothing",
 }
 """By file below the package and value."""

@@ -87,7 +87,7 @@ def lab(directory: Path, *more: str, deployment: str = "small") -> Iterator[Lab]
 
 
 def family(pid: int) -> list[int]:
-    """Return a process's descendants: its nursery, and the hosts' processes."""
+    """Return a process's descendants: its fork server, and the hosts' processes."""
     told = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
     children: dict[int, list[int]] = {}
     for line in told.splitlines():

@@ -15,11 +15,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edgesim.world.faults import Flow, RefuseConnection
 from edgesim.world.processes.budgets import SharedBudgets
-from edgesim.world.processes.changes import ToldFaults
+from edgesim.world.processes.changes import ReplicatedFaults
 from edgesim.world.processes.disk import MOST, DiskError, Replica, Shelf, removed, restored, written
+from edgesim.world.processes.fork_server import ForkServer
 from edgesim.world.processes.frames import FROM_HOSTS, HEAD, TO_HOSTS, FrameError, FrameReader, Kind, frame
 from edgesim.world.processes.frames import MOST as LONGEST
-from edgesim.world.processes.nursery import Nursery
 
 # ---- frames
 
@@ -170,7 +170,7 @@ def test_a_disk_has_a_bound_that_what_is_removed_does_not_count_against() -> Non
 def test_a_system_without_fork_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "fork")
     with pytest.raises(RuntimeError, match="a system that can fork: Linux or macOS"):
-        Nursery.open(lambda *_: None)
+        ForkServer.open(lambda *_: None)
 
 
 def test_a_process_with_threads_is_not_forked() -> None:
@@ -179,7 +179,7 @@ def test_a_process_with_threads_is_not_forked() -> None:
     other.start()
     try:
         with pytest.raises(RuntimeError, match="need a process with one thread to begin with"):
-            Nursery.open(lambda *_: None)
+            ForkServer.open(lambda *_: None)
     finally:
         over.set()
         other.join()
@@ -211,7 +211,7 @@ def test_rules_whose_budget_is_spent_elsewhere_are_no_longer_in_force() -> None:
     budgets = SharedBudgets()
     budgets.open()
     told: list[Any] = []
-    table = ToldFaults(Entropy(1, "x"), lambda: 0, lambda *_: None, budgets, told.append)
+    table = ReplicatedFaults(Entropy(1, "x"), lambda: 0, lambda *_: None, budgets, told.append)
     number = table.add(RefuseConnection(times=2))
     flow = Flow(source="a", target="b", local=("127.0.0.1", 1), remote=("127.0.0.2", 2), protocol="tcp")
     assert table.on_connect(flow) == "refuse"

@@ -184,12 +184,12 @@ def test_nothing_survives_kill_9_of_the_lab(tmp_path: Path) -> None:
         assert gone(below), alive(below)
 
 
-def test_a_nursery_that_is_killed_leaves_no_process_without_a_parent(tmp_path: Path) -> None:
+def test_a_fork_server_that_is_killed_leaves_no_process_without_a_parent(tmp_path: Path) -> None:
     with lab(tmp_path) as up:
         below = family(up.pid)
         hosts = {each.process for each in up.ask(Hosts()).hosts}
-        (nursery,) = set(below) - hosts
-        kill(nursery)
+        (fork_server,) = set(below) - hosts
+        kill(fork_server)
         assert gone(below), alive(below)
         assert up.ask(Status()).hosts_up == 0
         with pytest.raises(ControlError, match="process that makes the processes of hosts has ended"):

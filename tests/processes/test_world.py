@@ -265,9 +265,9 @@ def children(pid: int) -> list[int]:
 
 
 def test_two_hundred_lives_leave_neither_a_descriptor_nor_a_process() -> None:
-    who, descriptors_more, nurseries, hosts = tell(many_lives)
+    who, descriptors_more, fork_servers, hosts = tell(many_lives)
     assert who == [201, 201] and descriptors_more <= 0
-    assert (nurseries, hosts) == (1, 3)
+    assert (fork_servers, hosts) == (1, 3)
 
 
 async def ends(pair: Pair) -> Any:

@@ -1,4 +1,4 @@
-"""What changes around the hosts of a world while their processes run, told by the lab's own process to all of them.
+"""What changes around the hosts of a world while their processes run, sent by the lab's own process to all of them.
 
 Changes travel as pickles, from the lab's own process only: nothing that a host's process says is ever unpickled.
 """
@@ -95,24 +95,26 @@ class Skewed:
 
 
 Change = FaultAdded | FaultRemoved | Installed | Partitioned | Healed | Linked | Skewed
-Tell = Callable[[Change], None]
+Publish = Callable[[Change], None]
 
 
-class ToldFaults(FaultTable):
-    """The rules of a world whose hosts are processes: each change is told."""
+class ReplicatedFaults(FaultTable):
+    """The rules of a world whose hosts are processes: each change is published."""
 
-    def __init__(self, entropy: Entropy, now: Callable[[], int], fired: Fired, budgets: Budgets, tell: Tell) -> None:
+    def __init__(
+        self, entropy: Entropy, now: Callable[[], int], fired: Fired, budgets: Budgets, publish: Publish
+    ) -> None:
         super().__init__(entropy, now, fired, budgets)
-        self._tell = tell
+        self._publish = publish
 
     def put(self, number: int, fault: Fault) -> None:
         super().put(number, fault)
-        self._tell(FaultAdded(number, fault))
+        self._publish(FaultAdded(number, fault))
 
     def remove(self, number: int) -> None:
         if number in self._rules:
             super().remove(number)
-            self._tell(FaultRemoved(number))
+            self._publish(FaultRemoved(number))
 
     def rules(self) -> list[tuple[int, Fault]]:
         for number, fault in tuple(self._rules.items()):
@@ -121,29 +123,29 @@ class ToldFaults(FaultTable):
         return super().rules()
 
 
-class ToldPaths(Paths):
-    """The paths of a world whose hosts are processes: each change is told."""
+class ReplicatedPaths(Paths):
+    """The paths of a world whose hosts are processes: each change is published."""
 
-    def __init__(self, zones: tuple[str, ...], hosts: Any, tell: Tell) -> None:
-        self._tell: Tell = lambda _: None
+    def __init__(self, zones: tuple[str, ...], hosts: Any, publish: Publish) -> None:
+        self._publish: Publish = lambda _: None
         super().__init__(zones, hosts)
-        self._tell = tell
+        self._publish = publish
 
     def install(self, network: Network) -> None:
         super().install(network)
-        self._tell(Installed(network))
+        self._publish(Installed(network))
 
     def partition(self, one: str, other: str, *, both_ways: bool = True) -> None:
         super().partition(one, other, both_ways=both_ways)
-        self._tell(Partitioned(one, other, both_ways))
+        self._publish(Partitioned(one, other, both_ways))
 
     def heal(self, one: str, other: str, *, both_ways: bool = True) -> None:
         super().heal(one, other, both_ways=both_ways)
-        self._tell(Healed(one, other, both_ways))
+        self._publish(Healed(one, other, both_ways))
 
     def set_link(self, one: str, other: str, link: Link) -> None:
         super().set_link(one, other, link)
-        self._tell(Linked(one, other, link))
+        self._publish(Linked(one, other, link))
 
     def all(self) -> list[Change]:
         """Return the changes that make another process's paths like these."""

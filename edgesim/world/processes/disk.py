@@ -1,8 +1,8 @@
 """A host's disk where the host is a process: what is written survives the process, whatever ends it.
 
-In the host's process the disk is a `Shelf`: a dictionary whose changes, and those of dictionaries in it, are told as
+In the host's process the disk is a `Shelf`: a dictionary whose changes, and those of dictionaries in it, are sent as
 they happen. Each goes over the channel at once, so the system has it before anything else can follow from it, and a
-process that is killed in the middle of it has told nothing. The lab's process keeps a `Replica`, which it gives to the
+process that is killed in the middle of it has sent nothing. The lab's process keeps a `Replica`, which it gives to the
 host's next process; it never looks into values.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 Path = tuple[str, ...]
-Told = Callable[[bytes], None]
+Publish = Callable[[bytes], None]
 MOST = 64 * 1024 * 1024
 """Octets of one disk: products bound what strangers can make them write far below."""
 
@@ -24,37 +24,37 @@ class DiskError(Exception):
 
 
 class Shelf(dict[str, Any]):
-    """A dictionary that tells each change of itself, and of plain dictionaries in it, which become shelves, too.
+    """A dictionary that publishes each change of itself, and of plain dictionaries in it, which become shelves, too.
 
-    Keys are text. Other values are told as they are when they are put in: they must not change afterwards.
+    Keys are text. Other values are sent as they are when they are put in: they must not change afterwards.
     """
 
-    def __init__(self, told: Told, path: Path = (), values: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, publish: Publish, path: Path = (), values: Mapping[str, Any] | None = None) -> None:
         super().__init__()
-        self._told = told
+        self._publish = publish
         self._path = path
         for key, value in (values or {}).items():
             super().__setitem__(key, self._shelved(key, value))
 
     def _shelved(self, key: str, value: Any) -> Any:
-        return Shelf(self._told, (*self._path, key), value) if isinstance(value, dict) else value
+        return Shelf(self._publish, (*self._path, key), value) if isinstance(value, dict) else value
 
     def __setitem__(self, key: str, value: Any) -> None:
         super().__setitem__(key, self._shelved(key, value))
-        self._tell(key, value)
+        self._record(key, value)
 
-    def _tell(self, key: str, value: Any) -> None:
+    def _record(self, key: str, value: Any) -> None:
         path = (*self._path, key)
         if not isinstance(value, dict):
-            self._told(written(path, pickle.dumps(value)))
+            self._publish(written(path, pickle.dumps(value)))
             return
-        self._told(written(path, None))
+        self._publish(written(path, None))
         for inner, each in value.items():
-            self[key]._tell(inner, each)
+            self[key]._record(inner, each)
 
     def __delitem__(self, key: str) -> None:
         super().__delitem__(key)
-        self._told(removed((*self._path, key)))
+        self._publish(removed((*self._path, key)))
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         """Return what is at a key, or put the default there; a dictionary comes back as a shelf."""
@@ -167,7 +167,7 @@ def _size(key: str, value: Any) -> int:
     return len(key) + len(value)
 
 
-def restored(dump: bytes, told: Told) -> Shelf:
+def restored(dump: bytes, publish: Publish) -> Shelf:
     """Return the disk of a host's next process, in that process; ``dump`` comes from the lab's own one."""
     root: dict[str, Any] = {}
     for record in pickle.loads(dump):
@@ -177,4 +177,4 @@ def restored(dump: bytes, told: Told) -> Shelf:
         for folder in folders:
             into = into[folder]
         into[key] = {} if rest[:1] == b"{" else pickle.loads(rest[1:])
-    return Shelf(told, (), root)
+    return Shelf(publish, (), root)

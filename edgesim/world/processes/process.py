@@ -178,8 +178,8 @@ class Process:
             self.why = why
             self._world.broken(self)
 
-    def told(self, what: str, code: int) -> None:
-        """The nursery tells what became of the process."""
+    def changed(self, what: str, code: int) -> None:
+        """Take what the fork server reports: ``stopped``, ``continued`` or ``ended``, with the exit status."""
         if what == "stopped":
             self.continued.clear()
             self.stopped.set()

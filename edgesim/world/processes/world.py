@@ -1,8 +1,9 @@
 """The live world with hosts in processes of their own, as the lab's own process has it.
 
-Every host is declared here, and its state and its lives are kept here, but most of them run elsewhere: a nursery forks
-a process for each life. A crash is SIGKILL, a freeze SIGSTOP, and peers see what the kernel makes of it. What changes
-around hosts (faults, partitions, firewalls, clocks) is told to all of them. A host may also run here, see `run_here`.
+Every host is declared here, and its state and its lives are kept here, but most of them run elsewhere: a fork server
+makes a process for each life. A crash is SIGKILL, a freeze SIGSTOP, and peers see what the kernel makes of it. What
+changes around hosts (faults, partitions, firewalls, clocks) is sent to all of them. A host may also run here, see
+`run_here`.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ from edgesim.world.entropy import Entropy
 from edgesim.world.lifecycle import FOLLOWS
 from edgesim.world.live.world import ZONES, Beginning, LiveWorld
 from edgesim.world.processes.budgets import SharedBudgets
-from edgesim.world.processes.changes import Change, FaultAdded, Skewed, ToldFaults, ToldPaths
+from edgesim.world.processes.changes import Change, FaultAdded, ReplicatedFaults, ReplicatedPaths, Skewed
 from edgesim.world.processes.disk import Replica
+from edgesim.world.processes.fork_server import ForkServer, ForkServerGone
 from edgesim.world.processes.frames import Kind
 from edgesim.world.processes.host import NUMBER, HostWorld
 from edgesim.world.processes.network import Flows, SplitNetwork
-from edgesim.world.processes.nursery import Nursery, NurseryGone
 from edgesim.world.processes.process import READS, Elsewhere, Process
 from edgesim.world.unhandled import UnhandledError
 
 ENDS = 5.0
-"""Seconds in which the system tells that a process was stopped, goes on, or has ended."""
+"""Seconds in which the system reports that a process was stopped, goes on, or has ended."""
 CAUGHT_UP = 0.25
 """Seconds that a look at the journal waits for hosts that do not answer: those that are busy with something long."""
 
@@ -47,10 +48,10 @@ class ProcessWorld(LiveWorld):
         self.beginning = Beginning.now(seed)
         super().__init__(beginning=self.beginning, zones=zones)
         network = self.network
-        network.paths = ToldPaths(zones, self.hosts, self._change)
+        network.paths = ReplicatedPaths(zones, self.hosts, self._change)
         chance = Entropy(self.seed, "faults")
         self._budgets = SharedBudgets()
-        network.faults = ToldFaults(chance, self.now, network._fault_fired, self._budgets, self._change)
+        network.faults = ReplicatedFaults(chance, self.now, network._fault_fired, self._budgets, self._change)
         self.processes: dict[str, Process] = {}
         """The processes that run, by host."""
         self.disks: dict[str, Replica] = {}
@@ -62,13 +63,13 @@ class ProcessWorld(LiveWorld):
         """Called with the lab time before which nothing more comes from a host's process."""
         self.on_running: Callable[[str, bool], None] = lambda host, runs: None
         """Called when a host's process begins or ends to run; a frozen one does not run."""
-        self._nursery: Nursery | None = None
+        self._fork_server: ForkServer | None = None
         self._here: set[str] = set()
         self._by_pid: dict[int, Process] = {}
         self._sync = 0
 
     def prepare(self, build: Callable[[HostWorld], None]) -> None:
-        """Fork the nursery, whose processes run ``build`` with their world and then serve.
+        """Start the fork server, whose processes run ``build`` with their world and then serve.
 
         Do it while this process has one thread and its loop does not run, when everything that processes are to share
         is imported and made. Raises `RuntimeError` where it cannot be done.
@@ -76,15 +77,15 @@ class ProcessWorld(LiveWorld):
         beginning, budgets = self.beginning, self._budgets
         budgets.open()
 
-        def born(name: str, sock: socket.socket) -> None:
+        def main(name: str, sock: socket.socket) -> None:
             world = HostWorld(name, sock, beginning, budgets)
             build(world)
             world.serve()
 
-        self._nursery = nursery = Nursery.open(born, at_end=budgets.close)
-        nursery.attach(self.loop)
-        nursery.told = self._told
-        nursery.gone = self._nursery_gone
+        self._fork_server = server = ForkServer.open(main, at_end=budgets.close)
+        server.attach(self.loop)
+        server.on_change = self._process_changed
+        server.on_end = self._fork_server_gone
 
     def run_here(self, name: str) -> None:
         if name in self.processes:
@@ -125,9 +126,9 @@ class ProcessWorld(LiveWorld):
         ours, theirs = socket.socketpair()
         process = Process(self, name, life, ours)
         try:
-            if self._nursery is None:
+            if self._fork_server is None:
                 raise RuntimeError("this world was not prepared: no process can be made")
-            process.pid = await self._nursery.fork(name, theirs)
+            process.pid = await self._fork_server.fork(name, theirs)
         except BaseException:
             process.channel.close()
             raise
@@ -138,7 +139,7 @@ class ProcessWorld(LiveWorld):
 
     def _given(self, name: str, life: Incarnation) -> bytes:
         """Return what a host's process needs to know when it starts."""
-        assert isinstance(self.network.paths, ToldPaths)
+        assert isinstance(self.network.paths, ReplicatedPaths)
         changes: list[Change] = self.network.paths.all()
         changes += [FaultAdded(number, fault) for number, fault in self.network.faults.rules()]
         changes += [Skewed(host.name, host.clock.skew_ns) for host in self.hosts.values() if host.clock.skew_ns]
@@ -231,19 +232,19 @@ class ProcessWorld(LiveWorld):
         return process
 
     def _signal(self, process: Process, number: int) -> None:
-        assert self._nursery is not None
+        assert self._fork_server is not None
         try:
-            self._nursery.signal(process.pid, number)
-        except NurseryGone:
-            self._nursery_gone()
+            self._fork_server.signal(process.pid, number)
+        except ForkServerGone:
+            self._fork_server_gone()
 
     # ---- what becomes of processes by themselves
 
-    def _told(self, pid: int, what: str, code: int) -> None:
+    def _process_changed(self, pid: int, what: str, code: int) -> None:
         process = self._by_pid.get(pid)
         if process is None:
             return
-        process.told(what, code)
+        process.changed(what, code)
         if what == "ended" and not process.expected and self.hosts[process.name].state is not HostState.STARTING:
             if not process.why and code not in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):
                 how = f"by signal {-code}" if code < 0 else f"with status {code}"
@@ -255,14 +256,14 @@ class ProcessWorld(LiveWorld):
         self._complain(f"{process.name}: its process {process.pid} was ended, for it sent {process.why}")
         self._signal(process, signal.SIGKILL)
 
-    def _nursery_gone(self) -> None:
-        """Without its nursery no process can be made, and none would be ended if this one were: so all are, now."""
+    def _fork_server_gone(self) -> None:
+        """Without its fork server no process can be made, and none would be ended if this one were: so all are, now."""
         for process in tuple(self.processes.values()):
             if not process.ended.done():
                 process.expected = True
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGKILL)
-                process.told("ended", -signal.SIGKILL)
+                process.changed("ended", -signal.SIGKILL)
                 self._buried(process, HostState.CRASHED)
 
     def _complain(self, text: str) -> None:
@@ -275,11 +276,11 @@ class ProcessWorld(LiveWorld):
         self._change(Skewed(name, by_ns))
 
     def _change(self, change: Change) -> None:
-        """Tell every process of a change, and wait until those that answer have made it."""
+        """Send a change to every process, and wait until those that answer have made it."""
         if self.processes:
-            told = pickle.dumps(change)
+            body = pickle.dumps(change)
             for process in self.processes.values():
-                process.channel.send(Kind.CHANGE, told)
+                process.channel.send(Kind.CHANGE, body)
             self.catch_up()
 
     # ---- the journal's streams
@@ -320,8 +321,8 @@ class ProcessWorld(LiveWorld):
 
     def abandon(self) -> None:
         """Close a world that was prepared and is not going to run."""
-        if self._nursery is not None:
-            self._nursery.close()
+        if self._fork_server is not None:
+            self._fork_server.close()
         self._budgets.close()
         self.loop.close()
 
@@ -332,6 +333,6 @@ class ProcessWorld(LiveWorld):
         try:
             await super()._shut_down()
         finally:
-            if self._nursery is not None:
-                self._nursery.close()
+            if self._fork_server is not None:
+                self._fork_server.close()
             self._budgets.close()

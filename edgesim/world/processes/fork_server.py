@@ -1,12 +1,12 @@
-"""The process that makes the processes of hosts, and buries them.
+"""The process that forks the processes of hosts, and waits for their end.
 
-A lab's own process has an event loop and threads, so it must not fork. It forks a *nursery* once, early, while it has
-one thread and its loop does not run; everything is imported and built by then, and every process that the nursery forks
-later shares it.
+A lab's own process has an event loop and threads, so it must not fork. It forks a *fork server* once, early, while it
+has one thread and its loop does not run. Everything is imported and built by then, and every process that the fork
+server makes later shares it.
 
-The nursery does what its lab asks, a line of JSON each: ``fork`` (with the host's end of a channel as a descriptor),
-``signal``. It tells what became of each process: ``forked``, ``stopped``, ``continued``, ``ended``. When its lab is
-gone, however it went, the nursery reads the end of the channel and kills all that is left, stopped processes too.
+The fork server takes requests, a line of JSON each: ``fork`` (with the host's end of a channel as a descriptor) and
+``signal``. It reports each process's state: ``forked``, ``stopped``, ``continued``, ``ended``. When the lab has ended,
+for whatever reason, it reads the end of the channel and kills every process that is left, stopped ones too.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-Born = Callable[[str, socket.socket], None]
+Main = Callable[[str, socket.socket], None]
 """What a new process does, with the name of its host and its end of the channel; the process ends when it returns."""
 
 IGNORED = (signal.SIGINT, signal.SIGTERM) if sys.platform != "win32" else ()
 """Signals that a terminal or a service manager sends to every process of a lab: its own process ends the others."""
 PATIENCE = 10.0
-"""Seconds in which a nursery answers."""
+"""Seconds in which a fork server answers."""
 GONE = "the process that makes the processes of hosts has ended"
 
 
-class NurseryGone(ChildProcessError):
+class ForkServerGone(ChildProcessError):
     """The process that makes the processes of hosts has ended."""
 
 
-class Nursery:
-    """A lab's side of its nursery."""
+class ForkServer:
+    """A lab's side of its fork server."""
 
     def __init__(self, pid: int, sock: socket.socket) -> None:
         self.pid = pid
@@ -48,14 +48,14 @@ class Nursery:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._asked: dict[int, asyncio.Future[int]] = {}
         self._number = 0
-        self.told: Callable[[int, str, int], None] = lambda pid, what, code: None
+        self.on_change: Callable[[int, str, int], None] = lambda pid, what, code: None
         """Called with a process, what became of it (``stopped``, ``continued``, ``ended``), and its exit status."""
-        self.gone: Callable[[], None] = lambda: None
-        """Called when the nursery itself has ended, though nobody asked it to."""
+        self.on_end: Callable[[], None] = lambda: None
+        """Called when the fork server itself has ended, unasked."""
 
     @classmethod
-    def open(cls, born: Born, at_end: Callable[[], None] = lambda: None) -> Nursery:
-        """Fork a nursery whose children run ``born``; it does ``at_end`` when its lab is gone.
+    def open(cls, main: Main, at_end: Callable[[], None] = lambda: None) -> ForkServer:
+        """Fork a fork server whose children run ``main``; it calls ``at_end`` when its lab has ended.
 
         Raises `RuntimeError` where that cannot be done soundly.
         """
@@ -75,7 +75,7 @@ class Nursery:
             ours.close()
             _let_go_of_all_but(theirs.fileno())
             gc.freeze()  # what is shared with every child is looked at by none of their collections
-            _Nurse(theirs, born, at_end).run()
+            _Process(theirs, main, at_end).run()
         except BaseException:
             traceback.print_exc()
         os._exit(1)
@@ -90,7 +90,7 @@ class Nursery:
         """Have a host's process made and return its number; ``end`` is its end of the channel, and closed here."""
         if self._loop is None:
             end.close()
-            raise NurseryGone(GONE)
+            raise ForkServerGone(GONE)
         self._number += 1
         number = self._number
         made = self._asked[number] = self._loop.create_future()
@@ -106,7 +106,7 @@ class Nursery:
             self._asked.pop(number, None)
 
     def signal(self, pid: int, number: int) -> None:
-        """Have a signal sent to a process of this nursery, unless it has ended."""
+        """Have a signal sent to a process of this fork server, unless it has ended."""
         self._send({"do": "signal", "pid": pid, "signal": number})
 
     def _send(self, order: dict[str, Any], end: socket.socket | None = None) -> None:
@@ -117,7 +117,7 @@ class Nursery:
             else:
                 socket.send_fds(self._socket, [line], [end.fileno()])
         except OSError as error:
-            raise NurseryGone(f"{GONE}: {error}") from None
+            raise ForkServerGone(f"{GONE}: {error}") from None
 
     def _readable(self) -> None:
         try:
@@ -130,20 +130,20 @@ class Nursery:
             self._detach()
             for made in self._asked.values():
                 if not made.done():
-                    made.set_exception(NurseryGone(GONE))
-            self.gone()
+                    made.set_exception(ForkServerGone(GONE))
+            self.on_end()
             return
         *lines, self._waiting = (self._waiting + data).split(b"\n")
         for line in lines:
-            self._hear(json.loads(line))
+            self._take(json.loads(line))
 
-    def _hear(self, told: dict[str, Any]) -> None:
-        if told["what"] == "forked":
-            made = self._asked.get(told["number"])
+    def _take(self, report: dict[str, Any]) -> None:
+        if report["what"] == "forked":
+            made = self._asked.get(report["number"])
             if made is not None and not made.done():
-                made.set_result(told["pid"])
+                made.set_result(report["pid"])
         else:
-            self.told(told["pid"], told["what"], told["code"])
+            self.on_change(report["pid"], report["what"], report["code"])
 
     def _detach(self) -> None:
         if self._loop is not None and self._socket.fileno() >= 0:
@@ -151,7 +151,7 @@ class Nursery:
         self._loop = None
 
     def close(self) -> None:
-        """End the nursery, which kills every process that is left, and wait for it."""
+        """End the fork server, which kills every process that is left, and wait for it."""
         if self._socket.fileno() < 0:
             return
         self._detach()
@@ -159,12 +159,12 @@ class Nursery:
         os.waitpid(self.pid, 0)
 
 
-class _Nurse:
-    """The nursery's own process."""
+class _Process:
+    """The fork server itself."""
 
-    def __init__(self, sock: socket.socket, born: Born, at_end: Callable[[], None]) -> None:
+    def __init__(self, sock: socket.socket, main: Main, at_end: Callable[[], None]) -> None:
         self._socket = sock
-        self._born = born
+        self._main = main
         self._at_end = at_end
         self._children: set[int] = set()
         self._waiting = b""
@@ -183,8 +183,8 @@ class _Nurse:
             ready, _, _ = select.select([self._socket.fileno(), heard], [], [])
             if heard in ready:
                 os.read(heard, 4096)
-                self._look()
-            if self._socket.fileno() in ready and not self._obey():
+                self._reap()
+            if self._socket.fileno() in ready and not self._serve():
                 self._end()
 
     def _end(self) -> NoReturn:
@@ -195,7 +195,7 @@ class _Nurse:
         self._at_end()
         os._exit(0)
 
-    def _obey(self) -> bool:
+    def _serve(self) -> bool:
         """Do what was asked; return whether the lab is still there."""
         try:
             data, ends, _, _ = socket.recv_fds(self._socket, 65536, 16)
@@ -218,7 +218,7 @@ class _Nurse:
         if pid:
             os.close(end)
             self._children.add(pid)
-            self._tell({"what": "forked", "number": number, "pid": pid})
+            self._report({"what": "forked", "number": number, "pid": pid})
             return
         code = 1
         try:
@@ -228,7 +228,7 @@ class _Nurse:
             self._socket.close()
             for each in (*self._own, *self._ends):
                 os.close(each)
-            self._born(name, socket.socket(fileno=end))
+            self._main(name, socket.socket(fileno=end))
             code = 0
         except BaseException:
             traceback.print_exc()
@@ -236,23 +236,23 @@ class _Nurse:
             sys.stderr.flush()
             os._exit(code)
 
-    def _look(self) -> None:
+    def _reap(self) -> None:
         """See what became of children."""
         for pid in tuple(self._children):
             found, status = os.waitpid(pid, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
             if not found:
                 continue
             if os.WIFSTOPPED(status):
-                self._tell({"what": "stopped", "pid": pid, "code": 0})
+                self._report({"what": "stopped", "pid": pid, "code": 0})
             elif os.WIFCONTINUED(status):
-                self._tell({"what": "continued", "pid": pid, "code": 0})
+                self._report({"what": "continued", "pid": pid, "code": 0})
             else:
                 self._children.discard(pid)
-                self._tell({"what": "ended", "pid": pid, "code": os.waitstatus_to_exitcode(status)})
+                self._report({"what": "ended", "pid": pid, "code": os.waitstatus_to_exitcode(status)})
 
-    def _tell(self, told: dict[str, Any]) -> None:
+    def _report(self, report: dict[str, Any]) -> None:
         try:
-            self._socket.sendall(json.dumps(told).encode() + b"\n")
+            self._socket.sendall(json.dumps(report).encode() + b"\n")
         except OSError:  # the lab is gone: reading says so
             return
 
@@ -261,15 +261,15 @@ def _let_go_of_all_but(kept: int) -> None:
     """Let go of what a forked process has no business with: everything but standard error and one descriptor.
 
     The numbers stay taken: libuv closes those that it had before a fork in every process that is forked (it makes its
-    pipes for signals anew), and would close what has come to their place.
+    pipes for signals again), and would close what has come to their place.
     """
-    nobody = os.open(os.devnull, os.O_RDWR)
+    null = os.open(os.devnull, os.O_RDWR)
     for name in os.listdir("/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"):
         number = int(name)
-        if number not in (2, kept, nobody):
+        if number not in (2, kept, null):
             try:
                 os.fstat(number)
             except OSError:  # the descriptor by which the folder was listed
                 continue
-            os.dup2(nobody, number)
-    os.close(nobody)
+            os.dup2(null, number)
+    os.close(null)
