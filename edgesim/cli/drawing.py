@@ -115,7 +115,7 @@ def story(entries: Iterable[Entry[Event]], deployment: Deployment | None = None)
 
 
 def is_shutdown(entry: Entry[Event]) -> bool:
-    """Return whether an entry tells that a host was stopped in good order, as all are when a run is over."""
+    """Return whether an entry says that a host was stopped in good order, as all are when a run is over."""
     return isinstance(entry.event, events.HostStateChanged) and entry.event.state == "stopped"
 
 

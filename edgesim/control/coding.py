@@ -1,4 +1,4 @@
-"""Commands and replies as JSON, and back. Whatever does not fit is told by field."""
+"""Commands and replies as JSON, and back. What does not fit is reported by field."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ class Distributed(InProcess):
 
 
 def _let_go(questions: Iterable[asyncio.Future[Any]]) -> None:
-    """Give up what is still asked, and what nobody looked at."""
+    """Give up what is still asked, and what was never looked at."""
     for each in questions:
         if not each.cancel() and not each.cancelled():
             each.exception()

@@ -1,7 +1,7 @@
 """Changes of a plan: settings by their dotted paths, releases by product, addresses.
 
-A path may name what nobody wrote, such as the documented firewall ``internal``: what stands around it is then written
-down as the deployment has it, without what is derived.
+A path may name what was not written, such as the documented firewall ``internal``: what stands around it is then
+written down as the deployment has it, without what is derived.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ _PLAIN_ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3}")
 def as_yaml(deployment: Deployment, *, full: bool = False, reveal: bool = False) -> str:
     """Return a deployment as YAML, which `load_text` reads again: its plan, or with ``full`` every setting.
 
-    A comment then tells what is derived and how (``derived``), what is a product's or this testbed's default
+    A comment then says what is derived and how (``derived``), what is a product's or this testbed's default
     (``default``), and for named defaults how well they are known and which document says so. Secrets are masked unless
     ``reveal`` asks for them; then, and only then, the text gives the same deployment when read.
     """

@@ -56,7 +56,7 @@ class Network:
 
 
 class Tree:
-    """Which zone lies where; tolerant of what is wrong, which `network_mistakes` tells."""
+    """Which zone lies where; tolerant of what is wrong, which `network_mistakes` reports."""
 
     def __init__(self, zones: Iterable[Zone]) -> None:
         self.outward = {zone.name: zone.outward for zone in zones}

@@ -8,7 +8,7 @@ Authority = Literal[
     "public", "public-issuing", "enterprise", "enterprise-root", "private", "manufacturing", "self-signed"
 ]
 """Who signs a certificate: the public authority's root itself or its issuing intermediate; the enterprise's issuing
-intermediate or its root itself; a private CA that nobody trusts unless told; the phones' maker; or nobody else."""
+intermediate or its root itself; a private CA that no store has unless written; the phones' maker; or nobody else."""
 AUTHORITIES = ("public", "public-issuing", "enterprise", "enterprise-issuing", "private", "manufacturing")
 """The names of the CA certificates of a lab, as trust stores hold them. ``enterprise`` is the enterprise's root."""
 
@@ -66,7 +66,7 @@ RESTARTABLE: dict[str, tuple[str, ...]] = {
 }
 """The services that an administrator restarts one by one, by the kind of host. An Expressway restarts as a whole."""
 FIXED = ("built-in",)
-"""Stores that nobody can change: the list of public CAs in a phone's firmware."""
+"""Stores that cannot be changed: the list of public CAs in a phone's firmware."""
 
 
 def services_of(kind: str) -> tuple[str, ...]:

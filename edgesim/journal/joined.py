@@ -106,7 +106,7 @@ class JoinedJournal(Journal):
         if not self._closed:
             for stream, entry in self._joining.release(self.world.now() + 2 * PATIENCE_NS):
                 self._put(stream, entry)
-            self._joining = Joining()  # what the journal says of itself at its end waits for nobody
+            self._joining = Joining()  # what the journal says of itself at its end does not wait
         if self._timer is not None:
             self._timer.cancel()
         super().close(*patience)

@@ -290,7 +290,7 @@ class Lab(LabVerbs):
 
     def client(self, user: str | User, seat: Client = Outside, *, machine: str | None = None) -> JabberUser:
         """Seat a user at a simulated Jabber, on a free machine in the right zone or on the one that is named; a `User`
-        may be one whom nobody knows."""
+        may be an unknown one."""
         who = self.deployment.user(user) if isinstance(user, str) else user
         self.expectations.vocabulary.users.add(who.id)
         return self._seats.jabber(who, seat, machine)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -163,7 +163,7 @@ def rule_of(wanted: AddFault, world: World) -> Fault:
     cls = KINDS[wanted.kind]
     if cls.place == "wire" and Capability.LATENCY not in world.capabilities:
         raise Unsupported(f"the {world.kind} world cannot do {wanted.kind}: packets there travel as they like")
-    common = {
+    common: dict[str, Any] = {
         "name": wanted.label or wanted.kind,
         "where": Selector(
             source=wanted.source,
@@ -179,14 +179,14 @@ def rule_of(wanted: AddFault, world: World) -> Fault:
     if cls is Delay:
         if wanted.delay_ms is None:
             raise ControlError("delay needs delay_ms: how much longer, in milliseconds")
-        return Delay(seconds=wanted.delay_ms / 1000, **common)  # type: ignore[arg-type]  # fields of every fault
+        return Delay(seconds=wanted.delay_ms / 1000, **common)
     if cls is Rewrite:
         if not wanted.find or wanted.replace is None:
             raise ControlError("rewrite needs find and replace: which octets become which")
-        return Rewrite(find=wanted.find, replace=wanted.replace, **common)  # type: ignore[arg-type]  # see above
+        return Rewrite(find=wanted.find, replace=wanted.replace, **common)
     if cls is FlipByte:
-        return FlipByte(offset=wanted.offset, **common)  # type: ignore[arg-type]  # see above
-    return cls(**common)  # type: ignore[arg-type]  # see above
+        return FlipByte(offset=wanted.offset, **common)
+    return cls(**common)
 
 
 def _row(number: int, rule: Fault, world: World) -> FaultRow:

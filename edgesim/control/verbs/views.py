@@ -15,7 +15,7 @@ from edgesim.world.netstat import SocketRow
 __all__ = ["Count", "Counts", "Describe", "HostRow", "HostTable", "Hosts", "LabStatus", "Netstat", "Sockets", "Status"]
 
 LAST_ERRORS = 5
-"""How many of the last errors a status tells."""
+"""How many of the last errors a status shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

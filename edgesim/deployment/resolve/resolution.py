@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Derivation(NamedTuple):
-    """The grounds of a value that nobody wrote: the field that it follows from, derived or written, and how."""
+    """The grounds of a value that was not written: the field that it follows from, derived or written, and how."""
 
     origin: Path
     why: str
@@ -38,7 +38,7 @@ class Resolution:
 
     def __init__(self) -> None:
         self.grounds: dict[Path, Derivation] = {}
-        """By the path of a value in the deployment: of a part that nobody wrote, and of its derived fields as well."""
+        """By the path of a value in the deployment: of a part that was not written, and of its derived fields."""
         self.moved: dict[Path, Path] = {}
         """By the path of a part in the deployment: where it was written, for parts that stand in another order."""
         self.invalid: list[Mistake] = []
@@ -65,7 +65,7 @@ class Resolution:
     def written(self, plan: Plan, path: Path) -> bool:
         """Say whether the author of a plan wrote the field at a path in the deployment."""
         if path[:2] in self.grounds and isinstance(path[1], int):
-            return False  # a part that nobody wrote
+            return False  # a part that was not written
         value: Any = plan
         for step in (*self.moved.get(path[:2], path[:2]), *path[2:]):
             if isinstance(step, int):

@@ -18,7 +18,7 @@ MOST_FILE = 1 << 28
 
 
 class AloneWorld(LiveWorld):
-    """A live world of which one host runs here. Nobody tells it of the others, but all have one beginning.
+    """A live world of which one host runs here. It hears nothing of the others, but all have one beginning.
 
     ``epoch_ns`` is Unix time at lab time zero; this machine's clock says how long ago that is.
     """

@@ -49,7 +49,7 @@ class SharedBudgets(Budgets):
         return file
 
     def close(self) -> None:
-        """Remove the folder: nobody counts any more."""
+        """Remove the folder: counting is over."""
         for number in tuple(self._files):
             self.forget(number)
         if self._folder:

@@ -1,7 +1,7 @@
 """Frames between a lab's own process and those of its hosts: a length, a kind, and that many octets.
 
 Sans-IO: `frame` gives octets to send, `FrameReader` takes octets that came and gives frames. A length over the bound or
-a kind that nobody knows is a `FrameError`; nothing of the stream can be trusted after it.
+an unknown kind is a `FrameError`; nothing of the stream can be trusted after it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Kind(IntEnum):
     ANSWER = 4
     """The number of a question (4 octets), whether all went well (1 octet), and the answer."""
     ERROR = 5
-    """An error that nobody handled, as JSON."""
+    """An unhandled error, as JSON."""
     FLOW = 10
     """A flow that firewalls remember, as JSON."""
     ASK = 6
@@ -37,7 +37,7 @@ class Kind(IntEnum):
     CHANGE = 8
     """Something that changed in the world around the host, see `edgesim.world.processes.changes`."""
     GIVEN_UP = 9
-    """The number of a question (4 octets) whose answer nobody waits for any more."""
+    """The number of a question (4 octets) whose answer is no longer awaited."""
 
 
 class FrameError(Exception):

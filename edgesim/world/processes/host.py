@@ -138,7 +138,7 @@ class HostWorld(LiveWorld):
         return b""
 
     def _enter(self, host: Host, state: HostState) -> None:
-        host.state = state  # it is the lab's own process that tells
+        host.state = state  # the lab's own process reports it
 
     def _report(self, event: WorldEvent) -> None:
         if not isinstance(event, HostChanged):
