@@ -15,7 +15,7 @@ from edgesim.journal.masking import mask
 from edgesim.journal.suspects import SEARCHED, suspected
 from edgesim.journal.visible import payload_lines
 from tests.fuzz import cheap
-from tests.http.test_exchange import Lab, play
+from tests.http.lab import Lab, play
 
 WORD = "S3CRET"
 BASIC = base64.b64encode(f"alice:{WORD}-pw".encode()).decode()

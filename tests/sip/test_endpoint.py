@@ -3,113 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 import pytest
 
-from edgesim.journal import Journal, events
+from edgesim.journal import events
 from edgesim.pki import client_context, fixture_authorities, server_context, unified_cm
 from edgesim.sip import (
     Connection,
     Request,
-    Response,
-    SipEndpoint,
     SipTimeout,
     SipTransportError,
 )
 from edgesim.sip import stun as stun_codec
-from edgesim.sip.transaction import cancel_for
-from edgesim.sip.transaction_events import State
-from edgesim.world import Host
 from edgesim.world.sim import SimWorld
 from tests.simrun import host, sim_run
 from tests.sip import samples
-from tests.sip.settings import LIMITS, TIMERS, limited
-from tests.sip.test_framing import phone_register
-
-UCM, PHONE = "10.0.40.11", "10.0.50.10"
-NAME = "ucm-pub.inside.example.com"
-
-
-class Lab:
-    """A server and a client with an endpoint each."""
-
-    def __init__(self, world: SimWorld, server: Host, client: Host) -> None:
-        self.world = world
-        self.server = server
-        self.client = client
-        self.journal = Journal(world)
-        self.seen: list[Request] = []
-        self.stray: list[Response] = []
-        self.lost: list[tuple[str, Exception | None]] = []
-        self.ucm: SipEndpoint
-        self.phone: SipEndpoint
-        self.branch = 0
-
-    async def open(self, **options: Any) -> None:
-        async def ucm() -> None:
-            settings = {"limits": LIMITS, "timers": TIMERS, "on_request": self.answer, **options}
-            self.ucm = SipEndpoint(self.server, self.journal.recorder(self.server), **settings)
-            await self.ucm.listen(UCM, 5060)
-            await self.ucm.listen(UCM, 5060, "udp")
-
-        async def phone() -> None:
-            self.phone = SipEndpoint(
-                self.client,
-                self.journal.recorder(self.client),
-                limits=LIMITS,
-                timers=TIMERS,
-                on_response=lambda response, _: self.stray.append(response),
-                on_lost=lambda connection, error: self.lost.append((connection.transport, error)),
-            )
-
-        await self.server.run(ucm())
-        await self.client.run(phone())
-
-    def answer(self, request: Request, connection: Connection) -> None:
-        self.seen.append(request)
-        connection.send(request.response(100))
-        connection.send(request.response(200, to_tag=self.ucm.tag()))
-
-    def ask(self, method: str = "REGISTER", transport: str = "TCP", **more: str) -> Request:
-        self.branch += 1
-        return Request.build(
-            method,
-            f"sip:{UCM}",
-            [
-                ("Via", f"SIP/2.0/{transport} {PHONE}:5060;branch=z9hG4bK{self.branch};rport"),
-                ("From", f"<sip:10001@{UCM}>;tag=1"),
-                ("To", f"<sip:10001@{UCM}>"),
-                ("Call-ID", f"call-{self.branch}"),
-                ("CSeq", f"1 {method}"),
-                *more.items(),
-            ],
-        )
-
-    def entries(self, kind: type[events.Event]) -> list[Any]:
-        return [entry for entry in self.journal if isinstance(entry.event, kind)]
-
-    async def end(self) -> None:
-        await self.client.run(self.phone.close())
-        await self.server.run(self.ucm.close())
-        await asyncio.sleep(1)
-        assert self.world.fabric.sockets() == []
-        for endpoint in (self.phone, self.ucm):
-            assert len(endpoint.transactions) == 0
-            assert endpoint.layer._timer is None
-            assert not endpoint._tasks
-
-
-def lab_run(main: Callable[[Lab], Awaitable[None]], **options: Any) -> None:
-    async def run(world: SimWorld) -> None:
-        lab = Lab(world, await host(world, "ucm-pub", UCM), await host(world, "phone", PHONE))
-        await lab.open(**options)
-        await lab.client.run(main(lab))  # type: ignore[arg-type]  # a coroutine
-        await lab.end()
-
-    sim_run(run)
+from tests.sip.endpoint_lab import NAME, PHONE, UCM, Lab, lab_run
+from tests.sip.settings import limited
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
@@ -162,7 +73,7 @@ def test_tls_shows_the_certificates() -> None:
     lab_run(main)
 
 
-def test_lost_datagrams_are_sent_again() -> None:
+def test_a_lost_datagram_is_sent_again() -> None:
     async def main(lab: Lab) -> None:
         connection = await lab.phone.connect(UCM, 5060, "udp")
         lab.world.fabric.paths.partition("phone", "ucm-pub")
@@ -192,7 +103,7 @@ def test_a_retransmission_is_absorbed() -> None:
     lab_run(main)
 
 
-def test_who_waits_learns_of_the_loss() -> None:
+def test_a_request_that_waits_fails_when_its_connection_is_lost() -> None:
     async def main(lab: Lab) -> None:
         lab.ucm.on_request = lambda request, connection: connection.abort()
         connection = await lab.phone.connect(UCM, 5060)
@@ -209,7 +120,7 @@ def test_who_waits_learns_of_the_loss() -> None:
     lab_run(main)
 
 
-def test_the_callers_own_limit() -> None:
+def test_a_request_may_have_a_time_limit_of_its_own() -> None:
     async def main(lab: Lab) -> None:
         lab.ucm.on_request = None
         connection = await lab.phone.connect(UCM, 5060)
@@ -220,110 +131,6 @@ def test_the_callers_own_limit() -> None:
         assert asyncio.get_running_loop().time() == pytest.approx(37, abs=0.1)
         with pytest.raises(ConnectionRefusedError):
             await lab.phone.connect(UCM, 5999)
-
-    lab_run(main)
-
-
-def test_an_invite_is_answered_later_and_cancelled_meanwhile() -> None:
-    async def main(lab: Lab) -> None:
-        cancelled: list[Request] = []
-
-        async def answer(request: Request, connection: Connection) -> None:
-            lab.seen.append(request)
-            await asyncio.sleep(1)
-            connection.send(request.response(180, to_tag="5"))
-            await asyncio.sleep(5)
-            connection.send(request.response(200, to_tag="5"))
-
-        lab.ucm.on_request = answer
-        lab.ucm.on_cancel = lambda request, _: cancelled.append(request)
-        connection = await lab.phone.connect(UCM, 5060)
-        first, second = lab.ask("INVITE"), lab.ask("INVITE")
-        heard: list[int] = []
-        accepted = await lab.phone.request(first, connection, provisional=lambda item: heard.append(item.status))
-        assert accepted.status == 200
-        assert heard == [100, 180]  # the 100 after 200 ms, since no answer came by then (RFC 3261, 17.2.1)
-        pending = asyncio.create_task(lab.phone.request(second, connection))
-        await asyncio.sleep(3)
-        lab.phone.cancel(second)
-        refusal = await pending
-        assert (refusal.status, refusal.to.tag) == (487, "5")
-        await asyncio.sleep(10)
-        assert [bytes(item) for item in cancelled] == [bytes(second)]
-        assert [item.method for item in lab.seen] == ["INVITE", "INVITE"]
-        assert [entry.event.method for entry in lab.entries(events.SipRequest)] == ["INVITE", "INVITE", "CANCEL", "ACK"]
-        answers = [(entry.event.method, entry.event.status) for entry in lab.entries(events.SipResponse)]
-        assert answers[-2:] == [("CANCEL", 200), ("INVITE", 487)]  # and the 200 that came too late went nowhere
-        assert lab.stray == []
-
-    lab_run(main)
-
-
-def test_a_cancel_waits_for_a_sign_of_life() -> None:
-    async def main(lab: Lab) -> None:
-        lab.ucm.on_request = lambda request, connection: lab.seen.append(request)
-        connection = await lab.phone.connect(UCM, 5060)
-        invite = lab.ask("INVITE")
-        pending = asyncio.create_task(lab.phone.request(invite, connection))
-        await asyncio.sleep(0)
-        lab.phone.cancel(invite)
-        assert (await pending).status == 487
-        arrivals = [(entry.event.method, round(float(entry.at), 1)) for entry in lab.entries(events.SipRequest)]
-        begun = arrivals[0][1]
-        assert arrivals == [("INVITE", begun), ("CANCEL", pytest.approx(begun + 0.2, abs=0.05))]
-
-    lab_run(main)
-
-
-def test_an_invite_that_nobody_waits_for_any_more_is_cancelled() -> None:
-    async def main(lab: Lab) -> None:
-        async def answer(accepts_after: float, request: Request, connection: Connection) -> None:
-            connection.send(request.response(180, to_tag="5"))
-            await asyncio.sleep(accepts_after)
-            connection.send(request.response(200, to_tag="5"))
-
-        connection = await lab.phone.connect(UCM, 5060)
-        for accepts_after, heard in ((60, []), (1.9999, [200])):
-            lab.ucm.on_request = partial(answer, accepts_after)
-            with pytest.raises(SipTimeout, match="within 2 s"):
-                await lab.phone.request(lab.ask("INVITE"), connection, timeout=2)
-            await asyncio.sleep(5)
-            assert [each.status for each in lab.stray] == heard
-        # The first was refused with 487 and acknowledged; the second was accepted before the CANCEL arrived.
-        methods = [entry.event.method for entry in lab.entries(events.SipRequest)]
-        assert methods == ["INVITE", "CANCEL", "ACK", "INVITE", "CANCEL"]
-        await asyncio.sleep(60)
-
-    lab_run(main)
-
-
-def test_a_cancel_by_another_connection_ends_nothing() -> None:
-    async def main(lab: Lab) -> None:
-        lab.ucm.on_request = lambda request, connection: lab.seen.append(request)
-        connection, other = await lab.phone.connect(UCM, 5060), await lab.phone.connect(UCM, 5060)
-        invite = lab.ask("INVITE")
-        waiting = asyncio.create_task(lab.phone.request(invite, connection))
-        await asyncio.sleep(1)
-        other.send(cancel_for(invite))
-        await asyncio.sleep(1)
-        assert [item.method for item in lab.seen] == ["INVITE", "CANCEL"]
-        assert not waiting.done()
-        waiting.cancel()
-
-    lab_run(main)
-
-
-def test_invite_accepted_and_acknowledged() -> None:
-    async def main(lab: Lab) -> None:
-        connection = await lab.phone.connect(UCM, 5060)
-        invite = lab.ask("INVITE")
-        assert (await lab.phone.request(invite, connection)).status == 200
-        connection.send(lab.ask("ACK"))
-        await asyncio.sleep(1)
-        assert [item.method for item in lab.seen[:2]] == ["INVITE", "ACK"]
-        assert [item.state for item in lab.ucm.transactions.servers.values()] == [State.ACCEPTED]
-        await asyncio.sleep(32)
-        assert not lab.ucm.transactions.servers
 
     lab_run(main)
 
@@ -349,7 +156,7 @@ def test_handlers_may_be_coroutines_and_may_fail() -> None:
     lab_run(main)
 
 
-def test_our_own_mistakes_are_reported_and_answered_500() -> None:
+def test_a_handler_that_fails_is_reported_and_answered_500() -> None:
     async def run(world: SimWorld) -> None:
         lab = Lab(world, await host(world, "ucm-pub", UCM), await host(world, "phone", PHONE))
         reported: list[dict[str, Any]] = []
@@ -376,7 +183,7 @@ def test_our_own_mistakes_are_reported_and_answered_500() -> None:
     sim_run(run)
 
 
-def test_keepalives() -> None:
+def test_a_keepalive_is_answered_refused_or_times_out() -> None:
     async def main(lab: Lab) -> None:
         connection = await lab.phone.connect(UCM, 5060)
         await connection.ping(3)
@@ -419,108 +226,6 @@ def test_stun_to_a_peer_that_has_it_off_breaks_the_connection() -> None:
     lab_run(main, stun=False)
 
 
-HOSTILE = [
-    (b"\xff\xfe\xfd", None),
-    (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", None),
-    (phone_register().replace(b"Content-Length: 1313", b"Content-Length: 1313\r\nl: 1"), 400),
-    (phone_register().replace(b"Content-Length: 1313\r\n", b""), 400),
-    (phone_register().replace(b"Content-Length: 1313", b"Content-Length: 99999"), 413),
-    (phone_register().replace(b"Expires: 3600", b"Expires: " + b"9" * 40_000), 513),
-]
-FAULTY_START = [
-    (b"REGISTER sip:10.0.40.11 SIP/3.0", 505),
-    (b"REGISTER sip:10.0.40.11 SIP/2.0 ", 400),
-    (b"REGISTER  sip:10.0.40.11 SIP/2.0", 400),
-    (b"REGISTER sip:10.0.40.11; lr SIP/2.0", 400),
-    (b"REGISTER sip:10.0.40.11 SIP/two", 400),
-    (b"SIP/2.0 1000 Beyond", None),
-    (b"SIP/7.0 200 OK", None),
-]
-"""Start lines that are wrong, above header lines that are sound, and how the request is answered."""
-
-
-@pytest.mark.parametrize(("start", "status"), FAULTY_START)
-@pytest.mark.parametrize("transport", ["tcp", "udp"])
-def test_a_faulty_start_line_costs_its_message_and_not_the_connection(
-    start: bytes, status: int | None, transport: Any
-) -> None:
-    async def main(lab: Lab) -> None:
-        connection = await lab.phone.connect(UCM, 5060, transport)
-        version = start.rpartition(b" ")[2]
-        data = phone_register().replace(b"REGISTER sip:10.0.40.11 SIP/2.0", start, 1)
-        if version.startswith(b"SIP/3"):
-            data = data.replace(b"Via: SIP/2.0", b"Via: SIP/3.0", 1)  # such a client writes it there as well
-        connection.send_raw(data)
-        if transport == "tcp":
-            connection.send_raw(data[:-5])
-            await asyncio.sleep(0.1)
-            connection.send_raw(data[-5:])
-        await asyncio.sleep(1)
-        done = [entry.event.answer for entry in lab.entries(events.Malformed) if entry.node == "ucm-pub"]
-        assert done == [f"answered {status}" if status else "ignored"] * (2 if transport == "tcp" else 1)
-        if transport == "tcp" and b"SIP/3" not in start:
-            assert [item.status for item in lab.stray] == [status] * (2 if status else 0)
-        assert (await lab.phone.request(lab.ask(transport=transport.upper()), connection)).status == 200
-        assert len(lab.seen) == 1
-
-    lab_run(main)
-
-
-def test_a_quoted_nul_is_read_and_a_bare_one_is_not() -> None:
-    async def main(lab: Lab) -> None:
-        connection = await lab.phone.connect(UCM, 5060)
-        good = lab.ask(Subject='"a\\\0b"')
-        assert (await lab.phone.request(good, connection)).status == 200
-        connection.send_raw(bytes(lab.ask(Subject="a\0b")))
-        await connection.wait_closed()
-        assert [item.status for item in lab.stray] == [400]
-
-    lab_run(main)
-
-
-@pytest.mark.parametrize(("data", "status"), HOSTILE)
-def test_hostile_streams_get_their_answer_and_hurt_nobody_else(data: bytes, status: int | None) -> None:
-    async def main(lab: Lab) -> None:
-        good = await lab.phone.connect(UCM, 5060)
-        bad = await lab.phone.connect(UCM, 5060)
-        bad.send_raw(data)
-        await bad.wait_closed()
-        assert [item.status for item in lab.stray] == ([status] if status else [])
-        [entry] = lab.entries(events.Malformed)
-        assert entry.payload
-        assert entry.event.answer.endswith("closed the connection")
-        assert (await lab.phone.request(lab.ask(), good)).status == 200
-
-    lab_run(main)
-
-
-@pytest.mark.parametrize("header", [b"From", b"To", b"Call-ID", b"CSeq", b"Via"])
-@pytest.mark.parametrize("transport", ["tcp", "udp"])
-def test_unsound_messages_are_answered_and_the_connection_goes_on(header: bytes, transport: Any) -> None:
-    async def main(lab: Lab) -> None:
-        connection = await lab.phone.connect(UCM, 5060, transport)
-        data = phone_register().replace(b"\r\n" + header + b": ", b"\r\nX-" + header + b": ", 1)
-        connection.send_raw(data)
-        await asyncio.sleep(1)
-        reasons = [entry.event.reason for entry in lab.entries(events.Malformed)]
-        assert reasons[0] == f"missing {header.decode()}"
-        assert (await lab.phone.request(lab.ask(transport=transport.upper()), connection)).status == 200
-
-    lab_run(main)
-
-
-def test_garbage_over_udp_is_journalled() -> None:
-    async def main(lab: Lab) -> None:
-        flow = await lab.phone.connect(UCM, 5060, "udp")
-        flow.send_raw(b"\xff\xff")
-        flow.send_raw(b"\r\n\r\n")
-        flow.send_raw(b"\x00\x01\x00\x00")
-        await asyncio.sleep(1)
-        assert [entry.event.answer for entry in lab.entries(events.Malformed)] == ["ignored", "ignored"]
-
-    lab_run(main)
-
-
 def test_the_memory_that_peers_may_use_is_bounded() -> None:
     async def main(lab: Lab) -> None:
         flow = await lab.phone.connect(UCM, 5060, "udp")
@@ -547,7 +252,7 @@ def test_the_memory_that_peers_may_use_is_bounded() -> None:
     lab_run(main, limits=limited(datagram_peers=1, write_buffer=200_000))
 
 
-def test_ports_are_taken_from_a_range_in_turn() -> None:
+def test_local_ports_are_taken_from_a_range_in_turn() -> None:
     async def main(lab: Lab) -> None:
         ports = []
         for _ in range(3):
@@ -564,7 +269,7 @@ def test_ports_are_taken_from_a_range_in_turn() -> None:
     lab_run(main)
 
 
-def test_a_stateless_endpoint_forwards_what_it_gets() -> None:
+def test_a_stateless_endpoint_hands_on_every_copy() -> None:
     async def main(lab: Lab) -> None:
         def forward(request: Request, connection: Connection) -> None:
             lab.seen.append(request)
@@ -647,7 +352,7 @@ def test_closing_cuts_a_peer_that_does_not_answer() -> None:
     lab_run(main)
 
 
-def test_one_seed_one_journal() -> None:
+def test_the_same_seed_gives_the_same_journal() -> None:
     def journal(seed: int) -> list[str]:
         lines: list[str] = []
 

@@ -9,8 +9,8 @@ import pytest
 from edgesim.journal import events
 from edgesim.sip import Connection, Request
 from edgesim.sip.errors import SipCongestion
+from tests.sip.endpoint_lab import UCM, Lab, lab_run
 from tests.sip.settings import limited
-from tests.sip.test_endpoint import UCM, Lab, lab_run
 
 HEAD = (
     b"OPTIONS sip:10.0.40.11 SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.50.10:5060;branch=z9hG4bK1\r\n"

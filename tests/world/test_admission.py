@@ -21,7 +21,7 @@ from edgesim.world.live import LiveWorld
 from edgesim.world.live.network import REPORTED_AT_ONCE
 from edgesim.world.sim import SimWorld
 from tests.simrun import bench, idle
-from tests.world.test_contract import Talk, until
+from tests.world.connections import Talk, until
 from tests.world.worlds import FAR, NEAR, OUTSIDE, both, tls_pair
 
 PORT = 4000

@@ -19,7 +19,7 @@ from edgesim.world.faults import (
     Rewrite,
     Selector,
 )
-from tests.world.test_contract import connect, layered, until
+from tests.world.connections import connect, layered, until
 from tests.world.worlds import FAR, both, play
 
 

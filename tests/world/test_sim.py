@@ -12,7 +12,7 @@ from edgesim.world.events import ConnectionClosed, DatagramDropped
 from edgesim.world.paths import Link
 from edgesim.world.sim import DeadlockError, LivelockError, SimWorld
 from tests.simrun import calm, host, idle, sim_run
-from tests.world.test_contract import Talk, connect, until
+from tests.world.connections import Talk, connect, until
 from tests.world.worlds import FAR, NEAR, play
 
 
