@@ -29,6 +29,7 @@ class Desk:
 
     def __init__(self, lab: RunningLab) -> None:
         self.lab = lab
+        self.journal = lab.journal
         self.said: list[tuple[str, str, str]] = []
         self.clients: list[Jabber | IpPhone | RoomDevice] = []
 

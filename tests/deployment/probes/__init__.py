@@ -4,7 +4,17 @@ Each plays in a lab of the server tests and asserts nothing: ``probed`` is its j
 default that the story is registered for, in `PROBES`, it has to be another one.
 """
 
-from tests.deployment.probes import at_the_edge, at_the_edge_over_sip, at_the_servers, attacks
+from tests.deployment.probes import at_the_clients, at_the_edge, at_the_edge_over_sip, at_the_servers, attacks
 from tests.deployment.probes.base import PROBES, Probe, paths, probed
 
-__all__ = ["PROBES", "Probe", "at_the_edge", "at_the_edge_over_sip", "at_the_servers", "attacks", "paths", "probed"]
+__all__ = [
+    "PROBES",
+    "Probe",
+    "at_the_clients",
+    "at_the_edge",
+    "at_the_edge_over_sip",
+    "at_the_servers",
+    "attacks",
+    "paths",
+    "probed",
+]

@@ -12,6 +12,7 @@ from edgesim.http import HttpError
 from edgesim.journal import Entry, Event
 from edgesim.journal.codec import encode
 from edgesim.sip import SipError
+from tests.clients import desk
 from tests.hostile import test_protection
 from tests.servers import expressway_lab, im_presence_lab, unified_cm_lab
 
@@ -40,6 +41,11 @@ def im_presence(values: Mapping[str, Any], changes: Mapping[str, Any] | None = N
 def attacked(values: Mapping[str, Any]) -> Any:
     """Register a story of an attacker outside, in a lab that is protected."""
     return _registered(test_protection.play, values, None, {})
+
+
+def client(values: Mapping[str, Any], changes: Mapping[str, Any] | None = None, **options: Any) -> Any:
+    """Register a story of clients in a whole lab, ``deployment`` or the small one."""
+    return _registered(desk.play, values, changes, options)
 
 
 def edge(values: Mapping[str, Any], changes: Mapping[str, Any] | None = None, **options: Any) -> Any:
