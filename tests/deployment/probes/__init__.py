@@ -4,7 +4,14 @@ Each plays in a lab of the server tests and asserts nothing: ``probed`` is its j
 default that the story is registered for, in `PROBES`, it has to be another one.
 """
 
-from tests.deployment.probes import at_the_clients, at_the_edge, at_the_edge_over_sip, at_the_servers, attacks
+from tests.deployment.probes import (
+    at_the_clients,
+    at_the_edge,
+    at_the_edge_over_sip,
+    at_the_servers,
+    attacks,
+    strangers,
+)
 from tests.deployment.probes.base import PROBES, Probe, paths, probed
 
 __all__ = [
@@ -17,4 +24,5 @@ __all__ = [
     "attacks",
     "paths",
     "probed",
+    "strangers",
 ]

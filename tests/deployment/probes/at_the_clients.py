@@ -6,20 +6,20 @@ import asyncio
 
 from edgesim.world.faults import Rewrite, Selector
 from tests.clients.desk import Desk
-from tests.deployment.probes.base import client
+from tests.deployment.probes.base import whole
 
 
-@client({"agents.jabber_iphone": "another"})
+@whole({"agents.jabber_iphone": "another"})
 async def jabber_on_an_iphone(desk: Desk) -> None:
     await desk.jabber(platform="ios").sign_in()
 
 
-@client({"agents.jabber_android": "another"})
+@whole({"agents.jabber_android": "another"})
 async def jabber_on_android(desk: Desk) -> None:
     await desk.jabber(platform="android").sign_in()
 
 
-@client(
+@whole(
     {"agents.roomos": "another {release}", "agents.roomos_http": "another"},
     {"devices.SEP00005E005304.type": "SX20", "devices.SEP00005E005304.firmware": "RoomOS11.5"},
     deployment="devices",
@@ -28,20 +28,20 @@ async def a_room_device_with_roomos(desk: Desk) -> None:
     await desk.room().sign_in()
 
 
-@client({"client.edge_refresh_before_s": 500.0}, {"defaults.edge.cookie_lifetime_min": 20})
+@whole({"client.edge_refresh_before_s": 500.0}, {"defaults.edge.cookie_lifetime_min": 20})
 async def a_cookie_that_ends_soon(desk: Desk) -> None:
     await desk.jabber().sign_in()
     await asyncio.sleep(1100)
 
 
-@client({"client.service_retry_s": 20.0, "client.service_retry_most_s": 60.0})
+@whole({"client.service_retry_s": 20.0, "client.service_retry_most_s": 60.0})
 async def a_sign_in_without_chat(desk: Desk) -> None:
     await desk.lab.crash("imp-pub")
     await desk.jabber().sign_in()
     await asyncio.sleep(400)
 
 
-@client({"client.phone_retry_most_s": 20.0}, deployment="devices")
+@whole({"client.phone_retry_most_s": 20.0}, deployment="devices")
 async def a_phone_that_is_rejected_later(desk: Desk) -> None:
     await desk.phone().sign_in()
     desk.fault(
@@ -50,12 +50,12 @@ async def a_phone_that_is_rejected_later(desk: Desk) -> None:
     await asyncio.sleep(300)
 
 
-@client({"client.phone_mra_mode": "TFTP timeout"}, deployment="devices")
+@whole({"client.phone_mra_mode": "TFTP timeout"}, deployment="devices")
 async def a_phone_that_boots(desk: Desk) -> None:
     await desk.phone().boot()
 
 
-@client({"client.phone_tftp_wait_s": 30.0}, {"defaults.client.phone_mra_mode": "TFTP timeout"}, deployment="devices")
+@whole({"client.phone_tftp_wait_s": 30.0}, {"defaults.client.phone_mra_mode": "TFTP timeout"}, deployment="devices")
 async def a_phone_that_waits_for_tftp(desk: Desk) -> None:
     await desk.phone().boot()
 
@@ -66,7 +66,7 @@ PAIR = {
 }
 
 
-@client({"client.standby_keepalive": False}, PAIR, deployment="pair")
+@whole({"client.standby_keepalive": False}, PAIR, deployment="pair")
 async def a_phone_with_a_standby_node(desk: Desk) -> None:
     await desk.phone().sign_in()
     await asyncio.sleep(250)
@@ -75,7 +75,7 @@ async def a_phone_with_a_standby_node(desk: Desk) -> None:
 WARNING = b'SIP/2.0 200 OK\r\nWarning: 399 expe1.example.com "Registration load imbalance"\r\n'
 
 
-@client({"client.honours_imbalance": "none"}, deployment="pair")
+@whole({"client.honours_imbalance": "none"}, deployment="pair")
 async def an_edge_that_speaks_of_uneven_load(desk: Desk) -> None:
     where = Selector(target="jabber-1")
     desk.fault(Rewrite(name="uneven", where=where, find=b"SIP/2.0 200 OK\r\n", replace=WARNING, times=1))

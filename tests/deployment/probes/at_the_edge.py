@@ -88,3 +88,24 @@ async def no_unified_cm_at_first(lab: EdgeLab) -> None:
 @edge({"protection.rated_edge_ports": [9443]})
 async def many_at_once(lab: EdgeLab) -> None:
     await asyncio.gather(*(lab.config(None) for _ in range(30)), return_exceptions=True)
+
+
+@edge({"edge.cookie_cleanup_min": 1})
+async def a_user_who_is_forgotten(lab: EdgeLab) -> None:
+    cookie = await lab.cookie()
+    await asyncio.sleep(120)
+    await lab.config(None, headers=[("Cookie", cookie)])
+
+
+@edge({"edge.failed_node_s": 60.0})
+async def a_node_that_failed_a_while_ago(lab: EdgeLab) -> None:
+    for name in ("ucm-pub", "ucm-sub"):
+        await lab.freeze(name)
+    await lab.config()
+    await asyncio.sleep(100)
+    await lab.config()
+
+
+@edge({"journal.whole_bytes": 1024, "journal.beginning_bytes": 100})
+async def a_long_request(lab: EdgeLab) -> None:
+    await lab.proxied(VERSION, await lab.cookie(), method="POST", body=b"x" * 100_000)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
+from edgesim.dns import Resolver
 from edgesim.sip import Request
 from edgesim.sip.digest import answer
 from edgesim.xmpp import sasl, soap, stanzas
-from tests.deployment.probes.base import im_presence, unified_cm
+from tests.clients.desk import Desk
+from tests.deployment.probes.base import im_presence, unified_cm, whole
+from tests.live.lab import MANY, MANY_RECORDS
 from tests.servers import im_presence_lab, unified_cm_lab
 from tests.servers.im_presence_lab import login_request
 from tests.servers.unified_cm_lab import PUB
@@ -192,3 +196,17 @@ async def many_messages(lab: im_presence_lab.Lab) -> None:
         client.send(stanzas.message("bob@example.com", "hello"))
     await client.quiet()
     await client.end()
+
+
+@whole({"edge.axl_methods_of_im_presence": ["getCCMVersion"]})
+async def all_that_c_discovers(_: Desk) -> None:
+    await asyncio.sleep(1)
+
+
+@whole({"dns.udp_edns_bytes": 600}, {"dns.extra": MANY_RECORDS})
+async def a_large_answer_by_edns(desk: Desk) -> None:
+    node = desk.lab.node("jabber-1")
+    assert isinstance(node.resolver, Resolver)
+    options = replace(node.resolver.options, edns=4096)
+    resolver = Resolver(node.host, node.journal, node.resolver.servers, options=options)
+    await node.host.run(resolver.query(MANY, "SRV"))

@@ -43,8 +43,8 @@ def attacked(values: Mapping[str, Any]) -> Any:
     return _registered(test_protection.play, values, None, {})
 
 
-def client(values: Mapping[str, Any], changes: Mapping[str, Any] | None = None, **options: Any) -> Any:
-    """Register a story of clients in a whole lab, ``deployment`` or the small one."""
+def whole(values: Mapping[str, Any], changes: Mapping[str, Any] | None = None, **options: Any) -> Any:
+    """Register a story in a whole lab with its clients: the small one, or ``deployment``."""
     return _registered(desk.play, values, changes, options)
 
 
