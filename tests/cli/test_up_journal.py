@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import errno
 import json
 import os
@@ -12,8 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from edgesim.cli.installation import authorities_for
+from edgesim.cli.live_lab import LiveLab
 from edgesim.cli.problems import unwritten
 from edgesim.deployment import builtin
+from edgesim.journal import Journal, events
 from edgesim.journal.reading import Reader
 from tests.cli.command import process
 from tests.cli.test_up import Up, finish, lines, start
@@ -83,6 +88,43 @@ def test_it_ends_while_its_journal_cannot_be_written(up: Up) -> None:
     assert time.monotonic() - began < 2
     assert up.process.returncode == 0 and "cannot be written" in errors
     assert path.read_bytes().endswith(b"}\n")
+
+
+@contextlib.contextmanager
+def journal(directory: Path, changes: dict[str, float]) -> Iterator[Journal]:
+    """Yield the journal of a lab that `edgesim up` would start, which nothing else writes to."""
+    deployment = builtin("small").changed(changes)
+    lab, _ = LiveLab(deployment, directory, seed=1, keylog=None)._built(authorities_for(deployment, directory))
+    try:
+        yield lab.journal
+    finally:
+        lab.journal.close()
+        lab.world.run(asyncio.sleep(0))
+
+
+def written(journal: Journal, count: int) -> None:
+    """Write so many entries of some 1,200 octets."""
+    for _ in range(count):
+        journal.record("expe", events.Note(text="x" * 1_000))
+    journal.flush()
+
+
+@pytest.mark.parametrize("mebibytes", [1, 2])
+def test_so_much_of_a_journal_is_kept(mebibytes: int, tmp_path: Path) -> None:
+    with journal(tmp_path, {"defaults.journal.mebibytes": mebibytes}) as kept:
+        written(kept, 3_000)
+    octets = sum(file.stat().st_size for file in tmp_path.glob("journal*"))
+    assert 0.85 * mebibytes < octets / 1_048_576 <= mebibytes
+
+
+@pytest.mark.parametrize(("days", "left"), [(1.0, 1_000), (1 / 86_400, 0)])
+def test_entries_are_kept_for_so_long(days: float, left: int, tmp_path: Path) -> None:
+    with journal(tmp_path, {"defaults.journal.days": days}) as kept:
+        written(kept, 1_000)
+        for _ in range(6):
+            time.sleep(0.25)  # a second and an eighth of it are long over in the end
+            kept.flush()
+        assert len(kept) - kept.first == left
 
 
 HANGS = """

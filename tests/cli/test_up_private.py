@@ -23,7 +23,7 @@ from edgesim.cli.drawn_secrets import with_own_secrets
 from edgesim.cli.live_lab import Complaints
 from edgesim.cli.problems import Problem
 from edgesim.control import ControlError
-from edgesim.deployment import builtin, load_text
+from edgesim.deployment import as_yaml, builtin, load_text
 from edgesim.edge.tunnel import KEY_EXCHANGES, Role, key_pair
 from edgesim.world.files import who_else_writes
 from edgesim.world.unhandled import UnhandledErrors
@@ -195,6 +195,25 @@ def test_too_few_descriptors_are_refused_and_few_are_said(network: str, tmp_path
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 2
     assert "may open 64 files and connections: too few for this lab" in errors and "ulimit -n" in errors
+
+
+def test_how_few_connections_are_said_and_refused(network: str, tmp_path: Path) -> None:
+    """With 400 descriptors the small lab takes (400 - 64 - 7 * 16) // 3 = 74 connections of clients."""
+    file = tmp_path / "small.yaml"
+
+    def errors(few: int, least: int) -> str:
+        changes = {"defaults.doors.few_connections": few, "defaults.doors.least_connections": least}
+        file.write_text(as_yaml(builtin("small").changed(changes), reveal=True))
+        running = start(tmp_path, network, str(file), before=descriptors(400))
+        if least <= 74:
+            lines(running, "}")
+        else:
+            running.wait(60)
+        return finish(running)[1]
+
+    assert errors(74, 74) == ""
+    assert "takes 74 connections of clients at a time" in errors(75, 74)
+    assert "may open 400 files and connections: too few for this lab" in errors(75, 75)
 
 
 def test_silent_connections_keep_nobody_out_where_descriptors_are_few(network: str, tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """Changing a default changes a journal: that of a scenario, or of a small story where no scenario comes by it.
 
 The pairs of a default and a scenario are committed by `tests.deployment.binding`; the stories stand in
-`tests.deployment.probes`. The suite plays every story and a tenth of the pairs, drawn by a seed that stands in the
-test's id: the day, or ``--defaults-seed=N``. ``make soak`` plays all. A default that is shown by neither stands in
-`OPEN`; one that is new has to be shown.
+`tests.deployment.probes`. What no journal can show has a test of its own, listed in `tests.deployment.binding_tests`.
+The suite plays every story and a tenth of the pairs, drawn by a seed that stands in the test's id: the day, or
+``--defaults-seed=N``. ``make soak`` plays all. A default that is shown by none of these stands in `OPEN`; one that is
+new has to be shown.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pytest
 
 from edgesim.deployment.defaults import Defaults
 from tests.deployment import binding, probes
+from tests.deployment.binding_tests import TESTS, source
 
 PAIRS = binding.committed()
 OPEN = binding.COMMITTED.with_name("binding_open.txt")
@@ -41,9 +43,13 @@ def test_another_value_makes_another_journal(path: str) -> None:
 
 
 def test_every_default_is_shown_or_still_open() -> None:
-    shown = [*PAIRS, *probes.paths()]
+    shown = [*PAIRS, *probes.paths(), *TESTS]
     assert len(shown) == len(set(shown)), "one way suffices"
     assert sorted(set(binding.settings()).difference(shown)) == OPEN.read_text().split()
+
+
+def test_what_no_journal_shows_is_shown_by_a_test_that_names_it() -> None:
+    assert [(path, test) for path, test in TESTS.items() if path not in source(test)] == []
 
 
 @pytest.mark.parametrize("probe", probes.PROBES, ids=[min(probe.values) for probe in probes.PROBES])

@@ -1,0 +1,83 @@
+"""How many connections a live lab admits on real sockets, by the defaults of its doors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+from collections.abc import Iterator
+
+import pytest
+
+from edgesim.deployment import Deployment, builtin
+from edgesim.lab import RunningLab
+from edgesim.world.live import LiveWorld
+from tests.live.lab import own_network
+
+XMPP = 5222
+
+
+@contextlib.contextmanager
+def descriptors(number: int) -> Iterator[None]:
+    """Let this process have so many descriptors."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (number, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def stay(deployment: Deployment, count: int, *, within: float = 1.0, rate: int | None = None) -> int:
+    """Return how many of so many connections of a stranger to Expressway-E are still there after a while.
+
+    With ``rate``, E lets in one connection at once and so many a second.
+    """
+    world = LiveWorld(1)
+    lab = RunningLab(world, deployment)
+    address = deployment.host("expe").address
+    network = ".".join(address.split(".")[:2])
+
+    async def gone(number: int) -> bool:
+        source = (f"{network}.200.{1 + number % 3}", 0)
+        reader, writer = await asyncio.open_connection(address, XMPP, local_addr=source)
+        try:
+            async with asyncio.timeout(within):
+                await reader.read()
+        except TimeoutError:
+            return False
+        except ConnectionError:
+            return True
+        finally:
+            writer.transport.abort()
+        return True
+
+    async def main() -> int:
+        await lab.start(settle=0)
+        if rate is not None:
+            world.admission.throttle("expe", (XMPP,), per_second=rate, burst=1)
+        lost = await asyncio.gather(*(gone(number) for number in range(count)))
+        await lab.stop()
+        return lost.count(False)
+
+    return world.run(main())
+
+
+@pytest.mark.parametrize(
+    ("changes", "admitted"),
+    [
+        ({}, 60),  # 1000 less 64 and 7 servers of 16, by 3: 274
+        ({"defaults.doors.descriptors_base": 760}, 42),
+        ({"defaults.doors.descriptors_per_server": 116}, 41),
+        ({"defaults.doors.descriptors_per_connection": 20}, 41),
+    ],
+)
+def test_descriptors_bound_connections(changes: dict[str, int], admitted: int) -> None:
+    with own_network(builtin("small").changed(changes)) as deployment, descriptors(1000):
+        assert stay(deployment, 60) == admitted
+
+
+@pytest.mark.parametrize("waiting", [0, 2, 5])
+def test_so_many_connections_wait_for_a_rate(waiting: int) -> None:
+    with own_network(builtin("small").changed({"defaults.doors.waiting": waiting})) as deployment:
+        assert stay(deployment, 10, within=0.5, rate=1) == 1 + waiting
