@@ -12,7 +12,9 @@ import asyncio
 import contextlib
 import re
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 from edgesim.deployment import Product, Release, closed
 from edgesim.deployment.releases import ReleaseError
@@ -22,6 +24,7 @@ from edgesim.pki import client_context
 from edgesim.servers.expressway_c.discovery import Cluster, Discovered, ServerNode
 from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain, shown_as_client
 from edgesim.servers.expressway_c.zone import IDENTITY, WRONG_NAME
+from edgesim.servers.expressway_c.zone_states import ACTIVE, CHECKING, FAILED, ConnectionState
 from edgesim.sip.addresses import SipUri
 from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint
@@ -46,6 +49,18 @@ class SearchRule:
     editable: bool = False
 
 
+class On(Enum):
+    """What happens to a neighbour zone's connection."""
+
+    OPENED = auto()
+    NOT_OPENED = auto()
+    SILENT = auto()
+    """A STUN keep-alive was not answered."""
+    REFUSED = auto()
+    """The peer ended it by a TLS alert: in TLS 1.3 that is also how Unified CM says that it does not trust C."""
+    ENDED = auto()
+
+
 class Neighbour:
     """One neighbour zone. ``hop`` is C's side of it."""
 
@@ -57,7 +72,7 @@ class Neighbour:
         self.cluster = cluster
         self.transport: TransportName = transport
         self.hop = replace(side, zone=self.name, fills_rport=False)
-        self.state, self.reason = "", ""
+        self.state, self.reason = CHECKING, ""
         self.connection: Connection | None = None
         self._neighbours = neighbours
         self._dialling: asyncio.Task[Connection] | None = None
@@ -67,6 +82,11 @@ class Neighbour:
     def open(self) -> bool:
         """Whether there is an open connection."""
         return self.connection is not None and self.connection.open
+
+    @property
+    def state_text(self) -> str:
+        """The state as the status page has it."""
+        return self.state.text(self._neighbours.node.defaults.links, self.transport)
 
     async def connect(self) -> Connection:
         """Return the connection, opened if need be; who asks meanwhile waits for the same. Raises `OSError`."""
@@ -82,47 +102,55 @@ class Neighbour:
             task.exception()  # whoever awaits gets it too
 
     async def _dial(self) -> Connection:
-        node = self._neighbours.node
-        defaults = node.defaults
-        texts, sip, ports = defaults.links, defaults.sip, defaults.ports
-        tls = self.transport == "tls"
-        if self.node.problem:
-            self.enter(texts.failed, f"{self.node.name} {self.node.problem}")
-            raise OSError(f"{self.node.name} {self.node.problem}")
+        """Open the connection. Raises `OSError`."""
         try:
-            address = self.node.address or (await node.resolver.lookup(self.node.name))[0]
-        except (OSError, IndexError) as error:
-            self.enter(texts.failed, f"{self.node.name} does not resolve")
-            raise OSError(f"{self.node.name} does not resolve") from error
-        try:
-            connection = await self._neighbours.endpoint.connect(
-                address,
-                self.cluster.secure_sip_port or ports.sip_tls if tls else self.cluster.sip_port or ports.sip,
-                self.transport,
-                ssl=self._neighbours.context if tls else None,
-                server_hostname=self.node.name if tls else None,
-                local_address=node.host.address(),
-                local_port_range=(ports.sip_source_first, ports.sip_source_last),
-                connect_timeout=sip.connect_timeout_s,
-                handshake_timeout=sip.tls_handshake_timeout_s,
-            )
+            self.connection = await self._opened()
         except ssl.SSLCertVerificationError as error:
             detail = IDENTITY if error.verify_code in WRONG_NAME else error.verify_message
-            self.enter(texts.failed, f"Failed to establish SSL connection: {detail}")
+            self._happened(On.NOT_OPENED, f"Failed to establish SSL connection: {detail}")
             raise
         except ssl.SSLError as error:
-            self.enter(texts.failed, f"Failed to establish SSL connection: {error.reason}")
+            self._happened(On.NOT_OPENED, f"Failed to establish SSL connection: {error.reason}")
+            raise
+        except _Unusable as error:
+            self._happened(On.NOT_OPENED, str(error))
             raise
         except OSError as error:
             refused = isinstance(error, ConnectionRefusedError)
-            self.enter(texts.failed, "connection refused" if refused else error.strerror or "timed out")
+            self._happened(On.NOT_OPENED, "connection refused" if refused else error.strerror or "timed out")
             raise
-        connection.context = self
-        self.connection = connection
-        self.enter(texts.active if tls else texts.active_tcp, "")
-        if self._neighbours.keeps_alive(self.cluster):
-            self._keeper = node.host.spawn(self._keep_alive(connection), name=f"STUN keep-alive of {self.name}")
-        return connection
+        self.connection.context = self
+        self._happened(On.OPENED, "")
+        return self.connection
+
+    async def _opened(self) -> Connection:
+        """Return a new connection to the node. Raises `OSError`."""
+        node = self._neighbours.node
+        sip, ports = node.defaults.sip, node.defaults.ports
+        tls = self.transport == "tls"
+        if self.node.problem:
+            raise _Unusable(f"{self.node.name} {self.node.problem}")
+        try:
+            address = self.node.address or (await node.resolver.lookup(self.node.name))[0]
+        except (OSError, IndexError) as error:
+            raise _Unusable(f"{self.node.name} does not resolve") from error
+        return await self._neighbours.endpoint.connect(
+            address,
+            self.cluster.secure_sip_port or ports.sip_tls if tls else self.cluster.sip_port or ports.sip,
+            self.transport,
+            ssl=self._neighbours.context if tls else None,
+            server_hostname=self.node.name if tls else None,
+            local_address=node.host.address(),
+            local_port_range=(ports.sip_source_first, ports.sip_source_last),
+            connect_timeout=sip.connect_timeout_s,
+            handshake_timeout=sip.tls_handshake_timeout_s,
+        )
+
+    def _keep(self) -> None:
+        """Begin with keep-alives on the connection, if C sends them to this cluster."""
+        if self.connection is not None and self._neighbours.keeps_alive(self.cluster):
+            keeping = self._keep_alive(self.connection)
+            self._keeper = self._neighbours.node.host.spawn(keeping, name=f"STUN keep-alive of {self.name}")
 
     async def _keep_alive(self, connection: Connection) -> None:
         """Send a STUN keep-alive every 30 s; without an answer the connection is of no use."""
@@ -130,14 +158,12 @@ class Neighbour:
         while connection.open:
             await asyncio.sleep(sip.stun_interval_s)
             try:
-                answer = await connection.stun(sip.stun_timeout_s)
+                problem: object = (await connection.stun(sip.stun_timeout_s)).error
             except SipError as error:
+                problem = error
+            if problem is not None:
                 if connection.open:
-                    self.enter(self._neighbours.node.defaults.links.failed, f"STUN keep-alive: {error}")
-                connection.close()
-                return
-            if answer.error is not None:
-                self.enter(self._neighbours.node.defaults.links.failed, f"STUN keep-alive: {answer.error}")
+                    self._happened(On.SILENT, f"STUN keep-alive: {problem}")
                 connection.close()
                 return
 
@@ -148,24 +174,29 @@ class Neighbour:
             self._dialling.add_done_callback(self._dialled)
 
     def lost(self, connection: Connection, why: Exception | None) -> None:
-        """The connection ended; in TLS 1.3 that is also how Unified CM says that it does not trust C."""
+        """The endpoint's word that a connection is gone."""
         if self.connection is not connection:
             return
         self.connection = None
         if self._keeper is not None:
             self._keeper.cancel()
             self._keeper = None
-        texts = self._neighbours.node.defaults.links
         if isinstance(why, ssl.SSLError):
-            self.enter(texts.failed, f"Failed to establish SSL connection: {why.reason}")
-        elif self.state != texts.failed:
-            self.enter(texts.failed, "connection lost")
+            self._happened(On.REFUSED, f"Failed to establish SSL connection: {why.reason}")
+        else:
+            self._happened(On.ENDED, "connection lost")
 
-    def enter(self, state: str, reason: str) -> None:
-        """Journal a state, once while it lasts."""
+    def _happened(self, what: On, reason: str) -> None:
+        """Follow the table, which raises for a pair that it lacks, and journal the state once while it lasts."""
+        entry = TABLE[self.state, what]
+        if entry is None:  # IGNORED
+            return
+        state, then = entry
         if (state, reason) != (self.state, self.reason):
             self.state, self.reason = state, reason
-            self._neighbours.node.journal.emit(events.ZoneState(zone=self.name, state=state, reason=reason))
+            self._neighbours.node.journal.emit(events.ZoneState(zone=self.name, state=self.state_text, reason=reason))
+        if then is not None:
+            then(self)
 
     def close(self) -> None:
         """Let go of it."""
@@ -174,6 +205,34 @@ class Neighbour:
                 task.cancel()
         if self.connection is not None:
             self.connection.close()
+
+
+Action = Callable[[Neighbour], None]
+Entry = tuple[ConnectionState, Action | None]
+IGNORED: Entry | None = None
+
+TABLE: dict[tuple[ConnectionState, On], Entry | None] = {
+    (CHECKING, On.OPENED): (ACTIVE, Neighbour._keep),
+    (CHECKING, On.NOT_OPENED): (FAILED, None),
+    (ACTIVE, On.OPENED): (ACTIVE, Neighbour._keep),
+    (ACTIVE, On.NOT_OPENED): (FAILED, None),
+    (ACTIVE, On.SILENT): (FAILED, None),
+    (ACTIVE, On.REFUSED): (FAILED, None),
+    (ACTIVE, On.ENDED): (FAILED, None),
+    (FAILED, On.OPENED): (ACTIVE, Neighbour._keep),
+    (FAILED, On.NOT_OPENED): (FAILED, None),
+    (FAILED, On.REFUSED): (FAILED, None),
+    (FAILED, On.ENDED): IGNORED,
+}
+"""What follows each event, and what is done then. A pair that is missing is C's mistake.
+
+A zone is dialled again while the connection before is being closed, so it may open or fail while still active. What
+failed keeps its reason when the connection ends; when it is tried again, `Neighbours.keep` and each request decide.
+"""
+
+
+class _Unusable(OSError):
+    """The node cannot be dialled: the reason in detail."""
 
 
 class Neighbours:

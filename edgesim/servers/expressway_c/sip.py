@@ -204,7 +204,7 @@ class SipSide:
         """Return name, type, state and reason of every zone."""
         return [
             (self._zone_name, "Unified Communications traversal client", *self.zone.state),
-            *((zone.name, "Neighbor", zone.state, zone.reason) for zone in self.neighbours.zones.values()),
+            *((zone.name, "Neighbor", zone.state_text, zone.reason) for zone in self.neighbours.zones.values()),
         ]
 
     def search_rules(self) -> list[SearchRule]:

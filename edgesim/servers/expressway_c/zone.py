@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from enum import Enum, auto
 
 from edgesim.edge import resource_usage
 from edgesim.edge.link_state import LinkState
@@ -21,6 +22,7 @@ from edgesim.node import Node
 from edgesim.pki import client_context
 from edgesim.servers.expressway_c.retries import Retries
 from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain, shown_as_client
+from edgesim.servers.expressway_c.zone_states import ACTIVE, CHECKING, FAILED, ConnectionState
 from edgesim.sip import digest
 from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint
@@ -38,20 +40,38 @@ class ZoneFailed(Exception):
     """A peer cannot be used: the reason in detail."""
 
 
+class On(Enum):
+    """What happens to the connection to a peer."""
+
+    PROVED = auto()
+    """E answered OPTIONS with 200."""
+    REFUSED = auto()
+    """There is no connection, or E does not take OPTIONS on it."""
+    LOST = auto()
+    """A connection that was active ended."""
+    LOST_AGAIN = auto()
+    """So did the next one, within the zone's retry interval."""
+
+
+Happened = tuple[On, str]
+"""An event, and the reason that the status page shows after it."""
+
+
 class Peer:
     """One E, by the address that the zone is configured with. ``connection`` is there while it is active."""
 
     def __init__(self, zone: TraversalClient, name: str) -> None:
         self.name = name
         self.connection: Connection | None = None
-        self.state, self.reason = "", ""
+        self.state, self.reason = CHECKING, ""
         self.tried = asyncio.Event()
         self._zone = zone
         self._current: Connection | None = None
-        self._lost = False
+        """The connection in use, proved or not, until it ends."""
         self._report = False
         self._wake = asyncio.Event()
         self._why: Exception | None = None
+        """What ended the last connection."""
         self._address = name
         self._lost_at = float("-inf")
 
@@ -63,8 +83,7 @@ class Peer:
     def connection_lost(self, connection: Connection, why: Exception | None) -> None:
         """The endpoint's word that a connection is gone."""
         if connection is self._current:
-            self._why = why
-            self._lost = True
+            self._current, self._why = None, why
             self._wake.set()
 
     def report(self) -> None:
@@ -73,43 +92,54 @@ class Peer:
         self._wake.set()
 
     async def run(self) -> None:
-        """Keep the connection up: after a loss dial at once, after a failure wait for the zone's retry interval.
-
-        After a second loss within one such interval C waits, too: where two of them show E the same address, each
-        connection is the end of the other's.
-        """
-        retry = self._zone.node.defaults.links.zone_retry_s
+        """Keep the connection up, as `TABLE` has it."""
+        step: Step = Peer._bring_up
         while True:
-            try:
-                await self._hold()
-            except ZoneFailed as failure:
-                self._enter(self._zone.texts.failed, str(failure))
+            what, reason = await step(self)
+            state, step = TABLE[self.state, what]
+            if (state, reason) != (self.state, self.reason):
+                self.state, self.reason = state, reason
+                self._zone.changed()
             self.tried.set()
-            await self._zone.retries.wait(self, retry)
 
-    async def _hold(self) -> None:
-        """Dial, prove, stay. Raises `ZoneFailed` when a connection cannot be brought up."""
-        while True:
+    async def _bring_up(self) -> Happened:
+        """Dial, and prove to be the C that E expects."""
+        try:
             self._current = connection = await self._dial()
             connection.context = self
             try:
                 await self._prove(connection)
                 self.connection = connection
-                self._enter(self._zone.texts.active, "")
-                self.tried.set()
-                await self._stay(connection)
             except SipError as error:
-                if self.connection is None:
-                    raise self._ended(error) from None
+                raise self._ended(error) from None
             finally:
-                was_active, self.connection = self.connection is not None, None
-                connection.abort()
-            if was_active:
-                self._enter(self._zone.texts.failed, "connection lost")
-                now, retry = asyncio.get_running_loop().time(), self._zone.texts.zone_retry_s
-                again, self._lost_at = now < self._lost_at + retry, now
-                if again:
-                    await self._zone.retries.wait(self, retry)
+                if self.connection is None:
+                    connection.abort()
+        except ZoneFailed as failure:
+            return On.REFUSED, str(failure)
+        return On.PROVED, ""
+
+    async def _bring_up_later(self) -> Happened:
+        """Wait for the zone's retry interval first."""
+        await self._zone.retries.wait(self, self._zone.texts.zone_retry_s)
+        return await self._bring_up()
+
+    async def _hold(self) -> Happened:
+        """Stay until the connection is lost."""
+        connection = self.connection
+        assert connection is not None
+        try:
+            await self._stay(connection)
+        except ZoneFailed as failure:
+            return On.REFUSED, str(failure)
+        except SipError:
+            pass  # it is lost
+        finally:
+            self.connection = None
+            connection.abort()
+        now = asyncio.get_running_loop().time()
+        again, self._lost_at = now < self._lost_at + self._zone.texts.zone_retry_s, now
+        return On.LOST_AGAIN if again else On.LOST, "connection lost"
 
     # ---- dialling
 
@@ -120,8 +150,7 @@ class Peer:
             self._address = (await node.resolver.lookup(self.name))[0]
         except (OSError, IndexError):
             raise ZoneFailed(f"{self.name} does not resolve") from None
-        self._lost = False
-        self._why = None
+        self._current, self._why = None, None
         try:
             return await zone.endpoint.connect(
                 self._address,
@@ -169,7 +198,7 @@ class Peer:
         links = self._zone.texts
         loop = asyncio.get_running_loop()
         due = loop.time() + links.options_interval_s
-        while not self._lost:
+        while self._current is connection:
             self._wake.clear()
             try:
                 async with asyncio.timeout(min(due - loop.time(), links.probe_keepalive_s)):
@@ -213,8 +242,6 @@ class Peer:
                 )
                 response = await self._options(connection, call_id, tag, 2, credentials)
                 break
-        if response.status in (401, 403, 407):
-            raise ZoneFailed(f"E answered {response.status} {response.reason}")
         if response.status != 200:
             raise ZoneFailed(f"E answered {response.status} {response.reason}")
 
@@ -242,12 +269,23 @@ class Peer:
         request = Request.build("OPTIONS", self._uri(), headers, resource_usage.build(zone.usage()))
         return await zone.endpoint.request(request, connection)
 
-    # ---- the journal
 
-    def _enter(self, state: str, reason: str) -> None:
-        if (state, reason) != (self.state, self.reason):
-            self.state, self.reason = state, reason
-            self._zone.changed()
+Step = Callable[[Peer], Awaitable[Happened]]
+
+TABLE: dict[tuple[ConnectionState, On], tuple[ConnectionState, Step]] = {
+    (CHECKING, On.PROVED): (ACTIVE, Peer._hold),
+    (CHECKING, On.REFUSED): (FAILED, Peer._bring_up_later),
+    (FAILED, On.PROVED): (ACTIVE, Peer._hold),
+    (FAILED, On.REFUSED): (FAILED, Peer._bring_up_later),
+    (ACTIVE, On.REFUSED): (FAILED, Peer._bring_up_later),
+    (ACTIVE, On.LOST): (FAILED, Peer._bring_up),
+    (ACTIVE, On.LOST_AGAIN): (FAILED, Peer._bring_up_later),
+}
+"""What follows each event, and what is done next. A pair that is missing is C's mistake.
+
+After a loss C dials at once; after a second one soon after it waits, as after a failure: where two of them show E the
+same address, each connection is the end of the other's.
+"""
 
 
 class TraversalClient:
@@ -294,7 +332,7 @@ class TraversalClient:
             LinkState(
                 what=what,
                 peer=each.name,
-                state=each.state or self.texts.checking,
+                state=each.state.text(self.texts),
                 stands=each.active,
                 reason=each.reason,
                 again_s=self.retries.due(each),
@@ -323,19 +361,19 @@ class TraversalClient:
     def state(self) -> tuple[str, str]:
         """The zone's state and the reason: it is up until its last peer is gone, and counts those that failed."""
         active = [peer for peer in self.peers if peer.active]
-        failed = [peer for peer in self.peers if peer.state and not peer.active]
+        failed = [peer for peer in self.peers if peer.state is not CHECKING and not peer.active]
         shown = active[0] if active else self.peers[0] if self.peers else None
         if shown is None:
             return (self.texts.failed, "no peer address")
         if len(self.peers) == 1:
-            return (shown.state, shown.reason or shown.name)
-        state = shown.state or self.texts.checking
+            return (shown.state.text(self.texts), shown.reason or shown.name)
+        state = shown.state.text(self.texts)
         if active and failed:
             state = self.texts.active_partly.format(active=len(active), connections=len(self.peers))
         reason = "; ".join(
-            f"{peer.name}: {peer.state}{f' ({peer.reason})' if peer.reason else ''}"
+            f"{peer.name}: {peer.state.text(self.texts)}{f' ({peer.reason})' if peer.reason else ''}"
             for peer in self.peers
-            if peer.state
+            if peer.state is not CHECKING
         )
         return (state, reason)
 

@@ -102,8 +102,7 @@ class TraversalServer:
         check = check_names(connection.peer_certificate, wanted, limit=limit)
         if not check:
             self._negotiation_error(connection.peer, connection.local, IDENTITY)
-            if not self.links:
-                self._enter(self._texts.failed, f"{IDENTITY}: {check.explain()}")
+            self._show(f"{IDENTITY}: {check.explain()}")
             connection.close()
             return
         link = TraversalLink(connection, self._loop.time())
@@ -114,8 +113,7 @@ class TraversalServer:
     def refused(self, peer: tuple[str, int], local: tuple[str, int], detail: str) -> None:
         """A handshake failed at the zone's port: C's certificate does not verify, or E's does not in C's eyes."""
         self._negotiation_error(peer, local, detail)
-        if not self.links:
-            self._enter(self._texts.failed, detail)
+        self._show(detail)
 
     def lost(self, link: TraversalLink) -> None:
         """A connection ended."""
@@ -200,23 +198,16 @@ class TraversalServer:
             f'Event="Authentication Failed" Service="SIP" Src-ip="{address}" Src-port="{port}" Detail="{detail}" '
             'Protocol="TLS" Method="OPTIONS" Level="1"',
         )
-        if not self.links:
-            self._enter(self._texts.failed, detail)
+        self._show(detail)
 
     # ---- the journal
 
-    def _show(self) -> None:
-        """Journal the zone's state after a link came or went: it is up until the last one is gone."""
-        if self.links:
-            names = ", ".join(link.address for link in self.links.values())
-            self._enter(self._texts.active, names)
-        else:
-            self._enter(self._texts.failed, "no connection")
-
-    def _enter(self, state: str, reason: str) -> None:
-        if (state, reason) != self._entered:
-            self._entered = (state, reason)
-            self.node.journal.emit(events.ZoneState(zone=self.settings.name, state=state, reason=reason))
+    def _show(self, why: str = "no connection") -> None:
+        """Journal the zone's state, once while it lasts: up until the last link is gone, and then why it is not."""
+        entered = (self._texts.active, ", ".join(self.links)) if self.links else (self._texts.failed, why)
+        if entered != self._entered:
+            self._entered = entered
+            self.node.journal.emit(events.ZoneState(zone=self.settings.name, state=entered[0], reason=entered[1]))
 
     @property
     def state(self) -> tuple[str, str]:
