@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
+from enum import Enum, auto
 from typing import Any
 
 from edgesim.http.ends import local_of, peer_of
@@ -101,6 +102,41 @@ class HttpServer:
             connection.close()
 
 
+class State(Enum):
+    """How far a connection is with its requests."""
+
+    __hash__ = object.__hash__  # a member is equal to itself alone: quicker than by name
+
+    READING = auto()
+    """No request is at work; the next one is taken when it is whole."""
+    SERVING = auto()
+    """The handler is at work, or the peer still takes its answer."""
+    WAITING = auto()
+    """The next request would come too soon for the rate."""
+    CLOSING = auto()
+    """Nothing is served any more."""
+
+
+READING, SERVING, WAITING, CLOSING = State
+
+
+class On(Enum):
+    """What happens to a connection."""
+
+    __hash__ = object.__hash__
+
+    DATA = auto()
+    """Octets came."""
+    END = auto()
+    """The peer sends no more."""
+    ANSWERED = auto()
+    """The peer has taken the answer."""
+    ANSWERED_LAST = auto()
+    """It has, and the connection ends with this answer."""
+    TURN = auto()
+    """The rate allows the next request."""
+
+
 class Connection(asyncio.Protocol):
     """One connection of an `HttpServer`; also a fit session for an SSH channel (same calls, one argument more)."""
 
@@ -108,6 +144,7 @@ class Connection(asyncio.Protocol):
         self.server = server
         self.peer = peer
         self.local = local
+        self._state = READING
         self._reader = Reader(server.limits)
         self._transport: Any = None
         self._task: asyncio.Task[None] | None = None
@@ -117,7 +154,6 @@ class Connection(asyncio.Protocol):
         self._stalled: asyncio.TimerHandle | None = None
         self._reading = True
         self._size = 0
-        self._closing = False
         self._secure = False
         self._certificate: bytes | None = None
         self._requests = float(server.limits.requests)
@@ -136,7 +172,7 @@ class Connection(asyncio.Protocol):
             self._secure = True
             self._certificate = tls.getpeercert(binary_form=True)
         if len(server.connections) >= server.limits.connections:
-            self._closing = True
+            self._state = CLOSING
             transport.close()
             return
         server.connections[self] = None
@@ -147,53 +183,17 @@ class Connection(asyncio.Protocol):
         """An SSH channel is open; nothing to do before the first request."""
 
     def data_received(self, data: bytes, datatype: object = None) -> None:
-        if self._closing:
-            return
-        self._reader.feed(data)
-        if self._task is None and self._next is None:
-            self._advance()
-        self._weigh()
-        limits = self.server.limits
-        if self.server.waiting > limits.waiting and self._size > limits.modest and self._task is None:
-            if not self._closing:
-                self._refuse(MalformedHttp("too much waits already", 503))
-            return
-        self._control_reading()
-
-    def _is_within_rate(self) -> bool:
-        """Count a request; return whether it is within the rate. Where it is not, the connection goes on later."""
-        limits, loop = self.server.limits, asyncio.get_running_loop()
-        if limits.per_second is None:
-            return True
-        now = loop.time()
-        left = min(float(limits.requests), self._requests + (now - self._counted) * limits.per_second) - 1
-        self._requests, self._counted = left, now
-        if left >= 0:
-            return True
-        self._next = loop.call_later(-left / limits.per_second, self._in_turn)
-        return False
-
-    def _in_turn(self) -> None:
-        self._next = None
-        if not self._closing:
-            self._advance()
-            self._weigh()
-            self._control_reading()
-
-    def _weigh(self) -> None:
-        """Count what this connection holds among what all hold."""
-        size = 0 if self._closing else self._reader.size
-        self.server.waiting += size - self._size
-        self._size = size
+        if self._state is not CLOSING:
+            self._reader.feed(data)
+            self._happened(On.DATA)
 
     def eof_received(self) -> bool:
         self._reader.end()
-        if self._task is None and self._next is None and not self._closing:
-            self._advance()
-        return self._task is not None and not self._secure
+        self._happened(On.END)
+        return self._state is SERVING and not self._secure
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._closing = True
+        self._state = CLOSING
         self._weigh()
         self._stop_timer()
         self._not_stalled()
@@ -208,14 +208,12 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._writable.set()
-        if not self._closing:
+        if self._state is not CLOSING:
             self._not_stalled()
-
-    # ---- the exchange
 
     def close(self) -> None:
         """End the connection now; what is being handled is cancelled."""
-        self._closing = True
+        self._state = CLOSING
         self._stop_timer()
         if self._task is not None:
             self._task.cancel()
@@ -236,7 +234,7 @@ class Connection(asyncio.Protocol):
     def _check_peer(self, waiting: int) -> None:
         """Drop a peer that does not read; one that reads slowly gets more time."""
         self._stalled = None
-        if self._closing or waiting - self._transport.get_write_buffer_size() < self.server.limits.unsent:
+        if self._state is CLOSING or waiting - self._transport.get_write_buffer_size() < self.server.limits.unsent:
             self._transport.abort()
         else:
             self._stall()
@@ -246,13 +244,72 @@ class Connection(asyncio.Protocol):
             self._stalled.cancel()
             self._stalled = None
 
+    # ---- the exchange
+
+    def _happened(self, what: On) -> None:
+        """Do what the table says; a pair that it lacks is our mistake."""
+        action = TABLE[self._state, what]
+        if action is not None:
+            action(self)
+
+    def _read(self) -> None:
+        """Take the next request if it is whole."""
+        self._advance()
+        self._bound()
+
+    def _bound(self) -> None:
+        """Keep what waits here, and on all connections, within limits."""
+        self._weigh()
+        limits = self.server.limits
+        if self.server.waiting > limits.waiting and self._size > limits.modest and self._state is not SERVING:
+            self._refuse(MalformedHttp("too much waits already", 503))
+        else:
+            self._control_reading()
+
+    def _weigh(self) -> None:
+        """Count what this connection holds among what all hold."""
+        size = 0 if self._state is CLOSING else self._reader.size
+        self.server.waiting += size - self._size
+        self._size = size
+
+    def _go_on(self) -> None:
+        """Take the next request, now or as soon as the rate allows it."""
+        wait = self._ahead_of_rate()
+        if wait > 0:
+            self._state = WAITING
+            self._next = asyncio.get_running_loop().call_later(wait, self._happened, On.TURN)
+            self._weigh()
+            self._control_reading()
+        else:
+            self._resume()
+
+    def _ahead_of_rate(self) -> float:
+        """Count a request, and return how many seconds too early it would be."""
+        limits = self.server.limits
+        if limits.per_second is None:
+            return 0.0
+        now = asyncio.get_running_loop().time()
+        left = min(float(limits.requests), self._requests + (now - self._counted) * limits.per_second) - 1
+        self._requests, self._counted = left, now
+        return -left / limits.per_second
+
+    def _resume(self) -> None:
+        """Take the next request of those that wait here."""
+        self._state = READING
+        self._advance()
+        self._weigh()
+        self._control_reading()
+
+    def _finish(self) -> None:
+        """Close after the answer that says so."""
+        self._state = CLOSING
+        self._close()
+
     def _control_reading(self) -> None:
         """Read no further while a request is handled and enough waits behind it."""
-        if self._closing:
+        if self._state is CLOSING:
             return
-        full = (
-            self._task is not None or self._next is not None
-        ) and self._reader.buffered > self.server.limits.header_block
+        full = self._state is not READING and self._reader.buffered > self.server.limits.header_block
         if full and self._reading:
             self._reading = False
             self._transport.pause_reading()
@@ -271,6 +328,7 @@ class Connection(asyncio.Protocol):
             self._stop_timer()
             request = self._request(message)
             self._journal(request)
+            self._state = SERVING
             serving = self._serve(request, keep_alive=message.keep_alive and limits.keep_alive)
             self._task = self.server.host.spawn(serving, name=f"{self.server.name} {request.method}")
             return
@@ -322,23 +380,11 @@ class Connection(asyncio.Protocol):
             asyncio.get_running_loop().call_exception_handler(failed)
             response = server.refusal(500, "")
             head, framed, close = encode_response(response, request=request, close=True)
-        if self._closing:
-            self._task = None
-            return
-        if self._write(head + framed):
+        if self._state is SERVING and self._write(head + framed):
             self._record_sent(response, head, request)
             await self._writable.wait()
         self._task = None
-        if self._closing:
-            return
-        if close:
-            self._closing = True
-            self._close()
-            return
-        if self._is_within_rate():
-            self._advance()
-        self._weigh()
-        self._control_reading()
+        self._happened(On.ANSWERED_LAST if close else On.ANSWERED)
 
     def _write(self, octets: bytes) -> bool:
         """Write, and say whether the connection took it.
@@ -350,7 +396,7 @@ class Connection(asyncio.Protocol):
         try:
             self._transport.write(octets)
         except OSError:
-            self._closing = True
+            self._state = CLOSING
             self._stop_timer()
             self._transport.abort()
             return False
@@ -375,7 +421,7 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, error: MalformedHttp) -> None:
         """Answer what cannot be read, then drop what still comes for a while, so that the answer arrives."""
-        self._closing = True
+        self._state = CLOSING
         remains = self._reader.remains()
         self.server.recorder.received(
             events.Malformed(protocol="http", reason=error.reason, answer=f"answered {error.status} and closed"),
@@ -410,8 +456,29 @@ class Connection(asyncio.Protocol):
     _timer_is_idle = False
 
     def _idle_too_long(self) -> None:
-        self._closing = True
+        self._state = CLOSING
         self._close()
 
     def _message_too_long(self) -> None:
         self._refuse(MalformedHttp("the request did not arrive in time", 408))
+
+
+Action = Callable[[Connection], None]
+IGNORED: Action | None = None
+
+TABLE: dict[tuple[State, On], Action | None] = {
+    (READING, On.DATA): Connection._read,
+    (READING, On.END): Connection._advance,
+    (SERVING, On.DATA): Connection._bound,
+    (SERVING, On.END): IGNORED,
+    (SERVING, On.ANSWERED): Connection._go_on,
+    (SERVING, On.ANSWERED_LAST): Connection._finish,
+    (WAITING, On.DATA): Connection._bound,
+    (WAITING, On.END): IGNORED,
+    (WAITING, On.TURN): Connection._resume,
+    (CLOSING, On.END): IGNORED,
+    (CLOSING, On.ANSWERED): IGNORED,
+    (CLOSING, On.ANSWERED_LAST): IGNORED,
+    (CLOSING, On.TURN): IGNORED,
+}
+"""What each event does. Octets that come while the connection closes are not looked at."""
