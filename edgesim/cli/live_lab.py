@@ -204,7 +204,8 @@ class LiveLab:
     def _see_to_descriptors(self) -> None:
         """Take as many descriptors as the system allows; say so where they are few, and refuse where too few."""
         machine.raise_descriptors()
-        connections, doors = affordable(self.deployment), self.deployment.defaults.doors
+        doors, processes = self.deployment.defaults.doors, self._processes
+        connections = affordable(self.deployment, one_host=processes)
         if connections is None or connections >= doors.few_connections:
             return
         limit = (machine.descriptors() or (0, 0))[0]
@@ -212,7 +213,8 @@ class LiveLab:
             raise Problem(f"this process may open {limit} files and connections: too few for this lab", _DESCRIPTORS)
         warn(
             f"this process may open {limit} files and connections: "
-            f"the lab takes {connections} connections of clients at a time. {_DESCRIPTORS}"
+            f"{'each host' if processes else 'the lab'} takes {connections} connections of clients at a time. "
+            f"{_DESCRIPTORS}"
         )
 
     async def _live(self, lab: RunningLab, carrier: Carrier, ready: Callable[[Ready], None], began: float) -> None:

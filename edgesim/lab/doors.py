@@ -12,7 +12,7 @@ def install(world: World, deployment: Deployment) -> None:
     """Put the limits of connections in force; a live world also stays below this process's limit of descriptors."""
     total = None
     if Capability.EXTERNAL_CLIENTS in world.capabilities:
-        total = affordable(deployment)
+        total = affordable(deployment, one_host=world.one_host)
     world.admission.products = frozenset(spec.name for spec in deployment.host_specs() if spec.kind != "client")
     world.admission.limits = limits(deployment.defaults, total=None if total is None else max(total, 1))
 
@@ -30,15 +30,15 @@ def limits(defaults: Defaults, *, total: int | None = None) -> Limits:
     )
 
 
-def affordable(deployment: Deployment) -> int | None:
-    """Return how many connections of clients this process has descriptors for; None where there is no limit.
+def affordable(deployment: Deployment, *, one_host: bool) -> int | None:
+    """Return how many connections of clients a process has descriptors for; None where there is no limit.
 
-    Below nothing where they do not even suffice for the lab itself.
+    ``one_host`` says that it runs one host alone. Negative where they do not even suffice for the lab itself.
     """
     found = machine.descriptors()
     if found is None:
         return None
     doors = deployment.defaults.doors
-    servers = sum(spec.kind != "client" for spec in deployment.host_specs())
+    servers = 1 if one_host else sum(spec.kind != "client" for spec in deployment.host_specs())
     own = doors.descriptors_base + doors.descriptors_per_server * servers
     return (found[0] - own) // doors.descriptors_per_connection

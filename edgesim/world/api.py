@@ -253,6 +253,8 @@ class World(ABC):
     """Who may connect to the hosts, and how much of it each may have."""
     unhandled: UnhandledErrors
     """Unhandled errors of the loop, of tasks and of callbacks."""
+    one_host: bool = False
+    """Whether of all hosts only one runs in this process."""
 
     @abstractmethod
     def run(self, work: Coroutine[Any, Any, T]) -> T:

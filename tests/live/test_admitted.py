@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from edgesim.deployment import Deployment, builtin
 from edgesim.lab import RunningLab
 from edgesim.world.live import LiveWorld
+from edgesim.world.processes.alone import AloneWorld
 from tests.live.lab import own_network
 
 XMPP = 5222
@@ -28,12 +30,14 @@ def descriptors(number: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def stay(deployment: Deployment, count: int, *, within: float = 1.0, rate: int | None = None) -> int:
+def stay(
+    deployment: Deployment, count: int, *, within: float = 1.0, rate: int | None = None, alone: bool = False
+) -> int:
     """Return how many of so many connections of a stranger to Expressway-E are still there after a while.
 
-    With ``rate``, E lets in one connection at once and so many a second.
+    With ``rate``, E lets in one connection at once and so many a second. ``alone``: no other host runs in this process.
     """
-    world = LiveWorld(1)
+    world = AloneWorld(1, time.time_ns()) if alone else LiveWorld(1)
     lab = RunningLab(world, deployment)
     address = deployment.host("expe").address
     network = ".".join(address.split(".")[:2])
@@ -53,7 +57,10 @@ def stay(deployment: Deployment, count: int, *, within: float = 1.0, rate: int |
         return True
 
     async def main() -> int:
-        await lab.start(settle=0)
+        if alone:
+            await lab.start_host("expe")
+        else:
+            await lab.start(settle=0)
         if rate is not None:
             world.admission.throttle("expe", (XMPP,), per_second=rate, burst=1)
         lost = await asyncio.gather(*(gone(number) for number in range(count)))
@@ -75,6 +82,12 @@ def stay(deployment: Deployment, count: int, *, within: float = 1.0, rate: int |
 def test_descriptors_bound_connections(changes: dict[str, int], admitted: int) -> None:
     with own_network(builtin("small").changed(changes)) as deployment, descriptors(1000):
         assert stay(deployment, 60) == admitted
+
+
+def test_a_process_with_one_host_needs_descriptors_for_one() -> None:
+    changes = {"defaults.doors.descriptors_per_server": 116}
+    with own_network(builtin("small").changed(changes)) as deployment, descriptors(324):
+        assert stay(deployment, 60, alone=True) == 48  # 324 less 64 and 116, by 3
 
 
 @pytest.mark.parametrize("waiting", [0, 2, 5])

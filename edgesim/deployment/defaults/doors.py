@@ -39,11 +39,12 @@ class DoorDefaults(Model):
         10.0, "a port's refusals go to the journal at most this often for each reason, seconds", tag="proposed", ge=0
     )
     descriptors_base: int = known(
-        64, "descriptors that a live lab needs for itself whatever its size", tag="proposed", ge=0
+        64, "descriptors that a process of a live lab needs for itself whatever runs in it", tag="proposed", ge=0
     )
     descriptors_per_server: int = known(
         16,
-        "descriptors that each server needs: ports it listens on, and both ends of its links; 8 were measured",
+        "descriptors that each server in a process needs: ports it listens on, and both ends of its links; 8 were "
+        "measured",
         tag="proposed",
         ge=0,
     )

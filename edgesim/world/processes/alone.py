@@ -24,6 +24,7 @@ class AloneWorld(LiveWorld):
     """
 
     network_class = SplitNetwork
+    one_host = True
 
     def __init__(self, seed: int, epoch_ns: int) -> None:
         since = time.time_ns() - epoch_ns

@@ -34,6 +34,7 @@ class HostWorld(LiveWorld):
     """The world as the process of the host ``name`` has it. `serve` runs it until the lab has no more use for it."""
 
     network_class = SplitNetwork
+    one_host = True
 
     def __init__(self, name: str, sock: socket.socket, beginning: Beginning, budgets: Budgets) -> None:
         super().__init__(beginning=beginning)
