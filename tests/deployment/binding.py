@@ -1,7 +1,7 @@
 """Which scenario shows that a default binds: with another value of the default its journal is another one.
 
-``python -m tests.deployment.binding`` looks for a scenario and a value for every default that has none in
-``binding.json`` and writes what it finds; with ``--all`` it looks anew for each, and names of defaults choose some.
+``python -m tests.deployment.binding`` looks for a scenario and a value for every default that nothing shows yet and
+writes what it finds into ``binding.json``; with ``--all`` it looks anew for each, and names of defaults choose some.
 Reads are recorded while scenarios run. Short scenarios come first; each plays with all the changes that are still
 sought, and where its journal differs, with halves of them, until it is known which show.
 """
@@ -29,6 +29,8 @@ from edgesim.deployment.defaults import Defaults, grounds
 from edgesim.scenario import Outcome, Scenario
 from edgesim.scenario.discover import find
 from edgesim.scenario.run import Options, run
+from tests.deployment import probes
+from tests.deployment.binding_tests import TESTS
 
 HOME = Path(__file__).parents[2] / "scenarios"
 COMMITTED = Path(__file__).with_suffix(".json")
@@ -223,7 +225,8 @@ def main() -> int:
     parser.add_argument("--values", type=int, default=VALUES, help="how many other values of each are tried")
     given = parser.parse_args()
     pairs = {} if given.all else committed()
-    wanted = given.paths or [path for path in settings() if path not in pairs]
+    shown = {*pairs, *probes.paths(), *TESTS}
+    wanted = given.paths or [path for path in settings() if path not in shown]
     values = {path: list(itertools.islice(alternatives(path), given.values)) for path in wanted}
     with ProcessPoolExecutor(given.jobs) as pool:
         runs = sorted(pool.map(reads, scenarios()), key=lambda each: each[1])
