@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from edgesim.deployment import Defaults, Deployment, HostSpec
 from edgesim.journal import Recorder
-from edgesim.pki import Identity, Installed, TrustStore, Upload
+from edgesim.pki import Identity, Installed, TlsOptions, TrustStore, Upload
 from edgesim.pki.keys import PrivateKey
 from edgesim.world import Host
+
+VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 
 
 class ResolverLike(Protocol):
@@ -63,3 +66,13 @@ class Node:
     def defaults(self) -> Defaults:
         """Every named default of the deployment."""
         return self.deployment.defaults
+
+    def tls_options(self, *, partial_chain: bool = False, first_match: bool = False) -> TlsOptions:
+        """Return the options of a product's TLS contexts: the versions that the deployment allows, and the chain's."""
+        tls = self.defaults.tls
+        return TlsOptions(
+            minimum=VERSIONS[tls.minimum_version],
+            maximum=VERSIONS[tls.maximum_version],
+            partial_chain=partial_chain,
+            first_match=first_match,
+        )

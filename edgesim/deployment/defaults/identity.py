@@ -111,9 +111,11 @@ class TlsDefaults(Model):
         "and tomcat-trust, and name no port for either",
         tag="proposed",
     )
-    minimum_version: Literal["TLSv1.2", "TLSv1.3"] = known("TLSv1.2", "least version of every leg", tag="proposed")
+    minimum_version: Literal["TLSv1.2", "TLSv1.3"] = known(
+        "TLSv1.2", "least version that a product takes or offers, on every leg", tag="proposed"
+    )
     maximum_version: Literal["TLSv1.2", "TLSv1.3"] = known(
-        "TLSv1.3", "greatest version of every leg; what OpenSSL offers", tag="proposed"
+        "TLSv1.3", "greatest version that it takes or offers: what OpenSSL has", tag="proposed"
     )
     key: Literal["ec-p256", "rsa-2048"] = known(
         "ec-p256", "keys of the lab's certificates: small and reproducible from a seed", tag="proposed"

@@ -21,7 +21,7 @@ from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import Policy, client_context, names_of, server_context
 from edgesim.servers.expressway_c.credentials import Credentials, Issued, SignIn
-from edgesim.servers.expressway_c.tls import FIRST_MATCH, shown_as_client
+from edgesim.servers.expressway_c.tls import shown_as_client, tls_options
 from edgesim.servers.expressway_c.user_data import Account, UdsServer
 
 TARGET = "/credentials"
@@ -167,7 +167,7 @@ class ClusterDatabase:
         context = client_context(
             node.trusts["trusted-ca"],
             identity=shown_as_client(node),
-            options=FIRST_MATCH,
+            options=tls_options(node),
             policy=self._policy,
             keylog=node.keylog,
         )
@@ -186,7 +186,7 @@ class ClusterDatabase:
             identity,
             trust=trust,
             require_client=True,
-            options=FIRST_MATCH,
+            options=tls_options(self.node),
             policy=self._policy,
             keylog=self.node.keylog,
         )

@@ -17,7 +17,7 @@ from edgesim.deployment import Product, Release, closed
 from edgesim.http import HttpClient
 from edgesim.node import Node
 from edgesim.pki import client_context
-from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain, shown_as_client
+from edgesim.servers.expressway_c.tls import sends_chain, shown_as_client, tls_options
 
 TRIES = 20
 """How many source ports are tried before the connection goes without one."""
@@ -57,7 +57,7 @@ def uc_client(node: Node, release: Release, ports: SourcePorts, *, verify: bool)
         node.trusts["trusted-ca"] if verify else None,
         identity=shown_as_client(node) if has("proxy presents its certificate", release) else None,
         send_chain=sends_chain(node, dialling=True),
-        options=FIRST_MATCH,
+        options=tls_options(node),
         keylog=node.keylog,
     )
 

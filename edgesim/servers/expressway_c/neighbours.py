@@ -22,7 +22,7 @@ from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import client_context
 from edgesim.servers.expressway_c.discovery import Cluster, Discovered, ServerNode
-from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain, shown_as_client
+from edgesim.servers.expressway_c.tls import sends_chain, shown_as_client, tls_options
 from edgesim.servers.expressway_c.zone import IDENTITY, WRONG_NAME
 from edgesim.servers.expressway_c.zone_states import ACTIVE, CHECKING, FAILED, ConnectionState
 from edgesim.sip.addresses import SipUri
@@ -247,7 +247,7 @@ class Neighbours:
             node.trusts["trusted-ca"] if node.deployment.mra.tls_verify_unified_cm else None,
             identity=shown_as_client(node),
             send_chain=sends_chain(node, dialling=True),
-            options=FIRST_MATCH,
+            options=tls_options(node),
             keylog=node.keylog,
         )
         self._sides = sides

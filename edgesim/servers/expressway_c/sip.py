@@ -24,7 +24,7 @@ from edgesim.node import Node
 from edgesim.pki import Policy, server_context
 from edgesim.servers.expressway_c.neighbours import Neighbour, Neighbours, SearchRule
 from edgesim.servers.expressway_c.sip_service import ServiceServer
-from edgesim.servers.expressway_c.tls import FIRST_MATCH, checks_usage, sends_chain
+from edgesim.servers.expressway_c.tls import checks_usage, sends_chain, tls_options
 from edgesim.servers.expressway_c.zone import Peer, TraversalClient
 from edgesim.sip import stun
 from edgesim.sip.addresses import NameAddr, SipUri
@@ -161,7 +161,7 @@ class SipSide:
             trust=node.trusts["trusted-ca"],
             require_client=True,
             send_chain=sends_chain(node),
-            options=FIRST_MATCH,
+            options=tls_options(node),
             policy=Policy(usage=checks_usage(node)),
             keylog=node.keylog,
         )

@@ -6,10 +6,15 @@ from edgesim.deployment import Product, closed, hosts
 from edgesim.node import Node
 from edgesim.pki import Identity, TlsOptions
 
-FIRST_MATCH = TlsOptions(first_match=True)
-"""Of the certificates with one subject in its trusted CA list, C sees the first alone. So of two self-signed
-certificates with one common name, those of Tomcat and of CallManager on one Unified CM, the lower fails as if it were
-absent (Cisco bug CSCve56019; "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites")."""
+
+def tls_options(node: Node) -> TlsOptions:
+    """Return the options of C's contexts: of certificates with one subject in its trusted CA list it sees the first.
+
+    So of two self-signed certificates with one common name, those of Tomcat and of CallManager on one Unified CM, the
+    lower fails as if it were absent (Cisco bug CSCve56019; "MRA Deployment Guide X15.0, MRA Requirements and
+    Prerequisites").
+    """
+    return node.tls_options(first_match=True)
 
 
 def checks_usage(node: Node) -> bool:

@@ -17,7 +17,7 @@ from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import client_context
 from edgesim.servers.expressway_c.connections import has
-from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain, shown_as_client
+from edgesim.servers.expressway_c.tls import sends_chain, shown_as_client, tls_options
 from edgesim.servers.expressway_c.zone import WRONG_NAME
 from edgesim.xmpp.component_stream import component_of, realm_of
 from edgesim.xmpp.link import XcpConnection
@@ -200,7 +200,7 @@ class XcpSide:
             check_hostname=names,
             identity=shown_as_client(node),
             send_chain=sends_chain(node, dialling=True),
-            options=FIRST_MATCH,
+            options=tls_options(node),
             keylog=node.keylog,
         )
 

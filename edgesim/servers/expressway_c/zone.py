@@ -21,7 +21,7 @@ from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import client_context
 from edgesim.servers.expressway_c.retries import Retries
-from edgesim.servers.expressway_c.tls import FIRST_MATCH, sends_chain, shown_as_client
+from edgesim.servers.expressway_c.tls import sends_chain, shown_as_client, tls_options
 from edgesim.servers.expressway_c.zone_states import ACTIVE, CHECKING, FAILED, ConnectionState
 from edgesim.sip import digest
 from edgesim.sip.connection import Connection
@@ -312,7 +312,7 @@ class TraversalClient:
             node.trusts["trusted-ca"],
             identity=shown_as_client(node),
             send_chain=sends_chain(node, dialling=True),
-            options=FIRST_MATCH,
+            options=tls_options(node),
             keylog=node.keylog,
         )
         self.peers = tuple(Peer(self, name) for name in self.settings.peer_addresses)

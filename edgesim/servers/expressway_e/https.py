@@ -91,6 +91,7 @@ class EdgeProxy:
             trust=node.trusts["activation-code"] if onboarding else None,
             ask_client=onboarding,
             send_chain=node.deployment.certificate(node.name, "server").sends == "chain",
+            options=node.tls_options(),
             keylog=node.keylog,
         )
 

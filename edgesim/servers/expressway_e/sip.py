@@ -191,12 +191,14 @@ class SipSide:
         node, timeout = self.node, self._sip.tls_handshake_timeout_s
         identity = node.identities["server"]
         sends_chain = node.deployment.certificate(node.name, "server").sends == "chain"
-        outside = server_context(identity, send_chain=sends_chain, keylog=node.keylog)
+        options = node.tls_options()
+        outside = server_context(identity, send_chain=sends_chain, options=options, keylog=node.keylog)
         inside = server_context(
             identity,
             trust=node.trusts["trusted-ca"],
             require_client=True,
             send_chain=sends_chain,
+            options=options,
             policy=Policy(usage=self._checks_usage),
             keylog=node.keylog,
         )

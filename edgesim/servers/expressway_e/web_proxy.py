@@ -35,7 +35,9 @@ class WebProxy:
         if self.claims.guest_account_client_uri is not None and not self._listens:
             self._listens = True
             sends_chain = node.deployment.certificate(node.name, "server").sends == "chain"
-            context = server_context(node.identities["server"], send_chain=sends_chain, keylog=node.keylog)
+            context = server_context(
+                node.identities["server"], send_chain=sends_chain, options=node.tls_options(), keylog=node.keylog
+            )
             await self._server.listen(spec.outer, node.defaults.ports.web_proxy, context)
 
     async def stop(self) -> None:

@@ -63,10 +63,16 @@ class XmppSide:
         node, loop = self.node, asyncio.get_running_loop()
         identity, ports = node.identities["server"], node.defaults.ports
         chain = node.deployment.certificate(node.name, "server").sends == "chain"
+        options = node.tls_options()
         mutual: ssl.SSLContext | None = server_context(
-            identity, trust=node.trusts["trusted-ca"], require_client=True, send_chain=chain, keylog=node.keylog
+            identity,
+            trust=node.trusts["trusted-ca"],
+            require_client=True,
+            send_chain=chain,
+            options=options,
+            keylog=node.keylog,
         )
-        self._tls = server_context(identity, send_chain=chain, keylog=node.keylog)
+        self._tls = server_context(identity, send_chain=chain, options=options, keylog=node.keylog)
         self._listeners.append(await loop.create_server(self._accept_client, self.spec.outer, ports.edge_xmpp))
         port = node.deployment.xcp_link.port
         if closed("xcp over tls", {Product.EXPRESSWAY: self.spec.release}):

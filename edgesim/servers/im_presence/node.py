@@ -16,7 +16,7 @@ from edgesim.deployment.hosts import ImPresenceCluster, ImPresenceNode
 from edgesim.edge import axl_messages as messages
 from edgesim.http import HttpServer
 from edgesim.node import Node
-from edgesim.pki import TlsOptions, TrustStore, client_context, server_context
+from edgesim.pki import TrustStore, client_context, server_context
 from edgesim.servers.im_presence.accounts import Account, Accounts
 from edgesim.servers.im_presence.carriers import DirectCarrier, LinkCarriers
 from edgesim.servers.im_presence.chat import Chat
@@ -113,7 +113,7 @@ class ImPresence:
             trust=self._link_trust(),
             require_client=True,
             send_chain=self._sends_chain(CUP_XMPP),
-            options=self._options(),
+            options=self.node.tls_options(),
             keylog=node.keylog,
         )
         self._listeners.append(await loop.create_server(self._link, address, ports.im_presence_xmpp, ssl=mutual))
@@ -183,7 +183,7 @@ class ImPresence:
             self._link_trust(),
             identity=self.node.installed.identity(CUP_XMPP, self._needs("im_presence_xmpp")),
             send_chain=self._sends_chain(CUP_XMPP),
-            options=self._options(),
+            options=self.node.tls_options(),
             keylog=self.node.keylog,
         )
 
@@ -250,7 +250,7 @@ class ImPresence:
         return server_context(
             self.node.installed.identity(service, self._needs(port)),
             send_chain=self._sends_chain(service),
-            options=self._options(),
+            options=self.node.tls_options(),
             keylog=self.node.keylog,
         )
 
@@ -267,8 +267,3 @@ class ImPresence:
 
     def _sends_chain(self, service: str) -> bool:
         return self.node.deployment.certificate(self.node.name, service).sends == "chain"
-
-    def _options(self) -> TlsOptions:
-        versions = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
-        tls = self.node.defaults.tls
-        return TlsOptions(minimum=versions[tls.minimum_version], maximum=versions[tls.maximum_version])

@@ -15,7 +15,7 @@ from edgesim.edge.config_files import SipTimers
 from edgesim.edge.uds import ROOT
 from edgesim.http import HttpServer, Request, Response
 from edgesim.node import Node
-from edgesim.pki import Identity, TlsOptions, TrustStore, server_context
+from edgesim.pki import Identity, TrustStore, server_context
 from edgesim.pki import Policy as TlsPolicy
 from edgesim.pki import Refusal as TlsRefusal
 from edgesim.servers.unified_cm.axl import Axl
@@ -330,13 +330,6 @@ class UnifiedCm:
 
     # ---- TLS
 
-    def _options(self, *, partial_chain: bool = False) -> TlsOptions:
-        versions = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
-        tls = self.node.defaults.tls
-        return TlsOptions(
-            minimum=versions[tls.minimum_version], maximum=versions[tls.maximum_version], partial_chain=partial_chain
-        )
-
     def _sends_chain(self, service: str) -> bool:
         return self.node.deployment.certificate(self.node.name, service).sends == "chain"
 
@@ -344,7 +337,7 @@ class UnifiedCm:
         return server_context(
             self._identity(service, port),
             send_chain=self._sends_chain(service),
-            options=self._options(),
+            options=self.node.tls_options(),
             keylog=self.node.keylog,
         )
 
@@ -358,7 +351,7 @@ class UnifiedCm:
             ask_client=True,
             require_client=require,
             send_chain=self._sends_chain(CALLMANAGER),
-            options=self._options(partial_chain=self.cluster.mixed_mode),
+            options=self.node.tls_options(partial_chain=self.cluster.mixed_mode),
             policy=self._mixed_mode(trust) if strict else TlsPolicy(),
             keylog=self.node.keylog,
         )
