@@ -10,7 +10,12 @@ from tests.deployment.probes import (
     at_the_edge_over_sip,
     at_the_servers,
     attacks,
+    chat_timing,
+    links,
+    media_paths,
+    sip_timing,
     strangers,
+    wires,
 )
 from tests.deployment.probes.base import PROBES, Probe, paths, probed
 
@@ -22,7 +27,12 @@ __all__ = [
     "at_the_edge_over_sip",
     "at_the_servers",
     "attacks",
+    "chat_timing",
+    "links",
+    "media_paths",
     "paths",
     "probed",
+    "sip_timing",
     "strangers",
+    "wires",
 ]

@@ -14,7 +14,7 @@ from edgesim.journal.codec import encode
 from edgesim.sip import SipError
 from tests.clients import desk
 from tests.hostile import test_protection
-from tests.servers import expressway_lab, im_presence_lab, unified_cm_lab
+from tests.servers import expressway_lab, im_presence_lab, test_expressway_media, unified_cm_lab
 
 Lines = tuple[bytes, ...]
 Story = Callable[[Any], Awaitable[None]]
@@ -51,6 +51,11 @@ def whole(values: Mapping[str, Any], changes: Mapping[str, Any] | None = None, *
 def edge(values: Mapping[str, Any], changes: Mapping[str, Any] | None = None, **options: Any) -> Any:
     """Register a story that plays at an edge, with the client outside."""
     return _registered(expressway_lab.run, values, changes, options)
+
+
+def media(values: Mapping[str, Any], changes: Mapping[str, Any] | None = None) -> Any:
+    """Register a story that plays in a lab with a media probe."""
+    return _registered(test_expressway_media.play, values, changes, {})
 
 
 def unified_cm(values: Mapping[str, Any], changes: Mapping[str, Any] | None = None) -> Any:
