@@ -26,13 +26,13 @@ LONGEST_NAME = 253
 RANGES = (
     ("media_first", "media_last"),
     ("edge_media_first", "media_last"),
-    ("multiplex_rtp", "multiplex_rtcp"),
-    ("multiplex_large_first", "multiplex_large_last"),
     ("sip_source_first", "sip_source_last"),
     ("http_source_first", "http_source_last"),
     ("turn_relay_first", "turn_relay_last"),
 )
 """The first and last ports of each range, by their names among `defaults.ports`."""
+PAIRS = (("multiplex_rtp", "multiplex_rtcp"), ("multiplex_large_first", "multiplex_large_last"))
+"""The same of what holds at least one pair of ports, for RTP and RTCP."""
 SUBJECT_NAME = "expected a DNS name, an address, or SRV:, XMPP:, URI: and so on"
 
 
@@ -131,6 +131,9 @@ def _settings(inventory: Inventory) -> Iterator[Mistake]:
     for first, last in RANGES:
         if getattr(ports, first) > getattr(ports, last):
             yield _wrong(("defaults", "ports", first), str(getattr(ports, first)), f"no greater than {last}")
+    for first, last in PAIRS:
+        if getattr(ports, first) >= getattr(ports, last):
+            yield _wrong(("defaults", "ports", first), str(getattr(ports, first)), f"lower than {last}")
     tls = inventory.defaults.tls
     if tls.minimum_version > tls.maximum_version:
         yield _wrong(("defaults", "tls", "minimum_version"), tls.minimum_version, "no greater than maximum_version")

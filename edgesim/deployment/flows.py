@@ -94,7 +94,7 @@ def _multiplexed(numbers: Numbers) -> Ports:
 
 
 def _turn(numbers: Numbers) -> Ports:
-    return ((numbers.defaults.turn, numbers.defaults.turn + (5 if numbers.size == "large" else 0)),)
+    return (numbers.defaults.turn_control(numbers.size),)
 
 
 def _database(numbers: Numbers) -> Ports:
@@ -265,7 +265,7 @@ KINDS: tuple[FlowKind, ...] = (
     _inside("xcp-inside", "im_presence", _at("im_presence_xmpp"), "XMPP over TLS"),
     _inside("file-transfer", "im_presence", _at("file_transfer"), "managed file transfer", http=True, wanted=_absent),
     _inside("voicemail", "unity_connection",
-            _at("uds_alternate", "voicemail", "message_waiting_http", "message_waiting_https"),
+            _at("voicemail_alternate", "voicemail_https", "message_waiting_http", "message_waiting_https"),
             "visual voicemail, message waiting", http=True, wanted=_absent),
     FlowKind(
         name="endpoint-media",

@@ -14,6 +14,8 @@ from edgesim.world.firewall import End, FirewallAction, Rule, RuleEndpoint
 from edgesim.world.nat import Nat
 
 INTERNET = "internet"
+NEVER = 1 << 62
+"""Nanoseconds, more than any run has: a firewall that is given no times forgets nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +42,8 @@ class Firewall:
     inner: str
     rules: tuple[Rule, ...] = ()
     otherwise: FirewallAction = "drop"
-    idle_tcp_ns: int = 3600 * 1_000_000_000
-    idle_udp_ns: int = 120 * 1_000_000_000
+    idle_tcp_ns: int = NEVER
+    idle_udp_ns: int = NEVER
     nat: tuple[Nat, ...] = ()
     reflection: bool = False
     address: str | None = None

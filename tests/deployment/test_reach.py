@@ -33,6 +33,14 @@ def test_the_documented_design_passes_every_documented_flow(name: str) -> None:
     assert [str(flow) for flow in flows(load(name)) if not flow.open] == []
 
 
+@pytest.mark.parametrize("size", ["medium", "large"])
+def test_the_documented_design_passes_what_the_turn_server_of_each_size_needs(size: str) -> None:
+    changes = {"expressway_e.expe.turn_server": True, "expressway_e.expe.size": size}
+    (control, *_) = the("turn", changes=changes)
+    assert ports_text(control.ports) == {"medium": "3478", "large": "3478-3483"}[size]
+    assert blocked(changes) == {}
+
+
 def test_the_documented_external_firewall_opens_the_documented_ports_and_no_other() -> None:
     lab = load("small")
     (wall,) = [each for each in lab.topology.firewalls if each.name == "external"]

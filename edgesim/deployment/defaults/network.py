@@ -25,7 +25,8 @@ class Latency(Model):
 
 
 class NetworkDefaults(Model):
-    """How long the wires take, and how long TCP waits."""
+    """How long the wires take, and how long TCP waits. The live world has the machine's own network and its kernel; it
+    takes from here how long an attempt to connect waits, and when a firewall forgets an idle UDP flow."""
 
     latencies: tuple[Latency, ...] = known(
         (
@@ -161,7 +162,7 @@ class PortDefaults(Model):
     web_proxy: Port = known(443, "browser to E: the Web Proxy for Meeting Server", tag="recalled")
     edge_sip: Port = known(5061, "client to E: SIP over TLS", tag="doc", source=REQUIREMENTS)
     edge_xmpp: Port = known(5222, "client to E: XMPP with STARTTLS", tag="doc", source=REQUIREMENTS)
-    turn: Port = known(3478, "client to E: TURN control, UDP", tag="doc", source=PORTS)
+    turn: Port = known(3478, "client to E: TURN control, UDP; a large system has five more", tag="doc", source=PORTS)
     turn_relay_first: Port = known(24000, "first relay port of E's TURN server", tag="doc", source=PORTS)
     turn_relay_last: Port = known(29999, "last relay port of E's TURN server", tag="doc", source=PORTS)
     media_first: Port = known(36000, "first media port of C and E", tag="doc", source=PORTS)
@@ -185,7 +186,6 @@ class PortDefaults(Model):
     sip_oauth: Port = known(5090, "Unified CM: SIP OAuth on premises", tag="doc", source=PORTS)
     sip_oauth_mra: Port = known(5091, "Unified CM: SIP OAuth from C, mutual TLS", tag="doc", source=PORTS)
     uds: Port = known(8443, "Unified CM: UDS, AXL, single sign-on", tag="doc", source=PORTS)
-    uds_alternate: Port = known(443, "Unified CM: the same services", tag="doc", source=PORTS)
     configuration_http: Port = known(6970, "Unified CM: configuration files, plain", tag="doc", source=PORTS)
     headset_https: Port = known(6971, "Unified CM: headset configuration", tag="doc", source=PORTS)
     configuration_https: Port = known(6972, "Unified CM: configuration files over TLS", tag="doc", source=PORTS)
@@ -196,7 +196,8 @@ class PortDefaults(Model):
         5222, "inside client to IM and Presence: XMPP", tag="doc", source="RFC 6120, section 14.7"
     )
     file_transfer: Port = known(7336, "IM and Presence: managed file transfer", tag="doc", source=PORTS)
-    voicemail: Port = known(8443, "Unity Connection: visual voicemail", tag="doc", source=PORTS)
+    voicemail_https: Port = known(8443, "Unity Connection: visual voicemail", tag="doc", source=PORTS)
+    voicemail_alternate: Port = known(443, "Unity Connection: visual voicemail as well", tag="doc", source=PORTS)
     message_waiting_http: Port = known(7080, "Unity Connection: message waiting, plain", tag="doc", source=PORTS)
     message_waiting_https: Port = known(7443, "Unity Connection: message waiting, TLS", tag="doc", source=PORTS)
 
@@ -206,6 +207,10 @@ class PortDefaults(Model):
             return ((self.multiplex_rtp, self.multiplex_rtcp),)
         firsts = range(self.multiplex_large_first, self.multiplex_large_last, 2)
         return tuple((first, first + 1) for first in firsts)
+
+    def turn_control(self, size: str) -> tuple[int, int]:
+        """Return the first and last TURN control port of an Expressway-E of this size."""
+        return self.turn, self.turn + (5 if size == "large" else 0)
 
     def client_media(self, size: str) -> tuple[int, int]:
         """Return the first and last port of an Expressway-E of this size that clients send media to."""

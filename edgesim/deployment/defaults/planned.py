@@ -1,8 +1,9 @@
 """What stands among the defaults and cannot be set: what is planned, and what the lab does in one way only.
 
-A planned default belongs to a subject that is not built yet: nothing reads it, and a deployment that changes it is
-refused. When the subject is built, its defaults leave the table. A fixed one says what the lab does where another way
-is not known to exist; it is no setting, and stands on the page of defaults for its grounds.
+A planned default belongs to a subject that is not built yet: nothing acts on it, and a deployment that changes it is
+refused. Ports among them stand in the documented list that ``edgesim ports`` prints. When the subject is built, its
+defaults leave the table. A fixed one says what the lab does where another way is not known to exist; it is no setting,
+and stands on the page of defaults for its grounds.
 """
 
 from __future__ import annotations
@@ -70,7 +71,14 @@ PLANNED: Mapping[str, tuple[str, ...]] = {
         "capacity.calls_kbps",
     ),
     "Jabber on tablets": ("agents.jabber_tablet",),
-    "files between clients": ("im.file_transfer_url", "im.bytestream_failure"),
+    "files between clients": ("im.file_transfer_url", "im.bytestream_failure", "ports.file_transfer"),
+    "headsets": ("ports.headset_metrics",),
+    "voicemail": (
+        "ports.voicemail_https",
+        "ports.voicemail_alternate",
+        "ports.message_waiting_http",
+        "ports.message_waiting_https",
+    ),
 }
 """By subject: the paths of the defaults that nothing reads before it is built."""
 

@@ -310,7 +310,10 @@ class SipDefaults(Model):
         500, "Binding Error that tells of a broken path; a dead box does not answer", tag="proposed", gap="S-11"
     )
     imbalance_warning: str = known(
-        "Registration load imbalance", "text of E's Warning 399 in a 200 to REGISTER", tag="inferred", gap="S-13"
+        "Registration load imbalance",
+        "text of E's Warning 399 in a 200 to REGISTER by which a client learns of uneven load",
+        tag="inferred",
+        gap="S-13",
     )
     imbalance_ratio: float = known(
         1.2, "load is uneven when the highest count exceeds the mean by this factor", tag="inferred", gap="S-13", gt=1

@@ -132,8 +132,10 @@ def _documented(inventory: Inventory, tree: Tree, inner: str) -> Iterator[Rule]:
         yield _allow("tcp", outside, RuleEndpoint(word=zone, ports=signalling))
         yield _allow("udp", outside, RuleEndpoint(word=zone, ports=media))
         # TURN is no part of MRA; its ports are opened where E's TURN server runs.
-        if any(each.turn_server for each in inventory.expressway_e if each.outer_zone == zone):
-            relay = (*_single(ports.turn), (ports.turn_relay_first, ports.turn_relay_last))
+        servers = [each for each in inventory.expressway_e if each.outer_zone == zone and each.turn_server]
+        if servers:
+            control = max(ports.turn_control(each.size) for each in servers)
+            relay = (control, (ports.turn_relay_first, ports.turn_relay_last))
             yield _allow("udp", outside, RuleEndpoint(word=zone, ports=relay))
     if any(tree.within(each.zone, inner) for each in inventory.expressway_c):
         for edge in inventory.expressway_e:
@@ -148,10 +150,8 @@ def _documented(inventory: Inventory, tree: Tree, inner: str) -> Iterator[Rule]:
 
 def _multiplexed(inventory: Inventory, edge: ExpresswayE) -> Ports:
     """Return the UDP ports of E that C's multiplexed media goes to."""
-    ports = inventory.defaults.ports
-    if edge.size == "large":
-        return ((ports.multiplex_large_first, ports.multiplex_large_last),)
-    return ((ports.multiplex_rtp, ports.multiplex_rtcp),)
+    pairs = inventory.defaults.ports.multiplexed(edge.size)
+    return ((pairs[0][0], pairs[-1][1]),)
 
 
 def _allow(protocol: Literal["tcp", "udp", "any"], source: RuleEndpoint, target: RuleEndpoint) -> Rule:
