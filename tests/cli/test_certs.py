@@ -272,6 +272,18 @@ def test_show_tells_each_leg_and_who_does_not_trust(at: Path) -> None:
     assert "issuer missing" in shown and "trusts it" in shown
 
 
+def test_show_names_the_port_of_headset_files_that_the_deployment_has(at: Path) -> None:
+    """That is ``ports.headset_https``, beside 6972 for configuration files."""
+
+    def ports(more: str) -> set[int]:
+        (at / "lab.yaml").write_text(SMALL + more)
+        legs = json.loads(edgesim("certs", "show", "lab.yaml", "--json").output)
+        return {each["port"] for each in legs if each["service"] == "callmanager"}
+
+    assert ports("") == {6971, 6972}
+    assert ports("defaults: {ports: {headset_https: 6981}}\n") == {6981, 6972}
+
+
 def test_show_advises_where_a_certificate_is_self_signed(at: Path) -> None:
     (at / "lab.yaml").write_text(SMALL + "certificates:\n  - {host: expe, service: server, signed_by: self-signed}\n")
     assert "a CA-signed certificate is recommended" in edgesim("certs", "show", "lab.yaml").output

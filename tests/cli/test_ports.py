@@ -89,6 +89,42 @@ def test_a_deployments_own_ports_count(tmp_path: Path) -> None:
     assert (zone["ports"], zone["open"]) == ("7003", True)
 
 
+BRANCH = """
+network:
+  zones: [{name: internet}, {name: outer-dmz}, {name: dmz}, {name: inside}, {name: branch}]
+  firewalls:
+    - {name: external, between: [internet, outer-dmz]}
+    - {name: internal, between: [dmz, inside]}
+    - {name: site, between: [inside, branch], rules: ["drop {closed}", "allow any any -> any"]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "flow", "closed", "other"),
+    [
+        ("ports.cluster_database", "cluster-c-database", "tcp any -> any:4371", 4381),
+        ("ports.cluster_sip", "cluster-c-sip", "tcp any -> any:5061", 5071),
+        ("ports.cluster_gatekeeper", "cluster-c-gatekeeper", "udp any -> any:1719", 1729),
+    ],
+)
+def test_peers_of_a_cluster_need_the_ports_that_the_deployment_gives_them(
+    tmp_path: Path, path: str, flow: str, closed: str, other: int
+) -> None:
+    """Two Expressway-C at two sites, and a firewall between them that drops one port: that of the flow, at first."""
+    text = Path("edgesim/deployment/library/pair.yaml").read_text(encoding="utf-8")
+    text = text.replace("{name: expc2, address: 10.0.30.11}", "{name: expc2, address: 10.0.30.11, zone: branch}")
+    file = tmp_path / "lab.yaml"
+    file.write_text(text + BRANCH.replace("{closed}", closed), encoding="utf-8")
+    assert {each["flow"] for each in listed(str(file), "--blocked")} == {flow} | (
+        {"line-sip"} if flow == "cluster-c-sip" else set()
+    )
+    group, name = path.split(".")
+    with file.open("a", encoding="utf-8") as more:
+        more.write(f"defaults: {{{group}: {{{name}: {other}}}}}\n")
+    assert flow not in {each["flow"] for each in listed(str(file), "--blocked")}
+    assert {str(other) in each["ports"].split(",") for each in listed(str(file)) if each["flow"] == flow} == {True}
+
+
 def test_an_optional_flow_that_is_blocked_fails_nothing(tmp_path: Path) -> None:
     changes = {
         "expressway_e.expe.turn_server": True,

@@ -1,7 +1,7 @@
 """Defaults whose effect lies outside any journal, each with the test that shows it by two values.
 
 Such a test names the default by its path, and counts what it sees by itself: connections that real sockets get,
-octets in files.
+octets in files, hashes in memory, what ``edgesim ports`` finds blocked.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
+CLUSTER = "tests/cli/test_ports.py::test_peers_of_a_cluster_need_the_ports_that_the_deployment_gives_them"
 TESTS: Mapping[str, str] = {
     "doors.descriptors_base": "tests/live/test_admitted.py::test_descriptors_bound_connections",
     "doors.descriptors_per_connection": "tests/live/test_admitted.py::test_descriptors_bound_connections",
@@ -21,6 +22,11 @@ TESTS: Mapping[str, str] = {
     "doors.waiting": "tests/live/test_admitted.py::test_so_many_connections_wait_for_a_rate",
     "journal.days": "tests/cli/test_up_journal.py::test_entries_are_kept_for_so_long",
     "journal.mebibytes": "tests/cli/test_up_journal.py::test_so_much_of_a_journal_is_kept",
+    "ports.cluster_database": CLUSTER,
+    "ports.cluster_gatekeeper": CLUSTER,
+    "ports.cluster_sip": CLUSTER,
+    "ports.headset_https": "tests/cli/test_certs.py::test_show_names_the_port_of_headset_files_that_the_deployment_has",
+    "sip.digest_cache_check_s": "tests/servers/test_expressway_sip.py::test_hashes_that_are_over_are_dropped_in_time",
 }
 
 

@@ -326,6 +326,23 @@ def test_the_hash_that_c_gave_serves_on_every_connection_for_ten_minutes() -> No
     run(with_line(story))
 
 
+@pytest.mark.parametrize(("path", "value", "kept"), [("sip.digest_cache_check_s", 60.0, 1), ("", None, 2)])
+def test_hashes_that_are_over_are_dropped_in_time(path: str, value: float | None, kept: int) -> None:
+    """Alice's hash lasts for 30 s. Bob's request comes after 100: the cache is looked through then, or after 600."""
+
+    async def story(lab: EdgeLab, line: Line) -> None:
+        assert (await line.register()).status == 200
+        await asyncio.sleep(100)
+        other = await Line(lab, user="bob").signed_in()
+        await other.connect()
+        assert (await other.register()).status == 200
+        assert len(lab.service("expe").sip._digests) == kept
+        await other.close()
+
+    changes = {"defaults.sip.digest_cache_s": 30.0} | ({f"defaults.{path}": value} if path else {})
+    run(with_line(story), changes=changes)
+
+
 def test_without_the_cache_c_judges_every_request() -> None:
     async def story(lab: EdgeLab, line: Line) -> None:
         for asked in (1, 2, 3):

@@ -75,7 +75,7 @@ async def a_phone_with_a_standby_node(desk: Desk) -> None:
 WARNING = b'SIP/2.0 200 OK\r\nWarning: 399 expe1.example.com "Registration load imbalance"\r\n'
 
 
-@whole({"client.honours_imbalance": "none"}, deployment="pair")
+@whole({"client.honours_imbalance": "none", "sip.imbalance_warning": "another"}, deployment="pair")
 async def an_edge_that_speaks_of_uneven_load(desk: Desk) -> None:
     where = Selector(target="jabber-1")
     desk.fault(Rewrite(name="uneven", where=where, find=b"SIP/2.0 200 OK\r\n", replace=WARNING, times=1))
