@@ -23,7 +23,7 @@ from edgesim.world.sim.datagrams import Datagrams, UdpTransport
 from edgesim.world.sim.loop import SimLoop
 from edgesim.world.sim.routes import ANY, Routes, has_address
 from edgesim.world.sim.sockets import FakeSocket
-from edgesim.world.sim.tcp import TcpTransport
+from edgesim.world.sim.tcp import Stage, TcpTransport
 from edgesim.world.tls.events import tls_event
 from edgesim.world.tls.layer import TlsLayer
 
@@ -244,12 +244,12 @@ class Fabric(Routes):
             near.abort()
             raise
         self.report(ConnectionOpened, host, connection=name, local=local, remote=remote)
-        if near.closed:
+        if near.stage is Stage.CLOSED:
             raise ConnectionResetError(errno.ECONNRESET, "connection reset by peer")
         return near
 
     def _accept(self, listener: Listener, far: TcpTransport) -> None:
-        if not far.closed:
+        if far.stage is not Stage.CLOSED:
             far.start(listener.accept())
 
     def _failed(self, host: Host, local: Address, remote: Address, reason: str) -> None:
@@ -386,7 +386,7 @@ class Fabric(Routes):
                     protocol="tcp",
                     local=transport.local,
                     remote=transport.remote,
-                    state="CLOSING" if transport.closing else "ESTABLISHED",
+                    state="CLOSING" if transport.is_closing() else "ESTABLISHED",
                     send_queue=transport.backlog_size,
                     receive_queue=sum(map(len, transport.inbox)),
                 )

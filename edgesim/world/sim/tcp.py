@@ -8,6 +8,7 @@ from asyncio import events
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
+from enum import Enum
 from typing import Any, Protocol
 
 from edgesim.world.admission import Visit
@@ -25,6 +26,22 @@ FIN = b""
 """What marks the end of a stream in a queue."""
 HIGH_WATER = 64 * 1024
 """Octets in a write buffer above which the protocol is asked to pause: asyncio's own."""
+
+
+class Stage(Enum):
+    """How far one end of a connection is."""
+
+    __hash__ = object.__hash__  # a member is equal to itself alone: quicker than by name
+
+    OPEN = "open"
+    FINISHED = "half closed"
+    """Nothing more is written; the peer's octets are still read."""
+    CLOSING = "closing"
+    """The application has closed; what was written before still goes."""
+    CLOSED = "closed"
+
+
+OPEN, FINISHED, CLOSING, CLOSED = Stage
 
 
 class Carrier(Protocol):
@@ -80,8 +97,7 @@ class TcpTransport(asyncio.Transport):
         self.visit: Visit | None = None
         """What it counts as at the port that took it; None at the side that dialled."""
         self.protocol: Any = None
-        self.closing = False
-        self.closed = False
+        self.stage = OPEN
         self.backlog: deque[bytes] = deque()
         self.backlog_size = 0
         self.in_flight = 0
@@ -93,8 +109,6 @@ class TcpTransport(asyncio.Transport):
         self._writing_paused = False
         self._high = HIGH_WATER
         self._low = self._high // 4
-        self._fin_queued = False
-        self._heard_fin = False
         self._retry: events.TimerHandle | None = None
         self._retry_wait = 0
         self._stalled_since: int | None = None
@@ -103,8 +117,7 @@ class TcpTransport(asyncio.Transport):
         self._socket = FakeSocket(local, remote)
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else "closing" if self.closing else "open"
-        return f"<TCP {self.name} {self.local} to {self.remote} {state}>"
+        return f"<TCP {self.name} {self.local} to {self.remote} {self.stage.value}>"
 
     # ---- asyncio.Transport
 
@@ -137,10 +150,10 @@ class TcpTransport(asyncio.Transport):
                 return default
 
     def is_closing(self) -> bool:
-        return self.closing
+        return self.stage is CLOSING or self.stage is CLOSED
 
     def is_reading(self) -> bool:
-        return not self._paused and not self.closing
+        return not self._paused and not self.is_closing()
 
     def pause_reading(self) -> None:
         self._paused = True
@@ -166,13 +179,18 @@ class TcpTransport(asyncio.Transport):
         return True
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self._fin_queued:
+        if self.stage is FINISHED or self.stage is CLOSING:
             raise RuntimeError("cannot write after write_eof()")
-        if self.closing or not data:
+        if self.stage is CLOSED or not data:
             return
         data = bytes(data)
         room = self.fabric.wires.window - self.in_flight
-        if not self.backlog and self._retry is None and len(data) <= room and (self._transmit(data) or self.closed):
+        if (
+            not self.backlog
+            and self._retry is None
+            and len(data) <= room
+            and (self._transmit(data) or self.stage is CLOSED)
+        ):
             return
         self.backlog.append(data)
         self.backlog_size += len(data)
@@ -183,34 +201,31 @@ class TcpTransport(asyncio.Transport):
         self.write(b"".join(list_of_data))
 
     def write_eof(self) -> None:
-        if not self._fin_queued and not self.closing:
-            self._fin_queued = True
+        if self.stage is OPEN:
+            self.stage = FINISHED
             self.backlog.append(FIN)
             self._pump()
 
     def close(self) -> None:
-        if self.closing:
+        if self.is_closing():
             return
-        self.closing = True
+        before, self.stage = self.stage, CLOSING
         if self.inbox:  # unread data: the kernel answers with a reset (RFC 1122, 4.2.2.13)
             self._reset_peer()
             self._lose(None)
             return
-        if not self._fin_queued:
-            self._fin_queued = True
+        if before is OPEN:
             self.backlog.append(FIN)
         self._pump()
-        if not self.backlog:
-            self._lose(None)
 
     def abort(self) -> None:
         self.fail(None)
 
     def fail(self, exc: BaseException | None) -> None:
         """Abort the connection, and give the protocol this as the reason."""
-        if self.closed:
+        if self.stage is CLOSED:
             return
-        self.closing = True
+        self.stage = CLOSING
         self._reset_peer()
         self._lose(exc)
 
@@ -226,7 +241,7 @@ class TcpTransport(asyncio.Transport):
             if not self._transmit(self.backlog[0]):
                 return
             self.backlog_size -= len(self.backlog.popleft())
-        if self.closing and not self.backlog and not self.closed:
+        if self.stage is CLOSING and not self.backlog:
             self._lose(None)
         self._control_writing()
 
@@ -261,7 +276,7 @@ class TcpTransport(asyncio.Transport):
 
     def _retransmit(self) -> None:
         self._retry = None
-        if self.closed:
+        if self.stage is CLOSED:
             return
         if self.peer.life.fenced and not self.backlog and self.in_flight:
             if not self.fabric.answers(self):
@@ -271,7 +286,7 @@ class TcpTransport(asyncio.Transport):
 
     def path_lost(self) -> None:
         """The other side fell silent: what is in flight is never acknowledged."""
-        if self.in_flight and self._retry is None and not self.closed:
+        if self.in_flight and self._retry is None and self.stage is not CLOSED:
             self._stall()
 
     def _acknowledged(self, size: int) -> None:
@@ -280,7 +295,7 @@ class TcpTransport(asyncio.Transport):
             self.loop.at_ns(self.loop.now_ns + self.latency, self._pump, context=self.context)
 
     def _control_writing(self) -> None:
-        if self.protocol is None or self.closed:
+        if self.protocol is None or self.stage is CLOSED:
             return
         if not self._writing_paused and self.backlog_size > self._high:
             self._writing_paused = True
@@ -292,11 +307,11 @@ class TcpTransport(asyncio.Transport):
     # ---- receiving
 
     def _arrive(self, data: bytes) -> None:
-        if self.closed:
+        if self.stage is CLOSED:
             if data:  # the peer is gone: a reset answers
                 self._send_reset()
             return
-        if self.closing:
+        if self.stage is CLOSING:
             self.peer._acknowledged(len(data))
             return
         if self._paused or self.inbox or self.protocol is None:
@@ -305,12 +320,11 @@ class TcpTransport(asyncio.Transport):
         self._deliver(data)
 
     def _drain(self) -> None:
-        while self.inbox and not self._paused and not self.closing:
+        while self.inbox and not self._paused and not self.is_closing():
             self._deliver(self.inbox.popleft())
 
     def _deliver(self, data: bytes) -> None:
         if data == FIN:
-            self._heard_fin = True
             try:
                 keep_open = self.protocol.eof_received()
             except Exception as error:
@@ -344,7 +358,7 @@ class TcpTransport(asyncio.Transport):
 
     def got_reset(self) -> None:
         """A reset arrived."""
-        if not self.closed:
+        if self.stage is not CLOSED:
             self._lose(ConnectionResetError(errno.ECONNRESET, "connection reset by peer"), how="reset")
 
     # ---- the end
@@ -359,9 +373,9 @@ class TcpTransport(asyncio.Transport):
         self.loop.at_ns(arrival, peer.got_reset, context=peer.context)
 
     def _lose(self, exc: BaseException | None, *, how: str | None = None) -> None:
-        if self.closed:
+        if self.stage is CLOSED:
             return
-        self.closed = self.closing = True
+        self.stage = CLOSED
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
@@ -385,7 +399,7 @@ class TcpTransport(asyncio.Transport):
 
     def vanish(self) -> None:
         """End without a word and without a callback: the host is gone."""
-        self.closed = self.closing = True
+        self.stage = CLOSED
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
