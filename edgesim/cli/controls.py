@@ -49,21 +49,23 @@ def _told(directory: Path | None, wanted: Command[D]) -> None:
     click.echo(ask(directory, wanted).text)
 
 
-def _on_host(name: str, cls: str, text: str) -> None:
-    @command.command(name, help=text)
+def _on_host(word: str, text: str) -> None:
+    @command.command(word, help=text)
     @click.argument("host")
     @in_directory
     def on_host(host: str, directory: Path | None) -> None:
-        from edgesim import control
+        from edgesim.control import Crash, Freeze, StartHost, StopHost, Thaw
 
-        _told(directory, getattr(control, cls)(host=host))
+        verbs: dict[str, Callable[..., Command[Done]]]
+        verbs = {"start": StartHost, "stop": StopHost, "crash": Crash, "freeze": Freeze, "thaw": Thaw}
+        _told(directory, verbs[word](host=host))
 
 
-_on_host("start", "StartHost", "Start a host that is down.")
-_on_host("stop", "StopHost", "Stop a host in good order.")
-_on_host("crash", "Crash", "End a host's processes at once; its peers see resets.")
-_on_host("freeze", "Freeze", "Stop a host's time: its peers meet silence. Needs a lab of processes (up --processes).")
-_on_host("thaw", "Thaw", "Let a frozen host go on.")
+_on_host("start", "Start a host that is down.")
+_on_host("stop", "Stop a host in good order.")
+_on_host("crash", "End a host's processes at once; its peers see resets.")
+_on_host("freeze", "Stop a host's time: its peers meet silence. Needs a lab of processes (up --processes).")
+_on_host("thaw", "Let a frozen host go on.")
 
 
 @command.command("restart")

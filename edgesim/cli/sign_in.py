@@ -105,10 +105,9 @@ def _judged(password: str) -> str:
     from pydantic import TypeAdapter, ValidationError
 
     from edgesim.cli.problems import Problem
-    from edgesim.deployment.base import Secret
+    from edgesim.deployment.base import SecretText
 
     try:
-        judge: TypeAdapter[str] = TypeAdapter(Secret)
-        return judge.validate_python(password)
+        return TypeAdapter[str](SecretText).validate_python(password)
     except ValidationError as error:
         raise Problem(f"no such password can be: {error.errors()[0]['msg'].lower()}") from None

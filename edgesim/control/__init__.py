@@ -6,9 +6,10 @@ Its verbs are those of `edgesim.control.verbs`; each file there lists the names 
 from edgesim.control import verbs
 from edgesim.control.carrier import Carrier, ControlError, LabGone, TookTooLong, Unsupported
 from edgesim.control.client import HttpCarrier
-from edgesim.control.command import COMMANDS, Command, Done, Text, Where
+from edgesim.control.command import Command, Done, Text, Where
 from edgesim.control.in_process import InProcess
 from edgesim.control.server import ControlServer
+from edgesim.control.verbs import COMMANDS
 from edgesim.control.verbs.certificates import *
 from edgesim.control.verbs.clients import *
 from edgesim.control.verbs.faults import *

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from edgesim.control import verbs  # noqa: F401 - so that every command is known
 from edgesim.control.carrier import ControlError
-from edgesim.control.command import COMMANDS, Command
+from edgesim.control.command import Command
+from edgesim.control.verbs import COMMANDS
 
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 

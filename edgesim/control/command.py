@@ -1,10 +1,11 @@
 """What a verb on a lab is: a typed command, its reply, and the work that answers it, declared together.
 
 A verb is a class below `LabCommand`, `HostCommand`, `HostsCommand` or `EverywhereCommand`: the base says where it is
-answered, its type argument what it replies, and its method ``work`` answers it. The decorator `verb` gives it a name
-and enters it into `COMMANDS`. Whoever carries commands (`edgesim.control.carrier.Carrier`) needs to know no more.
+answered, its type argument what it replies, and its method ``work`` answers it. The decorator `verb` gives it a name.
+Whoever carries commands (`edgesim.control.carrier.Carrier`) needs to know no more; all of them stand in
+`edgesim.control.verbs.COMMANDS`.
 
-In JSON a command is an object with its ``command`` (a key of `COMMANDS`) beside its fields; octets are text in UTF-8.
+In JSON a command is an object with its name as ``command`` beside its fields; octets are text in UTF-8.
 Commands and replies are data alone: strings, numbers, octets, tuples of them, and dataclasses of these.
 """
 
@@ -137,20 +138,13 @@ class EverywhereCommand(Command[R]):
         return replies[0]
 
 
-COMMANDS: dict[str, type[Command[Any]]] = {}
-"""Every command by its name, once `edgesim.control.verbs` is imported."""
-
-
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 def verb(name: str) -> Callable[[C], C]:
-    """Make a class below `Command` a frozen dataclass and enter it into `COMMANDS` by ``name``."""
+    """Make a class below `Command` a frozen dataclass that is called ``name`` in JSON."""
 
     def declare(cls: C) -> C:
         made = cast(C, dataclass(frozen=True, slots=True, kw_only=True)(cls))
-        if name in COMMANDS:
-            raise ValueError(f"two commands are called {name!r}")
         made.name, made.reply = name, _reply(made)
-        COMMANDS[name] = made
         return made
 
     return declare

@@ -7,7 +7,6 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from edgesim.clients.common.stages import StageFailed
-from edgesim.control import verbs  # noqa: F401 - so that every command is known
 from edgesim.control.carrier import ControlError, TookTooLong, Unsupported
 from edgesim.control.command import Command, EverywhereCommand, HostCommand, HostsCommand, LabCommand
 from edgesim.lab import RunningLab

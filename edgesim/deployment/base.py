@@ -75,8 +75,10 @@ HostLabel = Annotated[str, AfterValidator(_label)]
 """A host's name within the lab and the first label of its FQDN."""
 DomainName = Annotated[str, AfterValidator(_domain)]
 RecordName = Annotated[str, AfterValidator(_record_name)]
-Secret = Annotated[str, Field(min_length=1, max_length=256, repr=False, json_schema_extra={"secret": True})]
-"""A password or shared secret: never in a repr, masked where a deployment is printed."""
+SecretText = Annotated[str, Field(min_length=1, max_length=256)]
+"""What a password or shared secret may be."""
+Secret = Annotated[SecretText, Field(repr=False, json_schema_extra={"secret": True})]
+"""A field with one: never in a repr, masked where a deployment is printed."""
 ZoneName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 """The name of a network zone: ``internet``, ``dmz``, ``inside`` or a deployment's own."""
 View = Literal["inside", "outside"]

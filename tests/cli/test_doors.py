@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,7 @@ def test_a_password_that_nobody_can_have_is_told_and_not_shown() -> None:
     roots = ROOT / "edgesim" / "pki" / "roots" / "public-intermediate.pem"
     for password in ("", "x" * 300):
         arguments = ("sign-in", "--password-stdin", "--resolver", "127.0.0.1:53", "--ca", str(roots), "a@b.example")
-        done = edgesim(*arguments, stdin=f"{password}\n")
+        with warnings.catch_warnings(action="error"):
+            done = edgesim(*arguments, stdin=f"{password}\n")
         assert done.exit_code == 2, done.output
         assert "no such password can be" in done.output and "xxx" not in done.output

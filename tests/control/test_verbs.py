@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import pkgutil
 import types
+import warnings
 from collections.abc import Sequence
 from enum import Enum
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -71,11 +74,27 @@ def dataclass_sample(cls: type[T], turn: int) -> T:
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_commands_and_replies_are_data_and_survive_json(command: type[Command[Any]]) -> None:
     assert dataclasses.is_dataclass(command.reply)
+    with warnings.catch_warnings(action="error"):  # pydantic warns of what it passes over
+        TypeAdapter(command), TypeAdapter(command.reply)
     for turn in range(6):
         asked = dataclass_sample(command, turn)
         assert command_from_json(command_to_json(asked)) == asked
         answer = dataclass_sample(command.reply, turn)
         assert reply_from_json(command.reply, reply_to_json(answer)) == answer
+
+
+def test_passwords_are_carried_and_never_shown() -> None:
+    secrets = {
+        (command, field.name)
+        for command in COMMANDS.values()
+        for field in dataclasses.fields(command)
+        if "password" in field.name or "secret" in field.name
+    }
+    assert (COMMANDS["sign-in"], "password") in secrets
+    for command, name in secrets:
+        asked = dataclasses.replace(dataclass_sample(command, 0), **{name: "not to be seen"})
+        assert "not to be seen" not in f"{asked} {asked!r}"
+        assert command_from_json(command_to_json(asked)) == asked
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
@@ -88,6 +107,22 @@ def test_a_command_says_what_it_does_and_where_it_is_answered(command: type[Comm
     }
     assert issubclass(command, bases[command.where])
     assert command.__doc__ and not command.__doc__.startswith(f"{command.__name__}("), "a docstring, not a signature"
+
+
+def test_every_command_of_every_file_is_known_by_a_name_of_its_own() -> None:
+    files = [importlib.import_module(f"{verbs.__name__}.{each.name}") for each in pkgutil.iter_modules(verbs.__path__)]
+    assert set(files) == set(verbs.SUBJECTS)
+    declared = {
+        value
+        for module in files
+        for name, value in vars(module).items()
+        if isinstance(value, type)
+        and issubclass(value, Command)
+        and value.__module__ == module.__name__
+        and name[0] != "_"
+    }
+    assert set(COMMANDS.values()) == declared, "two have one name, or one has none"
+    assert all(command.name == name for name, command in COMMANDS.items())
 
 
 def test_every_class_of_a_file_of_verbs_is_exported() -> None:
