@@ -12,10 +12,10 @@ Kinds: R a requirement, B a behaviour, L a limitation.
 \b
 Examples:
   edgesim catalogue                     every row
-  edgesim catalogue NET EP-02           some
-  edgesim catalogue --shown             those that something shows
-  edgesim catalogue --verify            every scenario turns red under its mutations
-  edgesim catalogue --verify NET-08     those of one row
+  edgesim catalogue NET EP-02           a group and a row
+  edgesim catalogue --shown             only rows that a scenario or rule shows
+  edgesim catalogue --verify            check that every scenario fails under its mutations
+  edgesim catalogue --verify NET-08     the scenarios of one row
   edgesim catalogue --verify mra_was_first
                                         one scenario, by its name, tag or path"""
 
@@ -23,7 +23,9 @@ Examples:
 @click.command("catalogue", epilog=EPILOG, short_help="List the documented behaviours and what shows each of them.")
 @click.argument("wanted", nargs=-1, metavar="[ROW|GROUP|SCENARIO]...")
 @click.option("--shown", is_flag=True, help="Only rows that a scenario or rule shows.")
-@click.option("--verify", is_flag=True, help="Run each scenario, and each of its mutations, which must turn it red.")
+@click.option(
+    "--verify", is_flag=True, help="Run each scenario, and again under each of its mutations, where it must fail."
+)
 @click.option("--json", "as_json", is_flag=True, help="A list of objects; with --verify a line for each run.")
 def command(wanted: tuple[str, ...], shown: bool, verify: bool, as_json: bool) -> None:
     """List what Cisco documents of the MRA edge, row by row, with the scenarios and rules that show it."""
@@ -40,7 +42,7 @@ def command(wanted: tuple[str, ...], shown: bool, verify: bool, as_json: bool) -
     scenarios = chosen((), own=True)
     rows = catalogue_views.selected(scenarios, wanted, shown=shown)
     if not rows:
-        raise Problem("no row of the catalogue is chosen", "Rows are called NET-01, EP-02 ..., groups NET, EP ...")
+        raise Problem("no row of the catalogue matches", "Rows are called NET-01, EP-02 ..., groups NET, EP ...")
     if verify:
         ids = {entry.row.id for entry in rows}
         some = bool(wanted) or shown

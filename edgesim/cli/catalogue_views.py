@@ -1,4 +1,4 @@
-"""The catalogue in print."""
+"""Prints the catalogue."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from edgesim.readiness.rules import RULES
 from edgesim.scenario import Scenario
 
 WIDTH = 120
-"""Statements are wrapped here even where there is more room: they are prose."""
+"""Columns at which statements are wrapped, on any terminal."""
 
 
 def is_row(name: str) -> bool:
-    """Return whether a name is written as a row or a group is."""
+    """Return whether a name has the form of a row or a group."""
     group = name.upper().partition("-")[0]
     return group in groups() and not name.islower()
 
 
 def selected(scenarios: Sequence[Scenario], wanted: Sequence[str], *, shown: bool) -> list[Shown]:
-    """Return the entries wanted, by row or group; all where nothing is named. Raises `Problem`."""
+    """Return the entries of the rows and groups named, or all of them. Raises `Problem`."""
     try:
         catalogue = Catalogue.collect(scenarios, RULES)
     except UnknownRow as error:
@@ -43,7 +43,7 @@ def selected(scenarios: Sequence[Scenario], wanted: Sequence[str], *, shown: boo
 
 
 def show(rows: Sequence[Shown]) -> None:
-    """Print rows by section, and how many of them something shows."""
+    """Print rows by section, and how many of them are shown."""
     section = ""
     width = min(output.width(), WIDTH)
     for entry in rows:

@@ -13,12 +13,12 @@ SIGNERS = ("public", "public-issuing", "enterprise", "enterprise-root", "private
 
 EPILOG = """\b
 Examples:
-  edgesim certs csr small expe --out expe.csr                   what Expressway-E asks a CA for, and its key
+  edgesim certs csr small expe --out expe.csr                   the request of an Expressway-E, and its key
   edgesim certs sign expe.csr --by public --out expe.pem        signed by a test CA
-  edgesim certs sign expe.csr --by public --strip client-auth   by one that drops a usage
+  edgesim certs sign expe.csr --by public --strip client-auth   by a CA that drops a usage
   edgesim certs verify expe.pem --deployment small --host expc --store trusted-ca
   edgesim certs upload expe.pem --as expressway-e --release X14.3
-  edgesim certs show small                                      who shows what to whom"""
+  edgesim certs show small                                      which host presents what to whom"""
 
 
 @click.group("certs", epilog=EPILOG, short_help="Certificates: requests, signing, inspection, verification.")
@@ -36,7 +36,7 @@ def command() -> None:
 @click.option(
     "--discovered/--not-discovered",
     default=True,
-    help="Does Expressway-C know the IM and Presence servers yet? Chat node aliases come from them. [default: yes]",
+    help="Whether Expressway-C knows the IM and Presence servers, the source of chat node aliases. [default: yes]",
 )
 @click.option(
     "--out",
@@ -49,7 +49,7 @@ def csr(deployment: str, host: str, service: str | None, discovered: bool, out: 
     """Make the signing request that the product's tool makes for a service, with the reason of each name.
 
     SERVICE is server on an Expressway, tomcat or callmanager on Unified CM, tomcat or cup-xmpp on IM and Presence; the
-    first one when left out. The key follows from the names given: always the same, and no secret.
+    default is the first. The key is derived from the arguments: it is always the same, and not secret.
 
     \b
     Examples:
@@ -69,10 +69,16 @@ def csr(deployment: str, host: str, service: str | None, discovered: bool, out: 
     "--strip",
     type=click.Choice(("client-auth", "server-auth")),
     multiple=True,
-    help="An extended key usage that the CA drops from what the request asks for.",
+    help="An extended key usage of the request that the CA leaves out.",
 )
-@click.option("--days", type=click.IntRange(1, 7300), default=397, show_default=True, help="Valid from today for this.")
-@click.option("--chain", is_flag=True, help="Put the CA's intermediates behind the certificate.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, 7300),
+    default=397,
+    show_default=True,
+    help="How long the certificate is valid, from today.",
+)
+@click.option("--chain", is_flag=True, help="Append the CA's intermediates to the certificate.")
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to FILE. [default: print]"
 )
@@ -80,7 +86,7 @@ def sign(csr: bytes, by: str, strip: tuple[str, ...], days: int, chain: bool, ou
     """Sign a request with a test CA and write the certificate in PEM. CSR is a file, or - for standard input.
 
     public and enterprise-root are roots; public-issuing and enterprise are issuing CAs below them; private is a CA that
-    nobody trusts unless told.
+    no host trusts by default.
 
     \b
     Examples:
@@ -96,7 +102,7 @@ def sign(csr: bytes, by: str, strip: tuple[str, ...], days: int, chain: bool, ou
 @pem_file("files", metavar="FILE...", many=True)
 @as_json
 def inspect(files: tuple[tuple[str, bytes], ...], json_: bool) -> None:
-    """Show what stands in certificates: every one in each PEM file.
+    """Show the contents of every certificate in each PEM file.
 
     \b
     Example:
@@ -109,18 +115,25 @@ def inspect(files: tuple[tuple[str, bytes], ...], json_: bool) -> None:
 
 @command.command("verify")
 @pem_file("chain", metavar="CHAIN")
-@click.option("--deployment", required=True, metavar="NAME|FILE", help="Whose trust stores to look into.")
+@click.option("--deployment", required=True, metavar="NAME|FILE", help="The deployment whose trust stores are used.")
 @click.option("--host", required=True, help="The host that verifies.")
 @click.option("--store", required=True, help="The trust store, such as trusted-ca, tomcat-trust or system.")
-@click.option("--name", "names", multiple=True, help="A name of which one must be in the SAN. [default: any will do]")
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    help="A name to find in the SAN; of several, one must be there. [default: names are not checked]",
+)
 @click.option(
     "--usage",
     type=click.Choice(("server", "client")),
     default="server",
     show_default=True,
-    help="The side of TLS that shows the certificate.",
+    help="The side of TLS that presents the certificate.",
 )
-@click.option("--at", callback=at_date, metavar="DATE", help="When, in UTC, e.g. 2026-01-05T08:00. [default: now]")
+@click.option(
+    "--at", callback=at_date, metavar="DATE", help="The time of the check in UTC, e.g. 2026-01-05T08:00. [default: now]"
+)
 @click.option("--seed", default=1, show_default=True, help="The lab's seed: self-signed certificates depend on it.")
 @as_json
 def verify(
@@ -134,11 +147,11 @@ def verify(
     seed: int,
     json_: bool,
 ) -> None:
-    """Verify a chain against a trust store of a deployment, and say why it is refused.
+    """Verify a chain against a trust store of a deployment; if it is refused, print why.
 
-    CHAIN is a PEM file with the certificate first, then whatever else the peer sends; - for standard input. An
-    Expressway reads the first 999 characters of a SAN; Expressway-C counts the first of several entries with one
-    subject.
+    CHAIN is a PEM file, or - for standard input: the certificate first, then the rest of what the peer sends. An
+    Expressway reads the first 999 characters of a SAN; of several entries with one subject, Expressway-C uses the
+    first.
 
     \b
     Examples:
@@ -152,15 +165,27 @@ def verify(
 
 @command.command("upload")
 @pem_file("certificate", metavar="CERT")
-@click.option("--as", "product", type=click.Choice(("expressway-c", "expressway-e")), required=True, help="To which.")
-@click.option("--release", callback=release, required=True, metavar="RELEASE", help="Such as X14.3 or X15.5.")
+@click.option(
+    "--as",
+    "product",
+    type=click.Choice(("expressway-c", "expressway-e")),
+    required=True,
+    help="The product to upload it to.",
+)
+@click.option(
+    "--release",
+    callback=release,
+    required=True,
+    metavar="RELEASE",
+    help="The product's release, such as X14.3 or X15.5.",
+)
 @click.option(
     "--to",
     "store",
     type=click.Choice(("server", "client")),
     default="server",
     show_default=True,
-    help="As which certificate; a separate one for the client's side exists from X15.5 on.",
+    help="The store; a separate one for client certificates exists from X15.5 on.",
 )
 @click.option("--server-eku-upload", is_flag=True, help="EnableServerEkuUpload is On (Expressway-E, X15.4).")
 @click.option("--copied", is_flag=True, help="'Upload server certificate file as client certificate' (X15.5).")
@@ -174,7 +199,7 @@ def upload(
     copied: bool,
     json_: bool,
 ) -> None:
-    """Return whether an Expressway of a release takes a certificate.
+    """Check whether an Expressway of a release accepts a certificate.
 
     \b
     Examples:
@@ -194,10 +219,10 @@ def upload(
 @click.option("--seed", default=1, show_default=True, help="The lab's seed: keys depend on it.")
 @as_json
 def show(deployment: str, seed: int, json_: bool) -> None:
-    """Show who presents which certificate on which port, to whom, and whether they trust it.
+    """Show which host presents which certificate, on which port, to whom, and whether the other side trusts it.
 
-    Each row is one side of one TLS connection, checked at the lab's start, with the chain that the service sends; names
-    are not checked here.
+    Each row is one side of one TLS connection, checked at the time when the lab starts, with the chain that the service
+    sends. Names are not checked here.
 
     \b
     Examples:
@@ -220,9 +245,9 @@ def show(deployment: str, seed: int, json_: bool) -> None:
     help="Where to write.",
 )
 def broken(directory: Path) -> None:
-    """Write the set of certificates that are broken on purpose, with their keys and a README that describes each.
+    """Write a set of certificates that are broken on purpose, with their keys and a README that describes each.
 
-    The files come out the same each time.
+    The files are the same each time.
     """
     from edgesim.cli import certs_work
 

@@ -1,4 +1,4 @@
-"""What the commands of ``edgesim certs`` share: PEM files, dates, releases, and the form of their output."""
+"""Options that the commands of ``edgesim certs`` share: PEM files, dates, releases, the form of their output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgesim.world import files
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_OCTETS = 1 << 20
-"""How long a file may be that is read."""
+"""The longest file that is read."""
 
 
 def as_json(function: F) -> F:
@@ -23,7 +23,7 @@ def as_json(function: F) -> F:
 
 
 def pem_file(name: str, *, metavar: str, many: bool = False) -> Callable[[F], F]:
-    """Add an argument that names a file and becomes its content; ``many`` take several: ``(name, content)`` each."""
+    """Add an argument that names a file and becomes its content; with ``many``, several pairs ``(name, content)``."""
 
     def read(_: click.Context, __: click.Parameter, value: Any) -> Any:
         return tuple((each, content(each)) for each in value) if many else content(value)
@@ -44,7 +44,7 @@ def content(name: str) -> bytes:
 
 
 def written(path: Path, text: bytes, *, private: bool = False) -> None:
-    """Write a file; a ``private`` one only its owner reads. Raises `Problem`."""
+    """Write a file; a ``private`` one is readable by its owner only. Raises `Problem`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if private:
@@ -56,13 +56,13 @@ def written(path: Path, text: bytes, *, private: bool = False) -> None:
 
 
 def at_date(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
-    """Read a date, with a time or without, in UTC unless it says otherwise. Raises `click.BadParameter`."""
+    """Read a date, with or without a time, in UTC unless it has an offset. Raises `click.BadParameter`."""
     if value is None:
         return None
     try:
         date = datetime.fromisoformat(value)
     except ValueError:
-        raise click.BadParameter(f"{value!r} is no date; write for example 2026-01-05 or 2026-01-05T08:00.") from None
+        raise click.BadParameter(f"{value!r} is not a date; examples: 2026-01-05, 2026-01-05T08:00.") from None
     return date.astimezone(UTC) if date.tzinfo is not None else date.replace(tzinfo=UTC)
 
 

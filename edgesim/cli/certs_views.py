@@ -1,4 +1,4 @@
-"""Certificates, requests and judgements for people and for programs."""
+"""Prints certificates, requests and verification results, as text or JSON."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from edgesim.pki.inspection import Inspection
 from edgesim.pki.names import as_list, within
 
 Row = tuple[Presentation, Inspection, tuple[str, ...] | None]
-"""A leg, what is shown on it, and why it is not trusted (None: it is not checked)."""
+"""A leg, the certificate presented on it, and why it is not trusted (None: it is not checked)."""
 
 
 def request(made: ServiceRequest, out: Path | None) -> None:
-    """Print what a request asks for, and the request itself where it went to no file."""
+    """Print what a request asks for, and the request itself if it was not written to a file."""
     output.say(f"{made.host}/{made.service}", bold=True)
     output.say(f"  subject   {made.request.subject().rfc4514_string()}")
     output.say(f"  usages    {', '.join(usage.value for usage in made.request.profile.usages)}")
@@ -48,7 +48,7 @@ def request_json(made: ServiceRequest) -> dict[str, Any]:
 
 
 def inspection(source: str, found: Inspection) -> None:
-    """Print what stands in a certificate, and which of its names products do not see."""
+    """Print the contents of a certificate, and which of its names products do not read."""
     limit = Defaults().tls.san_limit_characters
     output.say(source, bold=True)
     issuer = "itself" if found.self_signed else found.issuer
@@ -91,7 +91,7 @@ def inspection_json(source: str, found: Inspection) -> dict[str, Any]:
 
 
 def verification(judged: Verification) -> None:
-    """Print a judgement with its reasons."""
+    """Print the result of a verification, with its reasons."""
     first, *rest = judged.explain().splitlines()
     output.say(first, bold=True, fg="green" if judged.ok else "red")
     for line in rest:
@@ -99,7 +99,7 @@ def verification(judged: Verification) -> None:
 
 
 def verification_json(judged: Verification) -> dict[str, Any]:
-    """Return a judgement as JSON values."""
+    """Return the result of a verification as JSON values."""
     return {
         "verified": judged.ok,
         "subject": judged.subject,
@@ -117,14 +117,14 @@ def upload(found: Inspection, problems: Sequence[str]) -> None:
     """Print whether an upload is accepted."""
     verdict = "refused" if problems else "accepted"
     output.say(f"{found.subject}: {verdict}", bold=True, fg="red" if problems else "green")
-    output.say(f"  usages: {'no such extension' if found.usages is None else ', '.join(found.usages) or 'none'}")
+    output.say(f"  usages: {'no extended key usage' if found.usages is None else ', '.join(found.usages) or 'none'}")
     for each in problems:
         output.say(f"  {each}")
 
 
 def presentations(deployment: Deployment, rows: Sequence[Row]) -> None:
-    """Print who presents what to whom; a certificate once for all its legs, legs that differ by nobody but the reader
-    together.
+    """Print which host presents what to whom: each certificate once with all its legs, and in one row those that
+    differ in the verifying host alone.
     """
     shown: tuple[str, str] | None = None
     joined: dict[tuple[Any, ...], list[str]] = {}

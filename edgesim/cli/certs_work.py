@@ -1,4 +1,4 @@
-"""What the commands of ``edgesim certs`` do."""
+"""Carries out the commands of ``edgesim certs``."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from edgesim.world import machine
 from edgesim.world.entropy import Entropy
 
 REFUSED = 1
-"""Exit code where the answer is no."""
+"""Exit code of a refusal."""
 _STRIPPED = {"client-auth": Usage.CLIENT, "server-auth": Usage.SERVER}
 _USAGES = {"client": Usage.CLIENT, "server": Usage.SERVER}
 
 
 def csr(deployment: str, host: str, service: str | None, *, discovered: bool, out: Path | None, as_json: bool) -> None:
-    """Make a request, write it where asked for, and print what it asks for."""
+    """Make a request, write it if asked to, and print what it asks for."""
     lab = _loaded(deployment)
     try:
         made = request_for(lab, host, service, discovered=discovered)
@@ -65,7 +65,7 @@ def sign(text: bytes, *, by: str, strip: Sequence[str], days: int, chain: bool, 
         asked = read(text)
     except PkiError as error:
         raise Problem(str(error), "`edgesim certs csr DEPLOYMENT HOST --out FILE` makes a request.") from None
-    # The serial number follows from the request: the same request gets the same one on any day.
+    # The serial number is derived from the request: the same request gets the same one on any day.
     authority = fixture_authorities(Entropy(0, hashlib.sha256(text).hexdigest())).signers()[by]
     stripped = [_STRIPPED[each] for each in strip]
     try:
@@ -114,7 +114,7 @@ def verify(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Verify a chain; exit with `REFUSED` where it is refused."""
+    """Verify a chain; exit with `REFUSED` if it is refused."""
     lab = _loaded(deployment)
     try:
         kind = lab.host(host).kind
@@ -122,7 +122,7 @@ def verify(
         trust = trusts[store]
     except KeyError:
         there = ", ".join(trusts) or "none"
-        raise Problem(f"{host} has no trust store {store!r}; there is {there}") from None
+        raise Problem(f"{host} has no trust store {store!r}; it has {there}") from None
     except LookupError as error:
         raise Problem(str(error), f"`edgesim show {deployment}` lists the hosts.") from None
     leaf, *others = _read(chain)
@@ -144,7 +144,7 @@ def verify(
 
 
 def upload(text: bytes, product: str, release: Any, *, store: str, switch: bool, copied: bool, as_json: bool) -> None:
-    """Return whether an upload is accepted; exit with `REFUSED` where it is not."""
+    """Print whether an upload is accepted; exit with `REFUSED` if it is not."""
     assert isinstance(release, Release)
     leaf = _read(text)[0]
     problems = upload_problems(
@@ -164,7 +164,7 @@ def upload(text: bytes, product: str, release: Any, *, store: str, switch: bool,
 
 
 def show(deployment: str, *, seed: int, as_json: bool) -> None:
-    """Show who presents what to whom."""
+    """Print which host presents what to whom."""
     lab = _loaded(deployment)
     certificates = _certificates(lab, seed)
     rows = [(each, *_judged(lab, certificates, each)) for each in presentations(lab)]

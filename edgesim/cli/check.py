@@ -10,10 +10,10 @@ EPILOG = """\b
 Examples:
   edgesim check small                      a built-in deployment
   edgesim check lab.yaml --json            for a script
-  edgesim check lab.yaml --simulate --ladder   what a client meets, message by message
-  edgesim check lab.yaml --strict          warnings fail too, as CI may want it
+  edgesim check lab.yaml --simulate --ladder   what a client sees, message by message
+  edgesim check lab.yaml --strict          warnings fail too, for CI
   edgesim check lab.yaml --ignore CERT-16.self-signed
-  edgesim check --rules                    what is checked
+  edgesim check --rules                    the list of rules
 
 Exit codes: 0 no errors, 1 errors (with --strict also warnings, with --simulate also a sign-in that failed or a
 prediction that was not seen), 2 the deployment could not be read."""
@@ -21,12 +21,16 @@ prediction that was not seen), 2 the deployment could not be read."""
 
 @click.command("check", epilog=EPILOG, short_help="Check a deployment against the documented requirements.")
 @click.argument("deployment", metavar="[DEPLOYMENT]", required=False)
-@click.option("--ignore", multiple=True, metavar="RULE", help="Leave a rule out, or all of a row; may be repeated.")
+@click.option(
+    "--ignore", multiple=True, metavar="RULE", help="Leave out a rule, or all rules of a row; may be repeated."
+)
 @click.option("--only", multiple=True, metavar="RULE", help="Check only this rule or row; may be repeated.")
 @click.option("--strict", is_flag=True, help="Warnings fail too.")
-@click.option("--simulate", is_flag=True, help="Sign every user in, simulated, and show what came true.")
+@click.option(
+    "--simulate", is_flag=True, help="Sign every user in, in the simulation, and show which predictions came true."
+)
 @click.option("--ladder", is_flag=True, help="With --simulate: the ladder around each symptom.")
-@click.option("--rules", "list_rules", is_flag=True, help="List the rules, and check nothing.")
+@click.option("--rules", "list_rules", is_flag=True, help="List the rules; check nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 def command(
     deployment: str | None,
@@ -38,10 +42,9 @@ def command(
     list_rules: bool,
     as_json: bool,
 ) -> None:
-    """Say where a deployment breaks a documented requirement, what a client will see, and how to fix it.
+    """Find where a deployment breaks a documented requirement, what a client will see, and how to fix it.
 
-    DEPLOYMENT is a YAML file or the name of a built-in one. What the check predicts is what the simulation shows: both
-    use the same matchers.
+    DEPLOYMENT is a YAML file or the name of a built-in one. Predictions are the matchers that the simulation awaits.
     """
     from edgesim.cli import check_views
     from edgesim.cli.problems import deployments_told
@@ -54,7 +57,7 @@ def command(
         check_views.show_rules(rules, as_json=as_json)
         return
     if deployment is None:
-        raise click.UsageError("Which deployment? A YAML file, or one of those that `edgesim list` names.")
+        raise click.UsageError("Name a deployment: a YAML file, or one of those that `edgesim list` shows.")
     with deployments_told():
         loaded = load(deployment)
     report = check(loaded, rules)

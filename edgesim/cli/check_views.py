@@ -1,4 +1,4 @@
-"""What a check found, for people."""
+"""Prints what a check found."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ BEFORE, AFTER = 12, 4
 """How many rows of the ladder are shown around a symptom."""
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.ADVICE: "cyan"}
 LABEL = 12
-"""Columns of the labels below a finding."""
+"""Width in columns of the labels below a finding."""
 
 
 def chosen(rules: Sequence[Rule], only: Sequence[str], ignore: Sequence[str]) -> tuple[Rule, ...]:
-    """Return the rules that the options leave; an option names a rule or a row. Raises `Problem`."""
+    """Return the rules that the options select; an option names a rule or a row. Raises `Problem`."""
     for name in (*only, *ignore):
         if not any(_named(rule, name) for rule in rules):
             raise Problem(f"no rule or row is called {name!r}", "`edgesim check --rules` lists them.")
@@ -45,7 +45,7 @@ def _named(rule: Rule, name: str) -> bool:
 
 
 def simulated(deployment: Deployment, report: Report) -> Simulated:
-    """Let every client of a deployment sign in, simulated. Raises `Problem` where the lab does not start."""
+    """Sign in every client of a deployment, in the simulation. Raises `Problem` if the lab does not start."""
     from edgesim.scenario.play import DidNotStart
     from edgesim.scenario.proof import simulate
 
@@ -76,7 +76,7 @@ def proofs_json(simulated: Simulated) -> dict[str, Any]:
 
 
 def show(report: Report, proofs: Simulated | None = None, *, ladder: bool = False) -> None:
-    """Print a report: each finding with its place, its effect and its remedy; a clean deployment is told so.
+    """Print a report: each finding with its place, its effect and its remedy, or that the deployment is clean.
 
     With ``proofs`` each prediction is followed by when it came true in the simulation, and by the ``ladder`` around it.
     """
@@ -110,7 +110,7 @@ def show(report: Report, proofs: Simulated | None = None, *, ladder: bool = Fals
 
 
 def _doubts(proofs: Simulated) -> str:
-    """Say what of a simulation went wrong: sign-ins that failed, predictions that were not seen."""
+    """Return what went wrong in a simulation: sign-ins that failed, predictions that were not seen."""
     tried = sum(each.tried for each in proofs.attempts)
     parts = [f"{proofs.failed} of {tried} simulated sign-ins failed"] if proofs.failed else []
     if proofs.unseen:
@@ -125,7 +125,7 @@ def _ladder(proof: Proof, journal: Journal, deployment: Deployment) -> None:
     met = {last.node, last.peer}
     others = {machine.name for machine in deployment.clients} - met
     if len(others) == len(deployment.clients):
-        others = set()  # between servers: whoever signs in may be what led to it
+        others = set()  # between servers: any client's sign-in may have caused it
     entries = [
         entry
         for entry in journal
@@ -147,7 +147,7 @@ def _came(matcher: Matcher, proof: Proof | None, complete: bool) -> str:
         return ""
     entry = next((entry for one, entry in proof.seen if one is matcher), None)
     if entry is None:
-        return "  (not seen)" if complete else "  (not seen: a sign-in ended earlier, see below)"
+        return "  (not seen)" if complete else "  (not seen: a sign-in failed before it, see below)"
     return f"  (seen at {entry.at:.3f} s, {entry.node})"
 
 
@@ -163,7 +163,7 @@ def _show(each: Reported, source: str, proof: Proof | None, *, complete: bool) -
             output.say(_block("predicted", str(matcher) + _came(matcher, proof, complete)))
         for matcher in finding.prediction.never:
             broken = proof is not None and any(one is matcher for one, _ in proof.broken)
-            output.say(_block("and never", str(matcher) + ("  (it came all the same)" if broken else "")))
+            output.say(_block("and never", str(matcher) + ("  (seen nevertheless)" if broken else "")))
     output.say(_block("to fix", finding.fix))
     for name in each.rule.rows:
         output.say(_block("documented", f"{name}: {row(name).statement}"))

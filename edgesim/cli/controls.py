@@ -1,4 +1,4 @@
-"""``edgesim control``: what can be done to the running lab."""
+"""``edgesim control``: acts on the running lab."""
 
 from __future__ import annotations
 
@@ -31,16 +31,14 @@ Examples:
   edgesim control journal --follow
 
 \b
-The same commands go over HTTP; `edgesim up --json` shows the address and the token:
+The same commands over HTTP; `edgesim up --json` shows the address and the token:
   curl -H "Authorization: Bearer $TOKEN" -d '{"command":"crash","host":"ucm-pub"}' $URL"""
 
 
 @click.group("control", epilog=EPILOG, short_help="Act on the running lab.")
 @in_directory
 def command(directory: Path | None) -> None:
-    """Act on the running lab: crash and start hosts, upload certificates, cut paths, put faults in force, follow the
-    journal.
-    """
+    """Act on the running lab: crash and start hosts, upload certificates, cut paths, set faults, follow the journal."""
 
 
 def _told(directory: Path | None, wanted: Command[D]) -> None:
@@ -62,20 +60,20 @@ def _on_host(word: str, text: str) -> None:
 
 
 _on_host("start", "Start a host that is down.")
-_on_host("stop", "Stop a host in good order.")
-_on_host("crash", "End a host's processes at once; its peers see resets.")
-_on_host("freeze", "Stop a host's time: its peers meet silence. Needs a lab of processes (up --processes).")
-_on_host("thaw", "Let a frozen host go on.")
+_on_host("stop", "Stop a host gracefully.")
+_on_host("crash", "Kill a host's processes; its peers see resets.")
+_on_host("freeze", "Suspend a host: its peers get no answer. Needs a lab of processes (up --processes).")
+_on_host("thaw", "Resume a frozen host.")
 
 
 @command.command("restart")
 @click.argument("host")
-@click.option("--service", metavar="NAME", help="Only this service of it, such as 'Cisco Tomcat'.")
+@click.option("--service", metavar="NAME", help="Only this service of the host, such as 'Cisco Tomcat'.")
 @in_directory
 def restart(host: str, service: str | None, directory: Path | None) -> None:
-    """Stop a host in good order and start it again; or one service of Unified CM or IM and Presence.
+    """Stop a host gracefully and start it again; or one service of Unified CM or IM and Presence.
 
-    What was uploaded counts from then on; on Unified CM, once every service before a port was restarted.
+    Uploaded certificates are used from then on; on Unified CM, once every service behind a port was restarted.
     """
     from edgesim.control import RestartHost, RestartService
 
@@ -86,9 +84,9 @@ def restart(host: str, service: str | None, directory: Path | None) -> None:
 @click.argument("host", required=False)
 @in_directory
 def retry(host: str | None, directory: Path | None) -> None:
-    """Have an Expressway-C (all, if none is named) try its links now: zones, SSH tunnels, XCP.
+    """Make an Expressway-C (or all of them) try its links now: zones, SSH tunnels, XCP.
 
-    By itself it waits for its retry interval, up to two minutes for a traversal zone; `edgesim zones` shows how long.
+    Otherwise it waits for its retry interval, up to two minutes for a traversal zone; `edgesim zones` shows how long.
     """
     from edgesim.control import Retry
 
@@ -104,7 +102,7 @@ for _certificates in (controls_certs.csr, controls_certs.sign, controls_certs.up
 @click.argument("seconds", type=click.FloatRange(-1e9, 1e9))
 @in_directory
 def skew(host: str, seconds: float, directory: Path | None) -> None:
-    """Put a host's clock so many SECONDS ahead, or with a negative number behind; 0 sets it right."""
+    """Set a host's clock SECONDS ahead of true time, or behind it with a negative number; 0 sets it right."""
     from edgesim.control import SkewClock
 
     _told(directory, SkewClock(host=host, seconds=seconds))
@@ -114,7 +112,7 @@ def _between(name: str, cls: str, text: str) -> None:
     @command.command(name, help=text)
     @click.argument("one")
     @click.argument("other")
-    @click.option("--one-way", is_flag=True, help="Only what ONE sends to OTHER.")
+    @click.option("--one-way", is_flag=True, help="Only traffic from ONE to OTHER.")
     @in_directory
     def between(one: str, other: str, one_way: bool, directory: Path | None) -> None:
         from edgesim import control
@@ -122,13 +120,13 @@ def _between(name: str, cls: str, text: str) -> None:
         _told(directory, getattr(control, cls)(one=one, other=other, both_ways=not one_way))
 
 
-_between("partition", "Partition", "Let no new connection through between two hosts.")
-_between("heal", "Heal", "Undo a partition of the same hosts.")
+_between("partition", "Partition", "Block new connections between two hosts.")
+_between("heal", "Heal", "Undo a partition of two hosts.")
 
 
 @command.group("fault")
 def fault() -> None:
-    """Put fault rules in force, lift them, list them."""
+    """Add, remove and list fault rules."""
 
 
 def _octets(_: click.Context, __: click.Parameter, value: str | None) -> bytes | None:
@@ -146,18 +144,20 @@ KINDS = (
     "reset-connection",
 )
 OPTIONS: list[Callable[[Any], Any]] = [
-    click.option("--label", default="", help="A name of your own, for the journal."),
+    click.option("--label", default="", help="A name for the rule, shown in the journal."),
     click.option("--source", metavar="HOST", help="Traffic from this host only."),
     click.option("--target", metavar="HOST", help="Traffic to this host only."),
-    click.option("--port", type=click.IntRange(1, 65535), help="With this server's port only."),
+    click.option("--port", type=click.IntRange(1, 65535), help="Traffic with this server port only."),
     click.option("--protocol", type=click.Choice(["tcp", "udp"])),
-    click.option("--contains", callback=_octets, metavar="TEXT", help="What was decoded holds this text."),
+    click.option(
+        "--contains", callback=_octets, metavar="TEXT", help="Only messages that contain this text, as decoded."
+    ),
     click.option("--probability", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True),
-    click.option("--times", type=click.IntRange(1), help="So often at most."),
-    click.option("--seconds", type=click.FloatRange(0, min_open=True), help="For so long."),
+    click.option("--times", type=click.IntRange(1), help="How many times at most."),
+    click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long the rule stays in force."),
     click.option("--find", callback=_octets, metavar="TEXT", help="rewrite: what to replace."),
-    click.option("--replace", callback=_octets, metavar="TEXT", help="rewrite: by what."),
-    click.option("--offset", type=click.IntRange(0), default=0, help="flip-byte: which octet."),
+    click.option("--replace", callback=_octets, metavar="TEXT", help="rewrite: what to replace it with."),
+    click.option("--offset", type=click.IntRange(0), default=0, help="flip-byte: the octet's position."),
 ]
 
 
@@ -165,11 +165,11 @@ OPTIONS: list[Callable[[Any], Any]] = [
 @click.argument("kind", type=click.Choice(KINDS))
 @in_directory
 def add(kind: str, directory: Path | None, **options: Any) -> None:
-    """Put a fault rule in force and print its number. A receiver's rule acts on what was decoded, above TLS."""
+    """Add a fault rule and print its number. A rule for receivers acts on decoded messages, above TLS."""
     from edgesim.cli.remote import ask
     from edgesim.control import AddFault
 
-    number = ask(directory, AddFault(kind=kind, **options)).number  # type: ignore[arg-type]  # click has seen to it
+    number = ask(directory, AddFault(kind=kind, **options)).number  # type: ignore[arg-type]  # click has checked it
     click.echo(f"fault {number} is in force")
 
 
@@ -179,12 +179,12 @@ for _option in reversed(OPTIONS):
 
 @fault.command("remove")
 @click.argument("number", type=int, required=False)
-@click.option("--all", "everything", is_flag=True, help="Lift every rule.")
+@click.option("--all", "everything", is_flag=True, help="Remove every rule.")
 @in_directory
 def remove(number: int | None, everything: bool, directory: Path | None) -> None:
-    """Lift a fault rule by its number."""
+    """Remove a fault rule by its number."""
     if (number is None) is not everything:
-        raise click.UsageError("either a NUMBER or --all.")
+        raise click.UsageError("Give either a NUMBER or --all.")
     from edgesim.control import RemoveFault
 
     _told(directory, RemoveFault(number=number))
@@ -220,7 +220,7 @@ def blocked(directory: Path | None) -> None:
     if not rows:
         output.say("no address is blocked")
         return
-    table = output.table("host", "address", "ports", "for", "connections refused", "because of")
+    table = output.table("host", "address", "ports", "for", "connections refused", "reason")
     for row in rows:
         ports = ", ".join(map(str, row.ports)) or "all"
         table.add_row(row.host, row.address, ports, f"{row.seconds:.0f} s", str(row.dropped), row.reason)
@@ -229,10 +229,10 @@ def blocked(directory: Path | None) -> None:
 
 @command.command("unblock")
 @click.argument("address")
-@click.option("--host", metavar="HOST", help="Only the block of this host.")
+@click.option("--host", metavar="HOST", help="Only on this host.")
 @in_directory
 def unblock(address: str, host: str | None, directory: Path | None) -> None:
-    """Lift the block of an address before its time is over."""
+    """Unblock an address before its block expires."""
     from edgesim.control import Unblock
 
     _told(directory, Unblock(address=address, host=host))
@@ -240,8 +240,8 @@ def unblock(address: str, host: str | None, directory: Path | None) -> None:
 
 @command.command("journal")
 @click.option("-n", "--lines", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many entries.")
-@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
-@click.option("--json", "as_json", is_flag=True, help="The entries as they stand in the journal's file.")
+@click.option("-f", "--follow", is_flag=True, help="Print new entries as they come, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Entries as lines of JSON, as in the journal's file.")
 @in_directory
 def journal(lines: int, follow: bool, as_json: bool, directory: Path | None) -> None:
     """Show the end of the running lab's journal."""
@@ -274,7 +274,7 @@ async def _follow(directory: Path | None, lines: int, *, follow: bool, as_json: 
             click.echo(text if as_json else line(decode(text.encode())))
         wanted = max(wanted - len(found.lines), 0) if found.lines else 0
         after = found.next
-        if wanted:  # a reply holds only so much
+        if wanted:  # the size of a reply is limited
             continue
         if not follow:
             return

@@ -1,4 +1,4 @@
-"""``edgesim control csr``, ``sign`` and ``upload``: what an administrator does to certificates of the running lab."""
+"""``edgesim control csr``, ``sign`` and ``upload``: certificate administration in the running lab."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from edgesim.cli.remote import in_directory
 F = TypeVar("F", bound=Callable[..., Any])
 Usage = Literal["client auth", "server auth"]
 USAGES: dict[str, Usage] = {"client-auth": "client auth", "server-auth": "server auth"}
-"""Extended key usages as options, and as the command to the lab names them."""
+"""Extended key usages: as options, and as commands to the lab name them."""
 REFUSED = 1
-"""Exit code where the product refuses an upload."""
+"""Exit code when the product refuses an upload."""
 TRUST = (
     "trusted-ca",
     "activation-code",
@@ -46,9 +46,9 @@ def _given(pem: str, out: Path | None) -> None:
 @_out("request")
 @in_directory
 def csr(host: str, service: str | None, directory: Path | None, out: Path | None) -> None:
-    """Have a host make a signing request for a service (its first), with the names that it knows of now.
+    """Make a signing request on a host for a service (by default its first), with the names that it knows now.
 
-    Why each name is there goes to standard error. The private key stays on the host.
+    The reason for each name goes to standard error. The private key stays on the host.
     """
     from edgesim.cli.remote import ask
     from edgesim.control import MakeRequest
@@ -65,18 +65,18 @@ def csr(host: str, service: str | None, directory: Path | None, out: Path | None
     "--by",
     type=click.Choice(("public", "public-issuing", "enterprise", "enterprise-root", "private")),
     required=True,
-    help="Which of the lab's CAs.",
+    help="The CA of the lab that signs.",
 )
 @click.option(
     "--strip",
     type=click.Choice(tuple(USAGES)),
     multiple=True,
-    help="An extended key usage that the CA drops from what the request asks for.",
+    help="An extended key usage of the request that the CA leaves out.",
 )
 @_out("certificate")
 @in_directory
 def sign(request: str, by: str, strip: tuple[str, ...], directory: Path | None, out: Path | None) -> None:
-    """Have one of the running lab's CAs sign a request: a file in PEM, or - for standard input."""
+    """Sign a request with one of the running lab's CAs. REQUEST is a file in PEM, or - for standard input."""
     from edgesim.cli.remote import ask
     from edgesim.control import SignRequest
 
@@ -89,11 +89,15 @@ def sign(request: str, by: str, strip: tuple[str, ...], directory: Path | None, 
 @click.command("upload")
 @click.argument("host")
 @click.argument("file", required=False)
-@click.option("--to", "store", type=click.Choice(TRUST), help="To this trust store.")
-@click.option("--ca", metavar="NAME", help="One of the lab's CAs, such as private, in place of a FILE.")
-@click.option("--as", "service", metavar="SERVICE", help="As the certificate of this service. [default: the first]")
+@click.option("--to", "store", type=click.Choice(TRUST), help="The trust store to upload it to.")
 @click.option(
-    "--copied", is_flag=True, help="The server certificate as client certificate, whatever its usages (X15.5)."
+    "--ca", metavar="NAME", help="The certificate of one of the lab's CAs, such as private, in place of a FILE."
+)
+@click.option(
+    "--as", "service", metavar="SERVICE", help="The service that will present the certificate. [default: the first]"
+)
+@click.option(
+    "--copied", is_flag=True, help="Use the server certificate as client certificate, whatever its usages (X15.5)."
 )
 @in_directory
 def upload(
@@ -105,9 +109,9 @@ def upload(
     copied: bool,
     directory: Path | None,
 ) -> None:
-    """Upload a certificate in PEM to a host: to a trust store, or as the one of a service. It counts after a restart.
+    """Upload a certificate in PEM to a host: to a trust store, or for a service. It takes effect after a restart.
 
-    Ends with 1 and the product's reasons where it refuses; then nothing changes.
+    If the product refuses it, its reasons are printed, the exit code is 1, and nothing changes.
 
     \b
     Examples:
@@ -119,11 +123,11 @@ def upload(
     from edgesim.control import UploadCertificate, UploadTrust
 
     if store is not None and (service is not None or copied):
-        raise click.UsageError("either --to a trust store or --as the certificate of a service.")
+        raise click.UsageError("Give either --to or --as, not both.")
     if store is None and ca is not None:
-        raise click.UsageError("--ca goes with --to.")
+        raise click.UsageError("--ca needs --to.")
     if sum((file is not None, ca is not None, copied)) != 1:
-        raise click.UsageError("one FILE, or --ca NAME, or --copied.")
+        raise click.UsageError("Give one of FILE, --ca and --copied.")
     pem = None if file is None else content(file).decode("ascii", "replace")
     if store is not None:
         answer = ask(directory, UploadTrust(host=host, store=store, ca=ca, pem=pem))
@@ -133,7 +137,7 @@ def upload(
         click.echo(f"refused: {reason}", err=True)
     if not answer.accepted:
         raise SystemExit(REFUSED)
-    click.echo(f"{host} has it; it counts after a restart")
+    click.echo(f"uploaded to {host}; it takes effect after a restart")
 
 
 def _first(copied: bool) -> str | None:

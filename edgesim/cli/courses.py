@@ -1,7 +1,7 @@
-"""How many different courses the runs of a scenario took under several seeds.
+"""Counts how many different courses the runs of a scenario took under several seeds.
 
-A story of one client after another is one chain of causes, and may have one course: the count that matters is that of
-the scenarios in which two clients or more take part.
+A scenario in which clients act one after another is one chain of causes, and may have only one course: the count that
+matters is that of the scenarios in which two or more clients take part.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from edgesim.cli import output
 from edgesim.scenario import Verdict
 
 FEWEST = 3
-"""Of many scenarios, how many of those that vary least are named."""
+"""How many of the scenarios that vary least are named."""
 
 
 class Courses:
-    """Counts, for each scenario, its runs and the courses that they took."""
+    """Counts the runs of each scenario, and the different courses that they took."""
 
     def __init__(self) -> None:
         self._runs: dict[str, int] = {}
@@ -33,7 +33,7 @@ class Courses:
         return len(found)
 
     def told(self) -> None:
-        """Print the count of a scenario that ran more than once, or how it stands with many."""
+        """Print the count of one scenario that ran more than once, or a summary of many."""
         rows = sorted((len(self._courses[name]), runs, name) for name, runs in self._runs.items() if runs > 1)
         if not rows:
             return

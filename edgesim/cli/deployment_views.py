@@ -1,4 +1,4 @@
-"""A deployment for people and for programs."""
+"""Prints a deployment, as text or JSON."""
 
 from __future__ import annotations
 

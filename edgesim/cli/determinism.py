@@ -1,4 +1,4 @@
-"""Whether one seed gives one journal: a second run in another process, under another hash seed, compared by octets."""
+"""Checks that one seed gives one journal: runs again in a process with another hash seed, and compares octets."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from edgesim.cli.problems import Problem
 
 HASH_SEEDS = ("1", "2")
 MOST = 3
-"""How many differing fields of a line are told."""
+"""How many differing fields of a line are printed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Where two journals part: the number of the line, from 1, and each file's octets there (empty: it has ended)."""
+    """Where two journals first differ: the line's number, from 1, and the octets of each (empty: end of file)."""
 
     line: int
     first: bytes
     second: bytes
 
     def lines(self) -> list[str]:
-        """Return lines for people: which fields differ, and how."""
+        """Return lines that say which fields differ, and how."""
         told = [f"line {self.line} is the first that differs"]
         if not self.first or not self.second:
-            return [*told, f"the {'first' if not self.first else 'second'} journal ends before it"]
+            return [*told, f"the {'first' if not self.first else 'second'} journal ends before that line"]
         try:
             one, other = json.loads(self.first), json.loads(self.second)
         except ValueError:
@@ -47,17 +47,17 @@ class Difference:
 
 
 def again(target: str, seed: int, journal: Path) -> None:
-    """Run a scenario once more in a process of its own, with its journal in a file. Raises `Problem`."""
+    """Run a scenario once more in a new process, with its journal in a file. Raises `Problem`."""
     hash_seed = next(each for each in HASH_SEEDS if each != os.environ.get("PYTHONHASHSEED"))
     command = [sys.executable, "-m", "edgesim", "run", target, f"--seed={seed}", f"--journal={journal}", "--json"]
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if not journal.is_file():
-        raise Problem(f"the second run wrote no journal; it said: {(done.stderr or done.stdout).strip()[:2000]}")
+        raise Problem(f"the second run wrote no journal; its output: {(done.stderr or done.stdout).strip()[:2000]}")
 
 
 def compare(first: Path, second: Path) -> Difference | None:
-    """Return where two journals differ first, or None if they are the same, octet for octet."""
+    """Return where two journals first differ, or None if they are the same, octet for octet."""
     with first.open("rb") as one, second.open("rb") as other:
         for number, (left, right) in enumerate(zip_longest(one, other, fillvalue=b""), 1):
             if left != right:

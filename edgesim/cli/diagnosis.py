@@ -1,4 +1,4 @@
-"""One sign-in of a simulated Jabber, stage by stage with the time each took."""
+"""Signs in a simulated Jabber and prints each stage with the time it took."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from edgesim.world.live import LiveWorld
 
 MACHINE = "this-machine"
 OUTSIDE_ADDRESS = "127.0.0.1"
-"""No host of a lab has it, so the lab takes whoever comes from it for somebody on the internet."""
+"""An address that no host has: the lab takes a client with it to be on the internet."""
 PLATFORMS = {"windows": "Windows", "mac": "Mac", "ios": "iPhone", "android": "Android"}
 COLOURS = {"ok": "green", "failed": "red", "inside": "cyan", "outside": "cyan"}
 
 
 @dataclass(slots=True, kw_only=True)
 class Diagnosis:
-    """A client about to sign in: who, from where, by which resolver, trusting whom."""
+    """A client about to sign in: its user, address, resolver and trusted CAs."""
 
     user: str
     domain: str
@@ -68,7 +68,7 @@ class Diagnosis:
         directory: Path | None,
         journal: Path | None,
     ) -> Diagnosis:
-        """Find out what was not given from the running lab. Raises `Problem`."""
+        """Take what was not given from the running lab. Raises `Problem`."""
         needs_lab = resolver is None or ca is None or inside
         home = places.state_directory(directory)
         running = state.found(home) if needs_lab else None
@@ -93,7 +93,7 @@ class Diagnosis:
         )
 
     def run(self) -> bool:
-        """Sign in, report, and sign out; return whether everything that the user has worked."""
+        """Sign in, report, and sign out; return whether every service of the user worked."""
         world = LiveWorld()
         world.lay(self.deployment.wires)
         try:
@@ -116,7 +116,7 @@ class Diagnosis:
             platform=self.platform,
             domain=self.domain,
             accept_untrusted=self.accept_untrusted,
-            progress=lambda stage, outcome, detail: self._tell(world, stage, outcome, detail),
+            progress=lambda stage, outcome, detail: self._print_stage(world, stage, outcome, detail),
         )
         self._head()
         interrupted = asyncio.Event()
@@ -179,7 +179,7 @@ class Diagnosis:
             trusts={"system": self.trust},
         )
 
-    # ---- telling
+    # ---- printing
 
     def _head(self) -> None:
         if self.as_json:
@@ -192,7 +192,7 @@ class Diagnosis:
         )
         output.say()
 
-    def _tell(self, world: LiveWorld, stage: Stage, outcome: str, detail: str) -> None:
+    def _print_stage(self, world: LiveWorld, stage: Stage, outcome: str, detail: str) -> None:
         now = world.now() / 1e9
         took, self._last = now - self._last, now
         if stage is Stage.SIGNED_OUT:
@@ -242,7 +242,7 @@ async def _idle(_: Host) -> Service:
 
 
 def _seat(deployment: Deployment, resolver: str, *, inside: bool) -> tuple[str, str]:
-    """Return the address that the client has, and its zone. Raises `Problem`."""
+    """Return the client's address and its zone. Raises `Problem`."""
     if inside:
         for spec in deployment.host_specs():
             if spec.kind == "client" and spec.interfaces[0].zone == "inside":
@@ -264,5 +264,5 @@ def _trust(path: Path) -> TrustStore:
     except OSError as error:
         raise Problem(f"{path}: {error.strerror}") from None
     if not trust.certificates:
-        raise Problem(f"{path} holds no certificate in PEM form")
+        raise Problem(f"{path} contains no certificate in PEM")
     return trust

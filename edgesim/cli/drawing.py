@@ -1,4 +1,4 @@
-"""Ladders for the command line: columns from the outside to the inside, roles below the names."""
+"""Ladders for the command line: columns from outside to inside, roles below the names."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def role(spec: HostSpec) -> str:
 
 
 def order(deployment: Deployment) -> list[str]:
-    """Return the hosts from the outside to the inside, in the order in which a ladder reads best."""
+    """Return the hosts from outside to inside, in the order of a ladder's columns."""
 
     def rank(spec: HostSpec) -> tuple[int, int]:
         inside = spec.view == "inside"
@@ -85,9 +85,9 @@ def build(
 
 
 def beginning(entries: Sequence[Entry[Event]], deployment: Deployment | None) -> int:
-    """Return how many entries come before the story: before its first step, or the first doing of a client's.
+    """Return how many entries come before the story: before the first step, or a client's first action.
 
-    Where there is neither, everything is the story.
+    With neither, the story begins at the first entry.
     """
     clients = {spec.name for spec in deployment.host_specs() if spec.kind == "client"} if deployment else set()
     for place, entry in enumerate(entries):
@@ -98,7 +98,7 @@ def beginning(entries: Sequence[Entry[Event]], deployment: Deployment | None) ->
 
 
 def story(entries: Iterable[Entry[Event]], deployment: Deployment | None = None) -> list[Entry[Event]]:
-    """Return the entries without what only surrounds the story: unused machines, hosts that shut down."""
+    """Return the entries without those beside the story: of unused machines, and of hosts that shut down at the end."""
     everything = list(entries)
     last_step = max(
         (place for place, entry in enumerate(everything) if isinstance(entry.event, events.Step)), default=0
@@ -115,7 +115,7 @@ def story(entries: Iterable[Entry[Event]], deployment: Deployment | None = None)
 
 
 def is_shutdown(entry: Entry[Event]) -> bool:
-    """Return whether an entry says that a host was stopped in good order, as all are when a run is over."""
+    """Return whether an entry says that a host was stopped gracefully, as all are at the end of a run."""
     return isinstance(entry.event, events.HostStateChanged) and entry.event.state == "stopped"
 
 
@@ -125,7 +125,7 @@ def render(drawn: ladder.Ladder, form: str) -> str:
 
 
 def show(drawn: ladder.Ladder, *, width: int | None = None, details: bool = False, indent: str = "") -> None:
-    """Print a ladder as text, in colours on a terminal."""
+    """Print a ladder as text, in colour on a terminal."""
     cells = (width or output.width()) - len(indent)
     ascii_only = output.is_ascii()
     if not output.is_terminal():

@@ -1,7 +1,7 @@
-"""The secrets that the servers of a live lab share: drawn once for an installation, unknown to other local programs.
+"""The secrets that the servers of a live lab share: generated once for an installation, unknown to other programs.
 
-The built-in values are public, and derived keys follow from them (`edgesim.edge.tunnel`): whoever knows them could take
-the place of an Expressway-C. What a deployment's author wrote stays as it is.
+The built-in values are public, and keys are derived from them (`edgesim.edge.tunnel`): a program that knows them could
+impersonate an Expressway-C. Secrets that a deployment's author wrote are kept.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LONGEST = 1 << 20
 
 
 def with_own_secrets(deployment: Deployment, directory: Path) -> Deployment:
-    """Return the deployment with this installation's secrets where its author wrote none. Raises `Problem`."""
+    """Return the deployment with this installation's secrets in place of those not written. Raises `Problem`."""
     path = directory / FILE
     try:
         known = _read(path)
@@ -43,7 +43,9 @@ def _read(path: Path) -> dict[str, str]:
         if not isinstance(found, dict) or not all(isinstance(each, str) and each for each in found.values()):
             raise ValueError
     except ValueError:
-        raise Problem(f"{path} does not hold an installation's secrets", "Remove it: new ones are drawn.") from None
+        raise Problem(
+            f"{path} does not hold an installation's secrets", "Remove it: new secrets are generated."
+        ) from None
     return found
 
 

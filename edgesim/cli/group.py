@@ -23,17 +23,17 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Scenarios": {
         "run": Entry(module="run", help="Run scenarios and report their verdicts."),
         "list": Entry(module="list_scenarios", help="List the scenarios and the built-in deployments."),
-        "journal": Entry(module="journal", help="Look at a saved journal: as a story, a ladder, or lines."),
-        "catalogue": Entry(module="catalogue", help="List the documented behaviours and what shows each of them."),
+        "journal": Entry(module="journal", help="Show a saved journal: as a story, a ladder, or lines."),
+        "catalogue": Entry(module="catalogue", help="List the documented behaviours and the scenarios that show them."),
     },
     "The live lab": {
         "up": Entry(module="up", help="Start a lab on real sockets of this machine."),
         "node": Entry(module="node", help="Run one host of a lab, alone in this process."),
         "sign-in": Entry(module="sign_in", help="Sign a simulated Jabber in to the running lab, stage by stage."),
-        "status": Entry(module="status", help="Say what runs, and what does not."),
+        "status": Entry(module="status", help="Show which hosts and links are up, and what is wrong."),
         "netstat": Entry(module="netstat", help="List the sockets of the running lab's hosts."),
         "zones": Entry(module="zones", help="Show the Expressway zones of the running lab."),
-        "control": Entry(module="controls", help="Crash, start and restart hosts, cut paths, put faults in force."),
+        "control": Entry(module="controls", help="Crash, start and restart hosts, cut paths, set faults."),
     },
     "Deployments": {
         "show": Entry(module="show", help="Show a deployment: hosts, users, DNS, or every setting."),
@@ -68,7 +68,7 @@ class Commands(click.Group):
 
             near = difflib.get_close_matches(name.replace("_", "-"), ENTRIES, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise click.UsageError(f"There is no command {name!r}.{hint} The commands are {', '.join(ENTRIES)}.", ctx)
+            raise click.UsageError(f"There is no command {name!r}.{hint} Commands: {', '.join(ENTRIES)}.", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,4 +1,4 @@
-"""What a user of a running lab needs next, for each platform: resolver, certificates, first commands."""
+"""The next steps for a user of a running lab, for each platform: resolver, certificates, first commands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Guide:
     ca_file: str
 
     def resolver(self) -> dict[str, list[str]]:
-        """Return, for each platform, the lines that point its resolver at the lab; this machine's platform first."""
+        """Return for each platform the lines that point its resolver at the lab; this machine's platform first."""
         found = {"Linux": self._linux(), "macOS": self._mac(), "Windows": self._windows()}
         own = PLATFORMS.get(sys.platform, "Linux")
         return {name: found[name] for name in sorted(found, key=lambda name: name != own)}
@@ -77,7 +77,7 @@ def provisioning_link(deployment: Deployment) -> str:
 
 
 def commands(deployment: Deployment, ca_file: str, directory: str = "") -> list[str]:
-    """Return first commands to try, as one would type them; ``directory`` is a state directory that must be named."""
+    """Return first commands to try, as typed in a shell. ``directory`` is the state directory if it must be given."""
     domain = deployment.domains.edge
     edge = deployment.expressway_e[0]
     ports = deployment.defaults.ports
@@ -102,5 +102,5 @@ def commands(deployment: Deployment, ca_file: str, directory: str = "") -> list[
 
 
 def quoted(text: str) -> str:
-    """Return a word as a shell takes it."""
+    """Return a word quoted for a shell."""
     return shlex.quote(text)

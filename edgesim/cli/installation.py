@@ -13,9 +13,9 @@ from edgesim.world import machine
 
 
 def authorities_for(deployment: Deployment, directory: Path, *, plain: bool = False) -> Authorities:
-    """Return the CAs that are kept in a state directory, made where they are not there yet.
+    """Return the CAs that are kept in a state directory; those that are missing are made.
 
-    ``plain`` leaves name constraints out. Raises `Problem`, and `OSError`.
+    ``plain`` leaves out name constraints. Raises `Problem` and `OSError`.
     """
     domains = [deployment.domains.edge, deployment.domains.inside, *_more_domains(deployment)]
     try:
@@ -31,9 +31,9 @@ def authorities_for(deployment: Deployment, directory: Path, *, plain: bool = Fa
 
 
 def _more_domains(deployment: Deployment) -> list[str]:
-    """Return the domains that names in certificates come from, beside the edge's and the inside's.
+    """Return the further domains of names in certificates, beside the edge's and the inside's.
 
-    Names that the author wrote into a certificate by hand are not among them: the private CAs may not certify them.
+    Names that the author wrote into a certificate do not count: the private CAs may not certify them.
     """
     found = [each.name for each in deployment.domains.enabled]
     found += [domain for cluster in deployment.im_presence for domain in cluster.presence_domains]
@@ -49,6 +49,6 @@ def _more_domains(deployment: Deployment) -> list[str]:
         for profile in cluster.security_profiles
         if profile.mode == "encrypted" and has_form_of_fqdn(profile.name)
     ]
-    # Only what no domain covers: another set of domains means another root, which people would have to trust again.
+    # Only those that no domain covers: another set of domains needs another root, and users would have to trust it.
     covering = [*found, deployment.domains.edge, deployment.domains.inside]
     return found + [name for name in derived if not any(name == each or name.endswith(f".{each}") for each in covering)]

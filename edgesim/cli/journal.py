@@ -1,4 +1,4 @@
-"""``edgesim journal``: a saved journal."""
+"""``edgesim journal``: shows a saved journal."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Examples:
   edgesim journal run.jsonl --kind sip --kind http --host expe
   edgesim journal run.jsonl --around 0.225           at 0.225 s of lab time; --details shows the entries' ids
   edgesim journal run.jsonl --around expe#1/42 --details
-  edgesim journal join journal-*.jsonl --out all.jsonl    one journal of those of several nodes"""
+  edgesim journal join journal-*.jsonl --out all.jsonl    join the journals of several nodes"""
 
 
 class JournalCommand(click.Command):
-    """Looks at a file, or joins several where the first word is ``join``."""
+    """Shows a file, or joins several if the first word is ``join``."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -33,25 +33,27 @@ class JournalCommand(click.Command):
         return super().make_context(info_name, args, parent, **extra)
 
 
-@click.command("journal", cls=JournalCommand, epilog=EPILOG, short_help="Look at a saved journal.")
+@click.command("journal", cls=JournalCommand, epilog=EPILOG, short_help="Show a saved journal.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
 @click.option("--ladder", type=click.Choice(["text", "svg", "mermaid"]), help="Draw it as a ladder.")
-@click.option("--user", "users", multiple=True, metavar="USER", help="Only what concerns this user.")
-@click.option("--key", "keys", multiple=True, metavar="KEY", help="Only what concerns a key, e.g. call-id:...")
+@click.option("--user", "users", multiple=True, metavar="USER", help="Only entries about this user.")
+@click.option(
+    "--key", "keys", multiple=True, metavar="KEY", help="Only entries with this correlation key, e.g. call-id:..."
+)
 @click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only this kind or protocol, e.g. sip, dns.query.")
 @click.option("--without", multiple=True, metavar="KIND", help="Leave this kind or protocol out.")
-@click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only with this host at either end.")
-@click.option("--around", metavar="ID|SECONDS", help="Only around an entry, e.g. expe#1/42, or a time of the lab's.")
-@click.option("--startup", is_flag=True, help="With --ladder: draw what comes before the story too.")
+@click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only entries with this host at either end.")
+@click.option("--around", metavar="ID|SECONDS", help="Only around an entry, e.g. expe#1/42, or a lab time in seconds.")
+@click.option("--startup", is_flag=True, help="With --ladder: also draw what comes before the story.")
 @click.option("--details", is_flag=True, help="Show ids, and payloads as they were decoded.")
-@click.option("--width", type=click.IntRange(40, 1000), help="Draw for so many columns. [default: the terminal's]")
+@click.option("--width", type=click.IntRange(40, 1000), help="The width in columns. [default: the terminal's]")
 @click.option(
     "--deployment",
     metavar="NAME",
-    help="Take the order of columns, and roles, from a deployment. [default: a built-in one that fits]",
+    help="The deployment that the order of columns, and roles, come from. [default: a built-in one that fits]",
 )
-@click.option("--secrets", is_flag=True, help="Show secrets, if the file holds them.")
-@click.option("--json", "as_json", is_flag=True, help="The chosen entries as lines of JSON.")
+@click.option("--secrets", is_flag=True, help="Show secrets, if the file has them.")
+@click.option("--json", "as_json", is_flag=True, help="Print the selected entries as lines of JSON.")
 def command(
     file: Path,
     ladder: str | None,
@@ -68,7 +70,7 @@ def command(
     secrets: bool,
     as_json: bool,
 ) -> None:
-    """Look at a journal that a run or a lab left: line by line, or as a ladder."""
+    """Show the journal of a run or a lab, line by line or as a ladder."""
     from edgesim.cli import drawing, output
     from edgesim.cli.lines import line
     from edgesim.cli.problems import Problem, deployments_told
@@ -108,7 +110,7 @@ def command(
     except LookupError as error:
         raise Problem(str(error)) from None
     if not chosen:
-        raise Problem(f"none of the {len(entries)} entries of {file} is chosen", _there_is(entries))
+        raise Problem(f"none of the {len(entries)} entries of {file} is selected", _there_is(entries))
     if as_json:
         for entry in chosen:
             click.echo(encode(entry, secrets=secrets), nl=False)
@@ -134,9 +136,9 @@ def _nearest(entries: list[Any], around: str) -> str:
     try:
         seconds = float(around.removesuffix("s"))
     except ValueError:
-        raise Problem(f"--around {around}: neither an id, such as expe#1/42, nor seconds, such as 0.225") from None
+        raise Problem(f"--around {around}: expected an id, such as expe#1/42, or seconds, such as 0.225") from None
     if not entries:
-        raise Problem("none of the entries is chosen")
+        raise Problem("none of the entries is selected")
     return str(min(entries, key=lambda entry: abs(entry.at - seconds)).id)
 
 

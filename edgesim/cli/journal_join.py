@@ -1,4 +1,4 @@
-"""``edgesim journal join``: one journal of those that the nodes of a lab wrote each for itself."""
+"""``edgesim journal join``: joins the journals that the nodes of a lab wrote."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 import click
 
 
-@click.command("join", short_help="Make one journal of those of several nodes.")
+@click.command("join", short_help="Join the journals of several nodes into one.")
 @click.argument(
     "files", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE...", nargs=-1, required=True
 )
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", required=True, help="Where it goes."
+    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", required=True, help="The file to write."
 )
 def command(files: tuple[Path, ...], out: Path) -> None:
-    """Make one journal of the journals of a lab's nodes (`edgesim node`), in the order in which things happened."""
+    """Join the journals of a lab's nodes (`edgesim node`) into one, in the order in which things happened."""
     from edgesim.cli.problems import Problem
     from edgesim.journal import spool
     from edgesim.journal.codec import JournalFormatError
@@ -33,12 +33,13 @@ def command(files: tuple[Path, ...], out: Path) -> None:
         raise Problem(f"{error.filename}: {error.strerror}") from None
     headers = [reader.header for reader in readers]
     if len({(each.seed, each.epoch_ns) for each in headers}) > 1:
-        raise Problem("these journals are of different labs: they have no time in common")
+        raise Problem("these journals come from different labs, which have no common time")
     entries.sort(key=lambda entry: (entry.at_ns, entry.node, entry.incarnation, entry.sequence))
     numbers: Counter[str] = Counter()
     for order, entry in enumerate(entries):
         sequence = entry.sequence
-        if not entry.incarnation:  # a stranger, or a journal itself: each of the files has its own numbers of it
+        # an address outside the lab, or the journal itself: each file has its own sequence numbers for it
+        if not entry.incarnation:
             numbers[entry.node] += 1
             sequence = numbers[entry.node]
         entries[order] = replace(entry, order=order, sequence=sequence)
@@ -48,4 +49,4 @@ def command(files: tuple[Path, ...], out: Path) -> None:
         spool.write(out, header, entries)
     except OSError as error:
         raise Problem(f"{out}: {error.strerror or error}") from None
-    click.echo(f"{len(entries)} entries of {len(files)} journals are in {out}")
+    click.echo(f"{len(entries)} entries of {len(files)} journals written to {out}")

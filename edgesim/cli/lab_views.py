@@ -1,4 +1,4 @@
-"""How a lab that just came up is shown: tables and next steps for people, one object for programs."""
+"""Prints a lab that has come up: tables and next steps, or one JSON object."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ def print_json(ready: Ready) -> None:
 
 
 def print_tables(ready: Ready) -> None:
-    """Print tables of hosts and users, and what one needs next."""
+    """Print tables of hosts and users, and the next steps."""
     deployment, running = ready.deployment, ready.running
-    output.say(f"The lab `{deployment.name}` is up, in {ready.seconds:.2f} s. Ctrl-C stops it.", bold=True)
+    output.say(f"The lab `{deployment.name}` is up after {ready.seconds:.2f} s. Ctrl-C stops it.", bold=True)
     if not ready.complete:
-        output.say("Not every link stands (`edgesim status`, `edgesim zones`):", fg="yellow")
+        output.say("Not every link is up (`edgesim status`, `edgesim zones`):", fg="yellow")
         for line in ready.down:
             output.say(f"  {line}", fg="yellow")
     output.say()
@@ -104,6 +104,6 @@ def _next_steps(ready: Ready) -> None:
         for line in lines:
             output.say(f"    {line}")
     output.say()
-    output.say("Give Jabber its domain:", bold=True)
+    output.say("Set Jabber's domain with this link:", bold=True)
     output.say(f"  {guide.provisioning_link(deployment)}")
     output.say()

@@ -1,4 +1,4 @@
-"""Entries of a journal as lines of text."""
+"""Formats entries of a journal as lines of text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgesim.journal.visible import visible
 
 
 def line(entry: Entry[Event], *, secrets: bool = False) -> str:
-    """Return an entry on one line: lab time, who with whom, protocol, summary; secrets masked unless ``secrets``."""
+    """Return an entry on one line: lab time, host and peer, protocol, summary; secrets masked unless ``secrets``."""
     entry = present(entry, secrets=secrets)
     arrow = {"in": "<-", "out": "->"}.get(entry.direction, "--")
     peer = f"{arrow} {visible(entry.peer)}" if entry.peer is not None else ""

@@ -1,4 +1,4 @@
-"""``edgesim list``: what there is to run."""
+"""``edgesim list``: lists scenarios and deployments."""
 
 from __future__ import annotations
 

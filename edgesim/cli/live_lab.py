@@ -1,4 +1,4 @@
-"""A lab on real sockets for as long as it is wanted: private CAs, a journal on disk, a control server."""
+"""Runs a lab on real sockets until it is stopped: private CAs, a journal on disk, a control server."""
 
 from __future__ import annotations
 
@@ -41,26 +41,26 @@ JOURNAL = "journal.jsonl"
 DEPLOYMENT = "deployment.yaml"
 CA_FILE = "ca.pem"
 SETTLE = 10.0
-"""Seconds that the links between the servers get to come up before the lab counts as ready without them."""
+"""Seconds to wait for the links between the servers before the lab counts as ready without them."""
 SLOW = 2.0
-"""Seconds after which whoever waits for the lab hears what it waits for."""
+"""Seconds after which the links that are still awaited are printed."""
 STOP = 1.5
-"""Seconds that hosts get to shut down; what is not done by then ends with the process."""
+"""Seconds that hosts have to shut down; after that they end with the process."""
 END = 1.9
-"""Seconds after Ctrl-C at which the process ends whatever it waits for: also a disk that does not answer."""
+"""Seconds after Ctrl-C at which the process ends in any case, even if a disk does not answer."""
 LAST = 0.3
-"""Seconds that the journal gets at least to write what waits, and standard error to take what is said."""
+"""The least seconds that the journal has to write what is pending, and standard error to accept warnings."""
 COMPLAINT = 1.0
 """Seconds between two errors that are printed."""
 FLUSH = 1.0
-"""Seconds that an entry may take to the journal's file."""
+"""Seconds until an entry is in the journal's file."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Ready:
-    """A lab that is up. ``complete`` says whether every link stands; ``down`` are lines about those that do not.
+    """A lab that is up. ``complete`` says whether every link is up; ``down`` are lines about those that are not.
 
-    ``directory`` is the state directory where other commands need it, else empty.
+    ``directory`` is the state directory if other commands need it, else empty.
     """
 
     deployment: Deployment
@@ -73,8 +73,8 @@ class Ready:
 
 
 PLAIN = (
-    "--plain-roots: these roots have no name constraints, so that whoever has their keys can certify any name. "
-    "Give them to the client under test alone, never to a system's or a browser's store"
+    "--plain-roots: these roots have no name constraints, so that anyone who has their keys can certify any name. "
+    "Trust them in the client under test only, never in a system's or a browser's store"
 )
 
 
@@ -104,7 +104,7 @@ class LiveLab:
         self._ended = False
 
     def run(self, ready: Callable[[Ready], None]) -> None:
-        """Start the lab, call ``ready`` once it is up, and return after it was stopped. Raises `Problem`."""
+        """Start the lab, call ``ready`` once it is up, and return after it is stopped. Raises `Problem`."""
         began = machine.stopwatch()
         with self._claim():
             self._run(ready, began)
@@ -135,7 +135,7 @@ class LiveLab:
             self._ended = True
 
     def _built(self, authorities: Authorities) -> tuple[RunningLab, Carrier]:
-        """Build the lab in its world, and what carries commands to it. Raises `Problem`, and `OSError`."""
+        """Build the lab in its world, and the carrier of its commands. Raises `Problem` and `OSError`."""
         deployment, bounds = self.deployment, bounds_of(self.deployment)
         keylog = str(self._keylog) if self._keylog else None
         validity = validity_from(machine.today(), deployment.defaults.tls.certificate_days)
@@ -160,10 +160,10 @@ class LiveLab:
         lab = RunningLab(world, deployment, journal=journal, certificates=certificates, keylog=keylog)
         return lab, Distributed(lab, world) if isinstance(world, ProcessWorld) else InProcess(lab)
 
-    # ---- what may block
+    # ---- calls that may block
 
     def _say(self, text: str) -> None:
-        """Warn on standard error, which may be a pipe without a reader; what is too much for it is not said."""
+        """Warn on standard error, which may be a pipe that is not read; warnings that do not fit are dropped."""
         self._voice.do(lambda: warn(text))
 
     def _end(self) -> None:
@@ -174,35 +174,35 @@ class LiveLab:
         self._stop.set()
 
     def _last_words(self) -> None:
-        warn("the lab was ended before it had written all and closed all")
+        warn("the lab was ended before everything was written and closed")
 
     def _left(self) -> float:
-        """Return the seconds that the journal gets to write what waits."""
+        """Return the seconds that the journal has to write what is pending."""
         if self._stopped_at is None:
             return PATIENCE
         return max(LAST, self._stopped_at + END - 2 * LAST - machine.stopwatch())
 
     def _claim(self) -> contextlib.ExitStack:
-        """Make the directory, and hold it against other labs until the stack is closed. Raises `Problem`."""
+        """Make the directory, and lock it against other labs until the stack is closed. Raises `Problem`."""
         held = contextlib.ExitStack()
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             held.enter_context(state.claimed(self.directory))
             if (others := files.who_else_writes(str(self.directory))) is not None:
-                warn(f"{self.directory} can be written by {others}, who could swap this lab's keys and secrets")
+                warn(f"{self.directory} can be written by {others}, who could replace this lab's keys and secrets")
         except OSError as error:
             raise unwritten(error, self.directory) from None
         except state.Claimed:
             other = state.read(self.directory)
             who = f"{other.deployment}, process {other.process}, " if other is not None else ""
             raise Problem(
-                f"a lab runs already: {who}in {self.directory}",
-                "Stop it (Ctrl-C where it runs), or start this one with a --dir and a --network of its own.",
+                f"a lab already runs: {who}in {self.directory}",
+                "Stop it (Ctrl-C where it runs), or start this one with another --dir and --network.",
             ) from None
         return held
 
     def _see_to_descriptors(self) -> None:
-        """Take as many descriptors as the system allows; say so where they are few, and refuse where too few."""
+        """Raise the limit of descriptors as far as allowed; warn if it is low. Raises `Problem` if it is too low."""
         machine.raise_descriptors()
         doors, processes = self.deployment.defaults.doors, self._processes
         connections = affordable(self.deployment, one_host=processes)
@@ -260,7 +260,7 @@ class LiveLab:
             await asyncio.wait_for(lab.stop(), STOP)
 
     def _written(self, lab: RunningLab, control: ControlServer) -> state.Running:
-        """Write what other commands, and people, need; return it."""
+        """Write the files that users and other commands need; return what is in them."""
         deployment = self.deployment
         ca_file = self.directory / CA_FILE
         files.replace(str(ca_file), lab.authorities.trust().plus(lab.authorities.enterprise).pem(), mode=0o644)
@@ -281,9 +281,9 @@ class LiveLab:
 
 
 async def flushing(journal: Journal, say: Callable[[str], None]) -> None:
-    """Bring the journal's file up to date every now and then, for whoever reads it meanwhile.
+    """Flush the journal's file periodically, for those who read it meanwhile.
 
-    That it cannot be written is said once, and once more when it can.
+    Warns once when it cannot be written, and once when it can be written again.
     """
     failing = False
     while True:
@@ -291,7 +291,7 @@ async def flushing(journal: Journal, say: Callable[[str], None]) -> None:
         journal.flush()
         problem = journal.problem
         if problem is not None and not failing:
-            say(f"{problem}; the lab goes on")
+            say(f"{problem}; the lab continues")
         elif problem is None and failing:
             say("the journal is written again; an entry says what is missing, if anything is")
         failing = problem is not None
@@ -311,7 +311,7 @@ def bounds_of(deployment: Deployment) -> Bounds:
 
 
 class Complaints:
-    """Prints unhandled errors, as they come, but one a second at most."""
+    """Prints unhandled errors as they occur, at most one a second."""
 
     def __init__(self, clock: Callable[[], float], say: Callable[[str], None]) -> None:
         self._clock = clock
@@ -331,18 +331,18 @@ class Complaints:
 
 _DESCRIPTORS = "Raise the limit with `ulimit -n`, for example `ulimit -n 65536`."
 _ADDRESSES = (
-    "A lab may have other addresses (--network 127.N) and another port of DNS (--dns-port). docs/live.md says more, "
-    "also about systems that have 127.0.0.1 only."
+    "Choose other addresses with --network 127.N, another DNS port with --dns-port. See docs/live.md, "
+    "also for systems that have 127.0.0.1 only."
 )
 
 
 async def _say_slow(carrier: Carrier) -> None:
-    """Say after a while what keeps the lab from being ready: on standard error, so that JSON stays alone."""
+    """Print after a while what the lab still waits for; on standard error, so that standard output is JSON alone."""
     await asyncio.sleep(SLOW)
     with contextlib.suppress(ControlError):  # a host that goes down meanwhile
         links = await standing.down(carrier)
         if not links:
             return
-        click.echo(f"Waiting for links that do not stand yet, at most {SETTLE:.0f} s:", err=True)
+        click.echo(f"Waiting at most {SETTLE:.0f} s for links that are not up yet:", err=True)
         for line in links:
             click.echo(f"  {line}", err=True)

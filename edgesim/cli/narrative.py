@@ -1,4 +1,4 @@
-"""The story of a run as it happens: steps, what a diagnostic client would print, and what goes wrong around them."""
+"""Prints the story of a run as it happens: steps, stages of clients, faults and failures."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _UNICODE = {BEGAN: "▸", ENDED: "✓", FAILED: "✗"}
 _ASCII = {BEGAN: ">", ENDED: "ok", FAILED: "x"}
 _COLOURS = {"ok": "green", "failed": "red", "inside": "cyan", "outside": "cyan"}
 WORTH_TELLING = ("crashed", "powered off", "frozen")
-"""States of a host that belong to the story; that hosts start and, at the end, stop goes without saying."""
+"""States of a host that belong to the story. Starts, and stops at the end, are left out."""
 
 
 class Story:
-    """Prints entries that tell the story: give it to a journal as a listener."""
+    """A listener of a journal that prints the entries of the story."""
 
     def __init__(self) -> None:
         self._signs = _ASCII if output.is_ascii() else _UNICODE
@@ -24,7 +24,7 @@ class Story:
         self._repeated: dict[str, int] = {}
 
     def __call__(self, entry: Entry[Event]) -> None:
-        """Print an entry, if it is of the story."""
+        """Print an entry if it belongs to the story."""
         event = entry.event
         if isinstance(event, events.Step):
             self._begun = True
@@ -41,7 +41,7 @@ class Story:
             self._line(entry, f"{entry.node} {event.state}", fg="yellow")
 
     def finish(self) -> None:
-        """Print what was held back: how often faults acted after their first time."""
+        """Print how often each fault acted after its first time."""
         for name, times in self._repeated.items():
             if times:
                 output.say(f"{'':16}fault {name}: {times} more {'time' if times == 1 else 'times'}", fg="magenta")

@@ -1,4 +1,4 @@
-"""``edgesim node``: one host of a lab, alone in this process."""
+"""``edgesim node``: runs one host of a lab, alone in this process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Examples, each in a shell, container or network namespace of its own:
   edgesim node expe --dir ./lab
 
 \b
-  edgesim node --prepare cluster --dir ./lab --network 127.7   only what all nodes share
+  edgesim node --prepare cluster --dir ./lab --network 127.7   make the shared files only
   edgesim journal join ./lab/journal-*.jsonl --out ./lab/journal.jsonl"""
 
 
@@ -28,20 +28,22 @@ Examples, each in a shell, container or network namespace of its own:
     type=click.Path(file_okay=False, path_type=Path),
     metavar="STATE",
     required=True,
-    help="The directory that all nodes of the lab share.",
+    help="The directory that the nodes of the lab share.",
 )
-@click.option("--prepare", metavar="DEPLOYMENT", help="Make what the nodes share, and run none.")
+@click.option("--prepare", metavar="DEPLOYMENT", help="Make the files that the nodes share; run no node.")
 @click.option(
     "--network",
     default="127.0",
     show_default=True,
     callback=parameters.network,
     metavar="127.N",
-    help="What the lab's addresses begin with.",
+    help="The first two octets of the lab's addresses.",
 )
-@click.option("--own-addresses", is_flag=True, help="Keep the deployment's addresses: each node's machine has its own.")
+@click.option(
+    "--own-addresses", is_flag=True, help="Keep the deployment's addresses: each node's machine has its own address."
+)
 @click.option("--dns-port", type=click.IntRange(1, 65535), help="The port of DNS. [default: 53 if allowed, else 10053]")
-@click.option("--seed", type=click.IntRange(0), help="What tags, nonces and the like derive from. [default: random]")
+@click.option("--seed", type=click.IntRange(0), help="Seed of tags, nonces and other random values. [default: random]")
 def command(
     name: str | None,
     deployment: str | None,
@@ -52,20 +54,20 @@ def command(
     dns_port: int | None,
     seed: int | None,
 ) -> None:
-    """Run the host NAME of a lab until Ctrl-C, with a journal for each life in the directory.
+    """Run the host NAME of a lab until Ctrl-C. The directory gets a journal for each life of the host.
 
-    Whoever starts first makes what all nodes share, from DEPLOYMENT (`small` unless told): addresses, secrets,
-    certificates and the lab's beginning, in a file that only this user can read. The others read it. A node's disk is
-    kept there too, so that a node which is killed and started again is the same host in its next life.
+    The first node to start makes what all nodes share, from DEPLOYMENT (default: `small`): addresses, secrets,
+    certificates and the lab's start time, in a file that only this user can read. The other nodes read it. Each
+    node's disk is kept in the directory too, so a node that is killed and started again is the same host.
     """
     from edgesim.cli.node_lab import NodeLab, shared
 
     if (name is None) is (prepare is None):
-        raise click.UsageError("either the NAME of a host, or --prepare DEPLOYMENT.")
+        raise click.UsageError("Give either the NAME of a host or --prepare DEPLOYMENT.")
     where = "" if own_addresses else network
     found = shared(directory, prepare or deployment, network=where, dns_port=dns_port, seed=seed)
     if name is None:
-        click.echo(f"{directory} holds what the nodes of {found.deployment.name} share")
+        click.echo(f"{directory} holds the shared files of {found.deployment.name}")
         return
     NodeLab(found, directory, name).run(lambda text: click.echo(text))
     click.echo("\nstopped")

@@ -1,4 +1,4 @@
-"""One host of a lab, alone in this process, and what it shares with the others: a private file in their directory."""
+"""Runs one host of a lab in this process; what it shares with the others is a private file in their directory."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from edgesim.world.processes.alone import AloneWorld, DiskError, DiskFile
 FILE = "nodes.json"
 LOCK = "nodes.lock"
 MOST = 1 << 26
-"""Octets of the file: certificates of some thousand hosts."""
+"""The file's largest size in octets: certificates of some thousand hosts."""
 WAITS = 60.0
-"""Seconds that a node waits for another that makes what they share."""
+"""Seconds that a node waits for another one that makes the shared file."""
 STOP, END = 1.5, 1.9
-"""Seconds that the host gets to stop, and after which the process ends whatever it waits for."""
+"""Seconds that the host has to stop; after that the process ends in any case."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +46,9 @@ class Found:
 
 
 def shared(directory: Path, wanted: str | None, *, network: str, dns_port: int | None, seed: int | None) -> Found:
-    """Return what the nodes of a directory share; make it, from the deployment ``wanted``, where it is not there.
+    """Return what the nodes of a directory share. If it is missing, it is made from the deployment ``wanted``.
 
-    ``network`` is what addresses begin with, empty to keep the deployment's own. Raises `Problem`.
+    ``network`` is the first two octets of addresses, or empty to keep the deployment's own. Raises `Problem`.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -89,12 +89,12 @@ def _read(directory: Path, text: bytes, wanted: str | None) -> Found:
     try:
         found = Shared.decode(text)
     except SharedError as error:
-        raise Problem(f"{directory / FILE}: {error}", "Remove it: a new one is made.") from None
+        raise Problem(f"{directory / FILE}: {error}", "Remove the file: a new one is made.") from None
     with deployments_told():
         deployment = load(found.deployment)
         if wanted is not None and load(wanted).name != deployment.name:
-            advice = "Leave the deployment out, or take another directory."
-            raise Problem(f"{directory} is of the deployment {deployment.name}", advice)
+            advice = "Leave out the deployment, or name another directory."
+            raise Problem(f"{directory} belongs to the deployment {deployment.name}", advice)
     certificates = found.certificates(authorities_for(deployment, directory))
     return Found(deployment=deployment, certificates=certificates, seed=found.seed, epoch_ns=found.epoch_ns)
 
@@ -113,12 +113,12 @@ class NodeLab:
         self._ended = False
 
     def run(self, say: Callable[[str], None]) -> None:
-        """Run the host until it is stopped; ``say`` gets what there is to know. Raises `Problem`."""
+        """Run the host until it is stopped; ``say`` gets messages for the user. Raises `Problem`."""
         try:
             with state.claimed(self._directory, f"node-{self._name}.lock"):
                 self._run(say)
         except state.Claimed:
-            raise Problem(f"{self._name} runs already, by {self._directory}") from None
+            raise Problem(f"{self._name} already runs in {self._directory}") from None
         except DiskError as error:
             raise Problem(f"{self._disk}: {error}", "Remove it: the host begins with an empty disk.") from None
         except OSError as error:
@@ -141,7 +141,7 @@ class NodeLab:
         host.disk, host.life.number = disk.disk, life - 1
         world.unhandled.listen(Complaints(machine.stopwatch, warn))
         try:
-            world.run(self._live(lab, f"{self._name} is up, in its life {life}. Ctrl-C stops it; journal: {path}", say))
+            world.run(self._live(lab, f"{self._name} is up (life {life}). Ctrl-C stops it; journal: {path}", say))
         finally:
             journal.close()
             disk.close()

@@ -1,4 +1,4 @@
-"""Printing: colours and drawn characters where the terminal has them, plain text everywhere else."""
+"""Printing: colours and line-drawing characters if the terminal has them, plain text otherwise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 PLAIN_WIDTH = 160
-"""Columns to draw for where standard output is no terminal."""
+"""The width in columns when standard output is not a terminal."""
 
 
 def is_terminal() -> bool:
@@ -22,7 +22,7 @@ def is_terminal() -> bool:
 
 
 def width() -> int:
-    """Return the width to draw for, in columns: that of ``COLUMNS`` where it is set."""
+    """Return the output's width in columns; ``COLUMNS`` overrides the terminal's."""
     asked = os.environ.get("COLUMNS", "")
     if asked.isdecimal() and int(asked) > 0:
         return int(asked)
@@ -30,12 +30,12 @@ def width() -> int:
 
 
 def is_plain() -> bool:
-    """Return whether colours are not wanted, terminal or not: https://no-color.org/."""
+    """Return whether the environment turns colours off: https://no-color.org/."""
     return bool(os.environ.get("NO_COLOR"))
 
 
 def is_ascii() -> bool:
-    """Return whether standard output takes nothing but ASCII."""
+    """Return whether standard output accepts ASCII only."""
     try:
         "│►●".encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except UnicodeError:
@@ -44,7 +44,7 @@ def is_ascii() -> bool:
 
 
 def say(text: str = "", **style: Any) -> None:
-    """Print a line; ``style`` as of `click.style` shows on a terminal only. What cannot be encoded is escaped."""
+    """Print a line, with ``style`` (as in `click.style`) on a terminal. Characters it cannot encode are escaped."""
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
     text = text.encode(encoding, "backslashreplace").decode(encoding)
     if style:
@@ -54,7 +54,7 @@ def say(text: str = "", **style: Any) -> None:
 
 
 def table(*columns: str) -> Table:
-    """Return an empty table in the house's style: columns by their headings, if it has any, and no lines."""
+    """Return an empty table without lines, with these column headings if any are given."""
     from rich.table import Table
 
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=bool(columns))
@@ -64,7 +64,7 @@ def table(*columns: str) -> Table:
 
 
 def show(made: Table, indent: int = 2) -> None:
-    """Print a table, wrapped on a terminal and in full where somebody reads it by program."""
+    """Print a table: wrapped on a terminal, in full elsewhere, where a program may read it."""
     from rich.console import Console
     from rich.padding import Padding
 

@@ -1,4 +1,4 @@
-"""Readers of command-line values: ranges of seeds, shards, addresses with a port. For ``callback=`` of an option."""
+"""Parsers of command-line values for ``callback=`` of an option: ranges of seeds, shards, addresses with a port."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def seed_range(_: click.Context, __: click.Parameter, value: str | None) -> rang
         return None
     found = re.fullmatch(r"(\d+)\.\.(\d+)", value)
     if found is None:
-        raise click.BadParameter(f"{value!r} is no range of seeds; write for example 1..100.")
+        raise click.BadParameter(f"{value!r} is not a range of seeds; write for example 1..100.")
     first, last = int(found[1]), int(found[2])
     if first > last:
         raise click.BadParameter(f"{value!r} is empty: {first} is above {last}.")
@@ -32,12 +32,12 @@ def shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int
         return None
     found = re.fullmatch(r"(\d+)/(\d+)", value)
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
-        raise click.BadParameter(f"{value!r} is no shard; write I/N with I from 1 to N, for example 2/4.")
+        raise click.BadParameter(f"{value!r} is not a shard; write I/N with I from 1 to N, for example 2/4.")
     return int(found[1]), int(found[2])
 
 
 def releases(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[dict[str, str]]:
-    """Read ``PRODUCT=RELEASE[,RELEASE...]``, several times; return every combination. Raises `click.BadParameter`."""
+    """Read one or more ``PRODUCT=RELEASE[,RELEASE...]``; return every combination. Raises `click.BadParameter`."""
     combinations: list[dict[str, str]] = [{}]
     for value in values:
         product, equals, listed = value.partition("=")
@@ -51,16 +51,16 @@ def releases(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
 
 
 def endpoint(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, int] | None:
-    """Read an IPv4 address, with a port or for that of DNS. Raises `click.BadParameter`."""
+    """Read an IPv4 address with a port, by default that of DNS. Raises `click.BadParameter`."""
     if value is None:
         return None
     host, _colon, port = value.partition(":")
     try:
         ipaddress.IPv4Address(host)
     except ValueError:
-        raise click.BadParameter(f"{host!r} is no IPv4 address; write for example 127.0.113.53:53.") from None
+        raise click.BadParameter(f"{host!r} is not an IPv4 address; write for example 127.0.113.53:53.") from None
     if port and not (port.isdecimal() and 0 < int(port) < 65536):
-        raise click.BadParameter(f"{port!r} is no port.")
+        raise click.BadParameter(f"{port!r} is not a port.")
     return host, int(port or DNS_PORT)
 
 
@@ -70,20 +70,19 @@ def network(_: click.Context, __: click.Parameter, value: str | None) -> str | N
         return None
     found = re.fullmatch(r"127\.(\d{1,3})", value)
     if found is None or int(found[1]) > 255:
-        raise click.BadParameter(f"{value!r} is no half of a loopback address; write 127.0 to 127.255.")
+        raise click.BadParameter(f"{value!r} is not the first half of a loopback address; write 127.0 to 127.255.")
     return value
 
 
 def user_at_domain(_: click.Context, __: click.Parameter, value: str) -> tuple[str, str]:
-    """Read ``USER@DOMAIN`` as deployments have users and domains; the last ``@`` counts, for a user id may be a mail
-    address. Raises `click.BadParameter`."""
+    """Read ``USER@DOMAIN``, split at the last ``@``: a user id may be a mail address. Raises `click.BadParameter`."""
     from pydantic import TypeAdapter, ValidationError
 
     from edgesim.deployment.base import DomainName, UserId
 
     user, at, domain = value.rpartition("@")
     if not (user and at and "." in domain):
-        raise click.BadParameter(f"{value!r} is no USER@DOMAIN; write for example alice@example.com.")
+        raise click.BadParameter(f"{value!r} is not USER@DOMAIN; write for example alice@example.com.")
     parts: tuple[tuple[str, TypeAdapter[str]], ...] = (
         (user, TypeAdapter(UserId)),
         (domain, TypeAdapter(DomainName)),

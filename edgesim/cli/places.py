@@ -1,4 +1,4 @@
-"""Where things are: scenarios, journals of runs, and the state of the live lab on this machine."""
+"""Paths on this machine: scenarios, journals of runs, the state of the live lab."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from edgesim.cli.problems import Problem
 
 RUNS = Path(".edgesim") / "runs"
-"""Where runs leave their journals, below the current directory."""
+"""Where runs write their journals, below the current directory."""
 
 
 def scenarios() -> list[Path]:
-    """Return the folders of scenarios: ``scenarios`` below the current directory, and those that come with edgesim.
+    """Return the folders of scenarios: ``scenarios`` in the current directory, and those that come with edgesim.
 
-    Raises `Problem` where there is neither.
+    Raises `Problem` if there is neither.
     """
     found = [Path("scenarios")] if Path("scenarios").is_dir() else []
     package = Path(__file__).resolve().parents[1]
@@ -25,13 +25,13 @@ def scenarios() -> list[Path]:
     if found:
         return found
     raise Problem(
-        "there are no scenarios: no folder `scenarios` here, and none came with this edgesim",
+        "no scenarios found: no folder `scenarios` here, and none installed with edgesim",
         "Name a file or a folder, or change to a directory that has `scenarios/`.",
     )
 
 
 def state_directory(chosen: Path | None) -> Path:
-    """Return the directory of the live lab's state: the chosen one, else the platform's place for a user's data."""
+    """Return the directory of the live lab's state: ``chosen``, or the platform's directory for a user's data."""
     if chosen is not None:
         return chosen
     home = Path.home()

@@ -1,4 +1,4 @@
-"""``edgesim ports``: the documented ports between zones, and which of them a deployment's firewalls block."""
+"""``edgesim ports``: lists the documented ports between zones, and those that a deployment's firewalls block."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Exit codes: 0 every required flow is open, 1 one is blocked, 2 the deployment co
 @click.option("--diagram", is_flag=True, help="Draw zones and firewalls, with what crosses each of them.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 def command(deployment: str | None, blocked: bool, diagram: bool, as_json: bool) -> None:
-    """List every documented flow between clients, Expressways and UC servers: from, to, ports, what for.
+    """List every documented flow between clients, Expressways and UC servers: source, target, ports, purpose.
 
-    DEPLOYMENT is a YAML file or the name of a built-in one. Its firewalls are asked by the code that checks packets in
-    a simulated or live lab, so order, ranges and hosts of their rules count as they do there.
+    DEPLOYMENT is a YAML file or the name of a built-in one. Its firewalls are evaluated by the code that checks packets
+    in a simulated or live lab, so the order, port ranges and hosts of rules count as they do there.
     """
     from edgesim.cli import ports_views
     from edgesim.cli.problems import deployments_told
@@ -35,9 +35,7 @@ def command(deployment: str | None, blocked: bool, diagram: bool, as_json: bool)
 
     if deployment is None:
         if blocked or diagram:
-            raise click.UsageError(
-                f"{'--blocked' if blocked else '--diagram'} needs a deployment, whose firewalls to ask."
-            )
+            raise click.UsageError(f"{'--blocked' if blocked else '--diagram'} needs a deployment.")
         if as_json:
             click.echo(_line(ports_views.documented_json()))
         else:

@@ -1,4 +1,4 @@
-"""The documented ports for people and for scripts: a table, a picture of zones, plain data."""
+"""Prints the documented ports: as a table, as a picture of zones, as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIZES = ("medium", "large")
 
 
 def _documented(kind: FlowKind) -> Iterator[tuple[str, str]]:
-    """Yield the ports of a line, and the size of E that they belong to where sizes differ."""
+    """Yield the ports of a line, with the size of the E that they belong to if sizes differ."""
     texts = [ports_text(kind.ports(Numbers.of(size=size))) for size in SIZES]
     if len(set(texts)) == 1:
         yield texts[0], ""
@@ -99,7 +99,7 @@ def _json_end(end: End) -> dict[str, str]:
 
 
 def _together(flows: Iterable[Flow]) -> list[list[Flow]]:
-    """Return flows in groups that differ in their source alone."""
+    """Return flows in groups that differ in their source only."""
     groups: dict[tuple[object, ...], list[Flow]] = {}
     for flow in flows:
         key = (flow.kind.name, flow.target, flow.ports, flow.source.zone, flow.blocked)
@@ -190,7 +190,7 @@ def draw(deployment: Deployment, shown: Sequence[Flow]) -> None:
 
 
 def _meets(judge: Judge, flow: Flow, wall: str) -> bool:
-    """Return whether a flow crosses a firewall, or ends there: one to a public address gets as far as its mapping."""
+    """Return whether a flow crosses a firewall or ends at it: one to a public address ends at its mapping."""
     if any(each.firewall == wall for each in flow.blocked):
         return True
     return any(each.name == wall for each, _ in judge.paths.way(flow.source.zone, flow.target.zone))

@@ -1,4 +1,4 @@
-"""What a user can get wrong, reported as what, where, and what to do: never a traceback."""
+"""Errors that a user can fix: reported with their place and a remedy, without a traceback."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import IO, Any
 import click
 
 COULD_NOT_RUN = 2
-"""Exit code where nothing was checked."""
+"""Exit code when nothing was checked."""
 
 
 class Problem(click.ClickException):
-    """Something that the user can fix. ``advice`` says how; it stands on a line of its own."""
+    """An error that the user can fix. ``advice`` says how, and is printed on a line of its own."""
 
     exit_code = COULD_NOT_RUN
 
@@ -31,13 +31,13 @@ class Problem(click.ClickException):
 
 
 def unwritten(error: OSError, directory: Path) -> Problem:
-    """Return how to say that a file of a lab's state directory cannot be read or written."""
+    """Return a problem that says that a file of a lab's state directory cannot be read or written."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return Problem(f"{error.filename or directory}: {error.strerror or error}", _FULL if full else _DIRECTORY)
 
 
-_DIRECTORY = "Name a directory that you may write with --dir."
-_FULL = "Free some space there, or name a directory on another disk with --dir."
+_DIRECTORY = "Name a directory that you can write to with --dir."
+_FULL = "Free some space, or name a directory on another disk with --dir."
 
 
 @contextlib.contextmanager
@@ -49,7 +49,7 @@ def deployments_told(what: str = "") -> Iterator[None]:
         yield
     except NoDeployment as error:
         raise Problem(
-            f"{what}{error}", "Name a YAML file, or a built-in deployment: `edgesim list` has them."
+            f"{what}{error}", "Name a YAML file, or a built-in deployment: `edgesim list` shows them."
         ) from None
     except DeploymentError as error:
         raise Problem(f"{what}{error}") from None

@@ -1,4 +1,4 @@
-"""How far a long run has come: on standard error, so that standard output stays what it is."""
+"""Shows the progress of a long run on standard error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from edgesim.world.machine import stopwatch
 
 TERMINAL_EVERY, PLAIN_EVERY = 0.1, 10.0
-"""Seconds between two reports: on a terminal one line is rewritten, elsewhere lines follow each other."""
+"""Seconds between two reports: on a terminal one line is rewritten, elsewhere each report is a line."""
 
 
 class Progress:
@@ -41,7 +41,7 @@ class Progress:
             click.echo(text, err=True)
 
     def clear(self) -> None:
-        """Take the rewritten line away."""
+        """Erase the rewritten line."""
         if self._dirty:
             click.echo(f"\r{'':<70}\r", nl=False, err=True)
             self._dirty = False

@@ -1,4 +1,4 @@
-"""Asking the running lab, for commands that do."""
+"""Sends commands to the running lab."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from edgesim.control.command import Command
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 DIRECTORY = "edgesim.directory"
-"""Where click keeps the state directory for the commands below a group."""
+"""The key of the state directory in click's context, for the commands of a group."""
 
 
 def in_directory(function: F) -> F:
-    """Add the option ``--dir``; what a group of commands was given counts where the command itself was given none."""
+    """Add the option ``--dir``; a command without it takes that of its group."""
 
     def given(context: click.Context, _: click.Parameter, value: Path | None) -> Path | None:
         if value is not None:
@@ -42,18 +42,18 @@ def in_directory(function: F) -> F:
 
 
 def carrier(directory: Path | None) -> HttpCarrier:
-    """Return the carrier to the running lab. Raises `Problem` where none runs."""
+    """Return the carrier to the running lab. Raises `Problem` if none runs."""
     running = state.found(places.state_directory(directory))
     return HttpCarrier(running.control, running.token)
 
 
 def ask(directory: Path | None, command: Command[R]) -> R:
-    """Ask the running lab. Raises `Problem`, also for values that no command has: the lab is not asked then."""
+    """Send a command to the running lab and return the reply. Raises `Problem`, also for invalid values."""
     try:
         command_from_json(command_to_json(command))
     except ControlError as error:
         raise Problem(str(error)) from None
-    except ValueError as error:  # octets that are no text
+    except ValueError as error:  # octets that are not text
         raise Problem(f"{command.name}: {str(error).splitlines()[0]}") from None
     try:
         return asyncio.run(carrier(directory).ask(command))

@@ -1,4 +1,4 @@
-"""Runs what was chosen: one run with its story, or many with a line each."""
+"""Runs the selected scenarios: one run with its story, or many with a line each."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from edgesim.world import files
 from edgesim.world.machine import stopwatch
 
 LINES = 50
-"""With more runs than this, those that passed get no line of their own."""
+"""With more runs than this, only those that did not pass get a line."""
 TOLD = 3
 """How many failures of a sweep are printed in full."""
 
@@ -70,8 +70,10 @@ class Runner:
         shard: tuple[int, int] | None,
         releases: Sequence[dict[str, str]] = ({},),
     ) -> None:
-        """Find the scenarios, each at each combination of ``releases``, and take one part of the runs where they are
-        divided. Raises `Problem`."""
+        """Select the scenarios, each at each combination of ``releases``, and of their runs those of ``shard``.
+
+        Raises `Problem`.
+        """
         self._scenarios = [each.at(some) if some else each for each in chosen(wanted, own=True) for some in releases]
         self._names = file_names(self._scenarios)
         self._seeds, self._shard = seeds, shard or (1, 1)
@@ -82,7 +84,7 @@ class Runner:
         settings = self.settings
         if settings.ladder == "text" and len(self._pairs) > 1:
             raise Problem(
-                f"--ladder text is for one run, and these are {len(self._pairs)}",
+                f"--ladder text is for one run, but {len(self._pairs)} are selected",
                 "Choose one scenario and one seed, or --ladder svg or mermaid: a file for each.",
             )
         for path in (settings.journal, settings.junit):
@@ -103,7 +105,7 @@ class Runner:
         return exit_code(self._verdicts) or (1 if self._different else 0)
 
     def _file(self, scenario: Scenario) -> str:
-        """Return the scenario's part of a file's name."""
+        """Return the part of a file's name that stands for the scenario."""
         return "-".join([self._names[scenario.id], *(release for _, release in scenario.releases)])
 
     # ---- one run
@@ -177,7 +179,7 @@ class Runner:
     # ---- twice
 
     def _compared(self, scenario: Scenario, seed: int, path: Path | None) -> tuple[str, list[str]]:
-        """Run again elsewhere and compare, if asked to; return ``yes``, ``no`` or nothing, and lines to print."""
+        """Run again in another process and compare, if asked to; return ``yes``, ``no`` or None, and lines to print."""
         if not self.settings.check_determinism:
             return "", []
         with tempfile.TemporaryDirectory(prefix="edgesim-") as folder:
@@ -276,7 +278,7 @@ class Runner:
             yield verdict, done.journal
 
     def _told(self, verdict: Verdict, journal: Journal | None) -> None:
-        """Tell a failure in full; what ran without a journal runs once more, which gives the same."""
+        """Print a failure in full; a run without a journal is repeated, with the same result."""
         scenario = next(
             each
             for each in self._scenarios
@@ -296,7 +298,7 @@ class Runner:
 
 
 def _writable(path: Path | None, *, private: bool = False) -> None:
-    """Make the folder of a file, and see that the file can be written, and read by others or not. Raises `Problem`."""
+    """Make the folder of a file and the file itself; a ``private`` one only its owner can read. Raises `Problem`."""
     if path is None:
         return
     try:
@@ -314,7 +316,7 @@ def _text(path: Path | None) -> str | None:
 
 
 def _kept(name: str) -> Path | None:
-    """Return where a run's journal is kept by default; None where this directory cannot be written."""
+    """Return the default path of a run's journal, or None if this directory cannot be written."""
     try:
         places.RUNS.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -323,7 +325,7 @@ def _kept(name: str) -> Path | None:
 
 
 def _deployment(scenario: Scenario) -> Deployment | None:
-    """Return the deployment, for names and roles; None where it is wrong, which the verdict says."""
+    """Return the deployment, for names and roles, or None if it is not valid, which the verdict reports."""
     try:
         return scenario.load()
     except DeploymentError:

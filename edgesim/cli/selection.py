@@ -1,4 +1,4 @@
-"""Finding the scenarios that a command line means, and explaining why there are none."""
+"""Finds the scenarios that a command line names, or explains why there are none."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from edgesim.scenario.declare import DeclarationError
 from edgesim.scenario.discover import AmbiguousError, NotFoundError, find
 
 FEW = 12
-"""So many names are listed in an error."""
+"""How many names an error lists."""
 PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
 def chosen(wanted: Sequence[str], *, own: bool = False) -> list[Scenario]:
-    """Return the scenarios meant, or all: the user's own and those that come with edgesim.
+    """Return the scenarios named, or all: the user's own and those that come with edgesim.
 
-    With ``own`` all means the user's own where there are any. Raises `Problem` where something matches none or is
-    ambiguous, or a file is broken.
+    With ``own``, all means the user's own if there are any. Raises `Problem` for a name that matches no scenario or is
+    ambiguous, and for a file that cannot be loaded.
     """
     paths_only = bool(wanted) and all(Path(item.partition("::")[0]).exists() for item in wanted)
     home = [Path()] if paths_only else places.scenarios()
@@ -35,14 +35,14 @@ def chosen(wanted: Sequence[str], *, own: bool = False) -> list[Scenario]:
     except NotFoundError as error:
         text = str(error).partition(";")[0]
         if paths_only:
-            raise Problem(text, "A scenario is an async function below @scenario, in a Python file.") from None
+            raise Problem(text, "A scenario is an async function decorated with @scenario, in a Python file.") from None
         names = [each.name for each in _all(home)]
         folders = {name for each in _all(home) for name in each.path.parts[-3:-1]}
         near = [name for item in wanted for name in difflib.get_close_matches(item, [*names, *folders], n=3)]
         advice = f"Did you mean {' or '.join(dict.fromkeys(near))}? " if near else ""
         nearest = [each.name for each in _all(home[:1])]
-        listing = f"There are: {', '.join(nearest)}. " if 0 < len(nearest) <= FEW else ""
-        listing += f"`edgesim list` has all {len(names)} of them." if len(names) > FEW else ""
+        listing = f"Scenarios: {', '.join(nearest)}. " if 0 < len(nearest) <= FEW else ""
+        listing += f"`edgesim list` shows all {len(names)}." if len(names) > FEW else ""
         raise Problem(text, advice + listing if names else "") from None
     except Exception as error:
         raise Problem(f"a scenario's file cannot be loaded: {_explained(error)}") from None

@@ -1,4 +1,4 @@
-"""What the ports of a lab are, in words, and which of them its hosts really listen on."""
+"""Names of the ports of a lab, and the ports on which its hosts listen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgesim.world.netstat import SocketRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listening:
-    """A port of a host on which it can be reached; ``protocol`` is ``tcp``, ``udp`` or ``tcp+udp``."""
+    """A port on which a host listens; ``protocol`` is ``tcp``, ``udp`` or ``tcp+udp``."""
 
     host: str
     address: str
@@ -21,7 +21,7 @@ class Listening:
 
 
 def names(deployment: Deployment) -> dict[tuple[str, int], str]:
-    """Return what runs on a port, by the kind of host."""
+    """Return the names of services by kind of host and port."""
     ports = deployment.defaults.ports
     edge = {
         ports.edge_https: "HTTPS for clients",
@@ -51,7 +51,7 @@ def names(deployment: Deployment) -> dict[tuple[str, int], str]:
 
 
 def listening(deployment: Deployment, sockets: Iterable[SocketRow]) -> list[Listening]:
-    """Return the ports on which hosts listen, in the order of hosts; UDP sockets of no known service are left out."""
+    """Return the ports on which hosts listen, in the order of hosts, without UDP sockets of unknown services."""
     known = names(deployment)
     kinds = {spec.name: spec.kind for spec in deployment.host_specs()}
     protocols: dict[tuple[str, str, int], list[str]] = {}

@@ -1,4 +1,4 @@
-"""``edgesim sign-in``: a simulated Jabber against the running lab, as a diagnostic client shows it."""
+"""``edgesim sign-in``: signs a simulated Jabber in to the running lab, and shows each stage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgesim.cli import parameters
 from edgesim.cli.remote import in_directory
 
 EPILOG = """\b
-Exit codes: 0 signed in with every service the user has, 1 not, 2 could not try.
+Exit codes: 0 signed in with every service that the user has, 1 not signed in, 2 could not try.
 
 \b
 Examples:
@@ -41,12 +41,17 @@ Examples:
     type=click.Choice(["windows", "mac", "ios", "android"]),
     default="windows",
     show_default=True,
-    help="Which Jabber.",
+    help="The platform of the Jabber.",
 )
 @click.option("--inside", is_flag=True, help="From a machine on the company's network instead of the internet.")
-@click.option("--accept-untrusted", is_flag=True, help="Answer yes where Jabber asks about a certificate.")
+@click.option("--accept-untrusted", is_flag=True, help="Accept certificates that Jabber would ask the user about.")
 @click.option("--stay", is_flag=True, help="Stay signed in until Ctrl-C.")
-@click.option("--journal", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Keep what it saw.")
+@click.option(
+    "--journal",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the client's journal to this file.",
+)
 @in_directory
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON at the end, and nothing else.")
 def command(
@@ -62,10 +67,10 @@ def command(
     directory: Path | None,
     as_json: bool,
 ) -> None:
-    """Sign in as USER@DOMAIN and say how each stage went: discovery, edge, files, phone, chat.
+    """Sign in as USER@DOMAIN and report each stage: discovery, edge, files, phone, chat.
 
-    It is a client of its own, in a process of its own. It finds the running lab's name server and CAs by the lab's
-    state directory; --resolver and --ca name others. It signs out at the end.
+    The client runs in this process, not in the lab. It finds the running lab's name server and CAs in the lab's state
+    directory; --resolver and --ca name others. It signs out at the end.
     """
     user, domain = who
     from edgesim.cli.diagnosis import Diagnosis
@@ -79,7 +84,7 @@ def command(
         directory=directory,
         journal=journal,
     )
-    diagnosis.platform = platform  # type: ignore[assignment]  # click has seen to it
+    diagnosis.platform = platform  # type: ignore[assignment]  # click has checked it
     diagnosis.accept_untrusted = accept_untrusted
     diagnosis.stay = stay
     diagnosis.as_json = as_json
@@ -93,15 +98,13 @@ def _password(who: str, *, from_stdin: bool) -> str:
     if from_stdin:
         return _judged(sys.stdin.readline().rstrip("\r\n"))
     if not sys.stdin.isatty():
-        raise Problem(
-            "there is no terminal to ask for the password", "Give it on standard input, with --password-stdin."
-        )
+        raise Problem("no terminal to ask for the password", "Pass it on standard input with --password-stdin.")
     answer: str = click.prompt(f"Password of {who}", hide_input=True, err=True)
     return _judged(answer)
 
 
 def _judged(password: str) -> str:
-    """Return a password that a user of a deployment can have. Raises `Problem`, which does not show it."""
+    """Return a password that is valid in a deployment. Raises `Problem`, whose message does not contain it."""
     from pydantic import TypeAdapter, ValidationError
 
     from edgesim.cli.problems import Problem
@@ -110,4 +113,4 @@ def _judged(password: str) -> str:
     try:
         return TypeAdapter[str](SecretText).validate_python(password)
     except ValidationError as error:
-        raise Problem(f"no such password can be: {error.errors()[0]['msg'].lower()}") from None
+        raise Problem(f"the password is not valid: {error.errors()[0]['msg'].lower()}") from None

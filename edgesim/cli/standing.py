@@ -1,4 +1,4 @@
-"""What of a lab's links does not stand, in words."""
+"""Describes the links of a lab that are down."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from edgesim.control import Carrier, Links
 
 
 async def down(carrier: Carrier) -> tuple[str, ...]:
-    """Return a line for each link that Expressways keep up and that does not stand. Raises `ControlError`."""
+    """Return a line for each link between the servers that is down. Raises `ControlError`."""
     return tuple(
         f"{link.host}: {link.what} to {link.peer}: {link.state}{f' ({link.reason})' if link.reason else ''}"
         for link in (await carrier.ask(Links())).links

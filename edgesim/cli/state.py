@@ -1,6 +1,6 @@
-"""What a running lab leaves for other commands: where its control server listens, its token, its files.
+"""The state file of a running lab, for other commands: the address of its control server, its token, its files.
 
-The file is readable by its owner alone and goes when the lab ends.
+Only its owner can read it. It is removed when the lab ends.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ except ImportError:  # Windows
 
 FILE = "running.json"
 LOCK = "lab.lock"
-"""The file whose lock a running lab holds."""
+"""The file that a running lab keeps locked."""
 BETWEEN = 0.01
-"""Seconds after which a lab tries again to lock it where another command only looks."""
+"""Seconds after which a lab tries again to lock it: another command may hold the lock for an instant."""
 ADVICE = "Start one with `edgesim up`, or name its state directory with --dir."
 
 
@@ -54,13 +54,13 @@ def write(directory: Path, running: Running) -> Path:
 
 
 def remove(directory: Path) -> None:
-    """Remove the file, if it is there."""
+    """Remove the file if it exists."""
     with contextlib.suppress(FileNotFoundError):
         (directory / FILE).unlink()
 
 
 def read(directory: Path) -> Running | None:
-    """Return what the file says, or None where there is none, or one of another version."""
+    """Return the file's content, or None if there is no file, or one of another version."""
     try:
         values: dict[str, Any] = json.loads((directory / FILE).read_text(encoding="utf-8"))
         return Running(**{field.name: values[field.name] for field in fields(Running)})
@@ -71,14 +71,14 @@ def read(directory: Path) -> Running | None:
 def lives(directory: Path, running: Running) -> bool:
     """Return whether the lab of a state directory still runs.
 
-    It holds a lock on a file there for as long as it lives, so that a process which happens to have its old number is
-    not taken for it. Where there are no such locks (Windows), it is taken to run.
+    It holds a lock on a file there while it runs, so another process that has got its old process number is not
+    mistaken for it. On systems without such locks (Windows), it is assumed to run.
     """
     if fcntl is None:
         return True
     try:
         return _is_held(directory)
-    except OSError:  # the lock cannot be asked: go by the process
+    except OSError:  # the lock cannot be queried: use the process number
         try:
             os.kill(running.process, 0)
         except ProcessLookupError:
@@ -94,9 +94,7 @@ class Claimed(Exception):
 
 @contextlib.contextmanager
 def waited_for(directory: Path, name: str, seconds: float) -> Iterator[None]:
-    """Hold the lock of a file of a state directory, once others let go of it. Raises `Claimed` after so many seconds,
-    and `OSError`.
-    """
+    """Wait for the lock of a file in a state directory, and hold it. Raises `Claimed` on timeout, and `OSError`."""
     until = machine.stopwatch() + seconds
     with contextlib.ExitStack() as held:
         while True:
@@ -112,14 +110,14 @@ def waited_for(directory: Path, name: str, seconds: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def claimed(directory: Path, name: str = LOCK) -> Iterator[None]:
-    """Hold the lock of a state directory. Raises `Claimed` where another lab does, and `OSError`."""
+    """Hold the lock of a state directory. Raises `Claimed` if another lab holds it, and `OSError`."""
     path = str(directory / name)
     descriptor = files.open_private(path)
     try:
         while not _locks(descriptor, exclusive=True):
             if not _locks(descriptor, exclusive=False):
                 raise Claimed(path)
-            _unlock(descriptor)  # another command only looks, and is gone in a moment
+            _unlock(descriptor)  # another command that queries the lock releases it in an instant
             machine.pause(BETWEEN)
         yield
     finally:
@@ -127,7 +125,7 @@ def claimed(directory: Path, name: str = LOCK) -> Iterator[None]:
 
 
 def _is_held(directory: Path) -> bool:
-    """Return whether a lab holds the lock: by a lock that those who look share. Raises `OSError`."""
+    """Return whether a lab holds the lock, by trying a shared lock. Raises `OSError`."""
     descriptor = files.open_private(str(directory / LOCK))
     try:
         return not _locks(descriptor, exclusive=False)
@@ -136,7 +134,7 @@ def _is_held(directory: Path) -> bool:
 
 
 def _locks(descriptor: int, *, exclusive: bool) -> bool:
-    """Lock a file if no other lock forbids it, and say whether. Raises `OSError`."""
+    """Lock a file if no other lock forbids it; return whether it is locked now. Raises `OSError`."""
     if fcntl is None:
         return True
     try:
@@ -152,10 +150,10 @@ def _unlock(descriptor: int) -> None:
 
 
 def found(directory: Path) -> Running:
-    """Return the lab that runs. Raises `Problem` where none does."""
+    """Return the lab that runs. Raises `Problem` if none does."""
     running = read(directory)
     if running is None:
-        raise Problem(f"no lab runs (nothing says so in {directory})", ADVICE)
+        raise Problem(f"no lab runs (no state file in {directory})", ADVICE)
     if not lives(directory, running):
         raise Problem(f"no lab runs: the last one, process {running.process}, has ended", ADVICE)
     return running

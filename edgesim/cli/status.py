@@ -1,4 +1,4 @@
-"""``edgesim status``: the running lab at a glance."""
+"""``edgesim status``: shows the state of the running lab."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from edgesim.control import LabStatus
 
 
-@click.command("status", short_help="Say what runs, and what does not.")
+@click.command("status", short_help="Show which hosts and links are up, and what is wrong.")
 @in_directory
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 def command(directory: Path | None, as_json: bool) -> None:
-    """Show the hosts of the running lab with their states, and what is wrong with it.
+    """Show the hosts of the running lab with their states, and what is wrong.
 
-    Exit code 1 if something does not run, 2 if there is no lab.
+    Exit codes: 0 all is up, 1 something is down, 2 there is no lab.
     """
     from edgesim.cli import output
     from edgesim.cli.remote import ask
@@ -58,7 +58,7 @@ def command(directory: Path | None, as_json: bool) -> None:
 
 
 def _doors(status: LabStatus) -> str:
-    """Say in a line how many connections there are, and what was kept out."""
+    """Return a line with the numbers of connections, of refusals and of blocked addresses."""
     told = [f"{status.connections} connections of clients", f"{status.refused} refused so far"]
     if status.blocked:
         blocked = "1 address is" if status.blocked == 1 else f"{status.blocked} addresses are"

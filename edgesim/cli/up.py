@@ -1,4 +1,4 @@
-"""``edgesim up``: a lab on real sockets."""
+"""``edgesim up``: starts a lab on real sockets."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from edgesim.cli import parameters
 from edgesim.cli.remote import in_directory
 
 EPILOG = """\b
-Ports are the documented ones. Only DNS needs the right to bind a port below 1024: without
-it the lab uses another, which the table shows. To have 53 on Linux, either run as root or
+Ports are the documented ones. DNS alone needs the right to bind a port below 1024: without
+it the lab uses another port, which the table shows. To use 53 on Linux, either run as root or
   sudo sysctl net.ipv4.ip_unprivileged_port_start=53
 
 \b
 Examples:
   edgesim up                              the built-in deployment `small`
-  edgesim up lab.yaml --dir ./state       a deployment of your own, its state here
+  edgesim up lab.yaml --dir ./state       your own deployment, with its state in ./state
   edgesim up cluster --network 127.7      beside another lab
   edgesim up --json                       for programs: one line of JSON when ready
 
@@ -35,24 +35,28 @@ In another terminal: edgesim sign-in, status, netstat, zones, control."""
     show_default=True,
     callback=parameters.network,
     metavar="127.N",
-    help="What the lab's addresses begin with.",
+    help="The first two octets of the lab's addresses.",
 )
 @click.option("--dns-port", type=click.IntRange(1, 65535), help="The port of DNS. [default: 53 if allowed, else 10053]")
-@click.option("--addresses", is_flag=True, help="Only print the addresses that the lab would use, a line each.")
+@click.option("--addresses", is_flag=True, help="Print the addresses that the lab would use, one a line, and exit.")
 @click.option("--keylog", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write TLS secrets.")
 @click.option(
-    "--journal-size", type=click.IntRange(0), metavar="MIB", help="Keep so much journal. [default: 256; 0: all]"
+    "--journal-size", type=click.IntRange(0), metavar="MIB", help="Megabytes of journal to keep. [default: 256; 0: all]"
 )
 @click.option(
-    "--journal-days", type=click.FloatRange(0), metavar="DAYS", help="Keep it so long. [default: 7; 0: always]"
+    "--journal-days", type=click.FloatRange(0), metavar="DAYS", help="Days of journal to keep. [default: 7; 0: all]"
 )
 @click.option(
     "--plain-roots",
     is_flag=True,
-    help="Roots without name constraints, for clients that refuse them (mbedTLS). Never trust these system-wide.",
+    help="Make roots without name constraints, for clients that refuse those (mbedTLS). Never trust these system-wide.",
 )
-@click.option("--processes", is_flag=True, help="A process for each host: crash is kill -9, and a host can be frozen.")
-@click.option("--seed", type=click.IntRange(0), help="What tags, nonces and the like derive from. [default: random]")
+@click.option(
+    "--processes",
+    is_flag=True,
+    help="Run each host in a process of its own: crash is kill -9, and a host can be frozen.",
+)
+@click.option("--seed", type=click.IntRange(0), help="Seed of tags, nonces and other random values. [default: random]")
 def command(
     deployment: str,
     as_json: bool,
@@ -67,11 +71,11 @@ def command(
     processes: bool,
     seed: int | None,
 ) -> None:
-    """Start a lab on loopback addresses of this machine, and keep it until Ctrl-C.
+    """Start a lab on loopback addresses of this machine, and run it until Ctrl-C.
 
-    DEPLOYMENT is a YAML file or the name of a built-in deployment (`edgesim list`). Each host has an address of its own
-    below 127.0.0.0/8, so clients connect to the documented ports. Certificates come from private roots that are made
-    once for this installation, and are good for the lab's domains only.
+    DEPLOYMENT is a YAML file or the name of a built-in deployment (`edgesim list`). Each host has its own address in
+    127.0.0.0/8, so clients connect to the documented ports. Certificates come from private roots that are made once
+    for this installation, and are valid for the lab's domains only.
     """
     from edgesim.cli import lab_views, places
     from edgesim.cli.live_lab import LiveLab

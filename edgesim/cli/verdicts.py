@@ -1,4 +1,4 @@
-"""Verdicts in print: the line for each, the report of a failure, the JUnit file."""
+"""Prints verdicts: a line for each, the report of a failure, the JUnit file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgesim.scenario import Outcome, Verdict
 
 COLOURS = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.COULD_NOT_RUN: "red", Outcome.UNSUPPORTED: "yellow"}
 BEFORE, AFTER = 20, 6
-"""How many rows of the ladder a failure shows around the place where it failed."""
+"""How many rows of the ladder the report of a failure shows."""
 FORMS: dict[Outcome, junit.Outcome] = {
     Outcome.PASSED: "passed",
     Outcome.FAILED: "failed",
@@ -45,7 +45,7 @@ def json_line(verdict: Verdict, **more: str | int) -> None:
 
 
 def failure(verdict: Verdict, journal: Journal | Sequence[Entry[Event]] | None, deployment: Deployment | None) -> None:
-    """Print what was expected, what came instead, the ladder around it, and the line that replays it."""
+    """Print what was expected, what came instead, the ladder around it, and the command that replays it."""
     output.say()
     if verdict.expected:
         output.say(f"  {'expected':<9} {verdict.expected}", bold=True)
@@ -76,7 +76,7 @@ def around(verdict: Verdict, journal: Journal | Sequence[Entry[Event]], deployme
 
 
 def write_junit(path: Path, verdicts: Iterable[Verdict]) -> None:
-    """Write the JUnit file, grouped by the scenarios' folders. Its times are what the runs took on this machine."""
+    """Write the JUnit file, grouped by the scenarios' folders. Times are those of this machine."""
     courses = Courses()
     records = [
         junit.Verdict(
@@ -112,7 +112,7 @@ def write_junit(path: Path, verdicts: Iterable[Verdict]) -> None:
 
 
 def summary(verdicts: Sequence[Verdict], seconds: float) -> None:
-    """Print how many runs there were of each outcome."""
+    """Print the number of runs of each outcome."""
     counts = [(outcome, sum(each.outcome is outcome for each in verdicts)) for outcome in Outcome]
     parts = [click.style(f"{count} {outcome.word}", fg=COLOURS[outcome]) for outcome, count in counts if count]
     noun = "run" if len(verdicts) == 1 else "runs"

@@ -1,7 +1,7 @@
-"""Whether scenarios can fail, and whether the catalogue counts what it may.
+"""Checks that scenarios can fail, and that the catalogue counts only those that hold.
 
-A scenario passes as it is, and turns red under each of its mutations. A row that counts as shown on scenarios that do
-not hold is a false count.
+A scenario must pass as it is, and fail under each of its mutations. A catalogue row that counts as shown by scenarios
+that do not hold is a false count.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ SEED = 1
 
 
 def verify(scenarios: Sequence[Scenario], *, as_json: bool, counted: Sequence[Shown] = ()) -> int:
-    """Run every scenario and its mutations, print, and return the exit code: 0 if all is as it must be, else 1.
+    """Run every scenario and its mutations, print the results, and return the exit code: 0 if all are right, else 1.
 
-    ``counted`` are entries of the catalogue that these scenarios show: counted on those that hold alone, each must
-    stand as it does.
+    ``counted`` are the catalogue entries that these scenarios show. Each must keep its standing when only the scenarios
+    that hold are counted.
     """
     if not scenarios:
         raise Problem("no scenario shows these rows")
@@ -52,18 +52,18 @@ def verify(scenarios: Sequence[Scenario], *, as_json: bool, counted: Sequence[Sh
         _say_row(as_json, row, problem)
     if not as_json:
         output.say()
-        text = f"{len(scenarios)} scenarios, {runs} runs, {wrong} not as they must be"
+        text = f"{len(scenarios)} scenarios, {runs} runs, {wrong} wrong"
         output.say(text, bold=True, fg="red" if wrong else "green")
     return 1 if wrong else 0
 
 
 def false_counts(counted: Sequence[Shown], held: Sequence[Scenario]) -> Iterator[tuple[str, str]]:
-    """Yield each row that stands better in the catalogue than on the scenarios that hold, and why."""
+    """Yield each row whose standing in the catalogue is better than the scenarios that hold support, and why."""
     catalogue = Catalogue.collect(held, RULES)
     for entry in counted:
         proved = catalogue.entry(entry.row.id)
         if entry.standing is Standing.SHOWN and proved.standing is not Standing.SHOWN:
-            yield entry.row.id, f"counted as shown, and is {proved.standing.value}: lacks {'; '.join(proved.lacks)}"
+            yield entry.row.id, f"counted as shown, but is {proved.standing.value}: lacks {'; '.join(proved.lacks)}"
 
 
 def _say_row(as_json: bool, row: str, problem: str) -> None:

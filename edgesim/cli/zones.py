@@ -1,4 +1,4 @@
-"""``edgesim zones``: the Expressway zones of the running lab."""
+"""``edgesim zones``: shows the Expressway zones of the running lab."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from edgesim.cli.remote import in_directory
 @in_directory
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 def command(directory: Path | None, as_json: bool) -> None:
-    """Show every zone of the running lab's Expressways, and the SSH tunnels and XCP links that Expressway-C keeps up.
+    """Show the zones of the running lab's Expressways, and the SSH tunnels and XCP links that Expressway-C keeps up.
 
-    Each has its state and the reason for it; where Expressway-C waits, also when it tries again (`control retry`: now).
+    Each has its state and the reason for it and, while Expressway-C waits, the time of its next attempt
+    (`edgesim control retry` makes it at once).
     """
     from edgesim.cli import output
     from edgesim.cli.remote import ask
@@ -29,13 +30,13 @@ def command(directory: Path | None, as_json: bool) -> None:
         return
     from rich.text import Text
 
-    table = output.table("host", "zone", "state", "with, or why")
+    table = output.table("host", "zone", "state", "peer or reason")
     for zone in zones:
         style = "green" if "Active" in zone.state else "red"
         table.add_row(zone.host, zone.zone, Text(zone.state, style), zone.reason)
     output.show(table)
     output.say()
-    table = output.table("host", "link", "to", "state", "why", "tried again")
+    table = output.table("host", "link", "to", "state", "why", "next attempt")
     for link in links:
         if not link.what.startswith("zone "):
             again = "" if link.again_s is None else f"in {link.again_s:.0f} s"

@@ -220,10 +220,10 @@ def test_verify_reads_as_much_of_a_san_as_the_verifier() -> None:
 
 def test_verify_against_what_is_not_there() -> None:
     code, text = verified(BROKEN / "sound.pem", store="system")
-    assert code == 2 and "expc has no trust store 'system'; there is trusted-ca" in text
+    assert code == 2 and "expc has no trust store 'system'; it has trusted-ca" in text
     assert verified(BROKEN / "sound.pem", host="nobody")[0] == 2
     code, text = verified(BROKEN / "sound.pem", "--at", "yesterday")
-    assert code == 2 and "'yesterday' is no date" in text
+    assert code == 2 and "'yesterday' is not a date" in text
 
 
 # ---- upload, show, broken

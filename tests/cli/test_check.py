@@ -76,7 +76,7 @@ def test_a_rule_or_row_can_be_left_out_or_chosen(leak: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((), "Which deployment?"),
+        ((), "Name a deployment"),
         (("nowhere.yaml",), "cannot be read"),
         (("medium",), "no built-in deployment has this name; there is cluster, devices, pair, small"),
         (("smal",), "did you mean 'small'?"),

@@ -108,4 +108,4 @@ def test_a_password_that_nobody_can_have_is_told_and_not_shown() -> None:
         with warnings.catch_warnings(action="error"):
             done = edgesim(*arguments, stdin=f"{password}\n")
         assert done.exit_code == 2, done.output
-        assert "no such password can be" in done.output and "xxx" not in done.output
+        assert "the password is not valid" in done.output and "xxx" not in done.output

@@ -212,7 +212,7 @@ def test_control_commands_change_certificates(up: Up, tmp_path: Path) -> None:
     assert refused.exit_code == 1 and "wants clientAuth" in refused.stderr
     assert edgesim("control", "sign", csr, "--by", "enterprise", "--out", pem, *there).exit_code == 0
     taken = edgesim("control", "upload", "expc", pem, "--as", "server", *there)
-    assert taken.output == "expc has it; it counts after a restart\n"
+    assert taken.output == "uploaded to expc; it takes effect after a restart\n"
     assert edgesim("control", "upload", "expe", "--ca", "private", "--to", "trusted-ca", *there).exit_code == 0
     assert edgesim("control", "restart", "expe", *there).output == "expe is up\n"
     restarted = edgesim("control", "restart", "ucm-pub", "--service", "haproxy", *there)
@@ -225,7 +225,7 @@ def test_control_commands_change_certificates(up: Up, tmp_path: Path) -> None:
 def test_one_state_directory_holds_one_lab(up: Up) -> None:
     done = process("up", "--dir", str(up.directory), "--network", up.network, cwd=up.directory)
     assert done.returncode == 2
-    assert f"a lab runs already: small, process {up.process.pid}" in done.stderr
+    assert f"a lab already runs: small, process {up.process.pid}" in done.stderr
 
 
 def test_a_taken_address_is_told_with_its_holder(up: Up, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_journal_that_cannot_be_written_stops_nothing_and_is_said_once(up: Up)
     assert time.monotonic() - began < 2
     assert up.process.returncode == 0
     said = errors.splitlines()
-    assert len(said) == 2 and "the lab goes on" in said[0] and "is written again" in said[1]
+    assert len(said) == 2 and "the lab continues" in said[0] and "is written again" in said[1]
     reader = Reader(path)
     assert [entry.order for entry in reader][: len(orders)] == orders
     assert (reader.problem, reader.header.part) == (None, 1)

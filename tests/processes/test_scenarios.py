@@ -98,4 +98,4 @@ def test_what_must_not_come_or_does_not_come_fails_a_story(tmp_path: Path) -> No
 def test_processes_are_of_the_live_world_and_of_a_process_with_one_thread(tmp_path: Path) -> None:
     arguments = [sys.executable, "-m", "edgesim", "run", "--processes", "first_sign_in"]
     done = subprocess.run(arguments, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and "--processes is for the live world: add --live" in done.stderr
+    assert done.returncode == 2 and "--processes needs --live" in done.stderr
