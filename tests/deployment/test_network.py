@@ -80,7 +80,7 @@ def test_the_ports_are_those_of_the_deployment(small: Deployment) -> None:
     assert "allow tcp inside -> expe:7002,7400,2222" in rules(lab)["internal"]
     assert "allow udp inside -> expe:36000-36011" in rules(lab)["internal"]
     assert rules(lab)["external"][0] == "allow tcp internet -> outer-dmz:443,5061,5222"
-    assert rules(lab)["external"][2] == "allow udp internet -> outer-dmz:3478,24000-29999"
+    assert rules(lab)["external"][2] == "allow udp internet -> outer-dmz:3478-3483,24000-29999"
 
 
 def test_every_edge_of_a_cluster_is_reached() -> None:
