@@ -24,7 +24,6 @@ from edgesim.pki import (
     client_context,
     expressway_c,
     expressway_e,
-    fixture_authorities,
     peer_certificates,
     self_signed,
     server_context,
@@ -35,11 +34,6 @@ from edgesim.world.entropy import Entropy
 from tests.pki.handshake import handshake
 
 NAME = "cucm1.example.com"
-
-
-@pytest.fixture
-def cas() -> Authorities:
-    return fixture_authorities(Entropy(7, "tests"))
 
 
 @pytest.fixture

@@ -39,11 +39,6 @@ NOW = datetime(2025, 6, 1, tzinfo=UTC)
 NAME = "cucm1.example.com"
 
 
-@pytest.fixture
-def cas() -> Authorities:
-    return fixture_authorities(Entropy(7, "tests"))
-
-
 def test_it_names_the_issuer_that_is_missing(cas: Authorities) -> None:
     leaf = cas.enterprise.issue(unified_cm(NAME))
     result = verify(leaf.der, (), TrustStore.of("trusted CA list", cas.enterprise_root), names=[NAME], at=NOW)

@@ -18,6 +18,7 @@ from tests.sip.settings import LIMITS, TIMERS
 
 ROUTE = "<sip:10.0.30.10:5061;transport=tls;zone-id=3;directed;lr>"
 INSTANCE = "00005e005301"
+IDENTITY = "Peer's TLS certificate identity was unacceptable"
 UUID = "7514c56a-1034-a684-3299-9b956979ee5c"
 
 
@@ -192,3 +193,63 @@ def masked(data: bytes) -> str:
     text = re.sub(r"z9hG4bK[0-9a-f]{32}[0-9]+", "[branch]", text)
     text = re.sub(r"\.[0-9a-f]{32}(?=;)", ".[hash]", text)
     return re.sub(r"proxy-call-id=[0-9a-f-]{36}", "proxy-call-id=[id]", text)
+
+
+async def notify(lab: EdgeLab, uri: str, *headers: tuple[str, str], via_own_connection: bool = False) -> Response:
+    """Send a NOTIFY from Unified CM, on the connection that C opened or on one of its own."""
+    ucm = lab.service("ucm-pub")
+    node = lab.node("ucm-pub")
+    endpoint = ucm._endpoint
+    [connection] = endpoint.connections
+    if via_own_connection:
+        connection = await node.host.run(endpoint.connect("10.0.30.10", 5060))
+    request = Request.build(
+        "NOTIFY",
+        uri,
+        [
+            (
+                "Via",
+                f"SIP/2.0/TCP 10.0.40.11:5060;branch=z9hG4bK{node.host.entropy(str(len(lab.journal))).token_hex(5)}",
+            ),
+            *headers,
+            ("From", "<sip:1001@10.0.40.11>;tag=1"),
+            ("To", "<sip:1001@10.0.30.10>"),
+            ("Call-ID", f"n-{len(lab.journal)}@10.0.40.11"),
+            ("CSeq", "101 NOTIFY"),
+            ("Max-Forwards", "70"),
+            ("Event", "message-summary"),
+            ("Subscription-State", "active"),
+            ("Contact", "<sip:1001@10.0.40.11:5060>"),
+        ],
+        b"Messages-Waiting: no\r\n",
+    )
+    answer: Response = await node.host.run(endpoint.request(request, connection))
+    return answer
+
+
+PHONES = ("imp-pub", "jabber-3", "inside-1", "inside-2")
+
+
+async def two(lab: EdgeLab) -> tuple[Line, Line]:
+    """Return alice's registered line, and bob's, whose connection is open."""
+    alice, bob = Line(lab), Line(lab, "jabber-2", user="bob")
+    for line in (alice, bob):
+        await line.signed_in()
+        await line.connect()
+    assert (await alice.register()).status == 200
+    return alice, bob
+
+
+async def proved(line: Line, request: Request) -> Response:
+    """Send a request with the line's own password, after a challenge where there was none."""
+    if line.dialogue.challenge is None:
+        line.dialogue.challenged(await line.ask(line.build()))
+    return await line.ask(line.authorized(request))
+
+
+def with_contact(line: Line, contact: str) -> Request:
+    """Return the line's REGISTER with another Contact, and without credentials."""
+    request = line.build()
+    request.set("Contact", contact)
+    request.remove("Proxy-Authorization")
+    return request

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgesim.deployment import Deployment, builtin
+from edgesim.edge import axl
+from edgesim.edge import axl_messages as messages
 from edgesim.http import HttpClient, Response, basic_authorization
 from edgesim.journal import Entry, Event, Journal
 from edgesim.node import Node
@@ -20,6 +22,7 @@ from tests.simrun import host, sim_run
 PUB = "ucm-pub.inside.example.com"
 ADDRESS = "10.0.40.11"
 C_ADDRESS = "10.0.30.10"
+ALICE = ("alice", "alice-secret")
 
 
 class NoResolver:
@@ -135,3 +138,12 @@ def run(
         await c.run(work())
 
     sim_run(body)
+
+
+async def ask(lab: Lab, wanted: messages.Request, version: str = "14.0", user: str = "axl") -> bytes:
+    headers = [("Content-Type", axl.CONTENT_TYPE), ("SOAPAction", f'"{axl.soap_action(wanted, version)}"')]
+    body = axl.write_request(wanted, version)
+    response = await lab.get(axl.TARGET, user, "axl-password", method="POST", body=body, headers=headers)
+    if response.status not in (200, 500):
+        raise AssertionError(response.status)
+    return response.body

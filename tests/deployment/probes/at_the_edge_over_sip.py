@@ -6,9 +6,7 @@ import asyncio
 
 from tests.deployment.probes.base import edge
 from tests.servers.expressway_lab import EdgeLab
-from tests.servers.sip_lab import Line, with_line
-from tests.servers.test_expressway_sip import notify
-from tests.servers.test_expressway_sip_ownership import PHONES, proved, two, with_contact
+from tests.servers.sip_lab import PHONES, Line, notify, proved, two, with_contact, with_line
 
 
 @edge(

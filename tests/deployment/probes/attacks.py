@@ -6,8 +6,8 @@ import asyncio
 
 from edgesim.edge.protection import Category
 from tests.deployment.probes.base import attacked
+from tests.hostile.guessing import door, sasl
 from tests.hostile.lab import HEADER, Arena
-from tests.hostile.test_protection import door, sasl
 
 TIMES = 7
 """More than are tolerated."""

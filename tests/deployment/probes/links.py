@@ -10,7 +10,7 @@ from edgesim.http import HttpClient
 from edgesim.pki import TlsOptions, client_context
 from tests.deployment.probes.base import edge
 from tests.servers.expressway_lab import EdgeLab
-from tests.servers.test_expressway_https_proxy import two_of_each
+from tests.servers.test_expressway_https_cluster import two_of_each
 from tests.servers.test_long_san import MANY, OWN
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from tests.deployment.probes.base import attacked
+from tests.hostile.guessing import door
 from tests.hostile.lab import Arena
-from tests.hostile.test_protection import door
 
 REQUEST = b"GET /ZXhhbXBsZS5jb20/get_edge_config HTTP/1.1\r\nHost: expe.example.com\r\n\r\n"
 
