@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import resource
+import select
 import socket
 import ssl
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -214,6 +217,23 @@ def test_how_few_connections_are_said_and_refused(network: str, tmp_path: Path) 
     assert errors(74, 74) == ""
     assert "takes 74 connections of clients at a time" in errors(75, 74)
     assert "may open 400 files and connections: too few for this lab" in errors(75, 75)
+
+
+def test_each_host_that_is_a_process_has_descriptors_to_itself(network: str, tmp_path: Path) -> None:
+    running = start(tmp_path, network, "--processes", before=descriptors(400))
+    try:
+        lines(running, "}")
+        with contextlib.ExitStack() as held:
+            crowd = [held.enter_context(socket.socket()) for _ in range(120)]
+            for number, each in enumerate(crowd):
+                each.bind((f"{network}.200.{1 + number % 3}", 0))
+                each.connect((f"{network}.113.10", 5222))
+            time.sleep(1)
+            told, _, _ = select.select(crowd, [], [], 0)
+            assert len(crowd) - len(told) == (400 - 64 - 16) // 3
+    finally:
+        _, errors = finish(running)
+    assert "each host takes 106 connections of clients at a time" in errors
 
 
 def test_silent_connections_keep_nobody_out_where_descriptors_are_few(network: str, tmp_path: Path) -> None:
