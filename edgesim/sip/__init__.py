@@ -1,4 +1,4 @@
-"""SIP: lossless messages, framing, values, digest, transactions, and an endpoint over asyncio."""
+"""SIP: lossless messages, framing, header values, digest, transactions, and an endpoint over asyncio."""
 
 from edgesim.sip.addresses import NameAddr, Parameters, SipUri
 from edgesim.sip.connection import Connection

@@ -1,8 +1,8 @@
 """SIP URIs and addresses, with parameters that keep their spelling (RFC 3261, 19.1 and 20; RFC 3966).
 
-Parameters keep order, case, quotes and spelling, because Cisco's own (``+u.sip!devicename.ccm.cisco.com``,
-``x-cisco-newreg``, ``directed``, ``zone-id``) carry meaning in all of them. Values are immutable. Every parser takes
-the text of one value, works in linear time and raises `SipProtocolError` alone.
+Parameters keep order, case, quotes and spelling, because Cisco's own parameters (``+u.sip!devicename.ccm.cisco.com``,
+``x-cisco-newreg``, ``directed``, ``zone-id``) depend on them. Values are immutable. Every parser takes the text of one
+value, runs in linear time and raises only `SipProtocolError`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _HOSTPORT = re.compile(rf"({HOST})(?:\s*:\s*([0-9]+))?").fullmatch
 
 
 class Parameters:
-    """Ordered ``;name=value`` parameters with their spelling kept; names are compared without regard to case."""
+    """Ordered ``;name=value`` parameters, spelling preserved; names compare without regard to case."""
 
     __slots__ = ("_items",)
 
@@ -91,14 +91,14 @@ class Parameters:
         return unquote(value) if value is not None else None
 
     def with_(self, name: str, value: str | None = None) -> Parameters:
-        """Return parameters in which ``name`` has a value (as it shall be spelled): in its place, or added last."""
+        """Return a copy in which ``name`` has ``value``, spelled as given: replaced in place, or appended."""
         key = name.lower()
         if name not in self:
             return Parameters(*self._items, (name, value))
         return Parameters(*((item, value) if item.lower() == key else (item, old) for item, old in self._items))
 
     def without(self, name: str) -> Parameters:
-        """Return parameters that lack ``name``."""
+        """Return a copy without ``name``."""
         key = name.lower()
         return Parameters(*(item for item in self._items if item[0].lower() != key))
 
@@ -107,7 +107,7 @@ NO_PARAMETERS = Parameters()
 
 
 def parse_port(text: str | None) -> int | None:
-    """Return a port, None for None. Raises `SipProtocolError` for what is none."""
+    """Parse a port; None stays None. Raises `SipProtocolError` for an invalid port."""
     if text is None:
         return None
     port = number(text, 65535, "port")
@@ -192,8 +192,8 @@ class SipUri:
 class NameAddr:
     """An address with parameters, as in From, To, Contact, Route, Record-Route, Path, P-Asserted-Identity.
 
-    ``display`` is as spelled (quotes included), ``uri`` the text between the brackets. Without brackets every
-    parameter belongs to the header (RFC 3261, 20).
+    ``display`` is as spelled (quotes included), ``uri`` is the text between the brackets. Without brackets all
+    parameters belong to the header (RFC 3261, 20).
     """
 
     uri: str
@@ -225,7 +225,7 @@ class NameAddr:
                 uri, semicolon, parameters = text.partition(";")
                 uri = uri.rstrip()
                 if not uri or any(character in uri for character in ' \t"<>,?'):
-                    raise SipProtocolError("not an address")  # one with a question mark needs brackets
+                    raise SipProtocolError("not an address")  # a URI with a question mark needs brackets
                 return cls(uri=uri, parameters=Parameters.parse(semicolon + parameters), brackets=False)
             display = before.strip()
             if _SEPARATOR(display):
@@ -240,7 +240,7 @@ class NameAddr:
 
     @property
     def address(self) -> SipUri:
-        """The URI, parsed. Raises `SipProtocolError` if it is none of SIP's."""
+        """The parsed URI. Raises `SipProtocolError` if it is not a SIP, SIPS or tel URI."""
         return SipUri.parse(self.uri)
 
     @property
@@ -254,7 +254,7 @@ class NameAddr:
         return f"{self.display}{' ' if self.display else ''}<{self.uri}>{self.parameters}"
 
 
-# A client repeats its addresses in every refresh, and each hop sees what the one before it saw. Values are immutable:
-# remembering them is safe.
+# Clients repeat their addresses in every refresh, and every hop parses the same ones. Values are immutable, so caching
+# them is safe.
 _remembered_uri = lru_cache(REMEMBERED)(SipUri._parse)
 _remembered_address = lru_cache(REMEMBERED)(NameAddr._parse)

@@ -1,7 +1,7 @@
-"""What a proxy looks at before it forwards a request, and before it asks who sent it (RFC 3261, 16.3).
+"""The checks a proxy makes before it forwards or authenticates a request (RFC 3261, 16.3).
 
-The checks stand in one table, in the order of the RFC: syntax, scheme of the Request-URI, Max-Forwards, loops,
-Proxy-Require. Both Expressways go through it.
+They are one table, in the RFC's order: syntax, scheme of the Request-URI, Max-Forwards, loops, Proxy-Require. Both
+Expressways use it.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from edgesim.sip.values import Via
 
 MAX_HOPS = 255
 SCHEMES = ("sip", "sips", "tel")
-"""The schemes of Request-URIs that an Expressway knows the way for."""
+"""The Request-URI schemes that an Expressway can route."""
 
 _SCHEME = re.compile("[A-Za-z][A-Za-z0-9+.-]*").fullmatch
 _FORBIDDEN = re.compile(r'[\s<>"\x00-\x20\x7f]').search
-"""What no URI of any scheme may hold (RFC 3986, 2)."""
+"""Characters that no URI may contain (RFC 3986, 2)."""
 _UNASKED = ("ACK", "CANCEL")
-"""Requests in which no extension may be required (RFC 3261, 8.2.2.3)."""
+"""Methods for which no extension may be required (RFC 3261, 8.2.2.3)."""
 
 
 class ProxyRefusal(SipError):
-    """The request must not be forwarded; ``status`` says how to answer it.
+    """The request must not be forwarded; ``status`` is the response to send.
 
-    ``warning`` is the code and the text of a Warning that says why, None where the status alone decides; ``headers``
-    are what such an answer has to name besides.
+    ``warning`` is the code and text of a Warning that gives the reason, None if the status suffices; ``headers`` are
+    further headers that the response needs.
     """
 
     def __init__(
@@ -50,14 +50,14 @@ class ProxyRefusal(SipError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """How a request passes through a proxy: ``own`` are the proxy's sent-by values, ``loop`` the request's hash."""
+    """One request's passage through a proxy: ``own`` are the proxy's sent-by values, ``loop`` is the request's hash."""
 
     own: Collection[str]
     loop: str
 
 
 def check_syntax(request: Request, passage: Passage) -> None:
-    """Refuse what a proxy has to read and cannot: the Request-URI, Max-Forwards, the Routes."""
+    """Refuse a malformed Request-URI, Max-Forwards or Route."""
     if check_uri(request.uri, SCHEMES) == 400:
         raise ProxyRefusal(400, "malformed Request-URI")
     try:
@@ -70,19 +70,19 @@ def check_syntax(request: Request, passage: Passage) -> None:
 
 
 def check_scheme(request: Request, passage: Passage) -> None:
-    """Refuse a Request-URI of a scheme that no proxy here can route by."""
+    """Refuse a Request-URI whose scheme the proxy cannot route."""
     if check_uri(request.uri, SCHEMES) == 416:
         raise ProxyRefusal(416, "unsupported scheme")
 
 
 def check_hops(request: Request, passage: Passage) -> None:
-    """Refuse a request that may go no further."""
+    """Refuse a request whose Max-Forwards is exhausted."""
     if hops_left(request) == 0:
         raise ProxyRefusal(483, "too many hops")
 
 
 def check_loop(request: Request, passage: Passage) -> None:
-    """Refuse a request in which a Via of ours carries this very hash."""
+    """Refuse a request in which one of our own Vias carries the same hash."""
     for value in request.values("Via"):
         if f".{passage.loop}" not in value:
             continue
@@ -92,7 +92,7 @@ def check_loop(request: Request, passage: Passage) -> None:
 
 
 def check_requirements(request: Request, passage: Passage) -> None:
-    """Refuse what asks a proxy for an extension: an Expressway has none that a Proxy-Require could name."""
+    """Refuse any Proxy-Require: an Expressway supports no proxy extension."""
     unknown = request.values("Proxy-Require") if request.method not in _UNASKED else []
     if unknown:
         raise ProxyRefusal(420, "bad extension", headers=(("Unsupported", ",".join(unknown)),))
@@ -108,26 +108,28 @@ CHECKS: tuple[Callable[[Request, Passage], None], ...] = (
 
 
 def admit(request: Request, passage: Passage) -> None:
-    """Go through all checks. Raises `ProxyRefusal`."""
+    """Run all checks. Raises `ProxyRefusal`."""
     for check in CHECKS:
         check(request, passage)
 
 
 def check_uri(uri: str, schemes: Collection[str]) -> int | None:
-    """Return how a Request-URI is refused: 400 if malformed, 416 if of no scheme in ``schemes``, None if sound."""
+    """Return the status that refuses a Request-URI: 400 if malformed, 416 if its scheme is not in ``schemes``, None if
+    sound.
+    """
     scheme, colon, _ = uri.partition(":")
     if not colon or not _SCHEME(scheme) or _FORBIDDEN(uri):
         return 400
     if scheme.lower() not in schemes:
         return 416
     try:
-        # No Request-URI carries headers (RFC 3261, 19.1.1).
+        # A Request-URI carries no headers (RFC 3261, 19.1.1).
         return 400 if SipUri.parse(uri).headers is not None else None
     except SipProtocolError:
         return 400
 
 
 def hops_left(request: Request) -> int | None:
-    """Return Max-Forwards, None where there is none. Raises `SipProtocolError` for what is not a number up to 255."""
+    """Return Max-Forwards, or None if absent. Raises `SipProtocolError` unless it is a number up to 255."""
     text = request.get("Max-Forwards")
     return None if text is None else number(text, MAX_HOPS, "Max-Forwards")

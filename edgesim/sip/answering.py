@@ -1,8 +1,9 @@
-"""The answers that an Expressway makes itself: Via, Call-ID, CSeq, From, To, then Server, and why, in a Warning.
+"""Responses that an Expressway generates itself: Via, Call-ID, CSeq, From, To, then Server, with the reason in a
+Warning.
 
 Sources: "Mobile and Remote Access phone services failing due to source IP translation" (Cisco 212347), whose 408 has
-this form; "Troubleshooting Guide for Cisco Webex Hybrid Call Service Connect" (Cisco 212475), whose 404 of either
-Expressway has Warning and then Session-ID.
+this form; "Troubleshooting Guide for Cisco Webex Hybrid Call Service Connect" (Cisco 212475), in which the 404 of
+either Expressway has Warning followed by Session-ID.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ from edgesim.sip.proxy import Hop
 from edgesim.sip.values import WarningValue
 
 LAYOUT = ("Via", "Call-ID", "CSeq", "From", "To")
-"""The order of the headers that an answer copies."""
+"""The order of the headers that a response copies."""
 NO_SESSION = "0" * 32
 
 _SESSION = re.compile(r"[0-9a-fA-F]{32}(?=$|[;\s])")
 
 
 class Answers:
-    """Makes the answers of one Expressway. ``agent`` is the value of Server, ``tag`` makes tags for To.
+    """Builds the responses of one Expressway. ``agent`` is the value of Server, ``tag`` generates To tags.
 
-    ``sessions``: whether an answer to a request with a Session-ID has one, too.
+    ``sessions``: whether a response to a request with a Session-ID carries one too.
     """
 
     def __init__(self, agent: str, tag: Callable[[], str], *, sessions: bool = True) -> None:
@@ -35,7 +36,7 @@ class Answers:
     def make(
         self, request: Request, status: int, *headers: tuple[str, str], warning: WarningValue | None = None
     ) -> Response:
-        """Return an answer; ``headers`` follow Server, or take its place if one of them is a Server."""
+        """Return a response; ``headers`` follow Server, or replace it if one of them is Server."""
         own = headers if any(name == "Server" for name, _ in headers) else (("Server", self.agent), *headers)
         more = (*own, ("Warning", str(warning))) if warning is not None else own
         if status > 100 and self._sessions:
@@ -43,11 +44,11 @@ class Answers:
         return request.response(status, layout=(*LAYOUT, *more), to_tag=self._tag())
 
     def trying(self, request: Request) -> Response:
-        """Return the 100 that says that a request was sent on."""
+        """Return the 100 that confirms that a request was forwarded."""
         return self.make(request, 100)
 
     def _session(self, request: Request) -> tuple[tuple[str, str], ...]:
-        """Return the Session-ID of a box that is not in the session: none of its own, the sender's as remote."""
+        """Return the Session-ID of an element outside the session: a nil local UUID, the sender's as remote."""
         match = _SESSION.match(request.get("Session-ID") or "")
         return (("Session-ID", f"{NO_SESSION};remote={match.group()}"),) if match else ()
 
@@ -55,9 +56,9 @@ class Answers:
 def warning_of(
     status: int, why: tuple[int, str] | None, hop: Hop, texts: Iterable[tuple[int, str]]
 ) -> WarningValue | None:
-    """Return the Warning of a refusal at ``hop``: code and text of ``why``, else 399 and the text for the status.
+    """Return the Warning of a refusal at ``hop``: the code and text of ``why``, else 399 and the text for the status.
 
-    A code of its own names the box alone, 399 its port, too: so they were captured.
+    As captured, a warning with its own code names only the host, a 399 names the port too.
     """
     if why is not None:
         code, text = why

@@ -1,4 +1,4 @@
-"""SIP connections over asyncio: what all transports share, and TCP and TLS streams."""
+"""SIP connections over asyncio: the base of all transports, and TCP and TLS streams."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Owner(Protocol):
-    """Whose connections these are: an endpoint, which says what they take and hears of all that arrives."""
+    """The owner of connections: an endpoint, which sets their limits and receives everything that arrives."""
 
     recorder: Recorder
     limits: SipLimits
@@ -45,18 +45,18 @@ class Owner(Protocol):
 
 
 class Connection(ABC):
-    """A way to one peer, whatever the transport: a TCP or TLS stream, or a UDP flow.
+    """A connection to one peer over any transport: a TCP or TLS stream, or a UDP flow.
 
-    ``transport`` is ``tcp``, ``tls`` or ``udp``; ``accepted`` says whether the peer opened it; ``context`` is free for
-    the product: the zone, the device ... ``shared`` says that the peer speaks for many (a proxy): what one of them
-    sends or does not read must not end or stop the connection. ``tasks`` counts requests that are being worked on.
+    ``transport`` is ``tcp``, ``tls`` or ``udp``; ``accepted`` is true if the peer opened it; ``context`` is free for
+    the product (a zone, a device). ``shared`` means that the peer is a proxy that carries many users: one of them must
+    not be able to end or stall the connection. ``tasks`` counts requests in progress.
     """
 
     transport = "tcp"
     reliable = True
     shared = False
     pace: Pace | None = None
-    """When a stream is read; None for a UDP flow."""
+    """The pace at which a stream is read; None for a UDP flow."""
 
     def __init__(self, endpoint: Owner, *, accepted: bool) -> None:
         self.endpoint = endpoint
@@ -76,29 +76,29 @@ class Connection(ABC):
     # ---- pace
 
     def hold(self, why: object) -> None:
-        """Read no more from the peer until `release`, unless it speaks for many."""
+        """Stop reading from the peer until `release`, unless the connection is shared."""
         if self.pace is not None and not self.shared:
             self.pace.hold(why)
 
     def release(self, why: object) -> None:
-        """Take back a reason not to read."""
+        """Remove one reason not to read."""
         if self.pace is not None:
             self.pace.release(why)
 
     def follow(self, way: Connection) -> None:
-        """Read no more from the peer while the way by which its messages go on is congested."""
+        """Stop reading from the peer while the connection that its messages leave by is congested."""
         if self.pace is not None and way.pace is not None and not self.shared:
             self.pace.follow(way.pace)
 
     def allow_silence(self, seconds: float | None) -> None:
-        """Say how long the peer may say nothing before the connection is closed; None: any time."""
+        """Set how long the peer may stay silent before the connection is closed; None: no limit."""
         if self.pace is not None:
             self.pace.idle = seconds
 
     @property
     @abstractmethod
     def open(self) -> bool:
-        """Whether messages can be sent."""
+        """Whether the connection can send."""
 
     @property
     def ssl_object(self) -> TlsView | None:
@@ -113,7 +113,7 @@ class Connection(ABC):
         return certificate
 
     def send(self, message: Request | Response) -> None:
-        """Send a message; a response goes by its server transaction where there is one.
+        """Send a message; a response goes through its server transaction if it has one.
 
         Raises `SipTransportError` if the connection is gone.
         """
@@ -122,7 +122,7 @@ class Connection(ABC):
         self.send_now(message)
 
     def send_now(self, message: Request | Response) -> None:
-        """Put a message on the wire past all transactions. Raises `SipTransportError`."""
+        """Send a message without going through a transaction. Raises `SipTransportError`."""
         if self._stranger:
             self.endpoint.recorder.sent(
                 journalling.event_of(message, self.transport),
@@ -138,19 +138,19 @@ class Connection(ABC):
 
     @abstractmethod
     def send_raw(self, data: bytes) -> None:
-        """Put octets on the wire. Raises `SipTransportError` if the connection is gone."""
+        """Write octets. Raises `SipTransportError` if the connection is gone."""
 
     @abstractmethod
     def close(self) -> None:
-        """Close after what was written has gone out."""
+        """Close after pending output has been written."""
 
     @abstractmethod
     def abort(self) -> None:
-        """Close at once."""
+        """Close immediately."""
 
     @abstractmethod
     async def wait_closed(self) -> None:
-        """Wait until the connection is gone."""
+        """Wait until the connection is closed."""
 
     async def ping(self, timeout: float) -> None:
         """Send a CRLF ping and wait for the pong (RFC 5626, 4.4.1). Raises `SipTimeout`, `SipTransportError`."""
@@ -164,9 +164,9 @@ class Connection(ABC):
                 self._pings.remove(waiter)
 
     async def stun(self, timeout: float, attributes: tuple[tuple[int, bytes], ...] = ()) -> StunMessage:
-        """Send a STUN Binding request, as a rule without attributes, and return the answer, success or error.
+        """Send a STUN Binding request, usually without attributes, and return the response, success or error.
 
-        Raises `SipTimeout`, `SipTransportError`. On a reliable transport the request goes once (RFC 5389, 7.2.2).
+        Raises `SipTimeout`, `SipTransportError`. On a reliable transport the request is sent once (RFC 5389, 7.2.2).
         """
         request = binding(self.endpoint.stun_entropy.randbytes(12), attributes)
         waiter: asyncio.Future[StunMessage] = asyncio.get_running_loop().create_future()
@@ -222,7 +222,7 @@ class StreamConnection(Connection, asyncio.Protocol):
     # ---- asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport; called once TLS is up."""
+        """Take the transport; called after the TLS handshake."""
         self._wire = cast(asyncio.Transport, transport)  # uvloop's transports do not derive from asyncio's
         self.local = (transport.get_extra_info("sockname") or ("", 0))[:2]
         self.peer = (transport.get_extra_info("peername") or ("", 0))[:2]
@@ -231,7 +231,7 @@ class StreamConnection(Connection, asyncio.Protocol):
         self.endpoint.connection_made(self)
 
     def data_received(self, data: bytes) -> None:
-        """Cut the stream and hand on what is whole."""
+        """Frame the stream and dispatch complete messages."""
         self._framer.receive(data)
         if not self.shared:
             self._pace.spend(len(data))
@@ -239,7 +239,7 @@ class StreamConnection(Connection, asyncio.Protocol):
             self.take()
 
     def take(self) -> None:
-        """Hand on what is whole, as far as the pace allows."""
+        """Dispatch complete messages, as far as the pace allows."""
         framer, pace, burst = self._framer, self._pace, self.endpoint.limits.burst
         frames = 0
         try:
@@ -255,7 +255,7 @@ class StreamConnection(Connection, asyncio.Protocol):
             pace.took(frames, partial=framer.waits)
 
     def _take(self) -> bool:
-        """Take the next whole thing off the stream; false once there is none, or the framing is lost."""
+        """Dispatch the next event from the stream; return false if there is none or the framing is lost."""
         try:
             frame = self._framer.next_event()
             if frame is not None:
@@ -275,10 +275,10 @@ class StreamConnection(Connection, asyncio.Protocol):
             else:
                 self.endpoint.got_message(frame, self)
         except SipCongestion:
-            """An answer that is lost; whoever waits for it asks again."""
+            """Nothing to do: a waiter whose response is lost tries again."""
 
     def out_of_time(self, why: str) -> None:
-        """A time bound was met: see `edgesim.world.pace`."""
+        """A time limit of `edgesim.world.pace` expired."""
         if why == "unread":
             self.endpoint.unread(self)
             self.abort()
@@ -297,7 +297,7 @@ class StreamConnection(Connection, asyncio.Protocol):
         self._pace.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Fail whoever waits, and tell the endpoint."""
+        """Fail all waiters, and notify the endpoint."""
         self._closing = True
         self._wire = None
         self._pace.stop()
@@ -326,25 +326,25 @@ class StreamConnection(Connection, asyncio.Protocol):
             raise SipCongestion(f"{self!r}: too much waits for the peer")
         wire.write(data)
         if not self.shared and wire.get_write_buffer_size() > limit:
-            # A peer that does not read must not fill the memory.
+            # A peer that does not read must not exhaust memory.
             self.endpoint.unread(self)
             self.abort()
 
     def close(self) -> None:
-        """Close after what was written has gone out."""
+        """Close after pending output has been written."""
         self._closing = True
         if self._wire is not None:
             self._wire.close()
             self._pace.closing()
 
     def abort(self) -> None:
-        """Close at once."""
+        """Close immediately."""
         self._closing = True
         if self._wire is not None:
             self._wire.abort()
 
     async def wait_closed(self) -> None:
-        """Wait until the connection is gone."""
+        """Wait until the connection is closed."""
         await asyncio.shield(self.closed)
 
 

@@ -1,4 +1,4 @@
-"""SIP over UDP: a socket, whose peers are flows that look like connections."""
+"""SIP over UDP: one socket, with each peer presented as a connection-like flow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgesim.sip.parsing import MalformedMessage, parse_message
 
 
 class DatagramSocket(asyncio.DatagramProtocol):
-    """A UDP socket: every peer that it hears from, or sends to, is a flow."""
+    """A UDP socket; each peer that it receives from or sends to is a flow."""
 
     def __init__(self, endpoint: Owner) -> None:
         self.endpoint = endpoint
@@ -30,7 +30,7 @@ class DatagramSocket(asyncio.DatagramProtocol):
         self.flow((address[0], address[1]), accepted=True).got(data)
 
     def error_received(self, exc: Exception) -> None:
-        """Nothing: a lost datagram is the transactions' business."""
+        """Ignore: transactions recover from lost datagrams."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.wire = None
@@ -41,7 +41,7 @@ class DatagramSocket(asyncio.DatagramProtocol):
             self.closed.set_result(None)
 
     def flow(self, peer: Address, *, accepted: bool) -> DatagramConnection:
-        """Return the flow to a peer; the one used least recently gives way beyond the limit."""
+        """Return the flow to a peer, creating it if needed; beyond the limit the least recently used one is dropped."""
         flow = self.flows.get(peer)
         if flow is None:
             flow = self.flows[peer] = DatagramConnection(self, peer, accepted=accepted)
@@ -75,7 +75,7 @@ class DatagramConnection(Connection):
         return self.socket.wire is not None and not self._lost
 
     def got(self, data: bytes) -> None:
-        """Take a datagram from this peer."""
+        """Handle a datagram from this peer."""
         try:
             if not data.strip(b"\r\n\0 "):
                 return
@@ -94,7 +94,9 @@ class DatagramConnection(Connection):
         self._sendto(bytes(message), self._target(message))
 
     def _target(self, message: Request | Response) -> Address:
-        """A response without ``rport`` goes to the port in Via (RFC 3261, 18.2.2; RFC 3581, 4)."""
+        """Return the destination: without ``rport``, a response goes to the port in Via (RFC 3261, 18.2.2; RFC 3581,
+        4).
+        """
         if isinstance(message, Response) and self.accepted:
             try:
                 via = message.top_via
@@ -113,13 +115,13 @@ class DatagramConnection(Connection):
         self.socket.wire.sendto(data, target)
 
     def lost(self, exc: Exception | None) -> None:
-        """The socket closed, or the flow gave way to others."""
+        """The socket closed, or the flow was evicted."""
         self._lost = True
         self._fail_waiters("socket closed")
         self.endpoint.connection_lost(self, exc)
 
     def close(self) -> None:
-        """Forget the flow."""
+        """Drop the flow."""
         if self.socket.flows.pop(self.peer, None) is not None:
             self.lost(None)
 

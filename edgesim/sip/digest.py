@@ -1,7 +1,7 @@
 """Digest authentication for SIP (RFC 2617, RFC 3261, 22; RFC 7616 for SHA-256): challenges, nonces, answers.
 
-Sans-IO: whoever calls gives the time in seconds and the stream of randomness. A server that challenges need not be
-the one that knows passwords (Expressway-E asks Expressway-C), so nonces and answers are checked separately.
+Sans-IO: the caller supplies the time in seconds and the stream of randomness. The challenging server need not store the
+passwords (Expressway-E asks Expressway-C), so nonces and responses are checked separately.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from edgesim.world import Entropy
 _COUNT = re.compile("[0-9a-fA-F]{8}").fullmatch
 CLIENT_ORDER = ("username", "realm", "nonce", "uri", "response", "opaque", "cnonce", "qop", "nc", "algorithm")
 EXPRESSWAY_ORDER = ("nonce", "realm", "opaque", "algorithm", "uri", "username", "response", "qop", "cnonce", "nc")
-"""The order in which an answer has its parameters: a client's, and an Expressway's as captured."""
+"""The order of parameters in an Authorization: a client's, and an Expressway's as captured."""
 _HEX = re.compile("[0-9a-f]+").fullmatch
 _TIME_OCTETS = 6
 _STAMP_OCTETS = 10
-"""Octets of a nonce that hold its time, in milliseconds, and chance."""
+"""The octets of a nonce that hold its time, in milliseconds, and random bits."""
 KEY_OCTETS = 16
 MIN_NONCE_OCTETS = 16
-"""The shortest nonce: what it holds, and a signature of six octets."""
+"""The length of the shortest nonce: its content and a signature of six octets."""
 _HASHES = {"md5": "md5", "sha-256": "sha256"}
 
 
 class DigestResult(Enum):
-    """What a check of credentials found."""
+    """The result of checking credentials."""
 
     GRANTED = "granted"
     WRONG = "wrong response"
@@ -50,13 +50,13 @@ def _hash(algorithm: str, text: str) -> str:
 
 
 def secret_hash(username: str, realm: str, password: str, algorithm: str = "md5") -> str:
-    """Return H(A1) in hexadecimal: what a server may keep instead of the password (RFC 7616, 3.4.2)."""
+    """Return H(A1) in hexadecimal, which a server may store instead of the password (RFC 7616, 3.4.2)."""
     return _hash(algorithm, f"{username}:{realm}:{password}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigestCredentials:
-    """What a digest answer says, unquoted; as it travels in Authorization, or inside the edge's SERVICE body."""
+    """Digest credentials, unquoted, as carried in Authorization or in the edge's SERVICE body."""
 
     username: str
     realm: str
@@ -71,7 +71,7 @@ class DigestCredentials:
 
     @classmethod
     def of(cls, header: Authentication) -> DigestCredentials:
-        """Read credentials from an Authorization value. Raises `SipProtocolError` if they are incomplete."""
+        """Parse an Authorization value. Raises `SipProtocolError` if it is incomplete."""
         if header.scheme.lower() != "digest":
             raise SipProtocolError("credentials of another scheme")
         found = {name.lower(): unquote(value) for name, value in reversed(header.parameters)}
@@ -97,13 +97,13 @@ class DigestCredentials:
         )
 
     def expected(self, method: str, ha1: str) -> str:
-        """Return the response that the holder of ``ha1`` gives (RFC 2617, 3.2.2; qop "auth" or none)."""
+        """Return the response that ``ha1`` yields (RFC 2617, 3.2.2; qop "auth" or none)."""
         ha2 = _hash(self.algorithm, f"{method}:{self.uri}")
         middle = self.nonce if self.qop is None else f"{self.nonce}:{self.nc}:{self.cnonce}:{self.qop}"
         return _hash(self.algorithm, f"{ha1}:{middle}:{ha2}")
 
     def check(self, method: str, ha1: str) -> DigestResult:
-        """Return whether the answer is that of the holder of ``ha1``; nonces are checked by `Nonces`."""
+        """Return whether the response matches ``ha1``; `Nonces` checks the nonce."""
         if self.algorithm not in _HASHES or self.qop not in (None, "auth"):
             return DigestResult.INCOMPLETE
         expected = self.expected(method, ha1).encode()
@@ -122,10 +122,10 @@ def answer(
     count: int = 1,
     order: Sequence[str] = CLIENT_ORDER,
 ) -> str:
-    """Return the Authorization value that answers a challenge, its parameters in ``order``.
+    """Return the Authorization value that answers a challenge, with its parameters in ``order``.
 
-    ``count`` is how many requests used this nonce, this one included. Raises `SipProtocolError` for a challenge
-    that cannot be answered: another scheme, an unknown algorithm, no qop that is "auth".
+    ``count`` is how many requests used this nonce, including this one. Raises `SipProtocolError` for a challenge that
+    cannot be answered: another scheme, an unknown algorithm, or no qop "auth".
     """
     realm, nonce = challenge.get("realm"), challenge.get("nonce")
     algorithm = (challenge.get("algorithm") or "MD5").lower()
@@ -168,12 +168,12 @@ def answer(
 
 
 class Nonces:
-    """The nonces of one server. Each carries when it was made and a signature, so that none has to be remembered.
+    """The nonces of one server. Each carries its creation time and a signature, so none has to be stored.
 
-    What is remembered is how often a nonce was used, of at most ``limit`` nonces; one that had to be forgotten counts
-    as stale, never as fresh. ``lifetime`` is in seconds of whatever clock gives ``now``; ``uses`` is the highest nonce
-    count, ``uncounted_uses`` how often a nonce serves without a count (RFC 2617, 3.2.1, leaves it to the server).
-    ``key`` signs them: whoever keeps it knows its nonces again after a restart.
+    Use counts are stored for at most ``limit`` nonces; a nonce evicted from them is stale, never fresh. ``lifetime`` is
+    in seconds of the clock that supplies ``now``; ``uses`` is the highest nonce count, ``uncounted_uses`` how often a
+    nonce may be used without a count (RFC 2617, 3.2.1, leaves this to the server). ``key`` signs nonces: with the same
+    key they remain valid across a restart.
     """
 
     def __init__(
@@ -200,17 +200,17 @@ class Nonces:
         self._forgotten = -1.0
 
     def __len__(self) -> int:
-        """Return of how many nonces the use is remembered."""
+        """Return the number of nonces whose use is stored."""
         return len(self._used)
 
     def make(self, now: float) -> str:
-        """Return a fresh nonce: ``2 * octets`` hexadecimal characters that show nothing of what they hold."""
+        """Return a fresh nonce of ``2 * octets`` hexadecimal characters that do not reveal its content."""
         stamp = int(now * 1000).to_bytes(_TIME_OCTETS) + self._entropy.randbytes(_STAMP_OCTETS - _TIME_OCTETS)
         signature = self._hash(stamp, self._signature)
         return (_xor(stamp, self._hash(signature, _STAMP_OCTETS)) + signature).hex()
 
     def challenge(self, realm: str, now: float, *, stale: bool = False) -> str:
-        """Return a challenge's value: realm, a fresh nonce, opaque, qop "auth", stale, MD5."""
+        """Return the value of a challenge: realm, a fresh nonce, opaque, qop "auth", stale, MD5."""
         opaque = base64.b64encode(self._entropy.randbytes(24)).decode()
         return (
             f'Digest realm={quote(realm)}, nonce="{self.make(now)}", opaque="{opaque}", qop="auth", '
@@ -218,7 +218,7 @@ class Nonces:
         )
 
     def check(self, credentials: DigestCredentials, now: float) -> DigestResult:
-        """Check the nonce and its count; a granted use is remembered, so that the same count is a replay later."""
+        """Check the nonce and its count; an accepted use is stored, so that the same count is later a replay."""
         nonce = credentials.nonce
         made = self._made(nonce)
         if made is None:
@@ -241,7 +241,7 @@ class Nonces:
         return DigestResult.GRANTED
 
     def _made(self, nonce: str) -> float | None:
-        """Return when a nonce was made, or None for one that is not ours."""
+        """Return when a nonce was made, or None if it is not ours."""
         if len(nonce) != 2 * (_STAMP_OCTETS + self._signature) or not _HEX(nonce):
             return None
         octets = bytes.fromhex(nonce)
@@ -255,7 +255,7 @@ class Nonces:
         return hashlib.blake2b(data, digest_size=size, key=self._key).digest()
 
     def _forget(self, now: float) -> None:
-        """Forget the nonces that were used first: those that are over, and those beyond the limit."""
+        """Evict expired nonces, and the oldest beyond the limit."""
         while self._used:
             first = next(iter(self._used))
             made = self._made(first) or 0.0

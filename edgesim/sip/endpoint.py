@@ -1,10 +1,11 @@
-"""A SIP endpoint over asyncio: matches answers to requests, journals what arrives, calls the program's handlers.
+"""A SIP endpoint over asyncio: matches responses to requests, journals what arrives, calls the program's handlers.
 
-A *stateful* endpoint (a user agent: Unified CM, a phone) runs every request it receives through a server transaction,
-one for ``"INVITE"`` (a proxy whose connections are all reliable: the Expressways) those that calls begin with, a
-stateless one none: it gets each message as it came. In all, requests of its own (`SipEndpoint.request`) run in client
-transactions. Handlers are called in order of arrival, in the context of the host; one that returns a coroutine has it
-run as a task of the host. An answer may come at any time later, by `Connection.send`.
+A *stateful* endpoint (a user agent: Unified CM, a phone) runs every request that it receives through a server
+transaction. An endpoint that is stateful for ``"INVITE"`` (a proxy whose connections are all reliable: the Expressways)
+does so for INVITE, CANCEL and ACK; a stateless one never does: it gets each message as received. In all of them,
+requests sent by `SipEndpoint.request` run in client transactions. Handlers are called in order of arrival, in the
+context of the host; a handler that returns a coroutine has it run as a task of the host. `Connection.send` may send a
+response at any later time.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ CancelHandler = Callable[[Request, Connection], None]
 LossHandler = Callable[[Connection, Exception | None], None]
 
 CALLING = ("INVITE", "ACK")
-"""What a proxy whose connections are all reliable runs through transactions."""
+"""The methods that a proxy whose connections are all reliable runs through transactions."""
 
 
 class _Asker:
-    """Who waits for the answer to a request."""
+    """The waiter for the response to a request."""
 
     def __init__(
         self,
@@ -57,7 +58,7 @@ class _Asker:
     def answered(self, response: Response) -> None:
         if self.answer.done():
             if 200 <= response.status < 300:
-                # Another 2xx of a forked INVITE, or one that is not awaited: the user acknowledges each.
+                # Another 2xx of a forked INVITE, or one that is no longer awaited: the user acknowledges each.
                 self._endpoint.stray(response, self.connection)
         elif response.status >= 200:
             self.answer.set_result(response)
@@ -82,11 +83,12 @@ def _answer_stun(message: stun.StunMessage, connection: Connection) -> stun.Stun
 class SipEndpoint(Transports):
     """All SIP connections of one program on a host.
 
-    ``on_request`` and ``on_response`` get what no transaction absorbs: new requests (ACK to a 2xx too), and responses
-    that answer none of this endpoint's own requests. ``on_stun`` answers STUN requests (None: silence); ``stun=False``
-    makes STUN octets garbage. ``on_cancel`` hears of an INVITE that was cancelled before it was answered, and may
-    answer it: else it gets a 487. ``answer`` makes answers, from a request and a status, where no handler does.
-    Attributes may be changed at any time; limits and ``stun`` act on later connections.
+    ``on_request`` and ``on_response`` get what no transaction absorbs: new requests (and the ACK to a 2xx), and
+    responses that match no request of this endpoint. ``on_stun`` answers STUN requests (None: no response); with
+    ``stun=False`` STUN octets are garbage. ``on_cancel`` is called when an INVITE is cancelled before its final
+    response, and may respond; otherwise the INVITE gets a 487. ``answer`` builds responses, from a request and a
+    status, where no handler does. Attributes may be changed at any time; limits and ``stun`` apply to later
+    connections.
     """
 
     def __init__(
@@ -142,7 +144,7 @@ class SipEndpoint(Transports):
         host.services[self._service] = self
 
     async def close(self, grace: float = 2.0) -> None:
-        """Close everything; connections that are not gone after ``grace`` seconds are cut."""
+        """Close all connections and listeners; connections still open after ``grace`` seconds are aborted."""
         self.host.services.pop(self._service, None)
         for task in [*self._tasks.values()]:
             task.cancel()
@@ -155,7 +157,7 @@ class SipEndpoint(Transports):
         return self.layer.transactions
 
     def unfinished(self) -> list[str]:
-        """Return the requests received that had no final response yet, one line each."""
+        """Return the received requests without a final response, one line each."""
         return [f"an unanswered request: {request!r}" for request in self.layer.unanswered()]
 
     # ---- asking
@@ -170,9 +172,9 @@ class SipEndpoint(Transports):
     ) -> Response:
         """Send a request in a client transaction and return its final response.
 
-        ``provisional`` is called with each 1xx. ``timeout``, in seconds, is a limit of the caller's own besides timer
-        B or F. Whoever waits no longer for the answer to an INVITE cancels it; should it be accepted all the same,
-        ``on_response`` gets the 2xx. Raises `SipTimeout`, `SipTransportError`; `ValueError` if the branch is in use.
+        ``provisional`` is called with each 1xx. ``timeout``, in seconds, is the caller's limit in addition to timer B
+        or F. Cancelling the wait for an INVITE sends a CANCEL; if a 2xx arrives nevertheless, ``on_response`` gets it.
+        Raises `SipTimeout`, `SipTransportError`; `ValueError` if the branch is in use.
         """
         asker = _Asker(self, connection, provisional)
         answer = asker.answer
@@ -194,15 +196,15 @@ class SipEndpoint(Transports):
                 self.layer.forget(transaction)
 
     def cancel(self, invite: Request) -> None:
-        """Cancel an INVITE that `request` sent: its final response, as a rule 487, ends the wait (RFC 3261, 9.1)."""
+        """Cancel an INVITE sent by `request`: its final response, usually 487, ends the wait (RFC 3261, 9.1)."""
         transaction = self.transactions.clients.get(client_key(invite.top_via, invite.method))
         if transaction is not None:
             self.layer.cancel(transaction)
 
     def respond(self, response: Response) -> bool:
-        """Send a response by its server transaction; false where such requests have none.
+        """Send a response through its server transaction; return false if the request has none.
 
-        One that comes after its transaction is over goes nowhere: the other side has its answer.
+        A response to a terminated transaction is dropped: the peer already has its final response.
         """
         return self.layer.respond(response) or self._serves(response.cseq.method)
 
@@ -210,10 +212,10 @@ class SipEndpoint(Transports):
         return self.stateful is True or (self.stateful == "INVITE" and method in CALLING)
 
     def stray(self, response: Response, connection: Connection) -> None:
-        """Give ``on_response`` what answers nothing that is still awaited."""
+        """Pass ``on_response`` a response that nothing awaits."""
         self._call(self.on_response, response, connection)
 
-    # ---- what connections report
+    # ---- called by connections
 
     def pace_of(self, connection: StreamConnection) -> Pace:
         """Return the pace of a new stream."""
@@ -230,11 +232,11 @@ class SipEndpoint(Transports):
         return pace
 
     def unread(self, connection: Connection) -> None:
-        """A peer does not read what it is sent: it is dropped."""
+        """Drop a peer that does not read what it is sent."""
         self.recorder.emit(events.Note(text="SIP: the peer does not read; connection dropped"), peer=connection.peer)
 
     def idle_too_long(self, connection: Connection) -> None:
-        """A peer said nothing for too long: its connection is closed."""
+        """Close the connection of a peer that was silent for too long."""
         (source, source_port), (local, local_port) = connection.peer, connection.local
         text = (
             f'Module="network.tcp" Src-ip="{source}" Src-port="{source_port}" Dst-ip="{local}" '
@@ -243,14 +245,14 @@ class SipEndpoint(Transports):
         self.recorder.emit(events.Note(text=text), peer=connection.peer)
 
     def connection_lost(self, connection: Connection, exc: Exception | None) -> None:
-        """A stream ended, or a flow was forgotten: its transactions fail."""
+        """Fail the transactions of a stream that ended or a flow that was dropped."""
         self.forget(connection)
         self.layer.connection_lost(connection)
         if self.on_lost is not None:
             self.on_lost(connection, exc)
 
     def got_message(self, message: Request | Response, connection: Connection) -> None:
-        """A whole message arrived."""
+        """Handle a complete message."""
         try:
             message.check()
         except SipProtocolError as error:
@@ -273,7 +275,7 @@ class SipEndpoint(Transports):
             self._delivered(message, connection)
 
     def _delivered(self, request: Request, connection: Connection) -> None:
-        """A request is new to the user."""
+        """Pass a new request to its handler."""
         if request.method == "CANCEL" and self.stateful is True:
             invite = self.transactions.cancelled(request)
             if invite is not None and (invite.user is connection or not connection.reliable):
@@ -282,9 +284,9 @@ class SipEndpoint(Transports):
         self._call(self.on_request, request, connection)
 
     def _cancelled(self, cancel: Request, invite: ServerTransaction, connection: Connection) -> None:
-        """Answer a CANCEL, and the INVITE that it ends if that has no answer yet (RFC 3261, 9.2).
+        """Answer a CANCEL, and its INVITE if that has no final response yet (RFC 3261, 9.2).
 
-        Whoever still works on the INVITE may answer it all the same: that is too late and changes nothing.
+        A response that the INVITE's handler sends afterwards is ignored.
         """
         answer = self.answer(cancel, 200)
         earlier = invite.last
@@ -299,7 +301,7 @@ class SipEndpoint(Transports):
                 connection.send(ended)
 
     def _got_unsound(self, error: SipProtocolError, message: Request | Response, connection: Connection) -> None:
-        """A message that is framed well but lacks what every message has: answer 400, go on."""
+        """Answer 400 to a well-framed message that lacks a mandatory header, and continue."""
         answer = None
         if isinstance(message, Request) and message.method != "ACK" and "Via" in message:
             answer = self.answer(message, error.status or 400)
@@ -308,7 +310,7 @@ class SipEndpoint(Transports):
             connection.send_now(answer)
 
     def got_garbage(self, error: MalformedMessage, connection: Connection) -> None:
-        """Octets that are not a message: answer if anything can be, and close a stream whose framing is lost."""
+        """Answer malformed octets where possible, and close a stream whose framing is lost."""
         answer = None
         if error.request is not None and error.status is not None:
             answer = self.answer(error.request, error.status)
@@ -334,14 +336,14 @@ class SipEndpoint(Transports):
         )
 
     def saw_keepalive(self, form: str, connection: Connection, data: bytes) -> None:
-        """A CRLF keep-alive arrived."""
+        """Handle a CRLF keep-alive."""
         if self.journal_keepalives:
             self.recorder.received(
                 events.SipKeepalive(form=form, transport=connection.transport), peer=connection.peer, payload=data
             )
 
     def saw_stun(self, message: stun.StunMessage, connection: Connection, data: bytes) -> None:
-        """A STUN message arrived."""
+        """Handle a STUN message."""
         if self.journal_keepalives:
             self.recorder.received(
                 journalling.stun_event(message, connection.transport), peer=connection.peer, payload=data
@@ -370,9 +372,9 @@ class SipEndpoint(Transports):
             self._refuse_load(message, connection)
 
     def work(self, work: Coroutine[Any, Any, None], message: Any, connection: Connection) -> bool:
-        """Run what a message asks for as a task; False where too much is under way.
+        """Run a message's work as a task; return false if too many are in progress.
 
-        A client's connection with enough of it is not read meanwhile.
+        A client's connection that reaches its limit is not read meanwhile.
         """
         if len(self._tasks) >= self.limits.all_tasks:
             work.close()
@@ -397,13 +399,13 @@ class SipEndpoint(Transports):
         return True
 
     def _refuse_load(self, message: Request | Response, connection: Connection) -> None:
-        """Answer a request for which there is no room; nothing is remembered of it."""
+        """Refuse a request for lack of room, without storing anything about it."""
         if isinstance(message, Request) and message.method != "ACK":
             with contextlib.suppress(SipTransportError):
                 connection.send_now(self.answer(message, 503))
 
     def _user_failed(self, error: Exception, response: Response | None, connection: Connection) -> None:
-        """Whoever asked raised when it was answered, or when it was not."""
+        """Log an exception raised by the user of a client transaction."""
         if response is not None:
             self._handler_failed(error, response, connection)
         elif not isinstance(error, SipError):
@@ -411,7 +413,7 @@ class SipEndpoint(Transports):
             self._loop.call_exception_handler(context)
 
     def _handler_failed(self, error: BaseException, message: Any, connection: Connection) -> None:
-        """A handler raised: a protocol or transport error is the peer's doing, anything else our own mistake."""
+        """Handle an exception of a handler: protocol and transport errors are the peer's, anything else is a bug."""
         status = 500
         if isinstance(error, SipProtocolError):
             self._malformed(error, bytes(message), connection, f"answered {error.status or 400}")

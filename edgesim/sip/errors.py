@@ -1,16 +1,16 @@
-"""What can go wrong in SIP, remote errors distinguished from local ones."""
+"""SIP errors; remote errors are distinct from local ones."""
 
 from __future__ import annotations
 
 
 class SipError(Exception):
-    """Base of everything that this package raises on purpose."""
+    """Base class of the errors that this package raises."""
 
 
 class SipProtocolError(SipError):
-    """The peer broke the protocol.
+    """The peer violated the protocol.
 
-    ``status`` is what RFC 3261 has us answer (400, 413, 505, 513 ...), or None where nothing can be answered and the
+    ``status`` is the response of RFC 3261 (400, 413, 505, 513 ...), or None if no response is possible and the
     connection is only closed.
     """
 
@@ -21,12 +21,12 @@ class SipProtocolError(SipError):
 
 
 class SipTransportError(SipError, ConnectionError):
-    """The connection failed or was lost before an answer came (RFC 3261, 17.1.4)."""
+    """The connection failed or was lost before a response arrived (RFC 3261, 17.1.4)."""
 
 
 class SipCongestion(SipTransportError):
-    """Too much waits for a peer that many share: this message is not sent, and the connection stays."""
+    """The send buffer of a shared connection is full: the message is not sent, and the connection stays open."""
 
 
 class SipTimeout(SipError, TimeoutError):
-    """No final answer in time (timer B or F of RFC 3261, or the caller's own limit)."""
+    """No final response in time (timer B or F of RFC 3261, or the caller's limit)."""

@@ -1,10 +1,10 @@
-"""Cutting a TCP or TLS stream into SIP messages, CRLF keep-alives and STUN messages, without IO.
+"""Splits a TCP or TLS stream into SIP messages, CRLF keep-alives and STUN messages, sans-IO.
 
-Feed octets with `Framer.receive`, take events with `Framer.next_event` until it returns None. A message needs
-Content-Length on a stream (RFC 3261, 18.3); between messages may stand CRLF keep-alives (RFC 5626, 4.4.1) and, where
-both sides agreed, STUN messages, distinguished by their first two bits and the magic cookie (RFC 5389, 6). After an
-error the framer is dead, as the place where the next message begins is unknown; but for a message whose start line
-alone is at fault (``framed``): it is passed over, up to the end that its Content-Length gives.
+Feed octets with `Framer.receive`, then call `Framer.next_event` until it returns None. A message on a stream needs
+Content-Length (RFC 3261, 18.3); between messages CRLF keep-alives (RFC 5626, 4.4.1) may occur and, if both sides
+agreed, STUN messages, recognised by their first two bits and the magic cookie (RFC 5389, 6). After an error the framer
+is unusable, since the start of the next message is unknown. The exception is a message whose only fault is its start
+line (``framed``): it is skipped up to the end that its Content-Length gives.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _TOKEN_OCTETS = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]").match
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SipLimits:
-    """Bounds on what a peer may send and keep us waiting for, in octets and seconds unless said otherwise.
+    """Bounds on what a peer may send and keep waiting, in octets and seconds unless stated otherwise.
 
-    ``message`` is Expressway's default maximum SIP message (Cisco Expressway Administrator Guide, "Protocols"), of
-    which all must be there ``message_time`` after its first octet. ``idle`` ends an accepted stream on which no whole
-    message or keep-alive came for so long (None: never). ``congested`` octets that wait for a peer slow down whoever
-    sends to it; more than ``write_buffer`` end a client's connection, and are refused to one that many share. A peer
-    that took too little of them for ``unread_time`` is dropped. ``burst`` messages of one stream are handled in a turn;
-    of an accepted one no more than ``rate_burst`` octets are read at once, and then ``rate`` a second (None: as many as
-    come), as `edgesim.world.pace` counts them; a stream with ``tasks`` requests still being worked on is not read.
-    Beyond ``transactions`` a stateful endpoint forgets transactions that are answered, or answers 503.
+    ``message`` is Expressway's default maximum SIP message (Cisco Expressway Administrator Guide, "Protocols"); all of
+    it must arrive within ``message_time`` of its first octet. ``idle`` closes an accepted stream that brought no
+    complete message or keep-alive for that long (None: never). When ``congested`` octets wait for a peer, its senders
+    are slowed down; more than ``write_buffer`` close a client's connection, and are refused on a shared one. A peer
+    that reads too little of them for ``unread_time`` is dropped. At most ``burst`` messages of one stream are handled
+    per turn; from an accepted stream at most ``rate_burst`` octets are read at once, and then ``rate`` per second
+    (None: no limit), as `edgesim.world.pace` counts them; a stream with ``tasks`` requests in progress is not read.
+    Beyond ``transactions`` a stateful endpoint forgets completed transactions, or answers 503.
     """
 
     message: int
@@ -55,14 +55,14 @@ class SipLimits:
 
 
 def fits(message: Request | Response, limits: SipLimits) -> bool:
-    """Return whether a peer with these limits takes a message: what we add on the way can make it too long for one."""
+    """Return whether a peer with these limits accepts a message: headers that we add can make it too long."""
     octets = bytes(message)
     lines = octets.count(b"\r\n", 0, octets.index(b"\r\n\r\n"))
     return len(octets) <= limits.message and lines <= limits.header_lines
 
 
 class KeepAlive(Enum):
-    """A CRLF keep-alive: a double CRLF asks (ping), a single one answers (pong)."""
+    """A CRLF keep-alive: a double CRLF is a ping, a single one a pong."""
 
     PING = b"\r\n\r\n"
     PONG = b"\r\n"
@@ -79,7 +79,7 @@ Frame = Request | Response | KeepAlive | StunData
 
 
 class Framer:
-    """One direction of a stream. ``stun`` says whether STUN messages are expected; without, they are garbage."""
+    """One direction of a stream. Without ``stun``, STUN messages are garbage."""
 
     __slots__ = (
         "_buffer",
@@ -108,16 +108,16 @@ class Framer:
 
     @property
     def buffered(self) -> int:
-        """How many octets wait for more."""
+        """The number of octets of incomplete input."""
         return len(self._buffer) - self._position
 
     @property
     def waits(self) -> bool:
-        """Whether part of a message has come, and the rest has not."""
+        """Whether a message has begun and is incomplete."""
         return self.buffered > 0 or self._passing_over > 0
 
     def partial(self) -> tuple[bytes, Request | None]:
-        """Return the octets of the message that is still coming, and the request that they begin, where that shows."""
+        """Return the octets of the incomplete message, and the request that they begin, if it can be read."""
         data = self._slice(self._position, min(len(self._buffer), self._position + self.limits.message))
         message = self._pending[0] if self._pending is not None else None
         return data, message if isinstance(message, Request) else None
@@ -139,7 +139,7 @@ class Framer:
         self._position = 0
 
     def next_event(self) -> Frame | None:
-        """Return the next whole thing on the stream, or None until more octets arrive. Raises `MalformedMessage`."""
+        """Return the next event, or None until more octets arrive. Raises `MalformedMessage`."""
         if self._error is not None:
             raise self._error
         try:
@@ -196,7 +196,7 @@ class Framer:
             self._position += 4
             return KeepAlive.PING
         self._position += 2
-        # The other half of a ping may come in the next segment.
+        # The second half of a ping may arrive in the next segment.
         self._lone_crlf = True
         return KeepAlive.PONG
 
@@ -217,7 +217,7 @@ class Framer:
         return StunData(self._slice(position, end))
 
     def _check_incomplete(self) -> None:
-        """Refuse early what can never become a message."""
+        """Refuse early an incomplete message that cannot become valid."""
         buffer, position, limits = self._buffer, self._position, self.limits
         line_end = buffer.find(b"\r\n", position, position + limits.start_line + 2)
         if line_end >= 0:
@@ -257,7 +257,7 @@ class Framer:
         return self._complete(message, len(head) + 4, len(head) + 4 + length)
 
     def _find_end(self, error: MalformedMessage, head: bytes) -> None:
-        """Pass over a message whose start line alone is at fault, if its Content-Length tells where it ends."""
+        """Skip a message whose only fault is its start line, if its Content-Length gives its end."""
         if error.head is None:
             return
         try:
@@ -271,7 +271,7 @@ class Framer:
         self._pass_over()
 
     def _pass_over(self) -> None:
-        """Skip what has arrived of a message that is not wanted."""
+        """Discard the octets that have arrived of a skipped message."""
         skipped = min(self._passing_over, len(self._buffer) - self._position)
         self._passing_over -= skipped
         self._position += skipped
@@ -279,7 +279,7 @@ class Framer:
         self._started = False
 
     def _complete(self, message: Request | Response, body: int, total: int) -> Request | Response | None:
-        """Return the message once all ``total`` octets are here; the head is parsed once however the body trickles."""
+        """Return the message once all ``total`` octets have arrived; the head is parsed only once."""
         if len(self._buffer) - self._position < total:
             self._pending = (message, body, total)
             return None

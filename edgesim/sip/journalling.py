@@ -1,4 +1,4 @@
-"""What the journal keeps of SIP: the event, the keys that correlate it, the spans that are secret."""
+"""The journal's view of SIP: events, correlation keys, and the spans of secrets."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _DIGEST_SECRET = re.compile(rb'\bresponse\s*=\s*"?([^",\s]+)', re.IGNORECASE).fi
 _BEARER_SECRET = re.compile(rb'\btoken\s*=\s*"?([^",\s]+)', re.IGNORECASE).finditer
 _SERVICE_SECRET = re.compile(rb"<response>([^<]*)</response>").finditer
 _SERVICE_HASH = re.compile(rb">([0-9a-f]{32})<").finditer
-"""H(A1) in the answer to a SERVICE: as good as the password."""
+"""H(A1) in the answer to a SERVICE: equivalent to the password."""
 _SERVICE_USER = re.compile(rb"<username>([^<]{1,128})</username>").search
 _CREDENTIALS = ("authorization", "proxy-authorization")
 
 
 def text(value: str) -> str:
-    """Return text fit for any file: octets that are not UTF-8 appear as backslash escapes."""
+    """Return text safe for any file: octets that are not UTF-8 become backslash escapes."""
     return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def event_of(message: Request | Response, transport: str) -> Event:
-    """Return the event of a sound message (see `Message.check`); ``transport`` is ``tcp``, ``tls`` or ``udp``."""
+    """Return the event of a valid message (see `Message.check`); ``transport`` is ``tcp``, ``tls`` or ``udp``."""
     cseq = message.get("CSeq") or ""
     from_ = text(message.get("From") or "")
     to = text(message.get("To") or "")
@@ -56,7 +56,7 @@ def event_of(message: Request | Response, transport: str) -> Event:
 
 
 def keys_of(message: Message) -> tuple[Key, ...]:
-    """Return ``call-id:``, and where the message shows them ``device:`` and ``user:``."""
+    """Return the ``call-id:`` key and, if the message shows them, ``device:`` and ``user:``."""
     names = message.names
     keys = [call_id_key(text(message.get("Call-ID") or ""))]
     contact = message.raw_line("Contact")

@@ -1,7 +1,8 @@
-"""The transaction layer of one endpoint: it carries out what its transactions put out, and keeps their one timer.
+"""The transaction layer of one endpoint: performs the outputs of its transactions, with one timer for all.
 
-It is between the connections and the transaction users (RFC 3261, 5): whoever asks is a `ClientUser`, whoever
-answers gets requests through ``deliver`` and answers through `TransactionLayer.respond`, now or later.
+It sits between connections and transaction users (RFC 3261, 5): the user of a client transaction is a `ClientUser`; the
+user of a server transaction gets requests through ``deliver`` and responds with `TransactionLayer.respond`, at once or
+later.
 """
 
 from __future__ import annotations
@@ -30,42 +31,42 @@ from edgesim.sip.transaction_events import (
 
 
 class ClientUser(Protocol):
-    """Who sent a request: it hears of the answers, or that there will be none."""
+    """The user of a client transaction, notified of responses or of failure."""
 
     @property
     def connection(self) -> Connection:
-        """Where the request went."""
+        """The connection the request was sent on."""
 
     def answered(self, response: Response) -> None:
-        """A response came: provisional, final, or a further 2xx to an INVITE."""
+        """A response arrived: provisional, final, or a further 2xx to an INVITE."""
 
     def timed_out(self) -> None:
-        """No answer came within timer B or F, or in time after a CANCEL."""
+        """No response within timer B or F, or in time after a CANCEL."""
 
     def failed(self) -> None:
         """The request could not be sent, or its connection was lost."""
 
 
 class _Canceller:
-    """Who sent a CANCEL: what the INVITE is answered is all that counts."""
+    """The user of a CANCEL's transaction; only the INVITE's response matters."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
     def answered(self, response: Response) -> None:
-        """Nothing: a 200 says only that the CANCEL arrived."""
+        """Ignore: the 200 only acknowledges the CANCEL."""
 
     def timed_out(self) -> None:
-        """Nothing: the INVITE has a time limit of its own."""
+        """Ignore: the INVITE has its own time limit."""
 
     def failed(self) -> None:
-        """Nothing: the INVITE fails, too."""
+        """Ignore: the INVITE fails too."""
 
 
 class TransactionLayer:
-    """``deliver`` gets each new request, and the ACK to a 2xx; ``answer`` makes the 100 to an INVITE that waits.
+    """``deliver`` gets each new request and the ACK to a 2xx; ``answer`` builds the 100 to a pending INVITE.
 
-    ``failed`` hears of a `ClientUser` that raised, with the response that it got, or None where it heard of none.
+    ``failed`` is called when a `ClientUser` raises, with the response it was given, or None if there was none.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class TransactionLayer:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
 
-    # ---- asking
+    # ---- client side
 
     def request(self, request: Request, user: ClientUser) -> ClientTransaction:
         """Send a request in a client transaction. Raises `ValueError` if its branch is in use."""
@@ -100,7 +101,7 @@ class TransactionLayer:
         return transaction
 
     def cancel(self, transaction: ClientTransaction) -> None:
-        """Ask for the end of an INVITE (RFC 3261, 9.1); one that is answered already stays as it is."""
+        """Cancel an INVITE (RFC 3261, 9.1); has no effect after its final response."""
         if transaction.invite:
             self._carry(transaction, self.transactions.cancel(transaction, self._loop.time()))
             self._arm()
@@ -110,10 +111,10 @@ class TransactionLayer:
         self.transactions.forget(transaction)
         self._arm()
 
-    # ---- answering
+    # ---- server side
 
     def respond(self, response: Response) -> bool:
-        """Send a response by the server transaction it belongs to; false where there is none."""
+        """Send a response through its server transaction; return false if there is none."""
         if not self.transactions.servers:
             return False
         found = self.transactions.respond(response, self._loop.time())
@@ -124,20 +125,20 @@ class TransactionLayer:
         return True
 
     def remember(self, request: Request, context: object) -> None:
-        """Keep something of the user's beside the server transaction of a request, if it has one."""
+        """Store the user's object with a request's server transaction, if it has one."""
         transaction = self.transactions.serving(request)
         if transaction is not None:
             transaction.context = context
 
     def unanswered(self) -> list[Request]:
-        """Return the requests received that had no final response yet."""
+        """Return the received requests without a final response."""
         waiting = (State.TRYING, State.PROCEEDING)
         return [each.request for each in self.transactions.servers.values() if each.state in waiting]
 
-    # ---- what connections report
+    # ---- called by connections
 
     def incoming(self, request: Request, connection: Connection) -> bool:
-        """Take a request from the wire; false where there is no room for it."""
+        """Handle a request from the wire; return false if there is no room for it."""
         if not self.transactions.room(request):
             return False
         transaction, outputs = self.transactions.incoming(
@@ -151,9 +152,9 @@ class TransactionLayer:
         return True
 
     def response(self, response: Response, connection: Connection) -> bool:
-        """Take a response from the wire; false where it belongs to no transaction of this connection.
+        """Handle a response from the wire; return false if no transaction of this connection matches.
 
-        Whoever is at the other end of another stream was not asked.
+        A response on another stream than its request's is not from the peer that was asked.
         """
         if not self.transactions.clients:
             return False
@@ -165,7 +166,7 @@ class TransactionLayer:
         return True
 
     def connection_lost(self, connection: Connection) -> None:
-        """A connection ended: what was asked by it fails, what it asked needs no answer."""
+        """A connection ended: its client transactions fail, its server transactions need no response."""
         now = self._loop.time()
         for client in [*self.transactions.clients.values()]:
             if client.user.connection is connection:
@@ -177,7 +178,7 @@ class TransactionLayer:
         self._arm()
 
     def close(self) -> None:
-        """End everything; who waits for an answer hears that there will be none."""
+        """End all transactions; waiting users are notified of the failure."""
         for transaction in [*self.transactions.clients.values(), *self.transactions.servers.values()]:
             self._carry(transaction, self.transactions.failed(transaction, self._loop.time()))
             self.transactions.forget(transaction)
@@ -186,7 +187,7 @@ class TransactionLayer:
     # ---- inside
 
     def _carry(self, transaction: Transaction, outputs: list[Output], source: Connection | None = None) -> None:
-        """Do what a transaction puts out; ``source`` is where the message came from that made it do so."""
+        """Perform the outputs of a transaction; ``source`` is the connection of the message that caused them."""
         if isinstance(transaction, ClientTransaction):
             self._carry_for(transaction, transaction.user, outputs)
         elif isinstance(transaction, ServerTransaction):
@@ -214,7 +215,7 @@ class TransactionLayer:
                     self._report(user, output)
 
     def _report(self, user: ClientUser, output: Output) -> None:
-        """Notify a user; the transactions go on, whatever it does."""
+        """Notify a user; an exception of its does not stop the transactions."""
         response: Response | None = None
         try:
             match output:
@@ -252,7 +253,7 @@ class TransactionLayer:
 
     def _expire(self) -> None:
         self._timer = None
-        # Rounding must not make a deadline that was reached look like one to come.
+        # Rounding must not make a deadline that was reached appear to lie ahead.
         now = max(self._loop.time(), self._timer_at)
         for transaction, outputs in self.transactions.expire(now):
             self._carry(transaction, outputs)

@@ -1,4 +1,4 @@
-"""All transactions of one element: which message belongs to which (RFC 3261, 17.1.3 and 17.2.3), and one deadline."""
+"""All transactions of one element: message matching (RFC 3261, 17.1.3 and 17.2.3), and one deadline."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from edgesim.sip.transaction_events import Deliver, Key, Output, State, Timers
 from edgesim.sip.values import Via
 
 SERVERS = 20_000
-"""How many requests a stateful element remembers at once."""
+"""How many transactions a stateful element keeps."""
 SEARCHED = 64
-"""How many of the oldest are looked at for one that is answered."""
+"""How many of the oldest are searched for one that is completed."""
 
 
 def client_key(via: Via, method: str) -> Key:
-    """Return what a response is matched by (RFC 3261, 17.1.3)."""
+    """Return the key that matches a response to its transaction (RFC 3261, 17.1.3)."""
     return (via.branch or "", method)
 
 
 def server_key(message: Request | Response, method: str | None = None) -> Key:
-    """Return what a request, or the response to it, is matched by (RFC 3261, 17.2.3); ACK finds its INVITE.
+    """Return the key that matches a request, or its response, to a transaction (RFC 3261, 17.2.3); ACK matches its
+    INVITE.
 
-    Call-ID, CSeq and the tag in From count beside the branch: a branch may say nothing (that of RFC 2543, or the magic
-    cookie alone), and what it cannot tell apart is not a retransmission.
+    Call-ID, CSeq and the From tag count beside the branch, since a branch may not be unique (RFC 2543, or the magic
+    cookie alone), and distinct requests must not pass for retransmissions.
     """
     via = message.top_via
     cseq = message.cseq
@@ -35,7 +36,7 @@ def server_key(message: Request | Response, method: str | None = None) -> Key:
 
 
 class Transactions:
-    """All transactions of one element, matched by key, with one next deadline for all."""
+    """All transactions of one element, matched by key, with one deadline for all."""
 
     def __init__(self, timers: Timers) -> None:
         self.timers = timers
@@ -50,7 +51,7 @@ class Transactions:
 
     @property
     def deadline(self) -> float | None:
-        """When `expire` wants to be called next, or None."""
+        """When to call `expire` next, or None."""
         heap = self._heap
         while heap and heap[0][2].deadline != heap[0][0]:
             heapq.heappop(heap)
@@ -70,11 +71,11 @@ class Transactions:
         return transaction, outputs
 
     def asked(self, response: Response) -> ClientTransaction | None:
-        """Return the client transaction that a response belongs to."""
+        """Return the client transaction of a response."""
         return self.clients.get(client_key(response.top_via, response.cseq.method))
 
     def response(self, transaction: ClientTransaction, response: Response, now: float) -> list[Output]:
-        """Take a response from the wire that belongs to a client transaction."""
+        """Handle a response that matches a client transaction."""
         outputs = transaction.receive(response, now)
         self._after(transaction)
         return outputs
@@ -82,9 +83,9 @@ class Transactions:
     def incoming(
         self, request: Request, now: float, *, reliable: bool, user: Any = None
     ) -> tuple[ServerTransaction | None, list[Output]]:
-        """Take a request from the wire. A `Deliver` among the outputs is new to the user.
+        """Handle a request from the wire; a new one yields a `Deliver`.
 
-        The transaction is None for an ACK that matches none: that of a 2xx, which is the user's.
+        The transaction is None for an ACK that matches none: the ACK to a 2xx, which belongs to the user.
         """
         key = server_key(request)
         transaction = self.servers.get(key)
@@ -100,9 +101,9 @@ class Transactions:
         return transaction, outputs
 
     def room(self, request: Request) -> bool:
-        """Return whether a request can be taken; for a new one, an old one that is answered may be forgotten.
+        """Return whether a request can be accepted; an old completed transaction may be forgotten for a new one.
 
-        A retransmission of a forgotten request is new, and is answered again.
+        A retransmission of a forgotten request counts as new and is answered again.
         """
         if len(self.servers) < self.limit or request.method == "ACK" or server_key(request) in self.servers:
             return True
@@ -117,11 +118,11 @@ class Transactions:
         return self.servers.get(server_key(request))
 
     def cancelled(self, cancel: Request) -> ServerTransaction | None:
-        """Return the transaction that a CANCEL means (RFC 3261, 9.2)."""
+        """Return the transaction that a CANCEL matches (RFC 3261, 9.2)."""
         return self.servers.get(server_key(cancel, "INVITE"))
 
     def respond(self, response: Response, now: float) -> tuple[ServerTransaction, list[Output]] | None:
-        """Answer by the transaction that a response belongs to; None where there is none."""
+        """Pass a response to its server transaction; return None if there is none."""
         transaction = self.servers.get(server_key(response))
         if transaction is None:
             return None
@@ -130,13 +131,13 @@ class Transactions:
         return transaction, outputs
 
     def cancel(self, transaction: ClientTransaction, now: float) -> list[Output]:
-        """Say that the user of a client transaction wants no answer any more."""
+        """Cancel a client transaction on behalf of its user."""
         outputs = transaction.cancel(now)
         self._after(transaction)
         return outputs
 
     def failed(self, transaction: Transaction, now: float) -> list[Output]:
-        """Say that a transaction's transport failed."""
+        """Report to a transaction that its transport failed."""
         outputs = transaction.transport_failed(now)
         self._after(transaction)
         return outputs
@@ -147,7 +148,7 @@ class Transactions:
         self._after(transaction)
 
     def expire(self, now: float) -> list[tuple[Transaction, list[Output]]]:
-        """Let every timer that is due fire, in the order in which they are due."""
+        """Fire every timer that is due, in order."""
         fired: list[tuple[Transaction, list[Output]]] = []
         while (deadline := self.deadline) is not None and deadline <= now:
             transaction = heapq.heappop(self._heap)[2]

@@ -1,9 +1,8 @@
 """Lossless SIP messages: a start line, raw header lines, a body; values are parsed on demand.
 
-A proxy edits only the lines that it must. Every other line is kept as the octets that arrived, with its spelling, its
-compact name, its spacing and its folds, and goes out the same. Names are compared in canonical form: without regard to
-case, compact forms expanded (RFC 3261, 7.3). Text is UTF-8 with surrogate escapes, so that octets that are not UTF-8
-survive being read and written.
+A proxy edits only the lines that it must. Every other line keeps its octets, spelling, compact name, spacing and folds,
+and is forwarded unchanged. Names compare in canonical form: case-insensitive, compact forms expanded (RFC 3261, 7.3).
+Text is UTF-8 with surrogate escapes, so that other octets survive parsing and serialising.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ CRLF = b"\r\n"
 VERSION = "SIP/2.0"
 
 RFC_LAYOUT = ("Via", "From", "To", "Call-ID", "CSeq")
-"""What every response copies from its request (RFC 3261, 8.2.6.2), in the order of the RFC's examples."""
+"""The headers that every response copies from its request (RFC 3261, 8.2.6.2), in the order of the RFC's examples."""
 
 
 def unfolded(text: str) -> str:
-    """Return a value in one line: a fold and the blanks around it are one blank (RFC 3261, 7.3.1)."""
+    """Return a value on one line: each fold, with the white space around it, becomes one space (RFC 3261, 7.3.1)."""
     return " ".join(part.strip(" \t") for part in text.split("\r\n")) if "\n" in text else text
 
 
@@ -44,7 +43,9 @@ HeaderList = Iterable[tuple[str, str]]
 
 
 class Message:
-    """What requests and responses share. Use `edgesim.sip.parse_message`, `Request.build` or `Request.response`."""
+    """The base of requests and responses. Create one with `edgesim.sip.parse_message`, `Request.build` or
+    `Request.response`.
+    """
 
     __slots__ = ("_body", "_lines", "_names", "_parsed", "_raw", "_start", "_texts")
 
@@ -60,7 +61,7 @@ class Message:
     # ---- octets
 
     def __bytes__(self) -> bytes:
-        """Return the message as it goes on the wire."""
+        """Return the message as sent on the wire."""
         raw = self._raw
         if raw is None:
             raw = self._raw = CRLF.join((self._start, *self._lines, b"", self._body))
@@ -73,7 +74,7 @@ class Message:
 
     @property
     def start_line(self) -> bytes:
-        """The start line without its line end."""
+        """The start line without its CRLF."""
         return self._start
 
     @property
@@ -83,7 +84,7 @@ class Message:
 
     @property
     def lines(self) -> Sequence[bytes]:
-        """The raw header lines without their line end, folds included."""
+        """The raw header lines without their CRLF, folds included."""
         return tuple(self._lines)
 
     @property
@@ -97,7 +98,7 @@ class Message:
         return (known_keys.get(name) or canonical(name)) in self._names
 
     def _positions(self, key: str) -> list[int]:
-        """Return where the lines of a canonical name are."""
+        """Return the positions of the lines of a canonical name."""
         names = self._names
         count = names.count(key)
         if count == 1:
@@ -125,11 +126,11 @@ class Message:
         return [self._value(position) for position in self._positions(key)]
 
     def values(self, name: str) -> list[str]:
-        """Return every single value of ``name``: comma lists are split (RFC 3261, 7.3.1)."""
+        """Return every individual value of ``name``: comma-separated lists are split (RFC 3261, 7.3.1)."""
         return [value.strip() for text in self.get_all(name) for value in split(text, ",")]
 
     def raw_line(self, name: str) -> bytes | None:
-        """Return the first header line called ``name`` as its octets, or None."""
+        """Return the octets of the first header line called ``name``, or None."""
         key, names = known_keys.get(name) or canonical(name), self._names
         return self._lines[names.index(key)] if key in names else None
 
@@ -143,7 +144,7 @@ class Message:
         for position, line in enumerate(self._lines):
             yield line[: line.index(b":")].decode("ascii").rstrip(), self._value(position)
 
-    # ---- editing: only the lines concerned change
+    # ---- editing: changes only the lines concerned
 
     def _changed(self, key: str) -> None:
         self._raw = None
@@ -151,30 +152,30 @@ class Message:
         self._texts.pop(key, None)
 
     def prepend(self, name: str, value: str) -> None:
-        """Add a header line above the first of that name, or above all others."""
+        """Insert a header line above the first of that name, or above all others."""
         self.insert(self.position(name) or 0, name, value)
 
     def append(self, name: str, value: str) -> None:
-        """Add a header line at the end."""
+        """Append a header line."""
         self.insert(len(self._lines), name, value)
 
     def insert(self, position: int, name: str, value: str) -> None:
-        """Add a header line at an index of `lines`."""
+        """Insert a header line at an index of `lines`."""
         key = canonical(name)
         self._lines.insert(position, _line(name, value))
         self._names.insert(position, key)
         self._changed(key)
 
     def insert_after(self, other: str, name: str, value: str) -> None:
-        """Add a header line below the last one called ``other``, or at the end where there is none."""
+        """Insert a header line below the last one called ``other``, or at the end if there is none."""
         key = canonical(other)
         last = max((at for at, item in enumerate(self._names) if item == key), default=len(self._lines) - 1)
         self.insert(last + 1, name, value)
 
     def replace(self, name: str, value: str, nth: int = 0) -> None:
-        """Rewrite the value of the ``nth`` header line of that name, keeping how the name is spelled.
+        """Replace the value of the ``nth`` header line of that name, keeping the name's spelling.
 
-        Raises `KeyError` where there is none.
+        Raises `KeyError` if there is none.
         """
         key = canonical(name)
         positions = self._positions(key)
@@ -186,7 +187,7 @@ class Message:
         self._changed(key)
 
     def set(self, name: str, value: str) -> None:
-        """Make ``name`` have this one value: in the place of its first line, else at the end."""
+        """Make this the only value of ``name``: in place of its first line, else at the end."""
         key = canonical(name)
         if key not in self._names:
             self.append(name, value)
@@ -198,7 +199,7 @@ class Message:
                 del self._names[position], self._lines[position]
 
     def remove(self, name: str, nth: int | None = None) -> int:
-        """Remove the ``nth`` header line of that name, or all of them; return how many went."""
+        """Remove the ``nth`` header line of that name, or all of them; return how many were removed."""
         key = canonical(name)
         positions = self._positions(key)
         if nth is not None:
@@ -209,7 +210,7 @@ class Message:
         return len(positions)
 
     def pop_value(self, name: str) -> str | None:
-        """Remove and return the first single value of ``name``; the rest of a comma list stays, as spelled."""
+        """Remove and return the first individual value of ``name``; the rest of a list keeps its spelling."""
         position = self.position(name)
         if position is None:
             return None
@@ -221,14 +222,14 @@ class Message:
         return first.strip()
 
     def set_body(self, body: bytes, content_type: str | None = None) -> None:
-        """Give the message a body, and the Content-Length (and Content-Type) that go with it."""
+        """Set the body, Content-Length and, if given, Content-Type."""
         self._body = body
         self._raw = None
         if content_type is not None:
             self.set("Content-Type", content_type)
         self.set("Content-Length", str(len(body)))
 
-    # ---- values that every message has; each raises SipProtocolError if its header is missing or malformed
+    # ---- values of mandatory headers; each raises SipProtocolError if its header is missing or malformed
 
     def _required(self, name: str) -> str:
         value = self.get(name)
@@ -275,7 +276,7 @@ class Message:
 
     @property
     def contacts(self) -> list[NameAddr]:
-        """The Contact addresses; empty for ``Contact: *`` and where there is none."""
+        """The Contact addresses; empty for ``Contact: *`` or without Contact."""
         values = self.values("Contact")
         return [] if values == ["*"] else [NameAddr.parse(value) for value in values]
 
@@ -285,11 +286,11 @@ class Message:
         return [NameAddr.parse(value) for value in self.values("Route")]
 
     def authentication(self, name: str) -> list[Authentication]:
-        """Return the challenges or credentials in the headers called ``name``."""
+        """Return the challenges or credentials of the headers called ``name``."""
         return [Authentication.parse(value) for value in self.get_all(name)]
 
     def check(self) -> None:
-        """Raise `SipProtocolError` unless the headers that RFC 3261, 8.1.1, asks of every message are sound."""
+        """Raise `SipProtocolError` unless the headers that RFC 3261, 8.1.1, makes mandatory are valid."""
         count = self._names.count
         for name in ("call-id", "cseq", "from", "to"):
             if count(name) > 1:
@@ -318,7 +319,7 @@ class Request(Message):
     def build(
         cls, method: str, uri: str, headers: HeaderList = (), body: bytes = b"", *, content_length: bool = True
     ) -> Request:
-        """Build a request of exactly these headers, with Content-Length last unless it is among them or unwanted."""
+        """Build a request with exactly these headers; Content-Length is added last unless given or unwanted."""
         start = _encode(f"{method} {uri} {VERSION}")
         if b"\r" in start or b"\n" in start:
             raise ValueError("line end in a start line")
@@ -333,7 +334,7 @@ class Request(Message):
 
     @property
     def uri(self) -> str:
-        """The Request-URI as spelled; assigning rewrites the start line."""
+        """The Request-URI as spelled; assignment rewrites the start line."""
         return self._uri
 
     @uri.setter
@@ -353,11 +354,11 @@ class Request(Message):
         return copied
 
     def with_lines(self, lines: list[bytes], names: list[str]) -> Request:
-        """Return a request of this start line and body with other header lines and their canonical names."""
+        """Return a request with this start line and body, and other header lines with their canonical names."""
         return Request(self.method, self._uri, self._start, lines, names, self._body)
 
     def check(self) -> None:
-        """As `Message.check`; also demands that CSeq names the request's method (RFC 3261, 8.1.1.5)."""
+        """Like `Message.check`; the method of CSeq must also be the request's (RFC 3261, 8.1.1.5)."""
         super().check()
         if self.cseq.method != self.method:
             raise SipProtocolError("CSeq and request differ in their method")
@@ -375,9 +376,9 @@ class Request(Message):
     ) -> Response:
         """Build a response to this request (RFC 3261, 8.2.6).
 
-        ``layout`` orders the headers: a name copies all lines of that name from the request as they are, a pair is a
-        header of its own. ``to_tag`` is added to a copied To that has no tag, except in a 100. ``headers`` follow the
-        layout, Content-Length comes last unless given or unwanted. A 100 copies Timestamp.
+        ``layout`` orders the headers: a name copies all lines of that name from the request unchanged, a pair is a new
+        header. ``to_tag`` is added to a copied To without a tag, except in a 100. ``headers`` follow the layout;
+        Content-Length is added last unless given or unwanted. A 100 copies Timestamp.
         """
         reason = REASONS.get(status, "Unknown") if reason is None else reason
         lines: list[bytes] = []
@@ -433,5 +434,5 @@ class Response(Message):
         return copied
 
     def with_lines(self, lines: list[bytes], names: list[str]) -> Response:
-        """Return a response of this start line and body with other header lines and their canonical names."""
+        """Return a response with this start line and body, and other header lines with their canonical names."""
         return Response(self.status, self.reason, self._start, lines, names, self._body)

@@ -1,4 +1,4 @@
-"""Header names (RFC 3261, 7.3): in canonical form, lower case with compact forms expanded, and as usually spelled."""
+"""Header names (RFC 3261, 7.3): canonical form (lower case, compact forms expanded) and usual spelling."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COMPACT = {
     "x": "session-expires",
     "y": "identity",
 }
-"""Compact header names (the registry of RFC 3261, 27.2, as IANA keeps it)."""
+"""Compact header names (the IANA registry of RFC 3261, 27.2)."""
 
 _COMMON_TEXT = (
     "Accept Allow Allow-Events Authorization Call-ID Call-Info Contact Content-Disposition Content-Length Content-Type "
@@ -49,14 +49,14 @@ known_keys: dict[str, str] = {
     **COMPACT,
     **{name: COMPACT.get(name.lower(), name.lower()) for name in (*_COMMON, *map(str.lower, _COMMON))},
 }
-"""Canonical names by spelling, known from the start so that strange names cannot crowd out the usual ones."""
+"""Canonical names by spelling, filled at import so that unknown names cannot displace the usual ones."""
 _SPELLED = {COMPACT.get(name.lower(), name.lower()): name for name in (*_COMMON, *_LONG)}
 remembered_name: dict[bytes, str] = {name.encode(): key for name, key in known_keys.items()}
-"""Canonical names by raw spelling, white space before the colon included."""
+"""Canonical names by raw spelling, including white space before the colon."""
 
 
 def canonical(name: str, raw: bytes | None = None) -> str:
-    """Return a header name in lower case with its compact form expanded; ``raw`` is its spelling, to be remembered."""
+    """Return a header name in lower case with its compact form expanded; ``raw`` is the spelling to cache."""
     key = known_keys.get(name)
     if key is None:
         lower = name.lower()
@@ -69,5 +69,5 @@ def canonical(name: str, raw: bytes | None = None) -> str:
 
 
 def spelled(name: str) -> str | None:
-    """Return the usual spelling of a canonical name, or None for one that is not usual."""
+    """Return the usual spelling of a canonical name, or None for an unusual name."""
     return _SPELLED.get(name)

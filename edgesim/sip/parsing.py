@@ -1,10 +1,10 @@
-"""Octets to messages: start lines, header lines, datagrams, and what is left of a request that is broken.
+"""Parses octets into messages: start lines, header lines, datagrams, and the readable part of a broken request.
 
-Two kinds of fault are distinguished. Where the header lines are sound and only the start line is wrong, Content-Length
-still says where the message ends: the one message is lost, and a stream goes on. Where the lines themselves are
-damaged, two machines may disagree about the end, and the framing is lost.
+There are two kinds of fault. If the header lines are valid and only the start line is not, Content-Length still gives
+the end of the message: that message is lost, and the stream continues. If the header lines are damaged, two
+implementations may disagree about the end, and the framing is lost.
 
-Source: RFC 3261, sections 7, 18.3 and 25.1; RFC 4475 for what has to be read, answered or dropped.
+Source: RFC 3261, sections 7, 18.3 and 25.1; RFC 4475 for messages to accept, answer or drop.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _QUOTED = re.compile(rb'"(?:[^"\\\0]|\\.)*"', re.DOTALL)
 
 
 class MalformedMessage(SipProtocolError):
-    """Octets are not a message.
+    """The octets are not a message.
 
-    ``request`` is as much of the offending request as an answer needs, or None. ``data`` is the offending input, as far
-    as it was kept. ``head`` has the header lines of a message whose start line alone is at fault. ``framed`` says that
-    the end of the message is known all the same, so that a stream goes on.
+    ``request`` is the part of the request that a response needs, or None. ``data`` is the offending input, possibly
+    truncated. ``head`` has the header lines of a message whose only fault is its start line. ``framed`` means that the
+    end of the message is known nevertheless, so that a stream continues.
     """
 
     def __init__(
@@ -49,16 +49,16 @@ class MalformedMessage(SipProtocolError):
 
     @classmethod
     def of(cls, error: SipProtocolError) -> MalformedMessage:
-        """Return an error with room for what is left of the message: the same, if it has that already."""
+        """Wrap an error as a `MalformedMessage`; return it unchanged if it is one."""
         return error if isinstance(error, cls) else cls(error.reason, status=error.status)
 
 
 def parse_head(head: bytes, *, max_lines: int = MAX_LINES) -> Request | Response:
     """Parse a start line and header lines, without the empty line that ends them.
 
-    Folds and octets that are not UTF-8 are kept. Raises `SipProtocolError` for a bare CR or LF, a NUL that no quoted
-    pair holds, a header line without a name, a start line that is not SIP/2.0's, or more than ``max_lines`` lines. It
-    is a `MalformedMessage` with a ``head`` where the start line alone is at fault.
+    Folds and octets that are not UTF-8 are kept. Raises `SipProtocolError` for a bare CR or LF, a NUL outside a
+    quoted-pair, a header line without a name, a start line other than SIP/2.0's, or more than ``max_lines`` lines. If
+    only the start line is at fault, the error is a `MalformedMessage` with a ``head``.
     """
     lines = head.split(CRLF)
     ends = len(lines) - 1
@@ -75,7 +75,7 @@ def parse_head(head: bytes, *, max_lines: int = MAX_LINES) -> Request | Response
             raise
         message, fault = Message(start, [], []), error
     try:
-        # No known name begins with white space: a fold takes the other way too.
+        # No known name begins with white space, so a fold takes the slow path too.
         message._names = [remembered_name[line[: line.index(b":")]] for line in lines]
     except (KeyError, ValueError):
         lines = _unfolded(lines)
@@ -87,7 +87,7 @@ def parse_head(head: bytes, *, max_lines: int = MAX_LINES) -> Request | Response
 
 
 def _bare_nul(lines: list[bytes]) -> bool:
-    """Return whether a NUL stands anywhere but behind a backslash in a quoted string (RFC 3261, 25.1: quoted-pair)."""
+    """Return whether a NUL occurs other than after a backslash in a quoted string (RFC 3261, 25.1: quoted-pair)."""
     return any(b"\0" in line and b"\0" in _QUOTED.sub(b"", line) for line in lines)
 
 
@@ -106,15 +106,15 @@ def _slow_name(line: bytes) -> str:
 
 
 def is_sip(start: bytes) -> bool:
-    """Return whether a start line is one of SIP, sound or not: its first or its last word names the protocol."""
+    """Return whether a start line is SIP, valid or not: its first or last word names the protocol."""
     return start[:4].upper() == b"SIP/" or start.rstrip(b" \t").rpartition(b" ")[2][:4].upper() == b"SIP/"
 
 
 def parse_start(start: bytes) -> Request | Response:
-    """Parse a start line alone into a message without headers.
+    """Parse a start line into a message without headers.
 
-    Raises `SipProtocolError`: 505 for another version, 400 for a request line that is malformed otherwise; a status
-    line, and what is not a start line of SIP, get no answer.
+    Raises `SipProtocolError`: 505 for another version, 400 for a request line that is malformed otherwise; a bad status
+    line, or a start line that is not SIP, gets no response.
     """
     if not is_sip(start):
         raise SipProtocolError("not a SIP message", status=None)
@@ -133,7 +133,7 @@ def parse_start(start: bytes) -> Request | Response:
 
 
 def _unfolded(lines: list[bytes]) -> list[bytes]:
-    """Join continuation lines to the header line that they continue."""
+    """Join continuation lines to the header lines that they continue."""
     joined: list[bytes] = []
     for line in lines:
         if line[:1] not in (b" ", b"\t"):
@@ -146,7 +146,7 @@ def _unfolded(lines: list[bytes]) -> list[bytes]:
 
 
 def content_length(message: Message) -> int | None:
-    """Return the Content-Length, None where there is none. Raises `SipProtocolError` if it is bad or contradictory."""
+    """Return the Content-Length, or None if absent. Raises `SipProtocolError` if it is malformed or contradictory."""
     if message._names.count("content-length") == 1:
         lengths = [message._value(message._names.index("content-length"))]
     else:
@@ -160,15 +160,15 @@ def content_length(message: Message) -> int | None:
 
 
 def attach(message: Request | Response, body: bytes, raw: bytes) -> None:
-    """Give a parsed head its body and remember the octets of the whole, as a framer does."""
+    """Attach the body to a parsed head, and store the octets of the whole message, as a framer does."""
     message._body = body
     message._raw = raw
 
 
 def parse_message(data: bytes, *, max_lines: int = MAX_LINES) -> Request | Response:
-    """Parse one whole message, as in a datagram (RFC 3261, 18.3): what exceeds Content-Length is cut off.
+    """Parse one complete message, as in a datagram (RFC 3261, 18.3): octets beyond Content-Length are discarded.
 
-    Raises `MalformedMessage`; its ``request`` is set where a request can be answered.
+    Raises `MalformedMessage`; its ``request`` is set if the request can be answered.
     """
     start = len(data) - len(data.lstrip(CRLF))
     end = data.find(b"\r\n\r\n", start)
@@ -192,10 +192,10 @@ def parse_message(data: bytes, *, max_lines: int = MAX_LINES) -> Request | Respo
 
 
 def salvage(head: bytes) -> Request | None:
-    """Return what an answer needs of a broken request, or None where nothing can be answered.
+    """Return what a response needs of a broken request, or None if none is possible.
 
-    ACK gets no answer, nor does a response, nor a request whose Via, From, To, Call-ID or CSeq is missing. None of
-    them has to be sound: an answer repeats them as they came.
+    ACK gets no response, nor does a response, nor a request without Via, From, To, Call-ID or CSeq. Their values need
+    not be valid: the response repeats them unchanged.
     """
     start, *lines = head[:65536].split(CRLF)
     method = start.partition(b" ")[0]

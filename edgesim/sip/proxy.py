@@ -1,10 +1,10 @@
-"""What an Expressway changes in a message that it forwards, one function a change; every other line stays as it is.
+"""The edits that an Expressway makes to a forwarded message, one function each; all other lines stay unchanged.
 
-How the whole is rewritten then is in `edgesim.sip.rewriting`.
+`edgesim.sip.rewriting` then serialises the whole message.
 
-Sources: RFC 3261, 16 (with RFC 3327 for Path, RFC 5393 for loops); the shapes of the values are those in Cisco's
-"How Phone Services Failover works for Jabber 14 over MRA" (217244), "MRA phone services failing due to source IP
-translation" (212347) and "Troubleshooting Guide for Cisco Webex Hybrid Call Service Connect" (212475).
+Sources: RFC 3261, 16 (with RFC 3327 for Path, RFC 5393 for loops); the shapes of the values follow Cisco's "How Phone
+Services Failover works for Jabber 14 over MRA" (217244), "MRA phone services failing due to source IP translation"
+(212347) and "Troubleshooting Guide for Cisco Webex Hybrid Call Service Connect" (212475).
 """
 
 from __future__ import annotations
@@ -23,25 +23,24 @@ from edgesim.world import Entropy
 
 MAGIC = "z9hG4bK"
 CALL_ID = "proxy-call-id="
-"""How the user part of our Record-Route begins."""
+"""The prefix of the user part of our Record-Route."""
 USER_PARAMETER = "+u.sip!userid.ccm.cisco.com"
 ORIGINAL = "orig-hostport"
 ABILITIES = "x-cisco-mra-ha"
 ADAPTIVE = "X-cisco-supports-AR_SK"
 """The option tag of adaptive routing with STUN keep-alives."""
 _OWN_WORD = ("received", "ingress-zone", "ingress-zone-id")
-"""Parameters of Via that only the hop that received a request may write."""
+"""Via parameters that only the hop that received the request may set."""
 _ROUTING = ("route", "proxy-require")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:
-    """One side of a proxy: where it sends and listens (``tcp``, ``tls``, ``udp``), and the zone beyond.
+    """One side of a proxy: its addresses (``tcp``, ``tls``, ``udp``) and the zone beyond.
 
-    ``zone_id`` is the zone's number, where this side writes it; ``hop_count`` is the most that Max-Forwards may be on
-    the way into the zone. ``fills_rport``: whether a Via that arrives without ``rport`` gets one, as a client's does
-    and Unified CM's does not. ``loop_hash``: whether the branch of what leaves by this side carries the hash that
-    finds loops.
+    ``zone_id`` is the zone's number, if this side writes it; ``hop_count`` is the maximum of Max-Forwards into the
+    zone. ``fills_rport``: whether a Via received without ``rport`` gets one (a client's does, Unified CM's does not).
+    ``loop_hash``: whether branches written on this side carry the loop-detection hash.
     """
 
     address: str
@@ -60,7 +59,7 @@ class Hop:
 
 
 def zone_token(name: str) -> str:
-    """Return a zone's name as Via parameters spell it: without spaces."""
+    """Return a zone's name as spelled in Via parameters: without spaces."""
     return name.replace(" ", "")
 
 
@@ -68,8 +67,8 @@ def zone_token(name: str) -> str:
 
 
 class Branches:
-    """Makes branches that are a function of the request, so that a stateless proxy gives a retransmission, the CANCEL
-    and the ACK of an INVITE the same one (RFC 3261, 16.11): 32 hexadecimal digits and a number.
+    """Generates branches as a function of the request, so that a stateless proxy gives a retransmission, and the CANCEL
+    and ACK of an INVITE, the same branch (RFC 3261, 16.11): 32 hexadecimal digits and a number.
     """
 
     def __init__(self, entropy: Entropy) -> None:
@@ -78,8 +77,8 @@ class Branches:
     def make(self, request: Request, *, via: Via | None = None, loop_hash: str | None = None, nth: int = 0) -> str:
         """Return the branch for forwarding ``request``, before a Via is added; the hash is appended after a dot.
 
-        ``via`` is the top Via, where the caller has it at hand; ``nth`` counts the targets of one request, each of
-        which has a branch of its own (RFC 3261, 16.6, step 8).
+        ``via`` is the top Via, if the caller has parsed it; ``nth`` numbers the targets of one request, each of which
+        has its own branch (RFC 3261, 16.6, step 8).
         """
         via = via or request.top_via
         text = f"{via.branch}\0{via.sent_by}\0{request.call_id}\0{request.cseq.number}\0{request.from_.tag}"
@@ -91,11 +90,11 @@ class Branches:
 
 
 def loop_hash(request: Request) -> str:
-    """Return 32 hexadecimal digits over what routes a request (RFC 3261, 16.6, step 8; RFC 5393, 4.2).
+    """Return 32 hexadecimal digits over the fields that route a request (RFC 3261, 16.6, step 8; RFC 5393, 4.2).
 
-    Take it from the request as received: the same request that comes round again has the same hash, one whose target
-    changed (a spiral) has not. What differs between an INVITE and its CANCEL or ACK (the tag of To, credentials) does
-    not count, so that they go on with one branch.
+    Compute it from the request as received: a looped request has the same hash, one whose target changed (a spiral) has
+    another. Fields that differ between an INVITE and its CANCEL or ACK (the To tag, credentials) are left out, so that
+    all keep one branch.
     """
     parts = (request.uri, request.call_id, str(request.cseq.number), request.from_.tag or "")
     lines = [line for name, line in zip(request.names, request.lines, strict=True) if name in _ROUTING]
@@ -104,7 +103,7 @@ def loop_hash(request: Request) -> str:
 
 
 def push_via(request: Request, hop: Hop, *, branch: str, proxy_call_id: str) -> None:
-    """Put this hop's Via on top: ``egress-zone``, ``branch``, ``proxy-call-id``, ``rport``."""
+    """Add this hop's Via on top: ``egress-zone``, ``branch``, ``proxy-call-id``, ``rport``."""
     request.prepend(
         "Via",
         f"SIP/2.0/{hop.transport.upper()} {hop.sent_by};egress-zone={zone_token(hop.zone)};branch={branch};"
@@ -113,10 +112,11 @@ def push_via(request: Request, hop: Hop, *, branch: str, proxy_call_id: str) -> 
 
 
 def stamp_via(request: Request, source: tuple[str, int], hop: Hop) -> None:
-    """Note in the top Via where the request came from: ``received``, ``rport``, ``ingress-zone``, ``ingress-zone-id``.
+    """Record in the top Via where the request came from: ``received``, ``rport``, ``ingress-zone``,
+    ``ingress-zone-id``.
 
-    The parameters go to the end; an ``rport`` that the sender wrote is filled in place, unless it is the last.
-    What the sender wrote into the others is dropped: they are this hop's word.
+    The parameters are appended; an ``rport`` from the sender is filled in place, unless it is the last. The sender's
+    values of the others are dropped: only the receiving hop may set them.
     """
     address, port = source
     first, *others = split(request.get("Via") or "", ",")
@@ -143,9 +143,9 @@ def _name_of(parameter: str) -> str:
 
 
 def clamp_hops(request: Request, hop_count: int) -> int:
-    """Count Max-Forwards down and clamp it to a zone's hop count; return the new value.
+    """Decrement Max-Forwards and clamp it to a zone's hop count; return the new value.
 
-    Raises `ProxyRefusal` (483) at zero, `SipProtocolError` for a value that is not a number.
+    Raises `ProxyRefusal` (483) at zero, `SipProtocolError` if it is not a number.
     """
     left = hops_left(request)
     if left is None:
@@ -162,7 +162,7 @@ def clamp_hops(request: Request, hop_count: int) -> int:
 
 
 def pop_route(request: Request, is_own: Callable[[SipUri], bool]) -> NameAddr | None:
-    """Remove the topmost Route if it means this proxy, and return it."""
+    """Remove and return the topmost Route if it names this proxy."""
     values = request.values("Route")
     if not values:
         return None
@@ -174,7 +174,7 @@ def pop_route(request: Request, is_own: Callable[[SipUri], bool]) -> NameAddr | 
 
 
 def record_route(request: Request, *, egress: Hop, ingress: Hop, proxy_call_id: str) -> None:
-    """Put this hop's two Record-Routes on top: the interface that sends, below it the one that received."""
+    """Add this hop's two Record-Routes on top: the sending interface, then the receiving one."""
     for hop in (ingress, egress):
         value = f"<sip:{CALL_ID}{proxy_call_id}@{hop.sent_by};transport={hop.transport};lr>"
         if "Record-Route" in request:
@@ -184,7 +184,7 @@ def record_route(request: Request, *, egress: Hop, ingress: Hop, proxy_call_id: 
 
 
 def add_path(message: Message, hop: Hop, form: str) -> None:
-    """Put this hop's address on top of Path (RFC 3327); ``form`` has places for address, port and transport."""
+    """Add this hop's address on top of Path (RFC 3327); ``form`` has fields for address, port and transport."""
     value = form.format(address=hop.address, port=hop.port, transport=hop.transport)
     if "Path" in message:
         message.prepend("Path", value)
@@ -198,8 +198,7 @@ def add_path(message: Message, hop: Hop, form: str) -> None:
 def rewrite_contacts(message: Message, hop: Hop, *, user: str | None = None) -> None:
     """Put this hop's address into every Contact and keep the client's in ``orig-hostport`` (SIP Path headers off).
 
-    ``user`` becomes a parameter of the header; what the client itself says of its user is dropped. ``Contact: *`` is
-    left alone.
+    ``user`` becomes a header parameter; the client's own value of it is dropped. ``Contact: *`` is unchanged.
     """
     for nth, text in enumerate(message.get_all("Contact")):
         if text == "*":
@@ -212,9 +211,9 @@ def rewrite_contacts(message: Message, hop: Hop, *, user: str | None = None) -> 
 
 
 def assert_user(message: Message, user: str | None) -> None:
-    """Make the user a parameter of every Contact, in place of what the client says (SIP Path headers on).
+    """Set the user as a parameter of every Contact, replacing the client's value (SIP Path headers on).
 
-    Every other parameter stays as spelled.
+    All other parameters keep their spelling.
     """
     for nth, text in enumerate(message.get_all("Contact")):
         if text != "*":
@@ -246,14 +245,16 @@ _remembered = lru_cache(REMEMBERED)(_rewritten)
 
 
 def announces_adaptive(request: Request) -> bool:
-    """Return whether a client can change its path: ``AR_SK`` in ``x-cisco-mra-ha`` of a Contact, or in Supported."""
+    """Return whether a client supports changing its path: ``AR_SK`` in ``x-cisco-mra-ha`` of a Contact, or in
+    Supported.
+    """
     if any(tag.lower() == ADAPTIVE.lower() for tag in request.values("Supported")):
         return True
     return any("AR_SK" in (contact.parameters.get(ABILITIES) or "").split(",") for contact in request.contacts)
 
 
 def original_target(uri: SipUri) -> tuple[str, int | None] | None:
-    """Return the client's own host and port from a URI made by `rewrite_contacts`, or None."""
+    """Return the client's host and port from a URI made by `rewrite_contacts`, or None."""
     text = uri.parameters.get(ORIGINAL)
     if text is None:
         return None
@@ -262,7 +263,7 @@ def original_target(uri: SipUri) -> tuple[str, int | None] | None:
 
 
 def restored(uri: SipUri, transport: str) -> SipUri:
-    """Return the URI that the client gave, from one made by `rewrite_contacts`."""
+    """Return the client's original URI from one made by `rewrite_contacts`."""
     target = original_target(uri)
     if target is None:
         return uri

@@ -1,10 +1,10 @@
-"""The core of a proxy (RFC 3261, section 16), the same in both Expressways.
+"""The proxy core (RFC 3261, section 16) shared by both Expressways.
 
-A request that arrives makes a response context. The product routes it, edits a copy and hands that to
-`ProxyCore.forward`: our Via goes on top, each target gets a branch of its own, and the answers find their way back by
-it. What was received stays as it arrived, but for the stamp on its Via that RFC 3261, 18.2.1, has the receiver put
-there. An INVITE runs in transactions on both sides, so that its ACK, its CANCEL and its retransmissions go from hop to
-hop; any other request is remembered until it is answered, once: the connections are reliable, and it is not repeated.
+Each request received creates a response context. The product routes it, edits a copy and passes that to
+`ProxyCore.forward`, which adds our Via and gives each target its own branch, by which responses are matched. The
+received request stays unchanged, except for the Via parameters that RFC 3261, 18.2.1, requires of the receiver. An
+INVITE runs in transactions on both sides, so that its ACK, CANCEL and retransmissions are hop by hop. Any other request
+is stored until its final response: the connections are reliable, so it is never retransmitted.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from edgesim.sip.transaction_events import State
 from edgesim.world import Entropy
 
 CALLS = 4_000
-"""How many INVITEs are remembered until nothing of them can come any more."""
+"""How many INVITE transactions an Expressway keeps."""
 CALL_TAG = "X-TAATag"
-"""The header in which the first Expressway that a call comes to names it."""
+"""The header in which the first Expressway on a call's path identifies it."""
 DIALOG_FORMING = frozenset(("INVITE", "SUBSCRIBE", "REFER"))
-"""Requests into which a proxy that wants to stay in the path puts Record-Route (RFC 3261, 12.1; RFC 6665, 4.1)."""
+"""Methods to which a proxy that stays in the path adds Record-Route (RFC 3261, 12.1; RFC 6665, 4.1)."""
 CHALLENGES = ("WWW-Authenticate", "Proxy-Authenticate")
 INFORMATIVE = (401, 407, 415, 420, 484)
-"""Refusals that say how to ask again: the first choice among those of class 4 (RFC 3261, 16.7, step 6)."""
+"""Refusals that say how to retry: preferred within class 4 (RFC 3261, 16.7, step 6)."""
 
 Later = Callable[[], Coroutine[Any, Any, None]]
-"""What is left to do for a request when it cannot be done at once."""
+"""The asynchronous rest of handling a request."""
 
 
 class Bounds(TypedDict):
@@ -51,25 +51,25 @@ class Bounds(TypedDict):
 
 
 class Routing(Protocol):
-    """What a product decides: where requests go, and what it makes of answers."""
+    """The product's part: where requests are routed, and what happens to responses."""
 
     def hop_of(self, connection: Connection) -> Hop:
-        """Return our side at which a connection ends."""
+        """Return the side of the proxy on which a connection ends."""
 
     def route(self, context: ResponseContext) -> Later | None:
-        """Forward or answer a request, at once or later. Raises `ProxyRefusal`."""
+        """Forward or answer a request, now or later. Raises `ProxyRefusal`."""
 
     def succeeded(self, branch: Branch, answer: Response) -> None:
-        """A 2xx is about to go back, and may be changed."""
+        """Called before a 2xx is forwarded; may edit it."""
 
 
 class ProxyCore:
-    """The requests of one proxy and their answers. ``own`` are its sent-by values.
+    """The requests of one proxy and their responses. ``own`` are its sent-by values.
 
-    ``write`` says how a message that goes on is written, ``warnings`` are the texts of Warning by status, said by
-    ``warned_by`` or else by the side where the request came in. ``lost_status`` answers a request whose next hop is
-    gone. ``tags_calls`` says whether an INVITE without a name gets one. ``message_limits`` is what the next hop takes,
-    ``bounds`` are about what waits for an answer.
+    ``write`` serialises forwarded messages; ``warnings`` are the Warning texts by status, and ``warned_by`` their
+    agent, by default the side that received the request. ``lost_status`` answers a request whose next hop is gone.
+    ``tags_calls`` says whether an INVITE without a call identifier gets one. ``message_limits`` are what the next hop
+    accepts, ``bounds`` limit pending requests.
     """
 
     def __init__(
@@ -106,13 +106,13 @@ class ProxyCore:
         return len(self._waiting)
 
     def serve(self, endpoint: SipEndpoint) -> None:
-        """Take what arrives at an endpoint, which must be one for ``"INVITE"``."""
+        """Attach to an endpoint, which must be stateful for ``"INVITE"``."""
         self._layer = endpoint.layer
         endpoint.on_request = self.on_request
         endpoint.on_response = self.on_response
 
     def close(self) -> None:
-        """Forget everything."""
+        """Drop all state."""
         self._waiting.clear()
 
     def call_id(self) -> str:
@@ -123,7 +123,7 @@ class ProxyCore:
     # ---- requests
 
     def on_request(self, request: Request, connection: Connection) -> Coroutine[Any, Any, None] | None:
-        """Take a request: a handler for `SipEndpoint.on_request`."""
+        """Handle a request: for `SipEndpoint.on_request`."""
         context = ResponseContext(request, connection, self._routing.hop_of(connection))
         stamp_via(request, connection.peer, context.hop)
         if request.method == "INVITE":
@@ -144,13 +144,13 @@ class ProxyCore:
             self._refuse_as(refusal, context)
 
     def admit(self, context: ResponseContext) -> None:
-        """Look at what RFC 3261, 16.3, has a proxy look at. Raises `ProxyRefusal`."""
+        """Run the checks of RFC 3261, 16.3. Raises `ProxyRefusal`."""
         admit(context.request, Passage(own=self.own, loop=context.loop_hash))
 
     def refuse(
         self, context: ResponseContext, status: int, *headers: tuple[str, str], why: tuple[int, str] | None = None
     ) -> None:
-        """Answer a request that goes no further; ``why`` is the Warning, where not that of the status."""
+        """Refuse a request; ``why`` is the Warning, by default that of the status."""
         if context.request.method == "ACK":
             return
         warning = warning_of(status, why, self._warned_by or context.hop, self._warnings)
@@ -160,7 +160,7 @@ class ProxyCore:
         self.refuse(context, refusal.status, *refusal.headers, why=refusal.warning)
 
     def answer(self, context: ResponseContext, response: Response) -> None:
-        """Send a final response of our own, if there was none yet. Raises `SipTransportError`."""
+        """Send a final response of our own, unless one was sent. Raises `SipTransportError`."""
         if not context.answered:
             context.answered = True
             self._send(context, response)
@@ -172,10 +172,10 @@ class ProxyCore:
             context.connection.send_now(response)
 
     def _cancelled(self, context: ResponseContext) -> bool:
-        """Take a CANCEL (RFC 3261, 16.10): it is answered here, and each branch of its INVITE gets one of its own.
+        """Handle a CANCEL (RFC 3261, 16.10): answer it, and cancel each branch of its INVITE.
 
-        False where nothing is known of its INVITE: then the CANCEL is forwarded. One that comes by another connection
-        than its INVITE matches nothing.
+        Return False if the INVITE is unknown: then the CANCEL is forwarded. A CANCEL on another connection than its
+        INVITE matches nothing.
         """
         cancel = context.request
         transaction = self._layer.transactions.cancelled(cancel)
@@ -207,12 +207,12 @@ class ProxyCore:
         unreachable: int,
         owner_data: Any = None,
     ) -> str:
-        """Send a copy of a request on by ``hop``, and return the ``proxy-call-id`` that it got.
+        """Forward a copy of a request by ``hop``, and return its ``proxy-call-id``.
 
-        The sender of an INVITE gets a 100 (RFC 3261, 16.2). More than one target may be forwarded to, in one go. Raises
-        `ProxyRefusal` if it may go no further, if it got too long on the way here (the next hop would end the
-        connection, which others share), or with the status ``unreachable`` if the connection is gone;
-        `SipProtocolError` if it is unsound.
+        The sender of an INVITE gets a 100 (RFC 3261, 16.2). A request may be forked to several targets, in one turn.
+        Raises `ProxyRefusal` if the request may not be forwarded, if our headers made it too long (the next hop would
+        close the shared connection), or with status ``unreachable`` if the connection is gone; `SipProtocolError` if it
+        is malformed.
         """
         now = self._loop.time()
         self._waiting.check_room(now)
@@ -257,16 +257,16 @@ class ProxyCore:
     # ---- responses
 
     def on_response(self, response: Response, connection: Connection) -> None:
-        """Take a response to anything but an INVITE: a handler for `SipEndpoint.on_response`.
+        """Handle a response to a request other than INVITE: for `SipEndpoint.on_response`.
 
-        What answers nothing that was sent there goes no further.
+        A response that matches nothing forwarded on that connection is dropped.
         """
         branch = self._waiting.get((response.top_via.branch or "", response.cseq.method))
         if branch is not None and branch.connection is connection and branch.transaction is None:
             self.received(branch, response)
 
     def received(self, branch: Branch, response: Response) -> None:
-        """Take a response to what was sent on by a branch (RFC 3261, 16.7)."""
+        """Handle a response on a branch (RFC 3261, 16.7)."""
         context, status = branch.context, response.status
         if status == 100 or response.top_via.sent_by not in self.own:
             return
@@ -290,13 +290,13 @@ class ProxyCore:
             self._refused(context, answer, own=False)
 
     def failed(self, branch: Branch, status: int) -> None:
-        """A branch gets no answer: that counts as a refusal with ``status`` (RFC 3261, 16.9)."""
+        """Treat a branch that gets no response as refused with ``status`` (RFC 3261, 16.9)."""
         if not branch.over:
             self._waiting.end(branch)
             self._refused(branch.context, self._answers.make(branch.context.request, status), own=True)
 
     def _refused(self, context: ResponseContext, answer: Response, *, own: bool) -> None:
-        """Keep a final response; once every branch has one, the best goes back (RFC 3261, 16.7, steps 5 and 6)."""
+        """Store a final response; once every branch has one, forward the best (RFC 3261, 16.7, steps 5 and 6)."""
         if context.answered:
             return
         context.refusals.append((answer, own))
@@ -305,15 +305,15 @@ class ProxyCore:
         if all(branch.over for branch in context.branches):
             best, made = best_of(context.refusals)
             if best.status == 503 and len(context.branches) > 1:
-                # Another target might take the next request (RFC 3261, 16.7, step 6).
+                # Another target might accept the next request (RFC 3261, 16.7, step 6).
                 best, made = self._answers.make(context.request, 500), True
             self._back(context, best, own=made)
 
     def _back(self, context: ResponseContext, answer: Response, *, own: bool = False) -> None:
-        """Send an answer to whom the request came from, if he is there.
+        """Send a response back to the sender of the request, if still connected.
 
-        In place of one that is too long for him, or unsound, goes a 502; a provisional one is dropped. A 2xx after the
-        first final response goes past the transaction, which is over (RFC 3261, 16.7, step 9).
+        If it is malformed or too long for the sender, a 502 replaces it; a provisional one is dropped. A 2xx after the
+        first final response bypasses the terminated transaction (RFC 3261, 16.7, step 9).
         """
         again, context.answered = context.answered, context.answered or answer.status >= 200
         if not context.connection.open:
@@ -334,7 +334,7 @@ class ProxyCore:
             self._send(context, written)
 
     def lost(self, connection: Connection) -> None:
-        """Answer what a connection that ended will answer no more, and forget what came by it."""
+        """Fail what a lost connection will no longer answer, and forget what it sent."""
         for branch in self._waiting.concerning(connection):
             if branch.connection is connection:
                 self.failed(branch, self.lost_status)
@@ -342,7 +342,7 @@ class ProxyCore:
                 self._waiting.end(branch)
 
     def _overdue(self, branch: Branch) -> None:
-        """Timer C has fired: an INVITE that rings is cancelled, one of which nothing was heard fails (16.8)."""
+        """Timer C fired: a ringing INVITE is cancelled, one without any response fails (16.8)."""
         transaction = branch.transaction
         if transaction is not None and transaction.state is State.CALLING:
             self._layer.forget(transaction)
@@ -351,15 +351,15 @@ class ProxyCore:
             self._layer.cancel(transaction)
 
     def leaks(self) -> list[str]:
-        """Return what is left, one line each."""
+        """Return what is still pending, one line each."""
         return [f"{len(self._waiting)} SIP requests without an answer"] if self._waiting else []
 
 
 def best_of(refusals: list[Refusal]) -> Refusal:
-    """Choose among final responses other than 2xx, and add to a challenge those of the others.
+    """Return the best of final responses other than 2xx; a challenge gets the others' challenges too.
 
-    RFC 3261, 16.7, steps 6 and 7: one of class 6 if there is any, else one of the lowest class; of class 4 first what
-    says how to ask again, of class 5 last a 503.
+    RFC 3261, 16.7, steps 6 and 7: any of class 6, else one of the lowest class; in class 4 those that say how to retry
+    come first, in class 5 a 503 comes last.
     """
 
     def rank(refusal: Refusal) -> tuple[bool, int, bool]:

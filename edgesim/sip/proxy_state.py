@@ -1,6 +1,6 @@
-"""What a proxy remembers of requests: response contexts, branches, and which of them wait for an answer.
+"""The state of a proxy: response contexts, branches, and the branches that await a final response.
 
-All of it is bounded: by number, by octets, by time (timer C), and for each client by a window.
+All of it is bounded: in number, octets and time (timer C), and per client by a window.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from edgesim.sip.transaction import ClientTransaction
 from edgesim.sip.values import Via
 
 LIMIT = 100_000
-"""How many requests may be without an answer."""
+"""The maximum number of pending requests."""
 OCTETS = 1 << 26
-"""Octets of all of them together; more are refused with 503."""
+"""The maximum of their octets in total; beyond it requests get 503."""
 
 
 class ResponseContext:
-    """A request that arrived, where it goes, and what became of it (RFC 3261, 16.2 and 16.7).
+    """A received request and its branches (RFC 3261, 16.2 and 16.7).
 
-    ``hop`` is our side by which it came; ``via`` and ``loop_hash`` are its top Via and its hash as they arrived.
-    ``answered``: a final response was sent.
+    ``hop`` is the side it arrived on; ``via`` and ``loop_hash`` are its top Via and hash as received. ``answered``: a
+    final response was sent.
     """
 
     __slots__ = ("answered", "branches", "connection", "hop", "loop_hash", "refusals", "request", "via")
@@ -44,27 +44,27 @@ class ResponseContext:
 
 
 Refusal = tuple[Response, bool]
-"""A final response other than 2xx, without our Via, and whether we made it ourselves."""
+"""Final responses other than 2xx, without our Via, and whether we generated them."""
 
 
 class BranchUser(Protocol):
-    """Who sends requests on and hears of the answers: `edgesim.sip.proxy_core.ProxyCore`."""
+    """The user of branches: `edgesim.sip.proxy_core.ProxyCore`."""
 
     @property
     def lost_status(self) -> int:
-        """What answers a request whose next hop is gone."""
+        """The status for a request whose next hop is gone."""
 
     def received(self, branch: Branch, response: Response) -> None:
-        """A response came."""
+        """A response arrived."""
 
     def failed(self, branch: Branch, status: int) -> None:
-        """None will come, which counts as a refusal."""
+        """No response will arrive, which counts as a refusal."""
 
 
 class Branch:
-    """One target of a request, which was sent on by ``connection``. ``owner_data`` is the product's own.
+    """One target of a request, forwarded on ``connection``. ``owner_data`` belongs to the product.
 
-    ``over``: its final response came, or will not come any more.
+    ``over``: its final response arrived, or never will.
     """
 
     __slots__ = (
@@ -100,31 +100,31 @@ class Branch:
         self.transaction: ClientTransaction | None = None
         self.over = False
         self.counted = False
-        """Whether it counts against the window of the connection that the request came from."""
+        """Whether it counts against the window of the connection that the request arrived on."""
 
-    # ---- as the user of a client transaction
+    # ---- client transaction user
 
     def answered(self, response: Response) -> None:
-        """A response came."""
+        """A response arrived."""
         self.core.received(self, response)
 
     def timed_out(self) -> None:
-        """None came in time, which counts as a 408 (RFC 3261, 16.8 and 16.9)."""
+        """No response in time, which counts as a 408 (RFC 3261, 16.8 and 16.9)."""
         self.core.failed(self, 408)
 
     def failed(self) -> None:
         """The connection is gone."""
         if self.transaction is None:
-            self.over = True  # it could not even be sent
+            self.over = True  # The request was not even sent.
         else:
             self.core.failed(self, self.core.lost_status)
 
 
 class Waiting:
-    """The branches that wait for a final response. ``overdue`` is called for an INVITE when its timer C fires.
+    """The branches that await a final response. ``overdue`` is called when timer C of an INVITE fires.
 
-    ``lifetime`` is how long an answer is awaited, in seconds (timer C of RFC 3261, 16.6, step 11), ``window`` how many
-    requests of one connection may be without one: the next is not read before one is answered.
+    ``lifetime`` is how long a response is awaited, in seconds (timer C of RFC 3261, 16.6, step 11); ``window`` is how
+    many requests of one connection may be pending before it is no longer read.
     """
 
     def __init__(
@@ -151,21 +151,21 @@ class Waiting:
         return len(self._branches)
 
     def get(self, key: tuple[str, str]) -> Branch | None:
-        """Return the branch of a token and a method."""
+        """Return the branch by token and method."""
         return self._branches.get(key)
 
     def concerning(self, connection: Connection) -> list[Branch]:
-        """Return the branches that came, or went on, by a connection."""
+        """Return the branches whose request arrived or was forwarded on a connection."""
         return [each for each in self._branches.values() if connection in (each.connection, each.context.connection)]
 
     def check_room(self, now: float) -> None:
-        """Forget what is overdue, and raise `ProxyRefusal` if there is no room for more."""
+        """Drop overdue branches, and raise `ProxyRefusal` if there is still no room."""
         self._purge(now)
         if len(self._branches) >= self._limit or self._held >= self._octets:
             raise ProxyRefusal(503, "too many requests without an answer")
 
     def add(self, branch: Branch) -> None:
-        """Wait for the answer to what a branch sent on; one that is sent again takes the place of the first."""
+        """Add a branch; a repeated request replaces the first."""
         old = self._branches.get(branch.key)
         if old is not None:
             self.end(old)
@@ -179,13 +179,13 @@ class Waiting:
         self._arm()
 
     def renew(self, branch: Branch) -> None:
-        """Set timer C again."""
+        """Restart timer C."""
         if branch.counted:
             branch.at = self._loop.time()
             self._branches.move_to_end(branch.key)
 
     def end(self, branch: Branch) -> None:
-        """A branch waits for no final response any more."""
+        """Remove a branch."""
         branch.over = True
         if not branch.counted:
             return
@@ -200,7 +200,7 @@ class Waiting:
             ingress.release(self)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all branches."""
         while self._branches:
             self.end(next(iter(self._branches.values())))
         if self._timer is not None:
@@ -208,9 +208,9 @@ class Waiting:
             self._timer = None
 
     def _purge(self, now: float) -> None:
-        """Let timer C fire for whoever waits longest; the branches are in the order in which they began to wait.
+        """Fire timer C for the oldest branches; they are in order of age.
 
-        A request that is no INVITE is forgotten: it is too late for an answer (RFC 4320).
+        A request other than INVITE is dropped: it is too late for a response (RFC 4320).
         """
         while self._branches:
             oldest = next(iter(self._branches.values()))
@@ -224,13 +224,13 @@ class Waiting:
                 self._overdue(oldest)
 
     def _arm(self) -> None:
-        """Purge in time, even if nothing else is sent."""
+        """Schedule the next purge."""
         if self._timer is None and self._branches:
             due = next(iter(self._branches.values())).at + self._lifetime
             self._timer = self._loop.call_at(due, self._expire, due)
 
     def _expire(self, due: float) -> None:
         self._timer = None
-        # Rounding must not make a deadline that was reached look like one to come.
+        # Rounding must not make a deadline that was reached appear to lie ahead.
         self._purge(max(self._loop.time(), due))
         self._arm()

@@ -1,7 +1,7 @@
-"""Multipart bodies, and the remotecc documents in REGISTER and in Unified CM's answer.
+"""Multipart bodies, and the remotecc documents in REGISTER and in Unified CM's response.
 
-The request is that of a 7821 as captured (Cisco, "Troubleshoot Extension Mobility Cross Cluster", 214535), where its
-1,313 octets are exact if the multipart framing ends lines with CRLF and the XML with LF.
+The request is a 7821's as captured (Cisco, "Troubleshoot Extension Mobility Cross Cluster", 214535); it has the
+captured 1,313 octets if multipart lines end with CRLF and XML lines with LF.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ PHONE_OPTIONS = (
     "gatewayrecording",
     "conferenceDisplayInstance",
 )
-"""What a 7821 announces besides its dialog and presence options, in its order."""
+"""The options that a 7821 announces besides dialog and presence, in its order."""
 
 JABBER_OPTIONS = tuple(option for option in PHONE_OPTIONS if option != "gatewayrecording")
-"""The same for Jabber for Windows 12.8, whose body of 1,271 octets is not shown anywhere: leaving this one option out
-of the phone's gives just that length.
+"""The same for Jabber for Windows 12.8. Its body of 1,271 octets is not published; the phone's without this one option
+has that length.
 """
 
 ECHOED_OPTIONS = ("joinreq", "ix", "bfcp")
-"""What Unified CM repeats of them, in its order."""
+"""The options that Unified CM repeats, in its order."""
 
 MAX_PARTS = 32
 
@@ -64,7 +64,7 @@ class Part:
 
 
 def join_parts(parts: Sequence[Part], boundary: str) -> bytes:
-    """Return a multipart body (RFC 2046, 5.1): CRLF around boundaries and part headers, nothing else touched."""
+    """Return a multipart body (RFC 2046, 5.1): only boundaries and part headers get CRLF."""
     out: list[bytes] = []
     for part in parts:
         out.append(b"--" + boundary.encode() + b"\r\n")
@@ -75,10 +75,10 @@ def join_parts(parts: Sequence[Part], boundary: str) -> bytes:
 
 
 def split_parts(body: bytes, content_type: str) -> tuple[Part, ...]:
-    """Cut a multipart body into its parts. Raises `SipProtocolError`.
+    """Split a multipart body into parts. Raises `SipProtocolError`.
 
-    A part whose header lines are not followed by an empty line begins its body at the first line that is no header:
-    the edge's own SERVICE is published in that form.
+    If no empty line follows a part's headers, its body begins at the first line that is not a header: the edge's
+    SERVICE is published in that form.
     """
     media = MediaType.parse(content_type)
     boundary = (media.parameters.get("boundary") or "").encode("utf-8", "surrogateescape")
@@ -146,7 +146,7 @@ _COMBINE = """    <combine max="6">
 
 
 def register_body(options: Sequence[str] = PHONE_OPTIONS) -> bytes:
-    """Return the body of a REGISTER: its Content-Type is `MULTIPART_TYPE`."""
+    """Return the body of a REGISTER, of type `MULTIPART_TYPE`."""
     listed = "".join(f"    <{option}></{option}>\n" for option in options)
     announced = (
         f"<x-cisco-remotecc-request>\n  <optionsind>\n{_COMBINE}{_DIALOGS}{listed}  </optionsind>\n"
@@ -163,7 +163,7 @@ def register_body(options: Sequence[str] = PHONE_OPTIONS) -> bytes:
 
 
 def single_body(options: Sequence[str]) -> bytes:
-    """Return the body of a REGISTER that announces options in one part, as a TC codec's."""
+    """Return the body of a REGISTER that announces options in a single part, like a TC codec's."""
     listed = "".join(f"<{option}/>" for option in options)
     announced = f"<x-cisco-remotecc-request><optionsind>{listed}</optionsind></x-cisco-remotecc-request>"
     headers = (("Content-Type", REQUEST_TYPE), ("Content-Disposition", "session;handling=optional"))
@@ -171,9 +171,9 @@ def single_body(options: Sequence[str]) -> bytes:
 
 
 def announced_options(body: bytes, content_type: str) -> tuple[str, ...] | None:
-    """Return the names of the options in a REGISTER's body, or None if it announces none.
+    """Return the option names in a REGISTER's body, or None if it announces none.
 
-    Raises `SipProtocolError` for broken multipart or XML.
+    Raises `SipProtocolError` for malformed multipart or XML.
     """
     for part in split_parts(body, content_type):
         if part.type != REQUEST_TYPE:
@@ -185,7 +185,7 @@ def announced_options(body: bytes, content_type: str) -> tuple[str, ...] | None:
 
 
 def response_body(options: Sequence[str]) -> bytes:
-    """Return Unified CM's answer to announced options: Content-Type `RESPONSE_TYPE`, one line without breaks."""
+    """Return Unified CM's response to announced options, of type `RESPONSE_TYPE`, on one line."""
     spelled = {"joinreq": "<joinreq></joinreq>"}
     echoed = "".join(spelled.get(option, f"<{option}/>") for option in ECHOED_OPTIONS if option in options)
     return (
@@ -198,7 +198,7 @@ def response_body(options: Sequence[str]) -> bytes:
 
 
 def response_code(body: bytes) -> tuple[int, tuple[str, ...]]:
-    """Return the code and the options in Unified CM's answer. Raises `SipProtocolError`."""
+    """Return the code and options of Unified CM's response. Raises `SipProtocolError`."""
     root = _parse(body)
     code = root.findtext("response/code") or ""
     if root.tag != "x-cisco-remotecc-response" or not (code.isascii() and code.isdecimal() and len(code) == 3):

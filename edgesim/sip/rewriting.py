@@ -1,10 +1,10 @@
-"""How an Expressway writes a message that it sends on: in an order of its own.
+"""Serialises forwarded messages the way an Expressway does: with its own header order.
 
-Public captures of what E and C sent show one order of headers whoever had made the message, a value a line in Via,
-Route and Record-Route, the values of other lists joined in one line, and no blanks where none are needed
-("Troubleshooting Guide for Cisco Webex Hybrid Call Service Connect", Cisco 212475; "Troubleshoot Collaboration Edge
-Issues", Cisco 118798; "How Phone Services Failover works for Jabber 14 over MRA", Cisco 217244). What is written is a
-new message: the one that arrived keeps its octets. Values that must not be joined (RFC 3261, 7.3.1) are not.
+In public captures, messages sent by E and C have one order of headers regardless of their origin, one value per line in
+Via, Route and Record-Route, other lists joined on one line, and no optional white space ("Troubleshooting Guide for
+Cisco Webex Hybrid Call Service Connect", Cisco 212475; "Troubleshoot Collaboration Edge Issues", Cisco 118798; "How
+Phone Services Failover works for Jabber 14 over MRA", Cisco 217244). The result is a new message; the received one
+keeps its octets. Values that must not be joined (RFC 3261, 7.3.1) are not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from edgesim.sip.names import canonical, spelled
 from edgesim.sip.text import MAX_REMEMBERED, REMEMBERED, split
 
 OTHERS = "*"
-"""The place, in an order, of the headers that it does not name: they stay in the order in which they came."""
+"""The position of all headers that an order does not name; they keep their relative order."""
 _LISTS_TEXT = (
     "accept accept-encoding accept-language alert-info allow allow-events call-info contact content-encoding "
     "content-language error-info in-reply-to p-asserted-identity path proxy-require record-route recv-info "
@@ -31,35 +31,35 @@ _OTHERS_TEXT = (
     "subscription-state to"
 )
 LISTS = frozenset(_LISTS_TEXT.split())
-"""Headers whose values may stand in one line, separated by commas."""
+"""Headers whose values may be joined on one line with commas."""
 PARAMETERISED = LISTS | frozenset(_OTHERS_TEXT.split())
-"""Headers in whose values blanks around ``;``, ``=`` and ``,`` mean nothing."""
+"""Headers in whose values white space around ``;``, ``=`` and ``,`` has no meaning."""
 LENGTH = "content-length"
 JOINED = LISTS | {LENGTH}
-"""Headers that are written in one place wherever their lines stood; of several lengths, which are equal, one."""
+"""Headers that are written in a fixed position; repeated equal Content-Lengths become one."""
 SEPARATORS = (";", "=", ",")
 M = TypeVar("M", Request, Response)
 
 _PIECES = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?$)|<[^>]*(?:>|$)|[;=,]|[ \t]+|[^"<;=, \t]+', re.DOTALL)
-"""Quoted strings, addresses in brackets, separators, blanks, the rest: each character is looked at once."""
+"""Quoted strings, bracketed addresses, separators, white space, the rest: linear in the input."""
 
 
 class Writer(Protocol):
-    """Returns a message as it goes on the wire; what it is given stays as it is."""
+    """Returns a message as sent on the wire; does not change its argument."""
 
     def __call__(self, message: M, /) -> M: ...
 
 
 def as_received(message: M) -> M:
-    """Send a message on byte for byte but for what a proxy must change."""
+    """Return the message with only the edits that a proxy must make."""
     return message
 
 
 class Rewriter:
     """Rewrites messages.
 
-    ``order`` names the headers in the order in which they are written, with `OTHERS` where all else goes; ``apart`` are
-    the lists that get a line for each value.
+    ``order`` lists the headers in output order, with `OTHERS` for the rest; ``apart`` are the lists written with one
+    value per line.
     """
 
     def __init__(self, order: Sequence[str], apart: Sequence[str]) -> None:
@@ -70,7 +70,7 @@ class Rewriter:
         self._remembered_line = lru_cache(REMEMBERED)(self._line)
 
     def __call__(self, message: M) -> M:
-        """Return a new message that says the same."""
+        """Return an equivalent new message."""
         names, lines, places, others = message.names, message.lines, self._places, self._others
         written: list[tuple[int, str, bytes]] = []
         done: set[str] = set()
@@ -91,12 +91,12 @@ class Rewriter:
         return self._start(name, line) + _evened(name, line)
 
     def _values(self, name: str, lines: Sequence[bytes]) -> list[bytes]:
-        """Return the values of a list, one for each line in which it is written."""
+        """Return the values of a list, one for each output line."""
         text = b",".join(filter(None, [_even(name, line) for line in lines]))
         return _separate(text) if name in self._apart else [text]
 
     def _start(self, name: str, line: bytes) -> bytes:
-        """Return how a header line begins: a known name in its usual spelling, any other as it came."""
+        """Return the start of a header line: a known name in its usual spelling, any other as received."""
         start = self._starts.get(name)
         if start is None:
             known = spelled(name)
@@ -109,7 +109,7 @@ def _even(name: str, line: bytes) -> bytes:
 
 
 def _evened(name: str, line: bytes) -> bytes:
-    """Return the value of a header line, unfolded and without needless blanks."""
+    """Return the value of a header line, unfolded and without optional white space."""
     text = line[line.index(b":") + 1 :].decode("utf-8", "surrogateescape").strip(" \t\r\n")
     text = unfolded(text)
     if name in PARAMETERISED:
@@ -120,7 +120,7 @@ def _evened(name: str, line: bytes) -> bytes:
 
 
 def _without_blanks(text: str) -> str:
-    """Return a value without blanks around separators, and with one blank wherever there are several."""
+    """Return a value without white space around separators; other runs of it become one space."""
     kept: list[str] = []
     for piece in _PIECES.findall(text):
         if piece in SEPARATORS:

@@ -1,4 +1,4 @@
-"""What a deployment's defaults say of every endpoint: the base timers, and what one message may cost."""
+"""Endpoint settings from a deployment's defaults: base timers and message limits."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from edgesim.sip.transaction_events import Timers
 
 
 def timers_of(sip: SipDefaults) -> Timers:
-    """Return the base values from which the timers of transactions follow."""
+    """Return the base timer values."""
     return Timers(t1=sip.t1_s, t2=sip.t2_s, t4=sip.t4_s)
 
 
 def limits_of(sip: SipDefaults) -> SipLimits:
-    """Return the bounds of a stream; a product replaces those that it has of its own."""
+    """Return the bounds of a stream; products override those that differ."""
     return SipLimits(message=sip.max_message_bytes, message_time=sip.message_s, unread_time=sip.unread_s)

@@ -1,4 +1,4 @@
-"""STUN messages (RFC 5389) as far as a keep-alive needs them: Binding, its answer, its error.
+"""STUN messages (RFC 5389) as far as keep-alives need them: Binding requests, success and error responses.
 
 Cisco's registration failover sends them inside the SIP connection; RFC 5626, 4.4.2, does the same over UDP.
 """
@@ -35,8 +35,9 @@ class Attribute(IntEnum):
     SOFTWARE = 0x8022
     FINGERPRINT = 0x8028
     REGISTERED_PATH = 0xC5E0
-    """The lab's own, between two Expressways: the host of the registrar at the far end of a client's path. Who does not
-    know it passes over it (RFC 5389, 15: comprehension-optional)."""
+    """The testbed's own, between two Expressways: the host of the registrar at the far end of a client's path.
+    Comprehension-optional: others ignore it (RFC 5389, 15).
+    """
 
 
 _REASONS = {400: "Bad Request", 420: "Unknown Attribute", 500: "Server Error"}
@@ -54,7 +55,7 @@ class StunMessage:
 
     @classmethod
     def decode(cls, data: bytes) -> StunMessage:
-        """Decode one whole message. Raises `SipProtocolError`."""
+        """Decode one complete message. Raises `SipProtocolError`."""
         if len(data) < 20:
             raise SipProtocolError("STUN message shorter than its header", status=None)
         kind, length, cookie = struct.unpack_from("!HHI", data)
@@ -138,7 +139,7 @@ class StunMessage:
         )
 
     def unknown(self) -> tuple[int, ...]:
-        """Return the comprehension-required attributes that are not understood here (RFC 5389, 7.3.1)."""
+        """Return the unknown comprehension-required attributes (RFC 5389, 7.3.1)."""
         return tuple(kind for kind, _ in self.attributes if kind < 0x8000 and kind not in _KNOWN)
 
 
@@ -148,7 +149,7 @@ def binding(transaction: bytes, attributes: tuple[tuple[int, bytes], ...] = ()) 
 
 
 def respond(request: StunMessage, peer: tuple[str, int]) -> StunMessage | None:
-    """Answer as a Binding server does: success, 420 or 400 as RFC 5389, 7.3, has it; nothing for the rest."""
+    """Respond as a Binding server: success, 420 or 400 according to RFC 5389, 7.3; None for other messages."""
     if request.cls is not StunClass.REQUEST:
         return None
     if request.method != BINDING:

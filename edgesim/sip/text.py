@@ -1,4 +1,4 @@
-"""Text of header values: split outside quotes, quoted strings, numbers, how names are compared (RFC 3261, 25.1)."""
+"""Text of header values: splitting outside quotes, quoted strings, numbers, name comparison (RFC 3261, 25.1)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _SEPARATORS = {
 }
 _ESCAPED = re.compile(r"((?:%[0-9A-Fa-f]{2})+)").sub
 REMEMBERED = 4096
-"""How many addresses, URIs, Via and CSeq values are remembered, each."""
+"""The cache size for each of addresses, URIs, Via and CSeq values."""
 MAX_REMEMBERED = 512
-"""Longer texts, in characters, are not remembered."""
+"""Texts longer than this, in characters, are not cached."""
 
 
 def split(text: str, separator: Literal[",", ";"]) -> list[str]:
     """Split at a separator outside quoted strings and angle brackets; the pieces keep their white space.
 
-    A single value of a comma list is not looked into: that is for whoever parses it.
+    The pieces of a list are not validated; their parsers do that.
     """
     if separator == "," and "," not in text:
         return [text]
@@ -53,9 +53,9 @@ def unquote(text: str) -> str:
 
 
 def number(text: str, limit: int, what: str) -> int:
-    """Return a number of ASCII digits by its value: leading zeros do not count (RFC 3261, 25.1: ``1*DIGIT``).
+    """Parse a number of ASCII digits; leading zeros are allowed (RFC 3261, 25.1: ``1*DIGIT``).
 
-    Raises `SipProtocolError` where ``text`` is no such number, or one above ``limit``; ``what`` names the field.
+    Raises `SipProtocolError` if ``text`` is not a number or exceeds ``limit``; ``what`` names the field.
     """
     if not (text.isascii() and text.isdecimal()):
         raise SipProtocolError(f"malformed {what}")
@@ -66,17 +66,17 @@ def number(text: str, limit: int, what: str) -> int:
 
 
 def same_host(host: str) -> str:
-    """Return the form in which host names are compared: in lower case, without the final dot of a rooted name.
+    """Return the form in which host names compare: lower case, without the final dot of a rooted name.
 
-    What is passed on keeps its spelling (RFC 3261, 19.1.4 and 25.1).
+    Forwarded text keeps its spelling (RFC 3261, 19.1.4 and 25.1).
     """
     return host.lower().removesuffix(".") or host
 
 
 def same_user(user: str) -> str:
-    """Return the form in which user parts are compared: every escape taken off (RFC 3261, 10.3, step 5; 19.1.4).
+    """Return the form in which user parts compare: with escapes decoded (RFC 3261, 10.3, step 5; 19.1.4).
 
-    The case of a user part counts. Octets that are not UTF-8 become surrogate escapes; what is not an escape stays.
+    Case is significant. Octets that are not UTF-8 become surrogate escapes; invalid escapes stay.
     """
     if "%" not in user:
         return user

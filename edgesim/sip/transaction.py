@@ -1,9 +1,8 @@
-"""The four transactions of RFC 3261, section 17, with the corrections of RFC 6026, without IO.
+"""The four transactions of RFC 3261, section 17, with the corrections of RFC 6026, sans-IO.
 
-A transaction takes messages and the time, and gives outputs: messages to send, messages for its user, its end. The
-behaviour is the four tables at the end of the file: (state, event) to (next state, actions), or to `IGNORED` for an
-event that changes nothing there. A pair that is in no table is a mistake of ours, and raises. Times are seconds of any
-steady clock.
+A transaction takes messages and the time, and returns outputs: messages to send, messages for its user, its end. The
+behaviour is in the four tables at the end of the file: (state, event) to (next state, actions), or to `IGNORED` for an
+event without effect. A pair in no table is a bug and raises. Times are seconds of any monotonic clock.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ from edgesim.sip.transaction_events import (
 )
 
 TRYING_AFTER = 0.2
-"""Seconds after which an INVITE that its user has not answered gets a 100 (RFC 3261, 17.2.1)."""
+"""Seconds after which an INVITE without a response from the user gets a 100 (RFC 3261, 17.2.1)."""
 
 
 class Transaction(ABC):
-    """One transaction. ``user`` is for whoever uses it; it means nothing here."""
+    """One transaction. ``user`` is for its user and has no meaning here."""
 
     __slots__ = (
         "_table",
@@ -61,7 +60,7 @@ class Transaction(ABC):
         self.user = user
         self.invite = request.method == "INVITE"
         self.last: Message | None = None
-        """What is sent again: the request, or the last response."""
+        """What is retransmitted: the request, or the last response."""
         self.interval = timers.t1
         self.now = 0.0
         self.out: list[Output] = []
@@ -71,16 +70,16 @@ class Transaction(ABC):
 
     @property
     def terminated(self) -> bool:
-        """Whether it is over."""
+        """Whether the transaction has terminated."""
         return self.state is State.TERMINATED
 
     @property
     def deadline(self) -> float | None:
-        """When `expire` wants to be called next, or None."""
+        """When to call `expire` next, or None."""
         return min(self._timers.values()) if self._timers else None
 
     def expire(self, now: float) -> list[Output]:
-        """Let the timers that are due fire."""
+        """Fire the timers that are due."""
         out: list[Output] = []
         while self._timers and (deadline := min(self._timers.values())) <= now:
             timer = next(timer for timer in TIMERS if self._timers.get(timer) == deadline)
@@ -89,29 +88,29 @@ class Transaction(ABC):
         return out
 
     def transport_failed(self, now: float) -> list[Output]:
-        """Say that a message could not be carried."""
+        """Report that a message could not be sent."""
         return self._on(On.TRANSPORT_ERROR, now)
 
     def end(self) -> None:
-        """End it at once."""
+        """Terminate immediately."""
         self.state = State.TERMINATED
         self._timers.clear()
 
     def arm(self, timer: On, seconds: float) -> None:
-        """Let a timer fire ``seconds`` from now."""
+        """Set a timer to fire ``seconds`` from now."""
         self._timers[timer] = self.now + seconds
 
     def disarm(self, timer: On) -> None:
-        """Stop a timer, if it runs."""
+        """Stop a timer if it is running."""
         self._timers.pop(timer, None)
 
     @abstractmethod
     def linger_time(self) -> float:
-        """Return how long it lingers once it has ended, in seconds."""
+        """Return how long the transaction lingers after completion, in seconds."""
 
     @property
     def most_interval(self) -> float | None:
-        """The ceiling of retransmission intervals, in seconds, or None."""
+        """The maximum retransmission interval, in seconds, or None."""
         return self.timers.t2
 
     def _on(self, event: On, now: float, message: Message | None = None) -> list[Output]:
@@ -136,7 +135,7 @@ class Transaction(ABC):
 
 
 class ClientTransaction(Transaction):
-    """A transaction of the side that asks."""
+    """A client transaction."""
 
     __slots__ = ("ack", "cancelling")
 
@@ -145,7 +144,7 @@ class ClientTransaction(Transaction):
         self.ack: Request | None = None
         """The ACK to a final response other than 2xx."""
         self.cancelling = False
-        """Whether its user wants no answer any more."""
+        """Whether its user no longer wants a response."""
 
     def start(self, now: float) -> list[Output]:
         """Send the request and arm the timers (A and B, or E and F)."""
@@ -162,12 +161,12 @@ class ClientTransaction(Transaction):
         return self._on(_event_of(response), now, response)
 
     def cancel(self, now: float) -> list[Output]:
-        """Ask for the end of an INVITE (RFC 3261, 9.1): not before the other side has said that it is there."""
+        """Cancel an INVITE (RFC 3261, 9.1), deferred until a provisional response has arrived."""
         return self._on(On.CANCEL, now)
 
     @property
     def most_interval(self) -> float | None:
-        """Timer A alone has no ceiling (RFC 3261, 17.1.1.2)."""
+        """Timer A has no maximum (RFC 3261, 17.1.1.2)."""
         return None if self.invite else self.timers.t2
 
     def linger_time(self) -> float:
@@ -180,17 +179,17 @@ class ClientTransaction(Transaction):
 
 
 class ServerTransaction(Transaction):
-    """A transaction of the side that answers."""
+    """A server transaction."""
 
     __slots__ = ("context",)
 
     def __init__(self, key: Key, request: Request, *, reliable: bool, timers: Timers, user: Any = None) -> None:
         super().__init__(key, request, reliable=reliable, timers=timers, user=user)
         self.context: Any = None
-        """Free for whoever answers."""
+        """Free for the transaction's user."""
 
     def start(self, now: float) -> list[Output]:
-        """Take the request that makes the transaction; it is for the user to deliver."""
+        """Take the request that creates the transaction and deliver it to the user."""
         self._table = SERVER_INVITE if self.invite else SERVER_OTHER
         self.state = State.PROCEEDING if self.invite else State.TRYING
         self.now = now
@@ -199,11 +198,11 @@ class ServerTransaction(Transaction):
         return [Deliver(self.request)]
 
     def receive(self, request: Request, now: float) -> list[Output]:
-        """Take a retransmission, or the ACK to an INVITE."""
+        """Handle a retransmission, or the ACK to an INVITE."""
         return self._on(On.ACK if request.method == "ACK" else On.REQUEST, now, request)
 
     def respond(self, response: Response, now: float) -> list[Output]:
-        """Send a response. A second final one, where the state allows none, is not sent."""
+        """Send a response. A second final response is dropped unless the state allows it."""
         return self._on(_event_of(response), now, response)
 
     def linger_time(self) -> float:
@@ -223,13 +222,13 @@ def _event_of(response: Response) -> On:
 
 
 def resend(transaction: Transaction, message: Message | None) -> None:
-    """Send the request, or the last response, again."""
+    """Retransmit the request or the last response."""
     if transaction.last is not None:
         transaction.out.append(Send(transaction.last))
 
 
 def answer(transaction: Transaction, message: Message | None) -> None:
-    """Send a response of the user, and keep it for retransmissions of the request."""
+    """Send the user's response, and keep it for retransmissions of the request."""
     assert message is not None
     transaction.last = message
     transaction.disarm(On.TRYING_TIMER)
@@ -237,13 +236,13 @@ def answer(transaction: Transaction, message: Message | None) -> None:
 
 
 def deliver(transaction: Transaction, message: Message | None) -> None:
-    """Give the message to the user."""
+    """Deliver the message to the user."""
     assert message is not None
     transaction.out.append(Deliver(message))
 
 
 def acknowledge(transaction: Transaction, message: Message | None) -> None:
-    """Acknowledge a final response other than 2xx (RFC 3261, 17.1.1.3); each time with the same ACK."""
+    """Acknowledge a final response other than 2xx (RFC 3261, 17.1.1.3), always with the same ACK."""
     assert isinstance(transaction, ClientTransaction) and isinstance(message, Response)
     if transaction.ack is None:
         transaction.ack = ack_for(transaction.request, message)
@@ -251,7 +250,7 @@ def acknowledge(transaction: Transaction, message: Message | None) -> None:
 
 
 def resend_later(transaction: Transaction, message: Message | None) -> None:
-    """Arm A, E or G, and double it up to its ceiling; a reliable transport needs none of them."""
+    """Arm A, E or G, and double its interval up to the maximum; a reliable transport needs none."""
     if transaction.reliable:
         return
     transaction.arm(On.RESEND_TIMER, transaction.interval)
@@ -262,7 +261,7 @@ def resend_later(transaction: Transaction, message: Message | None) -> None:
 
 
 def slow_down(transaction: Transaction, message: Message | None) -> None:
-    """Timer E runs at T2 once a provisional response came (RFC 3261, 17.1.2.2)."""
+    """Set timer E to T2 after a provisional response (RFC 3261, 17.1.2.2)."""
     transaction.interval = transaction.timers.t2
 
 
@@ -272,13 +271,13 @@ def give_up_later(transaction: Transaction, message: Message | None) -> None:
 
 
 def stop(transaction: Transaction, message: Message | None) -> None:
-    """Stop retransmitting and waiting."""
+    """Stop the retransmission and timeout timers."""
     transaction.disarm(On.RESEND_TIMER)
     transaction.disarm(On.GIVE_UP_TIMER)
 
 
 def linger(transaction: Transaction, message: Message | None) -> None:
-    """Arm D, I, J, K, L or M; one of no length ends the transaction at once."""
+    """Arm D, I, J, K, L or M; at zero the transaction terminates at once."""
     wait = transaction.linger_time()
     if wait > 0:
         transaction.arm(On.LINGER_TIMER, wait)
@@ -287,18 +286,18 @@ def linger(transaction: Transaction, message: Message | None) -> None:
 
 
 def try_(transaction: Transaction, message: Message | None) -> None:
-    """Have the INVITE answered with a 100."""
+    """Answer the INVITE with a 100."""
     transaction.out.append(Trying())
 
 
 def want_cancel(transaction: Transaction, message: Message | None) -> None:
-    """Remember that there is something to cancel once the other side has answered (RFC 3261, 9.1)."""
+    """Defer the CANCEL until a provisional response arrives (RFC 3261, 9.1)."""
     assert isinstance(transaction, ClientTransaction)
     transaction.cancelling = True
 
 
 def cancel(transaction: Transaction, message: Message | None) -> None:
-    """Send the CANCEL, once, and wait no longer than 64*T1 for the final response (RFC 3261, 9.1)."""
+    """Send the CANCEL, once, and wait at most 64*T1 for the final response (RFC 3261, 9.1)."""
     assert isinstance(transaction, ClientTransaction)
     if not transaction.cancelling:
         transaction.cancelling = True
@@ -306,7 +305,7 @@ def cancel(transaction: Transaction, message: Message | None) -> None:
 
 
 def cancel_if_wanted(transaction: Transaction, message: Message | None) -> None:
-    """Send the CANCEL that was held back."""
+    """Send a deferred CANCEL."""
     assert isinstance(transaction, ClientTransaction)
     if transaction.cancelling:
         _cancel_now(transaction)
@@ -318,17 +317,17 @@ def _cancel_now(transaction: ClientTransaction) -> None:
 
 
 def time_out(transaction: Transaction, message: Message | None) -> None:
-    """Report to the user that no answer came."""
+    """Report a timeout to the user."""
     transaction.out.append(TimedOut())
 
 
 def fail(transaction: Transaction, message: Message | None) -> None:
-    """Report to the user that the transport failed."""
+    """Report a transport failure to the user."""
     transaction.out.append(TransportFailed())
 
 
 def ack_for(request: Request, response: Response) -> Request:
-    """Return the ACK to a response from 300 up: the INVITE's URI, top Via, Route; To from the response."""
+    """Return the ACK to a response of 300 or above: the INVITE's URI, top Via and Route; To from the response."""
     return _beside(request, "ACK", response.get("To") or request.get("To") or "")
 
 
@@ -442,8 +441,9 @@ SERVER_INVITE: Table = {
     (State.ACCEPTED, On.LINGER_TIMER): (State.TERMINATED, ()),
     (State.TERMINATED, On.TRANSPORT_ERROR): IGNORED,
 }
-"""RFC 3261, figure 7, with RFC 6026, figure 7. A second final response of the user is ignored: whoever fails after it
-answered answers once more."""
+"""RFC 3261, figure 7, with RFC 6026, figure 7. A second final response of the user is ignored: a handler that fails
+after it responded causes one.
+"""
 
 SERVER_OTHER: Table = {
     (State.TRYING, On.REQUEST): IGNORED,

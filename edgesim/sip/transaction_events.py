@@ -1,4 +1,4 @@
-"""What happens to transactions and what they put out: the words of the tables in `edgesim.sip.transaction`."""
+"""The events and outputs of transactions: the vocabulary of the tables in `edgesim.sip.transaction`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Message = Request | Response
 
 
 class TransactionMisuse(SipError):
-    """A transaction was asked for what its state does not allow: a mistake of the code that uses it."""
+    """A transaction was used in a way that its state does not allow: a bug in the calling code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timers:
-    """The base values of RFC 3261, table 4, in seconds; the lettered timers follow from them."""
+    """The base values of RFC 3261, table 4, in seconds; the lettered timers derive from them."""
 
     t1: float
     t2: float
@@ -26,7 +26,7 @@ class Timers:
 
 
 class State(Enum):
-    """States of all four machines."""
+    """The states of all four machines."""
 
     CALLING = auto()
     TRYING = auto()
@@ -38,7 +38,7 @@ class State(Enum):
 
 
 class On(Enum):
-    """What can happen to a transaction."""
+    """The events of a transaction."""
 
     PROVISIONAL = auto()
     SUCCESS = auto()
@@ -46,32 +46,32 @@ class On(Enum):
     REQUEST = auto()
     ACK = auto()
     CANCEL = auto()
-    """The user of a client transaction wants no answer any more."""
+    """The user of a client transaction no longer wants a response."""
     LINGER_TIMER = auto()
     """D, I, J, K, L or M: late retransmissions have died out."""
     GIVE_UP_TIMER = auto()
-    """B, F or H: no answer; also 64*T1 after a CANCEL (RFC 3261, 9.1)."""
+    """B, F or H: no response; also 64*T1 after a CANCEL (RFC 3261, 9.1)."""
     RESEND_TIMER = auto()
     """A, E or G: retransmit."""
     TRYING_TIMER = auto()
-    """The user of a server transaction has not answered an INVITE for `TRYING_AFTER`."""
+    """The user of a server transaction has not answered an INVITE within `TRYING_AFTER`."""
     TRANSPORT_ERROR = auto()
 
 
 TIMERS = (On.LINGER_TIMER, On.GIVE_UP_TIMER, On.RESEND_TIMER, On.TRYING_TIMER)
-"""In the order in which they fire when they are due together."""
+"""The order in which timers due at the same time fire."""
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Put this message on the wire."""
+    """Send this message on the wire."""
 
     message: Message
 
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Give this message to the transaction's user."""
+    """Deliver this message to the transaction's user."""
 
     message: Message
 
@@ -90,12 +90,12 @@ class Trying:
 
 @dataclass(frozen=True, slots=True)
 class TimedOut:
-    """No answer came in time."""
+    """No response arrived in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransportFailed:
-    """The transport could not carry a message."""
+    """The transport could not send a message."""
 
 
 Output = Send | Deliver | Cancel | Trying | TimedOut | TransportFailed

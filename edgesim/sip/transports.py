@@ -1,4 +1,4 @@
-"""The transports of an endpoint: it listens, connects, and knows its open connections."""
+"""The transports of an endpoint: listening, connecting, and the open connections."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from edgesim.sip.datagrams import DatagramSocket
 TransportName = Literal["tcp", "tls", "udp"]
 ConnectionHandler = Callable[[Connection], None]
 PORT_ATTEMPTS = 64
-"""How many ports of a range are tried before the last error is given to the caller."""
+"""How many ports of a range are tried before the last error is raised."""
 
 
 class Transports(Owner):
-    """Listeners, sockets and connections; what arrives on them is for the class that derives from this one."""
+    """Listeners, sockets and connections; subclasses handle what arrives on them."""
 
     on_connection: ConnectionHandler | None
 
@@ -46,7 +46,7 @@ class Transports(Owner):
     ) -> Address:
         """Accept connections or datagrams; return the address and port. Raises `OSError`.
 
-        ``handshake_timeout``, in seconds, bounds a TLS handshake; without it the host's doors do.
+        ``handshake_timeout``, in seconds, bounds a TLS handshake; by default the host's doors do.
         """
         if transport == "udp":
             _, socket = await self._loop.create_datagram_endpoint(
@@ -85,8 +85,8 @@ class Transports(Owner):
     ) -> Connection:
         """Open a connection. Raises `OSError`: `TimeoutError`, `ssl.SSLError`, `ConnectionRefusedError` ...
 
-        ``connect_timeout`` bounds TCP's handshake and ``handshake_timeout`` that of TLS, in seconds; without them
-        they take as long as the network lets them. ``local_port_range`` is inclusive; its ports are used in turn.
+        ``connect_timeout`` bounds the TCP handshake and ``handshake_timeout`` the TLS handshake, in seconds; by default
+        only the network does. ``local_port_range`` is inclusive; its ports are used in turn.
         """
         if transport == "udp":
             _, socket = await self._loop.create_datagram_endpoint(
@@ -144,7 +144,7 @@ class Transports(Owner):
         async with asyncio.timeout(connect_timeout) as bound:
 
             def connected() -> StreamConnection:
-                # TCP is up; what is left is the handshake, which has a bound of its own and some time to report it.
+                # TCP is up; the remaining TLS handshake has its own bound, plus some time to report it.
                 bound.reschedule(None if handshake_timeout is None else self._loop.time() + handshake_timeout + 1.0)
                 return StreamConnection(self, accepted=False, transport=transport)
 
@@ -152,7 +152,7 @@ class Transports(Owner):
         return connection
 
     async def close(self, grace: float = 2.0) -> None:
-        """Close everything; connections that are not gone after ``grace`` seconds are cut."""
+        """Close all connections and listeners; connections still open after ``grace`` seconds are aborted."""
         self._closed = True
         for server in self._servers:
             server.close()
@@ -176,7 +176,7 @@ class Transports(Owner):
         self._sockets.clear()
 
     def connection_made(self, connection: StreamConnection) -> None:
-        """A stream is up (after its TLS handshake)."""
+        """A stream is ready (after its TLS handshake)."""
         self._connections[id(connection)] = connection
         if self._closed:
             connection.abort()
@@ -184,5 +184,5 @@ class Transports(Owner):
             self.on_connection(connection)
 
     def forget(self, connection: Connection) -> None:
-        """A stream ended."""
+        """Remove a closed stream."""
         self._connections.pop(id(connection), None)

@@ -1,7 +1,7 @@
 """Typed header values: Via, CSeq, authentication, Warning, media types, times; URIs are in `edgesim.sip.addresses`.
 
-Values are parsed on demand, keep their spelling and are immutable. Every parser takes the text of one value, works in
-linear time and raises `SipProtocolError` alone.
+Values are parsed on demand, keep their spelling and are immutable. Every parser takes the text of one value, runs in
+linear time and raises only `SipProtocolError`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _MAX_DELTA = 2**32 - 1
 _MAX_CSEQ = 2**31 - 1
 MAX_PLAIN_AUTH = 2048
-"""Longer credentials, in characters, are taken apart one parameter at a time."""
+"""Credentials longer than this, in characters, are parsed one parameter at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +117,9 @@ class CSeq:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authentication:
-    """A challenge or credentials (RFC 3261, 20.7, 20.44): a scheme with parameters, or with one bare token.
+    """A challenge or credentials (RFC 3261, 20.7, 20.44): a scheme with parameters, or with a single token.
 
-    Serves WWW-Authenticate, Proxy-Authenticate, Authorization and Proxy-Authorization. ``parameters`` keep their
+    Used for WWW-Authenticate, Proxy-Authenticate, Authorization and Proxy-Authorization. ``parameters`` keep their
     spelling, quotes included.
     """
 
@@ -195,7 +195,7 @@ class WarningValue:
 def delta_seconds(text: str) -> int:
     """Parse Expires, Min-Expires, Min-SE or the first part of Retry-After: seconds below 2**32 (RFC 3261, 20.19).
 
-    What follows (a comment, parameters) is left out.
+    Anything that follows (a comment, parameters) is ignored.
     """
     match = _DELTA(text)
     if match is None:
