@@ -208,11 +208,14 @@ def test_how_few_connections_are_said_and_refused(network: str, tmp_path: Path) 
         changes = {"defaults.doors.few_connections": few, "defaults.doors.least_connections": least}
         file.write_text(as_yaml(builtin("small").changed(changes), reveal=True))
         running = start(tmp_path, network, str(file), before=descriptors(400))
-        if least <= 74:
-            lines(running, "}")
-        else:
-            running.wait(60)
-        return finish(running)[1]
+        try:
+            if least <= 74:
+                lines(running, "}")
+            else:
+                running.wait(20)
+        finally:
+            _, told = finish(running)
+        return told
 
     assert errors(74, 74) == ""
     assert "takes 74 connections of clients at a time" in errors(75, 74)
