@@ -105,7 +105,7 @@ def test_every_dependency_is_used() -> None:
 def test_the_releases_are_gates() -> None:
     known = {f"{each.product.value} {each.since}" for each in GATES}
     named = [
-        name for row in table(README, "from") for name in re.findall(r"(?:Expressway|Unified CM) [X0-9][\w.]*", row[0])
+        name for row in table(README, "since") for name in re.findall(r"(?:Expressway|Unified CM) [X0-9][\w.]*", row[0])
     ]
     assert len(named) >= 6
     assert [name for name in named if name not in known] == []
