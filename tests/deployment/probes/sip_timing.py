@@ -40,7 +40,7 @@ async def requests_that_wait_for_answers(lab: EdgeLab, line: Line) -> None:
 async def a_phone_that_does_not_read(lab: EdgeLab, line: Line) -> None:
     await line.register()
     line.connection.hold("asleep")
-    for request in options(line, count=3000):
+    for request in options(line, count=1500):
         line.connection.send_raw(bytes(request))
     await asyncio.sleep(60)
 
