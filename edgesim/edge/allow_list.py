@@ -81,7 +81,7 @@ class RuleTemplate(Protocol):
     @property
     def scheme(self) -> str: ...
     @property
-    def ports(self) -> Sequence[int]: ...
+    def ports(self) -> Sequence[int | str]: ...
     @property
     def path(self) -> str: ...
     @property
@@ -97,17 +97,20 @@ class DiscoveredServer:
 
 
 def automatic_rules(
-    servers: Iterable[DiscoveredServer], table: Sequence[RuleTemplate], types: Mapping[str, str]
+    servers: Iterable[DiscoveredServer],
+    table: Sequence[RuleTemplate],
+    types: Mapping[str, str],
+    number: Callable[[int | str], int],
 ) -> tuple[Rule, ...]:
     """Return the rules for discovered servers: every row of the table for every name of a server of its product.
 
-    ``types`` says how the log calls the rules of a product.
+    ``types`` says how the log calls the rules of a product, ``number`` what a port is that a row has by its name.
     """
     return tuple(
         Rule(
             scheme=row.scheme,
             host=name.lower(),
-            ports=tuple(row.ports),
+            ports=tuple(map(number, row.ports)),
             path=row.path,
             methods=tuple(row.methods),
             automatic=True,

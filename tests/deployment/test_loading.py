@@ -122,6 +122,11 @@ def test_secrets_are_not_quoted_back() -> None:
         ("traversal_zone: {peer_addresses: [a, b, c, d, e, f, g]}", "takes at most 6 item(s)"),
         ("defaults: {ports: {media_first: 60000}}", "no greater than media_last"),
         ("defaults: {ports: {multiplex_rtp: 2777}}", "lower than multiplex_rtcp"),
+        (
+            "defaults: {protection: {rated_sip_ports: [5060, sip_udp]}}",
+            "a port, or the name of one among defaults.ports",
+        ),
+        ("defaults: {protection: {rated_sip_ports: [70000]}}", "a port, or the name of one among defaults.ports"),
         ("defaults: {sip: {t1_s: .nan}}", "expected a number"),
         ("domains: {edge: 'exa mple.com'}", "expected a DNS domain such as"),
         ("certificates: [{host: expe, service: server}, {host: expe, service: server}]", "a second certificate"),

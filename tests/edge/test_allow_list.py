@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgesim.deployment.defaults import PortDefaults
 from edgesim.deployment.defaults.edge import AUTOMATIC_RULES
 from edgesim.edge.allow_list import (
     METHODS,
@@ -41,7 +42,7 @@ def automatic() -> AllowList:
         DiscoveredServer(product="unified_cm", names=(UCM, "10.0.40.11")),
         DiscoveredServer(product="im_presence", names=("imp-pub.inside.example.com",)),
     ]
-    return AllowList(automatic_rules(servers, AUTOMATIC_RULES, {}))
+    return AllowList(automatic_rules(servers, AUTOMATIC_RULES, {}, PortDefaults().number))
 
 
 @pytest.mark.parametrize(

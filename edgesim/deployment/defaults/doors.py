@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from edgesim.deployment.base import IpNetwork, Model, Port
+from edgesim.deployment.base import IpNetwork, Model
 from edgesim.deployment.defaults.known import (
     CAPACITY,
     CONFIGURATION,
@@ -14,6 +14,7 @@ from edgesim.deployment.defaults.known import (
     TROUBLESHOOTING,
     known,
 )
+from edgesim.deployment.defaults.network import PortOrName
 
 
 class DoorDefaults(Model):
@@ -186,9 +187,9 @@ class ProtectionDefaults(Model):
         "whose connections share the rate: the guide names none, and one firewall rule counts for all",
         tag="inferred",
     )
-    rated_sip_ports: tuple[Port, ...] = known(
-        (5060, 5061, 5062), "SIP ports that share one rate", tag="doc", source=NETWORK
+    rated_sip_ports: tuple[PortOrName, ...] = known(
+        (5060, "edge_sip", 5062), "SIP ports that share one rate", tag="doc", source=NETWORK
     )
-    rated_edge_ports: tuple[Port, ...] = known(
-        (8443, 9443), "HTTPS ports that share one rate", tag="doc", source=NETWORK
+    rated_edge_ports: tuple[PortOrName, ...] = known(
+        ("edge_https", 9443), "HTTPS ports that share one rate", tag="doc", source=NETWORK
     )

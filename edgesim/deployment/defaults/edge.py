@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from edgesim.deployment.base import Model, Numeric, Port
+from edgesim.deployment.base import Model, Numeric
 from edgesim.deployment.defaults.known import (
     EDGE_ISSUES,
     MAINTENANCE,
@@ -18,6 +18,7 @@ from edgesim.deployment.defaults.known import (
     UDS_REFERENCE,
     known,
 )
+from edgesim.deployment.defaults.network import PortOrName
 
 Method = Literal["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"]
 
@@ -39,7 +40,7 @@ class AutomaticRule(Model):
 
     product: Literal["unified_cm", "im_presence", "unity_connection"]
     scheme: Literal["http", "https"]
-    ports: tuple[Port, ...]
+    ports: tuple[PortOrName, ...]
     path: str
     methods: tuple[Method, ...]
 
@@ -59,24 +60,36 @@ _UDS: tuple[tuple[str, tuple[Method, ...]], ...] = (
 
 AUTOMATIC_RULES = (
     *(
-        AutomaticRule(product="unified_cm", scheme="https", ports=(8443, 443), path=path, methods=methods)
+        AutomaticRule(product="unified_cm", scheme="https", ports=("uds", 443), path=path, methods=methods)
         for path, methods in _UDS
     ),
-    AutomaticRule(product="unified_cm", scheme="http", ports=(6970,), path="/", methods=("GET",)),
-    AutomaticRule(product="unified_cm", scheme="https", ports=(6972,), path="/", methods=("GET",)),
-    AutomaticRule(product="unified_cm", scheme="https", ports=(6971, 443), path="/headset/", methods=("GET",)),
-    AutomaticRule(product="unified_cm", scheme="http", ports=(9444,), path="/", methods=("POST",)),
+    AutomaticRule(product="unified_cm", scheme="http", ports=("configuration_http",), path="/", methods=("GET",)),
+    AutomaticRule(product="unified_cm", scheme="https", ports=("configuration_https",), path="/", methods=("GET",)),
+    AutomaticRule(
+        product="unified_cm", scheme="https", ports=("headset_https", 443), path="/headset/", methods=("GET",)
+    ),
+    AutomaticRule(product="unified_cm", scheme="http", ports=("headset_metrics",), path="/", methods=("POST",)),
     AutomaticRule(
         product="unified_cm",
         scheme="https",
-        ports=(8443, 443),
+        ports=("uds", 443),
         path="/devicemanagement/v1/clientAutoProv/createDevice",
         methods=("POST",),
     ),
-    AutomaticRule(product="im_presence", scheme="https", ports=(8443,), path="/EPASSoap/", methods=("POST",)),
-    AutomaticRule(product="unity_connection", scheme="https", ports=(443, 8443), path="/vmrest/", methods=_ALL),
-    AutomaticRule(product="unity_connection", scheme="http", ports=(7080,), path="/", methods=("GET", "POST")),
-    AutomaticRule(product="unity_connection", scheme="https", ports=(7443,), path="/", methods=("GET", "POST")),
+    AutomaticRule(product="im_presence", scheme="https", ports=("soap",), path="/EPASSoap/", methods=("POST",)),
+    AutomaticRule(
+        product="unity_connection",
+        scheme="https",
+        ports=("voicemail_alternate", "voicemail_https"),
+        path="/vmrest/",
+        methods=_ALL,
+    ),
+    AutomaticRule(
+        product="unity_connection", scheme="http", ports=("message_waiting_http",), path="/", methods=("GET", "POST")
+    ),
+    AutomaticRule(
+        product="unity_connection", scheme="https", ports=("message_waiting_https",), path="/", methods=("GET", "POST")
+    ),
 )
 
 

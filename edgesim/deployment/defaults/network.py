@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator
+
 from edgesim.deployment.base import Model, Port
 from edgesim.deployment.defaults.known import (
     EDGE_ISSUES,
@@ -201,6 +205,10 @@ class PortDefaults(Model):
     message_waiting_http: Port = known(7080, "Unity Connection: message waiting, plain", tag="doc", source=PORTS)
     message_waiting_https: Port = known(7443, "Unity Connection: message waiting, TLS", tag="doc", source=PORTS)
 
+    def number(self, port: int | str) -> int:
+        """Return a `PortOrName` as a number."""
+        return port if isinstance(port, int) else int(getattr(self, port))
+
     def multiplexed(self, size: str) -> tuple[tuple[int, int], ...]:
         """Return the pairs of multiplexed ports, RTP and RTCP, of an Expressway-E of this size."""
         if size != "large":
@@ -216,6 +224,20 @@ class PortDefaults(Model):
         """Return the first and last port of an Expressway-E of this size that clients send media to."""
         taken = max(port for pair in self.multiplexed(size) for port in pair)
         return max(self.edge_media_first, taken + 1), self.media_last
+
+
+def _read(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _known(value: int | str) -> int | str:
+    if value not in PortDefaults.model_fields and not (isinstance(value, int) and 1 <= value <= 65535):
+        raise ValueError("a port, or the name of one among defaults.ports such as edge_https")
+    return value
+
+
+PortOrName = Annotated[int | str, BeforeValidator(_read), AfterValidator(_known)]
+"""A port by its number, or by its name in `PortDefaults`: `PortDefaults.number`."""
 
 
 class LinkDefaults(Model):

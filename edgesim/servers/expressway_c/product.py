@@ -163,8 +163,9 @@ class ExpresswayC:
             listener(self.discovered)
 
     def _rewrite_allow_list(self) -> None:
-        edge = self.node.defaults.edge
-        self.proxy.rewrite(automatic_rules(self.discovered.servers, edge.automatic_rules, dict(edge.rule_types)))
+        edge, number = self.node.defaults.edge, self.node.defaults.ports.number
+        rules = automatic_rules(self.discovered.servers, edge.automatic_rules, dict(edge.rule_types), number)
+        self.proxy.rewrite(rules)
 
     def _clusters(self) -> list[list[str]]:
         if self.discovery.rewriting:

@@ -18,7 +18,7 @@ def limit_rates(node: Node, release: Release) -> None:
     for ports in (settings.rated_sip_ports, settings.rated_edge_ports):
         node.host.world.admission.throttle(
             node.name,
-            ports,
+            tuple(map(node.defaults.ports.number, ports)),
             per_second=settings.connection_rate,
             burst=settings.connection_burst,
             each_address=settings.connection_rate_scope == "each address",
