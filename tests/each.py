@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import pytest
+
+
+def short(value: object) -> str:
+    """Return a value as it is written in code; of a long one, its beginning and end."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:120]}...{text[-60:]}"
+
 
 def holds_for_each(check: Callable[..., object], cases: Iterable[tuple[object, ...]]) -> None:
     """Call ``check`` with each case. Raises `AssertionError` with a line for each case in which it raised."""
@@ -12,7 +20,7 @@ def holds_for_each(check: Callable[..., object], cases: Iterable[tuple[object, .
     for case in every:
         try:
             check(*case)
-        except Exception as error:
+        except (Exception, pytest.fail.Exception) as error:  # the latter where `pytest.raises` saw nothing raised
             reason = next(iter(str(error).splitlines()), "")
-            offenders.append(f"{', '.join(map(repr, case))}: {type(error).__name__}: {reason}")
+            offenders.append(f"{', '.join(map(short, case))}: {type(error).__name__}: {reason}")
     assert not offenders, "\n".join([f"{len(offenders)} of {len(every)} cases do not hold:", *offenders])

@@ -20,6 +20,7 @@ from edgesim.world.live import LiveWorld
 from edgesim.world.processes import ProcessWorld
 from edgesim.world.sim import SimWorld
 from tests.documents import DOCUMENTS, REPOSITORY, anchors, links, table
+from tests.each import holds_for_each
 
 
 def _generator() -> Any:
@@ -30,18 +31,20 @@ def _generator() -> Any:
     return module
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_somewhere(path: Path) -> None:
-    for link in links(path.read_text(encoding="utf-8")):
-        parts = urlsplit(link)
-        if parts.scheme in ("http", "https"):
-            continue
-        assert not parts.scheme, link
-        target = path if not parts.path else (path.parent / parts.path).resolve()
-        assert target.exists(), f"{path.name}: {link}"
-        assert target.is_relative_to(REPOSITORY), f"{path.name}: {link}"
-        if parts.fragment:
-            assert parts.fragment in anchors(target.read_text(encoding="utf-8")), f"{path.name}: {link}"
+def test_links_lead_somewhere() -> None:
+    def check(path: Path) -> None:
+        for link in links(path.read_text(encoding="utf-8")):
+            parts = urlsplit(link)
+            if parts.scheme in ("http", "https"):
+                continue
+            assert not parts.scheme, link
+            target = path if not parts.path else (path.parent / parts.path).resolve()
+            assert target.exists(), f"{path.name}: {link}"
+            assert target.is_relative_to(REPOSITORY), f"{path.name}: {link}"
+            if parts.fragment:
+                assert parts.fragment in anchors(target.read_text(encoding="utf-8")), f"{path.name}: {link}"
+
+    holds_for_each(check, ((path,) for path in DOCUMENTS))
 
 
 def test_generated_pages_are_current() -> None:

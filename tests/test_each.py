@@ -22,3 +22,22 @@ def test_each_case_that_fails_is_named_whatever_it_raises() -> None:
 def test_no_cases_are_a_failure() -> None:
     with pytest.raises(AssertionError, match="no cases"):
         holds_for_each(print, [])
+
+
+def test_a_case_that_should_raise_and_does_not_is_named() -> None:
+    def refused(text: str) -> None:
+        with pytest.raises(ValueError):
+            int(text)
+
+    with pytest.raises(AssertionError, match=r"1 of 2 cases do not hold:\n'7': Failed: DID NOT RAISE"):
+        holds_for_each(refused, [("x",), ("7",)])
+
+
+def test_a_long_case_is_named_by_its_beginning_and_end() -> None:
+    def short(data: bytes) -> None:
+        assert len(data) < 10
+
+    with pytest.raises(AssertionError) as caught:
+        holds_for_each(short, [(b"GET /" + bytes(1_000_000) + b" HTTP/1.1",)])
+    (_, named) = str(caught.value).splitlines()
+    assert len(named) < 300 and named.startswith("b'GET /") and " HTTP/1.1'" in named

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from edgesim.control import COMMANDS, Command, Where, verbs
 from edgesim.control.coding import command_from_json, command_to_json, reply_from_json, reply_to_json
 from edgesim.control.command import EverywhereCommand, HostCommand, HostsCommand, LabCommand
+from tests.each import holds_for_each
 
 T = TypeVar("T")
 PLAIN: dict[Any, Sequence[Any]] = {
@@ -71,16 +71,18 @@ def dataclass_sample(cls: type[T], turn: int) -> T:
     return cls(**{each.name: sample(hints[each.name], turn + place) for place, each in enumerate(fields)})
 
 
-@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-def test_commands_and_replies_are_data_and_survive_json(command: type[Command[Any]]) -> None:
-    assert dataclasses.is_dataclass(command.reply)
-    with warnings.catch_warnings(action="error"):  # pydantic warns of what it passes over
-        TypeAdapter(command), TypeAdapter(command.reply)
-    for turn in range(6):
-        asked = dataclass_sample(command, turn)
-        assert command_from_json(command_to_json(asked)) == asked
-        answer = dataclass_sample(command.reply, turn)
-        assert reply_from_json(command.reply, reply_to_json(answer)) == answer
+def test_commands_and_replies_are_data_and_survive_json() -> None:
+    def check(command: type[Command[Any]]) -> None:
+        assert dataclasses.is_dataclass(command.reply)
+        with warnings.catch_warnings(action="error"):  # pydantic warns of what it passes over
+            TypeAdapter(command), TypeAdapter(command.reply)
+        for turn in range(6):
+            asked = dataclass_sample(command, turn)
+            assert command_from_json(command_to_json(asked)) == asked
+            answer = dataclass_sample(command.reply, turn)
+            assert reply_from_json(command.reply, reply_to_json(answer)) == answer
+
+    holds_for_each(check, ((command,) for command in COMMANDS.values()))
 
 
 def test_passwords_are_carried_and_never_shown() -> None:
@@ -97,16 +99,20 @@ def test_passwords_are_carried_and_never_shown() -> None:
         assert command_from_json(command_to_json(asked)) == asked
 
 
-@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-def test_a_command_says_what_it_does_and_where_it_is_answered(command: type[Command[Any]]) -> None:
-    bases = {
-        Where.LAB: LabCommand,
-        Where.HOST: HostCommand,
-        Where.HOSTS: HostsCommand,
-        Where.EVERYWHERE: EverywhereCommand,
-    }
-    assert issubclass(command, bases[command.where])
-    assert command.__doc__ and not command.__doc__.startswith(f"{command.__name__}("), "a docstring, not a signature"
+def test_a_command_says_what_it_does_and_where_it_is_answered() -> None:
+    def check(command: type[Command[Any]]) -> None:
+        bases = {
+            Where.LAB: LabCommand,
+            Where.HOST: HostCommand,
+            Where.HOSTS: HostsCommand,
+            Where.EVERYWHERE: EverywhereCommand,
+        }
+        assert issubclass(command, bases[command.where])
+        assert command.__doc__ and not command.__doc__.startswith(f"{command.__name__}("), (
+            "a docstring, not a signature"
+        )
+
+    holds_for_each(check, ((command,) for command in COMMANDS.values()))
 
 
 def test_every_command_of_every_file_is_known_by_a_name_of_its_own() -> None:

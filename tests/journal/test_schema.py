@@ -92,13 +92,15 @@ def test_every_kind_has_its_matcher_for_scenarios() -> None:
     holds_for_each(has_a_matcher, [(cls.__name__,) for cls in events.KINDS.values()])
 
 
-@pytest.mark.parametrize("kind", sorted(events.KINDS))
-def test_a_line_of_every_kind_follows_the_schema(kind: str) -> None:
-    entry = entry_of(event_of(kind, lambda: "x"), payload=b"secret", keys=("user:a", "cookie:b"), secrets=((0, 6),))
-    line = json.loads(encode(entry, aliases=Aliases()))
-    assert check(line, ROOT, ROOT) == []
-    line["event"]["more"] = 1
-    assert check(line, ROOT, ROOT) != []
+def test_a_line_of_every_kind_follows_the_schema() -> None:
+    def follows(kind: str) -> None:
+        entry = entry_of(event_of(kind, lambda: "x"), payload=b"secret", keys=("user:a", "cookie:b"), secrets=((0, 6),))
+        line = json.loads(encode(entry, aliases=Aliases()))
+        assert check(line, ROOT, ROOT) == []
+        line["event"]["more"] = 1
+        assert check(line, ROOT, ROOT) != []
+
+    holds_for_each(follows, ((kind,) for kind in sorted(events.KINDS)))
 
 
 def test_the_lines_of_a_sign_in_follow_the_schema() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import itertools
 
 from edgesim.sip import Framer, Request, Response, SipProtocolError, parse_message
 from edgesim.sip.admission import check_uri
+from tests.each import holds_for_each
 from tests.sip.settings import LIMITS
 from tests.sip.torture import MESSAGES, Torture
 
-EVERY = pytest.mark.parametrize("torture", MESSAGES, ids=[each.name for each in MESSAGES])
 BY_NAME = {each.name: each for each in MESSAGES}
 
 
@@ -37,8 +37,9 @@ def refusal(torture: Torture) -> int | None:
     return check_uri(message.uri, ("sip", "sips")) if isinstance(message, Request) else None
 
 
-@EVERY
-def test_as_a_datagram(torture: Torture) -> None:
+def as_a_datagram(name: str) -> None:
+    """A message is read as it is, or refused with a status that its section allows."""
+    torture = BY_NAME[name]
     if torture.name in ("bigcode", "scalarlg"):
         assert refusal(torture) in (0, 400)  # a response is dropped, whatever its fault would be called
     elif torture.answers in ((400,), (505,), (416,)):
@@ -51,9 +52,9 @@ def test_as_a_datagram(torture: Torture) -> None:
         assert torture.name == "dblreq" or bytes(message) == torture.octets
 
 
-@EVERY
-@pytest.mark.parametrize("step", [1, 13, 100_000])
-def test_on_a_stream(torture: Torture, step: int) -> None:
+def on_a_stream(name: str, step: int) -> None:
+    """What stands before and after a message on a stream is read, unless its end cannot be known."""
+    torture = BY_NAME[name]
     good = BY_NAME["semiuri"].octets
     stream = good + torture.octets + (b"" if torture.name in ("dblreq", "inv2543") else good)
     framer, whole, faults = Framer(LIMITS), [], 0
@@ -77,6 +78,14 @@ def test_on_a_stream(torture: Torture, step: int) -> None:
     else:
         assert [bytes(one) for one in whole] == [good]  # type: ignore[call-overload]  # a message
         assert (faults > 0) is (torture.framing == "lost")
+
+
+def test_each_message_as_a_datagram() -> None:
+    holds_for_each(as_a_datagram, ((name,) for name in BY_NAME))
+
+
+def test_each_message_on_a_stream() -> None:
+    holds_for_each(on_a_stream, itertools.product(BY_NAME, (1, 13, 100_000)))
 
 
 def test_what_their_parts_say() -> None:
