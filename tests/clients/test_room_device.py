@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from edgesim.clients.common.device import DeviceStage
-from edgesim.clients.room_device.device import LOST
 from edgesim.journal import events
 from edgesim.sip import parse_message, remotecc
 from tests.clients.desk import Desk, play
@@ -105,7 +104,7 @@ def test_a_lost_registration_starts_provisioning_over() -> None:
         await room.sign_in()
         await desk.lab.restart("expe")
         await asyncio.sleep(30)
-        assert LOST in [detail for _, _, detail in desk.states("room-1")]
+        assert "[statusCheck] No active VcsE, reprovisioning!" in [detail for _, _, detail in desk.states("room-1")]
         await asyncio.sleep(470)  # C tries its zone again after 120 s, and rate control forgets
         assert room.registered and room.attempts > 1
         asked = [e for e in desk.entries(events.HttpRequest, "expe", "room-1") if "get_edge_config" in e.event.target]

@@ -10,12 +10,15 @@ from edgesim.deployment import Deployment, DeploymentError, as_yaml, builtin, lo
 from edgesim.deployment.plan.security import Certificate, TrustStore
 from edgesim.deployment.presenting import presentations
 from edgesim.deployment.releases import Product, Release
-from edgesim.deployment.services import AUTHORITIES, OPTIONAL_SERVICES, SERVICES
+from edgesim.deployment.services import OPTIONAL_SERVICES, SERVICES
 from edgesim.deployment.subject_names import has_form_of_fqdn, profiles_in_the_way, subject_names
 from edgesim.deployment.uploads import upload_problems
 
 SECURE = {"name": "secure.profile.example.com", "mode": "encrypted", "transport": "TLS"}
 FEDERATED = {"domains.enabled": [{"name": "example.com", "xmpp_federation": True}]}
+
+USUAL = ("public", "public-issuing", "enterprise", "enterprise-issuing")
+"""What a trust store holds where nothing else was written."""
 
 
 @pytest.fixture(scope="module")
@@ -176,10 +179,10 @@ def test_an_expressways_own_client_certificate_comes_with_x15_5(small: Deploymen
 @pytest.mark.parametrize(
     ("host", "stores"),
     [
-        ("expe1", {"trusted-ca": AUTHORITIES[:4], "activation-code": ("manufacturing",)}),
-        ("expc1", {"trusted-ca": AUTHORITIES[:4]}),
-        ("ucm-pub", {"tomcat-trust": AUTHORITIES[:4], "callmanager-trust": AUTHORITIES[:4]}),
-        ("imp-pub", {"tomcat-trust": AUTHORITIES[:4], "cup-xmpp-trust": AUTHORITIES[:4]}),
+        ("expe1", {"trusted-ca": USUAL, "activation-code": ("manufacturing",)}),
+        ("expc1", {"trusted-ca": USUAL}),
+        ("ucm-pub", {"tomcat-trust": USUAL, "callmanager-trust": USUAL}),
+        ("imp-pub", {"tomcat-trust": USUAL, "cup-xmpp-trust": USUAL}),
         ("jabber-1", {"system": ("public", "enterprise", "enterprise-issuing")}),
         ("phone-1", {"built-in": ("public",)}),
     ],
@@ -207,7 +210,7 @@ def test_adds_lacks_and_pending_change_the_usual(small: Deployment) -> None:
     store = lab.trust_store("expc", "trusted-ca")
     assert store.holds == ("public-issuing", "enterprise-issuing", "private")
     assert store.pending == ("enterprise",)
-    assert lab.trust_store("expe", "trusted-ca").holds == AUTHORITIES[:4]
+    assert lab.trust_store("expe", "trusted-ca").holds == USUAL
     assert load_text(as_yaml(lab, full=True, reveal=True)) == lab
 
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from edgesim.deployment.defaults import PortDefaults
 from edgesim.deployment.defaults.edge import AUTOMATIC_RULES
 from edgesim.edge.allow_list import (
-    METHODS,
     AllowList,
     AllowListError,
     DiscoveredServer,
@@ -178,7 +177,8 @@ def test_own_rules_exact_prefix_methods_and_deployment() -> None:
 
 def test_a_rule_without_path_port_or_methods() -> None:
     made = rule("https://photos.example.com")
-    assert made == Rule(scheme="https", host="photos.example.com", ports=(443,), path="/", methods=METHODS)
+    methods = ("OPTIONS", "GET", "HEAD", "PUT", "POST", "DELETE")
+    assert made == Rule(scheme="https", host="photos.example.com", ports=(443,), path="/", methods=methods)
     assert rule("http://photos.example.com", default_methods=("GET",)).methods == ("GET",)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgesim.http import Headers, Request
-from edgesim.http.journalling import SECRETS, request_event, request_keys, response_keys, secret_spans
+from edgesim.http.journalling import request_event, request_keys, response_keys, secret_spans
 from edgesim.journal import Entry, events
 from edgesim.journal.masking import present
 from tests.fuzz import cheap, fuzzed
@@ -39,7 +39,7 @@ def test_secrets_are_found(head: bytes, body: bytes, found: list[bytes]) -> None
 
 
 @pytest.mark.parametrize("each", ["v{0}=secret{0}; ", "v=s; "], ids=["all different", "all the same"])
-@pytest.mark.parametrize("count", [SECRETS, SECRETS + 1, 2000])
+@pytest.mark.parametrize("count", [100, 101, 2000])
 def test_a_line_of_many_cookies_costs_little_and_shows_nothing(count: int, each: str) -> None:
     line = "".join(map(each.format, range(count)))
     headers = Headers([("Host", "expe"), ("Cookie", line.strip())])
@@ -58,7 +58,7 @@ def test_a_line_of_many_cookies_costs_little_and_shows_nothing(count: int, each:
     value = dict(seen.event.headers)["Cookie"]
     for text in (value, seen.payload.decode()):
         assert "secret0" not in text and "=s;" not in text and "<secret>" in text
-    assert value.count("<secret>") == (count if count <= SECRETS else 1)
+    assert value.count("<secret>") == (100 if count == 100 else 1)
 
 
 def test_keys() -> None:

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -35,6 +35,9 @@ from tests.tools import tool
 from tests.world.worlds import FAR, NEAR, authorities, play
 
 NAME = "expe.example.com"
+HELLO = b"hello\n"
+PATIENCE = 30.0
+"""Seconds after which neither side will say any more."""
 YEARS = 25 * 365 * 86_400 * SECOND
 both_versions = pytest.mark.parametrize("version", ["tls1_2", "tls1_3"])
 MAXIMUM = {"tls1_2": ssl.TLSVersion.TLSv1_2, "tls1_3": ssl.TLSVersion.TLSv1_3}
@@ -102,27 +105,38 @@ class Scene:
             line = await asyncio.to_thread(program.stdout.readline)
             assert line, printed
             printed += line
+        error: Exception | None = None
         try:
             reader, writer = await self.near.run(
                 asyncio.open_connection(FAR, int(found[1]), ssl=context, server_hostname=NAME)
             )
-            writer.write(b"hello\n")
-            async with asyncio.timeout(0.5):
-                await reader.read(1)
-            writer.close()
-        except TimeoutError:
-            writer.close()
-            error: Exception | None = None
         except OSError as problem:
-            error = problem
-        else:
-            error = None
-        return error, printed.decode() + await asyncio.to_thread(_finished, program)
+            return problem, printed.decode() + await asyncio.to_thread(_finished, program)
+        writer.write(HELLO)
+        until = asyncio.ensure_future(asyncio.to_thread(_until_hello, program.stdout))
+        ended = asyncio.ensure_future(reader.read(1))
+        await asyncio.wait((until, ended), timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        if not until.done() or not until.result().endswith(HELLO):  # nothing arrived: the reader knows why
+            try:
+                await asyncio.wait_for(ended, PATIENCE)
+            except OSError as problem:
+                error = problem
+        ended.cancel()
+        writer.close()
+        return error, (printed + await until).decode("utf-8", "replace") + await asyncio.to_thread(_finished, program)
 
 
 def _openssl(*arguments: str) -> subprocess.Popen[bytes]:
     pipe = subprocess.PIPE
     return subprocess.Popen([tool("openssl"), *arguments], stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)
+
+
+def _until_hello(printed: IO[bytes]) -> bytes:
+    """Read what a program prints until it shows what it was sent, or to its end."""
+    lines = b""
+    while not lines.endswith(HELLO) and (line := printed.readline()):
+        lines += line
+    return lines
 
 
 def _finished(program: subprocess.Popen[bytes]) -> str:

@@ -68,12 +68,12 @@ class Echo(asyncio.DatagramProtocol):
 
 
 async def echoed(address: str) -> bytes:
-    """Send a datagram from a socket that is not connected; return what comes back, or ``nothing``."""
+    """Send a datagram from a socket that is not connected; return what comes back, or ``nothing`` after 10 s."""
     loop = asyncio.get_running_loop()
     transport, protocol = await loop.create_datagram_endpoint(Echo, local_addr=("0.0.0.0", 0))
     transport.sendto(b"question", (address, PORT))
     try:
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(10):
             return await protocol.got
     except TimeoutError:
         return b"nothing"
@@ -108,7 +108,7 @@ def answer(host: Host, words: list[str]) -> Any:
 
 
 async def fixed(world: HostWorld, how: str) -> bytes:
-    """Use a fixed port: ``ask`` outside, ``hear`` what comes from there, or ``tell`` the host inside from there."""
+    """Use a fixed port: ``ask`` outside, ``tell`` the host inside from there, or ``hear N``, what comes within N s."""
     loop = asyncio.get_running_loop()
     near, outer = world.hosts["near"].address(), world.hosts["outer"].address()
     transport, protocol = await loop.create_datagram_endpoint(Echo, local_addr=(world.host.address(), PORT + 1))
@@ -119,7 +119,7 @@ async def fixed(world: HostWorld, how: str) -> bytes:
         if how == "tell":
             transport.sendto(b"news", (near, PORT + 1))
             return b""
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(float(how.removeprefix("hear "))):
             return await protocol.got
     except TimeoutError:
         return b"nothing"

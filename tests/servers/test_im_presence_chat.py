@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,8 @@ from edgesim.xmpp.stream import client_header
 from edgesim.xmpp.xcp import XcpLimits
 from edgesim.xmpp.xml import Element, element
 from tests.servers.im_presence_lab import ADDRESS, Lab, run
+
+SASL = "urn:ietf:params:xml:ns:xmpp-sasl"
 
 
 def error_of(stanza: Element) -> str:
@@ -41,7 +44,7 @@ def test_a_sign_in_by_one_time_password_is_journalled_with_its_secret_masked() -
         assert session.keys == ("jid:alice@example.com", "user:alice")
         auth = next(each for each in lab.entries("xmpp.stream") if each.event.element == "auth")  # type: ignore[attr-defined]  # XmppStream
         ((start, end),) = auth.secrets
-        assert auth.payload[start:end] == sasl.encode_token("alice@example.com", token).encode()
+        assert base64.b64decode(auth.payload[start:end]) == b"userid=alice@example.com\0token=" + token.encode()
         assert auth.keys == ("jid:alice@example.com", "user:alice")
         again = await lab.connect()
         assert (await again.auth("CISCO-VTG-TOKEN", sasl.encode_token("alice@example.com", token))).name == "failure"
@@ -76,7 +79,7 @@ def test_wrong_domain_user_and_password_cannot_be_told_apart(domain: str, user: 
     async def main(lab: Lab) -> None:
         client = await lab.connect(domain)
         failure = await client.auth("PLAIN", sasl.encode_plain(user, password))
-        assert failure == sasl.failure()
+        assert failure == element("failure", SASL, element("not-authorized", SASL))
         await client.quiet_end()
         assert client.closed
         (checked,) = lab.entries("auth")

@@ -9,7 +9,6 @@ import pytest
 from edgesim.sip import NameAddr, Request, SipProtocolError, SipUri, parse_message
 from edgesim.sip.admission import Passage, ProxyRefusal, admit
 from edgesim.sip.proxy import (
-    USER_PARAMETER,
     Branches,
     Hop,
     add_path,
@@ -318,7 +317,8 @@ def test_the_user_is_the_edges_word_whatever_the_client_says(claim: str) -> None
         else:
             rewrite_contacts(request, C, user="alice")
         [contact] = request.contacts
-        assert [value for name, value in contact.parameters if name.lower() == USER_PARAMETER] == ['"alice"']
+        users = [value for name, value in contact.parameters if name.lower() == "+u.sip!userid.ccm.cisco.com"]
+        assert users == ['"alice"']
         assert "video" in contact.parameters
         assert "bob" not in (request.get("Contact") or "")
 

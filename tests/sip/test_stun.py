@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgesim.sip import SipProtocolError
-from edgesim.sip.stun import BINDING, Attribute, StunClass, StunMessage, binding, respond
+from edgesim.sip.stun import Attribute, StunClass, StunMessage, binding, respond
 
 RFC5769_IPV4 = bytes.fromhex(
     "0101003c2112a442b7e7a701bc34d686fa87dfae8022000b7465737420766563746f7220002000080001a147e112a643"
@@ -19,7 +19,7 @@ RFC5769_IPV6 = bytes.fromhex(
 
 def test_the_vectors_of_rfc_5769() -> None:
     four, six = StunMessage.decode(RFC5769_IPV4), StunMessage.decode(RFC5769_IPV6)
-    assert (four.cls, four.method) == (StunClass.SUCCESS, BINDING)
+    assert (four.cls, four.method) == (StunClass.SUCCESS, 0x001)
     assert four.mapped == ("192.0.2.1", 32853)
     assert six.mapped == ("2001:db8:1234:5678:11:2233:4455:6677", 32853)
     assert four.get(Attribute.SOFTWARE) == b"test vector"
