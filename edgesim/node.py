@@ -5,7 +5,8 @@ from __future__ import annotations
 import ssl
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from enum import Enum
+from typing import Protocol
 
 from edgesim.deployment import Defaults, Deployment, HostSpec
 from edgesim.journal import Recorder
@@ -16,14 +17,53 @@ from edgesim.world import Host
 VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 
 
+class ServiceTarget(Protocol):
+    """The data of an SRV record (`edgesim.dns.Srv`)."""
+
+    @property
+    def priority(self) -> int: ...
+
+    @property
+    def weight(self) -> int: ...
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def target(self) -> str: ...
+
+
+class RecordLike(Protocol):
+    """A resource record (`edgesim.dns.Record`)."""
+
+    def text(self) -> str: ...
+
+
+class AnswerLike(Protocol):
+    """What the DNS says to a question (`edgesim.dns.Answer`): true where there are records."""
+
+    def __bool__(self) -> bool: ...
+
+    @property
+    def status(self) -> Enum: ...
+
+    @property
+    def records(self) -> Sequence[RecordLike]: ...
+
+    @property
+    def services(self) -> Sequence[ServiceTarget]: ...
+
+
 class ResolverLike(Protocol):
     """What a node asks the DNS with (`edgesim.dns.Resolver`)."""
 
-    def query(self, name: str, qtype: str) -> Awaitable[Any]: ...
+    def query(self, name: str, qtype: str) -> Awaitable[AnswerLike]: ...
 
-    def srv(self, name: str) -> Awaitable[Sequence[Any]]: ...
+    def srv(self, name: str) -> Awaitable[Sequence[ServiceTarget]]: ...
 
     def lookup(self, name: str) -> Awaitable[Sequence[str]]: ...
+
+    def reverse(self, address: str) -> Awaitable[Sequence[str]]: ...
 
 
 @dataclass(slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from edgesim.catalogue.row import Row
 from edgesim.catalogue.standing import Standing, missing, standing
@@ -22,6 +22,14 @@ class Shows(Protocol):
 
     @property
     def shows(self) -> Sequence[str]: ...
+
+
+@runtime_checkable
+class Plays(Shows, Protocol):
+    """A scenario: it plays on some releases of each product."""
+
+    @property
+    def releases_shown(self) -> Mapping[Product, set[Release]]: ...
 
 
 class UnknownRow(LookupError):
@@ -128,9 +136,10 @@ def _releases(stories: Iterable[Shows]) -> dict[str, dict[str, set[Release]]]:
     """Return on which releases of each product the scenarios of each row play."""
     found: dict[str, dict[str, set[Release]]] = {}
     for story in stories:
-        played: Mapping[Product, set[Release]] = getattr(story, "releases_shown", {})
+        if not isinstance(story, Plays):
+            continue
         for row_id in story.shows:
-            for product, releases in played.items():
+            for product, releases in story.releases_shown.items():
                 found.setdefault(row_id, {}).setdefault(product.value, set()).update(releases)
     return found
 

@@ -108,20 +108,21 @@ def skew(host: str, seconds: float, directory: Path | None) -> None:
     _told(directory, SkewClock(host=host, seconds=seconds))
 
 
-def _between(name: str, cls: str, text: str) -> None:
-    @command.command(name, help=text)
+def _between(word: str, text: str) -> None:
+    @command.command(word, help=text)
     @click.argument("one")
     @click.argument("other")
     @click.option("--one-way", is_flag=True, help="Only traffic from ONE to OTHER.")
     @in_directory
     def between(one: str, other: str, one_way: bool, directory: Path | None) -> None:
-        from edgesim import control
+        from edgesim.control import Heal, Partition
 
-        _told(directory, getattr(control, cls)(one=one, other=other, both_ways=not one_way))
+        verb = Partition if word == "partition" else Heal
+        _told(directory, verb(one=one, other=other, both_ways=not one_way))
 
 
-_between("partition", "Partition", "Block new connections between two hosts.")
-_between("heal", "Heal", "Undo a partition of two hosts.")
+_between("partition", "Block new connections between two hosts.")
+_between("heal", "Undo a partition of two hosts.")
 
 
 @command.group("fault")

@@ -9,7 +9,6 @@ import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import click
 
@@ -117,10 +116,10 @@ class LiveLab:
         try:
             if self._keylog is not None:
                 files.keep_private(str(self._keylog))
-            lab, carrier = self._built(authorities_for(self.deployment, self.directory, plain=self._plain_roots))
+            world, lab, carrier = self._built(authorities_for(self.deployment, self.directory, plain=self._plain_roots))
         except OSError as error:
             raise unwritten(error, self.directory) from None
-        world, journal = cast(LiveWorld, lab.world), lab.journal
+        journal = lab.journal
         world.unhandled.listen(Complaints(machine.stopwatch, self._say))
         try:
             world.run(self._live(lab, carrier, ready, began))
@@ -134,8 +133,8 @@ class LiveLab:
                 said.wait(LAST)
             self._ended = True
 
-    def _built(self, authorities: Authorities) -> tuple[RunningLab, Carrier]:
-        """Build the lab in its world, and the carrier of its commands. Raises `Problem` and `OSError`."""
+    def _built(self, authorities: Authorities) -> tuple[LiveWorld, RunningLab, Carrier]:
+        """Build a world, the lab in it, and the carrier of its commands. Raises `Problem` and `OSError`."""
         deployment, bounds = self.deployment, bounds_of(self.deployment)
         keylog = str(self._keylog) if self._keylog else None
         validity = validity_from(machine.today(), deployment.defaults.tls.certificate_days)
@@ -158,7 +157,7 @@ class LiveLab:
                 world.abandon()
             raise
         lab = RunningLab(world, deployment, journal=journal, certificates=certificates, keylog=keylog)
-        return lab, Distributed(lab, world) if isinstance(world, ProcessWorld) else InProcess(lab)
+        return world, lab, Distributed(lab, world) if isinstance(world, ProcessWorld) else InProcess(lab)
 
     # ---- calls that may block
 

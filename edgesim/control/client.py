@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TypeVar, cast
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import h11
@@ -43,7 +43,7 @@ class HttpCarrier:
             raise LabGone(f"what answers at {self._address[0]}:{self._address[1]} is no lab: {error}") from None
         if status != 200:
             raise _error(status, body)
-        return cast(R, reply_from_json(command.reply, body))
+        return reply_from_json(command, body)
 
     async def _exchange(self, body: bytes) -> tuple[int, bytes]:
         reader, writer = await asyncio.open_connection(*self._address)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -11,6 +11,7 @@ from edgesim.control.carrier import ControlError
 from edgesim.control.command import Command
 from edgesim.control.verbs import COMMANDS
 
+R = TypeVar("R")
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 
 
@@ -54,9 +55,10 @@ def reply_to_json(reply: Any) -> bytes:
     return encoded
 
 
-def reply_from_json(cls: type[Any], body: bytes) -> Any:
-    """Read a reply of a class. Raises `ControlError`."""
+def reply_from_json(command: Command[R], body: bytes) -> R:
+    """Read the reply to a command. Raises `ControlError`."""
     try:
-        return _adapter(cls).validate_json(body)
+        reply: R = _adapter(command.reply).validate_json(body)
+        return reply
     except ValidationError as error:
         raise ControlError(f"the lab's answer cannot be read: {error.error_count()} mistakes") from None

@@ -143,7 +143,7 @@ def verb(name: str) -> Callable[[C], C]:
     """Make a class below `Command` a frozen dataclass that is called ``name`` in JSON."""
 
     def declare(cls: C) -> C:
-        made = cast(C, dataclass(frozen=True, slots=True, kw_only=True)(cls))
+        made = cast(C, dataclass(frozen=True, slots=True, kw_only=True)(cls))  # typed for a class alone
         made.name, made.reply = name, _reply(made)
         return made
 

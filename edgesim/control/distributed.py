@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from edgesim.control.carrier import KINDS, ControlError, TookTooLong
 from edgesim.control.coding import command_to_json, reply_from_json
@@ -91,7 +91,7 @@ class Distributed(InProcess):
         except ElsewhereError as error:
             raise ControlError(f"{process.name} failed to answer: {error}") from None
         if answer[:1] == b"+":
-            return cast(R, reply_from_json(command.reply, answer[1:]))
+            return reply_from_json(command, answer[1:])
         try:
             told = json.loads(answer[1:])
             kind, text = str(told["kind"]), str(told["text"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from edgesim.control.carrier import ControlError
 from edgesim.control.coding import command_from_json, reply_to_json
@@ -86,9 +86,9 @@ class _Answering(InProcess):
 
     async def _work(self, command: Command[R], node: Node) -> R:
         if isinstance(command, HostCommand | HostsCommand):
-            return cast(R, await within_limit(command, command.work(self, node)))
+            return await within_limit(command, command.work(self, node))
         if isinstance(command, EverywhereCommand):
-            return cast(R, await within_limit(command, command.work(self)))
+            return await within_limit(command, command.work(self))
         raise ControlError(f"{command.name} is not answered by a host")
 
 

@@ -10,12 +10,10 @@ import ipaddress
 import itertools
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import cast
 
 from edgesim.deployment.flows import KINDS, ROLES, FlowKind, Numbers, Protocol, Role
 from edgesim.deployment.hosts import ExpresswayE, HostSpec
 from edgesim.deployment.model import Deployment
-from edgesim.world import Host
 from edgesim.world.firewall import End as FlowEnd
 from edgesim.world.firewall import Ports, ports_text
 from edgesim.world.topology import Firewall
@@ -86,7 +84,6 @@ class Judge:
 
     def __init__(self, deployment: Deployment) -> None:
         self.lab = deployment
-        self._hosts = cast("dict[str, Host]", dict(deployment.hosts_by_name))
         self.paths = deployment.flow_checker.paths
         rules = [rule for wall in self.paths.network.firewalls for rule in wall.rules]
         self._written = {wall.name: {str(rule) for rule in wall.rules} for wall in self.paths.network.firewalls}
@@ -151,7 +148,7 @@ class Judge:
     def _end(self, host: HostSpec | None, towards: str) -> End:
         if host is None:
             return End(name=ROLES["client"], address=STRANGER, zone=self.paths.root, known=False)
-        interface = self.paths.interface(self._hosts[host.name], towards)
+        interface = self.paths.interface(host, towards)
         return End(name=host.name, address=interface.address, zone=self.paths.known(interface.zone))
 
     def _zone(self, host: HostSpec | None, address: str) -> str:
@@ -186,7 +183,7 @@ class Judge:
             )
 
     def _judge(self, flow: Flow, source_port: int, port: int) -> Decision | None:
-        host = self._hosts.get(flow.source.name) if flow.source.known else None
+        host = self.lab.hosts_by_name.get(flow.source.name) if flow.source.known else None
         passage = self.paths.check(
             flow.kind.protocol,
             (flow.source.address, source_port),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
+from edgesim.deployment.hosts import HostSpec
 from edgesim.deployment.inventory import Inventory
 from edgesim.world.paths import Passage, Paths
 from edgesim.world.topology import INTERNET, Network
@@ -19,24 +19,22 @@ class FlowChecker:
         self._somewhere = inventory.defaults.network.first_ephemeral_port
 
     @cached_property
-    def paths(self) -> Paths:
+    def paths(self) -> Paths[HostSpec]:
         """The worlds' own code over the described hosts."""
-        # What paths want of a host is its name and its interfaces; a description has both.
-        hosts: Any = dict(self._inventory.hosts_by_name)
-        paths = Paths((INTERNET,), hosts)
+        paths = Paths((INTERNET,), self._inventory.hosts_by_name)
         paths.install(self._topology)
         return paths
 
     def passage(
         self, protocol: str, source: str, target: str, port: int, *, source_port: int = 0, local: str = ""
-    ) -> Passage:
+    ) -> Passage[HostSpec]:
         """Return what becomes of a new flow from the host ``source`` to an address and port.
 
         The verdict is ``accept``, ``drop`` or ``reject``; `Passage.source` is what the receiver sees. ``source_port``
         is an ephemeral one without any. ``local`` is the source's address where it is not the one nearest to the
         target. Raises `LookupError` for an unknown host.
         """
-        host: Any = self._inventory.host(source)
+        host = self._inventory.host(source)
         interface = self.paths.interface(host, target)
         if local:
             interface = next(each for each in host.interfaces if each.address == local)
@@ -48,12 +46,12 @@ class FlowChecker:
             zone=interface.zone,
         )
 
-    def to_zone(self, core: str, target: str) -> Passage:
+    def to_zone(self, core: str, target: str) -> Passage[HostSpec]:
         """Return what becomes of an Expressway-C's connection for the traversal zone, which it opens from the ports
         for its SIP: firewalls may know them. Raises `LookupError` for an unknown host."""
         port, source_port = self._inventory.traversal_zone.port, self._inventory.defaults.ports.sip_source_first
         return self.passage("tcp", core, target, port, source_port=source_port)
 
-    def from_outside(self, protocol: str, target: str, port: int, *, address: str = "192.0.2.1") -> Passage:
+    def from_outside(self, protocol: str, target: str, port: int, *, address: str = "192.0.2.1") -> Passage[HostSpec]:
         """Return what becomes of a new flow from a stranger on the internet."""
         return self.paths.check(protocol, (address, self._somewhere), (target, port), host=None, zone=INTERNET)

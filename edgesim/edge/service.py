@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
+from xml.etree.ElementTree import Element
 
 from edgesim.edge.markup import XmlLimits, leaf, local, read, tag
 
@@ -205,8 +206,8 @@ def _parse_call(call: bytes, certificate: bytes) -> DigestAuth:
     )
 
 
-def _text(element: object) -> str:
-    return (getattr(element, "text", "") or "").strip()
+def _text(element: Element | None) -> str:
+    return (element.text or "").strip() if element is not None else ""
 
 
 # ---- the timestamp, and what the signature covers

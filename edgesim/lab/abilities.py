@@ -17,13 +17,7 @@ if TYPE_CHECKING:
     from edgesim.servers.unified_cm.node import UnifiedCm
     from edgesim.sip import SipEndpoint
     from edgesim.sip.proxy_core import ProxyCore
-
-
-@runtime_checkable
-class KeepsLinks(Protocol):
-    """An Expressway: `ready` returns once its links are up."""
-
-    async def ready(self) -> None: ...
+    from edgesim.world.api import BecomesReady
 
 
 @runtime_checkable
@@ -75,7 +69,7 @@ class CountsLeaks(Protocol):
 
 
 if TYPE_CHECKING:  # who has which of them
-    _keep: tuple[type[KeepsLinks], ...] = (ExpresswayC, ExpresswayE)
+    _keep: tuple[type[BecomesReady], ...] = (ExpresswayC, ExpresswayE)
     _dial: type[DialsLinks] = ExpresswayC
     _restart: tuple[type[RestartsServices], ...] = (UnifiedCm, ImPresence)
     _proxy: type[HasWebProxy] = ExpresswayE

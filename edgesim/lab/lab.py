@@ -13,7 +13,7 @@ from edgesim.edge.link_state import LinkState
 from edgesim.journal import Entry, Event, Journal, events
 from edgesim.journal.world_events import watch_world
 from edgesim.lab import doors
-from edgesim.lab.abilities import DialsLinks, KeepsLinks
+from edgesim.lab.abilities import DialsLinks
 from edgesim.lab.certificates import Certificates
 from edgesim.lab.clients import Clients
 from edgesim.lab.held import Held
@@ -22,7 +22,7 @@ from edgesim.node import Node
 from edgesim.pki import Authorities, Validity, fixture_authorities
 from edgesim.pki.installation import validity_from
 from edgesim.world import SECOND, Capability, Host, HostState, Service, UnsupportedError, World
-from edgesim.world.api import HostFactory
+from edgesim.world.api import BecomesReady, HostFactory
 
 NOT_YET = "no connection since the host was started"
 """Why a zone counts as failed of which a started host has said nothing yet."""
@@ -149,7 +149,7 @@ class RunningLab:
     async def ready(self, name: str) -> None:
         """Wait until a host says that its links stand; return at once for one that keeps none up."""
         service = self.node(name).host.service
-        if isinstance(service, KeepsLinks):
+        if isinstance(service, BecomesReady):
             await service.ready()
 
     def _edges(self) -> list[str]:

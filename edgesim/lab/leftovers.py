@@ -37,9 +37,7 @@ def left_by(world: World, host: Host) -> list[str]:
         remote = f" to {row.remote[0]}:{row.remote[1]}" if row.remote else ""
         lines.append(f"a {row.protocol} socket: {row.local[0]}:{row.local[1]}{remote} {row.state}".rstrip())
     lines += [f"a task: {task.get_name()}" for task in host.life.tasks.values() if not task.done()]
-    timers = getattr(world, "timers", None)
-    if timers is not None:
-        lines += [f"a timer: {name}, due at {due:.6f} s" for due, name in timers(host)]
+    lines += [f"a timer: {name}, due at {due:.6f} s" for due, name in world.timers(host)]
     found = [f"{host.name} left {line}" for line in lines]
     for name, service in host.services.items():
         if isinstance(service, CountsLeaks):

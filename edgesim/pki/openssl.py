@@ -415,6 +415,12 @@ def _error(kind: type[ssl.SSLError], reason: str, text: str = "") -> ssl.SSLErro
     return error
 
 
+def verify_depth(error: ssl.SSLCertVerificationError) -> int:
+    """Return where in the chain the certificate is that did not verify; 0 is the peer's own."""
+    depth: int = getattr(error, "verify_depth", 0)  # set by the engine: Python's own error does not say
+    return depth
+
+
 def _set_alpn(context: SSL.Context, setup: Setup) -> None:
     wanted = [one.encode("ascii") for one in setup.alpn]
     if not setup.server:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 from edgesim.control import Carrier, Faults, Hosts, LookForLeftovers, Netstat, StopHost, StopServices, Unfinished
+from edgesim.world.api import KeepsOrphans
 
 ARRIVES = {"sim": 1.0, "live": 0.05}
 """Seconds in which what is on its way between hosts arrives, by the kind of world."""
@@ -33,9 +33,9 @@ async def stop_and_look(carrier: Carrier, world: str) -> list[str]:
         for host in group:
             found += (await carrier.ask(LookForLeftovers(host=host))).lines
     found += [f"a fault rule is still in force: {fault.label}" for fault in (await carrier.ask(Faults())).faults]
-    orphans: dict[int, asyncio.Task[Any]] = getattr(asyncio.get_running_loop(), "orphans", {})
-    own = asyncio.current_task()
-    found += [f"the story left a task: {task.get_name()}" for task in orphans.values() if task is not own]
+    loop, own = asyncio.get_running_loop(), asyncio.current_task()
+    orphans = loop.orphans.values() if isinstance(loop, KeepsOrphans) else ()
+    found += [f"the story left a task: {task.get_name()}" for task in orphans if task is not own]
     for host in (*clients, *servers):
         await carrier.ask(StopHost(host=host))
     return found

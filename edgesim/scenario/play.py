@@ -231,10 +231,11 @@ class Play:
 
     def _expire(self) -> None:
         assert self._task is not None
-        lines = [f"no end after {self.limit:g} s of lab time; the story waits at {waits_at(self._task)}"]
-        if getattr(self.world, "idle", False):
-            lines.append(self.world.who_waits())  # type: ignore[attr-defined]  # a world that can be idle can tell
-        self._expired = "\n".join(lines)
+        lines = (
+            f"no end after {self.limit:g} s of lab time; the story waits at {waits_at(self._task)}",
+            self.world.stuck(),
+        )
+        self._expired = "\n".join(filter(None, lines))
         self._stop_story()
 
     # ---- afterwards

@@ -23,7 +23,7 @@ class DatagramSocket(asyncio.DatagramProtocol):
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.wire = cast(asyncio.DatagramTransport, transport)
+        self.wire = cast(asyncio.DatagramTransport, transport)  # uvloop's own is not a subclass
         self.local = (transport.get_extra_info("sockname") or ("", 0))[:2]
 
     def datagram_received(self, data: bytes, address: Any) -> None:

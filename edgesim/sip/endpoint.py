@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from edgesim.journal import Recorder, events
 from edgesim.journal.suspects import suspected
@@ -32,6 +32,8 @@ from edgesim.world import Host
 from edgesim.world.pace import Pace, PaceLimits
 
 Handling = Coroutine[Any, Any, None] | None
+M = TypeVar("M", Request, Response)
+Message = Request | Response | stun.StunMessage
 RequestHandler = Callable[[Request, Connection], Handling]
 ResponseHandler = Callable[[Response, Connection], Handling]
 CancelHandler = Callable[[Request, Connection], None]
@@ -305,7 +307,7 @@ class SipEndpoint(Transports):
         answer = None
         if isinstance(message, Request) and message.method != "ACK" and "Via" in message:
             answer = self.answer(message, error.status or 400)
-        self._malformed(error, bytes(message), connection, f"answered {answer.status}" if answer else "ignored")
+        self._malformed(error, _octets(message), connection, f"answered {answer.status}" if answer else "ignored")
         if answer is not None:
             connection.send_now(answer)
 
@@ -358,9 +360,7 @@ class SipEndpoint(Transports):
     def _plain_answer(self, request: Request, status: int) -> Response:
         return request.response(status, to_tag=self.tag())
 
-    def _call(
-        self, handler: Callable[[Any, Connection], Handling] | None, message: Any, connection: Connection
-    ) -> None:
+    def _call(self, handler: Callable[[M, Connection], Handling] | None, message: M, connection: Connection) -> None:
         if handler is None:
             return
         try:
@@ -371,7 +371,7 @@ class SipEndpoint(Transports):
         if work is not None and not self.work(work, message, connection):
             self._refuse_load(message, connection)
 
-    def work(self, work: Coroutine[Any, Any, None], message: Any, connection: Connection) -> bool:
+    def work(self, work: Coroutine[Any, Any, None], message: Message, connection: Connection) -> bool:
         """Run a message's work as a task; return false if too many are in progress.
 
         A client's connection that reaches its limit is not read meanwhile.
@@ -398,7 +398,7 @@ class SipEndpoint(Transports):
         task.add_done_callback(done)
         return True
 
-    def _refuse_load(self, message: Request | Response, connection: Connection) -> None:
+    def _refuse_load(self, message: Message, connection: Connection) -> None:
         """Refuse a request for lack of room, without storing anything about it."""
         if isinstance(message, Request) and message.method != "ACK":
             with contextlib.suppress(SipTransportError):
@@ -412,11 +412,11 @@ class SipEndpoint(Transports):
             context = {"message": f"{self.host.name}: the user of a SIP transaction failed", "exception": error}
             self._loop.call_exception_handler(context)
 
-    def _handler_failed(self, error: BaseException, message: Any, connection: Connection) -> None:
+    def _handler_failed(self, error: BaseException, message: Message, connection: Connection) -> None:
         """Handle an exception of a handler: protocol and transport errors are the peer's, anything else is a bug."""
         status = 500
         if isinstance(error, SipProtocolError):
-            self._malformed(error, bytes(message), connection, f"answered {error.status or 400}")
+            self._malformed(error, _octets(message), connection, f"answered {error.status or 400}")
             status = error.status or 400
         elif not isinstance(error, SipTransportError):
             context = {"message": f"{self.host.name}: SIP handler failed on {message!r}", "exception": error}
@@ -424,3 +424,7 @@ class SipEndpoint(Transports):
         if isinstance(message, Request) and message.method != "ACK":
             with contextlib.suppress(SipTransportError):
                 connection.send(self.answer(message, status))
+
+
+def _octets(message: Message) -> bytes:
+    return b"" if isinstance(message, stun.StunMessage) else bytes(message)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from edgesim.sip.connection import Connection
 from edgesim.sip.errors import SipTransportError
@@ -229,7 +229,7 @@ class TransactionLayer:
         except Exception as error:
             self._failed(error, response, user.connection)
 
-    def _sent(self, transaction: Transaction, message: Any, connection: Connection) -> bool:
+    def _sent(self, transaction: Transaction, message: Request | Response, connection: Connection) -> bool:
         try:
             connection.send_now(message)
         except SipTransportError:

@@ -20,7 +20,7 @@ from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from edgesim.world.entropy import Entropy
 from edgesim.world.events import WorldEvent
@@ -95,6 +95,20 @@ class Service(Protocol):
     """What a host's factory returns: something that can be stopped in good order."""
 
     async def stop(self) -> None: ...
+
+
+@runtime_checkable
+class BecomesReady(Protocol):
+    """A service that needs others: `ready` returns once its connections to them stand."""
+
+    async def ready(self) -> None: ...
+
+
+@runtime_checkable
+class KeepsOrphans(Protocol):
+    """The loop of a world, which knows the running tasks that belong to no host."""
+
+    orphans: dict[int, asyncio.Task[Any]]
 
 
 HostFactory = Callable[["Host"], Awaitable[Service]]
@@ -278,6 +292,16 @@ class World(ABC):
         futures that were never retrieved. Garbage is collected first, so that the answer does not depend on when the
         collector came by.
         """
+
+    def timers(self, host: Host) -> list[tuple[float, str]]:
+        """Return the running timers of a host's present life, where the world knows them: when each is due, in
+        seconds, and what it calls.
+        """
+        return []
+
+    def stuck(self) -> str:
+        """Return which tasks wait and where if nothing is scheduled any more, or an empty text."""
+        return ""
 
     @abstractmethod
     def host_at(self, address: str) -> Host | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Generic, Protocol, TypeVar
 
-from edgesim.world.api import Host, Interface
+from edgesim.world.api import Interface
 from edgesim.world.events import Address
 from edgesim.world.firewall import End, FirewallAction
 from edgesim.world.nat import Binding, Bindings, SourceNat, StaticNat
@@ -34,8 +35,21 @@ class Blocked:
     source: End
 
 
+class Placed(Protocol):
+    """What lies somewhere in a network: a host of a world, or the description of one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def interfaces(self) -> tuple[Interface, ...]: ...
+
+
+H = TypeVar("H", bound=Placed)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Passage:
+class Passage(Generic[H]):
     """What the paths make of a new flow.
 
     ``host`` gets it, None where no host has the address. ``source`` is what the receiver sees, ``target`` its own
@@ -44,7 +58,7 @@ class Passage:
     """
 
     verdict: FirewallAction
-    host: Host | None
+    host: H | None
     source: Address
     target: Address
     idle_ns: int | None = None
@@ -58,9 +72,9 @@ class FlowState:
 
     __slots__ = ("forgotten", "idle_ns", "keeper", "last_ns", "reported")
 
-    def __init__(self, passage: Passage, now: int) -> None:
-        self.keeper = passage.keeper
-        self.idle_ns = passage.idle_ns or 0
+    def __init__(self, keeper: str, idle_ns: int | None, now: int) -> None:
+        self.keeper = keeper
+        self.idle_ns = idle_ns or 0
         self.last_ns = now
         self.forgotten = False
         self.reported = False
@@ -79,22 +93,22 @@ class FlowState:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Generic[H]):
     """Where an address is: at a host, or on a firewall's outer face."""
 
     zone: str
-    host: Host | None = None
+    host: H | None = None
     firewall: Firewall | None = None
     static: StaticNat | None = None
 
 
-class Paths:
+class Paths(Generic[H]):
     """The ways between hosts. Zones that the network does not know count as the root.
 
     Addresses are looked for near the sender first, so that one address may exist in two zones.
     """
 
-    def __init__(self, zones: tuple[str, ...], hosts: Mapping[str, Host]) -> None:
+    def __init__(self, zones: tuple[str, ...], hosts: Mapping[str, H]) -> None:
         self._hosts = hosts
         self._links: dict[tuple[str, str], Link] = {}
         self._cuts: dict[tuple[str, str], int] = {}
@@ -120,7 +134,7 @@ class Paths:
         self._outward = outward
         self._walls = walls
         self._ways: dict[tuple[str, str], tuple[tuple[Firewall, bool], ...]] = {}
-        self._found: dict[tuple[str, str], _Found | None] = {}
+        self._found: dict[tuple[str, str], _Found[H] | None] = {}
 
     def changed(self) -> None:
         """Forget what was learned about where addresses are: a host has come."""
@@ -153,14 +167,14 @@ class Paths:
             way = self._ways[one, other] = (*out, *into)
         return way
 
-    def zone_of(self, host: Host, address: str) -> str:
+    def zone_of(self, host: H, address: str) -> str:
         """Return the zone of one of a host's addresses."""
         for interface in host.interfaces:
             if interface.address == address:
                 return self.known(interface.zone)
         return self.known(host.interfaces[0].zone) if host.interfaces else self.root
 
-    def _locate(self, zone: str, address: str) -> _Found | None:
+    def _locate(self, zone: str, address: str) -> _Found[H] | None:
         """Return where an address leads from a zone: to the nearest host or firewall that has it."""
         key = (zone, address)
         if key not in self._found:
@@ -178,14 +192,14 @@ class Paths:
             self._found[key] = places[0] if places else None
         return self._found[key]
 
-    def owner(self, host: Host, address: str) -> Host | None:
+    def owner(self, host: H, address: str) -> H | None:
         """Return the host that an address leads to from ``host``, through static mappings where there are any."""
         if any(interface.address == address for interface in host.interfaces):
             return host
         zone = self.known(host.interfaces[0].zone) if host.interfaces else self.root
         return self.owner_from(zone, address)
 
-    def owner_from(self, zone: str, address: str) -> Host | None:
+    def owner_from(self, zone: str, address: str) -> H | None:
         """The same from a zone."""
         for _ in range(TURNS):
             found = self._locate(self.known(zone), address)
@@ -194,14 +208,14 @@ class Paths:
             zone, address = found.firewall.inner, found.static.private
         return None
 
-    def peer(self, host: Host | None, end: Address) -> Host | None:
+    def peer(self, host: H | None, end: Address) -> H | None:
         """Return whom a peer's address and port mean to ``host``: also behind a translated address."""
         name = self.bindings.holder(end)
         if name is not None and name in self._hosts:
             return self._hosts[name]
         return self.owner_from(self.root, end[0]) if host is None else self.owner(host, end[0])
 
-    def interface(self, host: Host, address: str) -> Interface:
+    def interface(self, host: H, address: str) -> Interface:
         """Return the interface by which ``host`` reaches an address: the nearest to it of the same IP version, where
         there is one. Raises `OSError`."""
         if not host.interfaces:
@@ -212,7 +226,7 @@ class Paths:
 
     # ---- new flows
 
-    def check(self, protocol: str, source: Address, target: Address, *, host: Host | None, zone: str) -> Passage:
+    def check(self, protocol: str, source: Address, target: Address, *, host: H | None, zone: str) -> Passage[H]:
         """Check a new flow from ``host`` (None: a stranger) in ``zone``, and say how the receiver will see it."""
         zone = self.known(zone)
         found = self._locate(zone, target[0])
@@ -262,10 +276,10 @@ class Paths:
             self.heal(one, other, both_ways=both_ways)
 
 
-class _Journey:
+class _Journey(Generic[H]):
     """One new flow on its way: ``source`` and ``target`` as they look at the present place."""
 
-    def __init__(self, paths: Paths, protocol: str, source: End, target: Address) -> None:
+    def __init__(self, paths: Paths[H], protocol: str, source: End, target: Address) -> None:
         self.paths = paths
         self.protocol = protocol
         self.source = source
@@ -278,10 +292,10 @@ class _Journey:
         self.blocked: Blocked | None = None
         self.astray: Blocked | None = None
 
-    def end(self) -> Passage:
+    def end(self) -> Passage[H]:
         """Go all the way, or until a firewall ends it."""
         zone = self.source.zone
-        host: Host | None = None
+        host: H | None = None
         for _ in range(TURNS):
             found = self.paths._locate(zone, self.address)
             if found is None or found.firewall is None or found.static is None:
@@ -321,7 +335,7 @@ class _Journey:
         )
 
     def _travel(
-        self, zone: str, goal: str, host: Host | None, *, mapped: Firewall | None = None, towards: str | None = None
+        self, zone: str, goal: str, host: H | None, *, mapped: Firewall | None = None, towards: str | None = None
     ) -> None:
         target = End(
             address=self.address, port=self.port, zone=towards or goal, host=host.name if host is not None else None

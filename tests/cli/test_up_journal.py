@@ -94,7 +94,7 @@ def test_it_ends_while_its_journal_cannot_be_written(up: Up) -> None:
 def journal(directory: Path, changes: dict[str, float]) -> Iterator[Journal]:
     """Yield the journal of a lab that `edgesim up` would start, which nothing else writes to."""
     deployment = builtin("small").changed(changes)
-    lab, _ = LiveLab(deployment, directory, seed=1, keylog=None)._built(authorities_for(deployment, directory))
+    _, lab, _ = LiveLab(deployment, directory, seed=1, keylog=None)._built(authorities_for(deployment, directory))
     try:
         yield lab.journal
     finally:

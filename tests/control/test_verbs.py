@@ -80,7 +80,7 @@ def test_commands_and_replies_are_data_and_survive_json() -> None:
             asked = dataclass_sample(command, turn)
             assert command_from_json(command_to_json(asked)) == asked
             answer = dataclass_sample(command.reply, turn)
-            assert reply_from_json(command.reply, reply_to_json(answer)) == answer
+            assert reply_from_json(asked, reply_to_json(answer)) == answer
 
     holds_for_each(check, ((command,) for command in COMMANDS.values()))
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from edgesim.clients.common.stages import StageFailed
 from edgesim.dns import DnsError, NoSuchName
-from edgesim.node import Node
+from edgesim.node import Node, ServiceTarget
 
 NO_RECORDS = "ServiceDiscoveryHandlerResult return code FAILED_NO_SRV_RECORDS_FOUND"
 """What Jabber logs where no query has an answer (Cisco 221845)."""
@@ -54,7 +53,7 @@ async def discover(node: Node, domain: str, *, excluded: Sequence[str] = ()) -> 
     raise StageFailed("; ".join([*(str(answer) for answer in answers), NO_RECORDS]))
 
 
-async def _ask(node: Node, name: str) -> Sequence[Any] | str:
+async def _ask(node: Node, name: str) -> Sequence[ServiceTarget] | str:
     try:
         return await node.resolver.srv(name)
     except NoSuchName:
@@ -63,6 +62,6 @@ async def _ask(node: Node, name: str) -> Sequence[Any] | str:
         return f"DNS query {{{name}.}} has failed: {error.status.value}."
 
 
-def _found(name: str, inside: bool, answer: Sequence[Any]) -> Found:
+def _found(name: str, inside: bool, answer: Sequence[ServiceTarget]) -> Found:
     targets = tuple((record.target, record.port) for record in answer)
     return Found(inside=inside, service=name.split(".", 1)[0], targets=targets)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgesim.deployment import Product, Release, closed
+from edgesim.deployment.defaults import AgentDefaults
 from edgesim.deployment.device_models import DEVICE_TYPES
 from edgesim.deployment.settings import JabberPlatform
 
@@ -20,7 +22,7 @@ class PlatformTraits:
     product: Product
     prefix: str
     model: int
-    agent: str
+    agent: Callable[[AgentDefaults], str]
     load: str
     dual_mode: bool
 
@@ -30,7 +32,7 @@ PLATFORMS: dict[JabberPlatform, PlatformTraits] = {
         product=Product.JABBER_WINDOWS,
         prefix="CSF",
         model=DEVICE_TYPES["desktop"][0].model,
-        agent="jabber_desktop",
+        agent=lambda agents: agents.jabber_desktop,
         load="Jabber_for_Windows-{release}",
         dual_mode=False,
     ),
@@ -38,7 +40,7 @@ PLATFORMS: dict[JabberPlatform, PlatformTraits] = {
         product=Product.JABBER_MAC,
         prefix="CSF",
         model=DEVICE_TYPES["desktop"][0].model,
-        agent="jabber_desktop",
+        agent=lambda agents: agents.jabber_desktop,
         load="Jabber_for_Mac-{release}",
         dual_mode=False,
     ),
@@ -46,7 +48,7 @@ PLATFORMS: dict[JabberPlatform, PlatformTraits] = {
         product=Product.JABBER_IOS,
         prefix="TCT",
         model=DEVICE_TYPES["iphone"][0].model,
-        agent="jabber_iphone",
+        agent=lambda agents: agents.jabber_iphone,
         load="Jabber_for_iOS-{release}",
         dual_mode=True,
     ),
@@ -54,7 +56,7 @@ PLATFORMS: dict[JabberPlatform, PlatformTraits] = {
         product=Product.JABBER_ANDROID,
         prefix="BOT",
         model=DEVICE_TYPES["android"][0].model,
-        agent="jabber_android",
+        agent=lambda agents: agents.jabber_android,
         load="Jabber_for_Android-{release}",
         dual_mode=True,
     ),

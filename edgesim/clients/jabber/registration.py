@@ -46,7 +46,7 @@ def registrant_of(
         device=device,
         model=traits.model,
         instance=hashlib.sha256(f"{node.name}/{device}".encode()).hexdigest()[:12],
-        agent=str(getattr(node.defaults.agents, traits.agent)),
+        agent=traits.agent(node.defaults.agents),
         load=traits.load.format(release=".".join(map(str, numbers))),
         mra=adaptive,
         supported=supported_by(release),

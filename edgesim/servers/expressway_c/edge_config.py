@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from edgesim.deployment import Product, Release
 from edgesim.edge.descriptor import is_domain
@@ -111,7 +110,7 @@ class EdgeConfigService:
 
     async def _service(self, name: str, domain: str) -> Service:
         if name in SERVICES:
-            answer: Any = await self.node.resolver.query(f"{name}._tcp.{domain}", "SRV")
+            answer = await self.node.resolver.query(f"{name}._tcp.{domain}", "SRV")
             servers = tuple(
                 ServiceServer(priority=srv.priority, weight=srv.weight, port=srv.port, address=srv.target)
                 for srv in (answer.services if answer else ())

@@ -25,6 +25,7 @@ from edgesim.http import Headers, HttpClient, HttpError, HttpTlsFailed, Request,
 from edgesim.journal import events
 from edgesim.journal.keys import Key, tracking_key, user_key
 from edgesim.node import Node
+from edgesim.pki.openssl import verify_depth
 from edgesim.servers.expressway_c.answers import failed, refused
 from edgesim.servers.expressway_c.authentication import SHOWN, Authenticator
 from edgesim.servers.expressway_c.edge_config import EdgeConfigService
@@ -166,11 +167,10 @@ class HttpProxy:
             if cause.verify_code in WRONG_NAME:
                 warning = f"SNI ({host}) not in certificate. Action=Terminate {where}"
             else:
-                depth = getattr(cause, "verify_depth", 0)
                 problem = cause.verify_message.replace("self-signed", "self signed")  # the spelling of OpenSSL 1.1
                 warning = (
                     f"Core server certificate verification failed for ({host}). Action=Terminate "
-                    f"Error={problem} {where} depth={depth}"
+                    f"Error={problem} {where} depth={verify_depth(cause)}"
                 )
             self.node.journal.emit(events.Note(text=f"WARNING: {warning}"), keys=self._keys(request, keys))
         self._note(request, f"SSL connection failed for '{host}':{error}", keys)

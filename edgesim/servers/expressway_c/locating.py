@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from typing import Any
 
 from edgesim.dns import DnsError
 from edgesim.node import Node
@@ -44,7 +43,7 @@ async def locate(node: Node, name: str) -> Location:
 
 async def _has_ipv6(node: Node, name: str) -> bool:
     try:
-        answer: Any = await node.resolver.query(name, "AAAA")
+        answer = await node.resolver.query(name, "AAAA")
     except ValueError:
         return False
     return bool(answer)
@@ -52,11 +51,10 @@ async def _has_ipv6(node: Node, name: str) -> bool:
 
 async def _reverse(node: Node, address: str) -> str | None:
     """Return the name of an address, if that name leads back to it."""
-    resolver: Any = node.resolver
     try:
-        for name in await resolver.reverse(address):
+        for name in await node.resolver.reverse(address):
             if address in await node.resolver.lookup(name):
-                return str(name)
+                return name
     except (DnsError, ValueError):
         return None
     return None

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from edgesim.deployment import hosts
 from edgesim.dns import DnsError
@@ -127,10 +126,9 @@ class Medium:
 
 
 class MediaSide:
-    """The media of an Expressway-C. ``product`` is the whole of it."""
+    """The media of an Expressway-C."""
 
-    def __init__(self, product: Any) -> None:
-        node: Node = product.node
+    def __init__(self, node: Node) -> None:
         self.node = node
         ports = node.defaults.ports
         self._ports = PortPairs(ports.media_first, ports.media_last)

@@ -29,7 +29,7 @@ from edgesim.servers.expressway_c.xcp import XcpSide
 
 
 class ExpresswayC:
-    """An Expressway-C peer. The SIP and XMPP sides find the rest of the product by ``product``."""
+    """An Expressway-C peer."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -78,9 +78,18 @@ class ExpresswayC:
             self.release,
             on=node.defaults.protection.intrusion_protection_on_c,
         )
-        self.sip = SipSide(self)
-        self.xmpp = XcpSide(self)
-        self.media = MediaSide(self)
+        self.sip = SipSide(
+            node,
+            self.release,
+            discovery=self.discovery,
+            credentials=self.credentials,
+            protection=self.protection,
+            retries=self.retries,
+        )
+        self.xmpp = XcpSide(node, self.release, discovery=self.discovery, retries=self.retries)
+        self.media = MediaSide(node)
+        self.on_discovery(self.sip.rewrite)
+        self.on_discovery(self.xmpp.dial_servers)
 
     # ---- life
 

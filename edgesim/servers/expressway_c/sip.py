@@ -13,16 +13,18 @@ import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from edgesim.deployment import Release
 from edgesim.edge import service
-from edgesim.edge.protection import Category
+from edgesim.edge.protection import Category, Protection
 from edgesim.edge.resource_usage import ResourceUsage
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import Policy, server_context
+from edgesim.servers.expressway_c.credentials import Credentials
+from edgesim.servers.expressway_c.discovery import Discovered, Discovery
 from edgesim.servers.expressway_c.neighbours import Neighbour, Neighbours, SearchRule
+from edgesim.servers.expressway_c.retries import Retries
 from edgesim.servers.expressway_c.sip_service import ServiceServer
 from edgesim.servers.expressway_c.tls import checks_usage, sends_chain, tls_options
 from edgesim.servers.expressway_c.zone import Peer, TraversalClient
@@ -81,13 +83,22 @@ class BindingChange:
 
 
 class SipSide:
-    """C's proxy. ``product`` is the whole Expressway-C."""
+    """C's proxy."""
 
-    def __init__(self, product: Any) -> None:
-        node: Node = product.node
-        release: Release = product.release
+    def __init__(
+        self,
+        node: Node,
+        release: Release,
+        *,
+        discovery: Discovery,
+        credentials: Credentials,
+        protection: Protection,
+        retries: Retries,
+    ) -> None:
         self.node = node
-        self._product = product
+        self._release = release
+        self._discovery = discovery
+        self._protection = protection
         self._sip = sip = node.defaults.sip
         self._ports = ports = node.defaults.ports
         self._loop = asyncio.get_running_loop()
@@ -125,7 +136,7 @@ class SipSide:
             timers=timers_of(sip),
             name="sip",
         )
-        self.zone = TraversalClient(node, self._endpoint, self.agent, self._usage, lambda: None, product.retries)
+        self.zone = TraversalClient(node, self._endpoint, self.agent, self._usage, lambda: None, retries)
         self.neighbours = Neighbours(node, self._endpoint, self._sides, release)
         self._core = ProxyCore(
             node.host.entropy("SIP branches"),
@@ -142,14 +153,13 @@ class SipSide:
             window=sip.client_window,
         )
         self._core.serve(self._endpoint)
-        self._service = ServiceServer(node, release, product.credentials.ha1)
+        self._service = ServiceServer(node, release, credentials.ha1)
         self._maintenance = False
         self._contacts: OrderedDict[Target, RegisteredContact] = OrderedDict()
         self._dialogs: OrderedDict[str, Peer] = OrderedDict()
         self._tried: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
         node.host.services["sip"] = self
-        product.on_discovery(self._rewrite)
 
     # ---- life
 
@@ -173,7 +183,7 @@ class SipSide:
                 ssl=secure if transport == "tls" else None,
                 handshake_timeout=self._sip.tls_handshake_timeout_s,
             )
-        self._rewrite(self._product.discovered)
+        self.rewrite(self._discovery.discovered)
         self._keeper = node.host.spawn(self.neighbours.keep(), name="try neighbour zones again")
         self.zone.start()
 
@@ -211,8 +221,8 @@ class SipSide:
         """Return the search rules that C made."""
         return self.neighbours.search_rules()
 
-    def _rewrite(self, discovered: Any) -> None:
-        """The list of Unified CM servers was rewritten: so are the zones."""
+    def rewrite(self, discovered: Discovered) -> None:
+        """Rewrite the neighbour zones: the list of Unified CM servers was."""
         self.neighbours.rewrite(discovered)
         if self.neighbours.zones:
             self._tried = self.node.host.spawn(self.neighbours.connect_all(), name="open neighbour zones")
@@ -311,7 +321,7 @@ class SipSide:
 
     def _refuse_update(self, context: ResponseContext) -> None:
         """Session refresh by UPDATE does not work over MRA: the B2BUA knows no such method."""
-        agent = self.node.defaults.agents.b2bua.format(release=self._product.release)
+        agent = self.node.defaults.agents.b2bua.format(release=self._release)
         headers = (("Server", agent), ("Allow", ALLOW))
         self._core.answer(context, self._own_answers.make(context.request, self._sip.update_status, *headers))
 
@@ -342,7 +352,7 @@ class SipSide:
         found = self._service.check(request, connection.peer, connection.peer_certificate)
         if found.status == self._sip.service_wrong_status:
             # C's log names the host that the failure came from, which is E, whoever the client was.
-            self._product.protection.count(Category.SIP_AUTHENTICATION, connection.peer)
+            self._protection.count(Category.SIP_AUTHENTICATION, connection.peer)
         if found.body:
             answer = self._own_answers.make(request, found.status, SERVICE_TYPE)
             answer.set_body(found.body)

@@ -329,4 +329,5 @@ def _reason(error: BaseException) -> str:
         return "timed out"
     if isinstance(error, socket.gaierror):
         return "name not resolved"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    said = error.strerror if isinstance(error, OSError) else ""
+    return said or str(error) or type(error).__name__

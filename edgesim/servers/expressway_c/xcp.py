@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Any, cast
 
+from edgesim.deployment import Release
 from edgesim.dns import DnsError
 from edgesim.edge.link_state import LinkState
 from edgesim.journal import events
 from edgesim.node import Node
 from edgesim.pki import client_context
 from edgesim.servers.expressway_c.connections import has
+from edgesim.servers.expressway_c.discovery import Discovered, Discovery
+from edgesim.servers.expressway_c.retries import Retries
 from edgesim.servers.expressway_c.tls import sends_chain, shown_as_client, tls_options
 from edgesim.servers.expressway_c.zone import WRONG_NAME
 from edgesim.xmpp.component_stream import component_of, realm_of
@@ -86,13 +88,13 @@ class Dialled:
             else:
                 await self._down.wait()
             self.attempted.set()
-            await self.side.product.retries.wait(self, self.side.node.defaults.links.xcp_retry_s)
+            await self.side.retries.wait(self, self.side.node.defaults.links.xcp_retry_s)
 
     @property
     def state_now(self) -> LinkState:
         """The link as it is."""
         up = self.connection is not None and self.connection.up
-        reason, due = "" if up else self._problem, self.side.product.retries.due(self)
+        reason, due = "" if up else self._problem, self.side.retries.due(self)
         state = "up" if up else "down"
         return LinkState(what="XCP", peer=self.peer, state=state, stands=up, reason=reason, again_s=due)
 
@@ -125,9 +127,9 @@ class Dialled:
 
     async def _reverse(self, address: str) -> None:
         """Have reverse DNS name an address, as the name that the certificate is verified by. Raises `OSError`."""
-        texts, resolver = self.side.node.defaults.links, cast(Any, self.side.node.resolver)
+        texts = self.side.node.defaults.links
         try:
-            names = await resolver.reverse(address)
+            names = await self.side.node.resolver.reverse(address)
         except DnsError as error:
             raise OSError(texts.cvs_lookup_failed.format(address=address)) from error
         if self.peer.lower() not in (name.lower() for name in names):
@@ -164,9 +166,11 @@ Query = tuple[XcpConnection, str]
 class XcpSide:
     """The XCP links of an Expressway-C, and the sessions that it relays between them."""
 
-    def __init__(self, product: Any) -> None:
-        self.product = product
-        self.node: Node = product.node
+    def __init__(self, node: Node, release: Release, *, discovery: Discovery, retries: Retries) -> None:
+        self.node = node
+        self.retries = retries
+        self._release = release
+        self._discovery = discovery
         self.edges: list[Dialled] = []
         self.servers: dict[str, Dialled] = {}
         self.tls: ssl.SSLContext
@@ -186,12 +190,11 @@ class XcpSide:
         for peer in node.deployment.traversal_zone.peer_addresses:
             port = node.deployment.xcp_link.port
             # Before X8.8 this link has no TLS, and addresses are not checked.
-            modern = has("xcp over tls", self.product.release)
+            modern = has("xcp over tls", self._release)
             tls = self.tls if modern else None
             edge = Dialled(self, peer, port, tls=tls, both_ways=modern and link.looks_back, on_event=self._from_edge)
             self.edges.append(edge)
             edge.begin()
-        self.product.on_discovery(lambda found: self._discovered(found.im_presence))
 
     def _context(self, *, verify: bool, names: bool = True) -> ssl.SSLContext:
         node = self.node
@@ -218,8 +221,9 @@ class XcpSide:
         for dialled in (*self.edges, *self.servers.values()):
             dialled.end()
 
-    def _discovered(self, clusters: Any) -> None:
-        for cluster in clusters:
+    def dial_servers(self, discovered: Discovered) -> None:
+        """Begin to dial the IM and Presence nodes that were found, but those that are dialled already."""
+        for cluster in discovered.im_presence:
             for server in cluster.usable:
                 if server.name not in self.servers:
                     port = self.node.defaults.ports.im_presence_xmpp
@@ -234,7 +238,7 @@ class XcpSide:
     def _server(self) -> XcpConnection | None:
         """Return the link for one more session: of the clusters in turn, the first node that is up."""
         candidates = []
-        for cluster in self.product.discovered.im_presence:
+        for cluster in self._discovery.discovered.im_presence:
             up = next((link for node in cluster.nodes if (link := self._link_to(node.name)) is not None), None)
             if up is not None:
                 candidates.append(up)

@@ -8,7 +8,6 @@ Access"; the framing is `edgesim.media.framing`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from edgesim.deployment import hosts
 from edgesim.journal import events
@@ -73,10 +72,9 @@ class MultiplexedPort:
 
 
 class MediaSide:
-    """The media of an Expressway-E. ``product`` is the whole of it."""
+    """The media of an Expressway-E."""
 
-    def __init__(self, product: Any) -> None:
-        node: Node = product.node
+    def __init__(self, node: Node) -> None:
         spec = node.spec.spec
         assert isinstance(spec, hosts.ExpresswayE)
         self.node = node

@@ -18,7 +18,7 @@ from edgesim.servers.expressway_e.xmpp import XmppSide
 
 
 class ExpresswayE:
-    """An Expressway-E peer. The SIP and XMPP sides find the rest of the product by ``product``."""
+    """An Expressway-E peer."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -43,9 +43,9 @@ class ExpresswayE:
         self.web_proxy = WebProxy(node, self.claims)
         self.ipv6 = Ipv6Front(node, self.https.unreachable)
         self._proxies = spec.ip_protocol != "IPv6"
-        self.sip = SipSide(self)
-        self.xmpp = XmppSide(self)
-        self.media = MediaSide(self)
+        self.sip = SipSide(node, self.protection)
+        self.xmpp = XmppSide(node, self.protection)
+        self.media = MediaSide(node)
 
     @property
     def domains(self) -> tuple[str, ...]:

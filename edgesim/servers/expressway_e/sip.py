@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from edgesim.deployment import Product, closed, hosts
 from edgesim.edge import service
@@ -75,10 +74,9 @@ def _heard(connection: Connection) -> None:
 
 
 class SipSide:
-    """E's proxy. ``product`` is the whole Expressway-E."""
+    """E's proxy."""
 
-    def __init__(self, product: Any) -> None:
-        node: Node = product.node
+    def __init__(self, node: Node, protection: Protection) -> None:
         spec = node.spec.spec
         assert isinstance(spec, hosts.ExpresswayE)
         self.node = node
@@ -88,7 +86,7 @@ class SipSide:
         self.agent = node.defaults.agents.expressway.format(release=spec.release)
         tags = node.host.entropy("SIP tags")
         self._own_answers = Answers(self.agent, lambda: tags.token_hex(8), sessions=sip.session_of_answers)
-        self._protection: Protection = product.protection
+        self._protection = protection
         self.zone = TraversalServer(node, self._own_answers, self._links_changed)
         self.clients = Clients()
         zone = node.deployment.traversal_zone

@@ -373,4 +373,5 @@ def _reason(error: Exception | None) -> str:
     """Why a connection ended, in one line."""
     if error is None:
         return "closed"
-    return getattr(error, "reason", None) or str(error) or type(error).__name__
+    said = error.reason if isinstance(error, asyncssh.Error) else ""
+    return said or str(error) or type(error).__name__

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import Any
 
 from edgesim.deployment import Product, closed, hosts
-from edgesim.edge.protection import Category
+from edgesim.edge.protection import Category, Protection
 from edgesim.node import Node
 from edgesim.pki import server_context
 from edgesim.xmpp.component_stream import realm_of
@@ -43,9 +42,9 @@ class _Client:
 class XmppSide:
     """The XMPP services of an Expressway-E."""
 
-    def __init__(self, product: Any) -> None:
-        self.product = product
-        self.node: Node = product.node
+    def __init__(self, node: Node, protection: Protection) -> None:
+        self.node = node
+        self.protection = protection
         spec = self.node.spec.spec
         assert isinstance(spec, hosts.ExpresswayE)
         self.spec = spec
@@ -131,7 +130,7 @@ class XmppSide:
                 connection.wait_for(client.link, client.session)  # a fast sender waits for its own session's room
             case Ended():
                 if event.condition is not None and event.condition not in OWN_DOING:
-                    self.product.protection.count(Category.XMPP_PROTOCOL, connection.peer)
+                    self.protection.count(Category.XMPP_PROTOCOL, connection.peer)
                 self._forget(client, event.detail or "closed by the client")
 
     def _open_session(self, client: _Client, wanted: SessionWanted) -> None:
@@ -221,4 +220,4 @@ class XmppSide:
     def _refused(self, client: _Client) -> None:
         """IM and Presence refused a name, a password or a token."""
         if self.node.defaults.protection.xmpp_authentication_failure:
-            self.product.protection.count(Category.XMPP_PROTOCOL, client.connection.peer)
+            self.protection.count(Category.XMPP_PROTOCOL, client.connection.peer)

@@ -338,7 +338,7 @@ class LiveNetwork:
         host = self.by_address.get(source[0])
         passage = self.paths.check("udp", source, local, host=host, zone=self.zone_of(source[0]))
         if passage.idle_ns is not None:
-            self._flows[source, local] = FlowState(passage, self.now())
+            self._flows[source, local] = FlowState(passage.keeper, passage.idle_ns, self.now())
             if len(self._flows) > FLOWS:
                 del self._flows[next(iter(self._flows))]
 

@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from edgesim.world.api import Capability, HostState, Incarnation, UnsupportedError
+from edgesim.world.api import Capability, Host, HostState, Incarnation, UnsupportedError
 from edgesim.world.faults import FaultTable
 from edgesim.world.lifecycle import HostLifecycle, spare_what_is_loaded
 from edgesim.world.live.loop import LiveLoop
@@ -74,7 +74,7 @@ class LiveWorld(HostLifecycle):
         return self.network.faults
 
     @property
-    def paths(self) -> Paths:
+    def paths(self) -> Paths[Host]:
         """Zones, firewalls and partitions; they concern new connections."""
         return self.network.paths
 

@@ -5,10 +5,10 @@ Changes travel as pickles, from the lab's own process only: nothing that a host'
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from edgesim.world.api import Host
 from edgesim.world.entropy import Entropy
 from edgesim.world.faults import Budgets, Fault, FaultTable, Fired
 from edgesim.world.live.world import LiveWorld
@@ -123,10 +123,10 @@ class ReplicatedFaults(FaultTable):
         return super().rules()
 
 
-class ReplicatedPaths(Paths):
+class ReplicatedPaths(Paths[Host]):
     """The paths of a world whose hosts are processes: each change is published."""
 
-    def __init__(self, zones: tuple[str, ...], hosts: Any, publish: Publish) -> None:
+    def __init__(self, zones: tuple[str, ...], hosts: Mapping[str, Host], publish: Publish) -> None:
         self._publish: Publish = lambda _: None
         super().__init__(zones, hosts)
         self._publish = publish

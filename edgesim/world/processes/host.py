@@ -11,7 +11,7 @@ import struct
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from edgesim.world.api import Host, HostState
+from edgesim.world.api import BecomesReady, Host, HostState
 from edgesim.world.entropy import Entropy
 from edgesim.world.events import HostChanged, WorldEvent
 from edgesim.world.faults import Budgets, FaultTable
@@ -133,9 +133,9 @@ class HostWorld(LiveWorld):
             self._over.set_result(None)
 
     async def _ready(self, _: bytes) -> bytes:
-        ready = getattr(self.host.service, "ready", None)
-        if ready is not None:
-            await self.host.run(ready(), name="ready")
+        service = self.host.service
+        if isinstance(service, BecomesReady):
+            await self.host.run(service.ready(), name="ready")
         return b""
 
     def _enter(self, host: Host, state: HostState) -> None:

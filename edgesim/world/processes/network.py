@@ -7,7 +7,7 @@ from typing import Any
 
 from edgesim.world.events import Address
 from edgesim.world.live.network import FLOWS, LiveNetwork
-from edgesim.world.paths import FlowState, Passage
+from edgesim.world.paths import FlowState
 
 TOLD_NS = 1_000_000_000
 """How long a flow of datagrams may go on before it is told again that it does."""
@@ -53,8 +53,7 @@ class SplitNetwork(LiveNetwork):
     def recall(self, flows: Iterable[Remembered]) -> None:
         """Know of flows that an earlier process told of."""
         for source, target, keeper, idle_ns, last_ns in flows:
-            passage = Passage(verdict="accept", host=None, source=source, target=target, idle_ns=idle_ns, keeper=keeper)
-            self._flows[source, target] = FlowState(passage, last_ns)
+            self._flows[source, target] = FlowState(keeper, idle_ns, last_ns)
 
     def outlet(self, transport: Any) -> Any:
         return Outlet(self, transport)

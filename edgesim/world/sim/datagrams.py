@@ -26,7 +26,7 @@ Key = tuple[str, Address, Address]
 class Known(NamedTuple):
     """What the way makes of a flow's datagrams, and the firewalls' state, where there are any."""
 
-    passage: Passage
+    passage: Passage[Host]
     state: FlowState | None
 
 
@@ -163,7 +163,7 @@ class Datagrams:
         if known is not None and known.state is not None and known.state.fresh(now):
             return known
         passage = self.routes.check(host, "udp", key[1], key[2])
-        return Known(passage, None if passage.idle_ns is None else FlowState(passage, now))
+        return Known(passage, None if passage.idle_ns is None else FlowState(passage.keeper, passage.idle_ns, now))
 
     def _note(self, key: Key, known: Known, state: FlowState) -> None:
         """A datagram passed the firewalls: they know the flow from now on, and what answers it."""
@@ -183,7 +183,7 @@ class Datagrams:
             del self._flows[next(iter(self._flows))]
 
     def _check(
-        self, host: Host, passage: Passage, local: Address, remote: Address, data: bytes
+        self, host: Host, passage: Passage[Host], local: Address, remote: Address, data: bytes
     ) -> tuple[str | None, int]:
         target = passage.host
         if target is None:
@@ -204,7 +204,7 @@ class Datagrams:
             return self._stopped(host, passage, local, remote), latency
         return None, latency + extra
 
-    def _stopped(self, host: Host, passage: Passage, local: Address, remote: Address) -> str:
+    def _stopped(self, host: Host, passage: Passage[Host], local: Address, remote: Address) -> str:
         """Report a blocked flow, once for each firewall that blocks it."""
         assert passage.blocked is not None
         key = ((host.name, local, remote), passage.blocked.firewall)
@@ -215,7 +215,9 @@ class Datagrams:
             self.routes.blocked(host, "udp", remote, passage.blocked)
         return "firewall"
 
-    def _arrives(self, sender: UdpTransport, passage: Passage, dialled: Address, data: bytes, latency: int) -> None:
+    def _arrives(
+        self, sender: UdpTransport, passage: Passage[Host], dialled: Address, data: bytes, latency: int
+    ) -> None:
         target, local, remote = passage.host, passage.source, passage.target
         assert target is not None
         if self.routes.admission.silenced(target.name, local[0], remote[1]):

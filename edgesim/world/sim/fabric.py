@@ -164,7 +164,7 @@ class Fabric(Routes):
         raise TimeoutError(errno.ETIMEDOUT, f"connection to {remote[0]}:{remote[1]} timed out")
 
     def _check_syn(
-        self, host: Host, passage: Passage, local: Address, remote: Address
+        self, host: Host, passage: Passage[Host], local: Address, remote: Address
     ) -> tuple[str, int, Blocked | None]:
         """Return what becomes of a SYN, the latency, and which firewall (or which confusion of addresses) ended it."""
         target = passage.host
@@ -190,7 +190,7 @@ class Fabric(Routes):
             return "drop", latency, passage.astray  # the SYN arrives; its answer goes elsewhere
         return passage.verdict, latency, passage.blocked
 
-    def _syn_arrives(self, target: Host, passage: Passage, caller: Host) -> str:
+    def _syn_arrives(self, target: Host, passage: Passage[Host], caller: Host) -> str:
         if target.state.dead:
             return "drop"
         (_, port), source, doors = passage.target, passage.source, self.admission
@@ -211,7 +211,7 @@ class Fabric(Routes):
         self,
         host: Host,
         life: Incarnation,
-        passage: Passage,
+        passage: Passage[Host],
         local: Address,
         remote: Address,
         latency: int,
@@ -234,7 +234,7 @@ class Fabric(Routes):
             port, source = passage.target[1], passage.source
             far.visit = self.admission.enter(target.name, port, source, caller=host.name, end=far.abort)
         if passage.idle_ns is not None:
-            near.state = far.state = FlowState(passage, self.loop.now_ns)
+            near.state = far.state = FlowState(passage.keeper, passage.idle_ns, self.loop.now_ns)
         self.transports[id(near)] = near
         self.transports[id(far)] = far
         self.loop.call_soon(self._accept, listener, far, context=far.context)

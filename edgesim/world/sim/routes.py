@@ -72,7 +72,7 @@ class Routes:
             return remote
         return self.paths.interface(host, remote).address
 
-    def check(self, host: Host, protocol: str, local: Address, remote: Address) -> Passage:
+    def check(self, host: Host, protocol: str, local: Address, remote: Address) -> Passage[Host]:
         """Check a new flow. What stays within a host meets no firewall."""
         if remote[0] == LOOPBACK or has_address(host, remote[0]):
             return Passage(verdict="accept", host=host, source=local, target=remote)

@@ -68,24 +68,17 @@ class SimWorld(HostLifecycle):
         return self.fabric.faults
 
     @property
-    def paths(self) -> Paths:
+    def paths(self) -> Paths[Host]:
         """Zones, firewalls and address translation, links, partitions."""
         return self.fabric.paths
 
     def sockets(self, host: str | None = None) -> list[SocketRow]:
         return self.fabric.sockets(host)
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is scheduled any more."""
-        return self.loop.idle
-
-    def who_waits(self) -> str:
-        """Return a text that names each unfinished task and where it waits."""
-        return self.loop.who_waits()
+    def stuck(self) -> str:
+        return self.loop.who_waits() if self.loop.idle else ""
 
     def timers(self, host: Host) -> list[tuple[float, str]]:
-        """Return the running timers of a host's present life: when each is due, in seconds, and what it calls."""
         return self.loop.timers(host.life)
 
     async def power_off(self, name: str) -> None:

@@ -22,7 +22,7 @@ def certificate_names(der: bytes) -> tuple[str, tuple[str, ...]]:
         san = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return subject, ()
-    names = [str(getattr(name, "value", name)) for name in san if isinstance(name, (x509.DNSName, x509.IPAddress))]
+    names = [str(name.value) for name in san if isinstance(name, (x509.DNSName, x509.IPAddress))]
     return subject, tuple(names)
 
 
@@ -56,8 +56,8 @@ def tls_event(
 
 def alert_of(error: BaseException) -> str | None:
     """Return the alert that the peer sent, in the words of RFC 8446, section 6 (``unknown ca``), or None."""
-    reason = getattr(error, "reason", None) or ""
-    if "ALERT" not in reason:
+    reason = error.reason if isinstance(error, ssl.SSLError) else None
+    if not reason or "ALERT" not in reason:
         return None
     return reason.split("ALERT_", 1)[-1].replace("_", " ").lower()
 
