@@ -11,7 +11,9 @@ from tests.sampling import sample
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-examples", type=int, default=None, help="inputs per parser in fuzz tests (default 2000)")
     parser.addoption("--defaults-seed", type=int, default=None, help="which tenth of the defaults is changed")
-    parser.addoption("--sample", type=int, default=None, help="run at most so many cases of each parametrized test")
+    parser.addoption(
+        "--sample", type=int, default=None, help="the most cases of a test, or scenarios of a file, to run"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -24,6 +26,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     most = config.getoption("--sample")
     if most is None:
         return
-    kept = sample([(item.path, getattr(item, "originalname", item.name)) for item in items], most)
+    # Cases of one function are a family, and so are the scenarios of one file, under all their seeds.
+    kept = sample([(item.path, getattr(item, "originalname", None)) for item in items], most)
     config.hook.pytest_deselected(items=[item for place, item in enumerate(items) if place not in kept])
     items[:] = [item for place, item in enumerate(items) if place in kept]

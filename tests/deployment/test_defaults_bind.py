@@ -2,8 +2,8 @@
 
 The pairs of a default and a scenario are committed by `tests.deployment.binding`; the stories stand in
 `tests.deployment.probes`. What no journal can show has a test of its own, listed in `tests.deployment.binding_tests`.
-The suite plays every story and a tenth of the pairs, drawn by a seed that stands in the test's id: the day, or
-``--defaults-seed=N``. ``make soak`` plays all. One that is new has to be shown in one of these ways.
+The suite plays a tenth of each, drawn by a seed that stands in the test's id: the day, or ``--defaults-seed=N``.
+``make soak`` plays all. One that is new has to be shown in one of these ways.
 """
 
 from __future__ import annotations
@@ -20,15 +20,21 @@ from tests.deployment.binding_tests import TESTS, source
 PAIRS = binding.committed()
 
 
+STORIES = {min(probe.values): probe for probe in probes.PROBES}
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "path" in metafunc.fixturenames:
-        paths, seed = sorted(PAIRS), metafunc.config.getoption("--defaults-seed")
+    for name, whole in (("path", PAIRS), ("story", STORIES)):
+        if name not in metafunc.fixturenames:
+            continue
+        every = sorted(whole)
         if metafunc.config.getoption("--fuzz-examples"):
-            metafunc.parametrize("path", paths)
+            metafunc.parametrize(name, every)
         else:
+            seed = metafunc.config.getoption("--defaults-seed")
             seed = datetime.now(UTC).toordinal() if seed is None else seed
-            drawn = sorted(random.Random(seed).sample(paths, len(paths) // 10))
-            metafunc.parametrize("path", drawn, ids=[f"{path}, seed {seed}" for path in drawn])
+            drawn = sorted(random.Random(seed).sample(every, len(every) // 10))
+            metafunc.parametrize(name, drawn, ids=[f"{each}, seed {seed}" for each in drawn])
 
 
 @pytest.mark.fuzz
@@ -47,8 +53,9 @@ def test_what_no_journal_shows_is_shown_by_a_test_that_names_it() -> None:
     assert [(path, test) for path, test in TESTS.items() if path not in source(test)] == []
 
 
-@pytest.mark.parametrize("probe", probes.PROBES, ids=[min(probe.values) for probe in probes.PROBES])
-def test_another_value_makes_another_story(probe: probes.Probe) -> None:
+@pytest.mark.fuzz
+def test_another_value_makes_another_story(story: str) -> None:
+    probe = STORIES[story]
     shipped = probes.probed(probe)
     assert shipped == probes.probed(probe), "the story itself plays differently twice"
     for path, value in probe.values.items():
