@@ -1,4 +1,4 @@
-"""What every product and client is built from: its host, its pen, the deployment, and what it shows and trusts."""
+"""The base of products and clients: a host, its journal, the deployment, certificates and trust stores."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class AnswerLike(Protocol):
 
 
 class ResolverLike(Protocol):
-    """What a node asks the DNS with (`edgesim.dns.Resolver`)."""
+    """The resolver of a node (`edgesim.dns.Resolver`)."""
 
     def query(self, name: str, qtype: str) -> Awaitable[AnswerLike]: ...
 
@@ -68,11 +68,11 @@ class ResolverLike(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Node:
-    """One host's view of the lab. ``spec`` is its own part of the deployment.
+    """One host of the lab. ``spec`` is its part of the deployment.
 
     ``identities`` are its certificates by service (``server``, ``tomcat``, ``callmanager``, ``cup-xmpp``), ``trusts``
     its trust stores by name (``trusted-ca``, ``tomcat-trust``, ``callmanager-trust``, ``cup-xmpp-trust``, ``system``).
-    ``uploads`` came after the last start and count once services are restarted, see `edgesim.pki.uploads`;
+    ``uploads`` came after the last start and take effect once services are restarted, see `edgesim.pki.uploads`;
     ``requested`` are the keys of signing requests that wait for their certificates.
     """
 
@@ -89,7 +89,7 @@ class Node:
 
     @property
     def name(self) -> str:
-        """The host's name within the lab."""
+        """The host's name in the lab."""
         return self.spec.name
 
     @property
@@ -99,16 +99,16 @@ class Node:
 
     @property
     def installed(self) -> Installed:
-        """Certificates and trust stores with what waits for a restart."""
+        """Certificates and trust stores, including those that wait for a restart."""
         return Installed(self.identities, self.trusts, self.uploads)
 
     @property
     def defaults(self) -> Defaults:
-        """Every named default of the deployment."""
+        """The named defaults of the deployment."""
         return self.deployment.defaults
 
     def tls_options(self, *, partial_chain: bool = False, first_match: bool = False) -> TlsOptions:
-        """Return the options of a product's TLS contexts: the versions that the deployment allows, and the chain's."""
+        """Return a product's TLS options: the versions that the deployment allows, and the chain settings."""
         tls = self.defaults.tls
         return TlsOptions(
             minimum=VERSIONS[tls.minimum_version],

@@ -1,4 +1,4 @@
-"""The documented behaviours of the MRA edge, and the scenarios and rules that show each of them."""
+"""The documented behaviours of the MRA edge, with the scenarios and rules that show each of them."""
 
 from edgesim.catalogue.catalogue import Catalogue, Shown, Shows, UnknownRow, groups, row, rows
 from edgesim.catalogue.row import Kind, Row

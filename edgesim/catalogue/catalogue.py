@@ -1,4 +1,4 @@
-"""Which scenarios and rules show which documented behaviour: the project's measure of completeness."""
+"""The scenarios and rules that show each documented behaviour: the project's measure of completeness."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BY_ID = {row.id: row for row in ROWS}
 
 
 class Shows(Protocol):
-    """Whatever shows rows: a scenario or a readiness rule."""
+    """A scenario or readiness rule, which shows rows."""
 
     @property
     def name(self) -> str: ...
@@ -33,16 +33,16 @@ class Plays(Shows, Protocol):
 
 
 class UnknownRow(LookupError):
-    """A row id that the catalogue does not have."""
+    """The catalogue has no row with this id."""
 
 
 def rows() -> tuple[Row, ...]:
-    """Return every row, group by group."""
+    """Return every row, in group order."""
     return ROWS
 
 
 def row(row_id: str) -> Row:
-    """Return a row by its id. Raises `UnknownRow`."""
+    """Return a row by id. Raises `UnknownRow`."""
     try:
         return _BY_ID[row_id]
     except KeyError:
@@ -59,7 +59,7 @@ def groups() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A row with the names of the scenarios and rules that show it, and in words what it lacks to be shown."""
+    """A row with the names of the scenarios and rules that show it, and what is missing, in words."""
 
     row: Row
     scenarios: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ class Shown:
 
     @property
     def standing(self) -> Standing:
-        """Whether its kind's demand is met: a rule and a scenario for a requirement, else a scenario; and gates."""
+        """How far the row is shown: a requirement needs a rule and a scenario, other rows a scenario; and its gates."""
         return standing(self.lacks, by_anything=bool(self.scenarios or self.rules))
 
     def as_json(self) -> dict[str, Any]:
@@ -92,15 +92,15 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """Every row with what shows it, in the order of the table."""
+    """Every row with the scenarios and rules that show it, in table order."""
 
     entries: tuple[Shown, ...] = field(default=())
 
     @classmethod
     def collect(cls, scenarios: Iterable[Shows] = (), rules: Iterable[Shows] = ()) -> Catalogue:
-        """Return the catalogue over these scenarios and rules.
+        """Return the catalogue of these scenarios and rules.
 
-        Raises `UnknownRow` that names the scenario or rule whose ``shows`` is wrong.
+        Raises `UnknownRow` naming the scenario or rule whose ``shows`` is wrong.
         """
         stories = tuple(scenarios)
         by_scenario = _names(stories, "scenario")
@@ -114,13 +114,13 @@ class Catalogue:
         return cls(entries=tuple(entries))
 
     def entry(self, row_id: str) -> Shown:
-        """Return one entry by the row's id. Raises `UnknownRow`."""
+        """Return one entry by row id. Raises `UnknownRow`."""
         wanted = row(row_id)
         return next(entry for entry in self.entries if entry.row is wanted)
 
     @property
     def shown(self) -> tuple[Shown, ...]:
-        """The entries whose demand is met."""
+        """The entries that are fully shown."""
         return self.standing_at(Standing.SHOWN)
 
     def standing_at(self, wanted: Standing) -> tuple[Shown, ...]:
@@ -128,12 +128,12 @@ class Catalogue:
         return tuple(entry for entry in self.entries if entry.standing is wanted)
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Return plain data, one object a row."""
+        """Return plain data, one object per row."""
         return [entry.as_json() for entry in self.entries]
 
 
 def _releases(stories: Iterable[Shows]) -> dict[str, dict[str, set[Release]]]:
-    """Return on which releases of each product the scenarios of each row play."""
+    """Return the releases of each product used by the scenarios of each row."""
     found: dict[str, dict[str, set[Release]]] = {}
     for story in stories:
         if not isinstance(story, Plays):

@@ -25,7 +25,7 @@ _KINDS = {Kind.REQUIREMENT: "requirement", Kind.BEHAVIOUR: "behaviour", Kind.LIM
 
 
 def page(catalogue: Catalogue) -> str:
-    """Return the page, ended by a line feed."""
+    """Return the page, with a final line feed."""
     entries = catalogue.entries
     partly = len(catalogue.standing_at(Standing.PARTLY))
     shown = f"Shown so far: **{len(catalogue.shown)} of {len(entries)} rows**; {partly} more partly."

@@ -1,4 +1,4 @@
-"""One documented behaviour: what it says, since which releases, and where the documents say it."""
+"""One documented behaviour: the statement, its release gates, and its source."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ CHAPTER = 'MRA Deployment Guide, "MRA Requirements and Prerequisites"'
 
 
 class Kind(Enum):
-    """What a row asks of the testbed."""
+    """The kinds of rows, by what the testbed must show."""
 
     REQUIREMENT = "R"
-    """The readiness check reports a deployment that breaks it, and a scenario shows what then happens."""
+    """The readiness check reports a deployment that violates it, and a scenario shows the consequence."""
     BEHAVIOUR = "B"
     """A scenario reproduces it."""
     LIMITATION = "L"
@@ -24,14 +24,14 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A row of the catalogue; ``section`` is the heading of the chapter under which it stands."""
+    """A row of the catalogue; ``section`` is the chapter's heading above the statement."""
 
     id: str
     kind: Kind
     statement: str
     section: str
     partly: str = ""
-    """What no scenario of this project can show of it, and why; empty where the whole row can be shown."""
+    """The part that no scenario of this project can show, and why; empty if the whole row can be shown."""
 
     @property
     def group(self) -> str:
@@ -45,5 +45,5 @@ class Row:
 
     @property
     def gates(self) -> tuple[Gate, ...]:
-        """The releases that the row depends on."""
+        """The release gates of the row."""
         return tuple(gate for gate in GATES if gate.row == self.id)

@@ -1,4 +1,4 @@
-"""When a row counts as shown: what its kind asks for, on both sides of its gates."""
+"""When a row counts as shown: what its kind requires, on both sides of its gates."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Standing(Enum):
 
 
 def missing(row: Row, scenarios: Sequence[str], rules: Sequence[str], releases: dict[str, set[Release]]) -> list[str]:
-    """Return what a row lacks to be shown, in words; nothing where it is.
+    """Return what a row lacks to be shown, in words; empty if nothing.
 
-    ``releases`` are those on which its scenarios play, by the name of a product.
+    ``releases`` are those used by its scenarios, by product name.
     """
     lacks = []
     if row.kind is Kind.REQUIREMENT and not rules:
@@ -36,12 +36,12 @@ def missing(row: Row, scenarios: Sequence[str], rules: Sequence[str], releases: 
 
 
 def _one(gate: Gate, releases: dict[str, set[Release]]) -> bool:
-    """Return whether scenarios play on one side of a gate alone."""
+    """Return whether all scenarios are on one side of a gate."""
     return len({gate.open(release) for release in releases.get(gate.product.value, ())}) < 2
 
 
 def standing(lacks: Sequence[str], *, by_anything: bool) -> Standing:
-    """Return how far a row is shown that lacks this."""
+    """Return how far a row is shown, given what it lacks."""
     if not by_anything:
         return Standing.EMPTY
     return Standing.PARTLY if lacks else Standing.SHOWN

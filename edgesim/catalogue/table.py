@@ -1,4 +1,4 @@
-"""The table of rows, read from ``rows.yaml`` beside this module."""
+"""The rows, read from ``rows.yaml`` beside this module."""
 
 from __future__ import annotations
 
@@ -25,4 +25,4 @@ def _read() -> tuple[Row, ...]:
 
 
 ROWS = _read()
-"""Every row, group by group."""
+"""Every row, in group order."""

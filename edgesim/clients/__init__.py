@@ -1,1 +1,1 @@
-"""Simulated clients: a folder or file a family."""
+"""Simulated clients: one folder per family."""

@@ -1,4 +1,4 @@
-"""The lab's DNS: zones with views, a name server over UDP and TCP, and the resolver that hosts ask with."""
+"""The lab's DNS: zones with views, a name server over UDP and TCP, and the hosts' resolver."""
 
 from edgesim.dns.answers import Answer, DnsError, NoAnswer, NoData, NoSuchName, ServerFailure, Status
 from edgesim.dns.message import AnswerLimits, DnsLimits, MalformedDns

@@ -1,4 +1,4 @@
-"""What a resolver returns: answers, and kinds of failure."""
+"""The results of a resolver: answers and failures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgesim.dns.records import Record, Srv, same_name
 
 
 class Status(Enum):
-    """How a question ended."""
+    """The outcome of a query."""
 
     ANSWER = "answer"
     NXDOMAIN = "NXDOMAIN"
@@ -30,7 +30,7 @@ class Status(Enum):
 
 
 class DnsError(socket.gaierror):
-    """A name that did not resolve, as ``getaddrinfo`` reports it; `status` says why."""
+    """A name did not resolve, reported as by ``getaddrinfo``; `status` says why."""
 
     codes = (socket.EAI_AGAIN, "temporary failure in name resolution")
 
@@ -40,7 +40,7 @@ class DnsError(socket.gaierror):
 
     @property
     def status(self) -> Status:
-        """How the question ended."""
+        """The outcome of the query."""
         return self.answer.status
 
 
@@ -51,26 +51,26 @@ class NoSuchName(DnsError):
 
 
 class NoData(DnsError):
-    """The name exists, and has no record of the type."""
+    """NODATA: the name exists, but has no record of this type."""
 
     codes = (socket.EAI_NONAME, "no record of this type")
 
 
 class ServerFailure(DnsError):
-    """The servers answered that they cannot or will not: SERVFAIL, REFUSED and the like."""
+    """The servers answered with SERVFAIL, REFUSED or another error."""
 
     codes = (socket.EAI_FAIL, "the name server failed")
 
 
 class NoAnswer(DnsError):
-    """No server answered in time, or none could be reached."""
+    """No server answered in time, or none was reachable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The end of a question: records of the type asked for, and the aliases that led to them.
+    """The result of a query: records of the requested type, and the aliases that led to them.
 
-    ``ttl`` is how many seconds it may be remembered; ``server`` who gave it, None where none did.
+    ``ttl`` is how long it may be cached, in seconds; ``server`` is the server that answered, or None.
     """
 
     name: str
@@ -90,21 +90,21 @@ class Answer:
 
     @property
     def negative(self) -> bool:
-        """Whether a server said that there is no such thing."""
+        """Whether a server denied the existence of the name or type."""
         return self.status in (Status.NXDOMAIN, Status.NODATA)
 
     @property
     def values(self) -> tuple[str, ...]:
-        """The records' values, for types whose values are text."""
+        """The values of the records, for types with text values."""
         return tuple(record.value for record in self.records if isinstance(record.value, str))
 
     @property
     def services(self) -> tuple[Srv, ...]:
-        """The SRV records' values, as received."""
+        """The SRV values, as received."""
         return tuple(record.value for record in self.records if isinstance(record.value, Srv))
 
     def check(self) -> Answer:
-        """Return the answer itself. Raises the `DnsError` that fits where it is none."""
+        """Return the answer itself; raise the matching `DnsError` if it failed."""
         match self.status:
             case Status.ANSWER:
                 return self
@@ -127,20 +127,20 @@ _STATUS = {
 
 
 def belongs(message: Received, identifier: int, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> bool:
-    """Return whether a message answers the question asked (RFC 5452, section 9.1)."""
+    """Return whether a message answers the query (RFC 5452, section 9.1)."""
     if message.identifier != identifier:
         return False
     if message.question is None:
-        # A server that could not read the question may leave it out, with an error only.
+        # A server that could not parse the question may omit it, but only in an error.
         return message.rcode not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
     return message.question == (name, kind, dns.rdataclass.IN)
 
 
 def interpret(message: Received, name: str, kind: str, *, negative_ttl: int) -> Answer:
-    """Return what a message says about ``name``. Raises `MalformedDns` for aliases in a circle.
+    """Return the answer that a message gives for ``name``. Raises `MalformedDns` for a loop of aliases.
 
-    ``negative_ttl`` limits how long a denial may be remembered, in seconds; one without SOA is not remembered at all
-    (RFC 2308, section 5).
+    ``negative_ttl`` limits how long a negative answer may be cached, in seconds; one without SOA is not cached (RFC
+    2308, section 5).
     """
     aliases, end = _follow(message.answer, name, kind)
     records = tuple(record for record in message.answer if record.type == kind and same_name(record.name, end))

@@ -1,7 +1,7 @@
-"""DNS messages under strict limits: what may be read, and what is said of the rest (RFC 1035, section 4; RFC 6891).
+"""DNS messages under strict limits: reading, and the response to unreadable ones (RFC 1035, section 4; RFC 6891).
 
-`dnspython` reads and writes the octets. Before it sees a message, sizes and record counts are checked: a message may
-not cost more than it is worth.
+`dnspython` reads and writes the octets. Before it parses a message, the size and record counts are checked, so that no
+message is expensive to parse.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HEADER = struct.Struct("!HHHHHH")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsLimits:
-    """Bounds of a server. Sizes in octets, times in seconds."""
+    """Limits of a server, in octets and seconds."""
 
     udp_plain: int
     """The largest UDP answer without EDNS."""
@@ -40,36 +40,36 @@ class DnsLimits:
     query: int = 4096
     """The largest query."""
     tcp_idle: float = 10.0
-    """How long a TCP connection may stay idle (RFC 7766, section 6.2.3)."""
+    """How long a TCP connection may be idle (RFC 7766, section 6.2.3)."""
     tcp_message: float = 10.0
-    """How long a query over TCP may take from its first octet to its last, and answers may wait to be read."""
+    """How long a query over TCP may take from its first octet to its last, and responses may wait to be read."""
     tcp_unsent: int = 65536
-    """Octets of answers that may wait for a client over TCP before no more of its queries are read."""
+    """The octets of responses that may wait for a TCP client before no more of its queries are read."""
     tcp_connections: int = 128
-    """How many TCP connections a server holds; the next is closed at once."""
+    """How many TCP connections a server keeps open; further ones are closed at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerLimits:
-    """Bounds of what a resolver reads of one answer."""
+    """Limits of the responses that a resolver reads."""
 
     octets: int = 16384
-    """The largest answer."""
+    """The largest response."""
     records: int = 256
     """The most records in all its sections."""
     labels: int = 4096
-    """The most labels in all its names, those reached by compression included."""
+    """The most labels in all its names, including those reached by compression."""
 
 
 DEFAULT = AnswerLimits()
 
 
 class MalformedDns(Exception):
-    """A message that breaks the protocol's rules."""
+    """The message violates the protocol."""
 
 
 class Rejection(Enum):
-    """What becomes of a query that cannot be answered as asked."""
+    """What happens to a query that cannot be answered normally."""
 
     DROP = "dropped"
     FORMERR = "FORMERR"
@@ -79,24 +79,24 @@ class Rejection(Enum):
 
 
 class BadQuery(MalformedDns):
-    """A query that is not answered as asked; ``verdict`` says what is done instead."""
+    """A query that is not answered normally; ``verdict`` says what happens instead."""
 
     def __init__(self, verdict: Rejection, reason: str) -> None:
         super().__init__(reason)
         self.verdict = verdict
 
 
-# What dnspython raises for bad octets: its own errors, and in places those of the values in them.
+# The exceptions that dnspython raises for bad octets: its own, and in places those of the values in them.
 _BAD = (dns.exception.DNSException, ValueError, struct.error, IndexError, KeyError, OverflowError, NotImplementedError)
 
 
 def read_query(octets: bytes, limits: DnsLimits) -> dns.message.Message:
-    """Return a query with exactly one question. Raises `BadQuery`."""
+    """Parse a query with exactly one question. Raises `BadQuery`."""
     if len(octets) < HEADER.size:
         raise BadQuery(Rejection.DROP, f"{len(octets)} octets are not a header")
     _, flags, questions, answers, authorities, additionals = HEADER.unpack_from(octets)
     if flags & dns.flags.QR:
-        # To answer an answer would let two servers talk to each other indefinitely.
+        # Answering a response would let two servers talk to each other indefinitely.
         raise BadQuery(Rejection.DROP, "an answer, not a query")
     opcode = dns.opcode.from_flags(flags)
     if opcode != dns.opcode.QUERY:
@@ -118,9 +118,9 @@ def read_query(octets: bytes, limits: DnsLimits) -> dns.message.Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """An answer as a resolver reads it: its answer section, and of the rest what the protocol needs.
+    """A response as a resolver reads it: its answer section, and what the protocol needs of the rest.
 
-    ``question`` is the name, type and class that it repeats, if any; ``denial`` for how many seconds a denial holds, by
+    ``question`` is the name, type and class that it repeats, if any; ``denial`` is the negative TTL in seconds, from
     the SOA in its authority section (RFC 2308, section 5).
     """
 
@@ -133,7 +133,7 @@ class Received:
 
 
 def read_answer(octets: bytes, limits: AnswerLimits = DEFAULT) -> Received:
-    """Return an answer. Raises `MalformedDns` for what is none, or costs more to read than the limits allow."""
+    """Parse a response. Raises `MalformedDns` if it is not one or exceeds the limits."""
     if len(octets) < HEADER.size:
         raise MalformedDns(f"{len(octets)} octets are not a header")
     identifier, flags, questions, *counts = HEADER.unpack_from(octets)
@@ -152,8 +152,8 @@ def read_answer(octets: bytes, limits: AnswerLimits = DEFAULT) -> Received:
 class _Reader:
     """Reads sections one record at a time.
 
-    `dns.message.from_wire` gathers records in sets and spends milliseconds on each name of many labels; a short message
-    whose names all point at one long name would cost it a second.
+    `dns.message.from_wire` collects records in sets and spends milliseconds on each name of many labels; a short
+    message whose names all point to one long name would take it a second.
     """
 
     def __init__(self, octets: bytes, limits: AnswerLimits) -> None:
@@ -189,18 +189,20 @@ class _Reader:
         return name
 
     def record(self) -> tuple[dns.name.Name, int, dns.rdata.Rdata] | None:
-        """Read one record; None for one of another class than IN."""
+        """Read one record; None if its class is not IN."""
         name = self.name()
         kind, rdclass, ttl, size = self.parser.get_struct("!HHIH")
         with self.parser.restrict_to(size):
             rdata = dns.rdata.from_wire_parser(rdclass, dns.rdatatype.RdataType.make(kind), self.parser)
         for field in ("target", "exchange", "mname", "rname"):
             self._spend(len(getattr(rdata, field, ())))
-        # RFC 2181, section 8: a TTL with the highest bit set means zero.
+        # RFC 2181, section 8: a TTL with the highest bit set counts as zero.
         return (name, ttl if ttl < 1 << 31 else 0, rdata) if rdclass == dns.rdataclass.IN else None
 
     def option(self) -> int:
-        """Skip one additional record; return the flags of an OPT record, where the response code's upper bits are."""
+        """Skip one additional record; return the flags of an OPT record, which hold the upper bits of the response
+        code.
+        """
         self.name()
         kind, _, ttl, size = self.parser.get_struct("!HHIH")
         self.parser.get_bytes(size)
@@ -213,8 +215,8 @@ class _Reader:
 
 
 def write(message: dns.message.Message) -> bytes:
-    """Return a message's octets, records in the order in which they stand."""
-    # Not by Message.to_wire: it shuffles the one record of OPT in any case, and asks the machine for chance to do so.
+    """Return a message's octets, records in order."""
+    # Message.to_wire is not used: it shuffles even the single OPT record, with the machine's randomness.
     renderer: Any = dns.renderer.Renderer(message.id, message.flags, 65535)  # type: ignore[no-untyped-call]  # dnspython's own gap
     for question in message.question:
         renderer.add_question(question.name, question.rdtype, question.rdclass)
@@ -233,7 +235,7 @@ def write(message: dns.message.Message) -> bytes:
 
 
 def refusal(octets: bytes, rcode: dns.rcode.Rcode) -> bytes:
-    """Return an answer of a header alone to a query of which at least the header could be read."""
+    """Return a header-only response to a query whose header could be read."""
     identifier, flags, *_ = HEADER.unpack_from(octets)
     opcode_and_rd = flags & (0x7800 | dns.flags.RD)
     return HEADER.pack(identifier, dns.flags.QR | opcode_and_rd | rcode, 0, 0, 0, 0)

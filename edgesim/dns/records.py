@@ -1,4 +1,4 @@
-"""Resource records as the lab uses them, and the order in which SRV targets are tried (RFC 2782)."""
+"""Resource records, and the order in which SRV targets are tried (RFC 2782)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import dns.rdtypes.IN.SRV
 
 
 class Srv(NamedTuple):
-    """A service's target. An empty ``target`` says that the service is decidedly not there (RFC 2782)."""
+    """An SRV target. An empty ``target`` means that the service is decidedly not available (RFC 2782)."""
 
     priority: int
     weight: int
@@ -26,7 +26,7 @@ class Srv(NamedTuple):
 class Record(NamedTuple):
     """A resource record of class IN; ``name`` has no final dot, ``ttl`` is in seconds.
 
-    ``value`` is an `Srv` for type SRV, else text as in a zone file, names in it without final dot.
+    ``value`` is an `Srv` for type SRV, else text as in a zone file, with names without final dot.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Record(NamedTuple):
 
 
 class RecordLike(Protocol):
-    """What a zone is made from: `Record`, or anything with the same fields (an SRV's value may be a plain tuple)."""
+    """The input of a zone: `Record`, or anything with the same fields (an SRV's value may be a plain tuple)."""
 
     @property
     def name(self) -> str: ...
@@ -60,9 +60,9 @@ class Draw(Protocol):
 
 
 def order(records: Iterable[Srv], entropy: Draw) -> tuple[Srv, ...]:
-    """Return SRV records in the order in which to try them: by priority, within one by weighted chance (RFC 2782).
+    """Return SRV records in the order in which to try them: by priority, then weighted at random (RFC 2782).
 
-    One draw is made for each record that has a rival; equal input and an equal stream give equal order.
+    Each record that has a rival takes one draw; equal input and an equal stream give equal order.
     """
     by_priority: dict[int, list[Srv]] = {}
     for record in records:
@@ -84,12 +84,12 @@ def order(records: Iterable[Srv], entropy: Draw) -> tuple[Srv, ...]:
 
 
 def by_weight(records: Iterable[Srv]) -> tuple[Srv, ...]:
-    """Return SRV records by priority and, within one, by falling weight: an order in which nothing is drawn."""
+    """Return SRV records by priority, then by descending weight, without randomness."""
     return tuple(sorted(records, key=lambda record: (record.priority, -record.weight)))
 
 
 def absolute(name: str) -> dns.name.Name:
-    """Return a name as `dnspython` holds it. Raises `ValueError` for what is not a domain name."""
+    """Return a name as a `dnspython` name. Raises `ValueError` if it is not a domain name."""
     try:
         return dns.name.from_text(name if name else ".")
     except (dns.exception.DNSException, UnicodeError) as error:
@@ -102,12 +102,12 @@ def plain(name: dns.name.Name) -> str:
 
 
 def reverse_name(address: str) -> str:
-    """Return an address's name in in-addr.arpa or ip6.arpa (RFC 1035, section 3.5). Raises `ValueError`."""
+    """Return the name of an address in in-addr.arpa or ip6.arpa (RFC 1035, section 3.5). Raises `ValueError`."""
     return ipaddress.ip_address(address).reverse_pointer
 
 
 def to_rdata(record: RecordLike) -> dns.rdata.Rdata:
-    """Return a record's data as `dnspython` holds it. Raises `ValueError` for a value that its type does not allow."""
+    """Return a record's data as `dnspython` rdata. Raises `ValueError` for a value invalid for its type."""
     value = " ".join(str(part) for part in record.value) if isinstance(record.value, tuple) else record.value
     if isinstance(record.value, tuple) and not record.value[3]:
         value += "."
@@ -119,7 +119,7 @@ def to_rdata(record: RecordLike) -> dns.rdata.Rdata:
 
 
 def from_rdata(name: dns.name.Name, ttl: int, rdata: dns.rdata.Rdata) -> Record:
-    """Return a record in the lab's form."""
+    """Return `dnspython` rdata as a record."""
     kind = dns.rdatatype.to_text(rdata.rdtype)
     value: str | Srv
     if isinstance(rdata, dns.rdtypes.IN.SRV.SRV):
@@ -132,12 +132,12 @@ def from_rdata(name: dns.name.Name, ttl: int, rdata: dns.rdata.Rdata) -> Record:
 
 
 def same_name(one: str, other: str) -> bool:
-    """Return whether two names are the same domain name: without regard to case or a final dot."""
+    """Return whether two names are the same domain name, ignoring case and a final dot."""
     return one.rstrip(".").lower() == other.rstrip(".").lower()
 
 
 def with_reverse(records: Sequence[RecordLike]) -> tuple[RecordLike, ...]:
-    """Return the records and, for each address that has none, a PTR to the first name that has the address."""
+    """Return the records plus, for each address without one, a PTR to the first name with that address."""
     have = {record.name.lower() for record in records if record.type == "PTR"}
     made: dict[str, Record] = {}
     for record in records:

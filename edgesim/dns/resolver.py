@@ -1,4 +1,4 @@
-"""A stub resolver: it asks its servers, believes only answers to what it asked, and distinguishes failures."""
+"""A stub resolver: queries its servers, accepts only matching responses, and distinguishes failures."""
 
 from __future__ import annotations
 
@@ -24,43 +24,43 @@ from edgesim.world import SECOND, Entropy, Host
 
 Address = tuple[str, int]
 FIRST_PORT, LAST_PORT = 49152, 65535
-"""Source ports are drawn from the dynamic ones (RFC 6335, section 6)."""
+"""The dynamic ports, from which source ports are drawn (RFC 6335, section 6)."""
 PORT_DRAWS = 8
-"""How often a source port is drawn before the system chooses."""
+"""How often a source port is drawn before the system chooses one."""
 CACHE_SIZE = 1024
-"""How many answers a cache holds; the oldest goes first."""
+"""The size of a cache, in answers; the oldest is evicted first."""
 SERVICES = 256
-"""For how many services a resolver keeps the stream that orders their targets; the oldest goes first."""
+"""For how many services a resolver keeps the stream that orders their targets; the oldest is evicted first."""
 MAX_ALIASES = 8
-"""How many times an alias makes the resolver ask again."""
+"""How many times an alias causes another query."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolverOptions:
-    """How a resolver asks. Times in seconds."""
+    """Settings of a resolver. Times are in seconds."""
 
     timeout: float
-    """How long it waits for one server's answer."""
+    """How long to wait for one server's response."""
     attempts: int
-    """How often it goes through its servers."""
+    """How often to try the list of servers."""
     edns: int | None = None
-    """The payload size that its queries offer by EDNS; None: no EDNS, as most stub resolvers ask."""
+    """The payload size offered by EDNS; None: no EDNS, as in most stub resolvers."""
     cache: bool = False
-    """Whether it remembers answers, for as long as their TTL allows on lab time."""
+    """Whether answers are cached for their TTL, in lab time."""
     negative_ttl: int
-    """For how long it remembers that something is not there, at most."""
+    """The maximum time to cache a negative answer."""
     ipv6: bool = False
-    """Whether a lookup asks for IPv6 addresses beside the IPv4 ones, and tells those first whose answer came first."""
+    """Whether a lookup also queries IPv6 addresses, and returns the family first whose response came first."""
     resolution_delay: float
-    """By how much later than the IPv4 answer the IPv6 one may come and still be first (RFC 8305, section 3)."""
+    """How much later than the IPv4 response the IPv6 response may come and still be first (RFC 8305, section 3)."""
     search: tuple[str, ...] = ()
-    """Domains that are tried after a name without a dot."""
+    """Search domains for a name without a dot."""
     weighted: bool = True
-    """Whether SRV targets of one priority are drawn by their weights (RFC 2782); else they come by falling weight."""
+    """Whether SRV targets of equal priority are drawn by weight (RFC 2782); else they come by descending weight."""
 
 
 def options_of(defaults: Defaults) -> ResolverOptions:
-    """Return how a resolver asks by these defaults."""
+    """Return the resolver settings of these defaults."""
     return ResolverOptions(
         timeout=defaults.dns.query_timeout_s,
         attempts=defaults.dns.attempts,
@@ -70,9 +70,9 @@ def options_of(defaults: Defaults) -> ResolverOptions:
 
 
 class Resolver:
-    """The resolver of a host. ``servers`` are addresses, or pairs of address and port, asked in this order.
+    """The resolver of a host. ``servers`` are addresses, or (address, port) pairs, tried in this order.
 
-    ``keys`` correlate all that it writes down, for a host that has one user.
+    ``keys`` correlate its journal entries, for a host that has one user.
     """
 
     def __init__(
@@ -95,12 +95,12 @@ class Resolver:
         self._weights: dict[str, Entropy] = {}
         self._cache: dict[tuple[str, str], tuple[int, Answer]] = {}
 
-    # ---- what a host asks
+    # ---- queries
 
     async def query(self, name: str, qtype: str = "A") -> Answer:
-        """Ask for records of one type. The answer's `Answer.status` says how it went; `Answer.check` raises.
+        """Query records of one type. `Answer.status` is the outcome; `Answer.check` raises for failures.
 
-        Raises `ValueError` for what is not a domain name or no type.
+        Raises `ValueError` for an invalid domain name or type.
         """
         kind = dns.rdatatype.from_text(qtype)
         wanted = absolute(name)
@@ -112,9 +112,9 @@ class Resolver:
         return answer
 
     async def srv(self, name: str) -> tuple[Srv, ...]:
-        """Return a service's targets in the order in which to try them (RFC 2782), a new draw each time.
+        """Return the targets of a service in the order in which to try them (RFC 2782), drawn anew each time.
 
-        Raises `DnsError` where there is none, also where the one target is ``.``: the service is decidedly not there.
+        Raises `DnsError` if there is none, or if the only target is ``.``: the service is decidedly not available.
         """
         answer = (await self.query(name, "SRV")).check()
         services = answer.services
@@ -129,11 +129,11 @@ class Resolver:
         return order(services, stream)
 
     async def lookup(self, name: str) -> tuple[str, ...]:
-        """Return a name's addresses, through aliases and the search list. An address stands for itself.
+        """Return the addresses of a name, following aliases and the search list. An address is returned unchanged.
 
-        They are IPv4 addresses, unless the host asks for IPv6 too (`ResolverOptions.ipv6`): then it asks for both kinds
-        side by side, and those lead whose answer comes first; the others are what is left if they cannot be reached.
-        Raises `DnsError` where there is none.
+        They are IPv4 addresses, unless the host queries IPv6 too (`ResolverOptions.ipv6`): then both queries run in
+        parallel, and the family whose response came first leads; the other is the fallback. Raises `DnsError` if there
+        is none.
         """
         try:
             return (str(ipaddress.ip_address(name)),)
@@ -148,23 +148,23 @@ class Resolver:
         return found or answer.check().values
 
     async def reverse(self, address: str) -> tuple[str, ...]:
-        """Return an address's names. Raises `DnsError` where there is none, `ValueError` for what is no address."""
+        """Return the names of an address. Raises `DnsError` if there is none, `ValueError` for an invalid address."""
         return (await self.query(reverse_name(address), "PTR")).check().values
 
     def flush(self) -> None:
-        """Forget all answers."""
+        """Clear the cache."""
         self._cache.clear()
 
     async def _addresses(self, name: str) -> tuple[Answer, tuple[str, ...]]:
-        """Return the answer to the question for IPv4, and all addresses in the order in which to try them."""
+        """Return the answer to the IPv4 query, and all addresses in the order in which to try them."""
         if not self.options.ipv6:
             older = await self._address(name, "A")
             return older, older.values
-        absolute(name)  # what is no name is refused before anything is asked
+        absolute(name)  # refuse an invalid name before any query
         # RFC 8305, section 3: AAAA first, A immediately after it.
         asking = self.host.spawn(self._timed(name, "AAAA"), name=f"AAAA of {name}")
         try:
-            await asyncio.sleep(0)  # the question for AAAA is on its way
+            await asyncio.sleep(0)  # start the AAAA query
             older, older_at = await self._timed(name, "A")
             newer, newer_at = await asking
         finally:
@@ -185,7 +185,7 @@ class Resolver:
             answer = await self.query(final_name(answer), qtype)
         return answer
 
-    # ---- memory
+    # ---- cache
 
     def _remembered(self, name: str, qtype: str) -> Answer | None:
         until, answer = self._cache.get((name.lower(), qtype), (0, None))
@@ -203,10 +203,10 @@ class Resolver:
             del self._cache[next(iter(self._cache))]
         self._cache[key] = (self.host.world.now() + answer.ttl * SECOND, answer)
 
-    # ---- asking
+    # ---- exchanges
 
     async def _ask_all(self, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> Answer:
-        """Ask one server after the other until one knows; what the last one said is what remains of a failure."""
+        """Query the servers in turn until one answers; a failure reports the last response."""
         last = Answer(name=plain(name), type=dns.rdatatype.to_text(kind), status=Status.UNREACHABLE)
         for _ in range(self.options.attempts):
             heard = False
@@ -217,7 +217,7 @@ class Resolver:
                 heard = heard or answer.server is not None
                 if answer.server is not None or last.server is None:
                     last = answer
-            if heard:  # a server that says no says it again
+            if heard:  # a server's denial is final
                 break
         reason = last.status.value if self.servers else "no name server is configured"
         failed = events.DnsFailed(name=last.name, qtype=last.type, reason=reason)
@@ -225,7 +225,7 @@ class Resolver:
         return last
 
     async def _ask(self, server: Address, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> Answer:
-        """Ask one server, over UDP and, if its answer was truncated, over TCP."""
+        """Query one server, over UDP and, if the response was truncated, over TCP."""
         exchange = _Exchange(self, server, name, kind)
         try:
             async with asyncio.timeout(self.options.timeout):
@@ -243,7 +243,7 @@ class Resolver:
 
 
 class _Exchange:
-    """One question to one server."""
+    """One query to one server."""
 
     def __init__(self, resolver: Resolver, server: Address, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> None:
         self.resolver = resolver
@@ -261,11 +261,11 @@ class _Exchange:
         self.octets = write(query)
 
     def end(self, status: Status) -> Answer:
-        """Return the answer that there is none."""
+        """Return a failed answer."""
         return Answer(name=self.name, type=self.type, status=status)
 
     async def udp(self) -> Received:
-        """Ask over UDP from a source port drawn by chance (RFC 5452, section 9.2)."""
+        """Query over UDP from a random source port (RFC 5452, section 9.2)."""
         protocol = _Answers(self)
         transport = await self._socket(protocol)
         try:
@@ -276,7 +276,7 @@ class _Exchange:
             transport.close()
 
     async def tcp(self) -> Received:
-        """Ask again over TCP. Raises `MalformedDns` for an answer to another question."""
+        """Query again over TCP. Raises `MalformedDns` if the response answers another question."""
         reader, writer = await asyncio.open_connection(*self.server)
         try:
             self._sent("tcp")
@@ -293,7 +293,7 @@ class _Exchange:
             writer.close()
 
     def received(self, octets: bytes, transport: str) -> Received | None:
-        """Read what came and write it down; None where it is not the answer to this question."""
+        """Parse and journal a response; None if it does not match the query."""
         try:
             message = read_answer(octets, self.resolver.limits)
             if not belongs(message, self.identifier, self.qname, self.qtype):

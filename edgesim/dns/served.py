@@ -7,7 +7,7 @@ from edgesim.dns.zone import View
 
 
 def served(deployment: Deployment, view: base.View) -> View:
-    """Return what the name server of one view serves."""
+    """Return the contents of one view of the name server."""
     server = deployment.dns.inside if view == "inside" else deployment.dns.outside
     return View(
         view,

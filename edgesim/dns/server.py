@@ -23,14 +23,12 @@ from edgesim.world.pace import Pace, PaceLimits
 
 Address = tuple[str, int]
 ChooseView = Callable[[Address], str]
-"""Chooses the view of a client by its address."""
+"""Chooses the view for a client's address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What a server makes of one message. ``octets`` None is silence; ``malformed`` the reason where the query was
-    bad.
-    """
+    """A server's reply to one message. ``octets`` None: no response; ``malformed``: the fault of a bad query."""
 
     octets: bytes | None
     name: str | None = None
@@ -44,14 +42,14 @@ class Reply:
 def answer(
     query: bytes, view: View, transport: str = "udp", *, limits: DnsLimits, views: Views | None = None
 ) -> bytes | None:
-    """Return the octets that answer a query in a view; None is silence. ``transport`` is ``udp`` or ``tcp``."""
+    """Return the response to a query in a view; None: no response. ``transport`` is ``udp`` or ``tcp``."""
     return respond(query, view, transport, limits=limits, views=views).octets
 
 
 def respond(
     query: bytes, view: View, transport: str = "udp", *, limits: DnsLimits, views: Views | None = None
 ) -> Reply:
-    """Answer a query, and say what it was. Failures on demand are those of ``views``."""
+    """Answer a query, and describe it. ``views`` supplies the injected failures."""
     try:
         asked = read_query(query, limits)
     except BadQuery as error:
@@ -85,7 +83,7 @@ def respond(
 
 
 def texts(section: Iterable[dns.rrset.RRset]) -> tuple[str, ...]:
-    """Return a section's records in text: type and value."""
+    """Return a section's records as text: type and value."""
     return tuple(from_rdata(rrset.name, rrset.ttl, rdata).text() for rrset in section for rdata in rrset)
 
 
@@ -101,9 +99,7 @@ def _room(asked: dns.message.Message, transport: str, limits: DnsLimits) -> int:
 
 
 def _fit(reply: dns.message.Message, room: int) -> bytes:
-    """Write a reply within ``room`` octets: without the additional records if need be, at last truncated (RFC 2181,
-    9).
-    """
+    """Write a response within ``room`` octets: without additional records if needed, last truncated (RFC 2181, 9)."""
     octets = write(reply)
     if len(octets) > room:
         reply.additional = []
@@ -120,7 +116,7 @@ def _reject(query: bytes, error: BadQuery, limits: DnsLimits) -> Reply:
         case Rejection.DROP:
             return Reply(octets=None, malformed=str(error))
         case Rejection.BADVERS:
-            # RFC 6891, section 6.1.3: the response code's upper bits need an OPT record of the version that is spoken.
+            # RFC 6891, section 6.1.3: the upper bits of the response code need an OPT record of the supported version.
             reply = dns.message.make_response(dns.message.from_wire(query), our_payload=limits.udp_edns)
             reply.use_edns(0, 0, limits.udp_edns)
             reply.set_rcode(dns.rcode.BADVERS)
@@ -131,9 +127,9 @@ def _reject(query: bytes, error: BadQuery, limits: DnsLimits) -> Reply:
 
 
 class DnsServer:
-    """A name server of a host.
+    """A name server on a host.
 
-    Each listening address serves one view, or ``choose`` picks the view by the client's address.
+    Each listening address serves one view, or ``choose`` selects the view by the client's address.
     """
 
     def __init__(
@@ -157,7 +153,7 @@ class DnsServer:
         if view is None and self._choose is None:
             raise ValueError("a listening address needs a view, or the server a way to choose one")
         if view is not None:
-            self.views[view]  # a KeyError here rather than at the first query
+            self.views[view]  # raise KeyError here rather than at the first query
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self, view), local_addr=(address, port))
         self._udp.append(transport)
@@ -174,11 +170,11 @@ class DnsServer:
         self._tcp, self._udp = [], []
 
     async def stop(self) -> None:
-        """The same as `close`: a name server is a service of its host."""
+        """Same as `close`: a name server is a service of its host."""
         await self.close()
 
     def handle(self, query: bytes, peer: Address, transport: str, view: str | None) -> bytes | None:
-        """Answer one message and write it down."""
+        """Answer one message and journal it."""
         chosen = self.views[view if view is not None else self._choose(peer) if self._choose else ""]
         reply = respond(query, chosen, transport, limits=self.limits, views=self.views)
         if reply.malformed is not None:
@@ -200,12 +196,12 @@ class DnsServer:
         return reply.octets
 
     def note(self, event: events.Event, peer: Address, payload: bytes) -> None:
-        """Journal what arrived and is not a message."""
+        """Journal input that is not a message."""
         self._recorder.received(event, peer=peer, payload=payload)
 
 
 BURST = 16
-"""Queries of one connection that are answered in a turn."""
+"""How many queries of one connection are answered per turn."""
 
 
 class _Datagrams(asyncio.DatagramProtocol):
@@ -224,7 +220,7 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 
 class _Stream(asyncio.Protocol):
-    """One TCP connection: queries one after the other, each behind its length in two octets."""
+    """One TCP connection: queries in sequence, each preceded by its length in two octets."""
 
     def __init__(self, server: DnsServer, view: str | None) -> None:
         self.server = server
@@ -258,7 +254,7 @@ class _Stream(asyncio.Protocol):
             self.take()
 
     def take(self) -> None:
-        """Answer what is whole."""
+        """Answer the complete queries."""
         queries = self._answer()
         self.pace.took(queries, partial=len(self.buffer) > 0)
 
@@ -298,7 +294,7 @@ class _Stream(asyncio.Protocol):
         self.pace.stop()
 
     def end(self) -> None:
-        """Close the connection in good order."""
+        """Close the connection cleanly."""
         self.transport.close()
         self.pace.closing()
 

@@ -1,8 +1,8 @@
-"""What a name server knows: views of the name space, each with its own records.
+"""The data of a name server: views of the name space, each with its own records.
 
-A view answers for every name: for those in its zones with authority, for the rest as a resolver for which they do not
-exist (or, on demand, refuses). There is no delegation: the lab's DNS is all the DNS there is. Records whose first label
-is ``*`` are wildcards: names that do not exist get their records from them (RFC 4592).
+A view answers for every name: for those in its zones authoritatively, for the rest like a resolver for which they do
+not exist (or, optionally, with REFUSED). There is no delegation: the lab's DNS is complete. Records whose first label
+is ``*`` are wildcards: they supply the records of names that do not exist (RFC 4592).
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ import dns.rrset
 from edgesim.dns.records import RecordLike, absolute, same_name, to_rdata, with_reverse
 
 MAX_ALIASES = 8
-"""How many CNAMEs are followed for one question."""
+"""How many CNAMEs are followed for one query."""
 WILDCARD = dns.name.Name((b"*",))
 SOA_TIMES = (3600, 600, 86400)
-"""Refresh, retry and expire of the zones' SOA, in seconds; nothing in the lab transfers zones."""
+"""Refresh, retry and expire of the zones' SOA, in seconds; no server in the lab transfers zones."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Found:
-    """What a view has for a question: the sections of the answer, the response code, and whether it has authority."""
+    """A view's result for a query: the sections of the response, the response code, and whether it is authoritative."""
 
     rcode: dns.rcode.Rcode = dns.rcode.NOERROR
     authoritative: bool = True
@@ -42,12 +42,12 @@ class Found:
 
 
 class View:
-    """One view: records by name and type, and the zones to which they belong.
+    """One view: records by name and type, and their zones.
 
-    ``apexes`` are the zones' names; by default they follow from the records: the domain to which an SRV belongs, the
-    domain above a host, the /24 above a PTR, the uppermost of each. ``server`` is the host name in the zones' SOA and
-    NS. ``strangers`` is the answer to names in no zone, ``NXDOMAIN`` or ``REFUSED``. ``negative_ttl`` is how long a
-    resolver may remember that something is not there, in seconds. Raises `ValueError` for a record that is none.
+    ``apexes`` are the zone names; by default they derive from the records: the domain of an SRV, the domain above a
+    host, the /24 above a PTR, the topmost of each. ``server`` is the host name in the zones' SOA and NS. ``strangers``
+    is the response for names outside all zones, ``NXDOMAIN`` or ``REFUSED``. ``negative_ttl`` is how long a resolver
+    may cache a negative answer, in seconds. Raises `ValueError` for an invalid record.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class View:
             self._claim(name_)
 
     def find(self, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> Found:
-        """Answer a question of class IN."""
+        """Answer a query of class IN."""
         found = Found(authoritative=self.zone_of(name) is not None)
         seen: list[dns.name.Name] = []
         while True:
@@ -100,7 +100,7 @@ class View:
         return found
 
     def zone_of(self, name: dns.name.Name) -> dns.name.Name | None:
-        """Return the apex of the zone in which a name is, or None."""
+        """Return the apex of the zone that contains a name, or None."""
         inside = [apex for apex in self.apexes if name.is_subdomain(apex)]
         return max(inside, key=len, default=None)
 
@@ -118,7 +118,7 @@ class View:
             raise ValueError(f"{record.name}: a CNAME stands alone (RFC 1034, section 3.6.2)")
 
     def _crown(self, apex: dns.name.Name, server: str | None) -> None:
-        """Give a zone the SOA (and the NS, if the server has a name) that every zone has."""
+        """Add the zone's SOA, and its NS if the server has a name."""
         host = absolute(server) if server else dns.name.Name((b"ns", *apex.labels))
         sets = self._sets.setdefault(apex, {})
         soa = self._soa(host, dns.name.Name((b"hostmaster", *apex.labels)))
@@ -134,7 +134,7 @@ class View:
         return soa
 
     def _claim(self, name: dns.name.Name) -> None:
-        """Note that a name exists, and every name between it and its zone's apex (RFC 8020)."""
+        """Record that a name exists, with every name between it and its zone's apex (RFC 8020)."""
         apex = self.zone_of(name)
         self._names[name] = None
         while apex is not None and name != apex:
@@ -142,7 +142,7 @@ class View:
             self._names[name] = None
 
     def _sets_of(self, name: dns.name.Name) -> dict[dns.rdatatype.RdataType, dns.rrset.RRset]:
-        """Return the record sets of a name by their types; of one that does not exist, those made from a wildcard."""
+        """Return a name's record sets by type; for a name that does not exist, those synthesised from a wildcard."""
         if name in self._names:
             return self._sets.get(name, {})
         source = self._source_of_synthesis(name)
@@ -152,7 +152,7 @@ class View:
         }
 
     def _source_of_synthesis(self, name: dns.name.Name) -> dns.name.Name | None:
-        """Return the wildcard right below the longest existing ancestor of a name (RFC 4592, section 3.3.1)."""
+        """Return the wildcard directly below the closest encloser of a name (RFC 4592, section 3.3.1)."""
         apex = self.zone_of(name)
         while apex is not None and name != apex:
             name = name.parent()
@@ -168,17 +168,17 @@ class View:
         return [sets[kind]] if kind in sets else []
 
     def _glue(self, held: Sequence[dns.rrset.RRset]) -> list[dns.rrset.RRset]:
-        """Return the addresses of SRV targets: what a resolver asks next (RFC 2782)."""
+        """Return the addresses of SRV targets, which the resolver needs next (RFC 2782)."""
         targets = dict.fromkeys(
             rdata.target for rrset in held if rrset.rdtype == dns.rdatatype.SRV for rdata in rrset
         )  # fmt: skip
         return [rrset for target in targets for rrset in self._held(target, dns.rdatatype.A)]
 
     def _deny(self, name: dns.name.Name, found: Found) -> None:
-        """Say that there is nothing: no such name, or no such type at it, with the SOA that says for how long."""
+        """Deny: no such name, or no record of the type, with the SOA that gives the negative TTL."""
         apex = self.zone_of(name)
         if apex is None:
-            if found.answer:  # an alias that leads out of the zones
+            if found.answer:  # an alias that leads outside the zones
                 found.rcode = dns.rcode.NXDOMAIN if self.strangers == dns.rcode.NXDOMAIN else dns.rcode.NOERROR
             else:
                 found.rcode = self.strangers
@@ -196,9 +196,9 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A failure on demand. ``None`` stands for every view, name or type; ``*.example.com`` for all names below.
+    """An injected failure. ``None`` matches every view, name or type; ``*.example.com`` all names below.
 
-    ``rcode`` is e.g. ``SERVFAIL`` or ``REFUSED``; None is silence. ``times`` limits how often it strikes.
+    ``rcode`` is e.g. ``SERVFAIL`` or ``REFUSED``; None: no response. ``times`` limits how often it applies.
     """
 
     view: str | None = None
@@ -208,7 +208,7 @@ class Failure:
     times: int | None = None
 
     def concerns(self, view: str, name: str, kind: str) -> bool:
-        """Return whether a question in a view meets this failure."""
+        """Return whether a query in a view matches this failure."""
         if self.view not in (None, view) or self.type not in (None, kind):
             return False
         if self.name is None:
@@ -219,7 +219,7 @@ class Failure:
 
 
 class Views:
-    """The views of a name server, by name, and the failures asked for."""
+    """The views of a name server, by name, and its injected failures."""
 
     def __init__(self, views: Iterable[View] | Mapping[str, View]) -> None:
         every = views.values() if isinstance(views, Mapping) else views
@@ -234,11 +234,11 @@ class Views:
         return iter(self._views.values())
 
     def replace(self, view: View) -> None:
-        """Put a view in the place of the one of its name: the zone was edited and loaded again."""
+        """Replace the view of the same name, like a zone that was edited and reloaded."""
         self._views[view.name] = view
 
     def fail(self, failure: Failure) -> Callable[[], None]:
-        """Let questions fail from now on; return what ends it."""
+        """Inject a failure; return a function that removes it."""
         number = next(self._numbers)
         self._failures[number] = (failure, 0)
 
@@ -248,7 +248,7 @@ class Views:
         return lift
 
     def strike(self, view: str, name: str, kind: str) -> Failure | None:
-        """Return the first failure that concerns a question, and count it; None if there is none."""
+        """Return the first failure that matches a query, and count it; None if there is none."""
         for number, (failure, struck) in self._failures.items():
             if failure.concerns(view, name, kind):
                 if failure.times is not None and struck + 1 >= failure.times:

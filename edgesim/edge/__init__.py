@@ -1,4 +1,4 @@
-"""The formats of Mobile and Remote Access itself: edge configuration, URL descriptors, cookie, allow list and more.
+"""The formats of Mobile and Remote Access: edge configuration, URL descriptors, cookie, allow list and more.
 
-One module a format, each with its writer, its reader and the one error that the reader raises.
+Each format has one module, with a writer, a reader and the error that the reader raises.
 """

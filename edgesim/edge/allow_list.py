@@ -1,12 +1,12 @@
 """The HTTP allow list of Expressway-C: which inside URLs a client may reach through the edge, and by which methods.
 
-Automatic rules come from the servers that C discovered and cannot be edited; an administrator adds his own, by hand or
-from CSV. Sources: MRA Deployment Guide X12.6, "Configure MRA"; X14.0.2, "HTTP Allow List Formats"; for what is logged
-of a request that is allowed "Understand Origin Server Verification and Expressway Traffic Server Certificates" (Cisco
-218018).
+Automatic rules come from the servers that C discovered and cannot be edited; administrators add rules by hand or from
+CSV. Sources: MRA Deployment Guide X12.6, "Configure MRA"; X14.0.2, "HTTP Allow List Formats"; for the log line of an
+allowed request "Understand Origin Server Verification and Expressway Traffic Server Certificates" (Cisco 218018).
 
-A path is checked after one percent-decoding and with doubled slashes taken as one. Paths that two servers may read in
-two ways (dot segments, encoded slashes, double encoding, path parameters on dots) are refused before any rule is asked.
+A path is percent-decoded once and repeated slashes are merged before matching. Paths that servers may interpret
+differently (dot segments, encoded slashes, double encoding, path parameters on dots) are refused before any rule
+applies.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _UNFIT = re.compile(r"[\x00-\x20\x7f\\]")
 
 
 class AllowListError(ValueError):
-    """A rule, or a file of rules, is not right; the text names the line."""
+    """A rule, or a file of rules, is invalid; the text names the line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule. ``automatic`` ones were made by discovery. An empty ``deployment`` holds for all deployments.
+    """One rule. ``automatic`` rules come from discovery. An empty ``deployment`` applies to all deployments.
 
-    ``type`` is what the log says of how the rule came to be.
+    ``type`` is the rule's origin as shown in the log.
     """
 
     scheme: str
@@ -60,7 +60,7 @@ class Rule:
     type: str = ""
 
     def covers(self, path: str) -> bool:
-        """Return whether a plain path falls under the rule."""
+        """Return whether the rule covers a plain path."""
         return path == self.path if self.match == "exact" else path.startswith(self.path)
 
 
@@ -74,7 +74,7 @@ class Decision:
 
 
 class RuleTemplate(Protocol):
-    """A row of the table from which rules for discovered servers are made, e.g. the deployment's ``AutomaticRule``."""
+    """A row of the table that generates rules for discovered servers, e.g. the deployment's ``AutomaticRule``."""
 
     @property
     def product(self) -> str: ...
@@ -90,7 +90,7 @@ class RuleTemplate(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscoveredServer:
-    """A server that C found: its product and every name and address by which clients may be told to reach it."""
+    """A server that C found: its product, and every name and address that clients may use for it."""
 
     product: str
     names: tuple[str, ...]
@@ -102,9 +102,9 @@ def automatic_rules(
     types: Mapping[str, str],
     number: Callable[[int | str], int],
 ) -> tuple[Rule, ...]:
-    """Return the rules for discovered servers: every row of the table for every name of a server of its product.
+    """Return the rules for discovered servers: each row of the table for each name of a server of its product.
 
-    ``types`` says how the log calls the rules of a product, ``number`` what a port is that a row has by its name.
+    ``types`` are the rule types shown in the log, by product; ``number`` resolves a port given by name.
     """
     return tuple(
         Rule(
@@ -133,7 +133,7 @@ def rule(
     default_methods: Sequence[str] = DEFAULT_METHODS,
     type: str = "",
 ) -> Rule:
-    """Make an administrator's rule from ``protocol://host[:port][/path]``. Raises `AllowListError`."""
+    """Return an administrator's rule for ``protocol://host[:port][/path]``. Raises `AllowListError`."""
     scheme, host, port, path, query = _split(url)
     if query:
         raise AllowListError(f"a rule's URL has no query: {url!r}")
@@ -164,7 +164,7 @@ def rule(
 
 
 def permit_line(rule: Rule, *, user: str, method: str, port: int, target: str, deployment: str) -> str:
-    """Return the line that the proxy logs of a request for ``target`` that a rule allows; it has the path alone."""
+    """Return the line that the proxy logs when a rule allows a request for ``target``; it has only the path."""
     server = f"{rule.scheme}://{rule.host}:{port}"
     return (
         f'Event="Request Allowed" Detail="Access allowed" Reason="In allow list" Username="{user}" '
@@ -185,10 +185,10 @@ def _split(url: str) -> tuple[str, str, int, str, str]:
 
 
 def plain_path(path: str) -> str | None:
-    """Return a path decoded once and with single slashes, or None where it leads elsewhere in another reading.
+    """Return a path decoded once and with single slashes, or None if another server may interpret it differently.
 
-    Other readings are those of servers that decode more than once. A user id may hold a percent sign: what comes of
-    decoding it again is no matter as long as it stays within its segment.
+    Such servers decode more than once. A user id may contain a percent sign: decoding it again is harmless as long as
+    the result stays within its segment.
     """
     if len(path) > MAX_PATH or not path.startswith("/"):
         return None
@@ -225,7 +225,7 @@ class AllowList:
     def decide(
         self, method: str, scheme: str, host: str, port: int, target: str, *, deployment: str | None = None
     ) -> Decision:
-        """Decide about a request for ``target`` at an inside server. ``deployment`` None: all rules count."""
+        """Decide a request for ``target`` at an inside server. With ``deployment`` None all rules apply."""
         path = plain_path(target.partition("?")[0] or "/")
         if path is None:
             return Decision(allowed=False, reason="the path is not plain")
@@ -251,7 +251,7 @@ class AllowList:
         return Decision(allowed=True, reason=f"{kind} rule {rules[0].match} {rules[0].path}", rule=rules[0])
 
     def decide_url(self, method: str, url: str, *, deployment: str | None = None) -> Decision:
-        """Decide about a request for an absolute URL. Raises `AllowListError` where it is none."""
+        """Decide a request for an absolute URL. Raises `AllowListError` if it is not one."""
         scheme, host, port, path, query = _split(url)
         return self.decide(method, scheme, host, port, path + query, deployment=deployment)
 
@@ -292,7 +292,7 @@ def read_rules(text: str, *, default_methods: Sequence[str] = DEFAULT_METHODS) -
 
 
 def write_rules(rules: Iterable[Rule]) -> str:
-    """Return the administrator's rules as CSV; automatic ones are not his to import."""
+    """Return the administrator's rules as CSV; automatic rules cannot be imported."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(RULE_COLUMNS)
@@ -329,7 +329,7 @@ def read_tests(text: str) -> tuple[RuleTest, ...]:
 
 
 def failing(tests: Iterable[RuleTest], allow_list: AllowList) -> list[tuple[RuleTest, Decision]]:
-    """Return the tests that do not come out as expected, with what was decided."""
+    """Return the tests with an unexpected result, each with its decision."""
     checked = [(test, allow_list.decide_url(test.method, test.url, deployment=test.deployment)) for test in tests]
     return [(test, decision) for test, decision in checked if decision.allowed != test.allowed]
 

@@ -1,7 +1,7 @@
 """The part of AXL, Unified CM's administrative SOAP interface, that Expressway-C uses to discover a cluster.
 
-Requests and responses are the classes of `edgesim.edge.axl_messages`; `write_request` and `write_response` put them
-into a SOAP 1.1 envelope, `read_request` and `read_response` take them out again. A fault is the exception `AxlFault` on
+Requests and responses are the classes of `edgesim.edge.axl_messages`; `write_request` and `write_response` write them
+into a SOAP 1.1 envelope, `read_request` and `read_response` read them from one. A fault is the exception `AxlFault` on
 both sides.
 
 Sources: AXL schema and AXL developer guide (developer.cisco.com).
@@ -50,7 +50,7 @@ R = TypeVar("R", bound=Response)
 
 
 class AxlError(Exception):
-    """A body is not an AXL message."""
+    """The body is not an AXL message."""
 
 
 class UnknownMethod(AxlError):
@@ -65,8 +65,8 @@ class UnknownMethod(AxlError):
 class AxlFault(Exception):
     """A SOAP fault: AXL's own code, the message, and the method that failed.
 
-    Known codes: 201 SQL syntax, 5003 the item to change was not found, 5007 the item to get was not found, -239 what is
-    to be added exists already.
+    Known codes: 201 SQL syntax, 5003 the item to change was not found, 5007 the item to get was not found, -239 the
+    item to add already exists.
     """
 
     def __init__(self, code: int, message: str, request: str, side: str = "Server") -> None:
@@ -77,7 +77,7 @@ class AxlFault(Exception):
         self.side = side
 
 
-# ---- what is written
+# ---- writing
 
 
 def soap_action(request: Request, version: str) -> str:
@@ -86,7 +86,7 @@ def soap_action(request: Request, version: str) -> str:
 
 
 def write_request(request: Request, version: str) -> bytes:
-    """Return the envelope of a request by schema ``version``, e.g. ``14.0``."""
+    """Return the envelope of a request for schema ``version``, e.g. ``14.0``."""
     inner = tag(f"ns:{METHODS[type(request)]}", *_request_fields(request), attributes=(_namespace(version),))
     envelope = tag(
         "soapenv:Envelope",
@@ -98,7 +98,7 @@ def write_request(request: Request, version: str) -> bytes:
 
 
 def write_response(request: Request, response: Response, version: str) -> bytes:
-    """Return the envelope of the answer to ``request``."""
+    """Return the envelope of the response to ``request``."""
     name = f"ns:{METHODS[type(request)]}Response"
     inner = tag(name, tag("return", *_response_fields(response)), attributes=(_namespace(version),))
     return _answer(inner)
@@ -247,13 +247,13 @@ def _text(number: int | None) -> str | None:
     return None if number is None else str(number)
 
 
-# ---- what is read
+# ---- reading
 
 
 def read_request(body: bytes, limits: XmlLimits = LIMITS) -> tuple[Request, str]:
     """Return a request and the schema version of its namespace.
 
-    Raises `UnknownMethod` for a method outside the subset, `AxlError` for everything else that is no AXL request.
+    Raises `UnknownMethod` for a method outside the subset, `AxlError` for anything else that is not an AXL request.
     """
     element, version = _payload(body, limits)
     method = local(element.tag)
@@ -266,7 +266,7 @@ def read_request(body: bytes, limits: XmlLimits = LIMITS) -> tuple[Request, str]
 def read_response(body: bytes, expected: type[R], limits: XmlLimits = LIMITS) -> R:
     """Return the response in an envelope.
 
-    Raises `AxlFault` where the server answered with a fault, `AxlError` where the body is not a response of the kind
+    Raises `AxlFault` if the server answered with a fault, `AxlError` if the body is not a response of the kind
     ``expected``.
     """
     element, _ = _payload(body, limits)

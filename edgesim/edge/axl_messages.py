@@ -1,9 +1,9 @@
-"""What Expressway-C asks Unified CM by AXL, and what it answers: requests, answers, and the queries of the database.
+"""The AXL messages between Expressway-C and Unified CM: requests, responses, and database queries.
 
-All are frozen classes; `edgesim.edge.axl` puts them into envelopes and takes them out again. Which methods Expressway-C
-calls is documented by examples, get and list functions and then the trust stores ("Troubleshoot Most Common Issues of
-Collaboration Edge", Cisco 118798); elements are those of the AXL schema (developer.cisco.com), tables those of the Data
-Dictionary and, for certificates, of "CUCM Certificate Management and Change Notification" (Cisco 210541).
+All are frozen classes; `edgesim.edge.axl` writes and reads their envelopes. Documented examples show which methods
+Expressway-C calls: get and list functions, then the trust stores ("Troubleshoot Most Common Issues of Collaboration
+Edge", Cisco 118798). Elements are those of the AXL schema (developer.cisco.com); tables those of the Data Dictionary
+and, for certificates, of "CUCM Certificate Management and Change Notification" (Cisco 210541).
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 ENTERPRISE_WIDE_DATA = "EnterpriseWideData"
-"""The row of the table of nodes that is no node; `listProcessNode` returns it, `ProcessNodes.servers` leaves it out."""
+"""The placeholder row of the table of nodes; `listProcessNode` returns it, `ProcessNodes.servers` omits it."""
 
 CLUSTER_SECURITY_MODE = "ClusterSecurityMode"
 """Enterprise parameter: 1 in mixed mode, else 0."""
 SIP_OAUTH_MODE = "ClusterSipOAuthMode"
-"""Enterprise parameter: 1 where SIP OAuth mode is on, else 0."""
+"""Enterprise parameter: 1 if SIP OAuth mode is on, else 0."""
 OAUTH_REFRESH = "OAuthRefreshLoginFlow"
-"""Enterprise parameter: 1 where OAuth with Refresh Login Flow is enabled, else 0."""
+"""Enterprise parameter: 1 if OAuth with Refresh Login Flow is enabled, else 0."""
 PARAMETERS_QUERY = (
     "select paramname, paramvalue from processconfig where paramname in "
     f"('{CLUSTER_SECURITY_MODE}', '{SIP_OAUTH_MODE}', '{OAUTH_REFRESH}')"
 )
-"""Asks for the cluster's parameters that concern the edge."""
+"""Selects the cluster's parameters that concern the edge."""
 SKINNY_PORT = 2000
-"""``ethernetPhonePort`` as configuration files have it; nothing listens there."""
+"""``ethernetPhonePort`` as in configuration files; nothing listens on it."""
 CALLMANAGER_TRUST, TOMCAT_TRUST = "CallManager-trust", "tomcat-trust"
-"""The stores that `trust_query` asks for, by their names in ``typecertificateservice``."""
+"""The stores that `trust_query` selects, by their names in ``typecertificateservice``."""
 CALL_MANAGER_SERVICE, TFTP_SERVICE, AXL_SERVICE = "Cisco CallManager", "Cisco Tftp", "Cisco AXL Web Service"
 """Services of a node, by their names in ``processnodeservice``."""
 
@@ -47,49 +47,49 @@ def trust_query(store: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetCallManager:
-    """Asks for the Cisco CallManager of a name, with its ports."""
+    """Request the Cisco CallManager of a name, with its ports."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListCallManager:
-    """Asks for the Cisco CallManagers whose name is like ``name``."""
+    """Request the Cisco CallManagers whose name is like ``name``."""
 
     name: str = "%"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetCCMVersion:
-    """Asks for the release of a node, or of the one that answers."""
+    """Request the release of a node, by default of the one that answers."""
 
     process_node: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListProcessNode:
-    """Asks for the nodes whose name is like ``name`` (``%`` stands for anything)."""
+    """Request the nodes whose name is like ``name`` (``%`` matches anything)."""
 
     name: str = "%"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListProcessNodeService:
-    """Asks for the services of the nodes whose name is like ``node``."""
+    """Request the services of the nodes whose name is like ``node``."""
 
     node: str = "%"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecuteSQLQuery:
-    """Asks for rows of the configuration database."""
+    """Request rows of the configuration database."""
 
     sql: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddExpresswayC:
-    """Adds an entry under *Device > Expressway-C*; ``subject`` is the certificate's subject or alternative names."""
+    """Add an entry under *Device > Expressway-C*; ``subject`` is the certificate's subject or alternative names."""
 
     host: str
     description: str = ""
@@ -98,7 +98,7 @@ class AddExpresswayC:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateExpresswayC:
-    """Changes the entry of ``host``; None leaves a value as it is."""
+    """Change the entry of ``host``; None leaves a value unchanged."""
 
     host: str
     new_host: str | None = None
@@ -108,14 +108,14 @@ class UpdateExpresswayC:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveExpresswayC:
-    """Removes the entry of ``host``."""
+    """Remove the entry of ``host``."""
 
     host: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListExpresswayC:
-    """Asks for the entries whose host is like ``host``."""
+    """Request the entries whose host is like ``host``."""
 
     host: str = "%"
 
@@ -145,7 +145,7 @@ METHODS: dict[type[Any], str] = {
     RemoveExpresswayC: "removeExpresswayCConfiguration",
     ListExpresswayC: "listExpresswayCConfiguration",
 }
-"""The name of each method by the class of its request."""
+"""Method names by request class."""
 
 
 # ---- responses
@@ -153,7 +153,7 @@ METHODS: dict[type[Any], str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallManager:
-    """A Cisco CallManager, by default one a node; a list has no ports, and there they are None."""
+    """A Cisco CallManager, by default one per node; in a list the ports are None."""
 
     name: str
     node: str
@@ -166,21 +166,21 @@ class CallManager:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallManagers:
-    """The Cisco CallManagers whose names matched."""
+    """The matching Cisco CallManagers."""
 
     call_managers: tuple[CallManager, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CcmVersion:
-    """The release in full, e.g. ``14.0.1.11900-132``."""
+    """The full release, e.g. ``14.0.1.11900-132``."""
 
     version: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessNode:
-    """A node of the cluster: ``usage`` is ``Publisher`` or ``Subscriber``, ``role`` what runs there."""
+    """A node of the cluster: ``usage`` is ``Publisher`` or ``Subscriber``, ``role`` is its product."""
 
     name: str
     description: str = ""
@@ -190,7 +190,7 @@ class ProcessNode:
 
     @property
     def is_call_processing(self) -> bool:
-        """Return whether the node is a Unified CM and not an IM and Presence node."""
+        """Return whether the node is a Unified CM rather than an IM and Presence node."""
         return self.role == "CUCM Voice/Video"
 
 
@@ -202,13 +202,13 @@ class ProcessNodes:
 
     @property
     def servers(self) -> tuple[ProcessNode, ...]:
-        """The rows that are nodes."""
+        """The rows that are real nodes."""
         return tuple(node for node in self.nodes if node.name != ENTERPRISE_WIDE_DATA)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessNodeService:
-    """A service of a node: whether it is activated there, and whether it runs."""
+    """A service of a node: whether it is activated, and whether it is running."""
 
     node: str
     service: str
@@ -224,17 +224,17 @@ class ProcessNodeServices:
     services: tuple[ProcessNodeService, ...]
 
     def nodes_with(self, service: str) -> tuple[str, ...]:
-        """Return the nodes on which a service is activated, in the order of the list."""
+        """Return the nodes on which a service is activated, in list order."""
         return tuple(each.node for each in self.services if each.service == service and each.enabled)
 
 
 Row = tuple[tuple[str, str], ...]
-"""Columns of a row in order: name and value, both text."""
+"""The columns of a row in order: name and value, both text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """The rows that a query found."""
+    """The rows that a query returned."""
 
     rows: tuple[Row, ...]
 
@@ -258,7 +258,7 @@ class ExpresswayC:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpresswayCs:
-    """The entries under *Device > Expressway-C* that matched."""
+    """The matching entries under *Device > Expressway-C*."""
 
     entries: tuple[ExpresswayC, ...] = field(default=())
 

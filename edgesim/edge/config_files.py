@@ -1,9 +1,9 @@
-"""The files that Unified CM's TFTP service hands out over HTTP: a device's configuration, profiles, Jabber's settings.
+"""The files that Unified CM's TFTP service serves over HTTP: device configurations, profiles, Jabber's settings.
 
-Each file is a frozen class with its writer (``document``) and its reader (``parse``). A device's file follows the
-public fragment in "Cisco Jabber and SIP OAuth Mode" (Cisco 215572), down to the undeclared prefix ``xsi`` of its root,
-which is why it is read without regard to namespaces. ``jabber-config.xml`` follows the parameters reference of Cisco
-Jabber. The inside of a service profile and of ``global-settings.xml`` is not public: their layout is the lab's own.
+Each file is a frozen class with a writer (``document``) and a reader (``parse``). A device file follows the public
+fragment in "Cisco Jabber and SIP OAuth Mode" (Cisco 215572), including the undeclared prefix ``xsi`` of its root, which
+is why it is read without namespaces. ``jabber-config.xml`` follows the parameters reference of Cisco Jabber. The
+content of a service profile and of ``global-settings.xml`` is not public: their layout is the testbed's own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CACHE_LIST = "ConfigFileCacheList.txt"
 
 
 class ConfigFileError(Exception):
-    """A body is not the configuration file that it should be."""
+    """The body is not the expected configuration file."""
 
 
 def device_file(device: str) -> str:
@@ -55,16 +55,16 @@ def _number(parent: Element, path: str, default: int) -> int:
 
 
 def _lines(*elements: str) -> tuple[str, ...]:
-    """Put every element onto a line of its own."""
+    """Put every element on its own line."""
     return ("\n", *(f"{element}\n" for element in elements if element))
 
 
-# ---- a device's file
+# ---- device files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallManager:
-    """A member of the CallManager group: where a device may register. Ports are those of the node."""
+    """A member of the CallManager group, where a device may register. Ports are those of the node."""
 
     name: str
     description: str = ""
@@ -97,7 +97,7 @@ class CallManager:
 
     @classmethod
     def of(cls, root: Element) -> Self:
-        """Read an element ``callManager``. Raises `ConfigFileError`."""
+        """Parse an element ``callManager``. Raises `ConfigFileError`."""
         node = text(root, "processNodeName")
         name = text(root, "name") or node
         if not name:
@@ -145,7 +145,7 @@ class Line:
 
     @classmethod
     def of(cls, root: Element) -> Self:
-        """Read an element ``line``. Raises `ConfigFileError`."""
+        """Parse an element ``line``. Raises `ConfigFileError`."""
         name = text(root, "name")
         if not name:
             raise ConfigFileError("<line> without <name>")
@@ -178,7 +178,7 @@ class DeviceConfig:
     """``<device name>.cnf.xml``, of Jabber (CSF, TCT, BOT, TAB) and of phones (SEP).
 
     ``call_managers`` are in order of priority. ``security_mode`` is 1 non-secure, 2 authenticated, 3 encrypted;
-    ``transport`` 1 TCP, 2 UDP, 3 TLS; ``oauth`` is ``sipOAuthMode``: with it a client outside registers to
+    ``transport`` 1 TCP, 2 UDP, 3 TLS; with ``oauth`` (``sipOAuthMode``) a client outside registers to
     ``sip_mra_oauth_port``. ``cert_hash`` is the MD5 of a locally significant certificate. ``mra_service_domain``
     redirects an onboarded phone.
     """
@@ -201,7 +201,7 @@ class DeviceConfig:
     connection_monitor: int = 120
 
     def document(self) -> bytes:
-        """Return the file. Its root is written as captured: two blanks, and a prefix that nothing declares."""
+        """Return the file. Its root is as captured: two spaces, and an undeclared prefix."""
         opening = f'<device  xsi:type="axl:XIPPhone" ctiid="{self.ctiid}" uuid="{{{self.uuid}}}">'
         children = _lines(
             leaf("fullConfig", True),
@@ -255,7 +255,7 @@ class DeviceConfig:
 
     @classmethod
     def parse(cls, body: bytes, limits: XmlLimits = LIMITS) -> Self:
-        """Read the file. Raises `ConfigFileError`."""
+        """Parse the file. Raises `ConfigFileError`."""
         root = _root(body, "device", limits)
         members = root.findall("devicePool/callManagerGroup/members/member")
         ordered = sorted(members, key=_priority)
@@ -307,9 +307,9 @@ def _attribute_number(element: Element, attribute: str) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceProfile:
-    """``SPDefault.cnf.xml`` and its like: what Jabber is told about services, in order of preference.
+    """``SPDefault.cnf.xml`` and similar: Jabber's services, in order of preference.
 
-    Each service is a list of host names. ``uds_directory`` makes UDS the directory, which it always is outside.
+    Each service is a list of host names. ``uds_directory`` makes UDS the directory; outside it always is.
     """
 
     name: str
@@ -330,7 +330,7 @@ class ServiceProfile:
 
     @classmethod
     def parse(cls, body: bytes, limits: XmlLimits = LIMITS) -> Self:
-        """Read the file. Raises `ConfigFileError`."""
+        """Parse the file. Raises `ConfigFileError`."""
         root = _root(body, "serviceProfile", limits)
         name = text(root, "name")
         if not name:
@@ -359,17 +359,17 @@ def _servers(service: str, hosts: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JabberConfig:
-    """``jabber-config.xml``: groups (``Policies``, ``Client``, ``Phone`` ...) of parameters, in written order."""
+    """``jabber-config.xml``: groups (``Policies``, ``Client``, ``Phone`` ...) of parameters, in file order."""
 
     groups: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
 
     def get(self, group: str, parameter: str) -> str | None:
-        """Return a parameter; the last one written counts."""
+        """Return a parameter; the last occurrence counts."""
         found = [value for name, items in self.groups if name == group for key, value in items if key == parameter]
         return found[-1] if found else None
 
     def document(self) -> bytes:
-        """Return the file. Names of groups and parameters must be XML names."""
+        """Return the file. Group and parameter names must be XML names."""
         groups = (
             tag(name, *_lines(*(leaf(key, value) for key, value in parameters))) for name, parameters in self.groups
         )
@@ -378,7 +378,7 @@ class JabberConfig:
 
     @classmethod
     def parse(cls, body: bytes, limits: XmlLimits = LIMITS) -> Self:
-        """Read the file. Raises `ConfigFileError`."""
+        """Parse the file. Raises `ConfigFileError`."""
         root = _root(body, "config", limits)
         return cls(groups=tuple((group.tag, tuple((i.tag, (i.text or "").strip()) for i in group)) for group in root))
 
@@ -388,7 +388,7 @@ class JabberConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GlobalSettings:
-    """``global-settings.xml``: what concerns every client of the cluster."""
+    """``global-settings.xml``: the settings for every client of the cluster."""
 
     version: str
     cluster_security_mode: int = 0
@@ -409,7 +409,7 @@ class GlobalSettings:
 
     @classmethod
     def parse(cls, body: bytes, limits: XmlLimits = LIMITS) -> Self:
-        """Read the file. Raises `ConfigFileError`."""
+        """Parse the file. Raises `ConfigFileError`."""
         root = _root(body, "globalSettings", limits)
         return cls(
             version=text(root, "version"),

@@ -1,7 +1,7 @@
 """The edge cookie ``X-Auth``: how Expressway sets it, and a client's cookie store on the lab's clock.
 
 Sources: "Configure MRA through Expressway/VCS in a Multi-Domain Deployment" (Cisco 117811) for the traced header, for
-the rule that the domain is Expressway-E's own, and for what Jabber logs without a usable cookie; RFC 6265 for the rest.
+the rule that the domain is Expressway-E's own, and for Jabber's log without a usable cookie; RFC 6265 for the rest.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 EXPIRY_UNUSABLE = "XAuth Cookie expiration time is invalid or not available. Attempting to Failover ."
-"""What Jabber logs where it has no ``X-Auth`` cookie with a usable expiry; the blank before the stop is its own."""
+"""What Jabber logs without an ``X-Auth`` cookie with a usable expiry; the space before the full stop is Jabber's."""
 EDGE_CONFIG_FAILED = "Failed to retrieve EdgeConfig with error:INTERNAL_ERROR"
-"""The line that follows."""
+"""The next line of that log."""
 
 MAX_LENGTH = 4096
 MAX_COOKIES = 200
@@ -31,11 +31,11 @@ _UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class CookieError(ValueError):
-    """A ``Set-Cookie`` value that is none, or that the store refuses; the text says why."""
+    """An invalid ``Set-Cookie`` value, or a cookie that the store refuses; the text says why."""
 
 
 class EdgeCookieUnusable(CookieError):
-    """No ``X-Auth`` cookie with a usable expiry came with the edge configuration: the sign-in fails here."""
+    """The edge configuration came without an ``X-Auth`` cookie with a usable expiry: sign-in fails."""
 
 
 class Tokens(Protocol):
@@ -47,9 +47,9 @@ class Tokens(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cookie:
-    """A cookie. ``expires`` is Unix time in seconds; None: a session cookie, or a date that could not be read.
+    """A cookie. ``expires`` is Unix time in seconds; None for a session cookie, or an unreadable date.
 
-    ``domain`` is as in the attribute, without its leading dot, or the host that set it; then ``host_only`` is true.
+    ``domain`` is the attribute without its leading dot, or the host that set the cookie; then ``host_only`` is true.
     """
 
     name: str
@@ -68,7 +68,7 @@ def new_value(tokens: Tokens, form: Form = "hex") -> str:
 
 
 def set_cookie(cookie: Cookie, *, blank_after_domain: bool = False) -> str:
-    """Return the value of ``Set-Cookie``. ``blank_after_domain`` writes the traced blank before that semicolon."""
+    """Return the value of ``Set-Cookie``. ``blank_after_domain`` adds the captured space before that semicolon."""
     parts = [f"{cookie.name}={cookie.value}"]
     if cookie.expires is not None:
         parts.append(f"Expires={http_date(cookie.expires)}")
@@ -91,14 +91,14 @@ def edge_cookie(value: str, *, name: str, expires: float, domain: str, http_only
 
 
 def http_date(unix: float) -> str:
-    """Return the form of RFC 9110, section 5.6.7, e.g. ``Fri, 09 May 2014 20:21:31 GMT``."""
+    """Return a date in the format of RFC 9110, section 5.6.7, e.g. ``Fri, 09 May 2014 20:21:31 GMT``."""
     at = datetime.fromtimestamp(int(unix), UTC)
     month = _MONTHS[at.month - 1].capitalize()
     return f"{_DAYS[at.weekday()]}, {at.day:02d} {month} {at.year:04d} {at:%H:%M:%S} GMT"
 
 
 def parse_date(text: str) -> float | None:
-    """Read a cookie date by the tolerant rules of RFC 6265, section 5.1.1; None where they find no date."""
+    """Parse a cookie date by the lenient rules of RFC 6265, section 5.1.1; None if they find no date."""
     time: tuple[int, int, int] | None = None
     day = month = year = None
     for token in _DATE_TOKEN.findall(text[:200]):
@@ -120,9 +120,9 @@ def parse_date(text: str) -> float | None:
 
 
 def parse_set_cookie(value: str, *, now: float) -> Cookie:
-    """Read a ``Set-Cookie`` value (RFC 6265, section 5.2). ``now`` (Unix time) is what ``Max-Age`` counts from.
+    """Parse a ``Set-Cookie`` value (RFC 6265, section 5.2). ``Max-Age`` is relative to ``now`` (Unix time).
 
-    Raises `CookieError` for what is not a cookie; an attribute that makes no sense is passed over, as browsers do.
+    Raises `CookieError` if it is not a cookie; invalid attributes are ignored, as browsers do.
     """
     if len(value) > MAX_LENGTH:
         raise CookieError("the cookie is too long")
@@ -153,9 +153,10 @@ def parse_set_cookie(value: str, *, now: float) -> Cookie:
 
 
 def domain_matches(host: str, domain: str, *, exact_case: bool = False) -> bool:
-    """Return whether a cookie for ``domain`` goes to ``host`` (RFC 6265, section 5.1.3).
+    """Return whether a cookie for ``domain`` is sent to ``host`` (RFC 6265, section 5.1.3).
 
-    ``exact_case`` compares as written: the guide demands the domain to be identical on all peers, case included.
+    ``exact_case`` makes the comparison case-sensitive: the guide requires the same domain, in the same case, on all
+    peers.
     """
     if not exact_case:
         host, domain = host.lower(), domain.lower()
@@ -174,10 +175,10 @@ class CookieStore:
         return len(self._cookies)
 
     def take(self, set_cookies: Iterable[str], *, host: str) -> list[CookieError]:
-        """Keep the cookies that ``host`` set; return why others were refused.
+        """Store the cookies that ``host`` set; return why others were refused.
 
-        A cookie whose domain does not cover the host is refused (RFC 6265, section 5.3); one that has expired removes
-        its like.
+        A cookie whose domain does not cover the host is refused (RFC 6265, section 5.3); an expired one deletes the
+        stored cookie.
         """
         refused = []
         for value in set_cookies:
@@ -201,7 +202,7 @@ class CookieStore:
         self._cookies[key] = cookie
 
     def matching(self, *, host: str, path: str = "/", secure: bool = True) -> list[Cookie]:
-        """Return the live cookies that go with a request, longer paths first (RFC 6265, section 5.4)."""
+        """Return the unexpired cookies for a request, longer paths first (RFC 6265, section 5.4)."""
         now = self._clock()
         for key in [key for key, one in self._cookies.items() if one.expires is not None and one.expires <= now]:
             del self._cookies[key]
@@ -218,14 +219,14 @@ class CookieStore:
         return domain_matches(host, cookie.domain, exact_case=self._exact_case)
 
     def header(self, *, host: str, path: str = "/", secure: bool = True) -> str | None:
-        """Return the value of ``Cookie`` for a request, or None where no cookie goes with it."""
+        """Return the value of ``Cookie`` for a request, or None if no cookie applies."""
         found = self.matching(host=host, path=path, secure=secure)
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in found) or None
 
     def edge_cookie(self, host: str, name: str) -> Cookie:
         """Return the edge's cookie for a host, ``X-Auth`` by name.
 
-        Raises `EdgeCookieUnusable` without one whose expiry is known.
+        Raises `EdgeCookieUnusable` if none has a known expiry.
         """
         for cookie in self.matching(host=host):
             if cookie.name == name and cookie.expires is not None:
@@ -233,10 +234,10 @@ class CookieStore:
         raise EdgeCookieUnusable(EXPIRY_UNUSABLE)
 
     def clear(self) -> None:
-        """Forget everything, as a sign-out does."""
+        """Delete all cookies, as a sign-out does."""
         self._cookies.clear()
 
 
 def _path_matches(path: str, cookie: str) -> bool:
-    """RFC 6265, section 5.1.4."""
+    """Path-match of RFC 6265, section 5.1.4."""
     return path == cookie or (path.startswith(cookie) and (cookie.endswith("/") or path[len(cookie)] == "/"))

@@ -1,4 +1,4 @@
-"""How an inside URL is wrapped into an Expressway-E URL, and unwrapped.
+"""Wraps inside URLs into Expressway-E URLs, and unwraps them.
 
 The first element of the path is the base64, without padding, of either the edge domain (a control resource follows,
 such as ``get_edge_config``) or of ``domain/scheme/host/port`` (the path at that inside server follows)::
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 MAX_ELEMENT = 1024
-"""Characters that a first path element may have; the longest legal descriptor needs fewer than 720."""
+"""The maximum length of a first path element; the longest legal descriptor needs fewer than 720 characters."""
 
 _LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -32,16 +32,16 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class DescriptorError(ValueError):
-    """A path element, or what it decodes to, is not a descriptor."""
+    """A path element, or its decoded text, is not a descriptor."""
 
 
 def is_domain(text: str) -> bool:
-    """Return whether ``text`` is a DNS name: letters, digits, hyphens and, as Expressway permits, underscores."""
+    """Return whether ``text`` is a DNS name of letters, digits, hyphens and, as Expressway permits, underscores."""
     return len(text) <= 253 and _NAME.fullmatch(text) is not None and not _NUMERIC.fullmatch(text)
 
 
 def is_host(text: str) -> bool:
-    """Return whether ``text`` is a DNS name or an IPv4 address in its proper form (no octal, hex or short forms)."""
+    """Return whether ``text`` is a DNS name or an IPv4 address in dotted decimal (no octal, hex or short forms)."""
     if _NUMERIC.fullmatch(text):
         try:
             ipaddress.IPv4Address(text)
@@ -53,7 +53,7 @@ def is_host(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeDomain:
-    """The first element of a control resource: the edge domain alone."""
+    """The first element of a control resource: only the edge domain."""
 
     domain: str
 
@@ -81,7 +81,7 @@ class Descriptor:
         return encode(self.text)
 
     def url(self, rest: str) -> str:
-        """Return the inside URL for the rest of the target (from its slash on, with the query)."""
+        """Return the inside URL for the rest of the target (from its slash, query included)."""
         return f"{self.scheme}://{self.host}:{self.port}{rest or '/'}"
 
 
@@ -91,9 +91,9 @@ def encode(text: str) -> str:
 
 
 def decode(element: str) -> EdgeDomain | Descriptor:
-    """Decode a first path element: either alphabet of RFC 4648, with its padding or without. Raises `DescriptorError`.
+    """Decode a first path element: either alphabet of RFC 4648, padded or not. Raises `DescriptorError`.
 
-    Only the canonical encoding of a valid text is taken, so that no two spellings name one server.
+    Only the canonical encoding of valid text is accepted, so that each server has one spelling.
     """
     if len(element) > MAX_ELEMENT:
         raise DescriptorError("the element is too long")
@@ -116,9 +116,9 @@ def decode(element: str) -> EdgeDomain | Descriptor:
 
 
 def parse(text: str) -> EdgeDomain | Descriptor:
-    """Check a decoded text: one part is a domain, four a descriptor. Raises `DescriptorError`.
+    """Parse a decoded text: one part is a domain, four a descriptor. Raises `DescriptorError`.
 
-    A rooted name, with its final dot, is the same name: the dot goes here, before anything compares names.
+    The final dot of a rooted name is removed here, before names are compared.
     """
     parts = text.split("/")
     parts[0] = _unrooted(parts[0])
@@ -144,7 +144,7 @@ def _unrooted(name: str) -> str:
 
 
 def split_target(target: str) -> tuple[EdgeDomain | Descriptor, str]:
-    """Split a request target into its first element, decoded, and the rest from the next slash on, as written.
+    """Split a request target into its first element, decoded, and the unchanged rest from the next slash.
 
     ``/ZXhhbXBsZS5jb20/get_edge_config/?x=1`` gives ``EdgeDomain("example.com")`` and ``/get_edge_config/?x=1``.
     Raises `DescriptorError`.
@@ -159,7 +159,7 @@ def split_target(target: str) -> tuple[EdgeDomain | Descriptor, str]:
 
 
 def descriptor_for(url: str, domain: str) -> tuple[Descriptor, str]:
-    """Return the descriptor for an absolute inside URL, and the rest that follows it. Raises `DescriptorError`."""
+    """Return the descriptor for an absolute inside URL, and the rest of the target. Raises `DescriptorError`."""
     match = _URL.fullmatch(url)
     if match is None or not url.isascii():
         raise DescriptorError(f"not an absolute http or https URL: {url!r}")
@@ -183,7 +183,7 @@ def control_url(resource: str, *, domain: str, edge: str, port: int = 8443) -> s
 
 
 def decoded_target(target: str) -> str | None:
-    """Return what a target says in plain words, for journals and logs; None where it wraps nothing."""
+    """Return a target in readable form for journals and logs; None if it wraps nothing."""
     try:
         first, rest = split_target(target)
     except DescriptorError:

@@ -1,6 +1,6 @@
-"""The answer to ``get_edge_config``: which services the inside DNS knows, and which edge servers the client shall use.
+"""The response to ``get_edge_config``: the services in the inside DNS, and the edge servers for the client.
 
-Octet for octet as traced, down to the blanks around ``userUdsServer``: "Collaboration Edge TC-based Endpoints
+Octet for octet as captured, including the spaces around ``userUdsServer``: "Collaboration Edge TC-based Endpoints
 Configuration Example" (Cisco 211304). Several ``server`` and ``route`` elements are legal.
 """
 
@@ -16,19 +16,19 @@ RESOURCE = "get_edge_config"
 CONTENT_TYPE = "text/xml"
 DECLARATION = "<?xml version='1.0' encoding='UTF-8'?>\n"
 DEFAULT_SERVICES = ("_cisco-phone-tftp", "_cuplogin", "_cisco-uds")
-"""The services of the answer to a request that names none, in this order (same trace)."""
+"""The services returned when a request names none, in this order (same capture)."""
 TFTP_SERVER = "tftpServer"
 MAX_SERVICES = 16
 LIMITS = XmlLimits(octets=64 * 1024, depth=16, elements=2_000)
 
 
 class EdgeConfigError(ValueError):
-    """A body is not an answer to ``get_edge_config``."""
+    """The body is not a response to ``get_edge_config``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceServer:
-    """One SRV record of a service, as the inside DNS gave it to Expressway-C."""
+    """One SRV record of a service, as Expressway-C got it from the inside DNS."""
 
     priority: int
     weight: int
@@ -38,7 +38,7 @@ class ServiceServer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One asked service: its servers, or the error that its SRV query met, e.g. ``NameError``."""
+    """One requested service: its servers, or the error of its SRV query, e.g. ``NameError``."""
 
     name: str
     servers: tuple[ServiceServer, ...] = ()
@@ -47,7 +47,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeServer:
-    """One server of the edge; ``port`` is TLS, except for TURN, where it is UDP. An empty address is legal."""
+    """One server of the edge; ``port`` is TLS, or UDP for TURN. An empty address is legal."""
 
     address: str
     port: int
@@ -55,7 +55,7 @@ class EdgeServer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeConfig:
-    """The whole answer. ``tftp`` None leaves the pseudo-service out; ``routes`` are unescaped SIP Route values."""
+    """The complete response. ``tftp`` None omits the pseudo-service; ``routes`` are unescaped SIP Route values."""
 
     services: tuple[Service, ...] = ()
     tftp: tuple[str, ...] | None = ()
@@ -73,17 +73,17 @@ class EdgeConfig:
 
     @property
     def uds_address(self) -> str | None:
-        """The user's UDS server: None is what a room device reports as missing, although the status was 200."""
+        """The user's UDS server; a room device reports None as missing, despite the status 200."""
         return next((server.address for server in self.user_uds if server.address), None)
 
     @property
     def tftp_addresses(self) -> tuple[str, ...]:
-        """The TFTP servers that are not empty."""
+        """The non-empty TFTP servers."""
         return tuple(address for address in self.tftp or () if address)
 
 
 def requested_services(query: str) -> tuple[str, ...]:
-    """Return the services that a request asks for by ``service_name``, each once; `DEFAULT_SERVICES` if by none."""
+    """Return the services that a request names by ``service_name``, each once; `DEFAULT_SERVICES` if it names none."""
     if query.count("&") > 100:
         raise EdgeConfigError("too many parameters")
     found = dict.fromkeys(value for name, value in parse_qsl(query) if name == "service_name")
@@ -119,7 +119,7 @@ def build(config: EdgeConfig) -> bytes:
 
 
 def _full(name: str, text: str, *, plain: bool = False) -> str:
-    """An element that is written with both tags even where it is empty, as the trace has them."""
+    """Return an element with both tags even if it is empty, as captured."""
     return f"<{name}>{text if plain else escape(text)}</{name}>"
 
 
@@ -143,9 +143,9 @@ def _servers(servers: tuple[EdgeServer, ...], port: str = "tlsPort") -> list[str
 
 
 def parse(body: bytes, limits: XmlLimits = LIMITS) -> EdgeConfig:
-    """Read an answer as a client does: unknown elements are passed over, entries without a usable number left out.
+    """Parse a response as a client does: unknown elements are ignored, entries without a valid number skipped.
 
-    Raises `EdgeConfigError` for what is not such a document at all.
+    Raises `EdgeConfigError` if it is not such a document.
     """
     try:
         root = read(body, limits)

@@ -1,4 +1,4 @@
-"""The header fields that the two HTTP proxies of the edge add, change and take away; everything else passes as it came.
+"""The header fields that the two HTTP proxies of the edge add, change and remove; all others pass unchanged.
 
 Towards the inside server, "Troubleshoot Common Issues with Certificate Renewal in CUCM" (Cisco 225746) shows::
 
@@ -32,12 +32,12 @@ HOP_BY_HOP = (
     "Expect",
 )
 _STAYS = frozenset({"host", "content-length", "cookie", "authorization"})
-"""What a client's ``Connection`` header cannot take out of a request: the proxies themselves rely on it."""
+"""Fields that a client's ``Connection`` header cannot remove: the proxies rely on them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:
-    """A proxy as it signs ``Via``: the scheme by which the request reached it, and its own UUID."""
+    """A proxy as it appears in ``Via``: the scheme on which the request reached it, and its UUID."""
 
     scheme: str
     uuid: str
@@ -47,13 +47,13 @@ class Hop:
 
 
 def end_to_end(headers: Headers) -> Headers:
-    """Return the fields that go on past a proxy, as written."""
+    """Return the end-to-end fields, unchanged."""
     named = [token for token in headers.tokens("Connection") if token not in _STAYS]
     return headers.without(*HOP_BY_HOP, *named)
 
 
 def at_first_hop(request: Request, *, tracking: str, hop: Hop) -> Headers:
-    """Return the fields with which E sends a client's request on; what the client forged of them is dropped."""
+    """Return the fields of a client's request as forwarded by E; forged values of its own fields are dropped."""
     client = request.peer[0] if request.peer else ""
     signed = [*request.headers.get_all(VIA), str(hop)]
     headers = end_to_end(request.headers).without(TRACKING, CLIENT_IP, FORWARDED_FOR, VIA)
@@ -62,9 +62,9 @@ def at_first_hop(request: Request, *, tracking: str, hop: Hop) -> Headers:
 
 
 def at_second_hop(request: Request, *, host: str, hop: Hop, previous: str, cookie: str | None = None) -> Headers:
-    """Return the fields with which C sends a request on to ``host``.
+    """Return the fields of a request as C forwards it to ``host``.
 
-    ``previous`` is the address from which C got it. The cookie called ``cookie`` is taken out, others stay as written.
+    ``previous`` is the address C received it from. The cookie called ``cookie`` is removed, others stay unchanged.
     """
     headers = end_to_end(request.headers)
     headers = headers.replaced("Host", host) if "Host" in headers else Headers((("Host", host), *headers))
@@ -76,7 +76,7 @@ def at_second_hop(request: Request, *, host: str, hop: Hop, previous: str, cooki
 
 
 def without_cookie(headers: Headers, name: str) -> Headers:
-    """Return the fields without one cookie; a ``Cookie`` line that held nothing else goes."""
+    """Return the fields without one cookie; an emptied ``Cookie`` line is removed."""
     kept = []
     for key, value in headers:
         if key.lower() == "cookie":
@@ -91,10 +91,10 @@ def without_cookie(headers: Headers, name: str) -> Headers:
 
 
 def from_server(response: Response, *, head: bool = False, chunked: bool = True) -> Headers:
-    """Return the fields with which C hands an inside server's answer on.
+    """Return the fields of an inside server's response as forwarded by C.
 
-    ``head`` says that it answers HEAD, whose length stands for a body that is not sent. With ``chunked`` a body
-    travels in the chunked coding, as every proxied answer was seen to, and otherwise with its length where it had one.
+    ``head`` marks a response to HEAD, whose length describes a body that is not sent. With ``chunked`` the body is
+    chunked, as in every captured proxied response; otherwise it keeps its length, if any.
     """
     headers = end_to_end(response.headers)
     if head or response.status in (204, 304):
@@ -105,7 +105,7 @@ def from_server(response: Response, *, head: bool = False, chunked: bool = True)
 
 
 def to_client(response: Response, *, keep_alive: bool = True) -> Headers:
-    """Return the fields with which E hands an answer to the client."""
+    """Return the fields of a response as E forwards it to the client."""
     headers = end_to_end(response.headers)
     if "Age" not in headers:
         headers = headers.added("Age", "0")
@@ -115,5 +115,5 @@ def to_client(response: Response, *, keep_alive: bool = True) -> Headers:
 
 
 def connection_after(request: Request) -> str:
-    """Return the ``Connection`` of an error: after a request with a body the proxy software ends the connection."""
+    """Return the ``Connection`` of an error response: after a request with a body the proxy closes the connection."""
     return "close" if request.body or "close" in request.headers.tokens("Connection") else "keep-alive"

@@ -1,4 +1,4 @@
-"""The links between the boxes as an administrator sees them: which are up, and when the others are tried again."""
+"""The links between hosts as an administrator sees them: their states and the time of the next attempt."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkState:
-    """A link as the host that dials it sees it: what it is (``SSH tunnel``, ``XCP``, a zone), to whom, its state, why.
+    """A link as seen by the host that dials it: what it is (``SSH tunnel``, ``XCP``, a zone), its peer, state and
+    reason.
 
-    ``stands`` says whether it is in use, ``again_s`` in how many seconds it is tried again (None: it is not).
+    ``stands`` says whether it is in use, ``again_s`` in how many seconds the next attempt follows (None: none does).
     """
 
     what: str

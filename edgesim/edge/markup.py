@@ -1,7 +1,7 @@
 """XML for the documents of the edge: a guarded reader and a plain writer.
 
-The reader refuses document type declarations, entities and external references, and bounds size, depth and number of
-elements before it builds anything. The writer keeps attributes in the order given, as the samples have them.
+The reader refuses document type declarations, entities and external references, and enforces limits on size, depth and
+number of elements while parsing. The writer keeps the order of attributes, as in the captures.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def read(body: bytes, limits: XmlLimits = LIMITS, *, namespaces: bool = True) ->
 
 
 class _Reader:
-    """Builds the tree from expat's events and stops where the limits are passed."""
+    """Builds the tree from expat's events, within the limits."""
 
     def __init__(self, limits: XmlLimits, namespaces: bool) -> None:
         self._limits = limits
@@ -88,7 +88,7 @@ def local(tag: str) -> str:
 
 
 def text(parent: Element, path: str, default: str = "") -> str:
-    """Return the stripped text of a descendant, or ``default`` where it is absent."""
+    """Return the stripped text of a descendant, or ``default`` if absent."""
     found = parent.find(path)
     return default if found is None else (found.text or "").strip()
 
@@ -99,24 +99,24 @@ _ATTRIBUTE = _TEXT | {ord('"'): "&quot;", 9: "&#9;", 10: "&#10;", 13: "&#13;"}
 
 
 def escape(value: str) -> str:
-    """Return ``value`` as character data; characters that XML 1.0 cannot carry are left out."""
+    """Return ``value`` escaped as character data; characters that XML 1.0 cannot represent are dropped."""
     return value.translate(_TEXT)
 
 
 def tag(name: str, *children: str, attributes: tuple[tuple[str, str], ...] = ()) -> str:
-    """Return an element around markup that is already escaped; an empty one as ``<name/>``."""
+    """Return an element around escaped markup; an empty one as ``<name/>``."""
     opening = name + "".join(f' {key}="{value.translate(_ATTRIBUTE)}"' for key, value in attributes)
     inner = "".join(children)
     return f"<{opening}>{inner}</{name}>" if inner else f"<{opening}/>"
 
 
 def leaf(name: str, value: str | int | bool | None, *attributes: tuple[str, str]) -> str:
-    """Return an element around text; booleans as ``true`` and ``false``, nothing as an empty element."""
+    """Return an element around text; booleans as ``true`` and ``false``, None as an empty element."""
     return tag(name, escape(word(value)), attributes=attributes)
 
 
 def word(value: str | int | bool | None) -> str:
-    """Return a value as XML writes it."""
+    """Return a value in XML notation."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -1,10 +1,10 @@
-"""Automated intrusion protection of an Expressway: what it does about hosts that fail too often.
+"""Automated intrusion protection of an Expressway: blocks hosts that fail too often.
 
-It counts failures of each source address by category. One failure more than the trigger level blocks the address: the
-host gets no response from the destination port until the block time is over. While an address is blocked, an alarm is
-raised, where the release has it. Sources: "MRA Deployment Guide X14.3, MRA Maintenance" and "MRA Deployment Guide
-X12.5, Troubleshooting" for categories, level and time; "Expressway Administrator Guide X15.5, Network and System
-Settings" for what a blocked host sees, and for Expressway-C; "Reference Material" there for the alarm.
+It counts failures per source address and category. The first failure beyond the trigger level blocks the address: the
+host gets no response from the destination port until the block time ends. While an address is blocked, an alarm is
+raised, if the release has it. Sources: "MRA Deployment Guide X14.3, MRA Maintenance" and "MRA Deployment Guide X12.5,
+Troubleshooting" for categories, level and time; "Expressway Administrator Guide X15.5, Network and System Settings" for
+what a blocked host sees, and for Expressway-C; "Reference Material" there for the alarm.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from edgesim.world.admission import SECOND, Block
 
 
 class Category(Enum):
-    """The categories, by their names on the page."""
+    """The categories, by their names on the web page."""
 
     HTTP_AUTHORIZATION = "HTTP proxy authorization failure"
     HTTP_PROTOCOL = "HTTP proxy protocol violation"
@@ -35,11 +35,11 @@ class Category(Enum):
 
 
 SERVERS = ("expressway_e", "expressway_c", "unified_cm", "im_presence")
-"""Kinds of hosts whose own links end here."""
+"""The kinds of hosts whose links end here."""
 
 
 TICK_S = 0.001
-"""A block is looked at so long after its end."""
+"""Seconds after its end at which a block is checked."""
 ALARM = "40056"
 ALARM_TITLE = "fail2ban banned any IP address"
 ALARM_TEXT = "{category} Access to Expressway is blocked for new IP addresses - {address}"
@@ -48,8 +48,8 @@ ALARM_TEXT = "{category} Access to Expressway is blocked for new IP addresses - 
 class Protection:
     """The protection service of one Expressway.
 
-    ``ports`` are what the service of each category listens on, without them a block is of all ports; ``spares`` are the
-    kinds of hosts that are never blocked.
+    ``ports`` are the ports of each category's service; without them a block covers all ports. ``spares`` are the kinds
+    of hosts that are never blocked.
     """
 
     def __init__(
@@ -85,23 +85,23 @@ class Protection:
         """The categories that are on."""
         self._exempt = [ipaddress.ip_network(each) for each in settings.exempt]
         self._failures: dict[tuple[Category, str], list[float]] = {}
-        """When each address failed lately, the one that failed longest ago first; lists, because there are many."""
+        """The failure times of each address, oldest first; lists, because there are many."""
         self._raised: events.Alarm | None = None
         self._ends: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Watch one's own blocks, for the alarm that reports them."""
+        """Watch the blocks, to raise and lower their alarm."""
         if self._release >= BAN_ALARM_SINCE:
             self._host.world.admission.watch(self._host.name, self._changed)
 
     def stop(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self._host.world.admission.unwatch(self._host.name, self._changed)
         if self._ends is not None:
             self._ends.cancel()
 
     def count(self, category: Category, peer: tuple[str, int] | None) -> None:
-        """Note a failure of a client, and block its address if that was one too many."""
+        """Count a client's failure, and block its address beyond the trigger level."""
         if peer is None or category not in self.active or self._is_exempt(peer):
             return
         now, key = asyncio.get_running_loop().time(), (category, peer[0])
@@ -111,7 +111,7 @@ class Protection:
         while self._failures and next(iter(self._failures.values()))[-1] < since:
             del self._failures[next(iter(self._failures))]
         if len(failures) > self._settings.trigger_level:
-            # Not before the answer to this failure is on its way, as with a product that reads its own log.
+            # Only after the response to this failure is sent, as in a product that reads its own log.
             asyncio.get_running_loop().call_soon(self._block, category, peer[0])
             return
         self._failures[key] = failures
@@ -129,7 +129,7 @@ class Protection:
         )
 
     def _changed(self, block: Block) -> None:
-        """A block began or ended: raise the alarm with the first, lower it with the last."""
+        """Raise the alarm with the first block, lower it with the last."""
         there = [each for each in self._host.world.admission.blocks() if each.host == self._host.name]
         if there and self._raised is None:
             text = ALARM_TEXT.format(category=block.reason, address=block.address)

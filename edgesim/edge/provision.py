@@ -1,7 +1,7 @@
-"""The link ``ciscojabber://provision?...`` by which Jabber learns its domains.
+"""The link ``ciscojabber://provision?...`` that tells Jabber its domains.
 
-Sources: "Deployment and Installation Guide for Cisco Jabber 10.5", Requirements; Cisco 117811. Names of parameters are
-taken in any case, as both guides write them differently.
+Sources: "Deployment and Installation Guide for Cisco Jabber 10.5", Requirements; Cisco 117811. Parameter names are
+case-insensitive, since the two guides differ.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ MAX_LENGTH = 4096
 
 
 class ProvisionError(ValueError):
-    """A text is not a provisioning link."""
+    """The text is not a provisioning link."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provision:
-    """What a link sets. ``excluded`` holds some of ``WEBEX``, ``CUCM``, ``CUP``; ``extra`` what else it carries."""
+    """The settings of a link. ``excluded`` is a subset of ``WEBEX``, ``CUCM``, ``CUP``; ``extra`` has all other
+    parameters.
+    """
 
     services_domain: str | None = None
     voice_services_domain: str | None = None
@@ -32,7 +34,7 @@ class Provision:
 
     @property
     def edge_domain(self) -> str | None:
-        """The domain of the SRV queries and of ``get_edge_config``: the voice services domain where one is set."""
+        """The domain of the SRV queries and of ``get_edge_config``: the voice services domain if set."""
         return self.voice_services_domain or self.services_domain
 
 
@@ -50,7 +52,7 @@ def build(provision: Provision) -> str:
 
 
 def parse(link: str) -> Provision:
-    """Read a link; raises `ProvisionError`, which names the parameter."""
+    """Parse a link; raises `ProvisionError`, which names the parameter."""
     scheme, question, query = link.strip().partition("?")
     if len(link) > MAX_LENGTH or scheme.lower().rstrip("/") != SCHEME or not question:
         raise ProvisionError("not a ciscojabber://provision link")

@@ -20,12 +20,12 @@ _FIELDS = {
 
 
 class ResourceUsageError(ValueError):
-    """A body is not a report of resource usage."""
+    """The body is not a resource usage report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceUsage:
-    """What is still available: calls of both kinds, registrations, TURN relays."""
+    """The remaining capacity: calls of both kinds, registrations, TURN relays."""
 
     traversal_calls: int
     non_traversal_calls: int
@@ -34,12 +34,12 @@ class ResourceUsage:
 
 
 def build(usage: ResourceUsage) -> bytes:
-    """Return the body, without line breaks."""
+    """Return the body, on one line."""
     return tag("resourceusageinfo", *(leaf(name, getattr(usage, field)) for field, name in _FIELDS.items())).encode()
 
 
 def parse(body: bytes) -> ResourceUsage:
-    """Read a body; raises `ResourceUsageError`."""
+    """Parse a body; raises `ResourceUsageError`."""
     try:
         root = read(body, LIMITS)
     except ValueError as error:

@@ -1,8 +1,8 @@
-"""The body of SERVICE, by which Expressway-E asks Expressway-C to check a client's digest.
+"""The body of SERVICE, with which Expressway-E has Expressway-C check a client's digest.
 
 Two parts, a ``methodCall`` document and E's certificate in PEM, as captured in "Mobile and Remote Access phone services
-failing due to source IP translation" (Cisco 212347). The capture has no blank line between the second part's header and
-its content, and shows no closing delimiter: so it is written here by default, and read with or without.
+failing due to source IP translation" (Cisco 212347). The capture has no empty line between the second part's header and
+its content, and no closing delimiter; this is the default when writing, and both forms are read.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class ServiceError(ValueError):
-    """A body, or the content type above it, is not that of a SERVICE."""
+    """The body or its content type is not that of a SERVICE."""
 
 
 class Draws(Protocol):
@@ -45,7 +45,7 @@ class Draws(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigestAuth:
-    """One question: is this digest right? Digest values as the client sent them, unquoted; ``certificate`` is PEM."""
+    """A request to check a digest. Values are as the client sent them, unquoted; ``certificate`` is PEM."""
 
     username: str
     realm: str
@@ -86,12 +86,12 @@ def new_boundary(draws: Draws) -> str:
 
 
 def content_type(boundary: str) -> str:
-    """Return the value of ``Content-Type``, without a blank, as captured."""
+    """Return the value of ``Content-Type``, without white space, as captured."""
     return f"multipart/mixed;boundary={boundary}"
 
 
 def build(question: DigestAuth, boundary: str, *, proper: bool = False) -> bytes:
-    """Return the body as captured, or with ``proper`` as RFC 2046 wants it (blank line and closing delimiter)."""
+    """Return the body as captured, or with ``proper`` in valid RFC 2046 form (empty line and closing delimiter)."""
     params = tag("params", *(leaf(name, getattr(question, field)) for name, field in _PARAMS))
     call = tag(
         "methodCall",
@@ -118,13 +118,13 @@ def build(question: DigestAuth, boundary: str, *, proper: bool = False) -> bytes
 
 
 def build_answer(interim: str, *, element: str, msgid: str) -> bytes:
-    """Return the body of a 200: the interim hash of the user, as the parameter ``element``."""
+    """Return the body of a 200: the user's interim hash, as the parameter ``element``."""
     document = tag("methodResponse", tag("params", leaf(element, interim)), leaf("msgid", msgid))
     return (DECLARATION + document).encode()
 
 
 def parse_answer(body: bytes, *, element: str) -> str | None:
-    """Return the interim hash that a 200 brings, None where it brings none. Raises `ServiceError`."""
+    """Return the interim hash of a 200, None if it has none. Raises `ServiceError`."""
     if not body:
         return None
     try:
@@ -138,7 +138,7 @@ def parse_answer(body: bytes, *, element: str) -> str | None:
 
 
 def parse(body: bytes, content_type: str) -> DigestAuth:
-    """Read a body; raises `ServiceError`."""
+    """Parse a body; raises `ServiceError`."""
     if len(body) > MAX_OCTETS:
         raise ServiceError("the body is too long")
     match = _BOUNDARY.search(content_type[:512])
@@ -154,7 +154,7 @@ def parse(body: bytes, content_type: str) -> DigestAuth:
 
 
 def _parts(body: bytes, delimiter: bytes) -> list[tuple[str, bytes]]:
-    """Return the type and content of each part, with or without a blank line between them."""
+    """Return the type and content of each part, with or without an empty line between them."""
     found = []
     pieces = (b"\r\n" + body.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")).split(b"\r\n" + delimiter)
     if not 3 <= len(pieces) <= 8:
@@ -210,11 +210,11 @@ def _text(element: Element | None) -> str:
     return (element.text or "").strip() if element is not None else ""
 
 
-# ---- the timestamp, and what the signature covers
+# ---- the timestamp, and the signed text
 
 
 def parse_date(date: str) -> float | None:
-    """Return the Unix time of a SIP ``Date`` (RFC 3261, section 20.17), or None where it is none."""
+    """Return the Unix time of a SIP ``Date`` (RFC 3261, section 20.17), or None if invalid."""
     match = _DATE.fullmatch(date.strip())
     if match is None or match[2] not in _MONTHS:
         return None
@@ -227,18 +227,18 @@ def parse_date(date: str) -> float | None:
 
 
 def refusal_of_timestamp(date: str | None, now: float, *, tolerance: float) -> str | None:
-    """Return why C refuses a SERVICE of that ``Date`` at Unix time ``now``, or None if it takes it.
+    """Return why C refuses a SERVICE with that ``Date`` at Unix time ``now``, or None if it accepts it.
 
-    More than ``tolerance`` seconds off in either direction, or no readable date, is a 403.
+    A skew of more than ``tolerance`` seconds, or an unreadable date, is a 403.
     """
     sent = None if date is None else parse_date(date)
     if sent is None:
         return "no readable Date"
-    # Date has whole seconds: the fraction that now has and Date cannot show is not skew.
+    # Date has whole seconds: the fraction of now is not skew.
     skew = sent - int(now)
     return f"Date is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}" if abs(skew) > tolerance else None
 
 
 def signed_text(*, from_: str, to: str, call_id: str, cseq: str, date: str, body: bytes) -> bytes:
-    """Return the octets that ``Identity`` signs: these values joined by bars, in the manner of RFC 4474, section 9."""
+    """Return the octets that ``Identity`` signs: these values joined by bars, similar to RFC 4474, section 9."""
     return "|".join((from_, to, call_id, cseq, date)).encode() + b"|" + body

@@ -1,14 +1,14 @@
-"""What both ends of the SSH tunnel between Expressway-C and Expressway-E agree on: keys, and how they greet each other.
+"""The SSH tunnel between Expressway-C and Expressway-E: keys and greetings.
 
-How the products provision the keys, and what they tell each other, is not public. Both parts here are exchanges of this
-testbed's own: the key pairs follow from the credentials of the Unified Communications traversal zone, so that wrong
-credentials break the tunnel too, which "MRA Deployment Guide X12.5, Troubleshooting" lists among its causes; and as
-the first request through a new tunnel, E posts a `Greeting` to C's `GREETING_TARGET`, and C answers with another.
+How the products provision the keys, and what they exchange, is not public; both parts here are the testbed's own. The
+key pairs derive from the credentials of the Unified Communications traversal zone, so that wrong credentials break the
+tunnel too, which "MRA Deployment Guide X12.5, Troubleshooting" lists among its causes. As the first request through a
+new tunnel, E posts a `Greeting` to C's `GREETING_TARGET`, and C answers with its own.
 
 From X15.5 on, with its store for client certificates, a C whose client certificate lacks clientAuth gets no tunnel
 ("Cisco Expressway Certificate Creation and Use Deployment Guide", X15.5). There the products authenticate by X.509
-inside SSH. Here such a C shows its certificate in its greeting, signed over E's challenge; E checks it, and posts its
-greeting once more when it takes the C, or disconnects with the reason.
+inside SSH. Here such a C presents its certificate in its greeting, signed over E's challenge; E checks it, and either
+posts its greeting again to accept C, or disconnects with the reason.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from edgesim.edge.descriptor import is_domain, is_host
 
 GREETING_TARGET = "/.greeting"
-"""No first path element of a client's request can look like this: it is not base64."""
+"""Never the first path element of a client's request: it is not base64."""
 GREETING_TYPE = "application/json"
 MAX_GREETING = 16 * 1024
 MAX_DOMAINS = 500
 OPTIONAL = ("address", "challenge", "certificate", "proof")
 LOOPBACK = "127.0.0.1"
 KEY_EXCHANGES = ["curve25519-sha256"]
-"""What both ends offer: the products' own choice is not public, and this costs the least where Python runs SSH."""
+"""The algorithms that both ends offer: the products' choice is not public, and these are the cheapest in Python."""
 
 
 class TunnelError(ValueError):
-    """A body that is not a greeting."""
+    """The body is not a greeting."""
 
 
 class Role(Enum):
-    """Whose key pair it is: E's host key, or the key by which C's forwarding user signs in."""
+    """The owner of a key pair: E (its host key) or C (the key of its forwarding user)."""
 
     HOST = "expressway-e ssh host key"
     USER = "expressway-c ssh user key"
 
 
 def key_pair(role: Role, *, user: str, password: str) -> tuple[bytes, bytes]:
-    """Return the private key (PKCS #8, PEM) and the public key (one OpenSSH line) that follow from the credentials."""
+    """Return the private key (PKCS #8, PEM) and public key (one OpenSSH line) derived from the credentials."""
     seed = hashlib.sha256(f"edgesim tunnel\0{role.value}\0{user}\0{password}".encode()).digest()
     key = Ed25519PrivateKey.from_private_bytes(seed)
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -57,11 +57,11 @@ def key_pair(role: Role, *, user: str, password: str) -> tuple[bytes, bytes]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Greeting:
-    """Who is at this end: its FQDN, its own DNS domain, and, from C, the domains that it accepts.
+    """Identifies one end: its FQDN, its DNS domain, and, from C, the domains that it accepts.
 
-    ``address`` is the one by which clients outside reach E: behind a static NAT the public one; E writes it where it
-    proxies by IPv4. ``challenge`` is E's, in hexadecimal; ``certificate`` (PEM) and ``proof`` (base64, over
-    `proved_text`) come from a C that shows its client certificate.
+    ``address`` is E's address for clients outside: behind a static NAT the public one; E writes it if it proxies by
+    IPv4. ``challenge`` is E's, in hexadecimal; ``certificate`` (PEM) and ``proof`` (base64, over `proved_text`) come
+    from a C that presents its client certificate.
     """
 
     fqdn: str
@@ -73,19 +73,19 @@ class Greeting:
     proof: str = ""
 
     def encode(self) -> bytes:
-        """Return the body; members that are empty and may be left out are."""
+        """Return the body; empty optional members are left out."""
         body: dict[str, Any] = {"fqdn": self.fqdn, "domain": self.domain, "domains": list(self.domains)}
         body |= {name: value for name in OPTIONAL if (value := getattr(self, name))}
         return json.dumps(body).encode()
 
 
 def proved_text(challenge: str, fqdn: str) -> bytes:
-    """Return what a C signs with the key of its client certificate."""
+    """Return the text that C signs with the key of its client certificate."""
     return f"edgesim tunnel\0{challenge}\0{fqdn}".encode()
 
 
 def read_greeting(body: bytes) -> Greeting:
-    """Read a greeting. Raises `TunnelError`."""
+    """Parse a greeting. Raises `TunnelError`."""
     if len(body) > MAX_GREETING:
         raise TunnelError("the greeting is too long")
     try:

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on h11: a strict server and a client that distinguishes failures, on the loop and clock of the lab."""
+"""HTTP/1.1 on h11: a strict server and a client that distinguishes failures, on the lab's loop and clock."""
 
 from edgesim.http.client import Connect, HttpClient, Url, direct, parse_url
 from edgesim.http.errors import (

@@ -1,8 +1,7 @@
-"""The sizes of a chunked body's chunks, checked before the octets come that they announce (RFC 9112, section 7.1).
+"""Checks the chunk sizes of a chunked body before the announced octets arrive (RFC 9112, section 7.1).
 
-h11 decodes the body. It reads a size line to its CRLF and then waits for so many octets, whatever they are: so a size
-beyond all bounds, or a line that ends in a bare LF, would wait for the time bound of a message. Here each is told at
-once.
+h11 decodes the body. It reads a size line to its CRLF and then waits for that many octets, so that an excessive size,
+or a line that ends in a bare LF, would wait for the time limit of a message. Here each is reported at once.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ _SIZE = re.compile(rb"[0-9A-Fa-f]{1,20}(?=[ \t;\r]|\Z)")
 
 
 class ChunkSizes:
-    """Follows the framing of one chunked body; the octets themselves go elsewhere."""
+    """Follows the framing of one chunked body; h11 decodes its octets."""
 
     def __init__(self, limits: HttpLimits) -> None:
         self._limits = limits
@@ -26,7 +25,7 @@ class ChunkSizes:
         self._ended = False
 
     def feed(self, data: bytes) -> None:
-        """Look at the next octets. Raises `MalformedHttp`."""
+        """Check the next octets. Raises `MalformedHttp`."""
         at = 0
         while at < len(data) and not self._ended:
             if self._skip:

@@ -1,4 +1,4 @@
-"""An HTTP/1.1 client: a pool of kept connections, one exchange at a time on each."""
+"""An HTTP/1.1 client: a pool of persistent connections, one exchange at a time on each."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Connect(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Url:
-    """An absolute http or https URL in pieces; ``host`` without brackets, ``target`` as written."""
+    """An absolute http or https URL in parts; ``host`` without brackets, ``target`` as written."""
 
     scheme: str
     host: str
@@ -53,7 +53,7 @@ class Url:
 
     @property
     def authority(self) -> str:
-        """The value of ``Host``: the port is there unless it is the scheme's own (RFC 9110, section 7.2)."""
+        """The value of ``Host``: with the port unless it is the scheme's default (RFC 9110, section 7.2)."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -62,7 +62,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def parse_url(url: str) -> Url:
-    """Split an absolute URL without changing its path or query. Raises `ValueError`."""
+    """Parse an absolute URL, leaving its path and query unchanged. Raises `ValueError`."""
     match = _URL.fullmatch(url)
     if match is None or not url.isascii():
         raise ValueError(f"not an absolute http or https URL: {url!r}")
@@ -81,16 +81,16 @@ async def direct(
     tls: ssl.SSLContext | None,
     server_name: str | None,
 ) -> tuple[Any, asyncio.BaseProtocol]:
-    """Connect by TCP, with TLS where ``tls`` is given; the running host resolves names."""
+    """Connect by TCP, with TLS if ``tls`` is given; the running host resolves names."""
     loop = asyncio.get_running_loop()
     return await loop.create_connection(factory, host, port, ssl=tls, server_hostname=server_name)
 
 
 class HttpClient:
-    """Sends requests of the running host and journals the responses that it receives.
+    """Sends requests of the running host and journals the responses.
 
     ``ssl`` is the context for https; ``connect`` replaces how connections are opened. Idle connections are kept for
-    ``limits.idle`` seconds, one pool for each scheme, host and port.
+    ``limits.idle`` seconds, in one pool per scheme, host and port.
     """
 
     def __init__(
@@ -123,13 +123,12 @@ class HttpClient:
     ) -> Response:
         """Send a request and return its response, whatever its status; redirects are not followed.
 
-        Headers are written as given, after ``Host`` if they have none; ``Content-Length`` is appended where a body
-        needs it. ``timeout`` (seconds of lab time) covers connecting, sending and receiving. ``keys`` correlate the
-        journal's entries. ``address`` is dialled instead of the URL's host, TLS asks for ``server_name`` instead of it.
-        ``absolute``, scheme and authority, precedes the target in the request line, as towards a proxy. A request
-        that may be repeated is sent again, once, if a kept connection ended before its response began (RFC 9110,
-        section 9.2.2). Raises `HttpError` (its subclasses say what failed) and `ValueError` for a URL or header that
-        cannot be sent.
+        Headers are sent as given, after ``Host`` unless they contain it; ``Content-Length`` is appended if a body needs
+        it. ``timeout`` (seconds of lab time) covers connecting, sending and receiving. ``keys`` correlate the journal
+        entries. ``address`` is dialled instead of the URL's host, ``server_name`` is the TLS server name instead of it.
+        ``absolute`` (scheme and authority) precedes the target in the request line, as towards a proxy. An idempotent
+        request is sent once more if a persistent connection closed before its response began (RFC 9110, section 9.2.2).
+        Raises `HttpError` (its subclasses say what failed) and `ValueError` for a URL or header that cannot be sent.
         """
         where = parse_url(url)
         request = Request(
@@ -146,7 +145,7 @@ class HttpClient:
             raise HttpTimedOut(f"{where.authority}: no response within {timeout:g} s") from None
 
     async def close(self) -> None:
-        """Close every connection; exchanges under way end in `HttpReset`."""
+        """Close every connection; pending exchanges fail with `HttpReset`."""
         for connection in tuple(self._open):
             connection.close()
         self._idle.clear()
@@ -161,7 +160,7 @@ class HttpClient:
         server_name: str | None,
         used: list[_Connection],
     ) -> Response:
-        """Send and receive; ``used`` gets the connections on which the request went."""
+        """Send and receive; the connections used are added to ``used``."""
         name = where.host if server_name is None else server_name
         pool = (where.scheme, address or where.host, where.port, name)
         connection = self._kept(pool)
@@ -281,7 +280,7 @@ def _response(incoming: Incoming) -> Response:
 
 
 class _Connection(asyncio.Protocol):
-    """The client's end of one connection. It is also a fit session for an SSH channel."""
+    """The client's end of one connection; also usable as the session of an SSH channel."""
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client
@@ -324,12 +323,12 @@ class _Connection(asyncio.Protocol):
     def _write(self, octets: bytes) -> None:
         try:
             self._transport.write(octets)
-        except OSError as error:  # a channel of an SSH tunnel that its peer has closed, which it has not said yet
+        except OSError as error:  # a channel of an SSH tunnel that its peer has closed, not yet reported
             raise from_os_error(error, self._where) from error
 
     def data_received(self, data: bytes, datatype: object = None) -> None:
         if self._waiter is None or self._waiter.done():
-            self.abort()  # nothing was asked: whatever this is, it must not answer the next request
+            self.abort()  # unsolicited: it must not answer the next request
             return
         self.answered = True
         self._reader.feed(data)
@@ -349,7 +348,7 @@ class _Connection(asyncio.Protocol):
             self._waiter.set_exception(from_os_error(exc, self._where))
 
     def pause_writing(self) -> None:
-        """A request is written as a whole: there is nothing to hold back."""
+        """Ignore: a request is written as a whole."""
 
     def resume_writing(self) -> None:
         """See `pause_writing`."""

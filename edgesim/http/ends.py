@@ -1,4 +1,4 @@
-"""Who is at the ends of a connection, by its transport."""
+"""The addresses of a connection's two ends, by transport."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def peer_of(transport: Any) -> Address | None:
 
 
 def local_of(transport: Any) -> Address | None:
-    """Return this end's address."""
+    """Return the local address."""
     return _address(transport.get_extra_info("sockname"))
 
 

@@ -1,4 +1,4 @@
-"""How HTTP fails. A client distinguishes the kinds; a server turns `MalformedHttp` into its proper answer."""
+"""HTTP errors. A client distinguishes them; a server answers `MalformedHttp` with its status."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import ssl
 
 
 class HttpError(Exception):
-    """Base of all: an exchange that ended without a response. ``reason`` is one line for people."""
+    """The base class: an exchange ended without a response. ``reason`` is one line of text."""
 
     kind = "failed"
 
@@ -18,7 +18,7 @@ class HttpError(Exception):
 
 
 class MalformedHttp(HttpError):
-    """The peer broke HTTP's rules; ``status`` is the answer that a server gives for it (RFC 9110, section 15.5)."""
+    """The peer violated HTTP; ``status`` is the response that a server sends for it (RFC 9110, section 15.5)."""
 
     kind = "malformed"
 
@@ -52,13 +52,13 @@ class HttpTimedOut(HttpError):
 
 
 class HttpTooSlow(HttpTimedOut):
-    """The response had begun, and was not complete in time."""
+    """The response began, but was not complete in time."""
 
     kind = "too slow"
 
 
 class HttpReset(HttpError):
-    """The peer closed or reset the connection before its response was complete."""
+    """The peer closed or reset the connection before the response was complete."""
 
     kind = "reset"
 
@@ -70,7 +70,9 @@ class HttpTlsFailed(HttpError):
 
 
 def from_os_error(error: BaseException | None, where: str) -> HttpError:
-    """Return the typed error for what asyncio raised (None: an end that came too early); ``where`` names the peer."""
+    """Return the typed error for an exception of asyncio (None: the connection closed too early); ``where`` names the
+    peer.
+    """
     if isinstance(error, HttpError):
         return error
     if error is None:
@@ -85,7 +87,7 @@ def from_os_error(error: BaseException | None, where: str) -> HttpError:
     if isinstance(error, TimeoutError) or (isinstance(error, OSError) and error.errno == errno.ETIMEDOUT):
         return HttpTimedOut(f"{where}: timed out")
     if isinstance(error, ConnectionAbortedError) and "handshake" in str(error):
-        return HttpTimedOut(text)  # asyncio's word for a TLS handshake that took too long
+        return HttpTimedOut(text)  # how asyncio reports a TLS handshake timeout
     if isinstance(error, ConnectionError):
         return HttpReset(text)
     return HttpUnreachable(text)

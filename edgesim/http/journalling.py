@@ -1,4 +1,4 @@
-"""What the journal keeps of an HTTP message: its event, its correlation keys, and where its secrets stand."""
+"""The journal's view of an HTTP message: its event, correlation keys, and the spans of secrets."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _CREDENTIAL_XML = re.compile(
 )
 _PATTERNS = (_IN_QUERY, _IN_ATTRIBUTE, _IN_JSON, _IN_XML, _CREDENTIAL_XML)
 _HINTS = (b"pass", b"pin", b"_secret", b"_token", b"session-key", b"code_verifier", b"assertion", b"credential")
-"""One of these is in every body in which the patterns find something."""
+"""Every body that the patterns can match contains one of these."""
 
 SEARCHED = 256 * 1024
-"""Octets of a body that are searched for secrets; what lies beyond does not show at all."""
+"""The octets of a body that are searched for secrets; the journal omits the rest."""
 SECRETS = 100
-"""Secrets of a body, or cookies of a line, that are marked one by one; with more of them it does not show at all."""
+"""How many secrets of a body, or cookies of a line, are marked individually; with more of them it is omitted whole."""
 
 
 def marked(recorder: Recorder, head: bytes, body: bytes) -> tuple[bytes, tuple[tuple[int, int], ...]]:
-    """Return a message's octets and the spans of the secrets in what the journal records of them."""
+    """Return a message's octets and the spans of secrets in what the journal records of them."""
     recorded = recorder.recorded(len(head) + len(body))
     return head + body, secret_spans(head, body[: max(recorded - len(head), 0)])
 
@@ -47,7 +47,7 @@ def marked(recorder: Recorder, head: bytes, body: bytes) -> tuple[bytes, tuple[t
 def secret_spans(head: bytes, body: bytes) -> tuple[tuple[int, int], ...]:
     """Return ``(start, end)`` spans of the secrets in ``head + body``: credentials, cookie values, password fields.
 
-    They are in order and do not overlap.
+    Spans are sorted and do not overlap.
     """
     spans: list[tuple[int, int]] = []
     lower = head.lower()
@@ -79,7 +79,7 @@ def _in_body(body: bytes) -> list[tuple[int, int]]:
 
 
 def _joined(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Return sorted spans with those that overlap made one."""
+    """Return sorted spans, overlapping ones merged."""
     found: list[tuple[int, int]] = []
     for start, end in spans:
         if found and start < found[-1][1]:
@@ -90,7 +90,7 @@ def _joined(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 
 def request_keys(request: Request, session_cookie: str) -> tuple[Key, ...]:
-    """Return the correlation keys that a request carries; one is the value of the cookie of this name."""
+    """Return the correlation keys of a request; one is the value of the cookie of this name."""
     keys: list[Key] = []
     if tracking := request.headers.get("TrackingID"):
         keys.append(tracking_key(tracking))
@@ -102,7 +102,7 @@ def request_keys(request: Request, session_cookie: str) -> tuple[Key, ...]:
 
 
 def response_keys(headers: Headers, session_cookie: str) -> tuple[Key, ...]:
-    """Return the correlation keys that a response adds to those of its request."""
+    """Return the additional correlation keys of a response."""
     pairs = [value.split(";", 1)[0].split()[:1] for value in headers.get_all("Set-Cookie")]
     found = [pair[0].partition("=") for pair in pairs if pair]
     cookies = [value for name, _, value in found if name == session_cookie and value]
@@ -129,5 +129,5 @@ def response_event(response: Response, request: Request) -> events.HttpResponse:
 
 
 def merged(*groups: tuple[Key, ...]) -> tuple[Key, ...]:
-    """Return all keys in order, each once."""
+    """Return all keys in order, without duplicates."""
     return tuple(dict.fromkeys(key for group in groups for key in group))

@@ -1,4 +1,4 @@
-"""The bounds of one HTTP connection. All sizes are octets, all times seconds of lab time."""
+"""The limits of one HTTP connection, in octets and seconds of lab time."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpLimits:
-    """What a peer may cost us. Beyond ``start_line`` a server answers 414, beyond the header limits 431.
+    """What one peer may use. Beyond ``start_line`` a server answers 414, beyond the header limits 431.
 
-    Beyond ``body`` it answers 413. ``chunks`` bounds the chunks of one message, so that a body of one-octet chunks is
-    cheap; ``trailer`` bounds the fields after them. ``idle`` ends a connection between requests (silently), ``message``
-    one in the middle of a request (408). ``linger`` is how long a server reads and drops what still arrives after a
-    refusal, so that the answer is not lost to a reset (RFC 9112, section 9.6). A server reads no further while it
-    handles a request and ``header_block`` octets wait behind it, and handles none while more than ``unsent`` octets of
-    answers wait for the peer; a peer that takes less than so many of them in ``write`` seconds is dropped. While
-    incomplete requests and those behind others have more than ``waiting`` octets in all, a request that has grown
-    beyond ``modest`` is answered 503. One connection may ask ``requests`` times at once, and ``per_second`` times a
-    second after that (None: as often as it likes); what comes faster waits, and so does whoever sends it.
+    Beyond ``body`` it answers 413. ``chunks`` bounds the chunks of one message, since a body of one-octet chunks is
+    expensive; ``trailer`` bounds the trailer fields. ``idle`` closes a connection between requests (silently),
+    ``message`` in the middle of one (408). ``linger`` is how long a server reads and discards input after a refusal, so
+    that a reset does not destroy the response (RFC 9112, section 9.6). A server stops reading while it handles a
+    request and ``header_block`` octets wait behind it, and handles none while more than ``unsent`` octets of responses
+    wait for the peer; a peer that reads less than that in ``write`` seconds is dropped. While incomplete and pipelined
+    requests exceed ``waiting`` octets in total, a request larger than ``modest`` gets 503. One connection may send
+    ``requests`` requests at once, and then ``per_second`` per second (None: no limit); faster ones wait, and so does
+    their sender.
     """
 
     start_line: int = 8 * 1024

@@ -1,7 +1,7 @@
-"""HTTP messages: header fields as they were written, requests and responses with whole bodies.
+"""HTTP messages: header fields as written, and requests and responses with complete bodies.
 
-Names and values are ``str`` in ISO 8859-1, which maps every octet to one character: nothing is lost, and comparing with
-literals stays easy (RFC 9110, section 5.5).
+Names and values are ``str`` decoded as ISO 8859-1, which maps every octet to one character: nothing is lost, and
+comparison with literals stays easy (RFC 9110, section 5.5).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Items = Iterable[tuple[str, str]]
 
 
 class Headers:
-    """Header fields in written order and case; look-ups ignore case. Immutable: changes return a new list."""
+    """Header fields in original order and case; lookups ignore case. Immutable: changes return a new list."""
 
     __slots__ = ("_items", "_names")
 
@@ -27,7 +27,7 @@ class Headers:
         self._names: tuple[str, ...] = ()
 
     def _lower(self) -> tuple[str, ...]:
-        """Return the names in lower case, which most look-ups of a message share."""
+        """Return the names in lower case, cached for all lookups."""
         names = self._names
         if not names:
             names = self._names = tuple([name.lower() for name, _ in self._items])
@@ -69,7 +69,7 @@ class Headers:
         return [value for key, (_, value) in zip(names, self._items, strict=True) if key == wanted]
 
     def tokens(self, name: str) -> list[str]:
-        """Return the lower-case members of a field that is a comma-separated list, e.g. ``Connection``."""
+        """Return the members of a comma-separated field in lower case, e.g. ``Connection``."""
         return [token.strip().lower() for value in self.get_all(name) for token in value.split(",") if token.strip()]
 
     def added(self, name: str, value: str) -> Headers:
@@ -77,9 +77,9 @@ class Headers:
         return Headers((*self._items, (name, value)))
 
     def replaced(self, name: str, value: str) -> Headers:
-        """Return a copy in which the field's first line, where it stands, has ``value`` and further ones are gone.
+        """Return a copy with ``value`` in place of the field's first line, and without further lines of it.
 
-        A field that is not there is appended.
+        A missing field is appended.
         """
         wanted, done, items = name.lower(), False, []
         for key, old in self._items:
@@ -96,7 +96,7 @@ class Headers:
         return Headers(item for item in self._items if item[0].lower() not in unwanted)
 
     def encode(self) -> bytes:
-        """Return the lines with their line ends; raises `ValueError` for what no header line can carry."""
+        """Return the lines with their line ends; raises `ValueError` for what no header line can contain."""
         lines = []
         for name, value in self._items:
             line = f"{name}: {value}" if value else f"{name}:"
@@ -116,11 +116,11 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A request with its whole body (transfer coding removed). ``raw`` is the head as received.
+    """A request with its complete body (transfer coding removed). ``raw`` is the head as received.
 
-    ``target`` is as written; of one in absolute form it is the path and query, and its host stands in ``Host``. ``id``
-    is what the server that took the request calls it, where it gives its requests names. ``peer`` and ``local`` are the
-    connection's ends; ``peer_certificate`` is DER, where the client presented one.
+    ``target`` is as written; if it was in absolute form it is the path and query, and its host is in ``Host``. ``id``
+    is the server's name for the request, if it gives names. ``peer`` and ``local`` are the addresses of the connection;
+    ``peer_certificate`` is DER, if the client presented one.
     """
 
     method: str
@@ -156,7 +156,7 @@ class Request:
         return next((value for key, value in self.query_items() if key == name), None)
 
     def cookies(self) -> list[tuple[str, str]]:
-        """Return the cookies sent, in order (RFC 6265, section 5.4)."""
+        """Return the cookies of the request, in order (RFC 6265, section 5.4)."""
         return [
             (name.strip(), value.strip())
             for line in self.headers.get_all("Cookie")
@@ -170,7 +170,7 @@ class Request:
         return next((value for key, value in self.cookies() if key == name), None)
 
     def basic(self) -> Credentials | None:
-        """Return the Basic credentials, or None where there are none or they do not decode."""
+        """Return the Basic credentials, or None if they are missing or do not decode."""
         return basic_credentials(self.headers.get("Authorization"))
 
     def bearer(self) -> str | None:
@@ -180,7 +180,7 @@ class Request:
 
 
 def basic_credentials(authorization: str | None) -> Credentials | None:
-    """Decode the value of ``Authorization: Basic`` (RFC 7617, section 2); None for anything else."""
+    """Decode the value of ``Authorization: Basic`` (RFC 7617, section 2); None for any other value."""
     scheme, _, value = (authorization or "").partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -197,15 +197,15 @@ def basic_credentials(authorization: str | None) -> Credentials | None:
 
 
 def basic_authorization(user: str, password: str) -> str:
-    """Return the value of an ``Authorization`` header for these credentials."""
+    """Return the ``Authorization`` value of these credentials."""
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """A response with its whole body. A server writes exactly these headers, in this order, and adds only framing.
+    """A response with its complete body. A server writes exactly these headers, in this order, and adds only framing.
 
-    ``Transfer-Encoding: chunked`` among the headers makes it write the body as one chunk; without it, and without a
+    With ``Transfer-Encoding: chunked`` among the headers, the body is written as one chunk; without it, and without
     ``Content-Length``, a ``Content-Length`` is appended. ``reason`` defaults to the phrase of RFC 9110.
     """
 
@@ -218,22 +218,22 @@ class Response:
 
     @property
     def phrase(self) -> str:
-        """The reason phrase that goes on the wire."""
+        """The reason phrase on the wire."""
         return standard_reason(self.status) if self.reason is None else self.reason
 
 
 def standard_reason(status: int) -> str:
-    """Return the reason phrase of RFC 9110, or an empty one for a status it does not know."""
+    """Return the reason phrase of RFC 9110, or an empty one for an unknown status."""
     try:
         return _PHRASES.get(status) or HTTPStatus(status).phrase
     except ValueError:
         return ""
 
 
-# Python renamed these after RFC 9110 between versions: the bytes must not depend on the interpreter.
+# Python renamed these after RFC 9110; the octets must not depend on its version.
 _PHRASES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
 
 
 def decoded_path(path: str) -> str:
-    """Return a path with its percent-encoding removed once, octets that are not UTF-8 kept as ISO 8859-1."""
+    """Return a path percent-decoded once; octets that are not UTF-8 are kept as ISO 8859-1."""
     return unquote(path, encoding="latin-1")

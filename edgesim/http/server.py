@@ -1,4 +1,4 @@
-"""An HTTP/1.1 server: one protocol object for each connection, one request of it at a time."""
+"""An HTTP/1.1 server: one protocol object per connection, which handles one request at a time."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from edgesim.world import Host, here
 
 Handler = Callable[[Request], Awaitable[Response]]
 Refusal = Callable[[int, str], Response]
-"""Makes the answer to what cannot be served from its status and its cause, one line for people."""
+"""Builds the response to a request that cannot be served, from its status and a one-line cause."""
 Decode = Callable[[str], str | None]
 
 CAUSE = 200
-"""Characters of a cause that an answer shows."""
+"""The maximum length of a cause in a response, in characters."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def plain_refusal(status: int, cause: str = "") -> Response:
-    """Return the default answer to a request that could not be read, or whose handler failed; its body is the cause."""
+    """Return the default response to an unreadable request, or after the handler failed; its body is the cause."""
     body = cause_text(cause)
     kind = [("Content-Type", "text/plain")] if body else []
     headers = Headers([("Connection", "close"), *kind, ("Content-Length", str(len(body)))])
@@ -38,19 +38,19 @@ def plain_refusal(status: int, cause: str = "") -> Response:
 
 
 def cause_text(cause: str) -> bytes:
-    """Return a cause as the body of an answer in plain text."""
+    """Return a cause as a plain text body."""
     return f"{cause[:CAUSE]}\n".encode("ascii", "backslashreplace") if cause else b""
 
 
 class HttpServer:
-    """Serves requests by ``handler``, a coroutine function from `Request` to `Response`.
+    """Serves requests with ``handler``, a coroutine function from `Request` to `Response`.
 
-    Every request is journalled as `events.HttpRequest` by this host, as its octets were (the body without its transfer
-    coding); responses are journalled only towards strangers. ``refusal`` makes the answer to what cannot be read, from
-    its status and cause. ``identify`` gives each request its ``id``. ``decode`` turns a target into what the journal
-    shows beside it, where a target wraps another address. ``keys`` adds correlation keys to those found in the headers.
-    ``on_violation`` hears whose octets were no HTTP. A connection that breaks the protocol is answered and closed, and
-    touches no other. The server belongs to the host in whose context it is made.
+    Every request is journalled as `events.HttpRequest` by this host, octet for octet (the body without its transfer
+    coding); responses are journalled only to peers that are not lab hosts. ``refusal`` builds the response to an
+    unreadable request, from its status and cause. ``identify`` gives each request its ``id``. ``decode`` returns the
+    text that the journal shows beside a target that wraps another address. ``keys`` adds correlation keys to those
+    found in the headers. ``on_violation`` is called for input that is not HTTP. A connection that violates the protocol
+    is answered and closed, without effect on others. The server belongs to the host in whose context it is created.
     """
 
     def __init__(
@@ -79,22 +79,22 @@ class HttpServer:
         self.name = name
         self.connections: dict[Connection, None] = {}
         self.waiting = 0
-        """Octets that were received and not yet handed to the handler, of all connections."""
+        """The octets received by all connections and not yet passed to the handler."""
         self._listeners: list[asyncio.AbstractServer] = []
 
     async def listen(self, address: str, port: int, ssl: ssl.SSLContext | None = None) -> asyncio.AbstractServer:
-        """Listen on an address of this host. Raises `OSError` where the port is taken or forbidden."""
+        """Listen on an address of this host. Raises `OSError` if the port is taken or forbidden."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(self.protocol, address, port, ssl=ssl)
         self._listeners.append(server)
         return server
 
     def protocol(self, *, peer: Address | None = None, local: Address | None = None) -> Connection:
-        """Return a fresh protocol for one connection, e.g. a tunnel's channel, whose ends may be given."""
+        """Return a new protocol for one connection, e.g. a tunnel's channel; the addresses of its ends may be given."""
         return Connection(self, peer=peer, local=local)
 
     async def close(self) -> None:
-        """Stop listening and end every connection; a handler at work is cancelled. The server may listen again."""
+        """Stop listening and close every connection; running handlers are cancelled. The server may listen again."""
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
@@ -103,42 +103,42 @@ class HttpServer:
 
 
 class State(Enum):
-    """How far a connection is with its requests."""
+    """The states of a connection."""
 
-    __hash__ = object.__hash__  # a member is equal to itself alone: quicker than by name
+    __hash__ = object.__hash__  # identity comparison: faster than comparing names
 
     READING = auto()
-    """No request is at work; the next one is taken when it is whole."""
+    """Idle; the next complete request is handled at once."""
     SERVING = auto()
-    """The handler is at work, or the peer still takes its answer."""
+    """The handler is running, or the peer is still reading the response."""
     WAITING = auto()
-    """The next request would come too soon for the rate."""
+    """The next request waits because of the rate limit."""
     CLOSING = auto()
-    """Nothing is served any more."""
+    """Closing: no more requests are served."""
 
 
 READING, SERVING, WAITING, CLOSING = State
 
 
 class On(Enum):
-    """What happens to a connection."""
+    """The events of a connection."""
 
     __hash__ = object.__hash__
 
     DATA = auto()
-    """Octets came."""
+    """Octets arrived."""
     END = auto()
-    """The peer sends no more."""
+    """The peer closed its side."""
     ANSWERED = auto()
-    """The peer has taken the answer."""
+    """The peer has read the response."""
     ANSWERED_LAST = auto()
-    """It has, and the connection ends with this answer."""
+    """The peer has read the last response of the connection."""
     TURN = auto()
-    """The rate allows the next request."""
+    """The rate limit allows the next request."""
 
 
 class Connection(asyncio.Protocol):
-    """One connection of an `HttpServer`; also a fit session for an SSH channel (same calls, one argument more)."""
+    """One connection of an `HttpServer`; also usable as the session of an SSH channel (same methods)."""
 
     def __init__(self, server: HttpServer, *, peer: Address | None = None, local: Address | None = None) -> None:
         self.server = server
@@ -212,7 +212,7 @@ class Connection(asyncio.Protocol):
             self._not_stalled()
 
     def close(self) -> None:
-        """End the connection now; what is being handled is cancelled."""
+        """Close the connection now; a running handler is cancelled."""
         self._state = CLOSING
         self._stop_timer()
         if self._task is not None:
@@ -221,7 +221,7 @@ class Connection(asyncio.Protocol):
             self._close()
 
     def _close(self) -> None:
-        """Close once the peer has taken what waits for it; one that does not is dropped in time."""
+        """Close once the peer has read pending output; a peer that does not is dropped after a time."""
         self._transport.close()
         if self in self.server.connections:
             self._stall()
@@ -247,18 +247,18 @@ class Connection(asyncio.Protocol):
     # ---- the exchange
 
     def _happened(self, what: On) -> None:
-        """Do what the table says; a pair that it lacks is our mistake."""
+        """Apply the table; a pair that it lacks is a bug."""
         action = TABLE[self._state, what]
         if action is not None:
             action(self)
 
     def _read(self) -> None:
-        """Take the next request if it is whole."""
+        """Handle the next request if it is complete."""
         self._advance()
         self._bound()
 
     def _bound(self) -> None:
-        """Keep what waits here, and on all connections, within limits."""
+        """Enforce the limits on waiting octets, of this and of all connections."""
         self._weigh()
         limits = self.server.limits
         if self.server.waiting > limits.waiting and self._size > limits.modest and self._state is not SERVING:
@@ -267,13 +267,13 @@ class Connection(asyncio.Protocol):
             self._control_reading()
 
     def _weigh(self) -> None:
-        """Count what this connection holds among what all hold."""
+        """Update this connection's share of the server's total."""
         size = 0 if self._state is CLOSING else self._reader.size
         self.server.waiting += size - self._size
         self._size = size
 
     def _go_on(self) -> None:
-        """Take the next request, now or as soon as the rate allows it."""
+        """Handle the next request, now or when the rate limit allows it."""
         wait = self._ahead_of_rate()
         if wait > 0:
             self._state = WAITING
@@ -284,7 +284,7 @@ class Connection(asyncio.Protocol):
             self._resume()
 
     def _ahead_of_rate(self) -> float:
-        """Count a request, and return how many seconds too early it would be."""
+        """Count a request, and return how many seconds too early it is."""
         limits = self.server.limits
         if limits.per_second is None:
             return 0.0
@@ -294,19 +294,19 @@ class Connection(asyncio.Protocol):
         return -left / limits.per_second
 
     def _resume(self) -> None:
-        """Take the next request of those that wait here."""
+        """Handle the next pipelined request."""
         self._state = READING
         self._advance()
         self._weigh()
         self._control_reading()
 
     def _finish(self) -> None:
-        """Close after the answer that says so."""
+        """Close after a response that announces it."""
         self._state = CLOSING
         self._close()
 
     def _control_reading(self) -> None:
-        """Read no further while a request is handled and enough waits behind it."""
+        """Stop reading while a request is handled and enough waits behind it."""
         if self._state is CLOSING:
             return
         full = self._state is not READING and self._reader.buffered > self.server.limits.header_block
@@ -387,11 +387,11 @@ class Connection(asyncio.Protocol):
         self._happened(On.ANSWERED_LAST if close else On.ANSWERED)
 
     def _write(self, octets: bytes) -> bool:
-        """Write, and say whether the connection took it.
+        """Write, and return whether the connection accepted it.
 
-        A socket that its peer has closed takes octets in silence until `connection_lost`; a channel of an SSH tunnel
-        raises from the moment its peer has closed it, which is before it says so here, and long before while reading
-        is paused. Whoever asked has stopped waiting: the answer has no reader.
+        A socket closed by its peer accepts octets silently until `connection_lost`; a channel of an SSH tunnel raises
+        as soon as its peer has closed it, which is before it reports so here, and long before while reading is paused.
+        The requester has stopped waiting, so the response has no reader.
         """
         try:
             self._transport.write(octets)
@@ -417,10 +417,10 @@ class Connection(asyncio.Protocol):
                 secrets=secrets,
             )
 
-    # ---- refusals and time
+    # ---- refusals and time limits
 
     def _refuse(self, error: MalformedHttp) -> None:
-        """Answer what cannot be read, then drop what still comes for a while, so that the answer arrives."""
+        """Answer an unreadable request, then discard input for a while, so that the response arrives."""
         self._state = CLOSING
         remains = self._reader.remains()
         self.server.recorder.received(
@@ -481,4 +481,4 @@ TABLE: dict[tuple[State, On], Action | None] = {
     (CLOSING, On.ANSWERED_LAST): IGNORED,
     (CLOSING, On.TURN): IGNORED,
 }
-"""What each event does. Octets that come while the connection closes are not looked at."""
+"""The action for each event. Octets that arrive while the connection closes are ignored."""

@@ -1,10 +1,10 @@
-"""One connection's octets, sans-IO: strict reading of heads, h11 for bodies without a length, exact writing.
+"""The octets of one connection, sans-IO: strict parsing of heads, h11 for bodies without a length, exact writing.
 
-h11 is a careful parser, yet lenient where leniency lets two machines disagree about where a message ends: it takes bare
-LF, folded lines, repeated equal lengths and a length beside a transfer coding. So a head is checked here line by line,
-as its octets arrive. A length then says all about the body; one that comes in chunks, or ends with the connection, is
-h11's, one `h11.Connection` for each exchange. Heads are also written here: h11 moves ``Host`` to the front and rewrites
-``Connection``, and captured messages must come out octet for octet.
+h11 is a careful parser, yet lenient where two implementations may disagree about the end of a message: it accepts bare
+LF, folded lines, repeated equal lengths and a length beside a transfer coding. So heads are checked here line by line,
+as octets arrive. A body with a length needs nothing else; a chunked one, or one that ends with the connection, is
+h11's, with one `h11.Connection` per exchange. Heads are also written here: h11 moves ``Host`` to the front and rewrites
+``Connection``, and captured messages must be reproduced octet for octet.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[-A-Za-z0-9._~!$&'()*+,;=%]{0,25
 
 
 PIECE = 64 * 1024
-"""Octets that are given to h11 at once, so that a long body is never held many times over."""
+"""The octets passed to h11 at once, so that a long body is not held many times over."""
 BLANK_LINES = 4
 SHOWN = 4096
-"""Octets of malformed input that the journal keeps."""
+"""The octets of malformed input that the journal keeps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A start line: of a request with ``status`` 0, or of a response with neither ``method`` nor ``target``.
+    """A start line: of a request if ``status`` is 0, else of a response, with ``method`` and ``target`` empty.
 
-    ``authority`` is that of a target in absolute form, of which ``target`` is the rest.
+    ``authority`` is that of a target in absolute form, and ``target`` is the rest.
     """
 
     version: str
@@ -56,7 +56,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
-    """A complete message: its start line, the fields as written, the head's octets, the decoded body."""
+    """A complete message: its start line, the fields as written, the octets of the head, the decoded body."""
 
     start: Start
     headers: Headers
@@ -66,9 +66,9 @@ class Incoming:
 
 
 class Reader:
-    """Turns octets into `Incoming` messages: requests, or with ``client`` the response to each `expect`.
+    """Parses octets into `Incoming` messages: requests, or with ``client`` the response to each `expect`.
 
-    After `next` raised `MalformedHttp` the reader is of no more use.
+    After `next` raised `MalformedHttp` the reader is unusable.
     """
 
     def __init__(self, limits: HttpLimits, *, client: bool = False) -> None:
@@ -99,17 +99,17 @@ class Reader:
 
     @property
     def started(self) -> bool:
-        """Whether a message has begun and is not complete."""
+        """Whether a message has begun and is incomplete."""
         return bool(self._buffer) or self._checked
 
     @property
     def size(self) -> int:
-        """Octets that are here and have not been given out."""
+        """The octets that were fed and not yet returned."""
         return len(self._buffer) + len(self._body)
 
     @property
     def buffered(self) -> int:
-        """Octets that wait for an earlier message to be dealt with."""
+        """The octets that wait behind the current message."""
         return len(self._buffer)
 
     def feed(self, data: bytes) -> None:
@@ -117,19 +117,19 @@ class Reader:
         self._buffer += data
 
     def end(self) -> None:
-        """Note that the peer will send nothing more."""
+        """Report that the peer will send no more."""
         self.ended = True
 
     def remains(self) -> bytes:
-        """Return the first octets of the message that is being read, for the journal."""
+        """Return the first octets of the incomplete message, for the journal."""
         return bytes(self._head[:SHOWN] + self._body[:SHOWN] + self._buffer[:SHOWN])[:SHOWN]
 
     def expect(self, method: str) -> None:
-        """Say which request's response comes next (client side)."""
+        """Set the request whose response comes next (client side)."""
         self._begin(method)
 
     def next(self) -> Incoming | None:
-        """Return the next complete message, or None until more octets come. Raises `MalformedHttp`."""
+        """Return the next complete message, or None until more octets arrive. Raises `MalformedHttp`."""
         while not self._checked:
             if not self._read_head():
                 if self.ended and self.started:
@@ -158,7 +158,7 @@ class Reader:
         if not self._lines and not self._scanned and self._read_sound_head():
             return True
         if not self._lines and not self.client:
-            while buffer.startswith(b"\r\n"):  # RFC 9112, section 2.2: some are ignored before a request line
+            while buffer.startswith(b"\r\n"):  # RFC 9112, section 2.2: empty lines before a request line are ignored
                 del buffer[:2]
                 self._scanned = 0
                 self._blank_lines += 1
@@ -191,7 +191,7 @@ class Reader:
                 raise MalformedHttp("a folded header line")
 
     def _read_sound_head(self) -> bool:
-        """Take a head that is here as a whole and plainly in order; any other is read line by line."""
+        """Parse a complete and plainly valid head at once; any other is read line by line."""
         buffer, limits = self._buffer, self.limits
         end = buffer.find(b"\r\n\r\n")
         if end < 1 or end > limits.header_block or buffer[0] == 0x0D or _SUSPECT.search(buffer, 0, end):
@@ -243,7 +243,7 @@ class Reader:
             authority, target = absolute[1], absolute[2]
             if not _HOST.fullmatch(authority):
                 raise MalformedHttp("the target's host is not a host")
-            if not target.startswith("/"):  # RFC 9112, section 3.2.4: no path means the server itself in OPTIONS
+            if not target.startswith("/"):  # RFC 9112, section 3.2.4: for OPTIONS an empty path means the server itself
                 target = "*" if method == "OPTIONS" and not target else "/" + target
         if not (target.startswith("/") or (target == "*" and method == "OPTIONS")):
             raise MalformedHttp("the target is neither a path nor an http or https URL")
@@ -283,7 +283,7 @@ class Reader:
         if hosts and not _HOST.fullmatch(hosts[0]):
             raise MalformedHttp("Host is not a host")
         assert self._start is not None
-        if self._start.authority:  # RFC 9112, section 3.2.2: it counts in the place of Host
+        if self._start.authority:  # RFC 9112, section 3.2.2: the authority replaces Host
             self._headers = headers.replaced("Host", self._start.authority)
         expect = headers.get("Expect")
         if expect is not None and expect.lower() != "100-continue":
@@ -293,11 +293,11 @@ class Reader:
         self.wants_continue = expect is not None and not old
 
     def _frame(self, headers: Headers, lengths: list[str], chunked: bool) -> None:
-        """Decide how the body ends: by its length, or as h11 finds out."""
+        """Determine the framing of the body: by its length, or by h11."""
         assert self._start is not None
         status = self._start.status
         if self.client and status < 200:
-            self._begin(self._method)  # an interim response: the one that counts is still to come
+            self._begin(self._method)  # an interim response: the final one follows
             return
         self._checked = True
         bodiless = self._method == "HEAD" or status in (204, 304)
@@ -311,7 +311,7 @@ class Reader:
             self._hand_over()
 
     def _hand_over(self) -> None:
-        """Give the checked head to h11, which then knows how the body is framed."""
+        """Pass the checked head to h11, which then knows the body's framing."""
         limit = self.limits.start_line + self.limits.header_block + 1024
         connection = h11.Connection(h11.CLIENT if self.client else h11.SERVER, max_incomplete_event_size=limit)
         try:
@@ -347,7 +347,7 @@ class Reader:
             raise MalformedHttp(_without_octets(error)) from None
 
     def _read_length(self) -> bool:
-        """Take what is here of a body whose length is known."""
+        """Take the available octets of a body with a length."""
         assert self._left is not None
         if self._left:
             piece = self._buffer[: self._left]
@@ -360,7 +360,7 @@ class Reader:
         return not self._left
 
     def _feed(self, connection: h11.Connection) -> bool:
-        """Give h11 the next piece of the body, or the end; return whether there was any."""
+        """Feed h11 the next piece of the body, or its end; return whether there was any."""
         piece = bytes(self._buffer[:PIECE])
         if piece:
             del self._buffer[: len(piece)]
@@ -390,9 +390,9 @@ class Reader:
         self._buffer[:0] = rest
 
     def _check_trailer(self, tail: bytes, fields: int) -> None:
-        """Check what follows a chunked body, then drop it (RFC 9112, section 7.1.2).
+        """Check the trailer of a chunked body, then drop it (RFC 9112, section 7.1.2).
 
-        h11 would take a bare LF as its end, and folded lines in it: so each line is looked at. ``tail`` are the last
+        h11 would accept a bare LF as its end, and folded lines in it, so each line is checked. ``tail`` are the last
         octets of the message.
         """
         if not tail.endswith(b"\r\n\r\n"):
@@ -417,17 +417,17 @@ _TOKEN_OCTET = [re.fullmatch(_TOKEN, chr(octet)) is not None for octet in range(
 
 
 def encode_request(request: Request) -> bytes:
-    """Return a request's octets, with its body framed as its headers say (they must say so)."""
+    """Return the octets of a request; its headers must describe the framing of its body."""
     head = f"{request.method} {request.target} HTTP/{request.version}\r\n".encode("latin-1")
     chunked = "chunked" in request.headers.tokens("Transfer-Encoding")
     return head + request.headers.encode() + b"\r\n" + (as_chunk(request.body) if chunked else request.body)
 
 
 def encode_response(response: Response, *, request: Request | None, close: bool) -> tuple[bytes, bytes, bool]:
-    """Return a response's head, its body as framed, and whether the connection ends after it.
+    """Return a response's head, its framed body, and whether the connection closes after it.
 
-    ``request`` is what it answers (None after a request that could not be read), ``close`` says that the connection
-    must end. Raises `ValueError` for headers that contradict the body.
+    ``request`` is the request answered (None after an unreadable one), ``close`` forces the connection to close. Raises
+    `ValueError` for headers that contradict the body.
     """
     headers, body = response.headers, response.body
     close = close or request is None or request.version == "1.0" or "close" in headers.tokens("Connection")
@@ -464,5 +464,5 @@ def as_chunk(body: bytes) -> bytes:
 
 
 def _without_octets(error: h11.ProtocolError) -> str:
-    """Return what h11 says of a message, without the octets that it quotes: they may be a secret's."""
+    """Return h11's error text without the octets that it quotes, which may be secret."""
     return str(error).partition(": ")[0]

@@ -1,4 +1,4 @@
-"""Media between clients, Expressway-E, Expressway-C and endpoints inside: framing, channels, and the ports they use."""
+"""Media between clients, Expressway-E, Expressway-C and endpoints inside: framing, channels, ports."""
 
 from edgesim.media.channel import Channel, Leg, Send, Side
 from edgesim.media.endpoint import MediaEndpoint

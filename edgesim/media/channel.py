@@ -1,7 +1,7 @@
-"""A channel: two legs, and what comes in by one goes out by the other.
+"""A channel of two legs: packets received on one leave by the other.
 
-A leg sends to where its packets come from, whatever it was told before ("Cisco Expressway Administrator Guide", on
-media that is latched), and takes packets from no other peer until that peer has been silent for a while.
+A leg sends to the source of its packets, regardless of the signalled address ("Cisco Expressway Administrator Guide",
+on media latching), and accepts no other source until that one has been silent for a while.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ Address = tuple[str, int]
 
 
 class Side(Enum):
-    """Which leg of a channel: towards the client outside, or towards the endpoint inside."""
+    """The legs of a channel: towards the client outside, or towards the endpoint inside."""
 
     OUTER = "outer"
     INNER = "inner"
 
     @property
     def other(self) -> Side:
-        """The side on which packets of this one leave."""
+        """The opposite side."""
         return Side.INNER if self is Side.OUTER else Side.OUTER
 
 
 class Leg:
-    """One side of a channel. ``peer`` is where packets go: as told, and then where they come from.
+    """One side of a channel. ``peer`` is where packets are sent: first the signalled address, then their source.
 
-    Somebody else's packets are refused until the peer has been silent for ``relatch`` seconds.
+    Packets from other sources are refused until the peer has been silent for ``relatch`` seconds.
     """
 
     def __init__(self, flow: Flow, *, relatch: float, peer: Address | None = None) -> None:
@@ -42,7 +42,7 @@ class Leg:
         self._heard = 0.0
 
     def accepts(self, source: Address, now: float) -> bool:
-        """Return whether a packet from there belongs to this leg, and send there from now on."""
+        """Return whether a packet from ``source`` belongs to this leg; if so, latch to it."""
         if source != self.peer and self.latched and now - self._heard < self._relatch:
             self.flow.refuse()
             return False
@@ -52,7 +52,7 @@ class Leg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
-    """A packet that is to leave by the leg ``side``, to ``target``."""
+    """A packet to send on the leg ``side``, to ``target``."""
 
     side: Side
     target: Address
@@ -61,7 +61,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """News of the leg ``side`` for the journal."""
+    """A state of the leg ``side`` for the journal."""
 
     side: Side
     event: MediaFlow
@@ -71,7 +71,7 @@ Output = Send | Report
 
 
 class Channel:
-    """One media channel of a host, by its number."""
+    """One media channel of a host, by number."""
 
     def __init__(self, number: int, *, outer: Leg, inner: Leg, limits: MediaLimits) -> None:
         self.number = number
@@ -79,10 +79,10 @@ class Channel:
         self.limits = limits
 
     def receive(self, side: Side, packet: bytes, source: Address, now: float) -> list[Output]:
-        """Take a packet; return what is to be sent and reported.
+        """Handle a packet; return what to send and report.
 
-        An empty packet goes nowhere, for it would be a keep-alive behind the next hop; so does one that is too large,
-        and any while the other leg knows no peer.
+        An empty packet is dropped, since the next hop would see a keep-alive; so is one that is too large, and any
+        packet while the other leg has no peer.
         """
         leg, other = self.legs[side], self.legs[side.other]
         if not 1 <= len(packet) <= self.limits.packet:
@@ -99,7 +99,7 @@ class Channel:
 
     @property
     def due(self) -> float | None:
-        """When to `poll` next, None while nothing flows."""
+        """When to `poll` next; None while no packets flow."""
         return min((due for leg in self.legs.values() if (due := leg.flow.due) is not None), default=None)
 
     def poll(self, now: float) -> list[Report]:

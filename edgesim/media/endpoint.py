@@ -1,4 +1,4 @@
-"""An end of a media path: a UDP port that sends packets, and keeps those that it gets."""
+"""An endpoint of media: a UDP port that sends packets and queues those received."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from edgesim.media.flow import Flow, FlowTimes
 from edgesim.media.ports import Address, MediaPort
 
 KEPT = 64
-"""How many packets wait to be read at most; the oldest goes first."""
+"""How many packets may be queued; the oldest is dropped first."""
 
 
 class MediaEndpoint:
-    """One port of an endpoint. With ``echo`` it returns each packet to where it came from.
+    """One port of an endpoint. With ``echo`` it returns each packet to its source.
 
     Open it in the context of its host: ``await host.run(MediaEndpoint.open(...))``.
     """
@@ -41,32 +41,32 @@ class MediaEndpoint:
         echo: bool = False,
         times: FlowTimes,
     ) -> MediaEndpoint:
-        """Bind a port of the running host, any free one where ``port`` is 0. Raises `OSError`."""
+        """Bind a port of the running host, any free one if ``port`` is 0. Raises `OSError`."""
         made = cls(recorder, channel, echo=echo, times=times)
         made._port = await MediaPort.open(address, port, made._receive)
         return made
 
     @property
     def local(self) -> Address:
-        """The address and port at which it receives."""
+        """The bound address and port."""
         assert self._port is not None
         return self._port.local
 
     def send(self, packet: bytes, target: Address) -> None:
-        """Send a packet; it may never arrive."""
+        """Send a packet; delivery is not guaranteed."""
         assert self._port is not None
         self.flow.sent(len(packet))
         self._port.send(packet, target)
 
     async def receive(self) -> tuple[bytes, Address]:
-        """Return the next packet and its source; wait for one as long as it takes."""
+        """Return the next packet and its source; wait indefinitely for one."""
         while not self._packets:
             self._arrived.clear()
             await self._arrived.wait()
         return self._packets.popleft()
 
     def close(self) -> None:
-        """Give the port back."""
+        """Release the port."""
         if self._timer is not None:
             self._timer.cancel()
         if (event := self.flow.close("closed")) is not None:
@@ -91,7 +91,7 @@ class MediaEndpoint:
 
     def _poll(self, due: float) -> None:
         self._timer = None
-        # A clock that counts nanoseconds may show a moment before the time that a timer was set to.
+        # A nanosecond clock may read slightly before the time that a timer was set for.
         if (event := self.flow.poll(max(due, self._loop.time()))) is not None:
             self._recorder.emit(event, peer=self._peer)
         self._arm()

@@ -1,6 +1,7 @@
-"""What the journal hears of media: that packets began to come, how many there were, and that they stopped.
+"""The journal's view of media: packets started, packet counts, packets stopped.
 
-Never an entry a packet: a call would bury everything else. Sans-IO: the owner asks `Flow.due` and calls `Flow.poll`.
+There is no entry per packet, which would drown the rest of a call. Sans-IO: the owner reads `Flow.due` and calls
+`Flow.poll`.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ from edgesim.journal.events import MediaFlow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowTimes:
-    """Seconds: between two entries of statistics, and of silence after which a flow counts as stopped."""
+    """The interval of statistics, and the silence after which a flow counts as stopped, in seconds."""
 
     statistics: float
     silence: float
 
 
 class Flow:
-    """The packets between one port and one peer, both ways, in the words of `MediaFlow`.
+    """The packets between one port and one peer, both ways, in the terms of `MediaFlow`.
 
-    ``channel`` names what they belong to, ``leg`` which side of the host they pass. Methods return the entry that is
-    due, or None.
+    ``channel`` is the channel they belong to, ``leg`` the side of the host. Methods return the entry that is due, or
+    None.
     """
 
     def __init__(self, channel: str, leg: str, times: FlowTimes) -> None:
@@ -36,7 +37,7 @@ class Flow:
         self._next = 0.0
 
     def received(self, octets: int, now: float) -> MediaFlow | None:
-        """Count a packet that came in; the first one, and the first after a silence, is reported."""
+        """Count a received packet; the first one, and the first after a silence, is reported."""
         self.packets_in += 1
         self.octets_in += octets
         self._last = now
@@ -47,21 +48,21 @@ class Flow:
         return self._report("started")
 
     def sent(self, octets: int) -> None:
-        """Count a packet that went out."""
+        """Count a sent packet."""
         self.packets_out += 1
         self.octets_out += octets
 
     def refuse(self) -> None:
-        """Count a packet that was taken for none of this flow."""
+        """Count a refused packet."""
         self.refused += 1
 
     @property
     def due(self) -> float | None:
-        """When to `poll` next, None while nothing runs."""
+        """When to `poll` next; None while no packets flow."""
         return min(self._next, self._last + self.times.silence) if self.running else None
 
     def poll(self, now: float) -> MediaFlow | None:
-        """Return what is due: the end of a flow that fell silent, or statistics where there is news."""
+        """Return the entry that is due: the end of a silent flow, or new statistics."""
         if not self.running:
             return None
         if now >= self._last + self.times.silence:

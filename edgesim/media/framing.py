@@ -1,9 +1,9 @@
 """The framing of multiplexed media: many channels share one UDP port of Expressway-E.
 
-Each datagram begins with the number of its channel, four octets in network order, as the multiplexID of ITU-T H.460.19
-(2008, clause 8) does; the media packet follows as it is. What Expressways put there is not public, so this exchange is
-the testbed's own. Nothing behind the number is a keep-alive: C sends it to open the pinhole in the firewall and to keep
-it open, and E returns it as it came. Number 0 is not a channel.
+Each datagram begins with its channel number, four octets in network order, like the multiplexID of ITU-T H.460.19
+(2008, clause 8); the media packet follows unchanged. Expressway's framing is not public, so this one is the testbed's
+own. An empty packet is a keep-alive: C sends it to open the pinhole in the firewall and keep it open, and E returns it
+unchanged. Number 0 is not a channel.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ HIGHEST = 2**32 - 1
 
 
 class MediaError(ValueError):
-    """A datagram or number that breaks the rules of this room; the text says which."""
+    """A datagram or channel number that violates the framing; the text says how."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaLimits:
-    """Bounds: octets of one media packet. More than an Ethernet frame holds is not a media packet of a call."""
+    """Limits: octets of one media packet. A media packet of a call fits in one Ethernet frame."""
 
     packet: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """A datagram of a multiplexed port: its channel, and the media packet; an empty one is a keep-alive."""
+    """A datagram of a multiplexed port: its channel and media packet; an empty packet is a keep-alive."""
 
     channel: int
     packet: bytes
 
     @property
     def keepalive(self) -> bool:
-        """Whether it only keeps the way open."""
+        """Whether it is a keep-alive."""
         return not self.packet
 
 

@@ -1,4 +1,4 @@
-"""UDP ports for media: a socket that hands on what it gets, and pairs of neighbouring ports for RTP and RTCP."""
+"""UDP ports for media: a socket with a callback, and pairs of adjacent ports for RTP and RTCP."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 Address = tuple[str, int]
 Receive = Callable[[bytes, Address], None]
 TRIES = 64
-"""How many pairs are tried before there counts as none free."""
+"""How many pairs are tried before none counts as free."""
 
 
 class MediaPort(asyncio.DatagramProtocol):
-    """A UDP port. ``receive`` is called with each datagram and where it came from."""
+    """A UDP port. ``receive`` is called with each datagram and its source."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -29,7 +29,7 @@ class MediaPort(asyncio.DatagramProtocol):
 
     @property
     def local(self) -> Address:
-        """The address and port that it is bound to."""
+        """The bound address and port."""
         address = self._transport.get_extra_info("sockname")
         return address[0], address[1]
 
@@ -40,24 +40,24 @@ class MediaPort(asyncio.DatagramProtocol):
         self._receive(data, (addr[0], addr[1]))
 
     def send(self, data: bytes, target: Address) -> None:
-        """Send a datagram; it may never arrive."""
+        """Send a datagram; delivery is not guaranteed."""
         if not self._transport.is_closing():
             self._transport.sendto(data, target)
 
     def close(self) -> None:
-        """Give the port back."""
+        """Release the port."""
         self._transport.close()
 
 
 class PortPairs:
-    """A range of ports, given out as pairs: an even one for RTP and the next for RTCP (RFC 3550, section 11)."""
+    """A range of ports, allocated in pairs: an even one for RTP and the next for RTCP (RFC 3550, section 11)."""
 
     def __init__(self, first: int, last: int) -> None:
         self._firsts = range(first + first % 2, last, 2)
         self._turn = 0
 
     async def open(self, address: str, rtp: Receive, rtcp: Receive) -> tuple[MediaPort, MediaPort]:
-        """Bind the next pair that is free. Raises `OSError` where none is."""
+        """Bind the next free pair. Raises `OSError` if none is."""
         for _ in range(min(TRIES, len(self._firsts))):
             port = self._firsts[self._turn % len(self._firsts)]
             self._turn += 1
@@ -70,7 +70,7 @@ class PortPairs:
 
 
 async def open_pair(address: str, port: int, rtp: Receive, rtcp: Receive) -> tuple[MediaPort, MediaPort]:
-    """Bind a port and the next one. Raises `OSError`; nothing stays bound then."""
+    """Bind a port and the next one. Raises `OSError`, with neither bound."""
     first = await MediaPort.open(address, port, rtp)
     try:
         return first, await MediaPort.open(address, port + 1, rtcp)

@@ -1,4 +1,4 @@
-"""A channel at work: its legs send by sockets, its news go to the journal, its timers run."""
+"""Runs a channel: sends by sockets, writes the journal, keeps the timers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from edgesim.journal import Recorder
 from edgesim.media.channel import Address, Channel, Output, Report, Send, Side
 
 Outlet = Callable[[bytes, Address], None]
-"""Sends a media packet to an address, framed if that leg is multiplexed."""
+"""Sends a media packet to an address, framed if its leg is multiplexed."""
 
 
 class ChannelRunner:
-    """A channel of a running host. ``outlets`` is by which way each side sends."""
+    """A channel of a running host. ``outlets`` is the sender of each side."""
 
     def __init__(self, channel: Channel, recorder: Recorder, outlets: dict[Side, Outlet]) -> None:
         self.channel = channel
@@ -23,19 +23,19 @@ class ChannelRunner:
         self._timer: asyncio.TimerHandle | None = None
 
     def take(self, side: Side, packet: bytes, source: Address) -> None:
-        """Take a media packet that came in by one side."""
+        """Handle a media packet received on one side."""
         self._do(self.channel.receive(side, packet, source, self._loop.time()))
 
     def report(self, side: Side, state: str, reason: str = "") -> None:
-        """Journal a state of one leg, such as a pinhole that is open, or cannot be opened."""
+        """Journal a state of one leg, such as a pinhole that opened or could not be opened."""
         self._do([Report(side=side, event=self.channel.legs[side].flow.snapshot(state, reason))])
 
     def keepalive(self, side: Side, source: Address) -> bool:
-        """Take a keep-alive, which shows where the peer of one side is; say whether it may be answered."""
+        """Handle a keep-alive, which shows the peer's address of one side; return whether to answer it."""
         return self.channel.legs[side].accepts(source, self._loop.time())
 
     def point(self, side: Side, peer: Address) -> None:
-        """Say where packets of one side go until its peer has sent one itself."""
+        """Set the destination of one side until its peer has sent a packet."""
         self.channel.legs[side].peer = peer
 
     def close(self, reason: str = "closed") -> None:
@@ -55,5 +55,5 @@ class ChannelRunner:
 
     def _poll(self, due: float) -> None:
         self._timer = None
-        # A clock that counts nanoseconds may show a moment before the time that a timer was set to.
+        # A nanosecond clock may read slightly before the time that a timer was set for.
         self._do(self.channel.poll(max(due, self._loop.time())))

@@ -1,4 +1,6 @@
-"""Authorities, identities and trust: certificates as the products need them, and verification that explains itself."""
+"""Authorities, identities and trust stores: certificates as the products need them, and verification that gives
+reasons.
+"""
 
 from edgesim.pki.authorities import Authorities, fixture_authorities
 from edgesim.pki.authority import EXPIRED, NOT_YET, STANDARD, Authority, Constraints, Validity, self_signed

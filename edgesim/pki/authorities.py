@@ -1,4 +1,4 @@
-"""The CAs of a lab, and the stable test CAs that come with the package (`edgesim.pki.fixtures` makes those)."""
+"""The CAs of a lab, and the stable test CAs in the package (made by `edgesim.pki.fixtures`)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from edgesim.pki.trust import TrustStore
 class Authorities:
     """The CAs of a lab.
 
-    Two stand for a public CA (its root, its issuing CA), two are the company's (root, issuing CA); then a private one
-    that nobody trusts unless told, and the one that certifies phones in the factory.
+    Two stand for a public CA (root, issuing CA), two for the company's (root, issuing CA); one is private and trusted
+    only where installed, and one certifies phones in the factory.
     """
 
     public: Authority
@@ -31,7 +31,7 @@ class Authorities:
     manufacturing: Authority
 
     def signers(self) -> Mapping[str, Authority]:
-        """Return the CAs by the names that say who signs a certificate: ``enterprise`` is the company's issuing CA."""
+        """Return the CAs by the names used for a certificate's signer: ``enterprise`` is the company's issuing CA."""
         return {
             "public": self.public,
             "public-issuing": self.public_issuing,
@@ -42,7 +42,7 @@ class Authorities:
         }
 
     def trusted(self) -> Mapping[str, x509.Certificate]:
-        """Return the CAs' certificates by their names in trust stores: ``enterprise`` is the company's root."""
+        """Return the CAs' certificates by the names used in trust stores: ``enterprise`` is the company's root."""
         return {
             "public": self.public.certificate,
             "public-issuing": self.public_issuing.certificate,
@@ -53,7 +53,7 @@ class Authorities:
         }
 
     def trust(self, name: str = "both roots") -> TrustStore:
-        """Return a store of the two roots."""
+        """Return a store of the two roots, public and company."""
         return TrustStore.of(name, self.public, self.enterprise_root)
 
 

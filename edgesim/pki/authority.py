@@ -1,8 +1,8 @@
-"""Certification authorities: deterministic where their randomness is.
+"""Certification authorities, as deterministic as their randomness.
 
-Keys, serial numbers and so whole certificates follow from the stream of randomness given: the same stream gives the
-same octets. Signatures are deterministic (RFC 6979; PKCS #1 v1.5 for RSA) and dates are fixed. `STANDARD` holds for
-every clock that a lab may have, `EXPIRED` and `NOT_YET` for none.
+Keys, serial numbers and so complete certificates derive from the given stream of randomness: the same stream gives the
+same octets. Signatures are deterministic (RFC 6979; PKCS #1 v1.5 for RSA) and dates are fixed. `STANDARD` is valid at
+every time that a lab may use, `EXPIRED` and `NOT_YET` at none.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from edgesim.pki.names import subject_of, to_general_name
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """From when to when a certificate holds, both inclusive, in UTC."""
+    """The validity period of a certificate, both ends inclusive, in UTC."""
 
     not_before: datetime
     not_after: datetime
@@ -38,13 +38,13 @@ NOT_YET = Validity(datetime(2090, 1, 1, tzinfo=UTC), datetime(2092, 1, 1, tzinfo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constraints:
-    """What a CA may certify (RFC 5280, section 4.2.1.10): DNS domains with all below them, and address ranges."""
+    """A CA's name constraints (RFC 5280, section 4.2.1.10): DNS domains with their subdomains, and address ranges."""
 
     domains: tuple[str, ...]
     networks: tuple[str, ...] = ()
 
     def extension(self) -> x509.NameConstraints:
-        """Return the X.509 extension. A CA with domains but no range may certify no address at all."""
+        """Return the X.509 extension. A CA with domains but no address range may certify no address."""
         permitted: list[x509.GeneralName] = [x509.DNSName(domain) for domain in self.domains]
         permitted += [x509.IPAddress(ipaddress.ip_network(network)) for network in self.networks]
         nowhere = [x509.IPAddress(ipaddress.ip_network(every)) for every in ("0.0.0.0/0", "::/0")]
@@ -65,7 +65,7 @@ class Authority:
         self.key = key
         self.certificate = certificate
         self.above = above
-        """Certificates from this CA's own issuer up, the root included."""
+        """The certificates from this CA's issuer up, root included."""
         self._entropy = entropy
         self._authority_key_id = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(
             certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
@@ -83,7 +83,7 @@ class Authority:
         path_length: int | None = None,
         curve: str = "P-256",
     ) -> Authority:
-        """Make a self-signed CA. ``path_length`` limits how many CAs may stand below it."""
+        """Return a new self-signed CA. ``path_length`` limits the number of CAs below it."""
         key = new_ec_key(entropy, curve)
         subject = distinguished_name(name, organization)
         builder = _ca_builder(subject, key, path_length, validity, constraints, entropy).issuer_name(subject)
@@ -100,7 +100,7 @@ class Authority:
         path_length: int | None = 0,
         curve: str = "P-256",
     ) -> Authority:
-        """Make a CA that this one signs; it draws from ``entropy``, by default from this CA's stream."""
+        """Return a new CA signed by this one; it draws from ``entropy``, by default from this CA's stream."""
         stream = entropy if entropy is not None else self._entropy
         key = new_ec_key(stream, curve)
         subject = distinguished_name(name, organization)
@@ -112,23 +112,23 @@ class Authority:
     def load(
         cls, certificate: bytes, key: bytes, entropy: Randomness, *, above: tuple[x509.Certificate, ...] = ()
     ) -> Authority:
-        """Return the CA whose certificate and P-256 or P-384 key these PEM texts hold. Raises `PkiError`."""
+        """Load a CA from its certificate and P-256 or P-384 key in PEM. Raises `PkiError`."""
         first, loaded = read_ca(certificate, key)
         return cls(loaded, first, entropy, above=above)
 
     @property
     def subject(self) -> str:
-        """The CA's subject as RFC 4514 writes it."""
+        """The CA's subject in RFC 4514 notation."""
         return subject_of(self.certificate)
 
     @property
     def full_chain(self) -> tuple[x509.Certificate, ...]:
-        """This CA and all above it, the root last: what a peer that gets the leaf alone must hold."""
+        """This CA and all above it, the root last: what a peer needs if it gets only the leaf."""
         return (self.certificate, *self.above)
 
     @property
     def sent_chain(self) -> tuple[x509.Certificate, ...]:
-        """What a server sends along with a leaf of this CA where it sends the chain: all of it but the root."""
+        """The certificates that a server sends with a leaf of this CA if it sends the chain: all but the root."""
         return self.full_chain[:-1]
 
     def key_pem(self) -> bytes:
@@ -144,9 +144,9 @@ class Authority:
         key: PrivateKey | None = None,
         kind: str = "P-256",
     ) -> Identity:
-        """Sign a request and return the identity, by default with a new key of a ``kind`` as `new_key` knows them.
+        """Sign a request and return the identity, by default with a new key of a ``kind`` of `new_key`.
 
-        ``strip`` are usages that this CA drops from what was asked for.
+        ``strip`` are the requested usages that this CA drops.
         """
         key = key if key is not None else new_key(self._entropy, kind)
         certificate = self.certify(request, key.public_key(), validity=validity, strip=strip)
@@ -170,7 +170,7 @@ class Authority:
 
 
 def read_ca(certificate: bytes, key: bytes) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """Return the certificate of a CA and its key from their PEM texts. Raises `PkiError`."""
+    """Read a CA's certificate and key from their PEM texts. Raises `PkiError`."""
     try:
         loaded = load_pem_private_key(key, None)
         first = x509.load_pem_x509_certificate(certificate)
@@ -191,19 +191,17 @@ def self_signed(
     strip: Sequence[Usage] = (),
     kind: str = "P-256",
 ) -> Identity:
-    """Return an identity that vouches for itself, as the products make at installation. Arguments as for
-    `Authority.issue`.
-    """
+    """Return a self-signed identity, as the products make at installation. Arguments as for `Authority.issue`."""
     key = new_key(entropy, kind)
     builder = _leaf_builder(request, key.public_key(), validity, strip, entropy).issuer_name(request.subject())
-    # With its own key's identifier OpenSSL finds it among others of the same subject; `TrustStore.first_by_subject` is
-    # for the product that does not.
+    # The key identifier lets OpenSSL find it among certificates with the same subject; `TrustStore.first_by_subject`
+    # models the product that cannot.
     own = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
     return Identity(key, _sign(builder.add_extension(own, critical=False), key))
 
 
 def _serial(entropy: Randomness) -> int:
-    # RFC 5280, section 4.1.2.2: positive, at most 20 octets; 64 bits or more of randomness as public CAs must have.
+    # RFC 5280, section 4.1.2.2: positive, at most 20 octets; at least 64 bits of randomness, as required of public CAs.
     return entropy.randrange(1 << 96, 1 << 127)
 
 
@@ -261,8 +259,8 @@ def _leaf_builder(
 
 
 def leaf_usage(key: CertificatePublicKeyTypes) -> x509.KeyUsage:
-    """Return the key usages that a service's certificate has, as the products' CSRs ask for them."""
-    encipherment = isinstance(key, rsa.RSAPublicKey)  # an elliptic curve key has none (RFC 8813, section 3)
+    """Return the key usages of a service's certificate, as in the products' CSRs."""
+    encipherment = isinstance(key, rsa.RSAPublicKey)  # not for elliptic curve keys (RFC 8813, section 3)
     return x509.KeyUsage(
         digital_signature=True,
         content_commitment=False,

@@ -1,6 +1,6 @@
-"""Certificates that are broken on purpose, one fault each, for whoever tests what a client or a product makes of them.
+"""Deliberately broken certificates, one fault each, for testing clients and products.
 
-All are for one Expressway-E and signed by the test CAs. They come out the same, octet for octet, each time.
+All are for one Expressway-E and signed by the test CAs. They are the same, octet for octet, each time.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from edgesim.world.entropy import Entropy
 
 FQDN, DOMAIN = "expe.example.com", "example.com"
 WHEN = datetime(2026, 1, 5, tzinfo=UTC)
-"""The date for which the table says what a verifier finds."""
+"""The date for which the table lists a verifier's findings."""
 SAN_LIMIT = 999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broken:
-    """A certificate, its fault and what comes of it, in words."""
+    """A certificate, its fault and the consequence, in words."""
 
     name: str
     defect: str
@@ -34,7 +34,7 @@ class Broken:
 
 
 def broken() -> tuple[Broken, ...]:
-    """Make the set again. The first one is sound, to compare with."""
+    """Generate the set. The first certificate is valid, for comparison."""
     return tuple(
         Broken(name=name, defect=defect, effect=effect, identity=make(_sources(name)))
         for name, defect, effect, make in _RECIPES
@@ -42,7 +42,7 @@ def broken() -> tuple[Broken, ...]:
 
 
 def files() -> dict[str, bytes]:
-    """Return the set's files by name: certificate, key, for some the chain above, and a README."""
+    """Return the set's files by name: certificate, key, for some the chain, and a README."""
     content: dict[str, bytes] = {}
     rows = []
     for each in broken():
@@ -59,7 +59,7 @@ def files() -> dict[str, bytes]:
 
 
 def _found(identity: Identity) -> str:
-    """Return what a verifier with the public root alone finds in January 2026, for either use and both names."""
+    """Return the findings of a verifier with only the public root in January 2026, for either use and both names."""
     store = TrustStore.of("the public root", _sources("README").authorities.public)
     found: dict[str, None] = {}
     for usage, name in ((Usage.SERVER, FQDN), (Usage.CLIENT, FQDN), (Usage.SERVER, DOMAIN)):
@@ -79,7 +79,7 @@ class _Sources:
 
 
 def _sources(name: str) -> _Sources:
-    # A stream for each: one that is added changes no other.
+    # One stream for each, so that a new certificate changes no other.
     entropy = Entropy(0, f"edgesim broken certificate {name}")
     return _Sources(entropy, fixture_authorities(entropy))
 
@@ -88,7 +88,7 @@ _SOUND = expressway_e(FQDN, domains=[DOMAIN])
 
 
 def _long() -> Request:
-    """Return a request whose registration domain comes after the first 999 characters of the SAN."""
+    """Return a request whose registration domain lies beyond the first 999 characters of the SAN."""
     others = [f"department-{number:02}.offices.{DOMAIN}" for number in range(1, 31)]
     return expressway_e(FQDN, domains=[*others, DOMAIN])
 

@@ -1,10 +1,10 @@
-"""TLS contexts: explicit flags, OpenSSL's part made once for each pair of identity and trust store.
+"""TLS contexts: explicit flags, with one cached OpenSSL context per pair of identity and trust store.
 
-What OpenSSL does on its own here: it builds the chain from the leaf, the certificates that the peer sent and the store;
-it checks signatures and the usage (a client needs a server's ``serverAuth``, a server that asks needs ``clientAuth``).
-The dates count by the clock of the host that runs the handshake, names by our own rules, and a `Policy` can decide
-otherwise: see `edgesim.pki.openssl`. In TLS 1.3 a client learns that its certificate was refused only when it next
-reads: its own handshake has succeeded by then.
+OpenSSL builds the chain from the leaf, the certificates that the peer sent and the store; it checks signatures and the
+usage (a client requires the server's ``serverAuth``, a server that asks requires ``clientAuth``). Dates are checked by
+the clock of the host that runs the handshake, names by our own rules, and a `Policy` can override both: see
+`edgesim.pki.openssl`. In TLS 1.3 a client learns that its certificate was refused only at its next read: its own
+handshake has succeeded by then.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from edgesim.pki.policy import Policy
 from edgesim.pki.trust import TrustStore
 
 CACHE_SIZE = 1024
-"""How many of OpenSSL's contexts are kept; the one unused for longest goes first."""
+"""How many OpenSSL contexts are cached; the least recently used is evicted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsOptions:
-    """What a release or a setting decides about TLS. ``ciphers`` is an OpenSSL list for TLS 1.2 and below."""
+    """TLS options of a release or setting. ``ciphers`` is an OpenSSL list for TLS 1.2 and below."""
 
     minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
     maximum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
     ciphers: str | None = None
     alpn: tuple[str, ...] = ()
     partial_chain: bool = False
-    """Let a chain end at any certificate of the store, not only at a root: trust in a leaf or an intermediate alone."""
+    """Let a chain end at any certificate of the store, not only at a root: trust in a leaf or intermediate alone."""
     first_match: bool = False
-    """Of the store's certificates with one subject, see only the first, as Expressway-C does (Cisco bug CSCve56019)."""
+    """Of store certificates with one subject, use only the first, as Expressway-C does (Cisco bug CSCve56019)."""
 
 
 DEFAULT = TlsOptions()
@@ -57,10 +57,10 @@ def server_context(
 ) -> PolicyContext:
     """Return a server's context.
 
-    ``ask_client`` asks for a client certificate and goes on without one; ``require_client`` does not. One that is shown
-    must verify against ``trust`` in both cases, unless the policy verifies nothing. ``send_chain`` sends the
-    intermediates with the leaf, which the products do not do. ``keylog`` is a file to which TLS secrets are appended
-    (NSS format). Raises `PkiError` where a client certificate is asked for without a trust store.
+    ``ask_client`` asks for a client certificate and continues without one; ``require_client`` does not. A presented
+    certificate must verify against ``trust`` in both cases, unless the policy verifies nothing. ``send_chain`` sends
+    the intermediates with the leaf, which the products do not do. ``keylog`` is a file to which TLS secrets are
+    appended (NSS format). Raises `PkiError` if a client certificate is asked for without a trust store.
     """
     asks = ask_client or require_client
     if asks and trust is None and policy.verify:
@@ -91,9 +91,9 @@ def client_context(
     """Return a client's context.
 
     With ``trust`` None the handshake accepts any certificate: verify it afterwards with `edgesim.pki.verify` on
-    `edgesim.pki.peer_certificates`. ``check_hostname`` False leaves the name to the application, as Expressway does
-    that looks for a configured name in the SAN; the policy's names say which others do. ``identity`` is shown if the
-    server asks.
+    `edgesim.pki.peer_certificates`. ``check_hostname`` False leaves the name check to the application, like Expressway,
+    which looks for a configured name in the SAN; the policy's names give the alternatives. ``identity`` is presented if
+    the server asks.
     """
     openssl, setup = _openssl(
         server=False,
@@ -119,7 +119,7 @@ def _openssl(
     options: TlsOptions,
     keylog: str | None,
 ) -> tuple[SSL.Context, Setup]:
-    # Certificate and key go together: one certificate has one key. The chain above it matters only where it is sent.
+    # The certificate identifies the key, and the chain above it matters only if it is sent.
     shown = identity and (identity.fingerprint, identity.chain if send_chain else ())
     key = (server, shown, trust and trust.fingerprint, asks, requires, options, keylog)
     if (found := _cache.get(key)) is not None:

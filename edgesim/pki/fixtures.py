@@ -1,7 +1,7 @@
-"""The stable test roots: CAs whose keys are public, for simulated labs and tests only, and how they are made.
+"""The stable test roots: CAs with public keys, only for simulated labs and tests, and how they are made.
 
-``python -m edgesim.pki.fixtures DIRECTORY`` writes them; every run writes the same octets. Never trust them on a
-machine: whoever reads the repository can sign with them. A lab that real clients connect to has a root of its own, see
+``python -m edgesim.pki.fixtures DIRECTORY`` writes them, with the same octets in every run. Never trust them on a
+machine: anyone who has the repository can sign with them. A lab for real clients has its own root, see
 `edgesim.pki.installation`.
 """
 
@@ -46,12 +46,12 @@ kept: each lab mints its own at start.
 
 
 def make() -> Authorities:
-    """Make the test CAs again from their fixed seed."""
+    """Generate the test CAs from their fixed seed."""
     entropy = Entropy(0, "edgesim test roots")
     company, public_ca = "edgesim test enterprise", "edgesim test public CA"
     root = Authority.root("edgesim TEST Enterprise Root CA", entropy, organization=company)
     public = Authority.root("edgesim TEST Public Root CA", entropy, organization=public_ca)
-    # In the order in which they came to be: a new one at the end leaves the others as they are.
+    # In the order in which they were added: a new one at the end leaves the others unchanged.
     enterprise = root.intermediate("edgesim TEST Enterprise Issuing CA", organization=company)
     return Authorities(
         public=public,
@@ -66,7 +66,7 @@ def make() -> Authorities:
 
 
 def files() -> dict[str, bytes]:
-    """Return the fixtures' files: content by name."""
+    """Return the fixture files: content by name."""
     made = make()
     named = {
         "public-root": made.public,
@@ -85,7 +85,7 @@ def files() -> dict[str, bytes]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the files into the directory given. Returns the exit code."""
+    """Write the files into the given directory. Return the exit code."""
     if len(arguments) != 1:
         print("usage: python -m edgesim.pki.fixtures DIRECTORY", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""Who a service is: a private key, its certificate and the chain above it; and what the products ask a CA for."""
+"""The identity of a service: private key, certificate and chain; and the products' certificate requests."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _PEM = serialization.Encoding.PEM
 
 
 class PkiError(Exception):
-    """A certificate, a key or a store that cannot be used; the text says which and why."""
+    """A certificate, key or store cannot be used; the text says which and why."""
 
 
 class Usage(Enum):
-    """Extended key usages that the products ask for."""
+    """The extended key usages that the products request."""
 
     SERVER = "serverAuth"
     CLIENT = "clientAuth"
@@ -44,7 +44,7 @@ BOTH = (Usage.SERVER, Usage.CLIENT)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """The kind of certificate that a product's CSR asks for: which service it is for, and the usages."""
+    """The kind of certificate that a product's CSR requests: its service and usages."""
 
     name: str
     usages: tuple[Usage, ...]
@@ -61,14 +61,14 @@ SERVER_ONLY = Profile(name="server", usages=(Usage.SERVER,))
 CLIENT_ONLY = Profile(name="client", usages=(Usage.CLIENT,))
 
 PROFILES = {profile.name: profile for profile in (EXPRESSWAY, TOMCAT, CALLMANAGER, CUP, CUP_XMPP)}
-"""The products' profiles by the name that the product gives the certificate."""
+"""The products' profiles by the product's name for the certificate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a CA is asked to sign: a CSR's content. ``names`` are written as in `edgesim.pki.names`.
+    """A certificate request: the content of a CSR. ``names`` are written as in `edgesim.pki.names`.
 
-    ``full_subject`` takes the place of common name, organization and unit where a request had more than these.
+    ``full_subject`` replaces common name, organization and unit if a request had more than these.
     """
 
     common_name: str
@@ -85,7 +85,7 @@ class Request:
         return distinguished_name(self.common_name, self.organization, self.unit)
 
     def without(self, *names: str) -> Request:
-        """Return the same request with some names left out: what an administrator forgot."""
+        """Return the same request without some names, as an administrator may forget them."""
         drop = tuple(qualified(name) for name in names)
         return replace(self, names=tuple(name for name in self.names if qualified(name) not in drop))
 
@@ -99,12 +99,12 @@ def expressway_e(
     aliases: Sequence[str] = (),
     organization: str = "edgesim lab",
 ) -> Request:
-    """Return what an Expressway-E asks for.
+    """Return the request of an Expressway-E.
 
-    ``domains`` are the "Unified CM registration domains", put in as ``form`` says: ``DNS`` (``example.com``),
+    ``domains`` are the "Unified CM registration domains", in one of these forms: ``DNS`` (``example.com``),
     ``CollabEdgeDNS`` (``collab-edge.example.com``) or ``SRVName`` (``_collab-edge._tls.example.com``). ``federation``
-    are XMPP federation domains, ``aliases`` chat node aliases and whatever other names E is known by. Source: Cisco,
-    "Cisco Expressway Certificate Creation and Use Deployment Guide". Raises `PkiError` for an unknown form.
+    are XMPP federation domains, ``aliases`` chat node aliases and other names of E. Source: Cisco, "Cisco Expressway
+    Certificate Creation and Use Deployment Guide". Raises `PkiError` for an unknown form.
     """
     forms = {"DNS": "DNS:{}", "CollabEdgeDNS": "DNS:collab-edge.{}", "SRVName": "SRV:_collab-edge._tls.{}"}
     if form not in forms:
@@ -121,7 +121,7 @@ def expressway_c(
     aliases: Sequence[str] = (),
     organization: str = "edgesim lab",
 ) -> Request:
-    """Return what an Expressway-C asks for: cluster name, names of phone security profiles that use TLS, chat node
+    """Return the request of an Expressway-C: cluster name, names of phone security profiles that use TLS, chat node
     aliases.
 
     Source: Cisco, "Cisco Expressway Certificate Creation and Use Deployment Guide".
@@ -138,9 +138,10 @@ def expressway_c(
 def unified_cm(
     fqdn: str, service: str = "tomcat", *, names: Sequence[str] = (), organization: str = "edgesim lab"
 ) -> Request:
-    """Return what a Unified CM or Unity Connection node asks for: ``service`` is ``tomcat`` or ``CallManager``.
+    """Return the request of a Unified CM or Unity Connection node: ``service`` is ``tomcat`` or ``CallManager``.
 
-    ``names`` are further names, e.g. the bare host name, the other nodes of a multi-server certificate, or an address.
+    ``names`` are additional names, e.g. the bare host name, the other nodes of a multi-server certificate, or an
+    address.
     """
     return Request(
         common_name=fqdn,
@@ -158,9 +159,9 @@ def im_presence(
     names: Sequence[str] = (),
     organization: str = "edgesim lab",
 ) -> Request:
-    """Return what an IM and Presence node asks for: ``service`` is ``cup-xmpp``, ``cup`` or ``tomcat``.
+    """Return the request of an IM and Presence node: ``service`` is ``cup-xmpp``, ``cup`` or ``tomcat``.
 
-    ``domains`` are the presence domains (they are in ``cup-xmpp`` only).
+    ``domains`` are the presence domains (only in ``cup-xmpp``).
     """
     covered = domains if service == "cup-xmpp" else ()
     return Request(
@@ -186,12 +187,12 @@ class Identity:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The subject alternative names, each with its kind: ``DNS:...``, ``IP:...``, ``SRV:...``."""
+        """The subject alternative names, each with its type: ``DNS:...``, ``IP:...``, ``SRV:...``."""
         return names_of(self.certificate)
 
     @property
     def subject(self) -> str:
-        """The subject as RFC 4514 writes it."""
+        """The subject in RFC 4514 notation."""
         return subject_of(self.certificate)
 
     @cached_property
@@ -200,7 +201,7 @@ class Identity:
         return hashlib.sha256(self.der).hexdigest()
 
     def pem(self, *, chain: bool = False) -> bytes:
-        """Return the certificate in PEM, followed by the chain where asked for."""
+        """Return the certificate in PEM, optionally followed by the chain."""
         certificates = (self.certificate, *self.chain) if chain else (self.certificate,)
         return b"".join(certificate.public_bytes(_PEM) for certificate in certificates)
 
@@ -217,7 +218,7 @@ def distinguished_name(common_name: str, organization: str, unit: str | None = N
     attributes = [x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, organization)]
     if unit:
         attributes.append(x509.NameAttribute(x509.NameOID.ORGANIZATIONAL_UNIT_NAME, unit))
-    # RFC 5280 limits a common name to 64 characters; the names that count are in the SAN.
+    # RFC 5280 limits a common name to 64 characters; the relevant names are in the SAN.
     attributes.append(x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name[:64]))
     return x509.Name(attributes)
 

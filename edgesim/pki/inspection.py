@@ -1,4 +1,4 @@
-"""What a certificate contains, as values and in words for people."""
+"""The content of a certificate, as values and in words."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from edgesim.pki.keys import describe
 from edgesim.pki.names import UNREADABLE, as_list, names_of
 
 MAX_OCTETS = 1 << 20
-"""How long a PEM text may be that is read."""
+"""The maximum length of a PEM text that is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """A certificate's content. Names carry their kind (``DNS:...``); ``usages`` are the extended key usages by name or
-    object identifier, None where the certificate has no such extension; ``fingerprint`` is SHA-256 in hexadecimal.
+    """The content of a certificate. Names have their type (``DNS:...``); ``usages`` are the extended key usages by name
+    or object identifier, None without the extension; ``fingerprint`` is SHA-256 in hexadecimal.
     """
 
     subject: str
@@ -42,12 +42,12 @@ class Inspection:
 
     @property
     def self_signed(self) -> bool:
-        """Whether it names itself as its issuer."""
+        """Whether issuer and subject are the same."""
         return self.subject == self.issuer
 
 
 def read_certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
-    """Return every certificate in a PEM text, in order. Raises `PkiError` where there is none or one does not parse."""
+    """Return every certificate in a PEM text, in order. Raises `PkiError` if there is none or one does not parse."""
     if len(pem) > MAX_OCTETS:
         raise PkiError(f"no certificates: {len(pem)} octets, at most {MAX_OCTETS}")
     try:
@@ -55,12 +55,12 @@ def read_certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
     except ValueError as error:
         if b"CERTIFICATE REQUEST-----" in pem:
             raise PkiError("no certificates: this is a signing request") from error
-        # What follows points to the library's own documentation.
+        # The rest of the text refers to the library's documentation.
         raise PkiError(f"no certificates in PEM: {str(error).partition('. See ')[0]}") from error
 
 
 def inspect(certificate: x509.Certificate) -> Inspection:
-    """Look into a certificate. Raises `PkiError` where its fields do not parse."""
+    """Inspect a certificate. Raises `PkiError` if its fields do not parse."""
     basic = _extension(certificate, x509.BasicConstraints)
     try:
         return Inspection(
@@ -80,8 +80,8 @@ def inspect(certificate: x509.Certificate) -> Inspection:
 
 
 def usages_of(certificate: x509.Certificate) -> tuple[str, ...] | None:
-    """Return a certificate's extended key usages (``serverAuth``, ``clientAuth``, else an object identifier); None
-    where it has no such extension that parses.
+    """Return a certificate's extended key usages (``serverAuth``, ``clientAuth``, else an object identifier); None if
+    the extension is missing or does not parse.
     """
     extended = _extension(certificate, x509.ExtendedKeyUsage)
     if extended is None:

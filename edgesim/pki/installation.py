@@ -1,10 +1,10 @@
 """The private CAs of one installation, for labs that real clients connect to.
 
-A user is asked to trust their roots, so their keys are really secret, and name constraints keep them to the lab's own
+Users are asked to trust their roots, so their keys are kept secret, and name constraints limit them to the lab's
 domains and addresses (RFC 5280, section 4.2.1.10). They are made once and kept in a directory: for each CA a file
-``....key.pem`` (certificate and key, readable by its owner alone) and a file ``....pem`` (the certificate, to be handed
-out). A lab with other domains gets other roots beside them; nothing replaces a root that users trust, until it is
-over.
+``....key.pem`` (certificate and key, readable only by its owner) and a file ``....pem`` (the certificate, for
+distribution). A lab with other domains gets other roots beside them; a root that users trust is not replaced before it
+nears expiry.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RENEW_DAYS = 30
 
 
 def validity_from(now: datetime, days: int) -> Validity:
-    """Return a validity of ``days`` days from ``now`` (UTC), and a day before for clocks that are slow."""
+    """Return a validity of ``days`` days from ``now`` (UTC), starting one day earlier for slow clocks."""
     now = now.replace(microsecond=0)
     return Validity(now - timedelta(days=1), now + timedelta(days=days))
 
@@ -51,10 +51,10 @@ def installation_root(
 ) -> Authority:
     """Return this installation's private root for these domains: the one kept in ``directory``, else a new one.
 
-    ``plain`` leaves the name constraints out, for clients whose TLS library refuses critical ones: such a root is good
-    for every name there is. ``randomness`` must be unpredictable (``random.SystemRandom()``): keys of the root, and
-    later of the leaves, are drawn from it. ``now`` is the real date in UTC. Raises `PkiError` if the key's file is
-    another user's, readable by others or no CA, and `OSError` if the directory is, is a link or cannot be written.
+    ``plain`` omits the name constraints, for clients whose TLS library refuses critical ones: such a root can certify
+    any name. ``randomness`` must be unpredictable (``random.SystemRandom()``): keys of the root, and later of the
+    leaves, are drawn from it. ``now`` is the real date in UTC. Raises `PkiError` if the key file belongs to another
+    user, is readable by others or is not a CA's, and `OSError` if the directory does, is a link or cannot be written.
     """
     constraints = Constraints(domains=tuple(sorted(set(domains))), networks=tuple(networks))
 
@@ -76,8 +76,8 @@ def installation_authorities(
     networks: Sequence[str] = LOOPBACK,
     plain: bool = False,
 ) -> Authorities:
-    """Return this installation's private CAs: roots in the parts of a public CA, of the company, of a CA that nobody
-    trusts and of the phones' maker, and an issuing CA below each of the first two.
+    """Return this installation's private CAs: roots in the roles of a public CA, the company, a private CA and the
+    phones' manufacturer, and an issuing CA below each of the first two.
 
     Arguments and errors are those of `installation_root`.
     """
@@ -105,7 +105,7 @@ def installation_authorities(
 
 
 def certificate_file(directory: Path, authority: Authority) -> Path:
-    """Return the file in ``directory`` that holds the certificate of a kept CA. Raises `PkiError` if there is none."""
+    """Return the file in ``directory`` with the certificate of a kept CA. Raises `PkiError` if there is none."""
     pem = TrustStore.of("", authority).pem()
     for path in sorted(directory.glob("*.pem")):
         if not path.name.endswith(".key.pem") and path.read_bytes() == pem:
@@ -134,7 +134,7 @@ def _kept(
     if not secret.exists():
         made = make()
         _write_new(secret, TrustStore.of("", made).pem() + made.key_pem())
-        authority = _load(secret, randomness, above)  # that of whoever was first, should two start at once
+        authority = _load(secret, randomness, above)  # the file of whichever process was first, if two start at once
     pem = TrustStore.of("", authority).pem()
     if public.is_symlink() or not public.exists() or public.read_bytes() != pem:
         files.replace(str(public), pem, mode=0o644)
@@ -156,7 +156,7 @@ def _load(path: Path, randomness: Randomness, above: tuple[x509.Certificate, ...
 
 
 def _write_new(path: Path, content: bytes) -> None:
-    """Write a private file that appears whole or not at all; one that is there already stays."""
+    """Write a private file atomically; an existing file is kept."""
     draft = files.make_draft(str(path), content)
     try:
         with contextlib.suppress(FileExistsError):

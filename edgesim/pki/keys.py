@@ -1,4 +1,4 @@
-"""Private keys, drawn from a stream of randomness: the same stream gives the same key, RSA keys too."""
+"""Private keys drawn from a stream of randomness: the same stream gives the same key, RSA keys included."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-"""The keys that the lab's certificates have."""
+"""The types of the lab's keys."""
 
 CURVES: dict[str, tuple[ec.EllipticCurve, int]] = {
     "P-256": (ec.SECP256R1(), 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551),
@@ -22,33 +22,33 @@ CURVES: dict[str, tuple[ec.EllipticCurve, int]] = {
         0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973,
     ),
 }
-"""Curves by name, with the order of each group (FIPS 186-4, D.1.2)."""
+"""Curves by name, with their group orders (FIPS 186-4, D.1.2)."""
 RSA_BITS = {"RSA-2048": 2048, "RSA-1024": 1024}
-"""RSA keys by name. Below 2048 bits a key is weak: OpenSSL refuses it at security level 2."""
+"""RSA keys by name. Keys below 2048 bits are weak: OpenSSL refuses them at security level 2."""
 EXPONENT = 65537
 LEAST_RSA, LEAST_EC = 2048, 224
-"""Bits of a key from which on OpenSSL takes it at security level 2, its usual one (112 bits of security)."""
+"""The fewest bits that OpenSSL accepts at security level 2, its default (112 bits of security)."""
 
 _SIEVE = 1 << 13
 _SMALL = [n for n in range(3, 4000, 2) if all(n % d for d in range(3, math.isqrt(n) + 1, 2))]
 _WITNESSES = 24
-"""Rounds of Miller and Rabin's test; each errs on at most one composite number in four (FIPS 186-5, B.3.1)."""
+"""Rounds of the Miller-Rabin test; each accepts at most one composite number in four (FIPS 186-5, B.3.1)."""
 
 
 class Randomness(Protocol):
-    """What keys and serial numbers are drawn from: an `Entropy` stream, or ``random.SystemRandom`` for real secrets."""
+    """The source of keys and serial numbers: an `Entropy` stream, or ``random.SystemRandom`` for real secrets."""
 
     def randrange(self, start: int, stop: int, /) -> int: ...
 
 
 def new_ec_key(entropy: Randomness, curve: str = "P-256") -> ec.EllipticCurvePrivateKey:
-    """Draw a key of an elliptic curve."""
+    """Return a new elliptic curve key."""
     kind, order = CURVES[curve]
     return ec.derive_private_key(entropy.randrange(1, order), kind)
 
 
 def new_key(entropy: Randomness, kind: str = "P-256") -> PrivateKey:
-    """Draw a private key of a kind named in `CURVES` or `RSA_BITS`. An RSA key takes some tenths of a second."""
+    """Return a new private key of a kind in `CURVES` or `RSA_BITS`. An RSA key takes a few tenths of a second."""
     if kind not in RSA_BITS:
         return new_ec_key(entropy, kind)
     bits = RSA_BITS[kind]
@@ -75,14 +75,14 @@ def key_pem(key: PrivateKey) -> bytes:
 
 
 def sign_sha1(key: PrivateKey, text: bytes) -> bytes:
-    """Return the signature over ``text`` with SHA-1, as RFC 4474 has it; always the same for one text."""
+    """Return the signature over ``text`` with SHA-1, as in RFC 4474; deterministic."""
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(text, padding.PKCS1v15(), hashes.SHA1())
     return key.sign(text, ec.ECDSA(hashes.SHA1(), deterministic_signing=True))
 
 
 def signed_sha1(key: PublicKeyTypes, signature: bytes, text: bytes) -> bool:
-    """Return whether ``signature`` is that of the key's owner over ``text``, see `sign_sha1`."""
+    """Return whether ``signature`` is the key's over ``text``, see `sign_sha1`."""
     try:
         if isinstance(key, rsa.RSAPublicKey):
             key.verify(signature, text, padding.PKCS1v15(), hashes.SHA1())
@@ -96,7 +96,7 @@ def signed_sha1(key: PublicKeyTypes, signature: bytes, text: bytes) -> bool:
 
 
 def describe(key: PublicKeyTypes) -> str:
-    """Return a key's kind in words: ``EC secp256r1``, ``RSA 2048 bits``."""
+    """Return a description of a key: ``EC secp256r1``, ``RSA 2048 bits``."""
     match key:
         case rsa.RSAPublicKey():
             return f"RSA {key.key_size} bits"
@@ -114,10 +114,10 @@ def too_weak(key: PublicKeyTypes) -> bool:
 
 
 def _prime(entropy: Randomness, bits: int) -> int:
-    """Return a prime for RSA, its two highest bits set, so that a product of two has twice the bits."""
+    """Return a prime for RSA with its two highest bits set, so that a product of two has twice the bits."""
     while True:
         start = entropy.randrange(3 << (bits - 2), 1 << bits) | 1
-        # Only every second number from here up; those with a small divisor fall through the sieve.
+        # Odd numbers from here up; the sieve removes those with a small divisor.
         sieve = bytearray(b"\x01") * _SIEVE
         for small in _SMALL:
             first = (-start * pow(2, -1, small)) % small

@@ -1,8 +1,8 @@
-"""The names in a certificate as text, and how they match.
+"""The names in a certificate as text, and name matching.
 
-A name is written with its kind: ``DNS:expe.example.com``, ``IP:10.0.30.11``, ``SRV:_collab-edge._tls.example.com``
-(RFC 4985), ``XMPP:example.com`` (RFC 6120, section 13.7.1.4), ``URI:...``, ``EMAIL:...``. A name without a kind is an
-address if it reads as one, else a DNS name.
+A name has its type: ``DNS:expe.example.com``, ``IP:10.0.30.11``, ``SRV:_collab-edge._tls.example.com`` (RFC 4985),
+``XMPP:example.com`` (RFC 6120, section 13.7.1.4), ``URI:...``, ``EMAIL:...``. A name without a type is an address if it
+parses as one, else a DNS name.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ UNREADABLE = (
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
 )
-"""What `cryptography` raises for certificates, or parts of them, that do not parse."""
+"""The exceptions that `cryptography` raises for certificates, or parts of them, that do not parse."""
 
 _KINDS = ("DNS", "IP", "SRV", "XMPP", "URI", "EMAIL")
 _IA5_STRING = 0x16
@@ -34,7 +34,7 @@ _UTF8_STRING = 0x0C
 
 
 def qualified(name: str) -> str:
-    """Return ``name`` with its kind: as it is if it has one, else as ``IP:`` or ``DNS:``."""
+    """Return ``name`` with its type: unchanged if it has one, else as ``IP:`` or ``DNS:``."""
     if name.partition(":")[0] in _KINDS:
         return name
     try:
@@ -44,7 +44,7 @@ def qualified(name: str) -> str:
 
 
 def to_general_name(name: str) -> x509.GeneralName:
-    """Return the X.509 form of a name. Raises `ValueError` if its kind does not allow such a value."""
+    """Return the X.509 form of a name. Raises `ValueError` if its type does not allow the value."""
     kind, _, value = qualified(name).partition(":")
     match kind:
         case "DNS":
@@ -62,7 +62,7 @@ def to_general_name(name: str) -> x509.GeneralName:
 
 
 def from_general_name(name: x509.GeneralName) -> str | None:
-    """Return the text of an X.509 name, or None for a kind that has none here."""
+    """Return the text of an X.509 name, or None for an unsupported type."""
     match name:
         case x509.DNSName():
             return f"DNS:{name.value}"
@@ -79,9 +79,9 @@ def from_general_name(name: x509.GeneralName) -> str | None:
 
 
 def names_of(certificate: x509.Certificate, limit: int | None = None) -> tuple[str, ...]:
-    """Return the subject alternative names of a certificate, in their order; none where it has none that parse.
+    """Return the subject alternative names of a certificate, in order; empty if they are missing or do not parse.
 
-    With ``limit`` only those that a product sees that reads so many characters of the list, see `within`.
+    With ``limit``, only those seen by a product that reads that many characters of the list, see `within`.
     """
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
@@ -92,12 +92,12 @@ def names_of(certificate: x509.Certificate, limit: int | None = None) -> tuple[s
 
 
 def as_list(names: Iterable[str]) -> str:
-    """Return names as OpenSSL and the products write a SAN: ``DNS:expe.example.com, DNS:example.com``."""
+    """Return names in the notation of OpenSSL and the products: ``DNS:expe.example.com, DNS:example.com``."""
     return ", ".join(names)
 
 
 def within(names: Iterable[str], limit: int) -> tuple[str, ...]:
-    """Return the names that end within the first ``limit`` characters of the list that `as_list` makes of them.
+    """Return the names that end within the first ``limit`` characters of the list, in the notation of `as_list`.
 
     Expressway ignores the rest. Source: Cisco, "Configure and Troubleshoot Collaboration Edge (MRA) Certificates
     (213872)".
@@ -111,7 +111,7 @@ def within(names: Iterable[str], limit: int) -> tuple[str, ...]:
 
 
 def subject_of(certificate: x509.Certificate) -> str:
-    """Return the subject as RFC 4514 writes it, e.g. ``CN=expe.example.com,O=Example``."""
+    """Return the subject in RFC 4514 notation, e.g. ``CN=expe.example.com,O=Example``."""
     return certificate.subject.rfc4514_string()
 
 
@@ -122,9 +122,9 @@ def common_name_of(certificate: x509.Certificate | x509.CertificateSigningReques
 
 
 def matches(wanted: str, present: str) -> bool:
-    """Return whether a name in a certificate covers the name wanted.
+    """Return whether a name in a certificate matches the name wanted.
 
-    DNS names compare without regard to case; a wildcard stands for exactly one whole leftmost label (RFC 9525, section
+    DNS names compare without regard to case; a wildcard matches exactly one complete leftmost label (RFC 9525, section
     6.3). Addresses compare by value. In an SRV name the service compares exactly, the domain as a DNS name.
     """
     kind, _, value = qualified(wanted).partition(":")

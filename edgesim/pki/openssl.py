@@ -1,11 +1,11 @@
-"""TLS by OpenSSL through pyOpenSSL, with the product's own judgement of certificates inside the handshake.
+"""TLS by OpenSSL through pyOpenSSL, with the product's certificate policy inside the handshake.
 
-Python's ``ssl`` checks dates by the machine's clock, always checks the extended key usage, and has no say in the middle
-of a handshake: an application that refuses a certificate afterwards sends no alert. Here OpenSSL's verification asks
-a `Policy`, and answers the peer with the alert that fits.
+Python's ``ssl`` checks dates by the machine's clock, always checks the extended key usage, and allows no decision
+during a handshake: an application that refuses a certificate afterwards sends no alert. Here OpenSSL's verification
+calls a `Policy`, and the peer gets the matching alert.
 
-A `PolicyContext` goes where asyncio takes ``ssl=``, with either world's loop. What it makes for a connection is an
-`OpenSslEngine`, which has no wire of its own; it raises the errors of ``ssl``, and words them as Python does.
+A `PolicyContext` is passed where asyncio takes ``ssl=``, with either world's loop. For each connection it makes an
+`OpenSslEngine`, which does no IO; it raises the errors of ``ssl``, with Python's texts.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from edgesim.pki.policy import Clock, Policy, Refusal
 from edgesim.pki.trust import TrustStore
 from edgesim.world.tls.engine import PIECE, RECORD
 
-# pyOpenSSL has no method for: the error that a verification ends with, the time of one connection's verification, how
-# much waits in a memory BIO, and the list of groups. Its methods for a record cost nearly three times as much as the
+# Not available through pyOpenSSL: the error of a failed verification, the time of one connection's verification, the
+# octets in a memory BIO, and the list of groups. Its methods for a record cost nearly three times as much as the
 # functions that they call. So all these are called as `cryptography` binds them for pyOpenSSL.
 _lib: Any = SSL._lib  # type: ignore[attr-defined]  # see above
 _ffi: Any = SSL._ffi  # type: ignore[attr-defined]  # see above
@@ -37,19 +37,19 @@ _unpack = _ffi.unpack
 SSL_ERROR_WANT_READ, SSL_ERROR_ZERO_RETURN = _lib.SSL_ERROR_WANT_READ, _lib.SSL_ERROR_ZERO_RETURN
 
 ROOM = PIECE + RECORD
-"""How much of the scratch space is used: a piece may end with a record that begins just below its bound."""
+"""How much of the scratch space is used: a piece may end with a record that begins just below this bound."""
 
 CIPHERS = "@SECLEVEL=2:ECDH+AESGCM:ECDH+CHACHA20:ECDH+AES:DHE+AES:!aNULL:!eNULL:!aDSS:!SHA1:!AESCCM"
-"""For TLS 1.2 and below, where nothing else is said: those of Python's ``ssl``."""
+"""The default for TLS 1.2 and below: the ciphers of Python's ``ssl``."""
 GROUPS = b"X25519:P-256:P-384:P-521"
-"""For key exchange. OpenSSL's own list begins with ML-KEM, which these products do not know."""
+"""The groups for key exchange. OpenSSL's default begins with ML-KEM, which these products do not support."""
 NO_AUTO_CHAIN = 0x8
-"""SSL_MODE_NO_AUTO_CHAIN: what is sent is what was given, and nothing from the trust store is added."""
+"""SSL_MODE_NO_AUTO_CHAIN: send only the given certificates, none from the trust store."""
 
 TEXTS = {policies.NOT_YET_VALID: "certificate is not yet valid"}
-"""The one that OpenSSL 4 words differently from 1.1 and 3, which the products have."""
+"""The error that OpenSSL 4 words differently from 1.1 and 3, which the products have."""
 
-if TYPE_CHECKING:  # the loops' methods are typed for a context of `ssl`; in truth nothing of it is used
+if TYPE_CHECKING:  # the loops' methods are typed for a context of `ssl`, but use nothing of it
     from ssl import SSLContext as _Context
 else:
     _Context = object
@@ -57,9 +57,9 @@ else:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """Everything about a context that does not depend on the policy: two hosts with one setup share OpenSSL's part.
+    """All of a context that does not depend on the policy: hosts with the same setup share one OpenSSL context.
 
-    ``asks`` and ``requires`` are about the peer's certificate; a client requires the server's where it verifies.
+    ``asks`` and ``requires`` concern the peer's certificate; a client that verifies requires the server's.
     """
 
     server: bool
@@ -77,17 +77,19 @@ class Setup:
 
 
 def openssl_context(setup: Setup) -> SSL.Context:
-    """Return pyOpenSSL's context for a setup."""
+    """Return the OpenSSL context of a setup."""
     context = SSL.Context(SSL.TLS_SERVER_METHOD if setup.server else SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(setup.minimum)
     context.set_max_proto_version(setup.maximum)
-    # Nothing resumes a session here. In TLS 1.3 OpenSSL sends tickets all the same (pyOpenSSL cannot tell it how many);
+    # No session is resumed here. In TLS 1.3 OpenSSL sends tickets nevertheless (pyOpenSSL cannot set their number);
     # they name sessions that are not kept.
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_mode(NO_AUTO_CHAIN | _lib.SSL_MODE_RELEASE_BUFFERS)
-    old = setup.minimum < ssl.TLSVersion.TLSv1_2  # OpenSSL 3 and later have nothing for TLS 1.0 and 1.1 above level 0
-    weak = setup.identity is not None and too_weak(setup.identity.certificate.public_key())  # else it does not load
+    old = setup.minimum < ssl.TLSVersion.TLSv1_2  # OpenSSL 3 and later support TLS 1.0 and 1.1 only at level 0
+    weak = setup.identity is not None and too_weak(
+        setup.identity.certificate.public_key()
+    )  # otherwise a weak key does not load
     context.set_cipher_list((setup.ciphers or ("DEFAULT:@SECLEVEL=0" if old or weak else CIPHERS)).encode())
     if _lib.SSL_CTX_set1_curves_list(context._context, GROUPS) != 1:
         raise ssl.SSLError(f"OpenSSL has not the groups {GROUPS.decode()}")
@@ -112,8 +114,8 @@ def openssl_context(setup: Setup) -> SSL.Context:
 
 
 class PolicyContext(_Context):
-    """A context whose ``policy`` decides. ``check_hostname``: the server's certificate must be for the name dialled
-    (or for one of the policy's names, which count on both sides).
+    """A context with a ``policy``. ``check_hostname``: the server's certificate must have the name dialled, or one of
+    the policy's names, which apply to both sides.
     """
 
     def __init__(self, openssl: SSL.Context, setup: Setup, policy: Policy, *, check_hostname: bool = False) -> None:
@@ -125,10 +127,10 @@ class PolicyContext(_Context):
     def engine(
         self, *, server_side: bool, server_hostname: str | None, clock: Clock | None, scratch: bytearray
     ) -> OpenSslEngine:
-        """Return one side of a new connection (see `edgesim.world.tls.engine.TlsContext`). ``clock`` says which dates
-        are good, where the policy has no clock of its own.
+        """Return one side of a new connection (see `edgesim.world.tls.engine.TlsContext`). ``clock`` checks the dates
+        if the policy has no clock.
 
-        Raises `ValueError` for a side that the context is not for, and without a name where one is checked.
+        Raises `ValueError` for the wrong side, or without a name where one is checked.
         """
         if server_side is not self.setup.server:
             raise ValueError(f"a context for a {'server' if self.setup.server else 'client'}")
@@ -144,7 +146,7 @@ class PolicyContext(_Context):
 
 
 class Verification:
-    """What decides about one handshake, and what came of it."""
+    """The verification state of one handshake: its policy and result."""
 
     __slots__ = ("asks", "clock", "depth", "names", "policy", "problem", "refusal")
 
@@ -155,12 +157,12 @@ class Verification:
         self.asks = asks
         self.refusal: Refusal | None = None
         self.depth = 0
-        """Where in the chain the certificate is that was checked last: 0 is the peer's own."""
+        """The depth of the certificate checked last: 0 is the peer's own."""
         self.problem: Exception | None = None
-        """What broke while deciding."""
+        """An exception raised by the policy."""
 
     def refuses(self, certificate: crypto.X509, error: int, depth: int) -> Refusal | None:
-        """Return why a certificate is refused, if it is."""
+        """Return why a certificate is refused, or None."""
         try:
             found = certificate.to_cryptography()
         except UNREADABLE:
@@ -169,9 +171,9 @@ class Verification:
 
 
 class OpenSslEngine:
-    """One side of a connection over two memory BIOs of OpenSSL's (see `edgesim.world.tls.engine.TlsEngine`).
+    """One side of a connection over two OpenSSL memory BIOs (see `edgesim.world.tls.engine.TlsEngine`).
 
-    What is known of the peer is asked as of an `ssl.SSLObject`.
+    The peer's properties have the methods of an `ssl.SSLObject`.
     """
 
     __slots__ = (
@@ -186,7 +188,7 @@ class OpenSslEngine:
         self.server_hostname = server_hostname
         self.peer_closed = False
         self._verification: Verification | None = verification
-        if len(scratch) < ROOM:  # OpenSSL writes there without asking
+        if len(scratch) < ROOM:  # OpenSSL writes there unprompted
             raise ValueError(f"scratch space of {len(scratch)} octets, not {ROOM}")
         self._scratch = _ffi.from_buffer(scratch)
         connection = self._connection = SSL.Connection(context.openssl, None)
@@ -202,7 +204,7 @@ class OpenSslEngine:
     # ---- octets
 
     def handshake(self) -> bool:
-        """Go on with the handshake. Raises `ssl.SSLCertVerificationError`, `ssl.SSLError`, and what a policy raises."""
+        """Continue the handshake. Raises `ssl.SSLCertVerificationError`, `ssl.SSLError` and the policy's exceptions."""
         verification = self._verification
         if verification is None:
             return True
@@ -226,7 +228,7 @@ class OpenSslEngine:
         _bio_write(self._into_openssl, data, len(data))
 
     def decrypt(self) -> bytes:
-        """Return what came, a piece at most."""
+        """Return decrypted octets, at most one piece."""
         session, scratch = self._ssl, self._scratch
         size = _ssl_read(session, scratch, RECORD)
         if size <= 0:
@@ -242,7 +244,7 @@ class OpenSslEngine:
         return data
 
     def encrypt(self, data: bytes | bytearray | memoryview) -> None:
-        """Encrypt octets, at least one."""
+        """Encrypt one or more octets."""
         if type(data) is bytes and len(data) <= RECORD:
             if (count := _ssl_write(self._ssl, data, len(data))) <= 0:
                 self._fail(count)
@@ -253,7 +255,7 @@ class OpenSslEngine:
             raise self._translated(error) from None
 
     def outgoing(self) -> bytes:
-        """Return what is to go to the peer."""
+        """Return the output for the peer."""
         bio, scratch = self._from_openssl, self._scratch
         count = _bio_read(bio, scratch, ROOM)
         data: bytes = _unpack(scratch, count) if count > 0 else b""
@@ -265,7 +267,7 @@ class OpenSslEngine:
         return b"".join(parts)
 
     def close(self) -> bool:
-        """Close this side, and say whether the peer has closed the other."""
+        """Close this side; return whether the peer has closed the other."""
         try:
             return self._connection.shutdown() or self._connection.shutdown()
         except SSL.WantReadError:
@@ -275,12 +277,12 @@ class OpenSslEngine:
 
     @property
     def unread(self) -> int:
-        """How many encrypted octets wait for `decrypt`."""
+        """The number of encrypted octets that wait for `decrypt`."""
         return _waiting(self._into_openssl)
 
     @property
     def unsent(self) -> int:
-        """How many encrypted octets wait for `outgoing`."""
+        """The number of encrypted octets that wait for `outgoing`."""
         return _waiting(self._from_openssl)
 
     # ---- errors
@@ -310,37 +312,37 @@ class OpenSslEngine:
         failed = _error(ssl.SSLCertVerificationError, reason, f"certificate verify failed: {text}")
         assert isinstance(failed, ssl.SSLCertVerificationError)
         failed.verify_code, failed.verify_message = refusal.code, text
-        failed.verify_depth = verification.depth  # type: ignore[attr-defined]  # where in the chain: Python does not say
+        failed.verify_depth = verification.depth  # type: ignore[attr-defined]  # the depth, which Python's error lacks
         return failed
 
-    # ---- what is known of the peer
+    # ---- the peer
 
     @property
     def ssl_object(self) -> OpenSslEngine:
-        """What a transport gives as its ``ssl_object``."""
+        """Itself: a transport's ``ssl_object``."""
         return self
 
     @property
     def server_side(self) -> bool:
-        """Whether this is the server."""
+        """Whether this is the server side."""
         return self.context.setup.server
 
     def getpeercert(self, binary_form: bool = False) -> Any:
-        """Return the peer's certificate in DER, None without one; in Python's form of a dictionary nothing is told."""
+        """Return the peer's certificate in DER, None without one; Python's dictionary form is always empty."""
         if not binary_form:
             return {}
         certificate = self._connection.get_peer_certificate()
         return crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate) if certificate is not None else None
 
     def get_unverified_chain(self) -> list[bytes]:
-        """Return what the peer sent, in DER, its own certificate first."""
+        """Return the certificates that the peer sent, in DER, its own first."""
         sent = self._connection.get_peer_cert_chain(as_cryptography=True) or []
         chain = [one.public_bytes(Encoding.DER) for one in sent]
         own = self.getpeercert(binary_form=True)
         return [own, *chain] if self.server_side and own is not None and own not in chain else chain
 
     def version(self) -> str | None:
-        """Return ``TLSv1.3`` and the like, None before the first flight was answered."""
+        """Return ``TLSv1.3`` etc., None before the handshake has chosen one."""
         return self._connection.get_protocol_version_name() if self._connection.get_cipher_name() else None
 
     def cipher(self) -> tuple[str, str, int] | None:
@@ -350,7 +352,7 @@ class OpenSslEngine:
         return (name, connection.get_cipher_version() or "", connection.get_cipher_bits() or 0) if name else None
 
     def selected_alpn_protocol(self) -> str | None:
-        """Return the protocol that was agreed on by ALPN."""
+        """Return the protocol agreed on by ALPN."""
         return self._connection.get_alpn_proto_negotiated().decode("ascii", "replace") or None
 
     def get_channel_binding(self, cb_type: str = "tls-unique") -> bytes | None:
@@ -360,16 +362,16 @@ class OpenSslEngine:
         return self._connection.get_peer_finished() if self.server_side else self._connection.get_finished()
 
     def compression(self) -> None:
-        """Return None: there is no compression."""
+        """Return None: compression is off."""
 
 
 _verifying: dict[Any, Verification] = {}
-"""What a handshake that goes on right now is decided by, by OpenSSL's pointer, with which it asks."""
+"""The verification of each handshake in progress, by OpenSSL's pointer, which is all its callback gets."""
 
 
 @_ffi.callback("int (*)(int, X509_STORE_CTX *)")  # type: ignore[untyped-decorator]  # cffi has no types
 def _verify(ok: int, store_context: Any) -> int:
-    """Called by OpenSSL: the answer is whether to go on, the error left behind becomes the alert."""
+    """OpenSSL's callback: returns whether to continue; the error left behind becomes the alert."""
     pointer = _lib.X509_STORE_CTX_get_ex_data(store_context, _lib.SSL_get_ex_data_X509_STORE_CTX_idx())
     verification = _verifying[pointer]
     if not verification.policy.verify or not verification.asks:
@@ -399,11 +401,11 @@ def _text(code: int) -> str:
 
 
 _ALERT = re.compile("^(ssl/)?tls alert")
-"""How OpenSSL 3.2 and later begin the texts of the alerts that SSL 3.0 has already."""
+"""The prefixes that OpenSSL 3.2 and later give the texts of alerts that SSL 3.0 has too."""
 
 
 def _reason(error: SSL.Error) -> str:
-    """Return what went wrong as Python's ``ssl`` calls it: OpenSSL's text, in the form of its symbol."""
+    """Return the reason in the form of Python's ``ssl``: OpenSSL's text written as a symbol."""
     queue = error.args[0] if error.args else ()
     text = queue[-1][2] if queue else "unknown error"
     return _ALERT.sub("sslv3 alert", text).upper().replace(" ", "_")

@@ -1,10 +1,9 @@
-"""What a product asks of a peer's certificate: the dates by its own clock, usage and names as its settings say.
+"""A product's requirements for a peer's certificate: dates by its own clock, usage and names by its settings.
 
-OpenSSL builds the chain, checks signatures, dates and usages, and names each thing that it finds wrong. A `Policy` has
-the last word on each of them, and on a certificate with which nothing is wrong. The alert that goes out follows from
-the error (OpenSSL's table; RFC 8446, section 6.2): an expired certificate is ``certificate_expired``, an issuer that is
-not held ``unknown_ca``, a usage that lacks ``unsupported_certificate``; one that is not valid yet and one without the
-name wanted are ``bad_certificate``.
+OpenSSL builds the chain, checks signatures, dates and usages, and reports each fault. A `Policy` decides on each fault,
+and on each certificate without one. The alert follows from the error (OpenSSL's table; RFC 8446, section 6.2): an
+expired certificate is ``certificate_expired``, an issuer not in the store ``unknown_ca``, a missing usage
+``unsupported_certificate``; a certificate that is not yet valid or lacks the name wanted is ``bad_certificate``.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ REJECTED = X509VerificationCodes.ERR_CERT_REJECTED
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a certificate is refused: OpenSSL's error number, from which the alert follows, and a text where OpenSSL's
-    own says too little.
+    """The refusal of a certificate: OpenSSL's error number, which determines the alert, and a text if OpenSSL's own
+    says too little.
     """
 
     code: int
@@ -38,20 +37,20 @@ class Refusal:
 
 
 Clock = Callable[[], datetime]
-"""The date and time as a host believes them to be, with a time zone (``host.clock.utc``)."""
+"""The date and time as a host sees them, with a time zone (``host.clock.utc``)."""
 Check = Callable[[x509.Certificate, int, int], Refusal | None]
-"""Asked with a certificate, OpenSSL's error (0: nothing is wrong) and the depth (0: the peer's own certificate)."""
+"""Called with a certificate, OpenSSL's error (0: none) and the depth (0: the peer's own certificate)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How certificates of peers are verified.
+    """How peers' certificates are verified.
 
-    ``clock`` is whose dates count (None: the machine's). ``names`` are those of which one must be in the SAN, with any
-    kind that `edgesim.pki.names` knows (None: the server name that a client connects to, where its context checks
-    names); ``accepted`` gives them for that server name instead. ``besides`` are others of which one must be there too.
-    ``usage`` False lets the peer's certificate lack the extended key usage for its part. ``verify`` False asks for a
-    certificate and takes any. ``judge`` decides in place of all this.
+    ``clock`` gives the date (None: the machine's). ``names`` are the names of which one must be in the SAN, of any type
+    of `edgesim.pki.names` (None: the server name that a client connects to, if its context checks names); ``accepted``
+    gives them for that server name instead. ``besides`` are names of which one is required in addition. ``usage`` False
+    accepts a peer's certificate without the extended key usage for its role. ``verify`` False asks for a certificate
+    and accepts any. ``judge`` replaces all these rules.
     """
 
     clock: Clock | None = None
@@ -63,8 +62,8 @@ class Policy:
     check: Check | None = None
 
     def decide(self, certificate: x509.Certificate, error: int, depth: int, names: Sequence[str]) -> Refusal | None:
-        """Return why ``certificate`` is refused, or None. Called once for each thing that OpenSSL finds wrong and once
-        for each certificate when all else is done, from the root down. ``names``: one of these is wanted.
+        """Return why ``certificate`` is refused, or None. Called once for each fault that OpenSSL finds, and once for
+        each certificate at the end, from the root down. ``names``: one of these is required.
         """
         if self.check is not None:
             return self.check(certificate, error, depth)
@@ -80,7 +79,7 @@ DEFAULT = Policy()
 
 
 def wrong_name(certificate: x509.Certificate, names: Sequence[str]) -> Refusal | None:
-    """Return a refusal unless one of ``names`` is in the certificate's SAN; the common name never counts."""
+    """Return a refusal unless one of ``names`` is in the certificate's SAN; the common name is ignored."""
     wanted = tuple(qualified(name) for name in names)
     if first_match(wanted, names_of(certificate)) is not None:
         return None

@@ -1,7 +1,7 @@
-"""Certificate signing requests (PKCS #10, RFC 2986): what a product's tool writes, and what a CA reads.
+"""Certificate signing requests (PKCS #10, RFC 2986), written by a product's tool and read by a CA.
 
-The requests ask for SANs, key usages and extended key usages (extensionRequest, RFC 2985, section 5.4.2). A CA may
-drop any of that: `Authority.certify` takes the usages to strip.
+The requests include SANs, key usages and extended key usages (extensionRequest, RFC 2985, section 5.4.2). A CA may drop
+any of these: `Authority.certify` takes the usages to strip.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from edgesim.pki.keys import PrivateKey
 from edgesim.pki.names import UNREADABLE, common_name_of, from_general_name, to_general_name
 
 MAX_OCTETS = 1 << 17
-"""How long a PEM text may be that is read."""
+"""The maximum length of a PEM text that is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class SigningRequest:
-    """A request that was read, its signature checked: what it asks for, and the key that it is for."""
+    """A parsed request with a valid signature: its content and its public key."""
 
     request: Request
     key: CertificatePublicKeyTypes
 
     @property
     def usages(self) -> tuple[str, ...]:
-        """The extended key usages asked for, such as ``serverAuth``."""
+        """The extended key usages requested, such as ``serverAuth``."""
         return tuple(usage.value for usage in self.request.profile.usages)
 
 
 def create(request: Request, key: PrivateKey) -> bytes:
-    """Return a request in PEM, signed with the key that it is for; the same octets for the same arguments.
+    """Return a request in PEM, signed with its own key; the same octets for the same arguments.
 
-    Raises `PkiError` where a name cannot stand in a certificate.
+    Raises `PkiError` if a name cannot be in a certificate.
     """
     try:
         names = [to_general_name(name) for name in request.names]
@@ -60,7 +60,7 @@ def create(request: Request, key: PrivateKey) -> bytes:
 
 
 def read(pem: bytes) -> SigningRequest:
-    """Return the request in a PEM text. Raises `PkiError` for anything else, or a signature that is not its key's."""
+    """Parse a request in PEM. Raises `PkiError` if it is not one, or not signed with its own key."""
     if len(pem) > MAX_OCTETS:
         raise PkiError(f"no signing request: {len(pem)} octets, at most {MAX_OCTETS}")
     try:
@@ -74,7 +74,7 @@ def read(pem: bytes) -> SigningRequest:
             full_subject=csr.subject,
         )
     except UNREADABLE as error:
-        # What follows points to the library's own documentation.
+        # The rest of the text refers to the library's documentation.
         raise PkiError(f"no signing request in PEM: {str(error).partition('. See ')[0]}") from error
     if not sound:
         raise PkiError("the request's signature is not that of the key in it")

@@ -1,4 +1,4 @@
-"""What a service trusts: an ordered, named list of certificates."""
+"""The trust stores of services: ordered, named lists of certificates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Trusted = x509.Certificate | Authority | Identity
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrustStore:
-    """A trust list such as ``tomcat-trust`` or Expressway's trusted CA list. Order counts; see `first_by_subject`."""
+    """A trust store such as ``tomcat-trust`` or Expressway's trusted CA list. Order counts; see `first_by_subject`."""
 
     name: str
     certificates: tuple[x509.Certificate, ...] = ()
@@ -31,21 +31,19 @@ class TrustStore:
 
     @classmethod
     def of(cls, name: str, *trusted: Trusted) -> TrustStore:
-        """Return a store that holds these CAs' own certificates, certificates, or self-signed identities."""
+        """Return a store of CAs' own certificates, certificates, or self-signed identities."""
         return cls(name, tuple(_certificate(one) for one in trusted))
 
     @classmethod
     def from_pem(cls, name: str, text: bytes) -> TrustStore:
-        """Return a store of all certificates in a PEM text. Raises `PkiError` if there is none or one does not
-        parse.
-        """
+        """Return a store of the certificates in a PEM text. Raises `PkiError` if it has none or one does not parse."""
         try:
             return cls(name, tuple(x509.load_pem_x509_certificates(text)))
         except ValueError as error:
             raise PkiError(f"{name}: no certificates in PEM: {error}") from error
 
     def plus(self, *trusted: Trusted) -> TrustStore:
-        """Return the store with more certificates at its end."""
+        """Return the store with certificates appended."""
         return TrustStore(self.name, (*self.certificates, *(_certificate(one) for one in trusted)))
 
     def minus(self, *trusted: Trusted) -> TrustStore:
@@ -68,7 +66,7 @@ class TrustStore:
         return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in self.certificates)
 
     def der(self) -> bytes:
-        """Return the certificates in DER, one after the other (the form of ``cadata`` in Python's ``ssl``)."""
+        """Return the concatenated certificates in DER (as for ``cadata`` in Python's ``ssl``)."""
         return b"".join(certificate.public_bytes(Encoding.DER) for certificate in self.certificates)
 
     def __iter__(self) -> Iterator[x509.Certificate]:

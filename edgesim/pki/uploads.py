@@ -1,4 +1,4 @@
-"""What an administrator uploaded to a host and what is not in effect yet: it counts once services were restarted."""
+"""Certificates uploaded to a host that take effect only after services are restarted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgesim.pki.trust import TrustStore
 class Upload:
     """One upload: certificates for the trust store ``store``, or an ``identity`` for the service of that name.
 
-    ``restarted`` are the services of the host that were restarted since, each once.
+    ``restarted`` are the services of the host restarted since, each once.
     """
 
     store: str
@@ -30,10 +30,10 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """The certificates and the trust stores of one host: what is in effect, and what waits for a restart.
+    """The certificates and trust stores of one host: those in effect, and those that wait for a restart.
 
-    ``identities`` are its certificates by service, ``trusts`` its stores by name, both as the host took them up when it
-    started; ``uploads`` came since, the last one last. All three are the host's own: `take_up` changes them.
+    ``identities`` are its certificates by service, ``trusts`` its stores by name, both as loaded at start; ``uploads``
+    came later, the last one last. The host owns all three: `take_up` changes them.
     """
 
     identities: dict[str, Identity]
@@ -41,7 +41,7 @@ class Installed:
     uploads: list[Upload]
 
     def identity(self, service: str, services: Sequence[str]) -> Identity:
-        """Return the certificate of a service as a port shows it for which ``services`` count."""
+        """Return a service's certificate as seen on a port that depends on ``services``."""
         found = self.identities[service]
         for each in self.uploads:
             if each.store == service and each.identity is not None and each.counts(services):
@@ -49,7 +49,7 @@ class Installed:
         return found
 
     def trust(self, store: str, services: Sequence[str]) -> TrustStore:
-        """Return a trust store as a port sees it for which ``services`` count."""
+        """Return a trust store as seen on a port that depends on ``services``."""
         found = self.trusts[store]
         for each in self.uploads:
             if each.store == store and each.trusted and each.counts(services):
@@ -57,21 +57,21 @@ class Installed:
         return found
 
     def newest(self, service: str) -> Identity | None:
-        """Return the certificate of a service that was uploaded last, whether it counts yet or not."""
+        """Return a service's most recently uploaded certificate, in effect or not."""
         new = [each.identity for each in self.uploads if each.store == service and each.identity is not None]
         return new[-1] if new else self.identities.get(service)
 
     def after_restart(self, store: str) -> TrustStore:
-        """Return a trust store as it is after the next restart of the host."""
+        """Return a trust store as it will be after the next restart of the host."""
         return self.trust(store, ())
 
     def restarted(self, services: Sequence[str]) -> None:
-        """Note that these services were restarted."""
+        """Record that these services were restarted."""
         for upload in self.uploads:
             upload.restarted += [each for each in services if each not in upload.restarted]
 
     def take_up(self) -> None:
-        """Put in effect all that was uploaded: the host starts again."""
+        """Apply all uploads: the host restarts."""
         for upload in self.uploads:
             if upload.identity is not None:
                 self.identities[upload.store] = upload.identity

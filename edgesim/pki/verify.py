@@ -1,7 +1,7 @@
-"""Verification that explains itself: the same judgement as OpenSSL's (RFC 5280, section 6; RFC 9525), with its reasons.
+"""Verification that gives reasons: the same verdict as OpenSSL (RFC 5280, section 6; RFC 9525).
 
-Independent of any handshake: a readiness check, a client that prompts, or a test asks what would be wrong, and gets all
-of it, where a handshake ends with the first. Dates are checked at the time given.
+It is independent of any handshake: a readiness check, a client that prompts, or a test gets every problem, while a
+handshake ends with the first. Dates are checked at the given time.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from edgesim.pki.trust import TrustStore
 from edgesim.world.tls.engine import TlsView
 
 MAX_DEPTH = 8
-"""How many certificates a chain may have, the root included."""
+"""The maximum length of a chain, root included."""
 MAX_PRESENTED = 16
-"""How many certificates of a peer are looked at."""
+"""How many certificates of a peer are examined."""
 MAX_SIGNATURES = 64
-"""How many signatures are checked in the search for one chain."""
+"""How many signatures are checked while searching for one chain."""
 
 
 class Defect(Enum):
-    """What can be wrong with a certificate."""
+    """The faults of a certificate."""
 
     UNREADABLE = "unreadable"
     ISSUER_MISSING = "issuer missing"
@@ -47,7 +47,7 @@ class Defect(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing wrong: its kind, the subject of the certificate, and a sentence."""
+    """One fault: its kind, the certificate's subject, and a sentence."""
 
     defect: Defect
     subject: str
@@ -56,10 +56,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What was found. ``chain`` are the subjects from the leaf up, as far as issuers were found.
+    """The result of a verification. ``chain`` are the subjects from the leaf up, as far as issuers were found.
 
-    ``missing_issuer`` is the subject that neither the peer sent nor the store holds; ``matched`` the pair of name
-    wanted and name present that agreed.
+    ``missing_issuer`` is the subject that neither the peer sent nor the store holds; ``matched`` is the matching pair
+    of name wanted and name present.
     """
 
     subject: str
@@ -73,19 +73,19 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there is no problem."""
         return not self.problems
 
     @property
     def trusted(self) -> bool:
-        """Whether the chain is sound, whatever the name."""
+        """Whether the chain is valid, regardless of the name."""
         return all(problem.defect is Defect.NAME for problem in self.problems)
 
     def __bool__(self) -> bool:
         return self.ok
 
     def explain(self) -> str:
-        """Return the reasons in lines for people."""
+        """Return the reasons as lines of text."""
         lines = [f"{self.subject}: {'verified' if self.ok else 'refused'} by {self.store}"]
         lines.append(f"  chain: {' <- '.join(self.chain) or 'none'}")
         if self.matched:
@@ -96,7 +96,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameCheck:
-    """The names wanted of a peer (one is enough), those its certificate has, and the first pair that agrees."""
+    """The names wanted of a peer (one is enough), those its certificate has, and the first matching pair."""
 
     wanted: tuple[str, ...]
     present: tuple[str, ...]
@@ -104,14 +104,14 @@ class NameCheck:
 
     @property
     def ok(self) -> bool:
-        """Whether one of the names wanted is there."""
+        """Whether one of the names wanted is present."""
         return self.matched is not None
 
     def __bool__(self) -> bool:
         return self.ok
 
     def explain(self) -> str:
-        """Return one line for people."""
+        """Return the result as one line of text."""
         if self.matched:
             return f"{self.matched[0]} is in the certificate as {self.matched[1]}"
         return f"wanted {' or '.join(self.wanted)}, the certificate has {', '.join(self.present) or 'no names'}"
@@ -123,10 +123,10 @@ def check_names(
     common_name: bool = False,
     limit: int | None = None,
 ) -> NameCheck:
-    """Look in a certificate's SAN for any of the names wanted (``expe.example.com``,
+    """Search a certificate's SAN for any of the names wanted (``expe.example.com``,
     ``SRV:_collab-edge._tls.example.com``).
 
-    ``common_name`` looks at the common name too, where the certificate has no SAN of type DNS (RFC 2818, section 3.1).
+    ``common_name`` also considers the common name if the certificate has no SAN of type DNS (RFC 2818, section 3.1).
     ``limit`` is how many characters of the SAN count (`edgesim.pki.names.within`). None or an unreadable certificate
     has no names.
     """
@@ -137,11 +137,10 @@ def check_names(
 
 
 def peer_certificates(connection: TlsView | None) -> tuple[bytes, ...]:
-    """Return what the peer of a finished handshake presented, in DER: its own certificate first, then what it sent
-    along.
+    """Return the certificates that the peer of a finished handshake sent, in DER, its own first.
 
-    ``connection`` is a transport's ``get_extra_info("ssl_object")``; the answer is empty without TLS or a certificate.
-    Python's own ``ssl`` tells of the rest only since Python 3.13.
+    ``connection`` is a transport's ``get_extra_info("ssl_object")``; the result is empty without TLS or a certificate.
+    Python's own ``ssl`` gives more than the first only since Python 3.13.
     """
     leaf = connection.getpeercert(binary_form=True) if connection is not None else None
     if leaf is None:
@@ -163,12 +162,12 @@ def verify(
     partial_chain: bool = False,
     limit: int | None = None,
 ) -> Verification:
-    """Check a peer's certificate as a verifier with the store ``trust`` would, and say why.
+    """Verify a peer's certificate against the store ``trust``, and give the reasons.
 
-    ``presented`` are the certificates that the peer sent with its leaf. One of ``names`` must be in the SAN (none
-    given: no check). ``usage`` is what the leaf is shown for. ``at`` is when (None: dates do not count).
-    ``partial_chain`` lets the chain end at any certificate of the store. ``limit`` as for `check_names`. Never
-    raises for bad certificates: an unreadable one is a `Problem`.
+    ``presented`` are the certificates that the peer sent with its leaf. One of ``names`` must be in the SAN (empty: no
+    check). ``usage`` is the usage required of the leaf. ``at`` is the time (None: dates are not checked).
+    ``partial_chain`` lets the chain end at any certificate of the store. ``limit`` as for `check_names`. Never raises
+    for bad certificates: an unreadable one is a `Problem`.
     """
     wanted = tuple(qualified(name) for name in names)
     certificate = _load(leaf) if isinstance(leaf, bytes) else leaf
@@ -219,7 +218,7 @@ def verify(
 
 
 class _Search:
-    """The search for a chain: depth first, the store before what the peer sent, bounded in depth and in work."""
+    """The search for a chain: depth first, the store before the peer's certificates, bounded in depth and work."""
 
     def __init__(self, trust: TrustStore, presented: list[x509.Certificate], partial: bool) -> None:
         self.trust = trust
@@ -229,7 +228,7 @@ class _Search:
         self.best: list[x509.Certificate] = []
 
     def from_leaf(self, leaf: x509.Certificate) -> tuple[list[x509.Certificate], bool]:
-        """Return the chain and whether it ends in the store; without such an end, the longest chain there is."""
+        """Return the chain and whether it ends in the store; if none does, the longest chain."""
         found = self._climb([leaf])
         return (found, True) if found else (self.best, False)
 
@@ -309,7 +308,7 @@ def _check_usage(certificate: x509.Certificate, usage: Usage, *, leaf: bool) -> 
 
 
 def _check_key(certificate: x509.Certificate) -> list[Problem]:
-    """Refuse what OpenSSL refuses at its usual security level (SSL_CTX_set_security_level(3), level 2)."""
+    """Refuse keys that OpenSSL refuses at its default security level (SSL_CTX_set_security_level(3), level 2)."""
     try:
         key = certificate.public_key()
     except UNREADABLE:
@@ -362,7 +361,7 @@ def _names(certificate: x509.Certificate, common_name: bool, limit: int | None) 
 def _load(der: bytes) -> x509.Certificate | None:
     try:
         certificate = x509.load_der_x509_certificate(der)
-        _ = certificate.subject, certificate.issuer, certificate.not_valid_after_utc  # these parse late
+        _ = certificate.subject, certificate.issuer, certificate.not_valid_after_utc  # these parse lazily
         return certificate
     except UNREADABLE:
         return None

@@ -1,7 +1,7 @@
-"""A stream between two servers in the style of the component protocol (XEP-0114): who dials, header, shared secret.
+"""A server-to-server stream in the style of the component protocol (XEP-0114): roles, headers, shared secret.
 
-Sans-IO. `HEADERS` and `ELEMENTS` are the whole order until the stream is up; what then comes is dealt with by whoever
-builds on it (`edgesim.xmpp.xcp.XcpLink`).
+Sans-IO. `HEADERS` and `ELEMENTS` are the complete state table until the stream is up; the layer above handles what
+follows (`edgesim.xmpp.xcp.XcpLink`).
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from edgesim.xmpp.xcp_events import LinkDown, LinkUp, XcpEvent
 from edgesim.xmpp.xml import COMPONENT, STREAMS, Element, element, escape_value
 
 MAX_NAME = 255
-"""Characters of a name that are kept."""
+"""The maximum length of a stored name, in characters."""
 _PORT = "jabberd-port-1."
 
 
 def realm_of(host_name: str) -> str:
-    """Return a host's realm: its name with dots turned into dashes."""
+    """Return a host's realm: its name with dots replaced by dashes."""
     return host_name.replace(".", "-")
 
 
 def component_of(host_name: str) -> str:
-    """Return the component by which a host dials: ``jabberd-port-1.<realm>``."""
+    """Return the component name of a dialling host: ``jabberd-port-1.<realm>``."""
     return f"{_PORT}{realm_of(host_name)}"
 
 
@@ -49,24 +49,24 @@ def digest(stream_id: str, secret: str) -> str:
 
 
 class LinkPhase(Enum):
-    """How far a link is."""
+    """The phases of a link."""
 
-    __hash__ = object.__hash__  # a member is equal to itself alone: quicker than by name
+    __hash__ = object.__hash__  # identity comparison: faster than comparing names
 
     NEW = "new"
-    """Accepted: the dialler's header is awaited."""
+    """Accepted: waiting for the dialler's header."""
     OPENING = "opening"
-    """Dialled: the acceptor's header is awaited."""
+    """Dialled: waiting for the acceptor's header."""
     CHALLENGED = "challenged"
-    """Accepted: the dialler's proof that it knows the secret is awaited."""
+    """Accepted: waiting for the dialler's handshake."""
     PROVING = "proving"
-    """Dialled: the acceptor's word that the proof was good is awaited."""
+    """Dialled: waiting for the acceptor to confirm the handshake."""
     UP = "up"
     CLOSED = "closed"
 
 
 class LinkInput(Enum):
-    """The elements that mean the same in every phase of a link."""
+    """The elements that have one meaning in every phase of a link."""
 
     __hash__ = object.__hash__
 
@@ -76,7 +76,7 @@ class LinkInput(Enum):
 
 
 class ComponentStream(ABC):
-    """One end of a link. Make it by `dial` or `accept`; feed octets, take events until None, write `data_to_send`.
+    """One end of a link. Create it with `dial` or `accept`; feed octets, take events until None, write `data_to_send`.
 
     ``element_limit`` bounds the octets of an element.
     """
@@ -100,26 +100,26 @@ class ComponentStream(ABC):
 
     @property
     def closed(self) -> bool:
-        """Whether the link is over: write what is due, then close."""
+        """Whether the link has ended: write pending output, then close."""
         return self.phase is LinkPhase.CLOSED
 
     @property
     def up(self) -> bool:
-        """Whether sessions can be opened."""
+        """Whether the link is up, so that sessions can be opened."""
         return self.phase is LinkPhase.UP
 
     @property
     def other_realm(self) -> str:
-        """The realm of the other side, as the names of the link have it."""
+        """The peer's realm, as used in the names of the link."""
         return self.peer if self.dialled else self.component.removeprefix(_PORT)
 
     def feed(self, data: bytes) -> None:
-        """Take octets from the other side."""
+        """Take octets from the peer."""
         if not self.closed:
             self._parser.feed(data)
 
     def next_event(self) -> XcpEvent | None:
-        """Return the next event, or None until more octets come."""
+        """Return the next event, or None until more octets arrive."""
         while not self._events:
             if self.closed:
                 return None
@@ -133,7 +133,7 @@ class ComponentStream(ABC):
         return self._events.popleft()
 
     def data_to_send(self) -> bytes:
-        """Return, and forget, the octets that are due to the other side."""
+        """Return the pending output, and clear it."""
         data = bytes(self._out)
         self._out.clear()
         return data
@@ -143,7 +143,7 @@ class ComponentStream(ABC):
         if not self.closed:
             self._fail(condition, text)
 
-    # ---- what comes in
+    # ---- input
 
     def _step(self, read: StreamEvent) -> None:
         if isinstance(read, StreamClosed):
@@ -162,7 +162,7 @@ class ComponentStream(ABC):
 
     @abstractmethod
     def _element(self, what: Element, raw: bytes) -> None:
-        """Take an element of a link that is up. Raises `StreamError`."""
+        """Handle an element on a link that is up. Raises `StreamError`."""
 
     def _greeted(self, header: StreamOpened) -> None:
         self.component = (header.from_ or "")[:MAX_NAME]
@@ -195,7 +195,7 @@ class ComponentStream(ABC):
         first = error.first()
         self._down(first.name if first else "undefined-condition", "told by the other side")
 
-    # ---- what goes out
+    # ---- output
 
     def _header(self, **attributes: str) -> None:
         named = " ".join(f"{key.rstrip('_')}='{escape_value(value)}'" for key, value in attributes.items())
@@ -227,7 +227,7 @@ HEADERS: dict[LinkPhase, tuple[Callable[[ComponentStream, StreamOpened], None], 
     LinkPhase.NEW: (ComponentStream._greeted, LinkPhase.CHALLENGED),
     LinkPhase.OPENING: (ComponentStream._prove, LinkPhase.PROVING),
 }
-"""Who deals with the other side's header, and the phase that follows. A stream has one header."""
+"""The handler of the peer's header, and the next phase. A stream has one header."""
 
 ELEMENTS: dict[tuple[LinkPhase, LinkInput], Callable[[ComponentStream, Element, bytes], None]] = {
     (LinkPhase.CHALLENGED, LinkInput.HANDSHAKE): ComponentStream._verify,
@@ -236,11 +236,11 @@ ELEMENTS: dict[tuple[LinkPhase, LinkInput], Callable[[ComponentStream, Element, 
     (LinkPhase.PROVING, LinkInput.ERROR): ComponentStream._reported,
     (LinkPhase.UP, LinkInput.ERROR): ComponentStream._reported,
 }
-"""Who deals with an element that belongs to the link itself. Anything else is ``not-authorized`` until it is up."""
+"""The handlers of the link's own elements. Any other is ``not-authorized`` until the link is up."""
 
 _INPUTS = {(COMPONENT, "handshake"): LinkInput.HANDSHAKE, (STREAMS, "error"): LinkInput.ERROR}
 
 
 def input_of(what: Element) -> LinkInput:
-    """Return what an element is, as far as the order of a link goes."""
+    """Classify an element for the tables of a link."""
     return _INPUTS.get((what.namespace, what.name), LinkInput.OTHER)

@@ -1,4 +1,4 @@
-"""A client's XMPP connection over asyncio: runs a stream, upgrades to TLS, keeps the pace, writes the journal."""
+"""A client's XMPP connection over asyncio: runs a stream, upgrades to TLS, applies flow control, writes the journal."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from edgesim.xmpp.stream import OWN_DOING
 
 log = logging.getLogger(__name__)
 UNSENT = 1_048_576
-"""Octets that may wait for a client that does not read; beyond, it is disconnected."""
+"""The most octets that may wait for a client that does not read; beyond, it is disconnected."""
 CONGESTED = 65_536
-"""Octets that may wait for a client before it is not read, and before more for it waits on its way here."""
+"""When this many octets wait for a client, it is no longer read, and no more is fetched for it."""
 BURST = 32
-"""Events of one client that are dealt with in a turn."""
+"""How many events of one client are handled per turn."""
 
 
 S = TypeVar("S", bound=ServerStream)
 
 
 def pace_of(im: ImDefaults) -> PaceLimits:
-    """Return the pace of one client's stream."""
+    """Return the pace of a client's stream."""
     return PaceLimits(
         congested=CONGESTED,
         message_time=im.stanza_s,
@@ -45,11 +45,11 @@ def pace_of(im: ImDefaults) -> PaceLimits:
 class ClientConnection(asyncio.Protocol, Generic[S]):
     """One accepted connection on 5222.
 
-    ``on_event`` hears of each event but `Decoded` and `StartTls`, which are dealt with here, and of exactly one
-    `Ended`. Every verb writes what it has to write; whoever asks something of the stream itself outside ``on_event``
-    calls `flush`. ``limits`` bound the pace: a client that does not read is not read, and disconnected in time; half an
-    element must become a whole one in time. ``patience`` is how long, in seconds, it may take from connecting to
-    `established`.
+    ``on_event`` gets every event except `Decoded` and `StartTls`, which are handled here, and exactly one `Ended`.
+    Every method writes the output that it causes; after calling the stream itself outside ``on_event``, call `flush`.
+    ``limits`` bound the pace: while a client does not read, it is not read either, and it is disconnected after a time;
+    a partial element must be completed in time. ``patience`` limits the time from connecting to `established`, in
+    seconds.
     """
 
     def __init__(
@@ -84,21 +84,21 @@ class ClientConnection(asyncio.Protocol, Generic[S]):
         self._idle = idle
         self._pace = Pace(limits, asyncio.get_running_loop(), host.context(), go_on=self._go_on, end=self._out_of_time)
 
-    # ---- for the server
+    # ---- called by the server
 
     @property
     def unsent(self) -> int:
-        """Octets that wait for the client."""
+        """The octets that wait for the client."""
         return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
     def wait_for(self, link: XcpConnection, session: str) -> None:
-        """Read no more from the client while octets of its session wait for a link."""
+        """Stop reading from the client while octets of its session wait for a link."""
         if link.waiting(session):
             self._pace.hold(link)
             link.after_written(session, lambda: self._pace.release(link))
 
     def after_written(self, then: Callable[[], None]) -> None:
-        """Call ``then`` once the client keeps up: at once, or when it has caught up or is gone."""
+        """Call ``then`` once the client has caught up (or is gone), or at once if it has not fallen behind."""
         if self._pace.congested:
             self._after.append(then)
         else:
@@ -110,7 +110,7 @@ class ClientConnection(asyncio.Protocol, Generic[S]):
         return f"{self.peer[0]}:{self.peer[1]}" if self.peer else ""
 
     def established(self, jid: Jid | None = None) -> None:
-        """Say that the client is who it claims to be (``jid``, where known): its time to get so far no longer runs."""
+        """Mark the client as authenticated (as ``jid``, if known), which ends the time limit for getting there."""
         if jid is not None:
             self.scribe.identify(jid)
         if self.peer is not None:
@@ -124,7 +124,7 @@ class ClientConnection(asyncio.Protocol, Generic[S]):
         self.flush()
 
     def closed_behind(self) -> None:
-        """Say that the session behind is gone."""
+        """Report that the session behind has ended."""
         self.stream.closed_behind()
         self.flush()
 
@@ -134,7 +134,7 @@ class ClientConnection(asyncio.Protocol, Generic[S]):
         self.flush()
 
     def flush(self) -> None:
-        """Handle the events of the stream and write what it has to send."""
+        """Handle the stream's events and write its output."""
         if self._busy or self._transport is None:
             return
         self._busy = True
@@ -151,14 +151,14 @@ class ClientConnection(asyncio.Protocol, Generic[S]):
         self._write()
 
     def abort(self) -> None:
-        """Drop the connection at once."""
+        """Drop the connection immediately."""
         if self._transport is not None:
             self._transport.abort()
 
     # ---- called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's own is not a subclass
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports do not derive from asyncio's
         if self.peer is None:
             peer = transport.get_extra_info("peername")
             self.peer = (str(peer[0]), int(peer[1])) if peer else None
@@ -170,7 +170,7 @@ class ClientConnection(asyncio.Protocol, Generic[S]):
 
     def data_received(self, data: bytes) -> None:
         if self._upgrade is not None and not self._secure:
-            self._early += data  # deciphered, but the handshake's awaiter has not run yet
+            self._early += data  # decrypted, but the handshake's awaiter has not run yet
             return
         self._pace.spend(len(data))
         self.stream.feed(data)
@@ -215,7 +215,7 @@ class ClientConnection(asyncio.Protocol, Generic[S]):
         else:
             self.close("connection-timeout", "an element did not arrive in time")
 
-    # ---- small parts
+    # ---- helpers
 
     def _dispatch(self, event: SessionEvent) -> None:
         if isinstance(event, Decoded):
@@ -251,7 +251,7 @@ class ClientConnection(asyncio.Protocol, Generic[S]):
 
     def _start_tls(self) -> None:
         assert self._transport is not None
-        self._transport.pause_reading()  # so that nothing in the clear comes any more
+        self._transport.pause_reading()  # no more cleartext is read
         self._upgrade = self.host.spawn(self._handshake(), name="xmpp starttls")
 
     async def _handshake(self) -> None:

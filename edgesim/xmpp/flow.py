@@ -1,8 +1,8 @@
-"""Flow control of an XCP link: a window for each session, and turns where the way to the other side is full.
+"""Flow control of an XCP link: a window per session, and round robin while the connection is congested.
 
-Either side may have a window of octets of a session on the way that the other has not taken. What is beyond waits here
-(`Flow`), so that a session whose receiver is slow slows its own sender alone. While the connection itself is
-full (`Flows.cork`) every session waits, and all go on in turn (`Flows.uncork`).
+Each side may have a window of octets of a session in flight that the peer has not credited. The rest waits here
+(`Flow`), so that a slow receiver slows only the sender of its own session. While the connection is congested
+(`Flows.cork`) every session waits, and `Flows.uncork` resumes them in turn.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Callable, KeysView
 from typing import NamedTuple
 
 PIECE = 16_384
-"""Octets of the largest piece; a window must hold one."""
+"""The maximum octets of one piece; a window must hold at least one."""
 
 
 class Piece(NamedTuple):
-    """A part of what was sent, small enough for one element; ``restart`` is set on the last."""
+    """A part of the sent data, small enough for one element; ``restart`` is set on the last."""
 
     text: str
     octets: int
@@ -24,7 +24,7 @@ class Piece(NamedTuple):
 
 
 def pieces_of(data: bytes, *, restart: bool) -> list[Piece]:
-    """Cut UTF-8 octets in pieces, of which there is at least one."""
+    """Split UTF-8 octets into one or more pieces."""
     text, step = data.decode(), PIECE // 4
     if len(text) <= step:
         return [Piece(text, len(data), restart)]
@@ -35,13 +35,13 @@ def pieces_of(data: bytes, *, restart: bool) -> list[Piece]:
 
 
 class Flow:
-    """One session's flow: what may still be sent, what waits, what was taken and not yet credited back."""
+    """One session's flow: the remaining window, what waits, and what was received but not yet credited."""
 
     __slots__ = ("_credit", "_received", "_waiting", "_window", "waiting")
 
     def __init__(self, window: int) -> None:
         self.waiting = 0
-        """Octets that wait here."""
+        """The octets that wait."""
         self._window = window
         self._credit = window
         self._received = 0
@@ -49,7 +49,7 @@ class Flow:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits; a piece without octets counts, too."""
+        """Whether nothing waits; a piece without octets counts as waiting."""
         return not self._waiting
 
     @property
@@ -58,45 +58,47 @@ class Flow:
         return bool(self._waiting) and self._waiting[0].octets <= self._credit
 
     def passes(self, piece: Piece) -> bool:
-        """Let a piece go on its way where nothing waits before it and the window has room; return whether it may."""
+        """Account for a piece that may be sent at once; return whether it may: nothing waits before it and the window
+        has room.
+        """
         if self._waiting or piece.octets > self._credit:
             return False
         self._credit -= piece.octets
         return True
 
     def put(self, piece: Piece) -> None:
-        """Let a piece wait for its turn."""
+        """Queue a piece."""
         self._waiting.append(piece)
         self.waiting += piece.octets
 
     def take(self) -> Piece:
-        """Return the next piece, which goes on its way."""
+        """Remove and return the next piece, which is then in flight."""
         piece = self._waiting.popleft()
         self._credit -= piece.octets
         self.waiting -= piece.octets
         return piece
 
     def credited(self, octets: int) -> bool:
-        """Take what the other side has credited; return False if that is more than there ever was."""
+        """Take credit from the peer; return False if it exceeds what is in flight."""
         self._credit += octets
         return self._credit <= self._window
 
     def arrived(self, octets: int) -> bool:
-        """Count what the other side has sent; return False if it may not send as much."""
+        """Count received octets; return False if they exceed the window."""
         self._received += octets
         return self._received <= self._window
 
     def consumed(self, octets: int) -> int:
-        """Return how much of what has gone on is to be credited."""
+        """Return how many of the forwarded octets to credit."""
         owed = min(octets, self._received)
         self._received -= owed
         return owed
 
 
 class Flows:
-    """The flows of a link's sessions, in the order of their opening.
+    """The flows of a link's sessions, in the order of opening.
 
-    ``write`` puts a piece of a session on the wire; ``drained`` hears that nothing of a session waits any more.
+    ``write`` sends a piece of a session; ``drained`` is called when nothing of a session waits any more.
     """
 
     def __init__(self, window: int, *, write: Callable[[str, Piece], None], drained: Callable[[str], None]) -> None:
@@ -116,23 +118,23 @@ class Flows:
         return self._of.keys()
 
     def open(self, session: str) -> None:
-        """Give a session a flow."""
+        """Create a session's flow."""
         self._of[session] = Flow(self._window)
 
     def get(self, session: str) -> Flow | None:
-        """Return a session's flow, or None where it has none (any more)."""
+        """Return a session's flow, or None if it has none."""
         return self._of.get(session)
 
     def close(self, session: str) -> bool:
-        """Forget a session and what waits of it; return whether it had a flow."""
+        """Drop a session and its queue; return whether it had a flow."""
         return self._of.pop(session, None) is not None
 
     def clear(self) -> None:
-        """Forget every session."""
+        """Drop all sessions."""
         self._of.clear()
 
     def send(self, session: str, data: bytes, *, restart: bool) -> Flow:
-        """Send octets of a session as far as there is room; the rest waits."""
+        """Send a session's octets as far as there is room, and queue the rest."""
         flow = self._of[session]
         for piece in pieces_of(data, restart=restart):
             if not self._corked and flow.passes(piece):
@@ -142,7 +144,7 @@ class Flows:
         return flow
 
     def credited(self, session: str, octets: int) -> bool:
-        """Go on with a session that the other side has credited octets; return False if that was too much."""
+        """Take credit for a session and send more of it; return False if the credit exceeds what is in flight."""
         flow = self._of[session]
         if not flow.credited(octets):
             return False
@@ -154,11 +156,11 @@ class Flows:
         return True
 
     def cork(self) -> None:
-        """Keep everything here: the way to the other side is full."""
+        """Hold everything back: the connection is congested."""
         self._corked = True
 
     def uncork(self, full: Callable[[], bool]) -> bool:
-        """Let the sessions go on, in turn, until the way is full; return whether some must wait for the next call."""
+        """Resume the sessions, in turn, until the connection is ``full``; return whether any still waits."""
         order = [(session, flow) for session, flow in self._of.items() if not flow.idle]
         first = self._turn % len(order) if order else 0
         order = order[first:] + order[:first]

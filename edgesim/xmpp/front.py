@@ -1,11 +1,11 @@
 """Expressway-E's part of a client's XMPP connection: stream and TLS end here, the rest goes over the XCP link.
 
-The edge opens the stream, demands TLS, and reads the client's second stream header; then it asks for a session behind
-(`SessionWanted`), passes each whole element on as it came (`Passed`) and the server's octets down
-(`EdgeStream.downward`). What is not well-formed XMPP ends here with a stream error and never reaches the inside. Where
-there is no session to be had, `EdgeStream.unavailable` writes a header and features without mechanisms; the owner
-closes the connection after a while. An edge server in few lines, with `edgesim.xmpp.connection.ClientConnection` for
-the client and `edgesim.xmpp.link.XcpConnection` for the link to C::
+The edge opens the stream, demands TLS, and reads the client's second stream header; then it requests a session behind
+(`SessionWanted`), forwards each complete element unchanged (`Passed`) and the server's octets to the client
+(`EdgeStream.downward`). Input that is not well-formed XMPP ends here with a stream error and never reaches the inside.
+If no session can be had, `EdgeStream.unavailable` writes a header and features without mechanisms; the owner closes the
+connection after a while. A minimal edge server, with `edgesim.xmpp.connection.ClientConnection` for the client and
+`edgesim.xmpp.link.XcpConnection` for the link to C::
 
     def on_client(client: ClientConnection[EdgeStream], event: SessionEvent) -> None:
         match event:
@@ -44,10 +44,10 @@ from edgesim.xmpp.xml import Element
 
 
 class EdgeStream(ServerStream):
-    """One client's connection at the edge. ``domain`` answers a header that addresses none."""
+    """One client's connection at the edge. ``domain`` is used to answer a header without ``to``."""
 
     def unavailable(self) -> None:
-        """Offer the client no way to authenticate: features without mechanisms."""
+        """Offer the client no SASL mechanisms."""
         if self._asked(Verb.UNAVAILABLE):
             self._write_header()
             self._write(features())

@@ -1,6 +1,6 @@
-"""Addresses of XMPP (RFC 7622): ``local@domain/resource``, and those of users whose ids need escaping (XEP-0106).
+"""XMPP addresses (RFC 7622): ``local@domain/resource``, with user ids escaped where needed (XEP-0106).
 
-Local parts are prepared by Nodeprep (RFC 6122, appendix A), as servers and clients of that time do it; domains compare
+Local parts are prepared by Nodeprep (RFC 6122, appendix A), as servers and clients of that time do; domains compare
 without regard to case.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 _FORBIDDEN = frozenset("\"&'/:<>@")
 _LONGEST = 1023
 _ESCAPED = {character: f"\\{ord(character):02x}" for character in " \"&'/:<>@\\"}
-"""What XEP-0106 writes in place of a character that a local part cannot hold; of the backslash, where it is needed."""
+"""The XEP-0106 escapes of characters that a local part cannot contain; the backslash is escaped only where needed."""
 _UNESCAPED = {code: character for character, code in _ESCAPED.items()}
 _CODE = re.compile("|".join(map(re.escape, _UNESCAPED)))
 _PROHIBITED = (
@@ -32,12 +32,12 @@ _PROHIBITED = (
 
 
 class JidError(ValueError):
-    """Not an address by RFC 7622, section 3."""
+    """Not a valid address by RFC 7622, section 3."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Jid:
-    """An address; ``local`` and ``resource`` may be empty, and then are absent."""
+    """An address; an empty ``local`` or ``resource`` is absent."""
 
     local: str
     domain: str
@@ -45,7 +45,7 @@ class Jid:
 
     @classmethod
     def parse(cls, text: str) -> Jid:
-        """Return the address that ``text`` is. Raises `JidError`."""
+        """Parse an address. Raises `JidError`."""
         bare, slash, resource = text.partition("/")
         local, at, domain = bare.rpartition("@")
         local, domain = prepared(local), domain.lower().rstrip(".")
@@ -63,12 +63,12 @@ class Jid:
 
     @classmethod
     def of_user(cls, user_id: str, domain: str) -> Jid:
-        """Return the address of a user id in a domain. Raises `JidError` for an id that no local part can hold."""
+        """Return the address of a user id in a domain. Raises `JidError` for an id that no local part can represent."""
         return cls.parse(f"{escaped(user_id)}@{domain}")
 
     @property
     def user_id(self) -> str:
-        """What the local part stands for, in its prepared form."""
+        """The user id of the local part, in its prepared form."""
         return _CODE.sub(lambda code: _UNESCAPED[code[0]], self.local)
 
     @property
@@ -86,20 +86,20 @@ class Jid:
 
 
 def escaped(user_id: str) -> str:
-    """Return a user id with what a local part cannot hold escaped (XEP-0106, section 3.2)."""
+    """Return a user id with characters escaped that a local part cannot contain (XEP-0106, section 3.2)."""
     codes = _CODE.sub(lambda code: "\\5c" + code[0][1:], user_id)
     return "".join(each if each == "\\" else _ESCAPED.get(each, each) for each in codes)
 
 
 def prepared(local: str) -> str:
-    """Return a local part as servers compare it: Nodeprep. Raises `JidError` for what it prohibits."""
+    """Return a local part in the form that servers compare: Nodeprep. Raises `JidError` for prohibited characters."""
     if local.isascii():
         return local.lower()
     kept = (each for each in local if not stringprep.in_table_b1(each))
     text = unicodedata.normalize("NFKC", "".join(map(stringprep.map_table_b2, kept)))
     if any(within(each) for each in text for within in _PROHIBITED):
         raise JidError("character not allowed in the local part")
-    if any(map(stringprep.in_table_d1, text)):  # written from right to left
+    if any(map(stringprep.in_table_d1, text)):  # right-to-left text
         ends = stringprep.in_table_d1(text[0]) and stringprep.in_table_d1(text[-1])
         if not ends or any(map(stringprep.in_table_d2, text)):
             raise JidError("both directions of writing in the local part")

@@ -1,4 +1,4 @@
-"""What the journal keeps of XMPP: the event for each thing read, its correlation keys, and where its secrets stand."""
+"""The journal's view of XMPP: an event for each thing read, correlation keys, and the spans of secrets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST = 200
 
 
 class Scribe:
-    """Writes what a host reads from one stream to its journal, with the user's keys once the stream has shown them."""
+    """Journals what a host reads from one stream, with the user's keys once the stream has shown them."""
 
     def __init__(self, recorder: Recorder, peer: str | tuple[str, int] | None) -> None:
         self.recorder = recorder
@@ -28,11 +28,11 @@ class Scribe:
         self.keys: tuple[Key, ...] = ()
 
     def identify(self, jid: Jid) -> None:
-        """Say whose stream this is."""
+        """Set the user of this stream."""
         self.keys = keys_of(jid)
 
     def received(self, read: StreamEvent) -> None:
-        """Journal something read."""
+        """Journal an event of the stream."""
         if isinstance(read, StreamOpened):
             self.domain = read.to or self.domain
         elif isinstance(read, StanzaRead):
@@ -42,7 +42,7 @@ class Scribe:
         )
 
     def malformed(self, condition: str, detail: str, payload: bytes = b"") -> None:
-        """Journal input that broke the rules and was answered by a stream error."""
+        """Journal malformed input that a stream error answered."""
         event = events.Malformed(protocol="xmpp", reason=detail or condition, answer=f"stream error {condition}")
         self.recorder.received(event, peer=self.peer, payload=payload, keys=self.keys)
 
@@ -64,7 +64,7 @@ def keys_of(jid: Jid) -> tuple[Key, ...]:
 
 
 def claimed(auth: Element, domain: str | None) -> Jid | None:
-    """Return who an ``<auth>`` claims to be, or None where it does not say."""
+    """Return the user that an ``<auth>`` claims to be, or None if it does not say."""
     try:
         user = sasl.decode(auth.get("mechanism") or "", auth.text).user
     except sasl.SaslError:
@@ -73,7 +73,7 @@ def claimed(auth: Element, domain: str | None) -> Jid | None:
 
 
 def secret_spans(read: StreamEvent) -> tuple[tuple[int, int], ...]:
-    """Return the span of a client's SASL message in the octets of its element."""
+    """Return the span of a client's SASL message within the octets of its element."""
     if not isinstance(read, StanzaRead) or read.element.namespace != SASL:
         return ()
     if read.element.name not in ("auth", "response") or not read.element.text:
@@ -84,13 +84,13 @@ def secret_spans(read: StreamEvent) -> tuple[tuple[int, int], ...]:
 
 
 def route_secrets(raw: bytes) -> tuple[tuple[int, int], ...]:
-    """Return the span of a client's SASL message in an XCP route, where the element is escaped."""
+    """Return the span of a client's SASL message within an XCP route, where the element is escaped."""
     found = _ESCAPED.search(raw)
     return (found.span(1),) if found else ()
 
 
 def claimed_in(data: bytes, domain: str | None) -> Jid | None:
-    """Return who the ``<auth>`` in a session's octets claims to be, or None where there is none that says."""
+    """Return the user that the ``<auth>`` in a session's octets claims to be, or None."""
     found = _AUTH.search(data)
     if found is None:
         return None
@@ -98,7 +98,7 @@ def claimed_in(data: bytes, domain: str | None) -> Jid | None:
 
 
 def brief(data: bytes) -> str:
-    """Return a session's octets in a word for people: the first tag and its type."""
+    """Return a short description of a session's octets: the first tag and its type."""
     found = _BRIEF.search(data)
     if found is None:
         return ""
@@ -107,7 +107,7 @@ def brief(data: bytes) -> str:
 
 
 def describe(read: StreamEvent, domain: str | None = None) -> Event:
-    """Return the journal's event for something read from a stream."""
+    """Return the journal's event for an event of a stream."""
     if isinstance(read, StreamOpened):
         return events.XmppStream(
             element="open", domain=read.to or read.from_, detail=f"to {read.to}" if read.to else ""

@@ -6,11 +6,11 @@ The dialler::
     connection = XcpConnection(link, recorder=node.journal, on_event=self._from_e)
     await loop.create_connection(lambda: connection, address, 7400, ssl=context, server_hostname=peer_name)
 
-and the acceptor gives ``loop.create_server`` a factory that makes the same from `XcpLink.accept`. ``on_event`` hears of
-`LinkUp` once the handshake is done and of exactly one `LinkDown` at the end.
+and the acceptor passes ``loop.create_server`` a factory that makes the same from `XcpLink.accept`. ``on_event`` gets
+`LinkUp` after the handshake and exactly one `LinkDown` at the end.
 
-Every verb writes what it has to write: at once, or, where it is called from ``on_event``, when all that had come is
-dealt with. What is sent for one session arrives in the order of the calls, whether it had to wait or not.
+Every method writes the output that it causes: at once, or, if called from ``on_event``, after all received input is
+handled. Data sent for one session arrives in the order of the calls, queued or not.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from edgesim.xmpp.xcp_events import DataArrived, LinkDown, LinkUp, SessionClosed
 from edgesim.xmpp.xml import Element
 
 FULL = 262_144
-"""Octets that may wait for the other side before sessions wait too, each for its turn."""
+"""When this many octets wait for the peer, sessions wait too, each for its turn."""
 UNSENT = 8_388_608
-"""Octets that may wait for the other side; beyond, the link is dropped."""
+"""The most octets that may wait for the peer; beyond, the link is dropped."""
 
 
 class _Leg:
-    """What is known of one session of the link, and who waits for it."""
+    """The state of one session of the link, and its waiting callbacks."""
 
     __slots__ = ("after", "domain", "keys")
 
@@ -45,17 +45,17 @@ class _Leg:
         self.after: list[Callable[[], None]] = []
 
     def written(self) -> None:
-        """Tell those who waited."""
+        """Run the waiting callbacks."""
         after, self.after = self.after, []
         for then in after:
             then()
 
 
 class XcpConnection(asyncio.Protocol):
-    """One end of a link on a transport. ``journal_data`` False leaves routed octets to whoever decodes them next.
+    """One end of a link on a transport. With ``journal_data`` False, whoever decodes routed octets next journals them.
 
-    ``keepalive`` is the time between pings, ``patience`` how long the handshake may take from connecting, and any octet
-    of the other side from a ping; both in seconds.
+    ``keepalive`` is the interval of pings; ``patience`` limits the time from connecting to the end of the handshake,
+    and from a ping to any octet of the peer; all in seconds.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class XcpConnection(asyncio.Protocol):
         self._busy = False
         self._ended = False
 
-    # ---- what an owner may know
+    # ---- state
 
     @property
     def up(self) -> bool:
@@ -90,21 +90,21 @@ class XcpConnection(asyncio.Protocol):
 
     @property
     def unsent(self) -> int:
-        """Octets that wait for the other side, besides those of sessions that wait for their own window."""
+        """The octets that wait for the peer, without those of sessions that wait for their own window."""
         return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
     @property
     def other_realm(self) -> str:
-        """The realm of the other side, as the names of the link have it."""
+        """The peer's realm, as used in the names of the link."""
         return self._link.other_realm
 
     @property
     def sessions_open(self) -> KeysView[str]:
-        """The sessions that are open, in the order of their opening."""
+        """The open sessions, in the order of opening."""
         return self._link.sessions_open
 
     def presented(self) -> tuple[bytes, ...]:
-        """Return the other side's certificate, in DER, and what it sent along; nothing without TLS."""
+        """Return the peer's certificate and those sent with it, in DER; empty without TLS."""
         transport = self._transport
         return peer_certificates(transport.get_extra_info("ssl_object")) if transport is not None else ()
 
@@ -117,12 +117,12 @@ class XcpConnection(asyncio.Protocol):
         """Return how many octets of a session wait here."""
         return self._link.waiting(session)
 
-    # ---- verbs: sessions
+    # ---- sessions
 
     def open(self, client: str, domain: str, stream_id: str, *, resumed: bool = False, data: bytes = b"") -> str:
         """Open a client's session and return its id; ``data`` are its first octets.
 
-        ``resumed`` goes on at the client's ``<auth>``. Raises `OutOfOrder` unless the link is up.
+        With ``resumed`` the session starts at the client's ``<auth>``. Raises `OutOfOrder` unless the link is up.
         """
         session = self._link.open(client, domain, stream_id, resumed=resumed)
         self._legs[session] = _Leg(domain)
@@ -140,9 +140,9 @@ class XcpConnection(asyncio.Protocol):
         keys: tuple[Key, ...] | None = None,
         then: Callable[[], None] | None = None,
     ) -> None:
-        """Send octets of a session. Ignored where it is over.
+        """Send octets of a session; ignored if it has ended.
 
-        ``restart``: the client opens a new stream after them. ``keys`` say whose session it is, where another leg has
+        ``restart``: the client opens a new stream after them. ``keys`` identify the session's user, if another leg has
         shown it. ``then`` is called as by `after_written`.
         """
         leg = self._legs.get(session)
@@ -154,7 +154,7 @@ class XcpConnection(asyncio.Protocol):
             self.after_written(session, then)
 
     def after_written(self, session: str, then: Callable[[], None]) -> None:
-        """Call ``then`` once nothing of a session waits here: at once, or when it was written or the session ended."""
+        """Call ``then`` once nothing of a session waits here or the session has ended; at once if that is so now."""
         leg = self._legs.get(session)
         if leg is not None and self._link.waiting(session):
             leg.after.append(then)
@@ -162,12 +162,12 @@ class XcpConnection(asyncio.Protocol):
             then()
 
     def consumed(self, session: str, octets: int) -> None:
-        """Say that octets of a session have gone on."""
+        """Report that octets of a session were forwarded."""
         self._link.consumed(session, octets)
         self._push()
 
     def close_session(self, session: str, reason: str = "", *, last: bytes = b"", restart: bool = False) -> None:
-        """End a session after its ``last`` octets, which are lost if the other side leaves no room for them."""
+        """End a session after its ``last`` octets, which are lost if the peer's window has no room for them."""
         leg = self._legs.pop(session, None)
         if last:
             self._link.send(session, last, restart=restart)
@@ -176,26 +176,26 @@ class XcpConnection(asyncio.Protocol):
             leg.written()
         self._flush()
 
-    # ---- verbs: queries, stanzas, the link
+    # ---- queries, stanzas, the link
 
     def ask(self, domain: str) -> str:
-        """Ask the other side for the SASL mechanisms of a domain; return the query's id. Raises `OutOfOrder`."""
+        """Query the peer for the SASL mechanisms of a domain; return the query's id. Raises `OutOfOrder`."""
         query = self._link.ask(domain)
         self._push()
         return query
 
     def answer(self, query: str, mechanisms: tuple[str, ...], hostnames: tuple[str, ...] = ()) -> None:
-        """Answer a query. One that is not open is ignored."""
+        """Answer a query; ignored if it is not open."""
         self._link.answer(query, mechanisms, hostnames)
         self._push()
 
     def refuse(self, query: str, condition: str = "item-not-found") -> None:
-        """Refuse a query. One that is not open is ignored."""
+        """Refuse a query; ignored if it is not open."""
         self._link.refuse(query, condition)
         self._push()
 
     def pass_on(self, stanza: Element) -> bool:
-        """Give the other side a stanza for one of its users; return False where the link is down or full."""
+        """Send the peer a stanza for one of its users; return False if the link is down or full."""
         if not self.up or self.unsent > self._link.limits.unsent:
             return False
         self._link.pass_on(stanza)
@@ -203,19 +203,19 @@ class XcpConnection(asyncio.Protocol):
         return True
 
     def close(self, condition: str | None = None, text: str = "") -> None:
-        """End the link in good order."""
+        """Close the link cleanly."""
         self._link.close(condition, text)
         self._flush()
 
     def abort(self) -> None:
-        """Drop the connection at once."""
+        """Drop the connection immediately."""
         if self._transport is not None:
             self._transport.abort()
 
     # ---- called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's own is not a subclass
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports do not derive from asyncio's
         peer = transport.get_extra_info("peername")
         self.peer = (str(peer[0]), int(peer[1])) if peer else None
         self._transport.set_write_buffer_limits(high=FULL)
@@ -244,10 +244,10 @@ class XcpConnection(asyncio.Protocol):
         if more and self._transport is not None and self._transport.get_write_buffer_size() <= FULL:
             asyncio.get_running_loop().call_soon(self.resume_writing)
 
-    # ---- small parts
+    # ---- helpers
 
     def _flush(self) -> None:
-        """Handle the events of the link and write what it has to send."""
+        """Handle the link's events and write its output."""
         if self._busy:
             return
         self._busy = True
@@ -259,7 +259,7 @@ class XcpConnection(asyncio.Protocol):
         self._write()
 
     def _push(self) -> None:
-        """Write what the link has to send, after its last events."""
+        """Write the output that the last events caused."""
         if not self._busy:
             self._write()
 
@@ -301,7 +301,7 @@ class XcpConnection(asyncio.Protocol):
 
     def _lost(self, detail: str) -> None:
         self._link.close()
-        self._link.data_to_send()  # no transport takes it
+        self._link.data_to_send()  # no transport accepts it
         self._end(LinkDown(detail=detail))
 
     def _end(self, event: LinkDown) -> None:

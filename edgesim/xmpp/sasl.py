@@ -1,8 +1,8 @@
 """SASL as the IM and Presence service offers it: ``PLAIN`` (RFC 4616) and Cisco's ``CISCO-VTG-TOKEN``.
 
-Both are client-first and done in one message. ``CISCO-VTG-TOKEN`` carries ``userid=<user>@<presence domain>``, a NUL
-and ``token=<one-time password>``; the one-time password comes from the SOAP service. The form is known from public
-client and test code for the mechanism.
+Both are client-first with a single message. ``CISCO-VTG-TOKEN`` carries ``userid=<user>@<presence domain>``, a NUL and
+``token=<one-time password>``; the one-time password comes from the SOAP service. The form is known from public client
+and test code for the mechanism.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LONGEST = 1024
 
 
 class SaslError(Exception):
-    """A message that a mechanism refuses; ``condition`` is one of RFC 6120, section 6.5."""
+    """A SASL message that the mechanism refuses; ``condition`` is one of RFC 6120, section 6.5."""
 
     def __init__(self, condition: str, text: str = "") -> None:
         super().__init__(f"{condition}: {text}" if text else condition)
@@ -32,7 +32,7 @@ class SaslError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """What a client offered: ``user`` as written (a bare JID or a user id), and a password or one-time password."""
+    """A client's credentials: ``user`` as written (a bare JID or a user id), and a password or one-time password."""
 
     mechanism: str
     user: str
@@ -51,10 +51,10 @@ def encode_token(jid: str, token: str) -> str:
 
 
 def decode(mechanism: str, text: str) -> Credentials:
-    """Return what a client's message says. Raises `SaslError`.
+    """Decode a client's message. Raises `SaslError`.
 
-    Base64 is read strictly (RFC 6120, section 6.4.2: no padding left out, no foreign characters); ``=`` alone stands
-    for an empty message.
+    Base64 is strict (RFC 6120, section 6.4.2: padding required, no foreign characters); ``=`` alone is an empty
+    message.
     """
     message = _unbase64(text)
     if mechanism == PLAIN:
@@ -93,7 +93,7 @@ def auth(mechanism: str, message: str) -> Element:
 
 
 def mechanisms(names: tuple[str, ...] = MECHANISMS, hostnames: tuple[str, ...] = ()) -> Element:
-    """Return ``<mechanisms>``; ``hostnames`` name the user's home node and its backup, where the server says so."""
+    """Return ``<mechanisms>``; ``hostnames`` name the user's home node and its backup, if the server sends them."""
     hosts = (element("hostname", DOMAIN_BASED_NAME, name) for name in hostnames)
     return element("mechanisms", SASL, *(element("mechanism", SASL, name) for name in names), *hosts)
 

@@ -1,11 +1,11 @@
-"""A server's end of a client's XML stream: what sessions and edge streams have in common.
+"""The server's end of a client's XML stream: the base of sessions and edge streams.
 
-`edgesim.xmpp.session.Session` and `edgesim.xmpp.front.EdgeStream` are the two kinds. Sans-IO: feed octets, take events
-until None, write what `ServerStream.data_to_send` gives. Two literal tables say what may happen when. A `Table` has a
-row for what the client may send in a phase: who deals with it, and the phase that follows; what has no row is the
-client's mistake and ends the stream with a stream error (RFC 6120, section 4.9.3). `ORDER` has a row for what the
-server itself may ask of a stream; `IGNORED` are the pairs in which it comes too late, and every other pair is a mistake
-of the server's: `OutOfOrder`.
+`edgesim.xmpp.session.Session` and `edgesim.xmpp.front.EdgeStream` derive from it. Sans-IO: feed octets, take events
+until None, write what `ServerStream.data_to_send` returns. Two literal tables define the order of events. A `Table` has
+a row for each input that the client may send in a phase, with its handler and the next phase; input without a row ends
+the stream with a stream error (RFC 6120, section 4.9.3). `ORDER` has a row for each verb that the server may use in a
+phase; `IGNORED` lists the pairs in which a verb merely comes too late, and every other pair is a bug of the server:
+`OutOfOrder`.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from edgesim.xmpp.xml import BIND, CLIENT, SASL, STREAM_MANAGEMENT, TLS, Element
 
 
 class Phase(Enum):
-    """How far a client's stream has come."""
+    """The phases of a client's stream."""
 
-    __hash__ = object.__hash__  # a member is equal to itself alone: quicker than by name
+    __hash__ = object.__hash__  # identity comparison: faster than comparing names
 
     NEW = "new"
     TLS_OFFERED = "TLS offered"
@@ -61,7 +61,7 @@ class Phase(Enum):
 
 
 class Input(Enum):
-    """What a client can send once its stream is open, as far as the order of a stream goes."""
+    """The kinds of client input after the stream header."""
 
     __hash__ = object.__hash__
 
@@ -77,7 +77,7 @@ class Input(Enum):
 
 
 class Verb(Enum):
-    """What the server can ask of a stream."""
+    """The server's operations on a stream."""
 
     __hash__ = object.__hash__
 
@@ -108,7 +108,7 @@ ORDER: dict[tuple[Phase, Verb], Phase] = {
     (Phase.HANDED_OVER, Verb.DOWNWARD): Phase.HANDED_OVER,
     (Phase.HANDED_OVER, Verb.CLOSED_BEHIND): Phase.CLOSED,
 } | {(phase, Verb.CLOSE): Phase.CLOSED for phase in Phase if phase is not Phase.CLOSED}
-"""What a server may ask of a stream in a phase, and the phase that follows."""
+"""The verbs allowed in each phase, and the next phase."""
 
 IGNORED: frozenset[tuple[Phase, Verb]] = frozenset(
     {
@@ -119,12 +119,12 @@ IGNORED: frozenset[tuple[Phase, Verb]] = frozenset(
         (Phase.UNAVAILABLE, Verb.DOWNWARD),
     }
 )
-"""What comes too late because the stream ended, or went without a session, meanwhile."""
+"""Verbs that come too late because the stream has meanwhile ended or continued without a session."""
 
 PASSING = frozenset({Phase.ASKED, Phase.HANDED_OVER})
-"""Another server has the session, or will: all that the client sends goes there as it came."""
+"""Phases in which another server has, or will have, the session: all client input is forwarded unchanged."""
 STANDING_STILL = frozenset({Phase.TLS, Phase.CHECKING, Phase.BINDING, Phase.CLOSED})
-"""Nothing more is read: in `Phase.TLS` and `Phase.CLOSED` what comes is dropped, otherwise it waits for the server."""
+"""Phases that read nothing: in `Phase.TLS` and `Phase.CLOSED` input is dropped, otherwise it waits for the server."""
 
 _ELEMENTS: dict[tuple[str, str], Input] = {
     (TLS, "starttls"): Input.STARTTLS,
@@ -146,11 +146,11 @@ S = TypeVar("S", bound="ServerStream")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table(Generic[S]):
-    """What a kind of stream does with what a client sends.
+    """The handlers of client input for one kind of stream.
 
-    ``headers`` and ``elements``: who deals with it, and the phase that follows unless the handler names another.
-    ``refused``: the stream error for an element without a row, ``policy-violation`` where it has none. The end of the
-    stream needs no row: the client may close it in every phase.
+    ``headers`` and ``elements``: the handler, and the next phase unless the handler returns another. ``refused``: the
+    stream error for an element without a row, by default ``policy-violation``. The end of the stream needs no row: the
+    client may close it in every phase.
     """
 
     headers: Mapping[Phase, tuple[Callable[[S, StreamOpened], None], Phase]]
@@ -159,7 +159,7 @@ class Table(Generic[S]):
 
 
 class ServerStream(ABC):
-    """A client's stream on a server. ``domain`` answers a header that addresses none."""
+    """A client's stream on a server. ``domain`` is used to answer a header without ``to``."""
 
     def __init__(
         self, *, domain: str, stream_id: str, phase: Phase = Phase.NEW, limits: XmppLimits | None = None
@@ -168,31 +168,31 @@ class ServerStream(ABC):
         self.stream_id = stream_id
         self.phase = phase
         self.restarted = False
-        """Set when the client must open a new stream next; whoever cares (an XCP link) takes it back."""
+        """Set when the client must open a new stream next; an XCP link resets it."""
         self._parser = StreamParser(limits=limits)
         self._events: deque[SessionEvent] = deque()
         self._out = bytearray()
         self._header_sent = False
 
-    # ---- for the server
+    # ---- called by the server
 
     @property
     def closed(self) -> bool:
-        """Whether the stream is over: write what is due, then close."""
+        """Whether the stream has ended: write pending output, then close."""
         return self.phase is Phase.CLOSED
 
     @property
     def partial(self) -> bool:
-        """Whether a part of an element has come."""
+        """Whether part of an element has arrived."""
         return not self._parser.idle
 
     def feed(self, data: bytes) -> None:
-        """Take octets from the client; during the TLS handshake they are none of the stream's and are dropped."""
+        """Take octets from the client; during the TLS handshake they do not belong to the stream and are dropped."""
         if self.phase not in (Phase.TLS, Phase.CLOSED):
             self._parser.feed(data)
 
     def next_event(self) -> SessionEvent | None:
-        """Return the next event, or None until more octets, or a decision, come."""
+        """Return the next event, or None until more octets, or a decision, arrive."""
         while not self._events:
             if self.phase in STANDING_STILL:
                 return None
@@ -212,13 +212,13 @@ class ServerStream(ABC):
         return self._events.popleft()
 
     def data_to_send(self) -> bytes:
-        """Return, and forget, the octets that are due to the client."""
+        """Return the pending output, and clear it."""
         data = bytes(self._out)
         self._out.clear()
         return data
 
     def secured(self) -> None:
-        """Say that TLS is up. The client opens a new stream; its id stays."""
+        """Report that TLS is up. The client opens a new stream; its id stays."""
         self._asked(Verb.SECURED)
         self._restart()
 
@@ -231,12 +231,12 @@ class ServerStream(ABC):
                 self._restart()
 
     def closed_behind(self) -> None:
-        """Say that the session behind is gone; its last octets came before."""
+        """Report that the session behind has ended; its last octets came before."""
         if self._asked(Verb.CLOSED_BEHIND):
             self._end(Ended(detail="closed by the server behind"))
 
     def close(self, condition: str | None = None, text: str = "") -> None:
-        """End the stream, with a stream error if ``condition`` is given. Does nothing if it is over already."""
+        """End the stream, with a stream error if ``condition`` is given. Does nothing if it has ended already."""
         if not self._asked(Verb.CLOSE):
             return
         if condition is not None:
@@ -247,11 +247,11 @@ class ServerStream(ABC):
             self._out += STREAM_END
         self._end(Ended(condition=condition, detail=text))
 
-    # ---- what comes in
+    # ---- input
 
     @abstractmethod
     def _step(self, read: StreamEvent) -> None:
-        """Follow the table of this kind of stream."""
+        """Apply the table of this kind of stream."""
 
     def _follow(self: S, table: Table[S], read: StreamEvent) -> None:
         if isinstance(read, StreamOpened):
@@ -273,7 +273,7 @@ class ServerStream(ABC):
                 self.phase = instead or after
 
     def _open(self, header: StreamOpened) -> None:
-        """Take the client's header."""
+        """Handle the client's header."""
         try:
             if header.to is not None:
                 self.domain = Jid.parse(header.to).domain
@@ -293,7 +293,7 @@ class ServerStream(ABC):
         self._write(PROCEED)
         self._events.append(StartTls())
 
-    # ---- what goes out
+    # ---- output
 
     def _write(self, what: Element) -> None:
         self._out += what.encode()
@@ -308,10 +308,10 @@ class ServerStream(ABC):
         self._out += STREAM_END
         self._end(Ended(detail=f"authentication refused: {condition}"))
 
-    # ---- small parts
+    # ---- helpers
 
     def _asked(self, verb: Verb) -> bool:
-        """Go where a verb leads; return False where it comes too late. Raises `OutOfOrder`."""
+        """Apply a verb's transition; return False if it comes too late. Raises `OutOfOrder`."""
         after = ORDER.get((self.phase, verb))
         if after is None:
             if (self.phase, verb) in IGNORED:
@@ -326,13 +326,13 @@ class ServerStream(ABC):
         self.restarted = True
 
     def _end(self, event: Ended) -> None:
-        """Put the end behind the events still to come, without what would ask for a decision."""
+        """Queue the end after the pending events, dropping those that ask for a decision."""
         self._events = deque(each for each in self._events if not isinstance(each, ASKING))
         self._events.append(event)
 
 
 def input_of(what: Element) -> Input:
-    """Return what an element is, as far as the order of a stream goes."""
+    """Classify an element for the tables of a stream."""
     found = _ELEMENTS.get((what.namespace, what.name)) or _NAMESPACES.get(what.namespace, Input.OTHER)
     if found is Input.STANZA and what.name == "iq" and what.get("type") == "set" and what.find("bind", BIND):
         return Input.BIND

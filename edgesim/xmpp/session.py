@@ -1,8 +1,8 @@
 """The server's side of one client session, from the stream header to the last stanza.
 
-RFC 6120, 6121 and 3921, and XEP-0198 without resumption. `TABLE` is the whole order of a session; a session that comes
-over an XCP link was secured at the edge and starts so (``secure=True``). See `edgesim.xmpp.server_stream` for how a
-stream is run, and `edgesim.xmpp.session_events` for what it reports and asks.
+RFC 6120, 6121 and 3921, and XEP-0198 without resumption. `TABLE` is the complete state table of a session; a session
+over an XCP link was secured at the edge and starts with ``secure=True``. `edgesim.xmpp.server_stream` describes how a
+stream is run, `edgesim.xmpp.session_events` its events.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from edgesim.xmpp.xml import BIND, PING, ROSTER, SASL, SESSION, STREAM_MANAGEMEN
 class Session(ServerStream):
     """One client's session on a server.
 
-    ``domain`` answers a header that addresses none. Any other domain is taken as it is: a wrong domain shows at
-    authentication, as a wrong user or password does. ``mechanisms`` and ``hostnames`` fill the offer of mechanisms;
+    ``domain`` is used to answer a header without ``to``. Any other domain is accepted: a wrong domain fails at
+    authentication, like a wrong user or password. ``mechanisms`` and ``hostnames`` fill the offer of mechanisms;
     ``stream_management`` offers XEP-0198 after authentication.
     """
 
@@ -60,10 +60,10 @@ class Session(ServerStream):
         self._handled = 0
         self._sent = 0
 
-    # -- for the server
+    # -- called by the server
 
     def grant(self, user: Jid) -> None:
-        """Accept the credentials: the session is that user's."""
+        """Accept the credentials for that user."""
         self._asked(Verb.GRANT)
         self.user = user.bare
         self.domain = user.domain
@@ -76,7 +76,7 @@ class Session(ServerStream):
         self._refuse_sasl(condition)
 
     def hand_over(self) -> None:
-        """Leave the credentials, and all that follows, to another node: what the client sends comes as `Passed`."""
+        """Leave the credentials, and all later input, to another node: client input is reported as `Passed`."""
         self._asked(Verb.HAND_OVER)
 
     def bind(self, resource: str) -> Jid:
@@ -88,17 +88,17 @@ class Session(ServerStream):
         return self.jid
 
     def refuse_bind(self) -> None:
-        """Answer the bind with ``conflict``; the client may ask again."""
+        """Answer the bind with ``conflict``; the client may try again."""
         self._asked(Verb.REFUSE_BIND)
         self._write(stanzas.bind_conflict(self._bind_id))
 
     def send(self, stanza: Element) -> None:
-        """Write a stanza. Does nothing once the session is over."""
+        """Write a stanza. Does nothing once the session has ended."""
         if self._asked(Verb.SEND):
             self._sent = (self._sent + 1) % 2**32
             self._write(stanza)
 
-    # -- the order of things
+    # -- negotiation
 
     def _step(self, read: StreamEvent) -> None:
         self._follow(TABLE, read)
@@ -164,7 +164,7 @@ class Session(ServerStream):
         self._handled = (self._handled + 1) % 2**32
         self.send(stanzas.error_reply(request, "not-allowed"))
 
-    # -- XEP-0198, as far as acknowledgements go: no resumption
+    # -- XEP-0198: acknowledgements only, no resumption
 
     def _management_before_bind(self, asked: Element) -> None:
         condition = "item-not-found" if asked.name == "resume" else "unexpected-request"
@@ -220,7 +220,7 @@ class Session(ServerStream):
             else:
                 self._events.append(SubscriptionSent(stanza=stanza, kind=kind, to=to.bare))
         elif kind == "probe":
-            return  # probes are the servers' own (RFC 6121, section 4.3.1)
+            return  # only servers send probes (RFC 6121, section 4.3.1)
         elif to is not None:
             self._events.append(PresenceDirected(stanza=stanza, to=to))
         elif kind != "error":
@@ -294,7 +294,7 @@ STANZAS: dict[str, Callable[[Session, Element, Jid | None], None]] = {
     "presence": Session._presence,
     "iq": Session._iq,
 }
-"""Who deals with a stanza of a bound session."""
+"""The handlers of a bound session's stanzas."""
 
 QUERIES: dict[tuple[str, str, str], Callable[[Session, Element, Element], None]] = {
     ("set", SESSION, "session"): Session._acknowledge,
@@ -302,7 +302,7 @@ QUERIES: dict[tuple[str, str, str], Callable[[Session, Element, Element], None]]
     ("get", ROSTER, "query"): Session._roster_get,
     ("set", ROSTER, "query"): Session._roster_set,
 }
-"""Requests to the server or on the user's own behalf, by type, namespace and name; any other: service-unavailable."""
+"""Requests to the server or the user's own account, by type, namespace and name; any other: service-unavailable."""
 
 
 def _management_failed(condition: str) -> Element:

@@ -1,6 +1,6 @@
 """What a client's stream (`edgesim.xmpp.server_stream`) reports to the server that owns it.
 
-Where an event asks for a decision the stream waits until it gets one:
+After an event that needs a decision the stream waits until it gets one:
 
 =====================  ==========================================================
 event                  answer
@@ -10,7 +10,7 @@ event                  answer
 `BindRequested`        ``bind`` or ``refuse_bind``
 =====================  ==========================================================
 
-`Decoded` precedes whatever follows from an element, so that a server can journal it.
+`Decoded` precedes the event that an element causes, so that a server can journal it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from edgesim.xmpp.xml import Element
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEvent:
-    """Base of what a session reports to its server."""
+    """The base of the events that a session reports to its server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +43,9 @@ class StartTls(SessionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticate(SessionEvent):
-    """Credentials to check. ``domain`` is the one that the client's stream header addressed; ``request`` is the whole
-    ``<auth>`` with them, for another node to check."""
+    """Credentials to check. ``domain`` is the ``to`` of the client's stream header; ``request`` is the complete
+    ``<auth>``, for a check by another node.
+    """
 
     credentials: sasl.Credentials
     domain: str
@@ -53,8 +54,9 @@ class Authenticate(SessionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionWanted(SessionEvent):
-    """At an edge TLS is up and the client addressed ``domain``: open a session behind, and give it ``data``, the stream
-    header."""
+    """At an edge: TLS is up and the client addressed ``domain``. Open a session behind and send it ``data``, the stream
+    header.
+    """
 
     domain: str
     stream_id: str
@@ -63,14 +65,14 @@ class SessionWanted(SessionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passed(SessionEvent):
-    """Octets for whoever has the session now: one element, a stream header, or the stream's end."""
+    """Octets to forward to the server that has the session: one element, a stream header, or the end of the stream."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindRequested(SessionEvent):
-    """The client wants this resource; None: the server chooses."""
+    """The client requests this resource; None: the server chooses."""
 
     resource: str | None
 
@@ -84,7 +86,7 @@ class RosterRequested(SessionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RosterChanged(SessionEvent):
-    """The client sets or removes a contact; answer with `stanzas.reply`."""
+    """The client adds, changes or removes a contact; answer with `stanzas.reply`."""
 
     request: Element
     item: RosterItem
@@ -92,7 +94,7 @@ class RosterChanged(SessionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresenceChanged(SessionEvent):
-    """The client's own presence, for everyone entitled to it: available, or type ``unavailable``."""
+    """The client's own presence, to be sent to its subscribers: available, or type ``unavailable``."""
 
     stanza: Element
 
@@ -132,11 +134,11 @@ class IqSent(SessionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended(SessionEvent):
-    """The session is over. ``condition`` is the stream error that this side sent, None after an orderly end."""
+    """The session has ended. ``condition`` is the stream error sent by this side, None after a clean end."""
 
     condition: str | None = None
     detail: str = ""
 
 
 ASKING = (StartTls, Authenticate, BindRequested, SessionWanted)
-"""Events that ask for a decision: once a stream is over none may be made."""
+"""Events that need a decision; none is possible once the stream has ended."""

@@ -1,7 +1,7 @@
 """The SOAP documents of a chat sign-in: login, get-all-config, get-onetime-password, both ways (SOAP 1.2).
 
-Requests are those that public client code sends, to the octet. No public capture shows a whole response: they are
-rebuilt from what clients read in them, and ``<failure>`` is a proposal.
+Requests are octet for octet those of public client code. No public capture shows a complete response: responses are
+reconstructed from what clients read in them, and ``<failure>`` is a guess.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ PATHS = tuple(f"{SERVICE}/{version}" for version in VERSIONS)
 CLIENT_VERSION_TOO_OLD = "The client does not meet the minimal version requirement."
 INVALID_REQUEST = "Invalid request"
 MAX_DOCUMENT = 65_536
-"""Octets of a document; a longer one is refused unread."""
+"""The maximum octets of a document; a longer one is refused unread."""
 _MAX_DEPTH = 24
 
 
 class SoapError(Exception):
-    """A document that is neither a request nor a response of this service."""
+    """The document is neither a request nor a response of this service."""
 
 
 # ---- requests
@@ -49,14 +49,14 @@ class Login:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetAllConfig:
-    """Ask for the system's and the user's configuration."""
+    """Request the system's and the user's configuration."""
 
     session_key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetOnetimePassword:
-    """Ask for a password for one XMPP sign-in."""
+    """Request a password for one XMPP sign-in."""
 
     session_key: str
 
@@ -108,7 +108,7 @@ def _with_key(session_key: str, body: str) -> bytes:
 
 
 def parse_request(document: bytes) -> SoapRequest:
-    """Return what a client asks for. Raises `SoapError`."""
+    """Parse a client's request. Raises `SoapError`."""
     header, body = _envelope(document)
     operation = body[0] if len(body) else None
     if operation is None or len(body) != 1:
@@ -137,17 +137,17 @@ def parse_request(document: bytes) -> SoapRequest:
 
 
 def login_response(session_key: str) -> bytes:
-    """Return the answer to a good login."""
+    """Return the response to a successful login."""
     return _response(
         f'<login-resp xmlns="{EPAS}"><success><session-key>{_text(session_key)}</session-key></success></login-resp>'
     )
 
 
 def failure_response(operation: str, code: int, text: str, *, element: str) -> bytes:
-    """Return the answer to an operation (``login`` ...) that failed: status 200 and no ``success``.
+    """Return the response to a failed operation (``login`` ...): status 200 without ``success``.
 
-    A stale session key is answered with the text `INVALID_REQUEST`, which clients look for. ``element`` holds
-    code and text.
+    A stale session key is answered with the text `INVALID_REQUEST`, which clients look for. ``element`` holds code and
+    text.
     """
     return _response(
         f'<{operation}-resp xmlns="{EPAS}"><{element}><err-code>{code}</err-code><err-text>{_text(text)}</err-text>'
@@ -156,7 +156,7 @@ def failure_response(operation: str, code: int, text: str, *, element: str) -> b
 
 
 def config_response(system: Mapping[str, str], user: Mapping[str, str]) -> bytes:
-    """Return the answer to get-all-config: the properties of system and user."""
+    """Return the response to get-all-config: the properties of system and user."""
     return _response(
         f'<get-all-config-resp xmlns="{EPAS}">'
         f"<get-system-config-resp>{_properties(system)}</get-system-config-resp>"
@@ -165,7 +165,7 @@ def config_response(system: Mapping[str, str], user: Mapping[str, str]) -> bytes
 
 
 def password_response(password: str) -> bytes:
-    """Return the answer to get-onetime-password."""
+    """Return the response to get-onetime-password."""
     return _response(
         f'<get-onetime-password-resp xmlns="{EPAS}"><success><password>{_text(password)}</password></success>'
         "</get-onetime-password-resp>"
@@ -193,7 +193,7 @@ def _properties(values: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """The service refused: no ``success`` in the answer, or a fault."""
+    """The service refused: a response without ``success``, or a fault."""
 
     text: str
     code: str = ""
@@ -208,7 +208,7 @@ class LoggedIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllConfig:
-    """Configuration properties by their names."""
+    """Configuration properties by name."""
 
     system: Mapping[str, str]
     user: Mapping[str, str]
@@ -230,7 +230,7 @@ SoapResponse = LoggedIn | AllConfig | OnetimePassword | Failure
 
 
 def parse_response(document: bytes) -> SoapResponse:
-    """Return what the service answered. Raises `SoapError` for what is not an answer at all."""
+    """Parse the service's response. Raises `SoapError` if it is not one."""
     _, body = _envelope(document)
     answer = body[0] if len(body) else None
     if answer is None:
@@ -261,7 +261,7 @@ def _read_properties(parent: Element | None) -> dict[str, str]:
     return {each.get("name", ""): each.text or each.get("value") or "" for each in found}
 
 
-# ---- small parts
+# ---- helpers
 
 
 def _envelope(document: bytes) -> tuple[Element | None, Element]:

@@ -1,6 +1,6 @@
 """Builders for the stanzas of a session: bind, session, roster, presence, message, errors (RFC 6120, 6121, 3921).
 
-Errors carry both the old numeric code and the condition, as the product's do; the pairs are those of XEP-0086.
+Errors carry both the legacy numeric code and the condition, as the product's do; the pairs are those of XEP-0086.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ERRORS: dict[str, tuple[str, str]] = {
     "service-unavailable": ("503", "cancel"),
     "unexpected-request": ("400", "wait"),
 }
-"""Condition of a stanza error (RFC 6120, section 8.3.3) to its code and type."""
+"""The code and type of each stanza error condition (RFC 6120, section 8.3.3)."""
 
 SUBSCRIPTION_TYPES = frozenset({"subscribe", "subscribed", "unsubscribe", "unsubscribed"})
 PRESENCE_TYPES = SUBSCRIPTION_TYPES | {"unavailable", "probe", "error"}
@@ -69,7 +69,7 @@ def error(condition: str, text: str = "") -> Element:
 
 
 def error_reply(stanza: Element, condition: str, text: str = "") -> Element:
-    """Return the error that answers a stanza: its children echoed, addresses turned round (RFC 6120, 8.3.1)."""
+    """Return the error response to a stanza: children echoed, addresses swapped (RFC 6120, 8.3.1)."""
     echoed = tuple(child for child in stanza.children if isinstance(child, Element))
     return element(
         stanza.name,
@@ -90,7 +90,7 @@ def bind_request(id: str, resource: str | None) -> Element:
 
 
 def bind_result(id: str | None, jid: Jid) -> Element:
-    """Return the answer that names the full address bound."""
+    """Return the result that gives the full address bound."""
     return iq("result", id, element("bind", BIND, element("jid", BIND, str(jid))))
 
 
@@ -128,7 +128,7 @@ class RosterItem:
 
     @classmethod
     def from_element(cls, item: Element) -> RosterItem:
-        """Return the contact that an ``<item>`` describes. Raises `JidError` for a bad or absent address."""
+        """Parse an ``<item>`` as a contact. Raises `JidError` for an invalid or missing address."""
         jid = Jid.parse(item.get("jid") or "").bare
         groups: dict[str, None] = {
             child.text: None for child in item.elements() if child.name == "group" and child.namespace == ROSTER
@@ -148,7 +148,7 @@ def roster_request(id: str) -> Element:
 
 
 def roster_set(id: str, item: RosterItem) -> Element:
-    """Return a client's change of one contact, or its removal (``subscription`` remove)."""
+    """Return a client's request to change one contact, or to remove it (``subscription`` remove)."""
     changed = item.as_element()
     wanted = "remove" if item.subscription == "remove" else None
     return iq("set", id, element("query", ROSTER, changed.having(subscription=wanted, ask=None)))
@@ -160,7 +160,7 @@ def roster_result(request: Element, items: Iterable[RosterItem]) -> Element:
 
 
 def roster_push(id: str, item: RosterItem, to: Jid) -> Element:
-    """Return the news of one contact for one of the user's resources (RFC 6121, section 2.1.6)."""
+    """Return the push of one contact to one of the user's resources (RFC 6121, section 2.1.6)."""
     return iq("set", id, element("query", ROSTER, item.as_element()), to=str(to))
 
 
@@ -186,7 +186,7 @@ def message(to: str, body: str, *, id: str | None = None, kind: str = "chat", fr
 
 
 def priority_of(stanza: Element) -> int:
-    """Return a presence's priority, -128 to 127; 0 where it has none or a bad one (RFC 6121, section 4.7.2.3)."""
+    """Return a presence's priority, -128 to 127; 0 if it is missing or invalid (RFC 6121, section 4.7.2.3)."""
     child = stanza.find("priority", CLIENT)
     text = child.text.strip() if child else ""
     digits = text.removeprefix("-")
@@ -197,5 +197,5 @@ def priority_of(stanza: Element) -> int:
 
 
 def address(text: str | None) -> Jid | None:
-    """Return the address in an attribute, or None where there is none. Raises `JidError`."""
+    """Return the address in an attribute, or None if it is missing. Raises `JidError`."""
     return None if text is None else Jid.parse(text)

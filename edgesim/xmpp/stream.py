@@ -1,8 +1,8 @@
 """XML streams of XMPP (RFC 6120, sections 4 and 11): an incremental parser with bounds, and the server's own strings.
 
-`StreamParser` takes octets as they come and gives the stream header, each first-level element with its raw octets, and
-the stream's end. Document type declarations, processing instructions, comments and entity references are refused as
-``restricted-xml`` (RFC 6120, section 11.1); whatever else is wrong is a `StreamError` too, never another exception.
+`StreamParser` takes octets as they arrive and returns the stream header, each first-level element with its raw octets,
+and the end of the stream. Document type declarations, processing instructions, comments and entity references are
+refused as ``restricted-xml`` (RFC 6120, section 11.1); every other error is a `StreamError` too.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _CONDITION_OF = {
 
 
 OWN_DOING = frozenset({"system-shutdown", "remote-connection-failed", "connection-timeout"})
-"""Stream errors by which a server ends a stream for reasons of its own: nothing was wrong with what it read."""
+"""Stream errors with which a server ends a stream although its input was valid."""
 
 
 class StreamError(Exception):
-    """The peer broke the stream's rules; ``condition`` is one of RFC 6120, section 4.9.3."""
+    """The peer violated the stream's rules; ``condition`` is one of RFC 6120, section 4.9.3."""
 
     def __init__(self, condition: str, text: str = "") -> None:
         super().__init__(f"{condition}: {text}" if text else condition)
@@ -45,7 +45,7 @@ class StreamError(Exception):
 
 
 class OutOfOrder(RuntimeError):
-    """This side asked of a stream what its phase does not allow."""
+    """This side used a stream in a way that its phase does not allow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,25 +63,25 @@ class XmppLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamEvent:
-    """Something read from a stream, with the octets it stood in."""
+    """An event read from a stream, with its octets."""
 
     raw: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamOpened(StreamEvent):
-    """The stream header (RFC 6120, section 4.7). ``raw`` includes an XML declaration before it."""
+    """The stream header (RFC 6120, section 4.7). ``raw`` includes a preceding XML declaration."""
 
     attributes: Mapping[str, str]
 
     @property
     def to(self) -> str | None:
-        """The entity addressed, as sent."""
+        """The ``to`` address, as sent."""
         return self.attributes.get("to")
 
     @property
     def from_(self) -> str | None:
-        """The sender's address, as sent."""
+        """The ``from`` address, as sent."""
         return self.attributes.get("from")
 
     @property
@@ -96,9 +96,9 @@ class StreamOpened(StreamEvent):
 
     @property
     def major(self) -> int:
-        """The major version: 0 where none is sent, or none that can be read (RFC 6120, section 4.7.5).
+        """The major version: 0 if missing or unreadable (RFC 6120, section 4.7.5).
 
-        To a higher one the server answers with its own, 1.0, and the peer decides.
+        The server answers a higher one with its own, 1.0, and the peer decides.
         """
         number, _, minor = (self.version or "").partition(".")
         return int(number) if _VERSION.fullmatch(number) and (not minor or _VERSION.fullmatch(minor)) else 0
@@ -106,7 +106,7 @@ class StreamOpened(StreamEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StanzaRead(StreamEvent):
-    """A first-level element: a stanza, or one that belongs to the stream's negotiation."""
+    """A first-level element: a stanza, or part of the stream's negotiation."""
 
     element: Element
 
@@ -119,9 +119,9 @@ class StreamClosed(StreamEvent):
 class StreamParser:
     """Reads one direction of a connection: feed octets, then take events until None.
 
-    ``namespace`` is the default namespace that the peer's header declares, unless it declares that of streams. After
-    TLS or SASL call `restart`: it drops what is unread and expects a new header. An error is raised by `next` once all
-    events before it were taken, and again on each later call.
+    ``namespace`` is the default namespace that the peer's header must declare, unless it declares that of streams.
+    After TLS or SASL call `restart`, which drops unread input and expects a new header. `next` raises an error once all
+    preceding events were taken, and again on each later call.
     """
 
     def __init__(self, *, limits: XmppLimits | None = None, namespace: str = CLIENT) -> None:
@@ -130,11 +130,11 @@ class StreamParser:
         self.restart()
 
     def restart(self) -> None:
-        """Forget everything and expect a new stream."""
+        """Reset, and expect a new stream."""
         parser = expat.ParserCreate("UTF-8", _SEPARATOR)
         parser.buffer_text = True
         if hasattr(parser, "SetReparseDeferralEnabled"):
-            parser.SetReparseDeferralEnabled(False)  # a stanza is due when its last octet is here, not later
+            parser.SetReparseDeferralEnabled(False)  # report a stanza with its last octet, not later
         parser.XmlDeclHandler = self._declaration
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
@@ -162,11 +162,11 @@ class StreamParser:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing that was fed is left: no event, no input, no part of an element."""
+        """Whether no fed octet is left: no event, no input, no partial element."""
         return not self._events and not self._input and len(self._raw) == 0
 
     def feed(self, data: bytes) -> None:
-        """Take octets as they came. What follows the stream's end is ignored."""
+        """Take octets as they arrive. Octets after the end of the stream are ignored."""
         if self._closed or self._error or not data:
             return
         self._input.append(memoryview(data))
@@ -196,7 +196,7 @@ class StreamParser:
     def _parse(self, chunk: memoryview) -> None:
         self._raw += chunk
         if not self._depth and _UTF_16.match(self._raw):
-            # Expat takes it for what it is, even when told UTF-8; only that is allowed (RFC 6120, section 11.6).
+            # Expat honours the declared encoding even when told UTF-8; only UTF-8 is allowed (RFC 6120, section 11.6).
             self._error = StreamError("unsupported-encoding", "not UTF-8")
             return
         try:
@@ -205,7 +205,7 @@ class StreamParser:
             self._error = error
         except expat.ExpatError as error:
             self._error = StreamError(_CONDITION_OF.get(error.code, "not-well-formed"), expat.ErrorString(error.code))
-        except ValueError as error:  # the binding refuses what it cannot decode
+        except ValueError as error:  # pyexpat refuses what it cannot decode
             self._error = StreamError("not-well-formed", str(error))
         if self._closed:
             self._error = None
@@ -224,7 +224,7 @@ class StreamParser:
         if content and not content.startswith(b"<"):
             self._error = StreamError("bad-format", "text between stanzas")
 
-    # ---- what expat calls
+    # ---- expat callbacks
 
     def _refuse(self, what: str) -> Any:
         def refuse(*_: object) -> None:
@@ -266,7 +266,8 @@ class StreamParser:
             raise StreamError("invalid-namespace", namespace[:80])
         if local != "stream":
             raise StreamError("bad-format", local[:80])
-        # Content-free of prefixes, or the streams themselves: then each stanza declares its own (RFC 6120, 4.8.2).
+        # The content namespace is unprefixed, or the streams namespace is the default and each stanza declares its own
+        # (RFC 6120, 4.8.2).
         if self._default not in (self._namespace, STREAMS):
             raise StreamError("invalid-namespace", (self._default or "")[:80])
         end = self._end_of_tag(here)
@@ -332,14 +333,14 @@ def _attribute(name: str) -> str:
     return f"xml:{local}" if uri == XML else f"{{{uri}}}{local}"
 
 
-# ---- what the server writes, to the octet
+# ---- server output, octet for octet
 
 
 def server_header(domain: str, stream_id: str, *, language: str = "en-US.UTF-8") -> bytes:
-    """Return the server's stream header: attribute order, quotes and ``xml:lang`` as public captures show them.
+    """Return the server's stream header: attribute order, quotes and ``xml:lang`` as in public captures.
 
-    No XML declaration precedes it. ``stream_id`` is 12 upper-case hexadecimal digits in the product and stays the
-    same when the stream restarts after TLS.
+    No XML declaration precedes it. In the product ``stream_id`` is 12 upper-case hexadecimal digits and stays the same
+    when the stream restarts after TLS.
     """
     return (
         f"<stream:stream xmlns:stream='{STREAMS}' xmlns='{CLIENT}' xml:lang='{language}' "
@@ -348,7 +349,7 @@ def server_header(domain: str, stream_id: str, *, language: str = "en-US.UTF-8")
 
 
 def client_header(domain: str, *, declaration: bool = True) -> bytes:
-    """Return a client's stream header, with the XML declaration that clients write before the first one."""
+    """Return a client's stream header, with the XML declaration that clients send before the first one."""
     text = f"<stream:stream to='{escape_value(domain)}' xmlns='{CLIENT}' xmlns:stream='{STREAMS}' version='1.0'>"
     return (f"<?xml version='1.0' ?>{text}" if declaration else text).encode()
 

@@ -1,8 +1,8 @@
-"""The XCP link: what Expressway-C dials on TCP 7400 to Expressway-E and to IM and Presence, and what runs over it.
+"""The XCP link that Expressway-C dials on TCP 7400 to Expressway-E and to IM and Presence, and its protocol.
 
-The product's XCP is proprietary and no public capture shows it. **What follows is the emulator's own exchange**: it
-keeps what is documented (who dials, port 7400, the component's name ``jabberd-port-1.<realm>`` with the dots of the
-host name turned into dashes, a query for SASL mechanisms that fails when a realm is unknown) and invents the rest.
+The product's XCP is proprietary and no public capture shows it. **The exchange below is the emulator's own**: it keeps
+the documented facts (who dials, port 7400, the component's name ``jabberd-port-1.<realm>`` with dots replaced by
+dashes, a query for SASL mechanisms that fails for an unknown realm) and invents the rest.
 
 A link is an XML stream in the style of the component protocol (XEP-0114)::
 
@@ -26,23 +26,23 @@ then elements of the namespace ``urn:edgesim:xcp:0``, either way::
     <stanza><message xmlns='jabber:client' from='alice@example.com/jabber_1' to='bob@example.com'>...</message></stanza>
     <ping id='1'/> <pong id='1'/>
 
-``resumes='sasl'`` hands a session over whose stream header and offer of mechanisms the opener has dealt with: the next
-that comes is the client's ``<auth>``. Nodes of IM and Presence do so with users whose home is another node, and pass
-each other stanzas of their users as ``<stanza>``; at most `XcpLimits.unsent` octets may wait for such a link.
+``resumes='sasl'`` hands over a session whose stream header and mechanisms the opener has handled: the client's
+``<auth>`` comes next. Nodes of IM and Presence use it for users homed on another node, and exchange stanzas of their
+users as ``<stanza>``; at most `XcpLimits.unsent` octets may wait for such a link.
 
 A route is one client's session on the link. The side that opens it chooses the id (``a<n>`` where it accepted the link,
-``d<n>`` where it dialled, counting up). Either side may send at most a window of octets that the other has not declared
-`XcpLink.consumed`; more waits here, up to a bound, beyond which the session is closed with ``resource-constraint``
-(`edgesim.xmpp.flow`).
+``d<n>`` where it dialled, counting up). Either side may have at most a window of octets in flight that the peer has not
+declared `XcpLink.consumed`; more waits here, up to a bound, beyond which the session is closed with
+``resource-constraint`` (`edgesim.xmpp.flow`).
 
-Literal tables say what the other side may send when: those of `edgesim.xmpp.component_stream` until the link is up,
-`ELEMENTS` from then on, `ROUTES` for one session. `CROSSED` lists what came too late and is ignored; everything else
-breaks the rules and ends the link with a stream error. What this side asks for a session that is over, or of a query
-that is not open, may have crossed the other side's word and is ignored. A session that never was is `OutOfOrder`, and
-so is opening, asking and passing on while the link is not up.
+Literal tables define what the peer may send: those of `edgesim.xmpp.component_stream` until the link is up, then
+`ELEMENTS`, and `ROUTES` for one session. `CROSSED` lists input that comes too late and is ignored; any other violation
+ends the link with a stream error. A call for a session that has ended, or a query that is not open, may have crossed
+the peer's message and is ignored. A call for a session that never existed is `OutOfOrder`, as are opening, querying and
+passing stanzas while the link is not up.
 
-`XcpLink` is sans-IO; `edgesim.xmpp.link.XcpConnection` runs one over asyncio, with verbs that write at once. A relay in
-few lines::
+`XcpLink` is sans-IO; `edgesim.xmpp.link.XcpConnection` runs one over asyncio, with methods that write at once. A
+minimal relay::
 
     def on_event(link: XcpConnection, event: XcpEvent) -> None:     # C, for the link to E
         match event:
@@ -84,8 +84,9 @@ XCP = "urn:edgesim:xcp:0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class XcpLimits:
-    """Bounds of a link: octets of an element, unconsumed and waiting octets of a session, sessions, open queries,
-    octets that may wait for the other side before it gets no more stanzas."""
+    """Bounds of a link: octets of an element, unconsumed and waiting octets of a session, sessions, open queries, and
+    octets waiting for the peer beyond which it gets no more stanzas.
+    """
 
     element: int = 131_072
     window: int = 65_536
@@ -102,7 +103,7 @@ class XcpLimits:
 class RouteState(Enum):
     """The state of a session id on this side."""
 
-    __hash__ = object.__hash__  # a member is equal to itself alone: quicker than by name
+    __hash__ = object.__hash__  # identity comparison: faster than comparing names
 
     NEVER_OPENED = "never opened"
     OPEN = "open"
@@ -121,7 +122,7 @@ class RouteType(Enum):
 
 
 class XcpLink(ComponentStream):
-    """One end of a link. Make it by `dial` or `accept`; feed octets, take events until None, write `data_to_send`."""
+    """One end of a link, made with `dial` or `accept`; feed octets, take events until None, write `data_to_send`."""
 
     def __init__(
         self, *, dialled: bool, name: str, peer: str, secret: str, stream_id: str, limits: XcpLimits | None
@@ -137,37 +138,38 @@ class XcpLink(ComponentStream):
         )
         self._flows = Flows(self.limits.window, write=self._write_data, drained=self._drained)
         self._asked: dict[str, None] = {}
-        """Queries of this side that await an answer."""
+        """Queries of this side without a response."""
         self._to_answer: dict[str, None] = {}
-        """Queries of the other side that await one."""
+        """Queries of the peer without a response."""
         self._ours, self._theirs = ("d", "a") if dialled else ("a", "d")
         self._next = 0
         self._their_last = -1
 
     @classmethod
     def dial(cls, *, component: str, realm: str, secret: str, limits: XcpLimits | None = None) -> XcpLink:
-        """Return the dialler's end. ``component`` names it (`component_of`), ``realm`` the one it dials."""
+        """Return the dialler's end. ``component`` is its name (`component_of`), ``realm`` the one it dials."""
         return cls(dialled=True, name=component, peer=realm, secret=secret, stream_id="", limits=limits)
 
     @classmethod
     def accept(
         cls, *, realm: str, secret: str, stream_id: str, also: Sequence[str] = (), limits: XcpLimits | None = None
     ) -> XcpLink:
-        """Return the acceptor's end. ``realm`` is its own, ``also`` those of its further names: who dials another is
-        refused, ``host-unknown``."""
+        """Return the acceptor's end. ``realm`` is its own, ``also`` those of its other names: dialling any other is
+        refused with ``host-unknown``.
+        """
         link = cls(dialled=False, name=realm, peer="", secret=secret, stream_id=stream_id, limits=limits)
         link._further = tuple(also)
         return link
 
     @property
     def sessions_open(self) -> KeysView[str]:
-        """The sessions that are open, in the order of their opening."""
+        """The open sessions, in the order of opening."""
         return self._flows.open_sessions
 
-    # ---- what this side asks
+    # ---- methods of this side
 
     def open(self, client: str, domain: str, stream_id: str, *, resumed: bool = False) -> str:
-        """Open a client's session and return its id; ``resumed`` goes on at the client's ``<auth>``."""
+        """Open a client's session and return its id; with ``resumed`` it starts at the client's ``<auth>``."""
         self._need_up()
         session = f"{self._ours}{self._number()}"
         self._flows.open(session)
@@ -176,14 +178,14 @@ class XcpLink(ComponentStream):
         return session
 
     def pass_on(self, stanza: Element) -> None:
-        """Give the other side a stanza for one of its users."""
+        """Send the peer a stanza for one of its users."""
         self._need_up()
         self._write(element("stanza", XCP, stanza))
 
     def send(self, session: str, data: bytes, *, restart: bool = False) -> bool:
         """Send octets of a session; return False if some had to wait.
 
-        ``data`` is UTF-8 text of an XML stream. ``restart`` says that the client opens a new stream after it.
+        ``data`` is UTF-8 text of an XML stream. ``restart``: the client opens a new stream after it.
         """
         if self._open_flow(session) is None:
             return True
@@ -194,33 +196,33 @@ class XcpLink(ComponentStream):
         return flow.idle
 
     def consumed(self, session: str, octets: int) -> None:
-        """Say that octets of a session have gone on; the other side may send as many more."""
+        """Report that octets of a session were forwarded; the peer may send as many more."""
         flow = self._open_flow(session)
         owed = flow.consumed(octets) if flow is not None else 0
         if owed:
             self._write(element("route", XCP, session=session, type="credit", octets=str(owed)))
 
     def waiting(self, session: str) -> int:
-        """Return how many octets of a session wait for the other side."""
+        """Return how many octets of a session wait for the peer."""
         flow = self._flows.get(session)
         return flow.waiting if flow is not None else 0
 
     def cork(self) -> None:
-        """Keep the octets of sessions here: the way to the other side is full."""
+        """Hold back the octets of sessions: the connection is congested."""
         self._flows.cork()
 
     def uncork(self, budget: int) -> bool:
-        """Let the sessions go on, in turn, for so many octets; return whether some must wait for the next call."""
+        """Resume the sessions, in turn, until ``budget`` octets wait for the peer; return whether any still waits."""
         return self._flows.uncork(lambda: len(self._out) >= budget)
 
     def close_session(self, session: str, reason: str = "") -> None:
-        """End a session; what still waits for its window is dropped."""
+        """End a session; octets that wait for its window are dropped."""
         if self._open_flow(session) is not None:
             self._flows.close(session)
             self._write(element("route", XCP, session=session, type="close", reason=reason or None))
 
     def ask(self, domain: str) -> str:
-        """Ask the other side for the SASL mechanisms of a domain; return the query's id."""
+        """Query the peer for the SASL mechanisms of a domain; return the query's id."""
         self._need_up()
         query = str(self._number())
         self._asked[query] = None
@@ -228,23 +230,23 @@ class XcpLink(ComponentStream):
         return query
 
     def answer(self, query: str, mechanisms: tuple[str, ...], hostnames: tuple[str, ...] = ()) -> None:
-        """Answer a query. One that is not open is ignored."""
+        """Answer a query; ignored if it is not open."""
         if self._to_answer.pop(query, 0) is None and self.up:
             names = [element("mechanism", XCP, name) for name in mechanisms]
             names += [element("hostname", XCP, name) for name in hostnames]
             self._write(element("mechanisms", XCP, *names, type="result", id=query))
 
     def refuse(self, query: str, condition: str = "item-not-found") -> None:
-        """Refuse a query. One that is not open is ignored."""
+        """Refuse a query; ignored if it is not open."""
         if self._to_answer.pop(query, 0) is None and self.up:
             self._write(element("mechanisms", XCP, type="error", id=query, condition=condition))
 
     def ping(self) -> None:
-        """Ask for a sign of life, which comes as `Ponged`."""
+        """Send a ping; the peer's response is reported as `Ponged`."""
         if self.up:
             self._write(element("ping", XCP, id=str(self._number())))
 
-    # ---- what comes in
+    # ---- input
 
     def _element(self, what: Element, raw: bytes) -> None:
         handle = ELEMENTS.get(what.name) if what.namespace == XCP else None
@@ -314,7 +316,7 @@ class XcpLink(ComponentStream):
 
     def _result(self, id: str, query: Element, raw: bytes) -> None:
         if self._asked.pop(id, 0) is not None:
-            return  # nobody asked
+            return  # no such query
         names = [(child.name, child.text) for child in query.elements() if child.namespace == XCP]
         self._events.append(
             MechanismsAnswered(
@@ -342,7 +344,7 @@ class XcpLink(ComponentStream):
     def _ponged(self, _: Element, raw: bytes) -> None:
         self._events.append(Ponged(raw=raw))
 
-    # ---- what goes out
+    # ---- output
 
     def _write_data(self, session: str, piece: Piece) -> None:
         restart = "true" if piece.restart else None
@@ -355,7 +357,7 @@ class XcpLink(ComponentStream):
         self._flows.clear()
         super()._down(condition, text)
 
-    # ---- small parts
+    # ---- helpers
 
     def _number(self) -> int:
         self._next += 1
@@ -370,7 +372,7 @@ class XcpLink(ComponentStream):
         return RouteState.NEVER_OPENED
 
     def _open_flow(self, session: str) -> Flow | None:
-        """Return a session's flow, or None if it is over. Raises `OutOfOrder` if it never was."""
+        """Return a session's flow, or None if it has ended. Raises `OutOfOrder` if it never existed."""
         flow = self._flows.get(session)
         if flow is None and self._state_of(session) is RouteState.NEVER_OPENED:
             raise OutOfOrder(f"session {session!r} was never opened")
@@ -384,7 +386,7 @@ ELEMENTS: dict[str, Callable[[XcpLink, Element, bytes], None]] = {
     "ping": XcpLink._pinged,
     "pong": XcpLink._ponged,
 }
-"""Who deals with an element of a link that is up; any other is ``unsupported-stanza-type``."""
+"""The handlers of elements on a link that is up; any other is ``unsupported-stanza-type``."""
 
 ROUTES: dict[tuple[RouteState, RouteType], Callable[[XcpLink, str, Element, bytes], None]] = {
     (RouteState.NEVER_OPENED, RouteType.OPEN): XcpLink._opened,
@@ -392,7 +394,7 @@ ROUTES: dict[tuple[RouteState, RouteType], Callable[[XcpLink, str, Element, byte
     (RouteState.OPEN, RouteType.CREDIT): XcpLink._credit,
     (RouteState.OPEN, RouteType.CLOSE): XcpLink._closed,
 }
-"""Who deals with a ``<route>``. Without a row it is ``bad-format``, unless it is among the `CROSSED`."""
+"""The handlers of ``<route>``. Without a row it is ``bad-format``, unless listed in `CROSSED`."""
 
 CROSSED: frozenset[tuple[RouteState, RouteType]] = frozenset(
     {
@@ -401,7 +403,7 @@ CROSSED: frozenset[tuple[RouteState, RouteType]] = frozenset(
         (RouteState.OVER, RouteType.CLOSE),
     }
 )
-"""What the other side sent before it heard that this side had ended the session."""
+"""What the peer may have sent before it learned that this side ended the session."""
 
 _TYPES = {each.value: each for each in RouteType}
 
@@ -410,11 +412,11 @@ MECHANISMS: dict[str, Callable[[XcpLink, str, Element, bytes], None]] = {
     "result": XcpLink._result,
     "error": XcpLink._refused,
 }
-"""Who deals with ``<mechanisms>``, by type. An answer that was not asked for is ignored."""
+"""The handlers of ``<mechanisms>``, by type. An unexpected answer is ignored."""
 
 
 def _number_in(session: str, side: str) -> int | None:
-    """Return the number in a session id of one side, or None where it is none of that side's."""
+    """Return the number in a session id of one side, or None if the id is not that side's."""
     digits = session[1:]
     if session[:1] != side or len(session) > 20 or not (digits.isascii() and digits.isdigit()):
         return None

@@ -1,4 +1,4 @@
-"""What an XCP link (`edgesim.xmpp.xcp.XcpLink`) reports to its owner."""
+"""The events that an XCP link (`edgesim.xmpp.xcp.XcpLink`) reports to its owner."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgesim.xmpp.xml import Element
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class XcpEvent:
-    """Base of what a link reports to its owner. ``raw`` is the element as it stood in the stream."""
+    """The base of a link's events. ``raw`` is the element as received."""
 
     raw: bytes = b""
 
@@ -23,7 +23,7 @@ class LinkUp(XcpEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkDown(XcpEvent):
-    """The link is over, and with it every session. ``condition`` is a stream error of this or the other side."""
+    """The link has ended, and with it every session. ``condition`` is a stream error of either side."""
 
     condition: str | None = None
     detail: str = ""
@@ -31,7 +31,7 @@ class LinkDown(XcpEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionOpened(XcpEvent):
-    """The other side opens a client's session; ``client`` is ``address:port`` as Expressway-E saw it."""
+    """The peer opens a client's session; ``client`` is ``address:port`` as seen by Expressway-E."""
 
     session: str
     client: str
@@ -42,7 +42,7 @@ class SessionOpened(XcpEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataArrived(XcpEvent):
-    """Octets of a session; call `XcpLink.consumed` with ``octets`` when they have gone on."""
+    """Octets of a session; call `XcpLink.consumed` with ``octets`` once they are forwarded."""
 
     session: str
     data: bytes
@@ -56,7 +56,7 @@ class DataArrived(XcpEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionClosed(XcpEvent):
-    """A session is over, by the other side or by its bounds."""
+    """A session was ended by the peer or by its bounds."""
 
     session: str
     reason: str
@@ -64,21 +64,21 @@ class SessionClosed(XcpEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StanzaArrived(XcpEvent):
-    """A stanza from a user of the other side to one of this."""
+    """A stanza from one of the peer's users to one of this side's."""
 
     stanza: Element
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writable(XcpEvent):
-    """What waited for a session's window has been written."""
+    """Everything that waited for a session's window was written."""
 
     session: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MechanismsAsked(XcpEvent):
-    """The other side asks for the SASL mechanisms of a domain: `XcpLink.answer` or `XcpLink.refuse`."""
+    """The peer queries the SASL mechanisms of a domain: `XcpLink.answer` or `XcpLink.refuse`."""
 
     query: str
     domain: str
@@ -103,4 +103,4 @@ class QueryFailed(XcpEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ponged(XcpEvent):
-    """The other side is alive."""
+    """The peer answered a ping."""

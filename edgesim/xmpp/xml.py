@@ -1,7 +1,7 @@
-"""XML as XMPP uses it: small immutable elements, and the product's way of writing them.
+"""XML as XMPP uses it: small immutable elements, serialised as the product does.
 
-The server writes single quotes, ``xmlns`` first where it differs from the parent's, and ``stream:`` for the streams
-namespace (public captures of the IM and Presence service show all three).
+The server writes single quotes, ``xmlns`` first if it differs from the parent's, and the prefix ``stream:`` for the
+streams namespace (public captures of the IM and Presence service show all three).
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _IN_VALUE = re.compile("[&<>'\"\t\n\r]")
 
 
 def escape(text: str) -> str:
-    """Return character data as written between tags."""
+    """Return text escaped as character data."""
     return _IN_TEXT.sub(lambda found: _TEXT[found[0]], text)
 
 
 def escape_value(text: str) -> str:
-    """Return character data as written in a quoted attribute value."""
+    """Return text escaped for a quoted attribute value."""
     return _IN_VALUE.sub(lambda found: _VALUE[found[0]], text)
 
 
@@ -47,8 +47,8 @@ def escape_value(text: str) -> str:
 class Element:
     """One XML element: local name, namespace URI (may be empty), attributes in order, and children.
 
-    Attributes without a namespace go by their name, those of ``xml:`` by ``xml:lang`` and the like, others by
-    ``{uri}name``. A child is an `Element` or a string of character data.
+    Attributes without a namespace are keyed by name, those of ``xml:`` as ``xml:lang``, others as ``{uri}name``. A
+    child is an `Element` or a string of character data.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Element:
         return (child for child in self.children if isinstance(child, Element))
 
     def find(self, name: str, namespace: str | None = None) -> Element | None:
-        """Return the first child element of that name, in ``namespace`` or else in this element's own, or None."""
+        """Return the first child element of that name, in ``namespace``, by default this element's own, or None."""
         wanted = self.namespace if namespace is None else namespace
         for child in self.elements():
             if child.name == name and child.namespace == wanted:
@@ -82,7 +82,7 @@ class Element:
         return "".join(child for child in self.children if isinstance(child, str))
 
     def having(self, **attributes: str | None) -> Element:
-        """Return a copy with attributes set, or dropped where the value is None. ``from_`` stands for ``from``."""
+        """Return a copy with attributes set, or removed if the value is None. ``from_`` stands for ``from``."""
         merged = dict(self.attributes)
         for key, value in attributes.items():
             name = key.rstrip("_")
@@ -93,7 +93,7 @@ class Element:
         return replace(self, attributes=merged)
 
     def serialise(self, inherited: str = CLIENT) -> str:
-        """Return the element as text that stands inside a parent whose default namespace is ``inherited``."""
+        """Return the element as text within a parent whose default namespace is ``inherited``."""
         out: list[str] = []
         self._write(out, inherited)
         return "".join(out)
@@ -131,6 +131,6 @@ class Element:
 
 
 def element(name: str, namespace: str, /, *children: Element | str, **attributes: str | None) -> Element:
-    """Return an `Element`; attributes whose value is None are left out, and ``from_`` stands for ``from``."""
+    """Return an `Element`; attributes whose value is None are left out; ``from_`` stands for ``from``."""
     kept = {key.rstrip("_"): value for key, value in attributes.items() if value is not None}
     return Element(name=name, namespace=namespace, attributes=kept, children=children)

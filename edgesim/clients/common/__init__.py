@@ -1,1 +1,1 @@
-"""What clients of several families share: access through the edge, REGISTER, a line that stays registered."""
+"""The common parts of client families: access through the edge, REGISTER, a line that stays registered."""

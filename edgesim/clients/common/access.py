@@ -1,7 +1,7 @@
-"""How a client reaches an inside HTTP server: directly, or wrapped into URLs of an Expressway-E.
+"""A client's access to inside HTTP servers: directly, or by URLs wrapped for an Expressway-E.
 
-Sources: "Troubleshoot Jabber for Windows auto-update over MRA" (Cisco 212180) for the URLs, one for each Expressway-E,
-and the next one on failure; "Troubleshoot Jabber Log in - Common Issues" (Cisco 221845) for the clients' own words.
+Sources: "Troubleshoot Jabber for Windows auto-update over MRA" (Cisco 212180) for the URLs, one per Expressway-E, with
+the next one on failure; "Troubleshoot Jabber Log in - Common Issues" (Cisco 221845) for the clients' own texts.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from edgesim.node import Node
 
 Headers = Sequence[tuple[str, str]]
 EDGE_REALM = 'realm="Cisco-Edge"'
-"""Who refused, when it was the edge and not a server behind it."""
+"""The realm of a refusal by the edge rather than by a server behind it."""
 EDGE_DOWN = (502, 503)
-"""Answers of an Expressway-E that cannot reach anything inside: another one may."""
+"""Statuses of an Expressway-E that reaches nothing inside: another one may."""
 _NAMES = {
     "unresolved": "UNRESOLVED_HOST_ERROR",
     "refused": "HOST_UNREACHABLE_ERROR",
@@ -32,15 +32,15 @@ _NAMES = {
     "timed out": "HOST_UNREACHABLE_ERROR",
     "reset": "HOST_UNREACHABLE_ERROR",
 }
-"""Jabber's own words for how a request failed."""
+"""Jabber's own texts for failed requests."""
 CERTIFICATE_ERROR = "CERTIFICATE_VALIDATION_ERROR"
 
 
 class Access(ABC):
-    """A client's HTTP side: credentials, the edge cookie, one E after the other.
+    """A client's HTTP side: credentials, the edge cookie, and the Expressway-Es in turn.
 
-    A family of clients says what its headers are (`_headers`) and whom it trusts (`_transmit`). ``renew`` signs in to
-    the edge again: it is called once for a request that the edge refuses with 401.
+    A client family defines its headers (`_headers`) and its trust (`_transmit`). ``renew`` signs in to the edge again:
+    it is called once for a request that the edge refuses with 401.
     """
 
     def __init__(self, node: Node, user: str, password: str, keys: Sequence[Key]) -> None:
@@ -55,15 +55,15 @@ class Access(ABC):
     @property
     @abstractmethod
     def tls(self) -> ssl.SSLContext:
-        """The context for the client's other connections."""
+        """The TLS context for the client's other connections."""
 
     @abstractmethod
     def _headers(self, authority: str, authorization: str | None, cookies: str | None) -> list[tuple[str, str]]:
-        """Return the headers of a request in the client's own order; the last two are left out where None."""
+        """Return the headers of a request in the client's order; the last two are omitted if None."""
 
     @abstractmethod
     async def _transmit(self, method: str, url: str, headers: Headers, body: bytes) -> Response:
-        """Send a request as it is. Raises `HttpError` and `ValueError`."""
+        """Send a request unchanged. Raises `HttpError` and `ValueError`."""
 
     async def get(self, url: str, *, authenticate: bool = False) -> Response:
         """GET an inside URL. Raises `StageFailed`."""
@@ -82,7 +82,7 @@ class Access(ABC):
         return response
 
     async def _by_any_edge(self, method: str, url: str, authenticate: bool, headers: Headers, body: bytes) -> Response:
-        """Try one E after the other; the one that answered is the first from now on. Raises `StageFailed`."""
+        """Try each E in turn; the one that answers comes first from now on. Raises `StageFailed`."""
         edge = self.edge
         assert edge is not None
         hosts = list(edge.hosts)
@@ -90,7 +90,7 @@ class Access(ABC):
         for host, port in hosts:
             try:
                 wrapped = descriptor.wrap(url, domain=edge.domain, edge=host, port=port)
-            except descriptor.DescriptorError as error:  # a URL from a document that cannot be asked for
+            except descriptor.DescriptorError as error:  # an unusable URL from a document
                 raise StageFailed(f"ERROR: {error}") from error
             if (host, port) != hosts[0]:
                 self.node.journal.emit(events.Note(text=f"switching to next url: {wrapped}"), keys=self.keys)
@@ -106,7 +106,7 @@ class Access(ABC):
         raise last or StageFailed("no Expressway-E is known")
 
     def edge_cookie(self, host: str) -> cookie.Cookie:
-        """Return the edge's cookie for a host. Raises `EdgeCookieUnusable` without one whose expiry is known."""
+        """Return the edge's cookie for a host. Raises `EdgeCookieUnusable` if none has a known expiry."""
         return self.cookies.edge_cookie(host, self.node.defaults.edge.cookie_name)
 
     async def control(self, resource: str, host: str, port: int) -> Response:
@@ -127,29 +127,29 @@ class Access(ABC):
             raise StageFailed(self._untrusted(error)) from error
         except HttpError as error:
             raise StageFailed(self._unreached(error)) from error
-        except ValueError as error:  # the same, inside
+        except ValueError as error:  # as above, inside
             raise StageFailed(f"ERROR: {error}") from error
         self.cookies.take(response.headers.get_all("Set-Cookie"), host=host)
         return response
 
     def _server_name(self, url: str) -> str | None:
-        """Return what TLS asks the URL's host for; None for the host itself."""
+        """Return the TLS server name for the URL's host; None for the host itself."""
         return self.edge.server_name(parse_url(url).host) if self.edge is not None else None
 
     def _untrusted(self, error: HttpTlsFailed) -> str:
-        """Return the client's own words for a handshake that failed."""
+        """Return the client's text for a failed handshake."""
         return f"{CERTIFICATE_ERROR}: {error.reason}"
 
     def _unreached(self, error: HttpError) -> str:
-        """Return the client's own words for an exchange without a response."""
+        """Return the client's text for an exchange without a response."""
         return f"{_NAMES.get(error.kind, 'ERROR')}: {error.reason}"
 
     async def close(self) -> None:
-        """Close every connection and forget the cookies."""
+        """Close every connection and delete the cookies."""
         self.renew = None
         self.cookies.clear()
 
 
 def refused_by_edge(response: Response) -> bool:
-    """Return whether a 401 is of the edge itself and not of a server behind it."""
+    """Return whether a 401 is the edge's own rather than a server's behind it."""
     return response.status == 401 and EDGE_REALM in (response.headers.get("WWW-Authenticate") or "")

@@ -1,8 +1,7 @@
-"""A phone or room device on the internet: it finds the edge, checks it, signs in, fetches its file and registers.
+"""A phone or room device on the internet: finds the edge, verifies it, signs in, fetches its file and registers.
 
-What differs between the families is in their own rooms: whom they trust, what they put on the wire, what they say when
-something fails, and how they try again. They ask no user about a certificate: a device that does not accept that of
-Expressway-E ends the handshake and sends no request.
+The families define what differs: trust, wire format, messages on failure, and retries. Devices never ask the user about
+a certificate: a device that does not accept that of Expressway-E aborts the handshake and sends no request.
 
 Sources: "Collaboration Edge TC-based Endpoints Configuration Example" (Cisco 211304); "MRA Deployment Guide X15.0, MRA
 Requirements and Prerequisites".
@@ -41,7 +40,7 @@ Step = tuple[Result, str]
 
 
 class DeviceStage(Enum):
-    """Where a device is on its way to a registration over MRA."""
+    """The stages of a device's registration over MRA."""
 
     OFF = "off"
     START = "start"
@@ -66,7 +65,7 @@ TRANSITIONS: dict[tuple[DeviceStage, Result], DeviceStage] = {
     (DeviceStage.PHONE, Result.OK): DeviceStage.REGISTERED,
     (DeviceStage.PHONE, Result.FAILED): DeviceStage.WAITING,
 }
-"""Every legal step of one attempt. A device that waits starts over."""
+"""Every legal transition of one attempt. A waiting device starts over."""
 FINAL = (DeviceStage.REGISTERED, DeviceStage.WAITING, DeviceStage.NO_MRA)
 
 
@@ -75,7 +74,7 @@ GONE = "the device went down, or was closed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """What one attempt came to; ``stage`` and ``reason`` say where and why it failed."""
+    """The result of one attempt; ``stage`` and ``reason`` say where and why it failed."""
 
     registered: bool
     stage: DeviceStage
@@ -88,14 +87,14 @@ class Attempt:
 
 
 class EdgeDevice(ABC):
-    """A device of Unified CM's database that is outside, and the user who signed it in.
+    """A device from Unified CM's database outside, and the user who signed in on it.
 
-    ``sign_in`` begins and returns what the first attempt came to. A device never gives up: it tries again by itself
+    ``sign_in`` starts it and returns the result of the first attempt. A device never gives up: it retries by itself
     until `close`.
     """
 
     store: ClassVar[str]
-    """The trust store that it checks Expressway-E against."""
+    """The trust store for verifying Expressway-E."""
 
     def __init__(self, node: Node, device: Device, user: User, *, domain: str | None = None) -> None:
         self.node = node
@@ -125,20 +124,20 @@ class EdgeDevice(ABC):
 
     @property
     def release(self) -> Release:
-        """The release of its software."""
+        """The software release."""
         return self.device.made.release(self.device.firmware)
 
     @property
     def keys(self) -> tuple[Key, ...]:
-        """What correlates this device's entries."""
+        """The correlation keys of this device's entries."""
         return (user_key(self.user.id), device_key(self.name))
 
     @property
     def registered(self) -> bool:
-        """Whether it is registered."""
+        """Whether the device is registered."""
         return self.line is not None and self.line.registered
 
-    # ---- what a family decides
+    # ---- defined by the family
 
     @property
     @abstractmethod
@@ -148,34 +147,34 @@ class EdgeDevice(ABC):
     @property
     @abstractmethod
     def http_agent(self) -> str:
-        """Its User-Agent over HTTPS."""
+        """The User-Agent over HTTPS."""
 
     @abstractmethod
     def _registrant(self, path: RegistrationPath, config: DeviceConfig) -> Registrant:
-        """Return who registers by a path."""
+        """Return the registrant for a path."""
 
     @abstractmethod
     def _group(self, paths: list[list[RegistrationPath]]) -> tuple[RegistrationPath, ...]:
-        """Return the paths that it uses, in order, of those to each node through each Expressway-E."""
+        """Return the paths to use, in order, from those to each node through each Expressway-E."""
 
     def _ready(self) -> str | None:
-        """Say why it does not even look for the edge; None where it does."""
+        """Return why the device does not even look for the edge; None if it does."""
         return self.device.unfit if self.node.defaults.client.unfit_device == "no MRA" else None
 
     def _usable(self, edge: edge_config.EdgeConfig) -> None:
-        """Raise `StageFailed` where an edge configuration is not enough for it; any is, unless a family wants more."""
+        """Raise `StageFailed` if an edge configuration is insufficient for this family; by default any is enough."""
         return
 
     def _heard(self, result: Result, detail: str) -> None:
-        """Note what its line says after the first registration."""
+        """Handle an event of the line after the first registration."""
         self._report(DeviceStage.PHONE, result, detail)
 
     # ---- signing in
 
     async def sign_in(self, password: str | None = None) -> Attempt:
-        """Sign in with name and password (the user's own, unless given) and go on until it works.
+        """Sign in with name and password (by default the user's own) and retry until it works.
 
-        Returns what came of the first attempt; never raises for what the network does.
+        Returns the result of the first attempt; never raises for network failures.
         """
         if self._running is not None and not self._running.done():
             raise RuntimeError(f"{self.name} is signing in, or signed in, already")
@@ -206,7 +205,7 @@ class EdgeDevice(ABC):
                 await asyncio.sleep(self.retry_s)
 
     async def _try(self) -> None:
-        """Make one attempt: the stages of `TRANSITIONS`, until one is final."""
+        """Run one attempt: the stages of `TRANSITIONS`, until a final one."""
         await self._let_go()
         self.attempts += 1
         self._reason = ""
@@ -234,7 +233,7 @@ class EdgeDevice(ABC):
 
     @property
     def _retrying(self) -> str:
-        """What it says when it goes to wait."""
+        """Return the text logged before a retry."""
         return f"for {self.retry_s:g} s"
 
     def _report(self, stage: DeviceStage, result: Result, detail: str) -> None:
@@ -293,7 +292,7 @@ class EdgeDevice(ABC):
         return Result.OK, f"{self.name} at {path.node} through {path.host}"
 
     def _habits(self, config: DeviceConfig) -> Habits:
-        """Return how it registers, by its configuration file."""
+        """Return the registration habits, from the configuration file."""
         client = self.node.defaults.client
         return Habits(
             delta=config.timers.register_delta,
@@ -315,7 +314,7 @@ class EdgeDevice(ABC):
     }
 
     def _paths(self) -> tuple[RegistrationPath, ...]:
-        """Return the ways to a registrar: always TLS to an Expressway-E."""
+        """Return the registration paths: always TLS to an Expressway-E."""
         assert self._config is not None and self._edge is not None and self._edge.config is not None
         edge = self._edge.config
         nodes = self._config.call_managers[: self.node.defaults.client.node_limit]
@@ -358,7 +357,7 @@ class EdgeDevice(ABC):
         else:
             self._report(DeviceStage.EDGE_CONFIGURATION, Result.OK, "refreshed")
 
-    # ---- the end
+    # ---- sign-out and close
 
     async def sign_out(self) -> None:
         """End the registration and stop trying."""
@@ -368,7 +367,7 @@ class EdgeDevice(ABC):
         await self.close()
 
     async def close(self) -> None:
-        """Let go of everything, in whatever state; no error if it was never used or its machine is gone."""
+        """Release everything, in any state; not an error if the device was never used or its host is gone."""
         await self._stop()
         if self._is_gone:
             self._forget()
@@ -378,7 +377,7 @@ class EdgeDevice(ABC):
 
     @property
     def _is_gone(self) -> bool:
-        """Whether the machine's life in which it signed in has ended."""
+        """Whether the host has restarted since the sign-in."""
         return self._life is not None and (self._life.fenced or self._life is not self.node.host.life)
 
     async def _stop(self) -> None:

@@ -1,4 +1,4 @@
-"""The HTTPS side of a phone or room device: TC's headers, and certificates verified without asking a user.
+"""The HTTPS side of a phone or room device: TC's headers, and certificate verification without a user.
 
 Source: "Collaboration Edge TC-based Endpoints Configuration Example" (Cisco 211304).
 """
@@ -23,7 +23,7 @@ CURL = {
     "timed out": "Timeout was reached",
     "reset": "Failure when receiving data from the peer",
 }
-"""libcurl's words for how a request failed, which these devices log."""
+"""libcurl's texts for failed requests, which these devices log."""
 NOT_AUTHENTICATED = "Peer certificate cannot be authenticated with given CA certificates"
 TLS_FAILED = "SSL connect error"
 DOMAIN_NOT_FOUND = (
@@ -33,7 +33,7 @@ DOMAIN_NOT_FOUND = (
 
 
 class Checker(Protocol):
-    """Who checks: the edge domain, the trust store, and the User-Agent."""
+    """The verifying device: the edge domain, the trust store, and the User-Agent."""
 
     domain: str
     trust: TrustStore
@@ -43,7 +43,7 @@ class Checker(Protocol):
 
 
 class DeviceAccess(Access):
-    """What a device asks over HTTPS. It shows its client certificate, where it has one and is asked."""
+    """A device's HTTPS requests. It presents its client certificate if it has one and is asked."""
 
     def __init__(self, node: Node, user: str, password: str, keys: Sequence[Key], device: Checker) -> None:
         super().__init__(node, user, password, keys)
@@ -60,7 +60,7 @@ class DeviceAccess(Access):
 
     @property
     def tls(self) -> ssl.SSLContext:
-        """The context for its SIP connection: the same judgement of the same Expressway-E."""
+        """The context for its SIP connection: verifies the same Expressway-E in the same way."""
         return self._tls
 
     def _headers(self, authority: str, authorization: str | None, cookies: str | None) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Service discovery: three SRV questions and what follows from the answers.
+"""Service discovery: three SRV queries and their evaluation.
 
 "Planning Guide for Cisco Jabber 11.6", Service Discovery: the queries are separate and simultaneous; ``_cisco-uds``
 wins, then ``_cuplogin``, then ``_collab-edge``.
@@ -14,12 +14,12 @@ from edgesim.dns import DnsError, NoSuchName
 from edgesim.node import Node, ServiceTarget
 
 NO_RECORDS = "ServiceDiscoveryHandlerResult return code FAILED_NO_SRV_RECORDS_FOUND"
-"""What Jabber logs where no query has an answer (Cisco 221845)."""
+"""What Jabber logs if no query has an answer (Cisco 221845)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What discovery concluded: the side, and the SRV targets of the deciding service, best first."""
+    """The result of discovery: the side, and the SRV targets of the deciding service, best first."""
 
     inside: bool
     service: str
@@ -27,7 +27,7 @@ class Found:
 
 
 async def discover(node: Node, domain: str, *, excluded: Sequence[str] = ()) -> Found:
-    """Ask for the services of a domain and decide. Raises `StageFailed` where no service answers."""
+    """Query the services of a domain and decide. Raises `StageFailed` if no service answers."""
     asked = [("CUCM", f"_cisco-uds._tcp.{domain}", True)]
     if node.defaults.client.asks_cuplogin:
         asked.append(("CUP", f"_cuplogin._tcp.{domain}", True))

@@ -1,4 +1,4 @@
-"""Signing in to the edge: `get_edge_config`, the cookie that comes with it, and files fetched through the proxy.
+"""Sign-in to the edge: `get_edge_config`, its cookie, and files fetched through the proxy.
 
 Sources: "Preferred Architecture for Cisco Collaboration 12.x Enterprise On-Premises", Collaboration Edge;
 "Collaboration Edge TC-based Endpoints Configuration Example" (Cisco 211304).
@@ -21,7 +21,7 @@ from edgesim.pki.policy import is_address
 
 
 class EdgeSignIn:
-    """A sign-in to the edge of a domain. ``resource`` is what follows the domain in the URL of a client's request."""
+    """A sign-in to the edge of a domain. ``resource`` follows the domain in the URL of the request."""
 
     def __init__(self, access: Access, domain: str, resource: str) -> None:
         self.access = access
@@ -31,9 +31,9 @@ class EdgeSignIn:
         self._targets: tuple[str, ...] = ()
 
     async def begin(self, targets: Sequence[tuple[str, int]]) -> str:
-        """Ask one Expressway-E after the other for the edge configuration; return who answered.
+        """Request the edge configuration from each Expressway-E in turn; return the one that answered.
 
-        A refusal counts for all of them. Raises `StageFailed`.
+        A refusal by one counts for all. Raises `StageFailed`.
         """
         self._targets = tuple(dict.fromkeys(host for host, _ in targets))
         form = self.access.node.defaults.client.sni
@@ -68,7 +68,7 @@ class EdgeSignIn:
         raise StageFailed("; ".join(reasons) or "no Expressway-E is known")
 
     async def _learn(self, config: EdgeConfig, host: str) -> None:
-        """Take in which names there are, and which is behind each address."""
+        """Record the names in the edge configuration, and the name behind each address."""
         edge = self.access.edge
         assert edge is not None
         edge.signed_in = edge.cookie_host(host)
@@ -93,7 +93,7 @@ class EdgeSignIn:
             return ()
 
     def server_name(self, host: str) -> str:
-        """Return what TLS asks an edge server for."""
+        """Return the TLS server name for an edge server."""
         edge = self.access.edge
         return host if edge is None else edge.server_name(host)
 
@@ -111,7 +111,7 @@ class EdgeSignIn:
             raise StageFailed(f"{cookie.EDGE_CONFIG_FAILED} ({error})") from error
 
     def cookie_expires(self) -> float | None:
-        """Return when the edge's cookie ends: Unix time in seconds by this host's clock; None without one."""
+        """Return when the edge's cookie expires: Unix time in seconds by this host's clock; None without one."""
         edge = self.access.edge
         if edge is None or not edge.hosts:
             return None
@@ -141,7 +141,7 @@ async def keep_signed_in(
 
 
 async def fetch_file(access: Access, hosts: Sequence[str], name: str) -> Response:
-    """GET a file of the first server that gives it, by HTTPS. Raises `StageFailed`."""
+    """GET a file over HTTPS from the first server that returns it. Raises `StageFailed`."""
     reasons: list[str] = []
     port = access.node.defaults.ports.configuration_https
     for host in dict.fromkeys(hosts):

@@ -1,4 +1,4 @@
-"""The ways that a line has to a registrar, and how its client registers."""
+"""Registration paths, and the registration habits of clients."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationPath:
-    """One way to a registrar: the SIP peer to connect to, the Route to preload, and the Unified CM node meant.
+    """One path to a registrar: the SIP peer to connect to, the Route to preload, and the Unified CM node addressed.
 
-    ``uri`` is the Request-URI where it says more than the node; ``server_name`` is what TLS asks the peer for, where
-    that is not its host.
+    ``uri`` is the Request-URI if it is more than the node; ``server_name`` is the TLS server name if it differs from
+    the peer's host.
     """
 
     host: str
@@ -23,19 +23,20 @@ class RegistrationPath:
 
     @property
     def peer(self) -> tuple[str, int, str]:
-        """What a connection is made to."""
+        """The peer of the connection."""
         return self.host, self.port, self.transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Habits:
-    """How a client registers. Times in seconds.
+    """How a client registers. Times are in seconds.
 
-    ``delta`` is how long before expiry it refreshes, ``asked_expires`` what it asks for, ``least_refresh`` the shortest
-    interval that it takes. ``adaptive``: it announced adaptive routing. ``graceful``: it asks whether its device is
-    free before it takes it, and takes it anyway if ``take_over``. ``session`` is the form of its ``Session-ID``, None
-    for a client that sends none. ``short_refresh``: a refresh has no body and a new tag. ``alarm``: it sends an alarm
-    when it has registered; ``standby_s`` is how often it shows its standby node that it lives, None for never.
+    ``delta`` is how long before expiry it refreshes, ``asked_expires`` the Expires that it requests, ``least_refresh``
+    the shortest refresh interval it accepts. ``adaptive``: it announced adaptive routing. ``graceful``: it asks whether
+    its device is free before it registers, and if not registers only with ``take_over``. ``session`` is the form of its
+    ``Session-ID``, None if it sends none. ``short_refresh``: a refresh has no body and a new tag. ``alarm``: it sends
+    an alarm after it has registered; ``standby_s`` is the interval of its keep-alives to the standby node, None for
+    never.
     """
 
     delta: int

@@ -1,9 +1,9 @@
-"""A line that registers, over the edge or directly: it refreshes before expiry, keeps alive, and registers again.
+"""A line that registers, over the edge or directly, refreshes before expiry, keeps alive, and registers again.
 
-"How Phone Services Failover works for Jabber 14 over MRA" (Cisco 217244) for what a client does when its path through
-the edge breaks; the published ancestor of the client's SIP stack (SIPCC) for its timers, and for the signs of life that
-desk phones send to their standby node. The return of this stack to a node that recovered is not played: a client stays
-where it found a registrar.
+"How Phone Services Failover works for Jabber 14 over MRA" (Cisco 217244) for a client whose path through the edge
+breaks; the published ancestor of the client's SIP stack (SIPCC) for its timers, and for the keep-alives of desk phones
+to their standby node. The fallback of this stack to a recovered node is not implemented: a client stays with the
+registrar that it found.
 """
 
 from __future__ import annotations
@@ -48,8 +48,7 @@ def _next_path_first(paths: tuple[RegistrationPath, ...], last: RegistrationPath
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """What follows a loss: what Reason says in the next REGISTER, how the connection ends if it does, and the order of
-    the paths."""
+    """The recovery from a loss: Reason in the next REGISTER, how the connection ends, and the order of the paths."""
 
     alarm: str
     end: Callable[[Connection], None] | None
@@ -65,10 +64,10 @@ RECOVERIES: dict[Loss, Recovery] = {
 
 
 class Line(Registering):
-    """One line of one device, at one registrar.
+    """One line of one device, registered with one registrar.
 
-    ``report`` is called with what happens after the first registration. ``provision`` fetches the configuration again,
-    as a rejected client does, and returns the paths.
+    ``report`` is called with events after the first registration. ``provision`` fetches the configuration again, as a
+    rejected client does, and returns the paths.
     """
 
     def __init__(
@@ -94,15 +93,15 @@ class Line(Registering):
         self._pulse: asyncio.Task[None] | None = None
         self._beside: dict[str, asyncio.Task[None]] = {}
 
-    # ---- registering
+    # ---- registration
 
     async def register(self) -> None:
-        """Register by the first path that works and stay registered from then on. Raises `Unregistered`."""
+        """Register by the first path that works and stay registered. Raises `Unregistered`."""
         await self._by_any(self.paths, INITIALIZED)
         self._keeper = self.node.host.spawn(self._keep(), name="phone: keep registered")
 
     def persist(self, problem: Unregistered) -> None:
-        """Go on trying after a sign-in that brought no registration."""
+        """Keep trying after a sign-in without registration."""
         if self._keeper is None:
             self._keeper = self.node.host.spawn(self._begin_late(problem), name="phone: keep registered")
 
@@ -123,7 +122,7 @@ class Line(Registering):
     # ---- staying registered
 
     async def _keep(self) -> None:
-        """Refresh until the registration is lost, register again by whatever path works, and so on."""
+        """Refresh until the registration is lost, register again by any path that works, and repeat."""
         while True:
             loss, problem = await self._stay()
             self._leave(loss)
@@ -163,7 +162,7 @@ class Line(Registering):
                 return self._loss or Loss.REFRESH, again
 
     async def _recover(self, paths: Sequence[RegistrationPath], problem: Unregistered, alarm: str) -> None:
-        """Register again: by the next path at once, or when the server said, or after a while and provisioning."""
+        """Register again: by the next path at once, or when the server said, or after a wait and provisioning."""
         client = self.node.defaults.client
         wait = client.phone_retry_s
         while True:
@@ -178,7 +177,7 @@ class Line(Registering):
             except Unregistered as error:
                 self._report(Result.FAILED, f"registering again: {error}")
                 problem = error
-                if error.reaction is Reaction.NEXT_PATH:  # there is none left
+                if error.reaction is Reaction.NEXT_PATH:  # no path left
                     await asyncio.sleep(client.phone_retry_s)
                     paths = self.paths
             else:
@@ -187,7 +186,7 @@ class Line(Registering):
                 return
 
     def _leave(self, loss: Loss) -> None:
-        """End a connection that is of no more use."""
+        """Close a connection that is no longer needed."""
         self.registered = False
         end = RECOVERIES[loss].end
         if self._connection is not None and end is not None:
@@ -195,7 +194,7 @@ class Line(Registering):
             self._connection = None
 
     def _in_order(self, loss: Loss, problem: Unregistered) -> tuple[RegistrationPath, ...]:
-        """Return the paths in the order in which they are tried after a loss."""
+        """Return the paths in the order in which to try them after a loss."""
         paths, last = self.paths, self.path
         if last is None or last not in paths:
             return paths
@@ -204,7 +203,7 @@ class Line(Registering):
         return RECOVERIES[loss].order(paths, last)
 
     async def _move(self) -> None:
-        """Follow an Expressway-E that warns of uneven load: register through another one, or stay."""
+        """After an Expressway-E warns of uneven load, register through another one, or stay."""
         self._overloaded = False
         connection, path, dialogue = self._connection, self.path, self._dialogue
         others = [other for other in self.paths if path is not None and other.host != path.host]
@@ -223,7 +222,7 @@ class Line(Registering):
                 connection.close()
 
     async def _keep_alive(self) -> None:
-        """Send a STUN keep-alive every 30 s inside the SIP connection; no answer within 3 s: the path is down."""
+        """Send a STUN keep-alive every 30 s inside the SIP connection; without a response in 3 s the path is down."""
         sip = self.node.defaults.sip
         while True:
             await asyncio.sleep(sip.stun_interval_s)
@@ -238,10 +237,10 @@ class Line(Registering):
                 if answer.error is not None:
                     self._lose(connection, Loss.PATH)
 
-    # ---- beside the registration
+    # ---- keep-alives and alarms
 
     def _speak_beside(self, path: RegistrationPath) -> None:
-        """Begin what a desk phone sends once it has registered; nothing of it can end the registration."""
+        """Start what a desk phone sends after registration; none of it can end the registration."""
         spawn, dialogue, connection = self.node.host.spawn, self._dialogue, self._connection
         assert dialogue is not None and connection is not None
         if self.habits.alarm and not self._is_speaking("alarm"):
@@ -254,7 +253,7 @@ class Line(Registering):
         return what in self._beside and not self._beside[what].done()
 
     async def _show_life(self, interval: float) -> None:
-        """Send signs of life to the next node of the group, on a connection of their own, whatever it answers."""
+        """Send keep-alives to the next node of the group, on a separate connection, whatever it answers."""
         connection: Connection | None = None
         to: RegistrationPath | None = None
         while True:
@@ -283,10 +282,10 @@ class Line(Registering):
             self._report(Result.FAILED, f"registration lost: {loss.value}")
             self._lost.set()
 
-    # ---- the end
+    # ---- end
 
     async def unregister(self) -> None:
-        """End the registration and close the connection; a registrar that does not answer cannot prevent it."""
+        """End the registration and close the connection, even if the registrar does not answer."""
         await self._stop_tasks()
         await self._end()
         await self.close()
@@ -311,7 +310,7 @@ class Line(Registering):
                     await task
 
     async def close(self) -> None:
-        """Let go of everything without telling the registrar."""
+        """Release everything without notifying the registrar."""
         await self._stop_tasks()
         self.registered = False
         self._connection = None

@@ -1,7 +1,7 @@
-"""What a client does on each answer to REGISTER, as a table; and what can end a registration.
+"""A client's reaction to each response to REGISTER, as a table; and the causes of a lost registration.
 
-The table is that of the published ancestor of the Jabber, 7800 and 8800 SIP stack (SIPCC, about 2013), with one row
-more for clients of adaptive routing: answers by which the edge says that a path is broken lead to the next path.
+The table is that of the published ancestor of the Jabber, 7800 and 8800 SIP stack (SIPCC, about 2013), with one more
+row for adaptive routing: responses by which the edge reports a broken path lead to the next path.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from edgesim.sip.values import WarningValue, delta_seconds
 
 
 class Reaction(Enum):
-    """What follows an answer to REGISTER."""
+    """The reaction to a response to REGISTER."""
 
     GRANTED = "registered"
     ANSWER = "answer the challenge"
@@ -41,13 +41,13 @@ REACTIONS: dict[int, Reaction] = {
     486: Reaction.WAIT,
     503: Reaction.WAIT,
 }
-"""Answers that are not in the table are `Reaction.REJECTED`; so is `Reaction.WAIT` without a ``Retry-After``."""
+"""Statuses outside the table are `Reaction.REJECTED`; so is `Reaction.WAIT` without a ``Retry-After``."""
 PATH_BROKEN = (408, 503, 504)
-"""Of these, without ``Retry-After``, the edge speaks of the path: adaptive routing takes another one."""
+"""Without ``Retry-After``, these concern the path through the edge: adaptive routing takes another one."""
 
 
 class Loss(Enum):
-    """How a client came to know that it is no longer registered."""
+    """How a client noticed that it is no longer registered."""
 
     CONNECTION = "the connection ended"
     SILENCE = "no answer to a keep-alive"
@@ -56,7 +56,7 @@ class Loss(Enum):
 
 
 class Unregistered(StageFailed):
-    """A REGISTER came to nothing. ``after`` is in seconds, where the server said when to ask again."""
+    """A REGISTER failed. ``after`` is the wait before a retry in seconds, if the server gave one."""
 
     def __init__(self, text: str, reaction: Reaction, *, after: float | None = None) -> None:
         super().__init__(text)
@@ -65,7 +65,7 @@ class Unregistered(StageFailed):
 
 
 def reaction_to(response: Response, *, adaptive: bool) -> Reaction:
-    """Return what follows an answer; ``adaptive`` for a client of adaptive routing."""
+    """Return the reaction to a response; ``adaptive`` for a client with adaptive routing."""
     reaction = REACTIONS.get(response.status, Reaction.REJECTED)
     if reaction is Reaction.WAIT and retry_after(response) is not None:
         return Reaction.WAIT
@@ -75,12 +75,12 @@ def reaction_to(response: Response, *, adaptive: bool) -> Reaction:
 
 
 def retry_after(response: Response) -> int | None:
-    """Return ``Retry-After`` in seconds, None where it is missing or no number (RFC 3261, 20.33)."""
+    """Return ``Retry-After`` in seconds, None if missing or not a number (RFC 3261, 20.33)."""
     return _seconds(response, "Retry-After")
 
 
 def min_expires(response: Response) -> int | None:
-    """Return ``Min-Expires`` in seconds, None where it is missing or no number (RFC 3261, 20.23)."""
+    """Return ``Min-Expires`` in seconds, None if missing or not a number (RFC 3261, 20.23)."""
     return _seconds(response, "Min-Expires")
 
 
@@ -93,7 +93,7 @@ def _seconds(response: Response, name: str) -> int | None:
 
 
 def redirected_to(response: Response) -> SipUri | None:
-    """Return the URI of the first Contact of a redirection, None where there is none that can be used."""
+    """Return the URI of the first Contact of a redirection, None if none is usable."""
     try:
         return next((contact.address for contact in response.contacts if contact.address.host), None)
     except SipProtocolError:
@@ -101,7 +101,7 @@ def redirected_to(response: Response) -> SipUri | None:
 
 
 def refusal(response: Response) -> str:
-    """Return what a diagnostic client shows of a refusal: status, reason, and the texts of Warning."""
+    """Return the diagnostic text of a refusal: status, reason, and the texts of Warning."""
     try:
         warnings = [str(value) for value in map(WarningValue.parse, response.values("Warning"))]
     except SipProtocolError:
@@ -110,5 +110,5 @@ def refusal(response: Response) -> str:
 
 
 def warns(response: Response, text: str) -> bool:
-    """Return whether a Warning of the response holds a text."""
+    """Return whether a Warning of the response contains a text."""
     return any(text in value for value in response.values("Warning"))

@@ -1,9 +1,9 @@
-"""The REGISTER of Cisco's clients, header by header as traced, and how they answer a challenge.
+"""The REGISTER of Cisco's clients, header by header as captured, and their response to a challenge.
 
 Sources: "How Phone Services Failover works for Jabber 14 over MRA" (Cisco 217244) for the message over the edge, "Cisco
 Jabber and SIP OAuth Mode" (Cisco 215572) for the order of the headers; "Troubleshoot Extension Mobility Cross Cluster"
 (Cisco 214535) for a 7821, whose order is the same; "Troubleshoot Cisco Phone 7800/8800 Series" (Cisco 200850) for its
-refresh; "Troubleshoot IP Phone Unregistration" (Cisco 200410) for the sign of life to a standby node.
+refresh; "Troubleshoot IP Phone Unregistration" (Cisco 200410) for the keep-alive to a standby node.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ JABBER_SESSION = "{0}00255000a000{1}0000"
 PHONE_SESSION = "{0}00105000a000{instance}"
 """Forms of ``Session-ID`` (RFC 7989) as captured: eight random digits, a fixed part, eight more or the MAC address."""
 KEEP_ALIVE = ";expires=0;cisco-keep-alive"
-"""The end of Contact in a sign of life to a node that a phone would fail over to."""
+"""The end of Contact in a keep-alive to a node that a phone would fail over to."""
 CHALLENGES = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registrant:
-    """Who registers: the address is ``number@node``, ``node`` being the Unified CM node of the Request-URI.
+    """The registering client: the address is ``number@node``, with the Unified CM node of the Request-URI.
 
-    ``instance`` is twelve hexadecimal digits. ``load`` is what Reason names; a client without one sends no Reason.
-    ``traits`` are the parameters at the end of Contact, such as ``video``;
-    ``mra`` clients announce adaptive routing after them. ``body`` is the multipart body of a registration.
+    ``instance`` is twelve hexadecimal digits. ``load`` appears in Reason; a client without one sends no Reason.
+    ``traits`` are the parameters at the end of Contact, such as ``video``; ``mra`` clients announce adaptive routing
+    after them. ``body`` is the multipart body of a registration.
     """
 
     node: str
@@ -56,7 +56,7 @@ class Registrant:
 
 
 class Identifiers:
-    """Makes the tags and Call-IDs of one client: the digits of its instance and a number that counts, as captured.
+    """Generates a client's tags and Call-IDs: the digits of its instance and a counter, as captured.
 
     ``session`` is its half of every ``Session-ID``, of the form `JABBER_SESSION` or `PHONE_SESSION`.
     """
@@ -68,7 +68,7 @@ class Identifiers:
         self._tags = self._calls = 0
 
     def tag(self) -> str:
-        """Return the next tag for From."""
+        """Return the next From tag."""
         self._tags = (self._tags + 1) % 0x10000
         return f"{self._instance}{self._tags:04x}{self._entropy.token_hex(4)}-{self._entropy.token_hex(4)}"
 
@@ -81,9 +81,9 @@ class Identifiers:
 
 @dataclass(slots=True, kw_only=True)
 class Dialogue:
-    """What stays the same from one REGISTER to the next, and what counts up.
+    """The state shared by successive REGISTERs: constant identifiers and counters.
 
-    ``refreshing``: it is registered, and a REGISTER only renews that.
+    ``refreshing``: it is registered, and a REGISTER only refreshes the binding.
     """
 
     entropy: Entropy
@@ -112,7 +112,9 @@ class Dialogue:
         session: str | None = None,
         identifiers: Identifiers | None = None,
     ) -> Dialogue:
-        """Begin. ``identifiers`` are the client's; without any it is a client of its own, with ``session``."""
+        """Start a new dialogue. ``identifiers`` are the client's; by default those of a separate client, with
+        ``session``.
+        """
         own = identifiers or Identifiers(entropy, instance, session)
         return cls(
             entropy=entropy,
@@ -125,12 +127,12 @@ class Dialogue:
         )
 
     def refresh(self) -> None:
-        """Begin a refresh, which has a tag of its own in From: so a 7821 does it."""
+        """Start a refresh with a new From tag, as a 7821 does."""
         self.refreshing = True
         self.tag = self.identifiers.tag()
 
     def credentials(self, uri: str, method: str = "REGISTER") -> str | None:
-        """Return the answer to the last challenge for one more request, or None before any challenge."""
+        """Return the credentials for the next request, or None before any challenge."""
         if self.challenge is None:
             return None
         self.uses += 1
@@ -145,7 +147,7 @@ class Dialogue:
         )
 
     def challenged(self, response: Response) -> bool:
-        """Take a challenge; return False where it is none that can be answered, or a fresh refusal of our answer."""
+        """Store a challenge; return False if it cannot be answered, or newly refuses our credentials."""
         name, header = CHALLENGES.get(response.status, ("", ""))
         for offered in response.authentication(name) if name else ():
             if offered.scheme.lower() != "digest":
@@ -174,7 +176,7 @@ def register(
     """Build the next REGISTER (or, with ``expires`` 0, the one that ends the registration).
 
     ``session`` replaces the dialogue's own; ``routes`` are the values of Route, in order; ``uri`` is the Request-URI,
-    which names the node alone when left out. ``keep_alive`` makes it a sign of life to a standby node.
+    by default the node. ``keep_alive`` makes it a keep-alive to a standby node.
     """
     dialogue.sequence += 1
     session = session or dialogue.session
@@ -221,7 +223,7 @@ def register(
 
 
 def reason(who: Registrant, alarm: str) -> str:
-    """Return the value of Reason: why a device registers, said once after each loss of its registration."""
+    """Return the value of Reason: why a device registers, sent once after each lost registration."""
     number, last = alarm.split(" ", 1)
     return (
         f'SIP;cause=200;text="cisco-alarm:{number} Name={who.device} '
@@ -230,7 +232,7 @@ def reason(who: Registrant, alarm: str) -> str:
 
 
 def granted_expires(response: Response, device: str) -> int:
-    """Return the seconds that a 200 grants to ``device``. Raises `SipProtocolError` where it grants nothing."""
+    """Return the seconds that a 200 grants ``device``. Raises `SipProtocolError` if it grants none."""
     own = response.get("Expires")
     for contact in response.contacts:
         name = contact.parameters.get("+u.sip!devicename.ccm.cisco.com")

@@ -1,6 +1,6 @@
-"""REGISTERs of one line: the connection, the dialogue, and what the answers ask for.
+"""The REGISTERs of one line: the connection, the dialogue, and the reactions to responses.
 
-The published ancestor of the client's SIP stack (SIPCC) for what it does with answers.
+The reactions are those of the published ancestor of the client's SIP stack (SIPCC).
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from edgesim.sip import Connection, Response, SipEndpoint, SipError, SipTimeout
 from edgesim.sip.settings import limits_of, timers_of
 
 ATTEMPTS = 3
-"""How many REGISTERs one registration may take: the first, the answer to a challenge, the answer to a stale nonce."""
+"""The maximum number of REGISTERs for one registration: the first, and those after a challenge and a stale nonce."""
 DETOURS = 5
 """How many redirections and longer intervals are followed."""
 
 
 class Redirected(Exception):
-    """The registrar names another place."""
+    """The registrar redirected the client."""
 
     def __init__(self, path: RegistrationPath) -> None:
         super().__init__(f"redirected to {path.host}:{path.port}")
@@ -50,7 +50,7 @@ class Redirected(Exception):
 
 
 class Registering:
-    """Registers one line at one registrar at a time. ``who`` says as what it registers by a path."""
+    """Registers one line with one registrar at a time. ``who`` returns the registrant for a path."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Registering:
         self._overloaded = False
 
     async def _by_any(self, paths: Sequence[RegistrationPath], alarm: str | None) -> None:
-        """Register by the first path that works; only a path that does not work leads to the next."""
+        """Register by the first path that works; only a broken path leads to the next."""
         reasons: list[str] = []
         for path in paths:
             try:
@@ -124,7 +124,7 @@ class Registering:
             raise
 
     async def _connected(self, path: RegistrationPath) -> Connection:
-        """Return a connection to the path's peer: the present one if it leads there. Raises `Unregistered`."""
+        """Return a connection to the path's peer, the current one if possible. Raises `Unregistered`."""
         present, current = self._connection, self.path
         if present is not None and present.open and current is not None and current.peer == path.peer:
             return present
@@ -135,7 +135,7 @@ class Registering:
         return connection
 
     async def _open(self, path: RegistrationPath) -> Connection:
-        """Return a new connection to the path's peer. Raises `Unregistered`."""
+        """Open a new connection to the path's peer. Raises `Unregistered`."""
         name = path.host if path.server_name is None else path.server_name
         try:
             return await self._endpoint.connect(
@@ -153,7 +153,7 @@ class Registering:
             raise Unregistered(str(error) or type(error).__name__, Reaction.NEXT_PATH) from error
 
     def _begin(self, who: Registrant, alarm: str | None) -> None:
-        """Begin a new Call-ID."""
+        """Start a new Call-ID."""
         assert self._connection is not None
         self._dialogue = self._new_dialogue(who, self._connection)
         self._dialogue.alarm = alarm
@@ -171,7 +171,7 @@ class Registering:
         )
 
     async def _ask_whether_free(self, who: Registrant) -> None:
-        """Send the probe of a graceful registration; the next REGISTER takes the device. Raises `Unregistered`."""
+        """Send the probe of a graceful registration; the next REGISTER takes over the device. Raises `Unregistered`."""
         dialogue = self._dialogue
         assert dialogue is not None
         try:
@@ -183,7 +183,7 @@ class Registering:
         dialogue.alarm = FORCED
 
     async def _exchange(self, who: Registrant, expires: int) -> None:
-        """Send a REGISTER and do what its answers ask for. Raises `Unregistered`, `Redirected`."""
+        """Send a REGISTER and react to its responses. Raises `Unregistered`, `Redirected`."""
         longer = 0
         challenged = 0
         while True:

@@ -1,8 +1,8 @@
-"""What a desk phone sends beside its registration: an alarm when it has registered, signs of life to its standby node.
+"""Other requests of a registered desk phone: an alarm after registration, keep-alives to its standby node.
 
-The alarm is a REFER, header by header and with the body of "Troubleshoot Extension Mobility Cross Cluster" (Cisco
-214535), where a 7821 tells which trust lists it has. Over the edge it has the Route of the registration and an answer
-to the edge's challenge as well: that is our own.
+The alarm is a REFER with the headers and body of "Troubleshoot Extension Mobility Cross Cluster" (Cisco 214535), in
+which a 7821 lists its trust lists. Over the edge it also has the registration's Route and a response to the edge's
+challenge, which are our own addition.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def alarm_body(
     ctl: tuple[str, str] = ("Not Installed", "N/A"),
     itl: tuple[str, str] = ("Not Installed", "N/A"),
 ) -> bytes:
-    """Return the alarm that lists a phone's trust lists: the signature of each, and the server that it is from."""
+    """Return the alarm about a phone's trust lists: the signature of each, and the server it came from."""
     text = _BODY.format(device=device, address=address, ctl=ctl[0], ctl_server=ctl[1], itl=itl[0], itl_server=itl[1])
     return text.encode()
 
@@ -57,7 +57,7 @@ def alarm(
     date: str,
     routes: Sequence[str] = (),
 ) -> Request:
-    """Build the REFER that carries an alarm, in a dialogue of its own."""
+    """Build the REFER that carries an alarm, outside the registration's dialogue."""
     ids, uri = dialogue.identifiers, f"sip:{who.node}"
     here, name = f"{local[0]}:{local[1]}", f"{dialogue.entropy.token_hex(4)}@{local[0]}"
     phone = f'"{who.number}" <sip:{who.number}@{local[0]}>'
@@ -92,7 +92,7 @@ def alarm(
 async def send_alarm(
     endpoint: SipEndpoint, connection: Connection, who: Registrant, dialogue: Dialogue, way: RegistrationPath
 ) -> Response | None:
-    """Send the alarm; return the last answer, None where none came. A challenge is answered once."""
+    """Send the alarm; return the last response, None without one. One challenge is answered."""
     answer: Response | None = None
     for _ in range(2):
         request = alarm(
@@ -116,7 +116,7 @@ async def send_alarm(
 async def show_life(
     endpoint: SipEndpoint, connection: Connection, who: Registrant, dialogue: Dialogue, way: RegistrationPath
 ) -> Response | None:
-    """Send a sign of life to a standby node; return the last answer, None where none came."""
+    """Send a keep-alive to a standby node; return the last response, None without one."""
     answer: Response | None = None
     for _ in range(2):
         request = register(

@@ -1,4 +1,4 @@
-"""How the stages of any client's sign-in end."""
+"""The results of a sign-in's stages, for all clients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ R = TypeVar("R")
 
 
 class Result(Enum):
-    """What came of a stage."""
+    """The result of a stage."""
 
     OK = "ok"
     INSIDE = "inside"
@@ -21,9 +21,9 @@ class Result(Enum):
 
 
 class StageFailed(Exception):
-    """A stage did not work out; the text is what a diagnostic client would show.
+    """A stage failed; the text is what a diagnostic client would show.
 
-    ``refused``: the user's credentials were not good, so that the same attempt will fail again.
+    ``refused``: the user's credentials were wrong, so the same attempt will fail again.
     """
 
     def __init__(self, text: str = "", *, refused: bool = False) -> None:
@@ -32,11 +32,11 @@ class StageFailed(Exception):
 
 
 class IllegalStep(RuntimeError):
-    """A stage came to a result that its table does not have: a mistake in the client, not in the network."""
+    """A stage had a result that its table does not have: a bug in the client."""
 
 
 def next_stage(table: Mapping[tuple[S, R], S], stage: S, result: R) -> S:
-    """Return the stage that follows a result. Raises `IllegalStep`."""
+    """Return the stage after a result. Raises `IllegalStep`."""
     try:
         return table[stage, result]
     except KeyError:

@@ -1,8 +1,8 @@
 """A simulated desk phone of the 7800 or 8800 series, or a DX with Android.
 
-It asks for service domain, user name and password, and asks nothing else: its list of CAs comes with the firmware and
-cannot be changed, and where Expressway-E's certificate is not signed by one of them the phone is silent. Failover goes
-along static groups, first Expressway-E to first node, second to second, and so on; there is no mesh.
+It asks for service domain, user name and password, and nothing else: its CA list comes with the firmware and cannot be
+changed, and if none of them signed Expressway-E's certificate the phone fails silently. Failover follows static groups:
+first Expressway-E to first node, second to second, and so on, without a mesh.
 
 Sources: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites"; "Troubleshoot Extension Mobility Cross
 Cluster" (Cisco 214535) for the REGISTER of a 7821.
@@ -28,7 +28,7 @@ SUPPORTED = (
     "X-cisco-escapecodes,X-cisco-service-control,X-cisco-srtp-fallback,X-cisco-monrec,X-cisco-config,X-cisco-sis-7.0.0,"
     "X-cisco-xsi-8.5.1"
 )
-"""What a 7821 supports, as its REGISTER says."""
+"""The Supported header of a 7821's REGISTER."""
 BODY = remotecc.register_body(remotecc.PHONE_OPTIONS)
 
 
@@ -45,7 +45,7 @@ class IpPhone(EdgeDevice):
 
     @property
     def http_agent(self) -> str:
-        """Its User-Agent over HTTPS."""
+        """The User-Agent over HTTPS."""
         return self._agent(self.node.defaults.agents.phone_http)
 
     def _agent(self, form: str) -> str:
@@ -53,11 +53,11 @@ class IpPhone(EdgeDevice):
 
     @property
     def _dotted(self) -> str:
-        """The release as User-Agent writes it: 12.1(1) is 12.1.1 there."""
+        """Return the release as in User-Agent: 12.1(1) becomes 12.1.1."""
         return self.release.text.replace("(", ".").replace(")", "")
 
     async def boot(self) -> None:
-        """Start, as a phone does that is outside: it asks for a service domain, unless it stays with a TFTP server."""
+        """Start outside: ask for a service domain, unless the phone keeps its TFTP server."""
         client = self.node.defaults.client
 
         async def look() -> None:

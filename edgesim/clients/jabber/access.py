@@ -1,4 +1,4 @@
-"""Jabber's HTTP side: its headers, and what it does about a certificate that does not verify."""
+"""Jabber's HTTP side: its headers, and its handling of certificates that do not verify."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ JABBER_AGENT = "Jabber"
 
 
 class JabberAccess(Access):
-    """What Jabber asks over HTTP. ``accept_untrusted`` is what the user answers when Jabber asks about a certificate
-    that does not verify; the answer holds for the other services of the same edge (`tls`). A certificate of its machine
-    is shown where one is asked for.
+    """Jabber's HTTP requests. ``accept_untrusted`` is the user's reply to the prompt about a certificate that does not
+    verify; it applies to the other services of the same edge (`tls`) too. A certificate of the machine is presented on
+    request.
 
-    Of Expressway-E Jabber also wants the edge domain in the SAN ("MRA Deployment Guide X12.5, Troubleshooting": a
-    pop-up where it is missing).
+    In Expressway-E's SAN Jabber also requires the edge domain ("MRA Deployment Guide X12.5, Troubleshooting": a pop-up
+    if it is missing).
     """
 
     def __init__(self, node: Node, user: str, password: str, keys: Sequence[Key], *, accept_untrusted: bool) -> None:
@@ -34,12 +34,14 @@ class JabberAccess(Access):
 
     @property
     def tls(self) -> ssl.SSLContext:
-        """The context for the client's other connections: verifying, unless the user accepted a bad certificate."""
+        """The TLS context for the client's other connections: verifies, unless the user accepted an untrusted
+        certificate.
+        """
         return self._lenient if self._accepted else self._checking[0]
 
     def chat_tls(self, domain: str, servers: Sequence[str]) -> ssl.SSLContext:
-        """Return the context for XMPP: the certificate is for the presence domain (RFC 6120, section 13.7.2), or for
-        the server that was connected to, or, where its address is all that is known of it, for the edge domain.
+        """Return the TLS context for XMPP: the certificate must name the presence domain (RFC 6120, section 13.7.2),
+        the server connected to, or, if only its address is known, the edge domain.
         """
         if self._accepted:
             return self._lenient
@@ -50,7 +52,7 @@ class JabberAccess(Access):
 
     @property
     def _checking(self) -> tuple[ssl.SSLContext, HttpClient]:
-        """The context that verifies, and a client with it: inside by host name, outside by the edge domain as well."""
+        """The verifying context and its client: by host name inside, outside by the edge domain too."""
         domain = self.edge.domain if self.edge is not None else None
         if domain not in self._verifying:
             policy = Policy(besides=self._edge_names, accepted=self._accepted_for if domain is not None else None)
@@ -62,14 +64,14 @@ class JabberAccess(Access):
 
     @property
     def _edge_names(self) -> tuple[str, ...]:
-        """The forms of the edge domain, of which one must be in a certificate; none inside."""
+        """The forms of the edge domain, of which a certificate must have one; empty inside."""
         if self.edge is None:
             return ()
         return tuple(form.format(domain=self.edge.domain) for form in self.node.defaults.client.edge_names)
 
     def _accepted_for(self, server_name: str) -> tuple[str, ...]:
         found = self.edge.accepted(server_name) if self.edge is not None else ()
-        # An address without a name is for the edge domain to cover; where that is not looked for, nothing would be.
+        # For an address without a name the edge domain must match; without that, nothing would be checked.
         return found if found or self._edge_names else (server_name,)
 
     def _headers(self, authority: str, authorization: str | None, cookies: str | None) -> list[tuple[str, str]]:

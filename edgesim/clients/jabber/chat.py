@@ -1,4 +1,4 @@
-"""One XMPP session of a Jabber client, by slixmpp: sign-in, roster, presence, messages."""
+"""One XMPP session of a Jabber client, based on slixmpp: sign-in, roster, presence, messages."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from edgesim.world import Entropy
 from edgesim.xmpp.journalling import Scribe
 from edgesim.xmpp.stream import StreamError, StreamParser
 
-logging.getLogger("slixmpp").addHandler(logging.NullHandler())  # its errors are events here, not lines on a screen
+logging.getLogger("slixmpp").addHandler(logging.NullHandler())  # its errors are reported as events, not printed
 
 
 AUTH = "LERR_JABBER_AUTH <17>"
 CERTIFICATE = "LERR_JABBER_CERT <15>"
 UNREACHABLE = "LERR_JABBER_UNREACHABLE <16>"
-"""Jabber's own names ("Troubleshoot Jabber Log in - Common Issues", Cisco 221845)."""
+"""Jabber's own error names ("Troubleshoot Jabber Log in - Common Issues", Cisco 221845)."""
 CLOSING_S = 2.0
 """How long the server may take to close its half of a stream."""
 BEST_FIRST = ("chat", "available", "away", "xa", "dnd")
@@ -38,7 +38,7 @@ class CiscoVtgToken(sasl.Mech):
     """SASL by one-time password: one message, ``userid=<bare JID>`` NUL ``token=<password>``."""
 
     name = "CISCO-VTG-TOKEN"
-    required_credentials = {"username", "vtg_token"}  # noqa: RUF012 - slixmpp's own form
+    required_credentials = {"username", "vtg_token"}  # noqa: RUF012 - slixmpp's form
 
     def process(self, challenge: bytes = b"") -> bytes:
         """Return the message."""
@@ -48,10 +48,10 @@ class CiscoVtgToken(sasl.Mech):
 
 
 class Chat(slixmpp.ClientXMPP):
-    """An XMPP session: connect by `open`, then presence, roster and messages.
+    """An XMPP session: connect with `open`, then presence, roster and messages.
 
-    ``heard`` is called with the sender's bare JID and the text of every message. ``contacts`` are the roster: bare JID
-    to subscription. ``presences`` is what other sessions said of themselves: bare JID, resource, availability.
+    ``heard`` is called with the sender's bare JID and the text of every message. ``contacts`` is the roster: bare JID
+    to subscription. ``presences`` is the presence of other sessions: bare JID, resource, availability.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Chat(slixmpp.ClientXMPP):
         self.loop = asyncio.get_running_loop()
         self.enable_direct_tls = False
         self.enable_plaintext = False
-        self.del_event_handler("session_start", self._start_keepalive)  # the service does that
+        self.del_event_handler("session_start", self._start_keepalive)  # the service reconnects
         self.credentials.update({"username": jid, "vtg_token": token})
         self.plugin["feature_mechanisms"].use_mechs = {"CISCO-VTG-TOKEN"}
         self.add_event_handler("session_start", self._started)
@@ -103,15 +103,15 @@ class Chat(slixmpp.ClientXMPP):
         self.add_event_handler("disconnected", self._disconnected)
 
     def new_id(self) -> str:
-        """Return an id in the form of Jabber's own."""
+        """Return an id in Jabber's own format."""
         return f"uid:{self._ids.token_hex(4)}:{self._ids.token_hex(4)}:{self._ids.token_hex(4)}"
 
-    # ---- beginning and end
+    # ---- opening and closing
 
     async def open(self, host: str, port: int, within: float, server_name: str | None = None) -> None:
         """Connect, authenticate, bind, fetch the roster and send presence. Raises `StageFailed`.
 
-        ``server_name`` is what TLS asks for; None: the domain of the JID.
+        ``server_name`` is the TLS server name; None: the domain of the JID.
         """
         self._server_name = server_name
         self.connect(host, port)
@@ -125,7 +125,7 @@ class Chat(slixmpp.ClientXMPP):
             raise StageFailed(problem)
 
     async def leave(self) -> None:
-        """Close the stream in good order, and let go of everything."""
+        """Close the stream cleanly, and release everything."""
         try:
             await self._stop_connecting()
             if self.transport is not None and not self.ended.is_set():
@@ -146,7 +146,7 @@ class Chat(slixmpp.ClientXMPP):
                 await attempt
 
     def drop(self) -> None:
-        """Let go of everything at once."""
+        """Release everything at once."""
         self.cancel_connection_attempt()
         if self.transport is not None:
             self.abort()
@@ -167,18 +167,18 @@ class Chat(slixmpp.ClientXMPP):
         kwargs: Mapping[str, Any] = MappingProxyType({}),
         repeat: bool = False,
     ) -> None:
-        """Schedule something; a time-out of a request comes at once if the stream is dropped."""
+        """Schedule a callback; the timeout of a request fires at once if the stream is dropped."""
         super().schedule(name, seconds, callback, args, dict(kwargs), repeat)
         if not repeat:
             self._timeouts[name] = functools.partial(callback, *args, **kwargs)
 
     def cancel_schedule(self, name: str) -> None:
-        """Take back something scheduled."""
+        """Cancel a scheduled callback."""
         self._timeouts.pop(name, None)
         super().cancel_schedule(name)
 
     async def _end_stream_wait(self, wait: int | float = 2, reason: str | None = None) -> None:
-        with contextlib.suppress(RuntimeError):  # the other side closed first
+        with contextlib.suppress(RuntimeError):  # the server closed first
             await super()._end_stream_wait(wait, reason)
 
     def _end(self, problem: str) -> None:
@@ -188,7 +188,7 @@ class Chat(slixmpp.ClientXMPP):
             self.outcome.set_result(problem)
 
     def exception(self, exception: Exception) -> None:
-        """Take what failed inside a handler."""
+        """Handle an exception raised in a handler."""
         self._end(f"{UNREACHABLE}: {type(exception).__name__}: {exception}")
 
     async def _handle_stream_features(self, features: Any) -> bool | None:
@@ -208,11 +208,11 @@ class Chat(slixmpp.ClientXMPP):
         self._end("")
 
     async def start_tls(self) -> bool:
-        """Negotiate TLS; why it failed is known only after the connection has ended."""
+        """Negotiate TLS; the reason of a failure is known only after the connection has ended."""
         self._negotiating = True
         domain = self.default_domain
         if self._server_name is not None:
-            self.default_domain = self._server_name  # what slixmpp asks for in TLS
+            self.default_domain = self._server_name  # the TLS context that slixmpp uses
         try:
             return await super().start_tls()
         finally:
@@ -239,7 +239,7 @@ class Chat(slixmpp.ClientXMPP):
         self.send_message(mto=slixmpp.JID(to), mbody=text, mtype="chat")
 
     def still_here(self) -> None:
-        """Send a blank, which keeps the stream open and finds out whether the peer is gone."""
+        """Send a space, which keeps the stream open and detects a lost peer."""
         if self.transport is not None:
             self.send_raw(" ")
 
@@ -254,7 +254,7 @@ class Chat(slixmpp.ClientXMPP):
         self.send_presence_subscription(jid)
 
     def presence_of(self, jid: str) -> str:
-        """Return the availability of a user's most available session, ``unavailable`` where none is known."""
+        """Return the availability of a user's most available session, ``unavailable`` if none is known."""
         said = self.presences.get(jid, {}).values()
         return next((show for show in BEST_FIRST if show in said), "unavailable")
 
@@ -277,15 +277,15 @@ class Chat(slixmpp.ClientXMPP):
             else:
                 self.contacts[str(jid)] = str(item["subscription"])
 
-    # ---- what arrived, octet for octet, for the journal
+    # ---- input, octet for octet, for the journal
 
     def init_parser(self) -> None:
-        """Begin a new stream, also for the journal."""
+        """Start a new stream, also in the journal."""
         super().init_parser()
         self._reader = StreamParser()
 
     def data_received(self, data: bytes | str) -> None:
-        """Take octets of the stream."""
+        """Handle octets of the stream."""
         data = data.encode() if isinstance(data, str) else data
         self._scribe.peer = self.address_of_peer()
         reader = self._reader
@@ -298,6 +298,6 @@ class Chat(slixmpp.ClientXMPP):
         super().data_received(data)
 
     def address_of_peer(self) -> tuple[str, int] | None:
-        """Return where the connection leads."""
+        """Return the address of the peer."""
         peer = self.transport.get_extra_info("peername") if self.transport is not None else None
         return (peer[0], peer[1]) if peer else None

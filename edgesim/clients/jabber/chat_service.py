@@ -1,8 +1,8 @@
-"""The chat service of a Jabber client: signed in once, and signed in again when the stream is lost.
+"""The chat service of a Jabber client: signs in, and again when the stream is lost.
 
 The states are those of "Configuration and Administration of the IM and Presence Service", Redundancy and High
-Availability: P is the primary node, S the secondary one; a SESSION state uses the session key that the client has, the
-plain one signs in again. When all have failed the client makes no further attempt until the user signs in.
+Availability: P is the primary node, S the secondary one; a SESSION state uses the existing session key, the plain one
+signs in again. After all states have failed the client makes no further attempt until the user signs in.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from edgesim.xmpp.jid import Jid, JidError
 
 
 class ChatState(Enum):
-    """Where the chat service is."""
+    """The states of the chat service."""
 
     SIGNED_OUT = "signed out"
     SOAPCONNECT_SESSION_P = "session at the primary"
@@ -53,17 +53,17 @@ CHAT_TRANSITIONS: dict[tuple[ChatState, bool], ChatState] = {
     (ChatState.XMPPCONNECT_S, True): ChatState.XMPPCONNECTED,
     (ChatState.XMPPCONNECT_S, False): ChatState.SIGNED_OUT,
 }
-"""What follows a state that worked out (True) or did not."""
+"""The next state after success (True) or failure."""
 
 Peers = Callable[[SoapSession], Sequence[tuple[str, int]]]
-"""Where XMPP goes: the primary, and a secondary if there is one."""
+"""The XMPP peers: the primary, and the secondary if there is one."""
 
 
 class ChatService:
-    """Keeps one user's chat alive. ``nodes`` are IM and Presence servers, the user's own first.
+    """Keeps one user's chat session alive. ``nodes`` are IM and Presence servers, the user's own first.
 
-    ``server_name`` says what TLS asks a peer for. ``make_stream`` makes a `Chat` for a JID and a one-time password.
-    ``report`` is called with what happens after sign-in.
+    ``server_name`` returns the TLS server name for a peer. ``make_stream`` creates a `Chat` for a JID and a one-time
+    password. ``report`` is called with events after sign-in.
     """
 
     def __init__(
@@ -97,11 +97,11 @@ class ChatService:
 
     @property
     def connected(self) -> bool:
-        """Whether there is an established session."""
+        """Whether a session is established."""
         return self.stream is not None and not self.stream.ended.is_set() and self.state is ChatState.XMPPCONNECTED
 
     async def login(self) -> None:
-        """Get as far as a one-time password. Raises `StageFailed`."""
+        """Sign in as far as a one-time password. Raises `StageFailed`."""
         self.state = ChatState.SIGNED_OUT
         await self._run(until=ChatState.SOAPCONNECTED)
 
@@ -111,7 +111,7 @@ class ChatService:
         self._keeper = self.node.host.spawn(self._keep(), name="chat: keep connected")
 
     async def close(self) -> None:
-        """Close the session in good order."""
+        """Close the session cleanly."""
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             keeper.cancel()
@@ -122,10 +122,10 @@ class ChatService:
         if stream is not None:
             await stream.leave()
 
-    # ---- the machine
+    # ---- the state machine
 
     async def _run(self, *, until: ChatState) -> None:
-        """Go from state to state. Raises `StageFailed` with all that went wrong where it ends signed out."""
+        """Run the states. Raises `StageFailed` with all failures if it ends signed out."""
         self._problems.clear()
         refused = False
         while True:
@@ -146,13 +146,13 @@ class ChatService:
                 raise StageFailed("; ".join(self._problems), refused=refused)
 
     async def _wait(self) -> None:
-        """Wait a random time between the limits of Client Re-Login, so that not everybody comes back at once."""
+        """Wait a random time within the limits of Client Re-Login, so that clients do not all return at once."""
         limits = self.node.defaults.recovery
         await asyncio.sleep(self._entropy.uniform(limits.relogin_lower_s, limits.relogin_upper_s))
 
     async def _ask_with_key(self, position: int) -> None:
         session = self.session
-        if session is None or position > 0:  # a key is known to the node that gave it
+        if session is None or position > 0:  # only the node that issued the key knows it
             raise StageFailed("")
         self._password = await self._soap.one_time_password(session)
 
@@ -180,7 +180,7 @@ class ChatService:
         await stream.open(host, port, self.node.defaults.client.xmpp_timeout_s, self._server_name(host))
 
     async def _keep(self) -> None:
-        """Keep the stream alive, and connect again when it is lost."""
+        """Keep the stream alive, and reconnect when it is lost."""
         interval = self.node.defaults.im.whitespace_keepalive_s
         while True:
             stream = self.stream

@@ -1,6 +1,6 @@
-"""A simulated Jabber: the sign-in of `stages.TRANSITIONS`, and what a signed-in user can do.
+"""A simulated Jabber: the sign-in of `stages.TRANSITIONS`, and the actions of a signed-in user.
 
-A running Jabber also watches the network and moves between inside and outside; this one stays where it signed in.
+A real Jabber also watches the network and moves between inside and outside; this one stays where it signed in.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ NOTHING_THERE = "the user has neither a device of this platform nor IM and Prese
 
 
 class Jabber:
-    """One user's Jabber on one machine.
+    """One user's Jabber on one host.
 
-    ``accept_untrusted`` is the user's answer to the question about a certificate that does not verify, ``take_over``
-    the answer when the device is in use by another client. ``excluded`` are services left out of discovery: ``CUCM``,
-    ``CUP``. ``progress`` is called with each stage, its result and a line for people; ``on_message`` with each message
-    that arrives: the sender's bare JID and the text.
+    ``accept_untrusted`` is the user's reply to the prompt about an untrusted certificate, ``take_over`` the reply if
+    another client uses the device. ``excluded`` are services left out of discovery: ``CUCM``, ``CUP``. ``progress`` is
+    called with each stage, its result and a line of text; ``on_message`` with the bare JID of the sender and the text
+    of each message.
     """
 
     def __init__(
@@ -90,11 +90,11 @@ class Jabber:
         self._chat: ChatService | None = None
         resolver = node.resolver
         if isinstance(resolver, Resolver):
-            resolver.keys = self.keys  # one machine, one user
+            resolver.keys = self.keys  # one host, one user
 
     @property
     def keys(self) -> tuple[Key, ...]:
-        """What correlates this client's entries."""
+        """The correlation keys of this client's entries."""
         return (user_key(self.user.id),)
 
     @property
@@ -111,13 +111,13 @@ class Jabber:
 
     @property
     def chat(self) -> Chat | None:
-        """The chat session, while there is one."""
+        """The chat session, or None."""
         return self._chat.stream if self._chat is not None and self._chat.connected else None
 
     # ---- signing in
 
     async def sign_in(self, password: str | None = None) -> SignIn:
-        """Sign in with name and password (the user's own, unless given); never raises for what the network does."""
+        """Sign in with name and password (by default the user's own); never raises for network failures."""
         if self._signing is not None:
             raise RuntimeError(f"{self.user.id} is signing in already")
         if self._is_gone:
@@ -196,13 +196,13 @@ class Jabber:
         return SignIn(ok=not failed, phone=phone, chat=chat, outside=self.outside, stage=stage, reason=reason)
 
     def _persist(self) -> None:
-        """Leave a phone that has found no registrar to itself: it goes on trying."""
+        """Leave a phone without registrar to its line, which keeps trying."""
         if self.phone is not None and self._unregistered is not None:
             self.phone.persist(self._unregistered)
             self._unregistered = None
 
     async def _again(self, stage: Stage) -> Result:
-        """Do a stage that the sign-in missed."""
+        """Repeat a stage that the sign-in missed."""
         try:
             result, detail = await self._work[stage](self)
         except StageFailed as error:
@@ -212,7 +212,7 @@ class Jabber:
         self._report(stage, result, detail)
         return result
 
-    # ---- the stages: the first ones are those of `Provisioning`
+    # ---- the stages; the first ones are those of `Provisioning`
 
     @property
     def _found(self) -> Provisioning:
@@ -301,7 +301,7 @@ class Jabber:
         return self._http.chat_tls(domain, [host for host, _ in self._xmpp_peers(session)] if session else ())
 
     def _xmpp_peers(self, session: SoapSession) -> list[tuple[str, int]]:
-        """Return where XMPP goes: over the edge always to an Expressway-E."""
+        """Return the XMPP peers: over the edge always an Expressway-E."""
         edge = self._found.edge
         if self.outside and edge is not None and edge.xmpp:
             return [(server.address, server.port) for server in edge.xmpp]
@@ -337,7 +337,7 @@ class Jabber:
     # ---- staying signed in
 
     async def _provision_again(self) -> tuple[RegistrationPath, ...]:
-        """Fetch edge configuration and device file again, as far as that works, and return the ways to register."""
+        """Fetch edge configuration and device file again, if possible, and return the registration paths."""
         found = self._found
         with contextlib.suppress(StageFailed):
             if self.outside:
@@ -361,7 +361,7 @@ class Jabber:
     # ---- signed in
 
     async def say(self, to: str, text: str) -> None:
-        """Send a one-to-one message to a user id or a JID. Raises `StageFailed` without a chat session."""
+        """Send a one-to-one message to a user id or JID. Raises `StageFailed` without a chat session."""
         chat = self._session()
 
         async def send() -> None:
@@ -370,16 +370,16 @@ class Jabber:
         await self.node.host.run(send(), name="say")
 
     async def add_contact(self, user: str) -> None:
-        """Put a user (id or JID) on the roster and ask to see his presence. Raises `StageFailed`."""
+        """Add a user (id or JID) to the roster and request presence. Raises `StageFailed`."""
         await self.node.host.run(self._session().add_contact(self._jid_of(user), user), name="add a contact")
 
     def presence_of(self, user: str) -> str:
-        """Return a user's availability as far as this client was told: ``available``, ``away`` ... ``unavailable``."""
+        """Return a user's availability as this client knows it: ``available``, ``away`` ... ``unavailable``."""
         chat = self.chat
         return chat.presence_of(self._jid_of(user)) if chat is not None else "unavailable"
 
     async def appear(self, show: str, status: str = "") -> None:
-        """Say how available the user is: ``available``, ``chat``, ``away``, ``xa``, ``dnd``. Raises `StageFailed`."""
+        """Send presence: ``available``, ``chat``, ``away``, ``xa``, ``dnd``. Raises `StageFailed`."""
         chat = self._session()
 
         async def send() -> None:
@@ -401,10 +401,10 @@ class Jabber:
         domain = self._chat.session.domain if self._chat is not None and self._chat.session is not None else self.domain
         return user if "@" in user else f"{user}@{domain}"
 
-    # ---- the end
+    # ---- sign-out and close
 
     async def sign_out(self) -> None:
-        """End the registration, then the chat session, and forget the cookies; a sign-in under way ends first."""
+        """End the registration, then the chat session, and delete the cookies; a sign-in in progress ends first."""
         await self._stop_signing_in()
         if self._is_gone:
             self._forget()
@@ -418,7 +418,7 @@ class Jabber:
         self._report(Stage.SIGNED_OUT, Result.OK, "")
 
     async def close(self) -> None:
-        """Let go of everything, in whatever state; no error if the client was never used or its machine is gone."""
+        """Release everything, in any state; not an error if the client was never used or its host is gone."""
         await self._stop_signing_in()
         if self._is_gone:
             self._forget()
@@ -427,7 +427,7 @@ class Jabber:
 
     @property
     def _is_gone(self) -> bool:
-        """Whether the machine's life in which this client signed in has ended."""
+        """Whether the host has restarted since the sign-in."""
         return self._life is not None and (self._life.fenced or self._life is not self.node.host.life)
 
     async def _stop_signing_in(self) -> None:
@@ -438,7 +438,7 @@ class Jabber:
                 await task
 
     async def _let_go(self) -> None:
-        """Close what there is, each part even if another one fails."""
+        """Close all parts, each even if another one fails."""
         async with contextlib.AsyncExitStack() as parts:
             upkeep, phone, chat, access = self._upkeep, self.phone, self._chat, self._access
             missed = self._missed

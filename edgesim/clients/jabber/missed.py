@@ -1,8 +1,8 @@
-"""Services that a sign-in missed: what of it is done again, and when.
+"""The services that a sign-in missed, and when their stages are repeated.
 
-Phone and chat are independent services, and a user who has one of them is signed in. The stage that failed for the
-other one is repeated, with those that follow from it, until it works out, the user signs out, or the credentials are
-refused. No public document says when Jabber does so: `ClientDefaults.service_retry_s` and `service_retry_most_s`.
+Phone and chat are independent services, and a user who has one of them is signed in. The failed stage of the other is
+repeated, with its successors, until it succeeds, the user signs out, or the credentials are refused. No public document
+says when Jabber does so: `ClientDefaults.service_retry_s` and `service_retry_most_s`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ FOLLOWS: Mapping[Stage, Stage | None] = {
     Stage.CHAT_LOGIN: Stage.SERVICE_PROFILE,
     Stage.CHAT: Stage.CHAT_LOGIN,
 }
-"""The stages that can fail while the sign-in goes on, in their order, each with the one whose answer it works with."""
+"""The stages that can fail while the sign-in continues, in order, each with the stage whose result it uses."""
 
 StageRunner = Callable[[Stage], Awaitable[Result]]
-"""Does a stage once more and returns what came of it. Raises `StageFailed`."""
+"""Repeats a stage and returns its result. Raises `StageFailed`."""
 
 
 class MissedServices:
-    """The stages of a sign-in that failed, by their reasons, to be done again by ``work``."""
+    """The failed stages of a sign-in with their reasons, to be repeated by ``work``."""
 
     def __init__(self, node: Node, failed: Mapping[Stage, StageFailed], work: StageRunner) -> None:
         self.node = node
@@ -40,11 +40,11 @@ class MissedServices:
 
     @staticmethod
     def _repeated(error: StageFailed) -> bool:
-        """Return whether a stage is repeated here; a phone that no registrar takes goes on by itself."""
+        """Return whether a stage is repeated here; a phone without registrar retries by itself."""
         return not error.refused and not isinstance(error, Unregistered)
 
     async def run(self) -> None:
-        """Repeat what is open, waiting twice as long each time up to a limit, until nothing is."""
+        """Repeat the missed stages until none is left, doubling the wait each time up to a limit."""
         client = self.node.defaults.client
         wait = client.service_retry_s
         while self.open:

@@ -1,4 +1,4 @@
-"""What differs from platform to platform: names, models and agents of Jabber, and what its releases can do."""
+"""The differences between platforms: Jabber's names, models and agents, and the features of its releases."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from edgesim.deployment.settings import JabberPlatform
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformTraits:
-    """One platform: ``prefix`` of its device names, Unified CM's ``model``, the default that holds its User-Agent.
+    """One platform: ``prefix`` of its device names, Unified CM's ``model``, the default with its User-Agent.
 
-    ``load`` is what Reason names as its load, with the release. ``dual_mode`` devices live by the SIP profile's Timer
-    Register Expires.
+    ``load`` is its load in Reason, with the release. ``dual_mode`` devices follow the SIP profile's Timer Register
+    Expires.
     """
 
     product: Product
@@ -67,10 +67,10 @@ SUPPORTED = (
     "X-cisco-escapecodes,X-cisco-service-control,X-cisco-srtp-fallback,X-cisco-monrec,X-cisco-config,X-cisco-sis-7.0.0,"
     "X-cisco-sessionpersist,X-cisco-xsi-8.5.1,X-cisco-graceful-reg,X-cisco-duplicate-reg"
 )
-"""What Jabber 14 supports, as its REGISTER says."""
+"""The Supported header of Jabber 14's REGISTER."""
 SESSION_PERSIST = "X-cisco-sessionpersist,"
 MAJOR_RELEASE_14 = 14
-"""From this on Supported names ``X-cisco-sessionpersist``, and ``Session-ID`` (RFC 7989) is sent."""
+"""From this release on Supported has ``X-cisco-sessionpersist``, and ``Session-ID`` (RFC 7989) is sent."""
 
 
 def supported_by(release: Release) -> str:

@@ -1,8 +1,8 @@
-"""What a Jabber client learns over HTTP before it registers: the edge, the home cluster, the user, the files.
+"""Provisioning of a Jabber client over HTTP before it registers: edge, home cluster, user, files.
 
-One method a stage of `stages.TRANSITIONS`. Sources: "Preferred Architecture for Cisco Collaboration 12.x Enterprise
-On-Premises", Collaboration Edge; UDS API reference; "Troubleshoot Jabber Log in - Common Issues" (Cisco 221845) for
-what Jabber prints.
+Each stage of `stages.TRANSITIONS` has a method. Sources: "Preferred Architecture for Cisco Collaboration 12.x
+Enterprise On-Premises", Collaboration Edge; UDS API reference; "Troubleshoot Jabber Log in - Common Issues" (Cisco
+221845) for Jabber's texts.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BUSY = 503
 
 
 class Provisioning:
-    """What one sign-in learned. ``prefix`` is that of the device names that this client may use."""
+    """The results of one sign-in. ``prefix`` is the prefix of device names that this client may use."""
 
     def __init__(
         self, node: Node, access: Access, *, user: str, domain: str, prefix: str, excluded: Sequence[str]
@@ -47,10 +47,10 @@ class Provisioning:
         self._targets: tuple[tuple[str, int], ...] = ()
         self._uds: tuple[str, ...] = ()
 
-    # ---- where am I?
+    # ---- discovery
 
     async def discovery(self) -> Step:
-        """Find out by DNS whether the client is inside or outside."""
+        """Determine by DNS whether the client is inside or outside."""
         found = await discover(self.node, self.domain, excluded=self.excluded)
         self.outside = not found.inside
         targets = ", ".join(f"{host}:{port}" for host, port in found.targets)
@@ -65,7 +65,7 @@ class Provisioning:
     # ---- the edge
 
     async def edge_configuration(self) -> Step:
-        """Sign in to the edge: `get_edge_config` of one Expressway-E after the other."""
+        """Sign in to the edge: request `get_edge_config` from each Expressway-E in turn."""
         host = await self._edge.begin(self._targets)
         assert self.edge is not None
         service = self.edge.service("_cisco-uds")
@@ -80,22 +80,22 @@ class Provisioning:
         await self._edge.renew()
 
     def cookie_expires(self) -> float | None:
-        """Return when the edge's cookie ends: Unix time in seconds by this host's clock; None without one."""
+        """Return when the edge's cookie expires: Unix time in seconds by this host's clock; None without one."""
         return self._edge.cookie_expires()
 
     @property
     def edge(self) -> EdgeConfig | None:
-        """The edge configuration, once there is one."""
+        """The edge configuration, or None."""
         return self._edge.config
 
     def edge_server_name(self, host: str) -> str:
-        """Return what TLS asks an edge server for."""
+        """Return the TLS server name for an edge server."""
         return self._edge.server_name(host)
 
     # ---- UDS
 
     async def home_cluster(self) -> Step:
-        """Ask which cluster is the user's home."""
+        """Find the user's home cluster."""
         response = await self._ask_uds(uds.cluster_user_target(username=self.user_id))
         if response.status != 200:
             raise StageFailed(f"Home Uds query failed responseCode =[{response.status}] HOME_UDS_QUERY_FAILED")
@@ -104,19 +104,20 @@ class Provisioning:
             raise StageFailed("LocatorUdsQuery has failed with result: NO_HOME_UDS_FOUND")
         answered = self._uds[0]
         home = f"https://{found.home.host}:{answered.rsplit(':', 1)[1]}"
-        # Inside, whoever answered is asked again if the home node does not answer: it may be of the same cluster.
+        # Inside, the server that answered is asked again if the home node does not answer: it may be in the same
+        # cluster.
         self._uds = (home,) if self.outside or home == answered else (home, answered)
         return Result.OK, found.home.host
 
     async def uds_version(self) -> Step:
-        """Ask for the cluster's release."""
+        """Fetch the cluster's release."""
         response = self._expect(await self._ask_uds("/cucm-uds/version"))
         return Result.OK, self._parsed(uds.Version.parse, response).product
 
     async def uds_servers(self) -> Step:
-        """Ask for the cluster's nodes. Inside, the others are asked where the first does not answer.
+        """Fetch the cluster's nodes. Inside, others are asked if the first does not answer.
 
-        Over the edge there is one UDS server only (MRA Deployment Guide, "MRA Requirements and Prerequisites").
+        Over the edge there is only one UDS server (MRA Deployment Guide, "MRA Requirements and Prerequisites").
         """
         response = self._expect(await self._ask_uds("/cucm-uds/servers"))
         servers = self._parsed(uds.Servers.parse, response).servers
@@ -127,7 +128,7 @@ class Provisioning:
         return Result.OK, ", ".join(servers)
 
     async def user(self) -> Step:
-        """Read the user's own resource."""
+        """Fetch the user's own resource."""
         response = await self._ask_uds(uds.user_target(self.user_id), authenticate=True)
         if response.status == 401:
             raise StageFailed("HTTP response code 401: FAILED_TO_AUTHENTICATE_WITH_CALL_MANAGER")
@@ -137,7 +138,7 @@ class Provisioning:
         return Result.OK, self.profile.display_name or self.profile.user_name
 
     async def devices(self) -> Step:
-        """Choose the device of this platform among the user's."""
+        """Choose this platform's device among the user's."""
         target = f"{uds.user_target(self.user_id, 'devices')}?max={self.node.defaults.client.devices_asked}"
         response = self._expect(await self._ask_uds(target, authenticate=True))
         devices = self._parsed(uds.Devices.parse, response).devices
@@ -195,15 +196,15 @@ class Provisioning:
 
     @property
     def _tftp(self) -> list[str]:
-        """Where files are: the servers of the edge configuration, else the UDS servers."""
+        """The file servers: those of the edge configuration, else the UDS servers."""
         if self.edge is not None and self.edge.tftp_addresses:
             return list(self.edge.tftp_addresses)
         return [base.split("//", 1)[1].rsplit(":", 1)[0] for base in self._uds]
 
-    # ---- what follows from it
+    # ---- results
 
     def paths(self) -> tuple[RegistrationPath, ...]:
-        """Return the ways to a registrar: each node of the group, through each E and route where there is an edge."""
+        """Return the registration paths: each node of the group, outside through each E and route."""
         assert self.config is not None
         nodes = self.config.call_managers[: self.node.defaults.client.node_limit]
         secure = self.config.security_mode > 1
@@ -239,7 +240,7 @@ class Provisioning:
         others = self.services.presence if self.services is not None else ()
         return tuple(dict.fromkeys(server for server in (own, *others) if server))
 
-    # ---- reading
+    # ---- parsing
 
     def _expect(self, response: Response) -> Response:
         if response.status != 200:

@@ -1,4 +1,4 @@
-"""What is Jabber's own in a REGISTER: what it supports, what its Contact says, its body; and when it sends one."""
+"""Jabber's REGISTER: its Supported, Contact and body; and its timing."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from edgesim.node import Node
 from edgesim.sip import remotecc
 
 JABBER_BODY = remotecc.register_body(remotecc.JABBER_OPTIONS)
-"""The 1,271 octets that Jabber for Windows sends with every registration."""
+"""The 1,271-octet body that Jabber for Windows sends with every registration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JabberRegistrant(Registrant):
-    """A Jabber that registers, by default one of release 14."""
+    """A registering Jabber, by default of release 14."""
 
     supported: str = SUPPORTED
     body: bytes = JABBER_BODY
@@ -36,7 +36,7 @@ def registrant_of(
     traits: PlatformTraits,
     adaptive: bool,
 ) -> JabberRegistrant:
-    """Return what a Jabber registers as, by a path, with the configuration file of its device."""
+    """Return the registrant of a Jabber for a path, from the configuration file of its device."""
     line = config.lines[0]
     numbers = (*release.key, 0, 0, 0)[:3]
     return JabberRegistrant(
@@ -57,7 +57,7 @@ def registrant_of(
 def habits_of(
     node: Node, config: DeviceConfig, release: Release, *, adaptive: bool, outside: bool, take_over: bool
 ) -> Habits:
-    """Return how a Jabber registers; ``take_over`` is the user's answer when the device is in use."""
+    """Return a Jabber's registration habits; ``take_over`` is the user's reply if the device is in use."""
     client = node.defaults.client
     return Habits(
         delta=config.timers.register_delta,

@@ -1,6 +1,6 @@
-"""The SOAP half of a chat sign-in: a session at an IM and Presence node, and one-time passwords for XMPP from it.
+"""The SOAP part of a chat sign-in: a session with an IM and Presence node, and its one-time passwords for XMPP.
 
-"Troubleshoot Jabber Log in - Common Issues" (Cisco 221845) for the service's version and Jabber's names of errors.
+"Troubleshoot Jabber Log in - Common Issues" (Cisco 221845) for the service's version and Jabber's error names.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from edgesim.xmpp import soap
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoapSession:
-    """A login: the node that holds it, its key, the presence domain, and the XMPP servers that the node names."""
+    """A login: the node that holds it, its key, the presence domain, and the XMPP servers that the node returned."""
 
     server: str
     key: str
@@ -24,7 +24,7 @@ class SoapSession:
 
 
 class SoapClient:
-    """Logs one user in. ``client_type`` and ``path`` are what this release of Jabber sends."""
+    """Logs one user in. ``client_type`` and ``path`` depend on Jabber's release."""
 
     def __init__(self, access: Access, user: str, password: str, *, client_type: str, path: str) -> None:
         self._access = access

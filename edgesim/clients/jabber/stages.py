@@ -1,7 +1,7 @@
-"""The sign-in of a Jabber client as one table: stages, what can come of each, and where it leads.
+"""The sign-in of a Jabber client as one table: stages, results, and next stages.
 
-Phone and chat are independent services: when one fails the sign-in goes on with the other, and the outcome says which
-of them the user has.
+Phone and chat are independent services: if one fails the sign-in continues with the other, and the outcome lists the
+services that the user has.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from edgesim.clients.common.stages import Result
 
 
 class Stage(Enum):
-    """Where the client is; the value is what a diagnostic client would call it."""
+    """The stages of a sign-in, named as a diagnostic client would show them."""
 
     SIGNED_OUT = "signed out"
     DISCOVERY = "service discovery"
@@ -65,14 +65,14 @@ TRANSITIONS: dict[tuple[Stage, Result], Stage] = {
     (Stage.CHAT, Result.OK): Stage.SIGNED_IN,
     (Stage.CHAT, Result.FAILED): Stage.SIGNED_IN,
 }
-"""Every legal step. A pair that is missing here is a mistake in the client, not in the network."""
+"""Every legal transition. A missing pair is a bug in the client."""
 
 FINAL = (Stage.SIGNED_IN, Stage.FAILED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignIn:
-    """What a sign-in came to. ``stage`` and ``reason`` say where and why it failed; services are those available."""
+    """The outcome of a sign-in. ``stage`` and ``reason`` say where and why it failed; the services are available."""
 
     ok: bool
     phone: bool

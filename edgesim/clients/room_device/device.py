@@ -1,10 +1,10 @@
 """A simulated room device with TC, CE or RoomOS.
 
-An administrator set its Provisioning Mode, user name, password and domain. It checks Expressway-E against a list of CAs
-that comes with public ones and can be added to, and tries again every 15 s. It wants the user's UDS server in the edge
+An administrator sets its Provisioning Mode, user name, password and domain. It verifies Expressway-E against an
+extensible list of CAs that includes public ones, and retries every 15 s. It requires the user's UDS server in the edge
 configuration, and provisions from the start when its registration is lost.
 
-Source: "Collaboration Edge TC-based Endpoints Configuration Example" (Cisco 211304), down to its log texts.
+Source: "Collaboration Edge TC-based Endpoints Configuration Example" (Cisco 211304), including its log texts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SUPPORTED = (
     "replaces,100rel,timer,gruu,path,outbound,X-cisco-serviceuri,X-cisco-callinfo,X-cisco-service-control,"
     "X-cisco-srtp-fallback,X-cisco-sis-6.0.0,norefersub,extended-refer"
 )
-"""What an EX60 supports, as its REGISTER says."""
+"""The Supported header of an EX60's REGISTER."""
 TRAITS = ("audio=TRUE", "video=TRUE", 'mobility="fixed"', 'duplex="full"', 'description="TANDBERG-SIP"')
 BODY = remotecc.single_body(("joinreq", "x-cisco-number", "ix"))
 NO_UDS = "Provisioning failed: XML didnt contain UDS server addres"
@@ -37,7 +37,7 @@ LOST = "[statusCheck] No active VcsE, reprovisioning!"
 
 
 class RoomDevice(EdgeDevice):
-    """A room device outside. ``mode`` is its Provisioning Mode: with any but ``Edge`` it knows nothing of MRA."""
+    """A room device outside. ``mode`` is its Provisioning Mode: only ``Edge`` uses MRA."""
 
     store: ClassVar[str] = "ca-list"
 
@@ -47,7 +47,7 @@ class RoomDevice(EdgeDevice):
         self.mode: str = spec.provisioning_mode if isinstance(spec, ClientHost) else "Edge"
 
     def add_ca(self, *certificates: x509.Certificate) -> None:
-        """Add CAs to its list; the next attempt takes them into account."""
+        """Add CAs to its list, effective from the next attempt."""
         self.trust = self.trust.plus(*certificates)
 
     @property
@@ -57,12 +57,12 @@ class RoomDevice(EdgeDevice):
 
     @property
     def http_agent(self) -> str:
-        """Its User-Agent over HTTPS."""
+        """The User-Agent over HTTPS."""
         return self._agents[1]
 
     @property
     def _agents(self) -> tuple[str, str]:
-        """User-Agent over SIP and over HTTPS."""
+        """The User-Agents over SIP and over HTTPS."""
         agents = self.node.defaults.agents
         if self.device.made.software is Software.TC:
             found = agents.tc, agents.tc_http

@@ -1,13 +1,13 @@
 """Documents of User Data Services (UDS), the directory and self-care interface of Unified CM under ``/cucm-uds``.
 
-Every document is a frozen class with its writer (``document``, what the server sends) and its reader (``parse``, for
-clients and for Expressway-C). Element order, attribute order and the missing line breaks are those of public captures;
-where a capture and the API reference differ, the capture won.
+Every document is a frozen class with a writer (``document``, for the server) and a reader (``parse``, for clients and
+Expressway-C). Element order, attribute order and the lack of line breaks follow public captures, also where the API
+reference differs.
 
 Sources: User Data Services API reference and developer guide (developer.cisco.com); captures in "Collaboration Edge
 TC-based Endpoints Configuration Example" (Cisco 211304).
 
-Hosts in URIs may be bare host names, and absolute and bare ones are mixed in one answer: readers take what they get.
+Hosts in URIs may be bare host names, and one response may mix absolute and bare ones: readers accept both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Documents about a cluster: whose home it is, its servers, its release; and errors."""
+"""Documents about a cluster: the home cluster of a user, servers, release; and errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgesim.edge.uds.common import UdsError, count_of, encoded, is_true, root_o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeCluster:
-    """Where a user is homed: the cluster's answering host, and the URIs of its servers and of the user there."""
+    """A user's home cluster: its answering host, and the URIs of its servers and of the user there."""
 
     host: str
     servers_uri: str
@@ -22,9 +22,9 @@ class HomeCluster:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterUser:
-    """Answer to ``clusterUser?username=|email=|useridentifier=``: the home cluster, or None for an unknown user.
+    """Response to ``clusterUser?username=|email=|useridentifier=``: the home cluster, or None for an unknown user.
 
-    The status is 200 either way. ``uri`` repeats the request's URI.
+    The status is 200 in both cases. ``uri`` repeats the request's URI.
     """
 
     uri: str
@@ -52,7 +52,7 @@ class ClusterUser:
 
     @classmethod
     def parse(cls, body: bytes, limits: XmlLimits = LIMITS) -> Self:
-        """Read the body. Raises `UdsError`."""
+        """Parse the body. Raises `UdsError`."""
         root = root_of(body, "clusterUser", limits)
         answer = cls(uri=root.get("uri", ""), version=root.get("version", ""))
         result = root.find("result")
@@ -75,7 +75,7 @@ class ClusterUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Servers:
-    """Answer to ``servers``: the nodes of the cluster. Clients use the first, then the next if it is busy."""
+    """Response to ``servers``: the nodes of the cluster. Clients use the first, then the next if it is busy."""
 
     uri: str
     servers: tuple[str, ...]
@@ -88,7 +88,7 @@ class Servers:
 
     @classmethod
     def parse(cls, body: bytes, limits: XmlLimits = LIMITS) -> Self:
-        """Read the body. Raises `UdsError`."""
+        """Parse the body. Raises `UdsError`."""
         root = root_of(body, "servers", limits)
         names = tuple(name for item in root.findall("server") if (name := (item.text or "").strip()))
         return cls(uri=root.get("uri", ""), servers=names, version=root.get("version", ""))
@@ -96,7 +96,7 @@ class Servers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """Answer to ``version``: ``product`` is the release of Unified CM, ``version`` that of the schema."""
+    """Response to ``version``: ``product`` is the release of Unified CM, ``version`` that of the schema."""
 
     uri: str
     product: str
@@ -116,7 +116,7 @@ class Version:
 
     @classmethod
     def parse(cls, body: bytes, limits: XmlLimits = LIMITS) -> Self:
-        """Read the body. Raises `UdsError`."""
+        """Parse the body. Raises `UdsError`."""
         root = root_of(body, "versionInformation", limits)
         product = text(root, "version")
         if not product:
@@ -133,7 +133,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Body of an error answer other than 401."""
+    """Body of an error response other than 401."""
 
     uri: str
     code: int
@@ -147,7 +147,7 @@ class Failure:
 
     @classmethod
     def parse(cls, body: bytes, limits: XmlLimits = LIMITS) -> Self:
-        """Read the body. Raises `UdsError`."""
+        """Parse the body. Raises `UdsError`."""
         root = root_of(body, "errors", limits)
         return cls(
             uri=root.get("uri", ""),

@@ -1,4 +1,4 @@
-"""What all documents of UDS have in common."""
+"""The common parts of all UDS documents."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ DECLARATION = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
 CONTENT_TYPE = "application/xml"
 ROOT = "/cucm-uds"
 LINKS = ("devices", "credentials", "extensions", "subscribedServices", "speedDials")
-"""Resources below ``user/{id}`` that the user document links, in captured order."""
+"""Resources below ``user/{id}`` that the user document links to, in captured order."""
 
 
 class UdsError(Exception):
-    """A body is not the UDS document that it should be."""
+    """The body is not the expected UDS document."""
 
 
 def root_of(body: bytes, name: str, limits: XmlLimits) -> Element:
-    """Read a body whose root element has a name. Raises `UdsError`."""
+    """Parse a body whose root element is ``name``. Raises `UdsError`."""
     try:
         root = read(body, limits)
     except ValueError as error:
@@ -29,7 +29,7 @@ def root_of(body: bytes, name: str, limits: XmlLimits) -> Element:
 
 
 def number_of(root: Element, attribute: str, default: int | None = None) -> int:
-    """Return an attribute that is a number. Raises `UdsError`."""
+    """Return a numeric attribute. Raises `UdsError`."""
     value = root.get(attribute)
     if value is None and default is not None:
         return default
@@ -39,7 +39,7 @@ def number_of(root: Element, attribute: str, default: int | None = None) -> int:
 
 
 def is_true(value: str | None) -> bool:
-    """Return whether a text says so."""
+    """Return whether a text is true."""
     return (value or "").strip().lower() == "true"
 
 
@@ -49,7 +49,7 @@ def encoded(root: str) -> bytes:
 
 
 def count_of(value: str) -> int:
-    """Return the number that a text is, 0 for none. Raises `UdsError`."""
+    """Return a text as a number, 0 if it is empty. Raises `UdsError`."""
     if not value:
         return 0
     if not (value.isascii() and value.isdigit() and len(value) <= 9):

@@ -12,7 +12,7 @@ from edgesim.edge.uds.common import LINKS, UdsError, encoded, is_true, root_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """A device of a user. ``provision`` is the URI of its configuration file; only the single resource carries it."""
+    """A device of a user. ``provision`` is the URI of its configuration file, only in the single resource."""
 
     uri: str
     id: str
@@ -46,7 +46,7 @@ class Device:
         return encoded(tag("device", *children, attributes=attributes))
 
     def item(self) -> str:
-        """Return the element by which the list ``devices`` mentions it."""
+        """Return its element in the list ``devices``."""
         children = (
             leaf("id", self.id),
             leaf("name", self.name),
@@ -59,12 +59,12 @@ class Device:
 
     @classmethod
     def parse(cls, body: bytes, limits: XmlLimits = LIMITS) -> Self:
-        """Read the body of ``user/{id}/device/{pkid}``. Raises `UdsError`."""
+        """Parse the body of ``user/{id}/device/{pkid}``. Raises `UdsError`."""
         return cls.of(root_of(body, "device", limits))
 
     @classmethod
     def of(cls, root: Element) -> Self:
-        """Read an element ``device``. Raises `UdsError`."""
+        """Parse an element ``device``. Raises `UdsError`."""
         name = text(root, "name")
         if not name:
             raise UdsError("<device> without <name>")
@@ -86,7 +86,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Devices:
-    """Answer to ``user/{id}/devices``: the call by which Expressway-C has Unified CM check a password."""
+    """Response to ``user/{id}/devices``, the request with which Expressway-C has Unified CM check a password."""
 
     uri: str
     devices: tuple[Device, ...]
@@ -99,7 +99,7 @@ class Devices:
 
     @classmethod
     def parse(cls, body: bytes, limits: XmlLimits = LIMITS) -> Self:
-        """Read the body. Raises `UdsError`."""
+        """Parse the body. Raises `UdsError`."""
         root = root_of(body, "devices", limits)
         devices = tuple(Device.of(item) for item in root.findall("device"))
         return cls(uri=root.get("uri", ""), devices=devices, version=root.get("version", ""))
@@ -107,7 +107,7 @@ class Devices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extensions:
-    """Answer to ``user/{id}/extensions`` and ``.../device/{pkid}/extensions``: ids and numbers, the primary first."""
+    """Response to ``user/{id}/extensions`` and ``.../device/{pkid}/extensions``: ids and numbers, the primary first."""
 
     uri: str
     extensions: tuple[tuple[str, str], ...]
@@ -129,7 +129,7 @@ class Extensions:
 
     @classmethod
     def parse(cls, body: bytes, limits: XmlLimits = LIMITS) -> Self:
-        """Read the body. Raises `UdsError`."""
+        """Parse the body. Raises `UdsError`."""
         root = root_of(body, "extensions", limits)
         found = tuple((text(item, "id"), text(item, "directoryNumber")) for item in root.findall("extension"))
         return cls(uri=root.get("uri", ""), extensions=found, version=root.get("version", ""))

@@ -55,7 +55,7 @@ class Person:
 
     @classmethod
     def of(cls, root: Element) -> Self:
-        """Read an element ``user``. Raises `UdsError`."""
+        """Parse an element ``user``. Raises `UdsError`."""
         name = text(root, "userName")
         if not name:
             raise UdsError("<user> without <userName>")
@@ -80,7 +80,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Users:
-    """Answer to ``users?...``: ``requested`` is the request's ``max``, ``total`` counts every match."""
+    """Response to ``users?...``: ``requested`` is the request's ``max``, ``total`` counts every match."""
 
     uri: str
     users: tuple[Person, ...]
@@ -103,7 +103,7 @@ class Users:
 
     @classmethod
     def parse(cls, body: bytes, limits: XmlLimits = LIMITS) -> Self:
-        """Read the body. Raises `UdsError`, also where ``returnedCount`` is not the number of users."""
+        """Parse the body. Raises `UdsError`, also if ``returnedCount`` is not the number of users."""
         root = root_of(body, "users", limits)
         users = tuple(Person.of(item) for item in root.findall("user"))
         if number_of(root, "returnedCount", len(users)) != len(users):

@@ -1,4 +1,4 @@
-"""Targets of requests."""
+"""Request targets of UDS."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edgesim.edge.uds.common import ROOT
 
 
 def cluster_user_target(*, username: str | None = None, email: str | None = None, upn: str | None = None) -> str:
-    """Return the request target that asks for a home cluster by exactly one of user id, mail address and UPN."""
+    """Return the request target for the home cluster of exactly one of user id, mail address and UPN."""
     given = [
         (key, v) for key, v in (("username", username), ("email", email), ("useridentifier", upn)) if v is not None
     ]

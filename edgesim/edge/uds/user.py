@@ -1,4 +1,4 @@
-"""Documents about one user: who it is, and the credentials."""
+"""Documents about one user: the user and the credentials."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgesim.edge.uds.common import LINKS, UdsError, count_of, encoded, is_true,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """Answer to ``user/{id}``, and to ``PUT user/{id}``.
+    """Response to ``user/{id}``, and to ``PUT user/{id}``.
 
     ``im_and_presence`` is the user's home IM and Presence node or None, ``home_cluster`` whether *Home Cluster* is
     ticked, ``service_profile`` and ``jabber_profile`` the URIs of configuration files (the latter from release 12.5).
@@ -101,7 +101,7 @@ class User:
 
     @classmethod
     def parse(cls, body: bytes, limits: XmlLimits = LIMITS) -> Self:
-        """Read the body. Raises `UdsError`."""
+        """Parse the body. Raises `UdsError`."""
         root = root_of(body, "user", limits)
         name = text(root, "userName")
         if not name:
@@ -147,7 +147,7 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginDetails:
-    """Answer to ``GET user/{id}/credentials``. ``last_login`` is ISO 8601 in UTC with milliseconds, or empty."""
+    """Response to ``GET user/{id}/credentials``. ``last_login`` is ISO 8601 in UTC with milliseconds, or empty."""
 
     uri: str
     last_login: str = ""
@@ -167,7 +167,7 @@ class LoginDetails:
 
     @classmethod
     def parse(cls, body: bytes, limits: XmlLimits = LIMITS) -> Self:
-        """Read the body. Raises `UdsError`."""
+        """Parse the body. Raises `UdsError`."""
         root = root_of(body, "credentials", limits)
         return cls(
             uri=root.get("uri", ""),
@@ -180,7 +180,7 @@ class LoginDetails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCredentials:
-    """Body of ``PUT user/{id}/credentials``; None leaves a value as it is. The answer is 204 without a body."""
+    """Body of ``PUT user/{id}/credentials``; None leaves a value unchanged. The response is 204 without a body."""
 
     password: str | None = None
     pin: str | None = None
@@ -196,7 +196,7 @@ class NewCredentials:
 
     @classmethod
     def parse(cls, body: bytes, limits: XmlLimits = LIMITS) -> Self:
-        """Read the body. Raises `UdsError` for an unknown or repeated type, an empty value, or none at all."""
+        """Parse the body. Raises `UdsError` for an unknown or repeated type, an empty value, or none at all."""
         root = root_of(body, "credentials", limits)
         values: dict[str, str] = {}
         for item in root.findall("credential"):
