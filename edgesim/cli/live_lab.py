@@ -17,12 +17,9 @@ from edgesim.cli.drawn_secrets import with_own_secrets
 from edgesim.cli.installation import authorities_for
 from edgesim.cli.problems import Problem, unwritten
 from edgesim.control import Carrier, ControlError, ControlServer, InProcess, Netstat
-from edgesim.control.distributed import Distributed
-from edgesim.control.host_process import Plan
 from edgesim.deployment import Deployment
 from edgesim.journal import Bounds, Journal
 from edgesim.journal.bounds import SECOND
-from edgesim.journal.joined import JoinedJournal
 from edgesim.journal.spool import PATIENCE
 from edgesim.journal.visible import visible
 from edgesim.lab import RunningLab, minted
@@ -33,7 +30,6 @@ from edgesim.world import files, machine
 from edgesim.world.background import Background, end_within
 from edgesim.world.live import LiveWorld
 from edgesim.world.netstat import SocketRow
-from edgesim.world.processes import ProcessWorld
 from edgesim.world.unhandled import UnhandledError
 
 JOURNAL = "journal.jsonl"
@@ -138,26 +134,25 @@ class LiveLab:
         deployment, bounds = self.deployment, bounds_of(self.deployment)
         keylog = str(self._keylog) if self._keylog else None
         validity = validity_from(machine.today(), deployment.defaults.tls.certificate_days)
-        world = ProcessWorld(self._seed) if self._processes else LiveWorld(self._seed)
-        certificates = minted(world, deployment, authorities, validity)
-        if isinstance(world, ProcessWorld):
-            plan = Plan(deployment=deployment, certificates=certificates, keylog=keylog, bounds=bounds)
-            try:
-                plan.prepare(world)
-            except RuntimeError as error:
-                raise Problem(str(error)) from None
         path = self.directory / JOURNAL
-        try:
-            if isinstance(world, ProcessWorld):
-                journal: Journal = JoinedJournal(world, world, spool=path, bounds=bounds, writer=self._disk)
-            else:
-                journal = Journal(world, spool=path, bounds=bounds, writer=self._disk)
-        except OSError:
-            if isinstance(world, ProcessWorld):
-                world.abandon()
-            raise
+        if self._processes:
+            from edgesim.cli.process_lab import built
+
+            return built(
+                deployment,
+                authorities,
+                validity,
+                seed=self._seed,
+                keylog=keylog,
+                spool=path,
+                bounds=bounds,
+                writer=self._disk,
+            )
+        world = LiveWorld(self._seed)
+        certificates = minted(world, deployment, authorities, validity)
+        journal = Journal(world, spool=path, bounds=bounds, writer=self._disk)
         lab = RunningLab(world, deployment, journal=journal, certificates=certificates, keylog=keylog)
-        return world, lab, Distributed(lab, world) if isinstance(world, ProcessWorld) else InProcess(lab)
+        return world, lab, InProcess(lab)
 
     # ---- calls that may block
 

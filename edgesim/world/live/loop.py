@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgesim.world.api import Incarnation, _running
 from edgesim.world.live.wires import DatagramGate, Door, PlainWire, TlsWatch
-from edgesim.world.sim.loop import resolve
+from edgesim.world.lookup import resolve
 from edgesim.world.tls.layer import TlsLayer
 from edgesim.world.tls.loop import TlsLoop
 

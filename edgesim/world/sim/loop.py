@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import ipaddress
 import socket
 from asyncio import base_events, events
 from collections import Counter
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from edgesim.world.admission import Admission
 from edgesim.world.api import SECOND, Host, Incarnation, _running, here
 from edgesim.world.events import Address
+from edgesim.world.lookup import resolve
 from edgesim.world.sim.rubbish import Rubbish
 from edgesim.world.tls.loop import TlsLoop
 
@@ -384,22 +384,6 @@ class SimLoop(TlsLoop, _Base):  # type: ignore[misc]  # asyncio's loop is typed 
         transport = self.fabric.bind(here(), local_addr, remote_addr, protocol)
         protocol.connection_made(transport)
         return transport, protocol
-
-
-async def resolve(name: Any) -> list[str]:
-    """Return the addresses of a name by the running host's resolver; literals pass. Raises `socket.gaierror`."""
-    text = name.decode() if isinstance(name, bytes) else str(name)
-    if text == "localhost":
-        return ["127.0.0.1"]
-    try:
-        return [str(ipaddress.ip_address(text))]
-    except ValueError:
-        pass
-    lookup = here().lookup
-    addresses = list(await lookup(text)) if lookup is not None else []
-    if not addresses:
-        raise socket.gaierror(socket.EAI_NONAME, f"{text}: name or service not known")
-    return addresses
 
 
 def _unretrieved(task: asyncio.Task[Any]) -> bool:
