@@ -20,18 +20,20 @@ Items = Iterable[tuple[str, str]]
 class Headers:
     """Header fields in original order and case; lookups ignore case. Immutable: changes return a new list."""
 
-    __slots__ = ("_items", "_names")
+    __slots__ = ("_index", "_items")
 
     def __init__(self, items: Items = ()) -> None:
         self._items = tuple(items)
-        self._names: tuple[str, ...] = ()
+        self._index: dict[str, list[str]] | None = None
 
-    def _lower(self) -> tuple[str, ...]:
-        """Return the names in lower case, cached for all lookups."""
-        names = self._names
-        if not names:
-            names = self._names = tuple([name.lower() for name, _ in self._items])
-        return names
+    def _values(self) -> dict[str, list[str]]:
+        """Return the values of each field by its name in lower case, cached for all lookups."""
+        index = self._index
+        if index is None:
+            index = self._index = {}
+            for name, value in self._items:
+                index.setdefault(name.lower(), []).append(value)
+        return index
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._items)
@@ -40,7 +42,7 @@ class Headers:
         return len(self._items)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self.get(name) is not None
+        return isinstance(name, str) and name.lower() in self._values()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Headers) and self._items == other._items
@@ -58,15 +60,12 @@ class Headers:
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return the first value of a field, or ``default``."""
-        names, wanted = self._lower(), name.lower()
-        return self._items[names.index(wanted)][1] if wanted in names else default
+        values = self._values().get(name.lower())
+        return values[0] if values else default
 
     def get_all(self, name: str) -> list[str]:
         """Return every value of a field, in order."""
-        names, wanted = self._lower(), name.lower()
-        if wanted not in names:
-            return []
-        return [value for key, (_, value) in zip(names, self._items, strict=True) if key == wanted]
+        return list(self._values().get(name.lower(), ()))
 
     def tokens(self, name: str) -> list[str]:
         """Return the members of a comma-separated field in lower case, e.g. ``Connection``."""
