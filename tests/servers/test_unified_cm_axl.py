@@ -71,6 +71,42 @@ def test_axl_keeps_expressway_c_entries_over_a_crash() -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("SELECT count(*) FROM EndUser", [("3",)]),
+        (
+            "select d.name from Device d join EndUserDeviceMap m on m.fkdevice = d.pkid "
+            "join EndUser e on e.pkid = m.fkenduser where e.userid = 'alice' and d.fkenduser = e.pkid order by d.name",
+            [("BOTALICE",), ("CSFALICE",), ("TCTALICE",)],
+        ),
+        (
+            "select n.dnorpattern from numplan n join devicenumplanmap m on m.fknumplan = n.pkid "
+            "join device d on d.pkid = m.fkdevice where d.name = 'CSFALICE'",
+            [("1001",)],
+        ),
+        (
+            "select n.name from processnodeservice s join processnode n on n.pkid = s.fkprocessnode "
+            "where s.servername = 'Cisco Tftp'",
+            [(PUB,)],
+        ),
+        (
+            "select t.name, count(*) from certificate c join certificateservicecertificatemap m "
+            "on m.fkcertificate = c.pkid join typecertificateservice t on t.enum = m.tkcertificateservice "
+            "where length(c.certificate) > 500 group by t.name",
+            [("CallManager-trust", "3"), ("tomcat-trust", "3")],
+        ),
+        ("select hostnameorip from expresswaycconfiguration", []),
+    ],
+)
+def test_sql_joins_every_table_in_whatever_case_it_is_written(query: str, wanted: list[tuple[str, ...]]) -> None:
+    async def main(lab: Lab) -> None:
+        rows = axl.read_response(await ask(lab, messages.ExecuteSQLQuery(sql=query)), messages.Rows)
+        assert [tuple(value for _, value in row) for row in rows.rows] == wanted
+
+    run(main)
+
+
+@pytest.mark.parametrize(
     "query",
     [
         "select * from",

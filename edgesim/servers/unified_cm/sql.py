@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -28,6 +28,9 @@ from edgesim.edge.axl_messages import (
 from edgesim.pki import TrustStore
 from edgesim.servers.unified_cm.database import Database
 
+Trusts = Mapping[str, TrustStore]
+Rows = Iterator[tuple[object, ...]]
+
 MAX_LENGTH = 4096
 MAX_ROWS = 5_000
 MAX_RESULT = 512 * 1024
@@ -36,21 +39,6 @@ MAX_VALUE = 8192
 """Octets of one value."""
 MAX_STEPS = 200
 """Times a thousand instructions of SQLite's machine: some 10 ms."""
-
-SCHEMA = """
-create table processnode (pkid, name, description, tkprocessnoderole, tknodeusage, systemnode);
-create table processnodeservice (pkid, fkprocessnode, servername, enable);
-create table processconfig (paramname, paramvalue);
-create table enduser (pkid, userid, firstname, lastname, mailid, telephonenumber, islocaluser, ishomecluster);
-create table device (pkid, name, description, tkmodel, fkenduser);
-create table numplan (pkid, dnorpattern);
-create table devicenumplanmap (fkdevice, fknumplan, numplanindex);
-create table enduserdevicemap (fkenduser, fkdevice);
-create table certificate (pkid, servername, subjectname, issuername, serialnumber, certificate);
-create table certificateservicecertificatemap (pkid, fkcertificate, tkcertificateservice);
-create table typecertificateservice (enum, name);
-create table expresswaycconfiguration (hostnameorip, description, x509subjectnameorsubjectalternatename);
-"""
 CERTIFICATE_SERVICES = {CALLMANAGER_TRUST: 4, TOMCAT_TRUST: 6}
 """The stores that have rows here, by their number in ``typecertificateservice``."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
@@ -63,14 +51,13 @@ class SqlError(Exception):
     """The query is wrong, forbidden, or too much work."""
 
 
-def execute(database: Database, query: str, *, trusts: Mapping[str, TrustStore]) -> tuple[Row, ...]:
+def execute(database: Database, query: str, *, trusts: Trusts) -> tuple[Row, ...]:
     """Run a query and return its rows, all values as text; ``trusts`` are the trust stores. Raises `SqlError`."""
     if len(query) > MAX_LENGTH:
         raise SqlError("the statement is too long")
     connection = sqlite3.connect(":memory:")
     try:
-        _fill(connection, database)
-        _fill_trusts(connection, database, trusts)
+        _fill(connection, query.lower(), database, trusts)
         return _run(connection, query)
     except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
         raise SqlError(str(error)) from None
@@ -111,63 +98,114 @@ def _authorize(action: int, _: str | None, name: str | None, *__: str | None) ->
     return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
 
-def _fill(connection: sqlite3.Connection, database: Database) -> None:
-    connection.executescript(SCHEMA)
+def _fill(connection: sqlite3.Connection, query: str, database: Database, trusts: Trusts) -> None:
+    """Make the tables that a query, in lower case, may mean: those whose names are in it."""
+    for table, (columns, rows) in TABLES.items():
+        if table in query:
+            connection.execute(f"create table {table} ({columns})")
+            places = ", ".join("?" * (columns.count(",") + 1))
+            connection.executemany(f"insert into {table} values ({places})", rows(database, trusts))
 
-    def insert(table: str, *rows: tuple[object, ...]) -> None:
-        for row in rows:
-            connection.execute(f"insert into {table} values ({', '.join('?' * len(row))})", row)
 
+# ---- what the tables hold
+
+
+def _process_nodes(database: Database, _: Trusts) -> Rows:
     cluster, pkid = database.cluster, database.pkid
-    insert("processnode", ("00000000-1111-0000-0000-000000000000", ENTERPRISE_WIDE_DATA, "", 1, 1, "t"))
+    yield "00000000-1111-0000-0000-000000000000", ENTERPRISE_WIDE_DATA, "", 1, 1, "t"
     for position, node in enumerate(cluster.nodes):
-        insert("processnode", (pkid("processnode", node.name), node.server_name, node.name, 1, min(position, 1), "f"))
+        yield pkid("processnode", node.name), node.server_name, node.name, 1, min(position, 1), "f"
     for chat in database.deployment.im_presence:
         if chat.unified_cm == cluster.name:
             for position, each in enumerate(chat.nodes):
-                key = pkid("processnode", each.name)
-                insert("processnode", (key, each.fqdn, each.name, 2, min(position, 1), "f"))
-    for position, name in enumerate(cluster.tftp):
-        insert("processnodeservice", (f"{position:02d}", pkid("processnode", name), TFTP_SERVICE, "t"))
-    insert(
-        "processconfig",
-        (CLUSTER_SECURITY_MODE, str(int(cluster.mixed_mode))),
-        (SIP_OAUTH_MODE, str(int(cluster.sip_oauth))),
-        (OAUTH_REFRESH, str(int(cluster.oauth_refresh))),
-    )
+                yield pkid("processnode", each.name), each.fqdn, each.name, 2, min(position, 1), "f"
+
+
+def _process_node_services(database: Database, _: Trusts) -> Rows:
+    for position, name in enumerate(database.cluster.tftp):
+        yield f"{position:02d}", database.pkid("processnode", name), TFTP_SERVICE, "t"
+
+
+def _process_config(database: Database, _: Trusts) -> Rows:
+    cluster = database.cluster
+    yield CLUSTER_SECURITY_MODE, str(int(cluster.mixed_mode))
+    yield SIP_OAUTH_MODE, str(int(cluster.sip_oauth))
+    yield OAUTH_REFRESH, str(int(cluster.oauth_refresh))
+
+
+def _end_users(database: Database, _: Trusts) -> Rows:
     for user in database.users.values():
-        homed = "t" if database.is_homed_here(user) else "f"
+        key, homed = database.pkid("enduser", user.id), "t" if database.is_homed_here(user) else "f"
         number = user.numbers[0] if user.numbers else ""
-        key = pkid("enduser", user.id)
-        insert("enduser", (key, user.id, user.first_name, user.last_name, user.mail, number, "t", homed))
-    lines: dict[str, None] = {}
+        yield key, user.id, user.first_name, user.last_name, user.mail, number, "t", homed
+
+
+def _devices(database: Database, _: Trusts) -> Rows:
     for device in database.devices.values():
-        key = pkid("device", device.name)
-        owner = pkid("enduser", device.owner) if device.owner else None
-        insert("device", (key, device.name, device.description, device.model, owner))
+        owner = database.pkid("enduser", device.owner) if device.owner else None
+        yield database.pkid("device", device.name), device.name, device.description, device.model, owner
+
+
+def _lines(database: Database, _: Trusts) -> Rows:
+    for line in dict.fromkeys(device.line for device in database.devices.values() if device.line):
+        yield database.pkid("numplan", line), line
+
+
+def _device_lines(database: Database, _: Trusts) -> Rows:
+    for device in database.devices.values():
         if device.line:
-            lines[device.line] = None
-            insert("devicenumplanmap", (key, pkid("numplan", device.line), 1))
-        if owner:
-            insert("enduserdevicemap", (owner, key))
-    insert("numplan", *((pkid("numplan", line), line) for line in lines))
-    insert("expresswaycconfiguration", *((host, *rest) for host, rest in database.expressways.items()))
+            yield database.pkid("device", device.name), database.pkid("numplan", device.line), 1
 
 
-def _fill_trusts(connection: sqlite3.Connection, database: Database, trusts: Mapping[str, TrustStore]) -> None:
-    """Fill the tables of certificates: one row a certificate, and one for each store that holds it."""
-    rows: dict[str, tuple[str, ...]] = {}
-    held: list[tuple[str, str, int]] = []
+def _device_owners(database: Database, _: Trusts) -> Rows:
+    for device in database.devices.values():
+        if device.owner:
+            yield database.pkid("enduser", device.owner), database.pkid("device", device.name)
+
+
+def _certificates(database: Database, trusts: Trusts) -> Rows:
+    """Give each certificate once, however many stores hold it."""
+    held = {one.public_bytes(Encoding.PEM).decode(): one for store in CERTIFICATE_SERVICES for one in trusts[store]}
+    for pem, one in held.items():
+        subject, issuer = one.subject.rfc4514_string(), one.issuer.rfc4514_string()
+        yield database.pkid("certificate", pem), "", subject, issuer, f"{one.serial_number:x}", pem
+
+
+def _certificate_stores(database: Database, trusts: Trusts) -> Rows:
     for store, number in CERTIFICATE_SERVICES.items():
         for one in trusts[store]:
-            pem = one.public_bytes(Encoding.PEM).decode()
-            key = database.pkid("certificate", pem)
-            subject, issuer = one.subject.rfc4514_string(), one.issuer.rfc4514_string()
-            rows[key] = (key, "", subject, issuer, f"{one.serial_number:x}", pem)
-            held.append((database.pkid("certificateservicecertificatemap", f"{number}/{key}"), key, number))
-    connection.executemany("insert into certificate values (?, ?, ?, ?, ?, ?)", rows.values())
-    connection.executemany("insert into certificateservicecertificatemap values (?, ?, ?)", held)
-    connection.executemany(
-        "insert into typecertificateservice values (?, ?)",
-        [(number, store) for store, number in CERTIFICATE_SERVICES.items()],
-    )
+            key = database.pkid("certificate", one.public_bytes(Encoding.PEM).decode())
+            yield database.pkid("certificateservicecertificatemap", f"{number}/{key}"), key, number
+
+
+def _stores(_: Database, __: Trusts) -> Rows:
+    for store, number in CERTIFICATE_SERVICES.items():
+        yield number, store
+
+
+def _expressways(database: Database, _: Trusts) -> Rows:
+    for host, rest in database.expressways.items():
+        yield host, *rest
+
+
+TABLES: dict[str, tuple[str, Callable[[Database, Trusts], Rows]]] = {
+    "processnode": ("pkid, name, description, tkprocessnoderole, tknodeusage, systemnode", _process_nodes),
+    "processnodeservice": ("pkid, fkprocessnode, servername, enable", _process_node_services),
+    "processconfig": ("paramname, paramvalue", _process_config),
+    "enduser": (
+        "pkid, userid, firstname, lastname, mailid, telephonenumber, islocaluser, ishomecluster",
+        _end_users,
+    ),
+    "device": ("pkid, name, description, tkmodel, fkenduser", _devices),
+    "numplan": ("pkid, dnorpattern", _lines),
+    "devicenumplanmap": ("fkdevice, fknumplan, numplanindex", _device_lines),
+    "enduserdevicemap": ("fkenduser, fkdevice", _device_owners),
+    "certificate": ("pkid, servername, subjectname, issuername, serialnumber, certificate", _certificates),
+    "certificateservicecertificatemap": ("pkid, fkcertificate, tkcertificateservice", _certificate_stores),
+    "typecertificateservice": ("enum, name", _stores),
+    "expresswaycconfiguration": (
+        "hostnameorip, description, x509subjectnameorsubjectalternatename",
+        _expressways,
+    ),
+}
+"""Each table's columns and what fills it."""
