@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from edgesim.deployment import builtin
-from edgesim.servers.expressway_c.sip import RegisteredContact
+from edgesim.servers.expressway_c.sip_contacts import RegisteredContact
 from tests.servers.expressway_lab import EdgeLab, run
 from tests.servers.sip_lab import Line, messages, with_line, zone_states
 
@@ -142,7 +142,7 @@ def test_registrations_move_from_a_loaded_c_to_the_other() -> None:
         for name, load in loads.items():
             side = lab.service(name).sip
             for n in range(load):
-                side._contacts[(f"somebody-{n}", "1.2.3.4:5")] = RegisteredContact(side.zone.peers[0], "x", 1e9)
+                side.contacts.held[(f"somebody-{n}", "1.2.3.4:5")] = RegisteredContact(side.zone.peers[0], "x", 1e9)
             side.zone.report()
         await asyncio.sleep(1)
         edge = lab.service("expe1").sip
@@ -175,7 +175,7 @@ def test_a_refresh_moves_while_the_loads_are_uneven() -> None:
         assert (await line.register()).status == 200
         side = lab.service("expc1").sip
         for n in range(5):
-            side._contacts[(f"somebody-{n}", "1.2.3.4:5")] = RegisteredContact(side.zone.peers[0], "x", 1e9)
+            side.contacts.held[(f"somebody-{n}", "1.2.3.4:5")] = RegisteredContact(side.zone.peers[0], "x", 1e9)
         side.zone.report()
         await asyncio.sleep(1)
         for _ in range(3):

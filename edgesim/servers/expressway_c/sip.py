@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from edgesim.deployment import Release
@@ -25,6 +25,7 @@ from edgesim.servers.expressway_c.credentials import Credentials
 from edgesim.servers.expressway_c.discovery import Discovered, Discovery
 from edgesim.servers.expressway_c.neighbours import Neighbour, Neighbours, SearchRule
 from edgesim.servers.expressway_c.retries import Retries
+from edgesim.servers.expressway_c.sip_contacts import BindingChange, Contacts
 from edgesim.servers.expressway_c.sip_service import ServiceServer
 from edgesim.servers.expressway_c.tls import checks_usage, sends_chain, tls_options
 from edgesim.servers.expressway_c.zone import Peer, TraversalClient
@@ -50,36 +51,13 @@ from edgesim.sip.proxy_core import CALLS, DIALOG_FORMING, Later, ProxyCore
 from edgesim.sip.proxy_state import Branch, ResponseContext
 from edgesim.sip.rewriting import Rewriter, as_received
 from edgesim.sip.settings import limits_of, timers_of
-from edgesim.sip.text import same_host, same_user, split
+from edgesim.sip.text import same_host, split
 from edgesim.sip.transports import TransportName
-from edgesim.sip.values import Via, delta_seconds
 
 ALLOW = "INVITE,ACK,BYE,CANCEL,INFO,OPTIONS,REFER,SUBSCRIBE,NOTIFY"
 """What C's B2BUA takes: no UPDATE, no PRACK (Cisco 212475)."""
 SERVICE_TYPE = ("Content-Type", service.CALL_TYPE)
-CONTACTS = 100_000
 DIALOGS = 50_000
-Target = tuple[str, str]
-"""The user part and ``host:port`` of a client's own contact."""
-
-
-@dataclass(frozen=True, slots=True)
-class RegisteredContact:
-    """A contact that a user registered by way of a peer; ``until`` is the loop's time at which that ends."""
-
-    peer: Peer
-    user: str | None
-    until: float
-
-
-@dataclass(frozen=True, slots=True)
-class BindingChange:
-    """What a REGISTER that C forwarded asks for: which contacts ``user`` takes by way of a peer."""
-
-    targets: tuple[Target, ...]
-    peer: Peer
-    user: str | None
-    source: str | None
 
 
 class SipSide:
@@ -155,7 +133,7 @@ class SipSide:
         self._core.serve(self._endpoint)
         self._service = ServiceServer(node, release, credentials.ha1)
         self._maintenance = False
-        self._contacts: OrderedDict[Target, RegisteredContact] = OrderedDict()
+        self.contacts = Contacts(self._loop.time)
         self._dialogs: OrderedDict[str, Peer] = OrderedDict()
         self._tried: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -202,7 +180,7 @@ class SipSide:
         self.neighbours.close()
         await self._endpoint.close()
         self._core.close()
-        self._contacts.clear()
+        self.contacts.clear()
         self._dialogs.clear()
 
     def leaks(self) -> list[str]:
@@ -238,15 +216,13 @@ class SipSide:
         self.zone.report()
 
     def _usage(self) -> ResourceUsage:
-        links, now = self.node.defaults.links, self._loop.time()
+        links = self.node.defaults.links
         if self._maintenance:
             return ResourceUsage(traversal_calls=0, non_traversal_calls=0, registrations=0)
-        while self._contacts and next(iter(self._contacts.values())).until <= now:
-            self._contacts.popitem(last=False)
         return ResourceUsage(
             traversal_calls=links.traversal_calls_available,
             non_traversal_calls=links.calls_available,
-            registrations=max(0, links.registrations_available - len(self._contacts)),
+            registrations=max(0, links.registrations_available - self.contacts.count()),
         )
 
     # ---- what the endpoint reports
@@ -264,8 +240,7 @@ class SipSide:
         context = connection.context
         if isinstance(context, Peer):
             context.connection_lost(connection, exc)
-            for target in [target for target, held in self._contacts.items() if held.peer is context]:
-                del self._contacts[target]
+            self.contacts.forget(context)
         elif isinstance(context, Neighbour):
             context.lost(connection, exc)
 
@@ -309,9 +284,9 @@ class SipSide:
         change: BindingChange | None = branch.owner_data
         if change is None:
             return
-        self._registered(answer, change)
+        self.contacts.registered(answer, change)
         if not change.targets:
-            self._keep_own(answer, change.user)
+            self.contacts.keep_own(answer, change.user)
         if self._path and self._sip.path_in_response and "Path" not in answer:
             add_path(answer, self._side_of(branch.connection), self._sip.path_form)
         if self._adds_adaptive and announces_adaptive(branch.context.request):
@@ -424,11 +399,9 @@ class SipSide:
             raise ProxyRefusal(self._sip.neighbour_down_status, "the neighbour is gone")
         change: BindingChange | None = None
         if outgoing.method == "REGISTER":
-            targets = tuple(_target(contact.address) for contact in outgoing.contacts)
-            source = _seen_at(outgoing)
-            if any(self._is_taken(target, user, source) for target in targets):
+            change = self.contacts.change(outgoing, peer, user)
+            if change is None:
                 raise ProxyRefusal(self._sip.contact_taken_status, "the contact is another user's")
-            change = BindingChange(targets, peer, user, source)
             if not self._path:
                 rewrite_contacts(outgoing, neighbour.hop, user=user)
             else:
@@ -446,11 +419,6 @@ class SipSide:
         if outgoing.method in DIALOG_FORMING:
             self._join(call_id, peer)
 
-    def _is_taken(self, target: Target, user: str | None, source: str | None) -> bool:
-        """Return whether a contact is another user's. The address from which a client is seen cannot be taken."""
-        held = self._contacts.get(target)
-        return held is not None and held.user != user and held.until > self._loop.time() and target[1] != source
-
     # ---- from Unified CM
 
     def _from_neighbour(self, context: ResponseContext) -> None:
@@ -466,8 +434,7 @@ class SipSide:
             outgoing.uri = str(uri)
         peer = self._dialogs.get(dialog) if dialog else None
         if peer is None:
-            held = self._contacts.get(_target(uri))
-            peer = held.peer if held is not None else None
+            peer = self.contacts.peer_of(uri)
         if peer is None or peer.connection is None:
             raise ProxyRefusal(self._sip.unknown_target_status, "this contact is not registered through here")
         call_id = self._core.forward(
@@ -486,31 +453,6 @@ class SipSide:
     def _side_of(self, connection: Connection) -> Hop:
         return connection.context.hop if isinstance(connection.context, Neighbour) else self._sides["tcp"]
 
-    def _registered(self, response: Response, change: BindingChange) -> None:
-        """Note which contacts are whose, and until when, after a 200 to REGISTER."""
-        until = self._loop.time() + delta_seconds(response.get("Expires") or "0")
-        granted = {_target(restored(contact.address, "tls")) for contact in response.contacts}
-        for target in change.targets:
-            if self._is_taken(target, change.user, change.source):
-                continue
-            self._contacts.pop(target, None)
-            if until > self._loop.time() and target in granted:
-                self._contacts[target] = RegisteredContact(change.peer, change.user, until)
-                if len(self._contacts) > CONTACTS:
-                    self._contacts.popitem(last=False)
-
-    def _keep_own(self, response: Response, user: str | None) -> None:
-        """Tell a client that only asks of its own user's contacts alone: Unified CM goes by Call-ID or line."""
-        own = []
-        for value in response.values("Contact"):
-            held = self._contacts.get(_target(restored(NameAddr.parse(value).address, "tls")))
-            if held is not None and held.user == user and held.until > self._loop.time():
-                own.append(value)
-        if len(own) < len(response.values("Contact")):
-            response.remove("Contact")
-            for value in own:
-                response.append("Contact", value)
-
 
 def _add_supported(response: Response, tag: str) -> None:
     supported = response.values("Supported")
@@ -527,19 +469,3 @@ def _remove_supported(response: Response, tag: str) -> None:
             response.remove("Supported", nth)
         elif len(left) < len(split(line, ",")):
             response.replace("Supported", ",".join(left), nth)
-
-
-def _seen_at(request: Request) -> str | None:
-    """Return the address and port at which E saw a client, which it wrote into the client's Via, below its own."""
-    vias = request.values("Via")
-    if len(vias) < 2:
-        return None
-    via = Via.parse(vias[1])
-    host, port = via.parameters.get("received"), via.parameters.get("rport")
-    return f"{same_host(host)}:{port}" if host and port else None
-
-
-def _target(uri: SipUri) -> Target:
-    """Return what distinguishes one contact from another."""
-    host = same_host(uri.host)
-    return same_user(uri.user or ""), host if uri.port is None else f"{host}:{uri.port}"

@@ -1,0 +1,126 @@
+"""Who is registered by way of which Expressway-E: the contacts that Expressway-C saw Unified CM accept.
+
+A contact belongs to the user who registered it for as long as it is registered.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgesim.servers.expressway_c.zone import Peer
+from edgesim.sip.addresses import NameAddr, SipUri
+from edgesim.sip.message import Request, Response
+from edgesim.sip.proxy import restored
+from edgesim.sip.text import same_host, same_user
+from edgesim.sip.values import Via, delta_seconds
+
+CONTACTS = 100_000
+Target = tuple[str, str]
+"""The user part and ``host:port`` of a client's own contact."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredContact:
+    """A contact that a user registered by way of a peer; ``until`` is the loop's time at which that ends."""
+
+    peer: Peer
+    user: str | None
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class BindingChange:
+    """What a REGISTER that C forwarded asks for: which contacts ``user`` takes by way of a peer.
+
+    ``source`` is the address and port at which E saw the client.
+    """
+
+    targets: tuple[Target, ...]
+    peer: Peer
+    user: str | None
+    source: str | None
+
+
+class Contacts:
+    """The registered contacts, in the order of their registrations. ``now`` returns the loop's time."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.held: OrderedDict[Target, RegisteredContact] = OrderedDict()
+        self._now = now
+
+    def count(self) -> int:
+        """Return how many are registered."""
+        now = self._now()
+        while self.held and next(iter(self.held.values())).until <= now:
+            self.held.popitem(last=False)
+        return len(self.held)
+
+    def forget(self, peer: Peer) -> None:
+        """Forget those that were registered by way of a peer."""
+        for target in [target for target, held in self.held.items() if held.peer is peer]:
+            del self.held[target]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self.held.clear()
+
+    def peer_of(self, uri: SipUri) -> Peer | None:
+        """Return the peer by which a contact was registered."""
+        held = self.held.get(_target(uri))
+        return held.peer if held is not None else None
+
+    def change(self, request: Request, peer: Peer, user: str | None) -> BindingChange | None:
+        """Return what a REGISTER of ``user`` asks for, or None where it takes a contact of another user."""
+        targets = tuple(_target(contact.address) for contact in request.contacts)
+        source = _seen_at(request)
+        if any(self._is_taken(target, user, source) for target in targets):
+            return None
+        return BindingChange(targets, peer, user, source)
+
+    def registered(self, response: Response, change: BindingChange) -> None:
+        """Note which contacts are whose, and until when, after a 200 to REGISTER."""
+        until = self._now() + delta_seconds(response.get("Expires") or "0")
+        granted = {_target(restored(contact.address, "tls")) for contact in response.contacts}
+        for target in change.targets:
+            if self._is_taken(target, change.user, change.source):
+                continue
+            self.held.pop(target, None)
+            if until > self._now() and target in granted:
+                self.held[target] = RegisteredContact(change.peer, change.user, until)
+                if len(self.held) > CONTACTS:
+                    self.held.popitem(last=False)
+
+    def keep_own(self, response: Response, user: str | None) -> None:
+        """Leave in a 200 to a query only contacts of the asking user: Unified CM goes by Call-ID or line."""
+        own = []
+        for value in response.values("Contact"):
+            held = self.held.get(_target(restored(NameAddr.parse(value).address, "tls")))
+            if held is not None and held.user == user and held.until > self._now():
+                own.append(value)
+        if len(own) < len(response.values("Contact")):
+            response.remove("Contact")
+            for value in own:
+                response.append("Contact", value)
+
+    def _is_taken(self, target: Target, user: str | None, source: str | None) -> bool:
+        """Return whether a contact is another user's. The address from which a client is seen cannot be taken."""
+        held = self.held.get(target)
+        return held is not None and held.user != user and held.until > self._now() and target[1] != source
+
+
+def _seen_at(request: Request) -> str | None:
+    """Return the address and port at which E saw a client, which it wrote into the client's Via, below its own."""
+    vias = request.values("Via")
+    if len(vias) < 2:
+        return None
+    via = Via.parse(vias[1])
+    host, port = via.parameters.get("received"), via.parameters.get("rport")
+    return f"{same_host(host)}:{port}" if host and port else None
+
+
+def _target(uri: SipUri) -> Target:
+    """Return what distinguishes one contact from another."""
+    host = same_host(uri.host)
+    return same_user(uri.user or ""), host if uri.port is None else f"{host}:{uri.port}"
