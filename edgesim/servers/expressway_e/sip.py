@@ -14,7 +14,6 @@ from dataclasses import replace
 from functools import partial
 
 from edgesim.deployment import Product, closed, hosts
-from edgesim.edge import service
 from edgesim.edge.protection import Category, Protection
 from edgesim.journal import events
 from edgesim.journal.keys import user_key
@@ -22,7 +21,7 @@ from edgesim.node import Node
 from edgesim.pki import Policy, server_context
 from edgesim.servers.expressway_e.sip_balance import Balance
 from edgesim.servers.expressway_e.sip_clients import BindingChange, Client, Clients
-from edgesim.servers.expressway_e.sip_digests import DigestCache
+from edgesim.servers.expressway_e.sip_digests import Challenges, DigestCache
 from edgesim.servers.expressway_e.sip_service import ServiceClient
 from edgesim.servers.expressway_e.zone import TraversalLink, TraversalServer
 from edgesim.sip import stun
@@ -30,10 +29,9 @@ from edgesim.sip.addresses import NameAddr, SipUri
 from edgesim.sip.admission import ProxyRefusal
 from edgesim.sip.answering import Answers
 from edgesim.sip.connection import Connection
-from edgesim.sip.digest import KEY_OCTETS, DigestCredentials, DigestResult, Nonces
+from edgesim.sip.digest import DigestCredentials, DigestResult
 from edgesim.sip.endpoint import SipEndpoint
 from edgesim.sip.errors import SipError
-from edgesim.sip.framing import fits
 from edgesim.sip.message import Request, Response
 from edgesim.sip.proxy import CALL_ID, Hop, announces_adaptive, pop_route
 from edgesim.sip.proxy_core import CALLS, DIALOG_FORMING, Later, ProxyCore
@@ -128,17 +126,8 @@ class SipSide:
         self._balance = Balance(node.defaults) if balances else None
         self.maintenance = False
         """Maintenance mode: no new traffic is taken; requests within dialogs go on."""
-        entropy = node.host.entropy("SIP nonces")
-        self._nonces = Nonces(
-            entropy,
-            key=node.host.disk.setdefault("sip nonce key", entropy.randbytes(KEY_OCTETS)),
-            lifetime=sip.nonce_lifetime_s,
-            uses=sip.nonce_uses,
-            octets=sip.nonce_octets,
-            limit=sip.nonces_remembered,
-        )
+        self._challenges = Challenges(node)
         self._digests = DigestCache(sip)
-        self._service = ServiceClient(node, self._side, self.agent)
         limits = replace(
             limits_of(sip),
             idle=sip.client_unproved_idle_s,
@@ -159,11 +148,6 @@ class SipSide:
             message_limits=limits,
             window=sip.client_window,
         )
-        asks, answers = {
-            407: ("Proxy-Authenticate", "Proxy-Authorization"),
-            401: ("WWW-Authenticate", "Authorization"),
-        }[sip.challenge]
-        self._asks, self._answers = asks, answers
         self._endpoint = _Endpoint(
             node.host,
             node.journal,
@@ -178,6 +162,7 @@ class SipSide:
             name="sip",
         )
         self._core.serve(self._endpoint)
+        self._service = ServiceClient(node, self._endpoint, self._side, self.agent, self._digests)
         self._up = asyncio.Event()
         self._life: Incarnation | None = None
         node.host.services["sip"] = self
@@ -329,13 +314,13 @@ class SipSide:
                 raise ProxyRefusal(403, "no user is authenticated there")
             self._up_to_core(context, request.copy(), client)
             return None
-        credentials = self._credentials(request)
+        credentials = self._challenges.answer(request)
         if credentials is None:
             client.challenges = 0
             self._challenge(context, client)
             return None
         now = self._loop.time()
-        verdict = self._nonces.check(credentials, now)
+        verdict = self._challenges.check(credentials, now)
         if verdict is DigestResult.STALE:
             self._challenge(context, client, stale=True)
         elif verdict is not DigestResult.GRANTED:
@@ -348,19 +333,9 @@ class SipSide:
             return partial(self._ask, context, credentials, client)
         return None
 
-    def _credentials(self, request: Request) -> DigestCredentials | None:
-        """Return the answer to a challenge of ours. Raises `SipProtocolError` for one that is incomplete."""
-        if self._answers not in request:
-            return None
-        for header in request.authentication(self._answers):
-            if header.scheme.lower() == "digest" and header.get("realm") == self.node.fqdn:
-                return DigestCredentials.of(header)
-        return None
-
     def _challenge(self, context: ResponseContext, client: Client, *, stale: bool = False) -> None:
         client.challenges += not stale
-        challenge = self._nonces.challenge(self.node.fqdn, self._loop.time(), stale=stale)
-        self._core.refuse(context, self._sip.challenge, (self._asks, challenge))
+        self._core.refuse(context, self._sip.challenge, self._challenges.header(self._loop.time(), stale=stale))
 
     def _challenge_again(self, context: ResponseContext, client: Client) -> None:
         """Challenge a client whose answer was wrong, unless that was its last chance."""
@@ -386,7 +361,12 @@ class SipSide:
         """Have a C check the credentials, then forward the request or answer it. Raises `ProxyRefusal`."""
         user, outgoing = credentials.username, context.request.copy()
         link = self._route(outgoing, client)
-        status = await self._service_result(outgoing, credentials, link)
+        status = await self._service.check(
+            credentials,
+            method=outgoing.method,
+            host=SipUri.parse(outgoing.uri).host,
+            links=(link, *(other for other in self.zone.live() if other is not link)),
+        )
         if status == 200:
             self._granted(user, client)
             if not context.answered:  # it may have been cancelled meanwhile
@@ -398,34 +378,6 @@ class SipSide:
             self._challenge_again(context, client)
         else:
             self._core.refuse(context, status)
-
-    async def _service_result(self, request: Request, credentials: DigestCredentials, link: TraversalLink) -> int:
-        """Ask the C of ``link``, and, where the user is unknown there, the others; return the status of the answer."""
-        host = SipUri.parse(request.uri).host
-        status = 0
-        for each in (link, *(other for other in self.zone.live() if other is not link)):
-            status = await self._ask_core(request.method, credentials, host, each)
-            if status != self._sip.service_unknown_status:
-                break
-        return status
-
-    async def _ask_core(self, method: str, credentials: DigestCredentials, host: str, link: TraversalLink) -> int:
-        """Send a SERVICE, remember the hash that a 200 brings, and return the status of the answer.
-
-        What no SERVICE can hold is refused without asking.
-        """
-        asked = self._service.request(credentials, method=method, host=host, link=link)
-        if not fits(asked, link.connection.endpoint.limits):
-            return 513
-        try:
-            answer = await self._endpoint.request(asked, link.connection)
-            if answer.status == 200:
-                interim = service.parse_answer(answer.body, element=self._sip.service_hash_element)
-                if interim is not None:
-                    self._digests.learn(credentials.username, interim, self._loop.time())
-        except (SipError, service.ServiceError):
-            return self._sip.service_lost_status
-        return answer.status
 
     # ---- from a client: where to?
 
@@ -517,7 +469,7 @@ class SipSide:
         elif not link.authenticated:
             self._core.refuse(context, self._sip.unauthenticated_peer_status)
         elif self.zone.settings.check_credentials and request.method not in UNCHALLENGED:
-            challenge = self._nonces.challenge(self.node.fqdn, self._loop.time())
+            _, challenge = self._challenges.header(self._loop.time())
             self._core.refuse(context, 407, ("Proxy-Authenticate", challenge))
         else:
             self._core.admit(context)

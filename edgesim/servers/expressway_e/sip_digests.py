@@ -1,5 +1,6 @@
-"""The remote digest cache of E: interim hashes that a C gave with its answer to SERVICE.
+"""How E has clients prove who they are: challenges, and the remote digest cache.
 
+The cache holds interim hashes that a C gave with its answer to SERVICE.
 With H(A1) of a user E checks every further answer of a client itself, by its own nonce, method and URI, and asks no C.
 Source: Expressway Administrator Guide X15.5, command reference, ``Authentication Remote Digest Cache``.
 """
@@ -9,7 +10,49 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from edgesim.deployment.defaults import SipDefaults
-from edgesim.sip.digest import DigestCredentials, DigestResult
+from edgesim.node import Node
+from edgesim.sip.digest import KEY_OCTETS, DigestCredentials, DigestResult, Nonces
+from edgesim.sip.message import Request
+
+HEADERS = {
+    407: ("Proxy-Authenticate", "Proxy-Authorization"),
+    401: ("WWW-Authenticate", "Authorization"),
+}
+"""The headers of challenge and answer, by the status of the challenge (RFC 3261, 22.2 and 22.3)."""
+
+
+class Challenges:
+    """The challenges of one E to its clients. Times are seconds of any steady clock."""
+
+    def __init__(self, node: Node) -> None:
+        sip, entropy = node.defaults.sip, node.host.entropy("SIP nonces")
+        self._realm = node.fqdn
+        self._asks, self._answers = HEADERS[sip.challenge]
+        self._nonces = Nonces(
+            entropy,
+            key=node.host.disk.setdefault("sip nonce key", entropy.randbytes(KEY_OCTETS)),
+            lifetime=sip.nonce_lifetime_s,
+            uses=sip.nonce_uses,
+            octets=sip.nonce_octets,
+            limit=sip.nonces_remembered,
+        )
+
+    def header(self, now: float, *, stale: bool = False) -> tuple[str, str]:
+        """Return the header of a challenge, with a new nonce."""
+        return self._asks, self._nonces.challenge(self._realm, now, stale=stale)
+
+    def answer(self, request: Request) -> DigestCredentials | None:
+        """Return the answer to a challenge of ours. Raises `SipProtocolError` for one that is incomplete."""
+        if self._answers not in request:
+            return None
+        for header in request.authentication(self._answers):
+            if header.scheme.lower() == "digest" and header.get("realm") == self._realm:
+                return DigestCredentials.of(header)
+        return None
+
+    def check(self, credentials: DigestCredentials, now: float) -> DigestResult:
+        """Return whether the nonce is good, and why not."""
+        return self._nonces.check(credentials, now)
 
 
 class DigestCache:

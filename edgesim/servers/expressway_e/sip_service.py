@@ -7,14 +7,19 @@ connection by the address and port that E sees.
 
 from __future__ import annotations
 
+import asyncio
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from edgesim.edge import service
 from edgesim.node import Node
 from edgesim.pki.keys import sign_sha1
+from edgesim.servers.expressway_e.sip_digests import DigestCache
 from edgesim.servers.expressway_e.zone import TraversalLink
 from edgesim.sip.digest import DigestCredentials
+from edgesim.sip.endpoint import SipEndpoint
+from edgesim.sip.errors import SipError
+from edgesim.sip.framing import fits
 from edgesim.sip.message import Request
 from edgesim.sip.proxy import MAGIC, Hop
 
@@ -23,21 +28,63 @@ AUTHENTICATOR = "<sip:127.0.0.1:22210;transport=tcp;vcs-cate;lr>"
 
 
 class ServiceClient:
-    """Makes the SERVICE requests of one E. ``side`` is E's side towards a C.
+    """Has Cs check digests. ``side`` is E's side towards a C; ``digests`` learns the hashes that Cs give.
 
     E's own authentication process connects to E's proxy from a source port of SIP.
     """
 
-    def __init__(self, node: Node, side: Callable[[TraversalLink], Hop], agent: str) -> None:
+    def __init__(
+        self,
+        node: Node,
+        endpoint: SipEndpoint,
+        side: Callable[[TraversalLink], Hop],
+        agent: str,
+        digests: DigestCache,
+    ) -> None:
         self._node = node
+        self._endpoint = endpoint
         self._side = side
         self._agent = agent
+        self._digests = digests
+        self._loop = asyncio.get_running_loop()
         ports = node.defaults.ports
         self._entropy = node.host.entropy("SERVICE")
         self._sequence = self._entropy.randrange(1, 5000)
         self._port = self._entropy.randint(ports.sip_source_first, ports.sip_source_last)
         self._identity = node.identities["server"]
         self._certificate = self._identity.pem()
+
+    async def check(
+        self, credentials: DigestCredentials, *, method: str, host: str, links: Iterable[TraversalLink]
+    ) -> int:
+        """Ask one C after the other, until one knows the user; return the status of its answer.
+
+        The digest is of a request to the Unified CM node ``host``.
+        """
+        status = 0
+        for link in links:
+            status = await self._ask(self.request(credentials, method=method, host=host, link=link), credentials, link)
+            if status != self._node.defaults.sip.service_unknown_status:
+                break
+        return status
+
+    async def _ask(self, asked: Request, credentials: DigestCredentials, link: TraversalLink) -> int:
+        """Send a SERVICE, learn the hash that a 200 brings, and return the status of the answer.
+
+        What no SERVICE can hold is refused without asking.
+        """
+        sip = self._node.defaults.sip
+        if not fits(asked, link.connection.endpoint.limits):
+            return 513
+        try:
+            answer = await self._endpoint.request(asked, link.connection)
+            if answer.status == 200:
+                interim = service.parse_answer(answer.body, element=sip.service_hash_element)
+                if interim is not None:
+                    self._digests.learn(credentials.username, interim, self._loop.time())
+        except (SipError, service.ServiceError):
+            return sip.service_lost_status
+        return answer.status
 
     def request(self, credentials: DigestCredentials, *, method: str, host: str, link: TraversalLink) -> Request:
         """Return the SERVICE about a client's digest for a request to the Unified CM node ``host``, for one C."""
