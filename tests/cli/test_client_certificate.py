@@ -17,7 +17,7 @@ import pytest
 
 from edgesim.deployment import builtin
 from tests.cli.command import ROOT
-from tests.cli.test_up import Up, finish, lines, start
+from tests.cli.running import Up, finish, lines, start
 from tests.documents import blocks
 from tests.live.lab import own_network
 

@@ -21,7 +21,7 @@ from edgesim.deployment import builtin
 from edgesim.journal import Journal, events
 from edgesim.journal.reading import Reader
 from tests.cli.command import process
-from tests.cli.test_up import AT_ONCE, Up, finish, lines, start
+from tests.cli.running import AT_ONCE, Up, finish, lines, start
 from tests.live.lab import own_network
 
 TRIES = 20

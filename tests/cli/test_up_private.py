@@ -11,10 +11,8 @@ import select
 import socket
 import ssl
 import stat
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,28 +28,8 @@ from edgesim.deployment import as_yaml, builtin, load_text
 from edgesim.edge.tunnel import KEY_EXCHANGES, Role, key_pair
 from edgesim.world.files import who_else_writes
 from edgesim.world.unhandled import UnhandledErrors
-from tests.cli.command import ROOT, edgesim, environment, process
-from tests.cli.test_up import finish, lines
-from tests.live.lab import own_network
-
-
-def start(directory: Path, network: str, *more: str, before: Callable[[], None] | None = None) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "edgesim", "up", "--dir", str(directory), "--network", network, "--json", *more]
-    return subprocess.Popen(
-        command,
-        cwd=directory,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=before,
-    )
-
-
-@pytest.fixture(scope="module")
-def network() -> Iterator[str]:
-    with own_network(builtin("small")) as claimed:
-        yield ".".join(claimed.host("expe").address.split(".")[:2])
+from tests.cli.command import ROOT, edgesim, process
+from tests.cli.running import finish, lines, start
 
 
 def mode(path: Path) -> int:
@@ -94,7 +72,7 @@ def test_secrets_are_drawn_once_and_files_are_private(network: str, tmp_path: Pa
     keylog = tmp_path / "keys.log"
     keylog.write_text("")
     keylog.chmod(0o644)
-    running = start(home, network, "--keylog", str(keylog))
+    running = start(home, network, "--json", "--keylog", str(keylog))
     told = json.loads(lines(running, "}"))
     try:
         assert told["complete"] is True
@@ -117,7 +95,7 @@ def test_secrets_are_drawn_once_and_files_are_private(network: str, tmp_path: Pa
         _, errors = finish(running)
     assert (running.returncode, errors) == (0, "")
     assert victim.read_text() == "precious"
-    again = start(home, network)
+    again = start(home, network, "--json")
     lines(again, "}")
     finish(again)
     assert json.loads((home / drawn_secrets.FILE).read_text()) == secrets
@@ -155,7 +133,7 @@ def test_a_state_directory_open_to_others_is_said_at_the_start(network: str, tmp
     home = tmp_path / "state"
     home.mkdir()
     home.chmod(0o777)
-    running = start(home, network)
+    running = start(home, network, "--json")
     lines(running, "}")
     _, errors = finish(running)
     assert f"{home} can be written by everybody" in errors
@@ -187,14 +165,14 @@ def test_a_lab_that_died_does_not_block_the_next_whoever_has_its_number_now(netw
     state.write(tmp_path, dead)
     told = edgesim("status", "--dir", str(tmp_path))
     assert told.exit_code == 2 and f"the last one, process {os.getpid()}, has ended" in told.stderr
-    running = start(tmp_path, network)
+    running = start(tmp_path, network, "--json")
     lines(running, "}")
     _, errors = finish(running)
     assert (running.returncode, errors) == (0, "")
 
 
 def test_too_few_descriptors_are_refused_and_few_are_said(network: str, tmp_path: Path) -> None:
-    running = start(tmp_path, network, before=descriptors(64))
+    running = start(tmp_path, network, "--json", before=descriptors(64))
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 2
     assert "may open 64 files and connections: too few for this lab" in errors and "ulimit -n" in errors
@@ -207,7 +185,7 @@ def test_how_few_connections_are_said_and_refused(network: str, tmp_path: Path) 
     def errors(few: int, least: int) -> str:
         changes = {"defaults.doors.few_connections": few, "defaults.doors.least_connections": least}
         file.write_text(as_yaml(builtin("small").changed(changes), reveal=True))
-        running = start(tmp_path, network, str(file), before=descriptors(400))
+        running = start(tmp_path, network, "--json", str(file), before=descriptors(400))
         try:
             if least <= 74:
                 lines(running, "}")
@@ -223,7 +201,7 @@ def test_how_few_connections_are_said_and_refused(network: str, tmp_path: Path) 
 
 
 def test_each_host_that_is_a_process_has_descriptors_to_itself(network: str, tmp_path: Path) -> None:
-    running = start(tmp_path, network, "--processes", before=descriptors(400))
+    running = start(tmp_path, network, "--json", "--processes", before=descriptors(400))
     try:
         lines(running, "}")
         with contextlib.ExitStack() as held:
@@ -241,7 +219,7 @@ def test_each_host_that_is_a_process_has_descriptors_to_itself(network: str, tmp
 
 def test_silent_connections_keep_nobody_out_where_descriptors_are_few(network: str, tmp_path: Path) -> None:
     """More silent TLS connections than this lab has descriptors for, from three addresses; then a good client comes."""
-    running = start(tmp_path, network, before=descriptors(400))
+    running = start(tmp_path, network, "--json", before=descriptors(400))
     lines(running, "}")
     crowd: list[socket.socket] = []
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

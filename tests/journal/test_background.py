@@ -15,7 +15,7 @@ from edgesim.journal import Bounds, Journal, events, line_file
 from edgesim.journal.line_file import LineFile
 from edgesim.journal.reading import Reader
 from edgesim.world.background import WAITING, Background
-from tests.journal.test_world_events import StillWorld
+from tests.journal.still_world import StillWorld
 
 KIB = 1024
 HELD = 20_000

@@ -13,7 +13,7 @@ from edgesim.journal import Bounds, Entry, Event, Journal, events, ladder, ladde
 from edgesim.journal.codec import encode
 from edgesim.journal.reading import read
 from edgesim.journal.visible import payload_lines
-from tests.journal.test_world_events import StillWorld
+from tests.journal.still_world import StillWorld
 
 BODY = b"POST / HTTP/1.1\r\n\r\n" + b"x" * (2 * 1024 * 1024 - 19)
 

@@ -16,7 +16,7 @@ from edgesim.journal.line_file import LineFile
 from edgesim.journal.reading import read
 from edgesim.world import Interface
 from tests.journal.disks import Disk
-from tests.journal.test_world_events import StillWorld
+from tests.journal.still_world import StillWorld
 
 HELD = 20_000
 
@@ -143,7 +143,7 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from edgesim.journal import Journal, events
-from tests.journal.test_world_events import StillWorld
+from tests.journal.still_world import StillWorld
 
 path = Path(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000_000))

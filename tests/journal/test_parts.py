@@ -10,7 +10,7 @@ import pytest
 from edgesim.journal import Bounds, Journal, events
 from edgesim.journal.codec import decode
 from edgesim.journal.reading import Reader
-from tests.journal.test_world_events import StillWorld
+from tests.journal.still_world import StillWorld
 
 KIB = 1024
 DAY = 86_400 * 10**9

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgesim.journal import Bounds, Journal, events
-from tests.journal.test_world_events import StillWorld
+from tests.journal.still_world import StillWorld
 
 
 def test_its_owner_alone_may_read_it(tmp_path: Path) -> None:

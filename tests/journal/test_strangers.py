@@ -10,7 +10,7 @@ from edgesim.journal import Bounds, Journal, events, watch_world
 from edgesim.journal.masking import Aliases
 from edgesim.world import Interface
 from edgesim.world import events as reported
-from tests.journal.test_world_events import StillWorld
+from tests.journal.still_world import StillWorld
 
 MANY = 70_000
 SECOND = 10**9

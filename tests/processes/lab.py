@@ -17,7 +17,7 @@ from edgesim.control import Command, Hosts, HttpCarrier, Links, Status
 from edgesim.deployment import builtin
 from edgesim.journal import Entry, Event
 from edgesim.journal.reading import Reader
-from tests.cli.test_up import finish, lines, start
+from tests.cli.running import finish, lines, start
 from tests.live.lab import own_network
 
 R = TypeVar("R")

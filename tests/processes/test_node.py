@@ -24,7 +24,7 @@ from edgesim.lab.shared import Shared, SharedError
 from edgesim.world.processes.alone import DiskFile
 from edgesim.world.processes.disk import DiskError
 from tests.cli.command import edgesim, environment, process
-from tests.cli.test_up import finish, lines
+from tests.cli.running import finish, lines
 from tests.live.lab import own_network
 
 SERVERS = ("dns-inside", "dns-outside", "ucm-pub", "ucm-sub", "imp-pub", "expc", "expe")

@@ -34,7 +34,7 @@ from edgesim.control import (
 from edgesim.deployment import builtin
 from edgesim.journal import events
 from tests.cli.command import process
-from tests.cli.test_up import AT_ONCE, start
+from tests.cli.running import AT_ONCE, start
 from tests.live.lab import own_network
 from tests.processes.lab import Lab, alive, family, gone, kill, lab, stopped
 

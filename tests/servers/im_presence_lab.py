@@ -21,6 +21,7 @@ from edgesim.world.live import LiveWorld
 from edgesim.xmpp import sasl, soap, stanzas
 from edgesim.xmpp.stream import STARTTLS, StanzaRead, StreamClosed, StreamOpened, StreamParser, client_header
 from edgesim.xmpp.xml import Element
+from tests.servers.no_resolver import NoResolver
 from tests.simrun import bench, host, sim_run
 
 FQDN = "imp-pub.inside.example.com"
@@ -31,19 +32,6 @@ LIVE_ADDRESS, LIVE_C, LIVE_INSIDE = (f"{_PLACE}.{number}" for number in (1, 2, 3
 SERVICE = f"https://{FQDN}:8443/EPASSoap/service/v80"
 login_request = functools.partial(soap.login_request, client_type="CUPC")
 """What Jabber sends."""
-
-
-class NoResolver:
-    """IM and Presence asks no names here."""
-
-    async def query(self, name: str, qtype: str) -> Any:
-        raise AssertionError(name)
-
-    async def srv(self, name: str) -> list[Any]:
-        raise AssertionError(name)
-
-    async def lookup(self, name: str) -> list[str]:
-        raise AssertionError(name)
 
 
 @dataclass(slots=True, kw_only=True)

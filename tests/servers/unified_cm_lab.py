@@ -17,25 +17,13 @@ from edgesim.servers.unified_cm import UnifiedCm
 from edgesim.world import Host
 from edgesim.world.events import WorldEvent
 from edgesim.world.sim import SimWorld
+from tests.servers.no_resolver import NoResolver
 from tests.simrun import host, sim_run
 
 PUB = "ucm-pub.inside.example.com"
 ADDRESS = "10.0.40.11"
 C_ADDRESS = "10.0.30.10"
 ALICE = ("alice", "alice-secret")
-
-
-class NoResolver:
-    """Unified CM asks no names here."""
-
-    async def query(self, name: str, qtype: str) -> Any:
-        raise AssertionError(name)
-
-    async def srv(self, name: str) -> list[Any]:
-        raise AssertionError(name)
-
-    async def lookup(self, name: str) -> list[str]:
-        raise AssertionError(name)
 
 
 @dataclass(slots=True, kw_only=True)

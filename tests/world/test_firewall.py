@@ -13,9 +13,12 @@ from edgesim.world.firewall import parse_rule
 from edgesim.world.sim import SimWorld
 from edgesim.world.topology import Firewall, Network, Zone
 from tests.simrun import host, idle, sim_run
+from tests.world.echo import Echo, ask, socket_on
 from tests.world.worlds import FAR, NEAR, both, play
 
 ZONES = (Zone(name="internet", outward=None), Zone(name="dmz", outward="internet"), Zone(name="inside", outward="dmz"))
+
+
 OUT, IN = "198.51.100.1", "10.0.30.1"
 
 
@@ -40,30 +43,6 @@ async def pair(world: SimWorld, *walls: Firewall) -> tuple[Host, Host, list[Any]
         for port in (80, 443):
             await each.run(asyncio.get_running_loop().create_server(Echo, each.address(), port))
     return hosts[0], hosts[1], reported
-
-
-class Echo(asyncio.Protocol):
-    """Says everything twice."""
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self.transport.write(data + data)
-
-
-async def ask(source: Host, address: str, port: int = 80) -> bytes:
-    """Open a connection, say something and return the answer."""
-
-    async def talk() -> bytes:
-        reader, writer = await asyncio.open_connection(address, port)
-        writer.write(b"hey")
-        try:
-            return await reader.readexactly(6)
-        finally:
-            writer.close()
-
-    return await source.run(talk())
 
 
 def blocked(reported: list[Any]) -> list[FirewallBlocked]:
@@ -166,41 +145,6 @@ def test_a_connection_that_idles_out_stalls_until_its_own_timers_notice() -> Non
         assert (event.host, event.rule) == ("in", "no state: idle for more than 60 s")
 
     sim_run(main)
-
-
-class Datagrams(asyncio.DatagramProtocol):
-    """Keeps what it hears, and may answer."""
-
-    def __init__(self, *, answers: bool = False) -> None:
-        self.answers = answers
-        self.heard: list[tuple[bytes, tuple[str, int]]] = []
-        self.errors: list[Exception] = []
-        self.transport: Any = None
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self.heard.append((data, addr))
-        if self.answers:
-            self.transport.sendto(b"re: " + data, addr)
-
-    def error_received(self, exc: Exception) -> None:
-        self.errors.append(exc)
-
-
-async def socket_on(where: Host, port: int, *, answers: bool = False, to: tuple[str, int] | None = None) -> Datagrams:
-    """Return a UDP socket of a host."""
-
-    async def bind() -> Datagrams:
-        loop = asyncio.get_running_loop()
-        address = (where.address(), port)
-        _, protocol = await loop.create_datagram_endpoint(
-            lambda: Datagrams(answers=answers), local_addr=address, remote_addr=to
-        )
-        return protocol
-
-    return await where.run(bind())
 
 
 def test_udp_answers_ride_on_state_and_come_too_late_when_it_has_idled_out() -> None:

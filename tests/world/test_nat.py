@@ -17,7 +17,7 @@ from edgesim.world.nat import Binding, Bindings, parse_nat
 from edgesim.world.sim import SimWorld
 from edgesim.world.topology import Firewall, Network, Zone
 from tests.simrun import host, idle, sim_run
-from tests.world.test_firewall import Echo, ask, socket_on
+from tests.world.echo import Echo, ask, socket_on
 
 PUBLIC, PRIVATE, CLIENT, CORE = "203.0.113.10", "10.0.10.10", "198.51.100.25", "10.0.30.10"
 STATIC = f"static {PUBLIC} = {PRIVATE}"
