@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from edgesim.sip import Request, SipEndpoint, SipTransportError
+from edgesim.sip import Request, Response, SipEndpoint, SipTransportError
+from edgesim.sip.digest import answer
 from tests.servers.expressway_lab import EdgeLab, run
 from tests.servers.sip_lab import IDENTITY, Line, messages, notes, with_line, zone_states, zone_times
 from tests.sip.settings import LIMITS, TIMERS
@@ -157,6 +158,79 @@ def test_e_refuses_requests_on_a_zone_connection_that_has_not_authenticated() ->
         assert not connection.open
         await node.host.run(endpoint.close())
         assert lab.service("expe").sip.zone.live()
+
+    run(main)
+
+
+class Dialler:
+    """A second connection from C's host to the zone of E, which answers challenges as it is told."""
+
+    def __init__(self, lab: EdgeLab) -> None:
+        self.node, self.side = lab.node("expc"), lab.service("expc").sip
+        self.zone = lab.deployment.traversal_zone
+        self.endpoint = SipEndpoint(self.node.host, self.node.journal, limits=LIMITS, timers=TIMERS, stateful=False)
+        self.connection: Any = None
+
+    async def dial(self) -> None:
+        context = self.side.zone.context
+        self.connection = await self.node.host.run(
+            self.endpoint.connect("10.0.20.10", 7001, "tls", ssl=context, server_hostname="expe.example.com")
+        )
+
+    async def options(self, number: int, *more: tuple[str, str]) -> Response:
+        headers = [
+            ("Via", f"SIP/2.0/TLS 10.0.30.10:5061;branch=z9hG4bK{number}"),
+            ("From", "<sip:10.0.30.10>;tag=1"),
+            ("To", "<sip:10.0.20.10:7001>"),
+            ("Call-ID", "second"),
+            ("CSeq", f"{number} OPTIONS"),
+        ]
+        request = Request.build("OPTIONS", "sip:10.0.20.10:7001", [*headers, *more])
+        answered: Response = await self.node.host.run(self.endpoint.request(request, self.connection))
+        return answered
+
+    async def credentials(self) -> str:
+        """Ask for a challenge, and return the answer to it."""
+        challenged = await self.options(1)
+        assert challenged.status == 401
+        [challenge] = challenged.authentication("WWW-Authenticate")
+        zone = self.zone
+        return answer(
+            challenge, method="OPTIONS", uri="sip:10.0.20.10:7001", username=zone.user,
+            password=zone.server_password, cnonce="1",
+        )  # fmt: skip
+
+    async def close(self) -> None:
+        await self.node.host.run(self.endpoint.close())
+
+
+def test_a_second_connection_of_a_c_replaces_its_first() -> None:
+    async def main(lab: EdgeLab) -> None:
+        e, dialler = lab.service("expe").sip.zone, Dialler(lab)
+        [first] = e.live()
+        await dialler.dial()
+        credentials = await dialler.credentials()
+        assert e.live() == [first]
+        assert (await dialler.options(2, ("Authorization", credentials))).status == 200
+        await asyncio.sleep(1)
+        [second] = e.live()
+        assert second is not first
+        assert not first.connection.open and second.connection.open
+        await dialler.close()
+
+    run(main)
+
+
+def test_the_zone_grants_a_digest_only_under_its_own_user_name() -> None:
+    async def main(lab: EdgeLab) -> None:
+        e, dialler = lab.service("expe").sip.zone, Dialler(lab)
+        [first] = e.live()
+        await dialler.dial()
+        credentials = (await dialler.credentials()).replace(f'"{dialler.zone.user}"', '"another"')
+        assert 'username="another"' in credentials
+        assert (await dialler.options(2, ("Authorization", credentials))).status == 401
+        assert e.live() == [first]
+        await dialler.close()
 
     run(main)
 

@@ -60,6 +60,24 @@ def test_an_answer_counts_once_and_from_the_side_that_was_asked() -> None:
     lab_run(main)
 
 
+@pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
+def test_a_response_to_a_request_of_another_sender_is_discarded(method: str) -> None:
+    """RFC 3261, 18.1.2: the sent-by of its topmost Via is not the proxy's own."""
+
+    async def main(lab: Lab) -> None:
+        lab.targets = [lab.one]
+        await lab.caller.say(request(method))
+        before = lab.caller.statuses(method)
+        foreign = lab.one.all(method)[-1].response(200, to_tag="t")
+        foreign.replace("Via", foreign.get_all("Via")[0].replace(PROXY, "192.0.2.9"))
+        await lab.one.say(foreign)
+        assert lab.caller.statuses(method) == before
+        await lab.one.answer(200, method=method)
+        assert lab.caller.statuses(method) == [*before, 200]
+
+    lab_run(main)
+
+
 def test_what_may_go_no_further_is_refused_and_the_refusal_of_an_invite_is_acknowledged_here() -> None:
     async def main(lab: Lab) -> None:
         last = request("INVITE")

@@ -8,7 +8,8 @@ import pytest
 
 from edgesim.sip.admission import ProxyRefusal
 from edgesim.sip.proxy_state import ResponseContext
-from tests.sip.proxy_lab import Lab, lab_run, request
+from tests.sip.proxy_lab import Lab, call, lab_run, request
+from tests.sip.settings import limited
 
 
 def test_requests_beyond_the_limit_are_refused_and_overdue_ones_are_forgotten() -> None:
@@ -95,3 +96,41 @@ def test_a_refused_request_leaves_nothing_behind() -> None:
         assert len(lab.core) == 0
 
     lab_run(main)
+
+
+def test_what_a_lost_client_asked_is_forgotten_at_once() -> None:
+    async def main(lab: Lab) -> None:
+        await lab.caller.say(request())
+        await lab.caller.say(request("INVITE", 2))
+        assert len(lab.core) == 2
+        lab.caller.connection.abort()
+        await asyncio.sleep(1)
+        assert len(lab.core) == 0
+        await lab.one.answer(200, method="OPTIONS")  # of no interest to anybody
+        await lab.one.answer(486)
+
+    lab_run(main)
+
+
+def test_a_provisional_response_does_not_prolong_any_request_but_an_invite() -> None:
+    async def main(lab: Lab) -> None:
+        await lab.caller.say(request())
+        await asyncio.sleep(8)
+        await lab.one.answer(180, method="OPTIONS")
+        assert lab.caller.statuses("OPTIONS") == [180]
+        await asyncio.sleep(1.5)
+        assert len(lab.core) == 1
+        await asyncio.sleep(1)
+        assert len(lab.core) == 0
+
+    lab_run(main, lifetime=10.0)
+
+
+@pytest.mark.parametrize(("status", "heard"), [(180, [100]), (486, [100, 502])])
+def test_a_response_too_long_for_the_caller_is_dropped_or_becomes_a_502(status: int, heard: list[int]) -> None:
+    async def main(lab: Lab) -> None:
+        await lab.caller.say(call(lab))
+        await lab.one.answer(status, Subject="x" * 2000)
+        assert lab.caller.statuses() == heard
+
+    lab_run(main, message_limits=limited(message=1500))
