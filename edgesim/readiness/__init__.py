@@ -1,4 +1,4 @@
-"""The documented requirements as rules over a deployment: `edgesim check`."""
+"""The documented requirements as rules for a deployment: `edgesim check`."""
 
 from edgesim.readiness.check import Report, Reported, check
 from edgesim.readiness.rule import Book, Finding, Prediction, Rule, Severity

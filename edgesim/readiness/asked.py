@@ -1,4 +1,4 @@
-"""What the lab's DNS answers in a deployment, for rules: asked of the very views that its name servers serve."""
+"""DNS queries for rules, answered from the views that the lab's name servers serve."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from edgesim.journal.matchers import Test
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What the lab's DNS answers: the response code, the records' texts in the order and form of a journal's answer,
-    and of the type asked for the values."""
+    """The answer of the lab's DNS: the response code, the records' texts as in a journal's answer, and the values of
+    the type queried.
+    """
 
     rcode: str
     texts: tuple[str, ...]
@@ -27,7 +28,7 @@ class Answered:
 
 
 class _ByIdentity:
-    """A deployment as the key of a cache: deployments are compared field by field otherwise."""
+    """A deployment as a cache key, compared by identity rather than field by field."""
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
@@ -45,7 +46,7 @@ def _view(deployment: _ByIdentity, view: View) -> dns.View:
 
 
 def ask(deployment: Deployment, view: View, name: str, kind: str) -> Answered:
-    """Ask the very view that the lab's name server serves: through aliases and wildcards."""
+    """Query a view as the lab's name server serves it: with aliases and wildcards."""
     wanted = from_text(kind)
     found = _view(_ByIdentity(deployment), view).find(absolute(name), wanted)
     records = [from_rdata(rrset.name, rrset.ttl, rdata) for rrset in found.answer for rdata in rrset]
@@ -57,7 +58,7 @@ def ask(deployment: Deployment, view: View, name: str, kind: str) -> Answered:
 
 
 def services(deployment: Deployment, view: View, name: str) -> tuple[Srv, ...]:
-    """Return what an SRV name leads to in one view, in the order of its records."""
+    """Return the SRV records of a name in one view, in their order."""
     found = ask(deployment, view, name, "SRV").values
     return tuple(each for each in found if isinstance(each, Srv) and each.target)
 
@@ -78,8 +79,9 @@ def reverse(deployment: Deployment, view: View, address: str) -> tuple[str, ...]
 
 
 def field_of(deployment: Deployment, view: View, name: str, kind: str) -> tuple[str | int, ...]:
-    """Return the field that decides about a record of the DNS: what keeps the derived one away (``dns.without[1]``),
-    else the record that stands in its place (``dns.extra[0]``), else the records as such."""
+    """Return the field that determines a DNS record: the one that suppresses the derived record (``dns.without[1]``),
+    else the one that replaces it (``dns.extra[0]``), else the list of records.
+    """
     for index, each in enumerate(deployment.dns.without):
         if (each.view, each.name.lower(), each.type) == (view, name.lower(), kind):
             return ("dns", "without", index)
@@ -90,5 +92,5 @@ def field_of(deployment: Deployment, view: View, name: str, kind: str) -> tuple[
 
 
 def lacking(part: str) -> Test:
-    """Return a condition on a DNS answer: none of its records contains ``part``."""
+    """Return a condition on a DNS answer: no record contains ``part``."""
     return Test(f"lacking {part!r}", lambda found: not any(part.lower() in text.lower() for text in found))

@@ -1,7 +1,7 @@
-"""Certificates as a deployment describes them: who signed what, what is sent, what a verifier lacks, which names.
+"""Certificates as a deployment describes them: signers, chains, missing CAs, and names.
 
-A peer sends its own certificate alone by default, so that whoever verifies it needs the CAs between it and a
-root in a store of its own. Source: Cisco, "Configure and Troubleshoot Collaboration Edge (MRA) Certificates (213872)".
+By default a peer sends only its own certificate, so that a verifier needs the CAs between it and a root in its own
+store. Source: Cisco, "Configure and Troubleshoot Collaboration Edge (MRA) Certificates (213872)".
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from edgesim.deployment.security import Certificate, TrustStore
 from edgesim.pki.names import first_match, qualified, within
 
 SIGNED_BY = {"enterprise": "enterprise-issuing", "enterprise-root": "enterprise"}
-"""The CA that signs, by the name that stores hold it under, where that differs from the signer's name."""
+"""The signing CA by its name in stores, if it differs from the signer's name."""
 ABOVE = {"public-issuing": "public", "enterprise-issuing": "enterprise"}
-"""Who signed the certificate of a CA that is not a root."""
+"""The signer of each CA that is not a root."""
 WORDS = {
     "public": "the public root CA",
     "public-issuing": "the public intermediate CA",
@@ -28,10 +28,10 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """A certificate, what is above it, and what is missing of that in a store; names are those of trust stores.
+    """A certificate, its chain, and the CAs missing in a store; names are those of trust stores.
 
-    ``root`` is where the chain ends: a CA, or ``host/service`` where the certificate signed itself. ``missing`` are
-    those that neither the peer sends nor the store holds, the root first.
+    ``root`` is the end of the chain: a CA, or ``host/service`` for a self-signed certificate. ``missing`` are the CAs
+    that neither the peer sends nor the store holds, the root first.
     """
 
     certificate: Certificate
@@ -45,12 +45,12 @@ class Chain:
 
     @property
     def lacks_root(self) -> bool:
-        """Whether the store does not hold the root."""
+        """Whether the store lacks the root."""
         return self.root in self.missing
 
     @property
     def lacks_intermediates(self) -> bool:
-        """Whether the store holds the root, and the chain is incomplete all the same."""
+        """Whether the store holds the root, but the chain is incomplete."""
         return bool(self.missing) and not self.lacks_root
 
     @property
@@ -60,12 +60,12 @@ class Chain:
 
     @property
     def words(self) -> str:
-        """What is missing, for people."""
+        """What is missing, in words."""
         return " and ".join(words(each) for each in self.missing)
 
 
 def words(name: str) -> str:
-    """Return what people call an entry of a trust store."""
+    """Return an entry of a trust store in words."""
     host, slash, service = name.partition("/")
     return f"the certificate {service} of {host}" if slash else WORDS[name]
 
@@ -76,14 +76,14 @@ def itself(certificate: Certificate) -> str:
 
 
 def has(deployment: Deployment, certificate: Certificate, *wanted: str) -> bool:
-    """Return whether one of the names is in a certificate, as far as a product reads its SAN."""
+    """Return whether a certificate has one of the names, as far as a product reads its SAN."""
     limit = deployment.defaults.tls.san_limit_characters
     names = within((qualified(name) for name in certificate.names), limit)
     return first_match([qualified(name) for name in wanted], names) is not None
 
 
 def above(certificate: Certificate) -> tuple[str, ...]:
-    """Return the CAs above a certificate, the one that signed it first; none where it signed itself."""
+    """Return the CAs above a certificate, its signer first; none if it is self-signed."""
     if certificate.signed_by == "self-signed":
         return ()
     found = [SIGNED_BY.get(certificate.signed_by, certificate.signed_by)]
@@ -93,14 +93,16 @@ def above(certificate: Certificate) -> tuple[str, ...]:
 
 
 def held(store: TrustStore) -> tuple[str, ...]:
-    """Return what a store holds, with what counts only after the next restart: that is another mistake."""
+    """Return the content of a store, including what takes effect after the next restart, which is another rule's
+    subject.
+    """
     return (*store.holds, *store.pending)
 
 
 def chain(deployment: Deployment, shown: tuple[str, str], by: tuple[str, str]) -> Chain:
-    """Return how the verifier ``by`` (host, store) sees the certificate ``shown`` (host, service).
+    """Return the chain of the certificate ``shown`` (host, service) as seen by the verifier ``by`` (host, store).
 
-    Raises `LookupError` where there is no such certificate or store.
+    Raises `LookupError` if there is no such certificate or store.
     """
     certificate = deployment.certificate(*shown)
     store = held(deployment.trust_store(*by))
@@ -114,6 +116,6 @@ def chain(deployment: Deployment, shown: tuple[str, str], by: tuple[str, str]) -
 
 
 def shown_by(deployment: Deployment, expressway: str) -> tuple[str, str]:
-    """Return the certificate (host, service) that an Expressway shows as a TLS client."""
+    """Return the certificate (host, service) that an Expressway presents as a TLS client."""
     services = [each.service for each in deployment.certificates_of(expressway)]
     return expressway, "client" if "client" in services else "server"

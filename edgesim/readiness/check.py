@@ -1,4 +1,4 @@
-"""Checking a deployment against every rule."""
+"""Checks a deployment against every rule."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgesim.readiness.together import together
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reported:
-    """A finding with its rule, and where it is in the file (None: the deployment came from no file)."""
+    """A finding with its rule and its line in the file (None: the deployment came from no file)."""
 
     rule: Rule
     finding: Finding
@@ -40,7 +40,7 @@ class Reported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a check found: errors first, then warnings and advice, each in the order of the rules."""
+    """The result of a check: errors first, then warnings and advice, each in the order of the rules."""
 
     deployment: Deployment
     reported: tuple[Reported, ...]
@@ -48,7 +48,7 @@ class Report:
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """The names of the rules that are broken, each once."""
+        """The names of the violated rules, each once."""
         return tuple(dict.fromkeys(each.rule.name for each in self.reported))
 
     def count(self, severity: Severity) -> int:
@@ -57,7 +57,7 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing was found, not even advice."""
+        """Whether there are no findings, not even advice."""
         return not self.reported
 
     def as_json(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Report:
 
 
 def check(deployment: Deployment, rules: Iterable[Rule] | None = None) -> Report:
-    """Check a deployment against rules: all of them when left out."""
+    """Check a deployment against rules, by default all of them."""
     from edgesim.readiness.rules import RULES
 
     chosen = tuple(RULES if rules is None else rules)

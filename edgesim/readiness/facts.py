@@ -1,4 +1,4 @@
-"""What several rules ask of a deployment."""
+"""Facts about a deployment that several rules use."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from edgesim.readiness.rule import FieldPath, Prediction, Stop
 
 
 def clients(deployment: Deployment, *, outside: bool) -> tuple[HostSpec, ...]:
-    """Return the client machines that ask the outside name servers (or, with ``outside`` false, the inside ones)."""
+    """Return the clients that query the outside name servers (or, with ``outside`` false, the inside ones)."""
     view = "outside" if outside else "inside"
     return tuple(spec for spec in deployment.host_specs() if spec.kind == "client" and spec.view == view)
 
 
 def any_client(deployment: Deployment, *, outside: bool = True) -> Test:
-    """Return a condition on a host's name: one of the client machines outside (or inside)."""
+    """Return a condition on a host's name: one of the clients outside (or inside)."""
     return one_of(*(spec.name for spec in clients(deployment, outside=outside)))
 
 
 def jabbers(deployment: Deployment, *, outside: bool = True) -> tuple[str, ...]:
-    """Return the client machines outside (or inside) on which Jabber runs: what is no phone and no room device."""
+    """Return the clients outside (or inside) that run Jabber: neither a phone nor a room device."""
     found = {each.name for each in deployment.clients if each.jabber_platform is not None}
     return tuple(spec.name for spec in clients(deployment, outside=outside) if spec.name in found)
 
 
 def anybody(deployment: Deployment) -> Test:
-    """Return a condition on a host's name: one of the client machines, wherever they are."""
+    """Return a condition on a host's name: one of the clients, outside or inside."""
     return one_of(*(spec.name for spec in deployment.host_specs() if spec.kind == "client"))
 
 
@@ -57,19 +57,19 @@ def cores(deployment: Deployment) -> Test:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return names as people list them, ``a, b and c``; of many the first, and how many more."""
+    """Return names as a list in words, ``a, b and c``; of many only the first, with the number of the rest."""
     if len(names) > 4:
         return f"{', '.join(names[:3])} and {len(names) - 3} more"
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def verb(subjects: Sequence[str], one: str, several: str) -> str:
-    """Return the form of a word that goes with so many subjects."""
+    """Return the form of a verb for this number of subjects."""
     return one if len(subjects) == 1 else several
 
 
 def only_through(edges: Sequence[str]) -> str:
-    """Say what a client sees of some Expressway-Es that an Expressway-C does not reach, while others work."""
+    """Return what a client sees of Expressway-Es that an Expressway-C does not reach, while others work."""
     return f"nothing works through {listed(edges)}: clients that meet it get 502 Next Hop Connection Failed"
 
 
@@ -80,12 +80,13 @@ def mra_domains(deployment: Deployment) -> tuple[EnabledDomain, ...]:
 
 
 def sign_in_domains(deployment: Deployment) -> tuple[str, ...]:
-    """Return the domains with which people may try to sign in: those for it, and others whose ``_collab-edge`` leads to
-    this edge."""
+    """Return the domains with which users may try to sign in: those configured, and others whose ``_collab-edge`` leads
+    to this edge.
+    """
     own = {edge.fqdn.lower() for edge in deployment.expressway_e}
     found = [each.name for each in mra_domains(deployment)]
     known = {name.lower() for name in found}
-    # What an alias of a configured domain leads to is a name of records, not one with which people sign in.
+    # An alias of a configured domain leads to the name of records, not to a domain for sign-in.
     for domain in tuple(known):
         for text in asked.ask(deployment, "outside", f"_collab-edge._tls.{domain}", "SRV").texts:
             if text.startswith("CNAME "):
@@ -101,7 +102,7 @@ def sign_in_domains(deployment: Deployment) -> tuple[str, ...]:
 
 
 def cores_without(deployment: Deployment, feature: str) -> tuple[int, ...]:
-    """Return the places in ``expressway_c`` of the peers whose release does not have a feature of the gates."""
+    """Return the indexes in ``expressway_c`` of the peers whose release lacks a gated feature."""
     return tuple(
         index
         for index, core in enumerate(deployment.expressway_c)
@@ -119,11 +120,11 @@ def containing_one_of(parts: Sequence[str]) -> Test:
     return Test(f"containing one of {', '.join(map(repr, parts))}", lambda found: any(part in found for part in parts))
 
 
-# ---- what several rules predict
+# ---- shared predictions
 
 
 def next_hop_failed(deployment: Deployment, clients: Test) -> Matcher:
-    """Return the edge's answer to a client whose request gets no further: E's own, whoever failed behind it."""
+    """Return the edge's response to a client whose request gets no further: E's own, whatever failed behind it."""
     edge = deployment.defaults.edge
     return HttpResponse(
         node=clients,
@@ -135,7 +136,7 @@ def next_hop_failed(deployment: Deployment, clients: Test) -> Matcher:
 
 
 def login_refused(deployment: Deployment, clients: Test) -> Matcher:
-    """Return the edge's answer to a login to chat where Expressway-C knows of no IM and Presence."""
+    """Return the edge's response to a chat login if Expressway-C knows no IM and Presence."""
     return HttpResponse(
         node=clients,
         peer=edges(deployment),
@@ -147,7 +148,7 @@ def login_refused(deployment: Deployment, clients: Test) -> Matcher:
 
 
 def no_mechanisms(deployment: Deployment, clients: Test) -> tuple[Matcher, ...]:
-    """Return what a client's XMPP comes to where E has no way inside: features without mechanisms, then the end."""
+    """Return what a client's XMPP gets if E has no link inside: features without mechanisms, then the end."""
     peers = edges(deployment)
     return (
         XmppStream(node=clients, peer=peers, element="features", detail=""),
@@ -156,7 +157,7 @@ def no_mechanisms(deployment: Deployment, clients: Test) -> tuple[Matcher, ...]:
 
 
 def no_uds(deployment: Deployment, domain: str) -> Prediction:
-    """Predict an edge configuration that names no UDS server: the client has nowhere to go on with."""
+    """Predict an edge configuration without UDS server, with which the client cannot continue."""
     edge = deployment.defaults.edge
     alone = len(mra_domains(deployment)) == 1
     unknown = f"<service><name>_cisco-uds</name><error>{edge.service_error}</error></service>"
@@ -176,7 +177,7 @@ def no_uds(deployment: Deployment, domain: str) -> Prediction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UcNode:
-    """A node of a cluster that was added on Expressway-C: where it is, and how System > Server lists it."""
+    """A node of a cluster that was added on Expressway-C: its place, and its name under System > Server."""
 
     at: FieldPath
     product: str
@@ -189,7 +190,7 @@ class UcNode:
 
 
 def uc_nodes(deployment: Deployment) -> Iterator[UcNode]:
-    """Yield the Unified CM and the IM and Presence nodes that Expressway-C knows or ought to discover."""
+    """Yield the Unified CM and IM and Presence nodes that Expressway-C discovers, or should."""
     mra = deployment.mra
     for index, cluster in enumerate(deployment.unified_cm):
         if cluster.name in mra.unified_cm_clusters:
@@ -222,7 +223,7 @@ def _place(place: int) -> tuple[str | int, ...]:
 
 
 def unusable(deployment: Deployment, node: UcNode, problem: str) -> Prediction:
-    """Predict what follows where Expressway-C does not use one node: ``problem`` is what C says of it."""
+    """Predict the consequences of a node that Expressway-C does not use; ``problem`` is the state that C shows."""
     discovery = Discovery(
         node=cores(deployment),
         server=node.listed,
@@ -236,10 +237,10 @@ def unusable(deployment: Deployment, node: UcNode, problem: str) -> Prediction:
 
 
 def undiscovered(deployment: Deployment, node: UcNode, problem: str, among: Sequence[UcNode]) -> Prediction | None:
-    """Predict what follows where Expressway-C cannot even ask a node; ``among`` are all of which that is so.
+    """Predict the consequences of a node that Expressway-C cannot query; ``among`` are all such nodes.
 
-    Without its publisher nothing of a cluster is discovered, nor is anything said of its other nodes: without Unified
-    CM no user is authenticated, without IM and Presence the allow list has no place to log in to chat.
+    Without its publisher nothing of a cluster is discovered, and nothing is reported of its other nodes: without
+    Unified CM no user is authenticated, without IM and Presence the allow list permits no chat login.
     """
     if any(other.publisher and other.at[:2] == node.at[:2] for other in among if other is not node):
         return None
@@ -267,12 +268,12 @@ def _without(deployment: Deployment, node: UcNode) -> tuple[Matcher, ...]:
 
 
 def sees_unusable(node: UcNode) -> str:
-    """Say what a client sees where Expressway-C does not use one node."""
+    """Return what a client sees of a node that Expressway-C does not use."""
     return f"nothing goes to {node.listed} through the edge: phones register at other nodes of the cluster, if any"
 
 
 def sees_undiscovered(node: UcNode) -> str:
-    """Say what a client sees where Expressway-C cannot even ask a node."""
+    """Return what a client sees of a node that Expressway-C cannot query."""
     if not node.publisher:
         return sees_unusable(node)
     if node.product == "Unified CM":

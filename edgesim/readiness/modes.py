@@ -1,4 +1,4 @@
-"""Which of the documented ways to use MRA a deployment uses, and who comes through the edge at all."""
+"""The documented authentication modes of MRA that a deployment uses, and the clients that come through the edge."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgesim.deployment.people import Device
 from edgesim.deployment.releases import Product
 
 SIGN_IN = ("password", "legacy SSO", "OAuth with refresh", "OAuth with refresh and SSO")
-"""The modes by which a client proves who it is."""
+"""The modes by which a client authenticates."""
 JABBER_OF = {
     "windows": Product.JABBER_WINDOWS,
     "mac": Product.JABBER_MAC,
@@ -18,13 +18,13 @@ JABBER_OF = {
     "android": Product.JABBER_ANDROID,
 }
 PREFIX_OF = {"windows": "CSF", "mac": "CSF", "ios": "TCT", "android": "BOT"}
-"""How the names of Jabber's devices begin, by platform."""
+"""The prefixes of Jabber's device names, by platform."""
 MOBILE_DEVICES = ("iphone", "android", "tablet")
-"""Types of devices that are Jabber on a mobile system."""
+"""The device types of Jabber on mobile systems."""
 
 
 def served(deployment: Deployment) -> Iterator[tuple[int, UnifiedCmCluster]]:
-    """Yield the Unified CM clusters that C knows, with their places in the deployment."""
+    """Yield the Unified CM clusters that C knows, with their paths in the deployment."""
     known = deployment.mra.unified_cm_clusters
     yield from ((index, each) for index, each in enumerate(deployment.unified_cm) if each.name in known)
 
@@ -32,8 +32,8 @@ def served(deployment: Deployment) -> Iterator[tuple[int, UnifiedCmCluster]]:
 def of(deployment: Deployment, cluster: UnifiedCmCluster) -> tuple[str, ...]:
     """Return the modes in use between the edge and one cluster, keys of `edgesim.deployment.features.MODES`.
 
-    A mode counts where both sides have it on: C's MRA access control and, for tokens that refresh and for push, Unified
-    CM too.
+    A mode counts if both sides have it on: C's MRA access control and, for refreshable tokens and for push, Unified CM
+    too.
     """
     access = deployment.mra.access
     sso = "SAML SSO" in access.authentication_path
@@ -56,7 +56,7 @@ def anywhere(deployment: Deployment) -> tuple[str, ...]:
 
 
 def clients(deployment: Deployment) -> Iterator[tuple[int, ClientHost]]:
-    """Yield the client machines that come through the edge, with their places in the deployment."""
+    """Yield the clients that come through the edge, with their paths in the deployment."""
     everywhere = deployment.dns.collab_edge_inside
     yield from ((index, each) for index, each in enumerate(deployment.clients) if everywhere or each.view == "outside")
 

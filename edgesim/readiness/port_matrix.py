@@ -1,8 +1,8 @@
-"""What each documented port carries, service by service: what stops when it is closed alone, and what goes on.
+"""The services that each documented port carries: what stops if that port alone is closed, and what continues.
 
-One table for the readiness rules, the scenarios and the documentation. A cell says how a client's service fares that
-signs in while the port is closed: it works, it fails with something to see in the journal, or the client never comes to
-it, because an earlier service failed.
+Readiness rules, scenarios and documentation share this table. A cell describes a service for a client that signs in
+while the port is closed: it works, it fails visibly in the journal, or the client never reaches it, because an earlier
+service failed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from edgesim.readiness import facts
 
 
 class Service(Enum):
-    """What a client outside does through the edge, in the order of a sign-in."""
+    """The services of a client outside through the edge, in the order of a sign-in."""
 
     DISCOVERY = "discovery"
     EDGE_CONFIGURATION = "edge configuration"
@@ -43,7 +43,7 @@ class Service(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """Who is in the picture: the clients concerned, the Expressways, the firewall that closes the port."""
+    """The hosts concerned: the clients, the Expressways, the firewall that closes the port."""
 
     deployment: Deployment
     clients: Test
@@ -53,7 +53,7 @@ class Scene:
 
     @classmethod
     def of(cls, deployment: Deployment, firewall: str, clients: tuple[str, ...] = ()) -> Scene:
-        """Return the scene of a deployment; all clients outside, unless some are named."""
+        """Return the scene of a deployment; by default all clients outside."""
         return cls(
             deployment=deployment,
             clients=one_of(*clients) if clients else facts.any_client(deployment),
@@ -68,8 +68,9 @@ Show = Callable[[Scene], tuple[Matcher, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """How a service fares: ``text`` for people; what the journal shows of it where it fails; ``reached`` is false where
-    the client never comes to it."""
+    """A service's result: ``text`` in words; what the journal shows if it fails; ``reached`` is false if the client
+    never reaches it.
+    """
 
     text: str
     works: bool = False
@@ -104,7 +105,7 @@ def works(scene: Scene, service: Service) -> Matcher:
 class Row:
     """A documented port: the flow's name in `edgesim.deployment.flows`, the firewall in its way, what stops.
 
-    ``sees`` says it for an administrator. ``link`` is what the Expressways show of it. Services without a cell work.
+    ``sees`` describes it for an administrator. ``link`` is what the Expressways show. Services without a cell work.
     """
 
     flow: str
@@ -115,16 +116,16 @@ class Row:
     link_text: str = ""
 
     def cell(self, service: Service) -> Cell:
-        """Return how a service fares."""
+        """Return a service's result."""
         return self.cells.get(service, WORKS)
 
     def symptoms(self, scene: Scene) -> tuple[Matcher, ...]:
-        """Return everything that the journal shows, in the order in which it comes."""
+        """Return everything that the journal shows, in order."""
         cells = (matcher for service in Service for matcher in self.cell(service).shows(scene))
         return (*self.link(scene), *cells)
 
     def stopped(self, scene: Scene) -> tuple[Matcher, ...]:
-        """Return what does not come: the services that fail."""
+        """Return what does not occur: the services that fail."""
         return tuple(works(scene, service) for service in Service if not self.cell(service).works)
 
 
@@ -148,7 +149,7 @@ def _tunnel_down(scene: Scene) -> tuple[Matcher, ...]:
     return (
         _blocked(scene, scene.cores, scene.deployment.ssh_tunnel.port),
         SshTunnel(node=scene.cores, state="failed"),
-        # The zone is up all the same.
+        # The zone is up nevertheless.
         ZoneState(
             node=scene.cores, zone=scene.deployment.traversal_zone.name, state=scene.deployment.defaults.links.active
         ),
@@ -176,7 +177,7 @@ def _no_mechanisms(scene: Scene) -> tuple[Matcher, ...]:
 
 
 def _no_pinhole(scene: Scene) -> tuple[Matcher, ...]:
-    """What C shows of the media probe, where the deployment has one."""
+    """What C shows of the media probe, if the deployment has one."""
     if scene.deployment.mra.media_probe is None:
         return ()
     return (MediaFlow(node=scene.cores, leg="multiplexed", state="failed", reason="no answer from E"),)
@@ -273,7 +274,7 @@ ROWS: tuple[Row, ...] = (
 
 
 def row(flow: str) -> Row:
-    """Return the row of a flow by its name. Raises `LookupError`."""
+    """Return the row of a flow by name. Raises `LookupError`."""
     for each in ROWS:
         if each.flow == flow:
             return each

@@ -1,4 +1,4 @@
-"""The page about ports of the documentation, made from the lists and tables that rules and scenarios use."""
+"""The documentation page about ports, made from the tables that rules and scenarios use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A documented requirement as a rule over a deployment: what breaks it, what a client will see, how to fix it."""
+"""A documented requirement as a rule for a deployment: violations, their consequence for a client, and the fix."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from edgesim.deployment import Deployment
 from edgesim.journal.matchers import Matcher
 
 FieldPath = tuple[str | int, ...]
-"""Where in a deployment: ``("users", 0, "home_cluster")``."""
+"""A path in a deployment: ``("users", 0, "home_cluster")``."""
 
 
 class Severity(Enum):
-    """How bad a finding is: ``error`` (a requirement is broken), ``warning`` (it may fail, or a recommended limit is
-    passed), ``advice`` (documented as recommended)."""
+    """The severity of a finding: ``error`` (a requirement is violated), ``warning`` (it may fail, or a recommended
+    limit is exceeded), ``advice`` (a documented recommendation).
+    """
 
     ERROR = "error"
     WARNING = "warning"
@@ -23,31 +24,31 @@ class Severity(Enum):
 
 
 class Stop(IntEnum):
-    """Where sign-ins from outside end, in the order in which a client comes there."""
+    """The points at which sign-ins from outside end, in the order in which a client reaches them."""
 
     NO_RECORD = 1
     """Discovery finds no edge."""
     NO_ADDRESS = 2
-    """No Expressway-E has an address that is one."""
+    """No Expressway-E has a valid address."""
     NO_CONNECTION = 3
-    """No connection to Expressway-E's HTTPS comes up."""
+    """No connection to Expressway-E's HTTPS succeeds."""
     CERTIFICATE = 4
     """Clients refuse the certificate."""
     NO_WAY_TO_C = 5
     """Expressway-E has no tunnel to an Expressway-C."""
     REFUSED = 6
-    """Expressway-C gives no edge configuration."""
+    """Expressway-C returns no edge configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
     """What the journal will show once a client tries.
 
-    Each of ``awaits`` must come within ``within`` seconds of lab time, and none of ``never`` may. A scenario of the
-    broken deployment awaits these very matchers (`edgesim.scenario.Lab.symptom`), so that what the check says and what
-    the simulation does cannot drift apart. ``stops`` is where every sign-in from outside ends because of it, None where
-    some go on; ``undialled`` are ports of Expressway-E to which Expressway-C opens no connection any more. What would
-    come after is not promised by other findings (`edgesim.readiness.together`).
+    Each of ``awaits`` must occur within ``within`` seconds of lab time, and none of ``never``. A scenario of the broken
+    deployment awaits the same matchers (`edgesim.scenario.Lab.symptom`), so that check and simulation cannot drift
+    apart. ``stops`` is where every sign-in from outside ends because of it, None if some continue; ``undialled`` are
+    ports of Expressway-E to which Expressway-C no longer opens a connection. Other findings do not promise what would
+    come later (`edgesim.readiness.together`).
     """
 
     awaits: tuple[Matcher, ...]
@@ -59,10 +60,10 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One place where a deployment breaks a rule.
+    """One violation of a rule in a deployment.
 
     ``at`` is the field to look at; ``what`` says what is wrong, ``sees`` what a client will see, ``fix`` what to do.
-    ``prediction`` is None only for what has no effect on the wire of its own, such as advice.
+    ``prediction`` is None only for findings without an effect of their own on the wire, such as advice.
     """
 
     at: FieldPath
@@ -73,7 +74,7 @@ class Finding:
 
     @property
     def field(self) -> str:
-        """The field as people write it: ``users[0].home_cluster``."""
+        """The field as written in words: ``users[0].home_cluster``."""
         text = ""
         for step in self.at:
             text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
@@ -87,8 +88,7 @@ Find = Callable[[Deployment], Iterable[Finding]]
 class Rule:
     """A documented requirement. ``name`` is its row and a word: ``NET-12.reverse-dns``; ``rows`` are the catalogue's.
 
-    ``requires`` is the requirement in one sentence; ``find`` yields where a deployment breaks it, in the deployment's
-    own order.
+    ``requires`` is the requirement in one sentence; ``find`` yields the violations of a deployment, in its own order.
     """
 
     name: str
@@ -99,16 +99,16 @@ class Rule:
 
     @property
     def shows(self) -> tuple[str, ...]:
-        """The rows of the catalogue that the rule shows."""
+        """The catalogue rows that the rule shows."""
         return self.rows
 
     def findings(self, deployment: Deployment) -> Iterator[Finding]:
-        """Yield where a deployment breaks the rule."""
+        """Yield the violations of a deployment."""
         yield from self.find(deployment)
 
 
 class Book:
-    """The rules of one subject, in the order in which they are written down.
+    """The rules of one subject, in order of definition.
 
     ``book = Book()``, then ``@book.rule("NET-12.reverse-dns", requires="...")`` on a function that takes a deployment
     and yields findings.
@@ -120,7 +120,7 @@ class Book:
     def rule(
         self, name: str, *, requires: str, severity: Severity = Severity.ERROR, rows: tuple[str, ...] = ()
     ) -> Callable[[Find], Find]:
-        """Write a rule down; ``rows`` are the catalogue's, the one that the name begins with when left out."""
+        """Define a rule; ``rows`` are the catalogue's, by default the one that begins the name."""
 
         def write(find: Find) -> Find:
             own = rows or (name.partition(".")[0],)

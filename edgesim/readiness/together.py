@@ -1,7 +1,7 @@
-"""What several findings predict together: what one makes unreachable another does not promise.
+"""The combined prediction of several findings: none promises what another makes unreachable.
 
-Each finding is found by itself. A client that finds no edge at all, though, registers nowhere and has no chat to fail
-at, so the symptoms that later findings predict of it do not come.
+Each finding is found separately. But a client that finds no edge neither registers nor fails at chat, so the symptoms
+that other findings predict for it do not occur.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from edgesim.journal.matchers import Matcher, Test
 from edgesim.readiness.rule import Finding, Prediction, Stop
 
 LATER = 100
-"""The place of what comes after everything at which a sign-in can stop."""
+"""The position after everything at which a sign-in can stop."""
 CHAT = (events.XmppStream, events.XmppSession)
 SIP = (events.SipRequest, events.SipResponse, events.Registered)
 HTTP = (events.HttpRequest, events.HttpResponse)
 
 
 def together(deployment: Deployment, findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Return the findings, each without the predictions that another one keeps from coming."""
+    """Return the findings without the predictions that another one prevents."""
     return tuple(
         _beside(deployment, each, [other for other in findings if other is not each]) if each.prediction else each
         for each in findings
@@ -57,21 +57,21 @@ def _beside(deployment: Deployment, finding: Finding, others: Iterable[Finding])
 
 
 def _way(deployment: Deployment, matcher: Matcher) -> int | None:
-    """Return the port of Expressway-E by which a client comes to an entry that fits, where that is not HTTPS's."""
+    """Return the port of Expressway-E by which a client reaches a matching entry, unless it is that of HTTPS."""
     if issubclass(matcher.event, SIP):
         return deployment.defaults.ports.edge_sip
     return deployment.defaults.ports.edge_xmpp if issubclass(matcher.event, CHAT) else None
 
 
 def _shut(deployment: Deployment, prediction: Prediction) -> Iterable[int]:
-    """Yield the ports of Expressway-E to which a firewall lets no client through."""
+    """Yield the ports of Expressway-E to which a firewall admits no client."""
     for each in prediction.awaits:
         if each.event is events.FirewallBlocked and _of_clients(deployment, each):
             yield int(each.wanted.get("port", 0))
 
 
 def _place(deployment: Deployment, matcher: Matcher) -> int:
-    """Return how far a client has to come for an entry that fits; 0 where no client is needed."""
+    """Return how far a client must get for a matching entry; 0 if no client is needed."""
     kind, wanted = matcher.event, matcher.wanted
     ports, edge = deployment.defaults.ports, deployment.defaults.edge
     if issubclass(kind, (*CHAT, *SIP)) or (kind is events.MediaFlow and wanted.get("leg") == "endpoint"):
@@ -100,14 +100,14 @@ def _place(deployment: Deployment, matcher: Matcher) -> int:
 
 
 def _of_clients(deployment: Deployment, matcher: Matcher) -> bool:
-    """Return whether an entry that fits is one of a client's machine."""
+    """Return whether a matching entry is a client's."""
     node = matcher.wanted.get("node")
     fits = node.holds if isinstance(node, Test) else (lambda name: node is None or name == node)
     return any(fits(machine.name) for machine in deployment.clients)
 
 
 def _state(deployment: Deployment, matcher: Matcher) -> str:
-    """Return ``active`` or ``failed`` for what a matcher says of a zone, nothing for other matchers."""
+    """Return ``active`` or ``failed`` for a matcher of a zone's state, an empty text for other matchers."""
     state = matcher.wanted.get("state")
     if matcher.event is not events.ZoneState or not isinstance(state, str):
         return ""

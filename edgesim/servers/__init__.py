@@ -1,1 +1,1 @@
-"""The servers of a lab: a module or folder a product. Products never import each other."""
+"""The servers of a lab: one module or folder per product. Products never import each other."""

@@ -1,4 +1,4 @@
-"""Every rule, subject by subject: a module with a `Book` named ``book``; its line below puts it in force."""
+"""Every rule, by subject: a module with a `Book` named ``book``; its line below activates it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ RULES: tuple[Rule, ...] = tuple(rule for book in BOOKS for rule in book.rules)
 
 
 def rule(name: str) -> Rule:
-    """Return a rule by its name. Raises `LookupError`."""
+    """Return a rule by name. Raises `LookupError`."""
     for each in RULES:
         if each.name == name:
             return each

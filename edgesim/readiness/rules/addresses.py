@@ -1,7 +1,7 @@
-"""Rules about addresses between C and E: who is seen as whom, and by which interface.
+"""Rules about addresses between C and E: which address each sees of the other, and on which interface.
 
-Each asks the deployment's own firewalls (`edgesim.deployment.reachability`) what becomes of C's connections, so that
-any way of writing rules and translations down is checked by what it does.
+They ask the deployment's own firewalls (`edgesim.deployment.reachability`) what happens to C's connections, so that any
+notation of rules and translations is checked by its effect.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NOTHING = (
 
 
 def _dialled(deployment: Deployment, edge: ExpresswayE) -> tuple[str, str] | None:
-    """Return the peer address by which C reaches an E, as written and as an address; None where none leads there."""
+    """Return the peer address by which C reaches an E, as written and as an address; None if none leads there."""
     own = {edge.outer, edge.inner, edge.static_nat}
     for peer in deployment.traversal_zone.peer_addresses:
         for address in asked.addresses(deployment, "inside", peer) or (peer,):
@@ -44,7 +44,7 @@ def _dialled(deployment: Deployment, edge: ExpresswayE) -> tuple[str, str] | Non
 
 
 def _pairs(deployment: Deployment) -> Iterator[tuple[int, ExpresswayE, ExpresswayC, str]]:
-    """Yield each E with its place, each C, and the address by which that C reaches it."""
+    """Yield each E with its path, each C, and the address by which that C reaches it."""
     for index, edge in enumerate(deployment.expressway_e):
         dialled = _dialled(deployment, edge)
         for core in deployment.expressway_c if dialled else ():
@@ -52,7 +52,7 @@ def _pairs(deployment: Deployment) -> Iterator[tuple[int, ExpresswayE, Expresswa
 
 
 def _translating(deployment: Deployment, address: str) -> FieldPath:
-    """Return the field of the firewall that shows ``address`` to others."""
+    """Return the field of the firewall that translates to ``address``."""
     for index, wall in enumerate(deployment.network.firewalls):
         for place, text in enumerate(wall.nat):
             if text.endswith(f" as {address}"):
@@ -66,12 +66,12 @@ def _zone_fails(deployment: Deployment, cores: Test) -> Matcher:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What is wrong at one place of a deployment: one finding, however many peers meet it there."""
+    """A fault at one path of a deployment: one finding, however many peers are affected."""
 
     deployment: Deployment
     at: FieldPath
     pairs: tuple[tuple[ExpresswayE, ExpresswayC, str], ...]
-    """E, C, and an address: the one that C dials, or the one that it shows."""
+    """E, C, and an address: the one that C dials, or the one it is seen by."""
 
     @property
     def edges(self) -> tuple[str, ...]:
@@ -90,12 +90,12 @@ class _Place:
 
     @property
     def everywhere(self) -> bool:
-        """Whether no E and no C is left that it does not concern."""
+        """Whether it concerns every E and every C."""
         lab = self.deployment
         return len(self.pairs) == len(lab.expressway_e) * len(lab.expressway_c)
 
     def unreachable(self, blocked: Matcher) -> Prediction:
-        """Predict what the Cs show that cannot reach their Es; while others are left, clients get through by those."""
+        """Predict what Cs that cannot reach their Es show; clients get through the remaining ones."""
         if not self.everywhere:
             return Prediction(awaits=(blocked,), within=30)
         lab, cores = self.deployment, one_of(*self.cores)
@@ -105,7 +105,7 @@ class _Place:
         return Prediction(awaits=awaits, never=(up,), within=30, stops=Stop.NO_WAY_TO_C)
 
     def blocked(self) -> Matcher:
-        """Predict what firewalls say of C's connections to the addresses that it dials."""
+        """Predict what firewalls report of C's connections to the addresses that it dials."""
         port = self.deployment.traversal_zone.port
         remote = facts.containing_one_of(self.addresses)
         return FirewallBlocked(node=one_of(*self.cores), port=port, remote=remote)
@@ -125,7 +125,7 @@ def _by_place(
     "NET-01.shared-address", requires="Expressway-C and Expressway-E have addresses of their own, behind NAT too"
 )
 def shared_address(deployment: Deployment) -> Iterator[Finding]:
-    """Answers to an address that C and E share go to E: no connection of C ever comes up."""
+    """Responses to an address shared by C and E go to E: C's connections never come up."""
 
     def astray() -> Iterator[tuple[FieldPath, ExpresswayE, ExpresswayC, str]]:
         for _, edge, core, address in _pairs(deployment):
@@ -148,7 +148,7 @@ def shared_address(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("NET-17.translated-source", requires="no NAT translates what Expressway-C sends to Expressway-E")
 def translated_source(deployment: Deployment) -> Iterator[Finding]:
-    """E names C by the address that it sees; a C that knows no such address sends SERVICE out again, and fails."""
+    """E names C by the address that it sees; a C that does not know it forwards SERVICE again, and fails."""
 
     def translated() -> Iterator[tuple[FieldPath, ExpresswayE, ExpresswayC, str]]:
         for _, edge, core, address in _pairs(deployment):
@@ -176,13 +176,13 @@ def translated_source(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _of_shared(place: _Place) -> Prediction:
-    """Predict what Cs show that share an address, so that E takes each for the other."""
+    """Predict what Cs show that share an address, so that E confuses them."""
     zone = place.deployment.traversal_zone.name
     return Prediction(awaits=(ZoneState(node=one_of(*place.cores), zone=zone, reason=containing("connection lost")),))
 
 
 def _of_translated(place: _Place) -> Prediction:
-    """Predict what becomes of a registration through a C that is asked by an address that is not its own."""
+    """Predict the failure of a registration through a C that is addressed by an address not its own."""
     lab, cores, edges = place.deployment, one_of(*place.cores), one_of(*place.edges)
     core = place.pairs[0][1].address if len(place.cores) == 1 else ""
     warning = f'Warning: 399 {core}:{lab.defaults.ports.sip_tls} "Request Timeout"' if core else '"Request Timeout"'
@@ -202,7 +202,7 @@ def _of_translated(place: _Place) -> Prediction:
     requires="where one interface and static NAT make C use E's public address, the external firewall reflects it",
 )
 def no_reflection(deployment: Deployment) -> Iterator[Finding]:
-    """A deprecated design: what C sends to the public address has to turn round at the external firewall."""
+    """A deprecated design: C's packets to the public address must be reflected by the external firewall."""
 
     def unreflected() -> Iterator[tuple[FieldPath, ExpresswayE, ExpresswayC, str]]:
         for _, edge, core, address in _pairs(deployment):
@@ -256,7 +256,7 @@ def inner_name(deployment: Deployment) -> Iterator[Finding]:
     "LIM-02.xcp-interface", requires="Expressway-C reaches the internal interface of Expressway-E, which XCP uses"
 )
 def xcp_interface(deployment: Deployment) -> Iterator[Finding]:
-    """XCP listens on the internal interface alone: a traversal zone by the external one does not carry chat."""
+    """XCP listens only on the internal interface: a traversal zone to the external one does not carry chat."""
 
     def external() -> Iterator[tuple[FieldPath, ExpresswayE, ExpresswayC, str]]:
         for index, edge, core, address in _pairs(deployment) if deployment.im_presence else ():
@@ -292,5 +292,5 @@ def xcp_interface(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _wall(deployment: Deployment, name: str) -> int | None:
-    """Return the place of a firewall by its name."""
+    """Return the path of a firewall by name."""
     return next((i for i, each in enumerate(deployment.network.firewalls) if each.name == name), None)

@@ -1,4 +1,4 @@
-"""Rules about certificates that no peer accepts, whoever signed them: out of date, or for another host.
+"""Rules about certificates that no peer accepts, whoever signed them: invalid dates, or another host's name.
 
 Sources: MRA Deployment Guide, "Certificate Requirements"; "Configure and Troubleshoot Collaboration Edge (MRA)
 Certificates" (Cisco 213872); RFC 5280, 4.1.2.5; RFC 6125, 6.4.
@@ -32,15 +32,16 @@ EFFECTS = {
     ("im_presence", "cup-xmpp"): "Expressway-C's XMPP link to the node stays down: no chat",
 }
 EFFECTS["expressway_c", "client"] = EFFECTS["expressway_c", "server"]
-"""What a client sees where a certificate is refused, by the kind of host and the service."""
+"""What a client sees if a certificate is refused, by kind of host and service."""
 WEAK = ("rsa-1024",)
-"""Keys below the security level that OpenSSL demands (level 2: 112 bits)."""
+"""Keys below OpenSSL's required security level (level 2: 112 bits)."""
 WORDS = {"expired": "has expired", "not yet valid": "is not yet valid"}
 
 
 def _verified(deployment: Deployment) -> Iterator[tuple[Certificate, tuple[Presentation, ...]]]:
-    """Yield every server's certificate that a peer verifies, with the legs on which that happens and its signer is
-    trusted. Who the clients are that show one is another matter (CERT-15)."""
+    """Yield every server certificate that a peer verifies, with the legs that verify it and trust its signer. Which
+    clients present one is another rule's subject (CERT-15).
+    """
     legs: dict[tuple[str, str], list[Presentation]] = {}
     for leg in presentations(deployment):
         if leg.store is None or deployment.host(leg.host).kind == "client":
@@ -52,7 +53,7 @@ def _verified(deployment: Deployment) -> Iterator[tuple[Certificate, tuple[Prese
 
 
 def _met(deployment: Deployment, legs: tuple[Presentation, ...]) -> tuple[Presentation, ...]:
-    """Return the legs that every deployment comes to: links of C, what clients open, publishers that C asks."""
+    """Return the legs that every deployment uses: links of C, what clients open, publishers that C queries."""
     publishers = {each.publisher.name for each in deployment.unified_cm} | {
         each.publisher.name for each in deployment.im_presence
     }
@@ -67,7 +68,7 @@ def _met(deployment: Deployment, legs: tuple[Presentation, ...]) -> tuple[Presen
 
 
 def _refusals(deployment: Deployment, legs: tuple[Presentation, ...], reason: str = "") -> Prediction | None:
-    """Return what those who meet the certificate say; without ``reason`` each has words of its own."""
+    """Return what the verifying hosts report; without ``reason`` each has its own text."""
     met = _met(deployment, legs)
     if not met:
         return None
@@ -82,7 +83,7 @@ def _refusals(deployment: Deployment, legs: tuple[Presentation, ...], reason: st
 
 @book.rule("CERT-16.validity", requires="certificates that are shown for MRA are valid today")
 def validity(deployment: Deployment) -> Iterator[Finding]:
-    """By the clock of whoever verifies; on all legs at once."""
+    """By the clock of the verifying host; on all legs at once."""
     for certificate, legs in _verified(deployment):
         if certificate.validity == "valid":
             continue
@@ -101,7 +102,7 @@ def validity(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("CERT-16.server-auth", requires="the certificates of servers may be used by a TLS server")
 def server_auth(deployment: Deployment) -> Iterator[Finding]:
-    """Of Expressways' that is CERT-12; other products show what they were given."""
+    """For Expressways this is CERT-12; other products present whatever was installed."""
     for certificate, legs in _verified(deployment):
         kind = deployment.host(certificate.host).kind
         serving = tuple(leg for leg in legs if leg.side == "server")
@@ -138,12 +139,12 @@ def key(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _wanted(deployment: Deployment, certificate: Certificate, legs: tuple[Presentation, ...]) -> Iterator[str]:
-    """Yield the host names by which those who verify a server's certificate reach it."""
+    """Yield the host names by which the verifying hosts reach a server."""
     host = deployment.host(certificate.host)
     if not any(leg.side == "server" for leg in legs):
         return
     if isinstance(host.spec, UnifiedCmNode):
-        yield host.spec.server_name  # as System > Server lists it: so Expressway-C and clients dial it
+        yield host.spec.server_name  # as listed under System > Server: Expressway-C and clients dial it
         return
     if host.kind != "expressway_e":
         yield host.fqdn

@@ -1,4 +1,4 @@
-"""Rules about what certificates contain: names, and who signed them.
+"""Rules about the content of certificates: names and signers.
 
 Sources: MRA Deployment Guide, "Certificate Requirements"; "Configure and Troubleshoot Collaboration Edge (MRA)
 Certificates" (Cisco 213872).
@@ -21,7 +21,7 @@ book = Book()
 
 
 def _aliases(deployment: Deployment) -> tuple[str, ...]:
-    """Return the chat node aliases that federated group chat needs in the certificates of both Expressways."""
+    """Return the chat node aliases that federated group chat requires in the certificates of both Expressways."""
     if not any(domain.xmpp_federation for domain in deployment.domains.enabled):
         return ()
     known = deployment.mra.im_presence_clusters
@@ -36,7 +36,7 @@ def _aliases(deployment: Deployment) -> tuple[str, ...]:
     requires="the SAN of Expressway-C holds the names of the encrypted phone security profiles of devices over MRA",
 )
 def profile_name(deployment: Deployment) -> Iterator[Finding]:
-    """Unified CM looks for the profile of a secure device in the certificate that Expressway-C shows on 5061."""
+    """Unified CM looks for a secure device's profile in the certificate that Expressway-C presents on 5061."""
     for cluster in deployment.unified_cm:
         if not cluster.mixed_mode or cluster.name not in deployment.mra.unified_cm_clusters:
             continue
@@ -75,7 +75,7 @@ def profile_name(deployment: Deployment) -> Iterator[Finding]:
     "CERT-10.cluster-name", requires="the SAN of every Expressway-C holds the name that Expressway-E's zone verifies"
 )
 def cluster_name(deployment: Deployment) -> Iterator[Finding]:
-    """The *TLS verify subject name*: of a clustered Expressway-C the name of the cluster."""
+    """The *TLS verify subject name*: for a clustered Expressway-C the cluster's name."""
     zone, wanted = deployment.traversal_zone, deployment.traversal_zone.tls_verify_subject_name
     for core in deployment.expressway_c:
         if has(deployment, deployment.certificate(*shown_by(deployment, core.name)), wanted):
@@ -111,9 +111,9 @@ def chat_alias_of_c(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("CERT-11.registration-domain", requires="the SAN of Expressway-E holds the Unified CM registration domains")
 def registration_domain(deployment: Deployment) -> Iterator[Finding]:
-    """The edge domain itself, with ``collab-edge`` before it, or as an SRV name.
+    """The edge domain itself, prefixed with ``collab-edge``, or as an SRV name.
 
-    What devices say of the edge domain is a rule of its own.
+    Devices and the edge domain are another rule's subject.
     """
     devices = any(each.device and each.view == "outside" for each in deployment.clients)
     clients = facts.any_client(deployment)
@@ -186,7 +186,7 @@ def _missing_aliases(deployment: Deployment, host: str) -> Iterator[Finding]:
 
 
 def _shown_without(deployment: Deployment, host: str, *names: str) -> Prediction:
-    """Return where it is seen that a certificate lacks names: in the traversal zone, by the other Expressway."""
+    """Return where missing names become visible: in the traversal zone, on the other Expressway."""
     others = deployment.expressway_c if deployment.host(host).kind == "expressway_e" else deployment.expressway_e
     lacking = Test(
         f"without {' and '.join(names)}", lambda found: first_match([qualified(each) for each in names], found) is None
@@ -196,7 +196,7 @@ def _shown_without(deployment: Deployment, host: str, *names: str) -> Prediction
     return Prediction(awaits=(seen,))
 
 
-# ---- who trusts Expressway-E, and advice
+# ---- trust in Expressway-E, and advice
 
 
 @book.rule(
@@ -241,7 +241,7 @@ def system_trust(deployment: Deployment) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meeting:
-    """A kind of certificate that Jabber inside meets, in the order in which it does: whose it is, and at which port."""
+    """A kind of certificate that Jabber inside verifies, in its order: the host, and the port."""
 
     service: str
     nodes: tuple[str, ...]
@@ -268,11 +268,11 @@ def _met_inside(deployment: Deployment) -> tuple[Meeting, ...]:
 def system_trust_inside(deployment: Deployment) -> Iterator[Finding]:
     """On premises Jabber verifies the servers themselves, with the same trust store.
 
-    Certificates that are self-signed are the subject of `ca_signed`.
+    Self-signed certificates are the subject of `ca_signed`.
     """
     going = facts.jabbers(deployment, outside=False)
     if not asked.targets(deployment, "inside", f"_cisco-uds._tcp.{deployment.domains.edge}"):
-        going = ()  # it does not come to the servers directly
+        going = ()  # it does not connect to the servers directly
     for met in _met_inside(deployment):
         chains = {
             (machine, node): found
@@ -313,7 +313,7 @@ def _refused_inside(met: Meeting, machines: tuple[str, ...]) -> Prediction:
     requires="the certificates of Expressways have no wildcard names, which Expressway does not support",
 )
 def wildcard(deployment: Deployment) -> Iterator[Finding]:
-    """What products do with them is not public; here they match as RFC 6125 allows."""
+    """How products treat them is not public; here they match as RFC 6125 allows."""
     for certificate in deployment.certificates:
         if not isinstance(deployment.host(certificate.host).spec, Expressway):
             continue

@@ -1,4 +1,4 @@
-"""Rules about trust: whether everybody can build the chain of everybody who shows a certificate.
+"""Rules about trust: whether every verifier can build the chain of every certificate presented.
 
 Sources: MRA Deployment Guide, "Certificate Requirements"; "Understand MRA Certificate Requirements and Apache Traffic
 Server History" (Cisco 225476); "Configure and Troubleshoot Collaboration Edge (MRA) Certificates" (Cisco 213872).
@@ -52,7 +52,7 @@ def _names(cores: Cores) -> str:
 
 
 def _server_refuses(server: Name, caller: Name, port: int) -> tuple[Matcher, ...]:
-    """What is seen where the one who listens cannot verify the caller's certificate."""
+    """The symptoms if the listening host cannot verify the caller's certificate."""
     return (
         TlsRefused(node=server, peer=caller, port=port, reason=NOT_VERIFIED),
         TlsRefused(node=caller, peer=server, port=port, alert=UNKNOWN_CA),
@@ -60,7 +60,7 @@ def _server_refuses(server: Name, caller: Name, port: int) -> tuple[Matcher, ...
 
 
 def _caller_refuses(caller: Name, server: Name, port: int) -> tuple[Matcher, ...]:
-    """What is seen where the caller cannot verify the certificate of the one who listens."""
+    """The symptoms if the caller cannot verify the listening host's certificate."""
     return (
         TlsRefused(node=caller, peer=server, port=port, reason=NOT_VERIFIED),
         TlsRefused(node=server, peer=caller, port=port, alert=UNKNOWN_CA),
@@ -72,7 +72,7 @@ def _failed(deployment: Deployment, cores: Cores, zone: str) -> Matcher:
 
 
 def _unverified(deployment: Deployment) -> Matcher:
-    """What a client gets where C's proxy cannot verify a server."""
+    """What a client gets if C's proxy cannot verify a server."""
     tls = deployment.defaults.tls
     return HttpResponse(
         node=facts.any_client(deployment),
@@ -83,7 +83,7 @@ def _unverified(deployment: Deployment) -> Matcher:
 
 
 def _no_chat(deployment: Deployment, cores: Cores) -> tuple[Matcher, ...]:
-    """What a client sees where these have no XMPP link inside; nothing where another link would do for it."""
+    """What a client sees if these have no XMPP link inside; nothing if another link is available."""
     alone = len(deployment.im_presence_nodes) == 1 and len(cores) == len(deployment.expressway_c)
     return facts.no_mechanisms(deployment, facts.any_client(deployment)) if alone else ()
 
@@ -105,7 +105,7 @@ def _unified_cm_nodes(deployment: Deployment) -> Iterator[tuple[UnifiedCmCluster
 def _refused_by_unified_cm(
     deployment: Deployment, cluster: UnifiedCmCluster, node: UnifiedCmNode, cores: Cores, store: str
 ) -> Prediction | None:
-    """What a missing certificate in a trust store of a node leads to; None where no connection takes that path."""
+    """The consequence of a certificate missing in a node's trust store; None if no connection uses it."""
     ports = deployment.defaults.ports
     awaits: list[Matcher] = []
     if store == "callmanager-trust" and cluster.mixed_mode:
@@ -211,7 +211,7 @@ def _im_presence_trust(deployment: Deployment, store: str) -> Iterator[Finding]:
     "CERT-03.cup-xmpp-trust", requires="IM and Presence's cup-xmpp-trust holds the root of Expressway-C's certificate"
 )
 def cup_xmpp_trust(deployment: Deployment) -> Iterator[Finding]:
-    """The store that verifies the XMPP link of Expressway-C."""
+    """The store that verifies Expressway-C's XMPP link."""
     yield from _im_presence_trust(deployment, "cup-xmpp-trust")
 
 
@@ -219,7 +219,7 @@ def cup_xmpp_trust(deployment: Deployment) -> Iterator[Finding]:
     "CERT-03.tomcat-trust", requires="IM and Presence's tomcat-trust holds the root of Expressway-C's certificate"
 )
 def im_presence_tomcat_trust(deployment: Deployment) -> Iterator[Finding]:
-    """The other store that is required to have it."""
+    """The other store that must hold it."""
     yield from _im_presence_trust(deployment, "tomcat-trust")
 
 
@@ -227,17 +227,17 @@ def im_presence_tomcat_trust(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _verifies(deployment: Deployment, core: ExpresswayC, tls_verify: bool) -> bool:
-    """Return whether C's proxy verifies servers whose TLS verify mode is this."""
+    """Return whether C's proxy verifies servers with this TLS verify mode."""
     return tls_verify or (_has("proxy verifies servers", core) and deployment.mra.verify_origin_server)
 
 
 def _trusts(deployment: Deployment, cores: Cores, host: str, service: str) -> bool:
-    """Return whether every one of these can verify a server's certificate."""
+    """Return whether each of these can verify a server's certificate."""
     return all(chain(deployment, (host, service), (core.name, "trusted-ca")).good for core in cores)
 
 
 def _unified_cm_refused(deployment: Deployment, node: HostSpec, cores: Cores, service: str) -> Prediction | None:
-    """What it leads to that C cannot verify a certificate of a Unified CM node."""
+    """The consequence if C cannot verify a certificate of a Unified CM node."""
     ports, verify, caller = deployment.defaults.ports, deployment.mra.tls_verify_unified_cm, _any(cores)
     cluster = deployment.cluster_of(node.name)
     name, publisher = cluster.node(node.name).server_name, cluster.publisher.name
@@ -255,7 +255,7 @@ def _unified_cm_refused(deployment: Deployment, node: HostSpec, cores: Cores, se
         everywhere = len(deployment.mra.unified_cm_clusters) == 1 and len(cores) == len(deployment.expressway_c)
         return replace(reported, stops=Stop.REFUSED) if reported and everywhere else reported
     if not _trusts(deployment, cores, publisher, "tomcat"):
-        return None  # no connection gets so far
+        return None  # no connection is made
     awaits: list[Matcher] = []
     if verify and cluster.mixed_mode:
         awaits += (*_caller_refuses(caller, node.name, ports.sip_tls), _failed(deployment, cores, f"CEtls-{name}"))
@@ -265,7 +265,7 @@ def _unified_cm_refused(deployment: Deployment, node: HostSpec, cores: Cores, se
 
 
 def _im_presence_refused(deployment: Deployment, node: HostSpec, cores: Cores, service: str) -> Prediction | None:
-    """What it leads to that C cannot verify a certificate of an IM and Presence node."""
+    """The consequence if C cannot verify a certificate of an IM and Presence node."""
     ports, verify, caller = deployment.defaults.ports, deployment.mra.tls_verify_im_presence, _any(cores)
     publisher = deployment.im_presence_cluster_of(node.name).publisher.name
     if service == "cup-xmpp":
@@ -290,7 +290,7 @@ ChainTest = Callable[[Chain], bool]
 
 
 def _verified(deployment: Deployment, kind: str, wrong: ChainTest) -> Iterator[tuple[Cores, HostSpec, Chain]]:
-    """Yield every server certificate of a kind of host with the Expressway-Cs that verify it with this result."""
+    """Yield every server certificate of a kind of host, with the Expressway-Cs whose verification has this result."""
     cm = kind == "unified_cm"
     verify = deployment.mra.tls_verify_unified_cm if cm else deployment.mra.tls_verify_im_presence
     clusters = deployment.mra.unified_cm_clusters if cm else deployment.mra.im_presence_clusters
@@ -339,13 +339,13 @@ def _servers(deployment: Deployment, kind: str) -> Iterator[Finding]:
 
 @book.rule("CERT-04.unified-cm", requires="Expressway-C trusts the roots of every Unified CM cluster")
 def unified_cm_trusted(deployment: Deployment) -> Iterator[Finding]:
-    """The certificates Tomcat and CallManager of each node."""
+    """The Tomcat and CallManager certificates of each node."""
     yield from _servers(deployment, "unified_cm")
 
 
 @book.rule("CERT-04.im-presence", requires="Expressway-C trusts the roots of every IM and Presence cluster")
 def im_presence_trusted(deployment: Deployment) -> Iterator[Finding]:
-    """The certificates Tomcat and cup-xmpp of each node."""
+    """The Tomcat and cup-xmpp certificates of each node."""
     yield from _servers(deployment, "im_presence")
 
 
@@ -354,7 +354,7 @@ def im_presence_trusted(deployment: Deployment) -> Iterator[Finding]:
     requires="Expressway-C holds every self-signed certificate of Unified CM and IM and Presence itself",
 )
 def self_signed_absent(deployment: Deployment) -> Iterator[Finding]:
-    """Self-signed certificates have no root that could stand for them."""
+    """Self-signed certificates have no root to trust instead."""
     for kind in ("unified_cm", "im_presence"):
         for cores, spec, found in _verified(deployment, kind, lambda each: not each.good and each.self_signed):
             service = found.certificate.service
@@ -372,7 +372,7 @@ def self_signed_absent(deployment: Deployment) -> Iterator[Finding]:
     requires="of the self-signed certificates that Expressway-C holds no two have the same subject",
 )
 def self_signed_alike(deployment: Deployment) -> Iterator[Finding]:
-    """Expressway-C's list stops at the first entry with a subject (CSCve56019)."""
+    """Expressway-C uses only the first entry with a subject in its list (CSCve56019)."""
     for kind in ("unified_cm", "im_presence"):
         for cores, spec, found in _verified(deployment, kind, lambda each: each.good and each.self_signed):
             certificate = found.certificate
@@ -392,7 +392,7 @@ def self_signed_alike(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _first_of_subject(deployment: Deployment, core: ExpresswayC, certificate: Certificate) -> str:
-    """Return the highest entry of C's list that has the subject of this self-signed certificate."""
+    """Return the topmost entry of C's list with the subject of this self-signed certificate."""
     for name in held(deployment.trust_store(core.name, "trusted-ca")):
         host, slash, service = name.partition("/")
         if slash and deployment.certificate(host, service).common_name == certificate.common_name:
@@ -410,7 +410,7 @@ def _zone(deployment: Deployment, *, on_c: bool, wrong: ChainTest) -> Iterator[F
     alone = len(deployment.expressway_c) == len(deployment.expressway_e) == 1
     no_chat = deployment.im_presence and (deployment.xcp_link.enable_cvs or not on_c)
     unserved = (refused, *(facts.no_mechanisms(deployment, clients) if no_chat else ())) if alone else ()
-    # One finding for each store and what it lacks, however many peers show a certificate that needs it.
+    # One finding per store and missing CA, however many peers present a certificate that needs it.
     stores: dict[tuple[str, str], list[tuple[str, ExpresswayC]]] = {}
     for edge in deployment.expressway_e:
         for core in deployment.expressway_c:
@@ -437,7 +437,7 @@ def _zone(deployment: Deployment, *, on_c: bool, wrong: ChainTest) -> Iterator[F
 
 @book.rule("CERT-04.expressway-e", requires="Expressway-C trusts the root of Expressway-E's certificate")
 def edge_root_on_c(deployment: Deployment) -> Iterator[Finding]:
-    """The root, without which nothing helps."""
+    """The root, without which nothing else helps."""
     yield from _zone(deployment, on_c=True, wrong=lambda found: found.lacks_root)
 
 
@@ -453,7 +453,7 @@ def edge_intermediate_on_c(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("CERT-06.root", requires="Expressway-E trusts the root of Expressway-C's certificate")
 def core_root_on_e(deployment: Deployment) -> Iterator[Finding]:
-    """The root, without which nothing helps."""
+    """The root, without which nothing else helps."""
     yield from _zone(deployment, on_c=False, wrong=lambda found: found.lacks_root)
 
 

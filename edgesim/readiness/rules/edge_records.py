@@ -1,4 +1,4 @@
-"""Rules about ``_collab-edge``: that each domain has it, and that each of its records leads clients to Expressway-E.
+"""Rules about ``_collab-edge``: each domain has it, and each of its records leads clients to Expressway-E.
 
 Sources: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites"; "Configure MRA through Expressway/VCS in a
 Multi-Domain Deployment" (Cisco 117811); RFC 2782.
@@ -35,7 +35,7 @@ VIEWS: tuple[View, ...] = ("outside", "inside")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lead:
-    """One record of ``_collab-edge``: where it leads those who ask one view. ``edge`` is None where that is no E."""
+    """One ``_collab-edge`` record, and where it leads clients in one view. ``edge`` is None if that is not an E."""
 
     view: View
     name: str
@@ -55,13 +55,13 @@ class Lead:
 
 
 def _leads(deployment: Deployment) -> Iterator[tuple[Lead, ...]]:
-    """Yield the records of each MRA domain in each view where clients go by them."""
+    """Yield the records of each MRA domain in each view whose clients use them."""
     own = {edge.fqdn.lower(): edge for edge in deployment.expressway_e}
     for domain in facts.mra_domains(deployment):
         name = f"_collab-edge._tls.{domain.name}"
         for view in VIEWS:
             if view == "inside" and asked.targets(deployment, view, f"_cisco-uds._tcp.{domain.name}"):
-                continue  # that comes first
+                continue  # which wins
             leads = []
             for record in asked.services(deployment, view, name):
                 answer = asked.ask(deployment, view, record.target, "A")
@@ -80,13 +80,13 @@ def _at(deployment: Deployment, view: View, answer: asked.Answered) -> Expresswa
 
 
 def _asks(deployment: Deployment, lead: Lead) -> Matcher:
-    """Return what shows that clients get a record of ``_collab-edge``."""
+    """Return what shows that clients get a ``_collab-edge`` record."""
     text = containing(f"SRV {' '.join(map(str, lead.record))}")
     return DnsAnswer(node=facts.any_client(deployment), name=lead.name, qtype="SRV", answers=text)
 
 
 def _unmet(deployment: Deployment) -> tuple[Matcher, ...]:
-    """Return what does not come where no client comes to an Expressway-E."""
+    """Return what does not occur if no client reaches an Expressway-E."""
     port = deployment.defaults.ports.edge_https
     return tuple(
         TcpOpened(node=facts.any_client(deployment), peer=edge.name, port=port) for edge in deployment.expressway_e
@@ -94,12 +94,12 @@ def _unmet(deployment: Deployment) -> tuple[Matcher, ...]:
 
 
 def _stop(deployment: Deployment, lead: Lead) -> Stop | None:
-    """Return where the clients end whom a record leads astray: all of them, where it is of the domain that they say."""
+    """Return where misled clients end: all of them, if the record is of their sign-in domain."""
     return Stop.NO_ADDRESS if lead.name == f"_collab-edge._tls.{deployment.domains.edge}" else None
 
 
 def _field(deployment: Deployment, lead: Lead) -> FieldPath:
-    """Return the field that a record comes from."""
+    """Return the field that determines a record."""
     for index, each in enumerate(deployment.dns.extra):
         written = each.view == lead.view and each.type == "SRV"
         if written and each.value.lower().split() == [str(part).lower() for part in lead.record]:
@@ -107,14 +107,14 @@ def _field(deployment: Deployment, lead: Lead) -> FieldPath:
     return asked.field_of(deployment, lead.view, lead.name, "SRV")
 
 
-# ---- each domain
+# ---- domains
 
 
 @book.rule("NET-09.edge-domain", requires="the domain with which people sign in is configured on Expressway-C")
 def edge_domain(deployment: Deployment) -> Iterator[Finding]:
     """Records are published for domains that Expressway-C has, so a sign-in to another one does not find the edge.
 
-    Where ``_collab-edge`` of it resolves all the same, it is `domain_on_c` that says so.
+    If its ``_collab-edge`` resolves nevertheless, `domain_on_c` reports it.
     """
     domain = deployment.domains.edge
     name = f"_collab-edge._tls.{domain}"
@@ -136,7 +136,7 @@ def edge_domain(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("NET-09.collab-edge", requires="each MRA domain has _collab-edge._tls", rows=("NET-09", "NET-06"))
 def collab_edge(deployment: Deployment) -> Iterator[Finding]:
-    """Without it clients do not find the edge; published inside only, it serves those on premises."""
+    """Without it clients do not find the edge; published only inside, it serves those on premises."""
     for domain in facts.mra_domains(deployment):
         name = f"_collab-edge._tls.{domain.name}"
         if asked.targets(deployment, "outside", name) or asked.targets(deployment, "inside", name):
@@ -158,7 +158,7 @@ def collab_edge(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("NET-09.domain-on-c", requires="each domain with _collab-edge is configured on Expressway-C")
 def domain_on_c(deployment: Deployment) -> Iterator[Finding]:
-    """Expressway-E refuses a domain that Expressway-C did not name to it."""
+    """Expressway-E refuses a domain that it did not get from Expressway-C."""
     known = {each.name for each in facts.mra_domains(deployment)}
     for domain in facts.sign_in_domains(deployment):
         if domain in known:
@@ -175,7 +175,7 @@ def domain_on_c(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _not_served(deployment: Deployment, domain: str) -> Prediction | None:
-    """Predict what meets a client that signs in with a domain that Expressway-C does not have."""
+    """Predict the failure of a client that signs in with a domain unknown to Expressway-C."""
     clients, edges = facts.any_client(deployment), facts.edges(deployment)
     refusal = containing(f"Server: {deployment.defaults.edge.server_of_e}\r\n")
     if domain == deployment.domains.edge:
@@ -183,7 +183,7 @@ def _not_served(deployment: Deployment, domain: str) -> Prediction | None:
         naming = [
             has(deployment, deployment.certificate(edge.name, "server"), *forms) for edge in deployment.expressway_e
         ]
-        if not any(naming):  # the clients refuse the certificate before they hear of it
+        if not any(naming):  # the clients refuse the certificate before they get this response
             port = deployment.defaults.ports.edge_https
             return Prediction(
                 awaits=(
@@ -230,16 +230,16 @@ def edge_address_outside(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _outside_address(deployment: Deployment, edge: ExpresswayE) -> str:
-    """Return where clients outside have to be led by the FQDN of an Expressway-E."""
+    """Return the address to which Expressway-E's FQDN should lead clients outside."""
     return deployment.load_balancer.address if deployment.load_balancer else edge.public_address
 
 
-# ---- each record
+# ---- records
 
 
 @book.rule("NET-09.collab-edge-port", requires="the records of _collab-edge have the port of Expressway-E's HTTPS")
 def collab_edge_port(deployment: Deployment) -> Iterator[Finding]:
-    """Clients ask the port that the record says, and there is no HTTPS proxy at any other."""
+    """Clients use the record's port, and only one port has an HTTPS proxy."""
     right = deployment.defaults.ports.edge_https
     for leads in _leads(deployment):
         wrong = [each for each in leads if each.record.port != right]
@@ -262,7 +262,9 @@ def collab_edge_port(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("NET-09.collab-edge-target", requires="the targets of _collab-edge lead to an Expressway-E")
 def collab_edge_target(deployment: Deployment) -> Iterator[Finding]:
-    """What resolves nowhere, or to another machine, is no way in. The FQDNs of Expressway-Es are another rule's."""
+    """A target that resolves nowhere, or to another host, is unusable. The FQDNs of Expressway-Es are another rule's
+    subject.
+    """
     balancer = deployment.load_balancer
     for leads in _leads(deployment):
         astray = [each for each in leads if each.edge is None]
@@ -319,7 +321,7 @@ def _named(deployment: Deployment, lead: Lead) -> bool:
 
 
 def _mismatch(deployment: Deployment, lead: Lead) -> Prediction | None:
-    """Predict that Jabbers outside refuse the certificate for its names: those who know its CA."""
+    """Predict that Jabbers outside that know the CA refuse the certificate for its names."""
     assert lead.edge is not None
     shown = (lead.edge.name, "server")
     knowing = [name for name in facts.jabbers(deployment) if chain(deployment, shown, (name, "system")).good]
@@ -335,7 +337,7 @@ def _mismatch(deployment: Deployment, lead: Lead) -> Prediction | None:
     "NET-09.collab-edge-alias", requires="the targets of _collab-edge are no aliases (CNAME)", severity=Severity.WARNING
 )
 def collab_edge_alias(deployment: Deployment) -> Iterator[Finding]:
-    """RFC 2782 forbids it; where the alias is in the certificate, simulated clients get on with it all the same."""
+    """RFC 2782 forbids it; if the alias is in the certificate, simulated clients accept it nevertheless."""
     for leads in _leads(deployment):
         for lead in leads:
             if lead.edge is None or not lead.answer.texts or not lead.answer.texts[0].startswith("CNAME"):
@@ -353,7 +355,9 @@ def collab_edge_alias(deployment: Deployment) -> Iterator[Finding]:
     "NET-09.cookie-domain", requires="the DNS domain of each Expressway-E covers the names by which clients reach it"
 )
 def cookie_domain(deployment: Deployment) -> Iterator[Finding]:
-    """The edge cookie is for System > DNS > Domain name; clients take no cookie for a domain that they did not ask."""
+    """The edge cookie is for System > DNS > Domain name; clients accept no cookie for a domain that they did not
+    contact.
+    """
     asked_for = [lead for leads in _leads(deployment) for lead in leads]
     for index, edge in enumerate(deployment.expressway_e):
         names = dict.fromkeys(each.target for each in asked_for if each.edge is edge) or {edge.fqdn.lower(): None}
@@ -387,7 +391,7 @@ def one_record_each(deployment: Deployment) -> Iterator[Finding]:
         leads = [each for found in _leads(deployment) for each in found if (each.name, each.view) == (name, "outside")]
         found = tuple(each.target for each in leads)
         led_to = [each.edge for each in leads if each.edge is not None]
-        if not led_to or deployment.load_balancer:  # what the records lead to then is another rule's
+        if not led_to or deployment.load_balancer:  # the records' targets are another rule's subject
             continue
         clients = facts.any_client(deployment)
         for edge in deployment.expressway_e:

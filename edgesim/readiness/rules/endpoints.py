@@ -1,8 +1,8 @@
-"""Rules about phones, room devices and other endpoints: which may use MRA at all, whom they trust, what they show.
+"""Rules about phones, room devices and other endpoints: MRA support, trust, and client certificates.
 
-A phone or room device asks no user about a certificate: one that it does not like ends the handshake.
-Sources: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites"; "Collaboration Edge TC-based Endpoints
-Configuration Example" (Cisco 211304).
+A phone or room device asks no user about a certificate: if it does not accept one, it aborts the handshake. Sources:
+"MRA Deployment Guide X15.0, MRA Requirements and Prerequisites"; "Collaboration Edge TC-based Endpoints Configuration
+Example" (Cisco 211304).
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ book = Book()
 
 BUILT_IN, CA_LIST = "built-in", "ca-list"
 STORE_OF = {"phone": BUILT_IN, "room": CA_LIST}
-"""The trust store by which each family verifies Expressway-E."""
+"""The trust store with which each family verifies Expressway-E."""
 NO_PROVISIONING = "no edge configuration, no registration"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A machine outside that is a phone or a room device."""
+    """A client outside that is a phone or a room device."""
 
     index: int
     machine: ClientHost
@@ -54,12 +54,12 @@ class Endpoint:
 
     @property
     def name(self) -> str:
-        """The machine's name."""
+        """The host's name."""
         return self.machine.name
 
     @property
     def words(self) -> str:
-        """What people call it: the machine, with the model where that is not in its name."""
+        """The device in words: the host, with the model if the name does not include it."""
         return f"{self.name} ({self.device.type})"
 
 
@@ -74,7 +74,7 @@ def _endpoints(deployment: Deployment) -> tuple[Endpoint, ...]:
 
 
 def _hopeful(deployment: Deployment) -> tuple[Endpoint, ...]:
-    """Return those of them that try to come in through the edge."""
+    """Return those that try to sign in through the edge."""
     return tuple(each for each in _endpoints(deployment) if _fit(deployment, each) and _mode(each) is None)
 
 
@@ -84,7 +84,7 @@ def _fit(deployment: Deployment, endpoint: Endpoint) -> bool:
 
 
 def _mode(endpoint: Endpoint) -> str | None:
-    """Return the provisioning mode of a room device where it is none for MRA."""
+    """Return the provisioning mode of a room device if it is not MRA's."""
     mode = endpoint.machine.provisioning_mode
     return mode if endpoint.machine.platform == "room" and mode != "Edge" else None
 
@@ -100,7 +100,7 @@ def _listed(endpoints: Iterable[Endpoint]) -> str:
 
 
 def _knows_nothing(endpoint: Endpoint, why: str) -> Prediction:
-    """Predict that a device does not even ask for the edge."""
+    """Predict that a device does not even look for the edge."""
     return Prediction(
         awaits=(ClientState(node=endpoint.name, outcome="none", detail=why),),
         never=(DnsQuery(peer=endpoint.name, name=containing("_collab-edge")), TcpOpened(node=endpoint.name)),
@@ -111,14 +111,14 @@ def _knows_nothing(endpoint: Endpoint, why: str) -> Prediction:
 
 
 def _least(made: DeviceType) -> str | None:
-    """Return the least release that MRA supports; None for a model that it does not support at all."""
+    """Return the minimum release that MRA supports; None for an unsupported model."""
     found = gate(made.gate, made.software.product) if made.gate and not made.excluded else None
     return str(found.since) if found else None
 
 
 @book.rule("EP-04.minimum-release", requires="phones and room devices outside are of a model and release for MRA")
 def minimum_release(deployment: Deployment) -> Iterator[Finding]:
-    """Firmware below the minimum of its series, and the models left out: 8821, 8821-EX, 8831."""
+    """Firmware below the minimum of its series, and the unsupported models 8821, 8821-EX and 8831."""
     places = {each.name: index for index, each in enumerate(deployment.devices)}
     for endpoint in _endpoints(deployment):
         device = endpoint.device
@@ -139,7 +139,7 @@ def minimum_release(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("EP-04.mra-mode", requires="nothing keeps phones of the 7800 and 8800 series outside from turning to MRA")
 def mra_mode(deployment: Deployment) -> Iterator[Finding]:
-    """A TFTP server that DHCP names, and from X14.0 on *Allow Activation Code via MRA* that is not checked."""
+    """A TFTP server from DHCP, and from X14.0 on *Allow Activation Code via MRA* not checked."""
     places = {each.name: index for index, each in enumerate(deployment.devices)}
     for endpoint in _endpoints(deployment):
         device, machine = endpoint.device, endpoint.machine
@@ -180,7 +180,7 @@ def provisioning_mode(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("EP-05.uds-server", requires="the user of a room device outside has a UC service profile")
 def uds_server(deployment: Deployment) -> Iterator[Finding]:
-    """Without one the edge configuration names no UDS server, which room devices want."""
+    """Without it the edge configuration has no UDS server, which room devices require."""
     places = {each.id: index for index, each in enumerate(deployment.users)}
     for endpoint in _hopeful(deployment):
         owner = endpoint.device.owner
@@ -215,12 +215,12 @@ def _chain(deployment: Deployment, edge: ExpresswayE, endpoint: Endpoint) -> Cha
 
 
 def _wanted(deployment: Deployment) -> tuple[str, ...]:
-    """Return the names of which devices want one in the SAN."""
+    """Return the names of which devices require one in the SAN."""
     return tuple(name.format(domain=deployment.domains.edge) for name in deployment.defaults.client.edge_names)
 
 
 def _named(deployment: Deployment, edge: ExpresswayE) -> bool:
-    """Return whether the SAN of an Expressway-E has the edge domain, in one of its forms."""
+    """Return whether the SAN of an Expressway-E has the edge domain in one of its forms."""
     names = deployment.certificate(edge.name, "server").names
     return first_match(map(qualified, _wanted(deployment)), map(qualified, names)) is not None
 
@@ -230,15 +230,16 @@ def _accepts(deployment: Deployment, edge: ExpresswayE, endpoint: Endpoint) -> b
 
 
 def _arrives(deployment: Deployment, endpoint: Endpoint) -> bool:
-    """Return whether a device accepts every Expressway-E, and so gets an answer."""
+    """Return whether a device accepts every Expressway-E, and so gets a response."""
     return all(_accepts(deployment, edge, endpoint) for edge in deployment.expressway_e)
 
 
 def _refuses(
     deployment: Deployment, edge: ExpresswayE, endpoints: tuple[Endpoint, ...], alert: str
 ) -> Prediction | None:
-    """Predict that devices end the handshake with an Expressway-E. None where another one would do for them: which of
-    them they try first follows from the weights of SRV records."""
+    """Predict that devices abort the handshake with an Expressway-E. None if another one works for them: which they try
+    first depends on the weights of SRV records.
+    """
     if any(_accepts(deployment, other, each) for other in deployment.expressway_e for each in endpoints):
         return None
     port, devices = deployment.defaults.ports.edge_https, _any(endpoints)
@@ -247,7 +248,7 @@ def _refuses(
 
 
 def _strangers(deployment: Deployment, platform: str) -> Iterator[tuple[ExpresswayE, Chain, tuple[Endpoint, ...]]]:
-    """Yield each Expressway-E with those who cannot build its chain, those together who lack the same."""
+    """Yield each Expressway-E with the devices that cannot build its chain, grouped by what they lack."""
     for edge in deployment.expressway_e:
         found: dict[tuple[str, ...], tuple[Chain, tuple[Endpoint, ...]]] = {}
         for endpoint in _hopeful(deployment):
@@ -261,7 +262,7 @@ def _strangers(deployment: Deployment, platform: str) -> Iterator[tuple[Expressw
 
 @book.rule("EP-06.ca-list", requires="the CA list of room devices outside has the CA of Expressway-E's certificate")
 def ca_list(deployment: Deployment) -> Iterator[Finding]:
-    """A list that comes with common public CAs, and to which an administrator adds others."""
+    """A list with common public CAs, which an administrator can extend."""
     retry = deployment.defaults.client.room_retry_s
     for edge, found, endpoints in _strangers(deployment, "room"):
         prediction = _refuses(deployment, edge, endpoints, "unknown ca")
@@ -281,7 +282,7 @@ def ca_list(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("EP-08.built-in-list", requires="Expressway-E's certificate chains to a CA in the fixed list of phones")
 def built_in_list(deployment: Deployment) -> Iterator[Finding]:
-    """The list of 7800 and 8800 phones and of DX with Android comes with the firmware; it cannot be extended."""
+    """The CA list of 7800 and 8800 phones and of DX with Android is built into the firmware and cannot be extended."""
     for edge, found, endpoints in _strangers(deployment, "phone"):
         yield Finding(
             at=deployment.place_of_certificate(edge.name, "server"),
@@ -305,7 +306,7 @@ def _by_public_ca(edge: ExpresswayE, found: Chain) -> str:
     severity=Severity.WARNING,
 )
 def trusted_by_e(deployment: Deployment) -> Iterator[Finding]:
-    """One CA that phones, Expressway-C and Expressway-E trust; what Expressway-C lacks is CERT-04's."""
+    """One CA trusted by phones, Expressway-C and Expressway-E; what Expressway-C lacks is CERT-04's subject."""
     phones = [each for each in _hopeful(deployment) if each.machine.platform == "phone"]
     for edge in deployment.expressway_e if phones else ():
         found = chain(deployment, (edge.name, "server"), (edge.name, "trusted-ca"))
@@ -324,7 +325,7 @@ def trusted_by_e(deployment: Deployment) -> Iterator[Finding]:
     requires="for phones and room devices the SAN of Expressway-E has the edge domain, or its _collab-edge SRV name",
 )
 def edge_domain(deployment: Deployment) -> Iterator[Finding]:
-    """Unified CM registration domains, which Expressway's CSR page offers as DNS or as CollabEdgeDNS."""
+    """Unified CM registration domains, which Expressway's CSR page offers as DNS or CollabEdgeDNS."""
     devices, domain = _hopeful(deployment), deployment.domains.edge
     found = asked.targets(deployment, "outside", f"_collab-edge._tls.{domain}")
     for edge in deployment.expressway_e if devices else ():
@@ -354,7 +355,7 @@ class Shown:
     machine: ClientHost
     at: FieldPath
     trying: bool
-    """Whether it comes so far as to show it."""
+    """Whether it gets so far as to present it."""
 
 
 def _with_certificates(deployment: Deployment) -> Iterator[Shown]:
@@ -388,7 +389,7 @@ def _trusted_by_jabber(deployment: Deployment, machine: ClientHost) -> bool:
     rows=("CERT-15", "EP-07"),
 )
 def client_certificate(deployment: Deployment) -> Iterator[Finding]:
-    """Whoever shows no certificate is let in; whoever shows one that does not verify is not."""
+    """A client without a certificate is admitted; one with a certificate that does not verify is not."""
     if not deployment.mra.access.activation_code_onboarding:
         return
     port = deployment.defaults.ports.edge_https
@@ -433,7 +434,7 @@ def _by_all(deployment: Deployment, name: str) -> bool:
     rows=("CERT-15", "EP-07"),
 )
 def without_onboarding(deployment: Deployment) -> Iterator[Finding]:
-    """No certificate is asked for: neither what clients hold nor what was appended to the list matters."""
+    """No certificate is requested: neither the clients' certificates nor additions to the list matter."""
     if deployment.mra.access.activation_code_onboarding:
         return
     sees = "nothing: all are let in without a certificate"

@@ -1,4 +1,4 @@
-"""Rules about what an Expressway of an MRA deployment may be used for besides, and what may stand before it.
+"""Rules about other uses of an MRA Expressway, and about devices in front of it.
 
 Sources: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites" (unsupported Expressway features and
 limitations); "MRA Deployment Guide X12.5, Troubleshooting".
@@ -33,7 +33,7 @@ def _expressways(deployment: Deployment) -> Iterator[tuple[FieldPath, Expressway
 
 @book.rule("EXP-04.jabber-guest", requires="an Expressway that is used for MRA does not serve Jabber Guest")
 def jabber_guest(deployment: Deployment) -> Iterator[Finding]:
-    """On either machine: Jabber Guest, too, goes through a pair."""
+    """On either host: Jabber Guest, too, uses a pair."""
     for path, each in _expressways(deployment):
         if "Jabber Guest" in each.also_serves:
             yield Finding(
@@ -46,7 +46,7 @@ def jabber_guest(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("EXP-05.microsoft-gateway", requires="an Expressway-C that is used for MRA is not the Microsoft gateway")
 def microsoft_gateway(deployment: Deployment) -> Iterator[Finding]:
-    """The gateway to Microsoft's servers needs an Expressway-C for itself."""
+    """The gateway to Microsoft's servers needs a dedicated Expressway-C."""
     for path, each in _expressways(deployment):
         if "Microsoft gateway" in each.also_serves:
             yield Finding(
@@ -61,13 +61,13 @@ def microsoft_gateway(deployment: Deployment) -> Iterator[Finding]:
 
 DEFAULT_DEPLOYMENT = "Default deployment"
 PREVIEW_MOST = 50
-"""Fewer presence domains than this are recommended while several of them are a preview feature."""
+"""The recommended maximum of presence domains while several of them are a preview feature."""
 SUPPORTED_MOST = 75
-"""So many presence domains are recommended at most, in the default deployment."""
+"""The recommended maximum of presence domains in the default deployment."""
 
 
 def _presence_domains(deployment: Deployment) -> dict[str, list[str]]:
-    """Return the presence domains of each of C's deployments, in their order."""
+    """Return the presence domains of each of C's deployments, in order."""
     places = {each.name.lower(): each.deployment for each in deployment.domains.enabled}
     known = deployment.mra.im_presence_clusters
     names = dict.fromkeys(
@@ -136,7 +136,7 @@ def number_of_presence_domains(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("EXP-10.one-federation", requires="XMPP federation is on one Expressway cluster only")
 def one_federation(deployment: Deployment) -> Iterator[Finding]:
-    """Foreign servers find one way into a domain."""
+    """Foreign servers find one route into a domain."""
     if not deployment.domains.federated_elsewhere:
         return
     for index, domain in enumerate(deployment.domains.enabled):
@@ -160,7 +160,7 @@ def _hsms(deployment: Deployment) -> Iterator[tuple[FieldPath, Expressway, Hsm]]
 
 @book.rule("EXP-19.smart-licensing", requires="HSM, a preview feature, is not used with smart licensing")
 def hsm_with_smart_licensing(deployment: Deployment) -> Iterator[Finding]:
-    """HSM is enabled by an option key, which smart licensing does away with."""
+    """HSM is enabled by an option key, which smart licensing removes."""
     for path, each, _ in _hsms(deployment):
         if each.licensing == "smart":
             yield Finding(
@@ -173,7 +173,7 @@ def hsm_with_smart_licensing(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("EXP-19.safenet-luna", requires="SafeNet Luna is listed as an HSM, and must not be configured")
 def safenet_luna(deployment: Deployment) -> Iterator[Finding]:
-    """The product offers it in its menu, and does not support it."""
+    """The product offers it in its menu, but does not support it."""
     for path, each, hsm in _hsms(deployment):
         if hsm.vendor == "SafeNet Luna":
             yield Finding(
@@ -186,7 +186,7 @@ def safenet_luna(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("EXP-19.option-key", requires="HSM needs its option key")
 def hsm_option_key(deployment: Deployment) -> Iterator[Finding]:
-    """A preview feature that a key switches on."""
+    """A preview feature that a key enables."""
     for path, each, hsm in _hsms(deployment):
         if not hsm.option_key:
             yield Finding(
@@ -205,7 +205,7 @@ def hsm_option_key(deployment: Deployment) -> Iterator[Finding]:
     requires="the Web Proxy's guest account client URI is no domain enabled for Unified CM registrations",
 )
 def guest_account_client_uri(deployment: Deployment) -> Iterator[Finding]:
-    """With the same value the service that was configured first works."""
+    """With the same value only the service configured first works."""
     web_proxy, domain = deployment.cms_web_proxy, deployment.contested_domain
     if web_proxy is None or domain is None:
         return
@@ -239,7 +239,7 @@ def guest_account_client_uri(deployment: Deployment) -> Iterator[Finding]:
 
 
 def has_host(name: str) -> Test:
-    """A request's header lines that ask for this host, without a port or with one."""
+    """Return a condition on a request's header lines: this host, without a port or with one."""
     wanted = name.lower()
     return Test(
         f"with Host: {wanted}",
@@ -252,10 +252,10 @@ def has_host(name: str) -> Test:
 
 @book.rule("EXP-02.load-balancer", requires="no third-party load balancer is between MRA clients and Expressway-E")
 def load_balancer(deployment: Deployment) -> Iterator[Finding]:
-    """Whatever it does: its name is in no certificate of E's, or the names of E lead to another E, or E sees it alone.
+    """In every mode: its name is not in E's certificate, or the names of E lead to another E, or only E sees it.
 
-    From X14.1 on clients learn the addresses of E and come past it, but for HTTPS.
-    Load is spread by SRV records with equal priorities, or by GeoDNS.
+    From X14.1 on clients get the addresses of E and bypass it, except for HTTPS. Load is spread by SRV records with
+    equal priorities, or by GeoDNS.
     """
     balancer = deployment.load_balancer
     if balancer is None:

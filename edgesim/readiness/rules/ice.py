@@ -1,4 +1,4 @@
-"""Rules about ICE passthrough: the call path must be encrypted from end to end, and a TURN server be reachable.
+"""Rules about ICE passthrough: the call path must be encrypted end to end, and a TURN server reachable.
 
 Sources: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites"; "MRA Deployment Guide X12.5, ICE Passthrough
 Support".
@@ -21,11 +21,11 @@ book = Book()
 DEFAULT_PATH = "the call is set up, and its media stays on the long way through Expressway-E and Expressway-C"
 CALLS_FAIL = "calls of these devices fail once ICE passthrough is on, or their media takes the long way"
 UC_13 = "UC-13"
-"""The row that only says: the conditions of the others count."""
+"""The row that only says that the conditions of the others apply."""
 
 
 def _clusters(deployment: Deployment) -> Iterator[tuple[int, UnifiedCmCluster, list[Device], list[Device]]]:
-    """Yield the clusters behind an edge with ICE passthrough, with their physical devices and their Jabber clients."""
+    """Yield the clusters behind an edge with ICE passthrough, with their physical devices and Jabber clients."""
     if not deployment.mra.ice_passthrough:
         return
     for index, cluster in modes.served(deployment):
@@ -41,7 +41,7 @@ def _some(devices: list[Device]) -> str:
 
 @book.rule("UC-13.releases", requires="ICE passthrough needs Expressway X12.5 and Unified CM 11.5")
 def releases(deployment: Deployment) -> Iterator[Finding]:
-    """Older products take the candidates out of the offers that they relay."""
+    """Older products remove the candidates from relayed offers."""
     if not deployment.mra.ice_passthrough:
         return
     edge, call = gate("ice passthrough", Product.EXPRESSWAY), gate("ice passthrough", Product.UNIFIED_CM)
@@ -71,7 +71,7 @@ def releases(deployment: Deployment) -> Iterator[Finding]:
     rows=("EXP-18", UC_13),
 )
 def mixed_mode(deployment: Deployment) -> Iterator[Finding]:
-    """SIP OAuth will do for Jabber; phones and room devices need a certificate, which mixed mode gives them."""
+    """SIP OAuth suffices for Jabber; phones and room devices need a certificate, and so mixed mode."""
     for index, cluster, physical, _ in _clusters(deployment):
         if physical and not cluster.mixed_mode:
             yield Finding(
@@ -88,7 +88,7 @@ def mixed_mode(deployment: Deployment) -> Iterator[Finding]:
     rows=("EXP-18", UC_13),
 )
 def sip_oauth(deployment: Deployment) -> Iterator[Finding]:
-    """Without either there is no encrypted way from the edge to Unified CM."""
+    """Without either there is no encryption between the edge and Unified CM."""
     for index, cluster, _, jabber in _clusters(deployment):
         if jabber and not cluster.mixed_mode and not cluster.sip_oauth:
             yield Finding(
@@ -105,7 +105,7 @@ def sip_oauth(deployment: Deployment) -> Iterator[Finding]:
     rows=("EXP-18", UC_13),
 )
 def security_profile(deployment: Deployment) -> Iterator[Finding]:
-    """An encrypted profile takes effect in mixed mode; one for OAuth where SIP OAuth is on."""
+    """An encrypted profile takes effect in mixed mode; one for OAuth if SIP OAuth is on."""
     for index, cluster, physical, jabber in _clusters(deployment):
         plain: dict[str, list[Device]] = {}
         able = (physical if cluster.mixed_mode else []) + (jabber if cluster.mixed_mode or cluster.sip_oauth else [])
@@ -130,7 +130,7 @@ def security_profile(deployment: Deployment) -> Iterator[Finding]:
     rows=("EXP-14", UC_13),
 )
 def static_nat(deployment: Deployment) -> Iterator[Finding]:
-    """Before, the relay gave out an address that its peers cannot use."""
+    """Before, the relay announced an address that its peers cannot use."""
     if not deployment.mra.ice_passthrough:
         return
     clustered = len(deployment.expressway_e) > 1
@@ -153,7 +153,7 @@ def static_nat(deployment: Deployment) -> Iterator[Finding]:
     rows=("EXP-14", UC_13),
 )
 def turn_peer(deployment: Deployment) -> Iterator[Finding]:
-    """A relay on one peer sends to a relay on another, and among themselves they know no static NAT."""
+    """A relay on one peer sends to a relay on another, and they know no static NAT of each other."""
     if not deployment.mra.ice_passthrough:
         return
     ports, checker = deployment.defaults.ports, deployment.flow_checker

@@ -18,7 +18,7 @@ book = Book()
 
 @book.rule("EXP-07.ipv6-only", requires="the Expressways have IPv4, which is all that MRA uses")
 def ipv6_only(deployment: Deployment) -> Iterator[Finding]:
-    """With IPv6 alone none of the links between the Expressways, and none of a client's, can be."""
+    """With IPv6 only, none of the links between the Expressways, and none of a client's, is possible."""
     failed = deployment.defaults.links.failed
     for index, edge in enumerate(deployment.expressway_e):
         if edge.ip_protocol == "IPv6":
@@ -58,7 +58,7 @@ def _unlinked(deployment: Deployment) -> Prediction:
     severity=Severity.WARNING,
 )
 def both(deployment: Deployment) -> Iterator[Finding]:
-    """An AAAA record outside leads clients that have IPv6 to an address that serves nothing."""
+    """An AAAA record outside leads IPv6-capable clients to an address that serves nothing."""
     for index, edge in enumerate(deployment.expressway_e):
         published = asked.ask(deployment, "outside", edge.fqdn, "AAAA").values
         if edge.ip_protocol != "Both" or not published:
@@ -73,7 +73,7 @@ def both(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _intermittent(deployment: Deployment, edge: ExpresswayE) -> Prediction | None:
-    """Predict a client's request by IPv6, where a client outside has it."""
+    """Predict a client's request by IPv6, if a client outside has it."""
     newer = [
         spec.name
         for spec in facts.clients(deployment, outside=True)

@@ -1,4 +1,4 @@
-"""Rules about DNS: which names exist, in which view, and what they lead to.
+"""Rules about DNS: which names exist in which view, and their targets.
 
 Sources: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites"; "Configure MRA through Expressway/VCS in a
 Multi-Domain Deployment" (Cisco 117811).
@@ -35,7 +35,7 @@ OVER_TLS = "xcp over tls"
 
 @book.rule("NET-14.cisco-uds-outside", requires="_cisco-uds must not be resolvable outside")
 def cisco_uds_outside(deployment: Deployment) -> Iterator[Finding]:
-    """Jabber that finds ``_cisco-uds`` takes itself for inside and never tries the edge."""
+    """A Jabber that finds ``_cisco-uds`` considers itself inside and never tries the edge."""
     clients = one_of(*facts.jabbers(deployment))
     for domain in deployment.domains.enabled:
         name = f"_cisco-uds._tcp.{domain.name}"
@@ -65,7 +65,7 @@ def cisco_uds_outside(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _without_uds(deployment: Deployment) -> Iterator[str]:
-    """Yield the MRA domains of which ``_cisco-uds`` does not resolve for Expressway-C."""
+    """Yield the MRA domains whose ``_cisco-uds`` does not resolve for Expressway-C."""
     for domain in facts.mra_domains(deployment):
         if not asked.targets(deployment, "inside", f"_cisco-uds._tcp.{domain.name}"):
             yield domain.name
@@ -77,7 +77,7 @@ def _without_uds(deployment: Deployment) -> Iterator[str]:
     rows=("NET-04", "NET-07", "NET-09", "NET-11"),
 )
 def cisco_uds_before_x12_5(deployment: Deployment) -> Iterator[Finding]:
-    """The edge configuration hands out what C's own query for the embedded domain found."""
+    """The edge configuration returns the result of C's own query for the embedded domain."""
     old = facts.cores_without(deployment, NO_INSIDE_SRV)
     if not old:
         return
@@ -95,7 +95,7 @@ def cisco_uds_before_x12_5(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("NET-05.known-by-fqdn", requires="where _cisco-uds does not resolve, Unified CM nodes are known by FQDN")
 def known_by_fqdn(deployment: Deployment) -> Iterator[Finding]:
-    """From X12.5 on the names of the discovered nodes stand in for the SRV record; an address cannot."""
+    """From X12.5 on the names of the discovered nodes replace the SRV record; an address cannot."""
     clusters = [each for each in deployment.unified_cm if each.name in deployment.mra.unified_cm_clusters]
     if len(facts.cores_without(deployment, NO_INSIDE_SRV)) == len(deployment.expressway_c):
         return
@@ -124,7 +124,7 @@ def cisco_uds_inside(deployment: Deployment) -> Iterator[Finding]:
     """Without it, and without ``_collab-edge`` inside, clients on premises find no service at all."""
     if facts.cores_without(deployment, NO_INSIDE_SRV):
         return
-    # Where _collab-edge resolves inside, clients on premises are meant to come through the edge.
+    # If _collab-edge resolves inside, clients on premises are meant to come through the edge.
     domains = [
         each
         for each in _without_uds(deployment)
@@ -162,13 +162,13 @@ def _uds_field(deployment: Deployment, name: str) -> tuple[str | int, ...]:
 
 @book.rule("NET-09.edge-address-inside", requires="inside, the name by which C reaches each Expressway-E resolves")
 def edge_address_inside(deployment: Deployment) -> Iterator[Finding]:
-    """All three links of C start with that name."""
+    """All three links of C need that name."""
     unresolved = [edge for edge in _edges_by_name(deployment) if not _inside(deployment, edge)]
     for edge in unresolved:
         name = _peer_name(deployment, edge)
         failed = deployment.defaults.links.failed
         zone = f"{name} does not resolve"
-        # The zone's reason tells every peer's, and its state is not that of one among several.
+        # The zone's reason covers every peer, and its state is not that of one among several.
         state = failed if len(deployment.expressway_e) == 1 else matching(".")
         awaits: list[Matcher] = [ZoneState(node=facts.cores(deployment), state=state, reason=containing(zone))]
         if len(unresolved) == len(deployment.expressway_e):
@@ -195,7 +195,7 @@ def edge_address_inside(deployment: Deployment) -> Iterator[Finding]:
     rows=("NET-12", "NET-09"),
 )
 def reverse_dns(deployment: Deployment) -> Iterator[Finding]:
-    """C verifies E's certificate on the XCP link by the name that belongs to E's address."""
+    """C verifies E's certificate on the XCP link by the name of E's address."""
     chat = any(each.im_and_presence for each in deployment.domains.enabled) and deployment.mra.im_presence_clusters
     if (
         not chat
@@ -235,7 +235,7 @@ def reverse_dns(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("NET-13.forward", requires="inside, the FQDN of every UC node has its address")
 def forward_of_nodes(deployment: Deployment) -> Iterator[Finding]:
-    """What Expressway-C does not find it does not use; what it finds elsewhere does not answer."""
+    """Expressway-C does not use a node that it does not find; one found elsewhere does not answer."""
     texts = deployment.defaults.edge
     broken = [
         node
@@ -247,7 +247,7 @@ def forward_of_nodes(deployment: Deployment) -> Iterator[Finding]:
         fqdn, address = node.spec.fqdn, node.spec.address
         sees = facts.sees_undiscovered(node)
         prediction = facts.undiscovered(deployment, node, texts.node_does_not_resolve, unasked)
-        if node.known_as == "address":  # C asks for its name, and believes it only if it leads back
+        if node.known_as == "address":  # C queries its name, and accepts it only if it resolves back
             sees, prediction = facts.sees_unusable(node), facts.unusable(deployment, node, texts.node_without_fqdn)
         yield Finding(
             at=asked.field_of(deployment, "inside", fqdn, "A"),
@@ -303,7 +303,7 @@ def reverse_of_nodes(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _edges_by_name(deployment: Deployment) -> Iterator[ExpresswayE]:
-    """Yield the Expressway-Es that C is configured to reach by a name of theirs."""
+    """Yield the Expressway-Es that C is configured to reach by one of their names."""
     for edge in deployment.expressway_e:
         if edge.ip_protocol != "IPv6" and _peer_name(deployment, edge):
             yield edge

@@ -1,7 +1,7 @@
-"""Rules about users: their ids, where they are homed, and whether there is any way for them to sign in.
+"""Rules about users: ids, home clusters, and whether they can sign in at all.
 
 Sources: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites"; "Planning Guide for Cisco Jabber 12.6", User
-Management (the characters of a user id); RFC 7622 and XEP-0106 for addresses of chat.
+Management (the characters of a user id); RFC 7622 and XEP-0106 for chat addresses.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ UNAUTHORIZED = containing('realm="Cisco-Edge"')
 
 
 def _address(deployment: Deployment, user_id: str, node: str) -> Jid | None:
-    """Return where a user chats, None where the id has no place in an address."""
+    """Return a user's chat address, None if no address can represent the id."""
     try:
         return Jid.of_user(user_id, deployment.im_presence_cluster_of(node).presence_domains[0])
     except JidError:
@@ -38,7 +38,9 @@ def _address(deployment: Deployment, user_id: str, node: str) -> Jid | None:
     severity=Severity.WARNING,
 )
 def user_id(deployment: Deployment) -> Iterator[Finding]:
-    """Other ids work as far as paths, SIP and addresses of chat can carry them, here; of products nothing is said."""
+    """Other ids work here as far as paths, SIP and chat addresses can represent them; for the products this is not
+    documented.
+    """
     for index, user in enumerate(deployment.users):
         dots = user.id.strip(".") == ""
         if DOCUMENTED.fullmatch(user.id) and not dots:
@@ -67,7 +69,7 @@ def _foreign(user: str) -> tuple[str, ...]:
 
 
 def _forbidden(deployment: Deployment, user: User) -> Prediction | None:
-    """Predict that the edge refuses what is asked about a user; None where no client asks from outside."""
+    """Predict that the edge refuses queries about a user; None if no client outside makes them."""
     if not facts.jabbers(deployment) or not _signs_in(deployment, user):
         return None
     status = deployment.defaults.edge.allow_list_status
@@ -78,14 +80,14 @@ def _forbidden(deployment: Deployment, user: User) -> Prediction | None:
 
 
 def _signs_in(deployment: Deployment, user: User) -> bool:
-    """Return whether a user has something to sign in to from a Jabber outside."""
+    """Return whether a user has a service to sign in to from a Jabber outside."""
     prefixes = {modes.PREFIX_OF[each.platform] for each in deployment.clients if each.name in facts.jabbers(deployment)}
     return user.im_presence_node is not None or any(name[:3] in prefixes for name in user.devices)
 
 
 @book.rule("UC-04.one-address", requires="no two users have one address of chat")
 def one_address(deployment: Deployment) -> Iterator[Finding]:
-    """Addresses of chat do not tell small letters from capital ones, ids do."""
+    """Chat addresses ignore case, ids do not."""
     holders: dict[Jid, str] = {}
     for index, user in enumerate(deployment.users):
         if user.im_presence_node is None:
@@ -102,7 +104,7 @@ def one_address(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("UC-04.homed", requires="every user is homed at exactly one Unified CM cluster")
 def homed(deployment: Deployment) -> Iterator[Finding]:
-    """Home Cluster in End User Configuration: ticked nowhere, a user is turned away; ticked twice, now and then."""
+    """Home Cluster in End User Configuration: ticked nowhere, a user is refused; ticked twice, sometimes."""
     known = deployment.mra.unified_cm_clusters
     for index, user in enumerate(deployment.users):
         homes = ((user.home_cluster,) if user.homed else ()) + user.also_homed_at
@@ -124,7 +126,7 @@ def homed(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("UC-03.added", requires="the Unified CM clusters of all users are added on Expressway-C")
 def added(deployment: Deployment) -> Iterator[Finding]:
-    """What was not added is not discovered, so no user can be found there."""
+    """Clusters that were not added are not discovered, so no user is found there."""
     known = deployment.mra.unified_cm_clusters
     for cluster in deployment.unified_cm:
         users = tuple(each for each in deployment.users if each.home_cluster == cluster.name and each.homed)
@@ -157,7 +159,7 @@ def added(deployment: Deployment) -> Iterator[Finding]:
     severity=Severity.WARNING,
 )
 def chat_added(deployment: Deployment) -> Iterator[Finding]:
-    """Chat over MRA is left out on purpose by some; users with IM and Presence miss it all the same."""
+    """Some leave out chat over MRA on purpose; users with IM and Presence still lack it."""
     known = deployment.mra.im_presence_clusters
     for cluster in deployment.im_presence:
         nodes = {node.name for node in cluster.nodes}

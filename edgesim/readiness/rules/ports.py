@@ -1,7 +1,7 @@
 """Rules about the documented ports between clients, Expressway-E and Expressway-C, and about C's peer addresses.
 
-Which flows a deployment's firewalls block is asked of the firewalls themselves (`edgesim.deployment.reach`), so that
-any way of writing rules down is checked by what it does. What a closed port stops is `edgesim.readiness.port_matrix`.
+The firewalls themselves (`edgesim.deployment.reach`) say which flows are blocked, so that any notation of rules is
+checked by its effect. `edgesim.readiness.port_matrix` says what a closed port stops.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from edgesim.readiness.rule import Book, FieldPath, Finding, Prediction, Severit
 
 book = Book()
 WITHIN = 90.0
-"""Seconds: C has to give a link up, and a client a sign-in."""
+"""Seconds: C must give up a link, and a client a sign-in."""
 NAMES = {
     "edge-https": "NET-16.https",
     "edge-sip": "NET-16.sip",
@@ -31,13 +31,13 @@ NAMES = {
     "xcp": "NET-15.xmpp",
     "traversal-media": "NET-15.media",
 }
-"""The rule that belongs to each row of the matrix."""
+"""The rule for each row of the matrix."""
 STOPS = {"edge-https": Stop.NO_CONNECTION, "ssh-tunnel": Stop.NO_WAY_TO_C}
 """Where a closed port ends every sign-in."""
 
 
 def _closed(flow: str) -> None:
-    """Write down the rule about one documented flow."""
+    """Define the rule for one documented flow."""
     each, row = kind(flow), port_matrix.row(flow)
     ends = {"client": "clients outside", "expressway_c": "Expressway-C"}[each.source]
 
@@ -53,7 +53,7 @@ def _closed(flow: str) -> None:
 
 
 def _by_its_own_address(deployment: Deployment, flow: Flow) -> bool:
-    """Return whether a flow goes where E takes it; peer addresses that lead elsewhere are other rules' business."""
+    """Return whether a flow goes to where E accepts it; misleading peer addresses are other rules' subject."""
     spec = deployment.host(flow.target.name).spec
     assert isinstance(spec, ExpresswayE)
     return flow.kind.source == "client" or flow.target.address in (spec.inner_address, spec.public_address)
@@ -82,7 +82,7 @@ def _list(names: tuple[str, ...]) -> str:
 
 
 def _field(deployment: Deployment, firewall: str, shut: Shut) -> FieldPath:
-    """Return the field that closes a port: the list of closed ones, the rules, or what no rule is about."""
+    """Return the field that closes a port: the list of closed ones, the rules, or the default."""
     walls = deployment.network.firewalls
     place = next(index for index, wall in enumerate(walls) if wall.name == firewall)
     if shut.rule in walls[place].rules:
@@ -94,7 +94,7 @@ def _field(deployment: Deployment, firewall: str, shut: Shut) -> FieldPath:
 def _prediction(
     deployment: Deployment, row: port_matrix.Row, flows: list[Flow], shut: list[Flow], firewall: str
 ) -> Prediction | None:
-    """Return what the journal shows: only where no other way remains, and the whole of the ports is closed."""
+    """Return what the journal shows: only if no other path remains, and all of the ports are closed."""
     whole = all(
         _size(one.ports) == _size(flow.ports) and _size(one.source_ports) == _size(flow.source_ports)
         for flow in shut
@@ -122,7 +122,7 @@ for _row in port_matrix.ROWS:
     severity=Severity.WARNING,
 )
 def inbound(deployment: Deployment) -> Iterator[Finding]:
-    """C opens every connection, so an opening inward serves only an attacker."""
+    """C opens every connection, so an inward opening serves only an attacker."""
     walls = deployment.network.firewalls
     for each in openings(deployment):
         place = next(index for index, wall in enumerate(walls) if wall.name == each.firewall)
@@ -142,9 +142,9 @@ def _ports(ports: Ports) -> str:
 
 @book.rule("NET-18.peer-address", requires="the peer addresses of C's traversal zone lead to Expressway-E")
 def peer_address(deployment: Deployment) -> Iterator[Finding]:
-    """A peer address that does not resolve, or leads to another machine: the zone fails and says why.
+    """A peer address that does not resolve, or leads to another host: the zone fails and says why.
 
-    Names of an E that only lack their records are `NET-09.edge-address-inside`.
+    Names of an E that merely lack their records are `NET-09.edge-address-inside`.
     """
     links, zone = deployment.defaults.links, deployment.traversal_zone
     own = {
@@ -189,7 +189,7 @@ def peer_address(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("NET-18.credentials", requires="Expressway-E knows the password by which C's traversal zone signs in")
 def credentials(deployment: Deployment) -> Iterator[Finding]:
-    """The user in E's local database; the keys of the SSH tunnel follow from it here."""
+    """The user in E's local database; here the SSH tunnel's keys derive from it."""
     zone, links = deployment.traversal_zone, deployment.defaults.links
     if zone.server_password == zone.password:
         return
@@ -211,7 +211,7 @@ def credentials(deployment: Deployment) -> Iterator[Finding]:
     "NET-18.underscore", requires="the host names by which C's traversal zone dials Expressway-E have no underscore"
 )
 def underscore(deployment: Deployment) -> Iterator[Finding]:
-    """The traversal zone gets on with it; what forwards HTTPS does not (MRA Deployment Guide, Troubleshooting)."""
+    """The traversal zone works with it; HTTPS forwarding does not (MRA Deployment Guide, Troubleshooting)."""
     peers = deployment.traversal_zone.peer_addresses
     wrong = [(index, peer) for index, peer in enumerate(peers) if "_" in peer.partition(".")[0]]
     for index, peer in wrong:
@@ -244,7 +244,7 @@ def underscore(deployment: Deployment) -> Iterator[Finding]:
     rows=("NET-18", "NET-19"),
 )
 def peer_name(deployment: Deployment) -> Iterator[Finding]:
-    """C verifies what it dialled: a name, or an address, that the SAN of E lacks fails the zone, and chat with it."""
+    """C verifies what it dialled: a name or address missing in E's SAN fails the zone, and chat with it."""
     zone, links = deployment.traversal_zone, deployment.defaults.links
     wrong: list[tuple[int, str, ExpresswayE]] = []
     for index, peer in enumerate(zone.peer_addresses):
@@ -254,7 +254,7 @@ def peer_name(deployment: Deployment) -> Iterator[Finding]:
                 continue
             names = deployment.certificate(edge.name, "server").names
             if peer.lower() in (edge.fqdn.lower(), edge.inner_fqdn.lower()):
-                continue  # its own name: the certificate is to be fixed, CERT-16.host-name
+                continue  # its own name: the certificate must be fixed, CERT-16.host-name
             if first_match([qualified(peer)], [qualified(name) for name in names]) is None:
                 wrong.append((index, peer, edge))
     by_name = deployment.xcp_link.enable_cvs and deployment.xcp_link.verify_hostname

@@ -1,6 +1,6 @@
-"""Rules about releases and what must be set up together with them: the ways to sign in, push, single sign-on.
+"""Rules about releases and dependent settings: authentication modes, push, single sign-on.
 
-Sources: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites" (the tables of least releases); "MRA
+Sources: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites" (the tables of minimum releases); "MRA
 Deployment Guide X12.6, Configure MRA".
 """
 
@@ -24,11 +24,11 @@ SEES = {
     "OAuth with refresh and SSO": "the browser of a client that signs in by single sign-on never gets a token",
     "push": "Jabber on an iPhone or iPad that sleeps misses calls and messages",
 }
-"""What a client sees where a mode's release is not reached."""
+"""What a client sees if a release is too old for a mode."""
 
 
 def _behind(wanted: Iterable[str], product: Product, release: Release) -> list[tuple[str, Gate]]:
-    """Return the modes that a release does not have yet, each with the gate that is closed."""
+    """Return the modes that a release does not support yet, each with its gate."""
     found = ((mode, least(mode, product)) for mode in wanted)
     return [(mode, gate) for mode, gate in found if gate is not None and not gate.open(release)]
 
@@ -83,7 +83,7 @@ UNITY_SSO = {
     "per node, SAML": "legacy sso per node, saml",
     "per node, OpenAM": "legacy sso per node, openam",
 }
-"""The feature behind each way in which Unity Connection takes part in the older single sign-on."""
+"""The feature behind each way in which Unity Connection supports the older single sign-on."""
 
 
 @book.rule("UC-01.unity-connection-release", requires="Unity Connection has the release that each way to sign in needs")
@@ -106,7 +106,7 @@ def unity_connection_release(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("EP-01.jabber-release", requires="Jabber has the release that MRA and one of the ways to sign in need")
 def jabber_release(deployment: Deployment) -> Iterator[Finding]:
-    """A client may use any way that is allowed and that it knows; push it needs besides where Unified CM offers it."""
+    """A client may use any permitted mode that it supports; push is required in addition if Unified CM offers it."""
     used = modes.anywhere(deployment)
     for index, client in modes.clients(deployment):
         product = modes.JABBER_OF.get(client.platform)
@@ -124,7 +124,7 @@ def jabber_release(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("EP-01.jabber-for-mac", requires="Jabber for Mac needs Expressway X8.2 or later")
 def jabber_for_mac(deployment: Deployment) -> Iterator[Finding]:
-    """The one platform that asks for a newer Expressway than MRA itself does."""
+    """The one platform that requires a newer Expressway than MRA itself does."""
     needed = gate("jabber for mac", Product.EXPRESSWAY)
     assert needed is not None
     machines = (*deployment.expressway_e, *deployment.expressway_c)
@@ -152,7 +152,7 @@ def jabber_for_mac(deployment: Deployment) -> Iterator[Finding]:
 def push_notifications(deployment: Deployment) -> Iterator[Finding]:
     """Mobile systems suspend an app in the background; only a push wakes it for a call.
 
-    Products that do not know push notifications yet cannot be asked for them.
+    Products without push support are not asked for it.
     """
     if any(closed("push", {product: release}) for product, release in deployment.releases().items()):
         return
@@ -178,7 +178,9 @@ def push_notifications(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("UC-09.sso-on-unified-cm-first", requires="SAML SSO is configured on Unified CM before it is on Expressway")
 def sso_on_unified_cm_first(deployment: Deployment) -> Iterator[Finding]:
-    """Expressway hands what the identity provider said of a user to Unified CM, which must know single sign-on."""
+    """Expressway passes the identity provider's assertion about a user to Unified CM, which must support single
+    sign-on.
+    """
     path = deployment.mra.access.authentication_path
     if "SAML SSO" not in path:
         return

@@ -1,4 +1,4 @@
-"""Rules about Unified CM and IM and Presence nodes: how they are addressed, listed, and asked by Expressway-C.
+"""Rules about Unified CM and IM and Presence nodes: addressing, listing, and discovery by Expressway-C.
 
 Source: "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites".
 """
@@ -22,7 +22,7 @@ AXL_PATH = "/axl/"
 
 @book.rule("UC-02.ipv4", requires="Unified CM and IM and Presence are addressed by IPv4")
 def ipv4(deployment: Deployment) -> Iterator[Finding]:
-    """Expressway-C does not use a node that has an IPv6 address only."""
+    """Expressway-C does not use a node that has only an IPv6 address."""
     broken = [node for node in facts.uc_nodes(deployment) if ":" in node.spec.address]
     for node in broken:
         yield Finding(
@@ -36,7 +36,7 @@ def ipv4(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("UC-03.axl", requires="the Cisco AXL Web Service runs on the publishers that Expressway-C asks")
 def axl(deployment: Deployment) -> Iterator[Finding]:
-    """C reads the nodes, the release and the keys of a cluster by AXL, from its publisher alone."""
+    """C reads a cluster's nodes, release and keys by AXL, only from its publisher."""
     broken = [node for node in facts.uc_nodes(deployment) if node.publisher and not node.spec.axl]
     for node in broken:
         yield Finding(
@@ -64,7 +64,7 @@ def _unanswered(deployment: Deployment, node: facts.UcNode, among: Sequence[fact
     requires="where Unified CM and Expressway are in different domains, its nodes are listed by FQDN or address",
 )
 def bare_host_name(deployment: Deployment) -> Iterator[Finding]:
-    """Expressway-C completes a bare name with its own domain, in which the node is not."""
+    """Expressway-C completes a bare name with its own domain, which the node is not in."""
     broken = [node for node in facts.uc_nodes(deployment) if _strangers(deployment, node)]
     for node in broken:
         core = _strangers(deployment, node)[0]
@@ -95,7 +95,7 @@ def _strangers(deployment: Deployment, node: facts.UcNode) -> tuple[ExpresswayC,
     "for OAuth need SIP OAuth mode, all others TCP",
 )
 def profile_fits(deployment: Deployment) -> Iterator[Finding]:
-    """A device is told its profile by its configuration file, and registers by the port and transport of that."""
+    """A device's configuration file names its profile, and the device registers on that profile's port and transport."""
     for index, cluster in modes.served(deployment):
         for place, profile in enumerate(cluster.security_profiles):
             devices = tuple(
@@ -119,7 +119,7 @@ def profile_fits(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _lacking(cluster: UnifiedCmCluster, profile: SecurityProfile) -> str | None:
-    """Return what a profile and its cluster lack; None where they fit."""
+    """Return what a profile or its cluster lacks; None if they match."""
     if profile.oauth:
         return None if cluster.sip_oauth else f"is for OAuth, and {cluster.name} has no SIP OAuth mode"
     if profile.mode != "non secure":
@@ -128,7 +128,7 @@ def _lacking(cluster: UnifiedCmCluster, profile: SecurityProfile) -> str | None:
 
 
 def _registers(deployment: Deployment, devices: Sequence[str]) -> bool:
-    """Return whether one of these devices registers from outside: a phone or room device, or that of a Jabber."""
+    """Return whether one of these devices registers from outside: a phone or room device, or a Jabber's."""
     outside = {spec.name for spec in facts.clients(deployment, outside=True)}
     machines = [each for each in deployment.clients if each.name in outside]
     prefixes = {modes.PREFIX_OF[each.platform] for each in machines if each.platform in modes.PREFIX_OF}

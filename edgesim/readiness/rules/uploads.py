@@ -1,4 +1,4 @@
-"""Rules about certificates that are uploaded: what a product takes, and what waits for a restart.
+"""Rules about uploaded certificates: what a product accepts, and what waits for a restart.
 
 Sources: Cisco, "Cisco Expressway Certificate Creation and Use Deployment Guide"; Expressway release notes X15.4 and
 X15.5; "Navigate Client EKU Sunset with Expressway x15.5"; MRA Deployment Guide, "Certificate Requirements".
@@ -45,7 +45,7 @@ def _has(feature: str, machine: Expressway) -> bool:
     "server and client authentication; from X15.4 on less",
 )
 def usages(deployment: Deployment) -> Iterator[Finding]:
-    """Each certificate of an Expressway against what its release takes."""
+    """Each certificate of an Expressway against what its release accepts."""
     for certificate in deployment.certificates:
         machine = deployment.host(certificate.host).spec
         if not isinstance(machine, ExpresswayE | ExpresswayC):
@@ -63,7 +63,7 @@ def usages(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _refused(deployment: Deployment, certificate: Certificate, machine: ExpresswayE | ExpresswayC) -> tuple[str, ...]:
-    """Return why the machine does not take the certificate, as one or, from X15.5 on, as both of its two."""
+    """Return why the host refuses the certificate, as its only one or, from X15.5 on, as both of its two."""
     has = [SERVER_AUTH] if certificate.server_auth else []
     has += [CLIENT_AUTH] if certificate.client_auth else []
     found: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ def _refused(deployment: Deployment, certificate: Certificate, machine: Expressw
 def _stores(
     deployment: Deployment, certificate: Certificate, machine: ExpresswayE | ExpresswayC
 ) -> Iterator[CertificateStore]:
-    """Yield as which certificates it serves. The client certificate of E plays no part in MRA: E dials no peer."""
+    """Yield the roles in which a certificate is used. E's client certificate plays no part in MRA: E dials no peer."""
     if certificate.service == "server":
         yield "server"
     both = isinstance(machine, ExpresswayC) and _has("separate client certificate", machine)
@@ -122,7 +122,7 @@ def _effect(deployment: Deployment, certificate: Certificate, machine: Expresswa
 
 
 def _client_side(deployment: Deployment, core: ExpresswayC, port: int) -> Iterator[Matcher]:
-    """Yield what comes of a C that shows a certificate without clientAuth."""
+    """Yield the consequences of a C that presents a certificate without clientAuth."""
     checking = [
         edge for edge in deployment.expressway_e if edge.eku_checking or not _has("separate client certificate", edge)
     ]
@@ -150,7 +150,7 @@ def _client_side(deployment: Deployment, core: ExpresswayC, port: int) -> Iterat
     requires="chat node aliases stand in the certificates of Expressways in DNS form",
 )
 def alias_form(deployment: Deployment) -> Iterator[Finding]:
-    """Not every CA signs XMPP addresses, and not every peer looks at them."""
+    """Not every CA signs XMPP addresses, and not every peer considers them."""
     aliases = {alias.lower() for chat in deployment.im_presence for alias in chat.chat_aliases}
     for certificate in deployment.certificates:
         if not isinstance(deployment.host(certificate.host).spec, Expressway):
@@ -177,7 +177,7 @@ Kinds = tuple[str, ...]
 
 
 def _pending(deployment: Deployment, kinds: Kinds, fix: Callable[[str], str]) -> Iterator[Finding]:
-    """Yield what goes wrong because something was uploaded and does not count yet: what would without the upload."""
+    """Yield the failures of uploads that are not in effect yet: those of the deployment without the upload."""
     before = _found(deployment)
     for place, store in enumerate(deployment.trust):
         if not store.pending or deployment.host(store.host).kind not in kinds:
@@ -204,7 +204,7 @@ def _found(deployment: Deployment) -> dict[tuple[str, str], Finding]:
 
 @book.rule("CERT-14.not-restarted", requires="an Expressway is restarted after a trusted CA was uploaded")
 def expressway_not_restarted(deployment: Deployment) -> Iterator[Finding]:
-    """Trusted CAs that wait for the restart of the whole Expressway."""
+    """Trusted CAs that wait for a restart of the whole Expressway."""
     yield from _pending(deployment, ("expressway_c", "expressway_e"), lambda host: f"restart {host}")
 
 
@@ -231,5 +231,5 @@ def im_presence_not_restarted(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule("EP-06.not-restarted", requires="a client is restarted after a CA was added to its list")
 def client_not_restarted(deployment: Deployment) -> Iterator[Finding]:
-    """CAs that wait for the restart of a room device, or of Jabber's machine."""
+    """CAs that wait for a restart of a room device, or of Jabber's host."""
     yield from _pending(deployment, ("client",), lambda host: f"restart {host}")

@@ -1,4 +1,4 @@
-"""Expressway-C: the traversal client inside, which holds the configuration and decides."""
+"""Expressway-C: the traversal client inside, which holds the configuration and makes the decisions."""
 
 from edgesim.servers.expressway_c.product import ExpresswayC
 

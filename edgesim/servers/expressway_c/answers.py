@@ -1,7 +1,7 @@
-"""The answers that Expressway-C gives itself, header lines in the traced order.
+"""The responses that Expressway-C generates, with header lines in the captured order.
 
-Source: "Collaboration Edge TC-based Endpoints Configuration Example" (Cisco 211304). ``Age`` and ``Connection`` are
-added by E's proxy on the way to the client.
+Source: "Collaboration Edge TC-based Endpoints Configuration Example" (Cisco 211304). E's proxy adds ``Age`` and
+``Connection`` on the way to the client.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from edgesim.node import Node
 
 
 def unauthorized(node: Node) -> Response:
-    """Return the edge's challenge, octet for octet as traced."""
+    """Return the edge's challenge, octet for octet as captured."""
     edge = node.defaults.edge
     headers = (
         ("WWW-Authenticate", f'Basic realm="{edge.realm}"'),
@@ -24,7 +24,7 @@ def unauthorized(node: Node) -> Response:
 
 
 def too_many(node: Node) -> Response:
-    """Return the answer of authorization rate control."""
+    """Return the response of authorization rate control."""
     edge = node.defaults.edge
     headers = [
         ("Date", node.host.clock.http_date()),
@@ -40,7 +40,7 @@ def too_many(node: Node) -> Response:
 def refused(
     node: Node, status: int, reason: str | None = None, *, server: str | None = None, cause: str = ""
 ) -> Response:
-    """Return an answer of C's proxy, or of ``server``; its body is the cause, where there is one to name."""
+    """Return a response of C's proxy, or of ``server``; its body is the cause, if any."""
     body = cause_text(cause)
     headers = (
         ("Server", server or node.defaults.edge.server_of_c),
@@ -52,7 +52,7 @@ def refused(
 
 
 def failed(node: Node, request: Request, error: Exception) -> Response:
-    """Return the answer where the server behind C failed, by how it failed."""
+    """Return the response after the server behind C failed, by the kind of failure."""
     kind = error.kind if isinstance(error, HttpError) else HttpError.kind
     if isinstance(error, HttpTlsFailed):
         return unverified(node, request)
@@ -61,13 +61,13 @@ def failed(node: Node, request: Request, error: Exception) -> Response:
 
 
 def unverified(node: Node, request: Request) -> Response:
-    """Return the answer where C does not trust the certificate of an inside server."""
+    """Return the response if C does not trust the certificate of an inside server."""
     tls = node.defaults.tls
     return _error(node, request, tls.unverified_server_status, tls.unverified_server_reason)
 
 
 def _error(node: Node, request: Request, status: int, reason: str) -> Response:
-    """Return an error as the proxy software makes it."""
+    """Return an error in the form of the proxy software."""
     answer = refused(node, status, reason)
     headers = answer.headers.added("Cache-Control", "no-store")
     if connection_after(request) == "close":

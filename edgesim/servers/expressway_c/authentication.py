@@ -1,9 +1,8 @@
-"""Who is asking: how Expressway-C checks the credentials of a request that came through the edge.
+"""Authentication of requests that came through the edge.
 
-A valid ``X-Auth`` cookie stands for an earlier sign-in. ``Authorization: Basic`` counts only where *Authorize by user
-credential* is on; C asks Unified CM unless it has accepted the same credentials lately. The answer to everything else
-is the edge's challenge, whatever the reason. C neither asks about a user id that is longer than
-any of Unified CM's nor remembers it.
+A valid ``X-Auth`` cookie represents an earlier sign-in. ``Authorization: Basic`` counts only if *Authorize by user
+credential* is on; C asks Unified CM unless it has recently accepted the same credentials. Everything else gets the
+edge's challenge, whatever the reason. C neither asks about nor stores a user id that is longer than Unified CM allows.
 """
 
 from __future__ import annotations
@@ -20,19 +19,19 @@ from edgesim.servers.expressway_c.credentials import Credentials
 from edgesim.servers.expressway_c.user_data import Account, Refused, Unavailable, Unverified, UserData
 
 SHOWN = 128
-"""Characters of a user id that the journal shows."""
+"""The maximum length of a user id in the journal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthenticationResult:
-    """The user whom the credentials are of, or the answer that refuses them."""
+    """The authenticated user, or the response that refuses the request."""
 
     user: str = ""
     refusal: Response | None = None
 
 
 class Authenticator:
-    """Checks requests and journals each decision."""
+    """Authenticates requests and journals each decision."""
 
     def __init__(self, node: Node, credentials: Credentials, users: UserData) -> None:
         self.node = node
@@ -47,7 +46,7 @@ class Authenticator:
         return (user_key(user),) if user else ()
 
     async def check(self, request: Request) -> AuthenticationResult:
-        """Check a proxied request: the cookie where there is one, else ``Authorization``."""
+        """Authenticate a proxied request: by its cookie if it has one, else by ``Authorization``."""
         value = request.cookie(self._cookie)
         if value is None:
             return await self.sign_in(request)
@@ -58,7 +57,7 @@ class Authenticator:
         return AuthenticationResult(user=user)
 
     async def sign_in(self, request: Request) -> AuthenticationResult:
-        """Check the ``Authorization`` of a request; without one, its cookie may stand for it."""
+        """Authenticate by ``Authorization`` or, without one, by the cookie."""
         shown = self._shown(request)
         if (basic := basic_credentials(shown)) is not None:
             return await self._basic(request, basic)
@@ -74,7 +73,7 @@ class Authenticator:
         return AuthenticationResult(user=user)
 
     def _shown(self, request: Request) -> str | None:
-        """Return what stands for ``Authorization`` at the edge: the value of a header of its own, where one is set."""
+        """Return the request's credentials: the value of a configured header, else ``Authorization``."""
         own = self.node.defaults.edge.edge_auth_header
         return (request.headers.get(own) if own else None) or request.headers.get("Authorization")
 

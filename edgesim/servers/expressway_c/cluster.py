@@ -1,9 +1,9 @@
-"""What the peers of an Expressway-C cluster share of users: accepted passwords and edge cookies.
+"""Replication of user data between the peers of an Expressway-C cluster: accepted passwords and edge cookies.
 
-Any peer may get the next request of a client, through any E. How the product replicates them is not public: peers have
-TLS between them on port 4372 (Expressway IP Port Usage Configuration Guide), and what travels there is an exchange of
-this testbed's own. A peer posts its news to each other one, and asks them for everything when it starts. Both sides
-show certificates, and each must name a configured peer.
+Any peer may get a client's next request, through any E. The product's replication is not public: peers have TLS between
+them on port 4372 (Expressway IP Port Usage Configuration Guide), and the exchange over it is the testbed's own. A peer
+posts its new records to every other peer, and fetches all records when it starts. Both sides present certificates, and
+each must name a configured peer.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ Record = SignIn | Issued
 
 
 class ClusterError(ValueError):
-    """A body that is not a list of records."""
+    """The body is not a list of records."""
 
 
 def write_records(records: list[Record]) -> bytes:
-    """Return the body that carries records."""
+    """Return the body for these records."""
     return json.dumps([_to_json(record) for record in records]).encode()
 
 
 def read_records(body: bytes) -> list[Record]:
-    """Read a body. Raises `ClusterError`."""
+    """Parse a body. Raises `ClusterError`."""
     try:
         found: Any = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
@@ -88,7 +88,7 @@ def _from_json(one: Any) -> Record:
 
 
 class Peer:
-    """Another C of the cluster, and the news that it has yet to hear."""
+    """Another C of the cluster, and the records not yet sent to it."""
 
     def __init__(self, node: Node, fqdn: str, client: HttpClient) -> None:
         self.node = node
@@ -100,7 +100,7 @@ class Peer:
         self._news = asyncio.Event()
 
     def report(self, record: Record) -> None:
-        """Take note of news; the oldest go where a peer is away for long."""
+        """Queue new records; the oldest are dropped if a peer is away for long."""
         key = record.value if isinstance(record, Issued) else f"user {record.account.user}"
         self._pending.pop(key, None)
         self._pending[key] = record
@@ -109,7 +109,7 @@ class Peer:
         self._news.set()
 
     async def run(self) -> None:
-        """Post news as they come."""
+        """Post records as they are queued."""
         while True:
             await self._news.wait()
             batch = dict(list(self._pending.items())[:BATCH])
@@ -124,7 +124,7 @@ class Peer:
                     del self._pending[key]
 
     async def everything(self) -> list[Record]:
-        """Return all that the peer knows; nothing where it does not answer."""
+        """Return all records of the peer; none if it does not answer."""
         answer = await self._request("GET", b"")
         try:
             return read_records(answer.body) if answer is not None else []
@@ -151,14 +151,14 @@ class Peer:
 
 
 def _policy(node: Node) -> Policy:
-    """Return how peers verify each other: from X15.4 on whatever the extended key usages are (release notes X15.4)."""
+    """Return how peers verify each other: from X15.4 on regardless of extended key usages (release notes X15.4)."""
     spec = node.spec.spec
     assert isinstance(spec, hosts.ExpresswayC)
     return Policy(usage=bool(closed("server-only certificate on e", {Product.EXPRESSWAY: spec.release})))
 
 
 class ClusterDatabase:
-    """One peer's end of the replication; without other peers there is none."""
+    """One peer's end of the replication; without other peers it does nothing."""
 
     def __init__(self, node: Node, credentials: Credentials) -> None:
         self.node = node
@@ -178,7 +178,7 @@ class ClusterDatabase:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Listen to the other peers, learn what they know, tell them what is new. Raises `OSError`."""
+        """Listen to the other peers, fetch their records, and send them new ones. Raises `OSError`."""
         if not self.peers:
             return
         identity, trust = self.node.identities["server"], self.node.trusts["trusted-ca"]
@@ -196,7 +196,7 @@ class ClusterDatabase:
             self._tasks.append(self.node.host.spawn(self._keep(peer), name=f"cluster peer {peer.fqdn}"))
 
     async def stop(self) -> None:
-        """End the replication."""
+        """Stop the replication."""
         for task in self._tasks:
             task.cancel()
         await self._server.close()

@@ -1,4 +1,4 @@
-"""How Expressway-C opens connections: from which source ports, and with what in TLS towards UC servers.
+"""Expressway-C's outgoing connections: source ports, and TLS towards UC servers.
 
 Sources: Expressway IP Port Usage Configuration Guide; "Understand MRA Certificate Requirements and Apache Traffic
 Server History" (Cisco 225476).
@@ -20,25 +20,25 @@ from edgesim.pki import client_context
 from edgesim.servers.expressway_c.tls import sends_chain, shown_as_client, tls_options
 
 TRIES = 20
-"""How many source ports are tried before the connection goes without one."""
+"""How many source ports are tried before the system chooses one."""
 
 
 def has(feature: str, release: Release) -> bool:
-    """Return whether an Expressway release has a feature of the gates."""
+    """Return whether an Expressway release has a gated feature."""
     return not closed(feature, {Product.EXPRESSWAY: release})
 
 
 class SourcePorts:
-    """The range from which C's HTTP and SSH connections take their source ports: in turn, from ``start`` on.
+    """The range of source ports for C's HTTP and SSH connections, used in turn from ``start`` on.
 
-    A start drawn again in each life keeps a restarted C off the ports that its last connections still block.
+    A new start in each run keeps a restarted C off the ports that its last connections still block.
     """
 
     def __init__(self, first: int, last: int, start: int) -> None:
         self._ports = itertools.cycle((*range(start, last + 1), *range(first, start)))
 
     async def connect(self, address: str, dial: Callable[[tuple[str, int]], Awaitable[Any]]) -> Any:
-        """Dial from the next port that is free. Raises what ``dial`` does."""
+        """Dial from the next free port. Raises the errors of ``dial``."""
         for _ in range(TRIES):
             try:
                 return await dial((address, next(self._ports)))
@@ -49,9 +49,9 @@ class SourcePorts:
 
 
 def uc_client(node: Node, release: Release, ports: SourcePorts, *, verify: bool) -> HttpClient:
-    """Return a client towards UC servers, which verifies theirs or not.
+    """Return a client towards UC servers, which verifies their certificates or not.
 
-    It shows C's own certificate to servers that ask for one; before X14.0.2 C shows none there.
+    It presents C's certificate on request, but not before X14.0.2.
     """
     context = client_context(
         node.trusts["trusted-ca"] if verify else None,

@@ -1,10 +1,10 @@
-"""What Expressway-C remembers of users: passwords that Unified CM accepted, edge cookies, and how often each one asked.
+"""Expressway-C's credential cache: passwords accepted by Unified CM, edge cookies, and authorization counts.
 
 C keeps accepted credentials for the *credentials refresh interval* (480 minutes) without asking Unified CM again, and
-forgets them after the *credentials cleanup interval* (720 minutes). An ``X-Auth`` cookie lives for the refresh
-interval. *Maximum authorizations per period* counts each user, whatever the client: the first authorization starts a
-period, and when that has ended the next one starts another. All times are those of the host's clock. Sources: "MRA
-Deployment Guide X14.3, MRA Maintenance"; "Expressway Administrator Guide X15.5, Reference Material" for the period.
+deletes them after the *credentials cleanup interval* (720 minutes). An ``X-Auth`` cookie is valid for the refresh
+interval. *Maximum authorizations per period* counts per user, whatever the client: a period starts with the first
+authorization after the previous one ended. All times are those of the host's clock. Sources: "MRA Deployment Guide
+X14.3, MRA Maintenance"; "Expressway Administrator Guide X15.5, Reference Material" for the period.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_COOKIES = 200_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignIn:
-    """A password that Unified CM accepted, and what C then learnt of the user. ``at`` is Unix time in seconds."""
+    """A password that Unified CM accepted, and the user's data that C then fetched. ``at`` is Unix time in seconds."""
 
     account: Account
     password: str
@@ -33,7 +33,7 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
-    """An edge cookie that this C, or another peer of its cluster, issued. ``expires`` is Unix time in seconds."""
+    """An edge cookie issued by this C or a peer of its cluster. ``expires`` is Unix time in seconds."""
 
     value: str
     user: str
@@ -58,13 +58,13 @@ class Credentials:
         self._used: dict[str, float] = {}
         self._cookies: dict[str, Issued] = {}
         self._asked: dict[str, tuple[float, int]] = {}
-        """When a user's period began, and how many authorizations were in it."""
+        """The start of each user's period, and its number of authorizations."""
         self._listeners: list[Callable[[SignIn | Issued], None]] = []
 
     # ---- passwords
 
     def accept(self, account: Account, password: str) -> None:
-        """Remember a sign-in that Unified CM accepted just now."""
+        """Store a sign-in that Unified CM just accepted."""
         self._add(SignIn(account=account, password=password, at=self._clock.time()))
 
     def cached(self, user: str, password: str) -> Account | None:
@@ -74,33 +74,34 @@ class Credentials:
             return None
         if not hmac.compare_digest(found.password.encode(), password.encode()):
             return None
-        # Asked for again: it serves on, though Unified CM was not asked. The table stays in the order of last use.
+        # In use: the entry is kept on, although Unified CM was not asked. The table stays in order of last use.
         self._sign_ins[user] = self._sign_ins.pop(user)
         self._used[user] = self._clock.time()
         return found.account
 
     def account(self, user: str) -> Account | None:
-        """Return what C last learnt of a user, within the cleanup interval."""
+        """Return the account of a user's last sign-in, within the cleanup interval."""
         found = self._fresh(user)
         return found.account if found else None
 
     def password(self, user: str) -> str | None:
-        """Return the password of the user's last successful sign-in, within the cleanup interval: SIP digest's secret.
+        """Return the password of the user's last successful sign-in, within the cleanup interval: the secret of SIP
+        digest.
 
-        The user id counts in its exact case.
+        The user id is case-sensitive.
         """
         found = self._fresh(user)
         return found.password if found else None
 
     def ha1(self, user: str, realm: str) -> str | None:
-        """Return ``MD5(user:realm:password)`` (RFC 7616, section 3.4.2), or None where `password` has none."""
+        """Return ``MD5(user:realm:password)`` (RFC 7616, section 3.4.2), or None without a `password`."""
         password = self.password(user)
         if password is None:
             return None
         return hashlib.md5(f"{user}:{realm}:{password}".encode(), usedforsecurity=False).hexdigest()
 
     def forget(self, user: str) -> None:
-        """Forget a user's password; cookies stay."""
+        """Delete a user's password; cookies stay."""
         self._sign_ins.pop(user, None)
         self._used.pop(user, None)
 
@@ -109,7 +110,7 @@ class Credentials:
         return found if found is not None and self._clock.time() - self._last(found) < self._cleanup else None
 
     def _last(self, found: SignIn) -> float:
-        """Return when a sign-in was accepted or last served, Unix time in seconds."""
+        """Return when a sign-in was accepted or last used, Unix time in seconds."""
         return max(found.at, self._used.get(found.account.user, found.at))
 
     # ---- cookies
@@ -131,19 +132,19 @@ class Credentials:
             return None, "expired cookie"
         return found.user, ""
 
-    # ---- the other peers of the cluster
+    # ---- cluster peers
 
     def listen(self, listener: Callable[[SignIn | Issued], None]) -> None:
-        """Call ``listener`` with every sign-in and cookie of this peer's own."""
+        """Call ``listener`` with every sign-in and cookie of this peer."""
         self._listeners.append(listener)
 
     def everything(self) -> list[SignIn | Issued]:
-        """Return all that is remembered."""
+        """Return all stored records."""
         self._purge()
         return [*self._sign_ins.values(), *self._cookies.values()]
 
     def learn(self, record: SignIn | Issued) -> None:
-        """Remember what another peer remembers; of a user the later sign-in counts."""
+        """Store a record of another peer; of a user's sign-ins the later one counts."""
         self._purge()
         if isinstance(record, Issued):
             self._cookies[record.value] = record
@@ -162,7 +163,7 @@ class Credentials:
     # ---- rate control
 
     def within_rate(self, user: str) -> bool:
-        """Count an authorization of a user and say whether it stays within the period's maximum."""
+        """Count an authorization of a user, and return whether it is within the period's maximum."""
         if not self._allowed:
             return True
         now = self._clock.time()
@@ -177,7 +178,7 @@ class Credentials:
         return True
 
     def _purge(self) -> None:
-        """Forget what is over: both stores are in the order in which their entries end."""
+        """Delete what is over; both stores are in the order in which their entries end."""
         now = self._clock.time()
         # An expired cookie is kept for a while, so that its refusal can say that it expired.
         grace = self._cleanup - self._refresh

@@ -1,7 +1,7 @@
-"""How Expressway-C finds the Unified CM and IM and Presence servers: *Add* and *Refresh servers*, over AXL.
+"""Expressway-C's discovery of Unified CM and IM and Presence servers: *Add* and *Refresh servers*, over AXL.
 
-The administrator gives the publisher of each cluster and an account with Standard AXL API Access; nodes, releases and
-the cluster security mode are read from it, and C enters itself under *Device > Expressway-C*. What was found is
+The administrator enters the publisher of each cluster and an account with Standard AXL API Access; C reads nodes,
+releases and the cluster security mode from it, and adds itself under *Device > Expressway-C*. The result is
 configuration: it survives a restart. Sources: "MRA Deployment Guide X12.6, Install MRA" and "Configure MRA"; "MRA
 Deployment Guide X14.3, MRA Maintenance"; for the AXL methods "Troubleshoot Most Common Issues of Collaboration Edge"
 (Cisco 118798).
@@ -26,7 +26,7 @@ from edgesim.pki import names_of
 from edgesim.servers.expressway_c.locating import locate
 
 SCHEMA = "10.0"
-"""The AXL schema that C speaks: the least release of Unified CM that MRA takes."""
+"""The AXL schema that C uses: that of the oldest release of Unified CM that MRA supports."""
 UNIFIED_CM = "Unified CM"
 IM_PRESENCE = "IM and Presence"
 R = TypeVar("R", bound=messages.Response)
@@ -34,7 +34,7 @@ R = TypeVar("R", bound=messages.Response)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerNode:
-    """A discovered node: its name as the cluster lists it, and its address, None where the name does not resolve.
+    """A discovered node: its name in the cluster's list, and its address, None if the name does not resolve.
 
     ``problem`` says why C does not use it; ``fqdn`` is the name by which C found it.
     """
@@ -47,15 +47,15 @@ class ServerNode:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name by which clients may be told to reach it."""
+        """Every name under which clients may be told to reach it."""
         return tuple(dict.fromkeys(name for name in (self.name, self.fqdn, self.address) if name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """A discovered cluster. ``name`` is C's own name for it, ``version`` the release in full.
+    """A discovered cluster. ``name`` is C's name for it, ``version`` the full release.
 
-    What follows the nodes belongs to Unified CM; the ports are those of SIP lines, None where C was not told.
+    The fields after the nodes apply to Unified CM; the ports are those of SIP lines, None if unknown to C.
     """
 
     product: str
@@ -72,19 +72,19 @@ class Cluster:
 
     @property
     def usable(self) -> tuple[ServerNode, ...]:
-        """The nodes that C found in its DNS."""
+        """The nodes that C resolved in its DNS."""
         return tuple(node for node in self.nodes if not node.problem)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discovered:
-    """Everything that C found, clusters in the order in which they were added."""
+    """All discovered servers, clusters in the order in which they were added."""
 
     unified_cm: tuple[Cluster, ...] = ()
     im_presence: tuple[Cluster, ...] = ()
 
     def cluster_of(self, host: str) -> Cluster | None:
-        """Return the cluster that has a node of this name or address."""
+        """Return the cluster that has a node with this name or address."""
         for cluster in (*self.unified_cm, *self.im_presence):
             if any(host.lower() in (name.lower() for name in node.names) for node in cluster.nodes):
                 return cluster
@@ -92,7 +92,7 @@ class Discovered:
 
     @property
     def servers(self) -> tuple[DiscoveredServer, ...]:
-        """The nodes as the allow list takes them, under every name by which clients may be told to reach them."""
+        """The nodes for the allow list, with every name under which clients may be told to reach them."""
         return tuple(
             DiscoveredServer(product=product, names=node.names)
             for product, clusters in (("unified_cm", self.unified_cm), ("im_presence", self.im_presence))
@@ -102,12 +102,12 @@ class Discovered:
 
 
 class DiscoveryFailed(Exception):
-    """A publisher could not be asked; the text is the state that C shows."""
+    """Discovery of a publisher failed; the text is the state shown on C."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Source:
-    """A cluster as the administrator added it, and how its discovery last went."""
+    """A cluster as the administrator added it, and the state of its last discovery."""
 
     product: str
     name: str
@@ -119,16 +119,16 @@ class Source:
     state: str = ""
     detail: str = ""
     problems: dict[str, str] = field(default_factory=dict)
-    """What is wrong with which node."""
+    """The problems of its nodes."""
 
     @property
     def complete(self) -> bool:
-        """Whether there is nothing left to discover."""
+        """Whether nothing is left to discover."""
         return self.state == "active" and not self.problems
 
 
 class Discovery:
-    """C's list of servers. ``changed`` is called whenever it was rewritten."""
+    """C's list of servers. ``changed`` is called whenever it is rewritten."""
 
     def __init__(self, node: Node, clients: Callable[[str], HttpClient], changed: Callable[[], None]) -> None:
         self.node = node
@@ -136,9 +136,9 @@ class Discovery:
         self._changed = changed
         self._busy = asyncio.Lock()
         self.rewriting = False
-        """Whether the list is being rewritten: no user can sign in meanwhile."""
+        """Whether the list is being rewritten: meanwhile no user can sign in."""
         self.attempted = asyncio.Event()
-        """Set once every server was asked, with whatever result."""
+        """Set once every server was asked, whatever the result."""
         self.sources = tuple(_sources(node))
         stored: dict[str, Cluster] = node.host.disk.setdefault("servers", {})
         self._stored = stored
@@ -147,7 +147,7 @@ class Discovery:
 
     @property
     def discovered(self) -> Discovered:
-        """What was found so far."""
+        """The result so far."""
         found = [source.found for source in self.sources if source.found is not None]
         return Discovered(
             unified_cm=tuple(cluster for cluster in found if cluster.product == UNIFIED_CM),
@@ -156,21 +156,23 @@ class Discovery:
 
     @property
     def complete(self) -> bool:
-        """Whether the last discovery of every server went well, and every node can be used."""
+        """Whether the last discovery of every server succeeded, and every node is usable."""
         return all(source.complete for source in self.sources)
 
     async def first(self) -> None:
-        """Discover at start."""
+        """Run the discovery at start."""
         await self.refresh()
 
     async def retry(self) -> None:
-        """Discover those that failed again, until all were found."""
+        """Repeat failed discoveries until all succeed."""
         while not self.complete:
             await asyncio.sleep(self.node.defaults.edge.discovery_retry_s)
             await self.refresh(failed_only=True)
 
     async def refresh(self, *, failed_only: bool = False) -> Discovered:
-        """Ask every publisher (*Refresh servers*), or only those that failed before, and return what is known then."""
+        """Discover from every publisher (*Refresh servers*), or only from those that failed before, and return the
+        result.
+        """
         async with self._busy:
             await self._pause()
             for source in self.sources:
@@ -182,7 +184,7 @@ class Discovery:
             return self.discovered
 
     async def _pause(self) -> None:
-        """Take the time that the product takes, during which clients cannot connect."""
+        """Wait for the product's processing time, during which clients cannot connect."""
         seconds = self.node.defaults.edge.discovery_s
         if seconds:
             self.rewriting = True
@@ -208,7 +210,7 @@ class Discovery:
         source.problems = problems
 
     def _enter(self, source: Source, state: str, detail: str) -> None:
-        """Journal a state, once while it lasts."""
+        """Journal a state when it changes."""
         if (state, detail) != (source.state, source.detail):
             source.state, source.detail = state, detail
             event = events.Discovery(server=source.publisher, product=source.product, state=state, detail=detail)
@@ -249,7 +251,7 @@ def _sources(node: Node) -> list[Source]:
 
 @dataclass(slots=True)
 class _Conversation:
-    """One discovery of one cluster: the methods that the defaults name, in that order, and what they told."""
+    """The discovery of one cluster: the AXL methods of the defaults, in that order, and their results."""
 
     node: Node
     client: HttpClient
@@ -270,7 +272,7 @@ class _Conversation:
             await _STEPS[method](self)
         if not self.nodes:
             raise DiscoveryFailed(f"{source.publisher} lists no {source.product} node")
-        # The publisher has TFTP where the cluster does not say.
+        # The publisher has TFTP if the cluster does not list it.
         served = None if self.services is None else self.services.nodes_with(messages.TFTP_SERVICE)
         tftp = (self.nodes[0].name,) if served is None else served
         return Cluster(
@@ -291,7 +293,7 @@ class _Conversation:
         return self.parameters.get(parameter, "0") != "0"
 
     async def _get_call_manager(self) -> None:
-        """Ask for the publisher's Cisco CallManager by its usual name: one of another name has the usual ports."""
+        """Get the publisher's Cisco CallManager by its usual name; under another name the default ports apply."""
         host = self.source.publisher.partition(".")[0]
         wanted = messages.GetCallManager(name=self.node.defaults.edge.call_manager_name.format(host=host))
         with contextlib.suppress(_Fault):
@@ -317,7 +319,7 @@ class _Conversation:
         self.version = (await self._ask(messages.GetCCMVersion(), messages.CcmVersion)).version
 
     async def _query(self) -> None:
-        """Ask for the certificates of both trust stores, of which C keeps nothing, and for the cluster's parameters."""
+        """Query the certificates of both trust stores, which C does not keep, and the cluster's parameters."""
         for store in (messages.CALLMANAGER_TRUST, messages.TOMCAT_TRUST):
             await self._ask(messages.ExecuteSQLQuery(sql=messages.trust_query(store)), messages.Rows)
         answer = await self._ask(messages.ExecuteSQLQuery(sql=messages.PARAMETERS_QUERY), messages.Rows)
@@ -334,7 +336,9 @@ class _Conversation:
         )
 
     async def _enter_expressway(self) -> None:
-        """Add this C under *Device > Expressway-C*: its host name alone, and the names of the certificate it shows."""
+        """Add this C under *Device > Expressway-C*: its short host name, and the names in the certificate that it
+        presents.
+        """
         name = self.node.spec.name
         identity = self.node.identities.get("client") or self.node.identities.get("server")
         names = names_of(identity.certificate) if identity is not None else ()
@@ -380,7 +384,7 @@ class _Conversation:
 
 
 class _Fault(DiscoveryFailed):
-    """AXL answered with a fault."""
+    """AXL returned a fault."""
 
 
 _STEPS: Mapping[AxlMethod, Callable[[_Conversation], Awaitable[None]]] = {
@@ -392,4 +396,4 @@ _STEPS: Mapping[AxlMethod, Callable[[_Conversation], Awaitable[None]]] = {
     "executeSQLQuery": _Conversation._query,
     "listExpresswayCConfiguration": _Conversation._enter_expressway,
 }
-"""What a discovery does with each method; C's own entry is added or updated by what its list says."""
+"""The steps of a discovery by AXL method; C's own entry is added or updated according to the list."""

@@ -1,7 +1,7 @@
-"""Expressway-C's edge configuration service: the answer to ``get_edge_config``.
+"""Expressway-C's edge configuration service, which answers ``get_edge_config``.
 
-It tells an authenticated client which services the inside DNS knows for the domain of its request, and where at the
-edge it reaches SIP, XMPP and HTTPS: by FQDN, from X14.1 on by address. Sources: "Collaboration Edge TC-based Endpoints
+The response tells an authenticated client which services the inside DNS has for the domain of the request, and where at
+the edge SIP, XMPP and HTTPS are: by FQDN, from X14.1 on by address. Sources: "Collaboration Edge TC-based Endpoints
 Configuration Example" (Cisco 211304), "Configure MRA through Expressway/VCS in a Multi-Domain Deployment" (Cisco
 117811).
 """
@@ -37,7 +37,7 @@ SERVICES = frozenset(DEFAULT_SERVICES)
 
 
 class EdgeConfigService:
-    """Answers ``get_edge_config``. ``edges`` are all E peers as far as they introduced themselves."""
+    """Answers ``get_edge_config``. ``edges`` are all E peers, with what their greetings have told."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class EdgeConfigService:
         self._users = users
         self._discovered = discovered
         self._edges = edges
-        # From X12.5 on _cisco-uds need not resolve inside: the discovered nodes take its place, if known by FQDN.
+        # From X12.5 on _cisco-uds need not resolve inside: the discovered nodes replace it, if known by FQDN.
         self._nodes_stand_in = has("no inside srv of the edge domain", release)
         edge = node.defaults.edge
         by_address = release >= Release.parse(edge.addressed_from, Product.EXPRESSWAY)
@@ -104,7 +104,7 @@ class EdgeConfigService:
         )
 
     def _servers(self, element: str, peers: Sequence[Greeting], port: int) -> tuple[EdgeServer, ...]:
-        """Return the servers of one element; a peer that never said its address is named by FQDN."""
+        """Return the servers of one element; a peer that has not sent its address is given by FQDN."""
         addressed = element in self._addressed
         return tuple(EdgeServer(address=(addressed and one.address) or one.fqdn, port=port) for one in peers)
 
@@ -133,12 +133,12 @@ class EdgeConfigService:
 
     def _tftp(self, account: Account) -> tuple[str, ...]:
         if not account.served:
-            return ("", "")  # as traced where the user has no UC service profile
+            return ("", "")  # as captured for a user without UC service profile
         cluster = self._discovered().cluster_of(account.home.host)
         return cluster.tftp if cluster else ()
 
     def _routes(self, edge: Greeting) -> tuple[str, ...]:
-        """The client's SIP Route: this C by its address, and the number of the UC traversal zone on E."""
+        """The client's SIP Route: this C by address, and the number of the UC traversal zone on E."""
         deployment, defaults = self.node.deployment, self.node.defaults
         addresses = [self.node.host.address()]
         if defaults.edge.route_address == "expressway_e inner":

@@ -1,9 +1,9 @@
-"""Expressway-C's HTTP proxy: what comes through the tunnel to ``127.0.0.1:8443``.
+"""Expressway-C's HTTP proxy, which the tunnel reaches as ``127.0.0.1:8443``.
 
-It hands ``get_edge_config`` to the edge configuration service. A wrapped inside URL it forwards when the request is
-authenticated and the allow list has it, over a connection of its own from a source port of 30000 to 35999. The inside
-server's own answer, a 401 of its own too, passes; where the server cannot be reached or (from X14.2 on) its certificate
-not be verified, C answers in its place, by what failed (`defaults.edge.server_failures`). Sources: "Understand MRA
+It passes ``get_edge_config`` to the edge configuration service. A wrapped inside URL is forwarded if the request is
+authenticated and the allow list permits it, over a separate connection from a source port of 30000 to 35999. The inside
+server's responses pass, its own 401 included; if the server cannot be reached or (from X14.2 on) its certificate not be
+verified, C answers instead, by the kind of failure (`defaults.edge.server_failures`). Sources: "Understand MRA
 Certificate Requirements and Apache Traffic Server History" (Cisco 225476), "MRA Deployment Guide X12.6, Configure MRA",
 "Expressway IP Port Usage Configuration Guide"; for its log lines "Understand Origin Server Verification and Expressway
 Traffic Server Certificates" (Cisco 218018).
@@ -35,7 +35,7 @@ from edgesim.servers.expressway_c.zone import WRONG_NAME
 
 
 def own_rules(node: Node) -> tuple[Rule, ...]:
-    """Return the rules that the administrator wrote."""
+    """Return the administrator's rules."""
     kind = dict(node.defaults.edge.rule_types)["own"]
     return tuple(
         own_rule(each.url, methods=each.methods, match=each.match, description=each.description, type=kind)
@@ -44,14 +44,14 @@ def own_rules(node: Node) -> tuple[Rule, ...]:
 
 
 def mra_domains(node: Node) -> tuple[str, ...]:
-    """Return the domains that are enabled for MRA; chat alone forces registrations on, federation alone is none."""
+    """Return the domains enabled for MRA; enabling chat implies registrations, federation alone does not count."""
     enabled = node.deployment.domains.enabled
     return tuple(each.name for each in enabled if each.unified_cm_registrations or each.im_and_presence)
 
 
 class HttpProxy:
-    """The proxy of one C. ``allow_list`` is replaced whenever discovery rewrites it; ``client_for`` gives the client
-    towards a server, by its name or address.
+    """The proxy of one C. Discovery replaces ``allow_list``; ``client_for`` returns the client towards a server, by
+    name or address.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class HttpProxy:
         self._domains = frozenset(name.lower() for name in mra_domains(node))
 
     def rewrite(self, automatic: Sequence[Rule]) -> None:
-        """Put the automatic rules, and the administrator's after them, into force."""
+        """Activate the automatic rules, followed by the administrator's."""
         self.allow_list = AllowList((*automatic, *own_rules(self.node)))
 
     async def handle(self, request: Request, link: TunnelClient) -> Response:
@@ -139,7 +139,7 @@ class HttpProxy:
     async def _exchange(
         self, request: Request, target: Descriptor, rest: str, headers: Headers, keys: tuple[Key, ...]
     ) -> Response:
-        """Ask a server; one whose certificate C refuses, or that refuses C's, again. Raises `HttpError`."""
+        """Send a request to a server; once more after a certificate is refused on either side. Raises `HttpError`."""
         edge = self.node.defaults.edge
         client = self._client_for(target.host)
         for left in reversed(range(edge.server_tls_attempts)):
@@ -159,7 +159,7 @@ class HttpProxy:
         raise AssertionError("at least one attempt is made")
 
     async def _report_tls(self, request: Request, host: str, error: HttpTlsFailed, keys: tuple[Key, ...]) -> None:
-        """Log why TLS with a server failed, as the traffic server does: first what C itself did not accept."""
+        """Log why TLS with a server failed, as the traffic server does: first what C itself refused."""
         cause = error.__cause__
         if isinstance(cause, ssl.SSLCertVerificationError):
             address = (await locate(self.node, host)).address or host
@@ -167,7 +167,7 @@ class HttpProxy:
             if cause.verify_code in WRONG_NAME:
                 warning = f"SNI ({host}) not in certificate. Action=Terminate {where}"
             else:
-                problem = cause.verify_message.replace("self-signed", "self signed")  # the spelling of OpenSSL 1.1
+                problem = cause.verify_message.replace("self-signed", "self signed")  # OpenSSL 1.1's spelling
                 warning = (
                     f"Core server certificate verification failed for ({host}). Action=Terminate "
                     f"Error={problem} {where} depth={verify_depth(cause)}"

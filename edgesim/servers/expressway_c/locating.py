@@ -1,8 +1,8 @@
-"""How Expressway-C finds a UC server in its DNS by the name under which the cluster lists it.
+"""Resolves a UC server in Expressway-C's DNS by the name in the cluster's list.
 
-An FQDN must have an IPv4 address. For an address or a bare host name C needs the FQDN too, which it learns from reverse
-DNS; a bare name is first completed with C's own domain. Source: "MRA Deployment Guide X15.0, MRA Requirements and
-Prerequisites"; what C shows where this fails is not public.
+An FQDN must have an IPv4 address. For an address or a bare host name C needs the FQDN too, which it gets from reverse
+DNS; a bare name is first completed with C's domain. Source: "MRA Deployment Guide X15.0, MRA Requirements and
+Prerequisites"; what C shows on failure is not public.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from edgesim.node import Node
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """Where a server is. ``problem`` says why it cannot be used, and is empty where it can."""
+    """The location of a server. ``problem`` says why it cannot be used, empty if it can."""
 
     address: str | None = None
     fqdn: str | None = None
@@ -50,7 +50,7 @@ async def _has_ipv6(node: Node, name: str) -> bool:
 
 
 async def _reverse(node: Node, address: str) -> str | None:
-    """Return the name of an address, if that name leads back to it."""
+    """Return the name of an address, if that name resolves back to it."""
     try:
         for name in await node.resolver.reverse(address):
             if address in await node.resolver.lookup(name):

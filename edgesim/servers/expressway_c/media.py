@@ -1,9 +1,9 @@
-"""Expressway-C's media: for each channel C opens the way to E from a port of its own, and keeps it open.
+"""Expressway-C's media: for each channel C opens a pinhole to E from its own port, and keeps it open.
 
-Nothing may come in through the internal firewall by itself, so C sends first: a keep-alive at once, then as often as
-the traversal zone's probes go, and again at their interval of repetition until E answers. Source: "Expressway IP Port
-Usage Configuration Guide, Mobile and Remote Access" (C 36000-59999 to E 2776/2777, or 36000-36011 on a large system).
-The framing is `edgesim.media.framing`.
+The internal firewall admits nothing unsolicited, so C sends first: a keep-alive at once, repeated at the retry interval
+of the traversal zone's probes until E answers, and then at their interval. Source: "Expressway IP Port Usage
+Configuration Guide, Mobile and Remote Access" (C 36000-59999 to E 2776/2777, or 36000-36011 on a large system). The
+framing is `edgesim.media.framing`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ AddressLookup = Callable[[], Awaitable[str]]
 
 
 class Pinhole:
-    """One channel of C: the way to E, opened and kept open, and the port towards the endpoint inside."""
+    """One channel of C: the pinhole to E, opened and kept open, and the port towards the endpoint inside."""
 
     def __init__(self, node: Node, number: int, name: str, *, inside: Address) -> None:
         media = node.defaults.media
@@ -56,7 +56,7 @@ class Pinhole:
         self._answered = asyncio.Event()
 
     def use(self, port: MediaPort, inside: MediaPort) -> None:
-        """Send towards E by one port, and towards the endpoint by the other."""
+        """Set the sockets towards E and towards the endpoint."""
         self._port = port
         self.relayed.outlets[Side.INNER] = inside.send
 
@@ -65,13 +65,13 @@ class Pinhole:
             self._port.send(pack(Frame(channel=self._number, packet=packet), self._limits), target)
 
     def from_edge(self, datagram: bytes, source: Address) -> None:
-        """Take a datagram that came from E."""
+        """Handle a datagram from E."""
         try:
             frame = unpack(datagram, self._limits)
         except MediaError:
             self._edge.flow.refuse()
             return
-        # Only E's own multiplexed port counts: the pinhole leads to no other peer.
+        # Only E's own multiplexed port is accepted: the pinhole has no other peer.
         if source != self._edge.peer or frame.channel != self._number:
             self._edge.flow.refuse()
             return
@@ -80,11 +80,11 @@ class Pinhole:
             self.relayed.take(Side.OUTER, frame.packet, source)
 
     def from_inside(self, packet: bytes, source: Address) -> None:
-        """Take a packet of the endpoint."""
+        """Handle a packet from the endpoint."""
         self.relayed.take(Side.INNER, packet, source)
 
     async def keep(self, where: AddressLookup, port: int) -> None:
-        """Open the way to E's port and keep it open, until cancelled."""
+        """Open the pinhole to E's port and keep it open, until cancelled."""
         links = self._node.defaults.links
         while True:
             try:
@@ -96,7 +96,7 @@ class Pinhole:
             await asyncio.sleep(links.probe_keepalive_s)
 
     async def _probe(self, repeats: int, patience: float) -> None:
-        """Send a keep-alive, and again while nothing comes back."""
+        """Send a keep-alive, and repeat it until a response arrives."""
         self._answered.clear()
         for _ in range(repeats + 1):
             assert self._port is not None and self._edge.peer is not None
@@ -118,7 +118,7 @@ class Pinhole:
 
 @dataclass(slots=True, eq=False)
 class Medium:
-    """A medium that C relays: RTP and RTCP, with the ports and tasks that belong to them."""
+    """A medium relayed by C: RTP and RTCP, with their ports and tasks."""
 
     pinholes: tuple[Pinhole, Pinhole]
     ports: tuple[MediaPort, ...]
@@ -126,7 +126,7 @@ class Medium:
 
 
 class MediaSide:
-    """The media of an Expressway-C."""
+    """The media relay of an Expressway-C."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -135,7 +135,7 @@ class MediaSide:
         self._media: dict[int, Medium] = {}
 
     async def start(self) -> None:
-        """Open the channel that the deployment asks for. Raises `OSError`."""
+        """Open the channel configured in the deployment. Raises `OSError`."""
         probe = self.node.deployment.mra.media_probe
         if probe is None or probe.core != self.node.name or probe.edge is None:
             return
@@ -147,7 +147,7 @@ class MediaSide:
         await self.open(number, "probe", edge=self._peer(edge), ports=pairs[number % len(pairs)], inside=inside)
 
     def _peer(self, edge: hosts.ExpresswayE) -> str:
-        """Return how C reaches an E: by its peer address in the traversal zone."""
+        """Return the address by which C reaches an E: its peer address in the traversal zone."""
         lab = self.node.deployment
         peers = lab.traversal_zone.peer_addresses
         place = [each.name for each in lab.expressway_e].index(edge.name)
@@ -182,7 +182,7 @@ class MediaSide:
         return medium
 
     def close(self, number: int) -> None:
-        """End a medium; no error where there is none."""
+        """Close a medium; not an error if there is none."""
         medium = self._media.pop(number, None)
         if medium is None:
             return
@@ -194,6 +194,6 @@ class MediaSide:
             port.close()
 
     async def stop(self) -> None:
-        """End every medium."""
+        """Close every medium."""
         for number in tuple(self._media):
             self.close(number)

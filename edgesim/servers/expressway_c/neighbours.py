@@ -1,9 +1,9 @@
-"""The neighbour zones that C makes by itself, one or two for every discovered Unified CM node, and their search rules.
+"""The neighbour zones that C creates automatically for each discovered Unified CM node, and their search rules.
 
-``CEtcp-<node>`` (TCP 5060) is there for every node, ``CEtls-<node>`` (TLS 5061) where the cluster's security mode is
-mixed. Each has one search rule of its name, which cannot be edited. Sources: "MRA Deployment Guide X12.6, Install MRA";
-"Expressway IP Port Usage Configuration Guide X15.0"; for the keep-alive "How Phone Services Failover works for Jabber
-14 over MRA" (Cisco 217244).
+Every node has ``CEtcp-<node>`` (TCP 5060), and in a mixed-mode cluster ``CEtls-<node>`` (TLS 5061). Each has one search
+rule of the same name, which cannot be edited. Sources: "MRA Deployment Guide X12.6, Install MRA"; "Expressway IP Port
+Usage Configuration Guide X15.0"; for the keep-alive "How Phone Services Failover works for Jabber 14 over MRA" (Cisco
+217244).
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from edgesim.sip.text import same_host
 from edgesim.sip.transports import TransportName
 
 LONG_NAME = 50
-"""A node name above this many characters makes the search rule's pattern a regular expression."""
+"""For node names longer than this, in characters, the search rule's pattern is a regular expression."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchRule:
-    """A search rule as C lists it."""
+    """A search rule as listed on C."""
 
     name: str
     pattern_type: str
@@ -50,14 +50,14 @@ class SearchRule:
 
 
 class On(Enum):
-    """What happens to a neighbour zone's connection."""
+    """The events of a neighbour zone's connection."""
 
     OPENED = auto()
     NOT_OPENED = auto()
     SILENT = auto()
-    """A STUN keep-alive was not answered."""
+    """A STUN keep-alive got no response."""
     REFUSED = auto()
-    """The peer ended it by a TLS alert: in TLS 1.3 that is also how Unified CM says that it does not trust C."""
+    """The peer ended it with a TLS alert; in TLS 1.3 also how Unified CM refuses C's certificate."""
     ENDED = auto()
 
 
@@ -80,16 +80,16 @@ class Neighbour:
 
     @property
     def open(self) -> bool:
-        """Whether there is an open connection."""
+        """Whether the zone has an open connection."""
         return self.connection is not None and self.connection.open
 
     @property
     def state_text(self) -> str:
-        """The state as the status page has it."""
+        """The state as shown on the status page."""
         return self.state.text(self._neighbours.node.defaults.links, self.transport)
 
     async def connect(self) -> Connection:
-        """Return the connection, opened if need be; who asks meanwhile waits for the same. Raises `OSError`."""
+        """Return the connection, opening it if needed; concurrent callers share the attempt. Raises `OSError`."""
         if self.connection is not None and self.connection.open:
             return self.connection
         self.try_again()
@@ -99,7 +99,7 @@ class Neighbour:
     def _dialled(self, task: asyncio.Task[Connection]) -> None:
         self._dialling = None
         if not task.cancelled():
-            task.exception()  # whoever awaits gets it too
+            task.exception()  # every waiter gets the exception too
 
     async def _dial(self) -> Connection:
         """Open the connection. Raises `OSError`."""
@@ -147,13 +147,13 @@ class Neighbour:
         )
 
     def _keep(self) -> None:
-        """Begin with keep-alives on the connection, if C sends them to this cluster."""
+        """Start keep-alives on the connection, if C sends them to this cluster."""
         if self.connection is not None and self._neighbours.keeps_alive(self.cluster):
             keeping = self._keep_alive(self.connection)
             self._keeper = self._neighbours.node.host.spawn(keeping, name=f"STUN keep-alive of {self.name}")
 
     async def _keep_alive(self, connection: Connection) -> None:
-        """Send a STUN keep-alive every 30 s; without an answer the connection is of no use."""
+        """Send a STUN keep-alive every 30 s; a connection without response is closed."""
         sip = self._neighbours.node.defaults.sip
         while connection.open:
             await asyncio.sleep(sip.stun_interval_s)
@@ -168,13 +168,13 @@ class Neighbour:
                 return
 
     def try_again(self) -> None:
-        """Begin to open the connection, unless that is under way."""
+        """Start opening the connection, unless that is in progress."""
         if self._dialling is None:
             self._dialling = self._neighbours.node.host.spawn(self._dial(), name=f"dial {self.name}")
             self._dialling.add_done_callback(self._dialled)
 
     def lost(self, connection: Connection, why: Exception | None) -> None:
-        """The endpoint's word that a connection is gone."""
+        """Handle the loss of a connection, reported by the endpoint."""
         if self.connection is not connection:
             return
         self.connection = None
@@ -187,7 +187,7 @@ class Neighbour:
             self._happened(On.ENDED, "connection lost")
 
     def _happened(self, what: On, reason: str) -> None:
-        """Follow the table, which raises for a pair that it lacks, and journal the state once while it lasts."""
+        """Apply the table, which raises for a missing pair, and journal the state when it changes."""
         entry = TABLE[self.state, what]
         if entry is None:  # IGNORED
             return
@@ -199,7 +199,7 @@ class Neighbour:
             then(self)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the connection."""
         for task in (self._dialling, self._keeper):
             if task is not None:
                 task.cancel()
@@ -224,25 +224,25 @@ TABLE: dict[tuple[ConnectionState, On], Entry | None] = {
     (FAILED, On.REFUSED): (FAILED, None),
     (FAILED, On.ENDED): IGNORED,
 }
-"""What follows each event, and what is done then. A pair that is missing is C's mistake.
+"""The next state and action for each event; a missing pair is a bug.
 
-A zone is dialled again while the connection before is being closed, so it may open or fail while still active. What
-failed keeps its reason when the connection ends; when it is tried again, `Neighbours.keep` and each request decide.
+A zone is dialled again while the previous connection closes, so it may open or fail while still active. A failed zone
+keeps its reason when the connection ends; `Neighbours.keep` and each request decide when it is tried again.
 """
 
 
 class _Unusable(OSError):
-    """The node cannot be dialled: the reason in detail."""
+    """The node cannot be dialled; the text is the detailed reason."""
 
 
 class Neighbours:
-    """All neighbour zones of a C. ``sides`` are C's own ends by transport."""
+    """All neighbour zones of a C. ``sides`` are C's hops by transport."""
 
     def __init__(self, node: Node, endpoint: SipEndpoint, sides: dict[TransportName, Hop], release: Release) -> None:
         self.node = node
         self.endpoint = endpoint
         self.zones: dict[str, Neighbour] = {}
-        """By name, in the order of discovery."""
+        """The zones by name, in the order of discovery."""
         self.context = client_context(
             node.trusts["trusted-ca"] if node.deployment.mra.tls_verify_unified_cm else None,
             identity=shown_as_client(node),
@@ -254,10 +254,10 @@ class Neighbours:
         self._release = release
         self._hosts: dict[str, dict[str, Neighbour]] = {}
 
-    # ---- making them
+    # ---- creating
 
     def rewrite(self, discovered: Discovered) -> None:
-        """Make the zones that the list of servers asks for; those that stay the same keep their connections."""
+        """Create the zones for the discovered servers; unchanged ones keep their connections."""
         wanted: dict[str, Neighbour] = {}
         for cluster in discovered.unified_cm:
             transports: tuple[TransportName, ...] = ("tcp", "tls") if cluster.mixed_mode else ("tcp",)
@@ -279,13 +279,13 @@ class Neighbours:
                 self._hosts.setdefault(same_host(host), {}).setdefault(zone.transport, zone)
 
     async def keep(self) -> None:
-        """Try zones that failed again and again, every so often."""
+        """Retry failed zones periodically."""
         while True:
             await asyncio.sleep(self.node.defaults.links.zone_retry_s)
             await self.connect_all()
 
     async def connect_all(self) -> None:
-        """Try to open every zone's connection; a failure is the zone's state."""
+        """Try to open every zone's connection; a failure becomes the zone's state."""
         tries = [
             self.node.host.spawn(self._try(zone), name=f"first try of {zone.name}") for zone in self.zones.values()
         ]
@@ -297,14 +297,14 @@ class Neighbours:
             await zone.connect()
 
     def close(self) -> None:
-        """Let go of all."""
+        """Close all zones."""
         for zone in self.zones.values():
             zone.close()
 
-    # ---- using them
+    # ---- lookup
 
     def find(self, uri: SipUri) -> Neighbour | None:
-        """Return the zone for a Request-URI's host: over TLS where the URI asks for it, else over TCP."""
+        """Return the zone for a Request-URI's host: over TLS if the URI asks for it, else over TCP."""
         zones = self._hosts.get(same_host(uri.host))
         if zones is None:
             return None
@@ -312,16 +312,16 @@ class Neighbours:
         return zones.get("tls" if secure else "tcp") or next(iter(zones.values()))
 
     def of_host(self, host: str) -> Neighbour | None:
-        """Return a zone of the Unified CM node with this name or address: one with a connection, if there is one."""
+        """Return a zone of the Unified CM node with this name or address, preferably a connected one."""
         zones = list(self._hosts.get(same_host(host), {}).values())
         return next((zone for zone in zones if zone.open), zones[0] if zones else None)
 
     def of_address(self, address: str, transport: str) -> Neighbour | None:
-        """Return the zone of a Unified CM node that called C itself."""
+        """Return the zone of a Unified CM node that connected to C."""
         return self._hosts.get(address, {}).get(transport)
 
     def keeps_alive(self, cluster: Cluster) -> bool:
-        """Return whether C sends STUN keep-alives to a cluster: both releases know them, and the setting is on."""
+        """Return whether C sends STUN keep-alives to a cluster: both releases support them, and the setting is on."""
         try:
             version = Release.parse(cluster.version, Product.UNIFIED_CM)
         except ReleaseError:
@@ -330,7 +330,7 @@ class Neighbours:
         return self.node.deployment.mra.stun_keepalive and not closed("stun keep-alive", releases)
 
     def search_rules(self) -> list[SearchRule]:
-        """Return the rules, one a zone, of its name."""
+        """Return the rules, one per zone, with its name."""
         rules = []
         for zone in self.zones.values():
             long = len(zone.node.name) > LONG_NAME

@@ -70,7 +70,7 @@ class ExpresswayC:
             retries=self.retries,
             keys=self.authenticator.keys,
         )
-        # "The Expressway does not automatically create exemptions" here: whoever switches it on writes those himself.
+        # "The Expressway does not automatically create exemptions" here: an administrator who enables it adds them.
         self.protection = Protection(
             node.host,
             node.journal,
@@ -91,10 +91,10 @@ class ExpresswayC:
         self.on_discovery(self.sip.rewrite)
         self.on_discovery(self.xmpp.dial_servers)
 
-    # ---- life
+    # ---- lifecycle
 
     async def start(self) -> None:
-        """Begin to dial E and to discover the UC servers; neither is waited for. Without IPv4 there is no MRA."""
+        """Start dialling E and discovering the UC servers, without waiting. Without IPv4 there is no MRA."""
         if not self._works:
             return
         self._rewrite_allow_list()
@@ -107,24 +107,24 @@ class ExpresswayC:
         self._discovering = self.node.host.spawn(self._discover(), name="discovery")
 
     async def ready(self) -> None:
-        """Return once discovery was tried, every tunnel is up, and the other sides say that their links stand."""
+        """Return once discovery has run, every tunnel is up, and the SIP and XMPP sides are ready."""
         await self.discovery.attempted.wait()
         await self.tunnels.ready()
         await self.sip.ready()
         await self.xmpp.ready()
 
     def links(self) -> tuple[LinkState, ...]:
-        """Return every link that this C keeps up: the traversal zone's, the tunnels, XCP to Es and to chat servers."""
+        """Return every link that this C maintains: the traversal zone's, the tunnels, XCP to Es and to chat servers."""
         tunnels = (each.state_now for each in self.tunnels.links)
         routes = (each.state_now for each in (*self.xmpp.edges, *self.xmpp.servers.values()))
         return (*self.sip.zone.links(), *tunnels, *routes)
 
     def retry_links(self) -> int:
-        """Try every link that waits for its next attempt now; return how many."""
+        """Retry every link that waits for its next attempt now; return how many."""
         return self.retries.now()
 
     async def stop(self) -> None:
-        """End every link."""
+        """Close every link."""
         if not self._works:
             return
         self.protection.stop()
@@ -143,15 +143,15 @@ class ExpresswayC:
 
     @property
     def discovered(self) -> Discovered:
-        """The UC servers that were found: clusters, their nodes with addresses, release and security mode."""
+        """The discovered UC servers: clusters, their nodes with addresses, release and security mode."""
         return self.discovery.discovered
 
     def on_discovery(self, listener: Callable[[Discovered], None]) -> None:
-        """Call ``listener`` with what was found whenever the list of servers was rewritten."""
+        """Call ``listener`` with the result whenever the list of servers is rewritten."""
         self._listeners.append(listener)
 
     async def refresh_servers(self) -> Discovered:
-        """Ask all UC servers again (*Refresh servers*), which rewrites automatic rules and neighbour zones."""
+        """Discover all UC servers again (*Refresh servers*), which rewrites automatic rules and neighbour zones."""
         return await self.discovery.refresh()
 
     def restart_edge_configuration(self) -> None:
@@ -182,14 +182,15 @@ class ExpresswayC:
         return [[node.name for node in cluster.usable] for cluster in self.discovered.unified_cm]
 
     def _edges(self) -> list[Greeting]:
-        """Every E peer: as it introduced itself, or by the address at which C is configured to dial it."""
+        """Every E peer: from its greeting, or by the address that C is configured to dial."""
         return [link.last_edge or Greeting(fqdn=link.peer, domain="") for link in self.tunnels.links]
 
     # ---- clients
 
     def _make_clients(self) -> dict[str, HttpClient]:
-        """One client a purpose: they differ in whether they verify. From X14.2 on the TLS verify mode no longer counts
-        for what users cause, unless `EdgeConfigServer VerifyOriginServer` is Off: only for discovery."""
+        """Create the HTTP clients, which differ in whether they verify. From X14.2 on the TLS verify mode applies only
+        to discovery, and to users' requests only if `EdgeConfigServer VerifyOriginServer` is Off.
+        """
         node, mra = self.node, self.node.deployment.mra
         origin = has("proxy verifies servers", self.release) and mra.verify_origin_server
         verify = {
@@ -209,6 +210,6 @@ class ExpresswayC:
         return self._clients[product]
 
     def _proxy_client(self, host: str) -> HttpClient:
-        """Return the client by which the proxy reaches a server: the TLS verify mode is that of its cluster."""
+        """Return the client with which the proxy reaches a server, by the TLS verify mode of its cluster."""
         cluster = self.discovered.cluster_of(host)
         return self._clients["proxy" if cluster is None else f"proxy to {cluster.product}"]

@@ -1,6 +1,6 @@
-"""When Expressway-C tries a link again: each one sleeps here, so that one can see for how long, and wake it.
+"""The waits of Expressway-C's links between attempts, which can be shown and cut short.
 
-The products show when they will try next, and try at once when an administrator saves the page of a zone.
+The products show when the next attempt follows, and make it at once when an administrator saves the page of a zone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from edgesim.node import Node
 
 
 class Retries:
-    """The waits of one C's links, by what waits."""
+    """The waits of one C's links, by link."""
 
     def __init__(self, node: Node) -> None:
         self._host = node.host
@@ -30,12 +30,12 @@ class Retries:
             self._waiting.pop(who, None)
 
     def due(self, who: object) -> float | None:
-        """Return in how many seconds something is tried again; None where it does not wait."""
+        """Return in how many seconds a link is retried; None if it does not wait."""
         found = self._waiting.get(who)
         return None if found is None else max(0.0, found[0] - asyncio.get_running_loop().time())
 
     def now(self) -> int:
-        """Wake everything that waits; return how many links that were."""
+        """Wake all waits; return how many there were."""
         for _, woken in self._waiting.values():
             woken.set()
         return len(self._waiting)

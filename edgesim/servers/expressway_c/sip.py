@@ -1,7 +1,7 @@
 """Expressway-C's SIP side: between the traversal zone and the neighbour zones of the Unified CM nodes.
 
-C is a proxy. It answers E's SERVICE requests, sends what comes from a client to the zone of the Unified CM node in the
-Request-URI, puts itself into Contact or Path, and sends what Unified CM has for a client down to the E that the client
+C is a proxy. It answers E's SERVICE requests, forwards a client's requests to the zone of the Unified CM node in the
+Request-URI, puts itself into Contact or Path, and forwards Unified CM's requests for a client to the E that the client
 is connected to. Sources: "How Phone Services Failover works for Jabber 14 over MRA" (Cisco 217244); "MRA Deployment
 Guide X14.0.2, Features and Additional Configurations" for Path; "Troubleshooting Guide for Cisco Webex Hybrid Call
 Service Connect" (Cisco 212475); RFC 3261, section 16; RFC 3327.
@@ -55,7 +55,7 @@ from edgesim.sip.text import same_host, split
 from edgesim.sip.transports import TransportName
 
 ALLOW = "INVITE,ACK,BYE,CANCEL,INFO,OPTIONS,REFER,SUBSCRIBE,NOTIFY"
-"""What C's B2BUA takes: no UPDATE, no PRACK (Cisco 212475)."""
+"""The methods of C's B2BUA: no UPDATE, no PRACK (Cisco 212475)."""
 SERVICE_TYPE = ("Content-Type", service.CALL_TYPE)
 DIALOGS = 50_000
 
@@ -139,10 +139,10 @@ class SipSide:
         self._keeper: asyncio.Task[None] | None = None
         node.host.services["sip"] = self
 
-    # ---- life
+    # ---- lifecycle
 
     async def start(self) -> None:
-        """Listen for Unified CM, begin to dial E. Raises `OSError`."""
+        """Listen for Unified CM, and start dialling E. Raises `OSError`."""
         node = self.node
         secure = server_context(
             node.identities["server"],
@@ -184,7 +184,7 @@ class SipSide:
         self._dialogs.clear()
 
     def leaks(self) -> list[str]:
-        """Return what is left, one line each."""
+        """Return what is still pending, one line each."""
         found = [f"SIP connection {connection!r}" for connection in self._endpoint.connections]
         return found + self._core.leaks()
 
@@ -196,7 +196,7 @@ class SipSide:
         ]
 
     def search_rules(self) -> list[SearchRule]:
-        """Return the search rules that C made."""
+        """Return the search rules that C created."""
         return self.neighbours.search_rules()
 
     def rewrite(self, discovered: Discovered) -> None:
@@ -207,7 +207,7 @@ class SipSide:
 
     @property
     def maintenance(self) -> bool:
-        """Maintenance mode: no new traffic is taken, which E hears at once; requests within dialogs go on."""
+        """Maintenance mode: refuse new traffic, and tell E at once; requests within dialogs continue."""
         return self._maintenance
 
     @maintenance.setter
@@ -225,7 +225,7 @@ class SipSide:
             registrations=max(0, links.registrations_available - self.contacts.count()),
         )
 
-    # ---- what the endpoint reports
+    # ---- called by the endpoint
 
     def _on_connection(self, connection: Connection) -> None:
         if connection.accepted:
@@ -245,7 +245,7 @@ class SipSide:
             context.lost(connection, exc)
 
     def _on_stun(self, message: stun.StunMessage, connection: Connection) -> stun.StunMessage | None:
-        """Answer a keep-alive; one of E that names a registered path, as the Unified CM node at its end allows."""
+        """Answer a keep-alive; for E's keep-alive about a registered path the Unified CM node at its end decides."""
         answer = stun.respond(message, connection.peer)
         path = message.get(stun.Attribute.REGISTERED_PATH)
         if answer is None or path is None or not isinstance(connection.context, Peer):
@@ -257,17 +257,17 @@ class SipSide:
             neighbour.try_again()
         return message.failure(self._sip.stun_error)
 
-    # ---- what the proxy asks
+    # ---- called by the proxy core
 
     def hop_of(self, connection: Connection) -> Hop:
-        """Return C's side at which a connection ends, and its zone."""
+        """Return C's side on which a connection ends, with its zone."""
         peer = connection.context
         if isinstance(peer, Peer):
             return self._edge
         return peer.hop if isinstance(peer, Neighbour) else self._sides["tls"]
 
     def route(self, context: ResponseContext) -> Later | None:
-        """Send a request on its way, or answer it. Raises `ProxyRefusal`."""
+        """Forward or answer a request. Raises `ProxyRefusal`."""
         peer = context.connection.context
         if peer is None:
             self._core.refuse(context, 403)
@@ -280,7 +280,7 @@ class SipSide:
         return None
 
     def succeeded(self, branch: Branch, answer: Response) -> None:
-        """Note who is registered where, after a 2xx to REGISTER, and say what C supports."""
+        """After a 2xx to REGISTER, record the registered contacts and add C's Supported."""
         change: BindingChange | None = branch.owner_data
         if change is None:
             return
@@ -295,7 +295,7 @@ class SipSide:
             _remove_supported(answer, ADAPTIVE)  # nothing here answers the keep-alives that it allows
 
     def _refuse_update(self, context: ResponseContext) -> None:
-        """Session refresh by UPDATE does not work over MRA: the B2BUA knows no such method."""
+        """Refuse session refresh by UPDATE, which does not work over MRA: the B2BUA does not support it."""
         agent = self.node.defaults.agents.b2bua.format(release=self._release)
         headers = (("Server", agent), ("Allow", ALLOW))
         self._core.answer(context, self._own_answers.make(context.request, self._sip.update_status, *headers))
@@ -326,7 +326,7 @@ class SipSide:
             return partial(self._serve_nowhere, context)
         found = self._service.check(request, connection.peer, connection.peer_certificate)
         if found.status == self._sip.service_wrong_status:
-            # C's log names the host that the failure came from, which is E, whoever the client was.
+            # C's log names the host that the failure came from: E, whoever the client was.
             self._protection.count(Category.SIP_AUTHENTICATION, connection.peer)
         if found.body:
             answer = self._own_answers.make(request, found.status, SERVICE_TYPE)
@@ -337,7 +337,7 @@ class SipSide:
         return None
 
     async def _serve_nowhere(self, context: ResponseContext) -> None:
-        """The Route leads away from C, as where NAT is between the two: C cannot connect to it, and gives up."""
+        """Fail a request whose Route leads away from C, as with NAT between E and C: C cannot connect to it."""
         connection = context.connection
         apparent = self._service.apparent(context.request)
         where = f'Dst-ip="{apparent[0]}" Dst-port="{apparent[1]}" ' if apparent else ""
@@ -352,7 +352,7 @@ class SipSide:
         return (same_host(uri.host), uri.port or self._ports.sip_tls) in self._own
 
     def _drop_routes(self, outgoing: Request) -> SipUri:
-        """Drop what Routes the edge put there and return the URI by which to go on."""
+        """Drop the Routes that the edge inserted, and return the URI to route by."""
         while values := outgoing.values("Route"):
             uri = NameAddr.parse(values[0]).address
             if not self._is_own(uri) and "directed" not in uri.parameters:
@@ -363,9 +363,9 @@ class SipSide:
         return SipUri.parse(outgoing.uri)
 
     def _consume_credentials(self, outgoing: Request) -> str | None:
-        """Remove the answers to the edge's own challenges and return their user; Unified CM's own stay.
+        """Remove the credentials for the edge's own challenges and return their user; Unified CM's own stay.
 
-        E vouches for one answer, and cannot show which. Raises `ProxyRefusal` where they are of different users.
+        E has checked one of them, but cannot show which. Raises `ProxyRefusal` if they belong to different users.
         """
         realm = self.node.defaults.unified_cm.realm
         users: dict[str, None] = {}
@@ -422,7 +422,7 @@ class SipSide:
     # ---- from Unified CM
 
     def _from_neighbour(self, context: ResponseContext) -> None:
-        """Send a request of Unified CM down to the E that the client is connected to. Raises `ProxyRefusal`."""
+        """Forward a request of Unified CM to the E that the client is connected to. Raises `ProxyRefusal`."""
         self._core.admit(context)
         outgoing = context.request.copy()
         dialog = None

@@ -1,8 +1,8 @@
-"""SERVICE as C answers it: is this client's digest right?
+"""SERVICE on C: checks a client's digest for E.
 
-C takes the question only from E, through its own connection, with a fresh date and the certificate by which E proved
-itself on that connection, which, before X15.4, has to be good for both sides of TLS. With a 200 goes the interim hash
-of the user, H(A1), so that E can check further answers itself.
+C accepts SERVICE only from E, on their own connection, with a fresh date and the certificate that E proved on that
+connection, which before X15.4 must have both extended key usages. A 200 carries the user's interim hash, H(A1), so that
+E can check further digests itself.
 
 Sources: "Mobile and Remote Access phone services failing due to source IP translation" (Cisco 212347); "MRA Deployment
 Guide X12.5, Troubleshooting"; for the extended key usages the Expressway release notes X15.4.
@@ -33,7 +33,7 @@ from edgesim.sip.message import Request
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceResult:
-    """The status of the answer to a SERVICE, and why; ``body`` is that of a 200."""
+    """The status of the response to a SERVICE, and the reason; ``body`` is that of a 200."""
 
     status: int
     reason: str
@@ -42,7 +42,7 @@ class ServiceResult:
 
 
 class ServiceServer:
-    """Answers SERVICE. ``ha1`` gives H(A1) of a user for a realm, None for a user who did not sign in here."""
+    """Answers SERVICE. ``ha1`` returns H(A1) of a user for a realm, None for a user who has not signed in here."""
 
     def __init__(self, node: Node, release: Release, ha1: Callable[[str, str], str | None]) -> None:
         self._node = node
@@ -50,16 +50,16 @@ class ServiceServer:
         self._demands_client_usage = bool(closed("server-only certificate on e", {Product.EXPRESSWAY: release}))
 
     def apparent(self, request: Request) -> Address | None:
-        """Return the address and port that E takes for C's: the first Route, if it is an apparent one."""
+        """Return the address and port that E sees as C's, taken from the first Route if it is an apparent one."""
         routes = request.routes
         if not routes or "apparent" not in (uri := routes[0].address).parameters:
             return None
         return _address(uri)
 
     def check(self, request: Request, peer: Address, shown: bytes | None) -> ServiceResult:
-        """Check a SERVICE that came from ``peer`` and write into the journal what was found.
+        """Check a SERVICE from ``peer`` and journal the result.
 
-        ``shown`` is the certificate, in DER, that the peer proved to be its own on this connection.
+        ``shown`` is the certificate, in DER, that the peer proved on this connection.
         """
         found = self._check(request, shown)
         user = found.user[:128]
@@ -114,7 +114,7 @@ class ServiceServer:
         return ServiceResult(status=200, reason=verdict.value, user=user, body=body)
 
     def _refusal_of_certificate(self, certificate: x509.Certificate) -> str | None:
-        """Say why E's certificate will not do, None if it will: both usages, before X15.4."""
+        """Return why E's certificate is refused, None if it is accepted: before X15.4 it needs both usages."""
         try:
             usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         except x509.ExtensionNotFound:
@@ -131,7 +131,7 @@ def _address(uri: SipUri) -> Address:
 
 
 def _signed(request: Request, certificate: x509.Certificate) -> bool:
-    """Return whether Identity is the signature of the certificate's key."""
+    """Return whether Identity is a signature by the certificate's key."""
     text = service.signed_text(
         from_=request.get("From") or "",
         to=request.get("To") or "",

@@ -1,6 +1,6 @@
-"""The SSH end of Expressway-C: it dials every Expressway-E and serves what E sends back through the tunnel.
+"""The SSH client of Expressway-C, which dials every Expressway-E and serves what E sends through the tunnel.
 
-To E the tunnel is a forward of ``127.0.0.1:8443`` on C. A lost or refused tunnel is dialled again indefinitely. Source:
+For E the tunnel is a forward of ``127.0.0.1:8443`` on C. A lost or refused tunnel is redialled indefinitely. Source:
 "MRA Deployment Guide X15.0, MRA Requirements and Prerequisites" (TCP 2222, dialled by C).
 """
 
@@ -46,12 +46,12 @@ NEVER = 10**9
 NEVER_BYTES = 2**60
 
 ADDED = 1024
-"""Octets by which a request line or header block may be longer than a client's: what E adds to them."""
+"""The extra octets allowed for a request line or header block, compared with a client's: E adds to both."""
 Handler = Callable[[Request, "TunnelClient"], Awaitable[Response]]
 
 
 class TunnelState(Enum):
-    """How far a tunnel is; the journal shows the value."""
+    """The states of a tunnel; the journal shows the value."""
 
     NEW = "not tried yet"
     UP = "up"
@@ -60,16 +60,16 @@ class TunnelState(Enum):
 
 
 class On(Enum):
-    """What happens to a tunnel."""
+    """The events of a tunnel."""
 
     GREETED = auto()
-    """E introduced itself through it."""
+    """E's greeting arrived."""
     ENDED = auto()
     """The SSH connection ended."""
     FAILED = auto()
-    """There was no connection, or E did not grant the forward."""
+    """The connection failed, or E did not grant the forward."""
     STOPPED = auto()
-    """C itself ends it."""
+    """C closes it."""
 
 
 TRANSITIONS: dict[tuple[TunnelState, On], TunnelState] = {
@@ -89,7 +89,7 @@ TRANSITIONS: dict[tuple[TunnelState, On], TunnelState] = {
     (TunnelState.FAILED, On.FAILED): TunnelState.FAILED,
     (TunnelState.FAILED, On.STOPPED): TunnelState.DOWN,
 }
-"""What follows each event. A tunnel that is up cannot fail any more: it ends."""
+"""The next state for each event. A tunnel that is up cannot fail: it ends."""
 
 
 class TunnelClient:
@@ -98,7 +98,7 @@ class TunnelClient:
     def __init__(self, tunnels: TunnelClients, peer: str) -> None:
         self.peer = peer
         self.edge: Greeting | None = None
-        """What E said of itself, while the tunnel is up; `last_edge` outlives it."""
+        """E's greeting while the tunnel is up; `last_edge` outlives it."""
         self.last_edge: Greeting | None = None
         self.state = TunnelState.NEW
         self._tunnels = tunnels
@@ -121,7 +121,7 @@ class TunnelClient:
 
     @property
     def name(self) -> str:
-        """E's FQDN as it said, or as C is configured to dial it."""
+        """E's FQDN from its greeting, or the configured address."""
         return self.last_edge.fqdn if self.last_edge else self.peer
 
     async def run(self) -> None:
@@ -136,7 +136,7 @@ class TunnelClient:
 
     @property
     def state_now(self) -> LinkState:
-        """The tunnel as it is."""
+        """The present state of the tunnel."""
         stands = self.edge is not None
         return LinkState(
             what="SSH tunnel",
@@ -186,14 +186,14 @@ class TunnelClient:
         answer = self._tunnels.greeting
         if self.edge.challenge:
             answer = self._tunnels.shown(self.edge.challenge)
-        if not answer.certificate:  # from X15.5 on E looks at the certificate, and greets again if it takes it
+        if not answer.certificate:  # from X15.5 on E checks the certificate, and greets again if it accepts it
             self._happened(On.GREETED, self.edge.fqdn)
             self._tunnels.changed.set()
         headers = Headers([("Content-Type", GREETING_TYPE)])
         return Response(status=200, headers=headers, body=answer.encode())
 
     def _happened(self, what: On, detail: str) -> None:
-        """Follow the table, which raises for a pair that it lacks, and journal the state once while it lasts."""
+        """Apply the table, which raises for a missing pair, and journal the state when it changes."""
         state = TRANSITIONS[self.state, what]
         if (state, detail) != (self.state, self._detail):
             self.state, self._detail = state, detail
@@ -201,7 +201,7 @@ class TunnelClient:
             self._tunnels.node.journal.emit(events.SshTunnel(state=state.value, detail=text), peer=self._address)
 
     async def close(self) -> None:
-        """End the tunnel for good."""
+        """Close the tunnel permanently."""
         if self._connection is not None:
             self._connection.close()
             self._happened(On.STOPPED, "stopped")
@@ -209,7 +209,7 @@ class TunnelClient:
 
 
 class TunnelClients:
-    """All tunnels of a C. ``handler`` answers what comes through them, ``greeting`` says who C is."""
+    """All tunnels of a C. ``handler`` answers their requests, ``greeting`` identifies C."""
 
     def __init__(
         self,
@@ -239,7 +239,7 @@ class TunnelClients:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begin to dial."""
+        """Start dialling."""
         for link in self.links:
             self._tasks.append(self.node.host.spawn(link.run(), name=f"ssh tunnel to {link.peer}"))
 
@@ -250,15 +250,16 @@ class TunnelClients:
             await self.changed.wait()
 
     async def stop(self) -> None:
-        """End every tunnel."""
+        """Close every tunnel."""
         for task in self._tasks:
             task.cancel()
         for link in self.links:
             await link.close()
 
     def shown(self, challenge: str) -> Greeting:
-        """Return the greeting with the certificate that this C shows where it dials, from X15.5 on, and a proof that it
-        has the key."""
+        """Return the greeting with the certificate that this C presents when it dials, from X15.5 on, and a proof of
+        its key.
+        """
         spec = self.node.spec.spec
         assert isinstance(spec, hosts.ExpresswayC)
         if not has("separate client certificate", spec.release):
@@ -304,7 +305,7 @@ class TunnelClients:
 
 
 class _Watch(asyncssh.SSHClient):
-    """Keeps why the connection ended."""
+    """Keeps the reason why the connection ended."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
@@ -314,7 +315,7 @@ class _Watch(asyncssh.SSHClient):
 
 
 def _reason(error: BaseException) -> str:
-    """Why a tunnel could not be built, in one line."""
+    """Return why a tunnel could not be built, in one line."""
     if isinstance(error, asyncssh.HostKeyNotVerifiable):
         return "E's host key is not the expected one"
     if isinstance(error, asyncssh.PermissionDenied):

@@ -1,12 +1,12 @@
-"""How Expressway-C authenticates a user at Unified CM, over UDS.
+"""Expressway-C's authentication of users at Unified CM, over UDS.
 
-First ``clusterUser`` finds the home cluster; there ``/user/<id>/devices`` checks the password, then ``/servers`` and
-``/user/<id>`` tell what the edge configuration needs ("Preferred Architecture for Cisco Collaboration 12.x Enterprise
-On-Premises, Collaboration Edge"). From X14.2 on a node that fails is replaced by another of its cluster, chosen at
-random, and is not asked again for a while ("MRA Deployment Guide X15.0, MRA Requirements and Prerequisites").
+``clusterUser`` gives the home cluster; there ``/user/<id>/devices`` checks the password, then ``/servers`` and
+``/user/<id>`` give the data for the edge configuration ("Preferred Architecture for Cisco Collaboration 12.x Enterprise
+On-Premises, Collaboration Edge"). From X14.2 on a failed node is replaced by a random one of its cluster, and is not
+asked again for a while ("MRA Deployment Guide X15.0, MRA Requirements and Prerequisites").
 
-A node has failed when no answer came, or one of 500 and above: only these say something of the node. Any other status
-is the node's judgement of the request, whose user name a stranger chose; it refuses that user and nothing else.
+A node has failed if it does not answer, or answers 500 and above. Any other status concerns the request, whose user
+name an outsider chose; it refuses only that user.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UdsServer:
-    """A Unified CM node as C dials it."""
+    """A Unified CM node that C queries."""
 
     host: str
     port: int
 
     def url(self, target: str) -> str:
-        """Return the URL of a resource there."""
+        """Return the URL of a resource on it."""
         return f"https://{self.host}:{self.port}{target}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What C learnt of a user at the home cluster. ``served`` says that a UC service profile gives it services."""
+    """A user's data from the home cluster. ``served`` means that a UC service profile gives the user services."""
 
     user: str
     home: UdsServer
@@ -48,23 +48,23 @@ class Account:
 
 
 class Refused(Exception):
-    """Unified CM does not know the user, or not with this password."""
+    """Unified CM does not know the user, or the password is wrong."""
 
 
 class Unavailable(Exception):
-    """No Unified CM node could be asked."""
+    """No Unified CM node could be queried."""
 
 
 class Unverified(Unavailable):
-    """No Unified CM node showed a certificate that C trusts."""
+    """No Unified CM node presented a certificate that C trusts."""
 
 
 class _NodeUseless(Exception):
-    """One node gave an answer that C cannot use; another may do better. It counts as up."""
+    """A node's response is unusable; another node may do better. The node counts as up."""
 
 
 class _NodeFailed(_NodeUseless):
-    """One node did not answer, or said that it cannot work."""
+    """A node did not answer, or answered that it cannot work."""
 
 
 class _NodeUnverified(_NodeFailed):
@@ -72,7 +72,7 @@ class _NodeUnverified(_NodeFailed):
 
 
 class UserData:
-    """C's UDS client. ``clusters`` returns the names of the nodes of each cluster, as discovered."""
+    """C's UDS client. ``clusters`` returns the names of the discovered nodes of each cluster."""
 
     def __init__(
         self, node: Node, client: HttpClient, clusters: Callable[[], Sequence[Sequence[str]]], release: Release
@@ -87,7 +87,7 @@ class UserData:
     # ---- nodes
 
     def mark_failed(self, host: str, seconds: float) -> None:
-        """Leave a node alone for a while; ``inf`` until `restart`."""
+        """Skip a node for a while; ``inf`` until `restart`."""
         self._bad[host.lower()] = self.node.host.clock.time() + seconds
 
     def restart(self) -> None:
@@ -95,11 +95,11 @@ class UserData:
         self._bad.clear()
 
     def usable(self, host: str) -> bool:
-        """Return whether a node is not known to be down."""
+        """Return whether a node is not marked as failed."""
         return self._bad.get(host.lower(), 0.0) <= self.node.host.clock.time()
 
     async def _ask(self, places: Sequence[UdsServer], ask: Callable[[UdsServer], Awaitable[T]]) -> T:
-        """Ask the first node that is not known to be down; from X14.2 on, when it is of no use, others at random."""
+        """Query the first node that has not failed; from X14.2 on, if it is of no use, others at random."""
         left = [place for place in places if self.usable(place.host)]
         failures: list[_NodeUseless] = []
         while left:
@@ -120,11 +120,11 @@ class UserData:
     # ---- a sign-in
 
     async def sign_in(self, user: str, password: str, *, tracking: str | None = None) -> Account:
-        """Authenticate a user. Raises `Refused`, `Unavailable` and, of the latter, `Unverified`."""
+        """Authenticate a user. Raises `Refused`, `Unavailable` and its subclass `Unverified`."""
         clusters = [places for nodes in self._clusters() if (places := self._places(nodes))]
         if not clusters:
             raise Unavailable("no Unified CM server was discovered")
-        # Which cluster is asked first is not documented; a user whom it does not know is refused.
+        # Which cluster is asked first is not documented; a user unknown to it is refused.
         asked = clusters[0] if len(clusters) == 1 else self._choices.choice(clusters)
         call = _Call(self, user, password, tracking)
         home = await self._ask(asked, call.find_home)
@@ -137,7 +137,7 @@ class UserData:
         return [UdsServer(host=name, port=port) for name in names]
 
     def _home_places(self, home: UdsServer, clusters: list[list[UdsServer]]) -> list[UdsServer]:
-        """The home node, then the other nodes of its cluster as far as C discovered them."""
+        """Return the home node, then the other discovered nodes of its cluster."""
         for places in clusters:
             if any(place.host.lower() == home.host.lower() for place in places):
                 return [home, *(place for place in places if place.host.lower() != home.host.lower())]
@@ -146,7 +146,7 @@ class UserData:
     async def get(
         self, place: UdsServer, target: str, *, user: str, tracking: str | None, authorization: str | None = None
     ) -> Response:
-        """Send a UDS request. Raises `_NodeFailed` where the node is at fault."""
+        """Send a UDS request. Raises `_NodeFailed` if the node is at fault."""
         headers = [("Host", f"{place.host}:{place.port}"), ("Accept", "*/*")]
         if tracking:
             headers.append(("TrackingID", tracking))
@@ -170,7 +170,7 @@ class UserData:
 
 
 class _Call:
-    """One sign-in under way."""
+    """One sign-in in progress."""
 
     def __init__(self, data: UserData, user: str, password: str, tracking: str | None) -> None:
         self._data = data

@@ -1,7 +1,7 @@
-"""Expressway-C's XMPP side: it dials the XCP links, to every E and to every IM and Presence node, and relays sessions.
+"""Expressway-C's XMPP side: XCP links to every E and every IM and Presence node, and the sessions between them.
 
-From X8.8 on C needs E's name and address both ways in its DNS, and verifies E's certificate by that name. Of several
-IM and Presence clusters it takes one round robin ("MRA Deployment Guide X15.0, MRA Requirements and Prerequisites").
+From X8.8 on C needs E's name and address in forward and reverse DNS, and verifies E's certificate by that name. Several
+IM and Presence clusters are used round robin ("MRA Deployment Guide X15.0, MRA Requirements and Prerequisites").
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from edgesim.xmpp.xcp_events import (
 
 
 class Dialled:
-    """A link that C keeps up to one peer: it dials, hears of the end, and dials again."""
+    """A link that C maintains to one peer, redialling it when it ends."""
 
     def __init__(
         self,
@@ -64,18 +64,18 @@ class Dialled:
         self._problem = ""
 
     def begin(self) -> None:
-        """Keep the link up from now on."""
+        """Start maintaining the link."""
         self._task = self.side.node.host.spawn(self.run(), name=f"XCP to {self.peer}")
 
     def end(self) -> None:
-        """Close the link and do not dial again."""
+        """Close the link and stop dialling."""
         if self._task is not None:
             self._task.cancel()
         if self.connection is not None:
             self.connection.close("system-shutdown")
 
     async def run(self) -> None:
-        """Keep the link up until cancelled."""
+        """Maintain the link until cancelled."""
         while True:
             try:
                 await self._dial()
@@ -92,7 +92,7 @@ class Dialled:
 
     @property
     def state_now(self) -> LinkState:
-        """The link as it is."""
+        """The present state of the link."""
         up = self.connection is not None and self.connection.up
         reason, due = "" if up else self._problem, self.side.retries.due(self)
         state = "up" if up else "down"
@@ -126,7 +126,7 @@ class Dialled:
         self.connection = connection
 
     async def _reverse(self, address: str) -> None:
-        """Have reverse DNS name an address, as the name that the certificate is verified by. Raises `OSError`."""
+        """Check that reverse DNS returns the name by which the certificate is verified. Raises `OSError`."""
         texts = self.side.node.defaults.links
         try:
             names = await self.side.node.resolver.reverse(address)
@@ -158,13 +158,13 @@ class Dialled:
 
 
 Leg = tuple[XcpConnection, str]
-"""One end of a relayed session: the link and the session's id on it."""
+"""One end of a relayed session: the link, and the session's id on it."""
 Query = tuple[XcpConnection, str]
-"""A query at one of the links that it crosses."""
+"""A query on one of the links that it crosses."""
 
 
 class XcpSide:
-    """The XCP links of an Expressway-C, and the sessions that it relays between them."""
+    """The XCP links of an Expressway-C, and the sessions relayed between them."""
 
     def __init__(self, node: Node, release: Release, *, discovery: Discovery, retries: Retries) -> None:
         self.node = node
@@ -179,10 +179,10 @@ class XcpSide:
         self._queries: dict[Query, Query] = {}
         self._turn = 0
 
-    # ---- life
+    # ---- lifecycle
 
     async def start(self) -> None:
-        """Begin to dial; nothing is waited for."""
+        """Start dialling, without waiting."""
         node = self.node
         link = node.deployment.xcp_link
         self.tls = self._context(verify=link.enable_cvs, names=link.verify_hostname)
@@ -217,7 +217,7 @@ class XcpSide:
             await server.attempted.wait()
 
     async def stop(self) -> None:
-        """Close the links for good."""
+        """Close the links permanently."""
         for dialled in (*self.edges, *self.servers.values()):
             dialled.end()
 
@@ -236,7 +236,7 @@ class XcpSide:
     # ---- relaying
 
     def _server(self) -> XcpConnection | None:
-        """Return the link for one more session: of the clusters in turn, the first node that is up."""
+        """Return the link for a new session: from the clusters in turn, the first node that is up."""
         candidates = []
         for cluster in self._discovery.discovered.im_presence:
             up = next((link for node in cluster.nodes if (link := self._link_to(node.name)) is not None), None)
@@ -292,7 +292,7 @@ class XcpSide:
             self._queries[server, server.ask(event.domain)] = (edge, event.query)
 
     def _relay(self, link: XcpConnection, event: XcpEvent) -> None:
-        """Pass on what belongs to a session; a lost link ends its sessions on the other side."""
+        """Relay a session's events; a lost link ends its sessions on the other side."""
         match event:
             case DataArrived():
                 other = self._across.get((link, event.session))
@@ -303,7 +303,7 @@ class XcpSide:
                         event.data,
                         restart=event.restart,
                         keys=link.keys(event.session),
-                        # Only what has gone on makes room for more: a slow receiver slows its sender alone.
+                        # Only forwarded octets give credit: a slow receiver slows only its sender.
                         then=lambda: link.consumed(event.session, event.octets),
                     )
             case SessionClosed():

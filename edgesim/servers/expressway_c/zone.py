@@ -1,9 +1,8 @@
 """The traversal client: C's side of the Unified Communications traversal zone.
 
-C dials TLS 7001 of every E peer and verifies that E's certificate has the peer address in its SAN; it proves itself by
-a digest over OPTIONS, which it repeats to keep the zone up and to report its capacity. Sources: "Expressway
-Administrator Guide X14.3, Zones and Neighbors"; "Configure and Troubleshoot Collaboration Edge (MRA) Certificates"
-(Cisco 213872).
+C dials TLS 7001 of every E peer and verifies that E's certificate has the peer address in its SAN; it authenticates by
+a digest over OPTIONS, repeated to keep the zone up and report its capacity. Sources: "Expressway Administrator Guide
+X14.3, Zones and Neighbors"; "Configure and Troubleshoot Collaboration Edge (MRA) Certificates" (Cisco 213872).
 """
 
 from __future__ import annotations
@@ -37,28 +36,28 @@ CNONCE_OCTETS = 30
 
 
 class ZoneFailed(Exception):
-    """A peer cannot be used: the reason in detail."""
+    """A peer cannot be used; the text is the detailed reason."""
 
 
 class On(Enum):
-    """What happens to the connection to a peer."""
+    """The events of the connection to a peer."""
 
     PROVED = auto()
     """E answered OPTIONS with 200."""
     REFUSED = auto()
-    """There is no connection, or E does not take OPTIONS on it."""
+    """There is no connection, or E refused OPTIONS on it."""
     LOST = auto()
-    """A connection that was active ended."""
+    """An active connection ended."""
     LOST_AGAIN = auto()
     """So did the next one, within the zone's retry interval."""
 
 
 Happened = tuple[On, str]
-"""An event, and the reason that the status page shows after it."""
+"""An event, and the reason that the status page then shows."""
 
 
 class Peer:
-    """One E, by the address that the zone is configured with. ``connection`` is there while it is active."""
+    """One E, by its configured address. ``connection`` is set while it is active."""
 
     def __init__(self, zone: TraversalClient, name: str) -> None:
         self.name = name
@@ -67,21 +66,21 @@ class Peer:
         self.tried = asyncio.Event()
         self._zone = zone
         self._current: Connection | None = None
-        """The connection in use, proved or not, until it ends."""
+        """The connection in use, authenticated or not, until it ends."""
         self._report = False
         self._wake = asyncio.Event()
         self._why: Exception | None = None
-        """What ended the last connection."""
+        """The reason why the last connection ended."""
         self._address = name
         self._lost_at = float("-inf")
 
     @property
     def active(self) -> bool:
-        """Whether requests can go this way."""
+        """Whether requests can be sent on it."""
         return self.connection is not None and self.connection.open
 
     def connection_lost(self, connection: Connection, why: Exception | None) -> None:
-        """The endpoint's word that a connection is gone."""
+        """Handle the loss of a connection, reported by the endpoint."""
         if connection is self._current:
             self._current, self._why = None, why
             self._wake.set()
@@ -92,7 +91,7 @@ class Peer:
         self._wake.set()
 
     async def run(self) -> None:
-        """Keep the connection up, as `TABLE` has it."""
+        """Maintain the connection according to `TABLE`."""
         step: Step = Peer._bring_up
         while True:
             what, reason = await step(self)
@@ -103,7 +102,7 @@ class Peer:
             self.tried.set()
 
     async def _bring_up(self) -> Happened:
-        """Dial, and prove to be the C that E expects."""
+        """Dial and authenticate."""
         try:
             self._current = connection = await self._dial()
             connection.context = self
@@ -120,12 +119,12 @@ class Peer:
         return On.PROVED, ""
 
     async def _bring_up_later(self) -> Happened:
-        """Wait for the zone's retry interval first."""
+        """Wait for the zone's retry interval, then dial."""
         await self._zone.retries.wait(self, self._zone.texts.zone_retry_s)
         return await self._bring_up()
 
     async def _hold(self) -> Happened:
-        """Stay until the connection is lost."""
+        """Hold the connection until it is lost."""
         connection = self.connection
         assert connection is not None
         try:
@@ -182,9 +181,9 @@ class Peer:
         node.journal.emit(events.Note(text=text), peer=(self._address, port))
 
     def _ended(self, error: SipError) -> ZoneFailed:
-        """Say why a fresh connection ended before E answered."""
+        """Return why a new connection ended before E answered."""
         if isinstance(self._why, ssl.SSLError):
-            # In TLS 1.3 E's verdict on C's certificate comes after C's side of the handshake.
+            # In TLS 1.3 E refuses C's certificate only after C's side of the handshake has finished.
             self._negotiation_error(self._why.reason or str(self._why))
             return ZoneFailed(f"E refused the certificate: {self._why.reason or self._why}")
         if isinstance(error, SipTimeout):
@@ -194,7 +193,7 @@ class Peer:
     # ---- OPTIONS
 
     async def _stay(self, connection: Connection) -> None:
-        """Keep alive until the connection is lost. Raises `SipError` and `ZoneFailed`."""
+        """Keep the connection alive until it is lost. Raises `SipError` and `ZoneFailed`."""
         links = self._zone.texts
         loop = asyncio.get_running_loop()
         due = loop.time() + links.options_interval_s
@@ -213,7 +212,7 @@ class Peer:
                 await self._prove(connection)
 
     async def _probe(self, connection: Connection) -> None:
-        """Send the TCP probe; after the last retry without an answer the connection counts as lost."""
+        """Send the TCP probe; after the last retry without response the connection counts as lost."""
         links = self._zone.texts
         for left in range(links.probe_retry_count, -1, -1):
             try:
@@ -225,7 +224,7 @@ class Peer:
                 return
 
     async def _prove(self, connection: Connection) -> None:
-        """Send OPTIONS, answer the challenge. Raises `SipError` and `ZoneFailed`."""
+        """Send OPTIONS and answer the challenge. Raises `SipError` and `ZoneFailed`."""
         zone = self._zone
         call_id, tag = f"{zone.entropy.token_hex(8)}@{connection.local[0]}", zone.entropy.token_hex(8)
         response = await self._options(connection, call_id, tag, 1, None)
@@ -281,10 +280,10 @@ TABLE: dict[tuple[ConnectionState, On], tuple[ConnectionState, Step]] = {
     (ACTIVE, On.LOST): (FAILED, Peer._bring_up),
     (ACTIVE, On.LOST_AGAIN): (FAILED, Peer._bring_up_later),
 }
-"""What follows each event, and what is done next. A pair that is missing is C's mistake.
+"""The next state and action for each event; a missing pair is a bug.
 
-After a loss C dials at once; after a second one soon after it waits, as after a failure: where two of them show E the
-same address, each connection is the end of the other's.
+After a loss C redials at once; after a second one shortly afterwards it waits, as after a failure: if two Cs appear to
+E with the same address, each new connection ends the other's.
 """
 
 
@@ -321,7 +320,7 @@ class TraversalClient:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin to dial."""
+        """Start dialling."""
         for peer in self.peers:
             self._tasks.append(self.node.host.spawn(peer.run(), name=f"traversal zone to {peer.name}"))
 
@@ -341,7 +340,7 @@ class TraversalClient:
         )
 
     def stop(self) -> None:
-        """Dial no more; the endpoint closes the connections."""
+        """Stop dialling; the endpoint closes the connections."""
         for task in self._tasks:
             task.cancel()
 
@@ -359,7 +358,7 @@ class TraversalClient:
 
     @property
     def state(self) -> tuple[str, str]:
-        """The zone's state and the reason: it is up until its last peer is gone, and counts those that failed."""
+        """The zone's state and reason: it is up while any peer is, and counts those that failed."""
         active = [peer for peer in self.peers if peer.active]
         failed = [peer for peer in self.peers if peer.state is not CHECKING and not peer.active]
         shown = active[0] if active else self.peers[0] if self.peers else None
@@ -378,7 +377,7 @@ class TraversalClient:
         return (state, reason)
 
     def changed(self) -> None:
-        """A peer's state changed: show the zone's."""
+        """Update the zone's state after a peer's has changed."""
         state = self.state
         if state != self._entered:
             self._entered = state
@@ -387,7 +386,7 @@ class TraversalClient:
 
 
 def _words(error: OSError) -> str:
-    """Say in words why a connection could not be opened."""
+    """Return in words why a connection could not be opened."""
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     if isinstance(error, TimeoutError):

@@ -10,15 +10,15 @@ from edgesim.sip.transports import TransportName
 
 
 class ConnectionState(Enum):
-    """How far a zone's connection to one peer is."""
+    """The states of a zone's connection to one peer."""
 
     CHECKING = auto()
-    """There is no first result yet."""
+    """No result yet."""
     ACTIVE = auto()
     FAILED = auto()
 
     def text(self, texts: LinkDefaults, transport: TransportName = "tls") -> str:
-        """Return the state as the status page and the log name it."""
+        """Return the state as named on the status page and in the log."""
         if self is ConnectionState.ACTIVE:
             return texts.active if transport == "tls" else texts.active_tcp
         return texts.failed if self is ConnectionState.FAILED else texts.checking
