@@ -1,9 +1,8 @@
-"""Somebody else's load balancer before the Expressway-Es: it forwards TCP connections and understands none of them.
+"""A third-party load balancer in front of the Expressway-Es: forwards TCP connections without inspecting them.
 
-A connection goes to one E for its life. Which one the next connection goes to is a matter of affinity: the one after
-the last (``none``), or the one that the client's address went to before (``source address``). E sees the balancer's
-address in place of the client's. No MRA deployment may have one ("MRA Deployment Guide X15.0, MRA Requirements and
-Prerequisites").
+A connection stays with one E. Affinity decides which E the next connection gets: the next in turn (``none``), or the
+one that the client's address used before (``source address``). E sees the balancer's address instead of the client's.
+MRA does not support load balancers ("MRA Deployment Guide X15.0, MRA Requirements and Prerequisites").
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from edgesim.journal import events
 from edgesim.node import Node
 
 MOST_WAITING = 256 * 1024
-"""Octets that may wait for an E to be reached; a client that sends more is closed."""
+"""How many octets may wait for an E to be reached; a client that sends more is closed."""
 CLIENTS_KEPT = 100_000
 
 
 class LoadBalancer:
-    """Listens on the ports of an Expressway-E and forwards what comes."""
+    """Listens on the ports of an Expressway-E and forwards connections."""
 
     def __init__(self, node: Node) -> None:
         spec = node.spec.spec
@@ -42,7 +41,7 @@ class LoadBalancer:
             self._servers.append(server)
 
     async def stop(self) -> None:
-        """Stop listening and end every connection."""
+        """Stop listening and close every connection."""
         for server in self._servers:
             server.close()
         for link in list(self._links):
@@ -63,12 +62,12 @@ class LoadBalancer:
         self._links[link] = None
 
     def closed(self, link: _Incoming) -> None:
-        """A client is gone."""
+        """A client disconnected."""
         self._links.pop(link, None)
 
 
 class _Half(asyncio.Protocol):
-    """One side of a forwarded connection: what it receives goes out at the other."""
+    """One side of a forwarded connection: forwards what it receives to the other."""
 
     def __init__(self) -> None:
         self.wire: asyncio.Transport | None = None
@@ -103,7 +102,7 @@ class _Half(asyncio.Protocol):
             self.other.wire.resume_reading()
 
     def join(self, other: _Half) -> None:
-        """Forward from now on, and what waited first."""
+        """Start forwarding, first what waited."""
         self.other, other.other = other, self
         waiting, self._waiting = self._waiting, b""
         if waiting and other.wire is not None:
@@ -111,7 +110,7 @@ class _Half(asyncio.Protocol):
 
 
 class _Incoming(_Half):
-    """A client's side."""
+    """The client's side."""
 
     def __init__(self, balancer: LoadBalancer, port: int) -> None:
         super().__init__()

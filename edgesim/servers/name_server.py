@@ -8,9 +8,9 @@ from edgesim.node import Node
 
 
 class NameServer:
-    """Serves the records of the deployment, as seen inside or outside, on this host's address.
+    """Serves the deployment's records, as seen inside or outside, on this host's address.
 
-    ``service.views`` is where a scenario asks for failures (`edgesim.dns.Failure`).
+    Scenarios inject failures with ``service.views`` (`edgesim.dns.Failure`).
     """
 
     def __init__(self, node: Node) -> None:
@@ -26,7 +26,7 @@ class NameServer:
 
     @property
     def views(self) -> Views:
-        """The server's views, for failures on demand."""
+        """The server's views, for injecting failures."""
         return self.server.views
 
     async def start(self) -> None:

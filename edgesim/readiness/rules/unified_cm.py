@@ -95,7 +95,7 @@ def _strangers(deployment: Deployment, node: facts.UcNode) -> tuple[ExpresswayC,
     "for OAuth need SIP OAuth mode, all others TCP",
 )
 def profile_fits(deployment: Deployment) -> Iterator[Finding]:
-    """A device's configuration file names its profile, and the device registers on that profile's port and transport."""
+    """A device's configuration file names its profile; the device registers on that profile's port and transport."""
     for index, cluster in modes.served(deployment):
         for place, profile in enumerate(cluster.security_profiles):
             devices = tuple(

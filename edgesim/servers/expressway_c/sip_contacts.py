@@ -1,4 +1,4 @@
-"""Who is registered by way of which Expressway-E: the contacts that Expressway-C saw Unified CM accept.
+"""The contacts that Unified CM accepted through Expressway-C, and the Expressway-E behind which each is.
 
 A contact belongs to the user who registered it for as long as it is registered.
 """
@@ -23,7 +23,7 @@ Target = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class RegisteredContact:
-    """A contact that a user registered by way of a peer; ``until`` is the loop's time at which that ends."""
+    """A contact that a user registered through a peer; ``until`` is its expiry in the loop's time."""
 
     peer: Peer
     user: str | None
@@ -32,9 +32,9 @@ class RegisteredContact:
 
 @dataclass(frozen=True, slots=True)
 class BindingChange:
-    """What a REGISTER that C forwarded asks for: which contacts ``user`` takes by way of a peer.
+    """The change requested by a forwarded REGISTER: the contacts that ``user`` registers through a peer.
 
-    ``source`` is the address and port at which E saw the client.
+    ``source`` is the client's address and port as seen by E.
     """
 
     targets: tuple[Target, ...]
@@ -44,35 +44,35 @@ class BindingChange:
 
 
 class Contacts:
-    """The registered contacts, in the order of their registrations. ``now`` returns the loop's time."""
+    """The registered contacts, in order of registration. ``now`` returns the loop's time."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.held: OrderedDict[Target, RegisteredContact] = OrderedDict()
         self._now = now
 
     def count(self) -> int:
-        """Return how many are registered."""
+        """Return the number of contacts."""
         now = self._now()
         while self.held and next(iter(self.held.values())).until <= now:
             self.held.popitem(last=False)
         return len(self.held)
 
     def forget(self, peer: Peer) -> None:
-        """Forget those that were registered by way of a peer."""
+        """Remove the contacts registered through a peer."""
         for target in [target for target, held in self.held.items() if held.peer is peer]:
             del self.held[target]
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all contacts."""
         self.held.clear()
 
     def peer_of(self, uri: SipUri) -> Peer | None:
-        """Return the peer by which a contact was registered."""
+        """Return the peer through which a contact was registered."""
         held = self.held.get(_target(uri))
         return held.peer if held is not None else None
 
     def change(self, request: Request, peer: Peer, user: str | None) -> BindingChange | None:
-        """Return what a REGISTER of ``user`` asks for, or None where it takes a contact of another user."""
+        """Return the change that a REGISTER of ``user`` requests, or None if a contact belongs to another user."""
         targets = tuple(_target(contact.address) for contact in request.contacts)
         source = _seen_at(request)
         if any(self._is_taken(target, user, source) for target in targets):
@@ -80,7 +80,7 @@ class Contacts:
         return BindingChange(targets, peer, user, source)
 
     def registered(self, response: Response, change: BindingChange) -> None:
-        """Note which contacts are whose, and until when, after a 200 to REGISTER."""
+        """Record the owners and expiry of the contacts in a 200 to REGISTER."""
         until = self._now() + delta_seconds(response.get("Expires") or "0")
         granted = {_target(restored(contact.address, "tls")) for contact in response.contacts}
         for target in change.targets:
@@ -93,7 +93,7 @@ class Contacts:
                     self.held.popitem(last=False)
 
     def keep_own(self, response: Response, user: str | None) -> None:
-        """Leave in a 200 to a query only contacts of the asking user: Unified CM goes by Call-ID or line."""
+        """Remove other users' contacts from the response to a query: Unified CM selects only by Call-ID or line."""
         own = []
         for value in response.values("Contact"):
             held = self.held.get(_target(restored(NameAddr.parse(value).address, "tls")))
@@ -111,7 +111,7 @@ class Contacts:
 
 
 def _seen_at(request: Request) -> str | None:
-    """Return the address and port at which E saw a client, which it wrote into the client's Via, below its own."""
+    """Return the client's address and port as seen by E, which recorded it in the client's Via, below its own."""
     vias = request.values("Via")
     if len(vias) < 2:
         return None
@@ -121,6 +121,6 @@ def _seen_at(request: Request) -> str | None:
 
 
 def _target(uri: SipUri) -> Target:
-    """Return what distinguishes one contact from another."""
+    """Return the identity of a contact."""
     host = same_host(uri.host)
     return same_user(uri.user or ""), host if uri.port is None else f"{host}:{uri.port}"

@@ -1,9 +1,9 @@
-"""Which service of an Expressway-E a domain belongs to: the one that was configured for it first.
+"""The service that a domain of an Expressway-E belongs to: the one configured for it first.
 
-Where the Web Proxy's guest account client URI is also a domain enabled for Unified CM registrations, the service
+If the Web Proxy's guest account client URI is also a domain enabled for Unified CM registrations, the service
 configured first works and the other fails ("MRA Deployment Guide X15.0, MRA Requirements and Prerequisites"). MRA is
-configured on E as C tells it its domains; the Web Proxy as an administrator enters the URI. What was entered survives a
-restart, so the order does too.
+configured on E when C sends it its domains; the Web Proxy when an administrator enters the URI. The configuration
+survives a restart, and so does its order.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ URI = "guest account client URI"
 
 
 class Claims:
-    """The configuration of one Expressway-E, on the disk of its host: domains with their services, and the URI.
+    """The claims of one Expressway-E, on the disk of its host: domains with their services, and the URI.
 
-    A disk without one gets what the deployment describes: who was there first, with ``cms_web_proxy.configured``.
+    An empty disk gets the deployment's configuration: ``cms_web_proxy.configured`` says which service came first.
     """
 
     def __init__(self, disk: MutableMapping[str, Any], deployment: Deployment) -> None:
@@ -36,17 +36,17 @@ class Claims:
 
     @property
     def guest_account_client_uri(self) -> str | None:
-        """What was entered for the Web Proxy, in lower case; None where it is not configured."""
+        """The URI entered for the Web Proxy, in lower case; None if it is not configured."""
         found: str | None = self._disk.get(URI)
         return found
 
     def enabled(self, domains: Iterable[str]) -> None:
-        """C enables domains for MRA: those that no other service has are MRA's from now on."""
+        """C enabled domains for MRA: those that no other service has are MRA's from now on."""
         for domain in domains:
             self._owners.setdefault(domain.lower(), MRA)
 
     def configure_web_proxy(self, uri: str) -> bool:
-        """Enter the Web Proxy's URI; say whether it gets the domain."""
+        """Enter the Web Proxy's URI; return whether it gets the domain."""
         self._disk[URI] = uri.lower()
         return self._owners.setdefault(uri.lower(), WEB_PROXY) == WEB_PROXY
 

@@ -1,11 +1,10 @@
-"""Expressway-E's HTTPS proxy, port 8443: what it refuses by itself, and what it sends through the tunnel to a C.
+"""Expressway-E's HTTPS proxy, port 8443: refuses requests itself, or forwards them through the tunnel to a C.
 
-E knows no users or servers. It refuses what is not an edge URL (404), a domain that C did not enable or that the
-Web Proxy took first (403), and a proxied request that carries no credentials at all (401); everything else is C's to
-judge. Where no C can be asked, the client gets ``502 Next Hop Connection Failed``; where C answers too late, ``504 Next
-Hop Timeout``. What fails behind C is C's to say. Sources: "Configure MRA through
-Expressway/VCS in a Multi-Domain Deployment" (Cisco 117811) for the 403; "MRA Deployment Guide X12.5, Troubleshooting"
-for 404 and 502.
+E knows no users or servers. It refuses URLs that are not the edge's (404), domains that C did not enable or that the
+Web Proxy claimed first (403), and proxied requests without any credentials (401); C decides on the rest. If no C can be
+reached, the client gets ``502 Next Hop Connection Failed``; if C answers too late, ``504 Next Hop Timeout``. C reports
+failures behind it. Sources: "Configure MRA through Expressway/VCS in a Multi-Domain Deployment" (Cisco 117811) for the
+403; "MRA Deployment Guide X12.5, Troubleshooting" for 404 and 502.
 """
 
 from __future__ import annotations
@@ -39,10 +38,10 @@ from edgesim.servers.expressway_e.claims import WEB_PROXY, Claims
 from edgesim.servers.expressway_e.tunnel import Tunnel, TunnelServer
 
 CONTROL_RESOURCES = (edge_config.RESOURCE,)
-"""What may follow an edge domain in a URL; E passes these on to C."""
-"""Characters of a user id that the journal shows."""
+"""The resources that may follow an edge domain in a URL; E forwards these to C."""
+"""The maximum length of a user id in the journal."""
 COOKIES_KEPT = 50_000
-"""How many edge cookies E remembers the C of."""
+"""For how many edge cookies E remembers the C that issued them."""
 
 
 class EdgeProxy:
@@ -83,8 +82,8 @@ class EdgeProxy:
     def context(self) -> ssl.SSLContext:
         """Return the TLS context of the HTTPS port."""
         node = self.node
-        # Activation-code onboarding makes E ask every client for a certificate, and require none. This is the one use
-        # of its trust list (MRA Deployment Guide X15.0, "MRA Requirements and Prerequisites").
+        # Activation-code onboarding makes E ask every client for a certificate, without requiring one. This is the only
+        # use of its trust list (MRA Deployment Guide X15.0, "MRA Requirements and Prerequisites").
         onboarding = node.deployment.mra.access.activation_code_onboarding
         return server_context(
             node.identities["server"],
@@ -96,10 +95,10 @@ class EdgeProxy:
         )
 
     async def stop(self) -> None:
-        """Stop listening and end every connection."""
+        """Stop listening and close every connection."""
         await self._server.close()
 
-    # ---- a request
+    # ---- requests
 
     async def handle(self, request: Request) -> Response:
         """Answer a client's request."""
@@ -122,7 +121,7 @@ class EdgeProxy:
         return self.unreachable(request)
 
     def _check(self, request: Request, first: EdgeDomain | Descriptor, rest: str) -> Response | None:
-        """Return E's own refusal, or None where the request is for C."""
+        """Return E's own refusal, or None if the request is for C."""
         known, domain = self.tunnels.domains, first.domain.lower()
         if known and domain not in known:
             return self._own(403)
@@ -136,7 +135,7 @@ class EdgeProxy:
         return None if shown or request.cookie(edge.cookie_name) else self._unauthenticated()
 
     def _choose(self, request: Request) -> list[Tunnel]:
-        """Return the tunnels to try: to each live C in turn, the one first that issued the request's cookie."""
+        """Return the tunnels to try: each live C in turn, first the one that issued the request's cookie."""
         live = self.tunnels.live
         if not live:
             return []
@@ -148,9 +147,10 @@ class EdgeProxy:
         return sorted(turned, key=lambda tunnel: tunnel.name != home)
 
     async def _forward(self, request: Request, tunnel: Tunnel, *, own: bool) -> Response | None:
-        """Return what C answered, or the refusal that follows from it; None where another C may be asked.
+        """Return C's response, or the refusal that follows from a failure; None if another C may be asked.
 
-        ``own`` says that the answer is C's own, not that of a server behind it: only such a one says anything of C.
+        ``own`` means that the response is C's own, not that of a server behind it: only then does it say anything about
+        C.
         """
         edge = self.node.defaults.edge
         try:
@@ -170,7 +170,8 @@ class EdgeProxy:
             self.node.journal.emit(events.Note(text=note), keys=(*_tracking(request), *_user_keys(request)))
             if isinstance(error, HttpTimedOut):
                 return self._failed(request, edge.upstream_timeout_status, edge.upstream_timeout_reason)
-            # A tunnel that breaks may have carried the request: only what may be repeated is (RFC 9110, section 9.2.2).
+            # A tunnel that breaks may have delivered the request: only an idempotent one is repeated (RFC 9110, section
+            # 9.2.2).
             broken = isinstance(error, HttpReset) and request.method in REPEATABLE
             return None if broken else self.unreachable(request)
         if own and answer.headers.get("Server") == edge.server_of_configuration:
@@ -188,7 +189,7 @@ class EdgeProxy:
         )
 
     def _note_outcome(self, request: Request, answer: Response) -> None:
-        """Count an authentication that C refused; a client whose credentials are good has shown who it is.
+        """Count an authentication that C refused; valid credentials prove the client's address.
 
         A 401 of the server behind, which has another realm, does not count ("MRA Deployment Guide X12.5").
         """
@@ -202,7 +203,7 @@ class EdgeProxy:
             self.node.host.proved(self.node.defaults.ports.edge_https, request.peer)
 
     def _compare_clocks(self, tunnel: Tunnel, answer: Response) -> None:
-        """Where the clocks of C and E differ, E refuses (MRA Deployment Guide X12.5, Troubleshooting: check NTP)."""
+        """E refuses if the clocks of C and E differ (MRA Deployment Guide X12.5, Troubleshooting: check NTP)."""
         try:
             theirs = parsedate_to_datetime(answer.headers.get("Date") or "").timestamp()
         except ValueError:
@@ -219,10 +220,10 @@ class EdgeProxy:
                 while len(self._homes) > COOKIES_KEPT:
                     del self._homes[next(iter(self._homes))]
 
-    # ---- E's own answers
+    # ---- E's own responses
 
     def _own(self, status: int, *more: tuple[str, str], body: bytes = b"") -> Response:
-        """Return a refusal of E's own, its lines in the traced order."""
+        """Return a refusal of E's own, with header lines in the captured order."""
         headers = [
             ("Date", self.node.host.clock.http_date()),
             ("Connection", "close"),
@@ -234,7 +235,7 @@ class EdgeProxy:
         return Response(status=status, headers=Headers(headers), body=body)
 
     def _failed(self, request: Request, status: int, reason: str) -> Response:
-        """Return E's answer where the next hop failed, as its proxy software makes errors."""
+        """Return E's response after the next hop failed, in the form of its proxy software."""
         edge = self.node.defaults.edge
         headers = [
             ("Date", self.node.host.clock.http_date()),
@@ -248,7 +249,7 @@ class EdgeProxy:
         return Response(status=status, reason=reason, headers=Headers(headers))
 
     def unreachable(self, request: Request) -> Response:
-        """Return E's answer where no C can be reached."""
+        """Return E's response if no C can be reached."""
         edge = self.node.defaults.edge
         return self._failed(request, edge.upstream_failure_status, edge.upstream_failure_reason)
 
@@ -263,7 +264,7 @@ class EdgeProxy:
 
 
 def _tracking(request: Request) -> tuple[Key, ...]:
-    """Return the key of a request's TrackingID, which it has from the moment at which it is journalled."""
+    """Return the key of the request's TrackingID, which it has from the time it is journalled."""
     return (tracking_key(request.id),)
 
 

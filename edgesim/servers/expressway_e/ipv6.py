@@ -1,7 +1,7 @@
-"""What Expressway-E does with clients that come by IPv6: it takes their connections on 8443 and proxies nothing.
+"""Expressway-E's handling of IPv6 clients: it accepts their connections on 8443 and proxies nothing.
 
-"MRA Deployment Guide X15.0, MRA Requirements and Prerequisites": MRA is IPv4 only; clients that send IPv6 fail. With
-what is not public. SIP and XMPP are not offered by IPv6: clients that try are refused, and may go on by IPv4.
+"MRA Deployment Guide X15.0, MRA Requirements and Prerequisites": MRA is IPv4 only; clients that send IPv6 fail. How
+they fail is not public. SIP and XMPP do not listen on IPv6: clients that try are refused, and may continue by IPv4.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from edgesim.node import Node
 
 
 class Ipv6Front:
-    """The HTTPS port on the IPv6 address of the outer interface, if it has one. ``answer`` is E's own refusal."""
+    """The HTTPS port on the IPv6 address of the outer interface, if it has one. ``answer`` builds E's refusal."""
 
     def __init__(self, node: Node, answer: Callable[[Request], Response]) -> None:
         self.node = node
@@ -28,7 +28,7 @@ class Ipv6Front:
         self._closing: asyncio.AbstractServer | None = None
 
     async def start(self, context: Callable[[], ssl.SSLContext]) -> None:
-        """Listen, where there is an address. Raises `OSError`."""
+        """Listen, if there is an address. Raises `OSError`."""
         if self._address is None:
             return
         port = self.node.defaults.ports.edge_https
@@ -48,7 +48,7 @@ class Ipv6Front:
 
 
 class _Closing(asyncio.Protocol):
-    """Ends every connection at once."""
+    """Closes every connection immediately."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport.close()

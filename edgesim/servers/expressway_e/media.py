@@ -1,8 +1,8 @@
-"""Expressway-E's media: clients' packets come to ports of their own, and share a pair of ports towards Expressway-C.
+"""Expressway-E's media: client-side ports, and multiplexed ports shared by all channels towards Expressway-C.
 
-C opens the way: its first datagram, which names the channel, tells E where that channel's C is. On a large system six
-pairs of multiplexed ports share the channels. Source: "Expressway IP Port Usage Configuration Guide, Mobile and Remote
-Access"; the framing is `edgesim.media.framing`.
+C opens the pinhole: its first datagram, which names the channel, tells E the address of that channel's C. On a large
+system six pairs of multiplexed ports share the channels. Source: "Expressway IP Port Usage Configuration Guide, Mobile
+and Remote Access"; the framing is `edgesim.media.framing`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ KINDS = ("RTP", "RTCP")
 
 @dataclass(slots=True, eq=False)
 class Medium:
-    """A medium that E relays: its two channels, RTP and RTCP, and the ports that clients send to."""
+    """A medium relayed by E: its two channels, RTP and RTCP, and the ports that clients send to."""
 
     channels: tuple[ChannelRunner, ChannelRunner]
     ports: tuple[MediaPort, MediaPort]
 
 
 class MultiplexedPort:
-    """One port towards C with the channels that go by it."""
+    """One port towards C, with its channels."""
 
     def __init__(self, node: Node, limits: MediaLimits) -> None:
         self.channels: dict[int, ChannelRunner] = {}
@@ -42,7 +42,7 @@ class MultiplexedPort:
         self._port = await MediaPort.open(address, port, self._receive)
 
     def close(self) -> None:
-        """Give the port back."""
+        """Release the port."""
         if self._port is not None:
             self._port.close()
 
@@ -64,7 +64,7 @@ class MultiplexedPort:
             self._port.send(datagram, source)
 
     def _refuse(self, reason: str, datagram: bytes, source: Address) -> None:
-        """Journal the first bad datagram of each host; the others would only bury what matters."""
+        """Journal only the first bad datagram of each host."""
         if source[0] not in self._strangers and len(self._strangers) < 64:
             self._strangers[source[0]] = None
             event = events.Malformed(protocol="multiplexed media", reason=reason, answer="dropped")
@@ -72,7 +72,7 @@ class MultiplexedPort:
 
 
 class MediaSide:
-    """The media of an Expressway-E."""
+    """The media relay of an Expressway-E."""
 
     def __init__(self, node: Node) -> None:
         spec = node.spec.spec
@@ -89,7 +89,7 @@ class MediaSide:
         self._media: dict[int, Medium] = {}
 
     async def start(self) -> None:
-        """Open the multiplexed ports, and the channel that the deployment asks for. Raises `OSError`."""
+        """Open the multiplexed ports, and the channel configured in the deployment. Raises `OSError`."""
         for ports, pair in self._pairs:
             for port, multiplexed in zip(ports, pair, strict=True):
                 await multiplexed.open(self._spec.inner_address, port)
@@ -122,7 +122,7 @@ class MediaSide:
         return ChannelRunner(channel, self.node.journal, outlets)
 
     def close(self, number: int) -> None:
-        """End a medium; no error where there is none."""
+        """Close a medium; not an error if there is none."""
         medium = self._media.pop(number, None)
         if medium is None:
             return
@@ -133,7 +133,7 @@ class MediaSide:
             own.close()
 
     async def stop(self) -> None:
-        """End every medium and close the multiplexed ports."""
+        """Close every medium and the multiplexed ports."""
         for number in tuple(self._media):
             self.close(number)
         for _, pair in self._pairs:

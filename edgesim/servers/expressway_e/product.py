@@ -1,4 +1,4 @@
-"""Expressway-E as a whole: the traversal server in the DMZ, the only machine that a client outside ever talks to."""
+"""Expressway-E as a whole: the traversal server in the DMZ, the only host that a client outside connects to."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class ExpresswayE:
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """The domains that C enabled for MRA, in lower case, as E last heard of them."""
+        """The domains that C enabled for MRA, in lower case, as last received."""
         return self.tunnels.domains
 
     async def start(self) -> None:
-        """Listen on every port; without IPv4 there is nothing that MRA could use. Raises `OSError`."""
+        """Listen on every port; without IPv4 there is no MRA. Raises `OSError`."""
         await self.ipv6.start(self.https.context)
         if not self._proxies:
             return
@@ -67,13 +67,13 @@ class ExpresswayE:
         await self.media.start()
 
     async def configure_web_proxy(self, guest_account_client_uri: str) -> bool:
-        """Configure the Web Proxy for Meeting Server; say whether it gets its domain. Raises `OSError`."""
+        """Configure the Web Proxy for Meeting Server; return whether it gets its domain. Raises `OSError`."""
         gets = self.claims.configure_web_proxy(guest_account_client_uri)
         await self.web_proxy.start()
         return gets
 
     async def ready(self) -> None:
-        """Return once a C has built its tunnel and the other sides say that their links stand."""
+        """Return once a C has built its tunnel and the SIP and XMPP sides are ready."""
         while not self.tunnels.live:
             self.tunnels.changed.clear()
             await self.tunnels.changed.wait()
@@ -93,7 +93,7 @@ class ExpresswayE:
 
 
 def _protected(deployment: Deployment) -> dict[Category, tuple[int, ...]]:
-    """Return the ports that the service of each category listens on, for clients."""
+    """Return the client-facing ports of each category's service."""
     ports, tunnel = deployment.defaults.ports, deployment.ssh_tunnel
     https, ssh = (ports.edge_https,), (tunnel.port,)
     return {

@@ -11,7 +11,7 @@ from edgesim.node import Node
 
 
 def limit_rates(node: Node, release: Release) -> None:
-    """Put the limits on the SIP and the HTTPS ports in force, where this release has them."""
+    """Apply the limits to the SIP and HTTPS ports, if this release has them."""
     settings = node.defaults.protection
     if settings.connection_rate_mode == "off" or release < CONNECTION_RATE_SINCE:
         return

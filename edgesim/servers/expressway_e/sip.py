@@ -1,9 +1,9 @@
-"""Expressway-E's SIP side: TLS port 5061 towards the clients, and the traversal zone towards every C.
+"""Expressway-E's SIP side: TLS port 5061 towards clients, and the traversal zone towards every C.
 
-E is a proxy. It challenges each request of a client, has a C check the answer (SERVICE), and forwards to the C that the
-client's preloaded Route names, or, for a client that announced adaptive routing, to another C if that one is gone.
-Sources: "How Phone Services Failover works for Jabber 14 over MRA" (Cisco 217244); "Mobile and Remote Access phone
-services failing due to source IP translation" (Cisco 212347); "Troubleshooting Guide for Cisco Webex Hybrid Call
+E is a proxy. It challenges each request of a client, has a C check the credentials (SERVICE), and forwards to the C
+named in the client's preloaded Route or, for a client that announced adaptive routing, to another C if that one is
+gone. Sources: "How Phone Services Failover works for Jabber 14 over MRA" (Cisco 217244); "Mobile and Remote Access
+phone services failing due to source IP translation" (Cisco 212347); "Troubleshooting Guide for Cisco Webex Hybrid Call
 Service Connect" (Cisco 212475); RFC 3261, section 16.
 """
 
@@ -45,23 +45,23 @@ from edgesim.world.api import Incarnation
 from edgesim.world.events import TlsFailed
 
 LONGEST_NAME = 255
-"""Octets of a host name (RFC 1035, section 2.3.4); a path to a longer one does not stand."""
+"""The maximum octets of a host name (RFC 1035, section 2.3.4); a path to a longer one is invalid."""
 INTERNAL = ("SERVICE",)
-"""Requests that only the Expressways send to each other."""
+"""Methods that only the Expressways send to each other."""
 UNCHALLENGED = ("ACK", "CANCEL")
-"""Requests that cannot be sent again with an answer (RFC 3261, 22.1): their connection must have proved itself."""
+"""Methods that cannot be repeated with credentials (RFC 3261, 22.1): their connection must already be authenticated."""
 
 
 class _Endpoint(SipEndpoint):
-    """An endpoint that notes when a C was last heard of."""
+    """An endpoint that records when a C was last heard."""
 
     def got_message(self, message: Request | Response, connection: Connection) -> None:
-        """Take note of it as a sign of life."""
+        """Record the sign of life."""
         _heard(connection)
         super().got_message(message, connection)
 
     def saw_keepalive(self, form: str, connection: Connection, data: bytes) -> None:
-        """Take note of it as a sign of life."""
+        """Record the sign of life."""
         super().saw_keepalive(form, connection, data)
         _heard(connection)
 
@@ -90,7 +90,7 @@ class SipSide:
         zone = node.deployment.traversal_zone
         self._zone_name, self._zone_id = zone.name, str(zone.index_on_e)
         hop_count = min(zone.hop_count, sip.hop_count)
-        # Behind a static NAT, E shows the public address. C may reach the traversal zone by either interface.
+        # Behind a static NAT, E writes the public address. C may reach the traversal zone on either interface.
         shown = {spec.outer: spec.public_address}
         self._outer = Hop(
             address=spec.public_address,
@@ -115,7 +115,7 @@ class SipSide:
         self._listens = [(spec.outer, ports.edge_sip), *((address, zone.port) for address in self._sides)]
         self._own = {(hop.address, hop.port) for hop in (self._outer, *self._sides.values())}
         self._own.update(self._listens)
-        names = (node.fqdn, node.deployment.mra.expressway_e_cluster)  # as in the Route of a client that was told names
+        names = (node.fqdn, node.deployment.mra.expressway_e_cluster)  # as in the Route of a client that got names
         self._own |= {(same_host(name), self._outer.port) for name in names if name}
         self._adaptive = not closed("adaptive routing", {Product.EXPRESSWAY: spec.release})
         # SIP TLS Certificate ExtendedKeyUsage Checking Mode ("Navigate Client EKU Sunset with Expressway x15.5")
@@ -125,7 +125,7 @@ class SipSide:
         balances = not closed("load balancing", {Product.EXPRESSWAY: spec.release})
         self._balance = Balance(node.defaults) if balances else None
         self.maintenance = False
-        """Maintenance mode: no new traffic is taken; requests within dialogs go on."""
+        """Maintenance mode: new traffic is refused; requests within dialogs continue."""
         self._challenges = Challenges(node)
         self._digests = DigestCache(sip)
         limits = replace(
@@ -167,7 +167,7 @@ class SipSide:
         self._life: Incarnation | None = None
         node.host.services["sip"] = self
 
-    # ---- life
+    # ---- lifecycle
 
     async def start(self) -> None:
         """Listen for clients outside and for C inside. Raises `OSError`."""
@@ -206,7 +206,7 @@ class SipSide:
         self.clients.clear()
 
     def leaks(self) -> list[str]:
-        """Return what is left, one line each."""
+        """Return what is still pending, one line each."""
         found = [f"SIP connection {connection!r}" for connection in self._endpoint.connections]
         return found + self._core.leaks()
 
@@ -219,13 +219,13 @@ class SipSide:
         ]
 
     def _side(self, link: TraversalLink) -> Hop:
-        """Return E's side of the traversal zone on the interface by which a C reached it."""
+        """Return E's side of the traversal zone on the interface that a C connected to."""
         return self._sides[link.connection.local[0]]
 
-    # ---- what the endpoint reports, and what fails before there is a connection to report
+    # ---- called by the endpoint, and by the world for failed handshakes
 
     def _on_world(self, event: WorldEvent) -> None:
-        """Log a handshake that failed at the traversal zone's port."""
+        """Log a failed handshake on the traversal zone's port."""
         if not isinstance(event, TlsFailed) or event.host != self.node.name or event.role != "server":
             return
         if event.local[1] == self.zone.settings.port and self._life is not None and self._life is self.node.host.life:
@@ -248,7 +248,7 @@ class SipSide:
             self.clients.lost(connection.context)
 
     def _on_stun(self, message: stun.StunMessage, connection: Connection) -> stun.StunMessage | None:
-        """Return whether the path of the client's registration is up: up to C as E sees it, beyond as C does."""
+        """Return whether the path of the client's registration is up: to C as seen by E, beyond as reported by C."""
         answer = stun.respond(message, connection.peer)
         client = connection.context
         if answer is None or answer.cls is not stun.StunClass.SUCCESS or not isinstance(client, Client):
@@ -265,7 +265,7 @@ class SipSide:
     async def _ask_path(
         self, message: stun.StunMessage, answer: stun.StunMessage, client: Client, link: TraversalLink
     ) -> None:
-        """Answer a client's keep-alive as C answers for the rest of the path; a C that is silent says no."""
+        """Answer a client's keep-alive as C answers for the rest of the path; no response from C means no."""
         named = client.node.encode("utf-8", "surrogateescape")
         path = ((stun.Attribute.REGISTERED_PATH, named),)
         try:
@@ -278,14 +278,14 @@ class SipSide:
         if client.connection.open:
             client.connection.send_raw(bytes(answer if up else message.failure(self._sip.stun_error)))
 
-    # ---- what the proxy asks
+    # ---- called by the proxy core
 
     def hop_of(self, connection: Connection) -> Hop:
-        """Return the interface at which a connection arrived, and its zone."""
+        """Return the interface on which a connection arrived, with its zone."""
         return self._outer if connection.local[1] == self._outer.port else self._sides[connection.local[0]]
 
     def route(self, context: ResponseContext) -> Later | None:
-        """Send a request on its way, or answer it. Raises `ProxyRefusal`."""
+        """Forward or answer a request. Raises `ProxyRefusal`."""
         peer = context.connection.context
         if isinstance(peer, Client):
             return self._from_client(context, peer)
@@ -294,7 +294,7 @@ class SipSide:
         return None
 
     def succeeded(self, branch: Branch, answer: Response) -> None:
-        """Note who is registered where, after a 2xx to REGISTER."""
+        """After a 2xx to REGISTER, record the registered contacts."""
         change: BindingChange | None = branch.owner_data
         if change is not None:
             if _grants_nothing(answer):
@@ -302,7 +302,7 @@ class SipSide:
             else:
                 self.clients.registered_at(change)
 
-    # ---- from a client: who is it?
+    # ---- from a client: authentication
 
     def _from_client(self, context: ResponseContext, client: Client) -> Later | None:
         request = context.request
@@ -338,14 +338,14 @@ class SipSide:
         self._core.refuse(context, self._sip.challenge, self._challenges.header(self._loop.time(), stale=stale))
 
     def _challenge_again(self, context: ResponseContext, client: Client) -> None:
-        """Challenge a client whose answer was wrong, unless that was its last chance."""
+        """Challenge a client again after a wrong digest, unless that was its last attempt."""
         if client.challenges >= self._sip.challenges:
             self._core.refuse(context, 403)
         else:
             self._challenge(context, client)
 
     def _granted(self, user: str, client: Client) -> None:
-        """A user has proved to be who it is, and with it the address of the client."""
+        """A user authenticated, which also proves the client's address."""
         self.node.host.proved(self._outer.port, client.connection.peer)
         client.grant(user)
 
@@ -358,7 +358,7 @@ class SipSide:
         )
 
     async def _ask(self, context: ResponseContext, credentials: DigestCredentials, client: Client) -> None:
-        """Have a C check the credentials, then forward the request or answer it. Raises `ProxyRefusal`."""
+        """Have a C check the credentials, then forward or answer the request. Raises `ProxyRefusal`."""
         user, outgoing = credentials.username, context.request.copy()
         link = self._route(outgoing, client)
         status = await self._service.check(
@@ -372,14 +372,14 @@ class SipSide:
             if not context.answered:  # it may have been cancelled meanwhile
                 self._up_to_core(context, outgoing, client, link=link if link.active else None, user=user)
         elif status in (self._sip.service_wrong_status, self._sip.service_unknown_status):
-            # A C that does not know the user says nothing of the digest.
+            # A C that does not know the user says nothing about the digest.
             if status == self._sip.service_wrong_status:
                 self._protection.count(Category.SIP_AUTHENTICATION, client.connection.peer)
             self._challenge_again(context, client)
         else:
             self._core.refuse(context, status)
 
-    # ---- from a client: where to?
+    # ---- from a client: routing
 
     def _up_to_core(
         self,
@@ -390,7 +390,7 @@ class SipSide:
         link: TraversalLink | None = None,
         user: str | None = None,
     ) -> None:
-        """Forward a request of a client that proved itself, through ``link`` if its way is known already.
+        """Forward an authenticated client's request, through ``link`` if its route is already known.
 
         Raises `ProxyRefusal`.
         """
@@ -398,7 +398,7 @@ class SipSide:
         link = link or self._route(outgoing, client)
         change: BindingChange | None = None
         if outgoing.method == "REGISTER" and user is not None:
-            outgoing.remove("Path")  # no client has a proxy of its own behind it
+            outgoing.remove("Path")  # no client has a proxy behind it
             change = BindingChange.of(outgoing, client, user)
             if self.clients.refuses(change):
                 raise ProxyRefusal(self._sip.contact_taken_status, "the contact is another user's")
@@ -418,7 +418,7 @@ class SipSide:
         return (same_host(uri.host), uri.port or self._outer.port) in self._own
 
     def _route(self, outgoing: Request, client: Client) -> TraversalLink:
-        """Remove E's own Routes and return the way to the C that the next one names, or to a better one.
+        """Remove E's own Routes and return the link to the C that the next one names, or to a better one.
 
         Raises `ProxyRefusal`.
         """
@@ -448,10 +448,9 @@ class SipSide:
         return link
 
     def _adapted(self, link: TraversalLink | None, named: str, client: Client) -> TraversalLink | None:
-        """Return the C for a client that can change its path: where it is, elsewhere if that one is down, full or
-        overloaded."""
+        """Return the C for a client that can change its path: the current one unless it is down, full or overloaded."""
         if client.named == named and client.link is not None and client.link.active:
-            link = client.link  # it was moved before, and asks again with the Route it has
+            link = client.link  # it was moved before, and repeats the Route it has
         client.named = named
         live = self.zone.live()
         if link is None or not link.accepts:
@@ -476,7 +475,7 @@ class SipSide:
             self._down_to_client(context, request.copy())
 
     def _down_to_client(self, context: ResponseContext, outgoing: Request) -> None:
-        """Deliver a request to the connection of the client it is for. Raises `ProxyRefusal`."""
+        """Forward a request on the connection of its client. Raises `ProxyRefusal`."""
         dialog = None
         while (route := pop_route(outgoing, self._is_own)) is not None:
             dialog = (route.address.user or "").removeprefix(CALL_ID)

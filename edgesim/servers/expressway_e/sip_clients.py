@@ -1,4 +1,4 @@
-"""What E remembers of the clients that are connected to it: who proved to be whom, and which contact is where."""
+"""The connected clients of E: authenticated users, and the connection of each contact."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ Target = tuple[str, str]
 class Client:
     """One TLS connection from outside.
 
-    ``proved`` are the users whose digests were right on it; ``challenges`` is how often in a row it was challenged.
-    ``link`` is the C by which the client last registered, ``named`` the C that its Route then named, ``node`` the
-    Unified CM node.
+    ``proved`` are the users that authenticated on it; ``challenges`` counts consecutive challenges. ``link`` is the C
+    by which the client last registered, ``named`` the C that its Route then named, ``node`` the Unified CM node.
     """
 
     connection: Connection
@@ -37,12 +36,12 @@ class Client:
     contacts: dict[Target, None] = field(default_factory=dict)
 
     def sends_from(self, target: Target) -> bool:
-        """Return whether a contact is the very address and port from which this client is connected."""
+        """Return whether a contact is the address and port from which this client is connected."""
         host, port = self.connection.peer
         return target[1] == f"{same_host(host)}:{port}"
 
     def grant(self, user: str) -> None:
-        """Remember that ``user`` proved to be who it is."""
+        """Record that ``user`` authenticated."""
         self.challenges = 0
         self.proved.pop(user, None)
         while len(self.proved) >= USERS_PER_CLIENT:
@@ -52,7 +51,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindingChange:
-    """What a REGISTER that was sent on asks for: which contacts ``user`` takes, and which it gives up."""
+    """The change requested by a forwarded REGISTER: the contacts that ``user`` registers and removes."""
 
     client: Client
     user: str
@@ -61,7 +60,7 @@ class BindingChange:
 
     @classmethod
     def of(cls, request: Request, client: Client, user: str) -> BindingChange:
-        """Read the Contacts of a REGISTER. Raises `SipProtocolError`."""
+        """Parse the Contacts of a REGISTER. Raises `SipProtocolError`."""
         added: list[Target] = []
         removed: list[Target] = []
         leaving = _is_zero(request.get("Expires"))
@@ -73,12 +72,12 @@ class BindingChange:
 
 
 def _is_zero(expires: str | None) -> bool:
-    """Return whether a lifetime is nought; what is not a number counts as some (RFC 3261, 20.10)."""
+    """Return whether a lifetime is zero; an invalid number counts as positive (RFC 3261, 20.10)."""
     return expires is not None and expires.isascii() and expires.isdecimal() and not expires.strip("0")
 
 
 def target_of(uri: SipUri) -> Target:
-    """Return what distinguishes one contact from another."""
+    """Return the identity of a contact."""
     host = same_host(uri.host)
     return same_user(uri.user or ""), host if uri.port is None else f"{host}:{uri.port}"
 
@@ -86,7 +85,8 @@ def target_of(uri: SipUri) -> Target:
 class Clients:
     """All connected clients. A contact belongs to the user who registered it while the connection is open.
 
-    Whoever is connected from the very address that a contact names has the better claim: it cannot be taken before.
+    A client connected from the address that a contact names has the better claim: another user cannot register it
+    beforehand.
     """
 
     def __init__(self) -> None:
@@ -95,11 +95,11 @@ class Clients:
 
     @property
     def registered(self) -> int:
-        """How many contacts are registered through connections that stand."""
+        """The number of contacts registered through open connections."""
         return len(self._contacts)
 
     def refuses(self, change: BindingChange) -> bool:
-        """Return whether a contact that is wanted, or given up, is another user's."""
+        """Return whether a contact to register or remove belongs to another user."""
         return any(self._is_anothers(target, change) for target in (*change.added, *change.removed))
 
     def _is_anothers(self, target: Target, change: BindingChange) -> bool:
@@ -107,9 +107,9 @@ class Clients:
         return holder is not None and holder[1] != change.user and not change.client.sends_from(target)
 
     def registered_at(self, change: BindingChange) -> None:
-        """A registration was granted: requests for its contacts go to its client from now on.
+        """A registration was granted: requests for its contacts are sent to its client from now on.
 
-        One that another user registered in the meantime stays that user's.
+        A contact that another user registered meanwhile stays that user's.
         """
         for target in change.removed:
             self._drop(target, change.user)
@@ -137,13 +137,13 @@ class Clients:
             holder[0].contacts.pop(target, None)
 
     def joined(self, client: Client, proxy_call_id: str) -> None:
-        """A request that may begin a dialog was sent for, or to, ``client``."""
+        """Record the client of a request that may create a dialog."""
         self._dialogs[proxy_call_id] = client
         if len(self._dialogs) > DIALOGS:
             self._dialogs.popitem(last=False)
 
     def of_dialog(self, proxy_call_id: str) -> Client | None:
-        """Return the client of a dialog, by the ``proxy-call-id`` of our Record-Route."""
+        """Return the client of a dialog, by the ``proxy-call-id`` in our Record-Route."""
         return self._dialogs.get(proxy_call_id)
 
     def at(self, uri: SipUri) -> Client | None:
@@ -152,7 +152,7 @@ class Clients:
         return holder[0] if holder is not None else None
 
     def lost(self, client: Client) -> None:
-        """A connection ended, and with it every way to its client."""
+        """Remove everything about a closed connection."""
         for target in list(client.contacts):
             holder = self._contacts.get(target)
             if holder is not None and holder[0] is client:
@@ -162,6 +162,6 @@ class Clients:
             del self._dialogs[dialog]
 
     def clear(self) -> None:
-        """Forget everybody."""
+        """Remove all clients."""
         self._contacts.clear()
         self._dialogs.clear()

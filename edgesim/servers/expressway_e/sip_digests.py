@@ -1,8 +1,8 @@
-"""How E has clients prove who they are: challenges, and the remote digest cache.
+"""Digest authentication of clients on E: challenges, and the remote digest cache.
 
-The cache holds interim hashes that a C gave with its answer to SERVICE.
-With H(A1) of a user E checks every further answer of a client itself, by its own nonce, method and URI, and asks no C.
-Source: Expressway Administrator Guide X15.5, command reference, ``Authentication Remote Digest Cache``.
+The cache stores interim hashes from C's responses to SERVICE. With a user's H(A1), E checks later digests of a client
+itself, with its own nonces, and asks no C. Source: Expressway Administrator Guide X15.5, command reference,
+``Authentication Remote Digest Cache``.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ HEADERS = {
     407: ("Proxy-Authenticate", "Proxy-Authorization"),
     401: ("WWW-Authenticate", "Authorization"),
 }
-"""The headers of challenge and answer, by the status of the challenge (RFC 3261, 22.2 and 22.3)."""
+"""The headers of challenge and credentials, by the status of the challenge (RFC 3261, 22.2 and 22.3)."""
 
 
 class Challenges:
-    """The challenges of one E to its clients. Times are seconds of any steady clock."""
+    """One E's challenges to its clients. Times are seconds of any monotonic clock."""
 
     def __init__(self, node: Node) -> None:
         sip, entropy = node.defaults.sip, node.host.entropy("SIP nonces")
@@ -42,7 +42,7 @@ class Challenges:
         return self._asks, self._nonces.challenge(self._realm, now, stale=stale)
 
     def answer(self, request: Request) -> DigestCredentials | None:
-        """Return the answer to a challenge of ours. Raises `SipProtocolError` for one that is incomplete."""
+        """Return the credentials for one of our challenges. Raises `SipProtocolError` if they are incomplete."""
         if self._answers not in request:
             return None
         for header in request.authentication(self._answers):
@@ -51,12 +51,12 @@ class Challenges:
         return None
 
     def check(self, credentials: DigestCredentials, now: float) -> DigestResult:
-        """Return whether the nonce is good, and why not."""
+        """Return whether the nonce is valid, and why not."""
         return self._nonces.check(credentials, now)
 
 
 class DigestCache:
-    """Interim hashes by user, for the realm of one E. Times are seconds of any steady clock."""
+    """Interim hashes by user, for the realm of one E. Times are seconds of any monotonic clock."""
 
     def __init__(self, sip: SipDefaults) -> None:
         self._on = sip.digest_cache
@@ -70,7 +70,7 @@ class DigestCache:
         return len(self._hashes)
 
     def learn(self, user: str, interim: str, now: float) -> None:
-        """Remember what a C gave; the hash that was learnt first gives way beyond the limit."""
+        """Store a hash from a C; the oldest is evicted beyond the limit."""
         if not self._on:
             return
         self._hashes.pop(user, None)
@@ -79,9 +79,9 @@ class DigestCache:
             self._hashes.popitem(last=False)
 
     def proves(self, credentials: DigestCredentials, method: str, now: float) -> bool:
-        """Return whether an answer is right by what is remembered; false means that a C has to be asked.
+        """Return whether a stored hash confirms a digest; if not, a C must be asked.
 
-        A hash by which an answer is wrong may be that of an old password: it is forgotten.
+        A hash that does not may be that of an old password, and is deleted.
         """
         self._check(now)
         interim, until = self._hashes.get(credentials.username, ("", 0.0))
@@ -93,7 +93,7 @@ class DigestCache:
         return False
 
     def _check(self, now: float) -> None:
-        """Drop what is over, every so often; hashes stand in the order in which they end."""
+        """Periodically delete expired hashes; they are in order of expiry."""
         if now - self._checked < self._interval:
             return
         self._checked = now

@@ -1,8 +1,8 @@
-"""SERVICE: how E, which knows no passwords, has a C check a client's digest.
+"""SERVICE on E: has a C check a client's digest, since E knows no passwords.
 
 The message is that of "Mobile and Remote Access phone services failing due to source IP translation" (Cisco 212347),
-header by header: also the inner Via of E's own authentication process, and the two Routes, of which the first names C's
-connection by the address and port that E sees.
+header by header, including the inner Via of E's authentication process, and the two Routes, of which the first names
+C's connection by the address and port that E sees.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from edgesim.sip.message import Request
 from edgesim.sip.proxy import MAGIC, Hop
 
 AUTHENTICATOR = "<sip:127.0.0.1:22210;transport=tcp;vcs-cate;lr>"
-"""The Route to C's own authentication process."""
+"""The Route to C's authentication process."""
 
 
 class ServiceClient:
-    """Has Cs check digests. ``side`` is E's side towards a C; ``digests`` learns the hashes that Cs give.
+    """Has Cs check digests. ``side`` is E's side towards a C; ``digests`` stores the hashes that Cs return.
 
-    E's own authentication process connects to E's proxy from a source port of SIP.
+    E's authentication process connects to E's proxy from a SIP source port.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ServiceClient:
     async def check(
         self, credentials: DigestCredentials, *, method: str, host: str, links: Iterable[TraversalLink]
     ) -> int:
-        """Ask one C after the other, until one knows the user; return the status of its answer.
+        """Ask each C in turn until one knows the user; return the status of its response.
 
         The digest is of a request to the Unified CM node ``host``.
         """
@@ -69,9 +69,9 @@ class ServiceClient:
         return status
 
     async def _ask(self, asked: Request, credentials: DigestCredentials, link: TraversalLink) -> int:
-        """Send a SERVICE, learn the hash that a 200 brings, and return the status of the answer.
+        """Send a SERVICE, store the hash of a 200, and return the status of the response.
 
-        What no SERVICE can hold is refused without asking.
+        Credentials that no SERVICE can carry are refused without asking.
         """
         sip = self._node.defaults.sip
         if not fits(asked, link.connection.endpoint.limits):
@@ -87,7 +87,7 @@ class ServiceClient:
         return answer.status
 
     def request(self, credentials: DigestCredentials, *, method: str, host: str, link: TraversalLink) -> Request:
-        """Return the SERVICE about a client's digest for a request to the Unified CM node ``host``, for one C."""
+        """Return the SERVICE to one C about a client's digest, for a request to the Unified CM node ``host``."""
         draw, zone = self._entropy, self._node.deployment.traversal_zone
         self._sequence += 1
         boundary = service.new_boundary(draw)
@@ -144,5 +144,5 @@ class ServiceClient:
         return Request.build("SERVICE", f"sip:serviceserver@{host}", headers, body)
 
     def _sign(self, text: bytes) -> str:
-        """Return the signature over ``text`` by E's key, with SHA-1 as in RFC 4474; always the same for one text."""
+        """Return the signature over ``text`` by E's key, with SHA-1 as in RFC 4474; deterministic."""
         return base64.b64encode(sign_sha1(self._identity.key, text)).decode()

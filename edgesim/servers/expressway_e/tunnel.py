@@ -1,8 +1,8 @@
-"""The SSH end of Expressway-E: Expressway-C dials it, and E sends HTTPS traffic back through it.
+"""The SSH server of Expressway-E: Expressway-C dials it, and E sends HTTPS traffic back through the tunnel.
 
-C asks for one remote forward of its loopback port; E opens a channel of it for each connection that it needs. Nothing
-else is granted: no password, no shell, no other forward in either direction. Source: "MRA Deployment Guide X15.0, MRA
-Requirements and Prerequisites" (TCP 2222, dialled by C).
+C requests one remote forward of its loopback port; E opens one of its channels for each connection that it needs.
+Nothing else is granted: no password, no shell, no other forward in either direction. Source: "MRA Deployment Guide
+X15.0, MRA Requirements and Prerequisites" (TCP 2222, dialled by C).
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ NEVER = 10**9
 """Seconds: rekeying by time would follow the machine's clock, not the lab's."""
 NEVER_BYTES = 2**60
 FRESH = 10
-"""Seconds by which E gives up an unused channel before C does, so that no request meets a closing one."""
+"""Seconds by which E closes an idle channel before C does, so that no request meets a closing one."""
 
 
 PAUSES = (0.01, 0.1, 1.0)
-"""Seconds before each attempt to open the first channel: C is ready a moment after E granted its forward."""
+"""Seconds before each attempt to open the first channel: C is ready shortly after E granted its forward."""
 
 
 class Tunnel:
-    """One live tunnel. ``core`` is what the C at its other end said of itself, None until it has."""
+    """One live tunnel. ``core`` is the greeting of the C at its other end, None before it arrives."""
 
     def __init__(self, server: TunnelServer, number: int, connection: asyncssh.SSHServerConnection) -> None:
         self.number = number
         self.core: Greeting | None = None
         self.skewed = False
-        """Whether C's clock was last seen to differ from E's."""
+        """Whether C's clock last differed from E's."""
         self._server = server
         self._connection = connection
         found = connection.get_extra_info("peername")
@@ -69,18 +69,19 @@ class Tunnel:
 
     @property
     def name(self) -> str:
-        """The FQDN of the C, or its address while it has not introduced itself."""
+        """The FQDN of the C, or its address before its greeting."""
         return self.core.fqdn if self.core else self.peer[0]
 
     @property
     def control(self) -> str:
-        """The host to which E's proxy addresses what it sends through the tunnel."""
+        """The host to which E's proxy addresses requests through the tunnel."""
         domain = self.core.domain if self.core else ""
         return f"vcs_control.{domain}" if domain else "vcs_control"
 
     async def introduce(self, greeting: Greeting) -> None:
-        """Introduce E to C and learn who is at the other; a C that shows its certificate hears once more if it
-        is taken. Raises `HttpError`, `TunnelError`, and `TunnelRefused` for a certificate that will not do."""
+        """Exchange greetings with C; a C that presents its certificate gets a second greeting if accepted. Raises
+        `HttpError`, `TunnelError`, and `TunnelRefused` for an unsuitable certificate.
+        """
         challenge = self._server.challenges.token_hex(16)
         core = await self._greeted(replace(greeting, challenge=challenge))
         if core.certificate:
@@ -103,7 +104,7 @@ class Tunnel:
         return read_greeting(answer.body)
 
     def close(self, reason: str = "") -> None:
-        """End the tunnel; ``reason`` goes with SSH's disconnect."""
+        """Close the tunnel; SSH's disconnect carries ``reason``."""
         if reason:
             self._connection.disconnect(asyncssh.DISC_HOST_NOT_ALLOWED_TO_CONNECT, reason)
         else:
@@ -129,14 +130,14 @@ class Tunnel:
 
 
 class TunnelRefused(Exception):
-    """The certificate that a C shows will not do; the text says why."""
+    """The certificate that a C presented is unsuitable; the text says why."""
 
 
 def unfit(core: Greeting, challenge: str) -> str:
-    """Return why no tunnel is built with the certificate that a C shows, or an empty text.
+    """Return why a certificate that a C presents gets no tunnel, or an empty text.
 
-    The usage is asked for whatever E's checking mode is ("Cisco Expressway Certificate Creation and Use Deployment
-    Guide", X15.5).
+    The usage is required whatever E's checking mode ("Cisco Expressway Certificate Creation and Use Deployment Guide",
+    X15.5).
     """
     try:
         certificate = x509.load_pem_x509_certificate(core.certificate.encode())
@@ -149,12 +150,12 @@ def unfit(core: Greeting, challenge: str) -> str:
     try:
         usages = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
-        return ""  # it is good for everything
+        return ""  # valid for all usages
     return "" if Usage.CLIENT.oid in usages else "the client certificate lacks clientAuth"
 
 
 class TunnelServer:
-    """Takes tunnels from every C; ``live`` are those through which requests can go, oldest first."""
+    """Accepts tunnels from every C; ``live`` are the usable ones, oldest first."""
 
     def __init__(self, node: Node, greeting: Greeting, claims: Claims, protection: Protection) -> None:
         settings = node.deployment.ssh_tunnel
@@ -168,14 +169,14 @@ class TunnelServer:
         self.challenges = node.host.entropy("tunnel challenges")
         self.tunnels: dict[int, Tunnel] = {}
         self.domains: tuple[str, ...] = ()
-        """The domains that C enabled, in lower case, as last heard: they outlive the tunnels."""
+        """The domains that C enabled, in lower case, as last received: they outlive the tunnels."""
         self.changed = asyncio.Event()
         self._numbers = itertools.count(1)
         self._acceptors: list[asyncssh.SSHAcceptor] = []
 
     @property
     def live(self) -> list[Tunnel]:
-        """The tunnels whose C has introduced itself."""
+        """The tunnels whose C has sent its greeting."""
         return [tunnel for tunnel in self.tunnels.values() if tunnel.core is not None]
 
     async def start(self) -> None:
@@ -214,7 +215,7 @@ class TunnelServer:
             self._acceptors.append(acceptor)
 
     async def stop(self) -> None:
-        """Stop listening and end every tunnel."""
+        """Stop listening and close every tunnel."""
         for acceptor in self._acceptors:
             acceptor.close()
         self._acceptors.clear()
@@ -225,14 +226,14 @@ class TunnelServer:
     # ---- called by the connections
 
     def forwarded(self, connection: asyncssh.SSHServerConnection) -> int:
-        """Take a connection on which C asked for its forward; return the tunnel's number."""
+        """Add a connection on which C requested its forward; return the tunnel's number."""
         number = next(self._numbers)
         tunnel = self.tunnels[number] = Tunnel(self, number, connection)
         self.node.host.spawn(self._introduce(tunnel), name=f"ssh tunnel {number}")
         return number
 
     def lost(self, number: int, reason: str) -> None:
-        """Forget a tunnel."""
+        """Remove a tunnel."""
         tunnel = self.tunnels.pop(number, None)
         if tunnel is not None:
             self.report("down", f"{tunnel.name}: {reason}", tunnel.peer)
@@ -267,7 +268,7 @@ class TunnelServer:
 
 
 class _Caller(asyncssh.SSHServer):
-    """Whoever dials: until it has shown the key it can do nothing, then only ask for the one forward."""
+    """A connecting peer: before authentication it can do nothing, afterwards only request the one forward."""
 
     def __init__(self, server: TunnelServer) -> None:
         self._server = server
@@ -323,22 +324,22 @@ class _Caller(asyncssh.SSHServer):
 
 
 class _Forward(asyncssh.SSHListener):
-    """The forward that C asked for. It has no socket: E itself is the only one to use it."""
+    """The forward that C requested. It has no socket: only E uses it."""
 
     def __init__(self, connection: asyncssh.SSHServerConnection) -> None:
         super().__init__()
         self._connection = connection
 
     def close(self) -> None:
-        """C took its forward back: nothing is left for which the tunnel is good."""
+        """C cancelled its forward: the tunnel has no further use."""
         self._connection.close()
 
     async def wait_closed(self) -> None:
-        """There is no socket to wait for."""
+        """Return at once: there is no socket."""
 
 
 class _Session(asyncssh.SSHTCPSession[bytes]):
-    """A channel's session that passes everything to an ordinary protocol, and says who is at the other end."""
+    """A channel's session that passes everything to an ordinary protocol, with the addresses of its ends."""
 
     def __init__(self, protocol: asyncio.Protocol, peer: tuple[str, int]) -> None:
         self._protocol = protocol
@@ -365,12 +366,12 @@ class _Session(asyncssh.SSHTCPSession[bytes]):
 
 
 def _is_violation(error: Exception | None) -> bool:
-    """Return whether a caller broke SSH's rules, rather than going away or being too slow."""
+    """Return whether a peer violated SSH, rather than disconnecting or being too slow."""
     return isinstance(error, asyncssh.ProtocolError | asyncssh.ProtocolNotSupported | asyncssh.KeyExchangeFailed)
 
 
 def _reason(error: Exception | None) -> str:
-    """Why a connection ended, in one line."""
+    """Return why a connection ended, in one line."""
     if error is None:
         return "closed"
     said = error.reason if isinstance(error, asyncssh.Error) else ""

@@ -1,8 +1,8 @@
-"""The Web Proxy for Cisco Meeting Server on an Expressway-E, as far as it meets MRA: whose a domain is.
+"""The Web Proxy for Cisco Meeting Server on an Expressway-E, as far as MRA is concerned: who gets a domain.
 
-Browsers come to TCP 443 for the guest account client URI; whether that is the Web Proxy's or MRA's is a matter of
-`edgesim.servers.expressway_e.claims`. Meeting Server itself is no part of a lab: what the Web Proxy takes meets a next
-hop that is not there, 502; what it does not take because MRA was first is refused like a domain that E does not accept.
+Browsers connect to TCP 443 for the guest account client URI; `edgesim.servers.expressway_e.claims` decides whether it
+belongs to the Web Proxy or to MRA. A lab has no Meeting Server: requests that the Web Proxy accepts get 502 for lack of
+a next hop; those for a domain that MRA claimed first are refused like a domain that E does not accept.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from edgesim.servers.expressway_e.claims import WEB_PROXY, Claims
 
 
 class WebProxy:
-    """The Web Proxy's port; it is closed until one is configured."""
+    """The Web Proxy's port, closed until it is configured."""
 
     def __init__(self, node: Node, claims: Claims) -> None:
         self.node = node
@@ -29,7 +29,7 @@ class WebProxy:
         )
 
     async def start(self) -> None:
-        """Listen on the outer interface, once it is configured. Raises `OSError`."""
+        """Listen on the outer interface, if configured. Raises `OSError`."""
         node, spec = self.node, self.node.spec.spec
         assert isinstance(spec, ExpresswayE)
         if self.claims.guest_account_client_uri is not None and not self._listens:
@@ -41,11 +41,11 @@ class WebProxy:
             await self._server.listen(spec.outer, node.defaults.ports.web_proxy, context)
 
     async def stop(self) -> None:
-        """Stop listening and end every connection."""
+        """Stop listening and close every connection."""
         await self._server.close()
 
     async def handle(self, request: Request) -> Response:
-        """Answer a browser: 404 for another host, a refusal where MRA was first, else 502 for want of a next hop."""
+        """Answer a browser: 404 for another host, a refusal if MRA was first, else 502 for lack of a next hop."""
         edge = self.node.defaults.edge
         host = (request.headers.get("Host") or "").partition(":")[0].lower()
         if host != self.claims.guest_account_client_uri:

@@ -1,7 +1,7 @@
-"""Expressway-E's XMPP side: clients on 5222 outside, and the XCP link on 7400 inside, which Expressway-C dials.
+"""Expressway-E's XMPP side: clients on 5222 outside, and the XCP link on 7400 inside, dialled by Expressway-C.
 
-Stream and TLS of a client end here; each whole element goes on over the link, and everything that authenticates lives
-behind it. XCP is always on the internal interface ("MRA Deployment Guide X15.0, MRA Requirements and Prerequisites").
+A client's stream and TLS end here; each complete element is forwarded over the link, and authentication happens behind
+it. XCP is always on the internal interface ("MRA Deployment Guide X15.0, MRA Requirements and Prerequisites").
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SASL_FAILURE = f"<failure xmlns='{SASL}'".encode()
 
 
 class _Client:
-    """A client's connection, and the session behind it once there is one."""
+    """A client's connection, and its session behind, if any."""
 
     connection: ClientConnection[EdgeStream]
 
@@ -55,10 +55,10 @@ class XmppSide:
         self._links: dict[XcpConnection, dict[str, _Client]] = {}
         self._turn = 0
 
-    # ---- life
+    # ---- lifecycle
 
     async def start(self) -> None:
-        """Listen for clients and for C. Raises `OSError` where a port is taken."""
+        """Listen for clients and for C. Raises `OSError` if a port is taken."""
         node, loop = self.node, asyncio.get_running_loop()
         identity, ports = node.identities["server"], node.defaults.ports
         chain = node.deployment.certificate(node.name, "server").sends == "chain"
@@ -79,7 +79,7 @@ class XmppSide:
         self._listeners.append(await loop.create_server(self._accept_link, self.spec.inner_address, port, ssl=mutual))
 
     async def ready(self) -> None:
-        """Return once a C has dialled its XCP link; at once where chat is off."""
+        """Return once a C has dialled its XCP link; at once if chat is off."""
         if not any(each.im_and_presence for each in self.node.deployment.domains.enabled):
             return
         while not self._live():
@@ -97,7 +97,7 @@ class XmppSide:
             link.close("system-shutdown")
 
     def leaks(self) -> list[str]:
-        """Return what is left open, for the check after a scenario."""
+        """Return what is still open, for the check after a scenario."""
         return [f"an XMPP stream from {client.connection.client}" for client in self._clients.values()]
 
     # ---- clients
@@ -127,7 +127,7 @@ class XmppSide:
                 self._open_session(client, event)
             case Passed() if client.link is not None:
                 client.link.send(client.session, event.data, keys=connection.scribe.keys)
-                connection.wait_for(client.link, client.session)  # a fast sender waits for its own session's room
+                connection.wait_for(client.link, client.session)  # a fast sender waits for its own session's window
             case Ended():
                 if event.condition is not None and event.condition not in OWN_DOING:
                     self.protection.count(Category.XMPP_PROTOCOL, connection.peer)
@@ -145,14 +145,14 @@ class XmppSide:
         self._links[link][client.session] = client
 
     def _closed_behind(self, client: _Client) -> None:
-        """The session behind is gone; where it never began, there was no server to authenticate with."""
+        """The session behind ended; if it never began, there was no server to authenticate with."""
         if client.connection.stream.phase is Phase.ASKED:
             self._refuse(client)
         else:
             client.connection.closed_behind()
 
     def _refuse(self, client: _Client) -> None:
-        """Offer a stream without mechanisms, and end it after a while."""
+        """Offer a stream without mechanisms, and close it after a while."""
         client.connection.stream.unavailable()
         client.connection.flush()
         seconds = self.node.defaults.im.no_mechanisms_close_s
@@ -196,12 +196,12 @@ class XmppSide:
             case DataArrived():
                 client = self._links[connection].get(event.session)
                 if client is not None:
-                    if event.restart:  # authenticated: its time to get so far no longer runs
+                    if event.restart:  # authenticated: the time limit for it no longer applies
                         self._authenticated(client)
                     elif not client.authenticated and SASL_FAILURE in event.data:
                         self._refused(client)
                     client.connection.downward(event.data, restart=event.restart)
-                    # Only what the client has room for makes room for more: C, and whoever writes to it, wait.
+                    # Only room at the client gives credit, so C, and the sender behind it, wait for the client.
                     client.connection.after_written(lambda: connection.consumed(event.session, event.octets))
             case SessionClosed():
                 client = self._links[connection].pop(event.session, None)
@@ -218,6 +218,6 @@ class XmppSide:
         client.connection.established()
 
     def _refused(self, client: _Client) -> None:
-        """IM and Presence refused a name, a password or a token."""
+        """IM and Presence refused a name, password or token."""
         if self.node.defaults.protection.xmpp_authentication_failure:
             self.protection.count(Category.XMPP_PROTOCOL, client.connection.peer)

@@ -1,9 +1,9 @@
-"""The traversal server: E's side of the Unified Communications traversal zone, TLS port 7001 of every interface.
+"""The traversal server: E's side of the Unified Communications traversal zone, TLS port 7001 on every interface.
 
-C always dials. E wants the configured *TLS verify subject name* in the SAN of C's certificate (the common name does not
-count), then a digest over every OPTIONS by which C keeps the zone up and reports its capacity. Until that has
-happened nothing else is taken. Sources: "Expressway Administrator Guide X14.3, Zones and Neighbors"; "MRA Deployment
-Guide X12.5, Troubleshooting"; "Configure and Troubleshoot Collaboration Edge (MRA) Certificates" (Cisco 213872).
+C always dials. E requires the configured *TLS verify subject name* in the SAN of C's certificate (the common name does
+not count), then a digest over every OPTIONS, with which C keeps the zone up and reports its capacity. Before that
+nothing else is accepted. Sources: "Expressway Administrator Guide X14.3, Zones and Neighbors"; "MRA Deployment Guide
+X12.5, Troubleshooting"; "Configure and Troubleshoot Collaboration Edge (MRA) Certificates" (Cisco 213872).
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ IDENTITY = "Peer's TLS certificate identity was unacceptable"
 
 @dataclass(slots=True, eq=False)
 class TraversalLink:
-    """One connection of a C. ``heard`` is the loop's time of the last octets; ``usage`` what C last reported.
+    """One connection of a C. ``heard`` is the loop's time of its last octets; ``usage`` is its last report.
 
-    ``moved`` counts the registrations that E has sent to this C, less those that it has taken from it, since then.
+    ``moved`` is the net number of registrations that E has moved to this C since then.
     """
 
     connection: Connection
@@ -41,17 +41,17 @@ class TraversalLink:
 
     @property
     def address(self) -> str:
-        """C's address as E sees it."""
+        """C's address as seen by E."""
         return self.connection.peer[0]
 
     @property
     def active(self) -> bool:
-        """Whether requests can go this way."""
+        """Whether requests can be sent on it."""
         return self.authenticated and self.connection.open
 
     @property
     def accepts(self) -> bool:
-        """Whether C takes registrations: one that is full, or in maintenance mode, has none left."""
+        """Whether C accepts registrations: one that is full, or in maintenance mode, does not."""
         return self.usage is None or self.usage.registrations > 0
 
 
@@ -62,7 +62,7 @@ class TraversalServer:
         self.node = node
         self.settings = node.deployment.traversal_zone
         self.links: dict[str, TraversalLink] = {}
-        """The active link of each C, by its address, in the order in which they came up."""
+        """The active link of each C, by address, in the order in which they came up."""
         self._answers = answers
         self._changed = changed
         self._texts = node.defaults.links
@@ -81,11 +81,11 @@ class TraversalServer:
 
     @property
     def silence(self) -> float:
-        """Seconds after which a C that says nothing counts as gone: its probe and all repetitions were missed."""
+        """Seconds after which a silent C counts as gone: its probe and all retries are missing."""
         return self._texts.probe_keepalive_s + self._texts.probe_retry_count * self._texts.probe_retry_s + 1.0
 
     def live(self) -> list[TraversalLink]:
-        """Return the links by which requests can go, oldest first."""
+        """Return the usable links, oldest first."""
         return [link for link in self.links.values() if link.active]
 
     def at(self, address: str) -> TraversalLink | None:
@@ -96,7 +96,7 @@ class TraversalServer:
     # ---- connections
 
     def accept(self, connection: Connection) -> None:
-        """Take a connection to the zone's port, or close it if C's certificate lacks the name that is wanted."""
+        """Accept a connection on the zone's port, or close it if C's certificate lacks the required name."""
         wanted = self.settings.tls_verify_subject_name
         limit = self.node.defaults.tls.san_limit_characters
         check = check_names(connection.peer_certificate, wanted, limit=limit)
@@ -107,11 +107,11 @@ class TraversalServer:
             return
         link = TraversalLink(connection, self._loop.time())
         connection.context = link
-        connection.allow_silence(None)  # the probes of C are counted below
+        connection.allow_silence(None)  # C's probes are counted below
         self._watch(link)
 
     def refused(self, peer: tuple[str, int], local: tuple[str, int], detail: str) -> None:
-        """A handshake failed at the zone's port: C's certificate does not verify, or E's does not in C's eyes."""
+        """A handshake failed on the zone's port: one side refused the other's certificate."""
         self._negotiation_error(peer, local, detail)
         self._show(detail)
 
@@ -126,7 +126,7 @@ class TraversalServer:
             self._changed()
 
     def close(self) -> None:
-        """Forget all timers."""
+        """Cancel all timers."""
         for watch in self._watches.values():
             watch.cancel()
         self._watches.clear()
@@ -146,7 +146,7 @@ class TraversalServer:
     # ---- OPTIONS
 
     def options(self, request: Request, link: TraversalLink) -> Response:
-        """Answer C's OPTIONS: a challenge, or 200 once it is answered rightly."""
+        """Answer C's OPTIONS: with a challenge, or with 200 after a correct digest."""
         verdict = self._verdict(request)
         if verdict is None:
             return self._challenge(request)
@@ -169,7 +169,7 @@ class TraversalServer:
         return self._answers.make(request, 200, ("Supported", resource_usage.SUPPORTED))
 
     def _verdict(self, request: Request) -> DigestResult | None:
-        """Check the credentials in a request; None where there are none for this realm."""
+        """Check the credentials of a request; None if it has none for this realm."""
         for header in request.authentication("Authorization"):
             if header.scheme.lower() != "digest" or header.get("realm") != self._realm:
                 continue
@@ -203,7 +203,7 @@ class TraversalServer:
     # ---- the journal
 
     def _show(self, why: str = "no connection") -> None:
-        """Journal the zone's state, once while it lasts: up until the last link is gone, and then why it is not."""
+        """Journal the zone's state when it changes: up until the last link is gone, then the reason."""
         entered = (self._texts.active, ", ".join(self.links)) if self.links else (self._texts.failed, why)
         if entered != self._entered:
             self._entered = entered
@@ -211,7 +211,7 @@ class TraversalServer:
 
     @property
     def state(self) -> tuple[str, str]:
-        """The zone's state and the reason, as the status page shows them."""
+        """The zone's state and reason, as shown on the status page."""
         return self._entered
 
     def _negotiation_error(self, peer: tuple[str, int], local: tuple[str, int], detail: str) -> None:

@@ -1,4 +1,4 @@
-"""The users of one IM and Presence cluster: who is assigned, to which node, and under which address they chat."""
+"""The users of an IM and Presence cluster: assignment, home node, and chat address."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgesim.xmpp.jid import Jid, JidError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A user as IM and Presence knows it. ``node`` is the home node's host name, None for a user not assigned."""
+    """A user of IM and Presence. ``node`` is the home node's host name, None for an unassigned user."""
 
     user_id: str
     password: str
@@ -25,7 +25,7 @@ class Account:
 
 
 class Accounts:
-    """The accounts of a cluster, found by user id (exactly) or by address (without regard to case)."""
+    """The accounts of a cluster, by user id (case-sensitive) or address (case-insensitive)."""
 
     def __init__(self, accounts: Iterable[Account]) -> None:
         self._by_id = {account.user_id: account for account in accounts}
@@ -33,7 +33,7 @@ class Accounts:
 
     @classmethod
     def of(cls, deployment: Deployment, cluster: ImPresenceCluster) -> Accounts:
-        """Return the accounts of a deployment's users. They chat under the cluster's first presence domain."""
+        """Return the accounts of a deployment's users, whose addresses are in the cluster's first presence domain."""
         nodes = {node.name for node in cluster.nodes}
         domain = cluster.presence_domains[0]
         return cls(_account(user, domain, nodes) for user in deployment.users)
@@ -46,11 +46,11 @@ class Accounts:
         return self._by_id.get(user_id)
 
     def at(self, jid: Jid) -> Account | None:
-        """Return the assigned account that chats under an address."""
+        """Return the assigned account with a chat address."""
         return self._by_jid.get(jid.bare)
 
     def named(self, user: str, domain: str) -> Account | None:
-        """Return the assigned account that a SASL user name means: an address, or a user id in ``domain``."""
+        """Return the assigned account of a SASL user name: an address, or a user id in ``domain``."""
         with contextlib.suppress(JidError):
             if "@" in user and (found := self._by_jid.get(Jid.parse(user).bare)) is not None:
                 return found
@@ -60,7 +60,7 @@ class Accounts:
 
 
 def _account(user: User, domain: str, nodes: Collection[str]) -> Account:
-    """Return a user's account; one whose id no address can hold is not assigned."""
+    """Return a user's account; one whose id no address can represent is unassigned."""
     try:
         jid = Jid.of_user(user.id, domain)
     except JidError:

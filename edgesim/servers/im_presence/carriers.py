@@ -1,7 +1,7 @@
-"""How sessions reach a node: connections of inside clients on 5222, and routes of XCP links on 7400.
+"""The carriers of a node's sessions: connections of inside clients on 5222, and routes of XCP links on 7400.
 
-An XCP link joins the node to an Expressway-C, or to another node (see `edgesim.servers.im_presence.router`): then
-sessions go both ways on it, and stanzas.
+An XCP link connects the node to an Expressway-C, or to another node (see `edgesim.servers.im_presence.router`): then
+sessions and stanzas go both ways on it.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class RoutedCarrier:
         self._on_done = on_done
         self._scribe = Scribe(recorder, connection.peer)
         self._stream = chat.session(stream_id=opened.stream_id, domain=opened.domain, secure=True)
-        if opened.resumed:  # the other node has dealt with the header, and offered the mechanisms
+        if opened.resumed:  # the other node handled the header and offered the mechanisms
             self._stream.feed(client_header(opened.domain))
             while self._stream.next_event() is not None:
                 pass
@@ -112,7 +112,9 @@ class RoutedCarrier:
         self._connection.after_written(self._id, then)
 
     def arrived(self, data: bytes, then: Callable[[], None]) -> None:
-        """Take octets of the client's stream; ``then`` is called once they, and the answers to them, have gone on."""
+        """Handle octets of the client's stream; ``then`` is called once they, and the responses to them, were
+        forwarded.
+        """
         self._stream.feed(data)
         self.flush()
         handed = self._chat.handed(self._session)
@@ -122,7 +124,7 @@ class RoutedCarrier:
             self.after_written(then)
 
     def closed(self, reason: str) -> None:
-        """Hear that the session is over on the other side."""
+        """The session ended on the other side."""
         self._stream.close()
         self._stream.data_to_send()
         self._chat.handle(self._session, Ended(detail=reason or "closed at the edge"))
@@ -187,12 +189,12 @@ class LinkCarriers:
         )
 
     def take(self, handed: Handed, stream: Session, *, client: str, data: bytes) -> None:
-        """Open a session at the other node for one whose home that is; ``data`` is what it begins with."""
+        """Open a session on the home node for a client of this node; ``data`` are its first octets."""
         handed.id = self.connection.open(client, stream.domain, stream.stream_id, resumed=True, data=data)
         self._handed[handed.id] = handed
 
     def drop(self, session: str) -> None:
-        """End a session that was taken."""
+        """End a session on the home node."""
         if self._handed.pop(session, None) is not None:
             self.connection.close_session(session, "closed by the client")
 
@@ -239,7 +241,7 @@ class LinkCarriers:
                 self._on_lost(connection)
 
     def _identify(self, connection: XcpConnection) -> None:
-        """Take the other side for the node that it says it is, where its certificate has that node's name."""
+        """Identify the peer as the node that it claims to be, if its certificate has that node's name."""
         node = self._router.peer_of(connection)
         if node is not None and self._router.is_shown(node, connection.presented()):
             self._node = node

@@ -1,4 +1,4 @@
-"""The chat service of a node: checks credentials, binds resources, and hands each event to whom it concerns."""
+"""The chat service of a node: checks credentials, binds resources, and dispatches events."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ SESSIONS_PER_USER = 16
 
 
 class Chat:
-    """Runs the sessions that carriers bring.
+    """Runs the sessions of all carriers.
 
-    ``patience`` is how many seconds a client on 5222 has until it is authenticated. ``conflict`` says what a bind of a
-    resource in use does: it is refused, or it replaces the older session. ``intercluster_sync_broken`` makes every bind
-    end in ``conflict``, as a broken Intercluster Sync Agent does.
+    ``patience`` is how many seconds a client on 5222 has to authenticate. ``conflict`` says what a bind to a resource
+    in use does: it is refused, or it replaces the older session. ``intercluster_sync_broken`` makes every bind fail
+    with ``conflict``, like a broken Intercluster Sync Agent.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Chat:
         return self._entropy.token_hex(6).upper()
 
     def session(self, *, stream_id: str | None = None, domain: str = "", secure: bool = False) -> Session:
-        """Return a new session; ``secure`` for one whose TLS ended elsewhere."""
+        """Return a new session; ``secure`` if its TLS ends elsewhere."""
         return Session(
             domain=domain or self.domain,
             stream_id=stream_id or self.stream_id(),
@@ -93,18 +93,18 @@ class Chat:
         )
 
     def join(self, session: Session, carrier: Carrier) -> ChatSession:
-        """Take on a session."""
+        """Add a session."""
         made = ChatSession(session, carrier)
         self._all[id(made)] = made
         return made
 
     def handed(self, chat: ChatSession) -> Handed | None:
-        """Return the way of a session to its user's home node, where that is another."""
+        """Return the route of a session to its user's home node, or None."""
         return self.router.handed(chat) if self.router is not None else None
 
     @property
     def live(self) -> tuple[ChatSession, ...]:
-        """Every session taken on and not yet over, bound or not."""
+        """Return every open session, bound or not."""
         return tuple(self._all.values())
 
     def shut_down(self) -> None:
@@ -113,7 +113,7 @@ class Chat:
             each.close("system-shutdown")
 
     def handle(self, chat: ChatSession, event: SessionEvent) -> None:
-        """Do what an event of a session asks for."""
+        """Handle an event of a session."""
         match event:
             case asked.Authenticate():
                 self._authenticate(chat, event)
@@ -139,7 +139,7 @@ class Chat:
                 self._ended(chat, event)
 
     def arrived(self, stanza: Element, *, from_node: str) -> None:
-        """Take a stanza that another node passed on, from one of its users alone."""
+        """Handle a stanza from another node; only its own users may send one."""
         try:
             sender, to = stanzas.address(stanza.get("from")), stanzas.address(stanza.get("to"))
         except JidError:
@@ -179,7 +179,7 @@ class Chat:
             chat.carrier.identified(account.jid)
 
     def _named(self, user: str, domain: str) -> Account | None:
-        """Return whom credentials mean, among the users of this cluster and of those it peers with."""
+        """Return the user of these credentials, among those of this cluster and its peers."""
         found = self._accounts.named(user, domain)
         return found or next((one for peer in self._peers if (one := peer.named(user, domain)) is not None), None)
 

@@ -13,16 +13,16 @@ from edgesim.xmpp.jid import Jid
 from edgesim.xmpp.xml import Element
 
 Offline = Literal["error", "drop"]
-"""What becomes of a message for a user without an available client: an error to the sender, or nothing."""
+"""What happens to a message for a user without an available client: an error to the sender, or nothing."""
 
 FULL = "resource-constraint"
-"""The condition where too much waits for the addressee already (RFC 6120, section 8.3.3.18)."""
+"""The condition if too much waits for the recipient (RFC 6120, section 8.3.3.18)."""
 UNREACHABLE = "remote-server-timeout"
-"""The condition where the home node of an addressee cannot be reached (RFC 6120, section 8.3.3.16)."""
+"""The condition if the recipient's home node is unreachable (RFC 6120, section 8.3.3.16)."""
 
 
 class Messages:
-    """Routes what one session sends to one entity; ``domains`` are the presence domains served here."""
+    """Routes messages and iqs of sessions; ``domains`` are the presence domains served here."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Messages:
             session.send(stanzas.error_reply(stanza if condition != FULL else replace(stanza, children=()), condition))
 
     def arrived(self, stanza: Element, sender: Jid, to: Jid) -> None:
-        """Route what another node passed on: a message, or an iq to one resource."""
+        """Route a stanza from another node: a message, or an iq to one resource."""
         if stanza.name == "message":
             condition = "service-unavailable" if self._elsewhere.elsewhere(to) else self._route_message(stanza, to)
         else:
@@ -58,7 +58,7 @@ class Messages:
             self._elsewhere.deliver(stanzas.error_reply(stanza, condition), sender)
 
     def send_iq(self, session: ChatSession, stanza: Element, to: Jid) -> None:
-        """Route an iq to one resource; whatever else it is for gets an error."""
+        """Route an iq to one resource; any other recipient gets an error."""
         target = self._sessions.at(to) if to.resource else None
         if target is not None and not target.full:
             target.send(stanza)
@@ -74,7 +74,7 @@ class Messages:
         elif to.domain in self._domains:
             condition = "service-unavailable"
         elif to.domain.startswith("conference-") and self._is_below_ours(to.domain):
-            condition = "item-not-found"  # a chat room whose alias this node does not know
+            condition = "item-not-found"  # a chat room whose alias is unknown here
         else:
             condition = "remote-server-not-found"
         session.send(stanzas.error_reply(stanza, condition))

@@ -1,9 +1,9 @@
-"""An IM and Presence node: which services run on it, on which ports, with which certificates.
+"""An IM and Presence node: its services, ports and certificates.
 
-Tomcat (SOAP, the single sign-on probe, AXL) shows the certificate ``tomcat`` on 8443; XMPP shows ``cup-xmpp``, to
-inside clients on 5222 (STARTTLS) and to Expressway-C on 7400, where it also asks for C's certificate and trusts only
-what ``cup-xmpp-trust`` and ``tomcat-trust`` both hold. Source: "MRA Deployment Guide X15.0, MRA Requirements and
-Prerequisites" for who trusts whom.
+Tomcat (SOAP, the single sign-on probe, AXL) presents the certificate ``tomcat`` on 8443; XMPP presents ``cup-xmpp``, to
+inside clients on 5222 (STARTTLS) and to Expressway-C on 7400, where it also requires C's certificate and trusts only
+what is in both ``cup-xmpp-trust`` and ``tomcat-trust``. Source: "MRA Deployment Guide X15.0, MRA Requirements and
+Prerequisites" for the trust relations.
 """
 
 from __future__ import annotations
@@ -78,20 +78,20 @@ class ImPresence:
         self._listeners: list[asyncio.AbstractServer] = []
         self._links: dict[XcpConnection, None] = {}
 
-    # ---- life
+    # ---- lifecycle
 
     async def start(self) -> None:
-        """Open the ports. Raises `OSError` where one is taken."""
+        """Open the ports. Raises `OSError` if one is taken."""
         await self._start_tomcat()
         await self._start_router()
 
     async def stop(self) -> None:
-        """Close everything: sessions and links hear of the shutdown."""
+        """Close everything: sessions and links get a shutdown error."""
         self._stop_router()
         await self._web.close()
 
     async def restart(self, services: Sequence[str]) -> None:
-        """Stop services and start them again, with what was uploaded for them. Raises `OSError`."""
+        """Stop services and start them again, with the certificates uploaded for them. Raises `OSError`."""
         if "Cisco Tomcat" in services:
             await self._web.close()
             await self._start_tomcat()
@@ -129,7 +129,7 @@ class ImPresence:
             link.close("system-shutdown")
 
     def _needs(self, port: str) -> tuple[str, ...]:
-        """Return the services that were all restarted before an uploaded certificate counts on a port."""
+        """Return the services that must all be restarted before an uploaded certificate takes effect on a port."""
         return dict(self.node.defaults.tls.restarted_for_im_presence).get(port, ())
 
     # ---- XMPP and XCP
@@ -146,7 +146,7 @@ class ImPresence:
         return self._carriers(link).connection
 
     def _carriers(self, link: XcpLink) -> LinkCarriers:
-        """Return the two halves of a link that was accepted, or that the router dials."""
+        """Return the two halves of an XCP link, accepted or dialled by the router."""
         defaults = self.node.defaults.links
         carriers = LinkCarriers(
             self.chat,
@@ -163,7 +163,7 @@ class ImPresence:
     def _link_lost(self, connection: XcpConnection) -> None:
         self._links.pop(connection, None)
 
-    # ---- building
+    # ---- construction
 
     def _router(self, peers: Sequence[ImPresenceCluster]) -> Router:
         others = {each.name: each.fqdn for cluster in (self.cluster, *peers) for each in cluster.nodes}
@@ -217,7 +217,7 @@ class ImPresence:
         )
 
     def _configuration(self, account: Account) -> tuple[dict[str, str], dict[str, str]]:
-        """Return what get-all-config says: clients read ``Presence.Domain``."""
+        """Return the configuration for get-all-config: clients read ``Presence.Domain``."""
         home = next((each for each in self.cluster.nodes if each.name == account.node), self.machine)
         backups = (
             [each.fqdn for each in self.cluster.nodes if each.name != home.name] if self.cluster.redundancy else []
@@ -255,8 +255,9 @@ class ImPresence:
         )
 
     def _link_trust(self) -> TrustStore:
-        """Return what an Expressway-C and other nodes are verified by: what both stores hold, unless the deployment
-        says otherwise, and the certificates of the nodes themselves."""
+        """Return the trust store for Expressway-C and other nodes: the certificates in both stores, unless the
+        deployment says otherwise, and those of the nodes themselves.
+        """
         installed, needs = self.node.installed, self._needs("im_presence_xmpp")
         cup, tomcat = installed.trust(CUP_XMPP_TRUST, needs), installed.trust(TOMCAT_TRUST, needs)
         both = self.node.defaults.tls.im_presence_link_trust == "both stores"

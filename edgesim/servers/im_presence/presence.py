@@ -1,4 +1,4 @@
-"""Presence and subscriptions among the users of a node (RFC 6121, sections 2 to 4)."""
+"""Presence and subscriptions of a node's users (RFC 6121, sections 2 to 4)."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from edgesim.xmpp.stanzas import RosterItem
 from edgesim.xmpp.xml import Element
 
 DIRECTED = 200
-"""Entities to which one session can have directed presence; more get it, but no word of its end."""
+"""To how many entities one session may have directed presence; further ones are not told when it ends."""
 
 
 class Presence:
-    """Sends the presence of available users to those entitled, among the users whose home is this node.
+    """Sends the presence of available users to their subscribers, for users whose home is this node.
 
-    With ``auto_approve`` users see each other's availability without being asked, as the service is set when new.
-    What concerns users of other nodes goes through ``elsewhere``, and what those nodes pass on comes in at `arrived`.
+    With ``auto_approve``, the service's default, users see each other's availability without approval. Stanzas for
+    users of other nodes go through ``elsewhere``; those from other nodes come in at `arrived`.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Presence:
     # ---- roster
 
     def send_roster(self, session: ChatSession, request: Element) -> None:
-        """Answer a request for the roster; from now on the session hears of changes."""
+        """Answer a request for the roster; from now on the session gets roster pushes."""
         session.wants_roster = True
         session.send(stanzas.roster_result(request, self._rosters.listed(_jid(session))))
 
@@ -96,7 +96,7 @@ class Presence:
     # ---- subscriptions
 
     def subscribe(self, session: ChatSession, kind: str, contact: Jid) -> None:
-        """Do what a subscription stanza of the user asks for."""
+        """Handle a subscription stanza of the user."""
         owner = _jid(session).bare
         if contact == owner:
             return
@@ -113,7 +113,7 @@ class Presence:
             self._say_gone(owner, contact)
 
     def _receive(self, kind: str, sender: Jid, user: Jid) -> None:
-        """Do what a subscription stanza from ``sender`` does to ``user``, who may be no user of ours."""
+        """Handle a subscription stanza from ``sender`` to ``user``, who may be unknown."""
         stanza = stanzas.presence(kind, from_=str(sender), to=str(user))
         if self._elsewhere.elsewhere(user):
             self._elsewhere.deliver(stanza, user)
@@ -155,10 +155,10 @@ class Presence:
     # ---- other nodes
 
     def arrived(self, stanza: Element, sender: Jid, to: Jid) -> None:
-        """Take presence that another node passed on: a subscription, a probe, or a user's availability."""
+        """Handle presence from another node: a subscription, a probe, or a user's availability."""
         kind = stanza.get("type")
         if self._elsewhere.elsewhere(to):
-            return  # passed on once, and once only
+            return  # forwarded once only
         if kind in stanzas.SUBSCRIPTION_TYPES:
             self._receive(kind, sender.bare, to.bare)
         elif kind == "probe":
@@ -168,7 +168,7 @@ class Presence:
             self._deliver(to, stanza)
 
     def met(self, is_there: Callable[[Jid], bool]) -> None:
-        """The way to another node has opened: tell its users of ours, and ask for theirs."""
+        """The link to another node is up: send its users the presence of ours, and probe for theirs."""
         for owner in dict.fromkeys(each.jid.bare for each in self._sessions if each.jid is not None):
             for entry in self._rosters.entries(owner):
                 contact = Jid.parse(entry.contact)
@@ -180,7 +180,7 @@ class Presence:
     # ---- presence
 
     def change(self, session: ChatSession, stanza: Element) -> None:
-        """Take a client's own presence and pass it on."""
+        """Handle a client's own presence and broadcast it."""
         if stanza.get("type") == "unavailable":
             self.gone(session, stanza)
             return
@@ -211,7 +211,7 @@ class Presence:
         session.directed.clear()
 
     def direct(self, session: ChatSession, stanza: Element, to: Jid) -> None:
-        """Pass presence to one entity."""
+        """Forward presence to one entity."""
         if stanza.get("type") == "unavailable":
             session.directed.pop(to, None)
         elif stanza.get("type") is None and len(session.directed) < DIRECTED:
@@ -246,7 +246,7 @@ class Presence:
             self._deliver(to, stanzas.presence("unavailable", from_=str(session.jid)))
 
     def _deliver(self, to: Jid, stanza: Element) -> None:
-        """Give presence to a full address, or to every available session of a user."""
+        """Deliver presence to a full address, or to every available session of a user."""
         if self._elsewhere.elsewhere(to):
             self._elsewhere.deliver(stanza.having(to=str(to)), to)
             return

@@ -1,4 +1,4 @@
-"""Rosters, kept on the host's disk, and the states of a subscription (RFC 6121, section 3 and appendix A)."""
+"""Rosters, stored on the host's disk, and subscription states (RFC 6121, section 3 and appendix A)."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from edgesim.xmpp.stanzas import RosterItem
 from edgesim.xmpp.xml import ROSTER
 
 CONTACTS = 1_000
-"""Contacts of one roster; more are refused."""
+"""The maximum number of contacts in one roster; more are refused."""
 OCTETS = 512 * 1024
-"""Octets of a roster as clients get it; more are refused. An answer must fit into what may wait for a session."""
+"""The maximum octets of a roster as sent to clients; more are refused. A response must fit into a session's queue."""
 
 
 class State(Flag):
-    """What holds between a user and a contact, in the terms of RFC 6121, appendix A.1."""
+    """The flags of a subscription state, in the terms of RFC 6121, appendix A.1."""
 
     NONE = 0
     TO = auto()
-    """The user sees the contact's presence."""
+    """The user receives the contact's presence."""
     FROM = auto()
-    """The contact sees the user's presence."""
+    """The contact receives the user's presence."""
     PENDING_OUT = auto()
-    """The user has asked, and the contact has not answered."""
+    """The user's subscription request is pending."""
     PENDING_IN = auto()
-    """The contact has asked, and the user has not answered."""
+    """The contact's subscription request is pending."""
     LISTED = auto()
     """The contact is in the roster that clients get."""
 
@@ -41,7 +41,7 @@ SUBSCRIPTIONS = {NONE: "none", TO: "to", FROM: "from", TO | FROM: "both"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What a roster knows of one contact."""
+    """The roster's data about one contact."""
 
     contact: str
     name: str = ""
@@ -54,11 +54,11 @@ class Entry:
         return SUBSCRIPTIONS[self.state & (TO | FROM)]
 
     def any(self, states: State) -> bool:
-        """Return whether one of these states holds."""
+        """Return whether one of these states applies."""
         return bool(self.state & states)
 
     def as_item(self) -> RosterItem:
-        """Return the entry as clients see it."""
+        """Return the entry as sent to clients."""
         return RosterItem(
             jid=self.contact,
             name=self.name,
@@ -70,7 +70,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What a subscription stanza does to an entry: nothing unless one of ``when`` holds and none of ``unless``."""
+    """The effect of a subscription stanza on an entry: none unless one of ``when`` applies and none of ``unless``."""
 
     when: State = NONE
     unless: State = NONE
@@ -78,7 +78,7 @@ class Rule:
     clear: State = NONE
 
     def applied(self, entry: Entry) -> Entry | None:
-        """Return the entry after it, or None if it changes nothing."""
+        """Return the resulting entry, or None if it does not change."""
         if (self.when and not entry.any(self.when)) or entry.any(self.unless):
             return None
         return replace(entry, state=(entry.state | self.set) & ~self.clear)
@@ -90,14 +90,14 @@ SENT = {
     "unsubscribe": Rule(when=TO | PENDING_OUT, clear=TO | PENDING_OUT),
     "unsubscribed": Rule(when=FROM | PENDING_IN, clear=FROM | PENDING_IN),
 }
-"""What the user's own stanza does to the entry of the contact it goes to (RFC 6121, appendix A.2)."""
+"""The effect of the user's own stanza on the recipient's entry (RFC 6121, appendix A.2)."""
 RECEIVED = {
     "subscribe": Rule(unless=FROM, set=PENDING_IN),
     "subscribed": Rule(when=PENDING_OUT, set=TO, clear=PENDING_OUT),
     "unsubscribe": Rule(when=FROM | PENDING_IN, clear=FROM | PENDING_IN),
     "unsubscribed": Rule(when=TO | PENDING_OUT, clear=TO | PENDING_OUT),
 }
-"""What a contact's stanza does to its entry in the user's roster (RFC 6121, appendix A.3)."""
+"""The effect of a contact's stanza on its entry in the user's roster (RFC 6121, appendix A.3)."""
 
 
 class Rosters:
@@ -108,7 +108,7 @@ class Rosters:
         self._octets: dict[str, int] = {}
 
     def entry(self, owner: Jid, contact: Jid) -> Entry:
-        """Return the entry of a contact, or a blank one."""
+        """Return the entry of a contact, by default an empty one."""
         stored = self._stored.get(str(owner.bare), {}).get(str(contact.bare))
         return _restored(str(contact.bare), stored) if stored else Entry(contact=str(contact.bare))
 
@@ -118,11 +118,11 @@ class Rosters:
             yield _restored(contact, stored)
 
     def listed(self, owner: Jid) -> list[RosterItem]:
-        """Return the roster as clients get it."""
+        """Return the roster as sent to clients."""
         return [entry.as_item() for entry in self.entries(owner) if entry.any(LISTED)]
 
     def store(self, owner: Jid, entry: Entry) -> bool:
-        """Keep an entry; return False where the roster is full."""
+        """Store an entry; return False if the roster is full."""
         roster = self._stored.setdefault(str(owner.bare), {})
         if entry.contact not in roster and len(roster) >= CONTACTS:
             return False
@@ -135,7 +135,7 @@ class Rosters:
         return True
 
     def remove(self, owner: Jid, contact: Jid) -> None:
-        """Forget a contact."""
+        """Remove a contact."""
         octets = self._octets_of(owner)
         if self._stored.get(str(owner.bare), {}).get(str(contact.bare)) is not None:
             self._octets[str(owner.bare)] = octets - self._size(self.entry(owner, contact))

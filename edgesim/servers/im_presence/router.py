@@ -1,12 +1,12 @@
-"""The XCP Router between nodes: of one cluster, and of the clusters that it peers with.
+"""The XCP Router between the nodes of one cluster and of its peer clusters.
 
-A user's session, presence and roster live on the user's home node. Expressway-C gives a session to any node, so the
-node that a client reaches passes the session on to the home node once the credentials show whose it is, and nodes pass
-each other stanzas for each other's users. Routers speak on TCP 7400 with TLS both ways, each showing ``cup-xmpp``,
-which clusters replicate as XMPP trust certificates. Source: "Configuration and Administration of the IM and Presence
-Service", XMPP router-to-router secure mode; the exchange itself is ours, see `edgesim.xmpp.xcp`.
+A user's session, presence and roster are on the user's home node. Expressway-C gives a session to any node; once the
+credentials show the user, that node hands the session over to the home node. Nodes send each other the stanzas for each
+other's users. Routers use TCP 7400 with TLS both ways, each presenting ``cup-xmpp``, which clusters replicate as XMPP
+trust certificates. Source: "Configuration and Administration of the IM and Presence Service", XMPP router-to-router
+secure mode; the protocol itself is ours, see `edgesim.xmpp.xcp`.
 
-One link joins two nodes: a node dials another as long as no link to it is up, and both ends use what is there.
+One link connects two nodes: a node dials another only while no link to it is up, and both ends use the existing link.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from edgesim.xmpp.xml import Element
 
 
 class OtherNodes(Protocol):
-    """The way to users whose home is another node of the cluster, or of a peer cluster."""
+    """The router as seen by the chat service: users whose home is another node of the cluster, or of a peer cluster."""
 
     def elsewhere(self, user: Jid) -> bool:
         """Return whether an address belongs to a user of another node."""
 
     def deliver(self, stanza: Element, to: Jid) -> bool:
-        """Take a stanza for a user of another node; return False where it has no way there."""
+        """Send a stanza to a user of another node; return False if that node is unreachable."""
 
 
 class NoOtherNodes:
-    """A node alone."""
+    """The router of a single node."""
 
     def elsewhere(self, user: Jid) -> bool:
         return False
@@ -58,14 +58,14 @@ class NodeLink(Protocol):
     connection: XcpConnection
 
     def take(self, handed: Handed, stream: Session, *, client: str, data: bytes) -> None:
-        """Open a session at the other node for one whose home that is; ``data`` is what it begins with."""
+        """Open a session on the home node for a client of this node; ``data`` are its first octets."""
 
     def drop(self, session: str) -> None:
-        """End a session that was taken."""
+        """End a session on the home node."""
 
 
 class Handed:
-    """A session whose user's home is another node: one route of a link, with the client at this end."""
+    """A session handed over to its user's home node: one route of a link, with the client at this end."""
 
     def __init__(self, chat: ChatSession, link: NodeLink, account: Account, done: Callable[[Handed], None]) -> None:
         self.chat = chat
@@ -75,21 +75,21 @@ class Handed:
         self._done = done
 
     def passed(self, data: bytes) -> None:
-        """Take octets of the client's stream."""
+        """Forward octets of the client's stream."""
         self.link.connection.send(self.id, data)
 
     def after_written(self, then: Callable[[], None]) -> None:
-        """Call ``then`` once nothing waits for the home node, or it is gone."""
+        """Call ``then`` once nothing waits for the home node, or the session has ended."""
         self.link.connection.after_written(self.id, then)
 
     def arrived(self, data: bytes, *, restart: bool) -> None:
-        """Take octets of the home node."""
+        """Handle octets of the home node."""
         if restart:
             self.chat.carrier.identified(self.account.jid)
         self.chat.downward(data, restart=restart)
 
     def closed(self, condition: str | None = None) -> None:
-        """Hear that the home node has ended the session, or with ``condition`` that the link is lost."""
+        """The home node ended the session or, with ``condition``, the link was lost."""
         self._done(self)
         if condition is None:
             self.chat.closed_behind()
@@ -97,15 +97,15 @@ class Handed:
             self.chat.close(condition, "the home node is gone")
 
     def close(self) -> None:
-        """The client is gone."""
+        """The client has gone."""
         self._done(self)
         self.link.drop(self.id)
 
 
 class Router:
-    """The links to the other nodes. ``homes`` says for each user of this and of peer clusters which node is home.
+    """The links to other nodes. ``homes`` is the home node of each user of this and of peer clusters.
 
-    ``link`` gives a link's two halves for an `XcpLink` of ours; ``on_up`` hears that the way to a node is open.
+    ``link`` returns a link's two halves for an `XcpLink` of ours; ``on_up`` is called when a link to a node is up.
     """
 
     def __init__(
@@ -129,15 +129,15 @@ class Router:
         self._handed: dict[int, Handed] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
-    # ---- life
+    # ---- lifecycle
 
     def start(self) -> None:
-        """Begin to dial the other nodes; nothing is waited for."""
+        """Start dialling the other nodes, without waiting."""
         for name in self._peers:
             self._tasks.append(self.node.host.spawn(self._keep(name), name=f"XCP router: {name}"))
 
     def stop(self) -> None:
-        """Dial no more. Links are closed by their owner."""
+        """Stop dialling. The owner closes the links."""
         for task in self._tasks:
             task.cancel()
         self._tasks.clear()
@@ -173,24 +173,24 @@ class Router:
     # ---- links
 
     def peer_of(self, link: XcpConnection) -> str | None:
-        """Return which node is at the other end of a link, as the link's names have it; None for an Expressway-C."""
+        """Return the node at the other end of a link, by the link's names; None for an Expressway-C."""
         return self._by_realm.get(link.other_realm)
 
     def is_shown(self, name: str, presented: Sequence[bytes]) -> bool:
-        """Return whether the certificate that the other side presented, in DER, is that of a node."""
+        """Return whether the certificate that the peer presented, in DER, is that of a node."""
         if not presented:
             return False
         names = names_of(x509.load_der_x509_certificate(presented[0]))
         return any(matches(self._peers[name], each) for each in names)
 
     def up(self, name: str, link: NodeLink) -> None:
-        """Take a link into use."""
+        """Add a link that is up."""
         self._links[name].append(link)
         if len(self._links[name]) == 1:
             self._on_up(name)
 
     def down(self, name: str, link: NodeLink) -> None:
-        """Forget a link."""
+        """Remove a link."""
         if link in self._links[name]:
             self._links[name].remove(link)
 
@@ -204,12 +204,12 @@ class Router:
         return self.homes.get(user.bare, self.node.name) != self.node.name
 
     def deliver(self, stanza: Element, to: Jid) -> bool:
-        """Take a stanza for a user of another node; return False where it has no way there."""
+        """Send a stanza to a user of another node; return False if that node is unreachable."""
         link = self._way(self.homes.get(to.bare, "")) if self.elsewhere(to) else None
         return link is not None and link.connection.pass_on(stanza)
 
     def hand_over(self, chat: ChatSession, account: Account, request: Element) -> bool:
-        """Pass a session on to its user's home node, where ``request`` is checked; False without a link to it."""
+        """Hand a session over to its user's home node, which checks ``request``; return False without a link to it."""
         link = self._way(account.node or "")
         if link is None:
             return False
@@ -221,7 +221,7 @@ class Router:
         return True
 
     def handed(self, chat: ChatSession) -> Handed | None:
-        """Return the way of a session that was handed over."""
+        """Return the route of a session that was handed over."""
         return self._handed.get(id(chat))
 
     def _forget(self, handed: Handed) -> None:

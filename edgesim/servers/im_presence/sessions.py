@@ -1,4 +1,4 @@
-"""The sessions of a node: each bound resource with its presence, and who else must hear when it goes."""
+"""The sessions of a node: bound resources with their presence, and who is told when they end."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from edgesim.xmpp.stanzas import priority_of
 from edgesim.xmpp.xml import Element
 
 WAITING = 262_144
-"""Octets that may wait for a client before messages to it are refused and presence is left out."""
+"""When this many octets wait for a client, messages to it are refused and presence is omitted."""
 
 
 class Carrier(Protocol):
-    """What carries a session's octets: a connection on 5222, or a route of an XCP link."""
+    """The carrier of a session's octets: a connection on 5222, or a route of an XCP link."""
 
     @property
     def origin(self) -> str: ...
 
     @property
     def waiting(self) -> int:
-        """Octets that wait for the client."""
+        """The octets that wait for the client."""
         ...
 
     def after_written(self, then: Callable[[], None]) -> None:
-        """Call ``then`` once the client keeps up, or is gone."""
+        """Call ``then`` once the client has caught up, or has gone."""
 
     def flush(self) -> None:
-        """Write what the session has to send."""
+        """Write the session's output."""
 
     def identified(self, jid: Jid) -> None:
-        """Hear who the user is, once the credentials were good."""
+        """Set the user, after authentication."""
 
 
 class ChatSession:
@@ -62,12 +62,12 @@ class ChatSession:
         self.carrier.flush()
 
     def downward(self, data: bytes, *, restart: bool = False) -> None:
-        """Send octets of the home node to the client; with ``restart`` the client opens a new stream after them."""
+        """Pass octets of the home node to the client; with ``restart`` the client opens a new stream after them."""
         self.session.downward(data, restart=restart)
         self.carrier.flush()
 
     def closed_behind(self) -> None:
-        """Say that the home node has ended the session."""
+        """Report that the home node has ended the session."""
         self.session.closed_behind()
         self.carrier.flush()
 
@@ -78,7 +78,7 @@ class ChatSession:
 
 
 class Sessions:
-    """The bound sessions of a node, by address, in the order of their binding."""
+    """The bound sessions of a node, by address, in the order of binding."""
 
     def __init__(self) -> None:
         self._of: dict[Jid, dict[str, ChatSession]] = {}
@@ -87,12 +87,12 @@ class Sessions:
         return iter([session for bound in self._of.values() for session in bound.values()])
 
     def add(self, jid: Jid, session: ChatSession) -> None:
-        """Keep a session under its full address."""
+        """Add a session under its full address."""
         session.jid = jid
         self._of.setdefault(jid.bare, {})[jid.resource] = session
 
     def remove(self, session: ChatSession) -> None:
-        """Forget a session."""
+        """Remove a session."""
         jid = session.jid
         bound = self._of.get(jid.bare) if jid is not None else None
         if jid is None or bound is None or bound.get(jid.resource) is not session:

@@ -1,7 +1,7 @@
 """The SOAP service of a chat sign-in: login, get-all-config, get-onetime-password under ``/EPASSoap/service/``.
 
 Source: public client code and logs ("Troubleshoot Jabber Log in Problems - Non MRA", Cisco 220225, for the endpoint and
-the version check). Answers are rebuilt from what clients read in them.
+the version check). Responses are reconstructed from what clients read in them.
 """
 
 from __future__ import annotations
@@ -22,11 +22,10 @@ TokenCheck = Callable[[str], str | None]
 class SoapService:
     """Answers SOAP requests.
 
-    ``configuration`` gives the properties of system and user. ``tokens`` turns an access token (``Authorization:
-    Bearer`` on a login) into a user id, or None for a bad one; without it no token is good. ``minimum_versions`` maps a
-    client type to the least version that may sign in. ``failure_element`` and ``bad_credentials`` (err-code, err-text)
-    make the answer to a wrong password; ``unassigned_status`` is that to a user without IM and Presence, anything but
-    200.
+    ``configuration`` returns the properties of system and user. ``tokens`` maps an access token (``Authorization:
+    Bearer`` on a login) to a user id, or None for an invalid one; without it no token is valid. ``minimum_versions`` is
+    the minimum version by client type. ``failure_element`` and ``bad_credentials`` (err-code, err-text) form the
+    response to a wrong password; ``unassigned_status`` is that to a user without IM and Presence, anything but 200.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class SoapService:
                 return self._get_onetime_password(asked)
 
     def keys(self, request: Request) -> tuple[Key, ...]:
-        """Return the correlation keys that a request's body shows."""
+        """Return the correlation keys in a request's body."""
         try:
             asked = soap.parse_request(request.body)
         except soap.SoapError:

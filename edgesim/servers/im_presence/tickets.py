@@ -1,4 +1,4 @@
-"""What a SOAP sign-in hands out: session keys, and passwords for one XMPP sign-in each. A crash forgets them all."""
+"""The tickets of SOAP sign-ins: session keys, and passwords for one XMPP sign-in each. They do not survive a crash."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable
 from edgesim.world import Entropy
 
 KEYS_PER_USER = 16
-"""Session keys a user can hold; the oldest goes first."""
+"""How many session keys a user may hold; the oldest is dropped first."""
 PASSWORDS_PER_USER = 16
 
 
 class Tickets:
-    """Session keys and one-time passwords with their lifetimes in seconds; ``now`` is a clock of seconds."""
+    """Session keys and one-time passwords, with lifetimes in seconds; ``now`` is a clock in seconds."""
 
     def __init__(
         self, entropy: Entropy, now: Callable[[], float], *, key_lifetime: float, password_lifetime: float
@@ -36,7 +36,7 @@ class Tickets:
         return key
 
     def user_of(self, key: str) -> str | None:
-        """Return whose session key this is, or None for a stale or unknown one."""
+        """Return the user of a session key, or None if it is stale or unknown."""
         user_id, expires = self._keys.get(key, ("", 0.0))
         return user_id if user_id and self._now() < expires else None
 
@@ -50,7 +50,7 @@ class Tickets:
         return password
 
     def redeem(self, user_id: str, password: str) -> str | None:
-        """Use up a one-time password; return why it is refused (``unknown``, ``expired``), or None if it is good."""
+        """Use up a one-time password; return why it is refused (``unknown``, ``expired``), or None if it is valid."""
         expires = self._passwords.get(user_id, {}).pop(password, None)
         if expires is None:
             return "unknown or used one-time password"

@@ -21,7 +21,7 @@ Application = Callable[[Request], Response]
 
 
 class Web:
-    """Hands requests to the application under whose path they fall."""
+    """Dispatches requests to applications by path."""
 
     def __init__(self, service: SoapService, probe: SingleSignOn, axl_service: Axl | None) -> None:
         self._service = service
@@ -36,14 +36,15 @@ class Web:
         return error_page(404) if application is None else application(request)
 
     def keys(self, request: Request) -> tuple[Key, ...]:
-        """Return the correlation keys that a request to the SOAP service shows."""
+        """Return the correlation keys of a request to the SOAP service."""
         return self._service.keys(request) if request.path in soap.PATHS else ()
 
 
 class SingleSignOn:
     """Answers whether users of this node sign in through an identity provider.
 
-    Clients read ``Response``, ``SingleSignOn`` with ``version`` and ``Status`` with ``enabled``; ``root`` is outermost.
+    Clients read ``Response``, ``SingleSignOn`` with ``version`` and ``Status`` with ``enabled``; ``root`` is the
+    outermost element.
     """
 
     def __init__(self, *, root: str, version: str, enabled: bool = False) -> None:
@@ -62,7 +63,7 @@ class SingleSignOn:
 
 
 class Axl:
-    """The Cisco AXL Web Service of the database publisher, as far as a discovery goes: the release and the nodes."""
+    """The Cisco AXL Web Service of the database publisher, as far as discovery needs it: the release and the nodes."""
 
     def __init__(
         self, recorder: Recorder, account: AxlAccount, *, release: str, nodes: tuple[messages.ProcessNode, ...]

@@ -23,14 +23,14 @@ from edgesim.servers.unified_cm.database import Database
 from edgesim.servers.unified_cm.tomcat import Tomcat, page
 
 EARLIEST = (8, 0)
-"""The oldest schema that is still spoken."""
+"""The oldest supported schema."""
 MAX_EXPRESSWAYS = 500
 
 
 class Axl:
-    """The service of one publisher. ``release`` is the whole build, ``schema`` its newest version, e.g. (14, 0).
+    """The service of one publisher. ``release`` is the full build, ``schema`` its newest version, e.g. (14, 0).
 
-    ``trusts`` gives the node's trust stores with all that was uploaded, in effect or not: the database has it at once.
+    ``trusts`` returns the node's trust stores with all uploads, in effect or not: the database has them at once.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class Axl:
                 return messages.ExpresswayCs(entries=tuple(entries))
 
     def _call_managers(self, *, ports: bool) -> list[messages.CallManager]:
-        """Return the Cisco CallManager of every node; a list of them has no ports (AXL schema, LCallManager)."""
+        """Return the Cisco CallManager of every node; in a list they have no ports (AXL schema, LCallManager)."""
         numbers, form = self._defaults.ports, self._defaults.edge.call_manager_name
         return [
             messages.CallManager(
@@ -159,7 +159,7 @@ class Axl:
         ]
 
     def _services(self) -> list[messages.ProcessNodeService]:
-        """Return what runs where; the nodes with TFTP in the order in which clients should use them."""
+        """Return the services of all nodes; those with TFTP in the order in which clients should use them."""
         cluster = self._database.cluster
         names = {node.name: node.server_name for node in cluster.nodes}
         found = [(messages.CALL_MANAGER_SERVICE, name) for name in names]
@@ -228,6 +228,6 @@ def _name(wanted: messages.Request) -> str:
 
 
 def _is_like(value: str, pattern: str) -> bool:
-    """Match as SQL's LIKE does, without regard to case; only ``%`` is special, and at most four times."""
+    """Match as SQL's LIKE does, without regard to case; only ``%`` is special, at most four times."""
     parts = [re.escape(part) for part in pattern[:256].split("%")]
     return len(parts) <= 5 and re.fullmatch(".*".join(parts), value, re.IGNORECASE | re.DOTALL) is not None

@@ -1,7 +1,7 @@
-"""The configuration database of a Unified CM cluster, as one node reads it.
+"""The configuration database of a Unified CM cluster, as read by one node.
 
-What an administrator configured comes from the deployment. What changes while the lab runs (passwords, login details,
-entries under *Device > Expressway-C*) is on the disk of the node that was told, and survives its restart.
+The administrator's configuration comes from the deployment. Data that changes at run time (passwords, login details,
+entries under *Device > Expressway-C*) is on the disk of the node that received it, and survives a restart.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from edgesim.deployment.people import Device, User
 from edgesim.deployment.settings import SecurityProfile
 
 LOGINS_KEPT = 10_000
-"""How many user ids may have login details: attempts with made-up ids must not fill the disk."""
+"""How many user ids may have login details: attempts with invented ids must not fill the disk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phone:
-    """What registration needs to know of a device. ``users`` are those with whom it is associated."""
+    """A device, as needed for registration. ``users`` are the associated users."""
 
     name: str
     lines: tuple[str, ...]
@@ -46,7 +46,7 @@ class Login:
 
 
 class Database:
-    """The cluster's users, devices and nodes, with what was written on ``disk``."""
+    """The cluster's users, devices and nodes, with the data stored on ``disk``."""
 
     def __init__(self, deployment: Deployment, cluster: UnifiedCmCluster, disk: dict[str, Any]) -> None:
         self.deployment = deployment
@@ -74,13 +74,13 @@ class Database:
         """Description and subject names of every Expressway-C, by host."""
 
     def pkid(self, kind: str, name: str) -> str:
-        """Return the primary key of a row: a UUID that depends on nothing but the deployment."""
+        """Return the primary key of a row: a UUID that depends only on the deployment."""
         return self.deployment.pkid(kind, f"{self.cluster.name}/{name}")
 
     # ---- phones
 
     def phone(self, name: str) -> Phone | None:
-        """Return a device by its name."""
+        """Return a device by name."""
         return self._phones.get(name)
 
     def phones_with(self, line: str) -> tuple[Phone, ...]:
@@ -98,7 +98,7 @@ class Database:
         return (user.homed and user.home_cluster == self.cluster.name) or self.cluster.name in user.also_homed_at
 
     def home_of(self, user: User) -> UnifiedCmCluster | None:
-        """Return the user's home cluster, as far as this cluster knows of it: itself first, then its cluster view."""
+        """Return the user's home cluster, as known here: this cluster first, then its cluster view."""
         if self.is_homed_here(user):
             return self.cluster
         for name in self.cluster.knows_clusters:
@@ -123,7 +123,7 @@ class Database:
         return tuple(device for name in names if (device := self.devices.get(name)) is not None)
 
     def accepts(self, user_id: str, password: str) -> User | None:
-        """Return the user whose id, in its exact case, and password these are."""
+        """Return the user with this id (case-sensitive) and password."""
         user = self.users.get(user_id)
         if user is None:
             return None
@@ -131,7 +131,7 @@ class Database:
         return user if hmac.compare_digest(known.encode(), password.encode("utf-8", "surrogateescape")) else None
 
     def set_credentials(self, user_id: str, *, password: str | None, pin: str | None) -> None:
-        """Write new credentials; None leaves a value as it is."""
+        """Store new credentials; None leaves a value unchanged."""
         if password is not None:
             self._passwords[user_id] = password
         if pin is not None:
@@ -142,7 +142,7 @@ class Database:
         return self._logins.get(user_id, Login())
 
     def logged_in(self, user_id: str, *, granted: bool, at: float, address: str) -> None:
-        """Write the outcome of a login of a known user; ``at`` is Unix time."""
+        """Store the outcome of a known user's login; ``at`` is Unix time."""
         if user_id not in self.users or (user_id not in self._logins and len(self._logins) >= LOGINS_KEPT):
             return
         if granted:

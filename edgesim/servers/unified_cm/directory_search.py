@@ -1,4 +1,4 @@
-"""The search rules of the UDS resource ``users``: what starts with what.
+"""The search rules of the UDS resource ``users``: prefix matching.
 
 Source: User Data Services API reference, "users" (developer.cisco.com).
 """
@@ -11,13 +11,13 @@ from itertools import islice
 from edgesim.deployment.people import User
 
 CRITERIA = ("name", "first", "last", "number", "numberlast", "username", "email", "uri", "displayname")
-"""The search parameters; several must all match."""
+"""The search parameters; all given ones must match."""
 LAST_DIGITS = 3
-"""The least number of final digits that ``numberlast`` looks at (enterprise parameter *Number of Digits to Match*)."""
+"""The minimum number of final digits compared by ``numberlast`` (enterprise parameter *Number of Digits to Match*)."""
 
 
 def search(users: Iterable[User], criteria: dict[str, str]) -> list[User]:
-    """Return the users that match every criterion, by last name, first name and id. Case does not matter."""
+    """Return the users that match every criterion, by last name, first name and id, ignoring case."""
     wanted = {name: value.casefold().strip() for name, value in criteria.items()}
     found = [user for user in users if all(_matches(user, name, value) for name, value in wanted.items())]
     return sorted(found, key=lambda user: (user.last_name.casefold(), user.first_name.casefold(), user.id))
@@ -49,7 +49,7 @@ def _matches(user: User, criterion: str, value: str) -> bool:
 
 
 def _by_name(first: str, last: str, mail: str, value: str) -> bool:
-    """Match one, two or three words (further ones do not count) against first name, last name and mail address."""
+    """Match one, two or three words (further ones are ignored) against first name, last name and mail address."""
     words = list(islice(value.split(), 3))
     if len(words) < 2:
         return any(field.startswith(value) for field in (first, last, mail))

@@ -1,4 +1,4 @@
-"""A Unified CM node, publisher or subscriber: which services run on it, on which ports, with which certificates."""
+"""A Unified CM node, publisher or subscriber: its services, ports and certificates."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ SERVED_BY = {
     SECURE_FILES: ("Cisco TFTP", "Cisco HAProxy"),
     CALLS: ("Cisco CallManager",),
 }
-"""The services that a port needs: it is closed while one of them restarts."""
+"""The services that a port depends on: it is closed while one of them restarts."""
 ADAPTIVE_FROM = (14, 0)
-"""The release from which STUN keep-alives are answered and adaptive routing is confirmed."""
+"""The first release that answers STUN keep-alives and confirms adaptive routing."""
 
 
 class UnifiedCm:
@@ -83,10 +83,10 @@ class UnifiedCm:
         self._web = {port: self._web_server(port) for port in self._ports() if port != CALLS}
         self._shown: dict[str, tuple[str, ...]] = {}
 
-    # ---- life
+    # ---- lifecycle
 
     async def start(self) -> None:
-        """Open the ports. Raises `OSError` where one is taken."""
+        """Open the ports. Raises `OSError` if one is taken."""
         for port in self._ports():
             await self._open(port)
 
@@ -98,7 +98,7 @@ class UnifiedCm:
     async def restart(self, services: Sequence[str]) -> None:
         """Stop services and start them again. Raises `OSError`.
 
-        An uploaded certificate counts on a port once every service that the port needs was restarted
+        An uploaded certificate takes effect on a port once every service that the port depends on was restarted
         (``defaults.tls.restarted_for_unified_cm``), whichever was the last.
         """
         for port in self._ports():
@@ -107,7 +107,7 @@ class UnifiedCm:
                 await self._open(port)
 
     def _ports(self) -> tuple[str, ...]:
-        """Return the ports that are open on this node, by their names in the defaults; ``sip`` is all of SIP."""
+        """Return the open ports of this node, by their names in the defaults; ``sip`` covers all of SIP."""
         serves_files = self.machine.name in self.cluster.tftp
         return (WEB, *((FILES, SECURE_FILES) if serves_files else ()), CALLS)
 
@@ -142,7 +142,7 @@ class UnifiedCm:
 
     @property
     def registrations(self) -> tuple[Binding, ...]:
-        """Return the lines that are registered on this node, the one to expire first in front."""
+        """Return the lines registered on this node, in order of expiry."""
         return tuple(self.lines.registrar)
 
     # ---- the web applications
@@ -165,7 +165,7 @@ class UnifiedCm:
         headers = response.headers.added("Connection", "close")
         return Response(status=status, reason=response.reason, headers=headers, body=response.body)
 
-    # ---- building
+    # ---- construction
 
     def _web_server(self, port: str) -> HttpServer:
         node = self.node
@@ -212,7 +212,7 @@ class UnifiedCm:
         )
 
     def _uploaded(self) -> dict[str, TrustStore]:
-        """Return the trust stores as the database has them, which is before the services have taken them up."""
+        """Return the trust stores as in the database, which has them before the services load them."""
         installed = self.node.installed
         return {
             messages.TOMCAT_TRUST: installed.after_restart(TOMCAT_TRUST),
@@ -312,7 +312,7 @@ class UnifiedCm:
         )
 
     def _on_connection(self, connection: Connection) -> None:
-        """Let another server say nothing for as long as it likes: its connection is for all its users."""
+        """Allow unlimited silence on another server's connection: it carries all its users."""
         world = self.node.host.world
         caller = world.peer(self.node.host, connection.peer)
         if caller is not None and caller.name in world.admission.products:
@@ -325,7 +325,7 @@ class UnifiedCm:
         self.lines.on_request(request, connection)
 
     def _on_stun(self, message: StunMessage, connection: Connection) -> StunMessage | None:
-        """Answer STUN keep-alives, which older releases do not know."""
+        """Answer STUN keep-alives, which older releases do not support."""
         return respond(message, connection.peer) if self.release.key[:2] >= ADAPTIVE_FROM else None
 
     # ---- TLS
@@ -342,7 +342,7 @@ class UnifiedCm:
         )
 
     def _asking_context(self, port: str, *, require: bool = False) -> ssl.SSLContext:
-        """Return the context of the CallManager service, which asks its caller for a certificate."""
+        """Return the context of the CallManager service, which requests a certificate."""
         trust = self._trust(port)
         strict = self.cluster.mixed_mode and self.node.defaults.tls.mixed_mode_trusts == "the certificate itself"
         return server_context(
@@ -357,7 +357,7 @@ class UnifiedCm:
         )
 
     def _mixed_mode(self, trust: TrustStore) -> TlsPolicy:
-        """Return how a cluster in mixed mode verifies: a caller's own certificate must be in the store."""
+        """Return the policy of a cluster in mixed mode: a client's own certificate must be in the store."""
 
         def check(certificate: x509.Certificate, error: int, depth: int) -> TlsRefusal | None:
             if error:
@@ -368,14 +368,14 @@ class UnifiedCm:
         return TlsPolicy(check=check)
 
     def _needs(self, port: str) -> tuple[str, ...]:
-        """Return the services that were all restarted before an uploaded certificate counts on a port."""
+        """Return the services that must all be restarted before an uploaded certificate takes effect on a port."""
         return dict(self.node.defaults.tls.restarted_for_unified_cm).get(port, ())
 
     def _identity(self, service: str, port: str) -> Identity:
         return self.node.installed.identity(service, self._needs(port))
 
     def _trust(self, port: str) -> TrustStore:
-        """Return what a port trusts its callers by: on that of configuration files by both stores."""
+        """Return the trust store for a port's clients; for configuration files, that of both stores."""
         needs, installed = self._needs(port), self.node.installed
         callmanager = installed.trust(CALLMANAGER_TRUST, needs)
         if port == SECURE_CALLS:
@@ -384,7 +384,7 @@ class UnifiedCm:
         return TrustStore.of(f"{TOMCAT_TRUST} and {CALLMANAGER_TRUST}", *(one for one in tomcat if one in callmanager))
 
     def _material(self, port: str) -> tuple[str, ...]:
-        """Return what TLS on a port is made of, as fingerprints."""
+        """Return the fingerprints of everything that TLS on a port uses."""
         if port == WEB:
             return (self._identity(TOMCAT, WEB).fingerprint,)
         if port == FILES:
@@ -394,7 +394,7 @@ class UnifiedCm:
 
 
 def product(release: Release) -> str:
-    """Return a release as UDS writes it, e.g. ``14.0.1``."""
+    """Return a release in the form of UDS, e.g. ``14.0.1``."""
     return ".".join(str(part) for part in release.key[:3])
 
 
@@ -407,7 +407,7 @@ def build(release: Release) -> str:
 
 
 def sis(release: Release, versions: Sequence[tuple[str, str]]) -> str:
-    """Return what ``X-cisco-sis-`` says of a release; ``versions`` are pairs of a release and what holds from it on."""
+    """Return the value of ``X-cisco-sis-`` for a release; ``versions`` pairs a release with the value from it on."""
     found = versions[0][1]
     for since, each in versions:
         if release >= Release.parse(since, Product.UNIFIED_CM):

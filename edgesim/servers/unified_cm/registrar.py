@@ -1,10 +1,10 @@
-"""The registrar: who holds which device and line, until when. Sans-IO: a registration and ``now`` in, an outcome out.
+"""The registrar: devices, lines and bindings. Sans-IO: a registration and ``now`` in, an outcome out.
 
-``now`` is seconds of any clock that only goes forward. Each node keeps its own registrations, in memory.
+``now`` is seconds of any monotonic clock. Each node keeps its own bindings, in memory.
 
-One client holds a device at a time. A client that shows another instance removes the one before it; a client that first
-probes, with an instance of zeros, is told instead that the device is taken. Every grant lasts the station keep-alive
-interval, whatever was asked for, so that bindings expire in the order in which they were last refreshed.
+A device has one client at a time. A client with another instance replaces the previous one; a client that first probes,
+with an instance of zeros, is told instead that the device is taken. Every binding lasts the station keep-alive
+interval, whatever was requested, so that bindings expire in the order in which they were last refreshed.
 
 Sources: RFC 3261, section 10.3; "Troubleshoot Extension Mobility Cross Cluster" (Cisco 214535); "System Configuration
 Guide for Cisco Unified Communications Manager 12.5(1)", chapter "Configure Cisco Jabber".
@@ -24,7 +24,7 @@ from edgesim.servers.unified_cm.registration import Cause, Contact, Registration
 
 
 class Leg(Enum):
-    """The port on which a request arrived, by the kind of profile that it serves."""
+    """The port on which a request arrived, by the kind of security profile that it serves."""
 
     PLAIN = "plain"
     SECURE = "secure"
@@ -34,9 +34,9 @@ class Leg(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A final answer other than success. ``warning`` is the text of ``Warning: 399``; ``retry_after`` in seconds.
+    """A final response other than 2xx. ``warning`` is the text of ``Warning: 399``; ``retry_after`` is in seconds.
 
-    ``close`` ends the connection instead of answering.
+    ``close`` closes the connection instead of responding.
     """
 
     status: int
@@ -48,16 +48,16 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What the registrar may be told. Times in seconds.
+    """The registrar's settings. Times are in seconds.
 
     ``keepalive_interval`` is the service parameter SIP Station KeepAlive Interval, ``dual_mode_interval`` the SIP
-    profile's Timer Register Expires. ``grace`` is how long after that a binding is still kept for a late refresh;
-    ``alarms`` are what Unified CM raises when a device is gone, by cause.
-    ``graceful_over_edge``: whether a probe through the edge is told that the device is taken; Cisco says that graceful
-    registration is not supported there. ``find_by_line``: whether a Contact that names no device, as of a third-party
-    client, is taken for a device that has the line: one of the user whom the edge names (``edge user``), the first one
-    (``anybody``), or none (``nobody``). ``authorizes``: whether the user in Contact has to be one of the device's.
-    ``removes_everything``: whether ``Contact: *`` is carried out; ``lists``: which bindings a query is told.
+    profile's Timer Register Expires. ``grace`` is how long after that a binding is kept for a late refresh; ``alarms``
+    are the alarms that Unified CM raises when a device goes, by cause. ``graceful_over_edge``: whether a probe through
+    the edge is told that the device is taken; Cisco documents graceful registration as unsupported there.
+    ``find_by_line``: whether a Contact without device name, as of a third-party client, matches a device with that
+    line: one of the user named by the edge (``edge user``), the first one (``anybody``), or none (``nobody``).
+    ``authorizes``: whether the user in Contact must be one of the device's. ``removes_everything``: whether ``Contact:
+    *`` is carried out; ``lists``: which bindings a query returns.
     """
 
     keepalive_interval: int
@@ -85,7 +85,7 @@ class Policy:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Binding:
-    """A line of a device, registered: by which client, over which way, until when."""
+    """A binding of a device's line: the client, its path, and the expiry."""
 
     phone: Phone
     line: str
@@ -110,14 +110,14 @@ class Granted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """The client asked for no registration: what it had is removed, or it had none (a standby keep-alive)."""
+    """The client requested no registration: its binding is removed, or it had none (a standby keep-alive)."""
 
     events: tuple[events.Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """The client only asked which bindings its line has."""
+    """The client only queried the bindings of its line."""
 
     bindings: tuple[Binding, ...]
 
@@ -126,7 +126,7 @@ Outcome = Granted | Released | Listed | Refusal
 
 
 class Phones(Protocol):
-    """Where the registrar looks devices up."""
+    """The registrar's lookup of devices."""
 
     def phone(self, name: str) -> Phone | None: ...
 
@@ -137,7 +137,7 @@ Reason = Literal["expired", "removed by the client", "displaced by another clien
 
 
 class Registrar:
-    """The registrations of one node. ``show`` turns the address of Expressway-C into what events call it."""
+    """The bindings of one node. ``show`` maps the address of Expressway-C to the name that events use."""
 
     def __init__(self, phones: Phones, policy: Policy, *, show: Callable[[str], str] = str) -> None:
         self.policy = policy
@@ -155,7 +155,7 @@ class Registrar:
 
     @property
     def deadline(self) -> float | None:
-        """When the next binding goes: its time, and the grace, are over."""
+        """When the next binding is removed: after its expiry and the grace period."""
         first = self._first()
         return first.expires_at + self.policy.grace if first is not None else None
 
@@ -167,7 +167,7 @@ class Registrar:
         return self._slow_queue if phone.dual_mode else self._queue
 
     def expire(self, now: float) -> list[events.Unregistered]:
-        """Remove the bindings whose time has come."""
+        """Remove the expired bindings."""
         gone: list[events.Unregistered] = []
         while (binding := self._first()) is not None and binding.expires_at + self.policy.grace <= now:
             gone += self._remove(binding, "expired", "expired")
@@ -191,27 +191,27 @@ class Registrar:
         return phone if asked.line in phone.lines else self.policy.unknown_line
 
     def _bindings(self, line: str) -> Iterator[Binding]:
-        """Return the bindings of a line, of every device that has it."""
+        """Return the bindings of a line, on every device that has it."""
         for phone in self._phones.phones_with(line):
             binding = self._devices.get(phone.name, {}).get(line)
             if binding is not None:
                 yield binding
 
     def _own(self, asked: Registration) -> Iterator[Binding]:
-        """Return the bindings of a line that are the asking client's own: by its Call-ID, or by its address."""
+        """Return the requesting client's own bindings of a line: by its Call-ID, or by its address."""
         for binding in self._bindings(asked.line):
             if binding.call_id == asked.call_id or binding.contact.client_host == asked.source:
                 yield binding
 
     def _without_contact(self, asked: Registration) -> Phone | None:
-        """Return the device that a REGISTER without a Contact means: its own, else any that has the line."""
+        """Return the device of a REGISTER without Contact: the client's own, else any that has the line."""
         own = next(self._own(asked), None)
         return own.phone if own is not None else next(iter(self._phones.phones_with(asked.line)), None)
 
     def authorizes(self, asked: Registration, phone: Phone) -> str | None:
-        """Return why the user in Contact may not register a device, None if the user may: AuthorizationError.
+        """Return why the user in Contact may not register a device (AuthorizationError), None if allowed.
 
-        The user has to be the device's owner or one who is associated with it; more than one is taken for an attack.
+        The user must be the device's owner or associated with it; more than one user counts as an attack.
         """
         users = asked.users
         if not self.policy.authorizes or not users:
@@ -236,9 +236,9 @@ class Registrar:
         peer_names: tuple[str, ...] = (),
         has_token: bool = False,
     ) -> Refusal | None:
-        """Say why a device may not register by this way; None where it may.
+        """Return why a device may not register in this way; None if it may.
 
-        ``peer_names`` are the names in the certificate that the peer showed: the device's own, or, from Expressway-C,
+        ``peer_names`` are the names in the certificate that the peer presented: the device's own or, from Expressway-C,
         that of the device's security profile.
         """
         policy = self.policy
@@ -344,7 +344,7 @@ class Registrar:
         )
 
     def _remove(self, binding: Binding, reason: Reason, cause: Cause) -> list[events.Unregistered]:
-        """Remove a binding; the device counts as unregistered when its last one goes."""
+        """Remove a binding; the device counts as unregistered with its last one."""
         del self._queue_of(binding.phone)[binding]
         lines = self._devices[binding.phone.name]
         del lines[binding.line]
@@ -356,7 +356,7 @@ class Registrar:
 
 
 def _is_other(held: Contact, contact: Contact) -> bool:
-    """Return whether two Contacts are of two clients: by their instances, or, where one has none, by address."""
+    """Return whether two Contacts are of two clients: by their instances or, if one has none, by address."""
     if held.instance is None or contact.instance is None:
         return held.client_host != contact.client_host
     if held.is_probe or contact.is_probe:
@@ -365,7 +365,7 @@ def _is_other(held: Contact, contact: Contact) -> bool:
 
 
 def _follows(asked: Registration, binding: Binding) -> bool:
-    """Return whether a request is later than the one that made a binding (RFC 3261, 10.3, step 6)."""
+    """Return whether a request is later than the one that created a binding (RFC 3261, 10.3, step 6)."""
     return binding.call_id != asked.call_id or asked.cseq > binding.cseq
 
 

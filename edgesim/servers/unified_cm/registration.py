@@ -1,8 +1,8 @@
-"""A REGISTER as Unified CM reads it: which device and line, which client, by which way.
+"""A REGISTER as Unified CM reads it: device and line, client, and path.
 
-Unified CM knows a device by parameters of Contact: ``+u.sip!devicename.ccm.cisco.com``, ``+sip.instance`` (whose last
-twelve digits are a MAC address), and the user that the edge adds. Behind Expressway-C, Contact's host is that of C and
-``orig-hostport`` keeps the client's, or, with SIP Path headers, ``Path`` names C and Contact is untouched.
+Unified CM identifies a device by parameters of Contact: ``+u.sip!devicename.ccm.cisco.com``, ``+sip.instance`` (whose
+last twelve digits are a MAC address), and the user that the edge adds. Behind Expressway-C, Contact's host is that of C
+and ``orig-hostport`` keeps the client's, or, with SIP Path headers, ``Path`` names C and Contact is unchanged.
 
 Sources: "Collaboration Edge TC-based Endpoints Configuration Example" (Cisco 211304); "How Phone Services Failover
 works for Jabber 14 over MRA" (Cisco 217244); RFC 3261, section 10; RFC 3327; RFC 5626.
@@ -23,7 +23,7 @@ from edgesim.sip.text import MAX_REMEMBERED, same_user, unquote
 from edgesim.sip.values import delta_seconds
 
 NO_INSTANCE = "000000000000"
-"""The instance of a probe: it asks whether the device is free."""
+"""The instance of a probe, which asks whether the device is free."""
 KEEP_ALIVE = "cisco-keep-alive"
 REMEMBERED = 4096
 MALFORMED_EXPIRES = 3600
@@ -35,11 +35,11 @@ _INSTANCE = re.compile(r"<urn:uuid:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """One Contact: its text, and what Unified CM takes from it.
+    """One Contact: its text, and the fields that Unified CM uses.
 
-    ``client`` is the client's own host and port, ``host`` the one that the URI names (Expressway-C's, if C rewrote it).
+    ``client`` is the client's own host and port, ``host`` the one in the URI (Expressway-C's, if C rewrote it).
     ``instance`` is the twelve digits, or None. ``expires`` is the parameter of that name, in seconds. ``users`` are all
-    users that the Contact names; the edge names one.
+    users in the Contact; the edge adds one.
     """
 
     value: str
@@ -53,16 +53,16 @@ class Contact:
     adaptive: bool
     expires: int | None
     keeps_alive: bool = False
-    """A phone's sign of life to a node that it would fail over to: no binding changes."""
+    """A phone's keep-alive to a node that it would fail over to: no binding changes."""
 
     @property
     def user(self) -> str | None:
-        """The user that the edge names, or None."""
+        """The user that the edge added, or None."""
         return self.users[0] if self.users else None
 
     @property
     def is_probe(self) -> bool:
-        """Return whether the client asks if the device is free, before it takes it."""
+        """Return whether the client only asks if the device is free."""
         return self.instance == NO_INSTANCE
 
     @property
@@ -72,7 +72,7 @@ class Contact:
 
     @classmethod
     def of(cls, value: str) -> Contact:
-        """Read a Contact. Raises `SipProtocolError`."""
+        """Parse a Contact. Raises `SipProtocolError`."""
         address = NameAddr.parse(value)
         uri = address.address
         parameters = address.parameters
@@ -95,14 +95,14 @@ class Contact:
 
 
 def _lifetime(text: str) -> int:
-    """Return seconds; what is not a number counts as an hour (RFC 3261, 20.10)."""
+    """Parse a lifetime in seconds; an invalid number counts as an hour (RFC 3261, 20.10)."""
     try:
         return delta_seconds(text)
     except SipProtocolError:
         return MALFORMED_EXPIRES
 
 
-# A refresh repeats its Contact to the octet: what was read of it is remembered.
+# A refresh repeats its Contact octet for octet, so the parsed value is cached.
 _remembered = lru_cache(REMEMBERED)(Contact.of)
 
 
@@ -111,7 +111,7 @@ def _contact(value: str) -> Contact:
 
 
 def _line(request: Request) -> str:
-    """Return the directory number in To, escapes taken off (RFC 3261, 10.3, step 5)."""
+    """Return the directory number in To, with escapes decoded (RFC 3261, 10.3, step 5)."""
     line = same_user(request.to.address.user or "")
     if not line:
         raise SipProtocolError("To without a directory number")
@@ -119,20 +119,20 @@ def _line(request: Request) -> str:
 
 
 Cause = Literal["expired", "removed", "reset", "displaced", "moved"]
-"""Why a registration ends: ``reset`` where a client leaves to start again, ``moved`` where it has another address."""
+"""Why a registration ends: ``reset`` if a client leaves to restart, ``moved`` if it has another address."""
 RESET = " Last=reset-"
-"""In the Reason of a REGISTER by which a phone leaves for a reset (reset-reset) or a restart (reset-restart)."""
+"""The Reason texts of a REGISTER with which a phone leaves for a reset (reset-reset) or a restart (reset-restart)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """What a REGISTER asks for.
+    """The content of a REGISTER.
 
-    ``contacts`` are those to be bound, ``leaving`` those whose binding shall end; both are empty for a request that
-    only asks which bindings there are, and for ``Contact: *`` (``everything``). ``expires`` is in seconds, None where
-    the client leaves it to the registrar. ``path`` is the host that Path names, ``source`` the address the request came
-    from. ``cause`` is why a client leaves, ``reset`` where its Reason says so. ``extended``: whether the client speaks
-    Cisco's own interface for lines (``X-cisco-sis-`` in Supported).
+    ``contacts`` are those to bind, ``leaving`` those to remove; both are empty for a query of the bindings, and for
+    ``Contact: *`` (``everything``). ``expires`` is in seconds, None if the client leaves it to the registrar. ``path``
+    is the host that Path names, ``source`` the address the request came from. ``cause`` is why a client leaves,
+    ``reset`` if its Reason says so. ``extended``: whether the client supports Cisco's line interface (``X-cisco-sis-``
+    in Supported).
     """
 
     line: str
@@ -150,12 +150,12 @@ class Registration:
 
     @property
     def contact(self) -> Contact | None:
-        """The Contact that the request is about: the one to be bound, else the one to be removed."""
+        """The Contact that the request is about: the one to bind, else the one to remove."""
         return next(iter((*self.contacts, *self.leaving)), None)
 
     @property
     def users(self) -> tuple[str, ...]:
-        """The users whom the Contacts name, each once."""
+        """The users in the Contacts, each once."""
         return tuple(dict.fromkeys(user for each in (*self.contacts, *self.leaving) for user in each.users))
 
     @property
@@ -165,12 +165,12 @@ class Registration:
 
     @property
     def via(self) -> str:
-        """The address that Unified CM shows as the device's: of Expressway-C, behind it, else of the client."""
+        """The address that Unified CM shows as the device's: Expressway-C's if it is behind it, else the client's."""
         return self.path or (self.contact.host if self.contact else "")
 
     @classmethod
     def of(cls, request: Request, source: str = "") -> Registration:
-        """Read a REGISTER. Raises `SipProtocolError` where it breaks RFC 3261, sections 10.2 and 10.3."""
+        """Parse a REGISTER. Raises `SipProtocolError` if it violates RFC 3261, sections 10.2 and 10.3."""
         header = request.get("Expires")
         expires = None if header is None else _lifetime(header)
         values = request.values("Contact")

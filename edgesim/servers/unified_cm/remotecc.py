@@ -1,7 +1,7 @@
-"""Remote call control bodies of REGISTER: which options a phone asks for, and the subset that Unified CM confirms.
+"""Remote call control bodies of REGISTER: the options that a phone requests, and the subset that Unified CM confirms.
 
 A phone sends ``multipart/mixed`` parts of ``application/x-cisco-remotecc-request+xml``; the one with ``optionsind``
-lists what it can do. Unified CM answers in a single body of ``application/x-cisco-remotecc-response+xml``.
+lists its options. Unified CM answers in a single body of ``application/x-cisco-remotecc-response+xml``.
 
 Source: "Troubleshoot Extension Mobility Cross Cluster" (Cisco 214535).
 """
@@ -24,9 +24,9 @@ _answers: dict[bytes, bytes | None] = {}
 
 
 def answer(body: bytes) -> bytes | None:
-    """Return the body of the answer to a REGISTER's body, or None where nothing was asked or can be read.
+    """Return the body of the response to a REGISTER's body, or None if it requests nothing or is unreadable.
 
-    A phone sends the same body every time, so the last answers are remembered.
+    A phone always sends the same body, so recent responses are cached.
     """
     if b"<optionsind>" not in body or len(body) > LIMITS.octets:
         return None
@@ -50,7 +50,7 @@ def _answer(body: bytes) -> bytes | None:
 
 
 def _confirmed(options: Element) -> str:
-    """Confirm, of what was asked, what Unified CM supports: an element a line, as captured."""
+    """Confirm those of the requested options that Unified CM supports: one element per line, as captured."""
     lines = [f"<{RESPONSE}>", "<response>", "<code>200</code>", "<optionsind>"]
     combine = options.find("combine")
     if combine is not None:

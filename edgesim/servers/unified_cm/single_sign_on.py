@@ -1,7 +1,7 @@
 """The public probe of the single sign-on application: ``GET /ssosp/ws/public/singleSignOn``.
 
-Clients ask it whether users of this node sign in through an identity provider. The names ``Response``, ``SingleSignOn``
-with ``version`` and ``Status`` with ``enabled`` are what clients read.
+It tells clients whether users of this node sign in through an identity provider. Clients read ``Response``,
+``SingleSignOn`` with ``version`` and ``Status`` with ``enabled``.
 """
 
 from __future__ import annotations

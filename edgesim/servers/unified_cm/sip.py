@@ -1,7 +1,7 @@
 """The CallManager service's SIP side for lines: ports 5060 (TCP and UDP) and, in mixed mode, 5061 (mutual TLS).
 
-It registers devices and answers what else a device or an Expressway may send: OPTIONS, alarm REFERs, and refusals.
-Header order and values of the answers are those of public captures.
+It registers devices and answers the other requests of devices and Expressways: OPTIONS and alarm REFERs; it refuses the
+rest. Header order and values of the responses are those of public captures.
 
 Sources: "Cisco Jabber and SIP OAuth Mode" (Cisco 215572); "Troubleshoot Extension Mobility Cross Cluster" (Cisco
 214535); "Collaboration Edge TC-based Endpoints Configuration Example" (Cisco 211304); RFC 3261; RFC 3581; RFC 7989.
@@ -33,11 +33,11 @@ from edgesim.sip.values import Authentication
 from edgesim.world import Entropy, Host
 
 ALLOW = "INVITE, OPTIONS, INFO, BYE, CANCEL, ACK, PRACK, UPDATE, REFER, SUBSCRIBE, NOTIFY"
-"""What Unified CM says it takes (as in its answers to INVITE)."""
+"""The methods that Unified CM allows (as in its responses to INVITE)."""
 LINE_METHODS = ("REGISTER", "OPTIONS", "REFER", "ACK", "CANCEL", "BYE")
 KNOWN_METHODS = (*LINE_METHODS, "INVITE", "INFO", "PRACK", "UPDATE", "SUBSCRIBE", "NOTIFY", "MESSAGE", "PUBLISH")
 UNDERSTOOD = ("path", "gruu", "norefersub")
-"""Option tags that a request may require."""
+"""The option tags that a request may require."""
 URIS_REMEMBERED = 1024
 NONCE_OCTETS = 16
 SCHEMES = ("sip", "sips")
@@ -48,15 +48,15 @@ _SESSION = re.compile(r"[0-9a-f]{32}(?=$|[;\s])")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SipSettings:
-    """What the service says of itself, and its choices.
+    """The service's identity and settings.
 
     ``server`` is the value of Server; ``sis`` the version in ``X-cisco-sis-``; ``adaptive`` whether it confirms
     adaptive routing and STUN keep-alives to clients that announce them; ``names`` the hosts that a Request-URI may
-    name; ``mismatch_closes`` whether a certificate without the profile's name ends the connection or gets a 403;
-    ``trying`` whether a 100 precedes the answer to a REGISTER; ``fills_rport`` whether an ``rport`` that asks is
-    filled, ``joins_vias`` whether an answer has all Vias in one line; ``shows_expires`` in which
-    Contacts of a 200 say how long they last; ``nonce_lifetime`` (seconds), ``nonce_uses`` and ``says_stale`` are
-    about challenges; ``san_limit`` how many characters of a peer's SAN count.
+    name; ``mismatch_closes`` whether a certificate without the profile's name closes the connection or gets a 403;
+    ``trying`` whether a 100 precedes the response to a REGISTER; ``fills_rport`` whether a requested ``rport`` is
+    filled in, ``joins_vias`` whether a response has all Vias on one line; ``shows_expires`` which Contacts of a 200
+    have an expires parameter; ``nonce_lifetime`` (seconds), ``nonce_uses`` and ``says_stale`` concern challenges;
+    ``san_limit`` is how many characters of a peer's SAN count.
     """
 
     server: str
@@ -77,7 +77,7 @@ class SipSettings:
 
 
 class LineService:
-    """The service on one node. Give `on_request` to a stateful `edgesim.sip` endpoint."""
+    """The service on one node. Pass `on_request` to a stateful `edgesim.sip` endpoint."""
 
     def __init__(
         self,
@@ -112,13 +112,13 @@ class LineService:
         self._supported = f"X-cisco-srtp-fallback,X-cisco-sis-{settings.sis}"
 
     def close(self) -> None:
-        """Forget the timer; registrations end with the service."""
+        """Cancel the timer; registrations end with the service."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _show(self, address: str) -> str:
-        """Return the lab's name for an address, or the address of a stranger."""
+        """Return the lab's name for an address, or the address if it is not in the lab."""
         known = self._host.world.host_at(address)
         return known.name if known is not None else address
 
@@ -141,7 +141,7 @@ class LineService:
             connection.send(self._other(request, connection))
 
     def _unfit(self, request: Request) -> Response | None:
-        """Return the answer to a request that no method's own rules need to see (RFC 3261, 8.2)."""
+        """Return the refusal of a request that fails the checks common to all methods (RFC 3261, 8.2)."""
         method = request.method
         fault = check_uri(request.uri, SCHEMES) if request.uri not in self._own else None
         if fault == 400:
@@ -193,7 +193,7 @@ class LineService:
         )
 
     def _accepted(self, request: Request, connection: Connection) -> Response:
-        """Return the answer to an alarm of a phone, which has a Contact and no Server (Cisco 214535)."""
+        """Return the response to a phone's alarm, which has a Contact and no Server (Cisco 214535)."""
         address, port = connection.local
         contact = f"<sip:{address}:{port};transport={connection.transport.lower()}>"
         return request.response(
@@ -214,7 +214,7 @@ class LineService:
         return vias.joined(request) if self._settings.joins_vias else "Via"
 
     def _today(self) -> str:
-        """Return the value of Date, made once a second."""
+        """Return the value of Date, computed once a second."""
         clock = self._host.clock
         second = clock.now_ns() // 1_000_000_000
         if self._date[0] != second:
@@ -245,7 +245,7 @@ class LineService:
             connection.send(self._answer(request, 401, ("WWW-Authenticate", challenge)))
             return
         if self._settings.trying:
-            # Past the transaction: the final answer follows at once, and a retransmission gets that.
+            # Not through the transaction: the final response follows at once, and retransmissions get that.
             connection.send_now(self._trying(request))
         outcome = self.registrar.register(asked, phone, self._loop.time())
         if isinstance(outcome, Refusal):
@@ -287,7 +287,7 @@ class LineService:
         return self._answer(request, 200, *headers, body=body or b"")
 
     def _shows_expires(self, asked: Registration) -> bool:
-        """Return whether a Contact that did not ask for a lifetime says how long it lasts all the same."""
+        """Return whether a Contact without requested lifetime gets an expires parameter."""
         whom = self._settings.shows_expires
         return whom == "always" or (whom == "to standard clients" and not asked.extended)
 
@@ -307,7 +307,7 @@ class LineService:
         )
 
     def _names_of(self, connection: Connection, phone: Phone) -> tuple[str, ...]:
-        """Return which of the names that would do are in the peer's certificate; the judgement is kept."""
+        """Return which of the acceptable names are in the peer's certificate; the result is cached."""
         if not isinstance(connection.context, dict):
             connection.context = {}
         known: dict[str, tuple[str, ...]] = connection.context
@@ -324,9 +324,9 @@ class LineService:
         return known[phone.name]
 
     def _challenge(self, phone: Phone, request: Request) -> str | None:
-        """Return the challenge to a device whose profile has digest authentication; None once it has answered.
+        """Return the challenge to a device whose profile has digest authentication; None once authenticated.
 
-        A right answer to a nonce that has served its time is not wrong, and the challenge says so (RFC 2617, 3.2.1).
+        A correct digest with an expired nonce is challenged with stale (RFC 2617, 3.2.1).
         """
         settings, now = self._settings, self._loop.time()
         user = self._database.user(phone.owner)
@@ -400,7 +400,7 @@ class LineService:
             self._timer = self._loop.call_at(deadline, self._expire, deadline, context=self._host.context())
 
     def _expire(self, deadline: float) -> None:
-        """The earliest deadline when the timer was set has come; refreshes since may have moved it."""
+        """Handle the deadline for which the timer was set; refreshes may have moved it since."""
         self._timer = None
         for event in self.registrar.expire(max(self._loop.time(), deadline)):
             self._journal.emit(event, keys=(device_key(event.device),))
@@ -414,7 +414,7 @@ def _session(entropy: Entropy) -> str:
 
 
 def _with(contact: Contact, seconds: int | None, *, fresh: bool = False) -> str:
-    """Return a Contact as a 200 repeats it: with what was granted as its own parameter (RFC 3261, 10.3, step 8)."""
+    """Return a Contact as repeated in a 200: with the granted expires parameter (RFC 3261, 10.3, step 8)."""
     address = NameAddr.parse(contact.value)
     parameters = address.parameters
     if seconds is not None:

@@ -1,7 +1,7 @@
 """The tables of the configuration database that AXL's ``executeSQLQuery`` may read, with SQLite to run the query.
 
-Tables and columns have Unified CM's names; booleans are ``t`` and ``f``. Only what the lab configures is there. A query
-may read and nothing else, and is cut off when it works too long.
+Tables and columns have Unified CM's names; booleans are ``t`` and ``f``. They contain only what the lab configures. A
+query may only read, and is aborted when it runs too long.
 
 Sources: Unified CM Data Dictionary (Cisco); for certificates "CUCM Certificate Management and Change Notification"
 (Cisco 210541), which has the numbers of `CERTIFICATE_SERVICES`.
@@ -34,11 +34,11 @@ Rows = Iterator[tuple[object, ...]]
 MAX_LENGTH = 4096
 MAX_ROWS = 5_000
 MAX_RESULT = 512 * 1024
-"""Characters of all rows together."""
+"""The maximum characters of all rows together."""
 MAX_VALUE = 8192
-"""Octets of one value."""
+"""The maximum octets of one value."""
 MAX_STEPS = 200
-"""Times a thousand instructions of SQLite's machine: some 10 ms."""
+"""The time limit, in thousands of instructions of SQLite's virtual machine: some 10 ms."""
 CERTIFICATE_SERVICES = {CALLMANAGER_TRUST: 4, TOMCAT_TRUST: 6}
 """The stores that have rows here, by their number in ``typecertificateservice``."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
@@ -48,7 +48,7 @@ _FUNCTIONS = ("avg", "count", "length", "like", "lower", "max", "min", "nvl", "s
 
 
 class SqlError(Exception):
-    """The query is wrong, forbidden, or too much work."""
+    """The query is invalid, forbidden, or too expensive."""
 
 
 def execute(database: Database, query: str, *, trusts: Trusts) -> tuple[Row, ...]:
@@ -77,7 +77,7 @@ def _run(connection: sqlite3.Connection, query: str) -> tuple[Row, ...]:
     connection.set_progress_handler(stop, 1000)
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
     cursor = connection.execute(query)
-    # Informix calls the column of ``count(*)`` ``count``.
+    # Informix names the column of ``count(*)`` ``count``.
     columns = [_CALL.sub("", str(column[0])).lower() for column in cursor.description or ()]
     if not all(_NAME.fullmatch(column) for column in columns):
         raise SqlError("columns need plain names")
@@ -93,7 +93,7 @@ def _run(connection: sqlite3.Connection, query: str) -> tuple[Row, ...]:
 
 
 def _authorize(action: int, _: str | None, name: str | None, *__: str | None) -> int:
-    """Let a query read, and use functions whose results are small."""
+    """Allow only reads, and functions with small results."""
     allowed = action in _ALLOWED or (action == sqlite3.SQLITE_FUNCTION and name in _FUNCTIONS)
     return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 

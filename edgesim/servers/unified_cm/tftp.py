@@ -1,7 +1,7 @@
 """The TFTP service, as far as it serves configuration files over HTTP: port 6970 plain, 6972 with TLS.
 
-Whoever can reach the service may fetch any file; over TLS the service asks its caller for a certificate, which must be
-trusted by ``tomcat-trust`` and by ``callmanager-trust`` alike. Names are matched exactly.
+Anyone who can reach the service may fetch any file; over TLS it requests a certificate, which both ``tomcat-trust`` and
+``callmanager-trust`` must trust. Names are matched exactly.
 
 Source: "Cisco Jabber and SIP OAuth Mode" (Cisco 215572); "Understand MRA Certificate Requirements and Apache Traffic
 Server History" (Cisco 225476).
@@ -35,7 +35,7 @@ from edgesim.servers.unified_cm.database import Database
 from edgesim.world import HostClock
 
 JABBER_SETTINGS = JabberConfig(groups=(("Directory", (("DirectoryServerType", "UDS"),)),))
-"""What ``jabber-config.xml`` holds unless a node is given another."""
+"""The default content of ``jabber-config.xml``."""
 _MODES = {"non secure": 1, "authenticated": 2, "encrypted": 3}
 _TRANSPORTS = {"TCP": 1, "TCP+UDP": 1, "UDP": 2, "TLS": 3}
 
@@ -74,7 +74,7 @@ class Tftp:
             self._files[device_file(device.name)] = lambda device=device: self._device(device)  # type: ignore[misc] # bound now
 
     def keys(self, request: Request) -> tuple[Key, ...]:
-        """Return the journal's keys of the device whose file a request asks for."""
+        """Return the journal's keys of the device whose file is requested."""
         device = self._database.devices.get(unquote(request.path[1:]).removesuffix(device_file("")))
         if device is None:
             return ()

@@ -1,8 +1,8 @@
-"""What all web applications of Unified CM share: the headers of its Tomcat, Basic authentication, error pages.
+"""The common part of Unified CM's web applications: Tomcat's headers, Basic authentication, error pages.
 
 The header sets and their order are those of public captures: a success with ``X-Frame-Options`` and an empty
-``Server``, a 401 in the order in which Expressway-C logged it. ``Expires`` is the epoch in the server's time zone,
-which is GMT in the lab.
+``Server``, a 401 in the order logged by Expressway-C. ``Expires`` is the epoch in the server's time zone, which is GMT
+in the lab.
 
 Source: "Collaboration Edge TC-based Endpoints Configuration Example" (Cisco 211304); RFC 7617.
 """
@@ -19,11 +19,11 @@ from edgesim.world import Entropy, HostClock
 EPOCH = "Thu, 01 Jan 1970 00:00:00 GMT"
 HTML = "text/html;charset=utf-8"
 SHOWN = 200
-"""Characters of a message that an error page shows."""
+"""The maximum length of a message in an error page, in characters."""
 
 
 class Tomcat:
-    """Makes responses of one node; without ``phrases`` their status lines have no reason phrase.
+    """Builds the responses of one node; without ``phrases`` their status lines have no reason phrase.
 
     ``cookie`` is the name of the single sign-on cookie, empty for none; its values come from ``entropy``.
     """
@@ -51,7 +51,7 @@ class Tomcat:
         return Response(status=status, reason=self._reason, headers=Headers(headers), body=body)
 
     def signed_in(self, request: Request, response: Response) -> Response:
-        """Return the response to a request whose credentials were good: with the cookie, unless it brought one.
+        """Return the response to a request with valid credentials: with the cookie, unless the request has one.
 
         Tomcat's authenticator writes its fields first: Cache-Control, Expires, then the cookie.
         """
@@ -74,7 +74,7 @@ class Tomcat:
         return Response(status=204, reason=self._reason, headers=Headers(headers))
 
     def unauthorized(self, *, challenge: bool = True) -> Response:
-        """Return a 401, with the challenge or, for a known user who asks for another's data, without."""
+        """Return a 401 with the challenge, or, for a known user who requests another's data, without it."""
         body = page(401, "This request requires HTTP authentication.")
         headers = [
             ("Expires", EPOCH),
@@ -88,7 +88,7 @@ class Tomcat:
         return Response(status=401, reason=self._reason, headers=Headers(headers), body=body)
 
     def error(self, status: int, message: str, *, allow: tuple[str, ...] = ()) -> Response:
-        """Return an error page of Tomcat itself; ``allow`` goes with a 405."""
+        """Return an error page of Tomcat; ``allow`` is the Allow of a 405."""
         response = self.document(page(status, message), HTML, status)
         return (
             Response(

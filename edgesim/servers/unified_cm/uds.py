@@ -1,8 +1,8 @@
 """User Data Services: the web application ``/cucm-uds`` on port 8443.
 
-``version``, ``servers``, ``clusterUser``, ``options`` and (unless contact search is authenticated) ``users`` are for
-everybody. ``user/{id}`` and all below it take Basic credentials, and show a user only himself: another name in the path
-gets a 401 without a challenge.
+``version``, ``servers``, ``clusterUser``, ``options`` and (unless contact search is authenticated) ``users`` are
+public. ``user/{id}`` and everything below it require Basic credentials, and only those of that user: another name in
+the path gets a 401 without a challenge.
 
 Source: User Data Services API reference and developer guide (developer.cisco.com).
 """
@@ -33,9 +33,9 @@ Answer = Callable[["Call"], Response]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What of a node and of the cluster's parameters shows in UDS. ``product`` is the release as UDS writes it.
+    """The node's and cluster's parameters that UDS shows. ``product`` is the release in the form of UDS.
 
-    ``ids_are_exact``: the user id of the credentials must be the one on record to the letter; otherwise its case does
+    ``ids_are_exact``: the user id in the credentials must have the case of the one on record; otherwise its case does
     not matter for the password, only for the comparison with the path.
     """
 
@@ -53,7 +53,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request on its way through the application: the variable parts of its path, and the user it is for."""
+    """A request in the application: the variable parts of its path, and its user."""
 
     request: Request
     uri: str
@@ -62,13 +62,13 @@ class Call:
 
     @property
     def owner(self) -> User:
-        """The user whose resource it is; known, because the resource asked for credentials."""
+        """The user whose resource it is; always set, because the resource requires credentials."""
         assert self.user is not None
         return self.user
 
 
 class Refused(Exception):
-    """An answer other than success; the message goes into the body."""
+    """A response other than success; the message goes into the body."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -119,7 +119,7 @@ class Uds:
         return f"https://{host}:{self._settings.port}{uds.ROOT}"
 
     def keys(self, request: Request) -> tuple[Key, ...]:
-        """Return the journal's key of the user whom a request is about, where its target names one."""
+        """Return the journal's key of the user that the target names, if any."""
         parts = request.path.split("/", 4)
         if parts[1:3] == ["cucm-uds", "user"] and len(parts) > 3:
             return (user_key(unquote(parts[3])),)
@@ -171,7 +171,7 @@ class Uds:
         return response
 
     def _authenticate(self, request: Request, parts: tuple[str, ...]) -> User | Response:
-        """Return the user who asks, or the 401. A resource of a user is for that user alone."""
+        """Return the authenticated user, or the 401. A user's resource is only for that user."""
         given = request.basic()
         if given is None:
             return self._tomcat.unauthorized()
@@ -202,7 +202,7 @@ class Uds:
         event = events.Authentication(user=user[:128], how="basic", granted=granted, detail=detail)
         self._journal.emit(event, keys=(user_key(user),))
 
-    # ---- for everybody
+    # ---- public resources
 
     def _document(self, body: Any) -> Response:
         return self._tomcat.document(body.document(), uds.CONTENT_TYPE)
@@ -276,7 +276,7 @@ class Uds:
         body = uds.DECLARATION + tag("installedLocales", option)
         return self._tomcat.document(body.encode(), uds.CONTENT_TYPE)
 
-    # ---- for the user himself
+    # ---- the user's own resources
 
     def _user(self, call: Call) -> Response:
         user, database, settings = call.owner, self._database, self._settings
@@ -401,12 +401,12 @@ class Uds:
 
 
 def _below(user: User) -> str:
-    """Return the path of a user below the root of UDS, its id encoded as in the targets of requests."""
+    """Return the path of a user below the root of UDS, with the id encoded as in request targets."""
     return uds.user_target(user.id)[len(uds.ROOT) :]
 
 
 def _allowed(methods: Iterable[str]) -> tuple[str, ...]:
-    """Return the methods that a resource takes: where it takes GET, HEAD too."""
+    """Return the methods that a resource allows: HEAD wherever GET is."""
     return tuple(each for method in methods for each in ((method, "HEAD") if method == "GET" else (method,)))
 
 

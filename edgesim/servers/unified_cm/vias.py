@@ -1,7 +1,7 @@
-"""Via in Unified CM's answers: all values in one line, ``rport`` left as it came.
+"""Via in Unified CM's responses: all values on one line, ``rport`` unchanged.
 
-Captured in its answers to Expressway-C ("Troubleshoot Most Common Issues of Collaboration Edge", Cisco 118798): no
-``received`` either where it would repeat the address that is there already.
+As captured in its responses to Expressway-C ("Troubleshoot Most Common Issues of Collaboration Edge", Cisco 118798),
+also without ``received`` where it would repeat the address in the Via.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from edgesim.sip.text import split
 
 
 def note_source(request: Request, address: str) -> None:
-    """Note in the top Via the address that a request came from, where the Via says another (RFC 3261, 18.2.1)."""
+    """Record the source address of a request in the top Via, if the Via has another (RFC 3261, 18.2.1)."""
     first, *others = split(request.get("Via") or "", ",")
     head, *parameters = split(first.strip(), ";")
     kept = [each for each in parameters if each.partition("=")[0].strip().lower() != "received"]
@@ -22,14 +22,14 @@ def note_source(request: Request, address: str) -> None:
 
 
 def joined(request: Request) -> tuple[str, str]:
-    """Return the Via of an answer: the values of all lines in one."""
+    """Return the Via of a response: the values of all lines on one."""
     return ("Via", ",".join(request.values("Via")))
 
 
 def fill_source(request: Request, source: tuple[str, int]) -> None:
-    """Note in the top Via the address, and where ``rport`` asks the port, that a request came from (RFC 3581, 4).
+    """Record the source address and, if ``rport`` requests it, the source port in the top Via (RFC 3581, 4).
 
-    Whatever the sender wrote into either is dropped.
+    The sender's own values of either are dropped.
     """
     address, port = source
     first, *others = split(request.get("Via") or "", ",")
