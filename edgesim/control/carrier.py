@@ -1,4 +1,4 @@
-"""What carries a command to a lab, and what can go wrong with it."""
+"""The protocol of carriers of commands to a lab, and their errors."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ R = TypeVar("R")
 
 
 class ControlError(Exception):
-    """The lab cannot do what was asked; the text says why and what there is instead.
+    """The lab cannot carry out a command; the text says why, and what is possible.
 
-    ``kind`` is the word for a class of errors where they are carried as text: a key of `KINDS`.
+    ``kind`` names the class of errors in JSON: a key of `KINDS`.
     """
 
     kind: ClassVar[str] = "refused"
@@ -35,7 +35,7 @@ class LabGone(ControlError):
 
 
 KINDS: dict[str, type[ControlError]] = {each.kind: each for each in (ControlError, TookTooLong, Unsupported)}
-"""What the work of a command raises, by the word for it."""
+"""The errors of commands, by kind."""
 
 
 class Carrier(Protocol):

@@ -1,4 +1,4 @@
-"""The HTTP carrier's side of whoever commands: a request each, on an ordinary event loop."""
+"""The client side of the HTTP carrier: a request for each command, on an ordinary event loop."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class HttpCarrier:
         except OSError as error:
             raise LabGone(f"no lab answers at {self._address[0]}:{self._address[1]}: {error}") from None
         except h11.RemoteProtocolError as error:
-            raise LabGone(f"what answers at {self._address[0]}:{self._address[1]} is no lab: {error}") from None
+            raise LabGone(f"what answers at {self._address[0]}:{self._address[1]} is not a lab: {error}") from None
         if status != 200:
             raise _error(status, body)
         return reply_from_json(command, body)

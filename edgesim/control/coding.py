@@ -34,7 +34,7 @@ def command_from_json(body: bytes) -> Command[Any]:
     try:
         values = json.loads(body)
     except (ValueError, RecursionError):
-        raise ControlError("the body is no JSON") from None
+        raise ControlError("the body is not JSON") from None
     if not isinstance(values, dict):
         raise ControlError('a command is an object: {"command": "status"}')
     name = values.pop("command", None)

@@ -1,12 +1,11 @@
-"""What a verb on a lab is: a typed command, its reply, and the work that answers it, declared together.
+"""Verbs on a lab: a typed command, its reply, and the code that carries it out, declared together.
 
-A verb is a class below `LabCommand`, `HostCommand`, `HostsCommand` or `EverywhereCommand`: the base says where it is
-answered, its type argument what it replies, and its method ``work`` answers it. The decorator `verb` gives it a name.
-Whoever carries commands (`edgesim.control.carrier.Carrier`) needs to know no more; all of them stand in
-`edgesim.control.verbs.COMMANDS`.
+A verb is a subclass of `LabCommand`, `HostCommand`, `HostsCommand` or `EverywhereCommand`: the base says where it is
+carried out, its type argument is the reply's type, and its method ``work`` carries it out. The decorator `verb` names
+it. Carriers (`edgesim.control.carrier.Carrier`) need no more than that. `edgesim.control.verbs.COMMANDS` lists all.
 
 In JSON a command is an object with its name as ``command`` beside its fields; octets are text in UTF-8.
-Commands and replies are data alone: strings, numbers, octets, tuples of them, and dataclasses of these.
+Commands and replies are plain data: strings, numbers, octets, tuples and dataclasses of these.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ class Where(Enum):
     """Where a command is answered. A lab in one process is all of these places."""
 
     LAB = "lab"
-    """By whoever runs the lab as a whole: states of hosts, the journal, the authorities."""
+    """In the process that runs the lab: states of hosts, the journal, the authorities."""
     HOST = "host"
     """In the process of the host that its field ``host`` names."""
     HOSTS = "hosts"
@@ -56,7 +55,7 @@ class Site(Protocol):
         ...
 
     async def ask(self, command: Command[R]) -> R:
-        """Have another command answered, wherever that is done."""
+        """Carry out another command, where it belongs, and return its reply."""
         ...
 
 
@@ -80,7 +79,7 @@ class Command(Generic[R]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabCommand(Command[R]):
-    """Answered by whoever runs the lab as a whole."""
+    """Carried out in the process that runs the lab."""
 
     where: ClassVar[Where] = Where.LAB
 
@@ -125,7 +124,7 @@ class HostsCommand(Command[R]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EverywhereCommand(Command[R]):
-    """Done by the lab and in every host's process: it changes, or counts, what each of them has of its own."""
+    """Carried out by the lab and in every host's process: it changes or counts state that each process has."""
 
     where: ClassVar[Where] = Where.EVERYWHERE
 

@@ -78,7 +78,7 @@ class Distributed(InProcess):
                     continue
         finally:
             _let_go(questions)
-        # The lab's own reply is first among them, but the last to be made: others may have told it something.
+        # The lab's own reply comes first in the list, but is made last: the others may have reported something to it.
         return command.merge([await command.work(self), *replies])
 
     async def _asked(self, process: Process, command: Command[R]) -> R:

@@ -1,4 +1,4 @@
-"""What a host's own process is made of: the lab as far as this host is concerned, and what answers commands there."""
+"""The program of a host's process: the lab as far as this host needs it, and the server of commands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMMAND = "command"
 
 
 class HostLab(RunningLab):
-    """A lab of which one host runs here. What an administrator does to the host is kept on its disk."""
+    """A lab of which one host runs here. Changes that an administrator makes to the host are kept on its disk."""
 
     def take_up(self, node: Node) -> None:
         restore(node)
@@ -35,7 +35,7 @@ class HostLab(RunningLab):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What all processes of a lab are built from."""
+    """The data from which all processes of a lab are built."""
 
     deployment: Deployment
     certificates: Certificates

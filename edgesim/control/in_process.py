@@ -20,7 +20,7 @@ R = TypeVar("R")
 
 
 async def within_limit(command: Command[R], work: Awaitable[R]) -> R:
-    """Await the work of a command, for as long as it may take. Raises `ControlError`, whatever it was that failed."""
+    """Await the work of a command within its time limit. Raises `ControlError` for any failure."""
     try:
         async with asyncio.timeout(command.limit_s) as waiting:
             return await work

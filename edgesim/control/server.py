@@ -1,7 +1,7 @@
-"""The HTTP carrier's side at the lab: ``POST /v1/command`` with a bearer token, on a loopback port of its own.
+"""The server side of the HTTP carrier: ``POST /v1/command`` with a bearer token, on a loopback port.
 
-A browser may be led here by a page of some other site: what names another host or origin is refused unread.
-The server is no host of the lab: nothing of it shows in the lab's journal or sockets, and no crash reaches it.
+A page of another site may make a browser send requests here: those that name another host or origin are refused unread.
+The server is not a host of the lab: it does not appear in the lab's journal or sockets, and no crash affects it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BEARER = "bearer"
 
 
 class ControlServer:
-    """Serves commands to whoever knows ``token``."""
+    """Serves commands to clients that know ``token``."""
 
     def __init__(self, world: World, carrier: Carrier, token: str) -> None:
         self.carrier = carrier
@@ -36,7 +36,7 @@ class ControlServer:
         self._server: asyncio.AbstractServer | None = None
 
     async def start(self, port: int = 0) -> None:
-        """Listen on a port of 127.0.0.1, a free one unless told; `port` says which. Raises `OSError`."""
+        """Listen on a port of 127.0.0.1, by default a free one, and set `port`. Raises `OSError`."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(self._http.protocol, ADDRESS, port)
         self._server = server
@@ -83,7 +83,7 @@ class ControlServer:
 
 
 class _Silent(Recorder):
-    """Writes nothing: what goes on here is not of the lab."""
+    """A journal that writes nothing: this server is not part of the lab."""
 
     def emit(self, *_: Any, **__: Any) -> None:
         return None
@@ -103,4 +103,4 @@ def _response(status: int, body: bytes, *headers: tuple[str, str]) -> Response:
 
 
 def _refusal(status: int, cause: str) -> Response:
-    return _json(status, {"error": f"this is no request that can be read: {cause}"}, ("Connection", "close"))
+    return _json(status, {"error": f"the request cannot be read: {cause}"}, ("Connection", "close"))

@@ -1,4 +1,4 @@
-"""What a lab asks of the service that runs on a host, where it has it: `isinstance` says whether it does."""
+"""Protocols that the service on a host may implement; the lab checks with `isinstance`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class ServesNames(Protocol):
 
 @runtime_checkable
 class CountsUnfinished(Protocol):
-    """A program that counts what it has begun and not finished."""
+    """A program that counts its unfinished work."""
 
     def unfinished(self) -> list[str]: ...
 

@@ -1,6 +1,6 @@
-"""What administrators do to the certificates of a running lab: ask for them, have them signed, upload them, restart.
+"""Administration of certificates in a running lab: request, sign, upload, restart.
 
-The order of work is the documented one: generate the CSR, upload the certificate, upload the trusted CAs, restart.
+The order is the documented one: generate the CSR, upload the certificate, upload the trusted CAs, restart.
 Source: Cisco, "Cisco Expressway Certificate Creation and Use Deployment Guide".
 """
 
@@ -33,10 +33,10 @@ class NotRunning(Exception):
 
 
 def request(node: Node, service: str | None = None, discovered: Collection[str] = ()) -> ServiceRequest:
-    """Have a running host make a signing request, with the names that it knows of now; it keeps the private key.
+    """Make a signing request on a running host, with the names that it knows now; the private key stays there.
 
     Chat node aliases come from the IM and Presence clusters in ``discovered``: those that Expressway-C has found.
-    Raises `LookupError`, and `RequestRefused` where the product makes no request.
+    Raises `LookupError`, and `RequestRefused` if the product makes no request.
     """
     made = request_for(node.deployment, node.name, service, discovered=tuple(discovered))
     node.requested[made.service] = made.key
@@ -75,7 +75,7 @@ def upload_trust(lab: RunningLab, node: Node, store: str, what: str | bytes | x5
     given = _certificates(lab, what)
     node.uploads.append(Upload(store=store, trusted=given))
     for each in given:
-        _tell(node, store, each)
+        _emit(node, store, each)
 
 
 def upload_certificate(
@@ -103,7 +103,7 @@ def upload_certificate(
         key = _key_of(node, chosen, leaf)
         identity = None if key is None else Identity(key, leaf, tuple(above) or _above(lab, leaf))
     problems = _problems(node, chosen, leaf, copied=copied) if identity is not None else (NO_KEY,)
-    _tell(node, chosen, leaf, problems)
+    _emit(node, chosen, leaf, problems)
     if not problems and identity is not None:
         node.uploads.append(Upload(store=chosen, identity=identity))
         node.requested.pop(chosen, None)
@@ -134,8 +134,8 @@ async def restart_service(node: Node, name: str) -> str:
 async def configure_web_proxy(node: Node, guest_account_client_uri: str) -> bool:
     """Configure the Web Proxy for Meeting Server on a running Expressway-E, which remembers it.
 
-    Returns whether the Web Proxy gets the domain: it does not where MRA had it first. Raises `LookupError` for a host
-    that is no Expressway-E, and `OSError` where its port is taken.
+    Returns whether the Web Proxy gets the domain: not if MRA had it first. Raises `LookupError` for a host that is not
+    an Expressway-E, and `OSError` if its port is taken.
     """
     product = node.host.service
     if not isinstance(product, HasWebProxy):
@@ -178,7 +178,7 @@ def _problems(node: Node, service: str, leaf: x509.Certificate, *, copied: bool)
     )
 
 
-def _tell(node: Node, store: str, certificate: x509.Certificate, problems: Sequence[str] = ()) -> None:
+def _emit(node: Node, store: str, certificate: x509.Certificate, problems: Sequence[str] = ()) -> None:
     node.journal.emit(
         events.CertificateUpload(
             store=store, subject=subject_of(certificate), accepted=not problems, reason="; ".join(problems)

@@ -1,4 +1,4 @@
-"""The simulated clients on the machines of a lab: one on each at most, built when somebody first uses it."""
+"""The simulated clients on the machines of a lab: at most one on each, built when it is first used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ D = TypeVar("D", bound="EdgeDevice")
 
 
 class NoClient(LookupError):
-    """There is no such client, or not one that does what was asked; the text says what there is."""
+    """There is no such client, or it lacks a feature; the text says what exists."""
 
 
 class Clients:
@@ -29,9 +29,9 @@ class Clients:
         self._devices: dict[str, EdgeDevice] = {}
 
     def jabber(self, node: Node, user: str, password: str | None, platform: JabberPlatform | None = None) -> Jabber:
-        """Return the Jabber of a user on a machine, built where there is none; on the machine's platform unless told.
+        """Return the Jabber of a user on a machine, built if there is none; by default on the machine's platform.
 
-        A ``user`` whom the deployment does not have needs a ``password``. Raises `NoClient`.
+        A ``user`` that the deployment does not have needs a ``password``. Raises `NoClient`.
         """
         from edgesim.clients.jabber import Jabber
 

@@ -1,4 +1,4 @@
-"""What a deployment says about the doors of its hosts, put into a world."""
+"""Applies a deployment's limits of connections to a world."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgesim.world.admission import Limits
 
 
 def install(world: World, deployment: Deployment) -> None:
-    """Put the limits of connections in force; a live world also stays below this process's limit of descriptors."""
+    """Set the limits of connections; a live world also stays below this process's limit of descriptors."""
     total = None
     if Capability.EXTERNAL_CLIENTS in world.capabilities:
         total = affordable(deployment, one_host=world.one_host)

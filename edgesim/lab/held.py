@@ -1,4 +1,4 @@
-"""What a verb begins on a host and another ends: ends of media paths, and failures of name servers, by number."""
+"""State that one verb begins on a host and another ends, by number: ends of media paths, failures of name servers."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class MediaEnd:
 
 
 class Held:
-    """What is held for those who command a lab."""
+    """The state that commands hold in a lab."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)

@@ -1,7 +1,7 @@
-"""A node's certificates, trust stores and what was uploaded, on its host's disk: for hosts whose process is not ours.
+"""Keeps a node's certificates, trust stores and uploads on its host's disk, for hosts with their own process.
 
-Where the lab and its hosts share a process a node outlives the lives of its host. A host's own process ends with a
-life, so what an administrator did has to be on the disk, from where the next one takes it.
+If the lab and its hosts share a process, a node object outlives a restart of its host. A host's own process does not,
+so an administrator's changes have to be on the disk, where the next process reads them.
 """
 
 from __future__ import annotations

@@ -31,11 +31,11 @@ NOT_YET = "no connection since the host was started"
 class RunningLab:
     """The hosts of a deployment in a world.
 
-    Build it before anything runs; `start` brings the servers up in order and waits until their links stand or
+    Build it before anything runs; `start` brings the servers up in order and waits until their links are up or
     ``settle`` seconds of lab time have passed: a lab that is broken on purpose starts too. Leaf certificates are valid
     for ``validity``, left out from a day before the world's start for as long as a public CA allows. The deployment's
-    firewalls are in force from the start. ``certificates`` are those of `minted`, where several processes share them.
-    Raises `UnsupportedError` for address translation that the world lacks.
+    firewalls apply from the start. ``certificates`` are those of `minted`, where several processes share them. Raises
+    `UnsupportedError` for address translation that the world lacks.
     """
 
     def __init__(
@@ -117,8 +117,8 @@ class RunningLab:
     async def start(self, *, without: Sequence[str] = (), settle: float = 10.0) -> None:
         """Start every host but those in ``without``, and wait for the links between the Expressways and the servers.
 
-        In virtual time each host starts at a moment of its own, as the machines of a rack do; the seed draws it, and so
-        the order, unless the deployment pins that.
+        In virtual time hosts start at different times, as the machines of a rack do; the seed decides the times, and so
+        the order, unless the deployment pins them.
         """
         began = self.world.now()
         for moment, name in self._moments():
@@ -136,7 +136,9 @@ class RunningLab:
         return sorted((round(self.world.entropy(f"start {name}").random() * spread), name) for name in names)
 
     async def settle(self, within: float = 10.0) -> bool:
-        """Wait until every Expressway says that its links stand; return False after ``within`` seconds of lab time."""
+        """Wait until every Expressway reports that its links are up; return False after ``within`` seconds of lab
+        time.
+        """
         waiting = [name for name in self._edges() if self.world.hosts[name].state is HostState.UP]
         try:
             async with asyncio.timeout(within):
@@ -147,7 +149,7 @@ class RunningLab:
         return True
 
     async def ready(self, name: str) -> None:
-        """Wait until a host says that its links stand; return at once for one that keeps none up."""
+        """Wait until a host reports that its links are up; return at once for one that has none to keep up."""
         service = self.node(name).host.service
         if isinstance(service, BecomesReady):
             await service.ready()
@@ -156,7 +158,7 @@ class RunningLab:
         return [spec.name for spec in self.deployment.host_specs() if spec.kind in ("expressway_c", "expressway_e")]
 
     async def stop(self) -> None:
-        """Stop every running host in good order, clients first."""
+        """Stop every running host gracefully, clients first."""
         for spec in reversed(self.deployment.host_specs()):
             if self.world.hosts[spec.name].state is HostState.UP:
                 await self.world.stop(spec.name)
@@ -175,7 +177,7 @@ class RunningLab:
         await self.world.crash(self.node(name).name)
 
     async def power_off(self, name: str) -> None:
-        """Cut a host's power; its peers see silence."""
+        """Cut a host's power; its peers get no answer."""
         await self.world.power_off(self.node(name).name)
 
     async def start_host(self, name: str) -> None:
@@ -183,11 +185,11 @@ class RunningLab:
         await self.world.start(self.node(name).name)
 
     async def stop_host(self, name: str) -> None:
-        """Stop a host in good order."""
+        """Stop a host gracefully."""
         await self.world.stop(self.node(name).name)
 
     async def restart(self, name: str) -> None:
-        """Stop a host in good order and start it again."""
+        """Stop a host gracefully and start it again."""
         await self.world.restart(self.node(name).name)
 
     async def freeze(self, name: str) -> None:
@@ -213,7 +215,7 @@ class RunningLab:
     def zones(self) -> list[tuple[str, str, str, str]]:
         """Return the last known state of every Expressway zone: host, zone, state, reason.
 
-        A host that was started again has said nothing of a zone until a link comes up; its former life's word is over.
+        A restarted host has no state of a zone until a link comes up; the states of its former life do not count.
         """
         failed = self.deployment.defaults.links.failed
         return [

@@ -1,4 +1,4 @@
-"""What programs leave behind on a host: sockets, tasks, timers, and whatever they still count themselves."""
+"""What programs leave behind on a host: sockets, tasks, timers, and unfinished work that they count."""
 
 from __future__ import annotations
 

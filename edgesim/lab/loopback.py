@@ -1,4 +1,4 @@
-"""A deployment for the live world: every address moved to the loopback network, DNS to a port that can be had."""
+"""Adapts a deployment to the live world: addresses on the loopback network, DNS on a port that may be bound."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edgesim.deployment import Deployment
 from edgesim.world import Capability, UnsupportedError
 
 UNPRIVILEGED_DNS = 10053
-"""The port of DNS where 53 is refused, as it is without the right to bind low ports."""
+"""The port of DNS when 53 is refused, as without the right to bind low ports."""
 
 
 def loopback_address(address: str, network: str = "127.0") -> str:
@@ -20,8 +20,8 @@ def loopback_address(address: str, network: str = "127.0") -> str:
 def on_loopback(deployment: Deployment, *, network: str = "127.0", dns_port: int | None = None) -> Deployment:
     """Return the deployment with loopback addresses, those that it has already kept.
 
-    ``dns_port`` is used as given; without it DNS has its own port where this process may bind it. Raises `ValueError`
-    where two addresses would become one, `UnsupportedError` for address translation, which the live world lacks.
+    ``dns_port`` is used as given; by default DNS has port 53 if this process may bind it. Raises `ValueError` if two
+    addresses would become one, `UnsupportedError` for address translation, which the live world lacks.
     """
     if deployment.translates:
         raise UnsupportedError(Capability.NAT)

@@ -1,4 +1,4 @@
-"""A half of the loopback addresses that no other lab of this machine has, for a live lab that may be anywhere."""
+"""Finds loopback addresses that no other lab of this machine uses, for a live lab."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgesim.deployment import Deployment
 from edgesim.lab.loopback import UNPRIVILEGED_DNS, loopback_address
 
 NETWORKS = tuple(f"127.{number}" for number in range(64, 255))
-"""Where a lab may go, in order. The default of `edgesim up` is not among them: that is for whoever asks for it."""
+"""Where a lab may go, in order. The default of `edgesim up` is not among them."""
 DEFAULT = "127.0"
 """Where a lab goes if there is none, as on systems whose loopback addresses are set up one by one."""
 CLAIM = "255.254", 40_000
@@ -57,7 +57,7 @@ def _may_listen(address: str, port: int) -> bool:
             probe.bind((address, port))
             probe.listen(1)
         except PermissionError:
-            return True  # whoever may not open the port does not need it either
+            return True  # a lab that may not bind the port does not use it
         except OSError:
             return False
     return True

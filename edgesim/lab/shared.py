@@ -1,6 +1,6 @@
-"""What the nodes of one lab have in common where each is started by itself: in one private file.
+"""The private file that the nodes of one lab share when each is started separately.
 
-Certificates and private keys are in it, so that every node shows the one that the others were made to trust.
+It contains certificates and private keys, so that every node presents the certificate that the others trust.
 """
 
 from __future__ import annotations

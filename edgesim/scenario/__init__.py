@@ -1,7 +1,7 @@
-"""Declaring, running and judging scenarios.
+"""Declaring and running scenarios, and their verdicts.
 
-The names below are imported when they are first used: pytest loads `edgesim.scenario.plugin` in every run, and a run
-without a scenario shall not pay for the protocols.
+The names below are imported on first use: pytest loads `edgesim.scenario.plugin` in every run, and a run without
+scenarios need not import the protocols.
 """
 
 from __future__ import annotations

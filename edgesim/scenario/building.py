@@ -45,9 +45,9 @@ class LabInProcess:
 
 
 class LabOfProcesses(LabInProcess):
-    """A lab whose hosts have processes of their own, but for those that the story plays by hand.
+    """A lab with a process for each host, except the hosts that the story scripts.
 
-    Make it before the world runs: processes are forked from this one.
+    Construct it before the world runs: processes are forked from this one.
     """
 
     def __init__(

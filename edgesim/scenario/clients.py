@@ -1,6 +1,6 @@
-"""The users of a story, as its author has them at hand: each sits at a client, and acts by verbs on the lab.
+"""The users of a story: each has a client, and acts by verbs on the lab.
 
-Nothing here holds a client: it runs on its machine, wherever that is, and what it knows is asked for.
+The objects here do not contain the client, which runs on its machine; they send commands and query its state.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class SeatedUser:
         await self._carrier.ask(SignOut(host=self.machine))
 
     async def close(self) -> None:
-        """Let go of everything without a word to anybody, as a program that is ended; it may be used again."""
+        """End the client without signing out, like a killed program. It can be used again."""
         await self._carrier.ask(CloseClient(host=self.machine))
 
     async def look(self) -> ClientView:
@@ -65,7 +65,7 @@ class SeatedUser:
         return await self._carrier.ask(LookAtClient(host=self.machine))
 
     async def registered(self) -> bool:
-        """Return whether the registration of the phone, or of Jabber's, stands."""
+        """Return whether the device, or Jabber's phone service, is registered."""
         return (await self.look()).registered
 
 
@@ -107,7 +107,7 @@ class JabberUser(SeatedUser):
         await self._carrier.ask(AddContact(host=self.machine, user=user))
 
     async def presence_of(self, user: str) -> str:
-        """Return a user's availability as far as this client was told: ``available``, ``away`` ... ``unavailable``."""
+        """Return a user's availability as this client knows it: ``available``, ``away`` ... ``unavailable``."""
         return (await self._carrier.ask(PresenceOf(host=self.machine, user=user))).text
 
     async def appear(self, show: Show, status: str = "") -> None:
@@ -152,4 +152,4 @@ class RoomUser(DeviceUser):
 
 
 DEVICE_USERS: Mapping[str, type[DeviceUser]] = {"phone": PhoneUser, "room": RoomUser}
-"""Who sits at a machine that is a device itself, by its platform."""
+"""The class of the user of a machine that is a device, by platform."""

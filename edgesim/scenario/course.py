@@ -1,4 +1,4 @@
-"""The course of a story: who did what kind of thing, one after the other, whatever the octets and the instants."""
+"""The course of a story: the sequence of kinds of entries and their nodes, without octets and times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LENGTH = 16
 class Course:
     """A digest of the sequence of (node, kind) of a journal's entries: give it to the journal as a listener.
 
-    Two runs of one course differ in identifiers and moments alone.
+    Two runs with the same course differ only in identifiers and times.
     """
 
     def __init__(self) -> None:

@@ -149,12 +149,12 @@ def scenario(
     """Declare a scenario.
 
     ``shows`` are ids of the catalogue. ``deployment`` is the name of a built-in one or a file's path; ``changes`` are
-    settings of it by dotted path. ``clients`` says where the users named as parameters sit (outside, unless set
-    otherwise). ``mutations`` are changes under which the scenario must turn red. ``without`` are hosts that are not
+    settings of it by dotted path. ``clients`` says where the users named as parameters are (default:
+    outside). ``mutations`` are changes under which the scenario must fail. ``without`` are hosts that are not
     started. ``breaks`` are the readiness rules that `edgesim check` reports for this deployment, all of them; the story
-    awaits each one's prediction with `Lab.symptom`. ``limit`` is the longest it may take, in seconds of lab time.
+    awaits each one's prediction with `Lab.symptom`. ``limit`` is the time limit, in seconds of lab time.
     ``strict`` false allows unhandled errors. ``pins`` are what seeds do not decide in this scenario, see
-    `edgesim.deployment.plan.network.NetworkPlan.pinned`: for a story about that very latency, order or choice.
+    `edgesim.deployment.plan.network.NetworkPlan.pinned`: for a story about one latency, order or choice.
     """
 
     def declare(play: Callable[..., Awaitable[None]]) -> Scenario:
@@ -165,7 +165,7 @@ def scenario(
             raise DeclarationError(f"{play.__qualname__}: the first parameter must be called lab")
         strangers = [name for name in clients or {} if name not in parameters]
         if strangers:
-            raise DeclarationError(f"{play.__qualname__}: clients names {strangers}, which are no parameters")
+            raise DeclarationError(f"{play.__qualname__}: clients names {strangers}, which are not parameters")
 
         return Scenario(
             name=play.__name__,
@@ -199,10 +199,10 @@ def seconds(number: float) -> float:
 
 
 def minutes(number: float) -> float:
-    """Return a duration of so many minutes, in seconds of lab time."""
+    """Return a duration in minutes as seconds of lab time."""
     return float(number) * 60.0
 
 
 def hours(number: float) -> float:
-    """Return a duration of so many hours, in seconds of lab time."""
+    """Return a duration in hours as seconds of lab time."""
     return float(number) * 3600.0

@@ -44,7 +44,7 @@ def caller() -> str:
 
 
 class Expectations:
-    """Judges one journal. ``interrupt`` is called at once when something comes that never must; `violation` has it."""
+    """Expectations of one journal. ``interrupt`` is called when a forbidden entry comes; `violation` holds it."""
 
     def __init__(self, journal: Journal, interrupt: Callable[[], None]) -> None:
         self.journal = journal
@@ -96,7 +96,7 @@ class Expectations:
         except TimeoutError:
             found = self.match(matcher, since=since)
             if found is not None:
-                return found  # it came at the very instant at which the time was up
+                return found  # it came at the instant when the time was up
             instead, around = self._instead(matcher, since)
             raise ExpectationError(f"{matcher} within {within:g} s", instead, around, where) from None
         finally:
@@ -140,7 +140,7 @@ class Expectations:
             lift()
 
     def check(self, holds: object, text: str) -> None:
-        """Assert anything else; ``text`` says what ought to hold. Raises `ExpectationError`."""
+        """Assert anything else; ``text`` says what should hold. Raises `ExpectationError`."""
         self.asserted += 1
         if not holds:
             raise ExpectationError(text, ["it does not hold"], len(self.journal), caller())

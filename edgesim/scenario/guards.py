@@ -1,7 +1,7 @@
-"""What a story keeps in force for the length of an ``async with`` block: faults, partitions, failures of name servers.
+"""Faults, partitions and failures of name servers that last for an ``async with`` block.
 
-A fault that was never entered, or that met nothing while it was in force, shows nothing; it fails the story, unless the
-author says that it may stay idle.
+A fault that is never entered, or never fires, proves nothing: it fails the story, unless the author allows it to stay
+idle.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ T = TypeVar("T")
 
 
 class Guard(Generic[T], AbstractAsyncContextManager[T]):
-    """What `lab.fault` and `lab.partition` return: enter it with ``async with``.
+    """The result of `lab.fault` and `lab.partition`, to enter with ``async with``.
 
-    ``begin`` puts it in force and returns what ``end`` is given to lift it.
+    ``begin`` starts it and returns a value that is passed to ``end``, which ends it.
     """
 
     def __init__(self, words: str, begin: Callable[[], Awaitable[T]], end: Callable[[T], Awaitable[object]]) -> None:

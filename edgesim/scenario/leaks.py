@@ -1,4 +1,4 @@
-"""What a story must not leave behind: sockets, tasks, timers, faults, and whatever a program still counts."""
+"""Finds what a story must not leave behind: sockets, tasks, timers, faults, and unfinished work of programs."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from edgesim.world.api import KeepsOrphans
 ARRIVES = {"sim": 1.0, "live": 0.05}
 """Seconds in which what is on its way between hosts arrives, by the kind of world."""
 GIVES_UP_AFTER = {"sim": 33.0, "live": 3.0}
-"""Seconds that unfinished business gets: a SIP transaction ends after 64 times T1, 32 s (RFC 3261, 17.1.2.2). In the
-live world does not wait so long, for a story that failed anyway."""
+"""Seconds that unfinished work has to end: a SIP transaction ends after 64 times T1, 32 s (RFC 3261, 17.1.2.2). A
+story that failed in the live world does not wait that long."""
 
 
 async def stop_and_look(carrier: Carrier, world: str) -> list[str]:
-    """Stop every running host in good order, clients first; return what its services left, one line each.
+    """Stop every running host gracefully, clients first; return what its services left behind, one line each.
 
-    ``world`` is the kind of the lab's world. A host's services stop first and are looked at while their peers still
-    run: ending the host would close whatever it holds, and so would a peer that ends.
+    ``world`` is the kind of the lab's world. A host's services stop first and are inspected while their peers still
+    run: stopping the host would close all that it holds, and so would a peer that stops.
     """
     found: list[str] = []
     running = [host for host in reversed((await carrier.ask(Hosts())).hosts) if host.state == "up"]
@@ -42,9 +42,9 @@ async def stop_and_look(carrier: Carrier, world: str) -> list[str]:
 
 
 async def _sent(carrier: Carrier, world: str, hosts: Sequence[str]) -> None:
-    """Wait for what is sent to peers that do not answer: a connection that a service closes is there for so long.
+    """Wait for connections that are closing: one whose peer does not answer exists until its data times out.
 
-    A peer may have given up a connection during a partition; TLS says goodbye to it until TCP learns that it is gone.
+    A peer may have dropped a connection during a partition; TLS sends its close_notify until TCP gives up.
     """
 
     async def sending() -> bool:
@@ -60,9 +60,9 @@ async def _sent(carrier: Carrier, world: str, hosts: Sequence[str]) -> None:
 
 
 async def unfinished(carrier: Carrier, world: str) -> list[str]:
-    """Return the business that programs began and do not finish (unanswered SIP requests), given its time.
+    """Return work that programs began and do not finish in time, such as unanswered SIP requests.
 
-    It is asked for before anybody lets go, since a connection that ends takes its transactions with it.
+    It is collected before connections are closed, which would end their transactions.
     """
     lines = (await carrier.ask(Unfinished())).lines
     patience, step = GIVES_UP_AFTER[world], ARRIVES[world]

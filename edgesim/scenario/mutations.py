@@ -32,12 +32,12 @@ class Mutation:
         return ()
 
     def skews(self) -> Mapping[str, float]:
-        """Return hosts whose clocks are off from the start of the story, each by so many seconds."""
+        """Return hosts whose clocks are off from the start of the story, each with its offset in seconds."""
         return {}
 
     @property
     def needs(self) -> frozenset[Capability]:
-        """What the world must be able to do."""
+        """The capabilities that the world must have."""
         return frozenset()
 
 
@@ -90,7 +90,7 @@ class WithFault(Mutation):
 
 @dataclass(frozen=True, slots=True)
 class ClockSkew(Mutation):
-    """A host's clock is ahead, or with a negative number behind, by so many seconds."""
+    """A host's clock is ``seconds`` ahead, or behind with a negative number."""
 
     host: str
     seconds: float

@@ -45,7 +45,7 @@ def explain(error: BaseException, home: Path | None = None) -> str:
 
 
 def source(error: BaseException, home: Path) -> list[str]:
-    """Return the line of ``home`` that an error came from, as it is written there; nothing where there is none."""
+    """Return the source line of ``home`` that raised an error, or an empty text if there is none."""
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(home)]
     return [f"    {own[-1].line}"] if own and own[-1].line else []
 

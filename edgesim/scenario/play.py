@@ -1,6 +1,6 @@
-"""Playing one story in one world: build its lab, let it run, clean up, and see what it left behind.
+"""Runs one story in one world: builds its lab, runs it, cleans up, and checks what it left behind.
 
-Nothing here judges. Whatever goes wrong with the story is raised as it is; what it left behind is kept beside it.
+It decides on no verdict: errors of the story are raised unchanged, and what it left behind is an attribute.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SETTLE = 10.0
 PATIENCE = 60.0
 """Seconds of the machine's time that one callback may keep all others waiting."""
 BEAT = 1.0
-"""Seconds between the signs of life that a live world gives."""
+"""Seconds between two heartbeats of a live world for the watchdog."""
 UNWIND = 60.0
 """Seconds of lab time that a story gets to unwind after it was interrupted, and its clean-up to end."""
 
@@ -52,11 +52,13 @@ class Cancelled(Exception):
 
 
 class Play:
-    """One story in one world. ``limit`` is the longest it may take, in seconds of lab time; None lets a simulated
-    world find out by itself that nothing goes on; ``patience`` is how many seconds of the machine's time it may keep
-    everything waiting. ``ended_at`` is when it ended, in seconds of lab time, and
-    ``entries`` how many there were then. ``course`` is the story's, see
-    `edgesim.scenario.course`."""
+    """One story in one world.
+
+    ``limit`` is its time limit in seconds of lab time; with None a simulated world detects that nothing is scheduled.
+    ``patience`` is how many seconds of the machine's time it may block everything else. ``ended_at`` is when it
+    ended, in seconds of lab time, and ``entries`` the number of entries then. ``course`` is the story's course, see
+    `edgesim.scenario.course`.
+    """
 
     def __init__(
         self,
@@ -93,17 +95,17 @@ class Play:
         self._beating: asyncio.TimerHandle | None = None
 
     def prepare(self, deployment: Deployment) -> None:
-        """Make what has to be there before the world runs: the processes of hosts that have some of their own.
+        """Start what has to exist before the world runs: the processes of hosts.
 
-        Raises `RuntimeError` where this process cannot make any.
+        Raises `RuntimeError` if this process cannot fork.
         """
         if isinstance(self.world, ProcessWorld):
             self._lab = LabOfProcesses(self.world, deployment, self.journal, keylog=self.keylog)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine, such as `perform`, in the world, which a watchdog looks at meanwhile.
+        """Run a coroutine, such as `perform`, in the world, under a watchdog.
 
-        Raises what the coroutine raises, and `LimitReached` where something other than the story never gives way.
+        Raises what the coroutine raises, and `LimitReached` if something other than the story never yields.
         """
         try:
             with Watchdog(self._sign_of_life, self.patience):
@@ -121,7 +123,7 @@ class Play:
 
     def _stuck(self, error: BaseException) -> str:
         at = came_from(error)
-        return f"nothing went on for {self.patience:g} s of the machine's time: {at} never gives way to anything else"
+        return f"no progress for {self.patience:g} s of the machine's time: {at} never yields"
 
     async def perform(
         self,
@@ -132,11 +134,11 @@ class Play:
         seats: Mapping[str, Client] | None = None,
         written: Deployment | None = None,
     ) -> T:
-        """Play ``story(lab, *clients)`` and return its result; `left` and `unhandled` then say what it left behind.
+        """Run ``story(lab, *clients)`` and return its result; `left` and `unhandled` then say what it left behind.
 
         ``written`` is the deployment before a mutation: readiness rules predict from it.
 
-        Raises `DidNotStart`, `CannotRun`, `LimitReached`, `Cancelled`, `ExpectationError`, and whatever else the story
+        Raises `DidNotStart`, `CannotRun`, `LimitReached`, `Cancelled`, `ExpectationError`, and what else the story
         raises.
         """
         lab = self._lab or LabInProcess(self.world, deployment, self.journal, keylog=self.keylog)
@@ -153,7 +155,7 @@ class Play:
         try:
             actors = self._actors(stage, users, seats or {})
             with Forgotten() as forgotten:
-                result = await self._tell(stage, story, actors)
+                result = await self._run_story(stage, story, actors)
         except Exception:
             await self._aftermath(lab.carrier, stage, rules)
             raise
@@ -170,7 +172,7 @@ class Play:
 
     # ---- the story
 
-    async def _tell(self, stage: Lab, story: Callable[..., Awaitable[T]], actors: Sequence[Any]) -> T:
+    async def _run_story(self, stage: Lab, story: Callable[..., Awaitable[T]], actors: Sequence[Any]) -> T:
         loop = asyncio.get_running_loop()
         ended = self._ended = loop.create_future()
         task = loop.create_task(_awaited(story(stage, *actors)), name="the story")
@@ -241,7 +243,7 @@ class Play:
     # ---- afterwards
 
     async def _aftermath(self, carrier: Carrier, stage: Lab, rules: Sequence[int]) -> None:
-        """Clean up, stop every host in good order, and look for what is left. It raises nothing: `left` tells."""
+        """Clean up, stop every host gracefully, and collect what is left in `left`. Raises nothing."""
         for rule in rules:
             await stage.lift(rule)
         try:

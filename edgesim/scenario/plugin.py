@@ -121,7 +121,9 @@ def lab(request: pytest.FixtureRequest) -> Iterator[TestLab]:
 
 
 class LabFunction(pytest.Function):
-    """An ``async def`` test that asks for a lab: it runs inside the lab's world, whatever runs other such tests."""
+    """An ``async def`` test that asks for a lab: it runs inside the lab's world, whichever plugin runs other async
+    tests.
+    """
 
     def iter_markers_with_node(self, name: str | None = None) -> Iterator[tuple[pytest.Item, pytest.Mark]]:
         """Iterate over the markers but ``asyncio``: pytest-asyncio has no part in this test."""

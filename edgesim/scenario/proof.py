@@ -25,15 +25,15 @@ from edgesim.world.sim import SimWorld
 
 SIGNED_IN = "signed in"
 PATIENCE = 30.0
-"""Seconds of lab time that pass once everybody has a seat: retries and probes have had a turn by then."""
+"""Seconds of lab time to wait once every user has a machine, so that retries and probes have run."""
 MOST = 200
 """How many further pairs of a user and a machine are tried: some 20 s of work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What a simulation showed of one finding: each predicted matcher with the entry that fits (None: none came), and
-    each ban with the entry that broke it."""
+    """The result of a simulation for one finding: each predicted matcher with its entry (None: none came), and each
+    forbidden matcher with the entry that violated it."""
 
     reported: Reported
     seen: tuple[tuple[Matcher, Entry[Event] | None], ...]
@@ -47,7 +47,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A sign-in that was simulated, or a machine from which no sign-in could be tried (``user`` is empty then).
+    """A simulated sign-in, or a machine on which none could be tried (then ``user`` is empty).
 
     ``stage`` is the last one that was reached, in the client's own words; ``missed`` are the services that the user has
     and did not get.
@@ -69,7 +69,7 @@ class Attempt:
 
     @property
     def good(self) -> bool:
-        """Whether nothing failed: signed in with all that the user has, or not tried."""
+        """Whether nothing failed: signed in with every service of the user, or not tried."""
         return not self.tried or ((self.phone or self.chat) and not self.missed)
 
     def __str__(self) -> str:
@@ -113,11 +113,11 @@ class Simulated:
 
 
 def simulate(deployment: Deployment, report: Report, *, seed: int = 1, everybody: bool = True) -> Simulated:
-    """Put a deployment into a simulated world, let every user sign in from every client, and look for what ``report``
-    predicts. Raises `edgesim.scenario.play.DidNotStart` where the lab does not start.
+    """Build a deployment in a simulated world, sign in every user from every client, and look for the predictions of
+    ``report``. Raises `edgesim.scenario.play.DidNotStart` if the lab does not start.
 
-    First every machine gets a user; they stay, one beside the other. Then the other users have their turns at the
-    machines, `MOST` at most; beyond, those alone who had none. Without ``everybody`` it ends with the first of that.
+    First every machine gets a user, all of whom stay signed in. Then the other users take turns at the machines, at
+    most `MOST` sign-ins; after that, only users who had none. Without ``everybody`` only the first round is run.
     """
     world = SimWorld(seed)
     journal = Journal(world)
@@ -131,7 +131,7 @@ def simulate(deployment: Deployment, report: Report, *, seed: int = 1, everybody
 
 
 class _Stage:
-    """Who signs in where, in which order."""
+    """The order of sign-ins: users and machines."""
 
     def __init__(self, deployment: Deployment, *, everybody: bool) -> None:
         self.deployment = deployment
@@ -186,7 +186,7 @@ class _Stage:
                     headers = [("Host", name)]
                     await web.request("GET", f"https://{name}/", headers=headers, address=address, timeout=PATIENCE)
             except (OSError, HttpError):
-                pass  # what there is of it stands in the journal
+                pass  # the journal has what came of it
             finally:
                 await web.close()
 
@@ -212,7 +212,7 @@ class _Stage:
         return users[turn % len(users)] if users else None
 
     def _others(self, done: set[tuple[str, str]]) -> Iterator[tuple[User, ClientHost, str]]:
-        """Yield those who were not at a machine yet, and of each further domain somebody outside who says it."""
+        """Yield users without a machine so far, and for each further domain a user outside who signs in with it."""
         pairs = [
             (user, machine)
             for machine in self.jabbers

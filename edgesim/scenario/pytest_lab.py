@@ -1,4 +1,4 @@
-"""What the fixture ``lab`` gives: a simulated lab for one test."""
+"""The fixture ``lab``: a simulated lab for one test."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _linked(steps: Sequence[TracebackType]) -> TracebackType | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What the marker ``edgesim`` may say; see `edgesim.scenario.scenario` for the meaning."""
+    """The arguments of the marker ``edgesim``; see `edgesim.scenario.scenario` for their meaning."""
 
     deployment: str = "small"
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class TestLab:
     ``left`` what the runs left behind.
     """
 
-    __test__ = False  # not a test class, whatever pytest thinks of the name
+    __test__ = False  # not a test class, despite its name
 
     def __init__(self, name: str, wanted: Wanted) -> None:
         self.name = name

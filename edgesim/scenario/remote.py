@@ -1,9 +1,8 @@
-"""A story at a lab that runs elsewhere: commands go by a carrier, and the lab's journal is followed here.
+"""Runs a story against a lab elsewhere: commands go by a carrier, and the lab's journal is followed here.
 
-What the lab writes gets into the story's own journal after each command, and every now and then in between. Times of
-entries are those of the story's world, so that they compare with `Lab.now`: to a millisecond, and the time that a
-question takes. Secrets in payloads are masked. No host can be played by hand, and nothing is looked for that the story
-leaves behind: others may use the lab too.
+Entries of the lab are copied to the story's own journal after each command, and periodically. Their times are converted
+to the story's world, so that they compare with `Lab.now`, within a millisecond and the time of a round trip. Secrets in
+payloads are masked. Hosts cannot be scripted, and leaks are not checked: others may use the lab too.
 """
 
 from __future__ import annotations
@@ -69,9 +68,10 @@ class Follower:
 
 @asynccontextmanager
 async def joined(carrier: Carrier, world: World) -> AsyncIterator[Lab]:
-    """Yield the lab to which a carrier leads, as a story uses it; at the end its clients let go.
+    """Yield the lab behind a carrier, for a story; its clients are closed at the end.
 
-    ``world`` has no hosts: it gives time and chance to the story. Raises `ControlError`, and what the story raises.
+    ``world`` has no hosts: it gives the story its time and random streams. Raises `ControlError`, and what the story
+    raises.
     """
     status = await carrier.ask(Status())
     offset_ns = world.now() - round(status.seconds * SECOND)

@@ -1,4 +1,4 @@
-"""Running one scenario once, and judging it: whatever happens ends up in a verdict."""
+"""Runs one scenario once and returns its verdict, whatever happens."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MISTAKES = (
     NotImplementedError,
     RecursionError,
 )
-"""What Python raises for mistakes in code: the scenario needs a fix, and no message of the lab says which."""
+"""What Python raises for mistakes in code: the scenario needs a fix, which no message of the lab explains."""
 STAGES = 5
 """How many failed stages of clients a verdict names: the last ones."""
 
@@ -47,8 +47,8 @@ class Options:
 
     ``releases`` are pairs of product and release, as of `Deployment.at_releases`. ``watch`` is called with every entry
     as it is written. ``patience`` is how many seconds of the machine's time one callback may keep all others waiting.
-    ``network`` is the half of the loopback addresses that a live lab gets, such as ``127.7``; without
-    it the lab takes one that no other has.
+    ``network`` are the first two octets of a live lab's loopback addresses, such as ``127.7``; by
+    default a free pair.
     """
 
     seed: int = 1
@@ -73,7 +73,7 @@ class Run:
 
 
 def run(scenario: Scenario, options: Options) -> Run:
-    """Run a scenario once and judge it. Whatever the scenario does wrong ends up in the verdict."""
+    """Run a scenario once and return its verdict. Errors of the scenario are in the verdict."""
     began = stopwatch()
     world, journal = _begun(options)
     if options.watch is not None:
@@ -216,7 +216,7 @@ def _faults_that_never_fired(mutation: Mutation, journal: Journal) -> list[str]:
 
 
 def _failed_stages(play: Play) -> tuple[str, ...]:
-    """Return what the clients said of their own failures while the story went on, a line each."""
+    """Return the failures that clients reported during the story, a line each."""
     lines = []
     for entry in play.journal.select(kind=events.ClientState.kind):
         event = present(entry).event

@@ -1,11 +1,10 @@
-"""Scripted hosts: a scenario plays a host by hand, message by message.
+"""Scripted hosts: a scenario controls a host message by message.
 
 ``await lab.script("ucm-sub")`` takes a host's place: its product is stopped, or was never started; the name, the
-addresses and the certificates stay. What it receives is journalled like anybody's. It must be read in the order in
-which it came: a message other than the one the script waits for fails the scenario at once, and so does, at its end,
-one that was not read.
+addresses and the certificates stay. What it receives is journalled as on any host. It must be read in order: a message
+other than the one that the script waits for fails the scenario at once; one that was not read fails it at the end.
 
-A script is the story itself, playing a node: it alone in this room holds what is live, in the story's own process.
+A script runs in the story's own process: it alone in this package holds live connections.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ async def _nobody(_: Host) -> Service:
 
 
 class Inbox(Generic[A]):
-    """What came for a script, in its order."""
+    """The messages that a script received, in order."""
 
     def __init__(self, owner: str, expectations: Expectations, words: Callable[[A], str]) -> None:
         self.owner = owner
@@ -122,7 +121,7 @@ class SipArrival:
     ) -> None:
         """Answer a request, by the connection it came by. Raises `TypeError` for a response."""
         if not isinstance(self.message, Request):
-            raise TypeError(f"{self.message!r} is no request")
+            raise TypeError(f"{self.message!r} is not a request")
         response = self.message.response(status, reason, to_tag=to_tag, headers=list(headers), body=body)
         self._host.context().run(self.connection.send_now, response)
 
@@ -344,9 +343,9 @@ class ScriptedHost:
 
     @classmethod
     async def take(cls, lab: labs.RunningLab, carrier: Carrier, name: str, expectations: Expectations) -> ScriptedHost:
-        """Take the place of a host: stop what runs there, and start it here with no program on it.
+        """Take the place of a host: stop it, and start it in this process without a program.
 
-        ``lab`` is this process's. A machine of clients that runs here goes on as it is: nothing runs there by itself.
+        ``lab`` is this process's. A client machine that runs here is not restarted: no program runs on it.
         """
         node = lab.node(name)
         elsewhere = lab.world.process(name) is not None

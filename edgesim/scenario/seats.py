@@ -1,4 +1,4 @@
-"""Who sits where: the machines of clients in a deployment, and the users whom a story has given one."""
+"""The client machines of a deployment, and the users that a story has assigned to them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Seats:
     def __init__(self, carrier: Carrier, deployment: Deployment) -> None:
         self.deployment = deployment
         self.users: dict[str, SeatedUser] = {}
-        """Everybody who has got a machine, by the machine."""
+        """The users that have a machine, by machine."""
         self._carrier = carrier
         self._taken: set[str] = set()
 

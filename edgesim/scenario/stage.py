@@ -1,4 +1,4 @@
-"""What a scenario sees of its lab: steps, expectations, actors and time; `edgesim.scenario.verbs` has the rest."""
+"""The lab as a scenario sees it: steps, expectations, actors and time; `edgesim.scenario.verbs` has the rest."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 POLL = 0.1
 """Seconds between two looks at what a verb waits for."""
 MAGNITUDES = 2
-"""By how many orders of magnitude the moments at which actors begin differ."""
+"""By how many orders of magnitude the start times of actors differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +107,13 @@ class Lab(LabVerbs):
 
     @asynccontextmanager
     async def step(self, text: str) -> AsyncIterator[None]:
-        """Tell what happens next; expectations inside look at what came since the step began.
+        """Name what happens next; expectations inside consider entries since the step began.
 
-        Steps nest; actors that run side by side have steps of their own.
+        Steps nest; concurrent actors have separate steps.
         """
         depth = self._scope.depth
         self.steps.append("  " * depth + text)
-        self._tell(events.Step(text=text, state="began", depth=depth))
+        self._emit(events.Step(text=text, state="began", depth=depth))
         self.expectations.journal.catch_up()
         token = _step.set(_Scope(lab=self, since=len(self.expectations.journal), depth=depth + 1))
         state = "failed"
@@ -122,7 +122,7 @@ class Lab(LabVerbs):
             state = "ended"
         finally:
             _step.reset(token)
-            self._tell(events.Step(text=text, state=state, depth=depth))
+            self._emit(events.Step(text=text, state=state, depth=depth))
 
     @property
     def _scope(self) -> _Scope:
@@ -163,7 +163,7 @@ class Lab(LabVerbs):
         await self.expectations.none(matcher, during=during, since=self._since)
 
     def check(self, holds: object, text: str) -> None:
-        """Assert anything else; ``text`` says what ought to hold."""
+        """Assert anything else; ``text`` says what should hold."""
         self.expectations.check(holds, text)
 
     async def symptom(self, rule: str, *, within: float | None = None) -> list[Entry[Event]]:
@@ -201,12 +201,11 @@ class Lab(LabVerbs):
         await asyncio.sleep(duration)
 
     async def together(self, *actors: Coroutine[Any, Any, T]) -> list[T]:
-        """Run actors side by side and return their results in order.
+        """Run actors concurrently and return their results in order.
 
-        In virtual time each begins a moment after another, which the seed draws: no two people press a key at the same
-        instant. A moment is as likely of one order of magnitude as of another, so that one may be a packet ahead, or a
-        whole exchange. The first failure ends the others and is raised; what else failed stands in its
-        notes.
+        In virtual time each begins after a random delay, since no two people press a key at the same instant. The
+        delay's order of magnitude is uniform, so that one actor may be ahead by a packet or by a whole exchange. The
+        first failure ends the others and is raised; further failures are in its notes.
         """
         self._together += 1
         spread = self.deployment.defaults.client.together_spread_s
@@ -217,17 +216,17 @@ class Lab(LabVerbs):
         return await side_by_side(actors, delays)
 
     def barrier(self, parties: int) -> asyncio.Barrier:
-        """Return a barrier at which so many actors wait for each other."""
+        """Return a barrier for ``parties`` actors."""
         return asyncio.Barrier(parties)
 
     def cleanup(self, work: Callable[[], Awaitable[Any]]) -> None:
-        """Run ``work`` at the end, whatever happens; the last one registered runs first."""
+        """Run ``work`` at the end in any case; the last one registered runs first."""
         self._cleanups.append(work)
 
     async def clean_up(self) -> list[str]:
-        """Run what `cleanup` collected, end scripts, let every client go; return what went wrong, one text each.
+        """Run the registered clean-ups, end scripts, close every client; return what went wrong, one text each.
 
-        Nothing that fails keeps the rest from its turn. Frozen hosts go on first: their clients could not let go.
+        A failure does not stop the rest. Frozen hosts are thawed first, so that their clients can close.
         """
         wrong: list[str] = []
         for host in (await self.ask(Hosts())).hosts:
@@ -260,7 +259,7 @@ class Lab(LabVerbs):
         return path
 
     async def _opened(self) -> None:
-        """Wait until C's way to E is open, for no longer than C's second attempt takes: it may never be."""
+        """Wait until C has its links to E, at most until C's second attempt: they may never come up."""
         from edgesim.journal.matchers import MediaFlow
 
         opened = MediaFlow(leg="multiplexed", state="open")
@@ -304,7 +303,7 @@ class Lab(LabVerbs):
         return self._seats.device_of(machine, RoomUser)
 
     def device(self, machine: str) -> DeviceUser:
-        """Seat its owner at the device that a machine of the deployment is, whichever kind it is of."""
+        """Seat the owner of a machine that is a device at it, a phone or a room device."""
         return self._seats.device(machine)
 
     def seated(self, user: str, seat: Client) -> SeatedUser:

@@ -36,11 +36,11 @@ def sweep(
 ) -> Iterator[Verdict]:
     """Run every scenario under every seed and yield the verdicts in that order, as soon as it allows.
 
-    With ``jobs`` above 1 so many processes share the work; one that dies gives its run the verdict "could not run", and
-    the others go on. (Processes are spawned: a script that sweeps keeps its own work under ``__name__ == "__main__"``.)
-    ``shard`` ``(i, n)`` takes every n-th run, from the i-th (from 1). A journal file of ``options``
-    gets the scenario and the seed into its name where there is more than one run. Raises `ValueError` for a shard that
-    cannot be, or a listener in ``options`` with more than one process.
+    With ``jobs`` above 1 that many processes share the work; if one dies, its run gets the verdict "could not run", and
+    the others continue. (Processes are spawned: a script that sweeps keeps its own work under ``__name__ ==
+    "__main__"``.) ``shard`` ``(i, n)`` takes every n-th run, from the i-th (from 1). A journal file of ``options`` gets
+    the scenario and the seed into its name where there is more than one run. Raises `ValueError` for an impossible
+    shard, and for a listener in ``options`` with more than one process.
     """
     given = options or Options()
     index, count = shard
@@ -83,7 +83,7 @@ def _journal(options: Options, scenario: Scenario, names: Mapping[str, str], see
 
 
 def _end_silently() -> None:
-    """Let Ctrl-C, which every process of a terminal gets, end this one without a word: the first one speaks."""
+    """Make Ctrl-C, which reaches every process of a terminal, end this one silently: the parent reports it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -169,7 +169,7 @@ def work(job: Job) -> Verdict:
 
 
 def verify(scenario: Scenario, seed: int = 1, *, live: bool = False) -> list[tuple[Mutation, Verdict]]:
-    """Run a scenario under each of its mutations; every verdict ought to be ``failed``. `shortcomings` judges them."""
+    """Run a scenario under each of its mutations; every verdict should be ``failed``. `shortcomings` checks them."""
     return [
         (mutation, run(scenario, Options(seed=seed, live=live, mutation=mutation)).verdict)
         for mutation in scenario.mutations

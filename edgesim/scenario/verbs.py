@@ -1,6 +1,6 @@
-"""What a story can do to its lab: verbs on hosts, ways, faults, certificates, services and the DNS.
+"""A story's verbs on its lab: hosts, paths, faults, certificates, services and DNS.
 
-Each is a command to the lab, wherever that runs (`edgesim.control`). `LabVerbs.ask` takes those that have no word here.
+Each is a command to the lab (`edgesim.control`). `LabVerbs.ask` sends commands that have no method here.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ class LabVerbs:
 
     def note(self, text: str) -> None:
         """Write a line into the journal."""
-        self._tell(events.Note(text=text))
+        self._emit(events.Note(text=text))
 
-    def _tell(self, event: Event) -> None:
+    def _emit(self, event: Event) -> None:
         self.expectations.journal.record(STORY, event)
 
     # ---- hosts
@@ -84,7 +84,7 @@ class LabVerbs:
         await self.ask(Crash(host=name))
 
     async def power_off(self, name: str) -> None:
-        """Cut a host's power; its peers see silence."""
+        """Cut a host's power; its peers get no answer."""
         await self.ask(PowerOff(host=name))
 
     async def start(self, name: str) -> None:
@@ -92,7 +92,7 @@ class LabVerbs:
         await self.ask(StartHost(host=name))
 
     async def restart(self, name: str) -> None:
-        """Stop a host in good order and start it again."""
+        """Stop a host gracefully and start it again."""
         await self.ask(RestartHost(host=name))
 
     async def freeze(self, name: str) -> None:
@@ -104,7 +104,7 @@ class LabVerbs:
         await self.ask(Thaw(host=name))
 
     async def settle(self, within: float = 10.0) -> bool:
-        """Wait until the Expressways' links stand; say whether they do."""
+        """Wait until the Expressways' links are up; return whether they are."""
         return (await self.ask(Settle(within=within))).stand
 
     async def skew(self, name: str, seconds: float) -> None:
@@ -166,9 +166,9 @@ class LabVerbs:
         rcode: Rcode | None = "SERVFAIL",
         times: int | None = None,
     ) -> Guard[int]:
-        """Have a name server fail for the length of an ``async with`` block: questions for ``name``
-        (``*.example.com``: all below; None: all), of ``type`` (``SRV``; None: all), at most ``times``. ``rcode`` None
-        is silence.
+        """Make a name server fail for the length of an ``async with`` block: for queries for ``name``
+        (``*.example.com``: all below; None: all) of ``type`` (``SRV``; None: all), at most ``times``. With ``rcode``
+        None it does not answer.
 
         Raises `UnknownName` for a host that the deployment does not have, `CannotRun` for any but a name server.
         """
@@ -197,7 +197,7 @@ class LabVerbs:
     # ---- certificates and services of running hosts
 
     async def request(self, name: str, service: str | None = None) -> RequestMade:
-        """Have a host make a signing request for a service (its first), with the names that it knows of now.
+        """Make a signing request on a host for a service (default: its first), with the names that it knows now.
 
         The request's ``pem`` goes to a CA, `sign`.
         """

@@ -1,4 +1,4 @@
-"""What a run of a scenario came to."""
+"""The verdict of a run of a scenario."""
 
 from __future__ import annotations
 
@@ -23,14 +23,13 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The outcome of one scenario under one seed, with what one needs to understand and to repeat it.
+    """The outcome of one scenario under one seed, with what is needed to understand and repeat it.
 
     ``expected`` and ``instead`` are set when an expectation was not met, ``around`` is the position in the journal to
     look at, and ``where`` the line of the scenario; ``ladder`` is false where no message of the lab explains the
     failure. ``stages`` are the clients' own failed stages. ``lab_seconds`` is the lab time at the story's end,
-    ``seconds`` what the run took on this machine, which differs from run to run.
-    ``course`` is a digest of who did what kind of thing during the story, see `edgesim.scenario.course`; ``actors`` is
-    how many clients took part in it.
+    ``seconds`` what the run took on this machine, which differs from run to run. ``course`` is a digest of the story's
+    course, see `edgesim.scenario.course`; ``actors`` is the number of clients that took part.
     """
 
     scenario: str

@@ -1,9 +1,9 @@
 """The names that a deployment has: a matcher, fault or mutation that names anything else is refused.
 
-An assertion that cannot fail is worse than none: ``lab.never(SipResponse(node="jabber1"))`` passes whatever happens
-where the host is called ``jabber-1``. So a story's names are looked up as it uses them, and a stranger is refused with
-the name that comes nearest. So are the words of which there is a closed list: directions, the stages and outcomes of
-clients, zones and their states. A condition (`containing`, `matching`) is the author's own and is not looked into.
+An assertion that cannot fail is worse than none: ``lab.never(SipResponse(node="jabber1"))`` always passes if the host
+is called ``jabber-1``. So names are looked up when the story uses them, and an unknown one is refused with the nearest
+known name. The same holds for words from closed lists: directions, the stages and outcomes of clients, zones and their
+states. Conditions (`containing`, `matching`) are not checked.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WORDS: Mapping[tuple[str, str], frozenset[str]] = {
 }
 """Closed lists of words, by the event (none: every event) and its field."""
 NEIGHBOURS = ("CEtcp-", "CEtls-")
-"""How the names of the zones begin that Expressway-C makes of the nodes that it discovers."""
+"""Prefixes of the names of zones that Expressway-C makes for discovered nodes."""
 
 
 class UnknownName(LookupError):

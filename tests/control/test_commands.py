@@ -167,7 +167,7 @@ def test_faults_come_and_go(play: Callable[[Story], None]) -> None:
         number = (await ask.ask(wanted)).number
         (row,) = (await ask.ask(Faults())).faults
         assert (row.number, row.kind) == (number, "rewrite")
-        assert "anybody to expe, port 8443" in row.text and "3 times at most" in row.text
+        assert "any host to expe, port 8443" in row.text and "3 times at most" in row.text
         (rule,) = [rule for _, rule in lab.world.faults.rules()]
         assert getattr(rule, "find", b"") == "grün".encode()
         await ask.ask(RemoveFault(number=number))
@@ -292,8 +292,8 @@ def test_nobody_logs_in_to_a_host_that_is_down() -> None:
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        (b"", "no JSON"),
-        (b"[" * 100_000, "no JSON"),
+        (b"", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
         (b"[]", "a command is an object"),
         (b"{}", "there are add-ca, add-contact"),
         (b'{"command":"explode"}', "no command 'explode'"),

@@ -124,7 +124,7 @@ def test_processes_end_a_story_that_never_gives_way(tmp_path: Path) -> None:
     file.write_text(STUCK, encoding="utf-8")
     verdicts = list(sweep(scenarios_in(file), [1, 2], Options(patience=0.5), jobs=2))
     assert [each.outcome for each in verdicts] == [Outcome.FAILED] * 2
-    assert all("nothing went on for 0.5 s" in each.reason and "stuck.py:" in each.reason for each in verdicts)
+    assert all("no progress for 0.5 s" in each.reason and "stuck.py:" in each.reason for each in verdicts)
 
 
 def test_a_listener_stays_in_its_process(file: Path) -> None:

@@ -80,9 +80,9 @@ def test_a_story_that_never_gives_way_is_ended_by_the_machines_clock(kind: str) 
         assert "Stuck" in verdict.reason and f"{HERE}:" in verdict.reason
     else:
         assert verdict.reason.startswith(
-            "nothing went on for 0.3 s of the machine's time: tests/scenario/test_verdicts"
+            "no progress for 0.3 s of the machine's time: tests/scenario/test_verdicts"
         )
-        assert verdict.reason.endswith("never gives way to anything else")
+        assert verdict.reason.endswith("never yields")
 
 
 def test_a_mistake_in_the_code_is_shown_with_its_line_and_without_a_ladder() -> None:

@@ -43,7 +43,7 @@ class DiscoveredClusters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uploaded:
-    """What a product says to an upload. ``reasons`` are those of a refusal, which changes nothing."""
+    """A product's answer to an upload. ``reasons`` are those of a refusal, which changes nothing."""
 
     accepted: bool
     reasons: tuple[str, ...]

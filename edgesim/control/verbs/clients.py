@@ -1,7 +1,7 @@
 """Verbs on the simulated clients of a lab: a Jabber on each computer, and the devices that some machines are.
 
-A client is named by its machine. It is built by the first verb that uses it, and stays until it is closed, or somebody
-else signs in there.
+A client is named by its machine. It is built by the first verb that uses it, and exists until it is closed, or another
+user signs in there.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Words = Annotated[str, Field(max_length=16_384)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
-    """What a sign-in came to. ``stage`` and ``reason`` tell where and why it failed; services are those at hand."""
+    """The result of a sign-in. ``stage`` and ``reason`` say where and why it failed."""
 
     ok: bool
     phone: bool
@@ -44,9 +44,9 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientView:
-    """A client as its user sees it.
+    """The state of a client, as its user sees it.
 
-    ``device`` is the name of the device that it registers, ``registered`` whether its registration stands, ``attempts``
+    ``device`` is the name of the device that it registers, ``registered`` whether it is registered, ``attempts``
     how often a device tried. ``jid`` is the full JID of its chat session, empty without one; ``messages`` are what
     arrived, as pairs of the sender's bare JID and the text; ``contacts`` are pairs of a bare JID and its subscription.
     Of a client that was never used ``user`` is empty.
@@ -72,7 +72,7 @@ def stages() -> frozenset[str]:
 
 
 def outcomes() -> frozenset[str]:
-    """Return the words for what can come of a stage."""
+    """Return the words for the results of a stage."""
     from edgesim.clients.common.stages import Result
 
     return frozenset(each.value for each in Result)
@@ -113,7 +113,7 @@ class SignIn(HostCommand[SignedIn]):
             if self.user is None:
                 return await self._device(site, node)
             return await self._jabber(site, node, self.user)
-        except RuntimeError as error:  # somebody signs in there already
+        except RuntimeError as error:  # another sign-in is in progress there
             raise ControlError(str(error)) from None
 
     async def _device(self, site: Site, node: Node) -> SignedIn:
@@ -156,7 +156,7 @@ class SignOut(_AtClient):
 
 @verb("close-client")
 class CloseClient(_AtClient):
-    """Let go of everything that the client on a machine holds, in whatever state; no error if it was never used."""
+    """Close the client on a machine, in any state; no error if it was never used."""
 
     needs_up = False
 
@@ -169,7 +169,7 @@ class CloseClient(_AtClient):
 
 @verb("client")
 class LookAtClient(HostCommand[ClientView]):
-    """The client on a machine: what is registered, what it received, whom it knows."""
+    """The client on a machine: its registration, received messages, contacts."""
 
     needs_up = False
 
@@ -225,7 +225,7 @@ class AddContact(_AtClient):
 
 @verb("presence-of")
 class PresenceOf(HostCommand[Text]):
-    """A user's availability as far as the client on a machine was told: ``available``, ``away`` ... ``unavailable``."""
+    """A user's availability as the client on a machine knows it: ``available``, ``away`` ... ``unavailable``."""
 
     user: Words
 

@@ -76,7 +76,7 @@ class FaultAdded:
 
 @verb("add-fault")
 class AddFault(LabCommand[FaultAdded]):
-    """Put a fault rule in force (`edgesim.world.faults`).
+    """Add a fault rule (`edgesim.world.faults`).
 
     ``source``, ``target``, ``port``, ``protocol`` and ``contains`` select traffic; ``times`` is the budget, ``seconds``
     the lifetime. ``delay_ms`` goes with ``delay``, ``find`` and ``replace`` with ``rewrite``, ``offset`` with
@@ -139,7 +139,7 @@ class Faults(LabCommand[FaultTable]):
 
 
 def command_of(rule: Fault, now_ns: int) -> AddFault:
-    """Return the command that puts a rule in force at a lab time."""
+    """Return the command that adds a rule at a lab time."""
     return AddFault(
         kind=NAMES[type(rule)],
         label=rule.name,
@@ -194,7 +194,7 @@ def _row(number: int, rule: Fault, world: World) -> FaultRow:
     where = rule.where
     parts = []
     if where.source or where.target:
-        parts.append(f"{where.source or 'anybody'} to {where.target or 'anybody'}")
+        parts.append(f"{where.source or 'any host'} to {where.target or 'any host'}")
     if where.port is not None:
         parts.append(f"port {where.port}")
     if where.protocol is not None:

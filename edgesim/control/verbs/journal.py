@@ -14,14 +14,14 @@ __all__ = ["Lines", "Tail"]
 
 MOST_LINES = 10_000
 REPLY = 1024 * 1024
-"""Octets of a reply with entries of the journal; whoever wants more asks again."""
+"""Octets of a reply with entries of the journal; for more, ask again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lines:
     """Entries of the journal as lines of JSON, secrets masked; ``next`` is the position after the last.
 
-    ``first`` is the position of the first of them: later than asked for where entries in between are no longer kept.
+    ``first`` is the position of the first of them: later than asked for if earlier entries are no longer kept.
     """
 
     lines: tuple[str, ...]

@@ -14,7 +14,7 @@ __all__ = ["Leftovers", "LookForLeftovers", "StopServices", "Unfinished", "Unhan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftovers:
-    """What was left, a line each."""
+    """What was left behind, a line each."""
 
     lines: tuple[str, ...]
 
@@ -37,7 +37,7 @@ class StopServices(HostCommand[Leftovers]):
 
 @verb("look-for-leftovers")
 class LookForLeftovers(HostCommand[Leftovers]):
-    """What is left on a host whose services were stopped: sockets, tasks, timers, and what programs still count."""
+    """What is left on a host whose services were stopped: sockets, tasks, timers, unfinished work of programs."""
 
     async def work(self, site: Site, node: Node) -> Leftovers:
         return Leftovers(lines=tuple(leftovers.left_by(site.lab.world, node.host)))
@@ -45,7 +45,7 @@ class LookForLeftovers(HostCommand[Leftovers]):
 
 @verb("unfinished")
 class Unfinished(HostsCommand[Leftovers]):
-    """What programs began and have not finished: unanswered SIP requests."""
+    """Work that programs have not finished: unanswered SIP requests."""
 
     async def work(self, site: Site, node: Node) -> Leftovers:
         return Leftovers(lines=tuple(leftovers.unfinished(node.host)))

@@ -1,4 +1,4 @@
-"""Verbs on the lives of hosts."""
+"""Verbs on the lifecycle of hosts."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class StartHost(_Waits):
 
 @verb("stop")
 class StopHost(_Waits):
-    """Stop a host in good order."""
+    """Stop a host gracefully."""
 
     async def work(self, site: Site) -> Done:
         self._host(site, up=True)
@@ -73,7 +73,7 @@ class StopHost(_Waits):
 
 @verb("restart")
 class RestartHost(_Waits):
-    """Stop a host in good order and start it again."""
+    """Stop a host gracefully and start it again."""
 
     async def work(self, site: Site) -> Done:
         self._host(site)
@@ -96,7 +96,7 @@ class Crash(_Waits):
 
 @verb("power-off")
 class PowerOff(_Waits):
-    """Cut a host's power; its peers see silence. Simulated world only."""
+    """Cut a host's power; its peers get no answer. Simulated world only."""
 
     async def work(self, site: Site) -> Done:
         self._host(site, up=True)
@@ -106,7 +106,7 @@ class PowerOff(_Waits):
 
 @verb("freeze")
 class Freeze(_Waits):
-    """Stop a host's time. Needs a simulated world, or a live one with a process for each host."""
+    """Suspend a host. Needs a simulated world, or a live one with a process for each host."""
 
     async def work(self, site: Site) -> Done:
         self._host(site, up=True)

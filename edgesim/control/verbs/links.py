@@ -1,4 +1,4 @@
-"""Verbs on the links between the boxes: zones, SSH tunnels, XCP; which stand, and when the others are tried again."""
+"""Verbs on the links between servers (zones, SSH tunnels, XCP): which are up, and when the others are retried."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ class Retried(Done):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """Whether the links stand."""
+    """Whether the links are up."""
 
     stand: bool
 
 
 def words(link: LinkRow) -> str:
-    """Return a link that does not stand, in a line."""
+    """Return a line about a link that is down."""
     why = f" ({link.reason})" if link.reason and link.reason not in link.state else ""
     return f"{link.host}: {link.what} to {link.peer}: {link.state}{why}{again(link.again_s)}"
 
@@ -148,7 +148,7 @@ def _retried(links: int) -> Retried:
 
 @verb("settle")
 class Settle(LabCommand[Settled]):
-    """Wait until every running Expressway says that its links stand, at most ``within`` seconds."""
+    """Wait until every running Expressway reports that its links are up, at most ``within`` seconds."""
 
     within: Seconds = 10.0
 
@@ -165,7 +165,7 @@ class Settle(LabCommand[Settled]):
 
 @verb("ready")
 class Ready(HostsCommand[Settled]):
-    """Wait until the links of a host, or of all, stand. Raises `TookTooLong` after ``within`` seconds."""
+    """Wait until the links of a host, or of all, are up. Raises `TookTooLong` after ``within`` seconds."""
 
     within: Seconds = 10.0
 

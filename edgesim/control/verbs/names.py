@@ -19,7 +19,7 @@ Name = Annotated[str, Field(max_length=255)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """What came of a question: its status in words, and the records, each as type and value: ``A 10.0.30.11``."""
+    """The answer to a query: its status, and the records, each as type and value: ``A 10.0.30.11``."""
 
     status: str
     records: tuple[str, ...]
@@ -58,9 +58,9 @@ async def _asked(node: Node, name: str, kind: str) -> Resolved:
 
 @verb("fail-dns")
 class FailDns(HostCommand[DnsFails]):
-    """Have a name server fail: questions for ``question`` (``*.example.com``: all below; none: all), of ``type``.
+    """Make a name server fail for queries for ``question`` (``*.example.com``: all below; none: all), of ``type``.
 
-    ``rcode`` is what it answers, none is silence; ``times`` how often at most.
+    ``rcode`` is its answer (none: no answer); ``times`` how often at most.
     """
 
     question: Name | None = None

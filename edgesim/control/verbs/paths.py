@@ -25,7 +25,7 @@ class _Between(LabCommand[Done]):
 
 @verb("partition")
 class Partition(_Between):
-    """Let nothing through from one host to another, nor back unless told otherwise."""
+    """Block traffic from one host to another and, by default, back."""
 
     async def work(self, site: Site) -> Done:
         one, other = self._pair(site)

@@ -20,9 +20,9 @@ LAST_ERRORS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostRow:
-    """A host: its role in words, its addresses as (address, zone), its state, and which life it is in.
+    """A host: its role, its addresses as (address, zone), its state, and the number of its life.
 
-    ``process`` is the number of the process that it has of its own, if it has one.
+    ``process`` is the number of its process, if it has its own.
     """
 
     name: str
@@ -43,10 +43,10 @@ class HostTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabStatus:
-    """A lab at a glance. ``seconds`` is lab time; ``problems`` says in words what does not run.
+    """A lab at a glance. ``seconds`` is lab time; ``problems`` are lines about what is down.
 
-    ``connections`` are those of clients and strangers, ``refused`` how many were not taken so far, ``blocked`` the
-    addresses that intrusion protection keeps out now. ``errors`` counts what edgesim itself failed at.
+    ``connections`` are those of clients and strangers, ``refused`` how many were refused so far, ``blocked`` the
+    addresses that intrusion protection blocks now. ``errors`` counts unhandled errors of edgesim itself.
     """
 
     deployment: str
