@@ -1,4 +1,4 @@
-"""What every part of a plan shares: strict models, and the types of names, addresses and secrets."""
+"""Base of every part of a plan: strict models, and the types of names, addresses and secrets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DNS_LABEL = re.compile(r"[A-Za-z0-9_/-]{1,63}")
 
 
 class Model(BaseModel):
-    """What an author writes: immutable, and strict about unknown keys."""
+    """A part of a plan: immutable, and strict about unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -68,7 +68,7 @@ def _user_id(text: str) -> str:
 
 
 IpNetwork = Annotated[str, AfterValidator(_network)]
-"""A network, or one address as a network of its own."""
+"""A network; one address counts as a network."""
 Address = Annotated[str, AfterValidator(_address)]
 """An IPv4 or IPv6 address in its normal text form."""
 HostLabel = Annotated[str, AfterValidator(_label)]
@@ -76,7 +76,7 @@ HostLabel = Annotated[str, AfterValidator(_label)]
 DomainName = Annotated[str, AfterValidator(_domain)]
 RecordName = Annotated[str, AfterValidator(_record_name)]
 SecretText = Annotated[str, Field(min_length=1, max_length=256)]
-"""What a password or shared secret may be."""
+"""The type of passwords and shared secrets."""
 Secret = Annotated[SecretText, Field(repr=False, json_schema_extra={"secret": True})]
 """A field with one: never in a repr, masked where a deployment is printed."""
 ZoneName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]

@@ -1,7 +1,7 @@
 """Changes of a plan: settings by their dotted paths, releases by product, addresses.
 
-A path may name what was not written, such as the documented firewall ``internal``: what stands around it is then
-written down as the deployment has it, without what is derived.
+A path may name a part that was not written, such as the documented firewall ``internal``: the parts around it are then
+written into the plan as the deployment has them, without derived values.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RELEASED = {
     "unity_connection": ("unity_connection",),
     "jabber": ("clients",),
 }
-"""What a product's name means where releases are given: the sections whose machines or clusters run it."""
+"""The sections whose machines or clusters run each product, for changes of releases."""
 
 
 def of_releases(plan: Plan, releases: Mapping[str, str]) -> dict[str, str]:
@@ -46,7 +46,7 @@ def of_releases(plan: Plan, releases: Mapping[str, str]) -> dict[str, str]:
 
 
 def relocated(plan: Plan, mapping: Mapping[str, str]) -> Any:
-    """Return the data of a plan with other addresses, wherever they stand."""
+    """Return the data of a plan with addresses replaced everywhere."""
     table = {**mapping, **{reverse_name(old): reverse_name(new) for old, new in mapping.items()}}
 
     def moved(value: Any, key: str = "") -> Any:
@@ -117,7 +117,7 @@ class _Change:
         return "an empty path"
 
     def _write_out(self, model: type[Model] | None, items: tuple[Any, ...], data: Any, path: Path) -> None:
-        """Write down all items of a list that has some which nobody wrote, in the order of the deployment."""
+        """Write all items of a list into the plan, in the order of the deployment, if some were not written."""
         places = [(*path, index) for index in range(len(items))]
         elsewhere = self.resolution.moved.keys() | self.resolution.grounds.keys()
         if path in self.written_out or not isinstance(data, list) or not any(each in elsewhere for each in places):

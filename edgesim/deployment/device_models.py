@@ -1,4 +1,4 @@
-"""The devices that can use MRA, as data: what Unified CM calls them, what software they run, from which release on.
+"""The devices that can use MRA, as data: Unified CM's names, their software, the first release that supports MRA.
 
 Model numbers are those of Unified CM (``tkmodel``), as ``+u.sip!model.ccm.cisco.com`` carries them: "RisPort70 API
 Reference", Device Models; 621 and 604 are in captures as well. Minimum releases are the gates of `features`: "MRA
@@ -31,7 +31,7 @@ class Software(Enum):
 
     @property
     def family(self) -> Literal["jabber", DevicePlatform]:
-        """Which family of clients it makes of a device: a DX with Android behaves as a phone."""
+        """The family of clients that a line of software belongs to: a DX with Android behaves as a phone."""
         match self:
             case Software.JABBER:
                 return "jabber"
@@ -135,7 +135,7 @@ DEVICE_TYPES: dict[str, tuple[DeviceType, ...]] = {
     "8821": (_phone("8821", 36216, excluded=True),),
     "8821-EX": (_phone("8821", 36216, excluded=True),),
     "8831": (_phone("8831", 659, excluded=True),),
-    # DX: Android, or CE. The DX80 stands among those that any CE release suits, too: its first one was 8.2
+    # DX: Android, or CE. The DX80 is also among those that support any CE release: its first one was 8.2
     "DX650": (_android("DX650", 647),),
     "DX70": (_ce("DX70", 36241), _android("DX70", 36043)),
     "DX80": (_webex("DX80", 36239), _android("DX80", 36042)),
@@ -182,7 +182,7 @@ DEVICE_TYPES: dict[str, tuple[DeviceType, ...]] = {
     "Profile 65 C60": (_tc("Profile 65 (C60)", 615),),
     "Profile 65 Dual C90": (_tc("Profile 65 Dual (C90)", 616),),
 }
-"""Every kind of device by its short name; under several lines of software, the one first that it runs unless told."""
+"""Every kind of device by its short name; with several lines of software, the default one comes first."""
 
 DeviceKind = Literal[
     "desktop", "iphone", "android", "tablet",

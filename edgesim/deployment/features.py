@@ -89,8 +89,8 @@ GATES: tuple[Gate, ...] = (
 
 
 CONNECTION_RATE_SINCE = Release.parse("X14.2", Product.EXPRESSWAY)
-"""Expressway limits the rate of new connections from here on. No documented behaviour of MRA speaks of it, so it is no
-gate of one ("Expressway Administrator Guide X15.5, Network and System Settings")."""
+"""Expressway limits the rate of new connections from here on. No documented behaviour of MRA mentions it, so it
+gates none ("Expressway Administrator Guide X15.5, Network and System Settings")."""
 
 
 SIP_FAILURES_COUNT_SINCE = Release.parse("X14.0", Product.EXPRESSWAY)

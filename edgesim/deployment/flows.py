@@ -1,7 +1,7 @@
 """The documented flows between the machines of an MRA deployment, as one list.
 
 Sources: "Expressway IP Port Usage Configuration Guide, Mobile and Remote Access" and "MRA Requirements and
-Prerequisites". `edgesim.deployment.reach` tells which of them a deployment has, and what its firewalls make of them.
+Prerequisites". `edgesim.deployment.reach` finds which of them a deployment has, and whether its firewalls pass them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ ROLES: dict[Role, str] = {
     "unity_connection": "Unity Connection",
     "endpoint": "endpoint inside",
 }
-"""What each role is called in print."""
+"""The printed name of each role."""
 GUIDE = "IP port usage guide"
 """The "Expressway IP Port Usage Configuration Guide", in short."""
 DNS = "RFC 1035"
@@ -122,8 +122,8 @@ def _always(_: Deployment) -> bool:
 class FlowKind:
     """A line of the documented list. ``ports`` are those of the target, ``source_ports`` those that the source uses.
 
-    ``rows`` are the catalogue's; ``document`` says where else it stands. One that is not
-    ``required`` belongs to an optional feature; ``wanted`` says whether a deployment has that.
+    ``rows`` are the catalogue's; ``document`` names further documents. One that is not
+    ``required`` belongs to an optional feature; ``wanted`` says whether a deployment has it.
     """
 
     name: str

@@ -22,7 +22,7 @@ MEANING: dict[str, str] = {
     "recalled": "general knowledge, no source found",
     "proposed": "chosen for this testbed; no claim about the product",
 }
-"""What each tag says, strongest first."""
+"""The meaning of each tag, strongest first."""
 
 HEAD = """\
 <!-- Made by `python -m edgesim.deployment.grounds_table > docs/defaults.md`. Do not edit by hand. -->

@@ -1,7 +1,7 @@
-"""The machines of a deployment, one section a product, and the clusters that some of them form.
+"""The machines of a deployment, one section for each product, and their clusters.
 
-They are complete: what an author may leave out (`edgesim.deployment.plan.hosts`) has a value here. None says that there
-is no such thing.
+They are complete: fields that an author may leave out (`edgesim.deployment.plan.hosts`) have a value here. None means
+that the thing does not exist.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from edgesim.world import Interface
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine(ABC):
-    """What every host has: a name, which with ``domain`` makes its FQDN, and the DNS servers that it asks."""
+    """Fields of every host: a name, which with ``domain`` makes its FQDN, and its DNS servers."""
 
     name: HostLabel
     domain: DomainName
@@ -72,9 +72,9 @@ class DnsServer(SingleHomed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expressway(Machine):
-    """What both kinds of Expressway have: a release, and what else the machine is used for.
+    """Fields of both kinds of Expressway: a release, and what else the machine is used for.
 
-    ``hsm`` is None where it has no hardware security module.
+    ``hsm`` is None without a hardware security module.
     """
 
     release: Release
@@ -131,7 +131,7 @@ class ExpresswayE(Expressway):
 
     @property
     def address_for_c(self) -> str:
-        """The address that Expressway-C reaches: of the inner interface; the public one where there is no other.
+        """The address that Expressway-C reaches: of the inner interface, or the public one if there is no other.
 
         Behind a static NAT an E with one interface names its public address in what it sends, so C has to use it too.
         """
@@ -150,10 +150,10 @@ class ExpresswayE(Expressway):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadBalancer(SingleHomed):
-    """Somebody else's load balancer between the clients and E, which no MRA deployment may have.
+    """A third-party load balancer between the clients and E, which MRA does not support.
 
-    It forwards TCP connections to HTTPS, SIP and XMPP, each to one E. ``_collab-edge`` leads to it, and outside so do
-    the names of every E, which stand behind it.
+    It forwards TCP connections for HTTPS, SIP and XMPP, each to one E. ``_collab-edge`` points to it, and so do,
+    outside, the names of every E behind it.
     """
 
     affinity: Affinity
@@ -307,7 +307,7 @@ class ClientHost(SingleHomed):
 
     @property
     def jabber_platform(self) -> JabberPlatform | None:
-        """What Jabber runs on there; None where the machine is a device."""
+        """The platform of the Jabber there; None if the machine is a device."""
         return JABBER_PLATFORMS.get(self.platform)
 
 

@@ -1,4 +1,4 @@
-"""What stands in a deployment beside its network and its certificates: machines, settings and people, complete."""
+"""The machines, settings and users of a deployment, complete; its network and certificates are elsewhere."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Inventory:
-    """The machines, settings and people of a lab, and how to find them by their names.
+    """The machines, settings and users of a lab, with look-ups by name.
 
-    ``load_balancer`` is None where no E stands behind one, ``cms_web_proxy`` where the Web Proxy for Meeting Server is
-    not configured. Views are kept once they are asked for, which is why this type has no slots.
+    ``load_balancer`` is None if no E is behind one, ``cms_web_proxy`` if the Web Proxy for Meeting Server is not
+    configured. Views are cached on first use, so this type has no slots.
     """
 
     name: str
@@ -143,7 +143,7 @@ class Inventory:
         return (self.traversal_zone.port, self.xcp_link.port, self.ssh_tunnel.port)
 
     def releases(self) -> Mapping[Product, Release]:
-        """Return the oldest release of each product in the deployment: what gates are judged by."""
+        """Return the oldest release of each product in the deployment, which decides gates."""
         found: dict[Product, Release] = {}
         pairs = [(Product.EXPRESSWAY, each.release) for each in (*self.expressway_e, *self.expressway_c)]
         pairs += [(Product.UNIFIED_CM, each.release) for each in self.unified_cm]
@@ -198,7 +198,7 @@ def machines(inventory: Inventory) -> Iterator[tuple[str, Machine, str | None]]:
 
 
 def machine_paths(inventory: Inventory) -> Iterator[tuple[Path, str, Machine]]:
-    """Yield every machine with the path where it stands and the kind of host that it is."""
+    """Yield every machine with its path and its kind of host."""
     yield ("dns", "inside"), "dns", inventory.dns.inside
     yield ("dns", "outside"), "dns", inventory.dns.outside
     for index, edge in enumerate(inventory.expressway_e):

@@ -1,4 +1,4 @@
-"""Reading deployments: from files, from text, from the built-in library. All mistakes are told at once."""
+"""Reads deployments: from files, from text, from the built-in library. All errors are reported at once."""
 
 from __future__ import annotations
 

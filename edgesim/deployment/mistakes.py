@@ -1,4 +1,4 @@
-"""What is wrong with a deployment, told so that a person can put it right."""
+"""Errors in a deployment, reported so that its author can correct them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class DeploymentError(ValueError):
 
 
 class NoDeployment(DeploymentError):
-    """There is no deployment of the name that was given, or its file cannot be read."""
+    """There is no deployment with the name, or its file cannot be read."""
 
     def __init__(self, name: str, reason: str) -> None:
         mistake = Mistake(path=(), value=None, reason=reason, source=name)

@@ -33,9 +33,9 @@ from edgesim.world.wires import Wires
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment(Inventory):
-    """A lab, complete: every field can be relied on. `resolve` makes it from a plan.
+    """A lab, complete: every field has its value. `resolve` makes it from a plan.
 
-    Deployments are equal that hold the same, whatever was written of it.
+    Deployments with the same content are equal, however much of it was written.
     """
 
     network: Network
@@ -48,11 +48,11 @@ class Deployment(Inventory):
 
     @property
     def source(self) -> str:
-        """The file, or what stands for one, that the plan was read from; empty where there was none."""
+        """The file (or its substitute) that the plan was read from; empty if there was none."""
         return self.plan.source
 
     def line_of(self, path: Path) -> int | None:
-        """Return the line of a field, or of the nearest thing above it that stands in the file; None without a file."""
+        """Return the line of a field, or of the nearest enclosing one in the file; None without a file."""
         return self.plan.line_of(path)
 
     @property
@@ -165,7 +165,7 @@ class Deployment(Inventory):
         return self.changed(changes.of_releases(self.plan, releases))
 
     def relocated(self, mapping: Mapping[str, str]) -> Deployment:
-        """Return a new deployment with every address replaced that ``mapping`` names, wherever it stands."""
+        """Return a new deployment with the addresses in ``mapping`` replaced everywhere."""
         return self._again(changes.relocated(self.plan, mapping))
 
     def _again(self, data: Any) -> Deployment:

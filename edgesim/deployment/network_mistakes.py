@@ -1,4 +1,4 @@
-"""What contradicts itself in a deployment's network: zones that lead nowhere, rules about nothing, addresses twice."""
+"""Contradictions in a deployment's network: zones without neighbours, rules about nothing, duplicate addresses."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class _Check:
                 taken.setdefault(address, []).append((machine.name, zone))
 
     def _apart(self, one: str, other: str) -> bool:
-        """Say whether a firewall that translates stands between two zones: then one address may be in both."""
+        """Return whether a firewall with NAT is between two zones: then one address may be in both."""
         up, over = self.tree.upwards(one), self.tree.upwards(other)
         between = [zone for zone in (*up, *over) if (zone in up) is not (zone in over)]
         return any(wall.between[1] in between and wall.nat for wall in self.walls)

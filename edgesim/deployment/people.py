@@ -14,8 +14,8 @@ from edgesim.deployment.settings import DevicePlatform
 class Device:
     """A device of Unified CM's database.
 
-    ``owner`` is None where nobody owns it, ``line`` where it has no directory number, ``firmware`` for Jabber, whose
-    release is that of the machine on which it runs.
+    ``owner`` is None without an owner, ``line`` without a directory number, ``firmware`` for Jabber, whose release is
+    that of the machine on which it runs.
     """
 
     name: DeviceName
@@ -31,7 +31,7 @@ class Device:
 
     @property
     def made(self) -> DeviceType:
-        """What kind of device it is with the software that it runs."""
+        """The kind of device with its software."""
         return device_type(self.type, self.firmware)
 
     @property
@@ -81,7 +81,7 @@ class User:
 
     @classmethod
     def stranger(cls, user_id: str, password: str) -> User:
-        """Return somebody whom no cluster knows, as a client takes any name and password that is typed into it."""
+        """Return a user that no cluster knows: a client accepts any name and password that is typed into it."""
         return cls(
             id=user_id,
             password=password,

@@ -1,4 +1,4 @@
-"""Who presents which certificate on which port, and in which trust store its issuer has to be.
+"""Which host presents which certificate on which port, and which trust store needs its issuer.
 
 Source: MRA Deployment Guide, "Certificate Requirements"; Cisco, "Configure and Troubleshoot Collaboration Edge (MRA)
 Certificates (213872)".

@@ -1,7 +1,7 @@
 """Which documented flows a deployment has, and whether its firewalls let them through.
 
-What a firewall makes of a flow is asked of the code by which worlds judge packets (`edgesim.world.paths`), so that
-order, ranges and hosts of rules count as they do there.
+Firewalls are evaluated by the code with which worlds check packets (`edgesim.world.paths`), so that order, ranges and
+hosts of rules count as they do there.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Flow:
 
 
 def flows(deployment: Deployment) -> Iterator[Flow]:
-    """Yield every documented flow of a deployment, judged by its firewalls; none of features that it lacks."""
+    """Yield every documented flow of a deployment, with its firewalls' verdicts; none of features that it lacks."""
     judge = Judge(deployment)
     for each in KINDS:
         if each.wanted(deployment):
@@ -98,7 +98,7 @@ class Judge:
                     yield self.flow(each, source, target)
 
     def flow(self, each: FlowKind, source: HostSpec | None, target: HostSpec | None) -> Flow:
-        """Return one flow, judged; None is a stranger outside."""
+        """Return one flow with its verdict; a source of None is any address on the internet."""
         edge = target.spec if target is not None else None
         numbers = Numbers.of(self.lab, edge.size if isinstance(edge, ExpresswayE) else "medium")
         address = self._address(source, target)
@@ -116,7 +116,7 @@ class Judge:
         )
         return replace(found, blocked=tuple(self._blocked(found)))
 
-    # ---- who talks to whom
+    # ---- sources and targets
 
     def _machines(self, role: Role) -> list[HostSpec | None]:
         lab = self.lab
@@ -263,7 +263,7 @@ def resolved(deployment: Deployment, name: str) -> str | None:
 
 
 def _wildcard(held: Collection[str], name: str) -> str:
-    """Return the name of the wildcard that answers for a name without records of its own (RFC 4592)."""
+    """Return the name of the wildcard that answers for a name without records (RFC 4592)."""
     existing = {
         ".".join(labels[place:]) for each in held for labels in [each.split(".")] for place in range(len(labels))
     }
@@ -303,7 +303,7 @@ def _joined(spans: list[tuple[int, int]]) -> Ports:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """An opening inward at a firewall before Expressway-C: the rule, and whom it lets through to whom."""
+    """An opening inward at a firewall before Expressway-C: the rule, its sources and its targets."""
 
     firewall: str
     rule: str

@@ -1,4 +1,4 @@
-"""Whether a flow would get through a deployment's firewalls, judged by the same code that the worlds use."""
+"""Checks whether a flow would pass a deployment's firewalls, with the code that the worlds use."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class FlowChecker:
     def passage(
         self, protocol: str, source: str, target: str, port: int, *, source_port: int = 0, local: str = ""
     ) -> Passage[HostSpec]:
-        """Return what becomes of a new flow from the host ``source`` to an address and port.
+        """Return the verdict on a new flow from the host ``source`` to an address and port.
 
         The verdict is ``accept``, ``drop`` or ``reject``; `Passage.source` is what the receiver sees. ``source_port``
-        is an ephemeral one without any. ``local`` is the source's address where it is not the one nearest to the
-        target. Raises `LookupError` for an unknown host.
+        is by default an ephemeral one, ``local`` the source's address nearest to the target. Raises `LookupError` for
+        an unknown host.
         """
         host = self._inventory.host(source)
         interface = self.paths.interface(host, target)
@@ -47,11 +47,12 @@ class FlowChecker:
         )
 
     def to_zone(self, core: str, target: str) -> Passage[HostSpec]:
-        """Return what becomes of an Expressway-C's connection for the traversal zone, which it opens from the ports
-        for its SIP: firewalls may know them. Raises `LookupError` for an unknown host."""
+        """Return the verdict on an Expressway-C's connection for the traversal zone. It is opened from C's SIP ports,
+        which rules may name. Raises `LookupError` for an unknown host.
+        """
         port, source_port = self._inventory.traversal_zone.port, self._inventory.defaults.ports.sip_source_first
         return self.passage("tcp", core, target, port, source_port=source_port)
 
     def from_outside(self, protocol: str, target: str, port: int, *, address: str = "192.0.2.1") -> Passage[HostSpec]:
-        """Return what becomes of a new flow from a stranger on the internet."""
+        """Return the verdict on a new flow from an unknown address on the internet."""
         return self.paths.check(protocol, (address, self._somewhere), (target, port), host=None, zone=INTERNET)

@@ -89,7 +89,7 @@ def _addresses(inventory: Inventory, view: View) -> Iterator[tuple[str, str, boo
             yield balancer.fqdn, balancer.address, True
         for edge in inventory.expressway_e:
             if edge.ip_protocol != "IPv6":
-                # Behind a load balancer, the names that clients are told lead to it.
+                # Behind a load balancer, the names that clients get point to it.
                 yield edge.fqdn, balancer.address if balancer else edge.public_address, not balancer
                 if inventory.cms_web_proxy:
                     yield inventory.cms_web_proxy.guest_account_client_uri, edge.public_address, False

@@ -158,7 +158,7 @@ NEWEST: dict[Product, int] = {
     Product.UNITY_CONNECTION: 15,
     Product.JABBER_WINDOWS: 15,
 }
-"""The newest major release of each product that the documents behind this project speak of."""
+"""The newest major release of each product that the documents behind this project cover."""
 
 ExpresswayRelease = Annotated[Release, ReleaseOf(Product.EXPRESSWAY)]
 UnifiedCmRelease = Annotated[Release, ReleaseOf(Product.UNIFIED_CM)]

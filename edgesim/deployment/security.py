@@ -1,4 +1,4 @@
-"""Certificates and trust of a deployment, complete: who signed what, which names, who trusts whom."""
+"""Certificates and trust of a deployment, complete: signers, names, trust stores."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Certificate:
 class TrustStore:
     """What one trust store of one host holds: CA names, or ``host/service`` for the certificate of a service itself.
 
-    ``holds`` is what is in effect; ``pending`` was uploaded after the last restart. ``adds`` and ``lacks`` are what its
-    author changed about the usual.
+    ``holds`` is in effect; ``pending`` was uploaded after the last restart. ``adds`` and ``lacks`` are the author's
+    changes to the default.
     """
 
     host: HostLabel

@@ -7,8 +7,8 @@ from typing import Literal
 Authority = Literal[
     "public", "public-issuing", "enterprise", "enterprise-root", "private", "manufacturing", "self-signed"
 ]
-"""Who signs a certificate: the public authority's root itself or its issuing intermediate; the enterprise's issuing
-intermediate or its root itself; a private CA that no store has unless written; the phones' maker; or nobody else."""
+"""The signer of a certificate: the public authority's root or its issuing intermediate; the enterprise's issuing
+intermediate or its root; a private CA that no store has by default; the phones' vendor; or the certificate itself."""
 AUTHORITIES = ("public", "public-issuing", "enterprise", "enterprise-issuing", "private", "manufacturing")
 """The names of the CA certificates of a lab, as trust stores hold them. ``enterprise`` is the enterprise's root."""
 
@@ -38,12 +38,11 @@ OPTIONAL_SERVICES: dict[str, tuple[str, ...]] = {
     "expressway_c": ("client",),
     "client": ("client",),
 }
-"""What else each kind of host may have: none unless written. An Expressway's ``client`` is the separate client
-certificate (before it exists, and while it is not written, the server certificate serves for both); a client's is the
-one that it shows where it is asked for one."""
+"""Optional services of each kind of host. An Expressway's ``client`` is the separate client certificate (without it,
+the server certificate serves for both); a client's is the one that it presents on request."""
 
 EVERY = ("public", "public-issuing", "enterprise", "enterprise-issuing")
-"""What servers trust when nothing is written: the chains of the two authorities, beside self-signed servers."""
+"""What servers trust by default: the chains of the two authorities, beside self-signed servers."""
 
 STORES: dict[str, dict[str, tuple[str, ...]]] = {
     "expressway_e": {"trusted-ca": EVERY, "activation-code": ("manufacturing",)},

@@ -10,7 +10,7 @@ from pydantic import Field
 from edgesim.deployment.base import DomainName, Model, Port, RecordName, Secret, Text, View
 
 AlsoServes = Literal["Jabber Guest", "Microsoft gateway", "B2B calls"]
-"""What an Expressway is used for beside MRA."""
+"""Further uses of an Expressway beside MRA."""
 IpProtocol = Literal["IPv4", "IPv6", "Both"]
 Licensing = Literal["option keys", "smart"]
 DeploymentSize = Literal["small", "medium", "large"]
@@ -45,7 +45,7 @@ class Account(Model):
 
 
 class ServiceProfile(Model):
-    """A UC service profile: what Jabber is told about services. Without ``cti`` no UDS server is handed out."""
+    """A UC service profile: the services that Jabber gets. Without ``cti`` it contains no UDS server."""
 
     name: Text = "SPDefault"
     im_presence: bool = True
@@ -63,7 +63,7 @@ class UserProfile(Model):
 
 
 class SecurityProfile(Model):
-    """A phone security profile. The name of an encrypted one has the form of an FQDN and stands in C's SAN."""
+    """A phone security profile. The name of an encrypted one has the form of an FQDN and is in C's SAN."""
 
     name: Text = "Standard SIP Non-Secure Profile"
     mode: Literal["non secure", "authenticated", "encrypted"] = "non secure"

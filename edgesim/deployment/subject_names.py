@@ -67,7 +67,7 @@ def profiles_in_the_way(inventory: Inventory, release: Release) -> tuple[str, ..
 
 
 def has_form_of_fqdn(name: str) -> bool:
-    """Say whether a phone security profile's name can stand in a CSR of X12.6 and later."""
+    """Return whether a phone security profile's name can be in a CSR of X12.6 and later."""
     return _FQDN.fullmatch(name) is not None
 
 

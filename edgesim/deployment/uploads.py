@@ -29,12 +29,12 @@ def upload_problems(
     server_eku_upload: bool = False,
     copied: bool = False,
 ) -> tuple[str, ...]:
-    """Return why an Expressway refuses the upload of a certificate with these extended key usages; empty: it takes it.
+    """Return why an Expressway refuses to upload a certificate with these extended key usages; empty if it accepts it.
 
     ``usages`` are ``serverAuth``, ``clientAuth`` and others; None means that the certificate has no such extension.
     ``server_eku_upload`` is the switch EnableServerEkuUpload of Expressway-E in X15.4. ``store`` is where the upload
-    goes; a store for the client certificate exists from X15.5 on. ``copied`` stands for "Upload server certificate
-    file as client certificate", which skips the check.
+    goes; a store for the client certificate exists from X15.5 on. ``copied`` is "Upload server certificate file as
+    client certificate", which skips the check.
     """
     label = f"{_LABELS[product]} {release}"
     separate = gate("separate client certificate", Product.EXPRESSWAY)

@@ -1,11 +1,11 @@
-"""Who may connect: how many connections a port takes, from one address and in all, how fast, and who is blocked.
+"""Admission of connections: limits for each port and address and in total, rates, and blocked addresses.
 
-A world asks its `Admission` about every incoming connection before any protocol object exists. A connection counts as
-*unproved* until the product that serves it says that its client has shown who it is. Where a limit is reached, the
-oldest unproved connection of the address that has most of them gives way to the newcomer; where all have proved
-themselves, the newcomer is refused. So silent connections never keep others out for long, however many they are.
+A world asks its `Admission` about every incoming connection before any protocol object exists. A connection is
+*unproved* until the product that serves it reports that its client has authenticated. When a limit is reached, the
+oldest unproved connection of the address that has most of them is closed in favour of the new one; if all are proved,
+the new one is refused. So silent connections, however many, never keep others out for long.
 
-Hosts named in `Admission.products` are exempt from limits and rates: their links with each other carry everybody.
+Hosts named in `Admission.products` are exempt from limits and rates: their links carry the traffic of all clients.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SECOND = 1_000_000_000
 
 
 class Refusal(Enum):
-    """Why a connection is refused, or had to give way; the value is how the journal says it."""
+    """Why a connection was refused or closed; the value is the journal's text."""
 
     BLOCKED = "the address is blocked"
     RATE = "more new connections than the rate allows"
@@ -34,12 +34,12 @@ class Refusal(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How many connections are taken: by one listening port, there from one address, and by all ports together.
+    """Limits of connections: for one listening port, for one address at it, and for all ports together.
 
-    A lab sets them from its deployment. ``total`` is None where nothing bounds it but the ports. ``waiting``
-    connections may wait for the rate at a time (live world). A TLS handshake may take ``handshake_s`` where its
-    listener says nothing else. Refusals are reported every ``report_every_s`` seconds at most for each port and reason;
-    at most ``blocks`` addresses are blocked at a time, the oldest block ends early.
+    A lab sets them from its deployment. ``total`` is None if only the ports' limits apply. ``waiting`` connections may
+    wait for the rate at a time (live world). A TLS handshake may take ``handshake_s`` unless its listener sets another
+    limit. Refusals are reported every ``report_every_s`` seconds at most for each port and reason; at most ``blocks``
+    addresses are blocked at a time, the oldest block ends early.
     """
 
     per_port: int
@@ -110,7 +110,7 @@ class Admission:
         self._rates: dict[tuple[str, int], Rates] = {}
         self._watchers: dict[str, list[Callable[[Block], None]]] = {}
         self.on_block: Callable[[Block], None] = lambda _: None
-        """What a world does with an established connection when its peer is blocked without silence."""
+        """What a world does with an established connection when its peer is blocked with a reset."""
         self._reported: dict[tuple[str, int, Refusal], tuple[int, int]] = {}
 
     # ---- connections
@@ -175,7 +175,7 @@ class Admission:
                 del self._doors[visit.host, visit.port]
 
     def proved(self, host: str, port: int, source: Address) -> None:
-        """Note that the client of a connection has shown who it is: it no longer gives way to others."""
+        """Mark a connection's client as authenticated: the connection is no longer closed in favour of others."""
         visit = self._visits.get((host, port, source))
         if visit is not None and not visit.proved:
             visit.proved = True
@@ -201,7 +201,7 @@ class Admission:
     def throttle(
         self, host: str, ports: Iterable[int], *, per_second: float, burst: int, each_address: bool = False
     ) -> None:
-        """Take at most so many new connections to these ports of a host together, ``burst`` of them at once.
+        """Limit the rate of new connections to these ports of a host together, with ``burst`` of them at once.
 
         The rate is that of all addresses together, or of each.
         """
@@ -221,10 +221,10 @@ class Admission:
         silent: bool = True,
         ports: Iterable[int] | None = None,
     ) -> Block:
-        """Let nothing from an address reach these ports of a host, or any of it, for a while.
+        """Block an address from these ports of a host, or from all of them, for a time.
 
-        What is open there ends, in silence where the world can. The block is this host's alone and goes with its life.
-        An address may be blocked for several reasons, each in its own time.
+        Open connections end, silently if the world can do that. The block applies to this host only and ends with its
+        life. An address may be blocked for several reasons, each with its own duration.
         """
         until = self._now() + round(seconds * SECOND)
         silent = silent and self._silence
@@ -282,7 +282,7 @@ class Admission:
         return tuple(self._blocks.values())
 
     def silenced(self, host: str, address: str, port: int) -> bool:
-        """Return whether what an address sends to a port of a host is lost without a word."""
+        """Return whether packets from an address to a port of a host are dropped silently."""
         if not self._blocks:
             return False
         block = self._blocked(host, address, port)
@@ -315,7 +315,7 @@ class Admission:
     def _lift(self, key: tuple[str, str, str], why: str) -> None:
         block = self._blocks.pop(key, None)
         if block is None:
-            return  # whoever was told of another's end asked for the blocks in force
+            return  # a callback about the end of another block may have asked for the current blocks
         self._forget(block)
         reported = AddressUnblocked(
             at_ns=self._now(), host=block.host, address=block.address, reason=why, dropped=block.dropped
@@ -333,7 +333,7 @@ class Admission:
             del self._rates[door]
         self._watchers.pop(host, None)
 
-    # ---- telling
+    # ---- reports
 
     def turned_away(self, host: str, port: int, source: Address) -> None:
         """Count a stranger's connection that a firewall would have stopped and that is not reported by itself."""
@@ -364,7 +364,7 @@ class Rates:
         self._buckets: dict[str, tuple[int, int]] = {}
 
     def take(self, address: str, now: int) -> bool:
-        """Take a token for a connection from an address; return False where there is none."""
+        """Take a token for a connection from an address; return False if there is none."""
         key = address if self._each else ""
         level, at = self._buckets.pop(key, (self._full, now))
         level = min(self._full, level + now - at)
@@ -376,7 +376,7 @@ class Rates:
 
 
 class _Crowd:
-    """Connections by address, so that the next to give way is found at once, however many there are."""
+    """Connections by address, so that the next one to close is found in constant time."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -412,7 +412,7 @@ class _Crowd:
         self.settle(visit)
 
     def settle(self, visit: Visit) -> None:
-        """Take a connection from those that may have to give way."""
+        """Remove a connection from those that may be closed in favour of others."""
         there = self._unproved.get(visit.address)
         if there is None or visit not in there:
             return

@@ -2,8 +2,8 @@
 
 A *world* runs *hosts*. A host is built by a factory, so that it can crash and be built again; each life is one
 *incarnation*. Which host runs is a context variable: connections that any library opens take their source address from
-it, and a server callback runs in the context of the host that listens. Nobody above `edgesim.world` asks which world it
-is in; a world publishes its capabilities instead.
+it, and a server callback runs in the context of the host that listens. No code above `edgesim.world` asks which world
+it is in; a world publishes its capabilities instead.
 
 Code above uses asyncio as usual: ``loop.create_connection(factory, "10.0.40.11", 5060)``, ``loop.create_server``,
 ``loop.create_datagram_endpoint``, ``asyncio.start_server``, ``asyncio.sleep``, ``asyncio.timeout``. Host names given to
@@ -51,7 +51,7 @@ class UnsupportedError(RuntimeError):
 
 
 class Capability(Enum):
-    """What a world can do beyond the common ground; what it lacks makes a scenario *unsupported*."""
+    """Features that not every world has; a missing one makes a scenario *unsupported*."""
 
     VIRTUAL_TIME = "virtual time"
     FREEZE = "freeze a host"
@@ -66,7 +66,7 @@ class Capability(Enum):
 
 
 class HostState(Enum):
-    """Where a host is in its life."""
+    """The state of a host."""
 
     OFF = "off"
     STARTING = "starting"
@@ -92,7 +92,7 @@ class Interface:
 
 
 class Service(Protocol):
-    """What a host's factory returns: something that can be stopped in good order."""
+    """The result of a host's factory: a service that can be stopped gracefully."""
 
     async def stop(self) -> None: ...
 
@@ -117,7 +117,9 @@ NameLookup = Callable[[str], Awaitable[Sequence[str]]]
 
 @dataclass(slots=True, eq=False)
 class Incarnation:
-    """One life of a host: from a start to the next crash or stop. Dead ones are fenced off from everything."""
+    """One life of a host: from a start to the next crash or stop. Ended ones are fenced off: nothing they do has
+    effects.
+    """
 
     host: Host
     number: int
@@ -206,11 +208,11 @@ class Host:
         return self.world.entropy(f"{self.name}#{self.life.number}/{purpose}")
 
     def proved(self, port: int, peer: tuple[str, int]) -> None:
-        """Note that the client of a connection to ``port`` has shown who it is: it gives way to no other any more."""
+        """Mark the client of a connection to ``port`` as authenticated: the connection is not closed for others."""
         self.world.admission.proved(self.name, port, peer)
 
     def spawn(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
-        """Start a task that belongs to this host's present incarnation and dies with it."""
+        """Start a task that belongs to this host's present incarnation and ends with it."""
         task: asyncio.Task[T] = asyncio.get_running_loop().create_task(
             work, name=f"{self.name}: {name}", context=self.context()
         )
@@ -228,16 +230,18 @@ class Host:
 
 
 class PathControl(Protocol):
-    """What can be done to the paths between hosts (`edgesim.world.paths.Paths`)."""
+    """Changes to the paths between hosts (`edgesim.world.paths.Paths`)."""
 
     def install(self, network: Network) -> None:
-        """Put zones and firewalls in force for new flows. Raises `ValueError` for what is not a tree of zones."""
+        """Set zones and firewalls, for new flows. Raises `ValueError` if the zones are not a tree."""
 
     def changed(self) -> None:
         """Forget what was found out about addresses: there is a new host."""
 
     def peer(self, host: Host | None, end: tuple[str, int]) -> Host | None:
-        """Return whom a peer's address and port mean to ``host`` behind translation, None where nobody translates."""
+        """Return the host that a peer's address and port mean to ``host`` behind NAT, or None if it is not
+        translated.
+        """
 
     def cut(self, source: str, target: str) -> bool:
         """Return whether nothing gets from ``source`` to ``target``."""
@@ -264,7 +268,7 @@ class World(ABC):
     loop: asyncio.AbstractEventLoop
     """The loop that everything of this world runs on; `run` closes it."""
     admission: Admission
-    """Who may connect to the hosts, and how much of it each may have."""
+    """Admission of connections to the hosts."""
     unhandled: UnhandledErrors
     """Unhandled errors of the loop, of tasks and of callbacks."""
     one_host: bool = False
@@ -308,7 +312,7 @@ class World(ABC):
         """Return the host that owns an address, or None for an address outside the lab."""
 
     def peer(self, host: Host | None, end: tuple[str, int]) -> Host | None:
-        """Return whom a peer's address and port mean to ``host`` (None: to a stranger), also behind translation."""
+        """Return the host that a peer's address and port mean to ``host`` (None: to a stranger), also behind NAT."""
         return self.host_at(end[0])
 
     @abstractmethod
@@ -316,15 +320,15 @@ class World(ABC):
         """Add a host, not yet started. Raises `ValueError` if the name, or an address in its zone, is taken."""
 
     def process(self, name: str) -> int | None:
-        """Return the number of the process that a running host has of its own; None where it has none."""
+        """Return the number of a running host's own process, or None if it has none."""
         return None
 
     def run_here(self, name: str) -> None:
-        """Have a host run in this process from its next start on: somebody here holds what runs on it in hand."""
+        """Run a host in this process from its next start on, because code here needs its objects."""
         return
 
     def skew(self, name: str, by_ns: int) -> None:
-        """Put a host's clock ahead of lab time by so many nanoseconds; behind where they are negative."""
+        """Set a host's clock ahead of lab time by ``by_ns`` nanoseconds, or behind if negative."""
         self.hosts[name].clock.skew_ns = by_ns
 
     @property
@@ -339,9 +343,9 @@ class World(ABC):
 
     @abstractmethod
     def lay(self, wires: Wires) -> None:
-        """Lay the wires between hosts, before any of them starts.
+        """Set the parameters of the network, before any host starts.
 
-        In the live world they are there already; only how long an attempt to connect waits is taken from these.
+        The live world has a network; it uses only the waits between attempts to connect.
         """
 
     @abstractmethod
@@ -354,11 +358,11 @@ class World(ABC):
 
     @abstractmethod
     async def stop(self, name: str) -> None:
-        """Stop a host in good order: its service's `Service.stop`, then whatever is left."""
+        """Stop a host gracefully: its service's `Service.stop`, then the rest."""
 
     @abstractmethod
     async def restart(self, name: str) -> None:
-        """Stop a host in good order, if it runs, and start it again."""
+        """Stop a host gracefully, if it runs, and start it again."""
 
     @abstractmethod
     async def crash(self, name: str) -> None:
@@ -366,7 +370,7 @@ class World(ABC):
 
     @abstractmethod
     async def power_off(self, name: str) -> None:
-        """Cut the host's power: peers see silence. Needs `Capability.POWER_LOSS`."""
+        """Cut the host's power: peers get no answer. Needs `Capability.POWER_LOSS`."""
 
     @abstractmethod
     async def freeze(self, name: str) -> None:

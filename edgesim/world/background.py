@@ -1,4 +1,4 @@
-"""Work that may block in the kernel, on a thread of its own: a disk that hangs, a pipe without a reader."""
+"""Runs work that may block in the kernel on a separate thread: a disk that hangs, a pipe without a reader."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Job(Generic[T]):
         return time.monotonic() - self._since
 
     def wait(self, seconds: float) -> bool:
-        """Wait until it is done, so many seconds at most; return whether it is."""
+        """Wait until it is done, at most ``seconds``; return whether it is."""
         return self._done.wait(max(seconds, 0.0))
 
     @property
     def result(self) -> T:
-        """What came of it, once it is done; what the work raised is raised here."""
+        """The result, once it is done; raises what the work raised."""
         if self._error is not None:
             raise self._error
         return self._result
@@ -70,7 +70,7 @@ class Background:
         self._works = False
 
     def do(self, work: Callable[[], T]) -> Job[T] | None:
-        """Have something done after all that was asked for before; None, and never, where too much waits already."""
+        """Queue work after all earlier work; return None, and drop it, if too much is queued already."""
         job = Job(work)
         with self._lock:
             try:
@@ -96,14 +96,14 @@ class Background:
 
 
 def end_within(seconds: float, last_words: Callable[[], None], *, unless: Callable[[], bool]) -> None:
-    """End this process after so many seconds, whatever its other threads wait for, unless it is ending by then."""
+    """End this process after ``seconds``, whatever its threads wait for, unless it is ending by then."""
 
     def end() -> None:
         time.sleep(seconds)
         if unless():
             return
         speaking = threading.Thread(target=last_words, daemon=True)
-        with suppress(RuntimeError):  # the interpreter ends at this moment
+        with suppress(RuntimeError):  # the interpreter is ending
             speaking.start()
             speaking.join(0.05)
         os._exit(0)

@@ -1,4 +1,4 @@
-"""What a world reports to its observers: facts about hosts, sockets, TLS and faults, as they happen.
+"""Events that a world reports to its observers: about hosts, sockets, TLS and faults.
 
 The journal turns each into an entry. Addresses are ``(address, port)`` pairs as the sockets carry them.
 """

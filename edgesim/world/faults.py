@@ -82,7 +82,7 @@ class BlackHole(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delay(Fault):
-    """What is sent takes so many ``seconds`` longer; order within a connection is kept."""
+    """Packets take ``seconds`` longer; order within a connection is kept."""
 
     place: ClassVar[str] = "wire"
     seconds: float
@@ -119,7 +119,7 @@ class FlipByte(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropMessage(Fault):
-    """What the receiver decoded in one piece is thrown away."""
+    """A message that the receiver decoded is discarded."""
 
     place: ClassVar[str] = "receive"
 
@@ -170,13 +170,13 @@ class FaultTable:
         return len(self._rules)
 
     def add(self, fault: Fault) -> int:
-        """Put a rule in force; return its id."""
+        """Add a rule; return its id."""
         number = self._next
         self.put(number, fault)
         return number
 
     def put(self, number: int, fault: Fault) -> None:
-        """Put a rule in force under a number that no other has."""
+        """Add a rule under a number that no other rule has."""
         self._next = max(self._next, number + 1)
         self._rules[number] = fault
 

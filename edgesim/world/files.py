@@ -1,4 +1,4 @@
-"""Files and folders of this machine that only their owner may read, never reached by a name that somebody planted."""
+"""Files and folders that only their owner may read, opened safely against names that others have planted."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _FLAGS = (
 def open_private(path: str) -> int:
     """Return the descriptor of an empty file with mode 0600, to read and write.
 
-    Raises `OSError`: also where the name is a symbolic link, a further hard link of some file, a pipe, which would
-    keep us waiting for its other end, or another user's.
+    Raises `OSError`, also if the name is a symbolic link, a further hard link, a pipe, which would block until its
+    other end is opened, or another user's file.
     """
     descriptor = _open(path)
     try:
@@ -29,7 +29,7 @@ def open_private(path: str) -> int:
 
 
 def keep_private(path: str) -> None:
-    """See that a file is there that only its owner may read, whatever it holds already; others append to it.
+    """Make sure that a file exists that only its owner may read, and keep its content; other code appends to it.
 
     Raises `OSError` as `open_private` does.
     """
@@ -46,9 +46,9 @@ def read_private(path: str, most: int) -> bytes:
 
 
 def private_folder(path: str) -> None:
-    """See that a folder is there that only its owner may enter.
+    """Make sure that a folder exists that only its owner may enter.
 
-    Raises `OSError`: also where the name is a symbolic link, or the folder another user's, who could swap its files.
+    Raises `OSError`, also if the name is a symbolic link, or the folder another user's, who could replace its files.
     """
     _no_link(path)
     os.makedirs(path, mode=0o700, exist_ok=True)
@@ -61,9 +61,9 @@ def private_folder(path: str) -> None:
 
 
 def who_else_writes(path: str) -> str | None:
-    """Say who beside this user can swap files of a folder: ``its owner``, ``its group``, ``everybody``, or none.
+    """Return who else can replace files of a folder: ``its owner``, ``its group``, ``everybody``, or an empty text.
 
-    In a folder such as /tmp, which is sticky, what is another's cannot be swapped. Raises `OSError`.
+    In a sticky folder, such as /tmp, files of other users cannot be replaced. Raises `OSError`.
     """
     found = os.stat(path)
     if _is_foreign(found) and found.st_uid != 0:
@@ -117,7 +117,7 @@ def write_private(path: str, content: bytes) -> None:
 
 
 def replace(path: str, content: bytes, *, mode: int = 0o600) -> None:
-    """Write a file that appears whole, in place of whatever has the name: a symbolic link goes, its target stays.
+    """Write a file atomically, replacing what has the name: of a symbolic link only the link is replaced.
 
     Raises `OSError`.
     """

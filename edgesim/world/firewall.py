@@ -7,8 +7,8 @@ Rules are text in one form, first match decides:
     allow tcp expc:25000-29999 -> expe:7001
     drop any any -> 10.0.40.0/24
 
-Each end is ``any``, a zone, a host's name, an address or a network, and may name ports and ranges of them. IPv6 stands
-in brackets: ``[2001:db8::1]:443``.
+Each end is ``any``, a zone, a host's name, an address or a network, and may name ports and ranges of them. IPv6
+addresses are in brackets: ``[2001:db8::1]:443``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 FirewallAction = Literal["accept", "drop", "reject"]
-"""``drop`` is silence, ``reject`` an ICMP error at once."""
+"""``drop`` sends no answer, ``reject`` an ICMP error at once."""
 Protocol = Literal["tcp", "udp", "any"]
 LONGEST = 256
 """Characters of a rule at most."""

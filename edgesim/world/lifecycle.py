@@ -1,4 +1,4 @@
-"""The lives of hosts, the same in both worlds: start, stop, crash, power loss, and how the dead unwind."""
+"""The lifecycle of hosts, the same in both worlds: start, stop, crash, power loss, and the clean-up after them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgesim.world.events import ErrorUnhandled, HostChanged, WorldEvent
 from edgesim.world.unhandled import LONGEST, UnhandledError, UnhandledErrors
 
 UNWIND_ROUNDS = 100
-"""How many turns of the loop the cancelled tasks of a dead host get to unwind."""
+"""How many turns of the loop the cancelled tasks of an ended host have to unwind."""
 
 ENDED = (HostState.CRASHED, HostState.POWERED_OFF, HostState.STOPPED)
 FOLLOWS: dict[HostState, tuple[HostState, ...]] = {
@@ -34,19 +34,19 @@ FOLLOWS: dict[HostState, tuple[HostState, ...]] = {
 
 @cache
 def spare_what_is_loaded() -> None:
-    """Take what a process has loaded before its first run, code above all, out of garbage collection, once.
+    """Exclude what a process has loaded before its first run, mostly code, from garbage collection, once.
 
-    A full collection would look at all of it for some 80 ms, in the middle of a story. What runs leave behind is
-    collected as ever.
+    A full collection would otherwise scan it for some 80 ms, in the middle of a story. Later objects are collected as
+    usual.
     """
     gc.freeze()
 
 
 class HostLifecycle(World):
-    """What both worlds do with hosts. A world adds its network by `_close_host`."""
+    """The part of host management that both worlds share. A world adds its network with `_close_host`."""
 
     reports_errors = False
-    """Whether observers hear of unhandled errors: when the collector finds one is no matter of the seed."""
+    """Whether observers get unhandled errors: the seed does not decide when the collector finds one."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -58,7 +58,7 @@ class HostLifecycle(World):
 
     @abstractmethod
     def _close_host(self, life: Incarnation, *, resets: bool) -> None:
-        """Take everything of an incarnation off the network: with resets to its peers, or in silence."""
+        """Close all sockets of an incarnation: with resets to its peers, or silently."""
 
     def entropy(self, name: str) -> Entropy:
         return Entropy(self.seed, name)
@@ -112,7 +112,7 @@ class HostLifecycle(World):
         return host
 
     def _holder(self, wanted: Interface) -> Host | None:
-        """Return who has an interface's address already: in its zone, or anywhere where there is no translation."""
+        """Return the host that already has an interface's address: in its zone, or anywhere if there is no NAT."""
         taken = self.by_address.get(wanted.address)
         if taken is None or Capability.NAT not in self.capabilities:
             return taken
@@ -146,7 +146,7 @@ class HostLifecycle(World):
         await self._end(name, HostState.STOPPED, resets=True)
 
     async def restart(self, name: str) -> None:
-        """Stop a host in good order, if it runs, and start it again."""
+        """Stop a host gracefully, if it runs, and start it again."""
         await self.stop(name)
         await self.start(name)
 
@@ -154,7 +154,7 @@ class HostLifecycle(World):
         await self._end(name, HostState.CRASHED, resets=True)
 
     async def _end(self, name: str, state: HostState, *, resets: bool) -> None:
-        """Fence an incarnation off, so that nothing it does reaches anybody; then let its tasks unwind."""
+        """Fence an incarnation off, so that nothing it does has effects; then let its tasks unwind."""
         host = self.hosts[name]
         life = host.life
         if life.fenced or host.state is HostState.OFF:

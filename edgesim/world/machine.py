@@ -19,7 +19,7 @@ except ImportError:  # Windows
     resource = None
 
 MOST_DESCRIPTORS = 1 << 20
-"""What a process asks for where nothing bounds it: no lab needs more."""
+"""The limit that a process sets if the system has none: no lab needs more."""
 
 
 def today() -> datetime:
@@ -60,10 +60,10 @@ def raise_descriptors() -> None:
 
 
 def stopwatch() -> float:
-    """Return seconds of a clock that only runs forward, since an arbitrary moment."""
+    """Return seconds of a monotonic clock, since an arbitrary instant."""
     return time.perf_counter()
 
 
 def pause(seconds: float) -> None:
-    """Let the machine's time pass; nothing else goes on meanwhile."""
+    """Sleep in the machine's time; this blocks everything else."""
     time.sleep(seconds)

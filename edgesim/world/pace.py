@@ -26,8 +26,8 @@ class PaceLimits:
     """Bounds of one stream: octets that may wait for the peer before it counts as congested, and seconds.
 
     ``message_time`` is from the first octet of a message to its last, ``unread_time`` how long a peer may stay
-    congested. A peer may send ``rate`` octets a second (None: as many as it likes), and ``burst`` of them at once; each
-    message counts for ``each`` octets more.
+    congested. A peer may send ``rate`` octets a second (None: no limit), and ``burst`` of them at once; each message
+    counts ``each`` octets more.
     """
 
     congested: int
@@ -39,9 +39,10 @@ class PaceLimits:
 
 
 class Pace:
-    """The pace of one stream. ``go_on`` takes what has been received; ``end`` is told why a time bound was met.
+    """The pace of one stream. ``go_on`` handles what has been received; ``end`` gets the reason when a time limit is
+    reached.
 
-    ``idle`` is how long, in seconds, the peer may say nothing; None: any time. It may be changed. All other bounds are
+    ``idle`` is how long, in seconds, the peer may send nothing; None: any time. It may be changed. All other bounds are
     those of the limits.
     """
 
@@ -84,7 +85,7 @@ class Pace:
     # ---- life
 
     def start(self, wire: asyncio.Transport) -> None:
-        """Begin to count time; the connection is up, or goes on over another transport."""
+        """Start the timers: the connection is up, or continues over another transport."""
         self._wire = wire
         wire.set_write_buffer_limits(high=self.limits.congested)
         self._heard = self._loop.time()
@@ -117,7 +118,7 @@ class Pace:
             self._wire.pause_reading()
 
     def release(self, why: object) -> None:
-        """Take back a reason; without any left, reading goes on soon."""
+        """Remove a reason; when none is left, reading resumes soon."""
         if self._holds.pop(why, 0) is None and not self._holds:
             self._later()
 
@@ -154,7 +155,7 @@ class Pace:
         self.release(RATE)
 
     def took(self, frames: int, *, partial: bool) -> None:
-        """Note that so many whole messages were taken, and whether a part of the next is there."""
+        """Record that ``frames`` complete messages were handled, and whether part of the next one is there."""
         now = self._loop.time()
         if frames:
             self._heard = now
@@ -183,7 +184,9 @@ class Pace:
     # ---- writing
 
     def pause_writing(self, *, shared: bool) -> None:
-        """The peer does not keep up: it gets some time, and is not read meanwhile unless it speaks for many."""
+        """Handle congestion: the peer has some time to catch up, and is not read meanwhile unless it carries many
+        clients.
+        """
         self.congested = True
         self._arm_stall()
         if not shared:

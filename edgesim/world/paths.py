@@ -1,4 +1,4 @@
-"""What lies between hosts: zones, firewalls and their address translation, links with latency and loss, partitions."""
+"""Paths between hosts: zones, firewalls with NAT, links with latency and loss, partitions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TURNS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """What is special about the way from one host to another. ``loss`` is a probability."""
+    """Properties of the path from one host to another. ``loss`` is a probability."""
 
     latency_ns: int | None = None
     loss: float = 0.0
@@ -50,11 +50,11 @@ H = TypeVar("H", bound=Placed)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage(Generic[H]):
-    """What the paths make of a new flow.
+    """The result for a new flow.
 
-    ``host`` gets it, None where no host has the address. ``source`` is what the receiver sees, ``target`` its own
+    ``host`` receives it (None: no host has the address). ``source`` is what the receiver sees, ``target`` its own
     address. ``keeper`` is the firewall that forgets it first, after ``idle_ns`` without a packet (None: none does).
-    Where ``astray``, answers go to a static mapping that has the same public address: the two cannot be distinguished.
+    With ``astray``, answers go to a static mapping with the same public address: the two cannot be distinguished.
     """
 
     verdict: FirewallAction
@@ -68,7 +68,7 @@ class Passage(Generic[H]):
 
 
 class FlowState:
-    """What firewalls remember of a flow: since when it has been idle, and whether they have forgotten it."""
+    """The firewalls' state of a flow: since when it has been idle, and whether it has timed out."""
 
     __slots__ = ("forgotten", "idle_ns", "keeper", "last_ns", "reported")
 
@@ -117,7 +117,7 @@ class Paths(Generic[H]):
         self.install(outward_only(zones))
 
     def install(self, network: Network) -> None:
-        """Put zones and firewalls in force for new flows. Raises `ValueError` for what is not a tree of zones."""
+        """Set zones and firewalls, for new flows. Raises `ValueError` if the zones are not a tree."""
         zones = {zone.name: zone for zone in network.zones}
         roots = [zone.name for zone in network.zones if zone.outward is None]
         if len(zones) != len(network.zones) or len(roots) != 1:
@@ -175,7 +175,7 @@ class Paths(Generic[H]):
         return self.known(host.interfaces[0].zone) if host.interfaces else self.root
 
     def _locate(self, zone: str, address: str) -> _Found[H] | None:
-        """Return where an address leads from a zone: to the nearest host or firewall that has it."""
+        """Return what has an address, seen from a zone: the nearest host or firewall."""
         key = (zone, address)
         if key not in self._found:
             places = [
@@ -209,7 +209,7 @@ class Paths(Generic[H]):
         return None
 
     def peer(self, host: H | None, end: Address) -> H | None:
-        """Return whom a peer's address and port mean to ``host``: also behind a translated address."""
+        """Return the host that a peer's address and port mean to ``host``, also behind NAT."""
         name = self.bindings.holder(end)
         if name is not None and name in self._hosts:
             return self._hosts[name]
@@ -242,7 +242,7 @@ class Paths(Generic[H]):
         return self._links.get((source, target))
 
     def set_link(self, one: str, other: str, link: Link) -> None:
-        """Give the way between two hosts, in both directions, a latency or a loss of its own."""
+        """Set the latency or loss of the path between two hosts, in both directions."""
         self._links[(one, other)] = self._links[(other, one)] = link
         self.lossy = any(item.loss for item in self._links.values())
 

@@ -15,7 +15,7 @@ from edgesim.world.nat import Nat
 
 INTERNET = "internet"
 NEVER = 1 << 62
-"""Nanoseconds, more than any run has: a firewall that is given no times forgets nothing."""
+"""Nanoseconds, more than any run takes: a firewall without time limits keeps its state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +29,9 @@ class Zone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Firewall:
-    """What is between the zones ``outer`` and ``inner``.
+    """The firewall between the zones ``outer`` and ``inner``.
 
-    Flows that no rule decides about meet ``otherwise``. State that has been idle for ``idle_tcp_ns`` or
+    ``otherwise`` is the verdict on flows that match no rule. State that has been idle for ``idle_tcp_ns`` or
     ``idle_udp_ns`` nanoseconds is forgotten. ``nat`` is tried in order, static mappings first. With ``reflection`` a
     flow from the inner side to the public address of a static mapping turns round here and comes back with ``address``
     as its source (the public address where none is given), unless it ``keeps_source``; without it, it is lost.

@@ -1,4 +1,4 @@
-"""Unhandled errors: the last few of them, how many there were, and who wants to hear of each."""
+"""Unhandled errors: the last few of them, their number, and listeners."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 KEPT = 100
 """How many errors are kept; an old one goes for a new one."""
 LONGEST = 1000
-"""Characters of what is said about one error."""
+"""The longest text about one error, in characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""A story that never gives way is ended by the clock of the machine: no clock of a lab goes on meanwhile."""
+"""Ends a story that never yields, by the machine's clock: lab time does not advance meanwhile."""
 
 from __future__ import annotations
 

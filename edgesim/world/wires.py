@@ -13,8 +13,7 @@ SECOND = 1_000_000_000
 class Wires:
     """Parameters of a network. Times are nanoseconds, one way where they are latencies.
 
-    A lab lays the wires that its deployment describes; none of them has a value of its own here. A live world reads
-    ``syn_waits`` alone.
+    A lab sets them from its deployment; they have no defaults here. A live world uses only ``syn_waits``.
 
     ``latencies`` are by pairs of zones, in either order; zones that they do not name are ``same_zone`` or
     ``other_zone`` apart, and a host from itself ``loopback``. With ``spread`` each pair of hosts draws its latency

@@ -79,9 +79,7 @@ def test_a_story_that_never_gives_way_is_ended_by_the_machines_clock(kind: str) 
     if kind == "callback":
         assert "Stuck" in verdict.reason and f"{HERE}:" in verdict.reason
     else:
-        assert verdict.reason.startswith(
-            "no progress for 0.3 s of the machine's time: tests/scenario/test_verdicts"
-        )
+        assert verdict.reason.startswith("no progress for 0.3 s of the machine's time: tests/scenario/test_verdicts")
         assert verdict.reason.endswith("never yields")
 
 

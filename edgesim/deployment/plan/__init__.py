@@ -1,1 +1,1 @@
-"""What an author writes of a lab: strict models in which whatever can be derived may be left out, and their reading."""
+"""Plans: what authors write of a lab, as strict models in which derivable values may be left out, and their parsing."""

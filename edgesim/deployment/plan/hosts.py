@@ -1,4 +1,4 @@
-"""What an author writes of the machines, one section a product, and of the clusters that some of them form."""
+"""The plan of machines, one section for each product, and their clusters."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from edgesim.deployment.settings import (
 
 
 class Machine(Model):
-    """What every host has: a name, which with ``domain`` makes its FQDN."""
+    """Fields of every host: a name, which with ``domain`` makes its FQDN."""
 
     name: HostLabel
     domain: DomainName | None = Field(
@@ -58,7 +58,7 @@ class DnsServer(SingleHomed):
 
 
 class Expressway(Machine):
-    """What both kinds of Expressway have: a release, and what else the machine is used for."""
+    """Fields of both kinds of Expressway: a release, and what else the machine is used for."""
 
     release: ExpresswayRelease = releases.DEFAULT_EXPRESSWAY
     ip_protocol: IpProtocol = Field(default="IPv4", description="System > Network interfaces > IP; MRA needs IPv4")
@@ -86,7 +86,7 @@ class ExpresswayE(Expressway):
     outer_zone: ZoneName = "outer-dmz"
     inner_zone: ZoneName = "dmz"
     inner_name: HostLabel | None = Field(
-        default=None, description="a name of its own for the inner address, beside the FQDN"
+        default=None, description="a separate name for the inner address, beside the FQDN"
     )
     dns_domain: DomainName | None = Field(
         default=None, description="System > DNS > Domain name, the cookie's domain, where it is not the FQDN's"
@@ -98,16 +98,16 @@ class ExpresswayE(Expressway):
         default=None, description="IPv6 address of the outer interface, where ip_protocol is IPv6 or Both"
     )
     size: DeploymentSize = Field(
-        default="medium", description="the deployment size: a large system takes C's media on ports of its own"
+        default="medium", description="the deployment size: a large system uses separate ports for C's media"
     )
     turn_server: bool = Field(default=False, description="Configuration > Traversal > TURN: TURN services On")
 
 
 class LoadBalancer(SingleHomed):
-    """Somebody else's load balancer between the clients and E, which no MRA deployment may have.
+    """A third-party load balancer between the clients and E, which MRA does not support.
 
-    It forwards TCP connections to HTTPS, SIP and XMPP, each to one E. ``_collab-edge`` leads to it, and outside so do
-    the names of every E, which stand behind it.
+    It forwards TCP connections for HTTPS, SIP and XMPP, each to one E. ``_collab-edge`` points to it, and so do,
+    outside, the names of every E behind it.
     """
 
     zone: ZoneName = "internet"
@@ -124,7 +124,7 @@ class UnifiedCmNode(SingleHomed):
     """A node of a Unified CM cluster."""
 
     known_as: KnownAs = Field(
-        default="fqdn", description="how System > Server lists the node, hence how everybody is told to reach it"
+        default="fqdn", description="how System > Server lists the node, and so the name under which others reach it"
     )
     axl: bool = Field(default=True, description="the Cisco AXL Web Service runs")
 

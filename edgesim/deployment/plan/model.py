@@ -29,8 +29,9 @@ from edgesim.deployment.settings import CmsWebProxy, SshTunnel, XcpLink
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Origin:
-    """Where a plan was read, and the line of each field. Plans that say the same are equal wherever they were read, so
-    all origins are equal."""
+    """The file of a plan, and the line of each field. All origins compare equal, so plans with equal content are
+    equal.
+    """
 
     source: str = ""
     lines: Mapping[Path, int] = field(default_factory=dict)
@@ -78,11 +79,11 @@ class Plan(Model):
 
     @property
     def source(self) -> str:
-        """The file, or what stands for one, that this plan was read from; empty where there was none."""
+        """The file (or its substitute) that this plan was read from; empty if there was none."""
         return self._origin.source
 
     def line_of(self, path: Path) -> int | None:
-        """Return the line of a field, or of the nearest thing above it that stands in the file; None without a file."""
+        """Return the line of a field, or of the nearest enclosing one in the file; None without a file."""
         for end in range(len(path), 0, -1):
             if path[:end] in self._origin.lines:
                 return self._origin.lines[path[:end]]

@@ -1,4 +1,4 @@
-"""What an author writes of the settings that make a pair of Expressways an MRA edge: domains, links, access."""
+"""The plan of the settings that make a pair of Expressways an MRA edge: domains, links, access."""
 
 from __future__ import annotations
 

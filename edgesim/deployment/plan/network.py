@@ -1,6 +1,6 @@
-"""What an author writes of the network: zones, firewalls with their rules, address translation.
+"""The plan of the network: zones, firewalls with their rules, address translation.
 
-What is left out is the documented design: see `edgesim.deployment.resolve.network`.
+The default is the documented design: see `edgesim.deployment.resolve.network`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ OpeningText = Annotated[str, AfterValidator(_opening)]
 
 
 Pin = Literal["latency", "jitter", "order", "timers", "start", "srv", "actors"]
-"""What a seed otherwise decides about a simulated network."""
+"""What a seed decides about a simulated network unless it is pinned."""
 Otherwise = Literal["drop", "reject"]
 
 
@@ -67,7 +67,7 @@ class FirewallPlan(Model):
         default=None, description="what the documents require at this place when left out", max_length=256
     )
     closed: tuple[OpeningText, ...] = Field(
-        default=(), description="ports that the rules open and that are closed here all the same", max_length=64
+        default=(), description="ports that the rules open but that are closed here", max_length=64
     )
     otherwise: Otherwise = Field(default="drop", description="what no rule is about")
     nat: tuple[NatText, ...] = Field(default=(), description="E's static_nat adds its own", max_length=64)

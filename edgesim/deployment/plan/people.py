@@ -1,4 +1,4 @@
-"""What an author writes of the users and the devices that they own."""
+"""The plan of users and their devices."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A small, safe reading of YAML: text, lists and mappings, each with its line; nothing that expands or runs.
+"""A small, safe subset of YAML: text, lists and mappings, each with its line; nothing that expands or runs.
 
-Scalars stay text, so that ``0100`` and ``no`` mean what they look like; the model's types decide what a value is.
-Anchors may stand, aliases may not: expanding them is how a few lines become gigabytes.
+Scalars stay text, so that ``0100`` and ``no`` mean what they look like; the model's types interpret them. Anchors are
+allowed, aliases are not: their expansion can turn a few lines into gigabytes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LIMITS = Limits()
 
 @dataclass(slots=True)
 class Reading:
-    """What was read: plain data, the line of each path, and what was wrong on the way."""
+    """The result of parsing: plain data, the line of each path, and errors."""
 
     data: Any = None
     lines: dict[Path, int] = field(default_factory=dict)
@@ -84,7 +84,7 @@ def _mistake(path: Path, line: int | None, reason: str) -> Mistake:
 
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
-    """Return what a parser says, in words that help where its own do not."""
+    """Return a parser's message, reworded where it does not help."""
     mark = error.problem_mark
     if "cannot start any token" in str(error.problem):
         return "a tab or a sign that needs quotes stands where a value begins; indent with spaces"

@@ -10,8 +10,8 @@ from edgesim.deployment.plan.model import Plan
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a deployment file.
 
-    It knows keys, types, allowed values and defaults. What only the whole file shows, such as a name that nothing has,
-    `edgesim show` and `edgesim check` tell.
+    It has keys, types, allowed values and defaults. Errors that need the whole file, such as an unknown name, are found
+    by `edgesim show` and `edgesim check`.
     """
     schema = _tidied(Plan.model_json_schema())
     return {

@@ -1,4 +1,4 @@
-"""What an author writes of certificates and trust: who signed what, which names, who trusts whom."""
+"""The plan of certificates and trust: signers, names, trust stores."""
 
 from __future__ import annotations
 

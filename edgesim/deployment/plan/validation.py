@@ -1,4 +1,4 @@
-"""From what was read to a plan: the models' own checks, told so that a person can fix the file."""
+"""Turns parsed data into a plan: the models' checks, with errors that help to fix the file."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ NAMED = 24
 
 
 def validated(reading: Reading, source: str, build: Callable[[Plan], T]) -> T:
-    """Return what ``build`` makes of the plan that a reading describes. Raises `DeploymentError` with every mistake.
+    """Validate parsed data as a plan and return ``build(plan)``. Raises `DeploymentError` with every mistake.
 
-    ``build`` raises `Inconsistent` for a plan of which it can make nothing.
+    ``build`` raises `Inconsistent` for a plan that it cannot build.
     """
     mistakes = [_placed(each, reading, source) for each in reading.mistakes]
     if not isinstance(reading.data, dict):
@@ -60,14 +60,14 @@ def _placed(mistake: Mistake, reading: Reading, source: str) -> Mistake:
 
 
 class _Validation(Generic[T]):
-    """Validates data, takes out what is wrong and tries again, so that one run tells every mistake.
+    """Validates data, removes what is wrong and validates again, so that one run finds every mistake.
 
-    Where something required is missing, a stand-in takes its place, so that the checks across sections also run.
+    A required value that is missing gets a substitute, so that the checks across sections also run.
     """
 
     ROUNDS = 8
     MOST = 100
-    """Mistakes told in one round; a file that has more is better fixed in several."""
+    """Mistakes reported in one round; a file with more is better fixed in several."""
 
     def __init__(self, data: dict[str, Any], origin: Origin, build: Callable[[Plan], T]) -> None:
         self.data = _copied(data)
@@ -76,9 +76,9 @@ class _Validation(Generic[T]):
         self.places: dict[int, list[int]] = {}
         """By a list's identity: where its remaining items stood."""
         self.kept: list[Any] = []
-        """What was taken out, kept so that no new list gets the identity of an old one."""
+        """Removed values, kept so that no new list gets the identity of an old one."""
         self.removed: set[Path] = set()
-        """What was taken out, and everything above it: what is missing there is no mistake of its own."""
+        """The paths of removed values and everything above them, where missing values are not reported."""
         self.ignored: set[str] = set()
         self.mistakes: list[Mistake] = []
         self.stand_ins = 0
@@ -105,7 +105,7 @@ class _Validation(Generic[T]):
         return self.mistakes, None
 
     def _take(self, error: ValidationError) -> bool:
-        """Note the mistakes of one round and fix them; False when no further round can tell more."""
+        """Collect the mistakes of one round and fix them; return False when no further round can find more."""
         errors = error.errors(include_url=False)
         wrong: list[tuple[Path, str]] = []
         told = 0
@@ -123,7 +123,7 @@ class _Validation(Generic[T]):
             original = self._original(loc)
             left_out = each["type"] in ("missing", "too_short") and original in self.removed
             if each["type"] == "missing" and str(loc[-1]) in misspelt.get(loc[:-1], ()):
-                left_out = True  # the key that stands for it is told
+                left_out = True  # the key is reported
             if not left_out and told < self.MOST:
                 self.mistakes.append(_told(original, each))
                 told += 1
@@ -303,7 +303,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _as_item(path: Path, value: object) -> str:
-    """Return how to make a list of what stands where one is expected."""
+    """Return how to write as a list a value that is not one."""
     items_have_fields = bool(_fields(path))
     if isinstance(value, dict) and items_have_fields:
         return ", with this as an item of it: [{...}]"
@@ -311,7 +311,7 @@ def _as_item(path: Path, value: object) -> str:
 
 
 def _choice(expected: str, value: object) -> str:
-    """Return which values a field takes, ``'a', 'b' or 'c'``; of many those that look like what stands there."""
+    """Return the values that a field accepts, ``'a', 'b' or 'c'``; of many, those similar to what was written."""
     values = re.findall(r"'([^']*)'", expected)
     if len(values) <= NAMED:
         return f"expected {expected}"
@@ -337,7 +337,7 @@ def _field(path: Path) -> FieldInfo | None:
 
 
 def _fields(path: Path) -> list[str]:
-    """Return the keys that may stand at a path."""
+    """Return the keys allowed at a path."""
     if not path:
         return list(Plan.model_fields)
     field = _field(path)

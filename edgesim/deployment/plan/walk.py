@@ -1,4 +1,4 @@
-"""Which model a field holds: for whoever walks a plan, or a deployment beside it."""
+"""The model in each field, to walk a plan or the deployment beside it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What is wrong with a derived value is told of the field that its author wrote.
+"""Attributes errors in derived values to the fields that their author wrote.
 
-A derived value stands in no file, so the mistake names the field from which it follows, and what that gives.
+A derived value is in no file, so the error names the field that it was derived from, and the derived value.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ def told(
     deployment: Inventory,
     written: Iterable[Mistake] = (),
 ) -> tuple[Mistake, ...]:
-    """Return mistakes that point into a deployment as they are told of its plan, each once.
+    """Return mistakes in a deployment as mistakes in its plan, each once.
 
-    Of a value that is wrong because what it follows from is wrong, here or among those ``written`` in the plan, only
-    the latter is told.
+    If a value is wrong because the one that it was derived from is wrong, here or in ``written``, only the latter is
+    reported.
     """
     return tuple(dict.fromkeys(_Blame(plan, resolution, deployment).all(dict.fromkeys(mistakes), written)))
 
@@ -38,7 +38,7 @@ class _Blame:
         self.wrong: set[Path] = set()
         """The values, derived or written, that are wrong."""
         self.around: set[Path] = set()
-        """What was written and is wrong, and everything above it."""
+        """The written values that are wrong, and everything above them."""
 
     def all(self, mistakes: Collection[Mistake], written: Iterable[Mistake]) -> Iterator[Mistake]:
         direct = [each for each in mistakes if not self._derived(each.path)]
@@ -57,14 +57,14 @@ class _Blame:
         return tuple(each for each in ends if each in self.resolution.grounds)
 
     def _followed(self, path: Path) -> Iterator[Path]:
-        """Yield all that a value follows from, directly or not."""
+        """Yield all values that a value was derived from, directly or not."""
         for each in self._derived(path):
             origin = self.resolution.grounds[each].origin
             yield origin
             yield from self._followed(origin)
 
     def _origin(self, path: Path) -> Path:
-        """Return the field of the plan from which a value follows in the end."""
+        """Return the field of the plan that a value was finally derived from."""
         while derived := self._derived(path):
             path = self.resolution.grounds[derived[0]].origin
         return path

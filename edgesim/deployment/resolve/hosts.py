@@ -1,4 +1,4 @@
-"""The machines and clusters of a deployment: their domains, the DNS that they ask, what clusters know of each other."""
+"""The machines and clusters of a deployment: their domains and DNS servers, and what clusters know of each other."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ class Hosts:
         return {"publisher": publisher, "subscribers": tuple(subscribers)}
 
     def clients(self, devices: Sequence[Device]) -> tuple[ClientHost, ...]:
-        """Return the clients' machines. One that is a device is of the platform that its software makes of it."""
+        """Return the clients' machines. The platform of a device follows from its software."""
         families = {device.name: _family(device) for device in devices}
         found = []
         for index, each in enumerate(self.plan.clients):
@@ -191,7 +191,7 @@ class Hosts:
 def _family(device: Device) -> str | None:
     try:
         return device.family
-    except ReleaseError:  # told by the check of devices
+    except ReleaseError:  # reported by the check of devices
         return None
 
 

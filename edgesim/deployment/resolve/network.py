@@ -1,9 +1,9 @@
 """The network of a deployment: zones, firewalls with their rules, address translation; and the documented design.
 
-What is left out is the documented design: internet, outer-dmz (E's outer interface), dmz (its inner one) and inside, a
-firewall ``external`` before E and one called ``internal`` behind it, each open for what "MRA Requirements and
-Prerequisites" lists and for nothing else inward. An E with one interface also stands in outer-dmz: the external
-firewall holds its static NAT, so what C sends to the public address has to turn round there: NAT reflection.
+The default is the documented design: the zones internet, outer-dmz (E's outer interface), dmz (its inner one) and
+inside, a firewall ``external`` before E and ``internal`` behind it, each open inward only for what "MRA Requirements
+and Prerequisites" lists. An E with one interface is in outer-dmz: the external firewall has its static NAT, so what C
+sends to the public address has to turn round there (NAT reflection).
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _mappings(inventory: Inventory, tree: Tree, walls: Sequence[FirewallPlan], w
 
 
 def _named_at(inventory: Inventory, rule: Rule) -> Path:
-    """Return where the name stands that a documented rule has for its target."""
+    """Return the path of the name that a documented rule has as its target."""
     for index, edge in enumerate(inventory.expressway_e):
         if rule.target.word in (edge.name, edge.outer_zone):
             return ("expressway_e", index, "name" if rule.target.word == edge.name else "outer_zone")
@@ -131,7 +131,7 @@ def _documented(inventory: Inventory, tree: Tree, inner: str) -> Iterator[Rule]:
     ):
         yield _allow("tcp", outside, RuleEndpoint(word=zone, ports=signalling))
         yield _allow("udp", outside, RuleEndpoint(word=zone, ports=media))
-        # TURN is no part of MRA; its ports are opened where E's TURN server runs.
+        # TURN is not part of MRA; its ports are opened if E's TURN server runs.
         servers = [each for each in inventory.expressway_e if each.outer_zone == zone and each.turn_server]
         if servers:
             control = max(ports.turn_control(each.size) for each in servers)

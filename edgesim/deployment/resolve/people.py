@@ -72,7 +72,7 @@ def _devices_of(written: plans.User, resolution: Resolution, path: Path, owned: 
 
 
 def devices(plan: Plan, resolution: Resolution, users: Sequence[User]) -> tuple[Device, ...]:
-    """Return every device: those that are written, and those of Jabber that stand in the list of a user only."""
+    """Return every device: those that are written, and those of Jabber that only the list of a user names."""
     written = {device.name: device for device in plan.devices}
     owners: dict[str, tuple[int, int]] = {}
     for index, user in enumerate(users):

@@ -1,4 +1,4 @@
-"""What is recorded while a plan is resolved: why each derived value is what it is, and what is wrong with it."""
+"""Records of the resolution of a plan: the grounds of each derived value, and its errors."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Resolution:
         self.grounds: dict[Path, Derivation] = {}
         """By the path of a value in the deployment: of a part that was not written, and of its derived fields."""
         self.moved: dict[Path, Path] = {}
-        """By the path of a part in the deployment: where it was written, for parts that stand in another order."""
+        """The path in the plan by the path in the deployment, for parts whose order differs."""
         self.invalid: list[Mistake] = []
 
     def part(self, kind: Callable[..., T], written: Model, path: Path, **values: object) -> T:
         """Return a built part: ``values``, and for every other field what was written.
 
-        A value that is `Derived` is recorded, and held to what the plan takes for its field.
+        A `Derived` value is recorded, and validated like a written value of its field.
         """
         given = {name: getattr(written, name) for name in _names(kind) if name not in values}
         for name, value in values.items():

@@ -1,4 +1,4 @@
-"""The certificates and trust stores of a deployment: who signs, with which names, and whom everybody trusts."""
+"""The certificates and trust stores of a deployment: signers, names, and what each host trusts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of the edge: the traversal zone between C and E, and what C is told of the clusters."""
+"""The settings of the edge: the traversal zone between C and E, and C's configuration of the clusters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgesim.deployment.resolve.resolution import Derived, Resolution
 def traversal_zone(
     plan: Plan, resolution: Resolution, edges: Sequence[ExpresswayE], cores: Sequence[ExpresswayC]
 ) -> TraversalZone:
-    """Return the zone: whom C dials, and the name that E demands of it."""
+    """Return the zone: the peers that C dials, and the name that E requires of it."""
     written, path = plan.traversal_zone, ("traversal_zone",)
     cluster = plan.mra.expressway_c_cluster
     return resolution.part(

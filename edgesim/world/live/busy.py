@@ -1,4 +1,4 @@
-"""Who holds a port on this machine, as far as the operating system tells (Linux: /proc)."""
+"""Finds the process that holds a port on this machine, if the operating system reports it (Linux: /proc)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def who_listens(address: str, port: int, *, udp: bool = False) -> str | None:
-    """Return ``program (process N)`` for the holder of a port, or None where it cannot be told."""
+    """Return ``program (process N)`` for the holder of a port, or None if it is unknown."""
     inodes = _inodes(address, port, udp=udp)
     if not inodes:
         return None

@@ -1,4 +1,4 @@
-"""The live network's rules: source addresses, who may connect to whom, and the sockets that there are."""
+"""The live network: source addresses, the firewalls' verdicts on connections, and the list of sockets."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ class LiveNetwork:
         self._names: dict[int, str] = {}
         self._count = 0
         self.syn_waits: tuple[float, ...]
-        """The pauses after each attempt to connect that meets silence, seconds."""
+        """Seconds to wait after each attempt to connect that gets no answer."""
         self._transports: dict[int, tuple[Incarnation, Any]] = {}
         self.visits: dict[int, Visit] = {}
-        """What the connections that were let in count as, by their transports' identity."""
+        """The admission records of accepted connections, by their transports' identity."""
         self._tellings: dict[Address, Rates] = {}
-        """How many strangers each port may still tell of one by one."""
+        """The rate at which each port reports strangers one by one."""
         self._held: dict[int, tuple[Incarnation, Any]] = {}
         """Connections that wait for the rate of their ports."""
         self._servers: dict[int, tuple[Incarnation, Any]] = {}
@@ -114,7 +114,7 @@ class LiveNetwork:
         return address, local[1] if local else 0
 
     def check(self, local: Address, remote: Address, protocol: str) -> tuple[str, Blocked | None]:
-        """Check a new flow: ``accept``, ``drop`` or ``reject``, and the firewall that says so."""
+        """Check a new flow: ``accept``, ``drop`` or ``reject``, and the firewall that decided."""
         one, other = self.by_address.get(local[0]), self.by_address.get(remote[0])
         if one is not None and one is other:
             return "accept", None
@@ -207,7 +207,9 @@ class LiveNetwork:
         return True, self.admission.enter(name, port, source, caller=caller, end=end)
 
     def _stopped(self, host: str, source: Address, local: Address, caller: str | None, where: Blocked) -> None:
-        """Report a connection that a firewall would have stopped; of strangers' only so many, and how many more."""
+        """Report a connection that a firewall would have blocked; those of strangers at a limited rate, the rest
+        counted.
+        """
         telling = self._tellings.setdefault(
             local, Rates(REPORTED_A_SECOND, REPORTED_AT_ONCE, each_address=False, most=1)
         )

@@ -1,4 +1,4 @@
-"""What is between real sockets and the protocols of the lab: admission, taps, and a record of the end."""
+"""Layers between real sockets and the protocols of the lab: admission, taps, and a record of the end."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class Door(asyncio.Protocol):
-    """What a real connection meets first: it makes the protocol that serves it only once the host lets it in.
+    """The first protocol of a real connection: it makes the serving protocol only once the host admits the connection.
 
-    A host that takes connections at a limited rate drops the SYN of what comes too fast, and the client sends it again.
-    The kernel has taken the connection already; it waits here for as long as that would have cost.
+    A host with a limited rate of connections would drop the SYN of those above it, and the client would repeat it. Here
+    the kernel has accepted the connection already, so it waits for as long as that would have taken.
     """
 
     __slots__ = ("_early", "_life", "_make", "_network", "_retry", "_transport", "_tries")
@@ -96,7 +96,7 @@ class TlsWatch:
 
 
 class PlainWire(asyncio.Protocol):
-    """Stands below a protocol that speaks in the clear; where it starts TLS, that takes this one's place."""
+    """The layer below a protocol without TLS; when the protocol starts TLS, the TLS layer replaces this one."""
 
     def __init__(self, network: LiveNetwork, life: Incarnation, inner: Any) -> None:
         self.network = network
@@ -136,7 +136,7 @@ class PlainWire(asyncio.Protocol):
 
 
 class DatagramGate(asyncio.DatagramProtocol):
-    """Stands below a datagram protocol: drops what the zones' rules forbid, taps the rest."""
+    """The layer below a datagram protocol: drops what the firewalls block, taps the rest."""
 
     def __init__(self, network: LiveNetwork, life: Incarnation, inner: Any) -> None:
         self.network = network

@@ -23,7 +23,7 @@ ZONES = ("internet", "dmz", "inside")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
-    """What the processes of one lab have in common: its seed, and when it began.
+    """Values that the processes of one lab share: its seed and its start.
 
     ``began_ns`` is the machine's monotonic clock at lab time zero, which all processes of a machine read alike;
     ``epoch_ns`` is Unix time then.
@@ -35,7 +35,7 @@ class Beginning:
 
     @classmethod
     def now(cls, seed: int | None = None) -> Beginning:
-        """Return the beginning of a lab that begins now, with a seed of its own unless told."""
+        """Return the start of a lab that begins now, by default with a random seed."""
         drawn = int.from_bytes(os.urandom(8), "big") if seed is None else seed
         return cls(seed=drawn, began_ns=time.monotonic_ns(), epoch_ns=time.time_ns())
 

@@ -1,4 +1,4 @@
-"""A host's disk where the host is a process: what is written survives the process, whatever ends it.
+"""The disk of a host that is a process: its content survives the process, however it ends.
 
 In the host's process the disk is a `Shelf`: a dictionary whose changes, and those of dictionaries in it, are sent as
 they happen. Each goes over the channel at once, so the system has it before anything else can follow from it, and a

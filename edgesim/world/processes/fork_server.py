@@ -258,7 +258,7 @@ class _Process:
 
 
 def _let_go_of_all_but(kept: int) -> None:
-    """Let go of what a forked process has no business with: everything but standard error and one descriptor.
+    """Close the descriptors that a forked process must not have: all but standard error and one more.
 
     The numbers stay taken: libuv closes those that it had before a fork in every process that is forked (it makes its
     pipes for signals again), and would close what has come to their place.

@@ -16,7 +16,7 @@ MOST = 16 * 1024 * 1024
 
 
 class Kind(IntEnum):
-    """What a frame is. `FROM_HOSTS` come from a host's process, `TO_HOSTS` go to it."""
+    """Kinds of frames. `FROM_HOSTS` come from a host's process, `TO_HOSTS` go to it."""
 
     ENTRY = 1
     """Something for the journal, in the words of whoever writes it."""
@@ -41,7 +41,7 @@ class Kind(IntEnum):
 
 
 class FrameError(Exception):
-    """What came is no frame."""
+    """The input is not a frame."""
 
 
 def frame(kind: Kind, body: bytes) -> bytes:

@@ -10,17 +10,17 @@ from edgesim.world.live.network import FLOWS, LiveNetwork
 from edgesim.world.paths import FlowState
 
 TOLD_NS = 1_000_000_000
-"""How long a flow of datagrams may go on before it is told again that it does."""
+"""Seconds after which a continuing flow of datagrams is reported again."""
 Remembered = tuple[Address, Address, str, int, int]
 """A flow as firewalls remember it: source, target, the firewall that forgets it first, after how many nanoseconds
 without a packet, and the lab time of the last one."""
 
 
 class SplitNetwork(LiveNetwork):
-    """The sockets of one process. Where hosts share one, whoever receives a datagram remembers its flow for both; here
-    the sender notes what it sends, too, or the answer would be a new flow to it.
+    """The sockets of one process. If hosts share a process, the receiver of a datagram records its flow for both; here
+    the sender records it too, or the answer would be a new flow to it.
 
-    What firewalls remember outlives a host's process: ``tell_flow`` hears of it, `recall` takes it in the next one.
+    The firewalls' state outlives a host's process: ``report_flow`` passes it on, `recall` restores it in the next one.
     """
 
     def __init__(self, *arguments: Any) -> None:
@@ -51,7 +51,7 @@ class SplitNetwork(LiveNetwork):
         self.tell_flow((*pair, state.keeper, state.idle_ns, state.last_ns))
 
     def recall(self, flows: Iterable[Remembered]) -> None:
-        """Know of flows that an earlier process told of."""
+        """Restore flows that an earlier process reported."""
         for source, target, keeper, idle_ns, last_ns in flows:
             self._flows[source, target] = FlowState(keeper, idle_ns, last_ns)
 
@@ -87,13 +87,13 @@ class Outlet:
 
 
 class Flows:
-    """The flows that a host's processes told of, the newest of them."""
+    """The newest flows that a host's processes reported."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[Address, Address], Remembered] = {}
 
     def note(self, flow: Remembered) -> None:
-        """Take what a process told."""
+        """Record a report of a process."""
         self._known.pop(flow[:2], None)
         self._known[flow[:2]] = flow
         if len(self._known) > FLOWS:

@@ -31,7 +31,7 @@ class ElsewhereError(RuntimeError):
 
 
 class Keeper(Protocol):
-    """The world that a process belongs to, as far as the process tells it something."""
+    """The part of a world to which a process reports."""
 
     disks: dict[str, Replica]
     flows: dict[str, Flows]
@@ -45,7 +45,7 @@ class Keeper(Protocol):
     def on_watermark(self, host: str, at_ns: int, /) -> None: ...
 
     def broken(self, process: Process) -> None:
-        """What a process said cannot be used."""
+        """A message of a process is not valid."""
         ...
 
 
@@ -56,11 +56,11 @@ class Elsewhere:
         self._process = process
 
     async def ready(self) -> None:
-        """Wait until the host's service says that its links stand."""
+        """Wait until the host's service reports that its links are up."""
         await self._process.ask("ready", limit=None)
 
     async def stop(self) -> None:
-        """Stop it in good order; its process ends."""
+        """Stop it gracefully; its process ends."""
         await self._process.ask("stop")
 
 
@@ -76,7 +76,7 @@ class Process:
         """Whether its end is wanted by now."""
         self.frozen = False
         self.why = ""
-        """What was wrong with what came from it."""
+        """The error in its input."""
         loop = world.loop
         self.stopped = asyncio.Event()
         self.continued = asyncio.Event()
@@ -164,7 +164,7 @@ class Process:
         self._world.unhandled.take(error)
 
     def _wrong(self, why: str) -> None:
-        """What came from the process cannot be used: nothing more of it is read."""
+        """Handle invalid input from the process: nothing more of it is read."""
         self.channel.close()
         self._end(why)
 

@@ -56,7 +56,7 @@ class ProcessWorld(LiveWorld):
         """The processes that run, by host."""
         self.disks: dict[str, Replica] = {}
         self.flows: dict[str, Flows] = {}
-        """What firewalls remember of the datagrams of each host."""
+        """The firewalls' state of the datagrams of each host."""
         self.on_entry: Callable[[str, bytes], None] = lambda host, entry: None
         """Called with what a host's process has for the journal."""
         self.on_watermark: Callable[[str, int], None] = lambda host, at_ns: None
@@ -238,7 +238,7 @@ class ProcessWorld(LiveWorld):
         except ForkServerGone:
             self._fork_server_gone()
 
-    # ---- what becomes of processes by themselves
+    # ---- events of processes
 
     def _process_changed(self, pid: int, what: str, code: int) -> None:
         process = self._by_pid.get(pid)
@@ -252,7 +252,7 @@ class ProcessWorld(LiveWorld):
             self._buried(process, HostState.CRASHED)
 
     def broken(self, process: Process) -> None:
-        """What a host's process said cannot be used: the process is ended, and nothing else is harmed."""
+        """Handle an invalid message from a host's process: the process is ended, nothing else is affected."""
         self._complain(f"{process.name}: its process {process.pid} was ended, for it sent {process.why}")
         self._signal(process, signal.SIGKILL)
 

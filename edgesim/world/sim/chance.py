@@ -74,7 +74,7 @@ class Chance:
         return stream.random() < share
 
     def salt(self, host: str) -> int:
-        """Return a number of a host by which its turns and the phase of its timers are drawn."""
+        """Return a random number of a host from which its turns and the phase of its timers are derived."""
         salt = self._salts.get(host)
         if salt is None:
             salt = self._salts[host] = self._entropy(f"turns {host}").getrandbits(62)

@@ -1,4 +1,4 @@
-"""UDP in the simulated network: sockets, and what happens to a datagram between two of them."""
+"""UDP in the simulated network: sockets, and the delivery of datagrams between them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Key = tuple[str, Address, Address]
 
 
 class Known(NamedTuple):
-    """What the way makes of a flow's datagrams, and the firewalls' state, where there are any."""
+    """The path's verdict on a flow's datagrams, and the firewalls' state if there is any."""
 
     passage: Passage[Host]
     state: FlowState | None
@@ -92,7 +92,7 @@ class UdpTransport(asyncio.DatagramTransport):
         self.protocol.datagram_received(data, source)
 
     def unreachable(self) -> None:
-        """An ICMP error came back; only connected sockets hear of it."""
+        """Handle an ICMP error; only connected sockets get it."""
         if not self.closed and self.remote is not None:
             self.protocol.error_received(ConnectionRefusedError(errno.ECONNREFUSED, "connection refused"))
 
@@ -158,7 +158,7 @@ class Datagrams:
         self.routes.loop.at_ns(when, self._arrives, sender, passage, remote, data, latency, context=ON_ITS_WAY)
 
     def _known(self, host: Host, key: Key) -> Known:
-        """Return what the way makes of a flow: as firewalls remember it, else checked again."""
+        """Return the path's verdict on a flow: from the firewalls' state, or checked again."""
         known, now = self._flows.get(key), self.routes.loop.now_ns
         if known is not None and known.state is not None and known.state.fresh(now):
             return known

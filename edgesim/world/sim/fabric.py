@@ -73,7 +73,7 @@ class Listener:
                 transport.abort()
 
     async def wait_closed(self) -> None:
-        """Return at once: connections of a closed listener live on by themselves."""
+        """Return at once: connections outlive their listener."""
 
     async def __aenter__(self) -> Listener:
         return self
@@ -166,7 +166,7 @@ class Fabric(Routes):
     def _check_syn(
         self, host: Host, passage: Passage[Host], local: Address, remote: Address
     ) -> tuple[str, int, Blocked | None]:
-        """Return what becomes of a SYN, the latency, and which firewall (or which confusion of addresses) ended it."""
+        """Return the verdict on a SYN, the latency, and the firewall (or address conflict) that ended it."""
         target = passage.host
         flow = Flow(
             source=host.name, target=target.name if target else None, local=local, remote=remote, protocol="tcp"
@@ -294,7 +294,7 @@ class Fabric(Routes):
             self.blocked(host, "tcp", sender.remote, where)
 
     def answers(self, sender: TcpTransport) -> bool:
-        """Return whether the machine of a dead peer runs again (or still): then its kernel sends a reset."""
+        """Return whether the machine of an ended peer runs again (or still): then its kernel sends a reset."""
         if sender.peer.life.host.state.dead:
             return False
         self.loop.at_ns(self.loop.now_ns + 2 * sender.latency, sender.got_reset, context=sender.context)
@@ -357,7 +357,7 @@ class Fabric(Routes):
     # ---- hosts that end
 
     def close_host(self, life: Incarnation, *, resets: bool) -> None:
-        """Take everything of an incarnation off the network: with resets to its peers, or in silence."""
+        """Close all sockets of an incarnation: with resets to its peers, or silently."""
         for listener in [item for item in self.listeners.values() if item.life is life]:
             listener.close()
         for socket in [item for item in self.datagrams.sockets.values() if item.life is life]:

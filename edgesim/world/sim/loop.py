@@ -2,7 +2,7 @@
 
 Time is an integer of nanoseconds that starts at zero and jumps to the next deadline when nothing is left to do. Equal
 deadlines run in the order in which they were set, which asyncio's own heap does not promise. Callbacks belong to the
-host in whose context they were made: those of a frozen host wait for its thaw, those of a dead one are dropped.
+host in whose context they were made: those of a frozen host wait for its thaw, those of an ended one are dropped.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class DeadlockError(RuntimeError):
 
 
 class LivelockError(RuntimeError):
-    """Callbacks went on and on without time passing; the text names the most frequent."""
+    """Callbacks ran endlessly without time passing; the text names the most frequent."""
 
 
 class Sockets(Protocol):
@@ -67,7 +67,7 @@ class SimLoop(TlsLoop, _Base):  # type: ignore[misc]  # asyncio's loop is typed 
     fabric: Sockets
     ticks: Chance | None
     turns: Chance | None
-    """What draws the phases of timers, and whose turn it is; None where that is not drawn."""
+    """Draws the phases of timers and the order of hosts; None if they are not random."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -215,7 +215,7 @@ class SimLoop(TlsLoop, _Base):  # type: ignore[misc]  # asyncio's loop is typed 
 
     @property
     def idle(self) -> bool:
-        """Whether nothing else is ready or scheduled: only what runs now goes on."""
+        """Whether nothing is ready or scheduled except the callback that runs now."""
         return not self._ready and all(item[3]._cancelled for item in self._heap)
 
     def timers(self, life: Incarnation) -> list[tuple[float, str]]:

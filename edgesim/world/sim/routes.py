@@ -1,4 +1,4 @@
-"""What UDP and TCP share in the simulated network: addresses, ports, paths, latencies, faults, and who is told."""
+"""The part of the simulated network that UDP and TCP share: addresses, ports, paths, latencies, faults, reports."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from edgesim.world.events import Address
 
 
 class FakeSocket:
-    """What ``get_extra_info("socket")`` and ``Server.sockets`` give in the simulated network."""
+    """The object that ``get_extra_info("socket")`` and ``Server.sockets`` return in the simulated network."""
 
     family = socket.AF_INET
     type = socket.SOCK_STREAM

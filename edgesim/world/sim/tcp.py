@@ -23,7 +23,7 @@ from edgesim.world.tls.layer import TlsLayer
 from edgesim.world.wires import Wires
 
 FIN = b""
-"""What marks the end of a stream in a queue."""
+"""Marks the end of a stream in a queue."""
 HIGH_WATER = 64 * 1024
 """Octets in a write buffer above which the protocol is asked to pause: asyncio's own."""
 
@@ -45,7 +45,7 @@ OPEN, FINISHED, CLOSING, CLOSED = Stage
 
 
 class Carrier(Protocol):
-    """What carries the segments of a connection (`edgesim.world.sim.fabric.Fabric`)."""
+    """The carrier of a connection's segments (`edgesim.world.sim.fabric.Fabric`)."""
 
     loop: SimLoop
     wires: Wires
@@ -54,7 +54,7 @@ class Carrier(Protocol):
         """Return the extra delay of a segment in nanoseconds, or None where the path is cut."""
 
     def answers(self, sender: TcpTransport) -> bool:
-        """Return whether the machine of a dead peer runs: then its kernel sends a reset."""
+        """Return whether the machine of an ended peer runs: then its kernel sends a reset."""
 
     def tap(self, receiver: TcpTransport, data: bytes) -> bytes | None:
         """Return what the application is to see of received data; None resets the connection."""
@@ -398,7 +398,7 @@ class TcpTransport(asyncio.Transport):
             self.loop.call_soon(self.protocol.connection_lost, exc, context=self.context)
 
     def vanish(self) -> None:
-        """End without a word and without a callback: the host is gone."""
+        """End silently and without a callback: the host is gone."""
         self.stage = CLOSED
         if self._retry is not None:
             self._retry.cancel()

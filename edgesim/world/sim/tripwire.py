@@ -44,7 +44,7 @@ PASS: dict[str, tuple[str, ...]] = {
     ),
     "outside": ("_pytest.", "hypothesis.", "tempfile", "concurrent.", "multiprocessing.", "execnet.", "xdist."),
 }
-"""Who may pass, by what is guarded: module names, or prefixes that end in a dot."""
+"""The modules that may call each guarded function: names, or prefixes that end in a dot."""
 
 GUARDED: tuple[tuple[Any, str, str], ...] = (
     (time, "time", "time"),

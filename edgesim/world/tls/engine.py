@@ -20,7 +20,7 @@ SCRATCH = PIECE + RECORD
 
 
 class TlsView(Protocol):
-    """What is known of a peer and of what was agreed on with it: the part of `ssl.SSLObject` that people ask."""
+    """The peer and the negotiated parameters: the part of `ssl.SSLObject` that applications use."""
 
     @property
     def getpeercert(self) -> Callable[..., Any]:
@@ -80,7 +80,7 @@ class TlsEngine(Protocol):
 
     @property
     def ssl_object(self) -> TlsView:
-        """What a transport gives as its ``ssl_object``."""
+        """The ``ssl_object`` of a transport."""
 
 
 class TlsContext(Protocol):

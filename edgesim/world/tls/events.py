@@ -1,4 +1,4 @@
-"""What is reported about TLS handshakes: who has met whom, or why not."""
+"""Reports of TLS handshakes: the peers, or the reason of a failure."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from edgesim.world.buffered import fill
 from edgesim.world.tls.engine import PIECE, TlsEngine
 
 HANDSHAKE_TIME = 60.0
-"""Seconds for a handshake where nothing else is said: asyncio's own, as all of these."""
+"""The default limit of a handshake in seconds; this and the following are asyncio's own."""
 SHUTDOWN_TIME = 30.0
 """Seconds for the peer to answer our close_notify."""
 UNSENT = 512 * 1024
@@ -39,7 +39,7 @@ class State(Enum):
     HANDSHAKE = auto()
     OPEN = auto()
     DRAINING = auto()
-    """The end has begun; the application may still be given what came before."""
+    """Closing has begun; the application may still get earlier data."""
     CLOSING = auto()
     """Our close_notify is sent."""
     CLOSED = auto()
@@ -49,7 +49,7 @@ NEW, HANDSHAKE, OPEN, DRAINING, CLOSING, CLOSED = State
 
 
 class On(Enum):
-    """What happens to a connection."""
+    """Events of a connection."""
 
     __hash__ = object.__hash__
 
@@ -440,7 +440,7 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
         try:
             done = self._end_heard or self.engine.close()
             if done:
-                self._wire_full = False  # there is no later
+                self._wire_full = False  # there is no later call
             self._send()
         except Exception as error:
             self._fail(error)
@@ -466,7 +466,7 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
     def _fail(self, error: Exception) -> None:
         if isinstance(error, ssl.SSLError) and self.wire is not None:
             if self._state is not CLOSING:
-                # Once both sides are closing, data that crossed our close_notify is no matter of the handshake.
+                # Once both sides are closing, data that crossed our close_notify is not a failure of the handshake.
                 self._report(error, late=True)
             self._send()  # an alert, if OpenSSL made one
         self._log_mistake(error)
@@ -516,4 +516,4 @@ TABLE: dict[tuple[State, On], Action | None] = {
     (CLOSED, On.READ): IGNORED,
     (CLOSED, On.CLOSE): IGNORED,
 }
-"""What each event does. Before the wire is there nothing may happen: a pair that is missing is the caller's mistake."""
+"""The action of each event. Before the wire is connected nothing may happen: a missing pair is the caller's mistake."""

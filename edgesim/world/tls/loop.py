@@ -1,4 +1,4 @@
-"""What the event loops of both worlds do about TLS."""
+"""The part of both worlds' event loops that concerns TLS."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TlsLoop:
         return None
 
     def accept_time(self) -> float | None:
-        """Return the seconds that a handshake may take at a listener that says nothing else; None for asyncio's own."""
+        """Return a listener's default time limit of a handshake in seconds; None for asyncio's own."""
         return None
 
     def drop_wire(self, wire: Any, why: BaseException | None) -> None:
