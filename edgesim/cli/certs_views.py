@@ -90,26 +90,26 @@ def inspection_json(source: str, found: Inspection) -> dict[str, Any]:
     }
 
 
-def verification(judged: Verification) -> None:
+def verification(verified: Verification) -> None:
     """Print the result of a verification, with its reasons."""
-    first, *rest = judged.explain().splitlines()
-    output.say(first, bold=True, fg="green" if judged.ok else "red")
+    first, *rest = verified.explain().splitlines()
+    output.say(first, bold=True, fg="green" if verified.ok else "red")
     for line in rest:
         output.say(line)
 
 
-def verification_json(judged: Verification) -> dict[str, Any]:
+def verification_json(verified: Verification) -> dict[str, Any]:
     """Return the result of a verification as JSON values."""
     return {
-        "verified": judged.ok,
-        "subject": judged.subject,
-        "store": judged.store,
-        "chain": list(judged.chain),
-        "missing_issuer": judged.missing_issuer,
-        "names": list(judged.present),
-        "matched": list(judged.matched) if judged.matched else None,
+        "verified": verified.ok,
+        "subject": verified.subject,
+        "store": verified.store,
+        "chain": list(verified.chain),
+        "missing_issuer": verified.missing_issuer,
+        "names": list(verified.present),
+        "matched": list(verified.matched) if verified.matched else None,
         "problems": [{"fault": each.defect.value, "subject": each.subject, "text": each.text}
-                     for each in judged.problems],
+                     for each in verified.problems],
     }  # fmt: skip
 
 

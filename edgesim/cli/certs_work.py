@@ -13,7 +13,7 @@ import click
 
 from edgesim.cli import certs_views
 from edgesim.cli.certs_options import written
-from edgesim.cli.problems import Problem, deployments_told
+from edgesim.cli.problems import Problem, deployment_problems
 from edgesim.deployment import Deployment, load
 from edgesim.deployment.presenting import Presentation, presentations
 from edgesim.deployment.releases import Release
@@ -22,7 +22,7 @@ from edgesim.lab.certificates import START, Certificates
 from edgesim.lab.requests import RequestRefused, request_for
 from edgesim.pki import PkiError, TrustStore, Usage, fixture_authorities
 from edgesim.pki import broken as broken_set
-from edgesim.pki import verify as judge
+from edgesim.pki import verify as verify_chain
 from edgesim.pki.fixtures import WARNING
 from edgesim.pki.inspection import Inspection, read_certificates, usages_of
 from edgesim.pki.inspection import inspect as inspected
@@ -126,7 +126,7 @@ def verify(
     except LookupError as error:
         raise Problem(str(error), f"`edgesim show {deployment}` lists the hosts.") from None
     leaf, *others = _read(chain)
-    judged = judge(
+    verified = verify_chain(
         leaf,
         others,
         trust.first_by_subject() if kind == "expressway_c" else trust,
@@ -136,10 +136,10 @@ def verify(
         limit=lab.defaults.tls.san_limit_characters if kind.startswith("expressway") else None,
     )
     if as_json:
-        _say(certs_views.verification_json(judged))
+        _say(certs_views.verification_json(verified))
     else:
-        certs_views.verification(judged)
-    if not judged.ok:
+        certs_views.verification(verified)
+    if not verified.ok:
         raise SystemExit(REFUSED)
 
 
@@ -167,7 +167,7 @@ def show(deployment: str, *, seed: int, as_json: bool) -> None:
     """Print which host presents what to whom."""
     lab = _loaded(deployment)
     certificates = _certificates(lab, seed)
-    rows = [(each, *_judged(lab, certificates, each)) for each in presentations(lab)]
+    rows = [(each, *_check_leg(lab, certificates, each)) for each in presentations(lab)]
     if as_json:
         _say([certs_views.presentation_json(lab, each, subject, reasons) for each, subject, reasons in rows])
     else:
@@ -182,7 +182,7 @@ def broken(directory: Path) -> None:
     click.echo(f"{len(files)} files in {directory}; README.md there describes each.")
 
 
-def _judged(
+def _check_leg(
     deployment: Deployment, certificates: Certificates, leg: Presentation
 ) -> tuple[Inspection, tuple[str, ...] | None]:
     """Return what is shown, and why its reader does not trust it: empty where he does, None where he does not look."""
@@ -194,8 +194,8 @@ def _judged(
     trust: TrustStore = certificates.trusts(leg.to)[leg.store]
     if deployment.host(leg.to).kind == "expressway_c":
         trust = trust.first_by_subject()
-    judged = judge(identity.certificate, sent, trust, usage=_USAGES[leg.side], at=START)
-    return shown, tuple(f"{each.defect.value}: {each.text}" for each in judged.problems)
+    verified = verify_chain(identity.certificate, sent, trust, usage=_USAGES[leg.side], at=START)
+    return shown, tuple(f"{each.defect.value}: {each.text}" for each in verified.problems)
 
 
 def _certificates(deployment: Deployment, seed: int) -> Certificates:
@@ -204,7 +204,7 @@ def _certificates(deployment: Deployment, seed: int) -> Certificates:
 
 
 def _loaded(deployment: str) -> Deployment:
-    with deployments_told():
+    with deployment_problems():
         return load(deployment)
 
 

@@ -47,7 +47,7 @@ def command(
     DEPLOYMENT is a YAML file or the name of a built-in one. Predictions are the matchers that the simulation awaits.
     """
     from edgesim.cli import check_views
-    from edgesim.cli.problems import deployments_told
+    from edgesim.cli.problems import deployment_problems
     from edgesim.deployment import load
     from edgesim.readiness import Severity, check
     from edgesim.readiness.rules import RULES
@@ -58,7 +58,7 @@ def command(
         return
     if deployment is None:
         raise click.UsageError("Name a deployment: a YAML file, or one of those that `edgesim list` shows.")
-    with deployments_told():
+    with deployment_problems():
         loaded = load(deployment)
     report = check(loaded, rules)
     proofs = check_views.simulated(loaded, report) if simulate or ladder else None

@@ -41,7 +41,7 @@ def command(directory: Path | None) -> None:
     """Act on the running lab: crash and start hosts, upload certificates, cut paths, set faults, follow the journal."""
 
 
-def _told(directory: Path | None, wanted: Command[D]) -> None:
+def _send(directory: Path | None, wanted: Command[D]) -> None:
     from edgesim.cli.remote import ask
 
     click.echo(ask(directory, wanted).text)
@@ -56,7 +56,7 @@ def _on_host(word: str, text: str) -> None:
 
         verbs: dict[str, Callable[..., Command[Done]]]
         verbs = {"start": StartHost, "stop": StopHost, "crash": Crash, "freeze": Freeze, "thaw": Thaw}
-        _told(directory, verbs[word](host=host))
+        _send(directory, verbs[word](host=host))
 
 
 _on_host("start", "Start a host that is down.")
@@ -77,7 +77,7 @@ def restart(host: str, service: str | None, directory: Path | None) -> None:
     """
     from edgesim.control import RestartHost, RestartService
 
-    _told(directory, RestartHost(host=host) if service is None else RestartService(host=host, service=service))
+    _send(directory, RestartHost(host=host) if service is None else RestartService(host=host, service=service))
 
 
 @command.command("retry")
@@ -90,7 +90,7 @@ def retry(host: str | None, directory: Path | None) -> None:
     """
     from edgesim.control import Retry
 
-    _told(directory, Retry(host=host))
+    _send(directory, Retry(host=host))
 
 
 for _certificates in (controls_certs.csr, controls_certs.sign, controls_certs.upload):
@@ -105,7 +105,7 @@ def skew(host: str, seconds: float, directory: Path | None) -> None:
     """Set a host's clock SECONDS ahead of true time, or behind it with a negative number; 0 sets it right."""
     from edgesim.control import SkewClock
 
-    _told(directory, SkewClock(host=host, seconds=seconds))
+    _send(directory, SkewClock(host=host, seconds=seconds))
 
 
 def _between(word: str, text: str) -> None:
@@ -118,7 +118,7 @@ def _between(word: str, text: str) -> None:
         from edgesim.control import Heal, Partition
 
         verb = Partition if word == "partition" else Heal
-        _told(directory, verb(one=one, other=other, both_ways=not one_way))
+        _send(directory, verb(one=one, other=other, both_ways=not one_way))
 
 
 _between("partition", "Block new connections between two hosts.")
@@ -188,7 +188,7 @@ def remove(number: int | None, everything: bool, directory: Path | None) -> None
         raise click.UsageError("Give either a NUMBER or --all.")
     from edgesim.control import RemoveFault
 
-    _told(directory, RemoveFault(number=number))
+    _send(directory, RemoveFault(number=number))
 
 
 @fault.command("list")
@@ -236,7 +236,7 @@ def unblock(address: str, host: str | None, directory: Path | None) -> None:
     """Unblock an address before its block expires."""
     from edgesim.control import Unblock
 
-    _told(directory, Unblock(address=address, host=host))
+    _send(directory, Unblock(address=address, host=host))
 
 
 @command.command("journal")

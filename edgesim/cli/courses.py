@@ -32,7 +32,7 @@ class Courses:
             found.add(verdict.course)
         return len(found)
 
-    def told(self) -> None:
+    def show(self) -> None:
         """Print the count of one scenario that ran more than once, or a summary of many."""
         rows = sorted((len(self._courses[name]), runs, name) for name, runs in self._runs.items() if runs > 1)
         if not rows:
@@ -42,11 +42,11 @@ class Courses:
             differ, runs, _ = rows[0]
             output.say(f"{what}: {differ} of {runs}")
             return
-        told, together = _sum(rows), [row for row in rows if self._actors[row[2]] > 1]
+        text, together = _sum(rows), [row for row in rows if self._actors[row[2]] > 1]
         if together and len(together) < len(rows):
-            told += f"; of two clients and more: {_sum(together)}"
+            text += f"; of two clients and more: {_sum(together)}"
         fewest = ", ".join(f"{name} {differ} of {runs}" for differ, runs, name in (together or rows)[:FEWEST])
-        output.say(f"{what}: {told}; fewest: {fewest}")
+        output.say(f"{what}: {text}; fewest: {fewest}")
 
 
 def _sum(rows: Sequence[tuple[int, int, str]]) -> str:

@@ -71,7 +71,7 @@ class Diagnosis:
         """Take what was not given from the running lab. Raises `Problem`."""
         needs_lab = resolver is None or ca is None or inside
         home = places.state_directory(directory)
-        running = state.found(home) if needs_lab else None
+        running = state.running_lab(home) if needs_lab else None
         deployment = builtin("small")  # for the clients' defaults, where there is no lab
         if running is not None:
             deployment = load_text(ask(directory, Describe()).text, source="the running lab's deployment")

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgesim.cli.problems import Problem, unwritten
+from edgesim.cli.problems import Problem, file_problem
 from edgesim.deployment import Deployment
 from edgesim.world import files, machine
 
@@ -30,7 +30,7 @@ def with_own_secrets(deployment: Deployment, directory: Path) -> Deployment:
             known |= new
             files.replace(str(path), json.dumps(known, indent=2).encode() + b"\n")
     except OSError as error:
-        raise unwritten(error, path) from None
+        raise file_problem(error, path) from None
     return deployment.changed({place: known[place] for place in wanted})
 
 

@@ -73,7 +73,7 @@ def command(
     """Show the journal of a run or a lab, line by line or as a ladder."""
     from edgesim.cli import drawing, output
     from edgesim.cli.lines import line
-    from edgesim.cli.problems import Problem, deployments_told
+    from edgesim.cli.problems import Problem, deployment_problems
     from edgesim.deployment import load
     from edgesim.journal import Selection
     from edgesim.journal.codec import JournalFormatError, encode
@@ -93,7 +93,7 @@ def command(
         click.echo(f"warning: {reader.problem}", err=True)
     if secrets and not reader.header.secrets:
         click.echo(f"warning: {file} was written without its secrets", err=True)
-    with deployments_told():
+    with deployment_problems():
         loaded = load(deployment) if deployment else drawing.likely(entries)
     select = Selection(
         stories=(*(user_key(user) for user in users), *keys),

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import click
 
-from edgesim.cli import places, standing, state
+from edgesim.cli import links, places, state
 from edgesim.cli.drawn_secrets import with_own_secrets
 from edgesim.cli.installation import authorities_for
-from edgesim.cli.problems import Problem, unwritten
+from edgesim.cli.problems import Problem, file_problem
 from edgesim.control import Carrier, ControlError, ControlServer, InProcess, Netstat
 from edgesim.deployment import Deployment
 from edgesim.journal import Bounds, Journal
@@ -101,20 +101,20 @@ class LiveLab:
     def run(self, ready: Callable[[Ready], None]) -> None:
         """Start the lab, call ``ready`` once it is up, and return after it is stopped. Raises `Problem`."""
         began = machine.stopwatch()
-        with self._claim():
+        with self._lock_directory():
             self._run(ready, began)
 
     def _run(self, ready: Callable[[Ready], None], began: float) -> None:
         if self._plain_roots:
             warn(PLAIN)
         self.deployment = with_own_secrets(self.deployment, self.directory)
-        self._see_to_descriptors()
+        self._raise_descriptor_limit()
         try:
             if self._keylog is not None:
                 files.keep_private(str(self._keylog))
             world, lab, carrier = self._built(authorities_for(self.deployment, self.directory, plain=self._plain_roots))
         except OSError as error:
-            raise unwritten(error, self.directory) from None
+            raise file_problem(error, self.directory) from None
         journal = lab.journal
         world.unhandled.listen(Complaints(machine.stopwatch, self._say))
         try:
@@ -164,10 +164,10 @@ class LiveLab:
         """End the lab, and the process in any case."""
         if self._stopped_at is None:
             self._stopped_at = machine.stopwatch()
-            end_within(END, self._last_words, unless=lambda: self._ended)
+            end_within(END, self._warn_unfinished, unless=lambda: self._ended)
         self._stop.set()
 
-    def _last_words(self) -> None:
+    def _warn_unfinished(self) -> None:
         warn("the lab was ended before everything was written and closed")
 
     def _left(self) -> float:
@@ -176,17 +176,17 @@ class LiveLab:
             return PATIENCE
         return max(LAST, self._stopped_at + END - 2 * LAST - machine.stopwatch())
 
-    def _claim(self) -> contextlib.ExitStack:
+    def _lock_directory(self) -> contextlib.ExitStack:
         """Make the directory, and lock it against other labs until the stack is closed. Raises `Problem`."""
         held = contextlib.ExitStack()
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            held.enter_context(state.claimed(self.directory))
+            held.enter_context(state.hold_lock(self.directory))
             if (others := files.who_else_writes(str(self.directory))) is not None:
                 warn(f"{self.directory} can be written by {others}, who could replace this lab's keys and secrets")
         except OSError as error:
-            raise unwritten(error, self.directory) from None
-        except state.Claimed:
+            raise file_problem(error, self.directory) from None
+        except state.LockHeld:
             other = state.read(self.directory)
             who = f"{other.deployment}, process {other.process}, " if other is not None else ""
             raise Problem(
@@ -195,7 +195,7 @@ class LiveLab:
             ) from None
         return held
 
-    def _see_to_descriptors(self) -> None:
+    def _raise_descriptor_limit(self) -> None:
         """Raise the limit of descriptors as far as allowed; warn if it is low. Raises `Problem` if it is too low."""
         machine.raise_descriptors()
         doors, processes = self.deployment.defaults.doors, self._processes
@@ -232,7 +232,7 @@ class LiveLab:
             try:
                 running = self._written(lab, control)
             except OSError as error:
-                raise unwritten(error, self.directory) from None
+                raise file_problem(error, self.directory) from None
             seconds = machine.stopwatch() - began
             where = "" if self.directory == places.state_directory(None) else str(self.directory)
             ready(
@@ -242,7 +242,7 @@ class LiveLab:
                     running=running,
                     seconds=seconds,
                     complete=complete,
-                    down=() if complete else await standing.down(carrier),
+                    down=() if complete else await links.down(carrier),
                     directory=where,
                 )
             )
@@ -334,9 +334,9 @@ async def _say_slow(carrier: Carrier) -> None:
     """Print after a while what the lab still waits for; on standard error, so that standard output is JSON alone."""
     await asyncio.sleep(SLOW)
     with contextlib.suppress(ControlError):  # a host that goes down meanwhile
-        links = await standing.down(carrier)
-        if not links:
+        waiting = await links.down(carrier)
+        if not waiting:
             return
         click.echo(f"Waiting at most {SETTLE:.0f} s for links that are not up yet:", err=True)
-        for line in links:
+        for line in waiting:
             click.echo(f"  {line}", err=True)

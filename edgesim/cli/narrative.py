@@ -11,7 +11,7 @@ BEGAN, ENDED, FAILED = "began", "ended", "failed"
 _UNICODE = {BEGAN: "▸", ENDED: "✓", FAILED: "✗"}
 _ASCII = {BEGAN: ">", ENDED: "ok", FAILED: "x"}
 _COLOURS = {"ok": "green", "failed": "red", "inside": "cyan", "outside": "cyan"}
-WORTH_TELLING = ("crashed", "powered off", "frozen")
+SHOWN_STATES = ("crashed", "powered off", "frozen")
 """States of a host that belong to the story. Starts, and stops at the end, are left out."""
 
 
@@ -37,7 +37,7 @@ class Story:
             self._fault(entry, event)
         elif isinstance(event, events.Note) and entry.node == "scenario":
             self._line(entry, event.text)
-        elif isinstance(event, events.HostStateChanged) and self._begun and event.state in WORTH_TELLING:
+        elif isinstance(event, events.HostStateChanged) and self._begun and event.state in SHOWN_STATES:
             self._line(entry, f"{entry.node} {event.state}", fg="yellow")
 
     def finish(self) -> None:

@@ -13,7 +13,7 @@ from edgesim.cli import state
 from edgesim.cli.drawn_secrets import with_own_secrets
 from edgesim.cli.installation import authorities_for
 from edgesim.cli.live_lab import Complaints, bounds_of, flushing, warn
-from edgesim.cli.problems import Problem, deployments_told, unwritten
+from edgesim.cli.problems import Problem, deployment_problems, file_problem
 from edgesim.control.host_process import HostLab
 from edgesim.deployment import Deployment, as_yaml, load
 from edgesim.journal import Journal
@@ -29,7 +29,7 @@ FILE = "nodes.json"
 LOCK = "nodes.lock"
 MOST = 1 << 26
 """The file's largest size in octets: certificates of some thousand hosts."""
-WAITS = 60.0
+LOCK_TIMEOUT = 60.0
 """Seconds that a node waits for another one that makes the shared file."""
 STOP, END = 1.5, 1.9
 """Seconds that the host has to stop; after that the process ends in any case."""
@@ -52,7 +52,7 @@ def shared(directory: Path, wanted: str | None, *, network: str, dns_port: int |
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with state.waited_for(directory, LOCK, WAITS):
+        with state.wait_for_lock(directory, LOCK, LOCK_TIMEOUT):
             path = directory / FILE
             text = files.read_private(str(path), MOST)
             if not text:
@@ -60,13 +60,13 @@ def shared(directory: Path, wanted: str | None, *, network: str, dns_port: int |
                 files.replace(str(path), text)
             return _read(directory, text, wanted)
     except OSError as error:
-        raise unwritten(error, directory) from None
-    except state.Claimed:
-        raise Problem(f"another process has held {directory / LOCK} for {WAITS:.0f} s") from None
+        raise file_problem(error, directory) from None
+    except state.LockHeld:
+        raise Problem(f"another process has held {directory / LOCK} for {LOCK_TIMEOUT:.0f} s") from None
 
 
 def _made(directory: Path, wanted: str, network: str, dns_port: int | None, seed: int | None) -> bytes:
-    with deployments_told():
+    with deployment_problems():
         deployment = load(wanted)
         try:
             if network:
@@ -90,7 +90,7 @@ def _read(directory: Path, text: bytes, wanted: str | None) -> Found:
         found = Shared.decode(text)
     except SharedError as error:
         raise Problem(f"{directory / FILE}: {error}", "Remove the file: a new one is made.") from None
-    with deployments_told():
+    with deployment_problems():
         deployment = load(found.deployment)
         if wanted is not None and load(wanted).name != deployment.name:
             advice = "Leave out the deployment, or name another directory."
@@ -115,14 +115,14 @@ class NodeLab:
     def run(self, say: Callable[[str], None]) -> None:
         """Run the host until it is stopped; ``say`` gets messages for the user. Raises `Problem`."""
         try:
-            with state.claimed(self._directory, f"node-{self._name}.lock"):
+            with state.hold_lock(self._directory, f"node-{self._name}.lock"):
                 self._run(say)
-        except state.Claimed:
+        except state.LockHeld:
             raise Problem(f"{self._name} already runs in {self._directory}") from None
         except DiskError as error:
             raise Problem(f"{self._disk}: {error}", "Remove it: the host begins with an empty disk.") from None
         except OSError as error:
-            raise unwritten(error, self._directory) from None
+            raise file_problem(error, self._directory) from None
 
     @property
     def _disk(self) -> Path:

@@ -29,7 +29,7 @@ def command(deployment: str | None, blocked: bool, diagram: bool, as_json: bool)
     in a simulated or live lab, so the order, port ranges and hosts of rules count as they do there.
     """
     from edgesim.cli import ports_views
-    from edgesim.cli.problems import deployments_told
+    from edgesim.cli.problems import deployment_problems
     from edgesim.deployment import load
     from edgesim.deployment.reach import flows
 
@@ -41,7 +41,7 @@ def command(deployment: str | None, blocked: bool, diagram: bool, as_json: bool)
         else:
             ports_views.show_documented()
         return
-    with deployments_told():
+    with deployment_problems():
         loaded = load(deployment)
     found = tuple(flows(loaded))
     shown = [each for each in found if not (blocked and each.open)]

@@ -10,7 +10,7 @@ from rich.text import Text
 from edgesim.cli import output
 from edgesim.deployment import Deployment
 from edgesim.deployment.flows import KINDS, ROLES, FlowKind, Numbers, ports_text
-from edgesim.deployment.reach import End, Flow, Judge
+from edgesim.deployment.reach import End, FirewallAnalysis, Flow
 
 SIZES = ("medium", "large")
 
@@ -166,15 +166,15 @@ def show(deployment: Deployment, found: Sequence[Flow], shown: Sequence[Flow]) -
 
 def draw(deployment: Deployment, shown: Sequence[Flow]) -> None:
     """Print the zones from the internet inward, their machines, and what crosses each firewall."""
-    judge = Judge(deployment)
-    paths = judge.paths
+    analysis = FirewallAnalysis(deployment)
+    paths = analysis.paths
     good, bad = ("+", "x") if output.is_ascii() else ("✓", "✗")
     zones = paths.network.zones
     for zone in sorted(zones, key=lambda each: (paths.distance(paths.root, each.name), zones.index(each))):
         indent = "  " * paths.distance(paths.root, zone.name)
         for wall in (each for each in paths.network.firewalls if each.inner == zone.name):
             output.say(f"{indent}firewall {wall.name}", bold=True)
-            for group in _together(flow for flow in shown if _meets(judge, flow, wall.name)):
+            for group in _together(flow for flow in shown if _meets(analysis, flow, wall.name)):
                 flow = group[0]
                 here = [each for each in flow.blocked if each.firewall == wall.name]
                 way = f"{_from(group)} -> {flow.target.name} {flow.kind.protocol} {ports_text(flow.ports)}"
@@ -189,8 +189,8 @@ def draw(deployment: Deployment, shown: Sequence[Flow]) -> None:
         output.say(f"{indent}{zone.name}: {', '.join(machines) or 'no machine'}")
 
 
-def _meets(judge: Judge, flow: Flow, wall: str) -> bool:
+def _meets(analysis: FirewallAnalysis, flow: Flow, wall: str) -> bool:
     """Return whether a flow crosses a firewall or ends at it: one to a public address ends at its mapping."""
     if any(each.firewall == wall for each in flow.blocked):
         return True
-    return any(each.name == wall for each, _ in judge.paths.way(flow.source.zone, flow.target.zone))
+    return any(each.name == wall for each, _ in analysis.paths.way(flow.source.zone, flow.target.zone))

@@ -30,7 +30,7 @@ class Problem(click.ClickException):
             click.echo(f"  {self.advice}", err=True, file=file)
 
 
-def unwritten(error: OSError, directory: Path) -> Problem:
+def file_problem(error: OSError, directory: Path) -> Problem:
     """Return a problem that says that a file of a lab's state directory cannot be read or written."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return Problem(f"{error.filename or directory}: {error.strerror or error}", _FULL if full else _DIRECTORY)
@@ -41,7 +41,7 @@ _FULL = "Free some space, or name a directory on another disk with --dir."
 
 
 @contextlib.contextmanager
-def deployments_told(what: str = "") -> Iterator[None]:
+def deployment_problems(what: str = "") -> Iterator[None]:
     """Turn a `DeploymentError` into a `Problem`."""
     from edgesim.deployment import DeploymentError, NoDeployment
 

@@ -43,7 +43,7 @@ def in_directory(function: F) -> F:
 
 def carrier(directory: Path | None) -> HttpCarrier:
     """Return the carrier to the running lab. Raises `Problem` if none runs."""
-    running = state.found(places.state_directory(directory))
+    running = state.running_lab(places.state_directory(directory))
     return HttpCarrier(running.control, running.token)
 
 

@@ -29,7 +29,7 @@ from edgesim.world.machine import stopwatch
 
 LINES = 50
 """With more runs than this, only those that did not pass get a line."""
-TOLD = 3
+PRINTED_FAILURES = 3
 """How many failures of a sweep are printed in full."""
 
 
@@ -96,9 +96,9 @@ class Runner:
         began = stopwatch()
         try:
             if len(self._pairs) == 1:
-                self._one(*self._pairs[0])
+                self._run_one(*self._pairs[0])
             else:
-                self._many(began)
+                self._run_many(began)
         finally:
             if self.settings.junit is not None:
                 verdicts.write_junit(self.settings.junit, self._verdicts)
@@ -110,7 +110,7 @@ class Runner:
 
     # ---- one run
 
-    def _one(self, scenario: Scenario, seed: int) -> None:
+    def _run_one(self, scenario: Scenario, seed: int) -> None:
         settings = self.settings
         deployment = _deployment(scenario)
         if not settings.as_json:
@@ -119,13 +119,13 @@ class Runner:
             output.say(f"{scenario.name}: {scenario.title}", bold=True)
             output.say(f"{world}, deployment {scenario.deployment}, seed {seed}")
             output.say()
-        path = settings.journal or _kept(f"{self._file(scenario)}-{'live' if settings.live else 'seed'}-{seed}")
+        path = settings.journal or _default_path(f"{self._file(scenario)}-{'live' if settings.live else 'seed'}-{seed}")
         began = stopwatch()
         done = self._play(scenario, seed, path, story=not settings.as_json)
         seconds = stopwatch() - began
         self._verdicts.append(done.verdict)
         picture = self._picture(scenario, done, deployment, path)
-        same, difference = self._compared(scenario, seed, path)
+        same, difference = self._compare(scenario, seed, path)
         if settings.as_json:
             verdicts.json_line(done.verdict, ladder=picture, deterministic=same)
             return
@@ -178,7 +178,7 @@ class Runner:
 
     # ---- twice
 
-    def _compared(self, scenario: Scenario, seed: int, path: Path | None) -> tuple[str, list[str]]:
+    def _compare(self, scenario: Scenario, seed: int, path: Path | None) -> tuple[str, list[str]]:
         """Run again in another process and compare, if asked to; return ``yes``, ``no`` or None, and lines to print."""
         if not self.settings.check_determinism:
             return "", []
@@ -200,7 +200,7 @@ class Runner:
 
     # ---- many runs
 
-    def _many(self, began: float) -> None:
+    def _run_many(self, began: float) -> None:
         settings = self.settings
         total = len(self._pairs)
         brief = total > LINES
@@ -208,7 +208,7 @@ class Runner:
         failed: list[tuple[Verdict, Journal | None]] = []
         courses = Courses()
         try:
-            for verdict, journal in self._each():
+            for verdict, journal in self._results():
                 self._verdicts.append(verdict)
                 count = courses.add(verdict)
                 bad = verdict.outcome in (Outcome.FAILED, Outcome.COULD_NOT_RUN)
@@ -230,23 +230,23 @@ class Runner:
         progress.clear()
         if settings.as_json:
             return
-        for verdict, journal in failed[:TOLD]:
+        for verdict, journal in failed[:PRINTED_FAILURES]:
             output.say()
             verdicts.line(verdict)
-            self._told(verdict, journal)
-        if len(failed) > TOLD:
+            self._print_failure(verdict, journal)
+        if len(failed) > PRINTED_FAILURES:
             output.say()
-            output.say(f"and {len(failed) - TOLD} more:")
-            self._listed(failed[TOLD:])
+            output.say(f"and {len(failed) - PRINTED_FAILURES} more:")
+            self._listed(failed[PRINTED_FAILURES:])
         output.say()
         verdicts.summary(self._verdicts, stopwatch() - began)
-        courses.told()
+        courses.show()
 
     def _listed(self, failed: Sequence[tuple[Verdict, Journal | None]]) -> None:
         for verdict, _ in failed:
             output.say(f"  {verdict.replay}")
 
-    def _each(self) -> Iterator[tuple[Verdict, Journal | None]]:
+    def _results(self) -> Iterator[tuple[Verdict, Journal | None]]:
         settings = self.settings
         if not (settings.check_determinism or settings.ladder):
             options = Options(
@@ -256,13 +256,13 @@ class Runner:
                 journal=settings.journal,
                 keylog=_text(settings.keylog),
             )
-            if settings.live and options.journal is None and _kept("") is not None:
+            if settings.live and options.journal is None and _default_path("") is not None:
                 options.journal = places.RUNS / "live.jsonl"
             for verdict in sweep(self._scenarios, self._seeds, options, settings.jobs, shard=self._shard):
                 yield verdict, None
             return
         for scenario, seed in self._pairs:
-            path = _kept(f"{self._file(scenario)}-seed-{seed}")
+            path = _default_path(f"{self._file(scenario)}-seed-{seed}")
             if settings.journal is not None:
                 stem, suffix = settings.journal.stem, settings.journal.suffix
                 path = settings.journal.with_name(f"{stem}-{self._file(scenario)}-{seed}{suffix}")
@@ -270,14 +270,14 @@ class Runner:
             verdict = done.verdict
             deployment = _deployment(scenario)
             picture = self._picture(scenario, done, deployment, path) if settings.ladder != "text" else ""
-            same, lines = self._compared(scenario, seed, path)
+            same, lines = self._compare(scenario, seed, path)
             if same == "no" and verdict.outcome is Outcome.PASSED:
                 verdict = replace(verdict, outcome=Outcome.FAILED, reason="\n".join(lines))
             if picture:
                 verdict = replace(verdict, reports={**verdict.reports, "ladder": picture})
             yield verdict, done.journal
 
-    def _told(self, verdict: Verdict, journal: Journal | None) -> None:
+    def _print_failure(self, verdict: Verdict, journal: Journal | None) -> None:
         """Print a failure in full; a run without a journal is repeated, with the same result."""
         scenario = next(
             each
@@ -289,7 +289,7 @@ class Runner:
         if entries is None and path is not None:
             entries = list(Reader(path))
         elif entries is None and verdict.outcome is Outcome.FAILED and not self.settings.live:
-            path = _kept(f"{self._file(scenario)}-seed-{verdict.seed}")
+            path = _default_path(f"{self._file(scenario)}-seed-{verdict.seed}")
             done = self._play(scenario, verdict.seed, path)
             verdict, entries = done.verdict, done.journal
         verdicts.failure(verdict, entries, _deployment(scenario))
@@ -315,7 +315,7 @@ def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def _kept(name: str) -> Path | None:
+def _default_path(name: str) -> Path | None:
     """Return the default path of a run's journal, or None if this directory cannot be written."""
     try:
         places.RUNS.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ def command(deployment: str | None, full: bool, secrets: bool, schema: bool, as_
     The output of --full is itself a deployment file, to start your own from.
     """
     from edgesim.cli import deployment_views
-    from edgesim.cli.problems import deployments_told
+    from edgesim.cli.problems import deployment_problems
     from edgesim.deployment import as_yaml, json_schema, load
     from edgesim.deployment.dump import as_data
 
@@ -32,7 +32,7 @@ def command(deployment: str | None, full: bool, secrets: bool, schema: bool, as_
         return
     if deployment is None:
         raise click.UsageError("Name a deployment: a YAML file, or one of those that `edgesim list` shows.")
-    with deployments_told():
+    with deployment_problems():
         loaded = load(deployment)
     if as_json:
         value = as_data(loaded, reveal=secrets)

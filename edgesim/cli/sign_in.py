@@ -96,14 +96,14 @@ def _password(who: str, *, from_stdin: bool) -> str:
     from edgesim.cli.problems import Problem
 
     if from_stdin:
-        return _judged(sys.stdin.readline().rstrip("\r\n"))
+        return _validated(sys.stdin.readline().rstrip("\r\n"))
     if not sys.stdin.isatty():
         raise Problem("no terminal to ask for the password", "Pass it on standard input with --password-stdin.")
     answer: str = click.prompt(f"Password of {who}", hide_input=True, err=True)
-    return _judged(answer)
+    return _validated(answer)
 
 
-def _judged(password: str) -> str:
+def _validated(password: str) -> str:
     """Return a password that is valid in a deployment. Raises `Problem`, whose message does not contain it."""
     from pydantic import TypeAdapter, ValidationError
 

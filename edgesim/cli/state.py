@@ -26,7 +26,7 @@ except ImportError:  # Windows
 FILE = "running.json"
 LOCK = "lab.lock"
 """The file that a running lab keeps locked."""
-BETWEEN = 0.01
+LOCK_RETRY = 0.01
 """Seconds after which a lab tries again to lock it: another command may hold the lock for an instant."""
 ADVICE = "Start one with `edgesim up`, or name its state directory with --dir."
 
@@ -68,7 +68,7 @@ def read(directory: Path) -> Running | None:
         return None
 
 
-def lives(directory: Path, running: Running) -> bool:
+def is_running(directory: Path, running: Running) -> bool:
     """Return whether the lab of a state directory still runs.
 
     It holds a lock on a file there while it runs, so another process that has got its old process number is not
@@ -88,37 +88,37 @@ def lives(directory: Path, running: Running) -> bool:
         return True
 
 
-class Claimed(Exception):
+class LockHeld(Exception):
     """Another lab holds the lock of a state directory."""
 
 
 @contextlib.contextmanager
-def waited_for(directory: Path, name: str, seconds: float) -> Iterator[None]:
-    """Wait for the lock of a file in a state directory, and hold it. Raises `Claimed` on timeout, and `OSError`."""
+def wait_for_lock(directory: Path, name: str, seconds: float) -> Iterator[None]:
+    """Wait for the lock of a file in a state directory, and hold it. Raises `LockHeld` on timeout, and `OSError`."""
     until = machine.stopwatch() + seconds
     with contextlib.ExitStack() as held:
         while True:
             try:
-                held.enter_context(claimed(directory, name))
+                held.enter_context(hold_lock(directory, name))
                 break
-            except Claimed:
+            except LockHeld:
                 if machine.stopwatch() > until:
                     raise
-                machine.pause(BETWEEN)
+                machine.pause(LOCK_RETRY)
         yield
 
 
 @contextlib.contextmanager
-def claimed(directory: Path, name: str = LOCK) -> Iterator[None]:
-    """Hold the lock of a state directory. Raises `Claimed` if another lab holds it, and `OSError`."""
+def hold_lock(directory: Path, name: str = LOCK) -> Iterator[None]:
+    """Hold the lock of a state directory. Raises `LockHeld` if another lab holds it, and `OSError`."""
     path = str(directory / name)
     descriptor = files.open_private(path)
     try:
         while not _locks(descriptor, exclusive=True):
             if not _locks(descriptor, exclusive=False):
-                raise Claimed(path)
+                raise LockHeld(path)
             _unlock(descriptor)  # another command that queries the lock releases it in an instant
-            machine.pause(BETWEEN)
+            machine.pause(LOCK_RETRY)
         yield
     finally:
         os.close(descriptor)
@@ -149,11 +149,11 @@ def _unlock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-def found(directory: Path) -> Running:
+def running_lab(directory: Path) -> Running:
     """Return the lab that runs. Raises `Problem` if none does."""
     running = read(directory)
     if running is None:
         raise Problem(f"no lab runs (no state file in {directory})", ADVICE)
-    if not lives(directory, running):
+    if not is_running(directory, running):
         raise Problem(f"no lab runs: the last one, process {running.process}, has ended", ADVICE)
     return running

@@ -79,12 +79,12 @@ def command(
     """
     from edgesim.cli import lab_views, places
     from edgesim.cli.live_lab import LiveLab
-    from edgesim.cli.problems import Problem, deployments_told
+    from edgesim.cli.problems import Problem, deployment_problems
     from edgesim.deployment import load
     from edgesim.lab import on_loopback
     from edgesim.world import UnsupportedError
 
-    with deployments_told():
+    with deployment_problems():
         loaded = load(deployment)
         try:
             moved = on_loopback(loaded, network=network, dns_port=dns_port)

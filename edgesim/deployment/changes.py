@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from edgesim.deployment.base import Model
 from edgesim.deployment.inventory import Inventory
-from edgesim.deployment.mistakes import DeploymentError, Mistake, Path
+from edgesim.deployment.mistakes import DeploymentError, FieldPath, Mistake
 from edgesim.deployment.network import moved as moved_rule
 from edgesim.deployment.plan.model import Plan
 from edgesim.deployment.plan.walk import parts_of, plain
@@ -84,14 +84,14 @@ class _Change:
         self.data: Any = plain(plan)
         self.deployment = deployment
         self.resolution = resolution
-        self.written_out: set[Path] = set()
+        self.written_out: set[FieldPath] = set()
 
     def set(self, steps: list[str], value: Any) -> str | None:
         """Set the field to which a path leads; return what is wrong with the path."""
         data: Any = self.data
         built: Any = self.deployment
         model: type[Model] | None = Plan
-        path: Path = ()
+        path: FieldPath = ()
         for depth, step in enumerate(steps):
             key: Any = step
             if isinstance(built, tuple):
@@ -116,7 +116,7 @@ class _Change:
             data = data[key]
         return "an empty path"
 
-    def _write_out(self, model: type[Model] | None, items: tuple[Any, ...], data: Any, path: Path) -> None:
+    def _write_out(self, model: type[Model] | None, items: tuple[Any, ...], data: Any, path: FieldPath) -> None:
         """Write all items of a list into the plan, in the order of the deployment, if some were not written."""
         places = [(*path, index) for index in range(len(items))]
         elsewhere = self.resolution.moved.keys() | self.resolution.grounds.keys()
@@ -131,7 +131,7 @@ class _Change:
             for item, place in zip(items, places, strict=True)
         ]
 
-    def _least(self, model: type[Model] | None, built: Any, path: Path) -> Any:
+    def _least(self, model: type[Model] | None, built: Any, path: FieldPath) -> Any:
         """Return what an author would write at least to get a part of the deployment."""
         if isinstance(built, tuple):
             whole = path in self.resolution.grounds

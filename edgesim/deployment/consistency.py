@@ -13,7 +13,7 @@ from edgesim.deployment.device_models import device_type
 from edgesim.deployment.features import gate
 from edgesim.deployment.hosts import ClientHost, Expressway, ExpresswayE, Machine
 from edgesim.deployment.inventory import Inventory, machine_paths
-from edgesim.deployment.mistakes import Mistake, Path
+from edgesim.deployment.mistakes import FieldPath, Mistake
 from edgesim.deployment.plan import security as plans
 from edgesim.deployment.plan.model import Plan
 from edgesim.deployment.records import zone_records
@@ -105,7 +105,7 @@ def _clusters(inventory: Inventory) -> Iterator[Mistake]:
     chats = [each.name for each in inventory.im_presence]
     cores = [each.name for each in inventory.expressway_c]
     for index, cluster in enumerate(inventory.unified_cm):
-        path: Path = ("unified_cm", index)
+        path: FieldPath = ("unified_cm", index)
         nodes = [node.name for node in cluster.nodes]
         yield from _among((*path, "call_manager_group"), cluster.call_manager_group, nodes, "node of this cluster")
         yield from _among((*path, "tftp"), cluster.tftp, nodes, "node of this cluster")
@@ -152,7 +152,7 @@ def _media_probe(inventory: Inventory) -> Iterator[Mistake]:
     probe = inventory.mra.media_probe
     if probe is None:
         return
-    path: Path = ("mra", "media_probe")
+    path: FieldPath = ("mra", "media_probe")
     edges = {each.name: each for each in inventory.expressway_e}
     yield from _one((*path, "to"), probe.to, list(inventory.hosts_by_name), "host")
     yield from _one((*path, "edge"), probe.edge, edges, "Expressway-E")
@@ -170,7 +170,7 @@ def _users(inventory: Inventory) -> Iterator[Mistake]:
     devices = dict.fromkeys(device.name for device in inventory.devices)
     holders: dict[str, str] = {}
     for index, user in enumerate(inventory.users):
-        path: Path = ("users", index)
+        path: FieldPath = ("users", index)
         yield from _one((*path, "home_cluster"), user.home_cluster, clusters, "Unified CM cluster")
         yield from _among((*path, "also_homed_at"), user.also_homed_at, clusters, "Unified CM cluster")
         yield from _one((*path, "im_presence_node"), user.im_presence_node, nodes, "IM and Presence node")
@@ -193,7 +193,7 @@ def _devices(inventory: Inventory) -> Iterator[Mistake]:
     clusters = {each.name: each for each in inventory.unified_cm}
     users = dict.fromkeys(user.id for user in inventory.users)
     for index, device in enumerate(inventory.devices):
-        path: Path = ("devices", index)
+        path: FieldPath = ("devices", index)
         yield from _one((*path, "owner"), device.owner, users, "user")
         yield from _one((*path, "cluster"), device.cluster, clusters, "Unified CM cluster")
         try:
@@ -211,7 +211,7 @@ def _device_hosts(inventory: Inventory) -> Iterator[Mistake]:
     devices = {device.name: device for device in inventory.devices}
     machines: dict[str, str] = {}
     for index, client in enumerate(inventory.clients):
-        path: Path = ("clients", index)
+        path: FieldPath = ("clients", index)
         yield from _one((*path, "device"), client.device, devices, "device")
         device = devices.get(client.device or "")
         if device is None:
@@ -283,7 +283,7 @@ def _certificates(plan: Plan, inventory: Inventory) -> Iterator[Mistake]:
     hosts = {machine.name: (kind, machine) for _, kind, machine in machine_paths(inventory)}
     presenting = [name for name, (kind, _) in hosts.items() if services_of(kind)]
     for index, certificate in enumerate(plan.certificates):
-        path: Path = ("certificates", index)
+        path: FieldPath = ("certificates", index)
         yield from _one((*path, "host"), certificate.host, presenting, "host with certificates")
         if certificate.host in presenting:
             kind, machine = hosts[certificate.host]
@@ -307,7 +307,7 @@ def _trust(plan: Plan, inventory: Inventory, certificates: Sequence[Certificate]
     there = [f"{each.host}/{each.service}" for each in certificates]
     trusting = [name for name, has in stores.items() if has]
     for index, store in enumerate(plan.trust):
-        path: Path = ("trust", index)
+        path: FieldPath = ("trust", index)
         yield from _one((*path, "host"), store.host, trusting, "host with trust stores")
         if store.host in trusting:
             yield from _one((*path, "store"), store.store, stores[store.host], f"trust store of {store.host}")
@@ -315,7 +315,7 @@ def _trust(plan: Plan, inventory: Inventory, certificates: Sequence[Certificate]
         yield from _trust_store(path, store, usual, [*AUTHORITIES, *there])
 
 
-def _certificate(path: Path, certificate: plans.Certificate, kind: str, machine: Machine) -> Iterator[Mistake]:
+def _certificate(path: FieldPath, certificate: plans.Certificate, kind: str, machine: Machine) -> Iterator[Mistake]:
     for field, names in (("names", certificate.names or ()), ("extra_names", certificate.extra_names)):
         for place, name in enumerate(names):
             if not _a_subject_name(name):
@@ -336,7 +336,7 @@ def _certificate(path: Path, certificate: plans.Certificate, kind: str, machine:
 
 
 def _trust_store(
-    path: Path, store: plans.TrustStore, usual: Iterable[str], known: Collection[str]
+    path: FieldPath, store: plans.TrustStore, usual: Iterable[str], known: Collection[str]
 ) -> Iterator[Mistake]:
     for field in ("holds", "adds", "lacks", "pending"):
         yield from _among((*path, field), getattr(store, field) or (), known, "CA or host/service")
@@ -359,11 +359,11 @@ def _a_subject_name(name: str) -> bool:
     return 0 < len(value) < 254 and value.isascii() and value.isprintable() and not value[0].isspace()
 
 
-def _wrong(path: Path, value: str, reason: str) -> Mistake:
+def _wrong(path: FieldPath, value: str, reason: str) -> Mistake:
     return Mistake(path=path, value=value, reason=reason)
 
 
-def _twice(path: Path, field: str, values: Iterable[str], what: str) -> Iterator[Mistake]:
+def _twice(path: FieldPath, field: str, values: Iterable[str], what: str) -> Iterator[Mistake]:
     seen: dict[str, None] = {}
     for index, value in enumerate(values):
         if value in seen:
@@ -371,13 +371,13 @@ def _twice(path: Path, field: str, values: Iterable[str], what: str) -> Iterator
         seen[value] = None
 
 
-def _one(path: Path, value: str | None, allowed: Collection[str], what: str) -> Iterator[Mistake]:
+def _one(path: FieldPath, value: str | None, allowed: Collection[str], what: str) -> Iterator[Mistake]:
     if value is not None and value not in allowed:
         known = list(allowed)
         listed = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
         yield _wrong(path, value, f"no {what} has this name; there is {listed or 'none'}")
 
 
-def _among(path: Path, values: Iterable[str], allowed: Collection[str], what: str) -> Iterator[Mistake]:
+def _among(path: FieldPath, values: Iterable[str], allowed: Collection[str], what: str) -> Iterator[Mistake]:
     for index, value in enumerate(values):
         yield from _one((*path, index), value, allowed, what)

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from edgesim.deployment.base import Model
-from edgesim.deployment.mistakes import Path
+from edgesim.deployment.mistakes import FieldPath
 from edgesim.deployment.model import Deployment
 from edgesim.deployment.plan.model import Plan
 from edgesim.deployment.plan.walk import is_secret, parts_of
@@ -68,7 +68,7 @@ class _Writer:
         self.full = full
         self.reveal = reveal
 
-    def mapping(self, model: type[Model], values: Any, path: Path) -> Iterator[str]:
+    def mapping(self, model: type[Model], values: Any, path: FieldPath) -> Iterator[str]:
         """Yield the lines of a part's fields, as the model declares them."""
         pad = "  " * len(path)
         for name, field, part in parts_of(model):
@@ -89,12 +89,12 @@ class _Writer:
                 lines = list(self.mapping(part, value, here))
                 yield from [f"{pad}{name}:", *lines] if lines else [f"{pad}{name}: {{}}"]
 
-    def _written(self, values: Any, path: Path) -> bool:
+    def _written(self, values: Any, path: FieldPath) -> bool:
         if not self.full:
             return path[-1] in values.model_fields_set
         return self.deployment.is_written(path)
 
-    def _comment(self, value: Any, field: FieldInfo, path: Path) -> str:
+    def _comment(self, value: Any, field: FieldInfo, path: FieldPath) -> str:
         extra = field.json_schema_extra
         if isinstance(extra, dict) and "tag" in extra:
             return "  # " + ", ".join(str(extra[key]) for key in ("tag", "gap", "source") if key in extra)

@@ -21,7 +21,7 @@ from edgesim.deployment.hosts import (
     UnifiedCmNode,
     UnityConnectionCluster,
 )
-from edgesim.deployment.mistakes import Path
+from edgesim.deployment.mistakes import FieldPath
 from edgesim.deployment.mra import Dns, Domains, Mra, TraversalZone
 from edgesim.deployment.people import Device, User
 from edgesim.deployment.releases import Product, Release
@@ -197,7 +197,7 @@ def machines(inventory: Inventory) -> Iterator[tuple[str, Machine, str | None]]:
         yield "client", client, None
 
 
-def machine_paths(inventory: Inventory) -> Iterator[tuple[Path, str, Machine]]:
+def machine_paths(inventory: Inventory) -> Iterator[tuple[FieldPath, str, Machine]]:
     """Yield every machine with its path and its kind of host."""
     yield ("dns", "inside"), "dns", inventory.dns.inside
     yield ("dns", "outside"), "dns", inventory.dns.outside

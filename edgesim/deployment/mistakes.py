@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-Path = tuple[str | int, ...]
+FieldPath = tuple[str | int, ...]
 """The way to a field of a deployment: ``("users", 0, "home_cluster")``."""
 
 
@@ -15,7 +15,7 @@ class Mistake:
     ``line`` counts from 1 in ``source``; None where the deployment did not come from a file.
     """
 
-    path: Path
+    path: FieldPath
     value: str | None
     reason: str
     line: int | None = None

@@ -12,7 +12,7 @@ from edgesim.deployment import changes
 from edgesim.deployment.base import View
 from edgesim.deployment.consistency import mistakes_in, mistakes_of
 from edgesim.deployment.inventory import Inventory, machine_paths
-from edgesim.deployment.mistakes import DeploymentError, Inconsistent, Path
+from edgesim.deployment.mistakes import DeploymentError, FieldPath, Inconsistent
 from edgesim.deployment.network import Network, topology
 from edgesim.deployment.network_mistakes import network_mistakes
 from edgesim.deployment.plan.model import Plan
@@ -20,7 +20,7 @@ from edgesim.deployment.plan.reading import Reading
 from edgesim.deployment.plan.validation import validated
 from edgesim.deployment.reachability import FlowChecker
 from edgesim.deployment.records import Record, zone_records
-from edgesim.deployment.resolve.blame import told
+from edgesim.deployment.resolve.blame import in_plan
 from edgesim.deployment.resolve.inventory import inventory as resolve_inventory
 from edgesim.deployment.resolve.network import network as resolve_network
 from edgesim.deployment.resolve.resolution import Derivation, Resolution
@@ -51,34 +51,34 @@ class Deployment(Inventory):
         """The file (or its substitute) that the plan was read from; empty if there was none."""
         return self.plan.source
 
-    def line_of(self, path: Path) -> int | None:
+    def line_of(self, path: FieldPath) -> int | None:
         """Return the line of a field, or of the nearest enclosing one in the file; None without a file."""
         return self.plan.line_of(path)
 
     @property
-    def grounds(self) -> Mapping[Path, Derivation]:
+    def grounds(self) -> Mapping[FieldPath, Derivation]:
         """Why each derived value is what it is, by its path in the deployment."""
         return self.resolution.grounds
 
-    def is_written(self, path: Path) -> bool:
+    def is_written(self, path: FieldPath) -> bool:
         """Say whether the author wrote a field, given by its path in the deployment."""
         return self.resolution.written(self.plan, path)
 
-    def place_of(self, host: str) -> Path:
+    def place_of(self, host: str) -> FieldPath:
         """Return where a host was written. Raises `LookupError`."""
         for path, _, machine in machine_paths(self):
             if machine.name == host:
                 return path
         raise LookupError(f"no host is called {host!r}")
 
-    def place_of_certificate(self, host: str, service: str) -> Path:
+    def place_of_certificate(self, host: str, service: str) -> FieldPath:
         """Return where the certificate of a service was written; where it is derived, the place of its host."""
         for index, each in enumerate(self.plan.certificates):
             if (each.host, each.service) == (host, service):
                 return ("certificates", index)
         return self.place_of(host)
 
-    def place_of_trust_store(self, host: str, store: str) -> Path:
+    def place_of_trust_store(self, host: str, store: str) -> FieldPath:
         """Return where a trust store was written; where it is derived, the place of its host."""
         for index, each in enumerate(self.plan.trust):
             if (each.host, each.store) == (host, store):
@@ -205,5 +205,5 @@ def _resolved(plan: Plan) -> Deployment:
     if not any(each.path[0] == "network" for each in resolution.invalid):  # else rules may be no rules
         mistakes += network_mistakes(inventory, net)
     if written or mistakes:
-        raise Inconsistent((*told(mistakes, plan, resolution, deployment, written), *written))
+        raise Inconsistent((*in_plan(mistakes, plan, resolution, deployment, written), *written))
     return deployment

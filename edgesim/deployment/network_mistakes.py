@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgesim.deployment.inventory import Inventory, machine_paths
-from edgesim.deployment.mistakes import Mistake, Path
+from edgesim.deployment.mistakes import FieldPath, Mistake
 from edgesim.deployment.network import Firewall, Network, Tree, overlap, wall_before, words
 from edgesim.deployment.plan.network import parse_opening
 from edgesim.world.firewall import Rule, ports_text
@@ -41,7 +41,7 @@ class _Check:
         yield from self._zones()
         yield from self._interfaces()
         for index, wall in enumerate(self.walls):
-            path: Path = ("network", "firewalls", index)
+            path: FieldPath = ("network", "firewalls", index)
             yield from self._between(path, wall, self.walls[:index])
             yield from self._rules(path, wall)
             yield from self._closed(path, wall)
@@ -50,7 +50,7 @@ class _Check:
     def _zones(self) -> Iterator[Mistake]:
         seen: list[str] = []
         for index, zone in enumerate(self.network.zones):
-            path: Path = ("network", "zones", index)
+            path: FieldPath = ("network", "zones", index)
             if zone.name in seen:
                 yield _wrong((*path, "name"), zone.name, "a second zone of this name")
             elif zone.outward is not None and zone.outward not in self.zones:
@@ -80,7 +80,7 @@ class _Check:
         between = [zone for zone in (*up, *over) if (zone in up) is not (zone in over)]
         return any(wall.between[1] in between and wall.nat for wall in self.walls)
 
-    def _between(self, path: Path, wall: Firewall, before: tuple[Firewall, ...]) -> Iterator[Mistake]:
+    def _between(self, path: FieldPath, wall: Firewall, before: tuple[Firewall, ...]) -> Iterator[Mistake]:
         if any(wall.name == each.name for each in before):
             yield _wrong((*path, "name"), wall.name, "a second firewall of this name")
         outer, inner = wall.between
@@ -103,8 +103,8 @@ class _Check:
             if each.between == wall.between:
                 yield _wrong((*path, "between"), f"{outer}, {inner}", f"{each.name} stands between these zones")
 
-    def _rules(self, path: Path, wall: Firewall) -> Iterator[Mistake]:
-        named: list[tuple[Path, str, Rule | SourceNat]] = [
+    def _rules(self, path: FieldPath, wall: Firewall) -> Iterator[Mistake]:
+        named: list[tuple[FieldPath, str, Rule | SourceNat]] = [
             ((*path, "rules", index), text, rule_of(text)) for index, text in enumerate(wall.rules)
         ]
         for index, text in enumerate(wall.nat):
@@ -118,7 +118,7 @@ class _Check:
                 elif word not in self.zones and word not in self.hosts:
                     yield _wrong(place, text, f"no zone or host is called {word}")
 
-    def _closed(self, path: Path, wall: Firewall) -> Iterator[Mistake]:
+    def _closed(self, path: FieldPath, wall: Firewall) -> Iterator[Mistake]:
         opened = [rule for rule in map(rule_of, wall.rules) if rule.verdict == "accept" and rule.target.ports]
         for index, text in enumerate(wall.closed):
             protocol, ports = parse_opening(text)
@@ -172,5 +172,5 @@ class _Check:
                     yield wall.between[0]
 
 
-def _wrong(path: Path, value: str, reason: str) -> Mistake:
+def _wrong(path: FieldPath, value: str, reason: str) -> Mistake:
     return Mistake(path=path, value=value, reason=reason)

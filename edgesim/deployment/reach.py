@@ -73,13 +73,13 @@ class Flow:
 
 def flows(deployment: Deployment) -> Iterator[Flow]:
     """Yield every documented flow of a deployment, with its firewalls' verdicts; none of features that it lacks."""
-    judge = Judge(deployment)
+    analysis = FirewallAnalysis(deployment)
     for each in KINDS:
         if each.wanted(deployment):
-            yield from judge.flows(each)
+            yield from analysis.flows(each)
 
 
-class Judge:
+class FirewallAnalysis:
     """Asks a deployment's firewalls about flows."""
 
     def __init__(self, deployment: Deployment) -> None:
@@ -166,7 +166,7 @@ class Judge:
         merged: dict[tuple[Decision, tuple[int, int]], list[tuple[int, int]]] = {}
         for sources in _pieces(flow.source_ports, self._sources):
             for targets in _pieces(flow.ports, self._targets):
-                blocked = self._judge(flow, sources[0], targets[0])
+                blocked = self._check(flow, sources[0], targets[0])
                 if blocked is not None:
                     merged.setdefault((blocked, sources), []).append(targets)
         by_ports: dict[tuple[Decision, Ports], list[tuple[int, int]]] = {}
@@ -182,7 +182,7 @@ class Judge:
                 written=rule in self._written[firewall] or rule.startswith("otherwise "),
             )
 
-    def _judge(self, flow: Flow, source_port: int, port: int) -> Decision | None:
+    def _check(self, flow: Flow, source_port: int, port: int) -> Decision | None:
         host = self.lab.hosts_by_name.get(flow.source.name) if flow.source.known else None
         passage = self.paths.check(
             flow.kind.protocol,
@@ -318,15 +318,15 @@ def openings(deployment: Deployment) -> tuple[Opening, ...]:
 
     They come in the order of each firewall's rules.
     """
-    judge = Judge(deployment)
+    analysis = FirewallAnalysis(deployment)
     merged: dict[tuple[str, str, Protocol], tuple[dict[str, None], dict[str, None], list[tuple[int, int]]]] = {}
     places: dict[tuple[str, str], int] = {}
-    for wall in judge.before_cores():
+    for wall in analysis.before_cores():
         places |= {(wall.name, str(rule)): len(places) + place for place, rule in enumerate(wall.rules)}
-        for source, start in judge.outer_ends(wall):
-            for target in judge.behind(wall):
+        for source, start in analysis.outer_ends(wall):
+            for target in analysis.behind(wall):
                 for protocol in PROTOCOLS:
-                    for rule, ports in judge.accepted(wall, protocol, start, target):
+                    for rule, ports in analysis.accepted(wall, protocol, start, target):
                         each = merged.setdefault((wall.name, rule, protocol), ({}, {}, []))
                         each[0][source], each[1][target.host or target.address] = None, None
                         each[2].append(ports)

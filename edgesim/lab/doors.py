@@ -25,7 +25,7 @@ def limits(defaults: Defaults, *, total: int | None = None) -> Limits:
         total=total,
         waiting=defaults.doors.waiting,
         handshake_s=defaults.tls.handshake_timeout_s,
-        report_every_s=defaults.doors.refusals_told_s,
+        report_every_s=defaults.doors.refusals_report_s,
         blocks=defaults.protection.addresses,
     )
 

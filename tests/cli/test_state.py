@@ -47,16 +47,16 @@ def somebody_who_looks(directory: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_lab_lives_for_as_long_as_it_holds_the_lock(tmp_path: Path) -> None:
-    with state.claimed(tmp_path):
-        assert state.lives(tmp_path, RUNNING)
-        with pytest.raises(state.Claimed), state.claimed(tmp_path):
+    with state.hold_lock(tmp_path):
+        assert state.is_running(tmp_path, RUNNING)
+        with pytest.raises(state.LockHeld), state.hold_lock(tmp_path):
             pass
-    assert not state.lives(tmp_path, RUNNING)
+    assert not state.is_running(tmp_path, RUNNING)
 
 
 def test_two_who_look_take_each_other_for_no_lab(tmp_path: Path) -> None:
     with somebody_who_looks(tmp_path):
-        assert not state.lives(tmp_path, RUNNING)
+        assert not state.is_running(tmp_path, RUNNING)
 
 
 def test_a_lab_that_starts_waits_for_who_only_looks(tmp_path: Path) -> None:
@@ -65,13 +65,13 @@ def test_a_lab_that_starts_waits_for_who_only_looks(tmp_path: Path) -> None:
         timer = threading.Timer(0.2, other.stdin.close)
         timer.start()
         began = time.monotonic()
-        with state.claimed(tmp_path):
+        with state.hold_lock(tmp_path):
             assert time.monotonic() - began >= 0.15
-            assert state.lives(tmp_path, RUNNING)
+            assert state.is_running(tmp_path, RUNNING)
         timer.join()
 
 
 def test_looking_leaves_no_lock(tmp_path: Path) -> None:
-    state.lives(tmp_path, RUNNING)
+    state.is_running(tmp_path, RUNNING)
     with (tmp_path / state.LOCK).open() as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -16,7 +16,7 @@ import pytest
 
 from edgesim.cli.installation import authorities_for
 from edgesim.cli.live_lab import LiveLab
-from edgesim.cli.problems import unwritten
+from edgesim.cli.problems import file_problem
 from edgesim.deployment import builtin
 from edgesim.journal import Journal, events
 from edgesim.journal.reading import Reader
@@ -200,5 +200,5 @@ def test_a_start_that_cannot_write_its_files_says_which_and_what_to_do(tmp_path:
 
 
 def test_what_to_do_about_a_full_disk() -> None:
-    told = unwritten(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/there/running.json"), Path("/there"))
+    told = file_problem(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/there/running.json"), Path("/there"))
     assert (told.message, told.advice[:10]) == ("/there/running.json: No space left on device", "Free some ")

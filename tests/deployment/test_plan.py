@@ -7,7 +7,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from functools import cache
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +15,11 @@ from pydantic import TypeAdapter
 
 from edgesim.deployment import Deployment, DeploymentError, Plan, as_yaml, builtin, load, load_text, names, resolve
 from edgesim.deployment.base import Model
-from edgesim.deployment.mistakes import Path
+from edgesim.deployment.mistakes import FieldPath
 from edgesim.deployment.plan.walk import parts_of
 from edgesim.scenario.discover import find
 
-ROOT = FilePath(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 MANY_SECTIONS: dict[str, Any] = {
     "expressway_e.expe.inner": None,
     "expressway_e.expe.outer": "10.0.10.10",
@@ -182,7 +182,7 @@ def test_nothing_can_be_assigned_to_what_is_built() -> None:
 # ---- grounds
 
 
-def fields(value: Any, plan: type[Model] = Plan, path: Path = ()) -> Iterator[tuple[Path, Any, Any]]:
+def fields(value: Any, plan: type[Model] = Plan, path: FieldPath = ()) -> Iterator[tuple[FieldPath, Any, Any]]:
     """Yield every field of a deployment: path, value, and declaration in the plan."""
     for name, field, part in parts_of(plan):
         here, at = getattr(value, name), (*path, name)
@@ -196,7 +196,7 @@ def fields(value: Any, plan: type[Model] = Plan, path: Path = ()) -> Iterator[tu
             yield from fields(here, part, at)
 
 
-def deepest(grounds: Mapping[Path, Any], path: Path) -> Path:
+def deepest(grounds: Mapping[FieldPath, Any], path: FieldPath) -> FieldPath:
     """Return the deepest part of a path that has grounds; an empty one where none has."""
     return next((path[:end] for end in range(len(path), 0, -1) if path[:end] in grounds), ())
 
@@ -229,7 +229,7 @@ def test_what_is_written_has_no_grounds() -> None:
                 assert narrowed, (name, path)
 
 
-def at(deployment: Deployment, path: Path) -> Any:
+def at(deployment: Deployment, path: FieldPath) -> Any:
     value: Any = deployment
     for step in path:
         value = value[step] if isinstance(step, int) else getattr(value, step)
@@ -271,7 +271,7 @@ def test_grounds_lead_to_what_the_plan_has() -> None:
         ("defaults.tls.sends", "chain", ("certificates", 0, "sends")),
     ],
 )
-def test_a_derived_value_follows_its_origin(origin: str, value: Any, derived: Path) -> None:
+def test_a_derived_value_follows_its_origin(origin: str, value: Any, derived: FieldPath) -> None:
     small = builtin("small")
     changed = small.changed({origin: value})
     assert at(changed, derived) != at(small, derived)

@@ -11,7 +11,7 @@ import pytest
 
 from edgesim.deployment import load, names
 from edgesim.deployment.flows import KINDS, Numbers, kind, ports_text
-from edgesim.deployment.reach import ALL, Flow, Judge, flows, openings, resolved
+from edgesim.deployment.reach import ALL, FirewallAnalysis, Flow, flows, openings, resolved
 from edgesim.dns import served
 from edgesim.dns.records import absolute
 from edgesim.world.firewall import End
@@ -26,7 +26,7 @@ def blocked(changes: dict[str, Any], name: str = "small") -> dict[str, tuple[str
 
 def the(flow: str, name: str = "small", changes: dict[str, Any] | None = None) -> list[Flow]:
     lab = load(name).changed(changes) if changes else load(name)
-    return list(Judge(lab).flows(kind(flow)))
+    return list(FirewallAnalysis(lab).flows(kind(flow)))
 
 
 @pytest.mark.parametrize("name", names())

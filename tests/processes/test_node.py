@@ -50,7 +50,7 @@ def nodes(directory: Path, *names: str) -> Iterator[dict[str, subprocess.Popen[s
         running = {name: start(name, directory, network) for name in names}
         try:
             for name, each in running.items():
-                assert f"{name} is up, in its life" in lines(each, "\n")
+                assert f"{name} is up (life" in lines(each, "\n")
             yield running
         finally:
             for each in running.values():
@@ -115,7 +115,7 @@ def test_a_node_needs_a_host_of_the_deployment_and_says_which_there_are(tmp_path
     done = process("node", "nobody", "small", "--dir", str(tmp_path), "--network", "127.63", cwd=tmp_path)
     assert done.returncode == 2 and "small has no host nobody" in done.stderr and "expe" in done.stderr
     other = process("node", "expe1", "cluster", "--dir", str(tmp_path), cwd=tmp_path)
-    assert other.returncode == 2 and f"{tmp_path} is of the deployment small" in other.stderr
+    assert other.returncode == 2 and f"{tmp_path} belongs to the deployment small" in other.stderr
     assert process("node", "--dir", str(tmp_path), cwd=tmp_path).returncode == 2
 
 

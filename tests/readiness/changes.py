@@ -18,7 +18,7 @@ from edgesim.deployment.releases import Release
 from edgesim.readiness import Finding, Report, check
 from edgesim.scenario.proof import Attempt, Simulated, simulate
 
-Path = tuple[str | int, ...]
+FieldPath = tuple[str | int, ...]
 VIEWS: tuple[View, ...] = ("inside", "outside")
 
 BASES: dict[str, dict[str, Any]] = {
@@ -94,7 +94,7 @@ def signed_in(base: str) -> Simulated:
 
 
 @cache
-def fields(base: str) -> tuple[tuple[Path, Any, Any], ...]:
+def fields(base: str) -> tuple[tuple[FieldPath, Any, Any], ...]:
     """Return the fields of a base of which one is changed."""
     return tuple(each for each in leaves(sound(base)) if not left_out(dotted(each[0])))
 
@@ -105,7 +105,7 @@ def records(base: str, view: View) -> tuple[Record, ...]:
     return tuple(sound(base).zone_records(view))
 
 
-def leaves(built: Any, path: Path = (), model: type[Model] = Plan) -> Iterator[tuple[Path, Any, Any]]:
+def leaves(built: Any, path: FieldPath = (), model: type[Model] = Plan) -> Iterator[tuple[FieldPath, Any, Any]]:
     """Yield every field that is no group of others: its path, value, and annotation in the plan."""
     for name, field, part in parts_of(model):
         value = getattr(built, name)
@@ -118,7 +118,7 @@ def leaves(built: Any, path: Path = (), model: type[Model] = Plan) -> Iterator[t
             yield from leaves(value, (*path, name), part)
 
 
-def dotted(path: Path) -> str:
+def dotted(path: FieldPath) -> str:
     return ".".join(map(str, path))
 
 
@@ -129,7 +129,7 @@ def left_out(path: str) -> bool:
 OTHER_TEXT = {"name": "renamed", "hsm": None}
 
 
-def other(value: Any, annotation: Any, path: Path, draw: random.Random) -> Any:
+def other(value: Any, annotation: Any, path: FieldPath, draw: random.Random) -> Any:
     """Return another value for a field, one that its type may take; None where there is none to try."""
     choices = [each for each in _literals(annotation) if each != value]
     if choices:
@@ -192,7 +192,7 @@ def _literals(annotation: Any) -> list[Any]:
     return [each for one in typing.get_args(annotation) for each in _literals(one)] if annotation else []
 
 
-def _other_text(value: str, path: Path, draw: random.Random) -> Any:
+def _other_text(value: str, path: FieldPath, draw: random.Random) -> Any:
     if re.fullmatch(r"[0-9.]+", value):
         head, _, last = value.rpartition(".")
         return f"{head}.{(int(last) + draw.choice((1, 50))) % 250 + 1}"
@@ -211,7 +211,9 @@ def of_fields(base: str, draw: random.Random) -> Change | None:
     return Change(base=base, path=dotted(path), value=changed, words=_words(lab, path, changed))
 
 
-def _of_security(base: str, lab: Deployment, path: Path, value: Any, annotation: Any, draw: random.Random) -> Change:
+def _of_security(
+    base: str, lab: Deployment, path: FieldPath, value: Any, annotation: Any, draw: random.Random
+) -> Change:
     """Write the certificate or trust store down with one field changed: derived entries stand nowhere."""
     section, place, field = str(path[0]), int(path[1]), str(path[2])
     entry = getattr(lab, section)[place]
@@ -239,7 +241,7 @@ def of_records(base: str, draw: random.Random) -> Change:
     return Change(base=base, path="dns", value={"dns.without": without, "dns.extra": extra}, words=words)
 
 
-def _words(lab: Deployment, path: Path, value: Any) -> tuple[str, ...]:
+def _words(lab: Deployment, path: FieldPath, value: Any) -> tuple[str, ...]:
     """Return the names of what is around a field, and its new value."""
     found: list[str] = []
     around: Any = lab

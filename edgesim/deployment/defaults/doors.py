@@ -36,7 +36,7 @@ class DoorDefaults(Model):
     waiting: int = known(
         256, "connections that wait for a port's rate at a time, in the live world", tag="proposed", ge=0
     )
-    refusals_told_s: float = known(
+    refusals_report_s: float = known(
         10.0, "a port's refusals go to the journal at most this often for each reason, seconds", tag="proposed", ge=0
     )
     descriptors_base: int = known(

@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr
 
 from edgesim.deployment.base import Model, Text
 from edgesim.deployment.defaults import Defaults
-from edgesim.deployment.mistakes import Mistake, Path
+from edgesim.deployment.mistakes import FieldPath, Mistake
 from edgesim.deployment.plan.hosts import (
     ClientHost,
     ExpresswayC,
@@ -34,7 +34,7 @@ class Origin:
     """
 
     source: str = ""
-    lines: Mapping[Path, int] = field(default_factory=dict)
+    lines: Mapping[FieldPath, int] = field(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Origin)
@@ -82,7 +82,7 @@ class Plan(Model):
         """The file (or its substitute) that this plan was read from; empty if there was none."""
         return self._origin.source
 
-    def line_of(self, path: Path) -> int | None:
+    def line_of(self, path: FieldPath) -> int | None:
         """Return the line of a field, or of the nearest enclosing one in the file; None without a file."""
         for end in range(len(path), 0, -1):
             if path[:end] in self._origin.lines:

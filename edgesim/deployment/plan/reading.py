@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from edgesim.deployment.mistakes import Mistake, Path
+from edgesim.deployment.mistakes import FieldPath, Mistake
 
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAGS = {None, "!", *(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map"))}
@@ -35,10 +35,10 @@ class Reading:
     """The result of parsing: plain data, the line of each path, and errors."""
 
     data: Any = None
-    lines: dict[Path, int] = field(default_factory=dict)
+    lines: dict[FieldPath, int] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
 
-    def line(self, path: Path) -> int | None:
+    def line(self, path: FieldPath) -> int | None:
         """Return the line of a path, or of the nearest thing above it that has one."""
         for end in range(len(path), -1, -1):
             if path[:end] in self.lines:
@@ -79,7 +79,7 @@ class _Stop(Exception):
         self.reason = reason
 
 
-def _mistake(path: Path, line: int | None, reason: str) -> Mistake:
+def _mistake(path: FieldPath, line: int | None, reason: str) -> Mistake:
     return Mistake(path=path, value=None, reason=reason, line=line)
 
 
@@ -114,7 +114,7 @@ class _Builder:
                 data = self._value(next(events), events, ())
         return data
 
-    def _value(self, event: Any, events: Iterator[Any], path: Path) -> Any:
+    def _value(self, event: Any, events: Iterator[Any], path: FieldPath) -> Any:
         line = _line(event)
         self.nodes += 1
         if self.nodes > self.limits.nodes:
@@ -132,13 +132,13 @@ class _Builder:
             return self._sequence(events, path)
         return self._mapping(events, path)
 
-    def _sequence(self, events: Iterator[Any], path: Path) -> list[Any]:
+    def _sequence(self, events: Iterator[Any], path: FieldPath) -> list[Any]:
         items: list[Any] = []
         while not isinstance(event := next(events), yaml.SequenceEndEvent):
             items.append(self._value(event, events, (*path, len(items))))
         return items
 
-    def _mapping(self, events: Iterator[Any], path: Path) -> dict[str, Any]:
+    def _mapping(self, events: Iterator[Any], path: FieldPath) -> dict[str, Any]:
         items: dict[str, Any] = {}
         while not isinstance(event := next(events), yaml.MappingEndEvent):
             line = _line(event)

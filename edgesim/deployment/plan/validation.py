@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from edgesim.deployment.base import Model
-from edgesim.deployment.mistakes import DeploymentError, Inconsistent, Mistake, Path
+from edgesim.deployment.mistakes import DeploymentError, FieldPath, Inconsistent, Mistake
 from edgesim.deployment.plan.model import Origin, Plan
 from edgesim.deployment.plan.reading import Reading
 from edgesim.deployment.plan.walk import is_secret, model_of
@@ -77,12 +77,12 @@ class _Validation(Generic[T]):
         """By a list's identity: where its remaining items stood."""
         self.kept: list[Any] = []
         """Removed values, kept so that no new list gets the identity of an old one."""
-        self.removed: set[Path] = set()
+        self.removed: set[FieldPath] = set()
         """The paths of removed values and everything above them, where missing values are not reported."""
         self.ignored: set[str] = set()
         self.mistakes: list[Mistake] = []
         self.stand_ins = 0
-        self.most: dict[Path, int] = {}
+        self.most: dict[FieldPath, int] = {}
         """Of lists that are too long: how many items they take."""
 
     def run(self) -> tuple[list[Mistake], T | None]:
@@ -107,15 +107,15 @@ class _Validation(Generic[T]):
     def _take(self, error: ValidationError) -> bool:
         """Collect the mistakes of one round and fix them; return False when no further round can find more."""
         errors = error.errors(include_url=False)
-        wrong: list[tuple[Path, str]] = []
+        wrong: list[tuple[FieldPath, str]] = []
         told = 0
-        misspelt: dict[Path, list[str]] = {}
+        misspelt: dict[FieldPath, list[str]] = {}
         for each in errors:
             if each["type"] == "extra_forbidden":
                 around, key = tuple(each["loc"][:-1]), str(each["loc"][-1])
                 misspelt.setdefault(around, []).extend(difflib.get_close_matches(key, _fields(around), n=1))
         for each in errors:
-            loc: Path = tuple(each["loc"])
+            loc: FieldPath = tuple(each["loc"])
             if each["type"] == "too_short" and any(
                 len(o["loc"]) > len(loc) and o["loc"][: len(loc)] == loc for o in errors
             ):
@@ -125,14 +125,14 @@ class _Validation(Generic[T]):
             if each["type"] == "missing" and str(loc[-1]) in misspelt.get(loc[:-1], ()):
                 left_out = True  # the key is reported
             if not left_out and told < self.MOST:
-                self.mistakes.append(_told(original, each))
+                self.mistakes.append(_mistake(original, each))
                 told += 1
             wrong.append((loc, each["type"]))
             if each["type"] == "too_long":
                 self.most[loc] = int(each["ctx"]["max_length"])
         return self._fix(wrong)
 
-    def _original(self, loc: Path) -> Path:
+    def _original(self, loc: FieldPath) -> FieldPath:
         """Return a path as it was before anything was taken out of lists."""
         steps: list[str | int] = []
         data: Any = self.data
@@ -146,7 +146,7 @@ class _Validation(Generic[T]):
                 data = data.get(step) if isinstance(data, dict) else None
         return tuple(steps)
 
-    def _fix(self, wrong: list[tuple[Path, str]]) -> bool:
+    def _fix(self, wrong: list[tuple[FieldPath, str]]) -> bool:
         progress = False
         # From the back, so that an index stays right until its own turn; lists that are too short last.
         for loc, kind in sorted(wrong, key=lambda each: [_sortable(step) for step in each[0]], reverse=True):
@@ -154,7 +154,7 @@ class _Validation(Generic[T]):
                 progress |= self._FIXES.get(kind, _Validation._remove)(self, loc)
         return progress
 
-    def _holder(self, loc: Path) -> Any:
+    def _holder(self, loc: FieldPath) -> Any:
         holder: Any = self.data
         for step in loc[:-1]:
             try:
@@ -163,7 +163,7 @@ class _Validation(Generic[T]):
                 return None
         return holder
 
-    def _remove(self, loc: Path) -> bool:
+    def _remove(self, loc: FieldPath) -> bool:
         original, holder, last = self._original(loc), self._holder(loc), loc[-1]
         if isinstance(holder, list) and isinstance(last, int) and last < len(holder):
             if id(holder) not in self.places:
@@ -179,7 +179,7 @@ class _Validation(Generic[T]):
         del holder[last]
         return True
 
-    def _shorten(self, loc: Path) -> bool:
+    def _shorten(self, loc: FieldPath) -> bool:
         """Keep as many items of a list as it may have: the rest of the checks look at those."""
         holder = self._holder(loc)
         if not isinstance(holder, dict) or not isinstance(holder.get(loc[-1]), list):
@@ -190,7 +190,7 @@ class _Validation(Generic[T]):
         del items[self.most[loc] :]
         return True
 
-    def _stand_in(self, loc: Path) -> bool:
+    def _stand_in(self, loc: FieldPath) -> bool:
         holder = self._holder(loc)
         field = _field(loc)
         if not isinstance(holder, dict) or field is None:
@@ -215,7 +215,7 @@ class _Validation(Generic[T]):
             self.ignored.add(invented)
         return [invented] if typing.get_origin(annotation) is tuple else invented
 
-    _FIXES: ClassVar[Mapping[str, Callable[[_Validation[Any], Path], bool]]] = {
+    _FIXES: ClassVar[Mapping[str, Callable[[_Validation[Any], FieldPath], bool]]] = {
         "missing": _stand_in,
         "too_short": _stand_in,
         "too_long": _shorten,
@@ -245,7 +245,7 @@ def _gather(value: Any, into: set[str]) -> None:
             _gather(each, into)
 
 
-def _told(path: Path, error: Any) -> Mistake:
+def _mistake(path: FieldPath, error: Any) -> Mistake:
     kind: str = error["type"]
     value = error.get("input")
     shown = value if isinstance(value, str) else str(value) if isinstance(value, int | float) else None
@@ -256,7 +256,7 @@ def _told(path: Path, error: Any) -> Mistake:
     return Mistake(path=path, value=shown, reason=reason_of(path, error))
 
 
-def reason_of(path: Path, error: Any) -> str:
+def reason_of(path: FieldPath, error: Any) -> str:
     """Return what would be right, for one of pydantic's errors at a path."""
     kind: str = error["type"]
     context, value = error.get("ctx", {}), error.get("input")
@@ -302,7 +302,7 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names) if more <= 1 else f"{', '.join(names[:NAMED])} and {more} more"
 
 
-def _as_item(path: Path, value: object) -> str:
+def _as_item(path: FieldPath, value: object) -> str:
     """Return how to write as a list a value that is not one."""
     items_have_fields = bool(_fields(path))
     if isinstance(value, dict) and items_have_fields:
@@ -322,7 +322,7 @@ def _choice(expected: str, value: object) -> str:
     return f"{hint}expected one of {len(values)} values, such as {', '.join(map(repr, values[:8]))}"
 
 
-def _field(path: Path) -> FieldInfo | None:
+def _field(path: FieldPath) -> FieldInfo | None:
     """Return the field that a path leads to."""
     model: type[Model] | None = Plan
     found: FieldInfo | None = None
@@ -336,7 +336,7 @@ def _field(path: Path) -> FieldInfo | None:
     return found
 
 
-def _fields(path: Path) -> list[str]:
+def _fields(path: FieldPath) -> list[str]:
     """Return the keys allowed at a path."""
     if not path:
         return list(Plan.model_fields)
@@ -345,6 +345,6 @@ def _fields(path: Path) -> list[str]:
     return list(model.model_fields) if model else []
 
 
-def _secret(path: Path) -> bool:
+def _secret(path: FieldPath) -> bool:
     field = _field(path)
     return field is not None and is_secret(field)

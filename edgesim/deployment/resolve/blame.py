@@ -9,13 +9,13 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from edgesim.deployment.inventory import Inventory
-from edgesim.deployment.mistakes import Mistake, Path
+from edgesim.deployment.mistakes import FieldPath, Mistake
 from edgesim.deployment.plan.model import Plan
 from edgesim.deployment.resolve.resolution import Resolution
 from edgesim.deployment.security import Certificate, TrustStore
 
 
-def told(
+def in_plan(
     mistakes: Iterable[Mistake],
     plan: Plan,
     resolution: Resolution,
@@ -35,9 +35,9 @@ class _Blame:
         self.plan = plan
         self.resolution = resolution
         self.deployment = deployment
-        self.wrong: set[Path] = set()
+        self.wrong: set[FieldPath] = set()
         """The values, derived or written, that are wrong."""
-        self.around: set[Path] = set()
+        self.around: set[FieldPath] = set()
         """The written values that are wrong, and everything above them."""
 
     def all(self, mistakes: Collection[Mistake], written: Iterable[Mistake]) -> Iterator[Mistake]:
@@ -51,28 +51,28 @@ class _Blame:
             elif not any(self._is_wrong(origin) for origin in self._followed(each.path)):
                 yield self._mistake(each, self._origin(each.path))
 
-    def _derived(self, path: Path) -> tuple[Path, ...]:
+    def _derived(self, path: FieldPath) -> tuple[FieldPath, ...]:
         """Return the derived values to which a path leads or in which it ends, the deepest first."""
         ends = (path[:end] for end in range(len(path), 0, -1))
         return tuple(each for each in ends if each in self.resolution.grounds)
 
-    def _followed(self, path: Path) -> Iterator[Path]:
+    def _followed(self, path: FieldPath) -> Iterator[FieldPath]:
         """Yield all values that a value was derived from, directly or not."""
         for each in self._derived(path):
             origin = self.resolution.grounds[each].origin
             yield origin
             yield from self._followed(origin)
 
-    def _origin(self, path: Path) -> Path:
+    def _origin(self, path: FieldPath) -> FieldPath:
         """Return the field of the plan that a value was finally derived from."""
         while derived := self._derived(path):
             path = self.resolution.grounds[derived[0]].origin
         return path
 
-    def _is_wrong(self, origin: Path) -> bool:
+    def _is_wrong(self, origin: FieldPath) -> bool:
         return origin in self.around or any(origin[:end] in self.wrong for end in range(1, len(origin) + 1))
 
-    def _mistake(self, mistake: Mistake, origin: Path) -> Mistake:
+    def _mistake(self, mistake: Mistake, origin: FieldPath) -> Mistake:
         what = self._called(mistake.path)
         value = _at(self.deployment, mistake.path)
         shown = f" {value!r}" if isinstance(value, str | int | float) else ""
@@ -84,7 +84,7 @@ class _Blame:
             reason=f"gives {what}{shown}: {mistake.reason}{advice}",
         )
 
-    def _called(self, path: Path) -> str:
+    def _called(self, path: FieldPath) -> str:
         """Return what to call a derived value in a sentence."""
         part = _at(self.deployment, path[:2])
         field = str(path[2]).replace("_", " ") if len(path) > 2 else ""
@@ -99,7 +99,7 @@ class _Blame:
         return f"the {Mistake(path=path, value=None, reason='').field}"
 
 
-def _at(value: Any, path: Path) -> Any:
+def _at(value: Any, path: FieldPath) -> Any:
     for step in path:
         if isinstance(step, int):
             value = value[step] if isinstance(value, tuple) and step < len(value) else None

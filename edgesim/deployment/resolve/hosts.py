@@ -21,7 +21,7 @@ from edgesim.deployment.hosts import (
     UnityConnectionCluster,
     UnityConnectionNode,
 )
-from edgesim.deployment.mistakes import Path
+from edgesim.deployment.mistakes import FieldPath
 from edgesim.deployment.mra import Dns, Domains
 from edgesim.deployment.people import Device
 from edgesim.deployment.plan import hosts as plans
@@ -36,7 +36,7 @@ M = TypeVar("M", bound=Machine)
 def domains(plan: Plan, resolution: Resolution) -> Domains:
     """Return the domains, with that of the inside hosts and those that C accepts."""
     written, path = plan.domains, ("domains",)
-    edge: Path = ("domains", "edge")
+    edge: FieldPath = ("domains", "edge")
     return resolution.part(
         Domains,
         written,
@@ -54,10 +54,10 @@ class Hosts:
         self.resolution = resolution
         self.domains = domains
 
-    def _machine(self, kind: type[M], written: plans.Machine, path: Path, view: View, **values: object) -> M:
+    def _machine(self, kind: type[M], written: plans.Machine, path: FieldPath, view: View, **values: object) -> M:
         """Return a machine with the usual domain and view of its side: ``inside``, or the edge's."""
         domain = self.domains.inside if view == "inside" else self.domains.edge
-        origin: Path = ("domains", "inside" if view == "inside" else "edge")
+        origin: FieldPath = ("domains", "inside" if view == "inside" else "edge")
         side = (*path, "zone") if kind is ClientHost else path
         return self.resolution.part(
             kind,
@@ -83,7 +83,7 @@ class Hosts:
         """Return every Expressway-E."""
         return tuple(self._edge(each, ("expressway_e", index)) for index, each in enumerate(self.plan.expressway_e))
 
-    def _edge(self, written: plans.ExpresswayE, path: Path) -> ExpresswayE:
+    def _edge(self, written: plans.ExpresswayE, path: FieldPath) -> ExpresswayE:
         own = Derived(written.domain or self.domains.edge, (*path, "domain"), "the domain of the FQDN")
         return self._machine(ExpresswayE, written, path, "outside", dns_domain=written.dns_domain or own)
 
@@ -106,9 +106,11 @@ class Hosts:
             self._unified_cm(each, ("unified_cm", index), clusters) for index, each in enumerate(self.plan.unified_cm)
         )
 
-    def _unified_cm(self, written: plans.UnifiedCmCluster, path: Path, clusters: Sequence[str]) -> UnifiedCmCluster:
+    def _unified_cm(
+        self, written: plans.UnifiedCmCluster, path: FieldPath, clusters: Sequence[str]
+    ) -> UnifiedCmCluster:
         names = (written.publisher.name, *(each.name for each in written.subscribers))
-        first: Path = (*path, "publisher", "name")
+        first: FieldPath = (*path, "publisher", "name")
         return self.resolution.part(
             UnifiedCmCluster,
             written,
@@ -130,7 +132,9 @@ class Hosts:
             for index, each in enumerate(self.plan.im_presence)
         )
 
-    def _im_presence(self, written: plans.ImPresenceCluster, path: Path, clusters: Sequence[str]) -> ImPresenceCluster:
+    def _im_presence(
+        self, written: plans.ImPresenceCluster, path: FieldPath, clusters: Sequence[str]
+    ) -> ImPresenceCluster:
         edge = self.domains.edge
         count = 1 + len(written.subscribers)
         aliases = _chat_aliases(written.name, count, (written.presence_domains or (edge,))[0])
@@ -164,7 +168,7 @@ class Hosts:
         self,
         kind: type[M],
         written: plans.UnifiedCmCluster | plans.ImPresenceCluster | plans.UnityConnectionCluster,
-        path: Path,
+        path: FieldPath,
     ) -> dict[str, object]:
         subscribers = (
             self._machine(kind, node, (*path, "subscribers", place), "inside")
@@ -178,7 +182,7 @@ class Hosts:
         families = {device.name: _family(device) for device in devices}
         found = []
         for index, each in enumerate(self.plan.clients):
-            path: Path = ("clients", index)
+            path: FieldPath = ("clients", index)
             platform: object = each.platform
             family = families.get(each.device or "")
             if family not in (None, "jabber") and "platform" not in each.model_fields_set:

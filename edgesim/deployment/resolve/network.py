@@ -13,7 +13,7 @@ from typing import Literal
 
 from edgesim.deployment.hosts import ExpresswayE
 from edgesim.deployment.inventory import Inventory
-from edgesim.deployment.mistakes import Path
+from edgesim.deployment.mistakes import FieldPath
 from edgesim.deployment.network import Firewall, Network, Tree, Zone, wall_before
 from edgesim.deployment.plan.network import FirewallPlan, NetworkPlan, ZonePlan
 from edgesim.deployment.resolve.resolution import Derived, Resolution
@@ -30,16 +30,16 @@ DESIGN = "the documented design"
 
 def network(plan: NetworkPlan, resolution: Resolution, inventory: Inventory) -> Network:
     """Return a deployment's network with everything that follows from the rest of it."""
-    path: Path = ("network",)
+    path: FieldPath = ("network",)
     zones: list[Zone] = []
     if not plan.zones:
         resolution.note((*path, "zones"), path, DESIGN)
     for index, zone in enumerate(plan.zones or tuple(ZonePlan(name=name) for name in ZONES)):
-        at: Path = (*path, "zones", index)
+        at: FieldPath = (*path, "zones", index)
         outward: object = None
         if zone.name != INTERNET:
             before = zones[-1].name if zones else INTERNET
-            listed: Path = (*path, "zones", max(index - 1, 0), "name")
+            listed: FieldPath = (*path, "zones", max(index - 1, 0), "name")
             outward = zone.outward or Derived(before, listed, "the zone listed before")
         elif zone.outward is not None:
             outward = Derived(None, at, "nothing lies outward of the internet")
@@ -67,7 +67,7 @@ def _firewall(
     inventory: Inventory,
     tree: Tree,
     walls: Sequence[FirewallPlan],
-    path: Path,
+    path: FieldPath,
 ) -> Firewall:
     defaults = inventory.defaults.network
     mapped = _mappings(inventory, tree, walls, wall)
@@ -79,7 +79,7 @@ def _firewall(
         rules = Derived(tuple(map(str, documented)), ("defaults", "ports"), DESIGN)
         for place, rule in enumerate(documented):
             resolution.note((*path, "rules", place), _named_at(inventory, rule), "what goes there")
-    idle: Path = ("defaults", "network")
+    idle: FieldPath = ("defaults", "network")
     return resolution.part(
         Firewall,
         wall,
@@ -104,7 +104,7 @@ def _mappings(inventory: Inventory, tree: Tree, walls: Sequence[FirewallPlan], w
     return found
 
 
-def _named_at(inventory: Inventory, rule: Rule) -> Path:
+def _named_at(inventory: Inventory, rule: Rule) -> FieldPath:
     """Return the path of the name that a documented rule has as its target."""
     for index, edge in enumerate(inventory.expressway_e):
         if rule.target.word in (edge.name, edge.outer_zone):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from edgesim.deployment.device_models import CURRENT, DEVICE_TYPES, JABBER_PREFIXES, DeviceKind
 from edgesim.deployment.hosts import ImPresenceCluster
-from edgesim.deployment.mistakes import Path
+from edgesim.deployment.mistakes import FieldPath
 from edgesim.deployment.mra import Domains
 from edgesim.deployment.people import Device, User
 from edgesim.deployment.plan import people as plans
@@ -18,7 +18,7 @@ def users(
     plan: Plan, resolution: Resolution, domains: Domains, im_presence: Sequence[ImPresenceCluster]
 ) -> tuple[User, ...]:
     """Return every user with a home: a cluster, a node, an address, devices."""
-    owned: dict[str, dict[str, Path]] = {}
+    owned: dict[str, dict[str, FieldPath]] = {}
     for index, device in enumerate(plan.devices):
         if device.owner:
             owned.setdefault(device.owner, {})[device.name] = ("devices", index, "owner")
@@ -36,7 +36,7 @@ def _user(
     resolution: Resolution,
     domains: Domains,
     index: int,
-    owned: Mapping[str, Path],
+    owned: Mapping[str, FieldPath],
     chat: Mapping[str, Sequence[str]],
 ) -> User:
     written, path = plan.users[index], ("users", index)
@@ -60,7 +60,7 @@ def _user(
     )
 
 
-def _devices_of(written: plans.User, resolution: Resolution, path: Path, owned: Mapping[str, Path]) -> object:
+def _devices_of(written: plans.User, resolution: Resolution, path: FieldPath, owned: Mapping[str, FieldPath]) -> object:
     if written.devices is None:
         if owned:
             return Derived(tuple(owned), next(iter(owned.values())), "the devices with this owner")
@@ -94,7 +94,7 @@ def _device(
     resolution: Resolution,
     users: Sequence[User],
     written: plans.Device,
-    path: Path,
+    path: FieldPath,
     owner: tuple[int, int] | None,
 ) -> Device:
     values: dict[str, object] = {}

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from edgesim.deployment.base import Model
-from edgesim.deployment.mistakes import Mistake, Path
+from edgesim.deployment.mistakes import FieldPath, Mistake
 from edgesim.deployment.plan.model import Plan
 from edgesim.deployment.plan.validation import reason_of
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 class Derivation(NamedTuple):
     """The grounds of a value that was not written: the field that it follows from, derived or written, and how."""
 
-    origin: Path
+    origin: FieldPath
     why: str
 
 
@@ -29,7 +29,7 @@ class Derived:
     """A derived value with its grounds, for a field of a part that is being built."""
 
     value: object
-    origin: Path
+    origin: FieldPath
     why: str
 
 
@@ -37,13 +37,13 @@ class Resolution:
     """The grounds of derived values, and those of them that no author could have written."""
 
     def __init__(self) -> None:
-        self.grounds: dict[Path, Derivation] = {}
+        self.grounds: dict[FieldPath, Derivation] = {}
         """By the path of a value in the deployment: of a part that was not written, and of its derived fields."""
-        self.moved: dict[Path, Path] = {}
+        self.moved: dict[FieldPath, FieldPath] = {}
         """The path in the plan by the path in the deployment, for parts whose order differs."""
         self.invalid: list[Mistake] = []
 
-    def part(self, kind: Callable[..., T], written: Model, path: Path, **values: object) -> T:
+    def part(self, kind: Callable[..., T], written: Model, path: FieldPath, **values: object) -> T:
         """Return a built part: ``values``, and for every other field what was written.
 
         A `Derived` value is recorded, and validated like a written value of its field.
@@ -58,11 +58,11 @@ class Resolution:
                 given[name] = value
         return kind(**given)
 
-    def note(self, path: Path, origin: Path, why: str) -> None:
+    def note(self, path: FieldPath, origin: FieldPath, why: str) -> None:
         """Record the grounds of a value."""
         self.grounds[path] = Derivation(origin, why)
 
-    def written(self, plan: Plan, path: Path) -> bool:
+    def written(self, plan: Plan, path: FieldPath) -> bool:
         """Say whether the author of a plan wrote the field at a path in the deployment."""
         if path[:2] in self.grounds and isinstance(path[1], int):
             return False  # a part that was not written
@@ -78,7 +78,7 @@ class Resolution:
                 return False
         return True
 
-    def _hold(self, model: type[Model], field: str, value: object, path: Path) -> None:
+    def _hold(self, model: type[Model], field: str, value: object, path: FieldPath) -> None:
         try:
             _adapter(model, field).validate_python(value)
         except ValidationError as error:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from edgesim.deployment.hosts import ClientHost, Machine
 from edgesim.deployment.inventory import Inventory, machine_paths, machines
-from edgesim.deployment.mistakes import Path
+from edgesim.deployment.mistakes import FieldPath
 from edgesim.deployment.plan import security as plans
 from edgesim.deployment.plan.model import Plan
 from edgesim.deployment.resolve.resolution import Derived, Resolution
@@ -35,7 +35,9 @@ class Security:
                     found.append(self._certificate(index, kind, machine, service, ("certificates", len(found))))
         return tuple(found)
 
-    def _certificate(self, index: int | None, kind: str, machine: Machine, service: str, path: Path) -> Certificate:
+    def _certificate(
+        self, index: int | None, kind: str, machine: Machine, service: str, path: FieldPath
+    ) -> Certificate:
         place = self.places[machine.name]
         if index is None:
             self.resolution.note(path, place, "the host presents one for this service")
@@ -46,7 +48,7 @@ class Security:
         names: object = written.names
         if written.names is None:
             names = Derived(self._names(written, machine), place, "what the product asks for in its request")
-        tls: Path = ("defaults", "tls")
+        tls: FieldPath = ("defaults", "tls")
         strips = (*path, "strips")
         return self.resolution.part(
             Certificate,
@@ -99,7 +101,7 @@ class Security:
         return tuple(found)
 
     def _trust_store(
-        self, index: int | None, machine: Machine, store: str, usual: tuple[str, ...], path: Path
+        self, index: int | None, machine: Machine, store: str, usual: tuple[str, ...], path: FieldPath
     ) -> TrustStore:
         place = self.places[machine.name]
         if index is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgesim.deployment.hosts import ExpresswayC, ExpresswayE
-from edgesim.deployment.mistakes import Path
+from edgesim.deployment.mistakes import FieldPath
 from edgesim.deployment.mra import MediaProbe, Mra, TraversalZone
 from edgesim.deployment.plan.model import Plan
 from edgesim.deployment.resolve.resolution import Derived, Resolution
@@ -64,7 +64,7 @@ def _media_probe(
         return None
     edge = next((each for each in edges if each.name == written.edge), edges[0])
     first, _ = plan.defaults.ports.client_media(edge.size)
-    first_port: Path = ("defaults", "ports", "edge_media_first")
+    first_port: FieldPath = ("defaults", "ports", "edge_media_first")
     return resolution.part(
         MediaProbe,
         written,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from edgesim.deployment import Deployment
 from edgesim.deployment.flows import Ports, kind, ports_text
 from edgesim.deployment.hosts import ExpresswayE
-from edgesim.deployment.reach import ALL, Flow, Judge, Shut, openings, resolved
+from edgesim.deployment.reach import ALL, FirewallAnalysis, Flow, Shut, openings, resolved
 from edgesim.journal.matchers import Matcher, Note, SipResponse, SshTunnel, ZoneState, containing
 from edgesim.pki.names import first_match, qualified
 from edgesim.readiness import facts, port_matrix
@@ -45,7 +45,9 @@ def _closed(flow: str) -> None:
     def find(deployment: Deployment) -> Iterator[Finding]:
         if flow == "xcp" and not deployment.im_presence:
             return
-        found = [each for each in Judge(deployment).flows(kind(flow)) if _by_its_own_address(deployment, each)]
+        found = [
+            each for each in FirewallAnalysis(deployment).flows(kind(flow)) if _by_its_own_address(deployment, each)
+        ]
         for name in dict.fromkeys(shut.firewall for each in found for shut in each.blocked if shut.written):
             yield _finding(deployment, row, found, name)
 

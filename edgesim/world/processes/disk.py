@@ -13,7 +13,7 @@ import pickle
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-Path = tuple[str, ...]
+FieldPath = tuple[str, ...]
 Publish = Callable[[bytes], None]
 MOST = 64 * 1024 * 1024
 """Octets of one disk: products bound what strangers can make them write far below."""
@@ -29,7 +29,7 @@ class Shelf(dict[str, Any]):
     Keys are text. Other values are sent as they are when they are put in: they must not change afterwards.
     """
 
-    def __init__(self, publish: Publish, path: Path = (), values: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, publish: Publish, path: FieldPath = (), values: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self._publish = publish
         self._path = path
@@ -95,12 +95,12 @@ class Shelf(dict[str, Any]):
         return dict, (dict(self),)
 
 
-def written(path: Path, value: bytes | None) -> bytes:
+def written(path: FieldPath, value: bytes | None) -> bytes:
     """Return the record of a value that was put at a path; None is an empty dictionary."""
     return json.dumps(path).encode() + (b"\n{" if value is None else b"\n=" + value)
 
 
-def removed(path: Path) -> bytes:
+def removed(path: FieldPath) -> bytes:
     """Return the record of what was taken out at a path."""
     return json.dumps(path).encode() + b"\n-"
 
@@ -151,7 +151,7 @@ class Replica:
         return pickle.dumps(self.records())
 
 
-def _records(folder: Mapping[str, Any], path: Path) -> Iterable[bytes]:
+def _records(folder: Mapping[str, Any], path: FieldPath) -> Iterable[bytes]:
     for key, value in folder.items():
         here = (*path, key)
         if isinstance(value, dict):

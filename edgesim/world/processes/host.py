@@ -53,7 +53,7 @@ class HostWorld(LiveWorld):
         self._over: asyncio.Future[None] | None = None
         self.unhandled.listen(self._failed)
         assert isinstance(self.network, SplitNetwork)
-        self.network.tell_flow = self._tell_flow
+        self.network.report_flow = self._report_flow
 
     @property
     def host(self) -> Host:
@@ -116,7 +116,7 @@ class HostWorld(LiveWorld):
         await self.start(self.name)
         return b""
 
-    def _tell_flow(self, flow: Remembered) -> None:
+    def _report_flow(self, flow: Remembered) -> None:
         self.channel.send(Kind.FLOW, json.dumps(flow).encode())
 
     def _keep(self, record: bytes) -> None:

@@ -25,30 +25,30 @@ class SplitNetwork(LiveNetwork):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.tell_flow: Callable[[Remembered], None] | None = None
-        self._flow_told: dict[tuple[Address, Address], int] = {}
+        self.report_flow: Callable[[Remembered], None] | None = None
+        self._flow_reported: dict[tuple[Address, Address], int] = {}
 
     def _remembered(self, source: Address, local: Address) -> bool:
         found = super()._remembered(source, local)
-        if found and self.tell_flow is not None:
+        if found and self.report_flow is not None:
             for pair in ((source, local), (local, source)):
-                self._tell_flow(pair)
+                self._report_flow(pair)
         return found
 
     def _remember(self, source: Address, local: Address) -> None:
         super()._remember(source, local)
-        self._tell_flow((source, local))
+        self._report_flow((source, local))
 
-    def _tell_flow(self, pair: tuple[Address, Address]) -> None:
+    def _report_flow(self, pair: tuple[Address, Address]) -> None:
         state, now = self._flows.get(pair), self.now()
-        told = self._flow_told.get(pair)
-        if state is None or self.tell_flow is None or (told is not None and now - told < TOLD_NS):
+        told = self._flow_reported.get(pair)
+        if state is None or self.report_flow is None or (told is not None and now - told < TOLD_NS):
             return
-        self._flow_told.pop(pair, None)
-        self._flow_told[pair] = now
-        if len(self._flow_told) > FLOWS:
-            del self._flow_told[next(iter(self._flow_told))]
-        self.tell_flow((*pair, state.keeper, state.idle_ns, state.last_ns))
+        self._flow_reported.pop(pair, None)
+        self._flow_reported[pair] = now
+        if len(self._flow_reported) > FLOWS:
+            del self._flow_reported[next(iter(self._flow_reported))]
+        self.report_flow((*pair, state.keeper, state.idle_ns, state.last_ns))
 
     def recall(self, flows: Iterable[Remembered]) -> None:
         """Restore flows that an earlier process reported."""
