@@ -29,7 +29,7 @@ FILE = "nodes.json"
 LOCK = "nodes.lock"
 MOST = 1 << 26
 """The file's largest size in octets: certificates of some thousand hosts."""
-LOCK_TIMEOUT = 60.0
+LOCK_SECONDS = 60.0
 """Seconds that a node waits for another one that makes the shared file."""
 STOP, END = 1.5, 1.9
 """Seconds that the host has to stop; after that the process ends in any case."""
@@ -52,7 +52,7 @@ def shared(directory: Path, wanted: str | None, *, network: str, dns_port: int |
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with state.wait_for_lock(directory, LOCK, LOCK_TIMEOUT):
+        with state.wait_for_lock(directory, LOCK, LOCK_SECONDS):
             path = directory / FILE
             text = files.read_private(str(path), MOST)
             if not text:
@@ -62,7 +62,7 @@ def shared(directory: Path, wanted: str | None, *, network: str, dns_port: int |
     except OSError as error:
         raise file_problem(error, directory) from None
     except state.LockHeld:
-        raise Problem(f"another process has held {directory / LOCK} for {LOCK_TIMEOUT:.0f} s") from None
+        raise Problem(f"another process has held {directory / LOCK} for {LOCK_SECONDS:.0f} s") from None
 
 
 def _made(directory: Path, wanted: str, network: str, dns_port: int | None, seed: int | None) -> bytes:

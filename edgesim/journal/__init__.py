@@ -1,4 +1,4 @@
-"""What happened: typed entries from every node, and the views of them."""
+"""The journal: typed entries from every node, and views of them."""
 
 from edgesim.journal import events
 from edgesim.journal.bounds import Bounds

@@ -1,4 +1,4 @@
-"""What a journal may cost, in one place: octets on disk and in memory, entries a second, names."""
+"""The bounds of a journal: octets on disk and in memory, entries per second, names."""
 
 from __future__ import annotations
 

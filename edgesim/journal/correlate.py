@@ -1,14 +1,13 @@
-"""Which entries belong to the story of one user, device or call, over all protocols.
+"""Finds the entries that belong to the story of one user, device or call, over all protocols.
 
 Entries carry keys (`edgesim.journal.keys`). Keys of an entry belong together, but only downwards, as their kinds
 declare: a user has a cookie, a cookie has tracking ids, and neither leads back up to another user. So two users who
-share a call share that call's entries and nothing else, and no chain of joins can swallow the lab. Three more rules
-guard it:
+share a call share only that call's entries, and no chain of joins can include the whole lab. Three more rules limit it:
 
-* where one entry has several keys of an exclusive kind (a stanza from one JID to another), it joins neither to
-  anything: which of them is whose would be a guess;
-* a key that more than `MANY` others lead to is common property and leads to nothing from them;
-* an entry without keys, such as an open connection, belongs to no story. Pooled links make no friends.
+* an entry with several keys of an exclusive kind (a stanza from one JID to another) joins none of them to other keys,
+  since their owners would be a guess;
+* a key that more than `MANY` others lead to is shared, and they do not lead to it;
+* an entry without keys, such as an open connection, belongs to no story, so pooled links join no stories.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ class Correlator:
 
     @classmethod
     def of(cls, journal: Journal) -> Correlator:
-        """Return a correlator of all entries of a journal, those still to come as well; it keeps no entry itself."""
+        """Return a correlator of all entries of a journal, also of future ones; it stores no entries."""
         correlator = cls(fetch=journal.__getitem__)
         for entry in journal:
             correlator.feed(entry)

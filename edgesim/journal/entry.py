@@ -13,7 +13,7 @@ E = TypeVar("E", bound=Event, covariant=True)
 
 
 class Whole(NamedTuple):
-    """What a payload was of which only the beginning is recorded: its octets, and their SHA-256 in hexadecimal.
+    """The size of a payload that was cut, in octets, and its SHA-256 in hexadecimal.
 
     The digest is that of the octets with marked secrets as ``<secret>``, so that passwords cannot be tried against it.
     """

@@ -2,11 +2,11 @@
 
 * A TCP connection, its TLS handshake and the other side's view of it are one row; so are the two ends of its close.
 * A DNS question and its answer are one row.
-* Credentials that were accepted and the rule that allows what is asked for with them are one row.
-* Hosts that come to the same state one after the other are one row.
-* Routine that repeats without anything else in between (OPTIONS, a registration refreshed) is one row with a count.
+* Accepted credentials and the rule that allows the request are one row.
+* Hosts that reach the same state one after another are one row.
+* Routine that repeats without interruption (OPTIONS, a refreshed registration) is one row with a count.
 
-Nothing is lost: a folded row holds all its entries.
+Nothing is lost: a folded row has all its entries.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def fold(rows: Iterable[Row]) -> list[Row]:
 
 
 def fold_states(rows: list[Row]) -> list[Row]:
-    """Fold changes of hosts' states without anything in between: each host at its last state, hosts by state."""
+    """Fold adjacent changes of hosts' states: each host at its last state, hosts grouped by state."""
     out: list[Row] = []
     run: list[Row] = []
     for row in [*rows, None]:
@@ -80,7 +80,7 @@ def fold_links(rows: list[Row]) -> list[Row]:
         event = row.entries[0].event
         pair = (row.source, row.target or "")
         if row.kind.startswith("xmpp."):
-            # TLS after XMPP has been spoken is STARTTLS: a row of its own.
+            # TLS after XMPP is STARTTLS, and gets a separate row.
             for ends in (pair, pair[::-1]):
                 open_links.pop(ends, None)
         elif isinstance(event, events.TlsUp | events.TlsRefused):
@@ -169,7 +169,7 @@ def fold_closes(rows: list[Row]) -> list[Row]:
                 first = out[place]
                 other = first.entries[0].event
                 if isinstance(other, events.TcpClosed) and other.how != event.how:
-                    # The end that saw a reset, or waited without success, says more than the one that let go.
+                    # The end that saw a reset or a timeout says more than the end that closed.
                     reported = next((e for e in (other, event) if e.how != "closed"), other)
                     first = replace(first, label=f":{reported.port} {visible(reported.how)}")
                 out[place] = replace(first, entries=first.entries + row.entries)
@@ -205,7 +205,7 @@ def fold_dns(rows: list[Row]) -> list[Row]:
 
 
 def fold_routine(rows: list[Row]) -> list[Row]:
-    """Fold routine that repeats, as long as nothing else comes between."""
+    """Fold repeated routine that is not interrupted."""
     out: list[Row] = []
     run: dict[tuple[str, ...], int] = {}
     routine = _routine()

@@ -1,7 +1,7 @@
-"""Makes what follows from the kinds of entries: ``python -m edgesim.journal.generate``, after adding or changing one.
+"""Generates code and documents from the kinds of entries: run ``python -m edgesim.journal.generate`` after a change.
 
-That is the names of `edgesim.journal.events`, the matchers, their names in `edgesim.scenario`, ``schema.json``, and in
-a checkout the table of kinds in ``docs/journal.md``. A test compares.
+It writes the names of `edgesim.journal.events`, the matchers, their names in `edgesim.scenario`, ``schema.json``, and
+in a checkout the table of kinds in ``docs/journal.md``. A test compares.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SCENARIO = HERE.parent / "scenario" / "__init__.py"
 GUIDE = HERE.parents[1] / "docs" / "journal.md"
 SELF = "python -m edgesim.journal.generate"
 CONDITIONS = ("Matcher", "Test", "at_least", "containing", "matching", "one_of", "other_than")
-"""What scenarios use beside the matchers of the kinds."""
+"""Further names for scenarios, beside the matchers."""
 
 
 def kinds() -> list[type[Event]]:

@@ -43,8 +43,8 @@ class Streams(Protocol):
 class JoinedJournal(Journal):
     """The journal of a lab whose hosts are processes. ``streams`` is its world.
 
-    An entry is heard of, and has its place, once nothing before it can come any more: some ten milliseconds after it
-    was written. `catch_up` waits for that.
+    An entry gets its position, and reaches listeners, once no earlier one can come: some ten milliseconds after it was
+    written. `catch_up` waits for that.
     """
 
     def __init__(self, world: World, streams: Streams, **options: Any) -> None:
@@ -106,14 +106,14 @@ class JoinedJournal(Journal):
         if not self._closed:
             for stream, entry in self._joining.release(self.world.now() + 2 * PATIENCE_NS):
                 self._put(stream, entry)
-            self._joining = Joining()  # what the journal says of itself at its end does not wait
+            self._joining = Joining()  # the journal's own entries at its end do not wait
         if self._timer is not None:
             self._timer.cancel()
         super().close(*patience)
 
     def _release(self) -> None:
         if self._releasing:
-            return  # a listener wrote something: whoever called it goes on with that
+            return  # a listener wrote something: the caller continues with it
         self._releasing = True
         try:
             while ready := self._joining.release(self.world.now()):
@@ -131,7 +131,9 @@ class JoinedJournal(Journal):
             self._streams.ask_watermarks()
 
     def _put(self, stream: str, entry: Entry[Event]) -> None:
-        """Give an entry its place. A process writes of other hosts, too, whose lives and clocks it does not know."""
+        """Give an entry its position. A process also writes about other hosts, whose lives and clocks it does not
+        know.
+        """
         incarnation, host_ns = entry.incarnation, entry.host_ns
         if stream != HERE and entry.node != stream:
             host = self.world.hosts.get(entry.node)
@@ -146,9 +148,9 @@ class JoinedJournal(Journal):
 
 
 class SentJournal(Journal):
-    """The journal of a host's process: what is written goes to the lab's own process at once, and nothing is kept.
+    """The journal of a host's process: entries are sent to the lab's process at once, and not kept.
 
-    ``send`` returns whether an entry was sent: what is not is counted, and told of once entries can be sent again.
+    ``send`` returns whether an entry was sent. Others are counted, and reported once entries can be sent again.
     """
 
     def __init__(self, world: World, send: Callable[[bytes], bool], *, bounds: Bounds = EVERYTHING) -> None:

@@ -1,8 +1,8 @@
-"""Joining what several processes write into one journal, in the order in which it happened.
+"""Joins the entries of several processes into one journal, in the order in which they happened.
 
-Sans-IO. Each *stream* gives entries and watermarks: "nothing before t comes from me any more". What is at or before the
-lowest watermark of all streams that run is in order for good, and released: by time, then node, then sequence. A stream
-that is frozen, dead or mute delays no other host; what comes late is released at once, out of its place.
+Sans-IO. Each *stream* supplies entries and watermarks: "no more entries before t". Entries up to the lowest watermark
+of all running streams are final, and released: by time, then node, then sequence. A stream that is frozen, ended or
+silent delays no other host; late entries are released at once, out of order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PATIENCE_NS: Final = 250_000_000
 """How long entries wait for a stream that says nothing: longer than a process that is busy with a handshake takes to
 answer, and shorter than what people notice."""
 MOST_HELD: Final = 20_000
-"""Entries that are held at a time; of more, the oldest are released whatever the watermarks say."""
+"""Entries held at a time; beyond that the oldest are released regardless of watermarks."""
 
 Item = tuple[int, str, int, int, str, Entry[Event]]
 

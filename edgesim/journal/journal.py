@@ -25,12 +25,11 @@ SELF = "journal"
 class Journal:
     """All entries of one lab, in the order in which they were emitted.
 
-    They stay in memory, or go to a file, ``spool``, of which memory holds only an index. Listeners hear of entries as
-    they were emitted; what is read back from a spool has its secrets masked, unless ``secrets``. ``bounds`` say how
-    much of it all is kept. A file that cannot be written stops nothing: entries wait for it, then are counted, and a
-    `JournalGap` says how many are missing once it can be written again. With a ``writer`` that is done in the
-    background, so that a system which does not answer stops nothing either. Raises `OSError` where the file cannot be
-    made.
+    They stay in memory, or go to a file, ``spool``, with only an index in memory. Listeners get entries as they
+    were emitted; entries read back from a spool have their secrets masked, unless ``secrets``. ``bounds`` limit what
+    is kept. A file that cannot be written does not block: entries wait, then are counted, and a `JournalGap` says how
+    many are missing once it can be written again. With a ``writer`` the file is written in the background, so that a
+    system that does not answer does not block either. Raises `OSError` if the file cannot be created.
     """
 
     def __init__(
@@ -81,7 +80,7 @@ class Journal:
 
     @property
     def problem(self) -> str | None:
-        """Why the file cannot be written at present, and what is lost of it, in words; None while all is well."""
+        """Why the file cannot be written now, and what is lost; None if there is no problem."""
         spool = self._spool
         if spool is None or spool.problem is None:
             return None
@@ -103,7 +102,7 @@ class Journal:
         ]
 
     def flush(self) -> None:
-        """Write what a spool still buffers, say what is missing, and let go what is too old."""
+        """Write what a spool buffers, report missing entries, and remove old parts."""
         if self._closed:
             return
         if self._spool is not None:
@@ -136,7 +135,7 @@ class Journal:
         return Recorder(self, host)
 
     def append(self, entry: Entry[Event]) -> None:
-        """Add an entry; listeners hear of it at once. A closed journal takes no more."""
+        """Add an entry and call the listeners. A closed journal accepts none."""
         if self._closed:
             return
         self._entries.append(entry)
@@ -157,9 +156,10 @@ class Journal:
         keys: Sequence[Key] = (),
         secrets: Sequence[tuple[int, int]] = (),
     ) -> Entry[Event]:
-        """Add an entry about ``host``, dead or alive; nodes write through their `Recorder`: it keeps the dead silent.
+        """Add an entry about ``host``, running or not. Nodes write through their `Recorder`, which drops entries of
+        ended lives.
 
-        Time is now, and the life its present one, unless given. A stranger, given by name, has neither life nor clock.
+        By default the time is now, and the life the present one. A stranger, given by name, has no life and no clock.
         """
         now = self.world.now()
         whole: Whole | None = None
@@ -198,7 +198,7 @@ class Journal:
             self.record(self._strangers.name(reported), event, at_ns=at_ns, peer=peer)
 
     def _report_gaps(self, *, final: bool = False) -> None:
-        """Say how many entries are missing, and why, where that is over, or where this is the ``final`` word."""
+        """Report how many entries are missing, and why, once the gap has ended or if the report is ``final``."""
         spool = self._spool
         if spool is not None and spool.missing and spool.problem is None and spool.is_written:
             missing, since_ns, why = spool.taken_missing()
@@ -244,7 +244,7 @@ class Recorder:
     ) -> Entry[Event] | None:
         """Emit an entry of this host. ``peer`` may be a socket's ``(address, port)``; lab hosts appear by name.
 
-        Returns None, and writes nothing, where the host's incarnation is fenced off: the dead do not write.
+        Returns None and writes nothing if the host's incarnation has ended.
         """
         host = self._host
         if host.life.fenced:

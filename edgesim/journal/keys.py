@@ -1,8 +1,8 @@
 """Correlation keys: ``kind:value``, by which entries of one user, device, call or request find each other.
 
 `KEY_KINDS` is the closed set of kinds, with what each one leads to (`edgesim.journal.correlate`) and who may read it
-(`edgesim.journal.masking`). Every key is made by a function of this module. Values come from strangers as well, so that
-those of unbounded fields are cut here.
+(`edgesim.journal.masking`). Every key is made by a function of this module. Values may come from strangers, so those of
+unbounded fields are cut here.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The ladder: who sent whom what, when. A model that the text, SVG and Mermaid renderers draw.
+"""The ladder: a model of messages between hosts over time, drawn by the text, SVG and Mermaid renderers.
 
-A message is drawn from the entry of its receiver, so what the ladder shows is what arrived. `build` turns entries into
+A message is drawn from the entry of its receiver, so the ladder shows what arrived. `build` turns entries into
 rows, folds what belongs together (`edgesim.journal.folding`), and puts hosts into columns by order of appearance.
 """
 
@@ -76,7 +76,7 @@ def build(
     """Return the ladder of entries.
 
     ``roles`` are shown below hosts' names; ``order`` puts hosts first that occur, the others follow as they appear.
-    So many entries as ``startup`` says, the first ones, are one line that counts them.
+    The first ``startup`` entries are one line that counts them.
     Raises `LookupError` as `Selection.apply` does.
     """
     everything = list(entries)

@@ -1,7 +1,7 @@
 """The ladder as a Mermaid ``sequenceDiagram``, for documents and code-hosting sites that draw it.
 
 Mermaid ends a statement at a semicolon or a line's end and reads markup in labels. So letters, digits and some harmless
-marks stand for themselves, and every other character is written as ``#<code point>;``.
+marks are written as they are, and every other character as ``#<code point>;``.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def render(ladder: Ladder, *, times: bool = True) -> str:
 
 
 def escape(text: str) -> str:
-    """Return ``text`` so that Mermaid draws it literally, whatever it holds."""
+    """Return ``text`` escaped so that Mermaid draws it literally."""
     text = _KEYWORD.sub(lambda found: "\0" + found[0], text)
     parts: list[str] = []
     code = False

@@ -28,7 +28,7 @@ LABEL_CELLS: Final = 36
 NAME_CELLS: Final = 9
 """Where columns are tight, a longer name takes two lines."""
 REPEAT_ROWS: Final = 60
-"""After so many rows the hosts' names are shown again."""
+"""The number of rows after which the hosts' names are repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ class _Drawing:
         name_lines = [
             wrap(name, cells - 1, 2, self.pen.ellipsis) for name, cells in zip(self.names, self.cells, strict=True)
         ]
-        # Names stand on the lifelines, so that one that needs a single line is on the lower of two.
+        # Names are at the top of the lifelines, so a name of a single line is on the lower of two.
         most = max(map(len, name_lines), default=0)
         name_lines = [[""] * (most - len(block)) + block for block in name_lines]
         role_lines = [
@@ -301,7 +301,7 @@ class _Drawing:
             head = self.pen.right if rightward else self.pen.left
             near = target - 1 if rightward else target + 1
             if row.shape is Shape.LOST:
-                # It got as far as the middle; beyond, the lifelines stand as before.
+                # The arrow ends in the middle; beyond it the lifelines continue.
                 middle = (source + target) // 2
                 cells[middle] = self.pen.lost
                 low, high = (low, middle) if rightward else (middle, high)

@@ -20,7 +20,7 @@ LATE: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """What came of writing: how many lines went whole, their octets, what the file is called now, and what failed."""
+    """The result of writing: the number of complete lines, their octets, the file's present name, and the error."""
 
     lines: int
     octets: int
@@ -29,12 +29,12 @@ class _Done:
 
 
 class LineFile:
-    """A file that holds whole lines at any time that its system allows.
+    """A file that ends with a whole line at any time, as far as its system allows.
 
-    A write that fails, or ends in the middle, is undone to the last whole line, and what it had to write is written by
-    the next `flush` that succeeds. ``problem`` says why the last one failed; it is None while all is well. ``written``
-    are the octets that stand in the file, ``size`` these with those that wait. With a ``writer``, writing goes on in
-    the background, one piece of work at a time, and `flush` notes what was done since it was called last.
+    A write that fails or is incomplete is undone to the last whole line, and repeated by the next `flush` that
+    succeeds. ``problem`` says why the last one failed, or is None. ``written`` are the octets in the file, ``size``
+    includes those that wait. With a ``writer``, writing happens in the background, one job at a time, and `flush`
+    records what was done since its last call.
     """
 
     def __init__(self, path: str, *, writer: Background | None = None) -> None:
@@ -48,7 +48,7 @@ class LineFile:
         self._octets = 0
         self._file: BinaryIO | None = None
         self._readable: BinaryIO | None = None
-        """What is read from while the background writes: with a place of its own, and whatever the name is by now."""
+        """A separate descriptor to read from while the background writes, independent of the file's name."""
         self._closed = False
 
     @property
@@ -63,7 +63,7 @@ class LineFile:
 
     @property
     def problem(self) -> str | None:
-        """Why what waits is not written, in words."""
+        """Why pending lines are not written."""
         if self._job is not None and not self._job.done and (self._closed or self._job.age > LATE):
             return f"the system does not answer ({self.path})"
         return self._problem
@@ -84,7 +84,7 @@ class LineFile:
         self._octets += len(line)
 
     def seal(self, path: str) -> None:
-        """End the file: once all that waits is written, `flush` gives it its last name."""
+        """End the file: once everything is written, `flush` gives it its final name."""
         self._target = path
 
     def flush(self) -> bool:
@@ -108,7 +108,7 @@ class LineFile:
         return True
 
     def wait(self, seconds: float) -> bool:
-        """Wait for what is being written; return whether it is, after so many seconds at most."""
+        """Wait at most ``seconds`` for the current write; return whether it is done."""
         return self._job is None or self._job.wait(seconds)
 
     def _note(self, done: _Done) -> None:
@@ -199,7 +199,7 @@ class LineFile:
         return found
 
     def release(self) -> None:
-        """Let go of the file as it is: nothing more is written, and reading opens it again."""
+        """Close the file without writing more; reading opens it again."""
         self._closed = True
         if self._file is not None and (self._job is None or self._job.done):
             self._file.close()

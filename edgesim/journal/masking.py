@@ -1,11 +1,12 @@
-"""Secrets and uncontrollable values, as readers may see them.
+"""Masks secrets, and values that no seed controls, for readers.
 
-Whoever writes an entry marks the secrets of its payload as spans of octets. `mask` replaces such spans; `present` does
-it for a whole entry: payload, the event's own fields (a header value repeats what the payload holds) and the keys whose
-values open doors (`SECRET_KEYS`). Every view and every file shows what `present` returns, unless asked otherwise.
+The writer of an entry marks the secrets of its payload as spans of octets. `mask` replaces such spans; `present` does
+so for a whole entry: payload, the event's own fields (a header value repeats what is in the payload) and the keys whose
+values are credentials (`SECRET_KEYS`). Every view and every file shows what `present` returns, unless secrets are
+requested.
 
-A short secret is replaced in fields only where it is a whole word: a password ``cisco`` does not blot out half of
-``/cisco-uds/``, which would also betray it.
+A short secret is replaced in fields only as a whole word: a password ``cisco`` does not mask half of ``/cisco-uds/``,
+which would also reveal it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from edgesim.journal.events import Event
 from edgesim.journal.keys import KEY_KINDS, Key, aliased_key, kind_of, value_of
 
 SECRET: Final = "<secret>"
-"""What replaces a secret, whatever its length."""
+"""The replacement of a secret of any length."""
 
 SECRET_KEYS: Final = frozenset(kind.name for kind in KEY_KINDS.values() if kind.secret)
 """Kinds of correlation keys whose value is a credential."""
@@ -46,8 +47,8 @@ class Aliases:
     """Stable names for values: ``<token#1>``, ``<token#2>`` ... in the order of first sight.
 
     One instance serves one reader (a file, a table), so that equal runs give equal aliases though the values differ.
-    It remembers ``most`` of them; of more, it forgets that which was not asked for longest, so that a value gets a new
-    alias when it comes back after so many others.
+    It remembers ``most`` of them and forgets the least recently used, so that a value gets a new alias if it comes back
+    after that many others.
     """
 
     def __init__(self, most: int = EVERYTHING.aliases) -> None:
@@ -59,7 +60,7 @@ class Aliases:
         """Return the alias of ``value`` among those called ``name``. An alias, or a masked value, is its own alias."""
         if _is_placeholder(value):
             return value
-        # A stranger's value may be long: its digest stands for it.
+        # A stranger's value may be long: its digest represents it.
         short = value if len(value) <= _SHORT else hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest()
         known = self._known.get((name, short))
         if known is not None:

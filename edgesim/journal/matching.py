@@ -1,7 +1,7 @@
-"""What matchers are made of: pure predicates over journal entries, and conditions on their fields.
+"""The base of matchers: pure predicates over journal entries, and conditions on their fields.
 
-``Registered(device="CSFALICE", node=other_than("ucm-pub"))`` matches an entry of that kind whose named fields fit; what
-is not named fits anything. Besides the event's own fields every matcher takes ``node``, ``peer``, ``direction``,
+``Registered(device="CSFALICE", node=other_than("ucm-pub"))`` matches an entry of that kind whose named fields match;
+other fields may have any value. Besides the event's own fields every matcher takes ``node``, ``peer``, ``direction``,
 ``payload`` and ``key`` (one of the entry's correlation keys). A value is compared for equality, or is a `Test` such as
 `containing`.
 """
@@ -24,9 +24,9 @@ ENTRY_FIELDS = ("node", "peer", "direction", "payload", "key")
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """A condition on one value, with the words for it. ``values`` are what it compares with, where it compares."""
+    """A condition on one value, with its text. ``values`` are the values that it compares with, if it compares."""
 
-    __test__ = False  # not a test class, whatever pytest thinks of the name
+    __test__ = False  # not a test class, despite its name
 
     words: str
     holds: Callable[[Any], bool]

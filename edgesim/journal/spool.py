@@ -1,10 +1,10 @@
 """A journal's entries in a file of JSON lines, found again by an index in memory.
 
-The index holds four numbers an entry; nothing else of an entry stays in memory once it is encoded. What a spool gives
-back is what its file holds, so secrets are masked in it unless the spool was made with ``secrets=True``.
+The index has four numbers for each entry; nothing else of an entry stays in memory once it is encoded. A spool returns
+what its file holds, so secrets are masked unless the spool was made with ``secrets=True``.
 
-Where it is bounded the file has parts. The last has the spool's own name; when it is full it becomes ``name-N`` and the
-next begins. The oldest parts go, with their index. Positions of entries go on over all parts and never change.
+A bounded file has parts. The last has the spool's own name; when it is full it becomes ``name-N`` and the next begins.
+The oldest parts are removed, with their index. Positions of entries continue across parts and never change.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ __all__ = ["BUFFER_OCTETS", "Reader", "Spool", "StrPath", "Window", "read", "wri
 
 BUFFER_OCTETS: Final = 256 * 1024
 TRIES: Final = 1000
-"""While the file cannot be written, a flush is tried after so many entries that were not kept."""
+"""While the file cannot be written, the number of lost entries after which a flush is tried."""
 PATIENCE: Final = 10.0
 """Seconds that the system gets to take what waits when a spool is closed."""
 SLOW: Final = "entries came faster than the system wrote them"
 STEP: Final = 64 * 1024
-"""While the background writes, it is asked how far it is after so many octets."""
+"""While the background writes, the number of octets after which its progress is checked."""
 _BLOCK = 256
 
 
@@ -86,7 +86,7 @@ class Spool(Sequence[Entry[Event]]):
 
     @property
     def problem(self) -> str | None:
-        """Why the file cannot be written at present, in words."""
+        """Why the file cannot be written now."""
         return self._obstacle or self._undropped
 
     @property
@@ -134,7 +134,7 @@ class Spool(Sequence[Entry[Event]]):
             self._turn()
         elif self._obstacle is None and self._last.file.waiting + size > self._buffered:
             self._write()
-        # While lines are missing none is kept until all that waits is written: so they are missing in one place.
+        # While lines are missing, none is kept until everything pending is written, so that there is only one gap.
         if self.missing or not self._may_wait(size):
             if not self.missing:
                 self._missing_since_ns, self._missing_why = at_ns, self.problem or SLOW
@@ -160,7 +160,7 @@ class Spool(Sequence[Entry[Event]]):
         if self._obstacle is not None:
             return 0
         room = self._buffered - file.waiting
-        if room <= 0 and self._writer is not None:  # it is at work: there is no need to ask at every entry
+        if room <= 0 and self._writer is not None:  # it is at work: there is no need to check at every entry
             room = min(STEP, self.bounds.held - self._waiting)
         return room if part is None else min(room, part - file.size)
 
@@ -176,9 +176,9 @@ class Spool(Sequence[Entry[Event]]):
         return found, self._missing_since_ns, self._missing_why
 
     def close(self, patience: float = PATIENCE) -> None:
-        """Write what is buffered and let go of the file. Reading opens it again.
+        """Write what is buffered and close the file. Reading opens it again.
 
-        What the system has not taken after ``patience`` seconds is missing from the file.
+        What the system has not accepted after ``patience`` seconds is missing from the file.
         """
         if self._closed:
             return
@@ -206,7 +206,7 @@ class Spool(Sequence[Entry[Event]]):
         return segment
 
     def _write(self) -> bool:
-        """Write everything, part after part, and let go what is too much; return whether nothing waits."""
+        """Write everything, part after part, and remove parts beyond the bounds; return whether nothing is pending."""
         if self._closed:
             return False
         while self._sealed:
@@ -378,7 +378,7 @@ class Window(Sequence[Entry[Event]]):
 
 
 def write(path: StrPath, header: Header, entries: Iterable[Entry[Event]]) -> None:
-    """Write entries to a file of their own. Raises `OSError` where they do not all get there."""
+    """Write entries to a new file. Raises `OSError` if some cannot be written."""
     spool = Spool(path, header)
     try:
         for entry in entries:

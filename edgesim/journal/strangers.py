@@ -7,14 +7,14 @@ from typing import Final
 from edgesim.journal.bounds import SECOND, Bounds
 
 OTHERS: Final = "(others)"
-"""The node of strangers beyond those that have a name of their own; no host can be called so."""
+"""The common node of strangers beyond those listed by address; no host can have this name."""
 
 
 class Strangers:
     """Names for strangers, and how many entries they get.
 
-    A stranger is named by its address, whatever its port. After ``bounds.strangers`` of them all further ones share
-    `OTHERS`. Each second has ``bounds.stranger_entries`` entries about them; the rest is counted.
+    A stranger is named by its address, without the port. After ``bounds.strangers`` of them all further ones share
+    `OTHERS`. There are at most ``bounds.stranger_entries`` entries per second about them; the rest is counted.
     """
 
     def __init__(self, bounds: Bounds) -> None:

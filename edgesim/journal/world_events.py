@@ -1,4 +1,4 @@
-"""What a world reports, as entries of the hosts concerned."""
+"""Turns a world's events into entries of the hosts concerned."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def watch_world(journal: Journal) -> WorldWatch:
 
 
 class WorldWatch:
-    """Turns world events into entries. Facts about a dead host are written too: it is the world that reports them."""
+    """Turns world events into entries. Events of a host that has ended are written too, since the world reports
+    them.
+    """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
