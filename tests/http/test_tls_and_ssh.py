@@ -87,7 +87,7 @@ class _Tunnel(asyncssh.SSHServer):
         return self._server.protocol(local=("127.0.0.1", dest_port))
 
 
-def test_over_an_ssh_channel() -> None:
+def test_http_runs_in_a_channel_of_ssh() -> None:
     key = asyncssh.import_private_key(_KEY)
 
     async def scene(lab: Lab) -> None:

@@ -137,7 +137,7 @@ def test_with_path_headers_unified_cm_puts_c_into_a_route() -> None:
     run(with_line(story), changes={"mra.sip_path_headers": True})
 
 
-def test_a_request_for_a_phone_that_is_gone() -> None:
+def test_a_request_for_a_phone_that_is_gone_is_refused_with_480() -> None:
     async def story(lab: EdgeLab, line: Line) -> None:
         target = (await line.register()).contacts[0].uri
         assert (await notify(lab, f"{target};x=1".replace(UUID, "somebody"))).status == 480
@@ -208,7 +208,7 @@ def test_c_tells_e_how_many_registrations_it_has_left() -> None:
     run(with_line(story))
 
 
-def test_options_every_minute_with_a_fresh_nonce() -> None:
+def test_c_sends_options_every_minute_with_a_fresh_nonce() -> None:
     async def main(lab: EdgeLab) -> None:
         await asyncio.sleep(185)
         pings = messages(lab, "expe", "OPTIONS")
@@ -240,7 +240,7 @@ def test_the_same_seed_gives_the_same_messages() -> None:
     assert taken[0] == taken[1] != taken[2]
 
 
-def test_nothing_is_left_behind() -> None:
+def test_stopped_expressways_leave_nothing_behind() -> None:
     async def main(lab: EdgeLab) -> None:
         line = Line(lab)
         await line.signed_in()

@@ -69,7 +69,7 @@ def test_a_failed_neighbour_zone_is_tried_again() -> None:
     run(main)
 
 
-def test_a_unified_cm_that_answers_no_stun() -> None:
+def test_the_zone_of_a_unified_cm_that_answers_no_stun_fails_and_comes_back() -> None:
     async def story(lab: EdgeLab, line: Line) -> None:
         lab.service("ucm-pub")._endpoint.on_stun = lambda *_: None
         assert (await line.register()).status == 200

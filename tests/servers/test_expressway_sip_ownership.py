@@ -101,7 +101,7 @@ def test_a_second_connection_of_the_same_user_takes_its_contact_along() -> None:
 
 @pytest.mark.parametrize("path", [False, True])
 @pytest.mark.parametrize("lists", ["own", "line"])
-def test_who_asks_for_contacts_is_told_of_ones_own_alone(path: bool, lists: str) -> None:
+def test_a_client_that_asks_for_contacts_is_told_only_of_its_own(path: bool, lists: str) -> None:
     """Whoever learnt the line and the Call-ID of another user's registration learns no more by them."""
 
     async def main(lab: EdgeLab) -> None:
@@ -182,7 +182,7 @@ def test_nobody_registers_the_line_and_device_of_another_user() -> None:
 
 
 @pytest.mark.parametrize("claims", [["alice"], ["bob", "alice"], ["alice", "bob"]])
-def test_who_a_client_is_it_does_not_say_itself(claims: list[str]) -> None:
+def test_the_user_of_a_request_is_the_authenticated_one_whatever_the_client_claims(claims: list[str]) -> None:
     async def main(lab: EdgeLab) -> None:
         _, bob = await two(lab)
         said = "".join(f';+u.sip!userid.ccm.cisco.com="{claim}"' for claim in claims)

@@ -210,7 +210,7 @@ def test_a_target_that_only_rings_is_cancelled_by_timer_c_which_each_1xx_restart
     lab_run(main)
 
 
-def test_another_request_without_an_answer_gets_none() -> None:
+def test_a_request_other_than_invite_without_an_answer_gets_none() -> None:
     """RFC 4320, 4.2: a proxy sends no 408 to what is no INVITE."""
 
     async def main(lab: Lab) -> None:

@@ -25,7 +25,7 @@ def test_use_before_the_connection_is_made_raises() -> None:
     assert scene.app.reported == []
 
 
-def test_once_the_wire_is_there_every_event_has_a_row() -> None:
+def test_the_table_has_a_row_for_every_event_after_the_start() -> None:
     assert set(TABLE) == {(state, what) for state in State if state is not State.NEW for what in On}
 
 
@@ -129,7 +129,7 @@ def test_a_full_wire_makes_the_application_pause_and_nothing_is_lost(scene: Scen
     assert scene.heard() == b"b" * 60_000
 
 
-def test_a_wire_that_is_full_again_at_once_is_no_reason_not_to_go_on(scene: Scene) -> None:
+def test_writing_goes_on_although_the_wire_is_full_again_at_once(scene: Scene) -> None:
     """As with asyncio's own: what waits here is what counts, the wire counts for itself."""
     scene.layer.pause_writing()
     scene.layer.write(bytes(UNSENT + 1))

@@ -87,7 +87,7 @@ def test_an_end_of_tcp_ends_tls(scene: Scene) -> None:
     assert (scene.app.reported, scene.wire.ended) == (["eof"], "closed")
 
 
-def test_an_abort_takes_no_time(scene: Scene) -> None:
+def test_an_abort_ends_the_connection_at_once(scene: Scene) -> None:
     scene.layer.write(b"said")
     scene.layer.abort()
     assert (scene.wire.ended, scene.layer.is_closing()) == ("aborted", True)
