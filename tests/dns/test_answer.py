@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import edgesim.dns
 from edgesim.dns import Failure, Record
 from tests.dns.lab import INSIDE, LIMITS, OUTSIDE, View, answer, query, rcode, respond, views
 from tests.fuzz import cheap, fuzzed
@@ -53,6 +54,14 @@ def test_no_such_name_and_no_such_type_are_different_things() -> None:
         (soa,) = message.authority
         assert (soa.name.to_text(), soa.ttl, soa.rdtype) == ("example.com.", 60, dns.rdatatype.SOA)
         assert message.flags & dns.flags.AA
+
+
+def test_a_denial_is_remembered_no_longer_than_the_soa_itself() -> None:
+    """RFC 2308, section 3: the lesser of the SOA's TTL, an hour here, and its minimum field."""
+    record = Record(name="a.example.com", type="A", ttl=300, value="192.0.2.1")
+    for negative_ttl, ttl in ((60, 60), (7200, 3600)):
+        (soa,) = ask(edgesim.dns.View("outside", [record], negative_ttl=negative_ttl), "b.example.com").authority
+        assert (soa.ttl, soa[0].minimum) == (ttl, negative_ttl)
 
 
 def test_names_between_apex_and_record_exist() -> None:

@@ -58,6 +58,21 @@ def test_status_shows_who_is_blocked_and_a_command_lifts_it() -> None:
     play(story)
 
 
+def test_after_a_block_was_lifted_failures_are_counted_from_the_start() -> None:
+    async def story(arena: Arena) -> None:
+        for number in range(TOLERATED + 1):
+            await configuration(arena, wrong(number))
+        await InProcess(arena.lab).ask(Unblock(address=OUTSIDER))
+        for number in range(TOLERATED):
+            assert await configuration(arena, wrong(number)) == 401
+        assert blocks(arena) == []
+        await configuration(arena, wrong(TOLERATED))
+        assert [address for _, address, _ in blocks(arena)] == [OUTSIDER]
+        await InProcess(arena.lab).ask(Unblock(address=OUTSIDER))
+
+    play(story, {"defaults.protection.authorizations_per_period": 100})
+
+
 def test_a_block_holds_on_the_peer_that_made_it() -> None:
     """Another peer of a cluster knows nothing of it; and a restart of the peer forgets it."""
 

@@ -91,6 +91,17 @@ def released(joining: Joining, now_ns: int) -> list[int]:
     return [entry.at_ns for _, entry in joining.release(now_ns)]
 
 
+def test_a_watermark_that_goes_back_takes_nothing_back() -> None:
+    joining = Joining(patience_ns=FOREVER)
+    for stream in ("expc", "expe"):
+        joining.runs(stream)
+        joining.watermark(stream, 100)
+    joining.watermark("expc", 50)
+    entry = entry_of(events.Note(text=""), node="expe", at_ns=70)
+    joining.add("expe", entry)
+    assert joining.release(100) == [("expe", entry)]
+
+
 def test_a_mute_stream_holds_nobody_up_for_longer_than_patience() -> None:
     joining = Joining(patience_ns=100)
     for stream in STREAMS:

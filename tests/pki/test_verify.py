@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,8 +41,9 @@ from edgesim.pki import (
     verify,
 )
 from edgesim.world.entropy import Entropy
-from tests.fuzz import fuzzed
+from tests.fuzz import cheap, fuzzed
 from tests.pki.handshake import handshake
+from tests.pki.openssl import openssl
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 NAME = "cucm1.example.com"
@@ -104,6 +114,102 @@ def test_path_length_is_counted(cas: Authorities) -> None:
     assert {problem.defect for problem in result.problems} == {Defect.NOT_A_CA}
     assert "allows 0 CAs below it, there are 1" in result.explain()
     assert not handshake(server_context(leaf, send_chain=True), client_context(cas.trust()), NAME).ok
+
+
+def root_and_leaf(of_root: Sequence[x509.ExtensionType], of_leaf: Sequence[x509.ExtensionType]) -> Any:
+    """A CA and a certificate that it signed, with these extensions beside the basic constraints."""
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    made = []
+    for subject, key, extensions in (("Root", keys[0], of_root), ("leaf", keys[1], of_leaf)):
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Root")]))
+            .public_key(key.public_key())
+            .serial_number(len(made) + 1)
+            .not_valid_before(NOW - timedelta(days=1))
+            .not_valid_after(NOW + timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=subject == "Root", path_length=None), critical=True)
+        )
+        for each in extensions:
+            builder = builder.add_extension(each, critical=not isinstance(each, x509.SubjectAlternativeName))
+        made.append(builder.sign(keys[0], hashes.SHA256()))
+    return made
+
+
+def openssl_verifies(root: x509.Certificate, leaf: x509.Certificate, directory: Path) -> bool:
+    for name, each in (("root", root), ("leaf", leaf)):
+        (directory / name).write_bytes(each.public_bytes(Encoding.PEM))
+    at = ("-attime", str(int(NOW.timestamp())))
+    return openssl("verify", *at, "-CAfile", directory / "root", directory / "leaf").returncode == 0
+
+
+@pytest.mark.parametrize("signs", [True, False])
+def test_a_ca_whose_key_usage_lacks_certificate_signing_is_refused(tmp_path: Path, signs: bool) -> None:
+    """RFC 5280, section 4.2.1.3; ``openssl verify`` gives the same answer."""
+    usage = x509.KeyUsage(
+        digital_signature=True, key_cert_sign=signs, crl_sign=True, content_commitment=False, key_encipherment=False,
+        data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
+    )  # fmt: skip
+    root, leaf = root_and_leaf([usage], [])
+    result = verify(leaf, (), TrustStore("os", (root,)), at=NOW)
+    assert [problem.defect for problem in result.problems] == ([] if signs else [Defect.NOT_A_CA])
+    assert openssl_verifies(root, leaf, tmp_path) is signs
+
+
+@pytest.mark.parametrize(
+    ("permitted", "excluded", "name", "fits"),
+    [
+        (["example.com"], [], "a.example.com", True),
+        (["example.com"], [], "example.com", True),
+        (["example.com"], [], "a.example.org", False),
+        (["example.com"], [], "anexample.com", False),
+        ([], ["secret.example.com"], "a.example.com", True),
+        ([], ["secret.example.com"], "a.secret.example.com", False),
+        (["example.com"], ["secret.example.com"], "secret.example.com", False),
+        (["example.com"], [], "192.0.2.1", True),
+        (["10.0.0.0/8"], [], "10.1.2.3", True),
+        (["10.0.0.0/8"], [], "192.0.2.1", False),
+        ([], ["10.1.0.0/16"], "10.2.0.1", True),
+        ([], ["10.1.0.0/16"], "10.1.0.1", False),
+    ],
+)
+def test_the_name_constraints_of_a_ca_hold(
+    tmp_path: Path, permitted: list[str], excluded: list[str], name: str, fits: bool
+) -> None:
+    """RFC 5280, section 4.2.1.10; ``openssl verify`` gives the same answer."""
+
+    def subtrees(texts: list[str]) -> list[x509.GeneralName] | None:
+        return [x509.IPAddress(ip_network(each)) if "/" in each else x509.DNSName(each) for each in texts] or None
+
+    own = x509.IPAddress(ip_address(name)) if name[0].isdigit() else x509.DNSName(name)
+    constraints = x509.NameConstraints(subtrees(permitted), subtrees(excluded))
+    root, leaf = root_and_leaf([constraints], [x509.SubjectAlternativeName([own])])
+    result = verify(leaf, (), TrustStore("os", (root,)), at=NOW)
+    assert [problem.defect for problem in result.problems] == ([] if fits else [Defect.CONSTRAINTS])
+    assert openssl_verifies(root, leaf, tmp_path) is fits
+
+
+def test_cas_that_sign_each_other_in_many_ways_cost_little() -> None:
+    keys = {name: ec.generate_private_key(ec.SECP256R1()) for name in ("A", "B", "leaf")}
+
+    def signed(subject: str, issuer: str, number: int) -> x509.Certificate:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+            .public_key(keys[subject].public_key())
+            .serial_number(number)
+            .not_valid_before(NOW - timedelta(days=1))
+            .not_valid_after(NOW + timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=subject != "leaf", path_length=None), critical=True)
+            .sign(keys[issuer], hashes.SHA256())
+        )
+
+    ring = [signed(*pair, number) for number in range(1, 9) for pair in (("A", "B"), ("B", "A"))]
+    leaf = signed("leaf", "A", 99)
+    result = cheap(lambda: verify(leaf, ring, TrustStore("os", ()), at=NOW), seconds=0.5)
+    assert [problem.defect for problem in result.problems] == [Defect.ISSUER_MISSING]
 
 
 def test_self_signed_pair_of_one_subject_and_the_store_that_stops_at_the_first() -> None:
