@@ -298,7 +298,7 @@ def test_exceptions_are_still_needed() -> None:
         assert unused == set(), name
 
 
-def test_nobody_above_the_world_calls_what_breaks_determinism() -> None:
+def test_no_code_above_the_world_calls_what_breaks_determinism() -> None:
     outside = {"asyncio.run"}  # the command line talks to a running lab from outside any world
     wrong = []
     for file in above_the_world():

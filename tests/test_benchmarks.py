@@ -59,7 +59,7 @@ def message(name: str) -> bytes:
 
 
 @pytest.mark.parametrize("name", ["register_at_unified_cm.sip", "registered_at_client.sip"])
-def test_golden_copy_tells_every_octet(name: str) -> None:
+def test_golden_copy_detects_every_changed_octet(name: str) -> None:
     copy, good = GoldenCopy(name, VALUES), message(name)
     copy.compare(good)
     for changed in (

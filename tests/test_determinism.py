@@ -196,7 +196,7 @@ REACHES: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("name", REACHES)
-def test_nobody_in_a_run_reaches_for_the_world_outside(name: str) -> None:
+def test_no_code_in_a_run_uses_the_machine(name: str) -> None:
     with pytest.raises(TripwireError, match=f"^tests.test_determinism called {name} in a simulated run"):
         in_a_run(REACHES[name])
 

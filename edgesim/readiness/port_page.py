@@ -12,8 +12,8 @@ HEAD = """\
 
 <!-- Written by docs/generate.py. -->
 
-Everything that may have to pass a firewall, and what happens when one port is closed. `edgesim ports` prints the list,
-`edgesim ports lab.yaml` asks a deployment's own firewalls, and `edgesim check` says what a client will see.
+All traffic that may have to pass a firewall, and what happens when one port is closed. `edgesim ports` prints the list,
+`edgesim ports lab.yaml` evaluates a deployment's firewalls, and `edgesim check` says what a client will see.
 
 ```console
 $ edgesim ports lab.yaml --blocked       # which documented flows are blocked, by which rule; exit code 1 if required
@@ -22,44 +22,44 @@ $ edgesim ports lab.yaml --diagram       # zones, firewalls, and what crosses ea
 
 ## The documented flows
 
-A firewall before Expressway-C needs no opening inward: C opens every connection, and E answers. E's own firewall lets
-clients in by four openings.
+A firewall before Expressway-C needs no inward rule: C opens every connection, and E answers. E's own firewall needs
+four openings for clients.
 """
 
 MATRIX = """
 ## One port closed
 
-Each documented port of the two firewalls, closed alone before anything starts, against every service of a client
-outside that signs in then. The cells are data (`edgesim.readiness.port_matrix`): the rules of `edgesim check` predict
-them, and a scenario for each port (`scenarios/ports/closed_ports.py`) asserts every cell.
+One documented port of the two firewalls is closed before anything starts; then a client outside signs in. The cells are
+data (`edgesim.readiness.port_matrix`): the rules of `edgesim check` predict them, and a scenario for each port
+(`scenarios/ports/closed_ports.py`) asserts every cell.
 """
 
 DURING = """
-*Not reached*: the client never comes to it, because an earlier service failed.
+*Not reached*: the client never tries it, because an earlier service failed.
 
 ## A port that closes during a run
 
-Firewalls keep state, so a rule that changes stops new flows alone.
+Firewalls keep state, so a changed rule stops only new flows.
 
-| closed | who is signed in | who comes now |
+| closed | signed-in users | new sign-ins |
 |---|---|---|
-| TCP 8443, outside | phone and chat go on, registrations are refreshed on the open connection | no answer from E:8443 |
-| TCP 5061, outside | phone and chat go on | signs in, chats, does not register |
-| TCP 5222, outside | phone and chat go on | signs in, registers, has no chat |
-| UDP 36002-59999, outside | media that flows goes on | media that begins now is lost |
-| every internal port | all goes on: C's links stand, and its keep-alives keep the pinholes for media open | the same |
+| TCP 8443, outside | phone and chat work, registrations are refreshed on the open connection | no answer from E:8443 |
+| TCP 5061, outside | phone and chat work | sign-in and chat work, registration does not |
+| TCP 5222, outside | phone and chat work | sign-in and registration work, chat does not |
+| UDP 36002-59999, outside | existing media flows continue | new media is lost |
+| every internal port | all works: C's links stay up, and its keep-alives keep the pinholes for media open | the same |
 | and then Expressway-C restarts | phone and chat are lost: no link comes up again | 502 Next Hop Connection Failed |
 
-After the restart media still passes for a while: C takes the same ports again, and the firewall has not forgotten that
-flow.
+After the restart media still passes for a while: C uses the same ports again, and the firewall still has the state of
+that flow.
 
 ## Media without a call
 
-`mra.media_probe: {to: inside-1}` sets one channel up by configuration: from a client to E's first media ports, over the
-multiplexed ports to C, and on to UDP 20000 and 20001 of an inside host. In a scenario `await lab.media_path(alice)`
-opens both ends. C opens the way with a keep-alive, repeats it as often as the traversal zone's probes go, and the
-journal says when it is open or failed; packets are reported as flows (`MediaFlow`) only. What Expressways put
-on the multiplexed ports is not public: here each datagram begins with its channel's number, as in ITU-T H.460.19.
+`mra.media_probe: {to: inside-1}` configures one channel: from a client to E's first media ports, over the multiplexed
+ports to C, and on to UDP 20000 and 20001 of an inside host. In a scenario `await lab.media_path(alice)` opens both
+ends. C opens the path with a keep-alive, repeats it at the interval of the traversal zone's probes, and the journal
+says when the path is open or failed; packets are reported as flows (`MediaFlow`) only. What Expressways put on the
+multiplexed ports is not public: here each datagram begins with its channel's number, as in ITU-T H.460.19.
 """
 
 

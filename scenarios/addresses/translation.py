@@ -1,4 +1,4 @@
-"""Address translation between C and E: each needs an address of its own, and E has to see C's."""
+"""Address translation between C and E: each needs its own address, and E has to see C's."""
 
 from __future__ import annotations
 

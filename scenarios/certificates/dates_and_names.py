@@ -1,4 +1,4 @@
-"""Certificates that nobody accepts, whoever signed them: out of date, or for another host."""
+"""Certificates that every verifier refuses, whatever CA signed them: out of date, or for another host."""
 
 from __future__ import annotations
 

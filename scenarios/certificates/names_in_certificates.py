@@ -1,4 +1,4 @@
-"""What has to stand in the certificates of the Expressways: profiles, clusters, domains, chat node aliases."""
+"""Names that the certificates of the Expressways need: profiles, clusters, domains, chat node aliases."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ async def registration_domain_missing_in_san(lab: Lab, alice: JabberUser) -> Non
     mutations=[Setting("defaults.client.invalid_certificate", "refuse"), SOUND],
 )
 async def registration_domain_missing_and_accepted(lab: Lab, alice: JabberUser) -> None:
-    """The same, and the user accepts: the sign-in goes on as if nothing was."""
+    """The same, and the user accepts: the sign-in continues."""
     alice.accept_untrusted = True
     async with lab.step("alice signs in and accepts"):
         await alice.sign_in()
@@ -242,7 +242,7 @@ async def registration_domain_missing_and_accepted(lab: Lab, alice: JabberUser) 
     mutations=[Setting("defaults.client.invalid_certificate", "prompt")],
 )
 async def registration_domain_missing_and_refused_by_policy(lab: Lab, alice: JabberUser) -> None:
-    """InvalidCertificateBehavior says RejectAndNotify: nobody is asked, Jabber refuses."""
+    """With InvalidCertificateBehavior RejectAndNotify, Jabber refuses without asking the user."""
     alice.accept_untrusted = True
     lab.never(HttpRequest(node="expe", peer=alice.machine))
     async with lab.step("alice signs in, and would accept"):
@@ -256,7 +256,7 @@ async def registration_domain_missing_and_refused_by_policy(lab: Lab, alice: Jab
     mutations=FORMS,
 )
 async def registration_domain_as_collab_edge_name(lab: Lab, alice: JabberUser) -> None:
-    """The domain stands there as collab-edge.example.com, which will do."""
+    """The domain is in the certificate as collab-edge.example.com, which is accepted."""
     lab.never(TlsRefused(node=alice.machine))
     async with lab.step("alice signs in"):
         await alice.sign_in()

@@ -33,7 +33,7 @@ def lacks(host: str, *names: str) -> dict[str, object]:
 
 
 async def zone_down(lab: Lab, alice: JabberUser, rule: str) -> None:
-    """The zone fails for TLS; HTTPS still answers, and nobody registers."""
+    """The zone fails with a TLS error; HTTPS still answers, and no phone registers."""
     lab.never(SipRequest(node="expc", peer="expe"))
     lab.never(Registered(device="CSFALICE"))
     async with lab.step("alice signs in: her configuration comes, her phone does not"):
@@ -133,7 +133,7 @@ async def public_ca_on_e_enterprise_ca_inside(lab: Lab, alice: JabberUser) -> No
     mutations=[Setting("certificates", []), Setting("trust", [lacks("expc", "enterprise-issuing")])],
 )
 async def one_ca_for_all(lab: Lab, alice: JabberUser) -> None:
-    """One CA signs everything, and is all that the Expressways trust."""
+    """One CA signs everything, and the Expressways trust no other."""
     lab.never(TlsRefused())
     await lab.expect(ZoneState(node="expe", zone="UCTraversal", state="TLS: Active"))
     async with lab.step("alice signs in"):

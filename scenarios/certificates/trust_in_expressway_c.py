@@ -1,4 +1,4 @@
-"""Who trusts Expressway-C: Unified CM's two stores, in mixed mode or not, and those of IM and Presence."""
+"""Trust in Expressway-C: Unified CM's two stores, in mixed mode or not, and those of IM and Presence."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ async def no_chat(lab: Lab, alice: JabberUser, rule: str) -> None:
     mutations=[SOUND],
 )
 async def root_missing_in_cup_xmpp_trust(lab: Lab, alice: JabberUser) -> None:
-    """IM and Presence refuses C's link on 7400: SOAP answers, XMPP has nobody to go to."""
+    """IM and Presence refuses C's link on 7400: SOAP answers, XMPP has no server."""
     await no_chat(lab, alice, "CERT-03.cup-xmpp-trust")
 
 
@@ -233,7 +233,7 @@ async def root_missing_in_tomcat_trust_of_im_presence(lab: Lab, alice: JabberUse
     ],
 )
 async def root_in_both_stores_of_im_presence(lab: Lab, alice: JabberUser) -> None:
-    """With C's chain in both stores the link stands, and chat works."""
+    """With C's chain in both stores the link is up, and chat works."""
     await lab.expect(TlsUp(node="imp-pub", peer="expc", port=7400, peer_subject=containing("expc.inside")))
     await lab.expect(XcpLink(node="imp-pub", peer="expc", state="up"))
     async with lab.step("alice signs in"):

@@ -1,4 +1,4 @@
-"""Whom Expressway-C trusts: Unified CM and IM and Presence, by CA or by their own self-signed certificates."""
+"""Expressway-C's trust in Unified CM and IM and Presence, by CA or by their self-signed certificates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ONE_CM: dict[str, object] = {"unified_cm.0.subscribers": []}
 
 
 def signed(host: str, service: str, by: str = "private", **more: object) -> dict[str, object]:
-    """Return a certificate signed by somebody else than usual."""
+    """Return a certificate with an unusual signer."""
     return {"host": host, "service": service, "signed_by": by, **more}
 
 

@@ -10,7 +10,7 @@ SERVICES = ("ucm-pub/tomcat", "ucm-pub/callmanager", "imp-pub/tomcat", "imp-pub/
 def marked(**instead: str) -> list[dict[str, str]]:
     """Return certificates whose common names say which one is seen, or ``instead`` that of another service.
 
-    Nobody else looks at them.
+    No other host verifies them.
     """
     return [
         {"host": host, "service": service, "common_name": f"{instead.get(service, service)} of {host}"}
@@ -54,7 +54,9 @@ SHOWN = (
 )
 async def certificate_on_each_port(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
     """CallManager and Tomcat, cup-xmpp and Tomcat, and each Expressway its own: port by port."""
-    lab.never(TlsUp(port=8443, role="server", peer_subject=other_than(None)))  # nobody is asked for one there
+    lab.never(
+        TlsUp(port=8443, role="server", peer_subject=other_than(None))
+    )  # no client certificate is requested there
     async with lab.step("alice signs in outside, bob inside"):
         await lab.together(alice.sign_in(), bob.sign_in())
     for seen_by, shown_by, port, service in SHOWN:

@@ -51,7 +51,7 @@ async def request_before_and_after_discovery(lab: Lab) -> None:
 
 @scenario(shows="CERT-13", changes=ALIASES, mutations=[Setting("domains.enabled", FEDERATED)])
 async def request_without_group_chat(lab: Lab) -> None:
-    """Without federation no chat node alias is in the CSR, whatever was discovered."""
+    """Without federation no chat node alias is in the CSR, even after discovery."""
     await lab.expect(Discovery(node="expc", product="IM and Presence", state="active"))
     async with lab.step("the features in use want no name but the FQDN"):
         lab.check(_dns((await lab.request("expc")).pem) == [CORE], "the CSR has the FQDN alone")

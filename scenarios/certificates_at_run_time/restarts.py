@@ -128,7 +128,7 @@ async def another_ca_for_the_inside(lab: Lab, alice: JabberUser, bob: JabberUser
     mutations=[Setting("trust", [])],
 )
 async def expressway_not_restarted(lab: Lab, alice: JabberUser) -> None:
-    """The CA of Expressway-E was uploaded to Expressway-C, and nobody restarted: no zone, until somebody does."""
+    """The CA of Expressway-E is uploaded to Expressway-C: the zone stays down until Expressway-C restarts."""
     async with lab.step("alice signs in, and her phone does not register"):
         lift = lab.never(Registered(device="CSFALICE"))
         await alice.sign_in()

@@ -1,4 +1,4 @@
-"""Extended key usages: which certificates an Expressway takes, by release, and what comes of those in place."""
+"""Extended key usages: the certificates that an Expressway accepts, by release, and the effects of those in use."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ async def server_only_client_certificate_unchecked(lab: Lab, alice: JabberUser) 
     ],
 )
 async def server_only_certificate_of_e(lab: Lab, alice: JabberUser) -> None:
-    """Before X15.4 a server-only certificate on Expressway-E: all is well but SIP registration, refused by SERVICE."""
+    """Before X15.4, with a server-only certificate on Expressway-E, only SIP registration fails: SERVICE refuses it."""
     async with lab.step("alice signs in"):
         lab.never(Registered(device="CSFALICE"))
         await alice.sign_in()
@@ -184,7 +184,7 @@ OWN = {"host": "expc", "service": "client", "common_name": "client-of-expc.insid
     mutations=[Setting("certificates", [{"host": "expc", "service": "client"}])],
 )
 async def separate_client_certificate(lab: Lab, alice: JabberUser) -> None:
-    """X15.5: Expressway-C shows its client certificate wherever it dials; the server certificate may be server-only."""
+    """X15.5: Expressway-C presents its client certificate when it dials; the server certificate may be server-only."""
     async with lab.step("alice signs in"):
         await alice.sign_in()
         await lab.expect(Registered(device="CSFALICE"))

@@ -22,7 +22,7 @@ HOMES = {"alice": "imp-pub", "bob": "imp-sub"}
 
 
 async def both_signed_in(lab: Lab, *clients: JabberUser) -> None:
-    """Sign everybody in; each is bound at the home node, by whichever node the session came."""
+    """Sign all users in; each is bound at the home node, through any node."""
     async with lab.step("both sign in from the internet, each with chat"):
         for client in clients:
             signed = await client.sign_in()

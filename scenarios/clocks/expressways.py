@@ -104,7 +104,7 @@ async def a_question_from_another_time(lab: Lab, alice: JabberUser) -> None:
     mutations=[Setting("traversal_zone.tls_verify_subject_name", "nobody.example.com")],
 )
 async def expressway_e_wakes_up_in_another_year(lab: Lab) -> None:
-    """Without NTP, Expressway-E takes C's certificate for one of the future: the zone fails until the clock is set."""
+    """Without NTP, C's certificate is not yet valid for Expressway-E: the zone fails until the clock is set."""
     async with lab.step("Expressway-E comes back with a clock that stands far in the past"):
         await lab.skew("expe", -hours(24 * 365 * 20))
         await lab.restart("expe")

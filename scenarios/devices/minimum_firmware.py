@@ -26,7 +26,7 @@ ANY_CE = (
     "DX80 Desk_Pro Board_55 Board_70 Board_85 Room_55 Room_70_G2 Room_55_Dual Room_70_Dual_G2 Room_Panorama "
     "Room_70_Panorama Room_70D_Panorama_Upgrade Room_Kit Room_Kit_Pro Room_Kit_Plus Room_Kit_Mini Codec_Plus"
 )
-"""What any CE release suits that the hardware runs."""
+"""Devices that support MRA with any CE release."""
 EXCLUDED = "8821 8821-EX 8831"
 
 
@@ -41,7 +41,7 @@ BELOW = [(model, old) for (old, _), names in MINIMA.items() for model in models(
 BELOW += [(model, "14.2(1)") for model in models(EXCLUDED)]
 """Each with one that is too old, and the models left out, which no release helps."""
 WHY = matching(r"supports MRA from \S+ on, and runs \S+$|does not support MRA$")
-"""What is told of a device that MRA does not support."""
+"""The finding about a device that MRA does not support."""
 
 
 def household(fleet: Sequence[tuple[str, str]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What keeps a desk phone from MRA: a TFTP server that its network names, and a checkbox of Unified CM."""
+"""Settings that keep a desk phone from MRA: a TFTP server that its network names, and a checkbox of Unified CM."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ async def client_certificate_of_a_computer(lab: Lab, alice: JabberUser, dave: Ro
     mutations=[Setting(ONBOARDING, True)],
 )
 async def client_certificates_not_asked_for(lab: Lab, dave: RoomUser, erin: RoomUser) -> None:
-    """Without activation-code onboarding nobody is asked for a certificate, and the mTLS list does not matter."""
+    """Without activation-code onboarding no client certificate is requested, and the mTLS list does not matter."""
     async with lab.step("no CA of the codecs' certificates is in the list, and both register"):
         await lab.together(dave.sign_in(), erin.sign_in())
         await lab.symptom("CERT-15.without-onboarding")

@@ -1,4 +1,4 @@
-"""What phones and room devices demand of Expressway-E's certificate, and how each fails with nobody there to ask."""
+"""What phones and room devices require of Expressway-E's certificate, and how each fails without a user to ask."""
 
 from __future__ import annotations
 

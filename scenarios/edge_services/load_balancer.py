@@ -1,4 +1,4 @@
-"""Somebody else's load balancer before two Expressway-Es, which MRA does not support: what breaks, and what is left."""
+"""A third-party load balancer before two Expressway-Es, which MRA does not support: what fails, and what works."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ PLACES = {
 
 
 class _Agent(asyncio.DatagramProtocol):
-    """An SNMP agent, as far as it is one whether it answers."""
+    """A minimal SNMP agent: it answers."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.wire: Any = transport
@@ -70,7 +70,7 @@ class _Agent(asyncio.DatagramProtocol):
 
 
 class _Asker(asyncio.DatagramProtocol):
-    """Whoever asks an SNMP agent."""
+    """A client that queries an SNMP agent."""
 
     def __init__(self) -> None:
         self.answered = asyncio.get_running_loop().create_future()
@@ -80,7 +80,7 @@ class _Asker(asyncio.DatagramProtocol):
 
 
 async def manageable(lab: Lab, name: str) -> None:
-    """Let a device answer on the ports by which it is managed."""
+    """Make a device answer on its management ports."""
     device = await lab.script(name)
 
     async def listen() -> list[Any]:

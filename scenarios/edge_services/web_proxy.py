@@ -17,7 +17,7 @@ CONFIGURED_LATER = {
     "network.firewalls.external.rules": OPEN,
     "certificates": [{"host": "expe", "service": "server", "extra_names": [OTHER]}],
 }
-"""Firewall and certificate are ready for the Web Proxy, which somebody configures in the course of the story."""
+"""Firewall and certificate are ready for the Web Proxy, which an administrator configures during the story."""
 
 
 async def browse(lab: Lab, name: str | None = None, machine: str = "jabber-2") -> Response:
@@ -101,7 +101,7 @@ async def the_web_proxy_was_first(lab: Lab, alice: JabberUser) -> None:
     ],
 )
 async def two_names_serve_both(lab: Lab, alice: JabberUser) -> None:
-    """With a guest account client URI of its own the Web Proxy and MRA share one Expressway."""
+    """With a separate guest account client URI, the Web Proxy and MRA share one Expressway."""
     async with lab.step("a guest opens the page of a meeting"):
         await browse(lab)
         await lab.expect(HttpResponse(node="jabber-2", peer="expe", status=502, target="/"))
@@ -119,7 +119,7 @@ async def two_names_serve_both(lab: Lab, alice: JabberUser) -> None:
     mutations=[Setting("domains.enabled", [{"name": "elsewhere.example"}])],
 )
 async def configured_while_mra_runs(lab: Lab, alice: JabberUser) -> None:
-    """Somebody configures the Web Proxy for MRA's own domain while users are signed in: it is the one that fails."""
+    """The Web Proxy is configured for MRA's own domain while users are signed in: the Web Proxy fails."""
     async with lab.step("alice signs in"):
         await alice.sign_in()
         await lab.expect(Registered(device="CSFALICE"))

@@ -23,7 +23,7 @@ from edgesim.scenario import (
     mutations=[Setting("unified_cm.cucm.publisher.axl", True)],
 )
 async def axl_stopped_on_unified_cm(lab: Lab, alice: JabberUser) -> None:
-    """AXL does not run on the Unified CM publisher: Expressway-C says so, and nobody is authenticated."""
+    """AXL does not run on the Unified CM publisher: Expressway-C reports it, and no user is authenticated."""
     lab.never(HttpRequest(node=containing("ucm-"), target=containing("/cucm-uds/")))
     async with lab.step("alice signs in"):
         await alice.sign_in()

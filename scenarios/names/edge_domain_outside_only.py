@@ -1,4 +1,4 @@
-"""Two domains, and no split DNS: inside, nobody answers for the domain that users sign in with."""
+"""Two domains, and no split DNS: inside, no server answers for the domain that users sign in with."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ADDRESSES = {
     "unified_cm.cucm.publisher.known_as": "address",
     "unified_cm.cucm.subscribers.ucm-sub.known_as": "address",
     "mra.tls_verify_unified_cm": False,
-    "certificates": [  # nobody verifies it here; clients inside would
+    "certificates": [  # not verified here; clients inside would verify it
         {"host": host, "service": "tomcat", "extra_names": [address]}
         for host, address in (("ucm-pub", "10.0.40.11"), ("ucm-sub", "10.0.40.12"))
     ],
@@ -67,7 +67,7 @@ async def dual_domain_from_x12_5(lab: Lab, alice: JabberUser) -> None:
     mutations=[Setting("dns.extra", [PINPOINT]), Setting("expressway_c.expc.release", "X12.5")],
 )
 async def dual_domain_before_x12_5(lab: Lab, alice: JabberUser) -> None:
-    """Before X12.5 the same deployment signs nobody in: Expressway-C knows no _cisco-uds to hand out."""
+    """Before X12.5, no user can sign in to the same deployment: Expressway-C has no _cisco-uds record to return."""
     lab.never(Registered(device="CSFALICE"))
 
     async with lab.step("alice signs in with an address in the external domain"):
@@ -99,7 +99,7 @@ async def pinpoint_subdomain(lab: Lab, alice: JabberUser) -> None:
     ],
 )
 async def nodes_known_by_address(lab: Lab, alice: JabberUser) -> None:
-    """What takes the place of _cisco-uds are names: Unified CM nodes listed by address cannot."""
+    """Only names can replace _cisco-uds: Unified CM nodes listed by address cannot."""
     lab.never(Registered(device="CSFALICE"))
 
     async with lab.step("alice signs in"):

@@ -1,4 +1,4 @@
-"""MRA is IPv4 only: what becomes of Expressways with IPv6, alone or beside IPv4."""
+"""MRA is IPv4 only: Expressways with IPv6, alone or beside IPv4."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def expressway_e_by_ipv6_only(lab: Lab, alice: JabberUser, bob: JabberUser
     mutations=[Setting("expressway_c.expc.ip_protocol", "IPv4"), Setting("expressway_c.expc.ip_protocol", "Both")],
 )
 async def expressway_c_by_ipv6_only(lab: Lab, alice: JabberUser) -> None:
-    """Expressway-C with IPv6 alone: it has no links, and Expressway-E nobody to ask."""
+    """Expressway-C with IPv6 only: it has no links, and Expressway-E has no C to ask."""
     lab.never(SshTunnel(node="expe", state="up"))
     lab.never(Registered(device="CSFALICE"))
     async with lab.step("alice signs in"):

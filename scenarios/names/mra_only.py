@@ -1,4 +1,4 @@
-"""Clients that come through the edge wherever they are, because _collab-edge is all there is to find."""
+"""Clients that use the edge from everywhere, because only _collab-edge records exist."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def on_premises_through_the_edge(lab: Lab, alice: JabberUser, bob: JabberU
     mutations=[Setting("dns.collab_edge", True), Setting("dns.collab_edge_inside", False)],
 )
 async def records_inside_only(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
-    """Users who may not use MRA off premises: _collab-edge is inside only, and at home nobody finds the edge."""
+    """Users who may not use MRA off premises: _collab-edge is inside only, and clients at home do not find the edge."""
     me, home = alice.machine, bob.machine
     lab.never(TcpOpened(node=home))
 

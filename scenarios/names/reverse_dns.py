@@ -78,7 +78,7 @@ async def reverse_name_of_somebody_else(lab: Lab, alice: JabberUser) -> None:
     ],
 )
 async def only_the_inside_counts(lab: Lab, alice: JabberUser) -> None:
-    """Outside nobody asks for Expressway-E in reverse: without that PTR phone and chat work."""
+    """Outside no client looks Expressway-E up in reverse: without that PTR, phone and chat work."""
     async with lab.step("alice signs in"):
         await alice.sign_in()
         await lab.expect(Registered(device="CSFALICE", peer="expc"), within=seconds(10))

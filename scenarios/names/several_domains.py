@@ -154,7 +154,7 @@ async def edge_without_public_address(lab: Lab, bob: JabberUser) -> None:
     mutations=[Setting("dns.without", [])],
 )
 async def edge_without_inside_address(lab: Lab, bob: JabberUser) -> None:
-    """Expressway-C does not find Expressway-E: none of its three links stands, and clients get 502."""
+    """Expressway-C does not find Expressway-E: its three links are down, and clients get 502."""
     bob.domain = "example.net"
     lab.never(ZoneState(node="expc", state="TLS: Active", zone="UCTraversal"))
     lab.never(SshTunnel(node="expc", state="up"))

@@ -41,7 +41,7 @@ async def every_service(lab: Lab, alice: JabberUser, flow: str, rule: str) -> No
         await alice.sign_in()
         await path.send()
 
-    # What follows looks at everything since the start: links fail before anybody signs in.
+    # The following considers entries since the start: links fail before a user signs in.
     await lab.symptom(rule)
     await cells(lab, closed, scene)
 
@@ -110,7 +110,7 @@ async def tcp_7400_closed(lab: Lab, alice: JabberUser) -> None:
     mutations=opened("internal"),
 )
 async def udp_2776_closed(lab: Lab, alice: JabberUser) -> None:
-    """C to E UDP 2776-2777 closed: C opens no pinhole, media ends at E; all signalling goes on."""
+    """C to E UDP 2776-2777 closed: C opens no pinhole, media ends at E; all signalling works."""
     await every_service(lab, alice, "traversal-media", "NET-15.media")
 
 
@@ -165,7 +165,7 @@ async def tcp_5222_closed(lab: Lab, alice: JabberUser) -> None:
     mutations=opened("external"),
 )
 async def udp_36002_closed(lab: Lab, alice: JabberUser) -> None:
-    """Inbound UDP 36002-59999 closed: media does not reach E; all signalling goes on."""
+    """Inbound UDP 36002-59999 closed: media does not reach E; all signalling works."""
     await every_service(lab, alice, "edge-media", "NET-16.media")
 
 
@@ -173,7 +173,7 @@ async def udp_36002_closed(lab: Lab, alice: JabberUser) -> None:
     shows=("NET-15", "NET-16"), changes=PROBE, mutations=[Setting("network.firewalls.internal.closed", ["tcp 2222"])]
 )
 async def nothing_closed(lab: Lab, alice: JabberUser) -> None:
-    """All documented ports open, and nothing else: every service works, and nobody ever opens a connection inward."""
+    """Only the documented ports open: every service works, and no host opens a connection inward."""
     inside = one_of(*(spec.name for spec in lab.deployment.host_specs() if spec.interfaces[0].zone == "inside"))
     lab.never(TcpOpened(node="expe", peer=inside))
     path = await lab.media_path(alice)
@@ -189,7 +189,7 @@ async def nothing_closed(lab: Lab, alice: JabberUser) -> None:
 
 SEATS = {"alice": Outside, "bob": Inside, "carol": Outside}
 FORGETS = [Setting("network.firewalls.external.idle_tcp_s", 10.0)]
-"""A firewall that forgets connections so soon that they do not outlive a change of its rules."""
+"""A firewall whose state expires so soon that connections do not outlive a change of its rules."""
 SIGNALLING = (Service.DISCOVERY, Service.EDGE_CONFIGURATION, Service.FILES, Service.REGISTRATION, Service.CHAT)
 
 
@@ -220,7 +220,7 @@ async def a_new_client(lab: Lab, carol: JabberUser, flow: str) -> None:
 
 @scenario(shows="NET-16", clients=SEATS, mutations=FORGETS)
 async def tcp_8443_closed_during_a_run(lab: Lab, alice: JabberUser, bob: JabberUser, carol: JabberUser) -> None:
-    """Inbound TCP 8443 closed during a run: who is signed in keeps phone and chat, and nobody else signs in."""
+    """Inbound TCP 8443 closed during a run: signed-in users keep phone and chat, no other user can sign in."""
     await signed_in(lab, alice, bob)
     await lab.close_ports("external", "tcp 8443")
     await goes_on(lab, alice, bob)
@@ -247,7 +247,7 @@ async def tcp_5222_closed_during_a_run(lab: Lab, alice: JabberUser, bob: JabberU
 
 @scenario(shows="NET-16", changes=PROBE, mutations=[Setting("network.firewalls.external.idle_udp_s", 1.0)])
 async def udp_36002_closed_during_a_run(lab: Lab, alice: JabberUser) -> None:
-    """Inbound UDP 36002-59999 closed during a run: media that flows goes on, media that begins now is lost."""
+    """Inbound UDP 36002-59999 closed during a run: existing media flows continue, new media is lost."""
     path = await lab.media_path(alice)
     async with lab.step("media flows"):
         await path.send()

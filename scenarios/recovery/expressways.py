@@ -1,4 +1,4 @@
-"""Expressways that go and come back: what a signed-in Jabber outside does without its user."""
+"""Expressways that fail and come back: what a signed-in Jabber outside does without its user."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def signed_in(lab: Lab, alice: JabberUser) -> Entry[Event]:
 
 @scenario(mutations=[Setting("mra.stun_keepalive", False), Setting("defaults.sip.stun_interval_s", 300.0)])
 async def expressway_c_restarts(lab: Lab, alice: JabberUser) -> None:
-    """Expressway-C restarts: a STUN keep-alive tells of the broken path, and the phone registers anew."""
+    """Expressway-C restarts: a STUN keep-alive reports the broken path, and the phone registers again."""
     me = alice.machine
     await signed_in(lab, alice)
 
@@ -125,7 +125,7 @@ async def expressway_e_comes_back(lab: Lab, alice: JabberUser) -> None:
         lab.report(zone=round(zone.at - back, 3), phone=round(again.at - back, 3))
 
     async with lab.step("chat comes back when the client's turn has come"):
-        # Whether phone or chat is first is drawn: both were lost at one moment.
+        # Phone or chat may come first, by the seed: both were lost at the same time.
         bound = await lab.expect(
             XmppSession(node="imp-pub", jid=containing("alice@example.com/"), state="bound"),
             within=minutes(10),

@@ -73,7 +73,7 @@ async def publisher_crashes_inside(lab: Lab, alice: JabberUser) -> None:
     ],
 )
 async def im_and_presence_restarts(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
-    """IM and Presence restarts: both users are told, wait for their turn, and chat again with new passwords."""
+    """IM and Presence restarts: both users are notified, wait, and chat again with new passwords."""
     async with lab.step("both sign in"):
         await lab.together(alice.sign_in(), bob.sign_in())
         for user in ("alice", "bob"):

@@ -1,4 +1,4 @@
-"""Digests that nobody may get past the edge with: what is wrong is done on the way, to a Jabber that means well."""
+"""Digests that the edge must refuse: a well-behaved Jabber's messages are changed on the way."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_PASSWORDS = Setting("mra.access.user_credential", False)
 
 
 def _registers(alice: JabberUser) -> Selector:
-    """Select alice's REGISTER on its way to Expressway-E, and nobody else's."""
+    """Select only alice's REGISTER on its way to Expressway-E."""
     return Selector(source=alice.machine, target="expe", contains=b"REGISTER sip:")
 
 
@@ -34,7 +34,7 @@ async def _without_a_phone(lab: Lab, alice: JabberUser) -> None:
 
 
 async def _with_a_phone(lab: Lab, bob: JabberUser) -> None:
-    """Sign bob in meanwhile, whose digest nobody touches."""
+    """Sign bob in meanwhile, whose digest is not changed."""
     async with lab.step("bob's is good"):
         await bob.sign_in()
         await lab.expect(Registered(device="CSFBOB"))
@@ -42,7 +42,7 @@ async def _with_a_phone(lab: Lab, bob: JabberUser) -> None:
 
 @scenario(mutations=[NO_PASSWORDS, HostDown("expe")])
 async def forged_digest(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
-    """A digest that the password does not give: Expressway-C says so to Expressway-E, and no REGISTER goes on."""
+    """A digest for another password: Expressway-C refuses it to Expressway-E, and no REGISTER is forwarded."""
     lab.never(SipRequest(node="ucm-pub", method="REGISTER", key="user:alice"))
     lab.never(Registered(device="CSFALICE"))
     forge = Rewrite(name="another cnonce", where=_registers(alice), find=b'cnonce="', replace=b'cnonce="0')
@@ -61,7 +61,7 @@ async def forged_digest(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
 
 @scenario(mutations=[NO_PASSWORDS, HostDown("expe")])
 async def forged_nonce(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
-    """A nonce that Expressway-E never gave out: it challenges again, and asks nobody whether the digest is good."""
+    """A nonce that Expressway-E never issued: it challenges again, without asking a C about the digest."""
     lab.never(SipRequest(node="expc", method="SERVICE", key="user:alice"))
     lab.never(Registered(device="CSFALICE"))
     forge = Rewrite(name="another nonce", where=_registers(alice), find=b' nonce="', replace=b' nonce="f0')
@@ -94,7 +94,7 @@ async def service_with_another_signature(lab: Lab, alice: JabberUser) -> None:
 
 @scenario(mutations=[HostDown("expe")])
 async def zone_with_another_password(lab: Lab) -> None:
-    """OPTIONS of the traversal zone with a digest that its password does not give: Expressway-E's zone never stands."""
+    """OPTIONS of the traversal zone with a digest for another password: Expressway-E's zone never comes up."""
     where = Selector(target="expe", port=7001, contains=b"OPTIONS sip:")
     forge = Rewrite(name="another cnonce", where=where, find=b'cnonce="', replace=b'cnonce="0')
     async with lab.step("Expressway-C restarts, and its digests are forged from now on"), lab.fault(forge):

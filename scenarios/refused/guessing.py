@@ -23,7 +23,7 @@ from edgesim.world import Capability
 
 TOLERATED, BLOCK_S = 5, 600
 PATIENCE = 35
-"""Seconds within which a sign-in that meets silence has come to its end."""
+"""Seconds within which a sign-in without any answer ends."""
 PROTECTION = "defaults.protection"
 
 
@@ -39,7 +39,7 @@ PROTECTION = "defaults.protection"
     limit=2000,
 )
 async def sixth_wrong_password_blocks_the_address(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
-    """The sixth wrong password blocks the address for ten minutes: silence, whoever asks from there. Others go on."""
+    """The sixth wrong password blocks the address for ten minutes: no client there gets an answer. Others continue."""
     me = alice.machine
     address = alice.address
     blocked = AddressBlocked(node="expe", address=address, reason="HTTP proxy authorization failure", seconds=BLOCK_S)

@@ -1,4 +1,4 @@
-"""What belongs to one user, and what belongs to nobody outside: asked for by somebody who is signed in."""
+"""A signed-in user's requests for other users' data, and for what no outside client may have."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def devices_of_another_user(lab: Lab) -> None:
 
 @scenario(mutations=[LOST])
 async def administration_from_outside(lab: Lab) -> None:
-    """AXL, and a host that is on no allow list: Expressway-C refuses them to whoever is signed in, and asks nobody."""
+    """AXL, and a host that is not on the allow list: Expressway-C refuses them to signed-in users by itself."""
     lab.never(HttpRequest(node="ucm-pub", peer="expc", target="/axl/", payload=containing("bob")))
     lab.never(HttpRequest(node="ucm-pub", method="POST", key="user:bob"))
     for url in (f"{UCM}/axl/", "https://imp-pub.inside.example.com:8443/axl/", f"{UCM}/ccmadmin/showHome.do"):

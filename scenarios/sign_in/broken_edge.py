@@ -48,7 +48,7 @@ async def authority_not_trusted(lab: Lab, alice: JabberUser) -> None:
     mutations=[Setting("defaults.client.invalid_certificate", "prompt"), Setting("trust", [])],
 )
 async def authority_not_trusted_and_refused_by_policy(lab: Lab, alice: JabberUser) -> None:
-    """The same where InvalidCertificateBehavior is RejectAndNotify: whatever the user would say, nobody asks."""
+    """The same with InvalidCertificateBehavior RejectAndNotify: the user is not asked."""
     lab.never(HttpRequest(node="expe", peer=alice.machine))
     alice.accept_untrusted = True
     async with lab.step("alice signs in, and would accept"):
@@ -97,7 +97,7 @@ async def each_machine_has_its_own_store(lab: Lab, alice: JabberUser, bob: Jabbe
     mutations=[Setting("defaults.client.invalid_certificate", "refuse"), Setting("trust", [])],
 )
 async def certificate_accepted_by_the_user(lab: Lab, alice: JabberUser) -> None:
-    """The same, but the user accepts the certificate when Jabber asks: the sign-in goes on."""
+    """The same, but the user accepts the certificate when Jabber asks: the sign-in continues."""
     me = alice.machine
     alice.accept_untrusted = True
 

@@ -27,7 +27,7 @@ BEFORE = {"expressway_e.expe.release": "X12.4", "expressway_c.expc.release": "X1
     mutations=[Setting("expressway_c.expc.release", "X12.4"), Setting("dns.cisco_uds", True)],
 )
 async def not_needed_from_x12_5(lab: Lab, alice: JabberUser, bob: JabberUser, carol: JabberUser) -> None:
-    """Nothing answers to _cisco-uds inside: MRA does without. It is recommended for those who are inside."""
+    """There is no _cisco-uds record inside: MRA does not need it. It is recommended for clients inside."""
     me = alice.machine
 
     async def outside() -> None:

@@ -51,7 +51,7 @@ async def cisco_uds_leaks_outside(lab: Lab, alice: JabberUser) -> None:
     mutations=[HostDown("expe2")],
 )
 async def first_target_down(lab: Lab, alice: JabberUser) -> None:
-    """One SRV record an Expressway-E: when the first target is down, the client goes on to the next."""
+    """One SRV record for each Expressway-E: if the first target is down, the client tries the next."""
     me = alice.machine
     async with lab.step("expe1 crashes"):
         await lab.crash("expe1")
@@ -73,13 +73,13 @@ async def first_target_down(lab: Lab, alice: JabberUser) -> None:
 
 
 UNGUARDED = {"defaults.protection.intrusion_protection_on_e": False}
-"""One machine stands for many: Expressway-E would take so many refused sign-ins of one address for guessing."""
+"""One machine stands for many: Expressway-E would treat that many refused sign-ins of one address as guessing."""
 
 
 async def sign_ins(lab: Lab, times: int) -> dict[str, int]:
-    """Have somebody whom nobody knows sign in so often; return how many requests each Expressway-E got.
+    """Sign an unknown user in many times; return how many requests each Expressway-E got.
 
-    Which one a sign-in comes to is decided before anybody asks who it is.
+    The Expressway-E of a sign-in is chosen before authentication.
     """
     stranger = lab.client(User.stranger("mallory", "guess"))
     for _ in range(times):

@@ -1,4 +1,4 @@
-"""What the edge configuration calls an Expressway-E: its address, at older releases its FQDN."""
+"""How the edge configuration names an Expressway-E: by address, in older releases by FQDN."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SERVER = "<server><address>{}</address><tlsPort>{}</tlsPort></server>"
 
 
 async def signs_in(lab: Lab, alice: JabberUser, server: str) -> None:
-    """Sign in, and see how the edge configuration calls E's services, and that TLS asks for its name all the same."""
+    """Sign in, and check how the edge configuration names E's services, and that TLS verifies its name nevertheless."""
     me = alice.machine
     async with lab.step("alice signs in from the internet"):
         await alice.sign_in()

@@ -22,7 +22,7 @@ OTHER_REALM = WithFault(Rewrite(name="another realm", find=REALM, replace=b'real
 
 
 async def _signs_in(lab: Lab, bob: JabberUser) -> None:
-    """Sign in somebody else meanwhile, whom nobody refuses."""
+    """Sign in another user meanwhile, who is not refused."""
     async with lab.step("bob signs in as ever"):
         await bob.sign_in()
         await lab.expect(Registered(device="CSFBOB"))
@@ -30,7 +30,7 @@ async def _signs_in(lab: Lab, bob: JabberUser) -> None:
 
 @scenario(mutations=[Setting("users.alice.password", "mistyped"), OTHER_REALM])
 async def wrong_password(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
-    """A wrong password: Unified CM's 401 inside, the edge's own 401 outside; another user signs in as ever."""
+    """A wrong password: Unified CM's 401 inside, the edge's own 401 outside; another user signs in normally."""
     me = alice.machine
     lab.never(Registered(device="CSFALICE"))
     lab.never(HttpResponse(node=me, status=200))
@@ -48,7 +48,7 @@ async def wrong_password(lab: Lab, alice: JabberUser, bob: JabberUser) -> None:
 
 @scenario(mutations=[OTHER_REALM])
 async def unknown_user(lab: Lab, bob: JabberUser) -> None:
-    """A user whom no cluster knows gets the same 401 as a wrong password, and no password is tried anywhere."""
+    """A user that no cluster knows gets the same 401 as a wrong password, and no server checks the password."""
     mallory = lab.client(User.stranger("mallory", "guess"))
     me = mallory.machine
     lab.never(HttpRequest(node="ucm-pub", target=containing("/user/mallory/devices")))

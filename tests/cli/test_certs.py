@@ -40,7 +40,7 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
     assert name == "broken" or f"edgesim certs {name} " in done.output.split("Example", 1)[1]
 
 
-def test_the_page_about_certificates_tells_the_truth(at: Path) -> None:
+def test_the_page_about_certificates_is_correct(at: Path) -> None:
     page = (ROOT / "docs" / "certificates.md").read_text(encoding="utf-8")
     (yaml,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     lab = load_text(SMALL + yaml)
@@ -56,7 +56,7 @@ def test_the_page_about_certificates_tells_the_truth(at: Path) -> None:
 # ---- csr
 
 
-def test_csr_tells_names_with_reasons_and_prints_the_request() -> None:
+def test_csr_prints_names_with_reasons_and_the_request() -> None:
     done = edgesim("certs", "csr", "small", "expe")
     assert done.exit_code == 0
     assert "DNS:example.com       Unified CM registration domain" in done.output
@@ -255,7 +255,7 @@ def test_upload_of_a_release_that_is_none() -> None:
     assert done.exit_code == 2 and "'14.3' is not a release of Expressway such as" in done.stderr
 
 
-def test_show_tells_each_leg_and_who_does_not_trust(at: Path) -> None:
+def test_show_lists_each_leg_and_who_does_not_trust_it(at: Path) -> None:
     assert "not verified" not in edgesim("certs", "show", "small").output
     legs = json.loads(edgesim("certs", "show", "small", "--json").output)
     assert all(each["trusted"] for each in legs)

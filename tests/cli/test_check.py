@@ -35,7 +35,7 @@ def leak(tmp_path: Path) -> str:
     return str(file)
 
 
-def test_a_clean_deployment_is_told_so() -> None:
+def test_a_clean_deployment_is_reported_as_clean() -> None:
     done = edgesim("check", "small")
     assert done.exit_code == 0
     assert done.output == f"small.yaml: clean, {len(RULES)} rules checked\n"

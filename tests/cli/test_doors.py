@@ -72,7 +72,7 @@ DOORS = (
 
 
 @pytest.mark.parametrize("door", DOORS, ids=" ".join)
-def test_what_nobody_can_use_is_told_in_a_line(door: tuple[str, ...], tmp_path: Path) -> None:
+def test_unusable_input_is_reported_in_one_line(door: tuple[str, ...], tmp_path: Path) -> None:
     for word in CORPUS:
         given = [part.replace("WORD", word).replace("STATE", str(tmp_path)) for part in door]
         done = edgesim(*given, stdin="bob-secret\n")
@@ -101,7 +101,7 @@ def test_a_mail_address_as_user_id_gets_as_far_as_looking_for_the_lab(tmp_path: 
     assert "no lab runs" in done.output
 
 
-def test_a_password_that_nobody_can_have_is_told_and_not_shown() -> None:
+def test_an_invalid_password_is_reported_and_not_shown() -> None:
     roots = ROOT / "edgesim" / "pki" / "roots" / "public-intermediate.pem"
     for password in ("", "x" * 300):
         arguments = ("sign-in", "--password-stdin", "--resolver", "127.0.0.1:53", "--ca", str(roots), "a@b.example")

@@ -50,7 +50,7 @@ def test_a_sound_deployment_has_every_flow_open() -> None:
     assert all(each["open"] for each in listed("small"))
 
 
-def test_blocked_flows_are_told_with_firewall_and_rule(broken: str) -> None:
+def test_blocked_flows_are_reported_with_firewall_and_rule(broken: str) -> None:
     result = edgesim("ports", broken, "--blocked")
     assert result.exit_code == 1
     assert "blocked by internal: drop tcp inside -> expe:7001" in result.output
@@ -153,7 +153,7 @@ def test_a_cluster_lists_what_its_peers_say_to_each_other() -> None:
 
 
 @pytest.mark.parametrize("arguments", [("--blocked",), ("--diagram",), ("no-such-lab",)])
-def test_what_cannot_be_answered_is_told(arguments: tuple[str, ...]) -> None:
+def test_unanswerable_questions_are_reported(arguments: tuple[str, ...]) -> None:
     assert edgesim("ports", *arguments).exit_code == 2
 
 

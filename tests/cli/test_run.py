@@ -23,7 +23,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_one_run_tells_its_story_and_where_its_journal_is(here: Path) -> None:
+def test_one_run_prints_its_story_and_the_path_of_its_journal(here: Path) -> None:
     done = edgesim("run", "asks", "--seed", "7")
     assert done.exit_code == 0
     assert "the question" in done.output
@@ -51,7 +51,7 @@ def test_a_failure_says_what_came_instead_and_how_to_replay(here: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "code"), [("asks", 0), ("never_registers", 1), ("needs_programs", 3)])
-def test_json_is_one_line_and_the_exit_code_tells_the_outcome(here: Path, name: str, code: int) -> None:
+def test_json_is_one_line_and_the_exit_code_is_the_outcome(here: Path, name: str, code: int) -> None:
     done = edgesim("run", name, "--json")
     assert done.exit_code == code
     (line,) = done.stdout.splitlines()
@@ -79,7 +79,7 @@ def test_no_match_is_an_error_that_names_what_there_is(here: Path) -> None:
     ("text", "told"),
     [("x = 1 / 0\n", "broken.py:1: ZeroDivisionError"), ("x = (\n", "broken.py:1: '(' was never closed")],
 )
-def test_a_broken_file_is_told_by_its_line(here: Path, text: str, told: str) -> None:
+def test_a_broken_file_is_reported_with_its_line(here: Path, text: str, told: str) -> None:
     (here / "broken.py").write_text(text)
     done = edgesim("run", "broken.py")
     assert done.exit_code == 2
@@ -165,7 +165,7 @@ def test_a_sweep_says_how_many_journals_differ(here: Path) -> None:
     assert f"{told}9 of 12; of two clients and more: 4 of 4; fewest: company 4 of 4\n" in three
 
 
-def test_a_sweep_tells_its_failures_with_their_ladders(here: Path) -> None:
+def test_a_sweep_prints_its_failures_with_their_ladders(here: Path) -> None:
     done = edgesim("run", "scenarios/bad.py", "scenarios/good.py", "--seeds", "1..2")
     assert done.exit_code == 1
     assert done.stdout.count("the ladder around it") == 2
@@ -199,7 +199,7 @@ def test_a_run_at_each_of_several_releases(here: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["expressway", "expressway=", "expressway=X12.4,"])
-def test_a_release_that_cannot_be_read_is_told(here: Path, value: str) -> None:
+def test_a_release_that_cannot_be_read_is_reported(here: Path, value: str) -> None:
     done = edgesim("run", "asks", "--release", value)
     assert done.exit_code == 2
     assert value.split("=")[0] in done.output
@@ -282,7 +282,7 @@ def test_a_fault_that_acts_again_and_again_is_counted(here: Path) -> None:
         ("--journal", "/proc/nowhere/run.jsonl"),
     ],
 )
-def test_mistakes_in_options_are_told_and_nothing_runs(here: Path, arguments: tuple[str, ...]) -> None:
+def test_mistakes_in_options_are_reported_and_nothing_runs(here: Path, arguments: tuple[str, ...]) -> None:
     done = edgesim("run", "asks", *arguments)
     assert done.exit_code == 2
     assert done.stdout == ""
@@ -353,7 +353,7 @@ def test_a_declaration_that_is_wrong_says_what_to_write(here: Path, head: str, t
     assert f"wrong.py:5: {told}" in done.stderr
 
 
-def test_a_name_that_is_nearly_right_is_told() -> None:
+def test_the_nearest_name_is_suggested() -> None:
     done = edgesim("run", "frist_sign_in")
     assert done.exit_code == 2
     assert "Did you mean first_sign_in" in done.output

@@ -81,13 +81,13 @@ def test_resolver_and_ca_may_be_named(up: Up, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["ok"] is True
 
 
-def test_a_wrong_password_is_told_with_its_stage(up: Up) -> None:
+def test_a_wrong_password_is_reported_with_its_stage(up: Up) -> None:
     done = sign_in(up, "alice@example.com", "mistyped")
     assert done.returncode == 1
     assert "edge configuration: get_edge_config: 401 Unauthorized" in done.stdout
 
 
-def test_an_untrusted_edge_is_told(up: Up, tmp_path: Path) -> None:
+def test_an_untrusted_edge_is_reported(up: Up, tmp_path: Path) -> None:
     other = tmp_path / "other.pem"
     other.write_bytes((ROOT / "fixtures" / "certs" / "public-root.pem").read_bytes())
     done = sign_in(up, "alice@example.com", "alice-secret", "--ca", str(other), "--json")
@@ -155,14 +155,14 @@ def test_one_state_directory_holds_one_lab(up: Up) -> None:
     assert f"a lab already runs: small, process {up.process.pid}" in done.stderr
 
 
-def test_a_taken_address_is_told_with_its_holder(up: Up, tmp_path: Path) -> None:
+def test_a_taken_address_is_reported_with_its_holder(up: Up, tmp_path: Path) -> None:
     done = process("up", "--dir", str(tmp_path), "--network", up.network, cwd=tmp_path)
     assert done.returncode == 2
     assert f"{up.network}.40.53:" in done.stderr and f"(process {up.process.pid})" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_taken_port_is_told_and_tables_are_for_people(tmp_path: Path) -> None:
+def test_a_taken_port_is_reported_and_tables_are_for_people(tmp_path: Path) -> None:
     with own_network(builtin("small")) as deployment:
         address = deployment.host("expe").address
         network = ".".join(address.split(".")[:2])
@@ -189,14 +189,14 @@ def test_without_a_lab_commands_say_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("sign-in", "alice"), ("sign-in", "a@b.example", "--resolver", "dns:x")])
-def test_mistakes_of_sign_in_are_told(arguments: tuple[str, ...]) -> None:
+def test_mistakes_of_sign_in_are_reported(arguments: tuple[str, ...]) -> None:
     done = edgesim(*arguments)
     assert done.exit_code == 2
     assert "write for example" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [("--network", "10.1"), ("no-such-lab",), ("--dns-port", "0")])
-def test_mistakes_of_up_are_told(arguments: tuple[str, ...], tmp_path: Path) -> None:
+def test_mistakes_of_up_are_reported(arguments: tuple[str, ...], tmp_path: Path) -> None:
     done = edgesim("up", "--dir", str(tmp_path), *arguments)
     assert done.exit_code == 2
     assert done.stderr.strip() and done.stdout == ""

@@ -115,7 +115,7 @@ def test_a_planted_link_is_not_followed(network: str, tmp_path: Path, name: str)
 
 
 @pytest.mark.parametrize("name", [drawn_secrets.FILE, state.LOCK, "journal.jsonl"])
-def test_a_planted_pipe_keeps_nobody_waiting(network: str, tmp_path: Path, name: str) -> None:
+def test_a_planted_pipe_does_not_block(network: str, tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
     done = process("up", "--dir", str(tmp_path), "--network", network, cwd=tmp_path)
     assert done.returncode == 2 and "this is a pipe" in done.stderr and "Traceback" not in done.stderr
@@ -150,7 +150,9 @@ def test_a_key_log_through_a_link_is_refused(network: str, tmp_path: Path) -> No
     assert victim.read_text() == "precious"
 
 
-def test_a_lab_that_died_does_not_block_the_next_whoever_has_its_number_now(network: str, tmp_path: Path) -> None:
+def test_a_lab_that_died_does_not_block_the_next_even_if_its_process_number_is_reused(
+    network: str, tmp_path: Path
+) -> None:
     dead = state.Running(
         process=os.getpid(),  # of a program that runs, and is no lab
         deployment="small",
@@ -217,7 +219,7 @@ def test_each_host_that_is_a_process_has_descriptors_to_itself(network: str, tmp
     assert "each host takes 106 connections of clients at a time" in errors
 
 
-def test_silent_connections_keep_nobody_out_where_descriptors_are_few(network: str, tmp_path: Path) -> None:
+def test_silent_connections_keep_no_one_out_with_few_descriptors(network: str, tmp_path: Path) -> None:
     """More silent TLS connections than this lab has descriptors for, from three addresses; then a good client comes."""
     running = start(tmp_path, network, "--json", before=descriptors(400))
     lines(running, "}")
@@ -264,7 +266,7 @@ def test_what_the_author_wrote_is_kept(tmp_path: Path) -> None:
         with_own_secrets(written, tmp_path)
 
 
-def test_errors_that_nobody_handled_are_printed_but_one_a_second(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unhandled_errors_are_printed_at_most_one_a_second(capsys: pytest.CaptureFixture[str]) -> None:
     now = 0.0
     errors = UnhandledErrors(lambda: 0)
     errors.listen(Complaints(lambda: now, live_lab.warn))

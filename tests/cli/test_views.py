@@ -72,7 +72,7 @@ def test_show_in_full_is_a_deployment_again() -> None:
     assert load_text(text).host("expe").address == "203.0.113.10"
 
 
-def test_mistakes_in_a_deployment_are_told_all_at_once(tmp_path: Path) -> None:
+def test_mistakes_in_a_deployment_are_reported_all_at_once(tmp_path: Path) -> None:
     path = tmp_path / "lab.yaml"
     path.write_text("name: lab\nexpressway_e: []\nnonsense: 1\n")
     done = edgesim("show", str(path))
@@ -122,7 +122,7 @@ def test_the_ids_that_around_takes_are_shown_with_details(journal: Path) -> None
         assert each in edgesim("journal", str(journal), "--around", each, "--details").output.split()
 
 
-def test_what_is_no_journal_is_told(tmp_path: Path, journal: Path) -> None:
+def test_a_file_that_is_not_a_journal_is_reported(tmp_path: Path, journal: Path) -> None:
     other = tmp_path / "other"
     other.write_text("something else\n")
     assert "not an edgesim journal" in edgesim("journal", str(other)).stderr
@@ -144,7 +144,7 @@ def test_the_catalogue_lists_every_row(tmp_path: Path, monkeypatch: pytest.Monke
     assert edgesim("catalogue", "NET-99").exit_code == 2
 
 
-def test_an_unknown_row_in_a_scenario_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_row_in_a_scenario_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(write(tmp_path, good=GOOD.replace("NET-03", "NET-77")))
     done = edgesim("catalogue")
     assert done.exit_code == 2

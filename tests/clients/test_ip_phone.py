@@ -149,7 +149,7 @@ def test_a_dx_does_not_ask_for_the_checkbox() -> None:
     play(story, deployment="devices", changes={"devices.SEP00005E005303.activation_code_via_mra": False})
 
 
-def test_a_ca_that_is_not_built_in_means_silence_for_ever() -> None:
+def test_a_ca_that_is_not_built_in_makes_the_phone_fail_silently() -> None:
     async def story(desk: Desk) -> None:
         phone = desk.phone()
         attempt = await phone.sign_in()

@@ -165,7 +165,7 @@ def test_phone_that_was_refused_at_sign_in_goes_on_trying() -> None:
     play(story)
 
 
-def test_a_failed_sign_in_leaves_nobody_trying() -> None:
+def test_a_failed_sign_in_leaves_no_retries() -> None:
     async def story(desk: Desk) -> None:
         desk.fault(RefuseConnection(name="x", where=Selector(target="expe", port=5061)))
         desk.fault(RefuseConnection(name="y", where=Selector(target="expe", port=5222)))

@@ -277,7 +277,7 @@ def test_wrong_password_inside() -> None:
     assert outcome.reason == "HTTP response code 401: FAILED_TO_AUTHENTICATE_WITH_CALL_MANAGER"
 
 
-def test_uds_speaks_of_somebody_else() -> None:
+def test_uds_names_another_user() -> None:
     outcome = attempt(
         Rewrite(name="x", where=Selector(target=INSIDE), find=b"<userName>alice<", replace=b"<userName>clara<"),
         where=INSIDE,
@@ -350,7 +350,7 @@ def test_soap_refuses_the_password() -> None:
     assert outcome.reason == "LERR_CUP_AUTH: Invalid username or password."
 
 
-def test_soap_request_that_nobody_understands() -> None:
+def test_unknown_soap_request() -> None:
     outcome = attempt(
         Rewrite(
             name="x",
@@ -438,7 +438,7 @@ def test_xmpp_stream_cut(octets: bytes) -> None:
     assert outcome.reason.startswith("LERR_JABBER_UNREACHABLE <16>: the stream ended")
 
 
-def test_nobody_answers_on_5222() -> None:
+def test_no_server_answers_on_5222() -> None:
     outcome = attempt(BlackHole(name="x", where=Selector(target="expe", port=5222)))
     assert outcome.phone and not outcome.chat
     assert outcome.reason == "LERR_CUP_TIMEOUT: no session after 30 s"

@@ -243,7 +243,7 @@ def test_423_asks_for_longer_with_a_new_call_id() -> None:
 
 
 @pytest.mark.parametrize("headers", [(), (("Min-Expires", "many"),), (("Min-Expires", "10"),)])
-def test_423_that_helps_nobody(headers: tuple[tuple[str, str], ...]) -> None:
+def test_423_that_does_not_help(headers: tuple[tuple[str, str], ...]) -> None:
     async def story(desk: Desk, one: Registrar, _: Registrar) -> None:
         one.script = [refused(423, *headers)] * 3
         made = handset(desk.lab.node(PHONE), one.path())
@@ -316,7 +316,7 @@ def test_a_closed_connection_leads_to_the_other_peer_at_once_and_says_why() -> N
     report(story)
 
 
-def test_nobody_there_is_tried_again_every_15_seconds() -> None:
+def test_an_absent_server_is_tried_every_15_seconds() -> None:
     async def story(desk: Desk, one: Registrar, _: Registrar) -> None:
         made = handset(desk.lab.node(PHONE), one.path(), habits=HABITS)
         await on(desk, made, made.phone.register())

@@ -139,7 +139,7 @@ def test_media_goes_from_one_end_to_the_other(play: Play) -> None:
     play(story)
 
 
-def test_what_a_world_lacks_is_told_apart_over_http() -> None:
+def test_unsupported_capabilities_have_their_own_error_over_http() -> None:
     async def story(ask: Carrier, lab: RunningLab) -> None:
         with pytest.raises(Unsupported, match="power loss"):
             await ask.ask(PowerOff(host="jabber-1"))

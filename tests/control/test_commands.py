@@ -274,7 +274,7 @@ def test_what_cannot_be_done_to_certificates(command: Command[Any], told: str) -
     in_process(story)
 
 
-def test_nobody_logs_in_to_a_host_that_is_down() -> None:
+def test_no_client_signs_in_on_a_host_that_is_down() -> None:
     async def story(ask: Carrier, lab: RunningLab) -> None:
         await ask.ask(Crash(host="ucm-pub"))
         wanted: tuple[Command[Any], ...] = (
@@ -309,7 +309,7 @@ def test_nobody_logs_in_to_a_host_that_is_down() -> None:
         (b'{"command":"upload-trust","host":"a","store":"b","pem":"' + b"x" * 65_537 + b'"}', "upload-trust: pem"),
     ],
 )
-def test_what_is_no_command_is_told_by_field(body: bytes, told: str) -> None:
+def test_invalid_commands_are_reported_by_field(body: bytes, told: str) -> None:
     with pytest.raises(ControlError, match=told):
         command_from_json(body)
 
@@ -403,7 +403,7 @@ def test_what_the_server_refuses(request_: bytes, status: bytes) -> None:
     served(talk)
 
 
-def test_a_lab_that_is_gone_is_told() -> None:
+def test_a_lab_that_is_gone_is_reported() -> None:
     async def ask(url: str) -> None:
         await HttpCarrier(url, "the-token", patience=2).ask(Status())
 

@@ -115,7 +115,7 @@ def test_a_command_says_what_it_does_and_where_it_is_answered() -> None:
     holds_for_each(check, ((command,) for command in COMMANDS.values()))
 
 
-def test_every_command_of_every_file_is_known_by_a_name_of_its_own() -> None:
+def test_every_command_of_every_file_has_a_unique_name() -> None:
     files = [importlib.import_module(f"{verbs.__name__}.{each.name}") for each in pkgutil.iter_modules(verbs.__path__)]
     assert set(files) == set(verbs.SUBJECTS)
     declared = {

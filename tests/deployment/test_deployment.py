@@ -95,7 +95,7 @@ def test_records_leak_and_go_missing(small: Deployment) -> None:
     assert lame.zone_records("outside")[-1].value == (1, 2, 3, "a.b")
 
 
-def test_without_split_dns_the_inner_interface_has_a_name_of_its_own(small: Deployment) -> None:
+def test_without_split_dns_the_inner_interface_has_a_separate_name(small: Deployment) -> None:
     lab = small.changed({"dns.split": False, "expressway_e.expe.inner_name": "expe-in"})
     inside = {(each.name, each.type): each.value for each in lab.zone_records("inside")}
     assert inside["expe.example.com", "A"] == "203.0.113.10"
@@ -220,7 +220,7 @@ def test_changes_derive_again(small: Deployment) -> None:
     assert small.expressway_e[0].fqdn == "expe.example.com"
 
 
-def test_wrong_changes_are_told_all_at_once(small: Deployment) -> None:
+def test_wrong_changes_are_reported_all_at_once(small: Deployment) -> None:
     with pytest.raises(DeploymentError) as raised:
         small.changed({"domians.edge": "x", "users.zed.password": "x"})
     assert len(raised.value.mistakes) == 2

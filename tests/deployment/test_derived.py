@@ -64,14 +64,14 @@ def mistakes(**changes: Any) -> list[tuple[str, int | None, str]]:
 
 
 @pytest.mark.parametrize("user_id", ["o'brien", "alice@example.com", "müller", "x" * 60])
-def test_a_device_that_no_id_can_give_is_told_of_the_id(user_id: str) -> None:
+def test_an_invalid_derived_device_name_is_reported_at_the_user_id(user_id: str) -> None:
     ((field, _, text),) = mistakes(users=[{"id": "bob", "password": "b"}, {"id": user_id, "password": "a-secret"}])
     assert field == "users[1].id"
     assert f"CSF{user_id.upper()}" in text and text.endswith("; write devices") and "secret" not in text
 
 
 @pytest.mark.parametrize("given", [{}, {"devices": ["CSFBOB"]}])
-def test_a_device_that_nobody_wrote_needs_its_profile_too(given: dict[str, Any]) -> None:
+def test_a_derived_device_needs_its_profile_too(given: dict[str, Any]) -> None:
     cluster = {**BASE["unified_cm"][0], "security_profiles": [{"name": "With Digest", "digest": True}]}
     devices = [{"name": "CSFALICE", "security_profile": "With Digest"}]
     users = [*BASE["users"], {"id": "bob", "password": "bob-secret", **given}]
@@ -80,7 +80,7 @@ def test_a_device_that_nobody_wrote_needs_its_profile_too(given: dict[str, Any])
     assert "CSFBOB" in text and "there is With Digest" in text
 
 
-def test_names_that_become_too_long_are_told_of_where_they_come_from() -> None:
+def test_derived_names_that_are_too_long_are_reported_at_their_origin() -> None:
     with pytest.raises(DeploymentError, match="characters") as told:
         load_text(yaml.safe_dump({**BASE, "domains": {"edge": ".".join(["x" * 60] * 4)}}), "lab.yaml")
     assert {each.field for each in told.value.mistakes} >= {"unified_cm[0].publisher.name", "domains.edge"}

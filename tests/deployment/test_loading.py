@@ -261,7 +261,7 @@ def test_one_slip_is_one_mistake_and_says_what_to_write(old: str, new: str, told
     assert found.endswith(told)
 
 
-def test_of_many_values_those_are_named_that_look_alike_and_what_hangs_on_it_is_no_mistake_of_its_own() -> None:
+def test_similar_values_are_suggested_and_dependent_mistakes_are_not_reported() -> None:
     device = "clients: [{name: room, address: 198.51.100.9, device: SEP1}]\n"
     (found,) = mistakes(LEAST + device + "devices: [{name: SEP1, type: RoomKit, owner: alice}]\n")
     assert "devices[0].type: 'RoomKit': did you mean 'Room Kit'" in found
@@ -347,7 +347,7 @@ certificates: [{host: expe9, service: server}]
 """
 
 
-def test_every_contradiction_of_a_file_is_told_at_once() -> None:
+def test_every_contradiction_of_a_file_is_reported_at_once() -> None:
     with pytest.raises(DeploymentError) as raised:
         load_text(CONTRADICTORY, source="lab.yaml")
     told = {(each.line, each.field, each.value): each.reason for each in raised.value.mistakes}

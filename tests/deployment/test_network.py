@@ -237,7 +237,7 @@ WALL = {"name": "wall", "between": ["dmz", "inside"]}
         ({"clients.inside-1.address": "10.0.30.10"}, "clients[3].address: '10.0.30.10': expc has this address"),
     ],
 )
-def test_contradictions_are_told_with_field_value_and_reason(
+def test_contradictions_are_reported_with_field_value_and_reason(
     small: Deployment, changes: dict[str, Any], expected: str
 ) -> None:
     found = reasons(small, changes)
@@ -251,7 +251,7 @@ def test_one_address_in_two_zones_needs_translation_between_them(small: Deployme
     assert lab.host("jabber-1").address == lab.host("expc").address
 
 
-def test_rules_that_cannot_be_read_are_told_where_they_stand() -> None:
+def test_invalid_rules_are_reported_at_their_place() -> None:
     text = as_yaml(builtin("small"), reveal=True) + (
         "network:\n  firewalls:\n    - name: wall\n      between: [dmz, inside]\n      rules:\n"
         "        - allow tcp inside -> expe:70000\n      nat: [static a = b]\n      closed: [tcp]\n"

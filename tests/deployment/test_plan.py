@@ -283,7 +283,7 @@ def test_a_derived_value_follows_its_origin(origin: str, value: Any, derived: Fi
     assert any(each[: len(wanted)] == wanted[: len(each)] for each in chain), chain
 
 
-def test_the_full_listing_tells_how_a_value_is_derived() -> None:
+def test_the_full_listing_says_how_a_value_is_derived() -> None:
     text = as_yaml(builtin("small"), full=True)
     assert "    mail: alice@example.com  # derived: the id at the edge domain" in text
     assert "  firewalls:  # derived: the documented design" in text
@@ -329,9 +329,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("changes", "field", "told"), BAD)
-def test_a_derived_value_that_nobody_could_write_is_told_of_its_origin(
-    changes: dict[str, Any], field: str, told: str
-) -> None:
+def test_an_invalid_derived_value_is_reported_at_its_origin(changes: dict[str, Any], field: str, told: str) -> None:
     with pytest.raises(DeploymentError, match=told) as raised:
         builtin("small").changed(changes)
     assert field in {each.field for each in raised.value.mistakes}
@@ -344,13 +342,13 @@ def test_a_derived_value_that_nobody_could_write_is_told_of_its_origin(
         ({"defaults.ports.edge_media_first": 60_000}, "defaults.ports.edge_media_first"),
     ],
 )
-def test_a_mistake_is_not_told_again_of_what_follows_from_it(changes: dict[str, Any], field: str) -> None:
+def test_a_mistake_is_not_reported_again_at_derived_values(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(DeploymentError) as raised:
         builtin("small").changed(changes)
     assert [each.field for each in raised.value.mistakes] == [field]
 
 
-def test_a_change_may_name_what_nobody_wrote() -> None:
+def test_a_change_may_name_a_part_that_was_not_written() -> None:
     small = builtin("small")
     rules = small.network.firewalls[1].rules
     closed = small.changed({"network.firewalls.internal.rules.4": "drop any any -> any"})
@@ -372,7 +370,7 @@ def test_every_derived_value_is_one_that_an_author_could_write() -> None:
                 assert adapter.validate_python(value) == value, (name, path)
 
 
-def test_a_plan_of_its_own_tells_its_mistakes_by_the_line() -> None:
+def test_a_plan_reports_its_mistakes_with_lines() -> None:
     plan = builtin("small").plan
     assert plan.line_of(("users", 1, "id")) == 28 and plan.source == "small.yaml"
     wrong = plan.model_copy(update={"users": (*plan.users, plan.users[0])})

@@ -71,7 +71,7 @@ def test_ports_are_those_of_the_deployment() -> None:
     assert (media.ports, media.source_ports) == (((36000, 36011),), ((36000, 59999),))
 
 
-def test_a_rule_that_blocks_a_part_is_told_by_that_part() -> None:
+def test_a_partly_blocking_rule_is_reported_with_that_part() -> None:
     assert blocked({"network.firewalls.external.closed": ["udp 40000,50000-50001"]}) == {
         f"jabber-{number} -> expe udp 36002-59999": ("40000,50000-50001",) for number in (1, 2, 3)
     }
@@ -97,7 +97,7 @@ def test_flows_go_to_the_address_that_is_dialled() -> None:
     assert {each.target.address for each in the("xcp", changes=outer)} == {"203.0.113.10"}
 
 
-def test_a_deployment_without_clients_is_judged_for_strangers() -> None:
+def test_a_deployment_without_clients_is_checked_for_strangers() -> None:
     flow, *others = the("edge-https", changes={"clients": []})
     assert not others and not flow.source.known and flow.open
 
@@ -150,7 +150,7 @@ def test_nothing_is_opened_inward_before_expressway_c(name: str) -> None:
     assert openings(load(name)) == ()
 
 
-def test_openings_inward_are_told_once_a_rule() -> None:
+def test_inward_openings_are_reported_once_for_each_rule() -> None:
     rules = ["allow any inside -> any", "allow tcp expe -> expc:5061,5070-5072", "allow any any -> 10.0.40.0/24"]
     first, *others = openings(load("small").changed({"network.firewalls.internal.rules": rules}))
     assert (first.firewall, first.protocol, first.sources, first.targets) == ("internal", "tcp", ("expe",), ("expc",))
@@ -161,7 +161,7 @@ def test_openings_inward_are_told_once_a_rule() -> None:
     assert others[0].targets == ("dns-inside", "ucm-pub", "ucm-sub", "imp-pub")
 
 
-def test_judging_is_quick() -> None:
+def test_checking_flows_is_quick() -> None:
     lab = load("cluster")
     began = time.thread_time()
     assert len(list(flows(lab))) > 80

@@ -226,7 +226,7 @@ def test_self_signed_servers_are_trusted_by_servers_and_by_no_client(small: Depl
 # ---- mistakes
 
 
-def test_every_mistake_is_told_at_once(small: Deployment) -> None:
+def test_every_mistake_is_reported_at_once(small: Deployment) -> None:
     found = mistakes(
         small,
         certificates=[
@@ -276,7 +276,7 @@ def test_unknown_ca_usage_and_key_are_refused(small: Deployment) -> None:
 
 
 @pytest.mark.parametrize("change", [{"adds": ["private"]}, {"holds": ["enterprise"]}, {"lacks": ["public"]}])
-def test_nobody_changes_a_phones_list(pair: Deployment, change: dict[str, Any]) -> None:
+def test_a_phones_ca_list_cannot_be_changed(pair: Deployment, change: dict[str, Any]) -> None:
     found = mistakes(pair, trust=[{"host": "phone-1", "store": "built-in", **change}])
     assert found == ["trust[0].store: built-in: nobody can change this list; it holds public"]
     same = pair.changed({"trust": [{"host": "phone-1", "store": "built-in", "holds": ["public"]}]})

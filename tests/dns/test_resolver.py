@@ -108,7 +108,7 @@ def test_both_ends_write_down_what_they_received() -> None:
     play(story)
 
 
-def test_failures_are_told_apart() -> None:
+def test_failures_are_distinguished() -> None:
     async def story(lab: Lab) -> None:
         resolver = lab.resolver(attempts=2)
         assert (await resolver.query("nobody.example.com")).status is Status.NXDOMAIN

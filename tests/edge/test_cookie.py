@@ -95,7 +95,7 @@ def test_without_a_usable_cookie_the_client_says_so(value: str) -> None:
     )  # the blank before the stop is Jabber's
 
 
-def test_a_domain_that_does_not_match_is_told() -> None:
+def test_a_domain_that_does_not_match_is_reported() -> None:
     store = CookieStore(Clock(0).time)
     (why,) = store.take(["X-Auth=a; Domain=.inside.example.com; Max-Age=60"], host=E)
     assert "inside.example.com" in str(why)
@@ -155,7 +155,7 @@ def test_what_is_no_cookie_is_refused(value: str) -> None:
         parse_set_cookie(value, now=0)
 
 
-def test_a_store_does_not_grow_for_ever() -> None:
+def test_a_store_does_not_grow_without_bound() -> None:
     store = CookieStore(Clock(0).time)
     refused = store.take([f"n{n}=v" for n in range(500)], host=E)
     assert len(store) == 200

@@ -55,7 +55,7 @@ def test_the_sixth_wrong_digest_blocks_the_address() -> None:
     play(story)
 
 
-def test_each_registration_may_be_challenged_and_a_c_that_knows_nobody_is_no_failure() -> None:
+def test_each_registration_may_be_challenged_and_a_c_that_knows_no_user_is_no_failure() -> None:
     """What clients of one NAT do when their C was restarted: each digest meets a C that never saw its user."""
 
     async def story(arena: Arena) -> None:

@@ -65,7 +65,7 @@ def test_a_fast_sender_of_messages_is_slowed_and_a_receiver_that_does_not_read_i
     under_attack(story, changes=AT_ANY_RATE)
 
 
-def test_a_sender_waits_while_nobody_takes_what_it_sends() -> None:
+def test_a_sender_waits_while_its_output_is_not_read() -> None:
     """IM and Presence stands still for a while: nothing is lost, and nobody is disconnected for it."""
     count = 100
 

@@ -94,7 +94,7 @@ def test_from_a_user_who_signed_in(door: Door) -> None:
 
 
 @pytest.mark.parametrize("door", XCP, ids=str)
-def test_links_of_somebody_with_a_certificate(door: Door) -> None:
+def test_links_of_a_stranger_with_a_certificate(door: Door) -> None:
     async def story(arena: Arena) -> None:
         await arena.strike_all(door, XCP_HEADERS)
 
@@ -135,7 +135,7 @@ LINK = [
 
 
 @pytest.mark.parametrize("door", XCP, ids=str)
-def test_links_of_somebody_who_has_the_secret(door: Door) -> None:
+def test_links_of_a_stranger_who_has_the_secret(door: Door) -> None:
     async def story(arena: Arena) -> None:
         fqdn = arena.lab.deployment.host(door.host).fqdn
         secret = arena.lab.deployment.xcp_link.secret

@@ -206,7 +206,7 @@ CHUNKS = [
 ]
 
 
-def test_a_chunk_is_judged_by_its_size_line_before_its_octets_come() -> None:
+def test_a_chunk_is_checked_by_its_size_line_before_its_octets_come() -> None:
     """RFC 9112, section 7.1, leaves no doubt about them: there is nothing to wait for."""
 
     def check(body: bytes, status: int, step: int) -> None:
@@ -428,7 +428,7 @@ def test_the_worst_inputs_are_cheap(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WORST)
-def test_octet_by_octet_costs_the_same_for_every_octet(name: str) -> None:
+def test_octet_by_octet_costs_the_same_indefinitelyy_octet(name: str) -> None:
     data = WORST[name]
 
     def cost(octets: int) -> float:

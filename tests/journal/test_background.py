@@ -106,7 +106,7 @@ def test_everything_can_be_read_at_any_time(tmp_path: Path) -> None:
     assert [entry.order for entry in Reader(tmp_path / "j.jsonl")] == list(range(journal.first, 2_990))
 
 
-def test_a_write_that_hangs_stops_nobody(tmp_path: Path, hang: Hang, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_hangs_blocks_nothing_else(tmp_path: Path, hang: Hang, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_file, "LATE", 0.05)
     path = tmp_path / "j.jsonl"
     bounds = Bounds(held=HELD, octets=64 * KIB)
@@ -176,7 +176,7 @@ def test_jobs_are_done_in_order_and_not_too_many_wait() -> None:
     assert done == list(range(WAITING))
 
 
-def test_work_that_fails_says_so_to_whoever_looks() -> None:
+def test_work_that_fails_raises_for_those_that_ask_for_its_result() -> None:
     background = Background("test")
     job = background.do(lambda: 1 // 0)
     assert job is not None and job.wait(10 * PROMPT)

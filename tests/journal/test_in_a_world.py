@@ -50,7 +50,7 @@ def _spooled(path: Path, seed: int) -> bytes:
     return path.read_bytes()
 
 
-def test_a_world_tells_its_journal(tmp_path: Path) -> None:
+def test_a_world_reports_to_its_journal(tmp_path: Path) -> None:
     _spooled(tmp_path / "j", 1)
     entries = read(tmp_path / "j")
     reported = [(entry.node, entry.kind) for entry in entries]

@@ -102,7 +102,7 @@ def test_a_watermark_that_goes_back_takes_nothing_back() -> None:
     assert joining.release(100) == [("expe", entry)]
 
 
-def test_a_mute_stream_holds_nobody_up_for_longer_than_patience() -> None:
+def test_a_silent_stream_delays_others_no_longer_than_patience() -> None:
     joining = Joining(patience_ns=100)
     for stream in STREAMS:
         joining.runs(stream)
@@ -112,7 +112,7 @@ def test_a_mute_stream_holds_nobody_up_for_longer_than_patience() -> None:
     assert released(joining, 151) == [50]
 
 
-def test_a_frozen_stream_holds_nobody_up_at_all_and_is_waited_for_once_it_goes_on() -> None:
+def test_a_frozen_stream_delays_no_other_and_is_awaited_once_it_continues() -> None:
     joining = Joining(patience_ns=100)
     joining.runs("expe")
     joining.runs("expc")
@@ -311,7 +311,7 @@ def test_closing_takes_in_what_is_held_and_no_more(world: Clock) -> None:
     assert len(journal) == 1
 
 
-def test_what_a_host_cannot_send_is_counted_and_told(world: Clock) -> None:
+def test_what_a_host_cannot_send_is_counted_and_reported(world: Clock) -> None:
     sent: list[bytes] = []
     room = True
 

@@ -98,7 +98,7 @@ def test_a_failed_handshake_is_a_loss_that_names_both_sides() -> None:
     assert row.label == "connect :7001, client failed: certificate verify failed, server failed: alert unknown ca"
 
 
-def test_starttls_after_xmpp_is_a_row_of_its_own() -> None:
+def test_starttls_after_xmpp_is_a_separate_row() -> None:
     a, s = "192.0.2.1:1000", "192.0.2.9:5222"
     opened, secured = _link("", 5222, a, s), _link("client", 5222, a, s)
     spoken = entry_of(events.XmppStream(element="starttls"), node="expe", peer="alice")
@@ -177,7 +177,7 @@ def test_hosts_that_come_up_together_are_one_row() -> None:
     assert sum(len(row.entries) for row in made.rows) == 4
 
 
-def test_both_ends_of_a_close_are_one_row_that_tells_of_the_reset() -> None:
+def test_both_ends_of_a_close_are_one_row_that_shows_the_reset() -> None:
     (row,) = rows_of("tcp.closed", drawn())
     assert (row.source, row.target, row.label) == ("cucm1", "expc", ":5061 reset")
     assert len(row.entries) == 2
@@ -249,7 +249,7 @@ def test_the_start_up_is_one_line_that_counts_it() -> None:
     assert made.rows[1].entries[0] is entries[7]
 
 
-def test_an_answer_is_told_with_its_name_and_without_its_type_twice() -> None:
+def test_an_answer_is_shown_with_its_name_and_its_type_once() -> None:
     answer = events.DnsAnswer(
         name="_collab-edge._tls.example.com",
         qtype="SRV",

@@ -43,7 +43,7 @@ def test_secrets_show_when_asked_for(view: str) -> None:
     assert sample.PASSWORD in shown
 
 
-def test_the_placeholder_tells_nothing_of_the_length() -> None:
+def test_the_placeholder_does_not_reveal_the_length() -> None:
     assert mask(b"a=1;b=2", [(2, 3)]) == b"a=<secret>;b=2"
     assert mask(b"a=123456;b=2", [(2, 8)]) == b"a=<secret>;b=2"
 

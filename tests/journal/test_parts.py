@@ -170,7 +170,7 @@ def test_a_part_that_cannot_be_removed_is_said_and_tried_again(tmp_path: Path, m
     assert octets(tmp_path) <= 64 * KIB
 
 
-def test_a_file_that_somebody_removed_ends_nothing(tmp_path: Path) -> None:
+def test_a_removed_file_does_not_end_the_journal(tmp_path: Path) -> None:
     journal = Journal(StillWorld(), spool=tmp_path / "j.jsonl", bounds=Bounds(octets=64 * KIB))
     fill(journal, 10)
     journal.flush()

@@ -101,7 +101,7 @@ def test_all_world_events_are_covered(journal: Journal) -> None:
     assert set(classes) - {told.WorldEvent} == set(known)
 
 
-def test_the_dead_do_not_write_but_the_world_tells_of_them(world: StillWorld, journal: Journal) -> None:
+def test_ended_hosts_do_not_write_but_the_world_reports_them(world: StillWorld, journal: Journal) -> None:
     host = world.hosts["expe"]
     recorder = journal.recorder(host)
     assert recorder.emit(events.Note(text="alive")) is not None

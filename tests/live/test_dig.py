@@ -57,7 +57,7 @@ def test_reverse_names_inside(lab: LiveLab) -> None:
     assert "status: NXDOMAIN" in dig(lab, "inside", "-x", lab.address("ucm-pub").rsplit(".", 1)[0] + ".250")
 
 
-def test_nobody_outside_may_ask_inside(lab: LiveLab) -> None:
+def test_outside_clients_may_not_query_the_inside_server(lab: LiveLab) -> None:
     since = lab.mark()
     server = lab.address("dns-inside")
     output = lab.run("dig", f"@{server}", "-p", str(lab.dns_port), "+tries=1", "+time=1", "SRV", CISCO_UDS, ok=False)

@@ -200,7 +200,7 @@ def test_s_client_hears_that_the_servers_clock_is_far_ahead(tmp_path: Path, vers
 
 
 @both_versions
-def test_a_client_certificate_without_client_auth_passes_where_nobody_looks(tmp_path: Path, version: str) -> None:
+def test_a_client_certificate_without_client_auth_passes_if_it_is_not_checked(tmp_path: Path, version: str) -> None:
     async def story(scene: Scene) -> None:
         identity = scene.cas.public.issue(expressway_e(NAME))
         off = server_context(identity, trust=scene.everything, require_client=True, policy=Policy(usage=False))
@@ -260,7 +260,7 @@ def test_s_server_hears_why_its_certificate_was_refused(tmp_path: Path, version:
 
 
 @both_versions
-def test_s_server_gets_one_certificate_and_judges_it(tmp_path: Path, version: str) -> None:
+def test_s_server_gets_one_certificate_and_verifies_it(tmp_path: Path, version: str) -> None:
     """With the root alone the leaf is not enough; with the whole chain in its own store it is."""
 
     async def story(scene: Scene) -> None:

@@ -46,7 +46,7 @@ def test_a_phone_inside_registers(lab: LiveLab, transport: str, name: str) -> No
     assert not lab.seen("sip.request", "expc", since=since), "no edge is involved"
 
 
-def test_a_device_that_nobody_knows(lab: LiveLab) -> None:
+def test_an_unknown_device(lab: LiveLab) -> None:
     since = lab.mark()
     output = sipp(lab, "unknown", device="CSFNOBODY")
     assert output.code == 0, output.all
@@ -55,7 +55,7 @@ def test_a_device_that_nobody_knows(lab: LiveLab) -> None:
     assert not lab.seen("sip.registered", since=since)
 
 
-def test_a_line_of_somebody_else(lab: LiveLab) -> None:
+def test_a_line_of_another_user(lab: LiveLab) -> None:
     since = lab.mark()
     assert sipp(lab, "unknown", number="1002", device="CSFALICE").code == 0
     assert not lab.seen("sip.registered", since=since)

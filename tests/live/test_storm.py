@@ -9,7 +9,7 @@ from benchmarks.storm.weather import Weather
 
 
 @pytest.mark.parametrize("protection", [True, False], ids=["protected", "unprotected"])
-def test_nobody_is_harmed_in_a_storm(protection: bool) -> None:
+def test_no_client_is_affected_by_a_storm(protection: bool) -> None:
     # Others may have most of the processor: what is held against the clock gets more time, and fewer attacks come.
     patient = {"defaults.sip.tls_handshake_timeout_s": 30, "defaults.links.zone_tls_timeout_s": 30}
     # A resident refreshes every 15 s: a storm of 17 s sees it, whenever it begins.

@@ -47,7 +47,7 @@ def test_a_leg_sends_to_where_packets_come_from() -> None:
     assert sent(one.receive(Side.OUTER, b"x", CLIENT, 1.0))[0].target == ("10.0.30.11", 36008)
 
 
-def test_nobody_takes_a_leg_over_while_its_peer_talks() -> None:
+def test_a_leg_cannot_be_taken_over_while_its_peer_sends() -> None:
     one = channel()
     one.receive(Side.OUTER, b"x", CLIENT, 0.0)
     assert one.receive(Side.OUTER, b"intruder", OTHER, 4.9) == []
@@ -57,7 +57,7 @@ def test_nobody_takes_a_leg_over_while_its_peer_talks() -> None:
     assert sent(one.receive(Side.INNER, b"x", CORE, 5.0))[0].target == OTHER
 
 
-def test_packets_wait_for_nobody() -> None:
+def test_packets_without_a_peer_are_dropped() -> None:
     one = channel(inner=None)
     assert sent(one.receive(Side.OUTER, b"x", CLIENT, 0.0)) == []
     assert one.legs[Side.INNER].flow.packets_out == 0
@@ -71,7 +71,7 @@ def test_empty_and_large_packets_go_nowhere() -> None:
     assert one.due is None
 
 
-def test_a_flow_is_told_by_its_beginning_its_counts_and_its_end() -> None:
+def test_a_flow_is_reported_at_its_start_with_counts_and_at_its_end() -> None:
     one = channel()
     for number in range(200):
         one.receive(Side.OUTER, bytes(100), CLIENT, number / 50)
@@ -100,7 +100,7 @@ def test_closing_ends_what_runs() -> None:
     assert snapshot(list(one.close("closed"))) == ["outer stopped"]
 
 
-def test_a_flow_that_comes_again_is_told_again() -> None:
+def test_a_flow_that_resumes_is_reported_again() -> None:
     flow = Flow("call", "endpoint", TIMES)
     assert flow.received(1, 0.0) is not None
     assert flow.poll(30.0) is not None
@@ -120,7 +120,7 @@ def test_a_flow_that_comes_again_is_told_again() -> None:
         max_size=60,
     )
 )
-def test_a_channel_forwards_no_more_than_it_took_and_tells_little(
+def test_a_channel_forwards_no_more_than_it_received_and_reports_little(
     arrivals: list[tuple[Side, bytes, tuple[str, int], float]],
 ) -> None:
     one, now, news = channel(), 0.0, 0

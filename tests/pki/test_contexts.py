@@ -115,7 +115,7 @@ def test_usages_are_enforced_on_both_sides(cas: Authorities, cucm: Identity) -> 
 
 
 @pytest.mark.parametrize(("validity", "text"), [(EXPIRED, "has expired"), (NOT_YET, "not yet valid")])
-def test_dates_are_broken_for_every_clock(cas: Authorities, validity: object, text: str) -> None:
+def test_dates_are_broken_indefinitelyy_clock(cas: Authorities, validity: object, text: str) -> None:
     bad = cas.public.issue(expressway_e("expe.example.com"), validity=validity)  # type: ignore[arg-type]  # a Validity
     ends = handshake(server_context(bad), client_context(TrustStore.of("p", cas.public)), "expe.example.com")
     assert text in str(ends.client_error)

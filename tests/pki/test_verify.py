@@ -69,7 +69,7 @@ def test_it_shows_the_chain_it_found(cas: Authorities) -> None:
     assert result.explain().splitlines()[0] == f"CN={NAME},O=edgesim lab: verified by tomcat-trust"
 
 
-def test_it_tells_everything_that_is_wrong_at_once(cas: Authorities) -> None:
+def test_all_defects_are_reported_at_once(cas: Authorities) -> None:
     request = Request(common_name=NAME, names=(f"DNS:{NAME}",), profile=CLIENT_ONLY)
     leaf = cas.enterprise.issue(request, validity=EXPIRED)
     result = verify(leaf.der, (), TrustStore("empty"), names=["x.example.com"], usage=Usage.SERVER, at=NOW)

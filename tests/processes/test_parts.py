@@ -167,7 +167,7 @@ def test_a_disk_has_a_bound_that_what_is_removed_does_not_count_against() -> Non
 # ---- where processes cannot be made
 
 
-def test_a_system_without_fork_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_without_fork_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "fork")
     with pytest.raises(RuntimeError, match="a system that can fork: Linux or macOS"):
         ForkServer.open(lambda *_: None)

@@ -56,7 +56,7 @@ def sign_in(up: Lab, who: str = "alice", *more: str) -> dict[str, object]:
     return json.loads(done.stdout)  # type: ignore[no-any-return]  # an object
 
 
-def test_every_host_is_a_process_of_its_own(up: Lab) -> None:
+def test_every_host_is_a_separate_process(up: Lab) -> None:
     assert up.told["complete"] is True
     hosts = up.ask(Hosts()).hosts
     pids = [each.process for each in hosts]
@@ -197,7 +197,7 @@ def test_a_fork_server_that_is_killed_leaves_no_process_without_a_parent(tmp_pat
         up.end()
 
 
-def test_a_port_that_is_taken_is_told_as_in_one_process(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_reported_as_in_one_process(tmp_path: Path) -> None:
     told = []
     with own_network(builtin("small")) as claimed:
         address = claimed.host("ucm-sub").address

@@ -188,7 +188,7 @@ async def gives_up(pair: Pair) -> Any:
     return int(await process.ask("given up"))
 
 
-def test_a_question_that_nobody_waits_for_any_more_ends_on_the_host_as_well() -> None:
+def test_a_cancelled_question_ends_on_the_host_as_well() -> None:
     assert tell(gives_up) == 2
 
 
@@ -237,7 +237,7 @@ async def breaks(pair: Pair) -> Any:
     return [[each.message for each in found], (await pair.ask("who", host="other"))[1], world.unhandled.count]
 
 
-def test_nonsense_and_an_end_are_told_and_harm_nothing_else() -> None:
+def test_invalid_frames_and_an_end_are_reported_and_affect_nothing_else() -> None:
     messages, other, count = tell(breaks)
     assert count == 3 and other == 1
     assert "near: its process" in messages[0] and "it sent a frame of kind 255" in messages[0]

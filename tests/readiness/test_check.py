@@ -38,7 +38,7 @@ def test_every_rule_is_tripped_alone_by_a_case() -> None:
     assert not untripped, ", ".join(untripped)
 
 
-def test_a_rule_has_a_name_of_its_own_a_requirement_and_rows_of_the_catalogue() -> None:
+def test_a_rule_has_a_unique_name_a_requirement_and_rows_of_the_catalogue() -> None:
     def is_whole(name: str, requires: str, rows: tuple[str, ...]) -> None:
         assert requires and rows
         for each in rows:

@@ -163,7 +163,7 @@ def test_findings_name_devices_what_is_missing_and_what_to_do() -> None:
     assert "neither example.com nor SRV:_collab-edge._tls.example.com nor collab-edge.example.com" in domain.what
 
 
-def test_devices_that_lack_different_things_are_told_apart() -> None:
+def test_devices_that_lack_different_things_are_separate_findings() -> None:
     leaf, holds = edge(signed_by="enterprise"), ["enterprise-issuing"]
     first, second = found({**leaf, **trust("room-2", "ca-list", holds=holds)}, CA_LIST)
     assert "room-1" in first.what and "room-2" not in first.what
@@ -188,7 +188,7 @@ def test_a_device_that_tries_all_the_same_predicts_nothing() -> None:
     assert tries.prediction is None
 
 
-def test_what_a_device_is_told_to_upgrade_to_is_enough() -> None:
+def test_the_recommended_firmware_is_sufficient() -> None:
     (low,) = found(device(4, "EX60", "TC7.0.2"), LEAST_RELEASE)
     assert "to TC7.1 or later" in low.fix
     (out,) = found(device(1, "8831", "11.0(3)"), LEAST_RELEASE)

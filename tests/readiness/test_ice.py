@@ -132,7 +132,7 @@ def test_the_check_reports_exactly_what_is_meant(case: Case) -> None:
     case.verify()
 
 
-def test_phones_and_jabber_on_one_cluster_are_told_apart() -> None:
+def test_phones_and_jabber_on_one_cluster_are_separate_findings() -> None:
     changes = {"mra.ice_passthrough": True}
     report = check(load("pair").changed(changes))
     assert report.rules == ("EXP-18.mixed-mode", "EXP-18.sip-oauth")

@@ -296,7 +296,7 @@ def test_clients_of_a_branch_sign_in_where_they_stand() -> None:
 
 
 @pytest.mark.parametrize("names", [["expe1"], ["expe1", "expe2"]])
-def test_of_several_peers_those_without_an_address_are_told_by_the_zone(names: list[str]) -> None:
+def test_of_several_peers_the_zone_names_those_without_an_address(names: list[str]) -> None:
     without = [{"view": "inside", "name": f"{name}.example.com", "type": "A"} for name in names]
     deployment = load("cluster").changed({"dns.without": without})
     report = check(deployment)

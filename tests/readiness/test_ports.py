@@ -109,7 +109,7 @@ def test_the_check_reports_exactly_what_is_meant(case: Case) -> None:
     case.verify()
 
 
-def test_one_edge_of_two_predicts_nothing_but_tells_which() -> None:
+def test_one_edge_of_two_predicts_nothing_but_is_named() -> None:
     changes = {"network.firewalls.external.rules": ["drop tcp any -> expe1:5061", *EXTERNAL]}
     (found,) = check(load("pair").changed(changes)).reported
     assert found.rule.name == "NET-16.sip" and found.finding.prediction is None

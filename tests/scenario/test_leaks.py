@@ -205,7 +205,7 @@ def test_a_run_leaves_the_collector_as_it_was() -> None:
     assert (seen, gc.isenabled()) == ([False], True)
 
 
-def test_a_sip_request_that_nobody_answers_is_a_leak_and_one_that_is_answered_late_is_none() -> None:
+def test_an_unanswered_sip_request_is_a_leak_and_one_that_is_answered_late_is_none() -> None:
     from edgesim.sip import Connection, Request, SipEndpoint
 
     def story(answers_after: float | None) -> Callable[[Lab], Awaitable[None]]:
@@ -275,7 +275,7 @@ def test_a_host_that_crashed_holds_nothing() -> None:
     assert judged(story).outcome is Outcome.PASSED
 
 
-def test_errors_that_nobody_handled_count_unless_the_scenario_is_not_strict() -> None:
+def test_unhandled_errors_count_unless_the_scenario_is_not_strict() -> None:
     async def story(lab: Lab) -> None:
         lab.check(True, "an assertion")
         asyncio.get_running_loop().call_soon(lambda: 1 / 0)
@@ -287,7 +287,7 @@ def test_errors_that_nobody_handled_count_unless_the_scenario_is_not_strict() ->
     assert judged(story, strict=False).outcome is Outcome.PASSED
 
 
-def test_a_failed_story_tells_unhandled_errors_but_no_leaks() -> None:
+def test_a_failed_story_reports_unhandled_errors_but_no_leaks() -> None:
     async def story(lab: Lab) -> None:
         await listens(lab)
         asyncio.get_running_loop().call_soon(lambda: 1 / 0)

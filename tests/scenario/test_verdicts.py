@@ -98,7 +98,7 @@ def test_a_mistake_in_the_code_is_shown_with_its_line_and_without_a_ladder() -> 
     assert len(told.splitlines()) < 10
 
 
-def test_what_a_client_says_of_its_own_failure_is_told() -> None:
+def test_a_clients_own_failure_is_reported() -> None:
     async def story(lab: Lab, alice: JabberUser) -> None:
         await alice.sign_in()
         await lab.expect(Registered(device="CSFALICE"), within=5)

@@ -109,7 +109,7 @@ def test_what_is_there_is_taken(matcher: Matcher) -> None:
     assert played(story).outcome is Outcome.PASSED
 
 
-def test_a_user_whom_nobody_knows_is_known_once_he_has_a_client() -> None:
+def test_an_unknown_user_is_known_with_a_client() -> None:
     async def story(lab: Lab) -> None:
         lab.client(User.stranger("mallory", "guess"))
         lab.never(HttpRequest(key="user:mallory", node="ucm-pub"))

@@ -39,7 +39,7 @@ ODD_USERS = {
 
 
 @pytest.mark.parametrize("user", ODD_USERS.values(), ids=ODD_USERS.keys())
-def test_an_odd_user_name_is_wrong_and_nobody_else_notices(user: str) -> None:
+def test_an_odd_user_name_is_refused_and_affects_no_other_client(user: str) -> None:
     async def main(lab: EdgeLab) -> None:
         answer = await lab.config(basic_authorization(user, "x"))
         assert answer.status == 401

@@ -97,7 +97,7 @@ def test_a_sign_in_by_password() -> None:
     run(main)
 
 
-def test_without_a_query_the_default_services_are_told() -> None:
+def test_without_a_query_the_default_services_are_returned() -> None:
     async def main(lab: EdgeLab) -> None:
         answer = await lab.config(resource="get_edge_config/")
         names = [service.name for service in edge_config.parse(answer.body).services]

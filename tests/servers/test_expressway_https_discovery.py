@@ -70,7 +70,7 @@ def test_axl_is_asked_in_the_documented_order() -> None:
 
 
 @pytest.mark.parametrize("lacks", STORES.values())
-def test_axl_tells_the_certificates_of_the_trust_stores(lacks: str) -> None:
+def test_axl_returns_the_certificates_of_the_trust_stores(lacks: str) -> None:
     async def main(lab: EdgeLab) -> None:
         answers = [answer for method, _, answer in conversation(lab, "ucm-pub") if method == "executeSQLQuery"]
         for store, answer in zip(STORES.values(), answers, strict=False):
@@ -92,7 +92,7 @@ def test_an_order_of_ones_own() -> None:
     run(main, changes={"defaults.edge.axl_methods": ("getCCMVersion", "listProcessNode")})
 
 
-def test_refresh_servers_tells_those_who_listen() -> None:
+def test_refresh_servers_notifies_listeners() -> None:
     async def main(lab: EdgeLab) -> None:
         heard: list[Discovered] = []
         expressway = lab.service("expc")
@@ -104,7 +104,7 @@ def test_refresh_servers_tells_those_who_listen() -> None:
     run(main)
 
 
-def test_nobody_signs_in_while_the_list_is_rewritten() -> None:
+def test_no_user_signs_in_while_the_list_is_rewritten() -> None:
     async def main(lab: EdgeLab) -> None:
         assert (await lab.config()).status == 200
         expressway = lab.service("expc")

@@ -60,7 +60,7 @@ def test_both_ends_say_that_it_is_up() -> None:
 
 
 @pytest.mark.parametrize("key", [None, WRONG])
-def test_without_the_key_nobody_gets_in(key: bytes | None) -> None:
+def test_without_the_key_the_connection_is_refused(key: bytes | None) -> None:
     async def main(lab: EdgeLab) -> None:
         async def attempt() -> None:
             with pytest.raises(asyncssh.PermissionDenied):

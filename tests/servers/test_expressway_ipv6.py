@@ -87,7 +87,7 @@ def test_records_follow_the_protocol() -> None:
         ({"clients.0.ipv6": "198.51.100.99"}, "clients[0].ipv6"),
     ],
 )
-def test_mistakes_are_told(changes: dict[str, Any], field: str) -> None:
+def test_mistakes_are_reported(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(DeploymentError) as caught:
         builtin("small").changed(changes)
     assert [mistake.field for mistake in caught.value.mistakes] == [field]

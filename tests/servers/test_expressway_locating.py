@@ -64,7 +64,7 @@ def test_a_node_listed_by_address_is_known_by_its_name_too() -> None:
         ),
     ],
 )
-def test_a_node_that_cannot_be_found_is_told_once_and_left_alone(
+def test_a_node_that_cannot_be_found_is_reported_once_and_skipped(
     changes: dict[str, Any], listed: str, address: str | None, problem: str
 ) -> None:
     async def main(lab: EdgeLab) -> None:

@@ -111,7 +111,7 @@ def test_without_a_probe_expressway_e_listens_and_nothing_flows() -> None:
     assert not flows(lab, "expc")
 
 
-def test_a_pinhole_that_cannot_be_opened_is_told_and_tried_again() -> None:
+def test_a_pinhole_that_cannot_be_opened_is_reported_and_retried() -> None:
     times: list[float] = []
 
     async def story(lab: RunningLab) -> None:
@@ -133,7 +133,7 @@ def test_a_pinhole_that_cannot_be_opened_is_told_and_tried_again() -> None:
     assert 0 < opened - times[1] <= 33, "the next probes come 20 s later"
 
 
-def test_strangers_on_a_multiplexed_port_are_dropped_and_told_once() -> None:
+def test_strangers_on_a_multiplexed_port_are_dropped_and_reported_once() -> None:
     async def story(lab: RunningLab) -> None:
         node = lab.node("dns-inside")
         intruder = await node.host.run(MediaEndpoint.open(node.journal, "stray", node.host.address(), times=TIMES))

@@ -196,7 +196,7 @@ def test_zones_and_search_rules_are_listed_as_the_product_lists_them() -> None:
     run(main, changes={"unified_cm.0.mixed_mode": True})
 
 
-def test_c_tells_e_how_many_registrations_it_has_left() -> None:
+def test_c_reports_its_free_registrations_to_e() -> None:
     async def story(lab: EdgeLab, line: Line) -> None:
         await line.register()
         await asyncio.sleep(61)
@@ -267,7 +267,7 @@ def test_zone_states_are_journalled_once() -> None:
     run(main)
 
 
-def test_without_stun_keepalive_clients_are_not_told_that_they_may_use_it() -> None:
+def test_without_stun_keepalive_clients_are_not_offered_it() -> None:
     def supported(keepalive: bool) -> list[str | None]:
         found: list[str | None] = []
 

@@ -99,7 +99,7 @@ def test_a_dialog_stays_on_its_path_in_both_directions() -> None:
     run(with_line(story), builds={"ucm-sub": build_callee})
 
 
-def test_both_expressways_stay_in_the_path_of_a_dialog_whoever_begins_it() -> None:
+def test_both_expressways_stay_in_the_path_of_a_dialog_from_either_side() -> None:
     async def story(lab: EdgeLab, line: Line) -> None:
         target = (await line.register()).contacts[0].uri
         ucm = lab.service("ucm-pub")

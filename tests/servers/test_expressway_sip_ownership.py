@@ -14,7 +14,7 @@ from tests.servers.sip_lab import PHONES, Line, messages, notes, notify, proved,
 # ---- contacts
 
 
-def test_a_contact_is_delivered_to_whoever_registered_it_first() -> None:
+def test_a_contact_is_delivered_to_its_first_registrant() -> None:
     async def main(lab: EdgeLab) -> None:
         alice, bob = await two(lab)
         theirs = (alice.build().contacts[0].uri, bob.build().get("Contact") or "")
@@ -63,7 +63,7 @@ def test_a_contact_is_free_again_once_its_owner_has_left_it() -> None:
     run(main, without=PHONES)
 
 
-def test_nobody_can_take_the_address_that_another_will_connect_from() -> None:
+def test_a_client_cannot_take_the_address_of_a_later_one() -> None:
     async def main(lab: EdgeLab) -> None:
         alice, bob = Line(lab), Line(lab, "jabber-2", user="bob")
         for line in (alice, bob):
@@ -101,7 +101,7 @@ def test_a_second_connection_of_the_same_user_takes_its_contact_along() -> None:
 
 @pytest.mark.parametrize("path", [False, True])
 @pytest.mark.parametrize("lists", ["own", "line"])
-def test_a_client_that_asks_for_contacts_is_told_only_of_its_own(path: bool, lists: str) -> None:
+def test_a_client_that_asks_for_contacts_is_reported_only_of_its_own(path: bool, lists: str) -> None:
     """Whoever learnt the line and the Call-ID of another user's registration learns no more by them."""
 
     async def main(lab: EdgeLab) -> None:
@@ -162,7 +162,7 @@ def test_after_un_register_neither_expressway_knows_the_contact() -> None:
 # ---- lines, devices and users
 
 
-def test_nobody_registers_the_line_and_device_of_another_user() -> None:
+def test_a_client_cannot_register_the_line_and_device_of_another_user() -> None:
     for path in (False, True):
 
         async def main(lab: EdgeLab) -> None:
@@ -213,7 +213,7 @@ def test_a_path_of_a_client_does_not_pass_e() -> None:
 
 @pytest.mark.parametrize("header", ["Proxy-Authorization", "Authorization"])
 @pytest.mark.parametrize("first", [True, False])
-def test_an_answer_of_somebody_else_beside_ones_own_is_refused(header: str, first: bool) -> None:
+def test_another_users_answer_beside_ones_own_is_refused(header: str, first: bool) -> None:
     async def main(lab: EdgeLab) -> None:
         _, bob = await two(lab)
         bob.dialogue.challenged(await bob.ask(bob.build()))

@@ -112,7 +112,7 @@ def test_no_method_goes_through_without_credentials(method: str) -> None:
     run(with_line(story))
 
 
-def test_ack_and_cancel_of_somebody_unknown() -> None:
+def test_ack_and_cancel_of_an_unknown_client() -> None:
     async def story(lab: EdgeLab, line: Line) -> None:
         line.connection.send(line.request("ACK"))
         assert (await line.ask(line.request("CANCEL"))).status == 403
@@ -236,7 +236,7 @@ def test_garbage_ends_only_its_own_connection(data: bytes, answered: int | None)
     run(with_line(story))
 
 
-def test_answers_that_nobody_asked_for_are_dropped() -> None:
+def test_unsolicited_answers_are_dropped() -> None:
     async def story(lab: EdgeLab, line: Line) -> None:
         await line.register()
         [asked] = messages(lab, "expc", "REGISTER")

@@ -75,7 +75,7 @@ def test_a_one_time_password_lapses() -> None:
         ("example.com", "bob", "alice-secret"),
     ],
 )
-def test_wrong_domain_user_and_password_cannot_be_told_apart(domain: str, user: str, password: str) -> None:
+def test_wrong_domain_user_and_password_get_the_same_answer(domain: str, user: str, password: str) -> None:
     async def main(lab: Lab) -> None:
         client = await lab.connect(domain)
         failure = await client.auth("PLAIN", sasl.encode_plain(user, password))
@@ -98,7 +98,7 @@ def test_a_user_not_assigned_cannot_sign_in() -> None:
     run(main, changes={"users.2.im_presence": False})
 
 
-def test_nobody_acts_for_another() -> None:
+def test_a_user_cannot_act_for_another() -> None:
     async def main(lab: Lab) -> None:
         client = await lab.connect()
         message = sasl.encode_plain("alice", "alice-secret", authorization="bob@example.com")
@@ -140,7 +140,7 @@ def test_a_newcomer_may_replace_an_older_session() -> None:
     run(main, changes={"defaults.im.resource_conflict": "replace"})
 
 
-def test_a_message_for_nobody_may_be_dropped() -> None:
+def test_a_message_for_an_unknown_user_may_be_dropped() -> None:
     async def main(lab: Lab) -> None:
         alice = await lab.sign_in("alice", "a")
         alice.send(stanzas.message("bob@example.com", "hello"))
@@ -224,7 +224,7 @@ def test_a_roster_never_grows_beyond_what_its_owner_can_be_sent(part: str) -> No
     run(main)
 
 
-def test_rosters_survive_a_crash_and_presence_is_told_at_the_next_sign_in() -> None:
+def test_rosters_survive_a_crash_and_presence_is_sent_at_the_next_sign_in() -> None:
     async def main(lab: Lab) -> None:
         alice = await lab.sign_in("alice", "a")
         alice.send(stanzas.presence("subscribe", to="bob@example.com"))
@@ -247,7 +247,7 @@ def test_rosters_survive_a_crash_and_presence_is_told_at_the_next_sign_in() -> N
     run(main)
 
 
-def test_a_subscription_to_nobody_is_refused() -> None:
+def test_a_subscription_to_an_unknown_user_is_refused() -> None:
     async def main(lab: Lab) -> None:
         alice = await lab.sign_in("alice", "a")
         await alice.ask(stanzas.roster_request("r"))
@@ -283,7 +283,7 @@ def test_without_automatic_approval_the_contact_is_asked() -> None:
     run(main)
 
 
-def test_messages_that_reach_nobody_come_back() -> None:
+def test_undeliverable_messages_come_back() -> None:
     async def main(lab: Lab) -> None:
         alice = await lab.sign_in("alice", "a")
         for to, condition in (
@@ -405,7 +405,7 @@ def test_a_client_that_never_signs_in_is_disconnected() -> None:
     run(main)
 
 
-def test_a_shutdown_ends_every_stream_in_good_order() -> None:
+def test_a_shutdown_ends_every_stream_gracefully() -> None:
     async def main(lab: Lab) -> None:
         alice = await lab.sign_in("alice", "a")
         await lab.world.stop("imp-pub")

@@ -98,7 +98,7 @@ def test_a_crash_forgets_session_keys() -> None:
     run(main)
 
 
-def test_a_client_below_the_minimum_version_is_told_so() -> None:
+def test_a_client_below_the_minimum_version_gets_the_reason() -> None:
     async def main(lab: Lab) -> None:
         lab.service.soap.minimum_versions = {"CUPC": "9.7.0.20000"}
         answer = soap.parse_response((await lab.soap(login_request("alice", "alice-secret")))[1])
@@ -130,7 +130,7 @@ def test_an_access_token_signs_in_the_user_it_was_made_for() -> None:
         b"x" * 100_000,
     ],
 )
-def test_what_is_no_request_gets_a_fault_and_harms_nobody(body: bytes) -> None:
+def test_an_invalid_request_gets_a_fault_and_affects_no_other(body: bytes) -> None:
     async def main(lab: Lab) -> None:
         status, answer = await lab.soap(body)
         assert status == 400

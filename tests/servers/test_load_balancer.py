@@ -91,7 +91,7 @@ def test_an_expressway_that_is_down_is_passed_over() -> None:
     balanced("none", story, without=("expe1",))
 
 
-def test_nobody_behind_it_ends_the_connection() -> None:
+def test_without_a_server_behind_it_the_connection_ends() -> None:
     async def story(lab: RunningLab) -> None:
         reader, writer = await asyncio.open_connection("203.0.113.20", 8443)
         with pytest.raises(ConnectionResetError):

@@ -209,7 +209,7 @@ def test_a_star_of_a_restarted_client_ends_its_registration_where_it_is_taken() 
     run(main, changes={"defaults.unified_cm.contact_star": "removes"})
 
 
-def test_a_query_is_told_the_client_s_own_bindings_whatever_its_call() -> None:
+def test_a_query_returns_the_clients_own_bindings_for_any_call_id() -> None:
     async def main(lab: Lab) -> None:
         line = await Line(lab).connect()
         assert (await line.ask(register(value=at("10.0.30.10:5060")))).status == 200

@@ -143,7 +143,7 @@ def test_a_refresh_is_not_new_and_moves_the_deadline() -> None:
     assert len(registrar) == 1
 
 
-def test_only_the_first_line_of_a_device_is_told_of_a_new_registration() -> None:
+def test_only_the_first_line_of_a_device_is_notified_of_a_new_registration() -> None:
     registrar = Registrar(PHONES, POLICY)
     assert granted(registrar, register()).new_registration
     assert not granted(registrar, register(line="10002", call_id="second")).new_registration
@@ -214,7 +214,7 @@ def test_every_cause_of_an_end_has_its_alarm() -> None:
     assert [each.alarm for each in registrar.expire(1e6)] == ["13"]
 
 
-def test_a_probe_is_told_that_the_device_is_taken_except_over_the_edge() -> None:
+def test_a_probe_learns_that_the_device_is_taken_except_over_the_edge() -> None:
     registrar = Registrar(PHONES, POLICY)
     granted(registrar, register(over=None))
     probe = register(instance=ZEROS, over=None, client="192.0.2.20:5", call_id="other")
@@ -302,7 +302,7 @@ def test_without_a_device_only_the_user_whom_the_edge_names_gets_the_line() -> N
         assert isinstance(check(user, policy), Refusal)
 
 
-def test_the_owner_and_whoever_is_associated_may_register_a_device() -> None:
+def test_the_owner_and_associated_users_may_register_a_device() -> None:
     device = replace(phone("CSFALICE", "10001"), owner="alice", users=("bob",))
     registrar = Registrar(Phones(device), POLICY)
 

@@ -160,7 +160,7 @@ def test_a_captured_register_gets_the_remotecc_answer() -> None:
 @pytest.mark.parametrize(
     "body", [b"<optionsind>", b"<x-cisco-remotecc-request><optionsind></x-cisco-remotecc-request>"]
 )
-def test_a_broken_remotecc_body_gets_no_answer_of_its_own(body: bytes) -> None:
+def test_a_broken_remotecc_body_gets_no_separate_answer(body: bytes) -> None:
     assert remotecc.answer(body) is None
 
 
@@ -394,7 +394,7 @@ def test_received_is_what_is_seen_even_where_it_need_not_be_said() -> None:
     run(main)
 
 
-def test_garbage_is_journalled_and_harms_nobody_else() -> None:
+def test_garbage_is_journalled_and_affects_no_other() -> None:
     async def main(lab: Lab) -> None:
         good, bad = await Line(lab).connect(), await Line(lab).connect()
         assert (await good.ask(register())).status == 200

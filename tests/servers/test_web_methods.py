@@ -41,7 +41,7 @@ def test_unified_cm_names_what_it_takes(path: str, allowed: set[str]) -> None:
     run(main)
 
 
-def test_a_bad_request_is_told_why() -> None:
+def test_a_bad_request_gets_the_reason() -> None:
     async def main(lab: EdgeLab) -> None:
         many = "&".join(f"service_name=_{number}" for number in range(17))
         answer = await lab.config(resource=f"get_edge_config?{many}")

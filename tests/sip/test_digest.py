@@ -122,7 +122,7 @@ def test_nothing_but_a_nonce_of_ours_is_one(octets: int) -> None:
     assert check(nonce) is DigestResult.GRANTED
 
 
-def test_whoever_keeps_the_key_knows_its_nonces_after_a_restart() -> None:
+def test_nonces_are_known_after_a_restart_with_the_same_key() -> None:
     key = bytes(range(16))
     challenge = store(key=key).challenge(REALM, 0.0)
     restarted = Nonces(Entropy(7, "nonces"), key=key, **SHIPPED)

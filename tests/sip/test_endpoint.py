@@ -120,7 +120,7 @@ def test_a_request_that_waits_fails_when_its_connection_is_lost() -> None:
     lab_run(main)
 
 
-def test_a_request_may_have_a_time_limit_of_its_own() -> None:
+def test_a_request_may_have_its_own_time_limit() -> None:
     async def main(lab: Lab) -> None:
         lab.ucm.on_request = None
         connection = await lab.phone.connect(UCM, 5060)

@@ -245,7 +245,7 @@ def test_finished_transactions_leave_no_deadlines_behind() -> None:
 
 @pytest.mark.parametrize("branch", ["z9hG4bK", "Z9HG4BK", "z9hG4bKsame", "1", ""])
 @pytest.mark.parametrize("other", [{"Call-ID": "another"}, {"CSeq": "2 OPTIONS"}, {"From": "<sip:a@b>;tag=another"}])
-def test_a_branch_that_tells_nothing_apart_joins_nothing(branch: str, other: dict[str, str]) -> None:
+def test_a_branch_that_is_not_unique_joins_nothing(branch: str, other: dict[str, str]) -> None:
     def options(**changed: str) -> Request:
         headers = {
             "Via": "SIP/2.0/UDP 192.0.2.1" + (f";branch={branch}" if branch else ""),

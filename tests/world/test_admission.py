@@ -158,7 +158,7 @@ def test_the_address_with_most_connections_makes_room(kind: str) -> None:
 
 
 @both
-def test_one_address_has_a_limit_of_its_own(kind: str) -> None:
+def test_one_address_has_its_own_limit(kind: str) -> None:
     async def story(lab: Doors) -> None:
         await lab.listen()
         lab.limit(per_address=2)
@@ -395,7 +395,7 @@ def test_a_crowd_comes_and_goes_without_a_trace() -> None:
     assert not made._doors and not made._visits and not made._all._levels and not made._all._unproved
 
 
-def test_strangers_at_a_closed_door_are_told_one_by_one_only_so_often() -> None:
+def test_blocked_strangers_are_reported_one_by_one_at_a_limited_rate() -> None:
     """An inside port of a live lab: no firewall lets the internet in there, and the kernel takes whoever comes."""
     world = bench(LiveWorld(1))
     stopped: list[WorldEvent] = []

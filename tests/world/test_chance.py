@@ -27,7 +27,7 @@ def drawn(seed: int = 1, **wires: Any) -> Chance:
 # ---- streams
 
 
-def test_the_latency_of_two_hosts_is_drawn_once_around_the_nominal_one_and_is_nobody_elses() -> None:
+def test_the_latency_of_two_hosts_is_drawn_once_around_the_nominal_one_and_only_for_them() -> None:
     chance = drawn(spread=0.25)
     first = chance.latency("a", "b", 20 * MILLISECOND)
     assert 15 * MILLISECOND <= first <= 25 * MILLISECOND

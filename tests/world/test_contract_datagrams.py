@@ -98,7 +98,7 @@ def test_only_answers_come_inward_through_a_firewall(kind: str) -> None:
 
 
 @both
-def test_a_datagram_to_nobody_is_reported_to_a_connected_socket(kind: str) -> None:
+def test_a_datagram_to_a_closed_port_is_reported_to_a_connected_socket(kind: str) -> None:
     class Hear(asyncio.DatagramProtocol):
         def __init__(self) -> None:
             self.error: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()

@@ -189,7 +189,7 @@ def test_without_reflection_the_public_address_is_lost_from_inside() -> None:
     sim_run(main)
 
 
-def test_what_turns_round_is_judged_as_going_out() -> None:
+def test_reflected_flows_are_checked_as_outgoing() -> None:
     async def main(world: SimWorld) -> None:
         wall = external(STATIC, reflection=True, rules=(f"reject tcp any -> {PUBLIC}:80",))
         _, _, core, _ = await stage(world, wall, internal())

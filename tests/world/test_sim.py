@@ -67,7 +67,7 @@ def test_latency_is_that_of_the_zones_and_a_link_may_have_its_own() -> None:
     assert sim_run(main, wires=wires) == (2 * 21_000_000, 2 * SECOND)
 
 
-def test_nobody_outside_opens_connections_inward() -> None:
+def test_outside_hosts_cannot_open_connections_inward() -> None:
     async def main(world: SimWorld) -> int:
         await host(world, "inside", "10.0.0.1")
         outside = await host(world, "outside", "198.51.100.1", zone="internet")

@@ -25,7 +25,7 @@ def test_use_before_the_connection_is_made_raises() -> None:
     assert scene.app.reported == []
 
 
-def test_the_table_has_a_row_for_every_event_after_the_start() -> None:
+def test_the_table_has_a_row_indefinitelyy_event_after_the_start() -> None:
     assert set(TABLE) == {(state, what) for state in State if state is not State.NEW for what in On}
 
 
@@ -66,7 +66,7 @@ def test_what_the_application_says_at_once_goes_with_the_end_of_the_handshake() 
     assert scene.peer.decrypt() == b"first"
 
 
-def test_a_protocol_with_a_buffer_of_its_own_is_served() -> None:
+def test_a_buffered_protocol_is_served() -> None:
     class Small(asyncio.BufferedProtocol):
         def __init__(self) -> None:
             self.transport: Any = None

@@ -138,7 +138,7 @@ def test_what_is_asked_while_events_are_dealt_with_goes_out_behind_them_in_order
     joined(story)
 
 
-def test_what_waits_for_its_window_stays_in_order_and_whoever_waits_for_it_hears_once() -> None:
+def test_data_that_waits_for_its_window_stays_in_order_and_its_owner_is_called_once() -> None:
     sent = [b"<%05d/>" % number + b"x" * (6000 if number % 2 else 0) for number in range(100)]
 
     async def story(pair: Pair) -> None:

@@ -91,7 +91,7 @@ def test_a_stream_free_of_prefixes_declares_the_namespace_on_each_stanza() -> No
     assert subject.data_to_send().endswith(END)
 
 
-def test_without_a_namespace_of_its_own_a_stanza_is_none() -> None:
+def test_a_stanza_without_its_namespace_is_not_one() -> None:
     subject = fresh(secure=True)
     feed(subject, b"<stream to='example.com' xmlns='http://etherx.jabber.org/streams' version='1.0'>")
     feed(subject, b"<message to='bob@example.com'/>")

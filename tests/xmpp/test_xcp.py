@@ -140,7 +140,7 @@ def test_flow_is_bounded_by_the_window_and_goes_on_as_the_other_side_consumes() 
     assert kinds(at_e) == ["Writable"]
 
 
-def test_a_session_that_nobody_reads_is_closed_alone() -> None:
+def test_only_a_session_that_is_not_read_is_closed() -> None:
     wire = joined(limits=XcpLimits(window=32_768, backlog=100_000))
     slow, other = wire.e.open("1:1", "d", "x"), wire.e.open("2:2", "d", "y")
     wire.e.send(slow, b"x" * 200_000)
