@@ -51,7 +51,7 @@ NO_COPY: dict[str, str] = {
     "journal/bounds.py 4096": "what a journal without a lab records of a long message",
     "journal/spool.py 10.0": "how long the end of a process waits for its disk",
     "pki/broken.py 999": "the limit that a certificate of the collection exceeds, as documented",
-    "scenario/scripted.py 5060": "the standard port of SIP, where a script names none",
+    "scenario/scripted/host.py 5060": "the standard port of SIP, where a script names none",
     "servers/unified_cm/registration.py 3600": "RFC 3261, 20.19: what a malformed Expires means",
     "sip/datagrams.py 5060": "RFC 3261, 18.2.2: where an answer goes if Via has no port",
     "sip/stun.py 49152": "bits of a STUN message's type",
