@@ -31,14 +31,7 @@ Examples, each in a shell, container or network namespace of its own:
     help="The directory that the nodes of the lab share.",
 )
 @click.option("--prepare", metavar="DEPLOYMENT", help="Make the files that the nodes share; run no node.")
-@click.option(
-    "--network",
-    default="127.0",
-    show_default=True,
-    callback=parameters.network,
-    metavar="127.N",
-    help="The first two octets of the lab's addresses.",
-)
+@parameters.network_option
 @click.option(
     "--own-addresses", is_flag=True, help="Keep the deployment's addresses: each node's machine has its own address."
 )

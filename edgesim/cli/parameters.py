@@ -74,6 +74,17 @@ def network(_: click.Context, __: click.Parameter, value: str | None) -> str | N
     return value
 
 
+network_option = click.option(
+    "--network",
+    default="127.0",
+    show_default=True,
+    callback=network,
+    metavar="127.N",
+    help="The first two octets of the lab's addresses.",
+)
+"""Of a lab that stays where it is told to be."""
+
+
 def user_at_domain(_: click.Context, __: click.Parameter, value: str) -> tuple[str, str]:
     """Read ``USER@DOMAIN``, split at the last ``@``: a user id may be a mail address. Raises `click.BadParameter`."""
     from pydantic import TypeAdapter, ValidationError

@@ -29,14 +29,7 @@ In another terminal: edgesim sign-in, status, netstat, zones, control."""
 @click.argument("deployment", default="small", metavar="[DEPLOYMENT]")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON once the lab is ready.")
 @in_directory
-@click.option(
-    "--network",
-    default="127.0",
-    show_default=True,
-    callback=parameters.network,
-    metavar="127.N",
-    help="The first two octets of the lab's addresses.",
-)
+@parameters.network_option
 @click.option("--dns-port", type=click.IntRange(1, 65535), help="The port of DNS. [default: 53 if allowed, else 10053]")
 @click.option("--addresses", is_flag=True, help="Print the addresses that the lab would use, one a line, and exit.")
 @click.option("--keylog", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write TLS secrets.")

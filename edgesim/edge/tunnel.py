@@ -23,6 +23,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from edgesim.deployment.defaults import LinkDefaults
 from edgesim.edge.descriptor import is_domain, is_host
 
 GREETING_TARGET = "/.greeting"
@@ -34,6 +35,9 @@ OPTIONAL = ("address", "challenge", "certificate", "proof")
 LOOPBACK = "127.0.0.1"
 KEY_EXCHANGES = ["curve25519-sha256"]
 """The algorithms that both ends offer: the products' choice is not public, and these are the cheapest in Python."""
+NEVER = 10**9
+"""Seconds: rekeying by time would follow the machine's clock, not the lab's."""
+NEVER_BYTES = 2**60
 
 
 class TunnelError(ValueError):
@@ -53,6 +57,21 @@ def key_pair(role: Role, *, user: str, password: str) -> tuple[bytes, bytes]:
     key = Ed25519PrivateKey.from_private_bytes(seed)
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return private, key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+
+
+def ssh_options(links: LinkDefaults) -> dict[str, Any]:
+    """Return the options of an SSH connection that are the same at both ends, as asyncssh takes them."""
+    return {
+        "config": None,
+        "gss_host": None,
+        "compression_algs": None,
+        "kex_algs": KEY_EXCHANGES,
+        "encryption_algs": links.ssh_ciphers,
+        "rekey_seconds": NEVER,
+        "rekey_bytes": NEVER_BYTES,
+        "keepalive_interval": links.tunnel_keepalive_s,
+        "keepalive_count_max": links.tunnel_keepalive_count,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

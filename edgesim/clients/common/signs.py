@@ -7,7 +7,7 @@ challenge, which are our own addition.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from edgesim.clients.common.habits import RegistrationPath
 from edgesim.clients.common.register import NO_SESSION, Dialogue, Registrant, register
@@ -93,9 +93,9 @@ async def send_alarm(
     endpoint: SipEndpoint, connection: Connection, who: Registrant, dialogue: Dialogue, way: RegistrationPath
 ) -> Response | None:
     """Send the alarm; return the last response, None without one. One challenge is answered."""
-    answer: Response | None = None
-    for _ in range(2):
-        request = alarm(
+
+    def made() -> Request:
+        return alarm(
             who,
             dialogue,
             alarm_body(who.device, connection.local[0]),
@@ -104,22 +104,17 @@ async def send_alarm(
             date=endpoint.host.clock.http_date(),
             routes=way.routes,
         )
-        try:
-            answer = await endpoint.request(request, connection)
-        except SipError:
-            return None
-        if not dialogue.challenged(answer):
-            return answer
-    return answer
+
+    return await _asked(endpoint, connection, dialogue, made)
 
 
 async def show_life(
     endpoint: SipEndpoint, connection: Connection, who: Registrant, dialogue: Dialogue, way: RegistrationPath
 ) -> Response | None:
-    """Send a keep-alive to a standby node; return the last response, None without one."""
-    answer: Response | None = None
-    for _ in range(2):
-        request = register(
+    """Send a keep-alive to a standby node; return the last response, None without one. One challenge is answered."""
+
+    def made() -> Request:
+        return register(
             who,
             dialogue,
             local=connection.local,
@@ -129,8 +124,18 @@ async def show_life(
             routes=way.routes,
             keep_alive=True,
         )
+
+    return await _asked(endpoint, connection, dialogue, made)
+
+
+async def _asked(
+    endpoint: SipEndpoint, connection: Connection, dialogue: Dialogue, made: Callable[[], Request]
+) -> Response | None:
+    """Send a request, and after a challenge once more."""
+    answer: Response | None = None
+    for _ in range(2):
         try:
-            answer = await endpoint.request(request, connection)
+            answer = await endpoint.request(made(), connection)
         except SipError:
             return None
         if not dialogue.challenged(answer):

@@ -81,6 +81,19 @@ def _refusals(deployment: Deployment, legs: tuple[Presentation, ...], reason: st
     return Prediction(awaits=awaits, stops=Stop.CERTIFICATE if everybody else None)
 
 
+def _finding(
+    deployment: Deployment, certificate: Certificate, *, what: str, fix: str, prediction: Prediction | None
+) -> Finding:
+    """Return what is wrong with a certificate, with what people see of it."""
+    return Finding(
+        at=deployment.place_of_certificate(certificate.host, certificate.service),
+        what=what,
+        sees=EFFECTS[deployment.host(certificate.host).kind, certificate.service],
+        fix=fix,
+        prediction=prediction,
+    )
+
+
 @book.rule("CERT-16.validity", requires="certificates that are shown for MRA are valid today")
 def validity(deployment: Deployment) -> Iterator[Finding]:
     """By the clock of the verifying host; on all legs at once."""
@@ -89,12 +102,11 @@ def validity(deployment: Deployment) -> Iterator[Finding]:
             continue
         words = WORDS[certificate.validity]
         readers = facts.listed(tuple(dict.fromkeys(leg.to for leg in legs)))
-        kind = deployment.host(certificate.host).kind
-        yield Finding(
-            at=deployment.place_of_certificate(certificate.host, certificate.service),
+        yield _finding(
+            deployment,
+            certificate,
             what=f"the certificate {certificate.service} of {certificate.host} {words}: {readers} "
             f"{facts.verb(tuple({leg.to for leg in legs}), 'refuses', 'refuse')} it",
-            sees=EFFECTS[kind, certificate.service],
             fix="have it signed again, upload it, and restart; or set the clock that is wrong",
             prediction=_refusals(deployment, legs, certificate.validity),
         )
@@ -110,11 +122,11 @@ def server_auth(deployment: Deployment) -> Iterator[Finding]:
             continue
         readers = tuple(dict.fromkeys(leg.to for leg in serving))
         valid = certificate.validity == "valid"
-        yield Finding(
-            at=deployment.place_of_certificate(certificate.host, certificate.service),
+        yield _finding(
+            deployment,
+            certificate,
             what=f"the certificate {certificate.service} of {certificate.host} has no extended key usage for a TLS "
             f"server: {facts.listed(readers)} {facts.verb(readers, 'refuses', 'refuse')} it",
-            sees=EFFECTS[kind, certificate.service],
             fix="have it signed again with the usage server authentication",
             prediction=_refusals(deployment, serving, "unsuitable certificate purpose") if valid else None,
         )
@@ -127,12 +139,11 @@ def key(deployment: Deployment) -> Iterator[Finding]:
         if certificate.key not in WEAK or certificate.validity != "valid":
             continue
         readers = tuple(dict.fromkeys(leg.to for leg in legs))
-        kind = deployment.host(certificate.host).kind
-        yield Finding(
-            at=deployment.place_of_certificate(certificate.host, certificate.service),
+        yield _finding(
+            deployment,
+            certificate,
             what=f"the key of the certificate {certificate.service} of {certificate.host} is {certificate.key}: "
             f"{facts.listed(readers)} {facts.verb(readers, 'refuses', 'refuse')} it",
-            sees=EFFECTS[kind, certificate.service],
             fix="make a new request with an RSA key of 2048 bits or more, and have it signed",
             prediction=_refusals(deployment, legs, "key too weak"),
         )
@@ -170,12 +181,11 @@ def host_name(deployment: Deployment) -> Iterator[Finding]:
         lacking = tuple(name for name in wanted if first_match([qualified(name)], names) is None)
         if not lacking or certificate.validity != "valid":
             continue
-        kind = deployment.host(certificate.host).kind
-        yield Finding(
-            at=deployment.place_of_certificate(certificate.host, certificate.service),
+        yield _finding(
+            deployment,
+            certificate,
             what=f"the SAN of the certificate {certificate.service} of {certificate.host} lacks "
             f"{facts.listed(lacking)}, by which it is reached",
-            sees=EFFECTS[kind, certificate.service],
             fix=f"make a new CSR with {facts.listed(lacking)} in it, and have it signed",
             prediction=_refusals(deployment, tuple(leg for leg in legs if leg.side == "server")),
         )

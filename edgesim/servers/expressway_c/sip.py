@@ -47,10 +47,9 @@ from edgesim.sip.proxy import (
     restored,
     rewrite_contacts,
 )
-from edgesim.sip.proxy_core import CALLS, DIALOG_FORMING, Later, ProxyCore
+from edgesim.sip.proxy_core import CALLS, DIALOG_FORMING, Later
 from edgesim.sip.proxy_state import Branch, ResponseContext
-from edgesim.sip.rewriting import Rewriter, as_received
-from edgesim.sip.settings import limits_of, timers_of
+from edgesim.sip.settings import limits_of, proxy_core_of, timers_of
 from edgesim.sip.text import same_host, split
 from edgesim.sip.transports import TransportName
 
@@ -116,19 +115,15 @@ class SipSide:
         )
         self.zone = TraversalClient(node, self._endpoint, self.agent, self._usage, lambda: None, retries)
         self.neighbours = Neighbours(node, self._endpoint, self._sides, release)
-        self._core = ProxyCore(
+        self._core = proxy_core_of(
+            sip,
             node.host.entropy("SIP branches"),
             tuple(hop.sent_by for hop in self._sides.values()),
             self,
             self._own_answers,
-            write=Rewriter(sip.header_order, sip.headers_apart) if sip.forwarding == "rewritten" else as_received,
-            warnings=sip.warnings,
             warned_by=self._sides["tls"],
             lost_status=sip.neighbour_down_status,
-            tags_calls=sip.tags_calls,
-            lifetime=sip.timer_c_s,
             message_limits=limits,
-            window=sip.client_window,
         )
         self._core.serve(self._endpoint)
         self._service = ServiceServer(node, release, credentials.ha1)

@@ -23,7 +23,6 @@ from edgesim.edge.link_state import LinkState
 from edgesim.edge.tunnel import (
     GREETING_TARGET,
     GREETING_TYPE,
-    KEY_EXCHANGES,
     LOOPBACK,
     Greeting,
     Role,
@@ -31,6 +30,7 @@ from edgesim.edge.tunnel import (
     key_pair,
     proved_text,
     read_greeting,
+    ssh_options,
 )
 from edgesim.http import Headers, HttpLimits, HttpServer, Request, Response
 from edgesim.journal import events
@@ -40,10 +40,6 @@ from edgesim.pki.keys import sign_sha1
 from edgesim.servers.expressway_c.connections import SourcePorts, has
 from edgesim.servers.expressway_c.retries import Retries
 from edgesim.servers.expressway_c.tls import shown_as_client
-
-NEVER = 10**9
-"""Seconds: rekeying by time would follow the machine's clock, not the lab's."""
-NEVER_BYTES = 2**60
 
 ADDED = 1024
 """The extra octets allowed for a request line or header block, compared with a client's: E adds to both."""
@@ -282,23 +278,15 @@ class TunnelClients:
                 settings.port,
                 local_addr=local,
                 client_factory=lambda: client,
-                config=None,
                 known_hosts=([self._host_key], [], []),
                 username=settings.user,
                 client_keys=[self._user_key],
                 client_version="edgesim",
                 preferred_auth="publickey",
                 agent_path=None,
-                gss_host=None,
-                compression_algs=None,
-                kex_algs=KEY_EXCHANGES,
-                encryption_algs=self.node.defaults.links.ssh_ciphers,
-                rekey_seconds=NEVER,
-                rekey_bytes=NEVER_BYTES,
                 connect_timeout=links.connect_timeout_s,
                 login_timeout=links.connect_timeout_s,
-                keepalive_interval=links.tunnel_keepalive_s,
-                keepalive_count_max=links.tunnel_keepalive_count,
+                **ssh_options(links),
             ),
         )
         return connection

@@ -34,10 +34,9 @@ from edgesim.sip.endpoint import SipEndpoint
 from edgesim.sip.errors import SipError
 from edgesim.sip.message import Request, Response
 from edgesim.sip.proxy import CALL_ID, Hop, announces_adaptive, pop_route
-from edgesim.sip.proxy_core import CALLS, DIALOG_FORMING, Later, ProxyCore
+from edgesim.sip.proxy_core import CALLS, DIALOG_FORMING, Later
 from edgesim.sip.proxy_state import Branch, ResponseContext
-from edgesim.sip.rewriting import Rewriter, as_received
-from edgesim.sip.settings import limits_of, timers_of
+from edgesim.sip.settings import limits_of, proxy_core_of, timers_of
 from edgesim.sip.text import same_host
 from edgesim.sip.values import delta_seconds
 from edgesim.world import WorldEvent
@@ -135,18 +134,14 @@ class SipSide:
             rate_burst=sip.client_octets_burst,
             transactions=CALLS,
         )
-        self._core = ProxyCore(
+        self._core = proxy_core_of(
+            sip,
             node.host.entropy("SIP branches"),
             tuple(hop.sent_by for hop in (*self._sides.values(), self._outer)),
             self,
             self._own_answers,
-            write=Rewriter(sip.header_order, sip.headers_apart) if sip.forwarding == "rewritten" else as_received,
-            warnings=sip.warnings,
             lost_status=sip.zone_down_status,
-            tags_calls=sip.tags_calls,
-            lifetime=sip.timer_c_s,
             message_limits=limits,
-            window=sip.client_window,
         )
         self._endpoint = _Endpoint(
             node.host,

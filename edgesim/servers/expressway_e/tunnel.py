@@ -22,7 +22,6 @@ from edgesim.edge.protection import Category, Protection
 from edgesim.edge.tunnel import (
     GREETING_TARGET,
     GREETING_TYPE,
-    KEY_EXCHANGES,
     LOOPBACK,
     Greeting,
     Role,
@@ -30,6 +29,7 @@ from edgesim.edge.tunnel import (
     key_pair,
     proved_text,
     read_greeting,
+    ssh_options,
 )
 from edgesim.http import HttpClient, HttpError, HttpLimits
 from edgesim.journal import events
@@ -38,9 +38,6 @@ from edgesim.pki import Usage
 from edgesim.pki.keys import signed_sha1
 from edgesim.servers.expressway_e.claims import Claims
 
-NEVER = 10**9
-"""Seconds: rekeying by time would follow the machine's clock, not the lab's."""
-NEVER_BYTES = 2**60
 FRESH = 10
 """Seconds by which E closes an idle channel before C does, so that no request meets a closing one."""
 
@@ -190,7 +187,6 @@ class TunnelServer:
             acceptor = await asyncssh.listen(
                 interface.address,
                 self.node.deployment.ssh_tunnel.port,
-                config=None,
                 server_factory=lambda: _Caller(self),
                 server_host_keys=[asyncssh.import_private_key(host_key)],
                 server_version="edgesim",
@@ -199,18 +195,11 @@ class TunnelServer:
                 password_auth=False,
                 kbdint_auth=False,
                 host_based_auth=False,
-                gss_host=None,
                 allow_pty=False,
                 agent_forwarding=False,
                 x11_forwarding=False,
-                compression_algs=None,
-                kex_algs=KEY_EXCHANGES,
-                encryption_algs=self.node.defaults.links.ssh_ciphers,
-                rekey_seconds=NEVER,
-                rekey_bytes=NEVER_BYTES,
                 login_timeout=links.tunnel_login_timeout_s,
-                keepalive_interval=links.tunnel_keepalive_s,
-                keepalive_count_max=links.tunnel_keepalive_count,
+                **ssh_options(links),
             )
             self._acceptors.append(acceptor)
 
