@@ -194,15 +194,16 @@ class Paths(Generic[H]):
 
     def owner(self, host: H, address: str) -> H | None:
         """Return the host that an address leads to from ``host``, through static mappings where there are any."""
-        if any(interface.address == address for interface in host.interfaces):
-            return host
-        zone = self.known(host.interfaces[0].zone) if host.interfaces else self.root
-        return self.owner_from(zone, address)
+        for interface in host.interfaces:
+            if interface.address == address:
+                return host
+        return self.owner_from(host.interfaces[0].zone if host.interfaces else self.root, address)
 
     def owner_from(self, zone: str, address: str) -> H | None:
         """The same from a zone."""
+        zone = self.known(zone)
         for _ in range(TURNS):
-            found = self._locate(self.known(zone), address)
+            found = self._locate(zone, address)
             if found is None or found.firewall is None or found.static is None:
                 return found.host if found else None
             zone, address = found.firewall.inner, found.static.private
