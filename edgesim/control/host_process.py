@@ -44,7 +44,7 @@ class Plan:
 
     def prepare(self, world: ProcessWorld) -> None:
         """Import and fork what makes the hosts' processes. Raises `RuntimeError` where that cannot be done here."""
-        products.import_all()
+        products.load()
         world.prepare(self.build)
 
     def build(self, world: HostWorld) -> None:

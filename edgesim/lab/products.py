@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from importlib import import_module
 from typing import Any
 
@@ -74,8 +74,11 @@ PRODUCTS: dict[str, Callable[[Node], Awaitable[Service]]] = {
 }
 
 
-def import_all() -> None:
-    """Import every product now, so that processes which are forked later share them."""
-    for name in sorted(set(PRODUCTS) - {"client", "dns"}):
-        import_module(f"edgesim.servers.{name}")
-    import_module("edgesim.servers.name_server")
+def load(kinds: Iterable[str] = PRODUCTS) -> None:
+    """Import the products of some kinds of host now, all by default.
+
+    Processes that are forked later share them, and garbage collection spares what is loaded before a process runs its
+    first lab.
+    """
+    for kind in sorted(set(kinds) - {"client"}):
+        import_module("edgesim.servers.name_server" if kind == "dns" else f"edgesim.servers.{kind}")

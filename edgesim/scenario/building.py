@@ -9,13 +9,18 @@ from edgesim.control.distributed import Distributed
 from edgesim.control.host_process import Plan
 from edgesim.deployment import Deployment
 from edgesim.journal import Journal
-from edgesim.lab import Certificates, RunningLab, free_network, minted, on_loopback
+from edgesim.lab import Certificates, RunningLab, free_network, minted, on_loopback, products
 from edgesim.scenario.expect import Expectations
 from edgesim.scenario.scripted import ScriptedHost
 from edgesim.world import World
 from edgesim.world.processes import ProcessWorld
 
-__all__ = ["LabInProcess", "LabOfProcesses", "free_network", "on_loopback"]
+__all__ = ["LabInProcess", "LabOfProcesses", "free_network", "load_products", "on_loopback"]
+
+
+def load_products(deployment: Deployment) -> None:
+    """Import what a deployment's hosts run, for `LabInProcess`: before the world runs, see `products.load`."""
+    products.load(spec.kind for spec in deployment.host_specs())
 
 
 class LabInProcess:

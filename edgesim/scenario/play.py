@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from edgesim.control import Carrier, ControlError, Unhandled
 from edgesim.deployment import Deployment
 from edgesim.journal import Journal
-from edgesim.scenario.building import LabInProcess, LabOfProcesses
+from edgesim.scenario.building import LabInProcess, LabOfProcesses, load_products
 from edgesim.scenario.course import Course
 from edgesim.scenario.declare import CannotRun, Client, Outside
 from edgesim.scenario.expect import ExpectationError, Expectations
@@ -95,12 +95,14 @@ class Play:
         self._beating: asyncio.TimerHandle | None = None
 
     def prepare(self, deployment: Deployment) -> None:
-        """Start what has to exist before the world runs: the processes of hosts.
+        """Make ready what has to exist before the world runs: the code of products, or the processes of hosts.
 
         Raises `RuntimeError` if this process cannot fork.
         """
         if isinstance(self.world, ProcessWorld):
             self._lab = LabOfProcesses(self.world, deployment, self.journal, keylog=self.keylog)
+        else:
+            load_products(deployment)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine, such as `perform`, in the world, under a watchdog.
