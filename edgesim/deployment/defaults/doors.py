@@ -163,7 +163,7 @@ class ProtectionDefaults(Model):
     exempt_servers: bool = known(
         True,
         "E never blocks the servers of the deployment, so that a C with wrong credentials goes on to show that; the "
-        "product exempts nobody by itself, and here C does not either",
+        "product exempts no address by itself, and here C does not either",
         tag="proposed",
     )
     alarm_lowered: Literal["with the last block", "never"] = known(

@@ -364,7 +364,7 @@ class UdsDefaults(Model):
         source=TC_EXAMPLE,
     )
     user_id_limit: int = known(
-        128, "characters of the longest user id of Unified CM: a longer one is nobody's", tag="recalled", ge=1
+        128, "characters of the longest user id of Unified CM: no user has a longer one", tag="recalled", ge=1
     )
     search_limit: int = known(64, "users returned by default", tag="doc", source=UDS_REFERENCE, ge=1)
     search_maximum: int = known(500, "users returned at most", tag="doc", source=UDS_REFERENCE, ge=1)

@@ -151,7 +151,7 @@ class TlsDefaults(Model):
             ("sip_tls", ("Cisco CallManager",)),
         ),
         "which services of Unified CM must have been restarted, in whatever order, before an uploaded certificate "
-        "counts on a port: all three for configuration files, whose callers both trust stores judge",
+        "counts on a port: all three for configuration files, whose callers both trust stores must accept",
         tag="inferred",
         source=UPGRADE,
     )

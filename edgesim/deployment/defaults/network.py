@@ -116,7 +116,7 @@ class NetworkDefaults(Model):
     )
     tcp_user_timeout_s: float = known(
         924.6,
-        "data that nobody acknowledges ends a connection after this, as Linux does with tcp_retries2 = 15",
+        "unacknowledged data ends a connection after this, as Linux does with tcp_retries2 = 15",
         tag="impl",
         gt=0,
     )

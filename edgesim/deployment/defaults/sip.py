@@ -123,7 +123,7 @@ class SipDefaults(Model):
     )
     digest_cache: bool = known(
         True,
-        "E keeps the interim hash, H(A1), that comes with the 200 to SERVICE, and judges further answers by it",
+        "E keeps the interim hash, H(A1), that comes with the 200 to SERVICE, and checks further answers with it",
         tag="doc",
         source=REFERENCE,
     )
@@ -307,7 +307,7 @@ class SipDefaults(Model):
         gap="S-11",
     )
     stun_error: int = known(
-        500, "Binding Error that tells of a broken path; a dead box does not answer", tag="proposed", gap="S-11"
+        500, "Binding Error that reports a broken path; a host that is down does not answer", tag="proposed", gap="S-11"
     )
     imbalance_warning: str = known(
         "Registration load imbalance",

@@ -86,7 +86,7 @@ class Process:
         self.synced = 0
         """The number of the last question for a watermark that it has answered."""
         self.mute = False
-        """Whether somebody waited for such an answer without success: nobody waits for the next ones."""
+        """Whether a wait for such an answer timed out: later ones are not awaited."""
         self.channel = Channel(sock, loop, FROM_HOSTS, self._frame, self._end)
 
     async def ask(self, name: str, question: bytes = b"", *, limit: float | None = ANSWERS) -> bytes:
