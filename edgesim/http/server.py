@@ -13,7 +13,8 @@ from edgesim.http.errors import MalformedHttp
 from edgesim.http.journalling import marked, merged, request_event, request_keys, response_event, response_keys
 from edgesim.http.limits import DEFAULT_LIMITS, HttpLimits
 from edgesim.http.message import Address, Headers, Request, Response
-from edgesim.http.wire import Incoming, Reader, encode_response
+from edgesim.http.wire import Incoming, Reader
+from edgesim.http.writing import encode_response
 from edgesim.journal import Recorder, events
 from edgesim.journal.keys import Key
 from edgesim.journal.suspects import suspected

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgesim.http import Headers, HttpLimits, MalformedHttp, Request, Response
-from edgesim.http.wire import Incoming, Reader, encode_request, encode_response
+from edgesim.http.wire import Incoming, Reader
+from edgesim.http.writing import encode_request, encode_response
 from tests.each import holds_for_each
 from tests.fuzz import cheap, fuzzed
 
