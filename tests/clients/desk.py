@@ -67,7 +67,7 @@ class Desk:
         return made
 
     def states(self, node: str) -> list[tuple[str, str, str]]:
-        """Return what a client told of its stages: stage, outcome and detail."""
+        """Return a client's reported stages: stage, outcome and detail."""
         return [(e.event.stage, e.event.outcome, e.event.detail) for e in self.entries(events.ClientState, node)]
 
     def fault(self, fault: Fault) -> int:
@@ -93,7 +93,7 @@ class Desk:
         return [entry for entry in self.entries(events.SipRequest, node) if entry.event.method == "REGISTER"]
 
     def left(self, name: str) -> list[str]:
-        """Return what runs or is open on a host, one line each."""
+        """Return what is running or open on a host, one line each."""
         host = self.lab.node(name).host
         rows = [f"socket {row.local} {row.remote} {row.state}" for row in self.lab.world.sockets(name)]
         rows += [f"task {task.get_name()}" for task in host.life.tasks.values() if not task.done()]

@@ -95,7 +95,7 @@ class Registrar:
 
 @dataclass
 class Handset:
-    """A phone under test and what it told."""
+    """A phone under test and its reports."""
 
     phone: Line
     reported: list[tuple[str, str]]

@@ -45,7 +45,7 @@ def test_a_name_of_another_host_is_not_accepted() -> None:
 def test_an_address_without_a_name() -> None:
     there = edge(names={HERE: "expe.example.com", UNNAMED: ""})
     assert there.server_name(UNNAMED) == UNNAMED
-    assert there.accepted(UNNAMED) == ()  # the edge domain is looked for besides
+    assert there.accepted(UNNAMED) == ()  # the edge domain is required in addition
     assert there.accepted("203.0.113.99") == ("203.0.113.99",)  # a target that is an address is no such host
     assert there.cookie_host(UNNAMED) == there.cookie_host(HERE) == "expe.example.com"
     assert there.chat_names([HERE, UNNAMED], ["example.com"]) == ("expe.example.com", "example.com")

@@ -1,4 +1,4 @@
-"""Desk phones: what they put on the wire, whom they trust, and that nobody is ever asked."""
+"""Desk phones: their messages, their trust, and that they never ask a user."""
 
 from __future__ import annotations
 

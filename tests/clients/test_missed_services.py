@@ -13,7 +13,7 @@ from tests.clients.desk import OUTSIDE, Desk, play
 
 
 async def until_whole(alice: Jabber, within: float) -> float | None:
-    """Return after how many seconds phone and chat both stand, or None."""
+    """Return after how many seconds phone and chat are both up, or None."""
     for second in range(int(within)):
         if alice.phone is not None and alice.phone.registered and alice.chat is not None:
             return second
@@ -92,7 +92,7 @@ def test_signing_out_ends_the_attempts() -> None:
 @pytest.mark.parametrize("node", ["expe1", "expc1"])
 @pytest.mark.parametrize("after", [0.3, 1.0, 1.8, 2.4])
 def test_a_node_of_two_goes_during_a_sign_in(node: str, after: float) -> None:
-    """Whatever stage it hits: who is signed in has both services in the end, by the other node."""
+    """Regardless of the stage, a signed-in user ends up with both services, through the other node."""
 
     async def story(desk: Desk) -> None:
         alice = desk.jabber("alice")
@@ -117,7 +117,7 @@ def asked_for_chat(desk: Desk) -> list[str]:
 
 
 def test_an_expressway_c_loses_power_during_the_chat_login() -> None:
-    """Nothing says so to the client: its request ends unanswered, and chat comes by the other one a minute later."""
+    """The client is not notified: its request gets no response, and chat works through the other C a minute later."""
 
     async def story(desk: Desk) -> None:
         alice = desk.jabber("alice")
@@ -131,6 +131,6 @@ def test_an_expressway_c_loses_power_during_the_chat_login() -> None:
         assert signed.ok and signed.phone and not signed.chat
         after = await until_whole(alice, 1200)
         assert after is not None and after > 50
-        await asyncio.sleep(1000)  # connections that nobody answers any more are given up
+        await asyncio.sleep(1000)  # unanswered connections are given up
 
     play(story, deployment="pair")

@@ -13,7 +13,7 @@ MOVED = {
     name: port + 1000 for name, port in SHIPPED.items() if f"ports.{name}" not in SUBJECTS and not name.endswith(RANGES)
 }
 LINKS = {2222, 7001, 7400}
-"""The links between the Expressways have their ports in sections of their own."""
+"""The ports of the links between the Expressways are in separate sections."""
 
 
 def test_sign_ins_outside_and_inside_find_every_port_that_was_moved() -> None:

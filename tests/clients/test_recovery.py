@@ -1,4 +1,4 @@
-"""A signed-in client through the loss of what it stands on; hours pass in milliseconds."""
+"""A signed-in client while its servers and links fail; hours pass in milliseconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a desk phone sends beside its registration, octet by octet, and what comes of it through both Expressways."""
+"""The other requests of a registered desk phone, octet by octet, and their fate through both Expressways."""
 
 from __future__ import annotations
 

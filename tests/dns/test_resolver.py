@@ -231,7 +231,7 @@ def test_names_that_are_none() -> None:
 
 
 class Impostor(asyncio.DatagramProtocol):
-    """A name server that answers with whatever it is told to."""
+    """A name server that answers with arbitrary octets."""
 
     def __init__(self, make: Callable[[bytes], list[bytes]]) -> None:
         self.make = make

@@ -53,7 +53,7 @@ class Lab:
         return await self.server_host.run(run())
 
     async def raw(self, data: bytes, *, pause: float = 0.0, end: bool = False) -> bytes:
-        """Send octets on a connection of their own and return what comes back until the end."""
+        """Send octets on a new connection and return what comes back until it closes."""
         reader, writer = await asyncio.open_connection(E, 8443)
         for piece in (data[:20], data[20:]):
             writer.write(piece)

@@ -1,4 +1,4 @@
-"""Where the secrets of a message stand, and the keys that join it to others."""
+"""The spans of a message's secrets, and its correlation keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever form a request has, well made or not: no file, view or export of the journal shows its secrets."""
+"""In no form of a request, valid or not, does a file, view or export of the journal show its secrets."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def get(path: str, *, last: bool = False) -> bytes:
 
 
 async def answer(reader: asyncio.StreamReader) -> bytes:
-    """Return the path that the next answer tells."""
+    """Return the path in the next response."""
     head = await reader.readuntil(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 "), head
     return await reader.readexactly(6)

@@ -1,4 +1,4 @@
-"""Channels and flows: who is listened to, where packets go, and what the journal hears of them."""
+"""Channels and flows: accepted sources, destinations, and journal entries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The framing of multiplexed ports: what goes in comes out, and whatever else arrives is distinguished."""
+"""The framing of multiplexed ports: packets round-trip, and anything else is refused."""
 
 from __future__ import annotations
 

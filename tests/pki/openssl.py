@@ -9,6 +9,6 @@ from tests.tools import tool
 
 
 def openssl(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run a command of ``openssl`` to its end, whatever comes of it."""
+    """Run a command of ``openssl`` and return the result, failed or not."""
     command = [tool("openssl"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)

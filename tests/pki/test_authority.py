@@ -1,4 +1,4 @@
-"""Authorities: what they issue, that it is the same every time, and that it is quick."""
+"""Authorities: what they issue, that it is deterministic, and that it is fast."""
 
 from __future__ import annotations
 

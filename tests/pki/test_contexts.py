@@ -1,4 +1,4 @@
-"""TLS contexts, judged by real handshakes: who trusts whom, what is sent, and what is said when it fails."""
+"""TLS contexts in real handshakes: trust, certificates sent, and errors."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from edgesim.pki.verify import Defect
 from edgesim.world.entropy import Entropy
 from tests.pki.handshake import handshake
 
-NOW = datetime.now(UTC)  # OpenSSL judges these certificates by the real clock
+NOW = datetime.now(UTC)  # OpenSSL checks these certificates by the real clock
 WHO = "expe.example.com"
 
 

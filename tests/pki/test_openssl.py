@@ -41,7 +41,7 @@ from tests.pki.stock import NAME, both_versions, stock
 
 @dataclass(frozen=True)
 class Wrong:
-    """What may be wrong with a certificate, what the judge says of it, and the alert that its owner hears."""
+    """A fault of a certificate, the verifier's error, and the alert that the peer gets."""
 
     reason: str
     alert: str

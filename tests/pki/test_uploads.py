@@ -1,4 +1,4 @@
-"""What waits for a restart: which services must have been restarted, and what is in effect then."""
+"""Uploads and restarts: which services must be restarted, and what is then in effect."""
 
 from __future__ import annotations
 

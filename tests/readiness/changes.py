@@ -130,7 +130,7 @@ OTHER_TEXT = {"name": "renamed", "hsm": None}
 
 
 def other(value: Any, annotation: Any, path: FieldPath, draw: random.Random) -> Any:
-    """Return another value for a field, one that its type may take; None where there is none to try."""
+    """Return another value that a field's type allows; None if there is none to try."""
     choices = [each for each in _literals(annotation) if each != value]
     if choices:
         return draw.choice(choices)
@@ -214,7 +214,7 @@ def of_fields(base: str, draw: random.Random) -> Change | None:
 def _of_security(
     base: str, lab: Deployment, path: FieldPath, value: Any, annotation: Any, draw: random.Random
 ) -> Change:
-    """Write the certificate or trust store down with one field changed: derived entries stand nowhere."""
+    """Write out the certificate or trust store with one field changed: derived entries are nowhere in the plan."""
     section, place, field = str(path[0]), int(path[1]), str(path[2])
     entry = getattr(lab, section)[place]
     key = "service" if section == "certificates" else "store"
@@ -281,7 +281,7 @@ def services(attempts: tuple[Attempt, ...]) -> dict[tuple[str, str], frozenset[s
 
 
 def lost(before: Simulated, after: Simulated) -> list[str]:
-    """Return what somebody had before and does not have any more."""
+    """Return the services that a user had before and has lost."""
     now = services(after.attempts)
     return [
         f"{user} from {machine}: {' and '.join(sorted(had - now.get((machine, user), frozenset())))}"
@@ -291,7 +291,7 @@ def lost(before: Simulated, after: Simulated) -> list[str]:
 
 
 def names_it(change: Change, report: Report, findings: list[Finding]) -> bool:
-    """Return whether a finding is about the changed field: it stands at the field, above or below it, or names it."""
+    """Return whether a finding is about the changed field: at, above or below it, or naming it."""
     steps = change.path.split(".")
     if steps[0] in ("dns", "certificates", "trust"):
         steps = steps[:1]
@@ -306,7 +306,7 @@ def names_it(change: Change, report: Report, findings: list[Finding]) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What came of a change: whether it made another deployment, whether the check reported anything, what is wrong."""
+    """The result of a change: whether the deployment differs, whether the check reported anything, what is wrong."""
 
     applied: bool
     reported: bool = False
@@ -314,7 +314,7 @@ class Verdict:
 
 
 def verdict(change: Change) -> Verdict:
-    """Check a changed deployment, let everybody sign in, and hold the one against the other."""
+    """Check a changed deployment, sign every user in, and compare both results."""
     changed = apply(change)
     if changed is None:
         return Verdict(applied=False)

@@ -74,7 +74,7 @@ def test_what_is_left_out_is_there_and_has_a_reason(pattern: str) -> None:
 
 
 def test_a_check_that_does_not_look_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oracle: without its rules a check says nothing of a deployment in which nobody has chat any more."""
+    """The oracle: without its rules a check reports nothing of a deployment in which chat is lost."""
     change = Change(base="small", path="mra.im_presence_clusters", value=[], words=())
     assert changes.verdict(change).wrong == ""
     monkeypatch.setattr("edgesim.readiness.rules.RULES", ())

@@ -1,4 +1,4 @@
-"""Rules about what an Expressway is used for: each tripped alone, and each beside a sound deployment."""
+"""Rules about other uses of an Expressway: each violated alone, and each with a valid deployment."""
 
 from __future__ import annotations
 

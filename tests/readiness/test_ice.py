@@ -65,7 +65,7 @@ def _two_dmzs(second: str) -> dict[str, Any]:
 
 
 UNFIT = ("CERT-10.profile-fits",)
-"""What a secure profile without mixed mode comes to besides: the device does not register at all."""
+"""Another effect of a secure profile without mixed mode: the device does not register at all."""
 CASES = [
     # EXP-18: physical devices need mixed mode; Jabber may use SIP OAuth instead
     Case(changes=_ice("phone", SECURE, mixed=True, oauth=False)),

@@ -272,7 +272,7 @@ def test_one_setting_is_one_finding_however_many_domains_it_leaves_without_recor
 
 
 def test_nothing_is_predicted_of_machines_that_are_not_there() -> None:
-    """Room devices never ask for ``_cisco-uds``; without a client inside nobody fails to find it."""
+    """Room devices never query ``_cisco-uds``; without a client inside none can miss it."""
     leak = check(load("devices").changed({"dns.cisco_uds_outside": True})).reported[0].finding
     assert leak.prediction is not None
     assert "room-1" not in str(leak.prediction.never[0])

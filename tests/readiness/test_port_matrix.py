@@ -1,4 +1,4 @@
-"""The matrix of ports and services: complete, as rules and scenarios use it, and as the page tells it."""
+"""The matrix of ports and services: complete, as used by rules and scenarios, and as shown on the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several findings in one report: none promises what another makes unreachable, and what is left comes true."""
+"""Several findings in one report: none promises what another makes unreachable, and the rest comes true."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ Build = Callable[[Node], Awaitable[Service]]
 
 
 class Stub:
-    """A web server in place of a product: it keeps what it was asked and answers as told."""
+    """A web server in place of a product: records requests and answers as configured."""
 
     def __init__(self, node: Node, answer: Callable[[Request], Response], ports: Sequence[int]) -> None:
         self.node = node

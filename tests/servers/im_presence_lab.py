@@ -146,7 +146,7 @@ class Client:
         return what
 
     async def quiet(self, seconds: float = 2.0) -> list[Element]:
-        """Return whatever comes within some lab time."""
+        """Return what arrives within some lab time."""
         found = []
         try:
             while True:

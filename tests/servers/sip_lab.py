@@ -196,7 +196,7 @@ def masked(data: bytes) -> str:
 
 
 async def notify(lab: EdgeLab, uri: str, *headers: tuple[str, str], via_own_connection: bool = False) -> Response:
-    """Send a NOTIFY from Unified CM, on the connection that C opened or on one of its own."""
+    """Send a NOTIFY from Unified CM, on the connection that C opened or on a new one."""
     ucm = lab.service("ucm-pub")
     node = lab.node("ucm-pub")
     endpoint = ucm._endpoint

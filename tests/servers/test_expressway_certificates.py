@@ -1,4 +1,4 @@
-"""The Expressways judge certificates themselves: by their own clocks, settings and trusted CA lists."""
+"""The Expressways verify certificates by their own clocks, settings and trusted CA lists."""
 
 from __future__ import annotations
 

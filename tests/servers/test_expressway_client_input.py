@@ -1,4 +1,4 @@
-"""What a client writes into a request concerns that client alone: no server or link is taken to have failed by it."""
+"""A client's input affects only that client: no server or link counts as failed because of it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_user_id_that_is_too_long_is_neither_asked_about_nor_kept() -> None:
 
 
 def judging(check: Callable[[Request], Response | None]) -> dict[str, Build]:
-    """Both Unified CM nodes, whose UDS answers as told; where ``judge`` has no answer, as ever."""
+    """Both Unified CM nodes, whose UDS answers by ``judge``, or normally if that returns None."""
 
     async def build(node: Node) -> Service:
         product = UnifiedCm(node)
@@ -120,7 +120,7 @@ def test_a_server_that_calls_itself_edge_configuration_does_not_set_cs_clock() -
     run(main, changes=changes, builds={"ucm-sub": stub(lambda _: Response(status=200, headers=forged), 8080)})
 
 
-# ---- SIP: a connection between the products is everybody's
+# ---- SIP: all users share a connection between the products
 
 
 def quiet(story: Callable[[EdgeLab, Line], Awaitable[None]]) -> Callable[[EdgeLab, Line], Awaitable[None]]:

@@ -11,7 +11,7 @@ from tests.servers.expressway_lab import ALICE, EdgeLab, run
 
 
 def test_c_refuses_a_domain_that_is_not_enabled_even_where_e_lets_it_pass() -> None:
-    """E judges by what it heard of the domains; C by its own configuration."""
+    """E decides by the domains it last received; C by its own configuration."""
 
     async def main(lab: EdgeLab) -> None:
         lab.service("expe").tunnels.domains = ()  # E has heard nothing, and refuses nothing

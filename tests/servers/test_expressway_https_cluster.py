@@ -1,4 +1,4 @@
-"""Clusters of both Expressways: who answers, and what the peers of C tell each other."""
+"""Clusters of both Expressways: which peer answers, and what C's peers replicate."""
 
 from __future__ import annotations
 

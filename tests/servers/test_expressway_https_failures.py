@@ -1,4 +1,4 @@
-"""What a client is told when the server behind C is down, silent or broken."""
+"""What a client gets when the server behind C is down, silent or broken."""
 
 from __future__ import annotations
 

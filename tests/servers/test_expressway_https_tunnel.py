@@ -30,7 +30,7 @@ def states(lab: EdgeLab, node: str) -> list[tuple[str, str]]:
 
 
 async def dial(key: bytes | None, user: str = "portforwarding") -> asyncssh.SSHClientConnection:
-    """Dial E as somebody on the inside would, who knows the host key or does not care."""
+    """Dial E as an inside host that knows the host key, or does not verify it."""
     return await asyncssh.connect(
         "10.0.20.10",
         2222,

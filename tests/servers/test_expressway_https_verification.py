@@ -1,4 +1,4 @@
-"""TLS from C to the servers behind it: what C verifies, logs and shows of its own."""
+"""TLS from C to the servers behind it: what C verifies, logs and presents."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Played(NamedTuple):
 
 
 def play(changes: Mapping[str, Any]) -> Played:
-    """Run a small lab with some changes until its links stand, or for 20 seconds."""
+    """Run a small lab with some changes until its links are up, or for 20 seconds."""
     world = SimWorld(1)
     lab = RunningLab(world, builtin("small").changed(changes))
     listening: list[tuple[str, int]] = []

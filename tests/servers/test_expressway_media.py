@@ -178,7 +178,7 @@ def test_a_third_party_does_not_take_a_running_medium_over() -> None:
 
 
 def test_timers_of_flows_fire_once_wherever_in_time_they_began() -> None:
-    """Lab time is nanoseconds, a timer's time a float: neither may keep the other waiting for ever."""
+    """Lab time is nanoseconds, a timer's time a float: neither may wait for the other indefinitely."""
 
     async def story(lab: RunningLab) -> None:
         for pause in (0.000_000_1, 1.1, 0.333_333_333, 17.123_456_789, 100.000_000_001):

@@ -158,7 +158,7 @@ def test_registrations_move_from_a_loaded_c_to_the_other() -> None:
         via = [entry.event.as_json()["via"] for entry in lab.entries("sip.registered")]
         assert via == ["expc2"] * 5 + ["expc1"]  # 10 is not more than 1.2 times the mean of 10 and 7
         assert {link.address: edge._balance.load(link) for link in edge.zone.live()} == {one: 11, other: 7}
-        assert (await lines[0].register()).status == 200  # a refresh stays where it is, whatever its Route says
+        assert (await lines[0].register()).status == 200  # a refresh stays with its C, whatever its Route says
         assert lab.entries("sip.registered")[-1].event.as_json()["via"] == "expc2"
         for line in lines:
             await line.close()

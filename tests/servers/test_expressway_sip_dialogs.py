@@ -16,7 +16,7 @@ from tests.sip.settings import LIMITS, TIMERS
 
 
 class Callee:
-    """A stand-in for a Unified CM node: it answers INVITE with 200, or lets it ring, and keeps what it got."""
+    """A stand-in for a Unified CM node: answers INVITE with 200, or lets it ring, and records requests."""
 
     def __init__(self, node: Node) -> None:
         self.node = node

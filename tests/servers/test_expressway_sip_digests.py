@@ -144,7 +144,7 @@ def test_three_challenges_and_then_403() -> None:
         assert statuses == [407, 407, 407, 403, 403]
         await line.connect()
         line.dialogue.password = "alice-secret"
-        assert (await line.register()).status == 200  # the other connection has chances of its own
+        assert (await line.register()).status == 200  # the other connection has its own attempts
 
     run(with_line(story))
 
@@ -180,7 +180,7 @@ def test_credentials_may_have_any_white_space() -> None:
 
 
 def question(lab: EdgeLab, identity: Identity, user: str, password: str, link: str) -> Request:
-    """Return a SERVICE about the digest of a user, as whoever holds ``identity`` may write it."""
+    """Return a SERVICE about the digest of a user, as the holder of ``identity`` may write it."""
     nonce, uri = "0" * 60, f"sip:{PUB}"
     challenge = Authentication.parse(f'Digest realm="expe.example.com", nonce="{nonce}", qop="auth"')
     proof = Authentication.parse(

@@ -15,7 +15,7 @@ BIG = ("X-Padding", "p" * 28_000)
 
 
 def options(line: Line, *headers: tuple[str, str], count: int) -> list[Request]:
-    """Return so many requests of a client that proved who it is; its endpoint may write as much as it likes."""
+    """Return a number of requests of an authenticated client; its endpoint may write without limit."""
     line.endpoint.limits = limited(write_buffer=1 << 24)
     found = []
     for number in range(count):
@@ -34,7 +34,7 @@ def test_bursts_are_taken_piece_by_piece_and_the_zone_stands() -> None:
         for each in lines:
             await each.connect()
             assert each.dialogue.challenged(await each.ask(each.build()))
-        # Each sends what one path holds at a time; all of it, 8 MB, is more than the link between E and C takes.
+        # Each sends what one path can hold; all of it, 8 MB, is more than the link between E and C holds.
         burst = [asyncio.ensure_future(each.ask(request)) for each in lines for request in options(each, BIG, count=30)]
         other = await Line(lab, "jabber-2", "bob").signed_in()
         await other.connect()

@@ -101,8 +101,8 @@ def test_a_second_connection_of_the_same_user_takes_its_contact_along() -> None:
 
 @pytest.mark.parametrize("path", [False, True])
 @pytest.mark.parametrize("lists", ["own", "line"])
-def test_a_client_that_asks_for_contacts_is_reported_only_of_its_own(path: bool, lists: str) -> None:
-    """Whoever learnt the line and the Call-ID of another user's registration learns no more by them."""
+def test_a_query_returns_only_the_user_s_own_contacts(path: bool, lists: str) -> None:
+    """Knowing the line and the Call-ID of another user's registration reveals nothing more."""
 
     async def main(lab: EdgeLab) -> None:
         alice, bob = await two(lab)

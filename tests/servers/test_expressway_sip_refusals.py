@@ -1,4 +1,4 @@
-"""What the Expressways refuse on the SIP side, how they say so, and that nobody else suffers from it."""
+"""What the Expressways refuse on the SIP side, with which responses, and without effect on others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.servers.sip_lab import ROUTE, Line, messages, notes, with_line
 
 
 def granted(lab: EdgeLab, node: str) -> list[bool]:
-    """Return how a node judged digests."""
+    """Return the results of digest checks."""
     found = [entry.event.as_json() for entry in lab.entries("auth", node)]
     return [one["granted"] for one in found if one["how"] == "digest"]
 
@@ -250,7 +250,7 @@ def test_unsolicited_answers_are_dropped() -> None:
     run(with_line(story))
 
 
-# ---- C judges the SERVICE
+# ---- C checks the SERVICE
 
 
 @pytest.mark.parametrize(("skew", "status"), [(59, 200), (61, 403), (-61, 403)])

@@ -54,7 +54,7 @@ def test_a_zone_with_a_wrong_password_fails_on_both_sides() -> None:
         assert (await line.register()).status == 503
 
     async def main(lab: EdgeLab) -> None:
-        line = Line(lab)  # the HTTPS side is down as well: nobody can sign in
+        line = Line(lab)  # the HTTPS side is down as well: no user can sign in
         await line.connect()
         await story(lab, line)
         await line.close()
@@ -163,7 +163,7 @@ def test_e_refuses_requests_on_a_zone_connection_that_has_not_authenticated() ->
 
 
 class Dialler:
-    """A second connection from C's host to the zone of E, which answers challenges as it is told."""
+    """A second connection from C's host to the zone of E, which answers challenges as configured."""
 
     def __init__(self, lab: EdgeLab) -> None:
         self.node, self.side = lab.node("expc"), lab.service("expc").sip

@@ -333,7 +333,7 @@ def test_the_resource_of_highest_priority_gets_the_message_and_an_iq_its_own() -
 
 @pytest.mark.parametrize("resource", ["low", "high", "negative"])
 def test_a_message_to_a_resource_arrives_there_once_and_nowhere_else(resource: str) -> None:
-    """RFC 6121, section 8.5.3.1: whatever the priorities are."""
+    """RFC 6121, section 8.5.3.1: regardless of priorities."""
 
     async def main(lab: Lab) -> None:
         clients = {name: await lab.sign_in("bob", name) for name in ("low", "high", "negative")}

@@ -1,4 +1,4 @@
-"""What nodes of IM and Presence take from each other, and from nobody else: an Expressway-C that poses as a node."""
+"""What nodes of IM and Presence accept only from each other: an Expressway-C that poses as a node is refused."""
 
 from __future__ import annotations
 

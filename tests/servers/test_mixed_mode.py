@@ -1,4 +1,4 @@
-"""Whom a Unified CM cluster in mixed mode takes on 5061 and 6972: whose own certificate it holds, whoever that is."""
+"""Which clients a Unified CM cluster in mixed mode accepts on 5061 and 6972: those whose own certificate it holds."""
 
 from __future__ import annotations
 

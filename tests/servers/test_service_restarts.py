@@ -1,4 +1,4 @@
-"""Single services of Unified CM and IM and Presence restart: what closes, what goes on, what counts afterwards."""
+"""Single services of Unified CM and IM and Presence restart: what closes, what continues, what takes effect."""
 
 from __future__ import annotations
 

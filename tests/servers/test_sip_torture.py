@@ -1,7 +1,7 @@
 """RFC 4475 against the servers: Unified CM on the inside, and through Expressway-E with credentials.
 
-Each message is taken as it is but for its Request-URI, where that names a host: it becomes the Unified CM node, so that
-the message is judged and not its target. Through E it has a Route and the answer to E's challenge besides.
+Each message is sent unchanged, except that a host in its Request-URI becomes the Unified CM node, so that the message
+is tested and not its target. Through E it also has a Route and credentials for E's challenge.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from tests.sip.torture import MESSAGES, Torture
 
 HOST = re.compile(rb"^(\S+ +<?sips?:(?:[^\s@]*@)?)[a-z.-]+", re.IGNORECASE)
 STREAMED = [each for each in MESSAGES if each.name != "dblreq"]
-"""All but the one that only a datagram can be: on a stream what follows is a message of its own."""
+"""All but the one that needs a datagram: on a stream its trailing octets are another message."""
 PROCESSED = {
     "INVITE": (405, 404),  # Unified CM's lines take no calls here
     "OPTIONS": (200,),
-    "REGISTER": (404, 401, 403),  # a line that nobody has
+    "REGISTER": (404, 401, 403),  # a line that no device has
     "MESSAGE": (405, 404),
 }
 """What shows that a message was read and went its way, by its method."""
@@ -47,7 +47,7 @@ def allowed(torture: Torture, proxy: bool = False) -> tuple[int, ...]:
 
 
 def finals(heard: bytes) -> list[int]:
-    """Return the statuses of the final responses in octets, which nobody here has to be able to read."""
+    """Return the statuses of the final responses in octets, which need not parse."""
     return [int(status) for status in re.findall(rb"(?:^|\r\n)SIP/2\.0 ([2-6][0-9][0-9]) ", heard)]
 
 
@@ -57,14 +57,14 @@ def differs(torture: Torture, statuses: list[int], wanted: tuple[int, ...]) -> b
 
 
 def on_a_stream(torture: Torture, wanted: tuple[int, ...]) -> tuple[int, ...]:
-    """Return what a stream changes: a message without its length has no end, one that is too short none yet."""
+    """Return what a stream changes: a message without length has no end, one that is too short is incomplete."""
     if torture.name == "inv2543":
         return (400,)
     return () if torture.framing == "waits" else wanted
 
 
 async def reported(reader: asyncio.StreamReader, seconds: float) -> tuple[bytes, bool]:
-    """Return what comes within so many seconds, and whether the stream still stands then."""
+    """Return what arrives within ``seconds``, and whether the stream is still open then."""
     heard = b""
     try:
         async with asyncio.timeout(seconds):

@@ -18,7 +18,7 @@ V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
 
 def spoken(arena: Arena, door: Door, version: ssl.TLSVersion) -> Any:
-    """Return what opens a TLS connection of one version alone to a door; its result is the version or the refusal."""
+    """Return a function that opens a TLS connection of only one version; its result is the version or the refusal."""
     owner = "expe" if door.host == "expc" else "expc"
     identity = arena.lab.certificates.identities(owner)["server"] if door.mutual else None
     context = client_context(None, identity=identity, options=TlsOptions(minimum=version, maximum=version))

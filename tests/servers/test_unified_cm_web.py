@@ -87,7 +87,7 @@ def test_secure_files_need_the_caller_trusted_by_both_stores(store: str) -> None
         assert (await lab.get("/cucm-uds/version")).status == 200  # 8443 never asks
         nobody = HttpClient(lab.client.recorder, ssl=client_context(lab.trust))
         response = await nobody.request("GET", f"https://{PUB}:6972/CSFALICE.cnf.xml", address=ADDRESS, timeout=30)
-        assert response.status == 200  # it asks, and goes on without
+        assert response.status == 200  # it asks, and continues without
         await nobody.close()
 
     run(main, trusts=without)

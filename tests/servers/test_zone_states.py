@@ -109,7 +109,7 @@ STORIES: dict[tuple[ConnectionState, On], tuple[Story, bool]] = {
     (ACTIVE, On.LOST_AGAIN): (lost_twice, True),
     (ACTIVE, On.REFUSED): (no_longer_welcome, True),
 }
-"""What leads to each pair, and whether E is there from the start."""
+"""The events that lead to each pair, and whether E is there from the start."""
 
 
 @pytest.mark.parametrize("pair", STORIES, ids=lambda pair: f"{pair[0].name} {pair[1].name}")

@@ -81,7 +81,7 @@ def names(response: Response) -> list[str]:
 
 
 def at(address: str, *more: str, device: str = "CSFALICE") -> str:
-    """Return the Contact of a third-party client that was told the device's name, as pjsua or linphone has it."""
+    """Return the Contact of a third-party client configured with the device's name, such as pjsua or linphone."""
     return ";".join([f"<sip:1001@{address};transport=tcp>", f'+u.sip!devicename.ccm.cisco.com="{device}"', *more])
 
 

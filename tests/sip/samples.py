@@ -11,7 +11,7 @@ FOLDER = Path(__file__).parent / "wire"
 
 
 def octets(name: str) -> bytes:
-    """Return a sample's octets: CRLF after each header line, the body as it stands."""
+    """Return a sample's octets: CRLF after each header line, the body unchanged."""
     head, _, body = (FOLDER / f"{name}.sip").read_bytes().partition(b"\n\n")
     return head.strip(b"\n").replace(b"\n", b"\r\n") + b"\r\n\r\n" + body
 

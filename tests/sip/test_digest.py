@@ -1,4 +1,4 @@
-"""Digest: the RFC's own example, a server that judges, a client that answers."""
+"""Digest: the RFC's own example, a verifying server, an answering client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is read when, and how long anybody may keep an endpoint waiting, over the simulated network."""
+"""Flow control over the simulated network: which peers are read when, and how long one may occupy an endpoint."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_burst_on_one_connection_leaves_others_their_turn() -> None:
 
     def answer(request: Request, _: Connection) -> None:
         if len(seen) in (0, 16):
-            asyncio.get_running_loop().call_soon(lambda: turns.append(len(seen)))  # what anybody else's turn is
+            asyncio.get_running_loop().call_soon(lambda: turns.append(len(seen)))  # the turns of the others
         seen.append(request)
 
     async def main(lab: Lab) -> None:

@@ -246,7 +246,7 @@ def test_a_loop_is_found_and_a_spiral_is_not() -> None:
         ({"Route": "sip:10.0.30.10:5061;lr"}, 400),
         ({"Route": "<sip:10.0.30.10:5061"}, 400),
         ({"Proxy-Require": "one, two"}, 420),
-        # the order of the RFC: what comes first is what is answered
+        # in the RFC's order: the first failed check determines the response
         ({"Proxy-Require": "one", "Max-Forwards": "0"}, 483),
         ({"Proxy-Require": "one", "Max-Forwards": "0", "uri": "foo:bar"}, 416),
         ({"Max-Forwards": "x", "uri": "foo:bar"}, 400),

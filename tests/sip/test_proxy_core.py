@@ -1,7 +1,7 @@
-"""The core of both Expressways against RFC 3261, 16 (with RFC 6026 and RFC 4320): what goes where, and when.
+"""The proxy core of both Expressways against RFC 3261, 16 (with RFC 6026 and RFC 4320).
 
-A proxy stands between a caller and two targets over the simulated network. The rows of what must come back are typed
-from 16.7 of the RFC.
+A proxy between a caller and two targets over the simulated network. The expected responses are typed from 16.7 of the
+RFC.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def test_what_may_go_no_further_is_refused_and_the_refusal_of_an_invite_is_ackno
 
 
 FORKS = [
-    # answers of the first and of the second target, in this order; what the caller hears (RFC 3261, 16.7, 5 and 6)
+    # responses of the first and second target, in this order; the response to the caller (RFC 3261, 16.7, 5 and 6)
     ("100 goes no further", [100, 200], [], [200]),
     ("every 1xx but 100", [180, 183, 200], [], [180, 183, 200]),
     ("2xx at once", [200], [], [200]),

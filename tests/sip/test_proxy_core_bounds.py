@@ -51,7 +51,7 @@ def test_a_client_is_not_read_while_too_many_of_its_requests_await_an_answer(met
         await lab.one.answer(180, method=method)
         assert len(lab.one.all(method)) == 3
         await lab.one.answer(200, method=method)
-        assert len(lab.one.all(method)) == 4  # an accepted INVITE counts no more
+        assert len(lab.one.all(method)) == 4  # an accepted INVITE no longer counts
 
     lab_run(main, window=3, lifetime=10.0)
 
@@ -106,7 +106,7 @@ def test_what_a_lost_client_asked_is_forgotten_at_once() -> None:
         lab.caller.connection.abort()
         await asyncio.sleep(1)
         assert len(lab.core) == 0
-        await lab.one.answer(200, method="OPTIONS")  # of no interest to anybody
+        await lab.one.answer(200, method="OPTIONS")  # irrelevant
         await lab.one.answer(486)
 
     lab_run(main)

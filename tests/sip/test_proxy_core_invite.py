@@ -211,7 +211,7 @@ def test_a_target_that_only_rings_is_cancelled_by_timer_c_which_each_1xx_restart
 
 
 def test_a_request_other_than_invite_without_an_answer_gets_none() -> None:
-    """RFC 4320, 4.2: a proxy sends no 408 to what is no INVITE."""
+    """RFC 4320, 4.2: a proxy sends no 408 to a request other than INVITE."""
 
     async def main(lab: Lab) -> None:
         await lab.caller.say(request(), wait=179)

@@ -123,7 +123,7 @@ def test_an_order_of_ones_own() -> None:
     assert own(request).names == ("to", "call-id", "via", "x-y", "content-length")
 
 
-# ---- answers of its own
+# ---- responses of the proxy
 
 
 def test_the_refusal_of_e_is_the_captured_one() -> None:

@@ -1,4 +1,4 @@
-"""RFC 4475 against the parsers: what is well formed is read and given back, what is not is refused, nothing breaks."""
+"""RFC 4475 against the parsers: valid messages are parsed and reproduced, others are refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_they_are_all_here() -> None:
 
 
 def refusal(torture: Torture) -> int | None:
-    """Return how whoever uses all parts of a message refuses it: a status, 0 for silence, None where it is sound."""
+    """Return how a user of all parts of a message refuses it: a status, 0 for silence, None if it is valid."""
     try:
         message = read(torture)
         _ = (message.contacts, message.to, message.routes)
@@ -41,7 +41,7 @@ def as_a_datagram(name: str) -> None:
     """A message is read as it is, or refused with a status that its section allows."""
     torture = BY_NAME[name]
     if torture.name in ("bigcode", "scalarlg"):
-        assert refusal(torture) in (0, 400)  # a response is dropped, whatever its fault would be called
+        assert refusal(torture) in (0, 400)  # a response is dropped, whatever its fault
     elif torture.answers in ((400,), (505,), (416,)):
         assert refusal(torture) in torture.answers
     else:
@@ -53,7 +53,7 @@ def as_a_datagram(name: str) -> None:
 
 
 def on_a_stream(name: str, step: int) -> None:
-    """What stands before and after a message on a stream is read, unless its end cannot be known."""
+    """Messages before and after it on a stream are parsed, unless its end cannot be known."""
     torture = BY_NAME[name]
     good = BY_NAME["semiuri"].octets
     stream = good + torture.octets + (b"" if torture.name in ("dblreq", "inv2543") else good)

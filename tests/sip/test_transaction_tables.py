@@ -1,7 +1,7 @@
 """The four machines against tables typed from RFC 3261, 17 (figures 5 to 8), RFC 6026 (figures 5 and 7) and 9.1.
 
-Each row is an arrow of a figure, in the figure's words. What a figure does not show is either listed here as having no
-effect, with the reason, or cannot happen, and raises.
+Each row is an arrow of a figure, in the figure's words. Pairs that a figure does not show are listed here as having no
+effect, with the reason, or cannot happen, and raise.
 """
 
 from __future__ import annotations
@@ -219,8 +219,8 @@ TO_T2 = [0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
 AT_T2 = [0.5, 4.5, 8.5, 12.5, 16.5, 20.5, 24.5, 28.5]
 
 TIMERS = [
-    # RFC 3261, table 4, and RFC 6026, 7, for L and M: machine, state, when something is sent again, when the state
-    # ends over an unreliable transport and over a reliable one (0: at once; None: by no timer), what the TU hears.
+    # RFC 3261, table 4, and RFC 6026, 7, for L and M: machine, state, when it retransmits, when the state ends over an
+    # unreliable transport and over a reliable one (0: at once; None: by no timer), and what the TU is notified of.
     ("A and B", "INVITE client", "Calling", DOUBLING, 64 * T1, 64 * T1, "inform TU"),
     ("none in Proceeding", "INVITE client", "Proceeding", [], None, None, NOTHING),
     ("D", "INVITE client", "Completed", [], 32.0, 0, NOTHING),

@@ -1,4 +1,4 @@
-"""An XCP link on a connection: its verbs write, in order, whoever calls them and whether there is room or not."""
+"""An XCP link on a connection: its methods write in order, regardless of caller and room."""
 
 from __future__ import annotations
 

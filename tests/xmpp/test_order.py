@@ -101,7 +101,7 @@ def _row(*outcomes: str) -> dict[str, str]:
     return dict(zip(INPUTS, outcomes, strict=True))
 
 
-# What comes of:  starttls, auth, response, abort, success, bind, sm, message, unknown, end
+# Result of:  starttls, auth, response, abort, success, bind, sm, message, unknown, end
 SESSION = {
     "header": _row("proceed", NO_TLS, POLICY, POLICY, UNKNOWN, NOT_YET, NOT_YET, NOT_YET, UNKNOWN, "Ended"),
     "starttls": dict.fromkeys(INPUTS, WAITS),

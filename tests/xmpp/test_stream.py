@@ -1,4 +1,4 @@
-"""The stream parser: whatever the pieces, the same events; whatever is wrong, a stream error and nothing else."""
+"""The stream parser: the same events for any split of the input; a stream error for any fault."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_hostile_input_is_cheap() -> None:
 
 def slowest_call(data: bytes) -> float:
     gc.collect()
-    gc.freeze()  # what earlier tests left behind is not the parser's to scan
+    gc.freeze()  # garbage of earlier tests is not the parser's to collect
     worst, parser = 0.0, StreamParser()
     parser.feed(data)
     try:

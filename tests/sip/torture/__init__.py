@@ -33,7 +33,7 @@ class Torture:
 
     @property
     def octets(self) -> bytes:
-        """The message as it goes on the wire."""
+        """The message as sent on the wire."""
         return (FOLDER / f"{self.name}.sip").read_bytes()
 
 
@@ -64,7 +64,7 @@ MESSAGES = (
     Torture(name="lwsstart", section="3.1.2.9", answers=(400,)),
     Torture(name="trws", section="3.1.2.10", answers=(400,)),
     Torture(name="escruri", section="3.1.2.11", answers=(400,)),
-    Torture(name="baddate", section="3.1.2.12"),  # nobody here goes by Date: then it should not be refused
+    Torture(name="baddate", section="3.1.2.12"),  # Date has no effect here, and then should not be refused
     Torture(name="regbadct", section="3.1.2.13", answers=(400,)),
     Torture(name="badaspec", section="3.1.2.14", answers=(400,)),
     Torture(name="baddn", section="3.1.2.15", answers=(400,)),
