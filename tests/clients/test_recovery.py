@@ -151,7 +151,7 @@ def test_chat_that_cannot_come_back_stays_down_until_the_user_signs_in() -> None
     play(story)
 
 
-def test_phone_that_was_refused_at_sign_in_goes_on_trying() -> None:
+def test_a_phone_refused_at_sign_in_keeps_trying() -> None:
     async def story(desk: Desk) -> None:
         number = desk.fault(RefuseConnection(name="x", where=Selector(target="expe", port=5061)))
         client = desk.jabber()

@@ -118,7 +118,7 @@ def test_register_inside_has_neither_route_nor_adaptive_routing_and_12_8_no_sess
     )
 
 
-def test_credentials_stand_between_contact_and_supported_and_count_up() -> None:
+def test_credentials_are_between_contact_and_supported_and_count_up() -> None:
     talk = dialogue()
     challenge = (
         b"SIP/2.0 407 Proxy Authentication Required\r\nVia: SIP/2.0/TLS a\r\n"

@@ -260,12 +260,12 @@ def test_unknown_edns_version() -> None:
         Record("a.example.com", "NOSUCH", 60, "x"),
     ],
 )
-def test_a_record_that_is_none_is_refused(record: Record) -> None:
+def test_an_invalid_record_is_refused(record: Record) -> None:
     with pytest.raises(ValueError, match="example"):
         View("v", [record])
 
 
-def test_a_cname_stands_alone() -> None:
+def test_a_cname_has_no_other_records() -> None:
     with pytest.raises(ValueError, match="stands alone"):
         View("v", [Record("a.x.com", "CNAME", 60, "b.x.com"), Record("a.x.com", "A", 60, "10.0.0.1")])
 

@@ -150,7 +150,7 @@ def test_domains() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "novalue", "=x", "a=b\r\nSet-Cookie: c=d", "a=\0", "a=" + "b" * 5000])
-def test_what_is_no_cookie_is_refused(value: str) -> None:
+def test_an_invalid_cookie_is_refused(value: str) -> None:
     with pytest.raises(CookieError):
         parse_set_cookie(value, now=0)
 

@@ -151,7 +151,7 @@ NOT_BASE64 = [
 ]
 
 
-def test_what_is_not_base64_of_a_text_is_refused() -> None:
+def test_invalid_base64_is_refused() -> None:
     def check(element: str) -> None:
         with pytest.raises(DescriptorError):
             decode(element)

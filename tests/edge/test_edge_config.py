@@ -130,7 +130,7 @@ def test_a_client_takes_what_it_can_use() -> None:
         b"\xff\xfe<",
     ],
 )
-def test_what_is_no_answer_is_refused(body: bytes) -> None:
+def test_an_invalid_response_is_refused(body: bytes) -> None:
     with pytest.raises(EdgeConfigError):
         parse(body)
 

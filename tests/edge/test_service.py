@@ -99,7 +99,7 @@ def test_values_are_escaped() -> None:
         (b"x" * 100_000, TYPE),
     ],
 )
-def test_what_is_no_service_body_is_refused(body: bytes, kind: str) -> None:
+def test_an_invalid_service_body_is_refused(body: bytes, kind: str) -> None:
     with pytest.raises(ServiceError):
         parse(body, kind)
 

@@ -25,7 +25,7 @@ def test_a_frame_without_a_packet_is_a_keepalive() -> None:
 
 
 @pytest.mark.parametrize("datagram", [b"", b"\x00", b"\x00\x00\x01", bytes(4), bytes(4) + b"media", bytes(1505)])
-def test_what_is_no_frame_is_refused(datagram: bytes) -> None:
+def test_an_invalid_frame_is_refused(datagram: bytes) -> None:
     with pytest.raises(MediaError):
         unpack(datagram, LIMITS)
 

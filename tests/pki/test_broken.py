@@ -66,7 +66,7 @@ def test_the_set_is_complete() -> None:
     assert inspect(SET["long-san"].identity.certificate).san_characters > SAN_LIMIT
 
 
-def test_the_chain_mends_the_missing_intermediate() -> None:
+def test_sending_the_chain_repairs_the_missing_intermediate() -> None:
     leaf, *others = read_certificates((KEPT / "missing-intermediate.chain.pem").read_bytes())
     assert verify(leaf, others, ROOT, names=[FQDN], at=WHEN).ok
 

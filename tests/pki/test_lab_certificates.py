@@ -123,7 +123,7 @@ def test_pending_trust_waits_beside_what_is_in_effect() -> None:
     assert node.trusts["trusted-ca"].pem() == then.pem() and not node.uploads
 
 
-def test_a_self_signed_certificate_stands_in_stores_as_itself() -> None:
+def test_a_self_signed_certificate_is_its_own_entry_in_stores() -> None:
     certificates = minted({"host": "ucm-pub", "service": "tomcat", "signed_by": "self-signed"})
     identity = certificates.identities("ucm-pub")["tomcat"]
     assert identity in certificates.trusts("expc")["trusted-ca"]

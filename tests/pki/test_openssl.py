@@ -185,7 +185,7 @@ def test_an_issuer_that_is_not_a_ca_is_refused_even_where_usage_is_not_checked(
     ],
 )
 @pytest.mark.parametrize("check", ["client", "server"])
-def test_one_of_several_names_is_enough_and_none_wanted_is_none_checked(
+def test_one_of_several_names_is_enough_and_without_names_none_is_checked(
     everything: TrustStore, expe: Identity, names: tuple[str, ...], good: bool, check: str
 ) -> None:
     policy = Policy(names=names)

@@ -28,7 +28,7 @@ from tests.pki.stock import NAME, both_versions, stock
 
 
 @both_versions
-def test_the_leaf_goes_once_and_alone(
+def test_only_the_leaf_is_sent_and_once(
     tmp_path: Path, cas: Authorities, everything: TrustStore, version: ssl.TLSVersion
 ) -> None:
     """Even from a context whose own store could complete the chain, as OpenSSL does when left alone."""
@@ -151,7 +151,7 @@ def test_octets_arrive_as_they_were_sent_and_both_sides_close(
 
 
 @pytest.mark.parametrize("size", [1, 16_383, 16_384, 16_385, PIECE, PIECE + 1])
-def test_a_record_holds_no_more_than_it_may(everything: TrustStore, expe: Identity, size: int) -> None:
+def test_a_record_never_exceeds_its_maximum(everything: TrustStore, expe: Identity, size: int) -> None:
     ends = handshake(server_context(expe), client_context(everything), NAME)
     ends.client.encrypt(bytes(size))
     sent = ends.client.outgoing()

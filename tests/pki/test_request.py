@@ -108,7 +108,7 @@ def test_a_ca_honours_or_strips_usages_and_openssl_agrees(tmp_path: Path) -> Non
         assert checked.ok is not bool(strip)
 
 
-def test_what_is_no_request_is_refused() -> None:
+def test_an_invalid_request_is_refused() -> None:
     identity = self_signed(ASKED, Entropy(1, "x"))
     for text in (b"", b"nonsense", identity.pem(), made()[:200], b"-" * (MAX_OCTETS + 1)):
         with pytest.raises(PkiError, match="no signing request"):
@@ -146,7 +146,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 @fuzzed
 @given(damaged())
-def test_nothing_but_a_refusal_comes_of_damaged_requests(text: bytes) -> None:
+def test_damaged_requests_are_refused(text: bytes) -> None:
     with contextlib.suppress(PkiError):
         found = read(text)
         assert found.request.subject() is not None
@@ -225,7 +225,7 @@ def test_inspection_agrees_with_openssl(tmp_path: Path) -> None:
     assert inspect(read_certificates(identity.pem(chain=True))[1]).ca
 
 
-def test_inspection_refuses_what_is_no_certificate() -> None:
+def test_inspection_refuses_invalid_certificates() -> None:
     for text in (b"", made(), b"x" * (1 << 20) + b"y"):
         with pytest.raises(PkiError, match="no certificates"):
             read_certificates(text)

@@ -18,7 +18,7 @@ GROUPS = 20
 
 
 @pytest.mark.parametrize("base", changes.BASES)
-def test_a_base_is_sound_and_signs_everybody_in(base: str) -> None:
+def test_a_base_is_valid_and_signs_every_user_in(base: str) -> None:
     report = check(changes.sound(base))
     assert report.clean, report.rules
     assert not changes.signed_in(base).failed, changes.signed_in(base).sign_ins

@@ -117,7 +117,7 @@ def test_no_user_signs_in_while_the_list_is_rewritten() -> None:
     run(main, changes={"defaults.edge.discovery_s": 8.0}, settle=30)
 
 
-def test_a_domain_of_federation_alone_is_none_for_mra() -> None:
+def test_a_federation_domain_alone_is_not_an_mra_domain() -> None:
     async def main(lab: EdgeLab) -> None:
         assert (await lab.config()).status == 200
         for domain, status in (("chat.example", 200), ("fed.example", 403)):

@@ -44,7 +44,7 @@ def test_or_its_connection_is_closed() -> None:
     run(main, changes={**ALWAYS, "defaults.edge.ipv6_client": "closed"})
 
 
-def test_other_services_are_not_offered_by_ipv6_and_the_client_goes_on_by_ipv4() -> None:
+def test_other_services_are_not_offered_by_ipv6_and_the_client_continues_by_ipv4() -> None:
     async def main(lab: EdgeLab) -> None:
         async def dial(port: int) -> str:
             transport, _ = await asyncio.get_running_loop().create_connection(

@@ -47,7 +47,7 @@ def test_bursts_are_taken_piece_by_piece_and_the_zone_stands() -> None:
     run(with_line(story))
 
 
-def test_no_more_than_a_window_of_one_client_is_under_way() -> None:
+def test_pending_requests_of_one_client_are_limited_to_a_window() -> None:
     async def story(lab: EdgeLab, line: Line) -> None:
         assert (await line.register()).status == 200
         window = lab.deployment.defaults.sip.client_window

@@ -155,7 +155,7 @@ def test_the_contact_of_the_200_says_how_long_it_lasts(value: str, returned: str
 
 
 @pytest.mark.parametrize("value", ["as asked", "always"])
-def test_where_the_lifetime_stands_is_a_setting(value: str) -> None:
+def test_the_place_of_the_lifetime_is_a_setting(value: str) -> None:
     more = {"as asked": "", "always": ";expires=120"}[value]
 
     async def main(lab: Lab) -> None:

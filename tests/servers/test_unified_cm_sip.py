@@ -325,7 +325,7 @@ def test_a_digest_profile_challenges_the_line() -> None:
         (["replaces", "X-cisco-supports-AR_SK-not"], False),
     ],
 )
-def test_a_list_may_stand_in_several_lines(supported: list[str], confirmed: bool) -> None:
+def test_a_list_may_have_several_lines(supported: list[str], confirmed: bool) -> None:
     async def main(lab: Lab) -> None:
         line = await Line(lab).connect()
         request = register()

@@ -90,7 +90,7 @@ def test_a_stream_that_is_not_sip_is_closed_and_disturbs_no_other_connection(dat
 
 @pytest.mark.parametrize("header", [b"From", b"To", b"Call-ID", b"CSeq", b"Via"])
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
-def test_unsound_messages_are_answered_and_the_connection_goes_on(header: bytes, transport: Any) -> None:
+def test_invalid_messages_are_answered_and_the_connection_stays(header: bytes, transport: Any) -> None:
     async def main(lab: Lab) -> None:
         connection = await lab.phone.connect(UCM, 5060, transport)
         data = phone_register().replace(b"\r\n" + header + b": ", b"\r\nX-" + header + b": ", 1)

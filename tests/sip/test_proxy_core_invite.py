@@ -118,7 +118,7 @@ def test_a_cancel_is_held_back_until_the_target_shows_that_it_is_there() -> None
     lab_run(main)
 
 
-def test_a_cancel_of_what_is_not_sent_on_yet_ends_it_here() -> None:
+def test_a_cancel_before_forwarding_ends_the_request_here() -> None:
     async def main(lab: Lab) -> None:
         lab.delay = 2.0
         invite = call(lab)

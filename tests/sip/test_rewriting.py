@@ -55,7 +55,7 @@ def head(message: Request | Response) -> list[bytes]:
     return [message.start_line, *message.lines]
 
 
-def test_an_invite_of_unified_cm_goes_on_as_captured() -> None:
+def test_an_invite_of_unified_cm_is_forwarded_as_captured() -> None:
     request = parsed(UNIFIED_CM_INVITE)
     received = bytes(request)
     sent = request.copy()

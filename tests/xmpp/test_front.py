@@ -25,7 +25,7 @@ def secure() -> EdgeStream:
     return edge
 
 
-def test_stream_and_tls_end_at_the_edge_and_the_rest_goes_on_as_it_came() -> None:
+def test_stream_and_tls_end_at_the_edge_and_the_rest_is_forwarded_unchanged() -> None:
     edge = EdgeStream(domain="other.example", stream_id="17124513C1DF")
     assert feed(edge, HEADER) == []
     assert edge.data_to_send().startswith(SERVER_HEADER + b"<stream:features><starttls")
@@ -62,7 +62,7 @@ def test_without_a_session_behind_the_features_hold_no_mechanisms() -> None:
     assert edge.data_to_send() == b"</stream:stream>"
 
 
-def test_malformed_input_never_goes_on() -> None:
+def test_malformed_input_is_never_forwarded() -> None:
     edge = secure()
     feed(edge, HEADER)
     edge.downward(SERVER_HEADER)

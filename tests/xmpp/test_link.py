@@ -168,7 +168,7 @@ def test_data_that_waits_for_its_window_stays_in_order_and_its_owner_is_called_o
     joined(story)
 
 
-def test_who_waits_for_a_session_that_ends_hears_too() -> None:
+def test_the_end_of_a_session_calls_its_waiters() -> None:
     for end in ("here", "there", "link"):
 
         async def story(pair: Pair, end: str = end) -> None:

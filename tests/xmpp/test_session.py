@@ -167,7 +167,7 @@ def test_a_bind_conflict_is_answered_as_captured_and_may_be_tried_again() -> Non
     assert feed(subject, stanzas.bind_request("y", None)) == [session_events.BindRequested(resource=None)]
 
 
-def test_home_and_backup_node_stand_in_the_mechanisms() -> None:
+def test_the_mechanisms_name_home_and_backup_node() -> None:
     subject = Session(domain="example.com", stream_id="1", secure=True, hostnames=("imp1.x", "imp2.x"))
     feed(subject, HEADER)
     assert subject.data_to_send().endswith(
@@ -317,7 +317,7 @@ def test_stanzas_of_a_bound_session_become_typed_events() -> None:
         (stanzas.bind_request("1", "again"), "not-allowed"),
     ],
 )
-def test_what_is_wrong_with_a_stanza_is_answered_and_the_session_goes_on(sent: Element, condition: str) -> None:
+def test_a_bad_stanza_gets_an_error_and_the_session_continues(sent: Element, condition: str) -> None:
     subject = bound()
     assert feed(subject, sent) == []
     answer = subject.data_to_send().decode()

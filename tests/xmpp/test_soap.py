@@ -76,7 +76,7 @@ def test_responses_are_read() -> None:
         b"<a>" * 5_000 + b"</a>" * 5_000,
     ],
 )
-def test_what_is_no_request_is_refused(document: bytes) -> None:
+def test_an_invalid_request_is_refused(document: bytes) -> None:
     with pytest.raises(soap.SoapError):
         soap.parse_request(document)
 

@@ -118,7 +118,7 @@ def test_both_sides_open_sessions_without_clash() -> None:
     assert (kinds(at_c), kinds(at_e)) == (["SessionOpened"], ["SessionOpened"] * 2)
 
 
-def test_flow_is_bounded_by_the_window_and_goes_on_as_the_other_side_consumes() -> None:
+def test_flow_is_bounded_by_the_window_and_resumes_as_the_peer_consumes() -> None:
     wire = joined(limits=XcpLimits(window=32_768, backlog=200_000))
     slow, quick = wire.e.open("1:1", "d", "x"), wire.e.open("2:2", "d", "y")
     sent = b"<a>" + b"x" * 100_000 + b"</a>"
