@@ -186,11 +186,11 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes, datatype: object = None) -> None:
         if self._state is not CLOSING:
             self._reader.feed(data)
-            self._happened(On.DATA)
+            self._apply(On.DATA)
 
     def eof_received(self) -> bool:
         self._reader.end()
-        self._happened(On.END)
+        self._apply(On.END)
         return self._state is SERVING and not self._secure
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -247,7 +247,7 @@ class Connection(asyncio.Protocol):
 
     # ---- the exchange
 
-    def _happened(self, what: On) -> None:
+    def _apply(self, what: On) -> None:
         """Apply the table; a pair that it lacks is a bug."""
         action = TABLE[self._state, what]
         if action is not None:
@@ -278,7 +278,7 @@ class Connection(asyncio.Protocol):
         wait = self._ahead_of_rate()
         if wait > 0:
             self._state = WAITING
-            self._next = asyncio.get_running_loop().call_later(wait, self._happened, On.TURN)
+            self._next = asyncio.get_running_loop().call_later(wait, self._apply, On.TURN)
             self._weigh()
             self._control_reading()
         else:
@@ -385,7 +385,7 @@ class Connection(asyncio.Protocol):
             self._record_sent(response, head, request)
             await self._writable.wait()
         self._task = None
-        self._happened(On.ANSWERED_LAST if close else On.ANSWERED)
+        self._apply(On.ANSWERED_LAST if close else On.ANSWERED)
 
     def _write(self, octets: bytes) -> bool:
         """Write, and return whether the connection accepted it.

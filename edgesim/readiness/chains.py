@@ -70,7 +70,7 @@ def words(name: str) -> str:
     return f"the certificate {service} of {host}" if slash else WORDS[name]
 
 
-def itself(certificate: Certificate) -> str:
+def own_entry(certificate: Certificate) -> str:
     """Return the name under which stores hold the certificate itself."""
     return f"{certificate.host}/{certificate.service}"
 
@@ -92,7 +92,7 @@ def above(certificate: Certificate) -> tuple[str, ...]:
     return tuple(found)
 
 
-def held(store: TrustStore) -> tuple[str, ...]:
+def contents(store: TrustStore) -> tuple[str, ...]:
     """Return the content of a store, including what takes effect after the next restart, which is another rule's
     subject.
     """
@@ -105,17 +105,17 @@ def chain(deployment: Deployment, shown: tuple[str, str], by: tuple[str, str]) -
     Raises `LookupError` if there is no such certificate or store.
     """
     certificate = deployment.certificate(*shown)
-    store = held(deployment.trust_store(*by))
+    store = contents(deployment.trust_store(*by))
     cas = above(certificate)
     if not cas:
-        own = itself(certificate)
+        own = own_entry(certificate)
         return Chain(certificate=certificate, root=own, missing=() if own in store else (own,))
     between = () if certificate.sends == "chain" else cas[:-1]
     missing = tuple(each for each in (cas[-1], *reversed(between)) if each not in store)
     return Chain(certificate=certificate, root=cas[-1], missing=missing)
 
 
-def shown_by(deployment: Deployment, expressway: str) -> tuple[str, str]:
+def shown_as_client(deployment: Deployment, expressway: str) -> tuple[str, str]:
     """Return the certificate (host, service) that an Expressway presents as a TLS client."""
     services = [each.service for each in deployment.certificates_of(expressway)]
     return expressway, "client" if "client" in services else "server"

@@ -43,7 +43,7 @@ CALLING = ("INVITE", "ACK")
 """The methods that a proxy whose connections are all reliable runs through transactions."""
 
 
-class _Asker:
+class _Waiter:
     """The waiter for the response to a request."""
 
     def __init__(
@@ -178,7 +178,7 @@ class SipEndpoint(Transports):
         or F. Cancelling the wait for an INVITE sends a CANCEL; if a 2xx arrives nevertheless, ``on_response`` gets it.
         Raises `SipTimeout`, `SipTransportError`; `ValueError` if the branch is in use.
         """
-        asker = _Asker(self, connection, provisional)
+        asker = _Waiter(self, connection, provisional)
         answer = asker.answer
         transaction = self.layer.request(request, asker)
         try:

@@ -126,7 +126,7 @@ class TransactionLayer:
 
     def remember(self, request: Request, context: object) -> None:
         """Store the user's object with a request's server transaction, if it has one."""
-        transaction = self.transactions.serving(request)
+        transaction = self.transactions.server_transaction(request)
         if transaction is not None:
             transaction.context = context
 
@@ -158,7 +158,7 @@ class TransactionLayer:
         """
         if not self.transactions.clients:
             return False
-        transaction = self.transactions.asked(response)
+        transaction = self.transactions.client_transaction(response)
         if transaction is None or (connection.reliable and transaction.user.connection is not connection):
             return False
         self._carry(transaction, self.transactions.response(transaction, response, self._loop.time()))

@@ -70,7 +70,7 @@ class Transactions:
         self._after(transaction)
         return transaction, outputs
 
-    def asked(self, response: Response) -> ClientTransaction | None:
+    def client_transaction(self, response: Response) -> ClientTransaction | None:
         """Return the client transaction of a response."""
         return self.clients.get(client_key(response.top_via, response.cseq.method))
 
@@ -113,7 +113,7 @@ class Transactions:
                 return True
         return False
 
-    def serving(self, request: Request) -> ServerTransaction | None:
+    def server_transaction(self, request: Request) -> ServerTransaction | None:
         """Return the server transaction of a request."""
         return self.servers.get(server_key(request))
 

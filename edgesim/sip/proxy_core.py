@@ -278,13 +278,13 @@ class ProxyCore:
             if branch.transaction is not None:
                 self._waiting.renew(branch)
             if not context.answered:
-                self._back(context, answer)
+                self._send_back(context, answer)
             return
         self._waiting.end(branch)
         if status < 300:
             if context.request.method == "INVITE" or not context.answered:
                 self._routing.succeeded(branch, answer)
-                self._back(context, answer)
+                self._send_back(context, answer)
                 self._cancel_pending(context)
         else:
             self._refused(context, answer, own=False)
@@ -307,9 +307,9 @@ class ProxyCore:
             if best.status == 503 and len(context.branches) > 1:
                 # Another target might accept the next request (RFC 3261, 16.7, step 6).
                 best, made = self._answers.make(context.request, 500), True
-            self._back(context, best, own=made)
+            self._send_back(context, best, own=made)
 
-    def _back(self, context: ResponseContext, answer: Response, *, own: bool = False) -> None:
+    def _send_back(self, context: ResponseContext, answer: Response, *, own: bool = False) -> None:
         """Send a response back to the sender of the request, if still connected.
 
         If it is malformed or too long for the sender, a 502 replaces it; a provisional one is dropped. A 2xx after the

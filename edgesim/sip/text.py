@@ -65,7 +65,7 @@ def number(text: str, limit: int, what: str) -> int:
     return int(digits)
 
 
-def same_host(host: str) -> str:
+def comparable_host(host: str) -> str:
     """Return the form in which host names compare: lower case, without the final dot of a rooted name.
 
     Forwarded text keeps its spelling (RFC 3261, 19.1.4 and 25.1).
@@ -73,7 +73,7 @@ def same_host(host: str) -> str:
     return host.lower().removesuffix(".") or host
 
 
-def same_user(user: str) -> str:
+def comparable_user(user: str) -> str:
     """Return the form in which user parts compare: with escapes decoded (RFC 3261, 10.3, step 5; 19.1.4).
 
     Case is significant. Octets that are not UTF-8 become surrogate escapes; invalid escapes stay.

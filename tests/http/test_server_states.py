@@ -188,6 +188,6 @@ def test_any_other_pair_raises() -> None:
         for state, what in set(itertools.product(State, On)) - set(STORIES):
             connection._state = state
             with pytest.raises(KeyError):
-                connection._happened(what)
+                connection._apply(what)
 
     play(scene)

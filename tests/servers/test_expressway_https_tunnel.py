@@ -306,7 +306,7 @@ def test_a_tunnel_that_is_up_ends_and_does_not_fail() -> None:
         assert client.state is TunnelState.UP
         before = states(lab, "expc")
         with pytest.raises(KeyError):
-            client._happened(On.FAILED, "refused")
+            client._apply(On.FAILED, "refused")
         assert client.state is TunnelState.UP
         assert states(lab, "expc") == before
 

@@ -168,11 +168,11 @@ def test_a_neighbour_zone(state: ConnectionState, what: neighbours.On) -> None:
         before = len(zone_states(lab, "expc", made.name))
         if (state, what) not in NEIGHBOUR:
             with pytest.raises(KeyError):
-                made._happened(what, "new")
+                made._apply(what, "new")
             assert made.state is state
             made.state = ACTIVE  # as it is: the lab ends now
             return
-        made._happened(what, "new")
+        made._apply(what, "new")
         told = zone_states(lab, "expc", made.name)[before:]
         assert (made.state_text, made.reason) == NEIGHBOUR[state, what]
         assert told == ([] if made.reason == "old" else [NEIGHBOUR[state, what]])

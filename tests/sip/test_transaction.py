@@ -49,7 +49,7 @@ def answered(
     transactions: Transactions, response: Response, now: float
 ) -> tuple[ClientTransaction, list[Output]] | None:
     """Give a response to the transaction that it belongs to."""
-    transaction = transactions.asked(response)
+    transaction = transactions.client_transaction(response)
     return None if transaction is None else (transaction, transactions.response(transaction, response, now))
 
 

@@ -107,7 +107,7 @@ class Line(Registering):
 
     async def _at(self, path: RegistrationPath, alarm: str | None) -> None:
         await super()._at(path, alarm)
-        self._speak_beside(path)
+        self._start_side_tasks(path)
 
     def _begin(self, who: Registrant, alarm: str | None) -> None:
         self._loss = None
@@ -239,20 +239,20 @@ class Line(Registering):
 
     # ---- keep-alives and alarms
 
-    def _speak_beside(self, path: RegistrationPath) -> None:
+    def _start_side_tasks(self, path: RegistrationPath) -> None:
         """Start what a desk phone sends after registration; none of it can end the registration."""
         spawn, dialogue, connection = self.node.host.spawn, self._dialogue, self._connection
         assert dialogue is not None and connection is not None
-        if self.habits.alarm and not self._is_speaking("alarm"):
+        if self.habits.alarm and not self._has_side_tasks("alarm"):
             telling = signs.send_alarm(self._endpoint, connection, self._who(path), dialogue, path)
             self._beside["alarm"] = spawn(_done(telling), name="phone: alarm")
-        if self.habits.standby_s is not None and not self._is_speaking("standby"):
-            self._beside["standby"] = spawn(self._show_life(self.habits.standby_s), name="phone: standby node")
+        if self.habits.standby_s is not None and not self._has_side_tasks("standby"):
+            self._beside["standby"] = spawn(self._keep_standby_alive(self.habits.standby_s), name="phone: standby node")
 
-    def _is_speaking(self, what: str) -> bool:
+    def _has_side_tasks(self, what: str) -> bool:
         return what in self._beside and not self._beside[what].done()
 
-    async def _show_life(self, interval: float) -> None:
+    async def _keep_standby_alive(self, interval: float) -> None:
         """Send keep-alives to the next node of the group, on a separate connection, whatever it answers."""
         connection: Connection | None = None
         to: RegistrationPath | None = None
@@ -270,7 +270,7 @@ class Line(Registering):
             except Unregistered:
                 continue
             who = self._who(standby)
-            await signs.show_life(self._endpoint, connection, who, self._new_dialogue(who, connection), standby)
+            await signs.standby_keepalive(self._endpoint, connection, who, self._new_dialogue(who, connection), standby)
 
     def _connection_lost(self, connection: Connection, _: Exception | None) -> None:
         self._lose(connection, Loss.CONNECTION)

@@ -108,7 +108,7 @@ async def send_alarm(
     return await _asked(endpoint, connection, dialogue, made)
 
 
-async def show_life(
+async def standby_keepalive(
     endpoint: SipEndpoint, connection: Connection, who: Registrant, dialogue: Dialogue, way: RegistrationPath
 ) -> Response | None:
     """Send a keep-alive to a standby node; return the last response, None without one. One challenge is answered."""

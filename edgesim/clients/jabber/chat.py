@@ -238,7 +238,7 @@ class Chat(slixmpp.ClientXMPP):
         """Send a one-to-one message."""
         self.send_message(mto=slixmpp.JID(to), mbody=text, mtype="chat")
 
-    def still_here(self) -> None:
+    def send_space(self) -> None:
         """Send a space, which keeps the stream open and detects a lost peer."""
         if self.transport is not None:
             self.send_raw(" ")

@@ -190,7 +190,7 @@ class ChatService:
                     async with asyncio.timeout(interval):
                         await stream.ended.wait()
                         break
-                stream.still_here()
+                stream.send_space()
             stream.drop()
             self._report(Result.FAILED, f"chat lost: {stream.problem}")
             self.state = next_stage(CHAT_TRANSITIONS, self.state, False)

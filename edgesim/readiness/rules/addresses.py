@@ -209,7 +209,7 @@ def no_reflection(deployment: Deployment) -> Iterator[Finding]:
             if edge.inner is not None or edge.static_nat is None or address != edge.static_nat:
                 continue
             blocked = deployment.flow_checker.to_zone(core.name, address).blocked
-            wall = _wall(deployment, blocked.firewall) if blocked and address in blocked.rule else None
+            wall = _firewall_path(deployment, blocked.firewall) if blocked and address in blocked.rule else None
             if wall is not None:
                 yield ("network", "firewalls", wall, "reflection"), edge, core, address
 
@@ -291,6 +291,6 @@ def xcp_interface(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
-def _wall(deployment: Deployment, name: str) -> int | None:
+def _firewall_path(deployment: Deployment, name: str) -> int | None:
     """Return the path of a firewall by name."""
     return next((i for i, each in enumerate(deployment.network.firewalls) if each.name == name), None)

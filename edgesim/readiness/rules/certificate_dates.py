@@ -52,7 +52,7 @@ def _verified(deployment: Deployment) -> Iterator[tuple[Certificate, tuple[Prese
         yield deployment.certificate(host, service), tuple(found)
 
 
-def _met(deployment: Deployment, legs: tuple[Presentation, ...]) -> tuple[Presentation, ...]:
+def _common_legs(deployment: Deployment, legs: tuple[Presentation, ...]) -> tuple[Presentation, ...]:
     """Return the legs that every deployment uses: links of C, what clients open, publishers that C queries."""
     publishers = {each.publisher.name for each in deployment.unified_cm} | {
         each.publisher.name for each in deployment.im_presence
@@ -69,7 +69,7 @@ def _met(deployment: Deployment, legs: tuple[Presentation, ...]) -> tuple[Presen
 
 def _refusals(deployment: Deployment, legs: tuple[Presentation, ...], reason: str = "") -> Prediction | None:
     """Return what the verifying hosts report; without ``reason`` each has its own text."""
-    met = _met(deployment, legs)
+    met = _common_legs(deployment, legs)
     if not met:
         return None
     readers = one_of(*dict.fromkeys(leg.to for leg in met))

@@ -14,7 +14,7 @@ from edgesim.deployment.hosts import Expressway
 from edgesim.journal.matchers import Matcher, Note, TcpClosed, Test, TlsRefused, TlsUp, ZoneState, containing, one_of
 from edgesim.pki.names import first_match, qualified
 from edgesim.readiness import asked, facts
-from edgesim.readiness.chains import chain, has, itself, shown_by, words
+from edgesim.readiness.chains import chain, has, own_entry, shown_as_client, words
 from edgesim.readiness.rule import Book, Finding, Prediction, Severity, Stop
 
 book = Book()
@@ -51,7 +51,7 @@ def profile_name(deployment: Deployment) -> Iterator[Finding]:
             cores = [
                 core.name
                 for core in deployment.expressway_c
-                if not has(deployment, deployment.certificate(*shown_by(deployment, core.name)), profile.name)
+                if not has(deployment, deployment.certificate(*shown_as_client(deployment, core.name)), profile.name)
             ]
             if not cores:
                 continue
@@ -61,7 +61,7 @@ def profile_name(deployment: Deployment) -> Iterator[Finding]:
                 TcpClosed(node=one_of(*cores), peer=nodes, port=deployment.defaults.ports.sip_tls),
             )
             yield Finding(
-                at=deployment.place_of_certificate(*shown_by(deployment, cores[0])),
+                at=deployment.place_of_certificate(*shown_as_client(deployment, cores[0])),
                 what=f"the certificate of {' and '.join(cores)} lacks the name {profile.name} of the phone security "
                 f"profile of {', '.join(devices)}",
                 sees="the device gets its configuration and does not register: Unified CM closes the TLS connection on "
@@ -78,11 +78,11 @@ def cluster_name(deployment: Deployment) -> Iterator[Finding]:
     """The *TLS verify subject name*: for a clustered Expressway-C the cluster's name."""
     zone, wanted = deployment.traversal_zone, deployment.traversal_zone.tls_verify_subject_name
     for core in deployment.expressway_c:
-        if has(deployment, deployment.certificate(*shown_by(deployment, core.name)), wanted):
+        if has(deployment, deployment.certificate(*shown_as_client(deployment, core.name)), wanted):
             continue
         failed = deployment.defaults.links.failed
         yield Finding(
-            at=deployment.place_of_certificate(*shown_by(deployment, core.name)),
+            at=deployment.place_of_certificate(*shown_as_client(deployment, core.name)),
             what=f"the certificate of {core.name} lacks {wanted}, the TLS verify subject name of the zone {zone.name}",
             sees=f"the zone from {core.name} stays {failed}: Peer's TLS certificate identity was unacceptable",
             fix=f"add {wanted} to the CSR of {core.name}, or set the TLS verify subject name to a name that is there",
@@ -321,7 +321,7 @@ def wildcard(deployment: Deployment) -> Iterator[Finding]:
         if wild:
             yield Finding(
                 at=deployment.place_of_certificate(certificate.host, certificate.service),
-                what=f"{words(itself(certificate))} has the wildcard {facts.verb(wild, 'name', 'names')} "
+                what=f"{words(own_entry(certificate))} has the wildcard {facts.verb(wild, 'name', 'names')} "
                 f"{facts.listed(wild)}",
                 sees="not known: Expressway does not support wildcard certificates; here they work",
                 fix=f"have a certificate signed with the names of {certificate.host} one by one",
@@ -337,7 +337,7 @@ def ca_signed(deployment: Deployment) -> Iterator[Finding]:
         if certificate.signed_by == "self-signed" and deployment.host(certificate.host).kind != "client":
             yield Finding(
                 at=deployment.place_of_certificate(certificate.host, certificate.service),
-                what=f"{words(itself(certificate))} is self-signed",
+                what=f"{words(own_entry(certificate))} is self-signed",
                 sees="nothing, as long as everybody who verifies it holds the certificate itself",
                 fix="have a CA sign it: then its root is all that others need to trust",
             )

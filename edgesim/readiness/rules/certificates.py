@@ -25,7 +25,7 @@ from edgesim.journal.matchers import (
     one_of,
 )
 from edgesim.readiness import facts
-from edgesim.readiness.chains import Chain, chain, held, itself, shown_by, words
+from edgesim.readiness.chains import Chain, chain, contents, own_entry, shown_as_client, words
 from edgesim.readiness.rule import Book, Finding, Prediction, Stop
 
 book = Book()
@@ -122,11 +122,11 @@ def _trust_in_c(
     deployment: Deployment, store: str, wrong: Callable[[UnifiedCmCluster, Chain], bool]
 ) -> Iterator[Finding]:
     for cluster, node in _unified_cm_nodes(deployment):
-        holds = held(deployment.trust_store(node.name, store))
+        holds = contents(deployment.trust_store(node.name, store))
         seen: dict[tuple[str, ...], Cores] = {}
         for core in deployment.expressway_c:
-            found = chain(deployment, shown_by(deployment, core.name), (node.name, store))
-            own = itself(found.certificate)
+            found = chain(deployment, shown_as_client(deployment, core.name), (node.name, store))
+            own = own_entry(found.certificate)
             missing = (() if own in holds else (own,)) if cluster.mixed_mode else found.missing
             if missing and wrong(cluster, found):
                 seen[missing] = (*seen.get(missing, ()), core)
@@ -191,7 +191,7 @@ def _im_presence_trust(deployment: Deployment, store: str) -> Iterator[Finding]:
             continue
         for node in cluster.nodes:
             chains = {
-                core: chain(deployment, shown_by(deployment, core.name), (node.name, store))
+                core: chain(deployment, shown_as_client(deployment, core.name), (node.name, store))
                 for core in deployment.expressway_c
             }
             cores = tuple(core for core, found in chains.items() if not found.good)
@@ -330,7 +330,7 @@ def _servers(deployment: Deployment, kind: str) -> Iterator[Finding]:
         service = found.certificate.service
         yield Finding(
             at=deployment.place_of_trust_store(cores[0].name, "trusted-ca"),
-            what=f"{_names(cores)} does not trust {found.words}, needed for {words(itself(found.certificate))}",
+            what=f"{_names(cores)} does not trust {found.words}, needed for {words(own_entry(found.certificate))}",
             sees=EFFECTS[kind, service],
             fix=f"append it to the trusted CA list of {_names(cores)}, and restart",
             prediction=_refused(deployment, spec, cores, service),
@@ -377,14 +377,14 @@ def self_signed_alike(deployment: Deployment) -> Iterator[Finding]:
         for cores, spec, found in _verified(deployment, kind, lambda each: each.good and each.self_signed):
             certificate = found.certificate
             higher = {core: _first_of_subject(deployment, core, certificate) for core in cores}
-            blind = tuple(core for core in cores if higher[core] != itself(certificate))
+            blind = tuple(core for core in cores if higher[core] != own_entry(certificate))
             if not blind:
                 continue
             first = higher[blind[0]]
             yield Finding(
                 at=deployment.place_of_certificate(certificate.host, certificate.service),
-                what=f"{words(first)} and {words(itself(certificate))} have one subject, CN={certificate.common_name}: "
-                f"{_names(blind)} sees the first only",
+                what=f"{words(first)} and {words(own_entry(certificate))} have one subject, "
+                f"CN={certificate.common_name}: {_names(blind)} sees the first only",
                 sees=f"the lower one fails as if it were absent: {EFFECTS[kind, certificate.service]}",
                 fix="have a CA sign them, or give one of them another common name",
                 prediction=_refused(deployment, spec, blind, certificate.service),
@@ -393,11 +393,11 @@ def self_signed_alike(deployment: Deployment) -> Iterator[Finding]:
 
 def _first_of_subject(deployment: Deployment, core: ExpresswayC, certificate: Certificate) -> str:
     """Return the topmost entry of C's list with the subject of this self-signed certificate."""
-    for name in held(deployment.trust_store(core.name, "trusted-ca")):
+    for name in contents(deployment.trust_store(core.name, "trusted-ca")):
         host, slash, service = name.partition("/")
         if slash and deployment.certificate(host, service).common_name == certificate.common_name:
             return name
-    return itself(certificate)
+    return own_entry(certificate)
 
 
 # ---- the traversal zone
@@ -415,7 +415,7 @@ def _zone(deployment: Deployment, *, on_c: bool, wrong: ChainTest) -> Iterator[F
     for edge in deployment.expressway_e:
         for core in deployment.expressway_c:
             owner, other = (core.name, edge.name) if on_c else (edge.name, core.name)
-            shown = (edge.name, "server") if on_c else shown_by(deployment, core.name)
+            shown = (edge.name, "server") if on_c else shown_as_client(deployment, core.name)
             found = chain(deployment, shown, (owner, "trusted-ca"))
             if wrong(found):
                 stores.setdefault((owner, found.words), []).append((other, core))

@@ -33,7 +33,7 @@ from edgesim.journal.matchers import (
 )
 from edgesim.pki.names import first_match, qualified
 from edgesim.readiness import asked, facts
-from edgesim.readiness.chains import Chain, chain, held, words
+from edgesim.readiness.chains import Chain, chain, contents, words
 from edgesim.readiness.rule import Book, FieldPath, Finding, Prediction, Severity
 
 book = Book()
@@ -73,7 +73,7 @@ def _endpoints(deployment: Deployment) -> tuple[Endpoint, ...]:
     )
 
 
-def _hopeful(deployment: Deployment) -> tuple[Endpoint, ...]:
+def _mra_endpoints(deployment: Deployment) -> tuple[Endpoint, ...]:
     """Return those that try to sign in through the edge."""
     return tuple(each for each in _endpoints(deployment) if _fit(deployment, each) and _mode(each) is None)
 
@@ -99,7 +99,7 @@ def _listed(endpoints: Iterable[Endpoint]) -> str:
     return f"{', '.join(rest)} and {last}" if rest else last
 
 
-def _knows_nothing(endpoint: Endpoint, why: str) -> Prediction:
+def _ignores_mra(endpoint: Endpoint, why: str) -> Prediction:
     """Predict that a device does not even look for the edge."""
     return Prediction(
         awaits=(ClientState(node=endpoint.name, outcome="none", detail=why),),
@@ -133,7 +133,7 @@ def minimum_release(deployment: Deployment) -> Iterator[Finding]:
             fix=f"upgrade {device.name} to {least} or later, on premises"
             if least
             else f"let {device.owner or 'its user'} have another model: no release helps",
-            prediction=None if tries else _knows_nothing(endpoint, device.unfit),
+            prediction=None if tries else _ignores_mra(endpoint, device.unfit),
         )
 
 
@@ -150,7 +150,7 @@ def mra_mode(deployment: Deployment) -> Iterator[Finding]:
                 what=f"{endpoint.words}: {reported}",
                 sees="the phone looks for that server, and does not offer a sign-in by way of Expressway",
                 fix=f"take the option out of the DHCP server where {endpoint.name} is",
-                prediction=None if device.unfit else _knows_nothing(endpoint, reported),
+                prediction=None if device.unfit else _ignores_mra(endpoint, reported),
             )
         if forbidden:
             yield Finding(
@@ -158,7 +158,7 @@ def mra_mode(deployment: Deployment) -> Iterator[Finding]:
                 what=f"{endpoint.words} is {device.name}: {forbidden}",
                 sees="the phone does not switch to MRA mode",
                 fix=f"check Allow Activation Code via MRA on {device.name}",
-                prediction=None if device.unfit or reported else _knows_nothing(endpoint, forbidden),
+                prediction=None if device.unfit or reported else _ignores_mra(endpoint, forbidden),
             )
 
 
@@ -174,7 +174,7 @@ def provisioning_mode(deployment: Deployment) -> Iterator[Finding]:
             what=f"{endpoint.words} has Provisioning Mode {mode}",
             sees="it never looks for the edge, and is not provisioned",
             fix=f"on {endpoint.name} set Provisioning Mode to Edge, which its menus call Cisco UCM via Expressway",
-            prediction=_knows_nothing(endpoint, f"Provisioning Mode is {mode}"),
+            prediction=_ignores_mra(endpoint, f"Provisioning Mode is {mode}"),
         )
 
 
@@ -182,7 +182,7 @@ def provisioning_mode(deployment: Deployment) -> Iterator[Finding]:
 def uds_server(deployment: Deployment) -> Iterator[Finding]:
     """Without it the edge configuration has no UDS server, which room devices require."""
     places = {each.id: index for index, each in enumerate(deployment.users)}
-    for endpoint in _hopeful(deployment):
+    for endpoint in _mra_endpoints(deployment):
         owner = endpoint.device.owner
         if endpoint.machine.platform != "room" or owner is None or deployment.user(owner).service_profile:
             continue
@@ -251,7 +251,7 @@ def _strangers(deployment: Deployment, platform: str) -> Iterator[tuple[Expressw
     """Yield each Expressway-E with the devices that cannot build its chain, grouped by what they lack."""
     for edge in deployment.expressway_e:
         found: dict[tuple[str, ...], tuple[Chain, tuple[Endpoint, ...]]] = {}
-        for endpoint in _hopeful(deployment):
+        for endpoint in _mra_endpoints(deployment):
             checked = _chain(deployment, edge, endpoint)
             if endpoint.machine.platform == platform and not checked.good:
                 _, others = found.get(checked.missing, (checked, ()))
@@ -307,7 +307,7 @@ def _by_public_ca(edge: ExpresswayE, found: Chain) -> str:
 )
 def trusted_by_e(deployment: Deployment) -> Iterator[Finding]:
     """One CA trusted by phones, Expressway-C and Expressway-E; what Expressway-C lacks is CERT-04's subject."""
-    phones = [each for each in _hopeful(deployment) if each.machine.platform == "phone"]
+    phones = [each for each in _mra_endpoints(deployment) if each.machine.platform == "phone"]
     for edge in deployment.expressway_e if phones else ():
         found = chain(deployment, (edge.name, "server"), (edge.name, "trusted-ca"))
         if not found.good:
@@ -326,7 +326,7 @@ def trusted_by_e(deployment: Deployment) -> Iterator[Finding]:
 )
 def edge_domain(deployment: Deployment) -> Iterator[Finding]:
     """Unified CM registration domains, which Expressway's CSR page offers as DNS or CollabEdgeDNS."""
-    devices, domain = _hopeful(deployment), deployment.domains.edge
+    devices, domain = _mra_endpoints(deployment), deployment.domains.edge
     found = asked.targets(deployment, "outside", f"_collab-edge._tls.{domain}")
     for edge in deployment.expressway_e if devices else ():
         if _named(deployment, edge):
@@ -359,7 +359,7 @@ class Shown:
 
 
 def _with_certificates(deployment: Deployment) -> Iterator[Shown]:
-    coming = {each.name for each in _hopeful(deployment) if _arrives(deployment, each)}
+    coming = {each.name for each in _mra_endpoints(deployment) if _arrives(deployment, each)}
     coming |= {
         each.name
         for each in deployment.clients
@@ -451,7 +451,7 @@ def without_onboarding(deployment: Deployment) -> Iterator[Finding]:
         )
     usual = STORES["expressway_e"]["activation-code"]
     for edge in deployment.expressway_e:
-        more = [each for each in held(deployment.trust_store(edge.name, "activation-code")) if each not in usual]
+        more = [each for each in contents(deployment.trust_store(edge.name, "activation-code")) if each not in usual]
         if more:
             yield Finding(
                 at=deployment.place_of_trust_store(edge.name, "activation-code"),

@@ -256,10 +256,10 @@ def forward_of_nodes(deployment: Deployment) -> Iterator[Finding]:
             fix=f"create {fqdn} A {address} in the inside DNS, then Refresh servers on Expressway-C",
             prediction=prediction,
         )
-    yield from _astray(deployment)
+    yield from _misdirected_nodes(deployment)
 
 
-def _astray(deployment: Deployment) -> Iterator[Finding]:
+def _misdirected_nodes(deployment: Deployment) -> Iterator[Finding]:
     """Yield the nodes whose names lead to an address that is not theirs."""
     for node in facts.uc_nodes(deployment):
         answer = asked.ask(deployment, "inside", node.spec.fqdn, "A")

@@ -23,7 +23,7 @@ from edgesim.journal.matchers import (
     containing,
 )
 from edgesim.readiness import facts
-from edgesim.readiness.chains import shown_by, words
+from edgesim.readiness.chains import shown_as_client, words
 from edgesim.readiness.rule import Book, Finding, Prediction, Severity
 from edgesim.readiness.rules import certificate_names, certificates, endpoints
 
@@ -85,7 +85,7 @@ def _stores(
     if certificate.service == "server":
         yield "server"
     both = isinstance(machine, ExpresswayC) and _has("separate client certificate", machine)
-    if both and shown_by(deployment, machine.name) == (machine.name, certificate.service):
+    if both and shown_as_client(deployment, machine.name) == (machine.name, certificate.service):
         yield "client"
 
 
@@ -116,7 +116,10 @@ def _effect(deployment: Deployment, certificate: Certificate, machine: Expresswa
         elif all(not _has("server-only certificate on e", core) for core in deployment.expressway_c):
             detail = containing(f"E's certificate lacks {CLIENT_AUTH}")
             awaits.append(Authentication(node=facts.cores(deployment), granted=False, detail=detail))
-    elif not certificate.client_auth and shown_by(deployment, machine.name) == (machine.name, certificate.service):
+    elif not certificate.client_auth and shown_as_client(deployment, machine.name) == (
+        machine.name,
+        certificate.service,
+    ):
         awaits += _client_side(deployment, machine, port)
     return Prediction(awaits=tuple(awaits)) if awaits else None
 

@@ -123,7 +123,7 @@ class Peer:
                 if self._pending.get(key) is record:
                     del self._pending[key]
 
-    async def everything(self) -> list[Record]:
+    async def records(self) -> list[Record]:
         """Return all records of the peer; none if it does not answer."""
         answer = await self._request("GET", b"")
         try:
@@ -203,7 +203,7 @@ class ClusterDatabase:
         await self._client.close()
 
     async def _keep(self, peer: Peer) -> None:
-        for record in await peer.everything():
+        for record in await peer.records():
             self._credentials.learn(record)
         await peer.run()
 
@@ -216,7 +216,7 @@ class ClusterDatabase:
             return Response(status=403)
         if request.method == "GET":
             headers = Headers([("Content-Type", "application/json")])
-            return Response(status=200, headers=headers, body=write_records(self._credentials.everything()))
+            return Response(status=200, headers=headers, body=write_records(self._credentials.records()))
         try:
             records = read_records(request.body)
         except ClusterError as error:

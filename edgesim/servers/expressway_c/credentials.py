@@ -138,7 +138,7 @@ class Credentials:
         """Call ``listener`` with every sign-in and cookie of this peer."""
         self._listeners.append(listener)
 
-    def everything(self) -> list[SignIn | Issued]:
+    def records(self) -> list[SignIn | Issued]:
         """Return all stored records."""
         self._purge()
         return [*self._sign_ins.values(), *self._cookies.values()]

@@ -30,7 +30,7 @@ from edgesim.sip.connection import Connection
 from edgesim.sip.endpoint import SipEndpoint
 from edgesim.sip.errors import SipError
 from edgesim.sip.proxy import Hop
-from edgesim.sip.text import same_host
+from edgesim.sip.text import comparable_host
 from edgesim.sip.transports import TransportName
 
 LONG_NAME = 50
@@ -107,20 +107,20 @@ class Neighbour:
             self.connection = await self._opened()
         except ssl.SSLCertVerificationError as error:
             detail = IDENTITY if error.verify_code in WRONG_NAME else error.verify_message
-            self._happened(On.NOT_OPENED, f"Failed to establish SSL connection: {detail}")
+            self._apply(On.NOT_OPENED, f"Failed to establish SSL connection: {detail}")
             raise
         except ssl.SSLError as error:
-            self._happened(On.NOT_OPENED, f"Failed to establish SSL connection: {error.reason}")
+            self._apply(On.NOT_OPENED, f"Failed to establish SSL connection: {error.reason}")
             raise
         except _Unusable as error:
-            self._happened(On.NOT_OPENED, str(error))
+            self._apply(On.NOT_OPENED, str(error))
             raise
         except OSError as error:
             refused = isinstance(error, ConnectionRefusedError)
-            self._happened(On.NOT_OPENED, "connection refused" if refused else error.strerror or "timed out")
+            self._apply(On.NOT_OPENED, "connection refused" if refused else error.strerror or "timed out")
             raise
         self.connection.context = self
-        self._happened(On.OPENED, "")
+        self._apply(On.OPENED, "")
         return self.connection
 
     async def _opened(self) -> Connection:
@@ -163,7 +163,7 @@ class Neighbour:
                 problem = error
             if problem is not None:
                 if connection.open:
-                    self._happened(On.SILENT, f"STUN keep-alive: {problem}")
+                    self._apply(On.SILENT, f"STUN keep-alive: {problem}")
                 connection.close()
                 return
 
@@ -182,11 +182,11 @@ class Neighbour:
             self._keeper.cancel()
             self._keeper = None
         if isinstance(why, ssl.SSLError):
-            self._happened(On.REFUSED, f"Failed to establish SSL connection: {why.reason}")
+            self._apply(On.REFUSED, f"Failed to establish SSL connection: {why.reason}")
         else:
-            self._happened(On.ENDED, "connection lost")
+            self._apply(On.ENDED, "connection lost")
 
-    def _happened(self, what: On, reason: str) -> None:
+    def _apply(self, what: On, reason: str) -> None:
         """Apply the table, which raises for a missing pair, and journal the state when it changes."""
         entry = TABLE[self.state, what]
         if entry is None:  # IGNORED
@@ -276,7 +276,7 @@ class Neighbours:
         self._hosts = {}
         for zone in wanted.values():
             for host in zone.node.names:
-                self._hosts.setdefault(same_host(host), {}).setdefault(zone.transport, zone)
+                self._hosts.setdefault(comparable_host(host), {}).setdefault(zone.transport, zone)
 
     async def keep(self) -> None:
         """Retry failed zones periodically."""
@@ -305,7 +305,7 @@ class Neighbours:
 
     def find(self, uri: SipUri) -> Neighbour | None:
         """Return the zone for a Request-URI's host: over TLS if the URI asks for it, else over TCP."""
-        zones = self._hosts.get(same_host(uri.host))
+        zones = self._hosts.get(comparable_host(uri.host))
         if zones is None:
             return None
         secure = uri.transport == "tls" or uri.port == self.node.defaults.ports.sip_tls
@@ -313,7 +313,7 @@ class Neighbours:
 
     def of_host(self, host: str) -> Neighbour | None:
         """Return a zone of the Unified CM node with this name or address, preferably a connected one."""
-        zones = list(self._hosts.get(same_host(host), {}).values())
+        zones = list(self._hosts.get(comparable_host(host), {}).values())
         return next((zone for zone in zones if zone.open), zones[0] if zones else None)
 
     def of_address(self, address: str, transport: str) -> Neighbour | None:

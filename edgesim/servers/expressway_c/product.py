@@ -115,8 +115,8 @@ class ExpresswayC:
 
     def links(self) -> tuple[LinkState, ...]:
         """Return every link that this C maintains: the traversal zone's, the tunnels, XCP to Es and to chat servers."""
-        tunnels = (each.state_now for each in self.tunnels.links)
-        routes = (each.state_now for each in (*self.xmpp.edges, *self.xmpp.servers.values()))
+        tunnels = (each.link_state for each in self.tunnels.links)
+        routes = (each.link_state for each in (*self.xmpp.edges, *self.xmpp.servers.values()))
         return (*self.sip.zone.links(), *tunnels, *routes)
 
     def retry_links(self) -> int:

@@ -50,7 +50,7 @@ from edgesim.sip.proxy import (
 from edgesim.sip.proxy_core import CALLS, DIALOG_FORMING, Later
 from edgesim.sip.proxy_state import Branch, ResponseContext
 from edgesim.sip.settings import limits_of, proxy_core_of, timers_of
-from edgesim.sip.text import same_host, split
+from edgesim.sip.text import comparable_host, split
 from edgesim.sip.transports import TransportName
 
 ALLOW = "INVITE,ACK,BYE,CANCEL,INFO,OPTIONS,REFER,SUBSCRIBE,NOTIFY"
@@ -344,7 +344,7 @@ class SipSide:
         self._core.refuse(context, 408)
 
     def _is_own(self, uri: SipUri) -> bool:
-        return (same_host(uri.host), uri.port or self._ports.sip_tls) in self._own
+        return (comparable_host(uri.host), uri.port or self._ports.sip_tls) in self._own
 
     def _drop_routes(self, outgoing: Request) -> SipUri:
         """Drop the Routes that the edge inserted, and return the URI to route by."""

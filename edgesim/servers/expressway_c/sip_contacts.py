@@ -13,7 +13,7 @@ from edgesim.servers.expressway_c.zone import Peer
 from edgesim.sip.addresses import NameAddr, SipUri
 from edgesim.sip.message import Request, Response
 from edgesim.sip.proxy import restored
-from edgesim.sip.text import same_host, same_user
+from edgesim.sip.text import comparable_host, comparable_user
 from edgesim.sip.values import Via, delta_seconds
 
 CONTACTS = 100_000
@@ -117,10 +117,10 @@ def _seen_at(request: Request) -> str | None:
         return None
     via = Via.parse(vias[1])
     host, port = via.parameters.get("received"), via.parameters.get("rport")
-    return f"{same_host(host)}:{port}" if host and port else None
+    return f"{comparable_host(host)}:{port}" if host and port else None
 
 
 def _target(uri: SipUri) -> Target:
     """Return the identity of a contact."""
-    host = same_host(uri.host)
-    return same_user(uri.user or ""), host if uri.port is None else f"{host}:{uri.port}"
+    host = comparable_host(uri.host)
+    return comparable_user(uri.user or ""), host if uri.port is None else f"{host}:{uri.port}"

@@ -127,11 +127,11 @@ class TunnelClient:
             try:
                 await self._hold()
             except (OSError, asyncssh.Error, asyncssh.ChannelListenError) as error:
-                self._happened(On.FAILED, _reason(error))
+                self._apply(On.FAILED, _reason(error))
             await self._tunnels.retries.wait(self, retry)
 
     @property
-    def state_now(self) -> LinkState:
+    def link_state(self) -> LinkState:
         """The present state of the tunnel."""
         stands = self.edge is not None
         return LinkState(
@@ -159,7 +159,7 @@ class TunnelClient:
             await self.server.close()
             self._tunnels.changed.set()
         reason = "closed" if watch.error is None else _reason(watch.error)
-        self._happened(On.ENDED, reason if self.state is TunnelState.UP else f"{reason} before E introduced itself")
+        self._apply(On.ENDED, reason if self.state is TunnelState.UP else f"{reason} before E introduced itself")
 
     def _accept(self, host: str, port: int) -> Any:
         address = self._address[0] if self._address else self.peer
@@ -183,12 +183,12 @@ class TunnelClient:
         if self.edge.challenge:
             answer = self._tunnels.shown(self.edge.challenge)
         if not answer.certificate:  # from X15.5 on E checks the certificate, and greets again if it accepts it
-            self._happened(On.GREETED, self.edge.fqdn)
+            self._apply(On.GREETED, self.edge.fqdn)
             self._tunnels.changed.set()
         headers = Headers([("Content-Type", GREETING_TYPE)])
         return Response(status=200, headers=headers, body=answer.encode())
 
-    def _happened(self, what: On, detail: str) -> None:
+    def _apply(self, what: On, detail: str) -> None:
         """Apply the table, which raises for a missing pair, and journal the state when it changes."""
         state = TRANSITIONS[self.state, what]
         if (state, detail) != (self.state, self._detail):
@@ -200,7 +200,7 @@ class TunnelClient:
         """Close the tunnel permanently."""
         if self._connection is not None:
             self._connection.close()
-            self._happened(On.STOPPED, "stopped")
+            self._apply(On.STOPPED, "stopped")
         await self.server.close()
 
 

@@ -91,7 +91,7 @@ class Dialled:
             await self.side.retries.wait(self, self.side.node.defaults.links.xcp_retry_s)
 
     @property
-    def state_now(self) -> LinkState:
+    def link_state(self) -> LinkState:
         """The present state of the link."""
         up = self.connection is not None and self.connection.up
         reason, due = "" if up else self._problem, self.side.retries.due(self)

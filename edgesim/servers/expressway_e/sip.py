@@ -37,7 +37,7 @@ from edgesim.sip.proxy import CALL_ID, Hop, announces_adaptive, pop_route
 from edgesim.sip.proxy_core import CALLS, DIALOG_FORMING, Later
 from edgesim.sip.proxy_state import Branch, ResponseContext
 from edgesim.sip.settings import limits_of, proxy_core_of, timers_of
-from edgesim.sip.text import same_host
+from edgesim.sip.text import comparable_host
 from edgesim.sip.values import delta_seconds
 from edgesim.world import WorldEvent
 from edgesim.world.api import Incarnation
@@ -115,7 +115,7 @@ class SipSide:
         self._own = {(hop.address, hop.port) for hop in (self._outer, *self._sides.values())}
         self._own.update(self._listens)
         names = (node.fqdn, node.deployment.mra.expressway_e_cluster)  # as in the Route of a client that got names
-        self._own |= {(same_host(name), self._outer.port) for name in names if name}
+        self._own |= {(comparable_host(name), self._outer.port) for name in names if name}
         self._adaptive = not closed("adaptive routing", {Product.EXPRESSWAY: spec.release})
         # SIP TLS Certificate ExtendedKeyUsage Checking Mode ("Navigate Client EKU Sunset with Expressway x15.5")
         self._checks_usage = spec.eku_checking or bool(
@@ -410,7 +410,7 @@ class SipSide:
             self.clients.joined(client, call_id)
 
     def _is_own(self, uri: SipUri) -> bool:
-        return (same_host(uri.host), uri.port or self._outer.port) in self._own
+        return (comparable_host(uri.host), uri.port or self._outer.port) in self._own
 
     def _route(self, outgoing: Request, client: Client) -> TraversalLink:
         """Remove E's own Routes and return the link to the C that the next one names, or to a better one.

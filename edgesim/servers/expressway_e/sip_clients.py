@@ -9,7 +9,7 @@ from edgesim.servers.expressway_e.zone import TraversalLink
 from edgesim.sip.addresses import SipUri
 from edgesim.sip.connection import Connection
 from edgesim.sip.message import Request
-from edgesim.sip.text import same_host, same_user
+from edgesim.sip.text import comparable_host, comparable_user
 
 USERS_PER_CLIENT = 16
 CONTACTS_PER_CLIENT = 64
@@ -38,7 +38,7 @@ class Client:
     def sends_from(self, target: Target) -> bool:
         """Return whether a contact is the address and port from which this client is connected."""
         host, port = self.connection.peer
-        return target[1] == f"{same_host(host)}:{port}"
+        return target[1] == f"{comparable_host(host)}:{port}"
 
     def grant(self, user: str) -> None:
         """Record that ``user`` authenticated."""
@@ -78,8 +78,8 @@ def _is_zero(expires: str | None) -> bool:
 
 def target_of(uri: SipUri) -> Target:
     """Return the identity of a contact."""
-    host = same_host(uri.host)
-    return same_user(uri.user or ""), host if uri.port is None else f"{host}:{uri.port}"
+    host = comparable_host(uri.host)
+    return comparable_user(uri.user or ""), host if uri.port is None else f"{host}:{uri.port}"
 
 
 class Clients:
@@ -100,9 +100,9 @@ class Clients:
 
     def refuses(self, change: BindingChange) -> bool:
         """Return whether a contact to register or remove belongs to another user."""
-        return any(self._is_anothers(target, change) for target in (*change.added, *change.removed))
+        return any(self._belongs_to_another(target, change) for target in (*change.added, *change.removed))
 
-    def _is_anothers(self, target: Target, change: BindingChange) -> bool:
+    def _belongs_to_another(self, target: Target, change: BindingChange) -> bool:
         holder = self._contacts.get(target)
         return holder is not None and holder[1] != change.user and not change.client.sends_from(target)
 
@@ -114,7 +114,7 @@ class Clients:
         for target in change.removed:
             self._drop(target, change.user)
         for target in change.added:
-            if self._is_anothers(target, change):
+            if self._belongs_to_another(target, change):
                 continue
             holder = self._contacts.get(target)
             if holder is not None:

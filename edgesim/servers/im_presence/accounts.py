@@ -49,7 +49,7 @@ class Accounts:
         """Return the assigned account with a chat address."""
         return self._by_jid.get(jid.bare)
 
-    def named(self, user: str, domain: str) -> Account | None:
+    def with_sasl_name(self, user: str, domain: str) -> Account | None:
         """Return the assigned account of a SASL user name: an address, or a user id in ``domain``."""
         with contextlib.suppress(JidError):
             if "@" in user and (found := self._by_jid.get(Jid.parse(user).bare)) is not None:
@@ -75,6 +75,6 @@ def _account(user: User, domain: str, nodes: Collection[str]) -> Account:
     )
 
 
-def same(given: str, known: str) -> bool:
+def same_secret(given: str, known: str) -> bool:
     """Compare secrets in constant time."""
     return hmac.compare_digest(given.encode(), known.encode())

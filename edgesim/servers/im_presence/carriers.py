@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from edgesim.journal import Recorder
 from edgesim.servers.im_presence.chat import Chat
-from edgesim.servers.im_presence.router import Handed, Router
+from edgesim.servers.im_presence.router import HandedOver, Router
 from edgesim.servers.im_presence.sessions import ChatSession
 from edgesim.world import Host
 from edgesim.xmpp.connection import ClientConnection
@@ -72,7 +72,7 @@ class DirectCarrier:
 
     def _on_event(self, connection: ClientConnection[Session], event: SessionEvent) -> None:
         self._chat.handle(self._session, event)
-        handed = self._chat.handed(self._session)
+        handed = self._chat.handed_over(self._session)
         if handed is not None:
             connection.wait_for(handed.link.connection, handed.id)
 
@@ -117,7 +117,7 @@ class RoutedCarrier:
         """
         self._stream.feed(data)
         self.flush()
-        handed = self._chat.handed(self._session)
+        handed = self._chat.handed_over(self._session)
         if handed is not None:
             handed.after_written(then)
         else:
@@ -177,7 +177,7 @@ class LinkCarriers:
         self._router = router
         self._on_lost = on_lost
         self._routed: dict[str, RoutedCarrier] = {}
-        self._handed: dict[str, Handed] = {}
+        self._handed: dict[str, HandedOver] = {}
         self._node: str | None = None
         self.connection = XcpConnection(
             link,
@@ -188,7 +188,7 @@ class LinkCarriers:
             journal_data=False,
         )
 
-    def take(self, handed: Handed, stream: Session, *, client: str, data: bytes) -> None:
+    def take(self, handed: HandedOver, stream: Session, *, client: str, data: bytes) -> None:
         """Open a session on the home node for a client of this node; ``data`` are its first octets."""
         handed.id = self.connection.open(client, stream.domain, stream.stream_id, resumed=True, data=data)
         self._handed[handed.id] = handed

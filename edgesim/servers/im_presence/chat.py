@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from edgesim.journal import Recorder, events
-from edgesim.servers.im_presence.accounts import Account, Accounts, same
+from edgesim.servers.im_presence.accounts import Account, Accounts, same_secret
 from edgesim.servers.im_presence.messages import Messages
 from edgesim.servers.im_presence.presence import Presence
-from edgesim.servers.im_presence.router import Handed, Router
+from edgesim.servers.im_presence.router import HandedOver, Router
 from edgesim.servers.im_presence.sessions import Carrier, ChatSession, Sessions
 from edgesim.servers.im_presence.tickets import Tickets
 from edgesim.world import Entropy
@@ -98,9 +98,9 @@ class Chat:
         self._all[id(made)] = made
         return made
 
-    def handed(self, chat: ChatSession) -> Handed | None:
+    def handed_over(self, chat: ChatSession) -> HandedOver | None:
         """Return the route of a session to its user's home node, or None."""
-        return self.router.handed(chat) if self.router is not None else None
+        return self.router.handed_over(chat) if self.router is not None else None
 
     @property
     def live(self) -> tuple[ChatSession, ...]:
@@ -117,7 +117,7 @@ class Chat:
         match event:
             case asked.Authenticate():
                 self._authenticate(chat, event)
-            case asked.Passed() if self.router is not None and (handed := self.router.handed(chat)) is not None:
+            case asked.Passed() if self.router is not None and (handed := self.router.handed_over(chat)) is not None:
                 handed.passed(event.data)
             case asked.BindRequested():
                 self._bind(chat, event.resource)
@@ -155,7 +155,7 @@ class Chat:
 
     def _authenticate(self, chat: ChatSession, event: asked.Authenticate) -> None:
         given = event.credentials
-        account = self._named(given.user, event.domain)
+        account = self._account_named(given.user, event.domain)
         if account is not None and self.router is not None and self.router.elsewhere(account.jid):
             if not self.router.hand_over(chat, account, event.request):
                 self._recorder.emit(
@@ -178,10 +178,12 @@ class Chat:
             chat.session.grant(account.jid)
             chat.carrier.identified(account.jid)
 
-    def _named(self, user: str, domain: str) -> Account | None:
+    def _account_named(self, user: str, domain: str) -> Account | None:
         """Return the user of these credentials, among those of this cluster and its peers."""
-        found = self._accounts.named(user, domain)
-        return found or next((one for peer in self._peers if (one := peer.named(user, domain)) is not None), None)
+        found = self._accounts.with_sasl_name(user, domain)
+        return found or next(
+            (one for peer in self._peers if (one := peer.with_sasl_name(user, domain)) is not None), None
+        )
 
     def _check(self, account: Account | None, given: sasl.Credentials) -> str:
         if account is None:
@@ -190,7 +192,7 @@ class Chat:
             return "may not act for another"
         if given.mechanism == sasl.CISCO_VTG_TOKEN:
             return self._tickets.redeem(account.user_id, given.secret) or ""
-        return "" if same(given.secret, account.password) else "wrong password"
+        return "" if same_secret(given.secret, account.password) else "wrong password"
 
     # ---- resources
 
@@ -221,7 +223,7 @@ class Chat:
                 return f"jabber_{number}"
 
     def _ended(self, chat: ChatSession, event: asked.Ended) -> None:
-        handed = self.router.handed(chat) if self.router is not None else None
+        handed = self.router.handed_over(chat) if self.router is not None else None
         if handed is not None:
             handed.close()
         if self._all.pop(id(chat), None) is None or chat.jid is None:

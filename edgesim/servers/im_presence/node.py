@@ -175,7 +175,7 @@ class ImPresence:
             homes,
             tls=self._router_context,
             link=self._carriers,
-            on_up=lambda name: self.chat.presence.met(lambda user: homes.get(user.bare) == name),
+            on_up=lambda name: self.chat.presence.link_up(lambda user: homes.get(user.bare) == name),
         )
 
     def _router_context(self) -> ssl.SSLContext:

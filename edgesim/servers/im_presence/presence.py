@@ -86,7 +86,7 @@ class Presence:
             self._receive("unsubscribe", owner, contact)
         if entry.any(FROM):
             self._receive("unsubscribed", owner, contact)
-            self._say_gone(owner, contact)
+            self._send_unavailable(owner, contact)
 
     def _push(self, owner: Jid, item: RosterItem) -> None:
         for session in self._sessions.of(owner):
@@ -108,9 +108,9 @@ class Presence:
             return
         self._receive(kind, owner, contact)
         if kind == "subscribed":
-            self._say_present(owner, contact)
+            self._send_available(owner, contact)
         elif kind == "unsubscribed" and before.any(FROM):
-            self._say_gone(owner, contact)
+            self._send_unavailable(owner, contact)
 
     def _receive(self, kind: str, sender: Jid, user: Jid) -> None:
         """Handle a subscription stanza from ``sender`` to ``user``, who may be unknown."""
@@ -135,7 +135,7 @@ class Presence:
             self._push(user, after.as_item())
         self._deliver(user, stanza)
         if kind == "unsubscribe" and before.any(FROM):
-            self._say_gone(user, sender)
+            self._send_unavailable(user, sender)
 
     def _approve(self, user: Jid, sender: Jid, before: Entry) -> None:
         after = replace(before, state=(before.state | FROM) & ~PENDING_IN)
@@ -144,7 +144,7 @@ class Presence:
         if after.any(LISTED) and after != before:
             self._push(user, after.as_item())
         self._receive("subscribed", user, sender)
-        self._say_present(user, sender)
+        self._send_available(user, sender)
 
     def _refused(self, user: Jid, contact: Jid) -> None:
         entry = self._rosters.entry(user, contact)
@@ -163,17 +163,17 @@ class Presence:
             self._receive(kind, sender.bare, to.bare)
         elif kind == "probe":
             if self._rosters.entry(to.bare, sender).any(FROM):
-                self._say_present(to.bare, sender.bare)
+                self._send_available(to.bare, sender.bare)
         else:
             self._deliver(to, stanza)
 
-    def met(self, is_there: Callable[[Jid], bool]) -> None:
+    def link_up(self, is_there: Callable[[Jid], bool]) -> None:
         """The link to another node is up: send its users the presence of ours, and probe for theirs."""
         for owner in dict.fromkeys(each.jid.bare for each in self._sessions if each.jid is not None):
             for entry in self._rosters.entries(owner):
                 contact = Jid.parse(entry.contact)
                 if is_there(contact) and entry.any(FROM):
-                    self._say_present(owner, contact)
+                    self._send_available(owner, contact)
                 if is_there(contact) and entry.any(TO):
                     self._elsewhere.deliver(stanzas.presence("probe", from_=str(owner), to=str(contact)), contact)
 
@@ -236,12 +236,12 @@ class Presence:
     def _watchers(self, user: Jid) -> list[Jid]:
         return [Jid.parse(entry.contact) for entry in self._rosters.entries(user) if entry.any(FROM)]
 
-    def _say_present(self, user: Jid, to: Jid) -> None:
+    def _send_available(self, user: Jid, to: Jid) -> None:
         for session in self._sessions.available(user):
             if session.presence is not None:
                 self._deliver(to, session.presence)
 
-    def _say_gone(self, user: Jid, to: Jid) -> None:
+    def _send_unavailable(self, user: Jid, to: Jid) -> None:
         for session in self._sessions.available(user):
             self._deliver(to, stanzas.presence("unavailable", from_=str(session.jid)))
 

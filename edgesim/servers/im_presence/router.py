@@ -57,17 +57,17 @@ class NodeLink(Protocol):
 
     connection: XcpConnection
 
-    def take(self, handed: Handed, stream: Session, *, client: str, data: bytes) -> None:
+    def take(self, handed: HandedOver, stream: Session, *, client: str, data: bytes) -> None:
         """Open a session on the home node for a client of this node; ``data`` are its first octets."""
 
     def drop(self, session: str) -> None:
         """End a session on the home node."""
 
 
-class Handed:
+class HandedOver:
     """A session handed over to its user's home node: one route of a link, with the client at this end."""
 
-    def __init__(self, chat: ChatSession, link: NodeLink, account: Account, done: Callable[[Handed], None]) -> None:
+    def __init__(self, chat: ChatSession, link: NodeLink, account: Account, done: Callable[[HandedOver], None]) -> None:
         self.chat = chat
         self.link = link
         self.account = account
@@ -126,7 +126,7 @@ class Router:
         self._link = link
         self._on_up = on_up
         self._links: dict[str, list[NodeLink]] = {name: [] for name in peers}
-        self._handed: dict[int, Handed] = {}
+        self._handed: dict[int, HandedOver] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     # ---- lifecycle
@@ -213,16 +213,16 @@ class Router:
         link = self._way(account.node or "")
         if link is None:
             return False
-        handed = Handed(chat, link, account, self._forget)
+        handed = HandedOver(chat, link, account, self._forget)
         stream = chat.session
         link.take(handed, stream, client=chat.carrier.origin, data=request.encode())
         self._handed[id(chat)] = handed
         stream.hand_over()
         return True
 
-    def handed(self, chat: ChatSession) -> Handed | None:
+    def handed_over(self, chat: ChatSession) -> HandedOver | None:
         """Return the route of a session that was handed over."""
         return self._handed.get(id(chat))
 
-    def _forget(self, handed: Handed) -> None:
+    def _forget(self, handed: HandedOver) -> None:
         self._handed.pop(id(handed.chat), None)

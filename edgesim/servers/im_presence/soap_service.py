@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from edgesim.http import Headers, Request, Response
 from edgesim.journal import Recorder, events
 from edgesim.journal.keys import Key, session_key, user_key
-from edgesim.servers.im_presence.accounts import Account, Accounts, same
+from edgesim.servers.im_presence.accounts import Account, Accounts, same_secret
 from edgesim.servers.im_presence.tickets import Tickets
 from edgesim.xmpp import soap
 
@@ -100,7 +100,7 @@ class SoapService:
         account = self._accounts.with_id(login.username)
         if account is None:
             return None, "unknown user"
-        if not same(login.password, account.password):
+        if not same_secret(login.password, account.password):
             return None, "wrong password"
         return account, "" if account.node else "not assigned to IM and Presence"
 

@@ -12,7 +12,7 @@ from edgesim.http import Headers, Request, Response
 from edgesim.http.message import standard_reason
 from edgesim.journal import Recorder, events
 from edgesim.journal.keys import Key, user_key
-from edgesim.servers.im_presence.accounts import same
+from edgesim.servers.im_presence.accounts import same_secret
 from edgesim.servers.im_presence.soap_service import SoapService
 from edgesim.xmpp import soap
 
@@ -103,7 +103,7 @@ class Axl:
         given = request.basic()
         if given is None:
             return False
-        granted = same(given.user, self._account.user) and same(given.password, self._account.password)
+        granted = same_secret(given.user, self._account.user) and same_secret(given.password, self._account.password)
         user = given.user[:128]
         self._recorder.emit(
             events.Authentication(user=user, how="basic", granted=granted, detail="AXL"), keys=(user_key(user),)

@@ -32,7 +32,7 @@ from edgesim.sip.message import Request as SipRequest
 from edgesim.sip.reasons import REASONS
 from edgesim.sip.settings import limits_of, timers_of
 from edgesim.sip.stun import StunMessage, respond
-from edgesim.sip.text import same_host
+from edgesim.sip.text import comparable_host
 
 TOMCAT, CALLMANAGER = "tomcat", "callmanager"
 TOMCAT_TRUST, CALLMANAGER_TRUST = "tomcat-trust", "callmanager-trust"
@@ -282,7 +282,7 @@ class UnifiedCm:
             realm=defaults.realm,
             name=self.machine.server_name,
             names=frozenset(
-                same_host(name)
+                comparable_host(name)
                 for each in self.cluster.nodes
                 for name in (each.server_name, each.fqdn, each.name, each.address)
             ),

@@ -19,7 +19,7 @@ from edgesim.sip.addresses import NameAddr, SipUri
 from edgesim.sip.errors import SipProtocolError
 from edgesim.sip.message import Request
 from edgesim.sip.proxy import ABILITIES, USER_PARAMETER, announces_adaptive
-from edgesim.sip.text import MAX_REMEMBERED, same_user, unquote
+from edgesim.sip.text import MAX_REMEMBERED, comparable_user, unquote
 from edgesim.sip.values import delta_seconds
 
 NO_INSTANCE = "000000000000"
@@ -112,7 +112,7 @@ def _contact(value: str) -> Contact:
 
 def _line(request: Request) -> str:
     """Return the directory number in To, with escapes decoded (RFC 3261, 10.3, step 5)."""
-    line = same_user(request.to.address.user or "")
+    line = comparable_user(request.to.address.user or "")
     if not line:
         raise SipProtocolError("To without a directory number")
     return line

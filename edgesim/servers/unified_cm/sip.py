@@ -28,7 +28,7 @@ from edgesim.sip.digest import KEY_OCTETS, DigestCredentials, DigestResult, Nonc
 from edgesim.sip.errors import SipProtocolError
 from edgesim.sip.message import Request, Response
 from edgesim.sip.proxy import ADAPTIVE
-from edgesim.sip.text import quote, same_host
+from edgesim.sip.text import comparable_host, quote
 from edgesim.sip.values import Authentication
 from edgesim.world import Entropy, Host
 
@@ -153,7 +153,7 @@ class LineService:
         if fault is not None:
             return self._answer(request, fault)
         if request.uri not in self._own:
-            if same_host(SipUri.parse(request.uri).host) not in self._settings.names:
+            if comparable_host(SipUri.parse(request.uri).host) not in self._settings.names:
                 return self._answer(request, 404)
             if len(self._own) < URIS_REMEMBERED:
                 self._own.add(request.uri)
