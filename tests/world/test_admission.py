@@ -15,7 +15,7 @@ import pytest
 from edgesim.deployment.defaults import Defaults
 from edgesim.lab.doors import limits as lab_limits
 from edgesim.world import Host, Interface, World
-from edgesim.world.admission import Admission, Block, Refusal
+from edgesim.world.admission import Admission, Block, Rates, Refusal
 from edgesim.world.events import AddressBlocked, AddressUnblocked, ConnectionsRefused, FirewallBlocked, WorldEvent
 from edgesim.world.live import LiveWorld
 from edgesim.world.live.network import REPORTED_AT_ONCE
@@ -414,3 +414,10 @@ def test_blocked_strangers_are_reported_one_by_one_at_a_limited_rate() -> None:
     world.run(main())
     assert REPORTED_AT_ONCE <= len(stopped) < REPORTED_AT_ONCE + 15
     assert world.admission.refused["far", PORT, Refusal.FIREWALL] == REPORTED_AT_ONCE + 30 - len(stopped)
+
+
+def test_a_rate_that_was_not_used_is_saved_up_to_its_burst() -> None:
+    rate = Rates(10, 5, each_address=False, most=10)
+    for now in (0, 3600 * 10**9):
+        assert [rate.take("192.0.2.1", now) for _ in range(6)] == [True] * 5 + [False]
+    assert rate.take("192.0.2.2", 3600 * 10**9 + 10**8), "a tenth of a second brings one more"
