@@ -5,7 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from edgesim.control import Carrier, Faults, Hosts, LookForLeftovers, Netstat, StopHost, StopServices, Unfinished
+from edgesim.control import (
+    Carrier,
+    Command,
+    Faults,
+    Hosts,
+    Leftovers,
+    LookForLeftovers,
+    Netstat,
+    StopHost,
+    StopServices,
+    Unfinished,
+)
 from edgesim.world.api import KeepsOrphans
 
 ARRIVES = {"sim": 1.0, "live": 0.05}
@@ -13,6 +24,9 @@ ARRIVES = {"sim": 1.0, "live": 0.05}
 GIVES_UP_AFTER = {"sim": 33.0, "live": 3.0}
 """Seconds that unfinished work has to end: a SIP transaction ends after 64 times T1, 32 s (RFC 3261, 17.1.2.2). A
 story that failed in the live world does not wait that long."""
+CLOSES_WITHIN = {"sim": 0.0, "live": 3.0}
+"""Seconds in which a stopped service's connections finish closing, and tasks end: a busy machine needs time for that,
+simulated time does not go on meanwhile."""
 
 
 async def stop_and_look(carrier: Carrier, world: str) -> list[str]:
@@ -31,7 +45,8 @@ async def stop_and_look(carrier: Carrier, world: str) -> list[str]:
         await asyncio.sleep(ARRIVES[world])
         await _sent(carrier, world, group)
         for host in group:
-            found += (await carrier.ask(LookForLeftovers(host=host))).lines
+            look = LookForLeftovers(host=host)
+            found += await _lasting(carrier, look, CLOSES_WITHIN[world], ARRIVES[world])
     found += [f"a fault rule is still in force: {fault.label}" for fault in (await carrier.ask(Faults())).faults]
     loop, own = asyncio.get_running_loop(), asyncio.current_task()
     orphans = loop.orphans.values() if isinstance(loop, KeepsOrphans) else ()
@@ -64,11 +79,15 @@ async def unfinished(carrier: Carrier, world: str) -> list[str]:
 
     It is collected before connections are closed, which would end their transactions.
     """
-    lines = (await carrier.ask(Unfinished())).lines
-    patience, step = GIVES_UP_AFTER[world], ARRIVES[world]
+    return await _lasting(carrier, Unfinished(), GIVES_UP_AFTER[world], ARRIVES[world])
+
+
+async def _lasting(carrier: Carrier, look: Command[Leftovers], patience: float, step: float) -> list[str]:
+    """Return the lines that every look finds, for ``patience`` seconds and with ``step`` seconds between two looks."""
+    lines = (await carrier.ask(look)).lines
     while lines and patience > 0:
         await asyncio.sleep(step)
         patience -= step
-        still = (await carrier.ask(Unfinished())).lines
+        still = (await carrier.ask(look)).lines
         lines = tuple(line for line in lines if line in still)
     return list(lines)

@@ -9,10 +9,26 @@ from typing import Any
 
 import pytest
 
+from edgesim.control import (
+    Command,
+    Faults,
+    FaultTable,
+    HostRow,
+    Hosts,
+    HostTable,
+    Leftovers,
+    LookForLeftovers,
+    Netstat,
+    Sockets,
+    StopHost,
+    StopServices,
+)
 from edgesim.scenario import Lab, Note, Outcome
+from edgesim.scenario.leaks import stop_and_look
 from edgesim.scenario.run import Options, run
 from edgesim.world import Host
 from edgesim.world.faults import DropDatagram
+from edgesim.world.sim import SimWorld
 from tests.exploration import Case
 from tests.scenario.stories import judged
 from tests.sip.settings import LIMITS, TIMERS
@@ -322,3 +338,40 @@ def test_a_connection_whose_peer_forgot_it_is_given_the_time_that_tls_gives_it(n
     """A partition outlasts one end of a connection; the other end closes towards nothing, and gives up after 30 s."""
     done = run(Case(node=node, failure="partition", moment=moment).story(), Options(seed=1))
     assert done.verdict.outcome is Outcome.PASSED, done.verdict.reason
+
+
+class Closing:
+    """A carrier to a lab of one host, whose service holds a connection for so many looks after it was stopped."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+
+    async def ask(self, command: Command[Any]) -> Any:
+        match command:
+            case Hosts():
+                row = HostRow(name="expc", kind="expressway_c", fqdn="", addresses=(), state="up", incarnation=1)
+                return HostTable(hosts=(row,))
+            case Netstat():
+                return Sockets(rows=())
+            case LookForLeftovers():
+                self.looks -= 1
+                return Leftovers(lines=("a tcp socket",) if self.looks >= 0 else ())
+            case StopServices() | StopHost():
+                return Leftovers(lines=())
+            case Faults():
+                return FaultTable(faults=())
+        raise AssertionError(command)
+
+
+@pytest.mark.parametrize(("looks", "left"), [(0, []), (3, []), (10_000, ["a tcp socket"])])
+def test_a_connection_has_three_seconds_of_real_time_to_close(looks: int, left: list[str]) -> None:
+    """The process of a host closes connections when the machine lets it."""
+    world = SimWorld(1)
+    carrier = Closing(looks)
+    assert world.run(stop_and_look(carrier, "live")) == left
+    assert world.now() <= 3.2e9
+
+
+def test_simulated_time_does_not_go_on_while_connections_close() -> None:
+    world = SimWorld(1)
+    assert world.run(stop_and_look(Closing(1), "sim")) == ["a tcp socket"]
