@@ -85,7 +85,7 @@ def test_nodes_that_are_started_side_by_side_make_one_lab_and_one_journal(tmp_pa
         running["expe"].wait()
         network = ".".join(json.loads(shared.read_text())["deployment"].split("127.")[1].split(".")[:1])
         running["expe"] = start("expe", tmp_path, f"127.{network}")
-        assert "in its life 2" in lines(running["expe"], "\n")
+        assert "(life 2)" in lines(running["expe"], "\n")
         for each in running.values():
             each.send_signal(signal.SIGINT)
         for name, each in running.items():
