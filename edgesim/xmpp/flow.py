@@ -96,7 +96,7 @@ class Flow:
 
 
 class Flows:
-    """The flows of a link's sessions, in the order of opening.
+    """The flows of a link's sessions. Their order is that of opening, and then of their turns.
 
     ``write`` sends a piece of a session; ``drained`` is called when nothing of a session waits any more.
     """
@@ -107,7 +107,6 @@ class Flows:
         self._drained = drained
         self._of: dict[str, Flow] = {}
         self._corked = False
-        self._turn = 0
 
     def __len__(self) -> int:
         return len(self._of)
@@ -160,17 +159,20 @@ class Flows:
         self._corked = True
 
     def uncork(self, full: Callable[[], bool]) -> bool:
-        """Resume the sessions, in turn, until the connection is ``full``; return whether any still waits."""
-        order = [(session, flow) for session, flow in self._of.items() if not flow.idle]
-        first = self._turn % len(order) if order else 0
-        order = order[first:] + order[:first]
-        while order and not full():
-            for session, flow in order:
-                self._turn += 1
-                if flow.ready:
-                    self._write(session, flow.take())
-                if flow.idle:
-                    self._drained(session)
-            order = [(session, flow) for session, flow in order if flow.ready]
-        self._corked = bool(order)
+        """Resume the sessions until the connection is ``full``; return whether any still waits for it.
+
+        Each sends one piece in its turn. The next call starts with the session whose turn it is then.
+        """
+        turns = deque(session for session, flow in self._of.items() if flow.ready)
+        while turns and not full():
+            session = turns.popleft()
+            if session not in self._of:
+                continue
+            flow = self._of[session] = self._of.pop(session)  # now the last in the order of turns
+            self._write(session, flow.take())
+            if flow.ready:
+                turns.append(session)
+            elif flow.idle:
+                self._drained(session)
+        self._corked = bool(turns)
         return self._corked
