@@ -134,7 +134,7 @@ class Paths(Generic[H]):
         self._outward = outward
         self._walls = walls
         self._ways: dict[tuple[str, str], tuple[tuple[Firewall, bool], ...]] = {}
-        self._found: dict[tuple[str, str], _Found[H] | None] = {}
+        self._found: dict[tuple[str, str], _Found[H]] = {}
 
     def changed(self) -> None:
         """Forget what was learned about where addresses are: a host has come."""
@@ -176,8 +176,8 @@ class Paths(Generic[H]):
 
     def _locate(self, zone: str, address: str) -> _Found[H] | None:
         """Return what has an address, seen from a zone: the nearest host or firewall."""
-        key = (zone, address)
-        if key not in self._found:
+        found = self._found.get((zone, address))
+        if found is None:
             places = [
                 _Found(self.known(interface.zone), host=host)
                 for host in self._hosts.values()
@@ -189,8 +189,10 @@ class Paths(Generic[H]):
                     if isinstance(nat, StaticNat) and nat.public == address:
                         places.append(_Found(wall.outer, firewall=wall, static=nat))
             places.sort(key=lambda each: self.distance(zone, each.zone))
-            self._found[key] = places[0] if places else None
-        return self._found[key]
+            if not places:
+                return None  # not remembered: there is no end of addresses that no host has
+            found = self._found[zone, address] = places[0]
+        return found
 
     def owner(self, host: H, address: str) -> H | None:
         """Return the host that an address leads to from ``host``, through static mappings where there are any."""

@@ -247,3 +247,19 @@ def test_one_seed_gives_the_same_story() -> None:
         return sim_run(main)
 
     assert once() == once()
+
+
+def test_addresses_that_no_host_has_are_not_remembered() -> None:
+    async def story(world: SimWorld) -> None:
+        out, _, _ = await pair(world)
+
+        def remembered() -> int:
+            return sum(len(each) for each in vars(world.paths).values() if isinstance(each, dict))
+
+        assert world.paths.owner(out, IN) is world.hosts["in"]
+        before = remembered()
+        for number in range(256):
+            assert world.paths.owner(out, f"203.0.113.{number}") is None
+        assert remembered() == before
+
+    sim_run(story)
