@@ -231,12 +231,12 @@ class Admission:
         shut = None if ports is None else frozenset(ports)
         made = Block(host=host, address=address, reason=reason, until_ns=until, silent=silent, ports=shut)
         self._expire()
-        while len(self._blocks) >= self.limits.blocks:
-            self._lift(next(iter(self._blocks)), "another block took its place")
         key = (host, address, reason)
         former = self._blocks.pop(key, None)
         if former is not None:
             self._forget(former)
+        while len(self._blocks) >= self.limits.blocks:
+            self._lift(next(iter(self._blocks)), "another block took its place")
         self._blocks[key] = made
         self._addresses.setdefault((host, address), []).append(made)
         reported = AddressBlocked(

@@ -367,6 +367,24 @@ def test_many_blocked_addresses_are_bounded() -> None:
     assert made.blocks()[-1].address == "10.0.3.249"
 
 
+def test_a_block_for_the_same_reason_replaces_the_former_and_no_other() -> None:
+    time = 0
+    made, _ = doors(lambda: time, blocks=2)
+    made.block("expe", "10.0.0.1", seconds=600, reason="x")
+    made.block("expe", "10.0.0.2", seconds=60, reason="x")
+    made.block("expe", "10.0.0.2", seconds=120, reason="x")
+    assert [(block.address, block.until_ns / SECOND) for block in made.blocks()] == [
+        ("10.0.0.1", 600),
+        ("10.0.0.2", 120),
+    ]
+    time = 90 * SECOND
+    assert made.blocked("expe", "10.0.0.2", 5061)
+    time = 121 * SECOND
+    assert not made.blocked("expe", "10.0.0.2", 5061)
+    assert made.unblock("expe", "10.0.0.1") == 1
+    assert not made.blocked("expe", "10.0.0.1", 5061)
+
+
 def test_many_refusals_make_few_events() -> None:
     time = 0
     made, reported = doors(lambda: time, report_every_s=10.0)
