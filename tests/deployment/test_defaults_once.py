@@ -35,7 +35,6 @@ NO_COPY: dict[str, str] = {
     "edge/config_files.py mraServiceDomain": "an element of configuration files; the default is of UDS",
     "deployment/settings.py 8443": "a setting with a value of its own: C's port on the loopback",
     "deployment/features.py X14.1": "since when load is balanced, which is not since when addresses are given",
-    "cli/node_lab.py 60.0": "how long a node waits for another one that makes the shared file",
     "cli/parameters.py 53": "the port of a resolver whose address is given without one",
     "clients/common/registering.py 3": "REGISTERs of one registration: the first and the answers to two challenges",
     "clients/common/registering.py 5060": "RFC 3261, 19.1.2: the port of a URI that has none",
