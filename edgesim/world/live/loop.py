@@ -100,9 +100,11 @@ class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed 
 
             try:
                 wire, protocol, inner = await self._dial(life, local_addr, (address, int(port)), made)
-            except OSError as error:
+            except BaseException as error:
                 if waiter is not None:
                     waiter.cancel()
+                if not isinstance(error, OSError):
+                    raise
                 errors.append(error)
                 continue
             if waiter is None:
@@ -125,22 +127,36 @@ class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed 
         """Connect; ``made`` gives the application's protocol and what is on the wire, once TCP is up."""
         source = await self.network.before_connect(life, local, remote)
         protocol = inner = None
+        lowest: TlsLayer | PlainWire | None = None
 
         def on_wire() -> Any:
-            nonlocal protocol, inner
+            nonlocal protocol, inner, lowest
             protocol, inner = made()
             if isinstance(inner, TlsLayer):
                 inner.watch = TlsWatch(self.network, life)
-                return inner
-            return PlainWire(self.network, life, inner)
+                lowest = inner
+            else:
+                lowest = PlainWire(self.network, life, inner)
+            return lowest
 
         try:
             wire, _ = await super().create_connection(on_wire, *remote, local_addr=source)
         except OSError as error:
             self.network.failed(life, source, remote, error)
             raise
+        except BaseException:
+            # uvloop closes the connection of a cancelled call without a word to the protocol, asyncio tells it next.
+            if lowest is not None:
+                self.call_soon(self._abandon, lowest)
+            raise
         self.network.opened(life, wire)
         return wire, protocol, inner
+
+    def _abandon(self, lowest: TlsLayer | PlainWire) -> None:
+        """Notify the lowest layer of a connection of its end, unless that has happened."""
+        wire = lowest.wire if isinstance(lowest, TlsLayer) else lowest.transport
+        if wire is not None and self.network.watches(wire):
+            lowest.connection_lost(None)
 
     async def create_server(
         self,
@@ -242,6 +258,10 @@ class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed 
             )
         except OSError as error:
             raise self.network.explain_listen(error, local[0], local[1], udp=True) from error
+        except BaseException:
+            if gate.transport is not None:
+                gate.transport.abort()  # uvloop leaves it open when the call is cancelled
+            raise
         self.network.bound(life, transport)
         return self.network.outlet(transport), protocol
 

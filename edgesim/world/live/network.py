@@ -270,6 +270,10 @@ class LiveNetwork:
             name = self.connection_name(transport)
             self._report(ConnectionOpened, life.host, connection=name, local=local[:2], remote=remote[:2])
 
+    def watches(self, transport: Any) -> bool:
+        """Return whether a connection is on the books: its end has not been reported."""
+        return id(transport) in self._transports
+
     def closed(self, life: Incarnation, transport: Any, exc: BaseException | None) -> None:
         """A connection ended."""
         self._transports.pop(id(transport), None)
