@@ -70,7 +70,7 @@ def verb(subjects: Sequence[str], one: str, several: str) -> str:
 
 def only_through(edges: Sequence[str]) -> str:
     """Return what a client sees of Expressway-Es that an Expressway-C does not reach, while others work."""
-    return f"nothing works through {listed(edges)}: clients that meet it get 502 Next Hop Connection Failed"
+    return f"nothing works through {listed(edges)}: clients that connect to it get 502 Next Hop Connection Failed"
 
 
 def mra_domains(deployment: Deployment) -> tuple[EnabledDomain, ...]:
@@ -269,7 +269,7 @@ def _without(deployment: Deployment, node: UcNode) -> tuple[Matcher, ...]:
 
 def sees_unusable(node: UcNode) -> str:
     """Return what a client sees of a node that Expressway-C does not use."""
-    return f"nothing goes to {node.listed} through the edge: phones register at other nodes of the cluster, if any"
+    return f"nothing reaches {node.listed} through the edge: phones register with other nodes of the cluster, if any"
 
 
 def sees_undiscovered(node: UcNode) -> str:
@@ -277,5 +277,5 @@ def sees_undiscovered(node: UcNode) -> str:
     if not node.publisher:
         return sees_unusable(node)
     if node.product == "Unified CM":
-        return "its users get 401 from the edge, whatever their password"
-    return "phone service works, chat does not: the edge refuses the login, 403"
+        return "its users get 401 from the edge, even with the right password"
+    return "phone service works, chat does not: the edge refuses the login with 403"

@@ -194,8 +194,8 @@ ROWS: tuple[Row, ...] = (
     Row(
         flow="edge-https",
         wall="external",
-        sees="no user outside can sign in: connections to E:8443 get no answer (HOST_UNREACHABLE_ERROR); who is signed "
-        "in keeps phone and chat until the next request over HTTPS",
+        sees="no user outside can sign in: connections to E:8443 get no answer (HOST_UNREACHABLE_ERROR); users who "
+        "are signed in keep phone and chat until their next HTTPS request",
         cells={
             Service.EDGE_CONFIGURATION: Cell(
                 text="no answer from E:8443", shows=_client_blocked(lambda lab: lab.defaults.ports.edge_https)
@@ -218,7 +218,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         flow="edge-xmpp",
         wall="external",
-        sees="clients outside sign in and have their phone, but no chat: connections to E:5222 get no answer",
+        sees="clients outside sign in and have phone service, but no chat: connections to E:5222 get no answer",
         cells={
             Service.CHAT: Cell(
                 text="no answer from E:5222", shows=_client_blocked(lambda lab: lab.defaults.ports.edge_xmpp)
@@ -228,7 +228,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         flow="edge-media",
         wall="external",
-        sees="calls connect, and there is no audio or video: media of clients outside does not reach E",
+        sees="calls connect without audio or video: media from clients outside does not reach E",
         cells={Service.MEDIA: Cell(text="packets to E are lost", shows=_media_blocked)},
     ),
     Row(
@@ -243,7 +243,7 @@ ROWS: tuple[Row, ...] = (
         flow="ssh-tunnel",
         wall="internal",
         sees="no user outside can sign in: every HTTPS request gets 502 Next Hop Connection Failed, while the "
-        "traversal zone is active; who is signed in keeps phone and chat until the next request over HTTPS",
+        "traversal zone is active; users who are signed in keep phone and chat until their next HTTPS request",
         link=_tunnel_down,
         link_text="SSH tunnel failed; traversal zone Active",
         cells={
@@ -256,7 +256,8 @@ ROWS: tuple[Row, ...] = (
     Row(
         flow="xcp",
         wall="internal",
-        sees="clients outside have their phone, but no chat: E:5222 accepts, offers no way to authenticate, and closes",
+        sees="clients outside have phone service, but no chat: E:5222 accepts the connection, offers no SASL "
+        "mechanisms, and closes it",
         link=_xcp_down,
         link_text="XCP link failed",
         cells={Service.CHAT: Cell(text="features without mechanisms, then closed", shows=_no_mechanisms)},
@@ -264,7 +265,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         flow="traversal-media",
         wall="internal",
-        sees="calls connect, and there is no audio or video: media does not get from C to E",
+        sees="calls connect without audio or video: media does not pass between C and E",
         link=_no_pinhole,
         link_text="no pinhole from C to E",
         cells={Service.MEDIA: Cell(text="packets end at E")},

@@ -105,4 +105,4 @@ def _line(row: Row) -> tuple[str, ...]:
     way = "client to E" if each.source == "client" else "C to E"
     cells = (row.cell(service) for service in Service)
     texts = (cell.text if cell.works or not cell.reached else f"**{cell.text}**" for cell in cells)
-    return (f"{way}, {each.protocol.upper()} {_numbers(each)}", *texts, row.link_text or "all links stand")
+    return (f"{way}, {each.protocol.upper()} {_numbers(each)}", *texts, row.link_text or "all links stay up")

@@ -71,7 +71,7 @@ def test_every_expressway_e_of_one_cause_is_named() -> None:
     (reported,) = Case(changes=APART_TWICE, deployment="pair").report().reported
     assert reported.rule.name == "LIM-02.xcp-interface"
     assert reported.finding.what == (
-        "expc1 and expc2 reach expe1 and expe2 by the external interfaces, and XCP only uses the internal ones "
+        "expc1 and expc2 reach expe1 and expe2 on the external interfaces, and XCP uses only the internal ones "
         "(10.0.99.10 in zone management and 10.0.99.11 in zone management)"
     )
     assert "inner_name of expe1 and expe2" in reported.finding.fix

@@ -121,9 +121,7 @@ def _by_place(
         yield _Place(deployment, at, tuple(pairs))
 
 
-@book.rule(
-    "NET-01.shared-address", requires="Expressway-C and Expressway-E have addresses of their own, behind NAT too"
-)
+@book.rule("NET-01.shared-address", requires="Expressway-C and Expressway-E have distinct addresses, also behind NAT")
 def shared_address(deployment: Deployment) -> Iterator[Finding]:
     """Responses to an address shared by C and E go to E: C's connections never come up."""
 
@@ -139,9 +137,10 @@ def shared_address(deployment: Deployment) -> Iterator[Finding]:
         rule = facts.containing_one_of(place.addresses)
         yield Finding(
             at=place.at,
-            what=f"to {edges} {cores} {facts.verb(place.cores, 'shows', 'show')} {shown}, an address of its own",
+            what=f"{cores} {facts.verb(place.cores, 'reaches', 'reach')} {edges} from {shown}, which is also an "
+            f"address of {edges}",
             sees=NOTHING if place.everywhere else facts.only_through(place.edges),
-            fix=f"give {cores} and {edges} addresses of their own, and translate neither to the other's",
+            fix=f"give {cores} and {edges} distinct addresses, and translate neither to the other's",
             prediction=place.unreachable(FirewallBlocked(node=one_of(*place.cores), port=port, rule=rule)),
         )
 
@@ -165,11 +164,11 @@ def translated_source(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(
             at=place.at,
             what=f"{edges} {facts.verb(place.edges, 'sees', 'see')} {cores} as {facts.listed(place.addresses)}, "
-            + ("one address for all of them" if shared else own),
-            sees="sign-in, files and chat work, but phones do not register, or not for long: each Expressway-C ends "
-            "the zone of the other, which E takes for the same"
+            + ("the same address for all of them" if shared else own),
+            sees="sign-in, files and chat work, but phones do not register, or not for long: E cannot tell the "
+            "Expressway-Cs apart, and each ends the zone of the other"
             if shared
-            else "sign-in, files and chat work, but the phone does not register: E's SERVICE is answered 408",
+            else "sign-in, files and chat work, but the phone does not register: E's SERVICE gets 408",
             fix=f"let the connections from {cores} to {edges} pass without source translation",
             prediction=_of_shared(place) if shared else _of_translated(place) if place.everywhere else None,
         )
@@ -199,7 +198,8 @@ def _of_translated(place: _Place) -> Prediction:
 
 @book.rule(
     "NET-20.no-reflection",
-    requires="where one interface and static NAT make C use E's public address, the external firewall reflects it",
+    requires="where one interface and static NAT make C use E's public address, the external firewall has NAT "
+    "reflection",
 )
 def no_reflection(deployment: Deployment) -> Iterator[Finding]:
     """A deprecated design: C's packets to the public address must be reflected by the external firewall."""
@@ -218,16 +218,17 @@ def no_reflection(deployment: Deployment) -> Iterator[Finding]:
         wall, edges = walls[int(place.at[2])].name, facts.listed(place.edges)
         yield Finding(
             at=place.at,
-            what=f"{facts.listed(place.cores)} {facts.verb(place.cores, 'reaches', 'reach')} {edges} by the public "
-            f"address {facts.listed(place.addresses)}, and the firewall {wall} does not reflect",
+            what=f"{facts.listed(place.cores)} {facts.verb(place.cores, 'reaches', 'reach')} {edges} at the public "
+            f"address {facts.listed(place.addresses)}, and the firewall {wall} has no NAT reflection",
             sees=NOTHING if place.everywhere else facts.only_through(place.edges),
-            fix=f"let {wall} reflect (reflection, and keeps_source, for E must see C's own address), or, better, give "
+            fix=f"enable NAT reflection on {wall} (reflection, and keeps_source because E must see C's own address) "
+            "or, better, give "
             f"{edges} a second interface",
             prediction=place.unreachable(place.blocked()),
         )
 
 
-@book.rule("NET-19.inner-name", requires="Expressway-C's peer address leads to the inner interface of Expressway-E")
+@book.rule("NET-19.inner-name", requires="Expressway-C's peer address resolves to the inner interface of Expressway-E")
 def inner_name(deployment: Deployment) -> Iterator[Finding]:
     """With two interfaces and no split DNS, the public FQDN leads C outside."""
 
@@ -247,7 +248,7 @@ def inner_name(deployment: Deployment) -> Iterator[Finding]:
             f"{facts.verb(place.edges, 'leads', 'lead')} to {facts.listed(place.addresses)}, not to the inner "
             f"{facts.verb(place.edges, 'interface', 'interfaces')} of {facts.listed(place.edges)}",
             sees=NOTHING if place.everywhere else facts.only_through(place.edges),
-            fix=f"use split DNS, or a name of its own for {inner}: inner_name of {facts.listed(place.edges)}",
+            fix=f"use split DNS, or a separate name for {inner}: inner_name of {facts.listed(place.edges)}",
             prediction=place.unreachable(place.blocked()),
         )
 
@@ -273,11 +274,11 @@ def xcp_interface(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(
             at=place.at,
             what=f"{facts.listed(place.cores)} {facts.verb(place.cores, 'reaches', 'reach')} "
-            f"{facts.listed(place.edges)} by the external {facts.verb(place.edges, 'interface', 'interfaces')}, and "
-            f"XCP only uses the internal {facts.verb(place.edges, 'one', 'ones')} ({inner})",
+            f"{facts.listed(place.edges)} on the external {facts.verb(place.edges, 'interface', 'interfaces')}, and "
+            f"XCP uses only the internal {facts.verb(place.edges, 'one', 'ones')} ({inner})",
             sees="phone service works, chat does not",
-            fix=f"let the traversal zone of {facts.listed(place.cores)} use the internal interface: by split DNS, "
-            f"by a name of its own (inner_name of {facts.listed(place.edges)}), and by a way to "
+            fix=f"make the traversal zone of {facts.listed(place.cores)} use the internal interface: with split DNS "
+            f"or a separate name (inner_name of {facts.listed(place.edges)}), and a route to "
             f"{facts.listed(list(dict.fromkeys(str(edge.inner_zone) for edge in edges)))}",
             prediction=Prediction(
                 awaits=(

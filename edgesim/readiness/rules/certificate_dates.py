@@ -20,14 +20,16 @@ from edgesim.readiness.rule import Book, Finding, Prediction, Stop
 
 book = Book()
 EFFECTS = {
-    ("expressway_e", "server"): "Jabber asks its user about the certificate, or refuses it; phones and room devices do "
+    ("expressway_e", "server"): "Jabber prompts its user to accept the certificate, or refuses it; phones and room "
+    "devices do "
     "not connect; the traversal zone fails (TLS), so no user has phone or chat",
-    ("expressway_e", "client"): "nothing yet: E shows it only where it opens a connection",
-    ("expressway_c", "server"): "the traversal zone fails (TLS): REGISTER is answered 503, there is no chat, and "
-    "configuration files end in 502",
-    ("unified_cm", "tomcat"): "Expressway-C does not discover the node; of a publisher, no user can sign in (401)",
-    ("unified_cm", "callmanager"): "users sign in, but the configuration files on 6972 end in 502 "
-    "connect failed; in mixed mode the zone to 5061 stays down",
+    ("expressway_e", "client"): "nothing yet: E presents it only on connections that it opens",
+    ("expressway_c", "server"): "the traversal zone fails (TLS): REGISTER gets 503, there is no chat, and requests "
+    "for configuration files get 502",
+    ("unified_cm", "tomcat"): "Expressway-C does not discover the node; if it is the publisher, no user can sign in "
+    "(401)",
+    ("unified_cm", "callmanager"): "users sign in, but requests for configuration files on 6972 get 502 connect "
+    "failed; in mixed mode the zone to 5061 stays down",
     ("im_presence", "tomcat"): "Expressway-C does not discover the node: no chat",
     ("im_presence", "cup-xmpp"): "Expressway-C's XMPP link to the node stays down: no chat",
 }
@@ -94,7 +96,7 @@ def _finding(
     )
 
 
-@book.rule("CERT-16.validity", requires="certificates that are shown for MRA are valid today")
+@book.rule("CERT-16.validity", requires="the certificates presented for MRA are within their validity period")
 def validity(deployment: Deployment) -> Iterator[Finding]:
     """By the clock of the verifying host; on all legs at once."""
     for certificate, legs in _verified(deployment):
@@ -107,12 +109,12 @@ def validity(deployment: Deployment) -> Iterator[Finding]:
             certificate,
             what=f"the certificate {certificate.service} of {certificate.host} {words}: {readers} "
             f"{facts.verb(tuple({leg.to for leg in legs}), 'refuses', 'refuse')} it",
-            fix="have it signed again, upload it, and restart; or set the clock that is wrong",
+            fix="have it signed again, upload it, and restart; or correct the clock that is wrong",
             prediction=_refusals(deployment, legs, certificate.validity),
         )
 
 
-@book.rule("CERT-16.server-auth", requires="the certificates of servers may be used by a TLS server")
+@book.rule("CERT-16.server-auth", requires="the certificates of servers are valid for TLS server authentication")
 def server_auth(deployment: Deployment) -> Iterator[Finding]:
     """For Expressways this is CERT-12; other products present whatever was installed."""
     for certificate, legs in _verified(deployment):
@@ -125,14 +127,14 @@ def server_auth(deployment: Deployment) -> Iterator[Finding]:
         yield _finding(
             deployment,
             certificate,
-            what=f"the certificate {certificate.service} of {certificate.host} has no extended key usage for a TLS "
-            f"server: {facts.listed(readers)} {facts.verb(readers, 'refuses', 'refuse')} it",
-            fix="have it signed again with the usage server authentication",
+            what=f"the certificate {certificate.service} of {certificate.host} lacks the extended key usage server "
+            f"authentication: {facts.listed(readers)} {facts.verb(readers, 'refuses', 'refuse')} it",
+            fix="have it signed again with the extended key usage server authentication",
             prediction=_refusals(deployment, serving, "unsuitable certificate purpose") if valid else None,
         )
 
 
-@book.rule("CERT-16.key", requires="the keys of certificates that are shown for MRA are strong enough to be accepted")
+@book.rule("CERT-16.key", requires="the keys of the certificates presented for MRA are strong enough to be accepted")
 def key(deployment: Deployment) -> Iterator[Finding]:
     """RSA keys of 1024 bits are refused by current TLS libraries, whoever signed them."""
     for certificate, legs in _verified(deployment):
@@ -144,7 +146,7 @@ def key(deployment: Deployment) -> Iterator[Finding]:
             certificate,
             what=f"the key of the certificate {certificate.service} of {certificate.host} is {certificate.key}: "
             f"{facts.listed(readers)} {facts.verb(readers, 'refuses', 'refuse')} it",
-            fix="make a new request with an RSA key of 2048 bits or more, and have it signed",
+            fix="create a new CSR with an RSA key of 2048 bits or more, and have it signed",
             prediction=_refusals(deployment, legs, "key too weak"),
         )
 
@@ -171,7 +173,7 @@ def _wanted(deployment: Deployment, certificate: Certificate, legs: tuple[Presen
         yield peers[place]
 
 
-@book.rule("CERT-16.host-name", requires="the certificate of each server holds the names by which it is reached")
+@book.rule("CERT-16.host-name", requires="the certificate of each server contains the names by which peers reach it")
 def host_name(deployment: Deployment) -> Iterator[Finding]:
     """The FQDN; on Expressway-E also the peer address of Expressway-C's traversal zone."""
     limit = deployment.defaults.tls.san_limit_characters
@@ -185,7 +187,7 @@ def host_name(deployment: Deployment) -> Iterator[Finding]:
             deployment,
             certificate,
             what=f"the SAN of the certificate {certificate.service} of {certificate.host} lacks "
-            f"{facts.listed(lacking)}, by which it is reached",
-            fix=f"make a new CSR with {facts.listed(lacking)} in it, and have it signed",
+            f"{facts.listed(lacking)}, by which peers reach it",
+            fix=f"create a new CSR that includes {facts.listed(lacking)}, and have it signed",
             prediction=_refusals(deployment, tuple(leg for leg in legs if leg.side == "server")),
         )

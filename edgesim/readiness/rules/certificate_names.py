@@ -33,7 +33,7 @@ def _aliases(deployment: Deployment) -> tuple[str, ...]:
 
 @book.rule(
     "CERT-10.profile-name",
-    requires="the SAN of Expressway-C holds the names of the encrypted phone security profiles of devices over MRA",
+    requires="the SAN of Expressway-C contains the names of the encrypted phone security profiles of devices over MRA",
 )
 def profile_name(deployment: Deployment) -> Iterator[Finding]:
     """Unified CM looks for a secure device's profile in the certificate that Expressway-C presents on 5061."""
@@ -64,7 +64,7 @@ def profile_name(deployment: Deployment) -> Iterator[Finding]:
                 at=deployment.place_of_certificate(*shown_as_client(deployment, cores[0])),
                 what=f"the certificate of {' and '.join(cores)} lacks the name {profile.name} of the phone security "
                 f"profile of {', '.join(devices)}",
-                sees="the device gets its configuration and does not register: Unified CM closes the TLS connection on "
+                sees="the device gets its configuration but does not register: Unified CM closes the TLS connection on "
                 "5061 (InvalidX509NameInCertificate)",
                 fix=f"add {profile.name} to the CSR of {' and '.join(cores)} and have it signed again",
                 prediction=Prediction(awaits=awaits),
@@ -72,7 +72,7 @@ def profile_name(deployment: Deployment) -> Iterator[Finding]:
 
 
 @book.rule(
-    "CERT-10.cluster-name", requires="the SAN of every Expressway-C holds the name that Expressway-E's zone verifies"
+    "CERT-10.cluster-name", requires="the SAN of every Expressway-C contains the name that Expressway-E's zone verifies"
 )
 def cluster_name(deployment: Deployment) -> Iterator[Finding]:
     """The *TLS verify subject name*: for a clustered Expressway-C the cluster's name."""
@@ -85,7 +85,8 @@ def cluster_name(deployment: Deployment) -> Iterator[Finding]:
             at=deployment.place_of_certificate(*shown_as_client(deployment, core.name)),
             what=f"the certificate of {core.name} lacks {wanted}, the TLS verify subject name of the zone {zone.name}",
             sees=f"the zone from {core.name} stays {failed}: Peer's TLS certificate identity was unacceptable",
-            fix=f"add {wanted} to the CSR of {core.name}, or set the TLS verify subject name to a name that is there",
+            fix=f"add {wanted} to the CSR of {core.name}, or set the TLS verify subject name to a name that it "
+            "contains",
             prediction=Prediction(
                 awaits=(
                     Note(
@@ -99,7 +100,9 @@ def cluster_name(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
-@book.rule("CERT-10.chat-alias", requires="the SAN of Expressway-C holds the chat node aliases of federated group chat")
+@book.rule(
+    "CERT-10.chat-alias", requires="the SAN of Expressway-C contains the chat node aliases of federated group chat"
+)
 def chat_alias_of_c(deployment: Deployment) -> Iterator[Finding]:
     """The same aliases as in Expressway-E's certificate."""
     for core in deployment.expressway_c:
@@ -109,7 +112,9 @@ def chat_alias_of_c(deployment: Deployment) -> Iterator[Finding]:
 # ---- Expressway-E
 
 
-@book.rule("CERT-11.registration-domain", requires="the SAN of Expressway-E holds the Unified CM registration domains")
+@book.rule(
+    "CERT-11.registration-domain", requires="the SAN of Expressway-E contains the Unified CM registration domains"
+)
 def registration_domain(deployment: Deployment) -> Iterator[Finding]:
     """The edge domain itself, prefixed with ``collab-edge``, or as an SRV name.
 
@@ -133,7 +138,7 @@ def registration_domain(deployment: Deployment) -> Iterator[Finding]:
             yield Finding(
                 at=deployment.place_of_certificate(edge.name, "server"),
                 what=f"the certificate of {edge.name} lacks the domain {domain.name}",
-                sees="Jabber asks the user about the certificate, or refuses it where policy says so",
+                sees="Jabber prompts the user to accept the certificate, or refuses it where policy says so",
                 fix=f"add {domain.name} to the CSR of {edge.name} as a Unified CM registration domain",
                 prediction=Prediction(
                     awaits=(
@@ -146,7 +151,7 @@ def registration_domain(deployment: Deployment) -> Iterator[Finding]:
             )
 
 
-@book.rule("CERT-11.federation-domain", requires="the SAN of Expressway-E holds the XMPP federation domains")
+@book.rule("CERT-11.federation-domain", requires="the SAN of Expressway-E contains the XMPP federation domains")
 def federation_domain(deployment: Deployment) -> Iterator[Finding]:
     """A domain that federates, as a DNS name or an XMPP address."""
     for domain in deployment.domains.enabled:
@@ -157,14 +162,16 @@ def federation_domain(deployment: Deployment) -> Iterator[Finding]:
                 yield Finding(
                     at=deployment.place_of_certificate(edge.name, "server"),
                     what=f"the certificate of {edge.name} lacks the federation domain {domain.name}",
-                    sees="servers of other organizations that verify it refuse to federate: their users and ours do "
-                    "not see each other",
+                    sees="servers of other organizations that verify it refuse to federate: their users and ours "
+                    "cannot chat with each other",
                     fix=f"add {domain.name} to the CSR of {edge.name} as a DNS name",
                     prediction=_shown_without(deployment, edge.name, domain.name),
                 )
 
 
-@book.rule("CERT-11.chat-alias", requires="the SAN of Expressway-E holds the chat node aliases of federated group chat")
+@book.rule(
+    "CERT-11.chat-alias", requires="the SAN of Expressway-E contains the chat node aliases of federated group chat"
+)
 def chat_alias_of_e(deployment: Deployment) -> Iterator[Finding]:
     """Rooms live at the chat nodes' own domains, which federate too."""
     for edge in deployment.expressway_e:
@@ -179,8 +186,8 @@ def _missing_aliases(deployment: Deployment, host: str) -> Iterator[Finding]:
             at=deployment.place_of_certificate(host, "server"),
             what=f"the certificate of {host} lacks the chat node alias{'es' if missing[1:] else ''} "
             f"{' and '.join(missing)}",
-            sees="people of other organizations cannot join chat rooms of this one",
-            fix=f"make a new CSR on {host}, which takes the aliases over once IM and Presence is discovered",
+            sees="users of other organizations cannot join chat rooms of this one",
+            fix=f"create a new CSR on {host}, which includes the aliases once IM and Presence is discovered",
             prediction=_shown_without(deployment, host, *missing),
         )
 
@@ -220,7 +227,7 @@ def system_trust(deployment: Deployment) -> Iterator[Finding]:
             at=deployment.place_of_trust_store(strangers[0], "system"),
             what=f"the trust store of {', '.join(strangers)} lacks {chains[strangers[0]].words}, needed for the "
             f"certificate of {edge.name}",
-            sees="Jabber asks the user about the certificate, or refuses it where policy says so",
+            sees="Jabber prompts the user to accept the certificate, or refuses it where policy says so",
             fix=f"install it there, or have a public CA sign the certificate of {edge.name}",
             prediction=Prediction(
                 awaits=(
@@ -255,7 +262,7 @@ def _met_inside(deployment: Deployment) -> tuple[Meeting, ...]:
         tuple(each.name for each in nodes) for nodes in (deployment.unified_cm_nodes, deployment.im_presence_nodes)
     )
     return (
-        Meeting(service="tomcat", nodes=managers, port=ports.uds, sees="the sign-in inside ends there"),
+        Meeting(service="tomcat", nodes=managers, port=ports.uds, sees="sign-in inside stops there"),
         Meeting(service="tomcat", nodes=presence, port=ports.soap, sees="no chat inside"),
         Meeting(service="cup-xmpp", nodes=presence, port=ports.im_presence_client, sees="no chat inside"),
     )
@@ -289,9 +296,9 @@ def system_trust_inside(deployment: Deployment) -> Iterator[Finding]:
             at=deployment.place_of_trust_store(strangers[0], "system"),
             what=f"the trust store of {facts.listed(strangers)} lacks {facts.listed(tuple(lacking))}, needed for the "
             f"{facts.verb(nodes, 'certificate', 'certificates')} {met.service} of {facts.listed(nodes)}",
-            sees=f"Jabber asks the user about the certificate, or refuses it where policy says so: {met.sees}"
-            + ("" if stopped else ", unless another node is asked first"),
-            fix="install it there, as by a policy for all machines",
+            sees=f"Jabber prompts the user to accept the certificate, or refuses it where policy says so: {met.sees}"
+            + ("" if stopped else ", unless another node is tried first"),
+            fix="install it there, for example by group policy",
             prediction=_refused_inside(met, stopped) if stopped else None,
         )
         going = tuple(name for name in going if name not in stopped)
@@ -323,13 +330,13 @@ def wildcard(deployment: Deployment) -> Iterator[Finding]:
                 at=deployment.place_of_certificate(certificate.host, certificate.service),
                 what=f"{words(own_entry(certificate))} has the wildcard {facts.verb(wild, 'name', 'names')} "
                 f"{facts.listed(wild)}",
-                sees="not known: Expressway does not support wildcard certificates; here they work",
-                fix=f"have a certificate signed with the names of {certificate.host} one by one",
+                sees="unknown: Expressway does not support wildcard certificates; in this lab they work",
+                fix=f"have a certificate signed that lists each name of {certificate.host}",
             )
 
 
 @book.rule(
-    "CERT-16.ca-signed", severity=Severity.ADVICE, requires="certificates that are shown for MRA are signed by a CA"
+    "CERT-16.ca-signed", severity=Severity.ADVICE, requires="the certificates presented for MRA are signed by a CA"
 )
 def ca_signed(deployment: Deployment) -> Iterator[Finding]:
     """Cisco recommends certificates signed by a CA on every product."""
@@ -338,6 +345,6 @@ def ca_signed(deployment: Deployment) -> Iterator[Finding]:
             yield Finding(
                 at=deployment.place_of_certificate(certificate.host, certificate.service),
                 what=f"{words(own_entry(certificate))} is self-signed",
-                sees="nothing, as long as everybody who verifies it holds the certificate itself",
-                fix="have a CA sign it: then its root is all that others need to trust",
+                sees="nothing, as long as every peer that verifies it trusts the certificate itself",
+                fix="have a CA sign it: peers then need to trust only its root",
             )

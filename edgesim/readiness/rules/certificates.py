@@ -134,13 +134,13 @@ def _trust_in_c(
             what = " and ".join(words(each) for each in missing)
             yield Finding(
                 at=deployment.place_of_trust_store(node.name, store),
-                what=f"{store} of {node.name} lacks {what}{' (mixed mode)' if cluster.mixed_mode else ''}, by which it "
-                f"would trust {_names(cores)}",
-                sees="users sign in, but their configuration files on 6972 (and 6971) end in 502: Unified CM refuses "
-                "C with the alert unknown CA. No phone service"
+                what=f"{store} of {node.name} lacks {what}{' (mixed mode)' if cluster.mixed_mode else ''}, needed "
+                f"to trust {_names(cores)}",
+                sees="users sign in, but requests for configuration files on 6972 (and 6971) get 502: Unified CM "
+                "refuses C with the alert unknown CA. There is no phone service"
                 + ("; secure SIP on 5061 fails too" if cluster.mixed_mode else ""),
                 fix=f"upload it as {store} on the cluster {cluster.name}, then restart Tomcat, CallManager and TFTP "
-                "(HAProxy too)",
+                "(and HAProxy)",
                 prediction=_refused_by_unified_cm(deployment, cluster, node, cores, store),
             )
 
@@ -155,7 +155,8 @@ def _intermediate_missing(cluster: UnifiedCmCluster, found: Chain) -> bool:
 
 @book.rule(
     "CERT-01.callmanager-trust",
-    requires="CallManager-trust of Unified CM holds the root of Expressway-C's certificate, in mixed mode that itself",
+    requires="CallManager-trust of Unified CM holds the root of Expressway-C's certificate, in mixed mode the "
+    "certificate itself",
 )
 def callmanager_trust(deployment: Deployment) -> Iterator[Finding]:
     """CallManager-trust of every node, for every Expressway-C."""
@@ -164,7 +165,8 @@ def callmanager_trust(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule(
     "CERT-01.tomcat-trust",
-    requires="Tomcat-trust of Unified CM holds the root of Expressway-C's certificate, in mixed mode that itself",
+    requires="Tomcat-trust of Unified CM holds the root of Expressway-C's certificate, in mixed mode the "
+    "certificate itself",
 )
 def tomcat_trust(deployment: Deployment) -> Iterator[Finding]:
     """Tomcat-trust of every node, for every Expressway-C."""
@@ -199,8 +201,9 @@ def _im_presence_trust(deployment: Deployment, store: str) -> Iterator[Finding]:
                 continue
             yield Finding(
                 at=deployment.place_of_trust_store(node.name, store),
-                what=f"{store} of {node.name} lacks {chains[cores[0]].words}, by which it would trust {_names(cores)}",
-                sees="chat does not come up: XMPP opens on 5222 and ends without mechanisms, for the link from "
+                what=f"{store} of {node.name} lacks {chains[cores[0]].words}, needed to trust {_names(cores)}",
+                sees="there is no chat: XMPP streams on 5222 open and close without SASL mechanisms, because the "
+                "link from "
                 f"{_names(cores)} to {node.name}:{port} is refused with the alert unknown CA",
                 fix=f"upload it as {store} on the cluster {cluster.name}, then restart its services",
                 prediction=_predict(*_server_refuses(node.name, _any(cores), port), *_no_chat(deployment, cores)),
@@ -316,9 +319,9 @@ def _refused(deployment: Deployment, spec: HostSpec, cores: Cores, service: str)
 
 EFFECTS = {
     ("unified_cm", "tomcat"): "C cannot discover the cluster and no user can sign in (401), or, where only its proxy "
-    "verifies, every request to it ends in 502 connect failed",
-    ("unified_cm", "callmanager"): "users sign in, but the configuration files on 6972 end in 502 "
-    "connect failed; in mixed mode the zone to 5061 stays down",
+    "verifies, every request to it gets 502 connect failed",
+    ("unified_cm", "callmanager"): "users sign in, but requests for configuration files on 6972 get 502 connect "
+    "failed; in mixed mode the zone to 5061 stays down",
     ("im_presence", "tomcat"): "C cannot discover the cluster: chat is refused with 403, or, where only its proxy "
     "verifies, with 502",
     ("im_presence", "cup-xmpp"): "C's XMPP link to the node stays down: no chat",
@@ -369,7 +372,7 @@ def self_signed_absent(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule(
     "CERT-08.same-subject",
-    requires="of the self-signed certificates that Expressway-C holds no two have the same subject",
+    requires="no two self-signed certificates that Expressway-C holds have the same subject",
 )
 def self_signed_alike(deployment: Deployment) -> Iterator[Finding]:
     """Expressway-C uses only the first entry with a subject in its list (CSCve56019)."""
@@ -383,10 +386,10 @@ def self_signed_alike(deployment: Deployment) -> Iterator[Finding]:
             first = higher[blind[0]]
             yield Finding(
                 at=deployment.place_of_certificate(certificate.host, certificate.service),
-                what=f"{words(first)} and {words(own_entry(certificate))} have one subject, "
-                f"CN={certificate.common_name}: {_names(blind)} sees the first only",
-                sees=f"the lower one fails as if it were absent: {EFFECTS[kind, certificate.service]}",
-                fix="have a CA sign them, or give one of them another common name",
+                what=f"{words(first)} and {words(own_entry(certificate))} have the same subject, "
+                f"CN={certificate.common_name}: {_names(blind)} uses only the first",
+                sees=f"the lower one in the list has no effect: {EFFECTS[kind, certificate.service]}",
+                fix="have a CA sign them, or give one of them a different common name",
                 prediction=_refused(deployment, spec, blind, certificate.service),
             )
 
@@ -429,7 +432,7 @@ def _zone(deployment: Deployment, *, on_c: bool, wrong: ChainTest) -> Iterator[F
             at=deployment.place_of_trust_store(owner, "trusted-ca"),
             what=f"{owner} does not trust {lacking}, needed for the "
             f"{facts.verb(others, 'certificate', 'certificates')} of {facts.listed(others)}",
-            sees=f"the zone {zone} is {deployment.defaults.links.failed}: REGISTER is answered 503, there is no chat",
+            sees=f"the zone {zone} is {deployment.defaults.links.failed}: REGISTER gets 503, and there is no chat",
             fix=f"append it to the trusted CA list of {owner}, and restart it",
             prediction=_predict(*refuses, *((_failed(deployment, cores, zone),) if whole else ()), *unserved),
         )

@@ -110,7 +110,7 @@ def _field(deployment: Deployment, lead: Lead) -> FieldPath:
 # ---- domains
 
 
-@book.rule("NET-09.edge-domain", requires="the domain with which people sign in is configured on Expressway-C")
+@book.rule("NET-09.edge-domain", requires="the domain that users sign in with is configured on Expressway-C")
 def edge_domain(deployment: Deployment) -> Iterator[Finding]:
     """Records are published for domains that Expressway-C has, so a sign-in to another one does not find the edge.
 
@@ -123,7 +123,7 @@ def edge_domain(deployment: Deployment) -> Iterator[Finding]:
         return
     yield Finding(
         at=("domains", "enabled"),
-        what=f"people sign in with addresses in {domain}, which is not configured on Expressway-C, and {name} does not "
+        what=f"users sign in with addresses in {domain}, which is not configured on Expressway-C, and {name} does not "
         "resolve outside",
         sees=f"Jabber with an address in {domain} finds no service outside and asks for manual settings",
         fix=f"add {domain} under Configuration > Domains on Expressway-C, and publish {name}",
@@ -166,9 +166,9 @@ def domain_on_c(deployment: Deployment) -> Iterator[Finding]:
         name = f"_collab-edge._tls.{domain}"
         yield Finding(
             at=("domains", "enabled"),
-            what=f"{name} leads to this edge, but {domain} is not configured on Expressway-C",
-            sees="403 Forbidden from Expressway-E itself, or a certificate that does not name the domain: the sign-in "
-            "ends there",
+            what=f"{name} points to this edge, but {domain} is not configured on Expressway-C",
+            sees="403 Forbidden from Expressway-E itself, or a certificate that does not contain the domain: "
+            "sign-in stops there",
             fix=f"add {domain} under Configuration > Domains on Expressway-C, or remove {name}",
             prediction=_not_served(deployment, domain),
         )
@@ -197,7 +197,9 @@ def _not_served(deployment: Deployment, domain: str) -> Prediction | None:
     return Prediction(awaits=(HttpResponse(node=clients, peer=edges, status=403, payload=refusal),))
 
 
-@book.rule("NET-09.edge-address-outside", requires="outside, the FQDN of each Expressway-E has its public address")
+@book.rule(
+    "NET-09.edge-address-outside", requires="outside, the FQDN of each Expressway-E resolves to its public address"
+)
 def edge_address_outside(deployment: Deployment) -> Iterator[Finding]:
     """The target of ``_collab-edge`` must resolve for clients."""
     wanted: dict[str, None] = {}
@@ -216,7 +218,7 @@ def edge_address_outside(deployment: Deployment) -> Iterator[Finding]:
             at=asked.field_of(deployment, "outside", edge.fqdn, "A"),
             what=f"{edge.fqdn}, a target of _collab-edge, has no address in the outside view"
             if missing
-            else f"{edge.fqdn} leads to {', '.join(found)} outside, not to {_outside_address(deployment, edge)}",
+            else f"{edge.fqdn} resolves to {', '.join(found)} outside, not to {_outside_address(deployment, edge)}",
             sees="Couldn't resolve host name: no packet reaches the edge" if missing else "no answer on 8443",
             fix=f"create {edge.fqdn} A {_outside_address(deployment, edge)} in the outside DNS",
             prediction=Prediction(
@@ -237,7 +239,9 @@ def _outside_address(deployment: Deployment, edge: ExpresswayE) -> str:
 # ---- records
 
 
-@book.rule("NET-09.collab-edge-port", requires="the records of _collab-edge have the port of Expressway-E's HTTPS")
+@book.rule(
+    "NET-09.collab-edge-port", requires="the _collab-edge records have the port on which Expressway-E serves HTTPS"
+)
 def collab_edge_port(deployment: Deployment) -> Iterator[Finding]:
     """Clients use the record's port, and only one port has an HTTPS proxy."""
     right = deployment.defaults.ports.edge_https
@@ -248,7 +252,7 @@ def collab_edge_port(deployment: Deployment) -> Iterator[Finding]:
             predicted = lead.view == "outside" and len(wrong) == len(leads)
             yield Finding(
                 at=_field(deployment, lead),
-                what=f"{lead.name} leads to port {port} of {target}, and Expressway-E serves clients at {right}",
+                what=f"{lead.name} points to port {port} of {target}, but Expressway-E serves clients on {right}",
                 sees=f"clients try {target}:{port} and get no edge configuration (HOST_UNREACHABLE_ERROR)"
                 + ("" if len(wrong) == len(leads) else ", then the next record"),
                 fix=f"publish {lead.name} SRV 10 10 {right} {target}",
@@ -260,7 +264,7 @@ def collab_edge_port(deployment: Deployment) -> Iterator[Finding]:
             )
 
 
-@book.rule("NET-09.collab-edge-target", requires="the targets of _collab-edge lead to an Expressway-E")
+@book.rule("NET-09.collab-edge-target", requires="the targets of _collab-edge resolve to an Expressway-E")
 def collab_edge_target(deployment: Deployment) -> Iterator[Finding]:
     """A target that resolves nowhere, or to another host, is unusable. The FQDNs of Expressway-Es are another rule's
     subject.
@@ -276,11 +280,11 @@ def collab_edge_target(deployment: Deployment) -> Iterator[Finding]:
             resolved = DnsAnswer(node=clients, name=lead.record.target, qtype="A", answers=lead.answer.texts)
             yield Finding(
                 at=_field(deployment, lead),
-                what=f"{lead.name} leads to {lead.target}, "
-                + (f"which is at {there}, where no Expressway-E is" if there else "which does not resolve"),
-                sees=f"clients do not reach the edge by {lead.target}"
-                + (": the sign-in fails" if len(astray) == len(leads) else ", and try the next record"),
-                fix=f"put the FQDN of an Expressway-E in place of {lead.target}",
+                what=f"{lead.name} points to {lead.target}, "
+                + (f"which resolves to {there}, not to an Expressway-E" if there else "which does not resolve"),
+                sees=f"clients do not reach the edge through {lead.target}"
+                + (": sign-in fails" if len(astray) == len(leads) else ", and try the next record"),
+                fix=f"replace {lead.target} with the FQDN of an Expressway-E",
                 prediction=Prediction(
                     awaits=(_asks(deployment, lead), resolved),
                     never=_unmet(deployment),
@@ -293,7 +297,7 @@ def collab_edge_target(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule(
     "NET-09.collab-edge-name",
-    requires="the targets of _collab-edge are names in the certificate of the Expressway-E that they lead to",
+    requires="the targets of _collab-edge are names in the certificate of the Expressway-E that they resolve to",
     rows=("NET-09", "CERT-11"),
 )
 def collab_edge_name(deployment: Deployment) -> Iterator[Finding]:
@@ -305,10 +309,10 @@ def collab_edge_name(deployment: Deployment) -> Iterator[Finding]:
             alias = f", an alias of {lead.edge.fqdn}," if lead.answer.texts[0].startswith("CNAME") else ""
             yield Finding(
                 at=_field(deployment, lead),
-                what=f"{lead.name} leads to {lead.target}{alias} which is not in the certificate of {lead.edge.name}",
-                sees="Jabber asks the user about the certificate, or refuses it where policy says so "
+                what=f"{lead.name} points to {lead.target}{alias} which is not in the certificate of {lead.edge.name}",
+                sees="Jabber prompts the user to accept the certificate, or refuses it where policy says so "
                 "(CERTIFICATE_VALIDATION_ERROR); phones and room devices do not connect",
-                fix=f"put {lead.edge.fqdn} in place of {lead.target}: a target of SRV records must not be an alias",
+                fix=f"replace {lead.target} with {lead.edge.fqdn}: the target of an SRV record must not be an alias",
                 prediction=_mismatch(deployment, lead) if len(wrong) == len(leads) == 1 else None,
             )
 
@@ -334,7 +338,9 @@ def _mismatch(deployment: Deployment, lead: Lead) -> Prediction | None:
 
 
 @book.rule(
-    "NET-09.collab-edge-alias", requires="the targets of _collab-edge are no aliases (CNAME)", severity=Severity.WARNING
+    "NET-09.collab-edge-alias",
+    requires="the targets of _collab-edge are not aliases (CNAME)",
+    severity=Severity.WARNING,
 )
 def collab_edge_alias(deployment: Deployment) -> Iterator[Finding]:
     """RFC 2782 forbids it; if the alias is in the certificate, simulated clients accept it nevertheless."""
@@ -345,9 +351,9 @@ def collab_edge_alias(deployment: Deployment) -> Iterator[Finding]:
             if lead.by_own_name or _named(deployment, lead):
                 yield Finding(
                     at=_field(deployment, lead),
-                    what=f"{lead.name} leads to {lead.target}, which is an alias of {lead.edge.fqdn}",
-                    sees="nothing, with clients that follow it: SRV records must not lead to an alias",
-                    fix=f"put {lead.edge.fqdn} in place of {lead.target}",
+                    what=f"{lead.name} points to {lead.target}, which is an alias of {lead.edge.fqdn}",
+                    sees="nothing with clients that follow it, but the target of an SRV record must not be an alias",
+                    fix=f"replace {lead.target} with {lead.edge.fqdn}",
                 )
 
 
@@ -373,7 +379,7 @@ def cookie_domain(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(
             at=own if deployment.is_written(own) else ("expressway_e", index, "name"),
             what=f"{edge.name} sets its cookie for {edge.cookie_domain}; clients reach it as {facts.listed(strange)}",
-            sees="the edge configuration comes with 200, and the sign-in ends there: no cookie that a client can use",
+            sees="the edge configuration comes with 200, but sign-in stops there: clients cannot use its cookie",
             fix=f"set System > DNS > Domain name of {edge.name} to {edge.domain}",
             prediction=Prediction(awaits=(given, failed), stops=Stop.REFUSED) if alone else None,
         )
@@ -399,8 +405,9 @@ def one_record_each(deployment: Deployment) -> Iterator[Finding]:
                 continue
             yield Finding(
                 at=asked.field_of(deployment, "outside", name, "SRV"),
-                what=f"{name} names {', '.join(found)}, and not {edge.fqdn}",
-                sees=f"no sign-in in {domain.name} begins at {edge.name}; when the others are down, none begins at all",
+                what=f"{name} lists {', '.join(found)}, but not {edge.fqdn}",
+                sees=f"clients in {domain.name} never start at {edge.name}; when the others are down, no user can "
+                "sign in",
                 fix=f"add {name} SRV 10 10 8443 {edge.fqdn} outside",
                 prediction=Prediction(
                     awaits=(

@@ -116,7 +116,9 @@ def _least(made: DeviceType) -> str | None:
     return str(found.since) if found else None
 
 
-@book.rule("EP-04.minimum-release", requires="phones and room devices outside are of a model and release for MRA")
+@book.rule(
+    "EP-04.minimum-release", requires="phones and room devices outside are of a model and release that support MRA"
+)
 def minimum_release(deployment: Deployment) -> Iterator[Finding]:
     """Firmware below the minimum of its series, and the unsupported models 8821, 8821-EX and 8831."""
     places = {each.name: index for index, each in enumerate(deployment.devices)}
@@ -129,15 +131,19 @@ def minimum_release(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(
             at=("devices", places[device.name], "firmware" if least else "type"),
             what=f"{endpoint.name} is {device.name}: {device.unfit}",
-            sees="not known: it is not supported" if tries else "the device offers no sign-in by way of Expressway",
+            sees="unknown: the device is not supported"
+            if tries
+            else "the device does not offer sign-in through Expressway",
             fix=f"upgrade {device.name} to {least} or later, on premises"
             if least
-            else f"let {device.owner or 'its user'} have another model: no release helps",
+            else f"give {device.owner or 'its user'} another model: no release of this one supports MRA",
             prediction=None if tries else _ignores_mra(endpoint, device.unfit),
         )
 
 
-@book.rule("EP-04.mra-mode", requires="nothing keeps phones of the 7800 and 8800 series outside from turning to MRA")
+@book.rule(
+    "EP-04.mra-mode", requires="nothing prevents phones of the 7800 and 8800 series outside from switching to MRA mode"
+)
 def mra_mode(deployment: Deployment) -> Iterator[Finding]:
     """A TFTP server from DHCP, and from X14.0 on *Allow Activation Code via MRA* not checked."""
     places = {each.name: index for index, each in enumerate(deployment.devices)}
@@ -148,8 +154,8 @@ def mra_mode(deployment: Deployment) -> Iterator[Finding]:
             yield Finding(
                 at=("clients", endpoint.index, "dhcp_tftp_option"),
                 what=f"{endpoint.words}: {reported}",
-                sees="the phone looks for that server, and does not offer a sign-in by way of Expressway",
-                fix=f"take the option out of the DHCP server where {endpoint.name} is",
+                sees="the phone tries that server and does not offer sign-in through Expressway",
+                fix=f"remove the option from the DHCP server of the network that {endpoint.name} is in",
                 prediction=None if device.unfit else _ignores_mra(endpoint, reported),
             )
         if forbidden:
@@ -172,8 +178,8 @@ def provisioning_mode(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(
             at=("clients", endpoint.index, "provisioning_mode"),
             what=f"{endpoint.words} has Provisioning Mode {mode}",
-            sees="it never looks for the edge, and is not provisioned",
-            fix=f"on {endpoint.name} set Provisioning Mode to Edge, which its menus call Cisco UCM via Expressway",
+            sees="it never looks for the edge and is not provisioned",
+            fix=f"set Provisioning Mode of {endpoint.name} to Edge (Cisco UCM via Expressway in its menus)",
             prediction=_ignores_mra(endpoint, f"Provisioning Mode is {mode}"),
         )
 
@@ -195,8 +201,8 @@ def uds_server(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(
             at=("users", places[owner], "service_profile"),
             what=f"{owner}, user of {endpoint.words}, has no UC service profile",
-            sees="the edge configuration comes with 200 and names no UDS server; the device asks again every "
-            f"{retry:g} s, and never registers",
+            sees="the edge configuration comes with 200 but names no UDS server; the device retries every "
+            f"{retry:g} s and never registers",
             fix=f"give {owner} a UC service profile on Unified CM (End User Management), or set one as the default",
             prediction=Prediction(
                 awaits=(HttpResponse(node=endpoint.name, peer=edges, status=200, payload=empty), reported),
@@ -288,7 +294,8 @@ def built_in_list(deployment: Deployment) -> Iterator[Finding]:
             at=deployment.place_of_certificate(edge.name, "server"),
             what=f"the list built into {_listed(endpoints)} lacks {found.words}, needed for the certificate of "
             f"{edge.name}",
-            sees=f"the phone ends the TLS handshake with the alert unknown CA, and shows no reason: {NO_PROVISIONING}",
+            sees="the phone ends the TLS handshake with the alert unknown CA, and displays no reason: "
+            f"{NO_PROVISIONING}",
             fix=f"{_by_public_ca(edge, found)}: nothing can be added to the phones' list",
             prediction=_refuses(deployment, edge, endpoints, "unknown ca"),
         )
@@ -302,7 +309,7 @@ def _by_public_ca(edge: ExpresswayE, found: Chain) -> str:
 
 @book.rule(
     "EP-08.trusted-by-e",
-    requires="Expressway-E trusts the CA of its own certificate, too, where phones with a fixed list come in",
+    requires="Expressway-E also trusts the CA of its own certificate where phones with a fixed CA list connect",
     severity=Severity.WARNING,
 )
 def trusted_by_e(deployment: Deployment) -> Iterator[Finding]:
@@ -314,15 +321,16 @@ def trusted_by_e(deployment: Deployment) -> Iterator[Finding]:
             yield Finding(
                 at=deployment.place_of_trust_store(edge.name, "trusted-ca"),
                 what=f"the trusted CA list of {edge.name} lacks {found.words}, needed for its own certificate",
-                sees="nothing by itself: both Expressways are required to trust that CA where devices with a fixed "
-                f"list come in ({_listed(phones)})",
+                sees="nothing by itself, but both Expressways must trust that CA where devices with a fixed CA list "
+                f"connect ({_listed(phones)})",
                 fix=f"append it to the trusted CA list of {edge.name}, and restart",
             )
 
 
 @book.rule(
     "CERT-11.edge-domain",
-    requires="for phones and room devices the SAN of Expressway-E has the edge domain, or its _collab-edge SRV name",
+    requires="for phones and room devices the SAN of Expressway-E contains the edge domain or its _collab-edge SRV "
+    "name",
 )
 def edge_domain(deployment: Deployment) -> Iterator[Finding]:
     """Unified CM registration domains, which Expressway's CSR page offers as DNS or CollabEdgeDNS."""
@@ -335,11 +343,11 @@ def edge_domain(deployment: Deployment) -> Iterator[Finding]:
         valid = deployment.certificate(edge.name, "server").validity == "valid"
         yield Finding(
             at=deployment.place_of_certificate(edge.name, "server"),
-            what=f"the SAN of {edge.name} has neither {' nor '.join(_wanted(deployment))}: the domain in which "
-            f"{_listed(devices)} {'sign in' if len(devices) > 1 else 'signs in'}",
-            sees="the device ends the TLS handshake with the alert bad certificate, although it knows the CA: "
-            f"{NO_PROVISIONING}. Jabber asks its user",
-            fix=f"have {edge.name} make a new CSR with {domain} among the Unified CM registration domains, and get it "
+            what=f"the SAN of {edge.name} contains neither {' nor '.join(_wanted(deployment))}: {_listed(devices)} "
+            f"{'sign' if len(devices) > 1 else 'signs'} in with this domain",
+            sees="the device ends the TLS handshake with the alert bad certificate, although it trusts the CA: "
+            f"{NO_PROVISIONING}. Jabber prompts its user",
+            fix=f"create a new CSR on {edge.name} with {domain} as a Unified CM registration domain, and have it "
             "signed",
             prediction=_refuses(deployment, edge, known, "bad certificate") if known and valid and found else None,
         )
@@ -385,7 +393,8 @@ def _trusted_by_jabber(deployment: Deployment, machine: ClientHost) -> bool:
 
 @book.rule(
     "CERT-15.client-certificate",
-    requires="with activation-code onboarding, Expressway-E's list for mutual TLS has the CAs of clients' certificates",
+    requires="with activation-code onboarding, Expressway-E's list for mutual TLS contains the CAs of clients' "
+    "certificates",
     rows=("CERT-15", "EP-07"),
 )
 def client_certificate(deployment: Deployment) -> Iterator[Finding]:
@@ -399,14 +408,14 @@ def client_certificate(deployment: Deployment) -> Iterator[Finding]:
             found = chain(deployment, (name, "client"), (edge.name, "activation-code"))
             if found.good:
                 continue
-            by_hand = " (by hand on a room device: CAPF does not reach it here)"
+            by_hand = " (manually on a room device: CAPF does not reach it here)"
             yield Finding(
                 at=shown.at,
                 what=f"the activation-code onboarding list of {edge.name} lacks {found.words}, needed for the client "
                 f"certificate of {name}",
                 sees=f"{edge.name} refuses it on {port} with the alert unknown CA; without a certificate the client "
-                "would be let in",
-                fix=f"append it to that list on {edge.name}, or load a certificate of another CA"
+                "would be accepted",
+                fix=f"append it to that list on {edge.name}, or install a certificate from another CA"
                 + (by_hand if shown.machine.platform == "room" else ""),
                 prediction=Prediction(
                     awaits=(
@@ -429,7 +438,7 @@ def _by_all(deployment: Deployment, name: str) -> bool:
 
 @book.rule(
     "CERT-15.without-onboarding",
-    requires="clients' certificates, and the list for them, count only with activation-code onboarding",
+    requires="clients' certificates, and the list for them, are used only with activation-code onboarding",
     severity=Severity.ADVICE,
     rows=("CERT-15", "EP-07"),
 )
@@ -437,14 +446,14 @@ def without_onboarding(deployment: Deployment) -> Iterator[Finding]:
     """No certificate is requested: neither the clients' certificates nor additions to the list matter."""
     if deployment.mra.access.activation_code_onboarding:
         return
-    sees = "nothing: all are let in without a certificate"
-    fix = "if mutual TLS is wanted, allow activation code onboarding over MRA; it asks every client for a certificate"
+    sees = "nothing: clients are accepted without a certificate"
+    fix = "if mutual TLS is wanted, allow activation code onboarding over MRA: E then asks every client for one"
     port, edges = deployment.defaults.ports.edge_https, facts.edges(deployment)
     for shown in _with_certificates(deployment):
         unseen = TlsUp(node=edges, peer=shown.machine.name, port=port, peer_subject=None)
         yield Finding(
             at=shown.at,
-            what=f"{shown.machine.name} holds a client certificate, and Expressway-E does not ask for it",
+            what=f"{shown.machine.name} has a client certificate, but Expressway-E does not ask for it",
             sees=sees,
             fix=fix,
             prediction=Prediction(awaits=(unseen,)) if shown.trying else None,
@@ -455,8 +464,8 @@ def without_onboarding(deployment: Deployment) -> Iterator[Finding]:
         if more:
             yield Finding(
                 at=deployment.place_of_trust_store(edge.name, "activation-code"),
-                what=f"the activation-code onboarding list of {edge.name} has {' and '.join(map(words, more))}, and "
-                "Expressway-E does not look at it",
+                what=f"the activation-code onboarding list of {edge.name} contains "
+                f"{' and '.join(map(words, more))}, but Expressway-E does not use the list",
                 sees=sees,
                 fix=fix,
             )

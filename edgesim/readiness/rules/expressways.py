@@ -38,9 +38,9 @@ def jabber_guest(deployment: Deployment) -> Iterator[Finding]:
         if "Jabber Guest" in each.also_serves:
             yield Finding(
                 at=(*path, "also_serves"),
-                what=f"{each.name} serves Jabber Guest beside MRA",
+                what=f"{each.name} serves Jabber Guest as well as MRA",
                 sees="it is not supported: sign-ins of MRA clients or of guests may fail at any time",
-                fix="give Jabber Guest a pair of Expressways of its own",
+                fix="deploy a separate pair of Expressways for Jabber Guest",
             )
 
 
@@ -51,9 +51,9 @@ def microsoft_gateway(deployment: Deployment) -> Iterator[Finding]:
         if "Microsoft gateway" in each.also_serves:
             yield Finding(
                 at=(*path, "also_serves"),
-                what=f"{each.name} is the Microsoft gateway beside MRA",
+                what=f"{each.name} is the Microsoft gateway as well as serving MRA",
                 sees="it is not supported: calls of MRA clients or to Microsoft users may fail at any time",
-                fix="move the Microsoft gateway to an Expressway-C of its own",
+                fix="move the Microsoft gateway to a separate Expressway-C",
             )
 
 
@@ -104,8 +104,8 @@ def presence_domains(deployment: Deployment) -> Iterator[Finding]:
             yield Finding(
                 at=("im_presence", 0, "presence_domains"),
                 what=f"{len(names)} presence domains ({', '.join(names[:4])}); Expressway {release} has {each}",
-                sees=f"phone service works; chat works for users of {names[0]} alone",
-                fix="upgrade the Expressways to X12.6.3 or later, or keep to one presence domain",
+                sees=f"phone service works; chat works only for users of {names[0]}",
+                fix="upgrade the Expressways to X12.6.3 or later, or use a single presence domain",
             )
 
 
@@ -128,8 +128,8 @@ def number_of_presence_domains(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(
             at=("im_presence", 0, "presence_domains"),
             what=f"{count} presence domains; on Expressway {release} {most} or fewer are recommended {kind}",
-            sees="nothing is refused: chat may be slow to come up, and is not supported as it is",
-            fix="keep to the recommended number"
+            sees="nothing is refused, but chat may be slow to start, and the configuration is not supported",
+            fix="stay within the recommended number"
             + ("" if supported else f", or upgrade the Expressways to X12.6.3 or later ({SUPPORTED_MOST})"),
         )
 
@@ -144,8 +144,8 @@ def one_federation(deployment: Deployment) -> Iterator[Finding]:
             yield Finding(
                 at=("domains", "enabled", index, "xmpp_federation"),
                 what=f"XMPP federation of {domain.name} is on here and on another Expressway cluster",
-                sees="chat with other organisations gets lost, depending on the cluster that a message comes in by",
-                fix="switch XMPP federation off on all Expressway clusters but one",
+                sees="chat from other organizations is lost, depending on the cluster at which a message arrives",
+                fix="turn off XMPP federation on all Expressway clusters but one",
             )
 
 
@@ -167,7 +167,7 @@ def hsm_with_smart_licensing(deployment: Deployment) -> Iterator[Finding]:
                 at=(*path, "licensing"),
                 what=f"{each.name} has an HSM and smart licensing",
                 sees="the HSM cannot be enabled; the Expressway's private key stays on its disk",
-                fix=f"use option keys on {each.name}, or do without the HSM",
+                fix=f"use option keys on {each.name}, or stop using the HSM",
             )
 
 
@@ -179,8 +179,8 @@ def safenet_luna(deployment: Deployment) -> Iterator[Finding]:
             yield Finding(
                 at=(*path, "hsm", "vendor"),
                 what=f"{each.name} is configured for a SafeNet Luna HSM",
-                sees="it is not supported: an Expressway without its private key has no TLS, for HTTPS and SIP alike",
-                fix="take the SafeNet Luna out of the configuration",
+                sees="it is not supported: an Expressway without its private key has no TLS for HTTPS or SIP",
+                fix="remove the SafeNet Luna from the configuration",
             )
 
 
@@ -202,7 +202,7 @@ def hsm_option_key(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule(
     "NET-08.guest-account-client-uri",
-    requires="the Web Proxy's guest account client URI is no domain enabled for Unified CM registrations",
+    requires="the Web Proxy's guest account client URI is not a domain enabled for Unified CM registrations",
 )
 def guest_account_client_uri(deployment: Deployment) -> Iterator[Finding]:
     """With the same value only the service configured first works."""
@@ -213,7 +213,7 @@ def guest_account_client_uri(deployment: Deployment) -> Iterator[Finding]:
     refused = deployment.defaults.edge.second_service_status
     if web_proxy.configured == "before MRA":
         path = base64.urlsafe_b64encode(domain.encode()).decode().rstrip("=")
-        sees = f"sign-ins to {domain} are refused by Expressway-E ({refused}), guests of meetings get in"
+        sees = f"sign-ins to {domain} are refused by Expressway-E ({refused}), but guests can join meetings"
         asked = containing(f"/{path}/get_edge_config")
         cores = one_of(*(each.name for each in deployment.expressway_c))
         prediction = Prediction(
@@ -221,7 +221,7 @@ def guest_account_client_uri(deployment: Deployment) -> Iterator[Finding]:
             never=(HttpRequest(node=cores, target=asked),),
         )
     else:
-        sees = f"guests of meetings are refused by Expressway-E ({refused}), sign-ins to {domain} work"
+        sees = f"meeting guests are refused by Expressway-E ({refused}), but sign-ins to {domain} work"
         prediction = Prediction(
             awaits=(
                 HttpResponse(node=clients, peer=edges, status=refused, target="/"),
@@ -230,10 +230,10 @@ def guest_account_client_uri(deployment: Deployment) -> Iterator[Finding]:
         )
     yield Finding(
         at=("cms_web_proxy", "guest_account_client_uri"),
-        what=f"{domain} is the Web Proxy's guest account client URI, and a domain for Unified CM registrations; "
+        what=f"{domain} is both the Web Proxy's guest account client URI and a domain for Unified CM registrations; "
         f"the Web Proxy was configured {web_proxy.configured}",
         sees=sees,
-        fix="give the Web Proxy a guest account client URI of its own, such as join." + domain,
+        fix="give the Web Proxy a different guest account client URI, such as join." + domain,
         prediction=prediction,
     )
 
@@ -268,7 +268,9 @@ def load_balancer(deployment: Deployment) -> Iterator[Finding]:
     nameless = [name for name, names in held.items() if balancer.fqdn.lower() not in names]
     mistaken = "certificate verify failed"
     if nameless:
-        sees = f"Jabber asks about the certificate, as {balancer.fqdn} is not in that of {', '.join(nameless)}; "
+        sees = (
+            f"Jabber prompts its user to accept the certificate: that of {', '.join(nameless)} lacks {balancer.fqdn}; "
+        )
         sees += "phones and room devices do not connect"
         awaits = TlsRefused(node=clients, peer=balancer.name, port=port, reason=containing(mistaken))
     elif (
@@ -276,18 +278,18 @@ def load_balancer(deployment: Deployment) -> Iterator[Finding]:
         and _named_by_fqdn(deployment)
         and any(other.fqdn.lower() not in names for names in held.values() for other in deployment.expressway_e)
     ):
-        sees = "users sign in, and lose service after service: a connection to one Expressway-E reaches another one, "
-        sees += "whose certificate has another name"
+        sees = "users sign in, then lose one service after another: a connection meant for one Expressway-E reaches "
+        sees += "another, whose certificate has a different name"
         awaits = TlsRefused(node=clients, peer=balancer.name, reason=containing(mistaken))
     else:
-        sees = "users sign in; all of them have one address on Expressway-E, so that what protects it from one of them "
-        sees += "locks everybody out, and no Expressway-E stands in for one that is down"
+        sees = "users sign in; Expressway-E sees all of them at the same address, so intrusion protection against one "
+        sees += "of them blocks all, and no Expressway-E takes over for one that is down"
         awaits = HttpRequest(node=one_of(*held), peer=balancer.name)
     yield Finding(
         at=("load_balancer",),
         what=f"{balancer.fqdn}, a load balancer, is between the clients and {', '.join(held)}",
         sees=sees,
-        fix="take it out: publish an SRV record of equal priority for each Expressway-E",
+        fix="remove it, and publish an SRV record of equal priority for each Expressway-E",
         prediction=Prediction(awaits=(awaits,)),
     )
 

@@ -18,8 +18,8 @@ from edgesim.readiness.rule import Book, FieldPath, Finding
 
 book = Book()
 
-DEFAULT_PATH = "the call is set up, and its media stays on the long way through Expressway-E and Expressway-C"
-CALLS_FAIL = "calls of these devices fail once ICE passthrough is on, or their media takes the long way"
+DEFAULT_PATH = "the call is set up, but its media stays on the path through Expressway-E and Expressway-C"
+CALLS_FAIL = "calls of these devices fail once ICE passthrough is on, or their media stays on the path through E and C"
 UC_13 = "UC-13"
 """The row that only says that the conditions of the others apply."""
 
@@ -61,7 +61,7 @@ def releases(deployment: Deployment) -> Iterator[Finding]:
                 at=at,
                 what=f"{name} runs {release}: ICE passthrough needs {needed}",
                 sees=DEFAULT_PATH,
-                fix=f"upgrade {name} to {needed.since} or later, or switch ICE passthrough off",
+                fix=f"upgrade {name} to {needed.since} or later, or turn off ICE passthrough",
             )
 
 
@@ -141,7 +141,7 @@ def static_nat(deployment: Deployment) -> Iterator[Finding]:
             kind = "in a cluster" if clustered else "that stands alone"
             yield Finding(
                 at=("expressway_e", index, "static_nat"),
-                what=f"{edge.name}, a TURN server {kind}, is behind static NAT on {edge.release}: that needs {needed}",
+                what=f"{edge.name}, a TURN server {kind}, is behind static NAT on {edge.release}, which needs {needed}",
                 sees=f"its relay candidates fail: {DEFAULT_PATH}",
                 fix=f"upgrade {edge.name} to {needed.since} or later",
             )
@@ -171,6 +171,6 @@ def turn_peer(deployment: Deployment) -> Iterator[Finding]:
                     what=f"{peer.name} does not reach {server.name}, a TURN server, at {server.outer}, the private "
                     f"address of its public interface: {blocked.firewall} says {blocked.verdict} ({blocked.rule})",
                     sees=f"no media between relays of the two peers: {DEFAULT_PATH}",
-                    fix="let the peers reach each other without translation: "
-                    f"udp {peer.outer} -> {server.outer}:{first}-{ports.turn_relay_last}",
+                    fix=f"let the peers reach each other without NAT: udp {peer.outer} -> "
+                    f"{server.outer}:{first}-{ports.turn_relay_last}",
                 )

@@ -16,7 +16,7 @@ from edgesim.readiness.rule import Book, Finding, Prediction, Severity, Stop
 book = Book()
 
 
-@book.rule("EXP-07.ipv6-only", requires="the Expressways have IPv4, which is all that MRA uses")
+@book.rule("EXP-07.ipv6-only", requires="the Expressways have IPv4, the only IP protocol that MRA uses")
 def ipv6_only(deployment: Deployment) -> Iterator[Finding]:
     """With IPv6 only, none of the links between the Expressways, and none of a client's, is possible."""
     failed = deployment.defaults.links.failed
@@ -26,7 +26,7 @@ def ipv6_only(deployment: Deployment) -> Iterator[Finding]:
             yield Finding(
                 at=("expressway_e", index, "ip_protocol"),
                 what=f"{edge.name} has no IPv4",
-                sees="Couldn't resolve host name: the edge has no IPv4 address, and no Expressway-C behind it",
+                sees="Couldn't resolve host name: the edge has no IPv4 address, and no Expressway-C connects to it",
                 fix=f"set System > Network interfaces > IP of {edge.name} to IPv4",
                 prediction=Prediction(
                     awaits=(
@@ -66,7 +66,7 @@ def both(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(
             at=("expressway_e", index, "ip_protocol"),
             what=f"{edge.name} has IPv4 and IPv6, and {edge.fqdn} has the AAAA record {published[0]} outside",
-            sees="clients with IPv6 fail now and then, those without it never",
+            sees="clients with IPv6 fail intermittently; those without it work",
             fix=f"set System > Network interfaces > IP of {edge.name} to IPv4, and remove the AAAA record",
             prediction=_intermittent(deployment, edge),
         )

@@ -33,7 +33,7 @@ OVER_TLS = "xcp over tls"
 # ---- _cisco-uds
 
 
-@book.rule("NET-14.cisco-uds-outside", requires="_cisco-uds must not be resolvable outside")
+@book.rule("NET-14.cisco-uds-outside", requires="_cisco-uds must not resolve outside")
 def cisco_uds_outside(deployment: Deployment) -> Iterator[Finding]:
     """A Jabber that finds ``_cisco-uds`` considers itself inside and never tries the edge."""
     clients = one_of(*facts.jabbers(deployment))
@@ -46,7 +46,7 @@ def cisco_uds_outside(deployment: Deployment) -> Iterator[Finding]:
             if deployment.dns.cisco_uds_outside
             else asked.field_of(deployment, "outside", name, "SRV"),
             what=f"{name} resolves in the outside view",
-            sees="Jabber takes itself for inside: it never contacts Expressway-E, and the sign-in fails",
+            sees="Jabber takes itself to be inside: it never contacts Expressway-E, and sign-in fails",
             fix=f"remove {name} from the outside DNS",
             prediction=Prediction(
                 awaits=(
@@ -87,13 +87,13 @@ def cisco_uds_before_x12_5(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(
             at=_uds_field(deployment, name),
             what=f"{core.name} ({core.release}) cannot resolve {name}: the inside view has no such record",
-            sees="the edge configuration says NameError instead of naming Unified CM, and the client goes no further",
-            fix=f"create {name} inside, if need be as a pinpoint subdomain, or upgrade the Expressways to X12.5",
+            sees="the edge configuration contains NameError instead of Unified CM servers, and the client stops there",
+            fix=f"create {name} inside, if necessary as a pinpoint subdomain, or upgrade the Expressways to X12.5",
             prediction=facts.no_uds(deployment, domain),
         )
 
 
-@book.rule("NET-05.known-by-fqdn", requires="where _cisco-uds does not resolve, Unified CM nodes are known by FQDN")
+@book.rule("NET-05.known-by-fqdn", requires="where _cisco-uds does not resolve, Unified CM nodes are listed by FQDN")
 def known_by_fqdn(deployment: Deployment) -> Iterator[Finding]:
     """From X12.5 on the names of the discovered nodes replace the SRV record; an address cannot."""
     clusters = [each for each in deployment.unified_cm if each.name in deployment.mra.unified_cm_clusters]
@@ -107,8 +107,8 @@ def known_by_fqdn(deployment: Deployment) -> Iterator[Finding]:
             yield Finding(
                 at=("unified_cm", deployment.unified_cm.index(cluster), "publisher", "known_as"),
                 what=f"_cisco-uds._tcp.{domain} does not resolve inside, and {cluster.name} lists {nodes}",
-                sees="the edge configuration says NameError instead of naming Unified CM, and the client goes no "
-                "further",
+                sees="the edge configuration contains NameError instead of Unified CM servers, and the client stops "
+                "there",
                 fix="enter the nodes by FQDN under System > Server, then Refresh servers on Expressway-C; or create "
                 f"_cisco-uds._tcp.{domain} inside",
                 prediction=facts.no_uds(deployment, domain),
@@ -191,7 +191,7 @@ def edge_address_inside(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule(
     "NET-12.reverse-dns",
-    requires="from X8.8 on, C's DNS knows each Expressway-E forward and in reverse, for IM and Presence",
+    requires="from X8.8 on, C's DNS resolves each Expressway-E forward and in reverse, for IM and Presence",
     rows=("NET-12", "NET-09"),
 )
 def reverse_dns(deployment: Deployment) -> Iterator[Finding]:
@@ -219,9 +219,13 @@ def reverse_dns(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(
             at=asked.field_of(deployment, "inside", reverse_name(address), "PTR"),
             what=f"{address}, the address of {name}, "
-            + (f"is {', '.join(found)} in reverse DNS inside" if found else "has no name in reverse DNS inside"),
+            + (
+                f"resolves to {', '.join(found)} in reverse DNS inside"
+                if found
+                else "has no name in reverse DNS inside"
+            ),
             sees=f"phone service works, chat through {edge.name} does not: port {deployment.defaults.ports.edge_xmpp} "
-            "accepts, offers no way to authenticate, and closes",
+            "accepts the connection, offers no SASL mechanisms, and closes it",
             fix=f"create {reverse_name(address)} PTR {name} in the inside DNS",
             prediction=Prediction(
                 awaits=tuple(awaits),
@@ -233,7 +237,7 @@ def reverse_dns(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
-@book.rule("NET-13.forward", requires="inside, the FQDN of every UC node has its address")
+@book.rule("NET-13.forward", requires="inside, the FQDN of every UC node resolves to its address")
 def forward_of_nodes(deployment: Deployment) -> Iterator[Finding]:
     """Expressway-C does not use a node that it does not find; one found elsewhere does not answer."""
     texts = deployment.defaults.edge
@@ -269,9 +273,9 @@ def _misdirected_nodes(deployment: Deployment) -> Iterator[Finding]:
         asks = DnsAnswer(node=facts.cores(deployment), name=node.listed, qtype="A", answers=answer.texts)
         yield Finding(
             at=asked.field_of(deployment, "inside", node.spec.fqdn, "A"),
-            what=f"{node.spec.fqdn} leads to {others} inside, and its address is {node.spec.address}",
-            sees=f"Expressway-C asks the wrong machine: {facts.sees_undiscovered(node)}",
-            fix=f"let {node.spec.fqdn} lead to {node.spec.address} alone, then Refresh servers on Expressway-C",
+            what=f"{node.spec.fqdn} resolves to {others} inside, but its address is {node.spec.address}",
+            sees=f"Expressway-C queries the wrong machine: {facts.sees_undiscovered(node)}",
+            fix=f"make {node.spec.fqdn} resolve only to {node.spec.address}, then Refresh servers on Expressway-C",
             prediction=Prediction(
                 awaits=(asks,), stops=Stop.REFUSED if node.alone and node.product == "Unified CM" else None
             )
@@ -294,8 +298,8 @@ def reverse_of_nodes(deployment: Deployment) -> Iterator[Finding]:
             continue
         yield Finding(
             at=asked.field_of(deployment, "inside", reverse_name(address), "PTR"),
-            what=f"System > Server lists {node.listed}, and {address} has no name in reverse DNS inside that leads "
-            "back to it",
+            what=f"System > Server lists {node.listed}, and {address} has no name in reverse DNS inside that "
+            "resolves back to it",
             sees=facts.sees_unusable(node),
             fix=f"create {reverse_name(address)} PTR {node.spec.fqdn} in the inside DNS, or list the node by FQDN",
             prediction=facts.unusable(deployment, node, deployment.defaults.edge.node_without_fqdn),

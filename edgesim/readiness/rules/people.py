@@ -34,7 +34,7 @@ def _address(deployment: Deployment, user_id: str, node: str) -> Jid | None:
 
 @book.rule(
     "UC-04.user-id",
-    requires="user ids consist of letters, digits and . - _ ~ #, which is what is documented for Jabber",
+    requires="user ids consist of letters, digits and . - _ ~ #, the characters documented for Jabber",
     severity=Severity.WARNING,
 )
 def user_id(deployment: Deployment) -> Iterator[Finding]:
@@ -48,16 +48,16 @@ def user_id(deployment: Deployment) -> Iterator[Finding]:
         refused = plain_path(user_target(user.id, "devices")) is None
         prediction = None
         if refused:
-            sees = "403 Forbidden for each of the user's resources: such a path is refused by Expressway-C's allow list"
+            sees = "403 Forbidden for each of the user's resources: Expressway-C's allow list refuses such a path"
             prediction = _forbidden(deployment, user)
         elif user.im_presence_node is not None and _address(deployment, user.id, user.im_presence_node) is None:
-            sees = "phone service without chat: no address of chat (RFC 7622) can hold the id"
+            sees = "phone service works, chat does not: no JID (RFC 7622) can contain the id"
         else:
-            sees = "nothing in this lab, where the id is escaped; products are documented for the other characters only"
+            sees = "nothing in this lab, which escapes the id; products are documented for the other characters only"
         yield Finding(
             at=("users", index, "id"),
             what=f"the user id {user.id!r} "
-            + ("consists of dots" if dots else f"has {facts.listed(_foreign(user.id))} in it"),
+            + ("consists of dots" if dots else f"contains {facts.listed(_foreign(user.id))}"),
             sees=sees,
             fix="choose an id of letters, digits and . - _ ~ #",
             prediction=prediction,
@@ -85,7 +85,7 @@ def _signs_in(deployment: Deployment, user: User) -> bool:
     return user.im_presence_node is not None or any(name[:3] in prefixes for name in user.devices)
 
 
-@book.rule("UC-04.one-address", requires="no two users have one address of chat")
+@book.rule("UC-04.one-address", requires="no two users have the same JID")
 def one_address(deployment: Deployment) -> Iterator[Finding]:
     """Chat addresses ignore case, ids do not."""
     holders: dict[Jid, str] = {}
@@ -96,13 +96,13 @@ def one_address(deployment: Deployment) -> Iterator[Finding]:
         if address is not None and holders.setdefault(address, user.id) != user.id:
             yield Finding(
                 at=("users", index, "id"),
-                what=f"{user.id} and {holders[address]} have one address of chat, {address}",
-                sees="one of the two has no chat, or gets the other's messages",
-                fix="give one of them an id that differs by more than capital letters",
+                what=f"{user.id} and {holders[address]} have the same JID, {address}",
+                sees="one of the two has no chat, or receives the other's messages",
+                fix="give one of them an id that differs in more than case",
             )
 
 
-@book.rule("UC-04.homed", requires="every user is homed at exactly one Unified CM cluster")
+@book.rule("UC-04.homed", requires="every user has exactly one home cluster")
 def homed(deployment: Deployment) -> Iterator[Finding]:
     """Home Cluster in End User Configuration: ticked nowhere, a user is refused; ticked twice, sometimes."""
     known = deployment.mra.unified_cm_clusters
@@ -115,16 +115,15 @@ def homed(deployment: Deployment) -> Iterator[Finding]:
         here = bool(facts.jabbers(deployment)) and _signs_in(deployment, user) and known
         yield Finding(
             at=("users", index, "also_homed_at" if homes else "homed"),
-            what=f"{user.id} is homed at {facts.listed(tuple(map(str, homes)))}" if homes else f"{user.id} is homed "
-            "nowhere",
-            sees="the edge takes the one or the other cluster for the user's" if homes else "401 from the edge, "
-            "whatever the password",
-            fix=f"tick Home Cluster for {user.id} on one cluster, and on no other",
+            what=f"{user.id} "
+            + (f"is homed on {facts.listed(tuple(map(str, homes)))}" if homes else "has no home cluster"),
+            sees="the edge may use either cluster" if homes else "401 from the edge, even with the right password",
+            fix=f"tick Home Cluster for {user.id} on exactly one cluster",
             prediction=Prediction(awaits=(refused,)) if not homes and here else None,
-        )  # fmt: skip
+        )
 
 
-@book.rule("UC-03.added", requires="the Unified CM clusters of all users are added on Expressway-C")
+@book.rule("UC-03.added", requires="the Unified CM clusters of all users are added to Expressway-C")
 def added(deployment: Deployment) -> Iterator[Finding]:
     """Clusters that were not added are not discovered, so no user is found there."""
     known = deployment.mra.unified_cm_clusters
@@ -146,8 +145,8 @@ def added(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(
             at=("mra", "unified_cm_clusters"),
             what=f"{cluster.name}, where {facts.listed(tuple(each.id for each in users))} "
-            f"{facts.verb([each.id for each in users], 'is', 'are')} homed, is not added on Expressway-C",
-            sees="its users get 401 from the edge, whatever their password",
+            f"{facts.verb([each.id for each in users], 'is', 'are')} homed, has not been added to Expressway-C",
+            sees="its users get 401 from the edge, even with the right password",
             fix=f"add {cluster.publisher.server_name} to the Unified CM servers of Expressway-C",
             prediction=Prediction(awaits=refused, stops=None if known else Stop.REFUSED) if refused else None,
         )
@@ -155,7 +154,7 @@ def added(deployment: Deployment) -> Iterator[Finding]:
 
 @book.rule(
     "UC-03.chat-added",
-    requires="the IM and Presence clusters of all users are added on Expressway-C",
+    requires="the IM and Presence clusters of all users are added to Expressway-C",
     severity=Severity.WARNING,
 )
 def chat_added(deployment: Deployment) -> Iterator[Finding]:
@@ -169,9 +168,9 @@ def chat_added(deployment: Deployment) -> Iterator[Finding]:
         asked = not known and facts.jabbers(deployment) and deployment.mra.unified_cm_clusters
         yield Finding(
             at=("mra", "im_presence_clusters"),
-            what=f"{cluster.name}, where {facts.listed(users)} {facts.verb(users, 'has', 'have')} chat, is not added "
-            "on Expressway-C",
-            sees="phone service works, chat does not: the edge refuses the login, 403",
+            what=f"{cluster.name}, where {facts.listed(users)} {facts.verb(users, 'has', 'have')} chat, has not "
+            "been added to Expressway-C",
+            sees="phone service works, chat does not: the edge refuses the login with 403",
             fix=f"add {cluster.publisher.fqdn} to the IM and Presence Service nodes of Expressway-C",
             prediction=Prediction(awaits=(facts.login_refused(deployment, facts.any_client(deployment)),))
             if asked
@@ -192,9 +191,9 @@ def no_way(deployment: Deployment) -> Iterator[Finding]:
         at = ("mra", "access", "user_credential" if "UCM/LDAP" in access.authentication_path else "authentication_path")
         yield Finding(
             at=at,
-            what=f"authentication path {access.authentication_path}, and with {cluster.name} no way to sign in is on"
-            + (": OAuth with refresh is on at Expressway-C only" if half else ""),
-            sees="no user can sign in: the edge answers 401, whatever the password",
+            what=f"with the authentication path {access.authentication_path}, {cluster.name} has no way to sign in "
+            "enabled" + (": OAuth with refresh is enabled only on Expressway-C" if half else ""),
+            sees="no user can sign in: the edge answers 401, even to the right password",
             fix="set Authorize by user credential on Expressway-C; or Authorize by OAuth token with refresh there and "
             f"OAuth with Refresh Login Flow on {cluster.name} ({deployment.unified_cm[index].publisher.name})",
             prediction=Prediction(

@@ -70,11 +70,11 @@ def _finding(deployment: Deployment, row: port_matrix.Row, flows: list[Flow], fi
     rule, verdict = shut[0][1].rule, shut[0][1].verdict
     return Finding(
         at=_field(deployment, firewall, shut[0][1]),
-        what=f"firewall {firewall} keeps {_list(sources)} from {each.protocol} {ports} of {_list(targets)} "
+        what=f"firewall {firewall} blocks {each.protocol} {ports} from {_list(sources)} to {_list(targets)} "
         f"({rule if rule.startswith((verdict, 'otherwise ')) else f'{verdict}: {rule}'})",
         sees=row.sees,
-        fix=f"let {firewall} pass {each.protocol} {ports_text(shut[0][0].ports)} from {_list(sources)} "
-        f"to {_list(targets)}",
+        fix=f"allow {each.protocol} {ports_text(shut[0][0].ports)} from {_list(sources)} to {_list(targets)} on the "
+        f"firewall {firewall}",
         prediction=_prediction(deployment, row, flows, [flow for flow, _ in shut], firewall),
     )
 
@@ -120,7 +120,7 @@ for _row in port_matrix.ROWS:
 
 @book.rule(
     "NET-15.inbound",
-    requires="nothing needs to be opened inward before Expressway-C",
+    requires="no port is opened inward to Expressway-C",
     severity=Severity.WARNING,
 )
 def inbound(deployment: Deployment) -> Iterator[Finding]:
@@ -133,8 +133,8 @@ def inbound(deployment: Deployment) -> Iterator[Finding]:
             at=("network", "firewalls", place, "rules", *((rules.index(each.rule),) if each.rule in rules else ())),
             what=f"firewall {each.firewall} lets {_list(each.sources)} open {each.protocol} {_ports(each.ports)} of "
             f"{_list(each.targets)} ({each.rule})",
-            sees="nothing: Expressway-C opens every connection by itself",
-            fix=f"take the opening out of the rules of {each.firewall}",
+            sees="nothing: Expressway-C opens every connection itself",
+            fix=f"remove the opening from the rules of {each.firewall}",
         )
 
 
@@ -142,7 +142,7 @@ def _ports(ports: Ports) -> str:
     return "any port" if ports == ALL else ports_text(ports)
 
 
-@book.rule("NET-18.peer-address", requires="the peer addresses of C's traversal zone lead to Expressway-E")
+@book.rule("NET-18.peer-address", requires="the peer addresses of C's traversal zone resolve to Expressway-E")
 def peer_address(deployment: Deployment) -> Iterator[Finding]:
     """A peer address that does not resolve, or leads to another host: the zone fails and says why.
 
@@ -159,8 +159,8 @@ def peer_address(deployment: Deployment) -> Iterator[Finding]:
             wrong.append((index, peer, f"{peer} does not resolve inside", "does not resolve"))
         elif address is not None and address not in own:
             there = next((spec for spec in deployment.host_specs() if spec.address == address), None)
-            owner = f"which is {there.name}" if there else "where no machine is"
-            wrong.append((index, peer, f"{peer} leads to {address}, {owner}", ""))
+            owner = f"which is {there.name}" if there else "where there is no machine"
+            wrong.append((index, peer, f"{peer} resolves to {address}, {owner}", ""))
     alone = len(wrong) == len(zone.peer_addresses)
     for index, peer, what, reason in wrong:
         words = {"reason": containing(reason)} if reason else {}
@@ -175,9 +175,9 @@ def peer_address(deployment: Deployment) -> Iterator[Finding]:
             + (
                 "nothing works through this edge: every HTTPS request gets 502 Next Hop Connection Failed"
                 if alone
-                else "clients that meet the Expressway-E that C does not reach get 502 Next Hop Connection Failed"
+                else "clients that connect to the Expressway-E that C does not reach get 502 Next Hop Connection Failed"
             ),
-            fix=f"put the FQDN of an Expressway-E in place of {peer}, one that resolves inside to its inner address",
+            fix=f"replace {peer} with the FQDN of an Expressway-E that resolves inside to its inner address",
             prediction=Prediction(
                 awaits=awaits,
                 never=(ZoneState(node=facts.cores(deployment), zone=zone.name, state=links.active),),
@@ -189,7 +189,7 @@ def peer_address(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
-@book.rule("NET-18.credentials", requires="Expressway-E knows the password by which C's traversal zone signs in")
+@book.rule("NET-18.credentials", requires="Expressway-E has the password with which C's traversal zone authenticates")
 def credentials(deployment: Deployment) -> Iterator[Finding]:
     """The user in E's local database; here the SSH tunnel's keys derive from it."""
     zone, links = deployment.traversal_zone, deployment.defaults.links
@@ -202,9 +202,9 @@ def credentials(deployment: Deployment) -> Iterator[Finding]:
     up = ZoneState(node=facts.cores(deployment), zone=zone.name, state=links.active)
     yield Finding(
         at=("traversal_zone", "server_password"),
-        what=f"the password of {zone.user} on Expressway-E is not the one that C's traversal zone {zone.name} has",
+        what=f"the password of {zone.user} on Expressway-E differs from that in C's traversal zone {zone.name}",
         sees="the zone shows an authentication failure, and every HTTPS request gets 502 Next Hop Connection Failed",
-        fix=f"set the password of {zone.user} in the local database of Expressway-E and in the zone of C to the same",
+        fix=f"set the same password for {zone.user} in the local database of Expressway-E and in the zone of C",
         prediction=Prediction(awaits=(reported, refused), never=(up,), stops=Stop.NO_WAY_TO_C),
     )
 
@@ -229,9 +229,9 @@ def underscore(deployment: Deployment) -> Iterator[Finding]:
             + (
                 "every HTTPS request gets 502 Next Hop Connection Failed"
                 if len(wrong) == len(peers)
-                else "clients that meet this Expressway-E get 502 Next Hop Connection Failed"
+                else "clients that connect to this Expressway-E get 502 Next Hop Connection Failed"
             ),
-            fix="give it a host name of letters, digits and hyphens, in DNS and certificate too",
+            fix="give it a host name of letters, digits and hyphens, also in DNS and in the certificate",
             prediction=Prediction(
                 awaits=(failed, *((refused,) if len(wrong) == len(peers) else ())),
                 stops=Stop.NO_WAY_TO_C if len(wrong) == len(peers) else None,
@@ -264,10 +264,10 @@ def peer_name(deployment: Deployment) -> Iterator[Finding]:
         clients = facts.any_client(deployment)
         yield Finding(
             at=("traversal_zone", "peer_addresses", index),
-            what=f"C reaches {edge.name} as {peer}, which is not in its certificate",
-            sees=f"the zone shows {links.failed}: clients sign in, but REGISTER is answered 503"
+            what=f"C connects to {edge.name} as {peer}, which is not in its certificate",
+            sees=f"the zone shows {links.failed}: clients sign in, but REGISTER gets 503"
             + (", and there is no chat" if by_name else ""),
-            fix=f"put {edge.inner_fqdn} in place of {peer}",
+            fix=f"replace {peer} with {edge.inner_fqdn}",
             prediction=Prediction(
                 awaits=(
                     Note(node=facts.cores(deployment), text=containing("identity was unacceptable")),

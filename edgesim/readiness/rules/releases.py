@@ -18,9 +18,9 @@ book = Book()
 
 SEES = {
     "MRA": "no client gets any service through this edge",
-    "password": "a sign-in with name and password gets the edge's 401",
+    "password": "sign-in with name and password gets 401 from the edge",
     "legacy SSO": "the browser of a client that signs in by single sign-on never gets a token",
-    "OAuth with refresh": "clients get no token that refreshes: where no other way is allowed, no sign-in",
+    "OAuth with refresh": "clients get no refresh token: where no other way to sign in is allowed, sign-in fails",
     "OAuth with refresh and SSO": "the browser of a client that signs in by single sign-on never gets a token",
     "push": "Jabber on an iPhone or iPad that sleeps misses calls and messages",
 }
@@ -40,7 +40,7 @@ def _too_old(at: FieldPath, who: str, release: Release, behind: list[tuple[str, 
         at=at,
         what=f"{who} runs {release}: {needs}",
         sees="; ".join(dict.fromkeys(SEES[mode] for mode, _ in behind)),
-        fix=f"upgrade {who} to {highest.since} or later, or switch off what needs it",
+        fix=f"upgrade {who} to {highest.since} or later, or turn off what needs it",
     )
 
 
@@ -170,7 +170,7 @@ def push_notifications(deployment: Deployment) -> Iterator[Finding]:
         some = ", ".join(shown[:4]) + (f" and {len(shown) - 4} more" if len(shown) > 4 else "")
         yield Finding(
             at=("unified_cm", index, next(iter(missing))),
-            what=f"cluster {cluster.name} has no {' and no '.join(missing.values())}, and has mobile clients: {some}",
+            what=f"cluster {cluster.name} has no {' and no '.join(missing.values())}, but has mobile clients: {some}",
             sees="the app signs in and works in the foreground; asleep it misses calls and messages",
             fix=f"onboard {cluster.name} to the Cisco cloud and enable Push Notifications",
         )
@@ -189,6 +189,6 @@ def sso_on_unified_cm_first(deployment: Deployment) -> Iterator[Finding]:
             yield Finding(
                 at=("unified_cm", index, "saml_sso"),
                 what=f"the authentication path of the Expressways is {path}, and SAML SSO is off on {cluster.name}",
-                sees=f"users of {cluster.name} come back from the identity provider, and are refused",
+                sees=f"users of {cluster.name} return from the identity provider and are refused",
                 fix=f"enable SAML SSO on {cluster.name}, then refresh its servers on Expressway-C",
             )

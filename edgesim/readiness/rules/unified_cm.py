@@ -41,7 +41,7 @@ def axl(deployment: Deployment) -> Iterator[Finding]:
     for node in broken:
         yield Finding(
             at=(*node.at, "axl"),
-            what=f"the {AXL} does not run on {node.spec.name}, the {node.product} publisher",
+            what=f"the {AXL} is not running on {node.spec.name}, the {node.product} publisher",
             sees=f"Expressway-C discovers nothing of the cluster; {facts.sees_undiscovered(node)}",
             fix=f"activate and start the {AXL} on {node.spec.name}, then Refresh servers on Expressway-C",
             prediction=_unanswered(deployment, node, broken),
@@ -112,8 +112,8 @@ def profile_fits(deployment: Deployment) -> Iterator[Finding]:
             yield Finding(
                 at=("unified_cm", index, "security_profiles", place),
                 what=f"the profile {profile.name} of {facts.listed(devices)} {lacking}",
-                sees="users sign in, and the phone does not register: 403 Forbidden to REGISTER",
-                fix=f"change the profile, or give {facts.listed(devices)} one that fits {cluster.name}",
+                sees="users sign in, but the phone does not register: REGISTER gets 403 Forbidden",
+                fix=f"change the profile, or give {facts.listed(devices)} one that suits {cluster.name}",
                 prediction=Prediction(awaits=(refused,)) if _registers(deployment, devices) else None,
             )
 
@@ -121,9 +121,9 @@ def profile_fits(deployment: Deployment) -> Iterator[Finding]:
 def _lacking(cluster: UnifiedCmCluster, profile: SecurityProfile) -> str | None:
     """Return what a profile or its cluster lacks; None if they match."""
     if profile.oauth:
-        return None if cluster.sip_oauth else f"is for OAuth, and {cluster.name} has no SIP OAuth mode"
+        return None if cluster.sip_oauth else f"is for OAuth, but SIP OAuth mode is off on {cluster.name}"
     if profile.mode != "non secure":
-        return None if cluster.mixed_mode else f"is {profile.mode}, and {cluster.name} is not in mixed mode"
+        return None if cluster.mixed_mode else f"is {profile.mode}, but {cluster.name} is not in mixed mode"
     return None if "TCP" in profile.transport.split("+") else f"has the transport {profile.transport}, not TCP"
 
 

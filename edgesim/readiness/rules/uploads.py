@@ -42,7 +42,7 @@ def _has(feature: str, machine: Expressway) -> bool:
 @book.rule(
     "CERT-12.usages",
     requires="the certificates of both Expressways have the extended key usages without which they cannot be uploaded: "
-    "server and client authentication; from X15.4 on less",
+    "server and client authentication; from X15.4 on, fewer",
 )
 def usages(deployment: Deployment) -> Iterator[Finding]:
     """Each certificate of an Expressway against what its release accepts."""
@@ -57,7 +57,7 @@ def usages(deployment: Deployment) -> Iterator[Finding]:
                 what=f"the certificate {certificate.service} of {certificate.host} cannot be uploaded: "
                 f"{'; '.join(problems)}",
                 sees=_sees(deployment, certificate, machine),
-                fix="have the CA sign it with what the request asks for: its template must not drop the usage",
+                fix="have the CA sign it with the usages that the CSR asks for: the CA's template must not drop them",
                 prediction=_effect(deployment, certificate, machine),
             )
 
@@ -90,18 +90,18 @@ def _stores(
 
 
 def _sees(deployment: Deployment, certificate: Certificate, machine: ExpresswayE | ExpresswayC) -> str:
-    refused = "the product refuses the upload and goes on with the old certificate; where this one is in place all the "
+    refused = "the product refuses the upload and keeps the old certificate; where this one is in place all the "
     if not certificate.server_auth:
-        return f"{refused}same, whoever connects refuses it"
+        return f"{refused}same, every peer that connects refuses it"
     if isinstance(machine, ExpresswayE):
         if any(not _has("server-only certificate on e", core) for core in deployment.expressway_c):
             return (
-                f"{refused}same, sign-in works and the phone does not register: Expressway-C answers SERVICE with 403"
+                f"{refused}same, sign-in works but the phone does not register: Expressway-C answers SERVICE with 403"
             )
         return f"{refused}same, MRA works"
     zone = f"{refused}same, the traversal zone fails while Expressway-E checks the usage"
     if _has("separate client certificate", machine):
-        return f"{zone}, and without the check the SSH tunnels fail still: 502 for every login"
+        return f"{zone}; without the check the SSH tunnels still fail: 502 for every login"
     return f"{zone}: no phone service, no chat"
 
 
@@ -150,7 +150,7 @@ def _client_side(deployment: Deployment, core: ExpresswayC, port: int) -> Iterat
 @book.rule(
     "CERT-13.alias-form",
     severity=Severity.ADVICE,
-    requires="chat node aliases stand in the certificates of Expressways in DNS form",
+    requires="the certificates of Expressways contain chat node aliases in DNS form",
 )
 def alias_form(deployment: Deployment) -> Iterator[Finding]:
     """Not every CA signs XMPP addresses, and not every peer considers them."""
@@ -168,8 +168,8 @@ def alias_form(deployment: Deployment) -> Iterator[Finding]:
                 at=deployment.place_of_certificate(certificate.host, certificate.service),
                 what=f"the certificate {certificate.service} of {certificate.host} has the chat node aliases "
                 f"{', '.join(name.removeprefix('XMPP:') for name in written)} as XMPP addresses",
-                sees="nothing of its own; many public CAs refuse such a request or drop the names, and then federated "
-                "group chat fails",
+                sees="nothing by itself, but many public CAs refuse such a request or drop the names, and then "
+                "federated group chat fails",
                 fix="generate the CSR with the format DNS for chat node aliases (chat_alias_form: DNS)",
             )
 
@@ -192,7 +192,7 @@ def _pending(deployment: Deployment, kinds: Kinds, fix: Callable[[str], str]) ->
                 yield Finding(
                     at=deployment.place_of_trust_store(store.host, store.store),
                     what=f"{store.store} of {store.host} got {' and '.join(words(each) for each in store.pending)} "
-                    "after the last restart: they do not count yet",
+                    "after the last restart: not yet in effect",
                     sees=finding.sees,
                     fix=fix(store.host),
                     prediction=finding.prediction,
