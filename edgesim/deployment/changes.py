@@ -38,7 +38,7 @@ def of_releases(plan: Plan, releases: Mapping[str, str]) -> dict[str, str]:
     for product, release in releases.items():
         sections = RELEASED.get(product)
         if sections is None:
-            reason = f"no product is called this here; there are {', '.join(RELEASED)}"
+            reason = f"no such product; known: {', '.join(RELEASED)}"
             raise DeploymentError((Mistake(path=("releases",), value=product, reason=reason),))
         for section in sections:
             found |= {f"{section}.{index}.release": release for index in range(len(getattr(plan, section)))}
@@ -98,14 +98,14 @@ class _Change:
                 self._write_out(model, built, data, path)
                 key = _index(built, step)
                 if key is None or not isinstance(data, list) or key >= len(data):
-                    return f"nothing here is called {step!r}"
+                    return f"no item is called {step!r}"
                 built = built[key]
             else:
                 there = model is not None and built is not None and isinstance(data, dict)
                 fields = {name: sub for name, _, sub in parts_of(model)} if there else {}
                 if step not in fields:
                     near = difflib.get_close_matches(step, fields)
-                    return f"there is no {step!r} here" + (f"; did you mean {near[0]!r}?" if near else "")
+                    return f"no field is called {step!r}" + (f"; did you mean {near[0]!r}?" if near else "")
                 model, built = fields[step], getattr(built, step)
             path = (*path, key)
             if depth == len(steps) - 1:
@@ -114,7 +114,7 @@ class _Change:
             if isinstance(data, dict) and key not in data:
                 data[key] = self._least(model, built, path)
             data = data[key]
-        return "an empty path"
+        return "the path is empty"
 
     def _write_out(self, model: type[Model] | None, items: tuple[Any, ...], data: Any, path: FieldPath) -> None:
         """Write all items of a list into the plan, in the order of the deployment, if some were not written."""

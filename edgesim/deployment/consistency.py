@@ -64,21 +64,21 @@ def _hosts(inventory: Inventory) -> Iterator[Mistake]:
             yield _wrong((*path, "name"), machine.name, "another host has this name")
         names[key] = machine.name
         if len(machine.fqdn) > LONGEST_NAME:
-            yield _wrong((*path, "name"), machine.name, f"with its domain it has more than {LONGEST_NAME} characters")
+            yield _wrong((*path, "name"), machine.name, f"longer than {LONGEST_NAME} characters with its domain")
         if isinstance(machine, ClientHost) and machine.ipv6 is not None and ":" not in machine.ipv6:
-            yield _wrong((*path, "ipv6"), machine.ipv6, "an IPv6 address")
+            yield _wrong((*path, "ipv6"), machine.ipv6, "expected an IPv6 address")
         if isinstance(machine, ExpresswayE):
             if machine.outer_ipv6 is not None and ":" not in machine.outer_ipv6:
-                yield _wrong((*path, "outer_ipv6"), machine.outer_ipv6, "an IPv6 address")
+                yield _wrong((*path, "outer_ipv6"), machine.outer_ipv6, "expected an IPv6 address")
             if machine.outer_ipv6 is None and machine.ip_protocol == "IPv6":
-                yield _wrong((*path, "ip_protocol"), "IPv6", "outer_ipv6 says which address it has then")
+                yield _wrong((*path, "ip_protocol"), "IPv6", "requires outer_ipv6, its address")
 
 
 def _domains(inventory: Inventory) -> Iterator[Mistake]:
     for index, domain in enumerate(inventory.domains.enabled):
         service = f"_collab-edge._tls.{domain.name}"
         if len(service) > LONGEST_NAME:
-            told = f"_collab-edge._tls before it makes more than {LONGEST_NAME} characters"
+            told = f"longer than {LONGEST_NAME} characters with the prefix _collab-edge._tls"
             yield _wrong(("domains", "enabled", index, "name"), domain.name, told)
 
 
@@ -130,13 +130,15 @@ def _settings(inventory: Inventory) -> Iterator[Mistake]:
     yield from _planned(inventory)
     for first, last in RANGES:
         if getattr(ports, first) > getattr(ports, last):
-            yield _wrong(("defaults", "ports", first), str(getattr(ports, first)), f"no greater than {last}")
+            yield _wrong(("defaults", "ports", first), str(getattr(ports, first)), f"must not be greater than {last}")
     for first, last in PAIRS:
         if getattr(ports, first) >= getattr(ports, last):
-            yield _wrong(("defaults", "ports", first), str(getattr(ports, first)), f"lower than {last}")
+            yield _wrong(("defaults", "ports", first), str(getattr(ports, first)), f"must be lower than {last}")
     tls = inventory.defaults.tls
     if tls.minimum_version > tls.maximum_version:
-        yield _wrong(("defaults", "tls", "minimum_version"), tls.minimum_version, "no greater than maximum_version")
+        yield _wrong(
+            ("defaults", "tls", "minimum_version"), tls.minimum_version, "must not be greater than maximum_version"
+        )
 
 
 def _planned(inventory: Inventory) -> Iterator[Mistake]:
@@ -145,7 +147,7 @@ def _planned(inventory: Inventory) -> Iterator[Mistake]:
         settings = getattr(inventory.defaults, group)
         value = getattr(settings, name)
         if value != type(settings).model_fields[name].default:
-            yield _wrong(("defaults", group, name), str(value), f"nothing reads this yet: it is planned for {subject}")
+            yield _wrong(("defaults", group, name), str(value), f"not used yet: planned for {subject}")
 
 
 def _media_probe(inventory: Inventory) -> Iterator[Mistake]:
@@ -161,7 +163,9 @@ def _media_probe(inventory: Inventory) -> Iterator[Mistake]:
     if edge is not None:
         first, last = inventory.defaults.ports.client_media(edge.size)
         if probe.edge_port % 2 or not first <= probe.edge_port < last:
-            yield _wrong((*path, "edge_port"), str(probe.edge_port), f"an even port from {first} to {last - 1}")
+            yield _wrong(
+                (*path, "edge_port"), str(probe.edge_port), f"expected an even port from {first} to {last - 1}"
+            )
 
 
 def _users(inventory: Inventory) -> Iterator[Mistake]:
@@ -177,7 +181,7 @@ def _users(inventory: Inventory) -> Iterator[Mistake]:
         yield from _among((*path, "devices"), user.devices, devices, "device")
         for place, name in enumerate(user.devices):
             if holders.get(name, user.id) != user.id:
-                yield _wrong((*path, "devices", place), name, f"{holders[name]} has this device")
+                yield _wrong((*path, "devices", place), name, f"already a device of {holders[name]}")
             holders.setdefault(name, user.id)
         home = clusters.get(user.home_cluster)
         if home:
@@ -199,7 +203,7 @@ def _devices(inventory: Inventory) -> Iterator[Mistake]:
         try:
             device_type(device.type, device.firmware)
         except ReleaseError as error:
-            yield _wrong((*path, "firmware"), str(device.firmware), str(error))
+            yield _wrong((*path, "firmware"), str(device.firmware), f"expected {error}")
         cluster = clusters.get(device.cluster)
         if cluster:
             profiles = [each.name for each in cluster.security_profiles]
@@ -217,16 +221,20 @@ def _device_hosts(inventory: Inventory) -> Iterator[Mistake]:
         if device is None:
             continue
         if device.name in machines:
-            yield _wrong((*path, "device"), device.name, f"{machines[device.name]} is this device")
+            yield _wrong((*path, "device"), device.name, f"already the device of {machines[device.name]}")
         machines.setdefault(device.name, client.name)
         try:
             family = device.family
         except ReleaseError:  # told of the device
             continue
         if family == "jabber":
-            yield _wrong((*path, "device"), device.name, "a phone or room device; Jabber takes that of its user")
+            yield _wrong(
+                (*path, "device"), device.name, "expected a phone or room device; Jabber uses the device of its user"
+            )
         elif client.platform != family:
-            yield _wrong((*path, "platform"), client.platform, f"{device.name} is a {device.product}: {family}")
+            yield _wrong(
+                (*path, "platform"), client.platform, f"expected {family}: {device.name} is a {device.product}"
+            )
 
 
 def _records(inventory: Inventory) -> Iterator[Mistake]:
@@ -246,7 +254,8 @@ def _records(inventory: Inventory) -> Iterator[Mistake]:
     for index, record in enumerate(inventory.dns.extra):
         others = held[record.view, record.name.lower()] - {f"CNAME {record.value}"}
         if record.type == "CNAME" and others:
-            told = f"an alias stands alone, and this name has {' and '.join(sorted(others))} besides (dns.without)"
+            rest = " and ".join(sorted(others))
+            told = f"a CNAME must be the only record of its name, which also has {rest} (see dns.without)"
             yield _wrong(("dns", "extra", index, "name"), record.name, told)
 
 
@@ -255,11 +264,11 @@ def _an_address(version: int, text: str) -> str | None:
         right = ipaddress.ip_address(text).version == version and "%" not in text
     except ValueError:
         right = False
-    return None if right else f"an IPv{version} address"
+    return None if right else f"expected an IPv{version} address"
 
 
 def _a_name(text: str) -> str | None:
-    return None if is_dns_name(text) else "a name without final dot"
+    return None if is_dns_name(text) else "expected a name without a final dot"
 
 
 def _an_srv(text: str) -> str | None:
@@ -267,7 +276,7 @@ def _an_srv(text: str) -> str | None:
     numbers = parts[:3]
     if len(parts) == 4 and all(re.fullmatch("[0-9]{1,5}", each) and int(each) < 65536 for each in numbers):
         return _a_name(parts[3])
-    return "priority, weight, port and target, such as 10 10 8443 expe.example.com"
+    return "expected priority, weight, port and target, such as 10 10 8443 expe.example.com"
 
 
 _VALUES: dict[str, Any] = {
@@ -332,7 +341,7 @@ def _certificate(path: FieldPath, certificate: plans.Certificate, kind: str, mac
     separate = gate("separate client certificate", Product.EXPRESSWAY)
     early = isinstance(machine, Expressway) and separate is not None and not separate.open(machine.release)
     if early and certificate.service == "client":
-        yield _wrong((*path, "service"), certificate.service, f"a client certificate of its own comes with {separate}")
+        yield _wrong((*path, "service"), certificate.service, f"a separate client certificate requires {separate}")
 
 
 def _trust_store(
@@ -341,12 +350,12 @@ def _trust_store(
     for field in ("holds", "adds", "lacks", "pending"):
         yield from _among((*path, field), getattr(store, field) or (), known, "CA or host/service")
     if store.store in FIXED and (store.adds or store.lacks or store.pending or store.holds not in (None, tuple(usual))):
-        yield _wrong((*path, "store"), store.store, f"nobody can change this list; it holds {', '.join(usual)}")
+        yield _wrong((*path, "store"), store.store, f"this list cannot be changed; it contains {', '.join(usual)}")
     for field, others in (("lacks", ("adds",)), ("pending", ("holds", "adds", "lacks"))):
         for other in others:
             for place, name in enumerate(getattr(store, field)):
                 if name in (getattr(store, other) or ()):
-                    yield _wrong((*path, field, place), name, f"stands in {other} too")
+                    yield _wrong((*path, field, place), name, f"also listed in {other}")
 
 
 def _a_subject_name(name: str) -> bool:
@@ -367,7 +376,7 @@ def _twice(path: FieldPath, field: str, values: Iterable[str], what: str) -> Ite
     seen: dict[str, None] = {}
     for index, value in enumerate(values):
         if value in seen:
-            yield _wrong((*path, index, field), value, f"a second {what} of this name")
+            yield _wrong((*path, index, field), value, f"duplicate {what}")
         seen[value] = None
 
 
@@ -375,7 +384,7 @@ def _one(path: FieldPath, value: str | None, allowed: Collection[str], what: str
     if value is not None and value not in allowed:
         known = list(allowed)
         listed = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
-        yield _wrong(path, value, f"no {what} has this name; there is {listed or 'none'}")
+        yield _wrong(path, value, f"no such {what}; known: {listed or 'none'}")
 
 
 def _among(path: FieldPath, values: Iterable[str], allowed: Collection[str], what: str) -> Iterator[Mistake]:

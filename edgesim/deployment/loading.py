@@ -25,8 +25,8 @@ def builtin(name: str) -> Deployment:
     """Return a built-in deployment. Raises `DeploymentError` where there is none of this name."""
     if name not in names():
         near = difflib.get_close_matches(name, names(), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; there is {', '.join(names())}"
-        raise NoDeployment(name, f"no file is here, and no built-in deployment has this name{hint}")
+        hint = f"; did you mean {near[0]!r}?" if near else f"; built-in deployments: {', '.join(names())}"
+        raise NoDeployment(name, f"no such file or built-in deployment{hint}")
     file = resources.files("edgesim.deployment.library") / f"{name}.yaml"
     return load_text(file.read_text(encoding="utf-8"), source=f"{name}.yaml")
 
@@ -58,7 +58,7 @@ def load_file(path: FilePath) -> Deployment:
     except OSError as error:
         raise NoDeployment(str(path), f"cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
-        raise NoDeployment(str(path), "is no text: neither UTF-8 nor UTF-16") from None
+        raise NoDeployment(str(path), "not a text file: neither UTF-8 nor UTF-16") from None
     except ValueError as error:  # a name that no file can have
         raise NoDeployment(str(path), f"cannot be read: {error}") from None
     return load_text(text, source=str(path))

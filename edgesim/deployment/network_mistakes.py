@@ -52,11 +52,11 @@ class _Check:
         for index, zone in enumerate(self.network.zones):
             path: FieldPath = ("network", "zones", index)
             if zone.name in seen:
-                yield _wrong((*path, "name"), zone.name, "a second zone of this name")
+                yield _wrong((*path, "name"), zone.name, "duplicate zone")
             elif zone.outward is not None and zone.outward not in self.zones:
-                yield _wrong((*path, "outward"), zone.outward, f"no such zone; there is {', '.join(self.zones)}")
+                yield _wrong((*path, "outward"), zone.outward, f"no such zone; known: {', '.join(self.zones)}")
             elif self.tree.upwards(zone.name)[-1:] != (INTERNET,):
-                yield _wrong((*path, "outward"), zone.outward or zone.name, f"does not lead to {INTERNET}, the root")
+                yield _wrong((*path, "outward"), zone.outward or zone.name, f"does not lead outward to {INTERNET}")
             seen.append(zone.name)
 
     def _interfaces(self) -> Iterator[Mistake]:
@@ -67,11 +67,11 @@ class _Check:
                 if address is None:
                     continue
                 if zone not in self.zones:
-                    reason = f"no zone has this name; there is {', '.join(self.zones)}"
+                    reason = f"no such zone; known: {', '.join(self.zones)}"
                     yield _wrong((*path, zone_field), zone, reason)
                 holder = next((name for name, there in taken.get(address, ()) if not self._apart(zone, there)), None)
                 if holder is not None:
-                    yield _wrong((*path, field), address, f"{holder} has this address")
+                    yield _wrong((*path, field), address, f"already the address of {holder}")
                 taken.setdefault(address, []).append((machine.name, zone))
 
     def _apart(self, one: str, other: str) -> bool:
@@ -82,26 +82,26 @@ class _Check:
 
     def _between(self, path: FieldPath, wall: Firewall, before: tuple[Firewall, ...]) -> Iterator[Mistake]:
         if any(wall.name == each.name for each in before):
-            yield _wrong((*path, "name"), wall.name, "a second firewall of this name")
+            yield _wrong((*path, "name"), wall.name, "duplicate firewall")
         outer, inner = wall.between
         unknown = [(place, zone) for place, zone in enumerate(wall.between) if zone not in self.zones]
         for place, zone in unknown:
-            yield _wrong((*path, "between", place), zone, f"no zone has this name; there is {', '.join(self.zones)}")
+            yield _wrong((*path, "between", place), zone, f"no such zone; known: {', '.join(self.zones)}")
         if unknown:
             return
         if self.tree.outward[inner] != outer:
             turned = self.tree.outward[outer] == inner
             next_to = self.tree.outward[inner]
             reason = (
-                "the outer zone comes first"
+                "expected the outer zone first"
                 if turned
-                else "these zones are no neighbours; "
-                + (f"outward of {inner} lies {next_to}" if next_to else f"outward of {inner} lies nothing")
+                else "these zones are not adjacent; "
+                + (f"the zone outward of {inner} is {next_to}" if next_to else f"no zone is outward of {inner}")
             )
             yield _wrong((*path, "between"), f"{outer}, {inner}", reason)
         for each in before:
             if each.between == wall.between:
-                yield _wrong((*path, "between"), f"{outer}, {inner}", f"{each.name} stands between these zones")
+                yield _wrong((*path, "between"), f"{outer}, {inner}", f"{each.name} is already between these zones")
 
     def _rules(self, path: FieldPath, wall: Firewall) -> Iterator[Mistake]:
         named: list[tuple[FieldPath, str, Rule | SourceNat]] = [
@@ -114,7 +114,7 @@ class _Check:
         for place, text, rule in named:
             for word in dict.fromkeys(words(rule)):
                 if word in self.zones and word in self.hosts:
-                    yield _wrong(place, text, f"{word} is a zone and a host: give one of them another name")
+                    yield _wrong(place, text, f"{word} is both a zone and a host: rename one of them")
                 elif word not in self.zones and word not in self.hosts:
                     yield _wrong(place, text, f"no zone or host is called {word}")
 
@@ -126,7 +126,7 @@ class _Check:
             if not fits:
                 there = dict.fromkeys(f"{rule.protocol} {ports_text(rule.target.ports)}" for rule in opened)
                 reason = "no rule of this firewall opens it; " + (
-                    f"opened are {'; '.join(there)}" if there else "it opens no ports by number: write its rules"
+                    f"its rules open {'; '.join(there)}" if there else "its rules name no ports"
                 )
                 yield _wrong((*path, "closed", index), text, reason)
 
@@ -139,15 +139,15 @@ class _Check:
                 address = nat.public if isinstance(nat, StaticNat) else nat.address
                 holder = next((name for name, zone in self.places.get(address, ()) if zone == wall.between[0]), None)
                 if holder is not None:
-                    yield _wrong(path, text, f"{holder} has {address} in {wall.between[0]}")
+                    yield _wrong(path, text, f"{address} is already the address of {holder} in {wall.between[0]}")
                 if isinstance(nat, SourceNat):
                     continue
                 if nat.public in publics:
-                    yield _wrong(path, text, f"{nat.public} is {publics[nat.public]} already")
+                    yield _wrong(path, text, f"{nat.public} is already mapped to {publics[nat.public]}")
                 elif (wall.name, nat.private) in privates:
-                    yield _wrong(path, text, f"{nat.private} is {privates[wall.name, nat.private]} outside already")
+                    yield _wrong(path, text, f"{nat.private} is already mapped to {privates[wall.name, nat.private]}")
                 elif not any(self.tree.within(zone, wall.between[1]) for zone in self._zones_of(nat.private)):
-                    yield _wrong(path, text, f"nothing on the inner side of {wall.name} has {nat.private}")
+                    yield _wrong(path, text, f"no host on the inner side of {wall.name} has the address {nat.private}")
                 publics.setdefault(nat.public, nat.private)
                 privates.setdefault((wall.name, nat.private), nat.public)
         before = {wall.between[1]: wall for wall in self.walls}
@@ -156,7 +156,7 @@ class _Check:
                 continue
             mapped = publics.get(edge.static_nat)
             if mapped is None or wall_before(self.tree, before, edge.outer_zone) is None:
-                reason = f"no firewall stands outward of {edge.outer_zone} to translate it"
+                reason = f"no firewall outward of {edge.outer_zone} translates it"
                 yield _wrong(("expressway_e", index, "static_nat"), edge.static_nat, reason)
             elif mapped != edge.outer:
                 reason = f"a firewall maps it to {mapped}"

@@ -83,7 +83,7 @@ def restartable(kind: str, name: str) -> str:
     for each in there:
         if each.lower().removeprefix("cisco ") == wanted:
             return each
-    raise LookupError(f"no service {name!r}; there is {', '.join(there)}" if there else "it restarts as a whole")
+    raise LookupError(f"no service {name!r}; known: {', '.join(there)}" if there else "it restarts as a whole")
 
 
 def stores_of(kind: str, platform: str | None = None) -> dict[str, tuple[str, ...]]:

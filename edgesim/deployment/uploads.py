@@ -41,7 +41,7 @@ def upload_problems(
     switch = gate("server-only certificate on e", Product.EXPRESSWAY)
     two_stores = separate is not None and separate.open(release)
     if store == "client" and not two_stores:
-        return (f"{label} has no client certificate of its own; that comes with {separate}",)
+        return (f"{label} has no separate client certificate, which requires {separate}",)
     wanted: tuple[str, ...]
     if two_stores:
         wanted = () if copied else (SERVER_AUTH,) if store == "server" else (CLIENT_AUTH,)

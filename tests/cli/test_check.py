@@ -78,7 +78,7 @@ def test_a_rule_or_row_can_be_left_out_or_chosen(leak: str, name: str) -> None:
     [
         ((), "Name a deployment"),
         (("nowhere.yaml",), "cannot be read"),
-        (("medium",), "no built-in deployment has this name; there is cluster, devices, pair, small"),
+        (("medium",), "no such file or built-in deployment; built-in deployments: cluster, devices, pair, small"),
         (("smal",), "did you mean 'small'?"),
         (("small", "--only", "NET-99"), "no rule or row is called 'NET-99'"),
     ],

@@ -110,10 +110,10 @@ def test_a_machine_is_of_the_platform_of_its_device() -> None:
 @pytest.mark.parametrize(
     ("changes", "field", "reason"),
     [
-        ({"clients.phone-1.device": "SEP000000000000"}, ("clients", 1, "device"), "no device has this name"),
+        ({"clients.phone-1.device": "SEP000000000000"}, ("clients", 1, "device"), "no such device"),
         ({"clients.phone-1.device": "CSFALICE"}, ("clients", 1, "device"), "a phone or room device"),
-        ({"clients.phone-2.device": "SEP00005E005301"}, ("clients", 2, "device"), "phone-1 is this device"),
-        ({"clients.phone-1.platform": "room"}, ("clients", 1, "platform"), "SEP00005E005301 is a Cisco 8845: phone"),
+        ({"clients.phone-2.device": "SEP00005E005301"}, ("clients", 2, "device"), "already the device of phone-1"),
+        ({"clients.phone-1.platform": "room"}, ("clients", 1, "platform"), "expected phone: SEP00005E005301 is a"),
     ],
 )
 def test_machines_that_cannot_be_the_device_they_name(

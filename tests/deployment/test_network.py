@@ -165,21 +165,21 @@ WALL = {"name": "wall", "between": ["dmz", "inside"]}
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"network.zones": [{"name": "internet"}, {"name": "dmz"}, {"name": "dmz"}]}, "a second zone of this name"),
+        ({"network.zones": [{"name": "internet"}, {"name": "dmz"}, {"name": "dmz"}]}, "duplicate zone"),
         (
             {"network.zones": [{"name": "internet"}, {"name": "a", "outward": "b"}]},
-            "no such zone; there is internet, a",
+            "no such zone; known: internet, a",
         ),
         (
             {"network.zones": [{"name": "a", "outward": "b"}, {"name": "b", "outward": "a"}]},
-            "does not lead to internet, the root",
+            "does not lead outward to internet",
         ),
-        ({"clients.jabber-1.zone": "moon"}, "clients[0].zone: 'moon': no zone has this name; there is internet,"),
-        ({"network.firewalls": [WALL, WALL]}, "a second firewall of this name"),
-        ({"network.firewalls": [WALL, {**WALL, "name": "b"}]}, "'dmz, inside': wall stands between these zones"),
-        ({"network.firewalls": [{**WALL, "between": ["inside", "dmz"]}]}, "the outer zone comes first"),
-        ({"network.firewalls": [{**WALL, "between": ["internet", "dmz"]}]}, "these zones are no neighbours"),
-        ({"network.firewalls": [{**WALL, "between": ["moon", "dmz"]}]}, "between[0]: 'moon': no zone has this name"),
+        ({"clients.jabber-1.zone": "moon"}, "clients[0].zone: 'moon': no such zone; known: internet,"),
+        ({"network.firewalls": [WALL, WALL]}, "duplicate firewall"),
+        ({"network.firewalls": [WALL, {**WALL, "name": "b"}]}, "'dmz, inside': wall is already between these zones"),
+        ({"network.firewalls": [{**WALL, "between": ["inside", "dmz"]}]}, "expected the outer zone first"),
+        ({"network.firewalls": [{**WALL, "between": ["internet", "dmz"]}]}, "these zones are not adjacent"),
+        ({"network.firewalls": [{**WALL, "between": ["moon", "dmz"]}]}, "between[0]: 'moon': no such zone"),
         (
             {"network.firewalls": [{**WALL, "rules": ["drop any any -> any", "allow tcp inside -> expx:7001"]}]},
             "network.firewalls[0].rules[1]: 'allow tcp inside -> expx:7001': no zone or host is called expx",
@@ -190,19 +190,19 @@ WALL = {"name": "wall", "between": ["dmz", "inside"]}
         ),
         (
             {"clients.jabber-1.name": "dmz", "network.firewalls": [{**WALL, "rules": ["allow tcp any -> dmz"]}]},
-            "dmz is a zone and a host",
+            "dmz is both a zone and a host",
         ),
         (
             {"network.firewalls.external.closed": ["tcp 7001"]},
-            "opened are tcp 8443,5061,5222; udp 36002-59999",
+            "its rules open tcp 8443,5061,5222; udp 36002-59999",
         ),
         (
             {"network.firewalls.external.nat": ["static 203.0.113.53 = 203.0.113.10"]},
-            "dns-outside has 203.0.113.53 in internet",
+            "203.0.113.53 is already the address of dns-outside in internet",
         ),
         (
             {"network.firewalls.external.nat": ["static 203.0.113.9 = 198.51.100.25"]},
-            "nothing on the inner side of external has 198.51.100.25",
+            "no host on the inner side of external has the address 198.51.100.25",
         ),
         (
             {
@@ -211,7 +211,7 @@ WALL = {"name": "wall", "between": ["dmz", "inside"]}
                     "static 203.0.113.9 = 10.0.20.10",
                 ]
             },
-            "203.0.113.9 is 203.0.113.10 already",
+            "203.0.113.9 is already mapped to 203.0.113.10",
         ),
         (
             {
@@ -220,11 +220,11 @@ WALL = {"name": "wall", "between": ["dmz", "inside"]}
                     "static 203.0.113.9 = 10.0.20.10",
                 ]
             },
-            "10.0.20.10 is 203.0.113.8 outside already",
+            "10.0.20.10 is already mapped to 203.0.113.8",
         ),
         (
             {"expressway_e.expe.outer_zone": "internet", "expressway_e.expe.static_nat": "203.0.113.9"},
-            "no firewall stands outward of internet to translate it",
+            "no firewall outward of internet translates it",
         ),
         (
             {
@@ -233,8 +233,8 @@ WALL = {"name": "wall", "between": ["dmz", "inside"]}
             },
             "a firewall maps it to 10.0.20.10",
         ),
-        ({"clients.jabber-1.address": "10.0.30.10"}, "clients[0].address: '10.0.30.10': expc has this address"),
-        ({"clients.inside-1.address": "10.0.30.10"}, "clients[3].address: '10.0.30.10': expc has this address"),
+        ({"clients.jabber-1.address": "10.0.30.10"}, "clients[0].address: '10.0.30.10': already the address of expc"),
+        ({"clients.inside-1.address": "10.0.30.10"}, "clients[3].address: '10.0.30.10': already the address of expc"),
     ],
 )
 def test_contradictions_are_reported_with_field_value_and_reason(

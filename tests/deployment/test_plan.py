@@ -298,12 +298,12 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (
         {"users.0.first_name": "A" * 64, "users.0.last_name": "B" * 64},
         "users[0]",
-        "gives the device CSFALICE, written nowhere, with the description 'A.*: expected at most 128 characters",
+        "gives the implied device CSFALICE with the description 'A.*: expected at most 128 characters",
     ),
     (
         {"network.zones": [{"name": "outer-dmz"}, {"name": "dmz"}, {"name": "inside"}]},
         "network.zones[0].name",
-        r"gives the network\.zones\[0\]\.outward 'internet': no such zone; there is outer-dmz, dmz, inside",
+        r"gives the network\.zones\[0\]\.outward 'internet': no such zone; known: outer-dmz, dmz, inside",
     ),
     (
         {"expressway_e.expe.name": "70000"},
@@ -313,7 +313,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (
         {"expressway_e.expe.name": "dmz"},
         "expressway_e[0].name",
-        r"gives the network\.firewalls\[1\]\.rules\[0\] 'allow tcp inside -> dmz:.*: dmz is a zone and a host",
+        r"gives the network\.firewalls\[1\]\.rules\[0\] 'allow tcp inside -> dmz:.*: dmz is both a zone and a host",
     ),
     (
         {"expressway_e.expe.inner_name": "x" * 63, "expressway_e.expe.domain": ".".join(["y" * 63] * 3)},
@@ -358,7 +358,7 @@ def test_a_change_may_name_a_part_that_was_not_written() -> None:
     assert renamed.device("TCTALICE").description == "a phone" and renamed.device("TCTALICE").type == "iphone"
     assert len(renamed.devices) == len(small.devices) and renamed.certificates[0].sends == "chain"
     assert renamed.certificates[1:] == small.certificates[1:]
-    with pytest.raises(DeploymentError, match="there is no 'pinned' here"):
+    with pytest.raises(DeploymentError, match="no field is called 'pinned'"):
         small.changed({"network": "flat", "network.pinned": ["order"]})
 
 
@@ -374,5 +374,5 @@ def test_a_plan_reports_its_mistakes_with_lines() -> None:
     plan = builtin("small").plan
     assert plan.line_of(("users", 1, "id")) == 28 and plan.source == "small.yaml"
     wrong = plan.model_copy(update={"users": (*plan.users, plan.users[0])})
-    with pytest.raises(DeploymentError, match=r"small\.yaml:\d+: users\[3\]\.id: 'alice': a second user"):
+    with pytest.raises(DeploymentError, match=r"small\.yaml:\d+: users\[3\]\.id: 'alice': duplicate user"):
         resolve(wrong)

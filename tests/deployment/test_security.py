@@ -167,7 +167,7 @@ def test_client_certificates_are_there_only_where_written(small: Deployment) -> 
 def test_an_expressways_own_client_certificate_comes_with_x15_5(small: Deployment) -> None:
     written = {"certificates": [{"host": "expc", "service": "client"}]}
     assert mistakes(small, **written) == [
-        "certificates[0].service: client: a client certificate of its own comes with Expressway X15.5"
+        "certificates[0].service: client: a separate client certificate requires Expressway X15.5"
     ]
     lab = small.changed({**written, "expressway_c.0.release": "X15.5"})
     assert lab.certificate("expc", "client").names == lab.certificate("expc", "server").names
@@ -259,8 +259,8 @@ def test_every_mistake_is_reported_at_once(small: Deployment) -> None:
         "trust[2].pending[0]",
         "trust[2].pending[0]",
     ]
-    assert found[1] == "certificates[1].service: tomcat: no service of expe has this name; there is server, client"
-    assert "there is trusted-ca, activation-code" in found[7]
+    assert found[1] == "certificates[1].service: tomcat: no such service of expe; known: server, client"
+    assert "known: trusted-ca, activation-code" in found[7]
 
 
 def test_unknown_ca_usage_and_key_are_refused(small: Deployment) -> None:
@@ -278,7 +278,7 @@ def test_unknown_ca_usage_and_key_are_refused(small: Deployment) -> None:
 @pytest.mark.parametrize("change", [{"adds": ["private"]}, {"holds": ["enterprise"]}, {"lacks": ["public"]}])
 def test_a_phones_ca_list_cannot_be_changed(pair: Deployment, change: dict[str, Any]) -> None:
     found = mistakes(pair, trust=[{"host": "phone-1", "store": "built-in", **change}])
-    assert found == ["trust[0].store: built-in: nobody can change this list; it holds public"]
+    assert found == ["trust[0].store: built-in: this list cannot be changed; it contains public"]
     same = pair.changed({"trust": [{"host": "phone-1", "store": "built-in", "holds": ["public"]}]})
     assert same.trust_store("phone-1", "built-in").holds == ("public",)
 

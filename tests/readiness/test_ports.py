@@ -125,8 +125,8 @@ def test_media_is_predicted_where_a_probe_shows_it() -> None:
 
 def test_a_finding_names_firewall_machines_ports_and_rule() -> None:
     (found,) = check(load("small").changed(closed("internal", "tcp 7001"))).reported
-    assert found.finding.what == ("firewall internal keeps expc from tcp 7001 of expe (drop tcp inside -> expe:7001)")
-    assert found.finding.fix == "let internal pass tcp 7001 from expc to expe"
+    assert found.finding.what == ("firewall internal blocks tcp 7001 from expc to expe (drop tcp inside -> expe:7001)")
+    assert found.finding.fix == "allow tcp 7001 from expc to expe on the firewall internal"
     assert rule("NET-15.sip").requires == (
         "firewalls let Expressway-C open SIP over TLS: the traversal zone to Expressway-E"
     )

@@ -50,7 +50,7 @@ def read(text: str, limits: Limits = LIMITS) -> Reading:
     """Read one YAML document. Never raises: what cannot be read is a mistake of the reading."""
     reading = Reading()
     if len(text) > limits.characters:
-        told = f"too large: {len(text)} characters, where a deployment file may have {limits.characters}"
+        told = f"too large: {len(text)} characters, the limit is {limits.characters}"
         reading.mistakes.append(_mistake((), None, told))
         return reading
     try:
@@ -87,7 +87,7 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
     """Return a parser's message, reworded where it does not help."""
     mark = error.problem_mark
     if "cannot start any token" in str(error.problem):
-        return "a tab or a sign that needs quotes stands where a value begins; indent with spaces"
+        return "a value starts with a tab or with a character that needs quotes; indent with spaces"
     return f"{error.problem}" + (f" (column {mark.column + 1})" if mark else "")
 
 
@@ -110,7 +110,7 @@ class _Builder:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise _Stop(_line(event), "a second document; one file describes one deployment")
+                    raise _Stop(_line(event), "more than one document; a file describes one deployment")
                 data = self._value(next(events), events, ())
         return data
 
@@ -120,11 +120,11 @@ class _Builder:
         if self.nodes > self.limits.nodes:
             raise _Stop(line, f"more than {self.limits.nodes} values")
         if len(path) > self.limits.depth:
-            raise _Stop(line, f"nested more than {self.limits.depth} deep")
+            raise _Stop(line, f"nested more than {self.limits.depth} levels deep")
         if isinstance(event, yaml.AliasEvent):
-            raise _Stop(line, f"alias *{event.anchor}: aliases are not taken, write the value out")
+            raise _Stop(line, f"alias *{event.anchor}: aliases are not supported, write the value out")
         if event.tag not in _TAGS:
-            raise _Stop(line, f"tag {event.tag}: tags are not taken")
+            raise _Stop(line, f"tag {event.tag}: tags are not supported")
         self.reading.lines.setdefault(path, line)
         if isinstance(event, yaml.ScalarEvent):
             return None if event.implicit[0] and event.value in ("", "~", "null") else event.value
@@ -143,14 +143,14 @@ class _Builder:
         while not isinstance(event := next(events), yaml.MappingEndEvent):
             line = _line(event)
             if not isinstance(event, yaml.ScalarEvent):
-                raise _Stop(line, "a key that is not plain text")
+                raise _Stop(line, "expected plain text as a key")
             key = event.value
             if event.tag not in _TAGS:
-                raise _Stop(line, f"tag {event.tag}: tags are not taken")
+                raise _Stop(line, f"tag {event.tag}: tags are not supported")
             again = key in items
             if again:
                 first = self.reading.lines[(*path, key)]
-                told = f"this key stands here twice, first in line {first}"
+                told = f"duplicate key, first on line {first}"
                 self.reading.mistakes.append(_mistake((*path, key), line, told))
             else:
                 self.reading.lines[(*path, key)] = line

@@ -34,7 +34,7 @@ def validated(reading: Reading, source: str, build: Callable[[Plan], T]) -> T:
                 Mistake(
                     path=(),
                     value=None,
-                    reason=("nothing stands here: " if reading.data is None else "")
+                    reason=("empty file: " if reading.data is None else "")
                     + "a deployment is a mapping of sections; `edgesim show small --full` prints one to start from",
                     line=1,
                     source=source,

@@ -76,7 +76,7 @@ class _Blame:
         what = self._called(mistake.path)
         value = _at(self.deployment, mistake.path)
         shown = f" {value!r}" if isinstance(value, str | int | float) else ""
-        advice = "; write devices" if what == "the device" else ""
+        advice = "; list devices explicitly" if what == "the device" else ""
         written = _at(self.plan, origin)
         return Mistake(
             path=origin,
@@ -91,7 +91,7 @@ class _Blame:
         if path[0] == "users" and field:
             return "the device" if field == "devices" else f"the {field}"
         if path[:2] in self.resolution.grounds and path[0] == "devices":
-            return "the device" if field == "name" else f"the device {part.name}, written nowhere, with the {field}"
+            return "the device" if field == "name" else f"the implied device {part.name} with the {field}"
         if isinstance(part, Certificate):
             return f"the certificate {part.service} of {part.host} with the {field}"
         if isinstance(part, TrustStore):
