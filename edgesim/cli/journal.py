@@ -110,7 +110,7 @@ def command(
     except LookupError as error:
         raise Problem(str(error)) from None
     if not chosen:
-        raise Problem(f"none of the {len(entries)} entries of {file} is selected", _there_is(entries))
+        raise Problem(f"no entry of the {len(entries)} in {file} is selected", _there_is(entries))
     if as_json:
         for entry in chosen:
             click.echo(encode(entry, secrets=secrets), nl=False)

@@ -36,11 +36,11 @@ def command_from_json(body: bytes) -> Command[Any]:
     except (ValueError, RecursionError):
         raise ControlError("the body is not JSON") from None
     if not isinstance(values, dict):
-        raise ControlError('a command is an object: {"command": "status"}')
+        raise ControlError('expected an object such as {"command": "status"}')
     name = values.pop("command", None)
     cls = COMMANDS.get(name) if isinstance(name, str) else None
     if cls is None:
-        raise ControlError(f"no command {str(name)[:80]!r}; there are {', '.join(sorted(COMMANDS))}")
+        raise ControlError(f"unknown command {str(name)[:80]!r}; known: {', '.join(sorted(COMMANDS))}")
     try:
         command: Command[Any] = _adapter(cls).validate_python(values)
     except ValidationError as error:

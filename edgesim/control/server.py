@@ -60,7 +60,7 @@ class ControlServer:
         scheme, _, given = (request.headers.get("Authorization") or "").partition(" ")
         right = hmac.compare_digest(given.strip(" ").encode("latin-1", "replace"), self._token)
         if scheme.lower() != BEARER or not right:
-            return _json(401, {"error": "the token of the lab is needed"}, ("WWW-Authenticate", "Bearer"))
+            return _json(401, {"error": "the token of the lab is required"}, ("WWW-Authenticate", "Bearer"))
         if request.target != PATH:
             return _json(404, {"error": f"commands go to {PATH}"})
         if request.method != "POST":
@@ -90,7 +90,7 @@ class _Silent(Recorder):
 
 
 async def _nothing(_: Host) -> Service:
-    raise RuntimeError("the control server is no host")
+    raise RuntimeError("the control server is not a host")
 
 
 def _json(status: int, value: dict[str, str], *headers: tuple[str, str]) -> Response:

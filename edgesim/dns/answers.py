@@ -158,7 +158,7 @@ def _follow(records: tuple[Record, ...], name: str, kind: str) -> tuple[tuple[Re
         by_owner = {record.name.lower(): record for record in records if record.type == "CNAME"}
         while (alias := by_owner.get(name.rstrip(".").lower())) is not None:
             if alias in aliases:
-                raise MalformedDns(f"aliases of {name} in a circle")
+                raise MalformedDns(f"CNAME loop at {name}")
             aliases.append(alias)
             name = str(alias.value)
     return tuple(aliases), name

@@ -93,20 +93,20 @@ _BAD = (dns.exception.DNSException, ValueError, struct.error, IndexError, KeyErr
 def read_query(octets: bytes, limits: DnsLimits) -> dns.message.Message:
     """Parse a query with exactly one question. Raises `BadQuery`."""
     if len(octets) < HEADER.size:
-        raise BadQuery(Rejection.DROP, f"{len(octets)} octets are not a header")
+        raise BadQuery(Rejection.DROP, f"{len(octets)} octets, shorter than a header")
     _, flags, questions, answers, authorities, additionals = HEADER.unpack_from(octets)
     if flags & dns.flags.QR:
         # Answering a response would let two servers talk to each other indefinitely.
-        raise BadQuery(Rejection.DROP, "an answer, not a query")
+        raise BadQuery(Rejection.DROP, "expected a query, got an answer")
     opcode = dns.opcode.from_flags(flags)
     if opcode != dns.opcode.QUERY:
         raise BadQuery(Rejection.NOTIMP, f"opcode {dns.opcode.to_text(opcode)}")
     if len(octets) > limits.query:
         raise BadQuery(Rejection.FORMERR, f"a query of {len(octets)} octets")
     if questions != 1:
-        raise BadQuery(Rejection.FORMERR, f"{questions} questions")
+        raise BadQuery(Rejection.FORMERR, f"expected one question, got {questions}")
     if answers or authorities or additionals > 2:
-        raise BadQuery(Rejection.FORMERR, "a query with records")
+        raise BadQuery(Rejection.FORMERR, "a query with answer or authority records")
     try:
         query = dns.message.from_wire(octets)
     except _BAD as error:
@@ -135,12 +135,12 @@ class Received:
 def read_answer(octets: bytes, limits: AnswerLimits = DEFAULT) -> Received:
     """Parse a response. Raises `MalformedDns` if it is not one or exceeds the limits."""
     if len(octets) < HEADER.size:
-        raise MalformedDns(f"{len(octets)} octets are not a header")
+        raise MalformedDns(f"{len(octets)} octets, shorter than a header")
     identifier, flags, questions, *counts = HEADER.unpack_from(octets)
     if not flags & dns.flags.QR:
-        raise MalformedDns("a query, not an answer")
+        raise MalformedDns("expected an answer, got a query")
     if dns.opcode.from_flags(flags) != dns.opcode.QUERY:
-        raise MalformedDns("an answer to another kind of request")
+        raise MalformedDns("an answer with an opcode other than QUERY")
     if len(octets) > limits.octets or questions > 1 or sum(counts) > limits.records:
         raise MalformedDns(f"{len(octets)} octets with {questions} questions and {sum(counts)} records")
     try:
@@ -211,7 +211,7 @@ class _Reader:
     def _spend(self, labels: int) -> None:
         self.labels -= labels
         if self.labels < 0:
-            raise MalformedDns("more labels in names than any answer needs")
+            raise MalformedDns("too many labels in names")
 
 
 def write(message: dns.message.Message) -> bytes:

@@ -287,7 +287,7 @@ class _Exchange:
                 raise MalformedDns("too large")
             message = self.received(await reader.readexactly(size), "tcp")
             if message is None:
-                raise MalformedDns("not the answer")
+                raise MalformedDns("the answer does not match the query")
             return message
         finally:
             writer.close()
@@ -297,7 +297,7 @@ class _Exchange:
         try:
             message = read_answer(octets, self.resolver.limits)
             if not belongs(message, self.identifier, self.qname, self.qtype):
-                raise MalformedDns("an answer to another question")
+                raise MalformedDns("an answer to a different question")
             interpret(message, self.name, self.type, negative_ttl=0)
         except MalformedDns as error:
             self._malformed(octets, str(error), "ignored")

@@ -115,7 +115,7 @@ class View:
             held = sets[rdata.rdtype] = dns.rrset.RRset(name, dns.rdataclass.IN, rdata.rdtype)
         held.add(rdata, record.ttl)
         if dns.rdatatype.CNAME in sets and (len(sets) > 1 or len(sets[dns.rdatatype.CNAME]) > 1):
-            raise ValueError(f"{record.name}: a CNAME stands alone (RFC 1034, section 3.6.2)")
+            raise ValueError(f"{record.name}: a CNAME must be the only record of its name (RFC 1034, section 3.6.2)")
 
     def _crown(self, apex: dns.name.Name, server: str | None) -> None:
         """Add the zone's SOA, and its NS if the server has a name."""

@@ -149,7 +149,7 @@ def rule(
             raise AllowListError(f"match type {match[:40]!r} is neither exact nor prefix")
     plain = plain_path(path)
     if plain is None:
-        raise AllowListError(f"the path is not plain: {url!r}")
+        raise AllowListError(f"the path is ambiguous: {url!r}")
     return Rule(
         scheme=scheme,
         host=host,
@@ -228,7 +228,7 @@ class AllowList:
         """Decide a request for ``target`` at an inside server. With ``deployment`` None all rules apply."""
         path = plain_path(target.partition("?")[0] or "/")
         if path is None:
-            return Decision(allowed=False, reason="the path is not plain")
+            return Decision(allowed=False, reason="the path is ambiguous")
         rules = [
             one
             for one in self._by_host.get(host.lower(), ())

@@ -274,7 +274,7 @@ def read_response(body: bytes, expected: type[R], limits: XmlLimits = LIMITS) ->
         raise _fault(element)
     answer = element.find("return")
     if answer is None or not local(element.tag).endswith("Response"):
-        raise AxlError(f"<{local(element.tag)[:80]}> is no AXL response")
+        raise AxlError(f"<{local(element.tag)[:80]}> is not an AXL response")
     response = _RESPONSES[expected](answer)
     assert isinstance(response, expected)
     return response
@@ -286,10 +286,10 @@ def _payload(body: bytes, limits: XmlLimits) -> tuple[Element, str]:
     except ValueError as error:
         raise AxlError(str(error)) from None
     if root.tag != f"{{{SOAP}}}Envelope":
-        raise AxlError(f"<{local(root.tag)[:80]}> is no SOAP 1.1 envelope")
+        raise AxlError(f"<{local(root.tag)[:80]}> is not a SOAP 1.1 envelope")
     inner = root.find(f"{{{SOAP}}}Body")
     if inner is None or len(inner) != 1:
-        raise AxlError("a SOAP body with exactly one element was expected")
+        raise AxlError("expected a SOAP body with exactly one element")
     element = inner[0]
     namespace = element.tag.rpartition("}")[0].lstrip("{")
     if namespace == SOAP:

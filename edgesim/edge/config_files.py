@@ -41,7 +41,7 @@ def _root(body: bytes, name: str, limits: XmlLimits) -> Element:
     except ValueError as error:
         raise ConfigFileError(str(error)) from None
     if root.tag != name:
-        raise ConfigFileError(f"document of <{root.tag[:40]}>, <{name}> expected")
+        raise ConfigFileError(f"expected a <{name}> document, got <{root.tag[:40]}>")
     return root
 
 
@@ -261,7 +261,7 @@ class DeviceConfig:
         ordered = sorted(members, key=_priority)
         managers = tuple(CallManager.of(node) for item in ordered if (node := item.find("callManager")) is not None)
         if not managers:
-            raise ConfigFileError("no <callManager>: nowhere to register")
+            raise ConfigFileError("no <callManager> to register with")
         owner = root.find("ownerId")
         profile = "SPDefault" if owner is None else owner.get("serviceProfileFile", "SPDefault")
         stack = "sipProfile/sipStack/timer"

@@ -104,7 +104,7 @@ def decode(element: str) -> EdgeDomain | Descriptor:
     bare = element.rstrip("=").replace("-", "+").replace("_", "/")
     padding = -len(bare) % 4
     if padding == 3 or len(element) - len(bare) not in (0, padding):
-        raise DescriptorError("not base64 of any octets")
+        raise DescriptorError("invalid base64 padding")
     try:
         octets = base64.b64decode(bare + "=" * padding, validate=True)
         text = octets.decode("ascii")
@@ -127,7 +127,7 @@ def parse(text: str) -> EdgeDomain | Descriptor:
     if len(parts) == 1:
         return EdgeDomain(domain=parts[0])
     if len(parts) != 4:
-        raise DescriptorError(f"{len(parts)} parts, not one or four")
+        raise DescriptorError(f"expected one part or four, got {len(parts)}")
     domain, scheme, host, port = parts
     host = _unrooted(host)
     if scheme not in _PORTS:
@@ -135,7 +135,7 @@ def parse(text: str) -> EdgeDomain | Descriptor:
     if not is_host(host):
         raise DescriptorError("the host is neither a name nor an address")
     if not _PORT.fullmatch(port) or int(port) > 65535:
-        raise DescriptorError("the port is not one")
+        raise DescriptorError("the port is not a port number")
     return Descriptor(domain=domain, scheme=scheme, host=host, port=int(port))
 
 

@@ -30,7 +30,7 @@ def read(body: bytes, limits: XmlLimits = LIMITS, *, namespaces: bool = True) ->
     Raises `ValueError` for anything that is not well-formed XML within ``limits``, or declares a document type.
     """
     if len(body) > limits.octets:
-        raise ValueError(f"document of {len(body)} octets, {limits.octets} allowed")
+        raise ValueError(f"document of {len(body)} octets, the limit is {limits.octets}")
     reader = _Reader(limits, namespaces)
     try:
         return reader.read(body)
@@ -65,7 +65,7 @@ class _Reader:
         self._depth += 1
         self._elements += 1
         if self._depth > self._limits.depth or self._elements > self._limits.elements:
-            raise ValueError("more elements, or deeper ones, than allowed")
+            raise ValueError("too many elements, or nested too deeply")
         if attributes:
             attributes = {_named(key): value for key, value in attributes.items()}
         self._tree.start("{" + name if "}" in name else name, attributes)
@@ -75,7 +75,7 @@ class _Reader:
         self._tree.end("{" + name if "}" in name else name)
 
     def _forbidden(self, *_: object) -> NoReturn:
-        raise ValueError("a document type is declared")
+        raise ValueError("document type declarations are not allowed")
 
 
 def _named(name: str) -> str:

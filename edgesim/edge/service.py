@@ -149,7 +149,7 @@ def parse(body: bytes, content_type: str) -> DigestAuth:
     call = _one(parts, CALL_TYPE)
     pem = _PEM.search(_one(parts, CERTIFICATE_TYPE))
     if pem is None:
-        raise ServiceError("the second part holds no certificate")
+        raise ServiceError("the second part contains no certificate")
     return _parse_call(call, pem[0])
 
 
@@ -158,7 +158,7 @@ def _parts(body: bytes, delimiter: bytes) -> list[tuple[str, bytes]]:
     found = []
     pieces = (b"\r\n" + body.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")).split(b"\r\n" + delimiter)
     if not 3 <= len(pieces) <= 8:
-        raise ServiceError("the body has not two parts")
+        raise ServiceError("expected a body of two parts")
     for piece in pieces[1:]:
         if piece.startswith(b"--"):
             break
@@ -178,7 +178,7 @@ def _parts(body: bytes, delimiter: bytes) -> list[tuple[str, bytes]]:
 def _one(parts: list[tuple[str, bytes]], kind: str) -> bytes:
     found = [content for name, content in parts if name == kind]
     if len(found) != 1:
-        raise ServiceError(f"{len(found)} parts of {kind}, not one")
+        raise ServiceError(f"expected one part of {kind}, got {len(found)}")
     return found[0]
 
 

@@ -112,21 +112,21 @@ def read_greeting(body: bytes) -> Greeting:
     except (ValueError, RecursionError):
         raise TunnelError("the greeting is not JSON") from None
     if not isinstance(found, dict) or set(found) - set(OPTIONAL) != {"fqdn", "domain", "domains"}:
-        raise TunnelError("the greeting has other members")
+        raise TunnelError("the greeting has unexpected members")
     more = {name: found[name] for name in OPTIONAL if name in found}
     if not all(isinstance(value, str) for value in more.values()):
-        raise TunnelError("a member is not text")
+        raise TunnelError("a member is not a string")
     if more.get("address") and not _is_address(more["address"]):
-        raise TunnelError("the address is none")
+        raise TunnelError("the address is not an IP address")
     fqdn, domain, domains = found["fqdn"], found["domain"], found["domains"]
     if not isinstance(fqdn, str) or not is_host(fqdn) or not isinstance(domain, str):
-        raise TunnelError("the greeting names no host")
+        raise TunnelError("the greeting has no host name")
     if domain and not is_domain(domain):
-        raise TunnelError("the DNS domain is none")
+        raise TunnelError("the DNS domain is not a domain name")
     if not isinstance(domains, list) or len(domains) > MAX_DOMAINS:
-        raise TunnelError("the domains are no list")
+        raise TunnelError("the domains are not a list")
     if not all(isinstance(one, str) and is_domain(one) for one in domains):
-        raise TunnelError("a domain is none")
+        raise TunnelError("a domain is not a domain name")
     return Greeting(fqdn=fqdn, domain=domain, domains=tuple(domains), **more)
 
 

@@ -36,7 +36,7 @@ class ChunkSizes:
             end = data.find(b"\n", at)
             self._line += data[at : end + 1 if end >= 0 else len(data)]
             if len(self._line) > self._limits.start_line:
-                raise MalformedHttp("the line of a chunk's size is too long")
+                raise MalformedHttp("the chunk size line is too long")
             if end < 0:
                 return
             at = end + 1
@@ -48,7 +48,7 @@ class ChunkSizes:
             raise MalformedHttp("a line ends in a bare LF")
         size = _SIZE.match(line)
         if size is None:
-            raise MalformedHttp("not the size of a chunk")
+            raise MalformedHttp("not a chunk size")
         octets = int(size[0], 16)
         self._octets += octets
         if self._octets > self._limits.body:

@@ -263,7 +263,7 @@ class Connection(asyncio.Protocol):
         self._weigh()
         limits = self.server.limits
         if self.server.waiting > limits.waiting and self._size > limits.modest and self._state is not SERVING:
-            self._refuse(MalformedHttp("too much waits already", 503))
+            self._refuse(MalformedHttp("too much data is queued", 503))
         else:
             self._control_reading()
 

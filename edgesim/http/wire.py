@@ -266,11 +266,11 @@ class Reader:
         if lengths and not _LENGTH.fullmatch(lengths[0]):
             raise MalformedHttp("Content-Length is not a number")
         if lengths and codings:
-            raise MalformedHttp("Content-Length beside Transfer-Encoding")
+            raise MalformedHttp("both Content-Length and Transfer-Encoding")
         if len(codings) > 1 or (codings and old):
-            raise MalformedHttp("Transfer-Encoding out of place")
+            raise MalformedHttp("unexpected Transfer-Encoding")
         if codings and codings[0].lower() != "chunked":
-            raise MalformedHttp("a transfer coding other than chunked", 501)
+            raise MalformedHttp("expected the transfer coding chunked", 501)
         if not self.client:
             self._check_request(headers, old, lengths)
         self._frame(headers, lengths, bool(codings))
@@ -278,7 +278,7 @@ class Reader:
     def _check_request(self, headers: Headers, old: bool, lengths: list[str]) -> None:
         hosts = headers.get_all("Host")
         if len(hosts) > 1 or (not hosts and not old):
-            raise MalformedHttp("one Host is needed")
+            raise MalformedHttp("expected exactly one Host")
         if hosts and not _HOST.fullmatch(hosts[0]):
             raise MalformedHttp("Host is not a host")
         assert self._start is not None
@@ -286,7 +286,7 @@ class Reader:
             self._headers = headers.replaced("Host", self._start.authority)
         expect = headers.get("Expect")
         if expect is not None and expect.lower() != "100-continue":
-            raise MalformedHttp("an expectation other than 100-continue", 417)
+            raise MalformedHttp("expected the expectation 100-continue", 417)
         if lengths and int(lengths[0]) > self.limits.body:
             raise MalformedHttp("the body is too long", 413)
         self.wants_continue = expect is not None and not old
@@ -407,7 +407,7 @@ class Reader:
             if field is None or _CONTROL.search(text):
                 raise MalformedHttp("not a trailer field")
             if field[1].lower() in ("content-length", "transfer-encoding"):
-                raise MalformedHttp("a trailer field about the length of the message")
+                raise MalformedHttp("a trailer field that frames the message")
         if not _LAST_CHUNK.fullmatch(before[before.rfind(b"\n") + 1 :]):
             raise MalformedHttp("not a trailer field")
 

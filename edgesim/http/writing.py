@@ -41,7 +41,7 @@ def encode_response(response: Response, *, request: Request | None, close: bool)
         headers = headers.added("Content-Length", str(len(body)))
     length = headers.get("Content-Length")
     if chunked and length is not None:
-        raise ValueError("Content-Length beside Transfer-Encoding")
+        raise ValueError("both Content-Length and Transfer-Encoding")
     if length is not None and not head_only and length != str(len(body)):
         raise ValueError(f"Content-Length {length} for a body of {len(body)}")
     head = f"HTTP/1.1 {response.status:03d} {response.phrase}\r\n".encode("latin-1") + headers.encode() + b"\r\n"

@@ -71,7 +71,7 @@ class JoinedJournal(Journal):
             entry = decode(line)
         except JournalFormatError as error:
             self.malformed += 1
-            gap = JournalGap(missing=1, reason=f"{stream} wrote what is no entry: {error.reason[:200]}", since_ns=0)
+            gap = JournalGap(missing=1, reason=f"{stream} wrote an invalid entry: {error.reason[:200]}", since_ns=0)
             self.record(SELF, gap)
             return
         now = self.world.now()

@@ -121,7 +121,7 @@ class Matcher:
         known = (*(each.name for each in fields(event)), *ENTRY_FIELDS)
         for name in wanted:
             if name not in known:
-                raise TypeError(f"{event.__name__} has no field {name!r}; there are {', '.join(known)}")
+                raise TypeError(f"{event.__name__} has no field {name!r}; known: {', '.join(known)}")
         for name, value in wanted.items():
             for each in value.values if isinstance(value, Test) else (value,):
                 _demand_type(event, name, each)

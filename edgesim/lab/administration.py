@@ -51,7 +51,7 @@ def sign(lab: RunningLab, csr: bytes, *, by: str = "enterprise", strip: Sequence
     """
     signers = lab.authorities.signers()
     if by not in signers:
-        raise LookupError(f"no authority {by!r}; there are {', '.join(signers)}")
+        raise LookupError(f"no authority {by!r}; known: {', '.join(signers)}")
     asked = read(csr)
     dropped = [{"client auth": Usage.CLIENT, "server auth": Usage.SERVER}[each] for each in strip]
     days = lab.deployment.defaults.tls.certificate_days
@@ -71,7 +71,7 @@ def upload_trust(lab: RunningLab, node: Node, store: str, what: str | bytes | x5
     """
     if store not in node.trusts or store in FIXED:
         there = ", ".join(each for each in node.trusts if each not in FIXED) or "none that can be changed"
-        raise LookupError(f"{node.name} has no trust store {store!r}; there is {there}")
+        raise LookupError(f"{node.name} has no trust store {store!r}; known: {there}")
     given = _certificates(lab, what)
     node.uploads.append(Upload(store=store, trusted=given))
     for each in given:
@@ -90,7 +90,7 @@ def upload_certificate(
     services = services_of(node.spec.kind)
     chosen = service or (services[0] if services else "")
     if chosen not in services:
-        raise LookupError(f"{node.name} has no certificate {chosen!r}; there is {', '.join(services) or 'none'}")
+        raise LookupError(f"{node.name} has no certificate {chosen!r}; known: {', '.join(services) or 'none'}")
     if copied:
         identity: Identity | None = node.installed.newest("server")
         if chosen != "client" or identity is None:

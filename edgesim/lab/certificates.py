@@ -133,7 +133,7 @@ class Certificates:
             return self._identities[host, service].certificate
         trusted = self.authorities.trusted()
         if name not in trusted:
-            raise LookupError(f"no CA {name!r}; there are {', '.join(trusted)}")
+            raise LookupError(f"no CA {name!r}; known: {', '.join(trusted)}")
         return trusted[name]
 
     def _mint(self, certificate: Certificate, request: Request) -> Identity:

@@ -170,7 +170,7 @@ class RunningLab:
         try:
             return self.nodes[name]
         except KeyError:
-            raise LookupError(f"no host {name!r}; there are {', '.join(self.nodes)}") from None
+            raise LookupError(f"no host {name!r}; known: {', '.join(self.nodes)}") from None
 
     async def crash(self, name: str) -> None:
         """End a host's processes at once; its peers see resets."""

@@ -54,7 +54,7 @@ def request_for(
     if not services:
         raise LookupError(f"{host} has no certificates")
     if service is not None and service not in services:
-        raise LookupError(f"{host} has no service {service!r}; there is {', '.join(services)}")
+        raise LookupError(f"{host} has no service {service!r}; known: {', '.join(services)}")
     chosen = service or services[0]
     separate = gate("separate client certificate", Product.EXPRESSWAY)
     if isinstance(spec.spec, Expressway) and chosen == "client" and separate and not separate.open(spec.spec.release):

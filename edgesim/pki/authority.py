@@ -179,7 +179,7 @@ def read_ca(certificate: bytes, key: bytes) -> tuple[x509.Certificate, ec.Ellipt
     if not isinstance(loaded, ec.EllipticCurvePrivateKey):
         raise PkiError("the key of a CA must be an elliptic curve key")
     if loaded.public_key() != first.public_key():
-        raise PkiError(f"the key is not that of {subject_of(first)}")
+        raise PkiError(f"the key does not match the certificate of {subject_of(first)}")
     return first, loaded
 
 

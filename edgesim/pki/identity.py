@@ -108,7 +108,7 @@ def expressway_e(
     """
     forms = {"DNS": "DNS:{}", "CollabEdgeDNS": "DNS:collab-edge.{}", "SRVName": "SRV:_collab-edge._tls.{}"}
     if form not in forms:
-        raise PkiError(f"registration domain form {form!r}: one of {', '.join(forms)}")
+        raise PkiError(f"registration domain form: expected one of {', '.join(forms)}, got {form!r}")
     names = (f"DNS:{fqdn}", *(forms[form].format(d) for d in domains), *(f"DNS:{n}" for n in (*federation, *aliases)))
     return Request(common_name=fqdn, names=_distinct(names), profile=EXPRESSWAY, organization=organization)
 

@@ -49,12 +49,12 @@ class Inspection:
 def read_certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
     """Return every certificate in a PEM text, in order. Raises `PkiError` if there is none or one does not parse."""
     if len(pem) > MAX_OCTETS:
-        raise PkiError(f"no certificates: {len(pem)} octets, at most {MAX_OCTETS}")
+        raise PkiError(f"certificates too large: {len(pem)} octets, the limit is {MAX_OCTETS}")
     try:
         return tuple(x509.load_pem_x509_certificates(pem))
     except ValueError as error:
         if b"CERTIFICATE REQUEST-----" in pem:
-            raise PkiError("no certificates: this is a signing request") from error
+            raise PkiError("expected certificates, got a signing request") from error
         # The rest of the text refers to the library's documentation.
         raise PkiError(f"no certificates in PEM: {str(error).partition('. See ')[0]}") from error
 
@@ -76,7 +76,7 @@ def inspect(certificate: x509.Certificate) -> Inspection:
             fingerprint=hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest(),
         )
     except UNREADABLE as error:
-        raise PkiError(f"a certificate that cannot be read: {error}") from error
+        raise PkiError(f"unreadable certificate: {error}") from error
 
 
 def usages_of(certificate: x509.Certificate) -> tuple[str, ...] | None:

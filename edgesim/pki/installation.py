@@ -143,7 +143,7 @@ def _kept(
 
 def _load(path: Path, randomness: Randomness, above: tuple[x509.Certificate, ...]) -> Authority:
     if path.is_symlink():
-        raise PkiError(f"{path}: there is a symbolic link where a CA's key belongs; remove it")
+        raise PkiError(f"{path}: a CA's key must not be a symbolic link; remove it")
     if sys.platform != "win32" and stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise PkiError(f"{path}: others can read this CA's key; remove the file, and trust its certificate no longer")
     if files.is_others(str(path)):

@@ -158,7 +158,7 @@ def _dns_matches(wanted: str, present: str) -> bool:
 
 def _der_string(tag: int, value: bytes) -> bytes:
     if len(value) > 0xFF:
-        raise ValueError("a name of more than 255 octets")
+        raise ValueError("name longer than 255 octets")
     length = bytes([len(value)]) if len(value) < 0x80 else bytes([0x81, len(value)])
     return bytes([tag]) + length + value
 

@@ -92,7 +92,7 @@ def openssl_context(setup: Setup) -> SSL.Context:
     )  # otherwise a weak key does not load
     context.set_cipher_list((setup.ciphers or ("DEFAULT:@SECLEVEL=0" if old or weak else CIPHERS)).encode())
     if _lib.SSL_CTX_set1_curves_list(context._context, GROUPS) != 1:
-        raise ssl.SSLError(f"OpenSSL has not the groups {GROUPS.decode()}")
+        raise ssl.SSLError(f"OpenSSL does not support the groups {GROUPS.decode()}")
     if setup.identity is not None:
         context.use_certificate(setup.identity.certificate)
         context.use_privatekey(setup.identity.key)
@@ -133,7 +133,7 @@ class PolicyContext(_Context):
         Raises `ValueError` for the wrong side, or without a name where one is checked.
         """
         if server_side is not self.setup.server:
-            raise ValueError(f"a context for a {'server' if self.setup.server else 'client'}")
+            raise ValueError(f"the context is for a {'server' if self.setup.server else 'client'}")
         names, accepted = self.policy.names, self.policy.accepted
         if names is None and accepted is not None and self.checks_hostname and server_hostname is not None:
             names = accepted(server_hostname)

@@ -44,7 +44,7 @@ def create(request: Request, key: PrivateKey) -> bytes:
     try:
         names = [to_general_name(name) for name in request.names]
     except ValueError as error:
-        raise PkiError(f"a name that no certificate holds: {error}") from error
+        raise PkiError(f"not a name for a certificate: {error}") from error
     builder = x509.CertificateSigningRequestBuilder().subject_name(request.subject())
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -62,7 +62,7 @@ def create(request: Request, key: PrivateKey) -> bytes:
 def read(pem: bytes) -> SigningRequest:
     """Parse a request in PEM. Raises `PkiError` if it is not one, or not signed with its own key."""
     if len(pem) > MAX_OCTETS:
-        raise PkiError(f"no signing request: {len(pem)} octets, at most {MAX_OCTETS}")
+        raise PkiError(f"signing request too large: {len(pem)} octets, the limit is {MAX_OCTETS}")
     try:
         csr = x509.load_pem_x509_csr(pem)
         sound = csr.is_signature_valid
@@ -75,9 +75,9 @@ def read(pem: bytes) -> SigningRequest:
         )
     except UNREADABLE as error:
         # The rest of the text refers to the library's documentation.
-        raise PkiError(f"no signing request in PEM: {str(error).partition('. See ')[0]}") from error
+        raise PkiError(f"not a signing request in PEM: {str(error).partition('. See ')[0]}") from error
     if not sound:
-        raise PkiError("the request's signature is not that of the key in it")
+        raise PkiError("the signature of the request does not match its key")
     return SigningRequest(request, key)
 
 

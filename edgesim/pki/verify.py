@@ -273,7 +273,7 @@ def _check_cas(chain: Sequence[x509.Certificate]) -> list[Problem]:
         if basic is None or not basic.ca:
             problems.append(Problem(defect=Defect.NOT_A_CA, subject=subject, text=f"{subject} is not a CA"))
         elif basic.path_length is not None and below > basic.path_length:
-            text = f"{subject} allows {basic.path_length} CAs below it, there are {below}"
+            text = f"{subject} allows {basic.path_length} CAs below it, but there are {below}"
             problems.append(Problem(defect=Defect.NOT_A_CA, subject=subject, text=text))
         if usage is not None and not usage.key_cert_sign:
             text = f"{subject} may not sign certificates"

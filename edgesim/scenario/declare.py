@@ -122,7 +122,7 @@ def _with_its_own_mistakes(function: Callable[P, T]) -> Callable[P, T]:
         for name in named:
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
                 raise DeclarationError(f"@scenario has no argument {name!r}; {hint}")
         return function(*arguments, **named)
 

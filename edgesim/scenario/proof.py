@@ -149,7 +149,7 @@ class _Stage:
             if machine.jabber_platform is None:
                 came.append(await self._device(lab, machine))
             elif (user := self._next(machine)) is None:
-                came.append(Attempt(machine=machine.name, reason="no user has a device of its platform, or chat"))
+                came.append(Attempt(machine=machine.name, reason="no user has a device for its platform, or chat"))
             else:
                 done.add((user.id, machine.name))
                 client = lab.client(user, Client(platform=machine.platform), machine=machine.name)
@@ -233,7 +233,7 @@ class _Stage:
     async def _device(self, lab: Lab, machine: ClientHost) -> Attempt:
         if machine.device is None:
             return Attempt(
-                machine=machine.name, reason=f"a {machine.platform} that is none of the deployment's devices"
+                machine=machine.name, reason=f"a {machine.platform} that is not one of the deployment's devices"
             )
         if machine.view == "inside":
             return Attempt(machine=machine.name, reason="on premises, where devices do not need the edge")

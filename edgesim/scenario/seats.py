@@ -70,7 +70,7 @@ class Seats:
             wanted = next((each for each, user in DEVICE_USERS.items() if user is kind), "device")
             raise CannotRun(f"{name} is not a {wanted} of deployment {deployment.name!r}")
         if name in self._taken:
-            raise CannotRun(f"{name} is in use already")
+            raise CannotRun(f"{name} is already in use")
         device = deployment.device(machine.device)
         if device.owner is None:
             raise CannotRun(f"{device.name} has no owner")

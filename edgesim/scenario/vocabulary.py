@@ -152,5 +152,5 @@ def _is_address(text: str) -> bool:
 def _unknown(where: str, what: str, name: str, known: Iterable[str]) -> UnknownName:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names) or 'none'}"
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
     return UnknownName(f"{where} {name!r}: the deployment has no such {what}; {hint}")

@@ -229,7 +229,7 @@ class NameAddr:
                 return cls(uri=uri, parameters=Parameters.parse(semicolon + parameters), brackets=False)
             display = before.strip()
             if _SEPARATOR(display):
-                raise SipProtocolError("display name of more than tokens without quotes")
+                raise SipProtocolError("unquoted display name with characters outside tokens")
         closing = text.find(">", opening)
         if closing < 0:
             raise SipProtocolError("address without a closing bracket")

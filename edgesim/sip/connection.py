@@ -323,7 +323,7 @@ class StreamConnection(Connection, asyncio.Protocol):
             raise SipTransportError(f"{self!r} is closed")
         limit = self.endpoint.limits.write_buffer
         if self.shared and wire.get_write_buffer_size() > limit:
-            raise SipCongestion(f"{self!r}: too much waits for the peer")
+            raise SipCongestion(f"{self!r}: too much unsent data")
         wire.write(data)
         if not self.shared and wire.get_write_buffer_size() > limit:
             # A peer that does not read must not exhaust memory.

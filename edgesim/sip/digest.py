@@ -73,7 +73,7 @@ class DigestCredentials:
     def of(cls, header: Authentication) -> DigestCredentials:
         """Parse an Authorization value. Raises `SipProtocolError` if it is incomplete."""
         if header.scheme.lower() != "digest":
-            raise SipProtocolError("credentials of another scheme")
+            raise SipProtocolError("credentials of a scheme other than Digest")
         found = {name.lower(): unquote(value) for name, value in reversed(header.parameters)}
         for name in ("username", "realm", "nonce", "uri", "response"):
             if name not in found:
@@ -188,7 +188,7 @@ class Nonces:
         limit: int = 10_000,
     ) -> None:
         if octets < MIN_NONCE_OCTETS:
-            raise ValueError(f"a nonce of fewer than {MIN_NONCE_OCTETS} octets has no room for its signature")
+            raise ValueError(f"expected a nonce of at least {MIN_NONCE_OCTETS} octets: it contains a signature")
         self._entropy = entropy
         self._key = key if key is not None else entropy.randbytes(KEY_OCTETS)
         self._lifetime = lifetime

@@ -209,7 +209,7 @@ class Framer:
             return None
         length = buffer[position + 2] << 8 | buffer[position + 3]
         if length % 4 or length + STUN_HEADER > self.limits.stun:
-            raise SipProtocolError("STUN message of a bad length", status=None)
+            raise SipProtocolError("STUN message with an invalid length", status=None)
         end = position + STUN_HEADER + length
         if len(buffer) < end:
             return None
@@ -224,7 +224,7 @@ class Framer:
             if self._scanned <= line_end and not is_sip(self._slice(position, line_end)):
                 raise SipProtocolError("not a SIP message", status=None)
         elif len(buffer) - position > limits.start_line:
-            raise SipProtocolError("start line without an end", status=None)
+            raise SipProtocolError("unterminated start line", status=None)
         bare = buffer.find(b"\n", max(position, self._scanned))
         while bare >= 0:
             if buffer[bare - 1] != 0x0D or bare == position:

@@ -63,7 +63,7 @@ class Transactions:
         """Begin a client transaction. Raises `ValueError` if its key is in use, `SipProtocolError` without a Via."""
         key = client_key(request.top_via, request.method)
         if key in self.clients:
-            raise ValueError("a transaction with this branch and method is under way")
+            raise ValueError("a transaction with this branch and method is in progress")
         transaction = ClientTransaction(key, request, reliable=reliable, timers=self.timers, user=user)
         outputs = transaction.start(now)
         self.clients[key] = transaction

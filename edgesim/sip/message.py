@@ -361,7 +361,7 @@ class Request(Message):
         """Like `Message.check`; the method of CSeq must also be the request's (RFC 3261, 8.1.1.5)."""
         super().check()
         if self.cseq.method != self.method:
-            raise SipProtocolError("CSeq and request differ in their method")
+            raise SipProtocolError("the methods of CSeq and request differ")
 
     def response(
         self,

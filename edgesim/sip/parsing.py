@@ -155,7 +155,7 @@ def content_length(message: Message) -> int | None:
         return None
     found = {number(text, MAX_CONTENT_LENGTH, "Content-Length") for text in lengths}
     if len(found) > 1:
-        raise SipProtocolError("two differing Content-Lengths")
+        raise SipProtocolError("conflicting Content-Length values")
     return found.pop()
 
 
@@ -173,7 +173,7 @@ def parse_message(data: bytes, *, max_lines: int = MAX_LINES) -> Request | Respo
     start = len(data) - len(data.lstrip(CRLF))
     end = data.find(b"\r\n\r\n", start)
     if end < 0:
-        raise MalformedMessage("headers without an end", data=data, request=salvage(data[start:]))
+        raise MalformedMessage("unterminated headers", data=data, request=salvage(data[start:]))
     head = data[start:end]
     try:
         message = parse_head(head, max_lines=max_lines)

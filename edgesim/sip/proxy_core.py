@@ -250,7 +250,7 @@ class ProxyCore:
         try:
             branch.transaction = self._layer.request(written, branch)
         except ValueError:
-            raise ProxyRefusal(482, "this INVITE is under way already") from None
+            raise ProxyRefusal(482, "this INVITE is already in progress") from None
         if branch.over:
             raise SipTransportError("not sent")
 

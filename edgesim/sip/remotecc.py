@@ -87,7 +87,7 @@ def split_parts(body: bytes, content_type: str) -> tuple[Part, ...]:
     delimiter = b"\r\n--" + boundary
     pieces = (b"\r\n" + body).split(delimiter, MAX_PARTS + 2)
     if len(pieces) > MAX_PARTS + 2:
-        raise SipProtocolError("multipart body of too many parts")
+        raise SipProtocolError("too many parts in a multipart body")
     parts: list[Part] = []
     for piece in pieces[1:]:
         if piece.startswith(b"--"):
@@ -96,7 +96,7 @@ def split_parts(body: bytes, content_type: str) -> tuple[Part, ...]:
         if line_end < 0 or piece[:line_end].strip(b" \t"):
             raise SipProtocolError("malformed boundary line")
         parts.append(_part(piece[line_end + 2 :]))
-    raise SipProtocolError("multipart body without its last boundary")
+    raise SipProtocolError("multipart body without a closing boundary")
 
 
 def _part(data: bytes) -> Part:

@@ -62,13 +62,13 @@ class StunMessage:
         if kind & 0xC000 or cookie != COOKIE:
             raise SipProtocolError("not STUN", status=None)
         if length % 4 or length + 20 != len(data):
-            raise SipProtocolError("STUN message of a bad length", status=None)
+            raise SipProtocolError("STUN message with an invalid length", status=None)
         attributes: list[tuple[int, bytes]] = []
         position = 20
         while position < len(data):
             attribute, size = struct.unpack_from("!HH", data, position)
             if position + 4 + size > len(data):
-                raise SipProtocolError("STUN attribute longer than its message", status=None)
+                raise SipProtocolError("STUN attribute exceeds its message", status=None)
             attributes.append((attribute, data[position + 4 : position + 4 + size]))
             position += 4 + (size + 3) // 4 * 4
         return cls(

@@ -46,7 +46,7 @@ class UnsupportedError(RuntimeError):
     """This world lacks a capability."""
 
     def __init__(self, capability: Capability) -> None:
-        super().__init__(f"this world cannot do this: {capability.value}")
+        super().__init__(f"not supported by this world: {capability.value}")
         self.capability = capability
 
 

@@ -104,7 +104,7 @@ def parse_rule(text: str) -> Rule:
         raise RuleError("a rule such as 'allow tcp internet -> outer-dmz:8443', a verdict, a protocol and two places")
     verdict, protocol, source = words
     if verdict not in _VERDICTS:
-        raise RuleError(f"allow, drop or reject in place of {verdict!r}")
+        raise RuleError(f"allow, drop or reject, got {verdict!r}")
     return Rule(
         verdict=_VERDICTS[verdict],
         protocol=parse_protocol(protocol),
@@ -116,7 +116,7 @@ def parse_rule(text: str) -> Rule:
 def parse_protocol(text: str) -> Protocol:
     """Return ``tcp``, ``udp`` or ``any``. Raises `RuleError`."""
     if text not in _PROTOCOLS:
-        raise RuleError(f"tcp, udp or any in place of {text!r}")
+        raise RuleError(f"tcp, udp or any, got {text!r}")
     return _PROTOCOLS[text]
 
 
@@ -127,17 +127,17 @@ def parse_endpoint(text: str) -> RuleEndpoint:
     name, ports = _split(text)
     network = None
     if not name.isascii():
-        raise RuleError(f"any, a zone, a host, an address or a network in place of {name!r}")
+        raise RuleError(f"any, a zone, a host, an address or a network, got {name!r}")
     if ":" in name or "/" in name or re.fullmatch(r"[0-9.]+", name):
         try:
             network = ipaddress.ip_network(name)
         except ValueError:
             raise RuleError(
-                f"an address such as 10.0.30.10 or a network such as 10.0.30.0/24 (no host bits) in place of {name!r}"
+                f"an address such as 10.0.30.10 or a network such as 10.0.30.0/24 (no host bits), got {name!r}"
             ) from None
         name = "any"
     elif not _WORD.fullmatch(name):
-        raise RuleError(f"any, a zone, a host, an address or a network in place of {name!r}")
+        raise RuleError(f"any, a zone, a host, an address or a network, got {name!r}")
     return RuleEndpoint(word=name, network=network, ports=parse_ports(ports) if ports is not None else ())
 
 
@@ -145,7 +145,7 @@ def _split(text: str) -> tuple[str, str | None]:
     if text.startswith("["):
         name, closing, rest = text[1:].partition("]")
         if not closing or ":" not in name or (rest and not rest.startswith(":")):
-            raise RuleError(f"an IPv6 address in brackets, such as [2001:db8::1]:443, in place of {text!r}")
+            raise RuleError(f"an IPv6 address in brackets, such as [2001:db8::1]:443, got {text!r}")
         return name, rest[1:] if rest else None
     if text.count(":") > 1:
         raise RuleError(f"brackets around an IPv6 address in {text!r}")
@@ -161,11 +161,11 @@ def parse_ports(text: str) -> Ports:
     ranges = []
     for part in parts:
         if not _PORTS.fullmatch(part):
-            raise RuleError(f"ports such as 8443 or 36002-59999 in place of {part!r}")
+            raise RuleError(f"ports such as 8443 or 36002-59999, got {part!r}")
         first, _, last = part.partition("-")
         span = (int(first), int(last or first))
         if not 1 <= span[0] <= span[1] <= 65535:
-            raise RuleError(f"ports from 1 to 65535, the lower first, in place of {part!r}")
+            raise RuleError(f"ports from 1 to 65535, the lower first, got {part!r}")
         ranges.append(span)
     return tuple(ranges)
 

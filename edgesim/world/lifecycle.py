@@ -99,11 +99,11 @@ class HostLifecycle(World):
 
     def add_host(self, name: str, interfaces: Sequence[Interface], factory: HostFactory) -> Host:
         if name in self.hosts:
-            raise ValueError(f"there is a host {name} already")
+            raise ValueError(f"a host {name} already exists")
         for interface in interfaces:
             taken = self._holder(interface)
             if taken is not None:
-                raise ValueError(f"{interface.address} of {name} belongs to {taken.name} already")
+                raise ValueError(f"{interface.address} of {name} already belongs to {taken.name}")
         host = Host(self, name, interfaces, factory)
         self.hosts[name] = host
         for interface in interfaces:
@@ -124,7 +124,7 @@ class HostLifecycle(World):
     async def start(self, name: str) -> None:
         host = self.hosts[name]
         if HostState.STARTING not in FOLLOWS[host.state]:
-            raise RuntimeError(f"{name} is {host.state.value} already")
+            raise RuntimeError(f"{name} is already {host.state.value}")
         life = host.life = Incarnation(host, host.life.number + 1)
         self._enter(host, HostState.STARTING)
         try:

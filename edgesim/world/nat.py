@@ -66,7 +66,7 @@ def parse_nat(text: str) -> Nat:
         case ["source", source, "->", target, "as", address]:
             places = parse_endpoint(source), parse_endpoint(target)
             if places[0].ports or places[1].ports:
-                raise RuleError("places without ports: a source translation concerns all of them")
+                raise RuleError("places without ports: a source translation applies to all ports")
             return SourceNat(source=places[0], target=places[1], address=_address(address))
     raise RuleError("'static 203.0.113.10 = 10.0.10.10' or 'source inside -> outer-dmz as 203.0.113.10'")
 
@@ -75,7 +75,7 @@ def _address(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        raise RuleError(f"an address such as 203.0.113.10 in place of {text[:60]!r}") from None
+        raise RuleError(f"an address such as 203.0.113.10, got {text[:60]!r}") from None
 
 
 class Bindings:

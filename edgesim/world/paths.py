@@ -121,12 +121,12 @@ class Paths(Generic[H]):
         zones = {zone.name: zone for zone in network.zones}
         roots = [zone.name for zone in network.zones if zone.outward is None]
         if len(zones) != len(network.zones) or len(roots) != 1:
-            raise ValueError("zones need one root and names of their own")
+            raise ValueError("zones require a single root and unique names")
         outward = {name: _upwards(zone, zones) for name, zone in zones.items()}
         walls: dict[str, Firewall] = {}
         for wall in network.firewalls:
             if wall.inner not in zones or zones[wall.inner].outward != wall.outer or wall.inner in walls:
-                raise ValueError(f"firewall {wall.name} needs two neighbouring zones of its own")
+                raise ValueError(f"firewall {wall.name} requires two adjacent zones that no other firewall joins")
             walls[wall.inner] = wall
         self.network = network
         self.zones = zones

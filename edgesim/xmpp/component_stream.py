@@ -158,7 +158,7 @@ class ComponentStream(ABC):
             elif self.up:
                 self._element(read.element, read.raw)
             else:
-                raise StreamError("not-authorized", "before the handshake")
+                raise StreamError("not-authorized", "element before the handshake")
 
     @abstractmethod
     def _element(self, what: Element, raw: bytes) -> None:

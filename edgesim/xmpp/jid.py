@@ -102,5 +102,5 @@ def prepared(local: str) -> str:
     if any(map(stringprep.in_table_d1, text)):  # right-to-left text
         ends = stringprep.in_table_d1(text[0]) and stringprep.in_table_d1(text[-1])
         if not ends or any(map(stringprep.in_table_d2, text)):
-            raise JidError("both directions of writing in the local part")
+            raise JidError("both text directions in the local part")
     return text

@@ -60,12 +60,12 @@ def decode(mechanism: str, text: str) -> Credentials:
     if mechanism == PLAIN:
         parts = message.split("\0")
         if len(parts) != 3 or not parts[1] or not parts[2]:
-            raise SaslError("malformed-request", "PLAIN wants authzid NUL authcid NUL passwd")
+            raise SaslError("malformed-request", "expected authzid NUL authcid NUL passwd in PLAIN")
         return Credentials(mechanism=PLAIN, user=parts[1], secret=parts[2], authorization=parts[0])
     if mechanism == CISCO_VTG_TOKEN:
         parts = message.split("\0")
         if len(parts) != 2 or not parts[0].startswith("userid=") or not parts[1].startswith("token="):
-            raise SaslError("malformed-request", "CISCO-VTG-TOKEN wants userid= NUL token=")
+            raise SaslError("malformed-request", "expected userid= NUL token= in CISCO-VTG-TOKEN")
         user, token = parts[0][len("userid=") :], parts[1][len("token=") :]
         if not user or not token:
             raise SaslError("malformed-request", "empty userid or token")

@@ -280,7 +280,7 @@ class ServerStream(ABC):
         except JidError:
             raise StreamError("improper-addressing", "bad to") from None
         if header.major < 1:
-            raise StreamError("unsupported-version", "XMPP 1.0 is needed")
+            raise StreamError("unsupported-version", "expected XMPP version 1.0")
 
     def _offer_tls(self, header: StreamOpened) -> None:
         """Answer the first header: TLS is required."""

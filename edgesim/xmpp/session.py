@@ -254,7 +254,7 @@ class Session(ServerStream):
         items = [child for child in query.elements() if child.name == "item" and child.namespace == ROSTER]
         try:
             if len(items) != 1:
-                raise JidError("one item is needed")
+                raise JidError("expected exactly one item")
             item = RosterItem.from_element(items[0])
         except JidError:
             self.send(stanzas.error_reply(stanza, "bad-request"))

@@ -112,11 +112,11 @@ def parse_request(document: bytes) -> SoapRequest:
     header, body = _envelope(document)
     operation = body[0] if len(body) else None
     if operation is None or len(body) != 1:
-        raise SoapError("the body wants one operation")
+        raise SoapError("expected one operation in the body")
     if operation.tag == _epas("login"):
         username, password = operation.findtext(_epas("username")), operation.findtext(_epas("password"))
         if not username or password is None:
-            raise SoapError("login wants username and password")
+            raise SoapError("login requires username and password")
         return Login(
             username=username,
             password=password,
@@ -252,7 +252,7 @@ def parse_response(document: bytes) -> SoapResponse:
         )
     failed = answer.find(_epas("failure"))
     if failed is None:
-        return Failure(text="no success in the answer")
+        return Failure(text="no success element in the response")
     return Failure(text=failed.findtext(_epas("err-text")) or "", code=failed.findtext(_epas("err-code")) or "")
 
 

@@ -258,18 +258,18 @@ class XcpLink(ComponentStream):
         session = route.get("session") or ""
         kind = _TYPES.get(route.get("type") or "")
         if kind is None:
-            raise StreamError("bad-format", "type of route")
+            raise StreamError("bad-format", "unknown type of route")
         state = self._state_of(session)
         handle = ROUTES.get((state, kind))
         if handle is not None:
             handle(self, session, route, raw)
         elif (state, kind) not in CROSSED:
-            raise StreamError("bad-format", f"{kind.value} of a session that is {state.value}")
+            raise StreamError("bad-format", f"unexpected {kind.value} in a session that is {state.value}")
 
     def _opened(self, session: str, route: Element, raw: bytes) -> None:
         number = _number_in(session, self._theirs)
         if number is None or number <= self._their_last:
-            raise StreamError("bad-format", "session id")
+            raise StreamError("bad-format", "invalid session id")
         self._their_last = number
         if len(self._flows) >= self.limits.sessions:
             self._write(element("route", XCP, session=session, type="close", reason="resource-constraint"))
@@ -290,13 +290,13 @@ class XcpLink(ComponentStream):
         data = route.text.encode()
         flow = self._flows.get(session)
         if flow is None or not flow.arrived(len(data)):
-            raise StreamError("policy-violation", "more than the window")
+            raise StreamError("policy-violation", "data exceeds the window")
         restart = route.get("restart") == "true"
         self._events.append(DataArrived(session=session, data=data, restart=restart, raw=raw))
 
     def _credit(self, session: str, route: Element, _: bytes) -> None:
         if not self._flows.credited(session, _octets(route.get("octets"))):
-            raise StreamError("policy-violation", "more credit than the window")
+            raise StreamError("policy-violation", "credit exceeds the window")
 
     def _closed(self, session: str, route: Element, raw: bytes) -> None:
         self._flows.close(session)
@@ -305,7 +305,7 @@ class XcpLink(ComponentStream):
     def _mechanisms(self, query: Element, raw: bytes) -> None:
         handle = MECHANISMS.get(query.get("type") or "")
         if handle is None:
-            raise StreamError("bad-format", "type of mechanisms")
+            raise StreamError("bad-format", "unknown type of mechanisms")
         handle(self, (query.get("id") or "")[:20], query, raw)
 
     def _query(self, id: str, query: Element, raw: bytes) -> None:
@@ -335,7 +335,7 @@ class XcpLink(ComponentStream):
     def _stanza(self, wrapped: Element, raw: bytes) -> None:
         stanza = wrapped.first()
         if stanza is None or stanza.namespace != CLIENT or stanza.name not in ("message", "presence", "iq"):
-            raise StreamError("bad-format", "no stanza")
+            raise StreamError("bad-format", "expected a stanza")
         self._events.append(StanzaArrived(stanza=stanza, raw=raw))
 
     def _pinged(self, ping: Element, _: bytes) -> None:

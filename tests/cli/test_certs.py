@@ -106,7 +106,7 @@ def test_csr_before_and_after_discovery(at: Path) -> None:
     [
         (("small", "nobody"), "no host is called 'nobody'"),
         (("small", "dns-inside"), "dns-inside has no certificates"),
-        (("small", "expe", "tomcat"), "expe has no service 'tomcat'; there is server, client"),
+        (("small", "expe", "tomcat"), "expe has no service 'tomcat'; known: server, client"),
         (("nowhere", "expe"), "nowhere"),
     ],
 )
@@ -159,7 +159,7 @@ def test_sign_reads_standard_input(at: Path) -> None:
 def test_what_is_no_request_or_no_file(at: Path) -> None:
     (at / "x").write_text("nonsense")
     done = edgesim("certs", "sign", "x", "--by", "public")
-    assert done.exit_code == 2 and "no signing request" in done.stderr
+    assert done.exit_code == 2 and "not a signing request" in done.stderr
     assert edgesim("certs", "sign", "missing", "--by", "public").exit_code == 2
     assert edgesim("certs", "sign", "x", "--by", "thawte").exit_code == 2
     assert "missing: No such file" in edgesim("certs", "inspect", "missing").stderr
@@ -302,7 +302,7 @@ def test_a_request_is_not_inspected_as_a_certificate_and_errors_name_no_library(
     assert edgesim("certs", "csr", "small", "expe", "--out", str(request)).exit_code == 0
     done = edgesim("certs", "inspect", str(request))
     assert done.exit_code == 2
-    assert "no certificates: this is a signing request" in done.output
+    assert "expected certificates, got a signing request" in done.output
     assert "certs sign" in done.output
     (tmp_path / "notes.txt").write_text("words")
     for command in (("inspect",), ("sign", "--by", "public")):

@@ -147,7 +147,7 @@ def test_the_simulation_says_who_signed_in_on_what_and_why_not(tmp_path: Path) -
         "alice from desk (8845): signed in",
         "bob from huddle (Room Kit): failed: Provisioning Mode is CUCM",
         "bob from pc: signed in",
-        "phone: no user has a device of its platform, or chat",
+        "phone: no user has a device for its platform, or chat",
     ]
 
 

@@ -79,7 +79,7 @@ def test_two_users_sign_in_and_talk(play: Play) -> None:
         (SignIn(host="ucm-pub", user="alice"), "ucm-pub is not a machine of clients"),
         (SignIn(host="jabber-1"), "jabber-1 is not a device of deployment 'small'"),
         (Say(host="jabber-1", to="bob", text="?"), "Jabber is not used on jabber-1"),
-        (AddCa(host="jabber-1", ca="nothing"), "no CA 'nothing'; there are public"),
+        (AddCa(host="jabber-1", ca="nothing"), "no CA 'nothing'; known: public"),
         (FailDns(host="ucm-pub"), "ucm-pub is not a name server"),
         (SendMedia(host="jabber-1", number=9, address="192.0.2.1", port=9), "jabber-1 has no end 9 of a media path"),
     ],

@@ -29,7 +29,7 @@ def test_library() -> None:
     assert names() == ("cluster", "devices", "pair", "small")
     for name in names():
         assert builtin(name).name == name
-    with pytest.raises(DeploymentError, match="there is cluster, devices, pair, small"):
+    with pytest.raises(DeploymentError, match="built-in deployments: cluster, devices, pair, small"):
         builtin("large")
 
 

@@ -261,7 +261,7 @@ def test_invalid_rules_are_reported_at_their_place() -> None:
     lines = [str(each).partition(": ")[2] for each in caught.value.mistakes]
     assert lines[0] == (
         "network.firewalls[0].rules[0]: 'allow tcp inside -> expe:70000': "
-        "expected ports from 1 to 65535, the lower first, in place of '70000'"
+        "expected ports from 1 to 65535, the lower first, got '70000'"
     )
     assert "network.firewalls[0].nat[0]: 'static a = b': expected an address such as 203.0.113.10" in lines[1]
     assert "network.firewalls[0].closed[0]: 'tcp': expected a protocol and its ports" in lines[2]

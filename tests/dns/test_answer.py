@@ -266,7 +266,7 @@ def test_an_invalid_record_is_refused(record: Record) -> None:
 
 
 def test_a_cname_has_no_other_records() -> None:
-    with pytest.raises(ValueError, match="stands alone"):
+    with pytest.raises(ValueError, match="must be the only record"):
         View("v", [Record("a.x.com", "CNAME", 60, "b.x.com"), Record("a.x.com", "A", 60, "10.0.0.1")])
 
 

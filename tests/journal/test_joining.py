@@ -266,7 +266,7 @@ def test_a_line_that_is_no_entry_harms_nothing_else(world: Clock) -> None:
     assert journal.malformed == 2
     journal.record("scenario", events.Note(text="goes on"))
     gaps = [entry.event for entry in journal if isinstance(entry.event, events.JournalGap)]
-    assert len(gaps) == 2 and "expc wrote what is no entry" in gaps[0].reason
+    assert len(gaps) == 2 and "expc wrote an invalid entry" in gaps[0].reason
     assert [entry.node for entry in journal][-1] == "scenario"
 
 

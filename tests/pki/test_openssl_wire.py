@@ -219,7 +219,7 @@ def test_what_is_not_tls_is_an_error(everything: TrustStore, expe: Identity) -> 
 
 
 def test_wrong_use_of_a_context_raises(everything: TrustStore, expe: Identity) -> None:
-    with pytest.raises(ValueError, match="a context for a server"):
+    with pytest.raises(ValueError, match="the context is for a server"):
         engine(server_context(expe), server=False)
     with pytest.raises(ValueError, match="server_hostname"):
         engine(client_context(everything), server=False)

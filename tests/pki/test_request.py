@@ -111,7 +111,7 @@ def test_a_ca_honours_or_strips_usages_and_openssl_agrees(tmp_path: Path) -> Non
 def test_an_invalid_request_is_refused() -> None:
     identity = self_signed(ASKED, Entropy(1, "x"))
     for text in (b"", b"nonsense", identity.pem(), made()[:200], b"-" * (MAX_OCTETS + 1)):
-        with pytest.raises(PkiError, match="no signing request"):
+        with pytest.raises(PkiError, match="signing request"):
             read(text)
 
 
@@ -129,7 +129,7 @@ def test_a_request_with_anothers_signature_is_refused() -> None:
 
 
 def test_a_name_that_no_certificate_holds() -> None:
-    with pytest.raises(PkiError, match="a name that no certificate holds"):
+    with pytest.raises(PkiError, match="not a name for a certificate"):
         made(Request(common_name="x", names=("DNS:ü.example.com",), profile=CUP_XMPP))
 
 
@@ -227,7 +227,7 @@ def test_inspection_agrees_with_openssl(tmp_path: Path) -> None:
 
 def test_inspection_refuses_invalid_certificates() -> None:
     for text in (b"", made(), b"x" * (1 << 20) + b"y"):
-        with pytest.raises(PkiError, match="no certificates"):
+        with pytest.raises(PkiError, match="certificates"):
             read_certificates(text)
 
 

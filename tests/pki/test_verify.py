@@ -112,7 +112,7 @@ def test_path_length_is_counted(cas: Authorities) -> None:
     leaf = below.issue(unified_cm(NAME))
     result = verify(leaf.der, leaf.chain, cas.trust(), at=NOW)
     assert {problem.defect for problem in result.problems} == {Defect.NOT_A_CA}
-    assert "allows 0 CAs below it, there are 1" in result.explain()
+    assert "allows 0 CAs below it, but there are 1" in result.explain()
     assert not handshake(server_context(leaf, send_chain=True), client_context(cas.trust()), NAME).ok
 
 

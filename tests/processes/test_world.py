@@ -240,7 +240,7 @@ async def breaks(pair: Pair) -> Any:
 def test_invalid_frames_and_an_end_are_reported_and_affect_nothing_else() -> None:
     messages, other, count = tell(breaks)
     assert count == 3 and other == 1
-    assert "near: its process" in messages[0] and "it sent a frame of kind 255" in messages[0]
+    assert "near: its process" in messages[0] and "it sent an unexpected frame of kind 255" in messages[0]
     assert "ended with status 7" in messages[1]
     assert messages[2].startswith("near: ") and "ZeroDivisionError" in messages[2]
 

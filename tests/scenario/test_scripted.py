@@ -238,7 +238,7 @@ def test_a_product_that_runs_gives_way_and_a_machine_is_not_given_twice() -> Non
         lab.check(lab.client("alice").machine == "jabber-2", "a scripted machine is not free")
         with pytest.raises(LookupError, match="no host 'nobody'"):
             await lab.script("nobody")
-        with pytest.raises(LookupError, match="no certificate 'nothing'; there are "):
+        with pytest.raises(LookupError, match="no certificate 'nothing'; known: "):
             await script.listen_http(8443, service="nothing")
 
     verdict = judged(story, without=("expe", "expc", "imp-pub"))

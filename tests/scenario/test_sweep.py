@@ -211,5 +211,5 @@ def test_two_files_of_one_name_are_two_modules(tmp_path: Path) -> None:
 
 def test_a_note_matches_as_any_entry() -> None:
     assert str(Note(text="x")) == "Note(text='x')"
-    with pytest.raises(TypeError, match="Note has no field 'txt'; there are text, node, peer, direction, payload, key"):
+    with pytest.raises(TypeError, match="Note has no field 'txt'; known: text, node, peer, direction, payload, key"):
         Note(txt="x")

@@ -64,5 +64,5 @@ def test_the_links_between_the_servers_and_a_sign_in_use_the_greatest_version_th
 
 def test_no_version_between_two_that_exclude_each_other() -> None:
     changes = {"defaults.tls.minimum_version": "TLSv1.3", "defaults.tls.maximum_version": "TLSv1.2"}
-    with pytest.raises(DeploymentError, match=r"defaults\.tls\.minimum_version: .* must not be greater than maximum_version"):
+    with pytest.raises(DeploymentError, match=r"defaults\.tls\.minimum_version: .* must not be greater"):
         builtin("small").changed(changes)

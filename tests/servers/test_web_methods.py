@@ -48,6 +48,6 @@ def test_a_bad_request_gets_the_reason() -> None:
         assert (answer.status, answer.body) == (400, b"too many services\n")
         headers = [("Host", f"{EDGE}:8443"), ("Host", "other")]
         twice = await lab.request(f"https://{EDGE}:8443/", headers=headers)
-        assert (twice.status, twice.body) == (400, b"one Host is needed\n")
+        assert (twice.status, twice.body) == (400, b"expected exactly one Host\n")
 
     run(main, deployment=builtin("small"))

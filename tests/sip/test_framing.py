@@ -85,7 +85,7 @@ HEAD = (
 
 BROKEN = [
     (HEAD + b"\r\n", "missing Content-Length", 400, True),
-    (HEAD + b"l: 1\r\nContent-Length: 2\r\n\r\n", "differing", 400, True),
+    (HEAD + b"l: 1\r\nContent-Length: 2\r\n\r\n", "conflicting", 400, True),
     (HEAD + b"Content-Length: 40000\r\n\r\n", "body longer", 413, True),
     (HEAD + b"X: " + b"y" * 40_000, "headers longer", 513, True),
     (HEAD + b"X: " + b"y" * 40_000 + b"\r\n\r\n", "headers longer", 513, True),
@@ -100,8 +100,8 @@ BROKEN = [
     (b"\r\r", "bare CR", None, False),
     (b"A" * 9000, "start line", None, False),
     (b"\x00\x01\x00\x00abcd", "neither SIP nor STUN", None, False),
-    (b"\x00\x01\x00\x03\x21\x12\xa4\x42" + b"t" * 12, "bad length", None, False),
-    (b"\x00\x01\xff\xfc\x21\x12\xa4\x42" + b"t" * 12, "bad length", None, False),
+    (b"\x00\x01\x00\x03\x21\x12\xa4\x42" + b"t" * 12, "invalid length", None, False),
+    (b"\x00\x01\xff\xfc\x21\x12\xa4\x42" + b"t" * 12, "invalid length", None, False),
 ]
 
 

@@ -73,7 +73,7 @@ def test_a_crash_ends_connections_and_tasks_and_a_restart_listens_again(kind: st
 @both
 def test_a_host_starts_once_and_a_state_that_cannot_follow_is_refused(kind: str) -> None:
     async def story(world: World, near: Host, far: Host) -> None:
-        with pytest.raises(RuntimeError, match="far is up already"):
+        with pytest.raises(RuntimeError, match="far is already up"):
             await world.start("far")
         await world.crash("far")
         await world.crash("far")  # there is nothing left to end

@@ -56,7 +56,7 @@ def test_responses_are_read() -> None:
     )
     assert soap.parse_response(soap.fault("why")) == soap.Failure(text="why", code="env:Sender")
     other = soap.failure_response("login", 1, "x", element="other")
-    assert soap.parse_response(other) == soap.Failure(text="no success in the answer")
+    assert soap.parse_response(other) == soap.Failure(text="no success element in the response")
 
 
 @pytest.mark.parametrize(

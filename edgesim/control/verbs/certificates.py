@@ -124,7 +124,9 @@ class UploadCertificate(HostCommand[Uploaded]):
 
     async def work(self, site: Site, node: Node) -> Uploaded:
         if (self.pem is None) is not self.copied:
-            raise ControlError("either a certificate in PEM, or copied: the server certificate as client certificate")
+            raise ControlError(
+                "expected either a certificate in PEM or copied (the server certificate as client certificate)"
+            )
         pem = self.pem.encode() if self.pem is not None else None
         try:
             reasons = administration.upload_certificate(site.lab, node, pem, self.service, copied=self.copied)
@@ -143,7 +145,7 @@ class UploadTrust(HostCommand[Uploaded]):
 
     async def work(self, site: Site, node: Node) -> Uploaded:
         if (self.ca is None) is (self.pem is None):
-            raise ControlError("either one of the lab's CAs by its name, or PEM")
+            raise ControlError("expected either the name of one of the lab's CAs or PEM")
         what: str | bytes = self.ca if self.ca is not None else (self.pem or "").encode()
         try:
             administration.upload_trust(site.lab, node, self.store, what)

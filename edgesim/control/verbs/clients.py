@@ -164,7 +164,7 @@ class CloseClient(_AtClient):
         client = site.lab.clients.used(node)
         if client is not None:
             await client.close()
-        return Done(text=f"the client on {node.name} holds nothing")
+        return Done(text=f"the client on {node.name} is closed")
 
 
 @verb("client")
@@ -268,7 +268,7 @@ class AddCa(HostCommand[Done]):
 
         known = site.lab.authorities.trusted()
         if self.ca not in known:
-            raise ControlError(f"no CA {self.ca!r}; there are {', '.join(known)}")
+            raise ControlError(f"no CA {self.ca!r}; known: {', '.join(known)}")
         site.lab.clients.device_of(node, RoomDevice).add_ca(known[self.ca])
         return Done(text=f"{node.name} trusts {self.ca}")
 

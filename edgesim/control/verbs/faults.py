@@ -121,7 +121,7 @@ class RemoveFault(LabCommand[Done]):
             return Done(text=f"{len(rules)} lifted")
         if self.number not in rules and not self.may_be_gone:
             there = ", ".join(map(str, rules)) or "none"
-            raise ControlError(f"no fault {self.number} is in force; there is {there}")
+            raise ControlError(f"no fault {self.number} is in force; in force: {there}")
         faults.remove(self.number)
         return Done(text=f"fault {self.number} is lifted")
 
@@ -162,7 +162,7 @@ def rule_of(wanted: AddFault, world: World) -> Fault:
     """Return the rule that a command describes. Raises `ControlError`."""
     cls = KINDS[wanted.kind]
     if cls.place == "wire" and Capability.LATENCY not in world.capabilities:
-        raise Unsupported(f"the {world.kind} world cannot do {wanted.kind}: packets there travel as they like")
+        raise Unsupported(f"the {world.kind} world does not support {wanted.kind}: it does not control packets")
     common: dict[str, Any] = {
         "name": wanted.label or wanted.kind,
         "where": Selector(
@@ -178,11 +178,11 @@ def rule_of(wanted: AddFault, world: World) -> Fault:
     }
     if cls is Delay:
         if wanted.delay_ms is None:
-            raise ControlError("delay needs delay_ms: how much longer, in milliseconds")
+            raise ControlError("delay requires delay_ms, the extra delay in milliseconds")
         return Delay(seconds=wanted.delay_ms / 1000, **common)
     if cls is Rewrite:
         if not wanted.find or wanted.replace is None:
-            raise ControlError("rewrite needs find and replace: which octets become which")
+            raise ControlError("rewrite requires find and replace, octets each")
         return Rewrite(find=wanted.find, replace=wanted.replace, **common)
     if cls is FlipByte:
         return FlipByte(offset=wanted.offset, **common)

@@ -31,7 +31,7 @@ class Partition(_Between):
         one, other = self._pair(site)
         site.lab.world.paths.partition(one, other, both_ways=self.both_ways)
         between = f"between {one} and {other}" if self.both_ways else f"from {one} to {other}"
-        return Done(text=f"nothing gets through {between}")
+        return Done(text=f"traffic {between} is blocked")
 
 
 @verb("heal")
@@ -44,7 +44,7 @@ class Heal(_Between):
         paths.heal(one, other, both_ways=self.both_ways)
         cut = paths.cut(one, other) or paths.cut(other, one)
         still = "is still cut: it was cut more than once" if cut else "is open"
-        return Done(text=f"the way between {one} and {other} {still}")
+        return Done(text=f"the path between {one} and {other} {still}")
 
 
 @verb("close-ports")

@@ -24,7 +24,7 @@ def root_of(body: bytes, name: str, limits: XmlLimits) -> Element:
     except ValueError as error:
         raise UdsError(str(error)) from None
     if local(root.tag) != name:
-        raise UdsError(f"document of <{local(root.tag)[:40]}>, <{name}> expected")
+        raise UdsError(f"expected a <{name}> document, got <{local(root.tag)[:40]}>")
     return root
 
 

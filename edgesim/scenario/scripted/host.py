@@ -165,6 +165,6 @@ class ScriptedHost:
         identities = self.node.identities
         if not identities or (service and service not in identities):
             known = ", ".join(identities) or "none"
-            raise LookupError(f"{self.name} has no certificate {service!r}; there are {known}")
+            raise LookupError(f"{self.name} has no certificate {service!r}; known: {known}")
         identity = identities[service] if service else next(iter(identities.values()))
         return server_context(identity, keylog=self.node.keylog)

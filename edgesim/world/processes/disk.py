@@ -126,10 +126,10 @@ class Replica:
                 if not isinstance(into, dict):
                     raise ValueError("no folder")
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DiskError(f"no record of a disk: {error}") from None
+            raise DiskError(f"not a disk record: {error}") from None
         kind, value = rest[:1], rest[1:]
         if kind not in (b"{", b"=", b"-") or not line_feed:
-            raise DiskError("no record of a disk")
+            raise DiskError("not a disk record")
         octets = self.octets - (_size(key, into[key]) if key in into else 0)
         if kind != b"-":
             new: Any = {} if kind == b"{" else value

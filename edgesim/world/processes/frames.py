@@ -47,7 +47,7 @@ class FrameError(Exception):
 def frame(kind: Kind, body: bytes) -> bytes:
     """Return a frame as octets. Raises `FrameError` where it is too long."""
     if len(body) > MOST:
-        raise FrameError(f"a frame of {len(body):,} octets; {MOST:,} are the most")
+        raise FrameError(f"a frame of {len(body):,} octets, the limit is {MOST:,}")
     return HEAD.pack(len(body), kind) + body
 
 
@@ -68,9 +68,9 @@ class FrameReader:
                 length, number = HEAD.unpack_from(waiting, start)
                 kind = self._kinds.get(number)
                 if kind is None:
-                    raise FrameError(f"a frame of kind {number}, which does not come from there")
+                    raise FrameError(f"an unexpected frame of kind {number}")
                 if length > MOST:
-                    raise FrameError(f"a frame of {length:,} octets; {MOST:,} are the most")
+                    raise FrameError(f"a frame of {length:,} octets, the limit is {MOST:,}")
                 end = start + HEAD.size + length
                 if len(waiting) < end:
                     break

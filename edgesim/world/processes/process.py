@@ -119,7 +119,7 @@ class Process:
             world.on_entry(self.name, body)
         elif kind is Kind.WATERMARK:
             if len(body) != WATERMARK.size:
-                self._wrong("a watermark that is none")
+                self._wrong("an invalid watermark")
                 return
             at_ns, self.synced = WATERMARK.unpack(body)
             self.mute = False
@@ -149,7 +149,7 @@ class Process:
             ends = (str(source), int(source_port)), (str(target), int(target_port))
             self._world.flows[self.name].note((*ends, str(keeper), int(idle_ns), int(last_ns)))
         except (ValueError, KeyError, TypeError, RecursionError):
-            self._wrong("a flow that is none")
+            self._wrong("an invalid flow")
 
     def _unhandled(self, body: bytes) -> None:
         try:
@@ -202,7 +202,7 @@ def raised(told: bytes) -> Exception:
         values: dict[str, Any] = json.loads(told)
         kind, text = str(values["kind"]), str(values["text"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        return ElsewhereError("it failed, and what it said of it cannot be read")
+        return ElsewhereError("it failed, and its error cannot be read")
     if "errno" in values:
         number = values["errno"]
         if kind == AddressInUseError.__name__:

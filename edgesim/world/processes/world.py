@@ -108,7 +108,7 @@ class ProcessWorld(LiveWorld):
             return
         host = self.hosts[name]
         if HostState.STARTING not in FOLLOWS[host.state]:
-            raise RuntimeError(f"{name} is {host.state.value} already")
+            raise RuntimeError(f"{name} is already {host.state.value}")
         life = host.life = Incarnation(host, host.life.number + 1)
         self._enter(host, HostState.STARTING)
         try:
@@ -253,7 +253,7 @@ class ProcessWorld(LiveWorld):
 
     def broken(self, process: Process) -> None:
         """Handle an invalid message from a host's process: the process is ended, nothing else is affected."""
-        self._complain(f"{process.name}: its process {process.pid} was ended, for it sent {process.why}")
+        self._complain(f"{process.name}: its process {process.pid} was ended because it sent {process.why}")
         self._signal(process, signal.SIGKILL)
 
     def _fork_server_gone(self) -> None:

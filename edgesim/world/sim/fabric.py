@@ -112,7 +112,7 @@ class Fabric(Routes):
             if address != ANY and not has_address(host, address):
                 raise OSError(errno.EADDRNOTAVAIL, f"{host.name} has no address {address}")
             if (host.name, address, port) in self.listeners or (host.name, ANY, port) in self.listeners:
-                raise OSError(errno.EADDRINUSE, f"{host.name} listens on {address}:{port} already")
+                raise OSError(errno.EADDRINUSE, f"{host.name} already listens on {address}:{port}")
             places.append((address, port))
         listener = Listener(self, life, places, accept)
         for place in places:
