@@ -126,5 +126,5 @@ def test_what_is_planned_cannot_be_changed(path: str, subject: str) -> None:
 def test_what_is_fixed_is_no_setting() -> None:
     for each in grounds():
         if each.fixed:
-            with pytest.raises(ValueError, match="there is no"):
+            with pytest.raises(ValueError, match="no field is called"):
                 builtin("small").changed({f"defaults.{each.path}": each.value})

@@ -67,7 +67,7 @@ def mistakes(**changes: Any) -> list[tuple[str, int | None, str]]:
 def test_an_invalid_derived_device_name_is_reported_at_the_user_id(user_id: str) -> None:
     ((field, _, text),) = mistakes(users=[{"id": "bob", "password": "b"}, {"id": user_id, "password": "a-secret"}])
     assert field == "users[1].id"
-    assert f"CSF{user_id.upper()}" in text and text.endswith("; write devices") and "secret" not in text
+    assert f"CSF{user_id.upper()}" in text and text.endswith("; list devices explicitly") and "secret" not in text
 
 
 @pytest.mark.parametrize("given", [{}, {"devices": ["CSFBOB"]}])
@@ -77,7 +77,7 @@ def test_a_derived_device_needs_its_profile_too(given: dict[str, Any]) -> None:
     users = [*BASE["users"], {"id": "bob", "password": "bob-secret", **given}]
     ((field, _, text),) = mistakes(unified_cm=[cluster], devices=devices, users=users)
     assert field == ("users[1].devices[0]" if given else "users[1].id")
-    assert "CSFBOB" in text and "there is With Digest" in text
+    assert "CSFBOB" in text and "known: With Digest" in text
 
 
 def test_derived_names_that_are_too_long_are_reported_at_their_origin() -> None:

@@ -222,7 +222,7 @@ def test_old_branches_are_matched_by_more_than_the_branch() -> None:
 
 def test_transport_failure_and_reused_branch() -> None:
     transactions, transaction = start("REGISTER", reliable=True)
-    with pytest.raises(ValueError, match="under way"):
+    with pytest.raises(ValueError, match="in progress"):
         transactions.request(ask("REGISTER"), 0.0, reliable=True)
     assert transactions.failed(transaction, 1.0) == [TransportFailed()]
     assert len(transactions) == 0

@@ -299,7 +299,7 @@ def test_a_host_cannot_use_an_address_that_is_not_its_own() -> None:
 
         with pytest.raises(OSError, match=r"no address 10\.0\.0\.2"):
             await one.run(listen())
-        with pytest.raises(ValueError, match=r"10\.0\.0\.1 of three belongs to one"):
+        with pytest.raises(ValueError, match=r"10\.0\.0\.1 of three already belongs to one"):
             world.add_host("three", [Interface(name="lan1", address="10.0.0.1", zone="inside")], idle)
 
     sim_run(main)
