@@ -35,7 +35,7 @@ from tests.deployment.binding_tests import TESTS
 HOME = Path(__file__).parents[2] / "scenarios"
 COMMITTED = Path(__file__).with_suffix(".json")
 HOUSE = tuple(f"/edgesim/deployment/{name}" for name in ("base.py", "changes.py", "consistency.py", "dump.py", "plan/"))
-"""Files that look at every default, whatever it is for."""
+"""Files that look at every default, of every subject."""
 SEED = 1
 VALUES = 4
 """So many other values of each default are tried."""

@@ -88,8 +88,11 @@ class ScriptedSip:
         carrier = connection or self.connection
         if carrier is None:
             raise LookupError(f"{self.inbox.owner} has no connection yet")
-        write = carrier.send_raw if isinstance(message, bytes) else carrier.send_now
-        self._node.host.context().run(write, message)  # type: ignore[arg-type]  # each takes what it was chosen for
+        context = self._node.host.context()
+        if isinstance(message, bytes):
+            context.run(carrier.send_raw, message)
+        else:
+            context.run(carrier.send_now, message)
 
     def _got(self, message: Request | Response, connection: Connection) -> None:
         self.connection = connection

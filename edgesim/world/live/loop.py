@@ -145,7 +145,7 @@ class LiveLoop(TlsLoop, _Base):  # type: ignore[misc]  # uvloop's loop is typed 
             self.network.failed(life, source, remote, error)
             raise
         except BaseException:
-            # uvloop closes the connection of a cancelled call without a word to the protocol, asyncio tells it next.
+            # uvloop closes the connection of a cancelled call without notifying the protocol; asyncio does so next.
             if lowest is not None:
                 self.call_soon(self._abandon, lowest)
             raise
