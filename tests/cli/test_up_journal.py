@@ -165,10 +165,11 @@ def test_a_disk_that_hangs_stops_neither_the_lab_nor_its_end(tmp_path: Path) -> 
             up = Up(running, json.loads(lines(running, "}")), tmp_path, network)
             until(up, 0)
             sign.touch()
+            sign_in = ("sign-in", "alice@example.com", "--password-stdin", *where)
+            done = process(*sign_in, cwd=tmp_path, stdin="alice-secret\n")  # a lab at rest may write nothing for long
+            assert done.returncode == 0, done.stdout
             assert "the journal cannot be written: the system does not answer" in until(up, 1)
-            done = process(
-                "sign-in", "alice@example.com", "--password-stdin", *where, cwd=tmp_path, stdin="alice-secret\n"
-            )
+            done = process(*sign_in, cwd=tmp_path, stdin="alice-secret\n")
             assert done.returncode == 0, done.stdout
             began = time.monotonic()
             _, errors = finish(running)
