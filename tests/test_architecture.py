@@ -83,7 +83,7 @@ def imports(file: Path) -> tuple[Import, ...]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}:{node.lineno}: relative import"
             names = [f"{node.module}.{alias.name}" for alias in node.names]
-        found += [Import(file, node.lineno, name, id(node) in top) for name in names]  # type: ignore[attr-defined]  # imports have lines
+        found += [Import(file, node.lineno, name, id(node) in top) for name in names]
     return tuple(found)
 
 
@@ -211,7 +211,7 @@ def test_correlation_keys_are_made_in_one_module() -> None:
             if isinstance(node, ast.BinOp):
                 first = node.left
             if isinstance(first, ast.Constant) and isinstance(first.value, str) and first.value.startswith(begins):
-                wrong.append(f"{file.relative_to(HOME.parent)}:{node.lineno} makes a key by {ast.unparse(node)}")  # type: ignore[attr-defined]  # expressions have lines
+                wrong.append(f"{file.relative_to(HOME.parent)}:{node.lineno} makes a key by {ast.unparse(node)}")
     assert wrong == []
 
 
@@ -306,7 +306,7 @@ def test_no_code_above_the_world_calls_what_breaks_determinism() -> None:
         for node in ast.walk(tree(file)):
             name = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
             if name in forbidden:
-                wrong.append(f"{file.relative_to(HOME.parent)}:{node.lineno} uses {name}: {FORBIDDEN_CALLS[name]}")  # type: ignore[attr-defined]  # attributes have lines
+                wrong.append(f"{file.relative_to(HOME.parent)}:{node.lineno} uses {name}: {FORBIDDEN_CALLS[name]}")
         for each in imports(file):
             if each.name in forbidden:
                 wrong.append(f"{each}: {FORBIDDEN_CALLS[each.name]}")

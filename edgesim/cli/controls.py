@@ -15,6 +15,7 @@ from edgesim.cli.remote import in_directory
 
 if TYPE_CHECKING:
     from edgesim.control import Command, Done
+    from edgesim.control.verbs.faults import FaultKind
 
 D = TypeVar("D", bound="Done")
 
@@ -165,12 +166,12 @@ OPTIONS: list[Callable[[Any], Any]] = [
 @fault.command("add")
 @click.argument("kind", type=click.Choice(KINDS))
 @in_directory
-def add(kind: str, directory: Path | None, **options: Any) -> None:
+def add(kind: FaultKind, directory: Path | None, **options: Any) -> None:
     """Add a fault rule and print its number. A rule for receivers acts on decoded messages, above TLS."""
     from edgesim.cli.remote import ask
     from edgesim.control import AddFault
 
-    number = ask(directory, AddFault(kind=kind, **options)).number  # type: ignore[arg-type]  # click has checked it
+    number = ask(directory, AddFault(kind=kind, **options)).number
     click.echo(f"fault {number} is in force")
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgesim.cli import parameters
 from edgesim.cli.remote import in_directory
+
+if TYPE_CHECKING:
+    from edgesim.deployment.settings import JabberPlatform
 
 EPILOG = """\b
 Exit codes: 0 signed in with every service that the user has, 1 not signed in, 2 could not try.
@@ -59,7 +63,7 @@ def command(
     password_stdin: bool,
     resolver: tuple[str, int] | None,
     ca: Path | None,
-    platform: str,
+    platform: JabberPlatform,
     inside: bool,
     accept_untrusted: bool,
     stay: bool,
@@ -84,7 +88,7 @@ def command(
         directory=directory,
         journal=journal,
     )
-    diagnosis.platform = platform  # type: ignore[assignment]  # click has checked it
+    diagnosis.platform = platform
     diagnosis.accept_untrusted = accept_untrusted
     diagnosis.stay = stay
     diagnosis.as_json = as_json

@@ -32,7 +32,7 @@ def who(**changes: object) -> Registrant:
         "mra": True,
         "reg_id": "1",
     }
-    return JabberRegistrant(**(values | changes))  # type: ignore[arg-type]  # the cases give the types
+    return JabberRegistrant(**(values | changes))
 
 
 def dialogue(**options: str) -> Dialogue:
@@ -42,7 +42,7 @@ def dialogue(**options: str) -> Dialogue:
 
 
 def lines(request: object) -> list[str]:
-    return bytes(request).decode().split("\r\n\r\n", 1)[0].split("\r\n")  # type: ignore[call-overload]  # a request, by its octets
+    return bytes(request).decode().split("\r\n\r\n", 1)[0].split("\r\n")
 
 
 def test_register_over_the_edge_is_that_of_the_capture() -> None:

@@ -67,7 +67,7 @@ def fitting(kind: Any, turn: int) -> Any:
 
 def dataclass_sample(cls: type[T], turn: int) -> T:
     hints = get_type_hints(cls, include_extras=True)
-    fields = dataclasses.fields(cls)  # type: ignore[arg-type]  # the caller has seen that it is one
+    fields = dataclasses.fields(cls)
     return cls(**{each.name: sample(hints[each.name], turn + place) for place, each in enumerate(fields)})
 
 

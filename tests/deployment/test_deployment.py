@@ -185,9 +185,9 @@ def test_secrets_stay_out_of_reprs(small: Deployment) -> None:
 
 def test_a_deployment_is_frozen(small: Deployment) -> None:
     with pytest.raises(FrozenInstanceError):
-        small.name = "other"  # type: ignore[misc]  # that is the point
+        small.name = "other"
     with pytest.raises(FrozenInstanceError):
-        small.users[0].password = "x"  # type: ignore[misc]  # that is the point
+        small.users[0].password = "x"
     assert hash(small) == hash(builtin("small"))
 
 

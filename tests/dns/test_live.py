@@ -35,7 +35,7 @@ def play(story: Callable[[Resolver, Journal], Awaitable[None]]) -> None:
         await world.start("client")
         resolver = Resolver(client, journal.recorder(client), [(SERVER, PORT)], options=OPTIONS)
         try:
-            await client.run(story(resolver, journal))  # type: ignore[arg-type]  # a story is a coroutine
+            await client.run(story(resolver, journal))
         finally:
             await world.stop("ns1")
             await world.stop("client")
@@ -76,7 +76,7 @@ def test_dig_sees_the_same_over_udp_and_tcp() -> None:
         assert "status: NXDOMAIN" in missing
         assert "recursion requested but not available" not in missing
         assert "SOA\tns1.example.com." in missing
-        transports = [entry.event.transport for entry in journal if entry.kind == "dns.query"]  # type: ignore[attr-defined]  # DnsQuery
+        transports = [entry.event.transport for entry in journal if entry.kind == "dns.query"]
         assert "tcp" in transports
 
     play(story)

@@ -22,7 +22,7 @@ def play(scene: object) -> None:
         serving, client = await host(world, "dns", SERVER), await host(world, "client", "10.0.50.10")
         server = DnsServer(Journal(world).recorder(serving), {"outside": OUTSIDE}, limits=LIMITS)
         await serving.run(server.listen(SERVER, view="outside"))
-        await client.run(scene(server))  # type: ignore[operator]  # a coroutine function
+        await client.run(scene(server))
         await serving.run(server.close())
         await asyncio.sleep(1)
         assert not server.connections

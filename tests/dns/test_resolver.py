@@ -68,7 +68,7 @@ def play(story: Story, **options: Any) -> None:
         lab = Lab(world)
         await lab.name_server("ns1", NS1)
         lab.client = await host(world, "client", CLIENT)
-        await lab.client.run(story(lab), name="story")  # type: ignore[arg-type]  # a story is a coroutine
+        await lab.client.run(story(lab), name="story")
 
     sim_run(main, **options)
 

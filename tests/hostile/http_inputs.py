@@ -19,7 +19,7 @@ def request(*lines: bytes, start: bytes = b"GET / HTTP/1.1", body: bytes = b"", 
 
 def _unreadable(name: str, *pieces: bytes, **more: object) -> Case:
     more.setdefault("answer", REFUSED)
-    return Case(name=name, pieces=pieces, closes=True, malformed=True, counted=b"HTTP/1.1 ", **more)  # type: ignore[arg-type]  # passed on
+    return Case(name=name, pieces=pieces, closes=True, malformed=True, counted=b"HTTP/1.1 ", **more)
 
 
 POST = b"POST / HTTP/1.1"

@@ -45,7 +45,7 @@ def _unframed(name: str, *pieces: bytes, **more: object) -> Case:
     """A stream that has lost its framing: it must be closed."""
     more.setdefault("counted", b"SIP/2.0 200")
     more.setdefault("at_most", 0)
-    return Case(name=name, pieces=pieces, closes=True, malformed=True, **more)  # type: ignore[arg-type]  # passed on
+    return Case(name=name, pieces=pieces, closes=True, malformed=True, **more)
 
 
 def _unsound(name: str, *pieces: bytes, **more: object) -> Case:
@@ -53,11 +53,11 @@ def _unsound(name: str, *pieces: bytes, **more: object) -> Case:
     more.setdefault("counted", b"SIP/2.0 200")
     more.setdefault("at_most", 0)
     more.setdefault("answer", FINAL)
-    return Case(name=name, pieces=pieces, **more)  # type: ignore[arg-type]  # passed on
+    return Case(name=name, pieces=pieces, **more)
 
 
 def _options(name: str, **more: object) -> bytes:
-    return message(start=b"OPTIONS " + TARGET + b" SIP/2.0", cseq=b"1 OPTIONS", **more)  # type: ignore[arg-type]  # passed on
+    return message(start=b"OPTIONS " + TARGET + b" SIP/2.0", cseq=b"1 OPTIONS", **more)
 
 
 STREAM = [

@@ -139,7 +139,7 @@ def test_what_is_not_ssh_counts_as_a_protocol_violation() -> None:
 
 def test_a_c_with_a_wrong_password_is_not_blocked() -> None:
     async def story(arena: Arena) -> None:
-        protection: Protection = arena.world.hosts["expe"].service.protection  # type: ignore[union-attr]  # an E
+        protection: Protection = arena.world.hosts["expe"].service.protection
         for _ in range(20):
             protection.count(Category.SSH_AUTHORIZATION, ("10.0.30.10", 30000))
         await asyncio.sleep(1)

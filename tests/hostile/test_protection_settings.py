@@ -108,7 +108,7 @@ def test_exemptions_categories_and_level_are_settings(changes: dict[str, Any]) -
 
 def test_failures_of_many_addresses_are_bounded() -> None:
     async def story(arena: Arena) -> None:
-        protection: Protection = arena.world.hosts["expe"].service.protection  # type: ignore[union-attr]  # an E
+        protection: Protection = arena.world.hosts["expe"].service.protection
 
         async def many() -> None:
             for number in range(500):
@@ -185,7 +185,7 @@ def test_an_alarm_stands_while_addresses_are_blocked() -> None:
             "title": "fail2ban banned any IP address",
             "description": "",
         }
-        protection: Protection = arena.world.hosts["expe"].service.protection  # type: ignore[union-attr]  # an E
+        protection: Protection = arena.world.hosts["expe"].service.protection
 
         async def another() -> None:
             for _ in range(TOLERATED + 1):

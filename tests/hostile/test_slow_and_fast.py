@@ -76,7 +76,7 @@ def test_a_sender_waits_while_its_output_is_not_read() -> None:
         for _ in range(count):
             sender.send(message(address))
         await asyncio.sleep(5)
-        [link] = [each for each in arena.world.hosts["expe"].service.xmpp._links if each.up]  # type: ignore[attr-defined]
+        [link] = [each for each in arena.world.hosts["expe"].service.xmpp._links if each.up]
         waiting = [link.waiting(session) for session in link.sessions_open]
         assert 0 < sum(waiting) < 1 << 18  # of three megabytes most are still the sender's
         await arena.world.thaw("imp-pub")
@@ -120,7 +120,7 @@ def test_a_slow_chat_client_stops_its_own_stream_at_every_hop_and_no_others() ->
         slow, slow_at = await signed_in(arena, CLIENTS, "carol")
         other, other_at = await signed_in(arena, CLIENTS, "carol")
         services = {name: arena.world.hosts[name].service for name in ("expe", "expc", "imp-pub")}
-        e, c, imp = services["expe"].xmpp, services["expc"].xmpp, services["imp-pub"]  # type: ignore[union-attr]
+        e, c, imp = services["expe"].xmpp, services["expc"].xmpp, services["imp-pub"]
         [at_e] = [link for link in e._links if link.up]
         mine, theirs = list(at_e.sessions_open)[-2:]
         edge_leg, server_leg = (c.edges[0].connection, mine), c._across[c.edges[0].connection, mine]
@@ -138,7 +138,7 @@ def test_a_slow_chat_client_stops_its_own_stream_at_every_hop_and_no_others() ->
             return sum(
                 len(entry.payload or b"")
                 for entry in arena.entries("xcp.route", start)
-                if entry.node == "expe" and entry.event.session == session  # type: ignore[attr-defined]  # XcpRoute
+                if entry.node == "expe" and entry.event.session == session
             )
 
         slow.transport.pause_reading()

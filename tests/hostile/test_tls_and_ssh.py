@@ -16,7 +16,7 @@ HELLO = (
 
 
 def _tls(name: str, *pieces: bytes, **more: object) -> Case:
-    return Case(name=name, pieces=pieces, closes=True, **more)  # type: ignore[arg-type]  # passed on
+    return Case(name=name, pieces=pieces, closes=True, **more)
 
 
 TLS = [
@@ -53,7 +53,7 @@ def test_a_caller_without_a_certificate_that_is_trusted(door: Door) -> None:
         stranger = arena.stranger()
         for context in (client_context(None), client_context(None, identity=stranger)):
             start = len(arena.journal)
-            arena.context = lambda _, context=context: context  # type: ignore[method-assign, misc]  # another one
+            arena.context = lambda _, context=context: context
             try:
                 wire = await arena.open(door)
             except (ssl.SSLError, OSError):

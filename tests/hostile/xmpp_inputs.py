@@ -22,7 +22,7 @@ SASL = b"urn:ietf:params:xml:ns:xmpp-sasl"
 
 def _broken(name: str, *pieces: bytes, **more: object) -> Case:
     more.setdefault("answer", ERROR)
-    return Case(name=name, pieces=pieces, closes=True, malformed=True, **more)  # type: ignore[arg-type]  # passed on
+    return Case(name=name, pieces=pieces, closes=True, malformed=True, **more)
 
 
 HEADERS = [

@@ -70,7 +70,7 @@ def test_the_journal_has_octets_keys_and_the_places_of_secrets() -> None:
 def test_what_is_sent_to_a_peer_outside_the_lab_is_journalled_too() -> None:
     async def scene(lab: Lab) -> None:
         known = {E: lab.server_host}
-        lab.world.peer = lambda host, end: known.get(end[0])  # type: ignore[method-assign]  # the client is a stranger
+        lab.world.peer = lambda host, end: known.get(end[0])
         await lab.request("GET", f"http://{E}:8443/a")
 
     journal = play(scene)

@@ -164,7 +164,7 @@ def test_the_octets_of_all_unfinished_bodies_are_bounded_together() -> None:
             writer.write(head + bytes(30_000))
         await asyncio.sleep(1)
         assert 90_000 < lab.server.waiting < 130_000
-        refused = [reader for reader, _ in half if lab.server.waiting and reader._buffer]  # type: ignore[attr-defined]
+        refused = [reader for reader, _ in half if lab.server.waiting and reader._buffer]
         assert len(refused) == 1
         assert (await refused[0].readuntil(b"\r\n")).startswith(b"HTTP/1.1 503 ")
         small = await lab.request("POST", f"http://{E}:8443/", body=bytes(5_000))

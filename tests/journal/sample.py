@@ -63,7 +63,7 @@ class Story:
             sequence=sequence,
             at_ns=self.now_us * 1000,
             host_ns=HEADER.epoch_ns + self.now_us * 1000,
-            direction=direction,  # type: ignore[arg-type]  # a test may pass any text
+            direction=direction,
             peer=peer,
             event=event,
             payload=raw,
@@ -98,7 +98,7 @@ class Story:
             client,
             events.TlsUp(
                 role="client", server_name=subject, peer_subject=f"CN={subject}", peer_names=(f"DNS:{subject}",),
-                local=local, remote=remote, **both,  # type: ignore[arg-type]  # a mapping of both kinds of values
+                local=local, remote=remote, **both,
             ),
             "-", server, after_us=21_000,
         )  # fmt: skip
@@ -106,7 +106,7 @@ class Story:
             server,
             events.TlsUp(
                 role="server", server_name=None, peer_subject=client_subject, peer_names=(),
-                local=remote, remote=local, **both,  # type: ignore[arg-type]  # a mapping of both kinds of values
+                local=remote, remote=local, **both,
             ),
             "-", client, after_us=10_000,
         )  # fmt: skip

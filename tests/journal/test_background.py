@@ -46,7 +46,7 @@ class Hang:
                     hang.goes.wait()
                     return int(raw.write(data))
 
-            file._file = Hanging()  # type: ignore[assignment]  # what `LineFile` uses of a file
+            file._file = Hanging()
 
         patch.setattr(LineFile, "open", open_here)
         return self
@@ -168,7 +168,7 @@ def test_jobs_are_done_in_order_and_not_too_many_wait() -> None:
         if background._jobs.empty():
             break
         time.sleep(0.01)
-    jobs = [background.do(lambda number=number: done.append(number)) for number in range(WAITING + 5)]  # type: ignore[misc]
+    jobs = [background.do(lambda number=number: done.append(number)) for number in range(WAITING + 5)]
     assert [job is None for job in jobs] == [False] * WAITING + [True] * 5
     gate.set()
     last = jobs[WAITING - 1]

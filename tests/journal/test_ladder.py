@@ -15,7 +15,7 @@ from tests.journal.kinds import entry_of, event_of
 
 
 def drawn(**options: object) -> ladder.Ladder:
-    return ladder.build(sample.sign_in(), **options)  # type: ignore[arg-type]  # options of build
+    return ladder.build(sample.sign_in(), **options)
 
 
 def rows_of(kind: str, made: ladder.Ladder) -> list[Row]:

@@ -97,7 +97,7 @@ def test_the_count_is_not_lost_where_the_journal_ends(world: StillWorld) -> None
     journal.flush()
     assert not journal.select(kind="journal.gap"), "the second is not over"
     journal.close()
-    assert [entry.event.missing for entry in journal.select(kind="journal.gap")] == [1]  # type: ignore[attr-defined]
+    assert [entry.event.missing for entry in journal.select(kind="journal.gap")] == [1]
 
 
 def test_hosts_of_the_lab_have_no_such_bound(world: StillWorld) -> None:

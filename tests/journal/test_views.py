@@ -31,7 +31,7 @@ TEXTS = st.lists(st.sampled_from(NASTY) | st.text(max_size=6), max_size=8).map("
 
 
 def picture(entries: list[Entry[events.Event]], **options: object) -> ladder.Ladder:
-    return ladder.build(entries, **options)  # type: ignore[arg-type]  # options of build
+    return ladder.build(entries, **options)
 
 
 def check_text(text: str, width: int) -> None:

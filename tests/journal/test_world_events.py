@@ -124,7 +124,7 @@ def test_the_port_of_a_close_is_the_services_on_both_sides(world: StillWorld, jo
     world.report(told.ConnectionOpened(at_ns=0, host="alice", connection="c", local=ALICE, remote=EXPE))
     world.report(told.ConnectionClosed(at_ns=0, host="alice", connection="c", local=ALICE, remote=EXPE, how="closed"))
     world.report(told.ConnectionClosed(at_ns=0, host="expe", connection="c", local=EXPE, remote=ALICE, how="closed"))
-    assert [entry.event.port for entry in journal.select(kind="tcp.closed")] == [8443, 8443]  # type: ignore[attr-defined]  # chosen by kind
+    assert [entry.event.port for entry in journal.select(kind="tcp.closed")] == [8443, 8443]
 
 
 def test_a_stranger_is_written_by_the_name_it_has(world: StillWorld, journal: Journal) -> None:

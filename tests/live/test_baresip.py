@@ -103,8 +103,8 @@ def test_a_phone_registers_through_the_edge(lab: LiveLab) -> None:
     since = lab.mark()
     with baresip(lab, "alice", "1001", outbound(EDGE, route)) as phone:
         registered = lab.expect("sip.registered", "ucm-pub", since=since, line="1001")
-        assert registered.event.user == "alice" and registered.event.via == "expc"  # type: ignore[attr-defined]  # Registered
-        assert registered.event.expires == 120  # type: ignore[attr-defined]  # Registered
+        assert registered.event.user == "alice" and registered.event.via == "expc"
+        assert registered.event.expires == 120
         granted = lab.expect("sip.response", "expe", since=since, status=200, method="REGISTER", transport="tls")
         phone.prints(f"1001@{NODE}: {{0/TLS/v4}} 200 OK (Cisco-CUCM14.0) [1 binding]")
         printed = phone.quit()
@@ -128,7 +128,7 @@ def test_a_phone_registers_through_the_edge(lab: LiveLab) -> None:
     assert f"@{lab.address('expc')}:" in next(line for line in head.split("\r\n") if line.startswith("Contact:"))
     # It took its registration back.
     gone = lab.expect("sip.unregistered", "ucm-pub", since=since)
-    assert gone.event.reason == "removed by the client"  # type: ignore[attr-defined]  # Unregistered
+    assert gone.event.reason == "removed by the client"
 
 
 def test_a_wrong_password_never_reaches_unified_cm(lab: LiveLab) -> None:

@@ -93,7 +93,7 @@ def test_the_challenge_of_the_edge(lab: LiveLab, credentials: Sequence[str]) -> 
     assert names == ["WWW-Authenticate", "Server", "Date", "Age", "Transfer-Encoding", "Connection"], lines
     assert body(output) == "" and "Set-Cookie" not in output.out
     refused = lab.expect("auth", "expc", since=since, granted=False)
-    assert refused.event.how == ("basic" if credentials else "none")  # type: ignore[attr-defined]  # Authentication
+    assert refused.event.how == ("basic" if credentials else "none")
     if "alice:wrong" in credentials:
         lab.expect("http.request", "ucm-pub", since=since, target="/cucm-uds/user/alice/devices")
     else:
@@ -121,7 +121,7 @@ def test_a_proxied_request_with_the_cookie(lab: LiveLab) -> None:
     lab.expect("auth", "expc", since=since, user="alice", how="cookie", granted=True)
     inside = lab.expect("http.request", "ucm-pub", since=since, target="/cucm-uds/version")
     assert inside.peer == "expc"
-    names = [name.lower() for name, _ in inside.event.headers]  # type: ignore[attr-defined]  # HttpRequest
+    names = [name.lower() for name, _ in inside.event.headers]
     assert "via" in names and "authorization" not in names
 
     user = wrap("https://ucm-pub.inside.example.com:8443/cucm-uds/user/alice", domain="example.com", edge=EDGE)
@@ -201,7 +201,7 @@ def test_curl_verifies_the_edge(lab: LiveLab) -> None:
     output = lab.run("curl", "--silent", "--show-error", "--resolve", f"{EDGE}:8443:{lab.edge}", CONFIG, ok=False)
     assert output.code == 60, output.all
     refused = lab.expect("tls.failed", "expe", since=since, port=8443)
-    assert "UNKNOWN_CA" in (refused.event.alert or "").upper().replace(" ", "_")  # type: ignore[attr-defined]  # TlsRefused
+    assert "UNKNOWN_CA" in (refused.event.alert or "").upper().replace(" ", "_")
     wrong = f"other.example.com:8443:{lab.edge}"
     url = CONFIG.replace(EDGE, "other.example.com")
     output = lab.run(

@@ -25,7 +25,7 @@ def test_the_edge_is_found_outside(lab: LiveLab, transport: str) -> None:
     assert f"{COLLAB_EDGE}. 3600 IN SRV 10 10 8443 expe.example.com." in " ".join(answer.split())
     assert f"({transport.upper()})" in answer
     asked = lab.expect("dns.query", "dns-outside", since=since, name=COLLAB_EDGE, qtype="SRV")
-    assert asked.event.transport == transport  # type: ignore[attr-defined]  # DnsQuery
+    assert asked.event.transport == transport
     assert asked.peer is not None and asked.peer.startswith("127.0.0.1:"), "dig is no host of the lab"
 
 
@@ -73,7 +73,7 @@ def test_a_long_answer_is_cut_and_asked_for_again_over_tcp(lab: LiveLab) -> None
     assert ";; Truncated, retrying in TCP mode." in answer
     assert f"ANSWER: {len(MANY_RECORDS)}" in answer
     asked = lab.seen("dns.query", "dns-outside", since=since, name=MANY)
-    assert [entry.event.transport for entry in asked] == ["udp", "tcp"]  # type: ignore[attr-defined]  # DnsQuery
+    assert [entry.event.transport for entry in asked] == ["udp", "tcp"]
     roomy = dig(lab, "outside", "SRV", MANY, "+bufsize=4096")
     assert "Truncated" not in roomy and f"ANSWER: {len(MANY_RECORDS)}" in roomy, "with EDNS it fits a datagram"
 

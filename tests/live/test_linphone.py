@@ -38,7 +38,7 @@ def test_it_registers_with_the_lifetime_that_it_was_granted(lab: LiveLab) -> Non
         try:
             registered = lab.expect("sip.registered", "ucm-pub", since=since, line="1001", device="CSFALICE")
             assert registered.peer == "inside-1"
-            assert f"@{source}:" in registered.event.contact  # type: ignore[attr-defined]  # Registered
+            assert f"@{source}:" in registered.event.contact
             assert phone.stdin is not None
             deadline = time.monotonic() + 30
             while "200 OK" not in log.read_text(errors="replace"):

@@ -59,7 +59,7 @@ def test_the_edge_shows_its_public_certificate(lab: LiveLab, port: int, options:
     assert ASKED not in output.out, "clients need no certificate"
     assert "New, TLSv1.3" in output.out or "New, TLSv1.2" in output.out
     up = lab.expect("tls.established", "expe", since=since, port=port)
-    assert up.event.role == "server" and up.event.peer_subject is None  # type: ignore[attr-defined]  # TlsUp
+    assert up.event.role == "server" and up.event.peer_subject is None
 
 
 def test_old_versions_of_tls_are_refused(lab: LiveLab) -> None:

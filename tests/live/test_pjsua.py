@@ -57,7 +57,7 @@ def test_inside_by_tcp(lab: LiveLab, pjsua: str) -> None:
     said = register(pjsua, "inside", "bob", "1002", lab.address("ucm-pub"), source)
     assert said == ["registration 200 active", "registration 200 gone"]
     registered = lab.expect("sip.registered", "ucm-pub", since=since, device="CSFBOB")
-    assert registered.peer == "inside-1" and registered.event.expires == 120  # type: ignore[attr-defined]  # Registered
+    assert registered.peer == "inside-1" and registered.event.expires == 120
     lab.expect("sip.unregistered", "ucm-pub", since=since, device="CSFBOB")
 
 
@@ -76,5 +76,5 @@ def test_through_the_edge(lab: LiveLab, pjsua: str) -> None:
     said = register(pjsua, "edge", "bob", "1002", lab.address("dns-outside"), lab.address("expc"), str(lab.ca_file))
     assert said == ["registration 200 active", "registration 200 gone"]
     registered = lab.expect("sip.registered", "ucm-pub", since=since, device="CSFBOB")
-    assert registered.event.via == "expc" and registered.event.user == "bob"  # type: ignore[attr-defined]  # Registered
+    assert registered.event.via == "expc" and registered.event.user == "bob"
     lab.expect("sip.unregistered", "ucm-pub", since=since, device="CSFBOB")

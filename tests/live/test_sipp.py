@@ -36,13 +36,13 @@ def test_a_phone_inside_registers(lab: LiveLab, transport: str, name: str) -> No
     assert text.count("\nSIP/2.0 200 OK\n") == 3 and text.count("\nExpires: 120\n") == 2
 
     fresh = lab.expect("sip.registered", "ucm-pub", since=since, device="CSFALICE", fresh=True)
-    assert fresh.peer == "inside-1" and fresh.event.via == "inside-1"  # type: ignore[attr-defined]  # Registered
-    assert fresh.event.expires == 120 and fresh.event.line == "1001"  # type: ignore[attr-defined]  # Registered
+    assert fresh.peer == "inside-1" and fresh.event.via == "inside-1"
+    assert fresh.event.expires == 120 and fresh.event.line == "1001"
     lab.expect("sip.registered", "ucm-pub", since=since, device="CSFALICE", fresh=False)
     gone = lab.expect("sip.unregistered", "ucm-pub", since=since, device="CSFALICE")
-    assert gone.event.reason == "removed by the client"  # type: ignore[attr-defined]  # Unregistered
+    assert gone.event.reason == "removed by the client"
     asked = lab.seen("sip.request", "ucm-pub", since=since, method="REGISTER")
-    assert [entry.event.transport for entry in asked] == [name] * 3  # type: ignore[attr-defined]  # SipRequest
+    assert [entry.event.transport for entry in asked] == [name] * 3
     assert not lab.seen("sip.request", "expc", since=since), "no edge is involved"
 
 

@@ -95,5 +95,5 @@ def test_the_firewall_closes_the_port_from_outside(lab: LiveLab) -> None:
     with pytest.raises(ConnectionResetError), socket.create_connection((lab.edge, 2222), timeout=5) as stranger:
         stranger.recv(4096)
     entry = lab.expect("firewall.blocked", since=since, firewall="external", port=2222)
-    assert (entry.peer, entry.event.zone) == ("expe", "internet")  # type: ignore[attr-defined]  # FirewallBlocked
+    assert (entry.peer, entry.event.zone) == ("expe", "internet")
     assert not lab.seen("ssh.tunnel", since=since, state="up")

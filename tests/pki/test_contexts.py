@@ -102,7 +102,7 @@ def test_usages_are_enforced_on_both_sides(cas: Authorities, cucm: Identity) -> 
     store = TrustStore.of("all", *(cas.enterprise.full_chain))
 
     def identity(profile: object) -> Identity:
-        request = Request(common_name=NAME, names=(f"DNS:{NAME}",), profile=profile)  # type: ignore[arg-type]  # a Profile
+        request = Request(common_name=NAME, names=(f"DNS:{NAME}",), profile=profile)
         return cas.enterprise.issue(request)
 
     client_only, server_only = identity(CLIENT_ONLY), identity(SERVER_ONLY)
@@ -116,7 +116,7 @@ def test_usages_are_enforced_on_both_sides(cas: Authorities, cucm: Identity) -> 
 
 @pytest.mark.parametrize(("validity", "text"), [(EXPIRED, "has expired"), (NOT_YET, "not yet valid")])
 def test_dates_are_broken_indefinitelyy_clock(cas: Authorities, validity: object, text: str) -> None:
-    bad = cas.public.issue(expressway_e("expe.example.com"), validity=validity)  # type: ignore[arg-type]  # a Validity
+    bad = cas.public.issue(expressway_e("expe.example.com"), validity=validity)
     ends = handshake(server_context(bad), client_context(TrustStore.of("p", cas.public)), "expe.example.com")
     assert text in str(ends.client_error)
 

@@ -91,7 +91,7 @@ def test_the_reason_and_the_alert_fit_what_is_wrong(
         strict = client_context(public, options=options)
         checked = server_context(bad, options=options)
         if peer == "stock":
-            checked = stock(tmp_path, server=bad, trust=public)  # type: ignore[assignment]  # one that is not ours
+            checked = stock(tmp_path, server=bad, trust=public)
             checked.verify_mode = ssl.CERT_NONE
         ends = handshake(checked, strict, NAME)
         said, heard = ends.client_error, ends.server_error
@@ -100,7 +100,7 @@ def test_the_reason_and_the_alert_fit_what_is_wrong(
         strict_server = server_context(expe, trust=public, require_client=True, options=options, policy=wants)
         shows = client_context(public, identity=bad, options=options)
         if peer == "stock":
-            shows = stock(tmp_path, trust=public, identity=bad)  # type: ignore[assignment]  # one that is not ours
+            shows = stock(tmp_path, trust=public, identity=bad)
         ends = handshake(strict_server, shows, NAME)
         said, heard = ends.server_error, ends.client_error
     assert said is not None and heard is not None
@@ -143,7 +143,7 @@ def test_the_last_second_of_a_certificate_is_good(cas: Authorities, everything: 
     )
     for microsecond, second, good in ((0, 0, True), (999_999, 0, True), (0, 1, False)):
         now = end.replace(second=second, microsecond=microsecond)
-        policy = Policy(clock=lambda now=now: now)  # type: ignore[misc]  # a default that binds early
+        policy = Policy(clock=lambda now=now: now)
         assert handshake(server, client_context(everything, policy=policy), NAME).ok is good, now
 
 

@@ -239,8 +239,8 @@ def test_self_signed_pair_of_one_subject_and_the_store_that_stops_at_the_first()
 def test_it_agrees_with_openssl(
     cas: Authorities, trusted: str, sends: bool, validity: object, usage: object, name: str
 ) -> None:
-    request = Request(common_name=NAME, names=(f"DNS:{NAME}",), profile=usage)  # type: ignore[arg-type]  # a Profile
-    leaf = cas.enterprise.issue(request, validity=validity)  # type: ignore[arg-type]  # a Validity
+    request = Request(common_name=NAME, names=(f"DNS:{NAME}",), profile=usage)
+    leaf = cas.enterprise.issue(request, validity=validity)
     store = {
         "nothing": TrustStore("nothing"),
         "root": TrustStore.of("root", cas.enterprise_root),

@@ -101,7 +101,7 @@ def answer(host: Host, words: list[str]) -> Any:
         case ["exit", code]:
             os._exit(int(code))
         case ["garbage"]:
-            host.world.channel._socket.send(b"\xff\xff\xff\xff\xffnonsense")  # type: ignore[attr-defined]  # its own
+            host.world.channel._socket.send(b"\xff\xff\xff\xff\xffnonsense")
         case ["fail"]:
             asyncio.get_running_loop().call_soon(lambda: 1 / 0)
     return None

@@ -68,7 +68,7 @@ def seen(directory: Path, name: str, kind: str) -> list[events.Event]:
 def until_zones_stand(directory: Path) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        states = {event.zone: event.state for event in seen(directory, "expc", "zone.state")}  # type: ignore[attr-defined]  # of that kind
+        states = {event.zone: event.state for event in seen(directory, "expc", "zone.state")}
         if states and all("Active" in each for each in states.values()):
             return
         time.sleep(0.2)

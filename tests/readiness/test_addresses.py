@@ -103,5 +103,5 @@ def test_one_cause_is_one_finding_however_many_peers_meet_it(changes: dict[str, 
 def test_connections_that_end_each_other_are_not_opened_without_end() -> None:
     deployment = load("cluster").changed(behind("source inside -> dmz as 10.0.20.99"))
     simulated = simulate(deployment, check(deployment))
-    lost = [entry for entry in simulated.journal.select(kind="zone.state") if "connection lost" in entry.event.reason]  # type: ignore[attr-defined]
+    lost = [entry for entry in simulated.journal.select(kind="zone.state") if "connection lost" in entry.event.reason]
     assert 0 < len(lost) < 100

@@ -236,24 +236,24 @@ def test_clean_up_runs_backwards_whatever_happens() -> None:
 
     def story(last: Exception | None, holds: bool) -> object:
         async def play(lab: Lab) -> None:
-            lab.cleanup(work("first"))  # type: ignore[arg-type]  # a coroutine function
-            lab.cleanup(work("second", last))  # type: ignore[arg-type]  # a coroutine function
-            lab.cleanup(work("third"))  # type: ignore[arg-type]  # a coroutine function
+            lab.cleanup(work("first"))
+            lab.cleanup(work("second", last))
+            lab.cleanup(work("third"))
             lab.check(holds, "the story")
 
         return play
 
-    verdict = judged(story(None, True))  # type: ignore[arg-type]  # a coroutine function
+    verdict = judged(story(None, True))
     assert verdict.outcome is Outcome.PASSED and order == ["third", "second", "first"]
 
     order.clear()
-    verdict = judged(story(ValueError("stuck"), True))  # type: ignore[arg-type]  # a coroutine function
+    verdict = judged(story(ValueError("stuck"), True))
     assert order == ["third", "second", "first"], "one that fails keeps no other from its turn"
     assert verdict.outcome is Outcome.FAILED
     assert "the clean-up failed: ValueError: stuck" in verdict.reason
 
     order.clear()
-    verdict = judged(story(ValueError("stuck"), False))  # type: ignore[arg-type]  # a coroutine function
+    verdict = judged(story(ValueError("stuck"), False))
     assert order == ["third", "second", "first"]
     assert verdict.expected == "the story", "what the story failed for comes first"
 

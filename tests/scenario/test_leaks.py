@@ -185,8 +185,8 @@ def test_a_verb_that_is_not_awaited_fails_the_story() -> None:
 
     async def story(lab: Lab) -> None:
         lab.check(True, "an assertion")
-        lab.skew("jabber-1", 60)  # type: ignore[unused-coroutine]  # what an author forgets
-        lab.expect(Note(text="what never comes"))  # type: ignore[unused-coroutine]  # likewise
+        lab.skew("jabber-1", 60)
+        lab.expect(Note(text="what never comes"))
         warnings.warn("another", DeprecationWarning, stacklevel=1)
 
     where = story.__code__.co_firstlineno + 2

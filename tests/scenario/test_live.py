@@ -26,7 +26,7 @@ OWN = Options(live=True)
 
 
 def live(play: object, **options: object) -> Verdict:
-    return run(declared(play, **options), OWN).verdict  # type: ignore[arg-type]  # a story
+    return run(declared(play, **options), OWN).verdict
 
 
 def test_a_sign_in_on_the_companys_network() -> None:
@@ -54,7 +54,7 @@ def test_it_goes_where_no_other_lab_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_scripted_node_refuses_there_too() -> None:
     options = {"without": ("expe", "expc", "imp-pub", "ucm-sub")}
-    options |= {"changes": {"unified_cm.0.call_manager_group": ["ucm-sub"]}}  # type: ignore[dict-item]  # options differ
+    options |= {"changes": {"unified_cm.0.call_manager_group": ["ucm-sub"]}}
     from edgesim.scenario import Inside
 
     verdict = live(refused, clients={"alice": Inside}, **options)

@@ -119,7 +119,7 @@ def test_a_scripted_client_registers_by_hand_at_the_edge() -> None:
         """A stranger's REGISTER without the edge's route is refused, and the connection goes on."""
         script = await lab.script("jabber-3")
         line = await script.connect_sip("expe.example.com", 5061, transport="tls")
-        line.send(register(script, line.connection.local[1]))  # type: ignore[union-attr]  # just opened
+        line.send(register(script, line.connection.local[1]))
         answer = await line.receive()
         lab.check(answer.status >= 400, f"E refuses it: {answer.message!r}")
         await lab.expect(SipRequest(node="expe", peer="jabber-3", method="REGISTER"))

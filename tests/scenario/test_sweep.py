@@ -139,7 +139,7 @@ def test_a_listener_stays_in_its_process(file: Path) -> None:
 def test_a_sweep_can_be_left_early(file: Path) -> None:
     runs = sweep(named(file, "draws"), range(50), jobs=2)
     assert next(runs).seed == 0
-    runs.close()  # type: ignore[attr-defined]  # a generator
+    runs.close()
     assert next(sweep(named(file, "draws"), [1])).outcome is Outcome.PASSED
 
 

@@ -86,7 +86,7 @@ def test_a_story_that_never_gives_way_is_ended_by_the_machines_clock(kind: str) 
 def test_a_mistake_in_the_code_is_shown_with_its_line_and_without_a_ladder() -> None:
     async def story(lab: Lab) -> None:
         lab.note("something that a ladder would show")
-        lab.expct(Note(text="x"))  # type: ignore[attr-defined]  # the mistake under test
+        lab.expct(Note(text="x"))
 
     done = played(story)
     assert done.verdict.outcome is Outcome.FAILED
@@ -227,7 +227,7 @@ def test_what_the_world_lacks_is_unsupported() -> None:
 
 def test_declarations_that_cannot_work_are_refused() -> None:
     with pytest.raises(DeclarationError, match="must be an async function"):
-        scenario()(lambda lab: None)  # type: ignore[arg-type,return-value]  # the mistake under test
+        scenario()(lambda lab: None)
 
     async def without_lab(world: Lab) -> None: ...
 
@@ -236,7 +236,7 @@ def test_declarations_that_cannot_work_are_refused() -> None:
     with pytest.raises(DeclarationError, match="first parameter must be called lab"):
         scenario()(without_lab)
     with pytest.raises(DeclarationError, match=r"clients names \['bob'\]"):
-        scenario(clients={"bob": object()})(good)  # type: ignore[dict-item]  # only the name matters here
+        scenario(clients={"bob": object()})(good)
 
 
 def test_the_exit_code_is_that_of_the_worst_outcome() -> None:

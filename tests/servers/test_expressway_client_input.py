@@ -70,7 +70,7 @@ def judging(check: Callable[[Request], Response | None]) -> dict[str, Build]:
     async def build(node: Node) -> Service:
         product = UnifiedCm(node)
         real = product.uds.handle
-        product.uds.handle = lambda request: check(request) or real(request)  # type: ignore[method-assign]
+        product.uds.handle = lambda request: check(request) or real(request)
         await product.start()
         return product
 

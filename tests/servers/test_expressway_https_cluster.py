@@ -101,7 +101,7 @@ def test_a_request_goes_to_another_c_when_its_tunnel_breaks() -> None:
 def with_own_rule() -> dict[str, object]:
     """The administrator's rule beside the settings of the small lab."""
     changes = with_photos()
-    mra = dict(two_of_each()["mra"])  # type: ignore[call-overload]  # a mapping, as above
+    mra = dict(two_of_each()["mra"])
     return {"dns.extra": changes["dns.extra"], "mra": {**mra, "allow_list": PHOTO["mra.allow_list"]}}
 
 

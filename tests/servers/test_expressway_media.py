@@ -125,7 +125,7 @@ def test_a_pinhole_that_cannot_be_opened_is_reported_and_retried() -> None:
         await asyncio.sleep(60)
 
     lab = play(story)
-    states = [(each.event.channel, each.event.state, each.at) for each in flows(lab, "expc")]  # type: ignore[attr-defined]  # MediaFlow
+    states = [(each.event.channel, each.event.state, each.at) for each in flows(lab, "expc")]
     reported = [(channel, state) for channel, state, at in states if at >= times[0]]
     assert reported == [("probe RTCP", "open"), ("probe RTP", "failed"), ("probe RTP", "open")]
     failed, opened = (at for channel, _, at in states if channel == "probe RTP" and at >= times[0])

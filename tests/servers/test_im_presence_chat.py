@@ -42,7 +42,7 @@ def test_a_sign_in_by_one_time_password_is_journalled_with_its_secret_masked() -
         (session,) = lab.entries("xmpp.session")
         assert session.event == events.XmppSession(jid=client.jid, state="bound")
         assert session.keys == ("jid:alice@example.com", "user:alice")
-        auth = next(each for each in lab.entries("xmpp.stream") if each.event.element == "auth")  # type: ignore[attr-defined]  # XmppStream
+        auth = next(each for each in lab.entries("xmpp.stream") if each.event.element == "auth")
         ((start, end),) = auth.secrets
         assert base64.b64decode(auth.payload[start:end]) == b"userid=alice@example.com\0token=" + token.encode()
         assert auth.keys == ("jid:alice@example.com", "user:alice")
@@ -133,7 +133,7 @@ def test_a_newcomer_may_replace_an_older_session() -> None:
         assert error.find("conflict", "urn:ietf:params:xml:ns:xmpp-streams")
         await older.quiet_end()
         assert (await newer.ask(stanzas.session_request("s"))).get("type") == "result"
-        states = [each.event.state for each in lab.entries("xmpp.session")]  # type: ignore[attr-defined]  # XmppSession
+        states = [each.event.state for each in lab.entries("xmpp.session")]
         assert states == ["bound", "ended: conflict", "bound"]
         await newer.end()
 
@@ -189,7 +189,7 @@ def test_two_users_become_contacts_see_each_other_and_chat() -> None:
         bob.drop()
         gone = await alice.until(lambda what: what.name == "presence")
         assert (gone.get("type"), gone.get("from")) == ("unavailable", "bob@example.com/b")
-        sent = next(each for each in lab.entries("xmpp.stanza") if each.event.name == "message")  # type: ignore[attr-defined]  # XmppStanza
+        sent = next(each for each in lab.entries("xmpp.stanza") if each.event.name == "message")
         assert sent.payload == stanzas.message("bob@example.com", "hello", id="m1").encode()
         await alice.end()
 
@@ -469,7 +469,7 @@ def test_a_stock_slixmpp_client_signs_in_and_chats(live: bool) -> None:
         for bot in bots:
             await bot.disconnect()
         await eventually(lambda: len(lab.entries("xmpp.session")) == 4)
-        states = [each.event.state for each in lab.entries("xmpp.session")]  # type: ignore[attr-defined]  # XmppSession
+        states = [each.event.state for each in lab.entries("xmpp.session")]
         assert states.count("bound") == 2
 
     run(main, live=live)

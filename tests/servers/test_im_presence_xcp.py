@@ -138,7 +138,7 @@ def test_a_session_over_xcp_shares_users_presence_and_messages_with_an_inside_cl
         assert checked.keys == ("jid:alice@example.com", "user:alice")
         routed = [each for each in lab.entries("xmpp.stanza") if each.peer == "expc"]
         assert all("user:alice" in each.keys for each in routed)
-        states = [each.event.state for each in lab.entries("xcp.link")]  # type: ignore[attr-defined]  # XcpLink
+        states = [each.event.state for each in lab.entries("xcp.link")]
         assert states == ["up", "down"]
         masked = [each for each in lab.journal if each.node == "expc" and each.kind == "xcp.route"]
         assert masked

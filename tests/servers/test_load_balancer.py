@@ -29,7 +29,7 @@ def balanced(
             lab.node(name).host.factory = _echo
             await world.start(name)
         await world.start("balancer")
-        await lab.node("jabber-1").host.run(story(lab), name="story")  # type: ignore[arg-type]  # a coroutine
+        await lab.node("jabber-1").host.run(story(lab), name="story")
         await lab.stop()
 
     world.run(main())
@@ -49,11 +49,11 @@ class _Echo:
 async def _echo(host: object) -> _Echo:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
-            writer.write(host.name.encode() + b":" + data)  # type: ignore[attr-defined]  # a host
+            writer.write(host.name.encode() + b":" + data)
             await writer.drain()
         writer.close()
 
-    address = {"expe1": "203.0.113.10", "expe2": "203.0.113.11"}[host.name]  # type: ignore[attr-defined]  # a host
+    address = {"expe1": "203.0.113.10", "expe2": "203.0.113.11"}[host.name]
     return _Echo(await asyncio.start_server(serve, address, 8443))
 
 

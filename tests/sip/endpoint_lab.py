@@ -95,7 +95,7 @@ def lab_run(main: Callable[[Lab], Awaitable[None]], **options: Any) -> None:
     async def run(world: SimWorld) -> None:
         lab = Lab(world, await host(world, "ucm-pub", UCM), await host(world, "phone", PHONE))
         await lab.open(**options)
-        await lab.client.run(main(lab))  # type: ignore[arg-type]  # a coroutine
+        await lab.client.run(main(lab))
         await lab.end()
 
     sim_run(run)

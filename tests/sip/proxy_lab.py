@@ -165,7 +165,7 @@ def lab_run(main: Callable[[Lab], Awaitable[None]], **options: Any) -> None:
     async def run(world: SimWorld) -> None:
         lab = Lab(world, **options)
         await lab.open()
-        await lab.machine.run(main(lab))  # type: ignore[arg-type]  # a coroutine
+        await lab.machine.run(main(lab))
         await asyncio.sleep(250)
         # Nothing is left once every timer has run out.
         assert lab.core.leaks() == []

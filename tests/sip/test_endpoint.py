@@ -238,7 +238,7 @@ def test_the_memory_that_peers_may_use_is_bounded() -> None:
         answer = lab.ask().response(200, body=b"x" * 20_000)
 
         def flood(request: Request, connection: Connection) -> None:
-            slow._wire.pause_reading()  # type: ignore[attr-defined]  # the peer stops reading
+            slow._wire.pause_reading()
             sent = 0
             while connection.open and sent < 1000:
                 connection.send_now(answer)

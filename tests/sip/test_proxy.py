@@ -51,7 +51,7 @@ def odd_register() -> Request:
 
 
 def lines_of(data: bytes) -> list[bytes]:
-    return parse_message(data).lines  # type: ignore[return-value]  # a tuple of lines
+    return parse_message(data).lines
 
 
 def test_the_stamp_on_jabbers_via_is_as_captured() -> None:

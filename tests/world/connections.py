@@ -14,7 +14,7 @@ layered = pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
 
 
 class Talk(asyncio.Protocol):
-    """Keeps what a connection tells it."""
+    """Record what a connection reports."""
 
     def __init__(self) -> None:
         self.received = bytearray()

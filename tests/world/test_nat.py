@@ -301,11 +301,11 @@ def test_the_journal_keeps_names_behind_translated_addresses_and_shows_those() -
             ("core", "edge"),
             ("core", "edge"),
         ]
-        assert [entry.event.remote for entry in opened] == [f"{PUBLIC}:80", f"{PRIVATE}:80", f"{PUBLIC}:80"]  # type: ignore[attr-defined]
+        assert [entry.event.remote for entry in opened] == [f"{PUBLIC}:80", f"{PRIVATE}:80", f"{PUBLIC}:80"]
         ended = {entry.peer: entry.event for entry in journal.select(kind=events.TcpClosed.kind, node="edge")}
         assert list(ended) == ["client", "core"]
-        assert ended["client"].remote.startswith(f"{CLIENT}:")  # type: ignore[attr-defined]  # of that kind
-        seen_as = [entry.event.remote for entry in journal.select(kind=events.TcpClosed.kind, node="edge")]  # type: ignore[attr-defined]  # of that kind
+        assert ended["client"].remote.startswith(f"{CLIENT}:")
+        seen_as = [entry.event.remote for entry in journal.select(kind=events.TcpClosed.kind, node="edge")]
         assert seen_as[1:] == ["10.0.10.1:1024", f"{PUBLIC}:1024"]
         recorder = journal.recorder(edge)
         assert all(recorder.is_lab(peer) for _, peer in seen)

@@ -41,7 +41,7 @@ def test_octets_pass_in_both_directions(scene: Scene) -> None:
     scene.layer.write(b"")
     assert scene.heard() == b"an answer of many"
     with pytest.raises(TypeError, match="str"):
-        scene.layer.write("text")  # type: ignore[arg-type]  # the mistake in question
+        scene.layer.write("text")
     assert not scene.wire.ended
 
 
@@ -140,7 +140,7 @@ def test_writing_goes_on_although_the_wire_is_full_again_at_once(scene: Scene) -
         write(data)
         scene.layer.pause_writing()
 
-    scene.wire.write = full  # type: ignore[method-assign]  # a wire whose buffer is small
+    scene.wire.write = full
     scene.layer.resume_writing()
     scene.layer.write(b"more")
     assert scene.app.reported == ["pause", "resume"]

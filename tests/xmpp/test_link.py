@@ -22,7 +22,7 @@ class End:
     def __init__(self, journal: Journal, made: object, link: XcpLink) -> None:
         self.heard: list[XcpEvent] = []
         self.answer: Callable[[XcpEvent], None] = lambda _: None
-        recorder = journal.recorder(made)  # type: ignore[arg-type]  # a host
+        recorder = journal.recorder(made)
         self.connection = XcpConnection(link, recorder=recorder, on_event=self._on_event, keepalive=30, patience=10)
 
     def _on_event(self, _: XcpConnection, event: XcpEvent) -> None:
@@ -67,7 +67,7 @@ def joined(story: Callable[[Pair], Awaitable[None]], *, limits: XcpLimits | None
                 pair.writes.append(bytes(data))
                 write(data)
 
-            transport.write = noted  # type: ignore[method-assign]  # to see what goes out
+            transport.write = noted
             await asyncio.sleep(1)
             assert dialler.connection.up and acceptor.connection.up
             pair.writes.clear()
@@ -145,7 +145,7 @@ def test_data_that_waits_for_its_window_stays_in_order_and_its_owner_is_called_o
         link, reported = pair.dialler.connection, []
         slow, quick = (link.open("1:1", "example.com", each) for each in ("AB", "CD"))
         for number, data in enumerate(sent):
-            link.send(slow, data, then=lambda number=number: reported.append(number))  # type: ignore[misc]
+            link.send(slow, data, then=lambda number=number: reported.append(number))
         await asyncio.sleep(1)
         assert len(pair.acceptor.data(slow)) <= 65_536
         assert reported == list(range(len(reported))) and len(reported) < 25
@@ -221,7 +221,7 @@ def test_the_journal_knows_whose_a_session_is_from_the_octets_or_from_another_le
         await asyncio.sleep(1)
         assert "user:alice" in pair.acceptor.connection.keys(by_auth)
         assert pair.acceptor.connection.keys(by_leg) == ()
-        found = {each.event.session: each.keys for each in pair.entries("xcp.route") if each.node == "c"}  # type: ignore[attr-defined]
+        found = {each.event.session: each.keys for each in pair.entries("xcp.route") if each.node == "c"}
         assert found == {by_auth: (), by_leg: ("user:bob",)}
 
     joined(story)

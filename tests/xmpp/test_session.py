@@ -198,7 +198,7 @@ def test_the_mechanisms_name_home_and_backup_node() -> None:
     ],
 )
 def test_bad_order_ends_the_stream(start: object, data: bytes, condition: str | None) -> None:
-    subject = start()  # type: ignore[operator]  # a factory of a parametrised table
+    subject = start()
     found = feed(subject, data)
     if condition is None:
         assert found == []

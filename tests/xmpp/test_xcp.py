@@ -45,7 +45,7 @@ def kinds(found: list[XcpEvent]) -> list[str]:
 
 
 def joined(**options: XcpLimits) -> Wire:
-    wire = Wire(**options)  # type: ignore[arg-type]  # only limits are given here
+    wire = Wire(**options)
     wire.run()
     assert wire.c.up
     assert wire.e.up

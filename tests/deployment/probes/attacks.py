@@ -45,7 +45,7 @@ async def guessed_passwords_in_a_chat(arena: Arena) -> None:
 
 @attacked({"protection.ssh_authorization_failure": False})
 async def keys_that_are_not_known(arena: Arena) -> None:
-    protection = arena.world.hosts["expe"].service.protection  # type: ignore[union-attr]  # an E
+    protection = arena.world.hosts["expe"].service.protection
     for _ in range(TIMES):
         protection.count(Category.SSH_AUTHORIZATION, ("10.0.30.99", 30000))
     await asyncio.sleep(1)

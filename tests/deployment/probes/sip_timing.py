@@ -115,7 +115,7 @@ async def a_phone_that_rings_without_end(lab: EdgeLab) -> None:
 
 
 async def _said(connection: object, message: Request) -> None:
-    connection.send(message)  # type: ignore[attr-defined]  # a connection of Unified CM's
+    connection.send(message)
 
 
 @unified_cm({"sip.t2_s": 1.0})
